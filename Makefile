@@ -1,0 +1,43 @@
+# Two commands: `make demo` and `make test`. Each creates .venv and installs what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint types unit bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/saetext demo --output demo
+
+test: lint types unit
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+unit: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "saetext needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and by its exact version, so that a CPU build is taken where one is on offer
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing (a few minutes the first time)"
+	@$(PIP) "$$(grep '^torch==' constraints.txt)"
+	@$(PIP) --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@$(PIP) --editable '.[embedded,dev]'
+	@touch $@
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/encode.py
+
+clean:
+	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
