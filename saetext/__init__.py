@@ -1,0 +1,76 @@
+"""saetext: read piles of text through a language model and a sparse autoencoder, and compare what is in them.
+
+The names a user types, loaded when first used: importing saetext loads neither torch nor polars.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from saetext.errors import SaetextError
+
+if TYPE_CHECKING:
+    from saetext.calibrate import calibrate
+    from saetext.corpus import Corpus
+    from saetext.diff import DiffResult, diff, diff_by
+    from saetext.documents import open_documents
+    from saetext.encode import append, encode
+    from saetext.reader.reader import Reader
+    from saetext.train import TrainConfig, train_sae
+
+__all__ = [
+    "Corpus",
+    "DiffResult",
+    "Reader",
+    "SaetextError",
+    "TrainConfig",
+    "append",
+    "calibrate",
+    "diff",
+    "diff_by",
+    "encode",
+    "open_documents",
+    "train_sae",
+]
+
+_HOMES = {
+    "Corpus": "saetext.corpus",
+    "DiffResult": "saetext.diff",
+    "Reader": "saetext.reader.reader",
+    "TrainConfig": "saetext.train",
+    "append": "saetext.encode",
+    "calibrate": "saetext.calibrate",
+    "diff": "saetext.diff",
+    "diff_by": "saetext.diff",
+    "encode": "saetext.encode",
+    "open_documents": "saetext.documents",
+    "train_sae": "saetext.train",
+}
+
+
+class _Package(types.ModuleType):
+    """Keeps ``saetext.diff`` the function: importing the module of that name would put itself there."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOMES and isinstance(value, types.ModuleType):
+            return
+        super().__setattr__(name, value)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'saetext' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,31 @@
+"""The errors saetext raises on purpose, each with a message of one line that says what to do.
+
+Not for: programming mistakes (those stay ``TypeError``/``ValueError``). The command line prints the
+message of a :class:`SaetextError` and exits with 1; anything else is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+
+class SaetextError(Exception):
+    """Base of every error that the data or the request is to blame for."""
+
+
+class InputError(SaetextError):
+    """An input file, column or option cannot be used."""
+
+
+class ReaderError(SaetextError):
+    """A language model or an SAE cannot be loaded, or the two do not fit."""
+
+
+class CorpusError(SaetextError):
+    """A corpus on disk is missing, unfinished, of another version, or damaged."""
+
+
+class ShardCorruptError(CorpusError):
+    """A file of a corpus does not have the bytes its manifest promises; the message names it."""
+
+
+class IncompatibleError(SaetextError):
+    """Two corpora cannot be compared; the message names the differing fields."""

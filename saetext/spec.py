@@ -1,0 +1,197 @@
+"""ReaderSpec: everything that makes a reader's numbers what they are, and its fingerprint.
+
+*Identity* fields decide what is read and what counts: two corpora are comparable only when these agree.
+*Numerics* (dtype, device, library versions) may differ between comparable corpora and are recorded beside
+them. Not for: loading anything; this module is plain data and knows neither torch nor Arrow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from saetext.errors import IncompatibleError
+
+
+@dataclass(frozen=True)
+class TapSpec:
+    """One hook of the language model with the SAE that reads it.
+
+    Attributes
+    ----------
+    name : str
+        Short name, safe as a directory name, unique within its reader.
+    sae : str
+        What the user calls the SAE: ``embedded``, ``RELEASE/SAE_ID`` or the directory's name. Not identity:
+        the weights' hash is.
+    architecture : str
+        sae-lens's name: ``standard``, ``jumprelu``, ``topk``, ...
+    hook : str
+        Hook name as in transformer-lens, ``blocks.4.hook_resid_pre``.
+    d_in, d_sae : int
+        Width of the hook and number of features.
+    weights_sha256 : str
+        SHA-256 of the SAE's weights.
+    preprocessing : str
+        What happens to activations before the SAE: ``none``, ``centre`` or a normalisation's name.
+    card_sha256 : str
+        Hash of the floors and ``min_tokens``: what counts as present.
+    floor_percentile : float or None
+        Percentile of non-zero token activations the floors are; None for ``--floor 0``.
+    min_tokens : int
+        Tokens above the floor that make a feature present.
+    """
+
+    name: str
+    sae: str
+    architecture: str
+    hook: str
+    d_in: int
+    d_sae: int
+    weights_sha256: str
+    preprocessing: str
+    card_sha256: str
+    floor_percentile: float | None
+    min_tokens: int
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """How the numbers were computed; may differ between comparable corpora."""
+
+    model_dtype: str
+    sae_dtype: str
+    device: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReaderSpec:
+    """A reader: the language model, what of the text counts, and its taps.
+
+    Attributes
+    ----------
+    model : str
+        Hugging Face id, or the name of the local directory.
+    revision : str
+        Commit of the hub repository, or ``sha256:...`` over a local directory's weights.
+    window : int
+        Tokens in one forward pass, special tokens included.
+    overlap : int
+        Body tokens shared by neighbouring windows of a long document.
+    prefix_ids, suffix_ids : tuple of int
+        Special tokens around every window (CLS ... SEP, or BOS).
+    masks : str
+        Version of the rules that say which tokens count.
+    chat_template_sha256 : str
+        Hash of the tokenizer's chat template, empty when there is none.
+    pooling : str
+        ``max``.
+    source : mapping
+        What ``Reader.load_spec`` needs to build the reader again (kind, release, paths). Not identity.
+    """
+
+    model: str
+    revision: str
+    window: int
+    overlap: int
+    prefix_ids: tuple[int, ...]
+    suffix_ids: tuple[int, ...]
+    masks: str
+    chat_template_sha256: str
+    pooling: str
+    taps: tuple[TapSpec, ...]
+    numerics: Numerics
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def identity(self, tap: str | None = None) -> dict[str, Any]:
+        """Return the identity fields as a flat dict; with ``tap``, only that tap's beside the model's."""
+        flat: dict[str, Any] = {
+            "model": self.model,
+            "revision": self.revision,
+            "window": self.window,
+            "overlap": self.overlap,
+            "prefix_ids": list(self.prefix_ids),
+            "suffix_ids": list(self.suffix_ids),
+            "masks": self.masks,
+            "chat_template_sha256": self.chat_template_sha256,
+            "pooling": self.pooling,
+        }
+        if self.revision.startswith("sha256:"):
+            flat.pop("model")  # a local directory may be renamed or moved; its weights decide
+        for t in self.taps:
+            if tap is None or t.name == tap:
+                for key, value in dataclasses.asdict(t).items():
+                    if key not in ("name", "sae"):
+                        flat[f"tap {t.name}: {key}"] = value
+        return flat
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the identity fields."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
+
+    def tap(self, name: str | None = None) -> TapSpec:
+        """Return the tap called ``name``, or the only one.
+
+        Raises
+        ------
+        IncompatibleError
+            If there is no such tap, or several and none was named.
+        """
+        names = ", ".join(t.name for t in self.taps)
+        if name is None:
+            if len(self.taps) == 1:
+                return self.taps[0]
+            raise IncompatibleError(f"several taps, choose one with --tap: {names}")
+        for t in self.taps:
+            if t.name == name:
+                return t
+        raise IncompatibleError(f"no tap named {name!r}; there are: {names}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ReaderSpec:
+        """Build a spec from :meth:`to_dict`'s output; unknown keys (a newer minor version) are ignored."""
+
+        def known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+            names = {f.name for f in dataclasses.fields(kind)}
+            return {k: v for k, v in values.items() if k in names}
+
+        values = known(cls, data)
+        values["prefix_ids"] = tuple(values["prefix_ids"])
+        values["suffix_ids"] = tuple(values["suffix_ids"])
+        values["taps"] = tuple(TapSpec(**known(TapSpec, t)) for t in data["taps"])
+        values["numerics"] = Numerics(**known(Numerics, data["numerics"]))
+        return cls(**values)
+
+
+def differing_fields(a: ReaderSpec, b: ReaderSpec, tap: str | None = None) -> dict[str, tuple[Any, Any]]:
+    """Return the identity fields in which two readers differ, with both values."""
+    left, right = a.identity(tap), b.identity(tap)
+    return {
+        key: (left.get(key), right.get(key))
+        for key in {**left, **right}
+        if left.get(key) != right.get(key)
+    }
+
+
+def require_comparable(a: ReaderSpec, b: ReaderSpec, tap: str | None = None, *, names: tuple[str, str]) -> None:
+    """Raise :class:`IncompatibleError` naming the differing fields unless ``a`` and ``b`` agree."""
+    differing = differing_fields(a, b, tap)
+    if not differing:
+        return
+    shown = "; ".join(f"{key} is {left!r} in {names[0]} and {right!r} in {names[1]}"
+                      for key, (left, right) in list(differing.items())[:3])
+    more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
+    raise IncompatibleError(
+        f"these corpora were made by different readers: {shown}{more}; "
+        f"encode one again with --reader-of {names[0]}"
+    )
