@@ -1,0 +1,365 @@
+"""One row of input -> a Document, or a Reject that says why not.
+
+Not for: reading files, or knowing about other rows (except the set of ids already used).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, time
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any, Final
+
+import numpy as np
+
+from saetext.documents.reading import BadRow, Row, kind_of, shorten
+from saetext.documents.record import (
+    DUPLICATE_ID,
+    EMPTY_TEXT,
+    MALFORMED,
+    MALFORMED_MESSAGES,
+    NO_COUNTED_TURN,
+    NOT_TEXT,
+    NULL_TEXT,
+    UNDECODABLE,
+    UNUSABLE_ID,
+    Columns,
+    Document,
+    Message,
+    Reject,
+)
+
+ROLES: Final = ("assistant", "user", "system", "all")
+_SHAREGPT_ROLES: Final = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant"}
+_INT: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
+# a bare 12e4 may well be a hash; a point or a single digit before the e makes it a number
+_FLOAT: Final = re.compile(r"-?(?:(?:0|[1-9]\d*)\.\d+(?:[eE][+-]?\d{1,3})?|\d[eE][+-]?\d{1,3})", re.ASCII)
+_BOOLS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT64: Final = range(-(1 << 63), 1 << 63)
+
+
+class _Problem(Exception):
+    """Why a row is rejected; never leaves this module."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+
+
+def plain_value(text: str) -> bool | int | float | str:
+    """Return what a CSV field means: true/false, an integer, a decimal number, else the string itself.
+
+    ``007``, ``+1``, ``1,000``, ``nan`` and integers beyond 64 bits stay strings.
+    """
+    if text in _BOOLS:
+        return _BOOLS[text]
+    if _INT.fullmatch(text):
+        value = int(text)
+        return value if value in _INT64 else text
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        return number if math.isfinite(number) else text
+    return text
+
+
+def parse_messages(value: object) -> tuple[Message, ...] | None:
+    """Return the turns of a chat, None if ``value`` has no shape that is known.
+
+    Known are lists (or JSON strings of lists) of ``{"role", "content"}`` and of ShareGPT's
+    ``{"from", "value"}``. The content may be a string, a list of parts of which the text is joined with
+    line breaks, or null (a tool call): such a turn is left out.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if not isinstance(value, list | tuple):
+        return None
+    turns = []
+    for turn in value:
+        if not isinstance(turn, Mapping):
+            return None
+        if "role" in turn and "content" in turn:
+            role, content = turn["role"], turn["content"]
+        elif "from" in turn and "value" in turn:
+            role, content = turn["from"], turn["value"]
+            role = _SHAREGPT_ROLES.get(role, role) if isinstance(role, str) else role
+        elif "role" in turn and "tool_calls" in turn:
+            role, content = turn["role"], None
+        else:
+            return None
+        if not isinstance(role, str):
+            return None
+        if isinstance(content, list | tuple):
+            texts = [part if isinstance(part, str) else _part_text(part) for part in content]
+            kept = [text for text in texts if text is not None]
+            content = "\n".join(kept) if kept else None
+        if content is None:
+            continue
+        if not isinstance(content, str):
+            return None
+        turns.append(Message(role, content))
+    return tuple(turns)
+
+
+def _part_text(part: object) -> str | None:
+    text = part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else None
+    return text if isinstance(text, str) else None
+
+
+def _encodable(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+
+
+def _check_storable(text: str, what: str) -> None:
+    if not _encodable(text):
+        raise _Problem(UNDECODABLE, f"{what} holds bytes or lone surrogates that are not UTF-8")
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _text_of(value: object, column: str) -> str:
+    """Return a string or the UTF-8 in bytes."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise _Problem(UNDECODABLE, f"column {column!r} holds bytes that are not UTF-8") from error
+    if not isinstance(value, str):
+        raise _Problem(NOT_TEXT, f"column {column!r} holds {kind_of(value)}")
+    _check_storable(value, f"column {column!r}")
+    return value
+
+
+_FREE: Final = bytes(16)
+
+
+class IdSet:
+    """A set of strings that takes 24 to 48 bytes for each: an open hash table of 128-bit digests."""
+
+    def __init__(self) -> None:
+        self._slots = bytearray(16 * 1024)
+        self._count = 0
+
+    def add(self, text: str) -> bool:
+        """Add a string; return whether it is new."""
+        if self._count * 16 * 3 >= len(self._slots) * 2:
+            old, self._slots = self._slots, bytearray(2 * len(self._slots))
+            for at in range(0, len(old), 16):
+                if (digest := old[at : at + 16]) != _FREE:
+                    self._insert(digest)
+        new = self._insert(blake2b(text.encode(), digest_size=16).digest())
+        self._count += new
+        return new
+
+    def _insert(self, digest: bytes | bytearray) -> bool:
+        slots, end = self._slots, len(self._slots)
+        at = int.from_bytes(digest[:6], "little") * 16 % end
+        while (found := slots[at : at + 16]) != _FREE:
+            if found == digest:
+                return False
+            at = (at + 16) % end
+        slots[at : at + 16] = digest
+        return True
+
+
+def row_id(value: object, position: int) -> str | None:
+    """Return the id that a value of the id column gives; None if it can be none.
+
+    Null and ``""`` give ``row-N``, which cannot be mistaken for a number from the column.
+    """
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value == "" or _is_nan(value):
+        return f"row-{position}"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # integers beside nulls arrive as floats from pandas
+    if isinstance(value, bool | list | tuple | Mapping):
+        return None
+    text = str(value)
+    return text if _encodable(text) else None
+
+
+class Converter:
+    """Turns rows into documents.
+
+    Parameters
+    ----------
+    columns : Columns
+        Which column is what.
+    role : str
+        The counted role of a chat, one of :data:`ROLES`.
+    untyped : bool
+        Whether metadata are strings to be typed by :func:`plain_value`.
+    notices : list of str
+        Gets a line when a column of bytes is left out.
+    check_ids : bool
+        Whether an id that was used before is a reason to reject; False where that is known already.
+    """
+
+    def __init__(
+        self, columns: Columns, role: str, *, untyped: bool, notices: list[str], check_ids: bool
+    ) -> None:
+        self._columns = columns
+        self._role = role
+        self._untyped = untyped
+        self._notices = notices
+        self._ids = IdSet() if check_ids else None
+        self._chosen = frozenset(columns.chosen().values())
+
+    def convert(self, row: Row, position: int, where: str) -> Document | Reject:
+        """Return the document in a row, or the reason why there is none."""
+        if isinstance(row, BadRow):
+            return Reject(position, where, row.reason, row.detail)
+        try:
+            messages = self._messages(row)
+            text = self._text(row) if messages is None else ""
+            prompt = self._prompt(row)
+            meta = self._meta(row)
+            id = self._id(row, position)
+        except _Problem as problem:
+            return Reject(position, where, problem.reason, shorten(problem.detail))
+        return Document(id, text, prompt, messages, meta, position, where)
+
+    def _text(self, row: Mapping[str, Any]) -> str:
+        column = self._columns.text
+        assert column is not None
+        value = row.get(column)
+        if value is None and self._untyped:
+            raise _Problem(EMPTY_TEXT, f"column {column!r} is empty")
+        if value is None or _is_nan(value):
+            raise _Problem(NULL_TEXT, f"column {column!r} is {'null' if column in row else 'missing'}")
+        text = _text_of(value, column)
+        if not text or text.isspace():
+            raise _Problem(EMPTY_TEXT, f"column {column!r} is empty or white space")
+        return text
+
+    def _prompt(self, row: Mapping[str, Any]) -> str | None:
+        column = self._columns.prompt
+        value = None if column is None else row.get(column)
+        if column is None or value is None or _is_nan(value):
+            return None
+        text = _text_of(value, column)
+        return text if text and not text.isspace() else None
+
+    def _messages(self, row: Mapping[str, Any]) -> tuple[Message, ...] | None:
+        column = self._columns.messages
+        if column is None:
+            return None
+        value = row.get(column)
+        if value is None:
+            raise _Problem(NULL_TEXT, f"column {column!r} is {'null' if column in row else 'missing'}")
+        if isinstance(value, bytes):
+            value = _text_of(value, column)
+        turns = parse_messages(value)
+        if turns is None:
+            expected = "expected a list of {role, content} or {from, value}"
+            raise _Problem(MALFORMED_MESSAGES, f"column {column!r} holds {kind_of(value)}: {expected}")
+        for turn in turns:
+            _check_storable(turn.role, f"column {column!r}")
+            _check_storable(turn.content, f"column {column!r}")
+        counted = [turn for turn in turns if self._role in ("all", turn.role)]
+        if not counted:
+            roles = ", ".join(sorted({turn.role for turn in turns})) or "none"
+            raise _Problem(NO_COUNTED_TURN, f"no turn of role {self._role} (roles: {roles})")
+        if all(not turn.content or turn.content.isspace() for turn in counted):
+            raise _Problem(EMPTY_TEXT, f"every turn of role {self._role} is empty or white space")
+        return turns
+
+    def _id(self, row: Mapping[str, Any], position: int) -> str:
+        column = self._columns.id
+        if column is None:
+            return str(position)
+        value = row.get(column)
+        id = row_id(value, position)
+        if id is None:
+            raise _Problem(UNUSABLE_ID, f"column {column!r} holds {shorten(repr(value), 80)}")
+        if self._ids is not None and not self._ids.add(id):
+            raise _Problem(DUPLICATE_ID, f"{id!r} was used before")
+        return id
+
+    def _meta(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        meta: dict[str, Any] = {}
+        for name, value in row.items():
+            if name in self._chosen:
+                continue
+            name = name if isinstance(name, str) else str(name)
+            _check_storable(name, "a column name")
+            if isinstance(value, bytes | bytearray | memoryview):
+                self._note_binary(name)
+                continue
+            kind = type(value)
+            if kind is str:
+                _check_storable(value, f"column {name!r}")
+                meta[name] = plain_value(value) if self._untyped else value
+            elif value is None or kind is float or kind is bool or (kind is int and value in _INT64):
+                meta[name] = value
+            else:
+                meta[name] = self._scalar(name, value)
+        return meta
+
+    def _scalar(self, name: str, value: object) -> Any:
+        """Return any other value as one that metadata may hold."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, date):  # or a datetime; pandas' NaT is one that differs from itself
+            return value if value == value else None
+        if isinstance(value, bool | float) or value is None:
+            return value
+        if isinstance(value, int):
+            return int(value) if value in _INT64 else _digits(value)
+        if isinstance(value, Decimal):
+            return float(value)
+        if isinstance(value, list | tuple | Mapping | np.ndarray):
+            value = self._json(name, value)
+        text = value.isoformat() if isinstance(value, time) else str(value)
+        _check_storable(text, f"column {name!r}")
+        return text
+
+    def _json(self, name: str, value: object) -> str:
+        def other(inner: object) -> Any:
+            if isinstance(inner, bytes | bytearray | memoryview):
+                self._note_binary(name)
+                return None
+            if isinstance(inner, np.generic | np.ndarray):
+                return inner.tolist()
+            if isinstance(inner, date | time):
+                return inner.isoformat()
+            if isinstance(inner, Decimal):
+                return float(inner)
+            if isinstance(inner, Mapping):
+                return dict(inner)
+            return str(inner)
+
+        try:
+            return json.dumps(value, ensure_ascii=False, default=other)
+        except (TypeError, ValueError, RecursionError) as error:
+            problem = _Problem(MALFORMED, f"column {name!r} cannot be written as JSON: {error}")
+            raise problem from error
+
+    def _note_binary(self, name: str) -> None:
+        notice = f"column {name!r} holds bytes: left out"
+        if notice not in self._notices:
+            self._notices.append(notice)
+
+
+def _digits(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError:  # more than 4300 digits
+        return hex(value)
