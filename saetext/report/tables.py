@@ -1,0 +1,125 @@
+"""A result as JSON, CSV or Parquet. Not for: the terminal (:mod:`saetext.report.terminal`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saetext.errors import InputError
+
+if TYPE_CHECKING:
+    from saetext.result import Result
+
+
+def to_json(result: Result) -> str:
+    """Return ``{"kind", "params", "metrics", "rows"}`` as strict JSON in one line.
+
+    Row keys are the columns of the table. NaN and infinities become null; text stays Unicode. The corpora
+    the result came from are in ``params["sources"]``.
+    """
+    sources = [dataclasses.asdict(source) for source in result.sources]
+    whole = {
+        "kind": result.kind,
+        "params": {**result.params, "sources": sources},
+        "metrics": result.metrics,
+        "rows": result.table.to_dicts(),
+    }
+    return _dumps(whole)
+
+
+def to_csv(result: Result) -> str:
+    r"""Return the table as CSV (RFC 4180, ``\n`` line ends) with a header line.
+
+    Fields with a comma, quote or newline are quoted; null is an empty field; lists are written as JSON.
+    Values are never altered, so a text that begins with ``=`` stays one: a spreadsheet may take it for a
+    formula. Import such a column as text.
+    """
+    import polars as pl
+
+    table = result.table
+    nested = [name for name, dtype in table.schema.items() if dtype.is_nested()]
+
+    def as_json(value: Any) -> str | None:
+        return None if value is None else _dumps(value)
+
+    written = [pl.Series(name, [as_json(value) for value in table[name]], pl.String) for name in nested]
+    return table.with_columns(written).write_csv()
+
+
+def to_parquet(result: Result, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write the table as Parquet with kind, params and metrics as JSON in the file's metadata.
+
+    Raises
+    ------
+    InputError
+        If the file exists and ``overwrite`` is false, or it cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    about = {
+        f"saetext.{key}": _dumps(value)
+        for key, value in (("kind", result.kind), ("params", result.params), ("metrics", result.metrics))
+    }
+    table = result.table.to_arrow()
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
+    return _atomically(Path(path), lambda beside: pq.write_table(table, beside), overwrite)
+
+
+def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:
+    """Write ``text`` as UTF-8 to ``path``, whole or not at all, and return the path.
+
+    Raises
+    ------
+    InputError
+        If the file exists and ``overwrite`` is false, or it cannot be written.
+    """
+    return _atomically(Path(path), lambda beside: beside.write_bytes(text.encode()), overwrite)
+
+
+def _atomically(path: Path, write: Callable[[Path], object], overwrite: bool) -> Path:
+    """Let ``write`` fill a temporary file beside ``path``, then move it into place."""
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a directory; name a file in it")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists already; choose another name or allow overwriting")
+    try:
+        beside = path.with_name(f".{uuid.uuid4().hex}.part")
+        try:
+            write(beside)
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    return path
+
+
+def _dumps(value: Any) -> str:
+    """Return strict JSON that can be encoded: a file name may hold bytes that are not UTF-8."""
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "replace").decode()
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON types: NaN and infinities as None, NumPy scalars and paths unwrapped."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "__iter__") and not isinstance(value, bytes):
+        return [_plain(item) for item in value]
+    return str(value)

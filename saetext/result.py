@@ -1,0 +1,93 @@
+"""Result: what every verb returns; a table with everything that made it.
+
+Not for: computing (diff, correlate, ...) or drawing (:mod:`saetext.report`); the methods here only hand the
+table to :mod:`saetext.report.tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Source:
+    """One corpus a result was computed from.
+
+    Attributes
+    ----------
+    name : str
+        What the result calls it.
+    path : str
+        Where the corpus lies.
+    fingerprint : str
+        Fingerprint of the corpus.
+    where : str
+        The selection of its rows in words, empty for all of them.
+    """
+
+    name: str
+    path: str
+    fingerprint: str
+    where: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A table, what made it, and how it can leave the program.
+
+    Attributes
+    ----------
+    kind : str
+        The verb: ``diff``, ``correlate``, ...
+    table : polars.DataFrame
+        One row a finding, best first; the column names are the row keys of the JSON.
+    params : mapping
+        The parameters, as they were resolved, plain JSON types.
+    metrics : mapping
+        Figures about the whole, plain JSON types.
+    notes : tuple of str
+        What a reader should know before believing the table, one line each.
+    sources : tuple of Source
+        The corpora it came from.
+    """
+
+    kind: str
+    table: pl.DataFrame
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of rows of the table."""
+        return self.table.height
+
+    def to_json(self) -> str:
+        """Return one strict JSON object ``{"kind", "params", "metrics", "rows"}``; NaN becomes null."""
+        from saetext.report import tables
+
+        return tables.to_json(self)
+
+    def to_csv(self) -> str:
+        """Return the table as CSV with a header; see :func:`saetext.report.tables.to_csv` on formulas."""
+        from saetext.report import tables
+
+        return tables.to_csv(self)
+
+    def to_parquet(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the table as Parquet, whole or not at all, and return the path.
+
+        Raises
+        ------
+        InputError
+            If the file exists and ``overwrite`` is false, or it cannot be written.
+        """
+        from saetext.report import tables
+
+        return tables.to_parquet(self, path, overwrite=overwrite)
