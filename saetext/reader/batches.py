@@ -1,0 +1,113 @@
+"""Windows -> padded batches of like length under a token budget.
+
+Not for: running a model; everything here is NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.reader.tokens import Prepared, Tokens, Window
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One padded batch.
+
+    Attributes
+    ----------
+    ids, mask : int64[n_windows, length]
+        Token ids with the special tokens around each window, and 1 where there is a token.
+    positions : int64[n_counted]
+        Places of the counted tokens in the flattened batch.
+    rows : int64[n_counted]
+        Document of each counted token.
+    ordinals : int32[n_counted]
+        Its number among the document's counted tokens.
+    windows : tuple of Window
+        What the batch was made of.
+    """
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    ordinals: NDArray[np.int32]
+    windows: tuple[Window, ...]
+
+
+class Batcher:
+    """Forms batches; ``budget`` is the largest number of tokens, padding included, in one forward pass.
+
+    :meth:`split` halves the budget when memory runs out, and later batches keep to it.
+    """
+
+    def __init__(self, tokens: Tokens, budget: int) -> None:
+        self.tokens = tokens
+        self.budget = budget
+        self._prepared: Sequence[Prepared] = ()
+        self._ordinals: dict[int, NDArray[np.int32]] = {}
+
+    def groups(self, prepared: Sequence[Prepared]) -> list[list[Window]]:
+        """Return the windows of each batch, to be taken from the end of the list (longest first)."""
+        windows = [w for i, p in enumerate(prepared) for w in self.tokens.windows(i, p)]
+        # sorted by length so that padding is small; ties in document order keep runs reproducible
+        windows.sort(key=lambda w: (w.stop - w.start, w.document, w.start))
+        self._prepared = prepared
+        self._ordinals = {}
+        extra = len(self.tokens.prefix_ids) + len(self.tokens.suffix_ids)
+        groups: list[list[Window]] = []
+        for window in windows:
+            length = window.stop - window.start + extra
+            if groups and (len(groups[-1]) + 1) * length <= self.budget:
+                groups[-1].append(window)
+            else:
+                groups.append([window])
+        return groups
+
+    def split(self, group: Sequence[Window]) -> list[list[Window]] | None:
+        """Lower the budget and return ``group`` in two halves, or None if it is a single window."""
+        if len(group) == 1:
+            return None
+        half = len(group) // 2
+        self.budget = max(self.tokens.window, self.budget // 2)
+        return [list(group[:half]), list(group[half:])]
+
+    def build(self, windows: Sequence[Window]) -> Batch:
+        """Return the padded batch of these windows."""
+        prefix, suffix = self.tokens.prefix_ids, self.tokens.suffix_ids
+        length = max(w.stop - w.start for w in windows) + len(prefix) + len(suffix)
+        ids = np.zeros((len(windows), length), np.int64)
+        mask = np.zeros((len(windows), length), np.int64)
+        positions, rows, ordinals = [], [], []
+        for i, w in enumerate(windows):
+            p = self._prepared[w.document]
+            body = w.stop - w.start
+            ids[i, : len(prefix)] = prefix
+            ids[i, len(prefix) : len(prefix) + body] = p.ids[w.start : w.stop]
+            ids[i, len(prefix) + body : len(prefix) + body + len(suffix)] = suffix
+            mask[i, : len(prefix) + body + len(suffix)] = 1
+            owned = np.flatnonzero(p.counted[w.own_start : w.own_stop]) + w.own_start
+            positions.append(owned - w.start + len(prefix) + i * length)
+            rows.append(np.full(len(owned), w.document, np.int64))
+            ordinals.append(self._ordinal(w.document)[owned])
+        return Batch(
+            ids,
+            mask,
+            np.concatenate(positions),
+            np.concatenate(rows),
+            np.concatenate(ordinals),
+            tuple(windows),
+        )
+
+    def _ordinal(self, document: int) -> NDArray[np.int32]:
+        """Return, for every body token, its number among the counted ones (meaningless for the others)."""
+        found = self._ordinals.get(document)
+        if found is None:
+            found = (np.cumsum(self._prepared[document].counted) - 1).astype(np.int32)
+            self._ordinals[document] = found
+        return found

