@@ -44,6 +44,8 @@ class TapSpec:
         Percentile of non-zero token activations the floors are; None for ``--floor 0``.
     min_tokens : int
         Tokens above the floor that make a feature present.
+    settings : str
+        What beside the weights decides the activations (``k``, ``apply_b_dec_to_input``, ...), as JSON.
     """
 
     name: str
@@ -57,6 +59,7 @@ class TapSpec:
     card_sha256: str
     floor_percentile: float | None
     min_tokens: int
+    settings: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,19 +180,21 @@ def differing_fields(a: ReaderSpec, b: ReaderSpec, tap: str | None = None) -> di
     """Return the identity fields in which two readers differ, with both values."""
     left, right = a.identity(tap), b.identity(tap)
     return {
-        key: (left.get(key), right.get(key))
-        for key in {**left, **right}
-        if left.get(key) != right.get(key)
+        key: (left.get(key), right.get(key)) for key in {**left, **right} if left.get(key) != right.get(key)
     }
 
 
-def require_comparable(a: ReaderSpec, b: ReaderSpec, tap: str | None = None, *, names: tuple[str, str]) -> None:
+def require_comparable(
+    a: ReaderSpec, b: ReaderSpec, tap: str | None = None, *, names: tuple[str, str]
+) -> None:
     """Raise :class:`IncompatibleError` naming the differing fields unless ``a`` and ``b`` agree."""
     differing = differing_fields(a, b, tap)
     if not differing:
         return
-    shown = "; ".join(f"{key} is {left!r} in {names[0]} and {right!r} in {names[1]}"
-                      for key, (left, right) in list(differing.items())[:3])
+    shown = "; ".join(
+        f"{key} is {left!r} in {names[0]} and {right!r} in {names[1]}"
+        for key, (left, right) in list(differing.items())[:3]
+    )
     more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
     raise IncompatibleError(
         f"these corpora were made by different readers: {shown}{more}; "

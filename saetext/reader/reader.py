@@ -312,6 +312,7 @@ class Reader:
                 card_sha256=tap.card.sha256 if tap.card else "",
                 floor_percentile=tap.card.percentile if tap.card else None,
                 min_tokens=tap.card.min_tokens if tap.card else 1,
+                settings=tap.encoder.config.settings(),
             )
             for tap in self.taps.values()
         ]
