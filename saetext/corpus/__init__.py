@@ -1,0 +1,9 @@
+"""The corpus on disk: written shard by shard by CorpusWriter, mapped into memory by Corpus.
+
+Not for: encoding (saetext.encode) or any analysis.
+"""
+
+from saetext.corpus.corpus import Corpus, StoredDocument
+from saetext.corpus.writer import CorpusWriter
+
+__all__ = ["Corpus", "CorpusWriter", "StoredDocument"]

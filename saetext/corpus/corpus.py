@@ -1,0 +1,424 @@
+"""Corpus: a finished corpus on disk, mapped into memory: documents, matrices, postings, and views of them.
+
+Opening one reads its manifest and the sizes of its files, nothing else; each file's checksum is computed when
+the process first uses it. Not for: writing (writer.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from saetext.card import Card
+from saetext.corpus import shard as shards
+from saetext.corpus.files import require_intact, require_size
+from saetext.corpus.frame import DocsPart, frames, scan
+from saetext.corpus.journal import JournalEntry
+from saetext.corpus.manifest import REJECTS, Manifest
+from saetext.errors import CorpusError, InputError
+from saetext.rows import PooledRows
+from saetext.spec import ReaderSpec
+
+if TYPE_CHECKING:
+    import polars as pl
+    from scipy.sparse import csr_matrix
+
+    from saetext.corpus.postings import Postings
+
+
+class StoredDocument(TypedDict):
+    """One document as it is stored.
+
+    ``text`` and ``prompt`` are None where they are not stored; ``token_start`` and ``token_end`` (int32) are
+    code points in the text; ``meta`` has the user's columns under their own names; ``entries`` has one row of
+    features for each tap.
+    """
+
+    id: str
+    row: int
+    text: str | None
+    prompt: str | None
+    n_tokens: int
+    n_unknown: int
+    token_start: NDArray[np.int32]
+    token_end: NDArray[np.int32]
+    meta: dict[str, Any]
+    entries: dict[str, PooledRows]
+
+
+class _Part(NamedTuple):
+    """The rows of one shard that are in a corpus or view."""
+
+    shard: JournalEntry
+    start: int  # first of them, counted in the view
+    stop: int
+    local: NDArray[np.int64] | None  # which rows of the shard; None for all
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        return np.arange(self.start, self.stop)
+
+
+class Corpus:
+    """A finished corpus, or a view of some of its documents; made by :meth:`open` and :meth:`select`.
+
+    Rows are numbered from 0 within the corpus or view, in the order they were encoded.
+
+    Attributes
+    ----------
+    path : Path
+        Its directory.
+    manifest : Manifest
+        What it consists of; of a view, that of the whole corpus.
+    selection : int64 array or None
+        The rows of the whole corpus that are in this view, increasing; None for all.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, selection: NDArray[np.int64] | None = None) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.selection = selection
+        self._postings: dict[str, Postings] = {}
+
+    @classmethod
+    def open(cls, path: str | Path) -> Corpus:
+        """Open a finished corpus.
+
+        Raises
+        ------
+        CorpusError
+            If it is missing, unfinished or of a newer version.
+        ShardCorruptError
+            If a file is missing or has another size than promised.
+        """
+        path = Path(path)
+        manifest = Manifest.read(path)
+        for entry in manifest.shards:
+            for name, stamp in entry.files.items():
+                require_size(path / name, stamp)
+        for tap, stamp in manifest.cards.items():
+            require_size(path / "cards" / f"{tap}.arrow", stamp)
+        return cls(path, manifest)
+
+    def __repr__(self) -> str:
+        kind = "Corpus" if self.selection is None else f"Corpus view of {self.manifest.n_documents:,}"
+        return f"<{kind} {str(self.path)!r}: {len(self):,} documents, taps {', '.join(self.taps)}>"
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return self.manifest.n_documents if self.selection is None else len(self.selection)
+
+    @property
+    def n_documents(self) -> int:
+        """Number of documents."""
+        return len(self)
+
+    @property
+    def spec(self) -> ReaderSpec:
+        """The reader that made it."""
+        return self.manifest.spec
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """Names of the taps."""
+        return tuple(tap.name for tap in self.spec.taps)
+
+    @property
+    def stores_text(self) -> bool:
+        """Whether texts and prompts are stored."""
+        return self.manifest.stores_text
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) that changes with the content, and with the selection of a view."""
+        if self.selection is None:
+            return self.manifest.fingerprint
+        digest = hashlib.sha256(self.manifest.fingerprint.encode())
+        digest.update(self.selection.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def n_tokens(self) -> NDArray[np.int32]:
+        """int32[n_documents]: counted tokens of each document."""
+        parts = [part.batch.column("n_tokens").to_numpy()[_all(part.local)] for part in self._docs_parts()]
+        return np.concatenate(parts) if parts else np.empty(0, np.int32)
+
+    @cached_property
+    def ids(self) -> pa.ChunkedArray:
+        """The documents' ids, strings, in row order; views of the files unless this is a view."""
+        parts = []
+        for part in self._docs_parts():
+            column = part.batch.column("id")
+            parts.append(column if part.local is None else column.take(pa.array(part.local)))
+        return pa.chunked_array(parts, pa.string())
+
+    def card(self, tap: str | None = None) -> Card:
+        """Return the floors and reference statistics of a tap (the only one, if none is named)."""
+        name = self.spec.tap(tap).name
+        path = self.path / "cards" / f"{name}.arrow"
+        require_intact(path, self.manifest.cards[name])
+        return Card.read(path)
+
+    def blocks(
+        self, pooling: str = "max", tap: str | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], csr_matrix]]:
+        """Yield the matrix shard by shard.
+
+        Parameters
+        ----------
+        pooling : {"max", "mean", "total", "count", "binary"}
+            Maximum over the counted tokens; sum of the activations above the floor, divided by the document's
+            tokens or as it is; number of tokens above the floor (int32); or 1 for every feature present.
+        tap : str, optional
+            Which tap, if there are several.
+
+        Yields
+        ------
+        rows : int64 array
+            Which rows of this corpus or view, consecutive.
+        matrix : csr_matrix
+            ``len(rows)`` x ``d_sae``, read-only and without a copy for max, total and count of a whole shard.
+        """
+        if pooling not in shards.POOLINGS:
+            raise InputError(f"unknown pooling {pooling!r}; choose one of {', '.join(shards.POOLINGS)}")
+        d_sae = self.spec.tap(tap).d_sae
+        for part in self._parts():
+            n_tokens = self._docs(part.shard).column("n_tokens").to_numpy() if pooling == "mean" else None
+            matrix = shards.csr(self._features(part.shard, tap), pooling, d_sae, n_tokens)
+            yield part.positions, matrix if part.local is None else matrix[part.local]
+
+    def csr(self, pooling: str = "max", tap: str | None = None) -> csr_matrix:
+        """Return the whole matrix, documents x features; poolings as in :meth:`blocks`.
+
+        A corpus of one shard is returned as a read-only view of the file, a larger one is copied together.
+        """
+        d_sae = self.spec.tap(tap).d_sae
+        blocks = self.blocks(pooling, tap)
+        parts = list(self._parts())
+        if len(parts) == 1:
+            return next(blocks)[1]
+        rows = np.zeros(len(self) + 1, np.int64)
+        for part in parts:
+            lengths = np.diff(shards.indptr(self._features(part.shard, tap)))
+            rows[part.start + 1 : part.stop + 1] = lengths[_all(part.local)]
+        np.cumsum(rows, out=rows)
+        data = np.empty(rows[-1], np.int32 if pooling == "count" else np.float32)
+        indices = np.empty(rows[-1], np.int32)
+        for part, (_, block) in zip(parts, blocks, strict=True):
+            here = slice(rows[part.start], rows[part.stop])
+            data[here], indices[here] = block.data, block.indices
+        if rows[-1] < 2**31:
+            rows = rows.astype(np.int32)
+        return shards.matrix(data, indices, rows, (len(self), d_sae))
+
+    def rows(self, tap: str | None = None) -> Iterator[PooledRows]:
+        """Yield the rows with all entry columns shard by shard, in row order."""
+        for part in self._parts():
+            rows = shards.pooled_rows(self._features(part.shard, tap))
+            yield rows if part.local is None else rows.take(part.local)
+
+    def postings(self, tap: str | None = None, *, cache_dir: str | Path | None = None) -> Postings:
+        """Return the index from features to documents, building it on disk the first time.
+
+        Parameters
+        ----------
+        tap : str, optional
+            Which tap, if there are several.
+        cache_dir : path, optional
+            Where to keep the index if the corpus cannot be written to; without it, memory is used then.
+        """
+        from saetext.corpus.postings import Postings
+
+        name = self.spec.tap(tap).name
+        if name not in self._postings:
+            self._postings[name] = Postings.of(self, name, None if cache_dir is None else Path(cache_dir))
+        return self._postings[name]
+
+    @property
+    def documents(self) -> pl.LazyFrame:
+        """The documents as a lazy frame, read shard by shard and only in the columns asked for.
+
+        Columns ``row``, ``id``, ``text``, ``prompt``, ``n_tokens``, ``n_unknown`` and the metadata; a
+        metadata column of one of these names has the prefix ``meta.``.
+        """
+        return scan(self._docs_parts, self.manifest.meta)
+
+    def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Yield these columns of :attr:`documents` shard by shard, in row order; at least one frame."""
+        return frames(self._docs_parts(), self.manifest.meta, list(columns))
+
+    def document(self, key: str | int) -> StoredDocument:
+        """Return one document by its id (str) or its row (int).
+
+        Raises
+        ------
+        CorpusError
+            If there is none; for an id, the message has those that come close.
+        """
+        if isinstance(key, str):
+            row = pc.index(self.ids, pa.scalar(key)).as_py()
+            if row < 0:
+                raise CorpusError(f"{self.path} has no document {key!r}{self._close_to(key)}")
+        else:
+            row = int(key)
+        if not 0 <= row < len(self):
+            raise CorpusError(f"{self.path} has no row {row}; rows are 0 to {len(self) - 1}")
+        part = next(part for part in self._parts() if row < part.stop)
+        local = row - part.start if part.local is None else int(part.local[row - part.start])
+        batch = self._docs(part.shard)
+        stored = {
+            field.name: column[local] for field, column in zip(batch.schema, batch.columns, strict=True)
+        }
+        meta = stored["meta"].as_py()
+        return StoredDocument(
+            id=stored["id"].as_py(),
+            row=row,
+            text=stored["text"].as_py(),
+            prompt=stored["prompt"].as_py(),
+            n_tokens=stored["n_tokens"].as_py(),
+            n_unknown=stored["n_unknown"].as_py(),
+            token_start=stored["token_start"].values.to_numpy(),
+            token_end=stored["token_end"].values.to_numpy(),
+            meta={name: meta.get(name) for name in self.manifest.meta},
+            entries={
+                tap: shards.pooled_rows(self._features(part.shard, tap)).take([local]) for tap in self.taps
+            },
+        )
+
+    def select(self, which: str | pl.Expr | Sequence[bool] | Sequence[int] | NDArray[Any]) -> Corpus:
+        """Return a view of some documents: the same files, other rows.
+
+        Parameters
+        ----------
+        which : str, polars.Expr, mask or row indices
+            A condition on the columns of :attr:`documents` (SQL syntax if a string, see
+            :mod:`saetext.corpus.where`); one boolean for each row; or row indices, increasing, since a view
+            keeps the order of its corpus.
+
+        Raises
+        ------
+        InputError
+            If the condition names unknown columns or is no condition, or rows are out of range, repeated or
+            not in order.
+        """
+        rows = self._rows_of(which)
+        return Corpus(self.path, self.manifest, rows if self.selection is None else self.selection[rows])
+
+    def verify(self) -> None:
+        """Read every file through and check it against the manifest.
+
+        Raises
+        ------
+        ShardCorruptError
+            If a file is damaged; the message names the first one.
+        """
+        for entry in self.manifest.shards:
+            self._docs(entry, again=True)
+            for tap in self.taps:
+                self._features(entry, tap, again=True)
+        for tap, stamp in self.manifest.cards.items():
+            require_intact(self.path / "cards" / f"{tap}.arrow", stamp, again=True)
+        require_intact(self.path / REJECTS, self.manifest.rejects, again=True)
+
+    def sizes(self) -> dict[str, float]:
+        """Return the bytes on disk by part (of the whole corpus), their total, and kB per 100 tokens.
+
+        The derived index is listed but is not in the total.
+        """
+        sizes: dict[str, float] = {"docs": 0, **{f"features/{tap}": 0 for tap in self.taps}}
+        for entry in self.manifest.shards:
+            for name, stamp in entry.files.items():
+                sizes[name.rpartition("/")[0]] += stamp.bytes
+        sizes["cards"] = sum(stamp.bytes for stamp in self.manifest.cards.values())
+        sizes["rejects"] = self.manifest.rejects.bytes
+        total = sum(sizes.values())
+        sizes["index"] = sum(f.stat().st_size for f in (self.path / "index").rglob("*") if f.is_file())
+        sizes["total"] = total
+        tokens = self.manifest.counts["tokens"]
+        sizes["kb_per_100_tokens"] = total / 1000 / (tokens / 100) if tokens else 0.0
+        return sizes
+
+    def _parts(self) -> Iterator[_Part]:
+        """Yield the shards that have rows in this corpus or view."""
+        first = 0  # of the shard, counted in the whole corpus
+        for entry in self.manifest.shards:
+            start, stop, local = first, first + entry.rows, None
+            if self.selection is not None:
+                start, stop = map(int, np.searchsorted(self.selection, (start, stop)))
+                if stop - start < entry.rows:
+                    local = self.selection[start:stop] - first
+            if stop > start:
+                yield _Part(entry, start, stop, local)
+            first += entry.rows
+
+    def _docs_parts(self) -> Iterator[DocsPart]:
+        for part in self._parts():
+            yield DocsPart(self._docs(part.shard), part.start, part.local)
+
+    def _docs(self, entry: JournalEntry, *, again: bool = False) -> pa.RecordBatch:
+        name = shards.docs_name(entry.shard)
+        return shards.map_docs(self.path / name, entry.files[name], entry.rows, again=again)
+
+    def _features(self, entry: JournalEntry, tap: str | None, *, again: bool = False) -> pa.RecordBatch:
+        spec = self.spec.tap(tap)
+        name = shards.features_name(spec.name, entry.shard)
+        return shards.map_features(self.path / name, entry.files[name], entry.rows, spec.d_sae, again=again)
+
+    def _rows_of(self, which: Any) -> NDArray[np.int64]:
+        import polars as pl
+
+        if isinstance(which, str | pl.Expr):
+            return self._rows_where(which)
+        index = np.asarray(which)
+        if index.ndim != 1:
+            raise InputError(f"rows to select have one dimension, not {index.ndim}")
+        if index.dtype == bool:
+            if len(index) != len(self):
+                raise InputError(f"a mask of {len(index)} values for {len(self)} documents")
+            return np.flatnonzero(index)
+        if not len(index):
+            return np.empty(0, np.int64)
+        if not np.issubdtype(index.dtype, np.integer):
+            raise InputError(f"select takes a condition, a mask or row numbers, not {index.dtype}")
+        if index.min() < 0 or index.max() >= len(self):
+            raise InputError(f"row {index.max()} or {index.min()} is outside 0 to {len(self) - 1}")
+        rows = index.astype(np.int64)
+        if (np.diff(rows) <= 0).any():
+            raise InputError("row numbers must be increasing and not repeat: a view keeps the corpus's order")
+        return rows
+
+    def _rows_where(self, condition: str | pl.Expr) -> NDArray[np.int64]:
+        import polars as pl
+
+        from saetext.corpus.where import parse_where
+
+        documents = self.documents
+        if isinstance(condition, str):
+            condition = parse_where(condition, documents.collect_schema())
+        try:
+            mask = documents.select("row", condition.alias("\0mask")).collect()["\0mask"]
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"the condition does not fit the columns: {reason}") from error
+        if mask.dtype != pl.Boolean:
+            raise InputError(f"the condition is {mask.dtype}, not true or false")
+        return np.flatnonzero(mask.fill_null(False).to_numpy())
+
+    def _close_to(self, key: str) -> str:
+        """Return what to say about ids like an unknown one, looking at a bounded number of them."""
+        alike = self.ids.filter(pc.starts_with(self.ids, key[:3])).slice(0, 2000).to_pylist()
+        near = difflib.get_close_matches(key, alike or self.ids.slice(0, 2000).to_pylist(), n=3, cutoff=0.5)
+        return f"; did you mean {', '.join(map(repr, near))}?" if near else ""
+
+
+def _all(local: NDArray[np.int64] | None) -> NDArray[np.int64] | slice:
+    return slice(None) if local is None else local

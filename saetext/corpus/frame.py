@@ -1,0 +1,151 @@
+"""The documents of a corpus as a Polars lazy frame: one shard at a time, and only the columns asked for.
+
+Not for: features, which are matrices (corpus.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FIXED_COLUMNS = ("row", "id", "text", "prompt", "n_tokens", "n_unknown")
+
+
+class DocsPart(NamedTuple):
+    """One shard's documents: its batch, where its rows lie in the corpus, and which of them are in it."""
+
+    batch: pa.RecordBatch
+    start: int
+    local: NDArray[np.int64] | None  # None for all
+
+
+def column_names(meta: Mapping[str, str]) -> dict[str, str]:
+    """Return the frame's name for each metadata column; one that is taken gets the prefix ``meta.``."""
+    taken = {*FIXED_COLUMNS, *(name for name in meta if name not in FIXED_COLUMNS)}
+    names = {}
+    for name in meta:
+        shown = name
+        if name in FIXED_COLUMNS:
+            while shown in taken:
+                shown = f"meta.{shown}"
+            taken.add(shown)
+        names[name] = shown
+    return names
+
+
+def polars_type(kind: str) -> pl.DataType:
+    """Return the Polars type of a metadata column; one without any value reads as strings."""
+    import polars as pl
+
+    kinds = {
+        "bool": pl.Boolean(),
+        "int": pl.Int64(),
+        "float": pl.Float64(),
+        "date": pl.Date(),
+        "datetime": pl.Datetime("us"),
+        "datetime_utc": pl.Datetime("us", "UTC"),
+    }
+    return kinds.get(kind, pl.String())
+
+
+def schema(meta: Mapping[str, str]) -> dict[str, pl.DataType]:
+    """Return the columns of the frame and their types."""
+    import polars as pl
+
+    return {
+        "row": pl.UInt32(),
+        "id": pl.String(),
+        "text": pl.String(),
+        "prompt": pl.String(),
+        "n_tokens": pl.Int32(),
+        "n_unknown": pl.Int32(),
+        **{shown: polars_type(meta[name]) for name, shown in column_names(meta).items()},
+    }
+
+
+def frames(parts: Iterator[DocsPart], meta: Mapping[str, str], columns: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield each shard's documents in these columns, at least one frame (which may be empty)."""
+    import polars as pl
+
+    kinds = schema(meta)
+    names = {shown: name for name, shown in column_names(meta).items()}
+
+    def read(part: DocsPart, column: str) -> pl.Series:
+        n = part.batch.num_rows if part.local is None else len(part.local)
+        if column == "row":
+            return pl.Series("row", np.arange(part.start, part.start + n, dtype=np.uint32))
+        fixed = column in FIXED_COLUMNS
+        array = part.batch.column(column) if fixed else _meta_column(part.batch, names[column])
+        if array is None:
+            return pl.repeat(None, n, dtype=kinds[column], eager=True).alias(column)
+        if part.local is not None:
+            array = array.take(pa.array(part.local))
+        return _cast(pl.Series(column, array), kinds[column])
+
+    empty = True
+    for part in parts:
+        empty = False
+        yield pl.DataFrame([read(part, column) for column in columns])
+    if empty:
+        yield pl.DataFrame(schema={column: kinds[column] for column in columns})
+
+
+def scan(parts: Callable[[], Iterator[DocsPart]], meta: Mapping[str, str]) -> pl.LazyFrame:
+    """Return the lazy frame over shards.
+
+    Parameters
+    ----------
+    parts : callable
+        Yields the shards in order, each time it is called.
+    meta : mapping
+        Metadata columns and their unified types.
+    """
+    from polars.io.plugins import register_io_source
+
+    kinds = schema(meta)
+
+    def source(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        wanted = list(kinds) if with_columns is None else with_columns
+        extra = [] if predicate is None else [c for c in predicate.meta.root_names() if c not in wanted]
+        # a frame without columns has no height, so the row number stands in when rows are only counted
+        needed = [*wanted, *dict.fromkeys(extra)] or ["row"]
+        left = n_rows
+        for frame in frames(parts(), meta, needed):
+            if left is not None:
+                frame = frame.head(left)
+                left -= frame.height
+            if predicate is not None:
+                frame = frame.filter(predicate)
+            yield frame if len(needed) == len(wanted) else frame.select(wanted)
+            if left == 0:
+                return
+
+    return register_io_source(source, schema=kinds, is_pure=True)
+
+
+def _meta_column(batch: pa.RecordBatch, name: str) -> pa.Array | None:
+    """Return a metadata column of a shard; None if the shard has no value in it."""
+    struct = batch.column("meta")
+    index = struct.type.get_field_index(name)
+    if index < 0 or pa.types.is_null(struct.type.field(index).type):
+        return None
+    return struct.field(index)
+
+
+def _cast(series: pl.Series, kind: pl.DataType) -> pl.Series:
+    import polars as pl
+
+    if series.dtype == kind:
+        return series
+    if kind == pl.String and isinstance(series.dtype, pl.Datetime):  # as datetime.isoformat writes it
+        return series.dt.strftime("%Y-%m-%dT%H:%M:%S%.f" + ("%:z" if series.dtype.time_zone else ""))
+    return series.cast(kind)

@@ -1,0 +1,218 @@
+"""The manifest: what a finished corpus consists of. Written last, so its presence means the corpus is whole.
+
+Not for: corpora still being written (journal.py) or the contents of shards (shard.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from saetext.corpus.files import FileStamp, write_atomic
+from saetext.corpus.journal import JournalEntry
+from saetext.corpus.meta import META_TYPES, unify
+from saetext.corpus.shard import docs_name, features_name
+from saetext.errors import CorpusError
+from saetext.spec import ReaderSpec
+
+SCHEMA = "1.0"
+NAME = "manifest.json"
+PLAN = "plan.json"
+APPEND_PLAN = "append.json"
+JOURNAL = "journal"
+REJECTS = "rejects.jsonl"
+_TAP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A finished corpus.
+
+    Attributes
+    ----------
+    spec : ReaderSpec
+        The reader.
+    cards : mapping of tap to FileStamp
+        Stamps of ``cards/<tap>.arrow``.
+    rejects : FileStamp
+        Stamp of ``rejects.jsonl``.
+    shards : tuple of JournalEntry
+        The shards, in order.
+    stores_text : bool
+        False for a corpus made with ``--no-text``.
+    runs : tuple of mappings
+        The encode and the appends that made it: ``plan``, ``numerics`` (a list: a resumed run may have seen
+        other library versions), ``shards``, ``rows``.
+    created, updated : str
+        When it was first finished and last appended to, ISO 8601 in UTC.
+    extra : mapping
+        What the encoder wanted to keep.
+    schema : str
+        Version of the layout.
+    """
+
+    spec: ReaderSpec
+    cards: Mapping[str, FileStamp]
+    rejects: FileStamp
+    shards: tuple[JournalEntry, ...]
+    stores_text: bool
+    runs: tuple[Mapping[str, Any], ...]
+    created: str
+    updated: str
+    extra: Mapping[str, Any]
+    schema: str = SCHEMA
+
+    @cached_property
+    def n_documents(self) -> int:
+        """Number of documents."""
+        return sum(shard.rows for shard in self.shards)
+
+    @cached_property
+    def meta(self) -> dict[str, str]:
+        """Metadata columns and the types that fit all shards, names of :data:`meta.META_TYPES`."""
+        return unify(shard.meta for shard in self.shards)
+
+    @cached_property
+    def counts(self) -> dict[str, Any]:
+        """Documents, input rows, tokens, entries by tap, rejects by reason, bytes."""
+        rejects: Counter[str] = Counter()
+        for shard in self.shards:
+            rejects.update(shard.rejects)
+        return {
+            "documents": self.n_documents,
+            "input_rows": sum(shard.input_rows for shard in self.shards),
+            "tokens": sum(shard.tokens for shard in self.shards),
+            "entries": {t.name: sum(s.entries[t.name] for s in self.shards) for t in self.spec.taps},
+            "rejects": dict(sorted(rejects.items())),
+            "bytes": sum(stamp.bytes for shard in self.shards for stamp in shard.files.values()),
+        }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the reader's identity and the shards' checksums: it changes with the content."""
+        files = [
+            [name, stamp.bytes, stamp.xxh3_128]
+            for shard in self.shards
+            for name, stamp in sorted(shard.files.items())
+        ]
+        content = json.dumps([self.spec.fingerprint, self.stores_text, files])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def write(self, root: Path) -> None:
+        """Write ``manifest.json`` atomically."""
+        stamps = {tap: stamp.to_dict() for tap, stamp in self.cards.items()}
+        data = {
+            "schema": self.schema,
+            "created": self.created,
+            "updated": self.updated,
+            "spec": self.spec.to_dict(),
+            "reader_fingerprint": self.spec.fingerprint,
+            "fingerprint": self.fingerprint,
+            "stores_text": self.stores_text,
+            "counts": self.counts,
+            "meta": self.meta,
+            "cards": stamps,
+            "rejects": self.rejects.to_dict(),
+            "runs": list(self.runs),
+            "extra": dict(self.extra),
+            "shards": [shard.to_dict() for shard in self.shards],
+        }
+        write_atomic(root / NAME, json.dumps(data, indent=1).encode())
+
+    @classmethod
+    def read(cls, root: Path) -> Manifest:
+        """Read the manifest of a finished corpus; unknown keys (a newer minor version) are ignored.
+
+        Raises
+        ------
+        CorpusError
+            If there is none, it is damaged, or a newer saetext wrote it.
+        """
+        path = root / NAME
+        try:
+            data = json.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            raise CorpusError(_why_no_manifest(root)) from None
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:
+            raise CorpusError(f"{path} is not JSON; restore it, or delete {root} and encode again") from error
+        require_schema(data.get("schema") if isinstance(data, dict) else None, root)
+        try:
+            manifest = cls(
+                spec=ReaderSpec.from_dict(data["spec"]),
+                cards={str(tap): FileStamp.from_dict(stamp) for tap, stamp in data["cards"].items()},
+                rejects=FileStamp.from_dict(data["rejects"]),
+                shards=tuple(JournalEntry.from_dict(shard) for shard in data["shards"]),
+                stores_text=bool(data["stores_text"]),
+                runs=tuple(data["runs"]),
+                created=str(data["created"]),
+                updated=str(data["updated"]),
+                extra=data["extra"],
+                schema=data["schema"],
+            )
+            manifest._check()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise CorpusError(f"{path} is damaged ({reason}); restore it or encode again") from error
+        return manifest
+
+    def _check(self) -> None:
+        """Raise ValueError unless names stay inside the corpus and every shard has its files."""
+        names = [tap.name for tap in self.spec.taps]
+        require_tap_names(names)
+        if set(self.cards) != set(names):
+            raise ValueError(f"cards for {sorted(self.cards)}, taps {sorted(names)}")
+        for number, shard in enumerate(self.shards):
+            wanted = {docs_name(number), *(features_name(tap, number) for tap in names)}
+            if shard.shard != number or set(shard.files) != wanted or set(shard.entries) != set(names):
+                raise ValueError(f"shard {number} is not described")
+            if not set(shard.meta.values()) <= set(META_TYPES):
+                raise ValueError(f"shard {number} has metadata of an unknown type")
+        if self.n_documents >= 2**31:  # rows are int32 in the postings
+            raise ValueError(f"{self.n_documents} documents")
+
+
+def require_tap_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless the names are different and safe as directory names."""
+    for name in names:
+        if not isinstance(name, str) or not _TAP_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a tap; use letters, digits and . _ + = @ -")
+    if len({name.lower() for name in names}) != len(names):  # some file systems do not tell case
+        raise ValueError(f"taps need different names: {', '.join(names)}")
+
+
+def require_schema(found: Any, root: Path) -> None:
+    """Raise :class:`CorpusError` if this saetext cannot read that version of the layout."""
+    if not isinstance(found, str) or not re.fullmatch(r"\d{1,9}\.\d{1,9}", found):
+        raise CorpusError(f"{root / NAME} does not say which schema it has (found {found!r}); encode again")
+    if int(found.partition(".")[0]) > int(SCHEMA.partition(".")[0]):
+        raise CorpusError(f"{root} has schema {found} and this saetext reads up to {SCHEMA}; upgrade saetext")
+
+
+def upgrade(path: str | Path) -> str:
+    """Bring a corpus to this version's layout and return that version; 1.0 is the first, so nothing changes.
+
+    Raises
+    ------
+    CorpusError
+        If there is no corpus, or a newer saetext wrote it.
+    """
+    return Manifest.read(Path(path)).schema
+
+
+def _why_no_manifest(root: Path) -> str:
+    if not root.exists():
+        return f"{root} does not exist"
+    if not root.is_dir():
+        return f"{root} is a file, not a corpus; encode it first"
+    if (root / PLAN).exists() or (root / JOURNAL).exists():
+        return f"{root} is unfinished; run the same encode command again and it goes on where it stopped"
+    return f"{root} is not a corpus: it has no {NAME}"

@@ -1,0 +1,401 @@
+"""CorpusWriter: makes a corpus shard by shard, such that being killed at any moment costs one shard at most.
+
+What a shard needs is on disk and synced before the journal says so; what the journal does not know is
+removed when the corpus is opened again; the manifest comes last. Not for: deciding what goes into a shard
+(encode.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from filelock import FileLock, Timeout
+
+from saetext.card import Card
+from saetext.corpus import plan as plans
+from saetext.corpus.files import (
+    TEMPORARY,
+    FileStamp,
+    append_synced,
+    atomic_file,
+    checksum,
+    require_size,
+    sync_directory,
+    write_atomic,
+    writing,
+)
+from saetext.corpus.journal import Journal, JournalEntry, lines
+from saetext.corpus.manifest import (
+    APPEND_PLAN,
+    JOURNAL,
+    NAME,
+    PLAN,
+    REJECTS,
+    Manifest,
+    require_tap_names,
+)
+from saetext.corpus.meta import conform, meta_types
+from saetext.corpus.shard import PART, docs_name, features_batch, features_name, write_batch
+from saetext.errors import CorpusError
+from saetext.rows import PooledRows
+from saetext.spec import ReaderSpec, require_comparable
+
+if TYPE_CHECKING:
+    from saetext.corpus.corpus import Corpus
+
+LOCK = ".lock"
+
+
+class CorpusWriter:
+    """Writes one corpus; made by :meth:`open` or :meth:`append`, and a context manager.
+
+    Leaving it without :meth:`finish` keeps what was journalled: the same call goes on from there.
+
+    Attributes
+    ----------
+    path : Path
+        The corpus.
+    spec : ReaderSpec
+        The reader, as recorded.
+    stores_text : bool
+        Whether texts and prompts are kept.
+    """
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self.path = path
+        self._lock = lock
+        self._base: Manifest | None = None  # what is appended to
+        self._journal: Journal
+        self._plan: dict[str, Any]
+        self._cards: dict[str, FileStamp]
+        self.spec: ReaderSpec
+        self.stores_text: bool
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        plan: dict[str, Any],
+        spec: ReaderSpec,
+        cards: Mapping[str, Card],
+        stores_text: bool,
+    ) -> CorpusWriter:
+        """Start a corpus, or go on with an unfinished one.
+
+        Parameters
+        ----------
+        path : path
+            Its directory; made if missing.
+        plan : dict
+            What decides the output (inputs, columns, options), as JSON. Recorded first; going on with an
+            unfinished corpus needs an equal one.
+        spec : ReaderSpec
+            The reader. Other library versions may finish what was begun (all are recorded); another dtype
+            or device may not.
+        cards : mapping of tap to Card
+            The floors used.
+        stores_text : bool
+            False keeps texts and prompts out.
+
+        Raises
+        ------
+        CorpusError
+            If the corpus is finished, was begun with another plan (the message names the first differing
+            key), is being written by someone else or cannot be written, or if the directory holds other
+            things.
+        """
+        path = Path(path)
+        _require_cards(spec, cards)
+        if path.exists() and not path.is_dir():
+            raise CorpusError(f"{path} is a file; choose another path for the corpus")
+        _require_ours(path)
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # a parent that may not be listed
+                sync_directory(path.parent)
+        _refuse_finished(path)
+        writer = cls(path, _locked(path))
+        try:
+            _refuse_finished(path)  # now that nobody else can finish it
+            with writing(path):
+                writer._begin(plan, spec, cards, stores_text)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    @classmethod
+    def append(
+        cls, path: str | Path, *, plan: dict[str, Any], spec: ReaderSpec, cards: Mapping[str, Card]
+    ) -> CorpusWriter:
+        """Add to a finished corpus, or go on with an unfinished append.
+
+        Until :meth:`finish` whoever opens the corpus sees the old one. Parameters as in :meth:`open`.
+
+        Raises
+        ------
+        CorpusError
+            If the corpus is missing, unfinished, damaged, being written by someone else or cannot be
+            written, or an append with another plan is unfinished.
+        IncompatibleError
+            If the corpus was made by a reader of another identity.
+        """
+        path = Path(path)
+        _require_cards(spec, cards)
+        Manifest.read(path)  # before a lock file is put beside it
+        writer = cls(path, _locked(path))
+        try:
+            writer._base = Manifest.read(path)
+            require_comparable(writer._base.spec, spec, names=(str(path), "the reader given"))
+            with writing(path):
+                writer._begin_append(writer._base, plan, spec)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    @property
+    def finished(self) -> list[JournalEntry]:
+        """Shards of this run that are on disk already, so that their input can be skipped."""
+        return self._journal.entries[self._first_shard :]
+
+    @property
+    def _first_shard(self) -> int:
+        return len(self._base.shards) if self._base else 0
+
+    def write_shard(
+        self,
+        docs: pa.Table,
+        rows: Mapping[str, PooledRows],
+        *,
+        rejects: Sequence[Mapping[str, Any]],
+        input_rows: int,
+        input_hash: str,
+        stats: Mapping[str, Any],
+    ) -> JournalEntry:
+        """Put one shard on disk and journal it.
+
+        Parameters
+        ----------
+        docs : pyarrow.Table
+            As :func:`saetext.corpus.meta.docs_table` makes it.
+        rows : mapping of tap to PooledRows
+            One row for each document.
+        rejects : sequence of mappings
+            Input rows that could not be encoded, with ``reason`` among the keys; plain JSON types.
+        input_rows : int
+            Input rows this shard stands for.
+        input_hash : str
+            What identifies that input.
+        stats : mapping
+            Plain JSON types to keep with the shard; no timestamps, so that a resumed run ends with the
+            same bytes.
+
+        Returns
+        -------
+        JournalEntry
+
+        Raises
+        ------
+        CorpusError
+            If it cannot be written; what was journalled before stays good.
+        ValueError
+            If documents and rows do not fit each other or the reader.
+        """
+        self._require_open()
+        batch = conform(docs, stores_text=self.stores_text)
+        if set(rows) != {tap.name for tap in self.spec.taps}:
+            raise ValueError(f"rows for {sorted(rows)}, taps are {sorted(t.name for t in self.spec.taps)}")
+        if unfit := [tap for tap, block in rows.items() if len(block) != batch.num_rows]:
+            raise ValueError(f"{batch.num_rows} documents, and {len(rows[unfit[0]])} rows of tap {unfit[0]}")
+        features = {tap.name: features_batch(rows[tap.name], tap) for tap in self.spec.taps}
+        told = "".join(json.dumps(dict(r), ensure_ascii=False, default=str) + "\n" for r in rejects)
+        rejected = told.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
+        number = len(self._journal.entries)
+
+        with writing(self.path):
+            files = {docs_name(number): write_batch(self.path / docs_name(number), batch)}
+            for tap, block in features.items():
+                name = features_name(tap, number)
+                files[name] = write_batch(self.path / name, block)
+            before = self._rejects_bytes
+            if rejected:
+                append_synced(self.path / REJECTS, before, rejected)
+            entry = JournalEntry(
+                shard=number,
+                rows=batch.num_rows,
+                input_rows=input_rows,
+                input_hash=input_hash,
+                tokens=pc.sum(batch.column("n_tokens")).as_py() or 0,
+                entries={tap: rows[tap].n_entries for tap in features},
+                rejects=dict(sorted(Counter(str(r.get("reason", "unknown")) for r in rejects).items())),
+                rejects_bytes=before + len(rejected),
+                files=files,
+                meta=meta_types(batch),
+                stats=json.loads(json.dumps(dict(stats))),
+            )
+            self._journal.append(entry)
+        return entry
+
+    def finish(self, *, extra: Mapping[str, Any] | None = None) -> Corpus:
+        """Write the manifest, let go of the lock and return the finished corpus.
+
+        Parameters
+        ----------
+        extra : mapping, optional
+            Plain JSON types to keep in the manifest.
+        """
+        from saetext.corpus.corpus import Corpus
+
+        self._require_open()
+        base, entries = self._base, self._journal.entries
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        run = {
+            "plan": self._plan["plan"],
+            "numerics": self._plan["numerics"],
+            "shards": len(self.finished),
+            "rows": sum(entry.rows for entry in self.finished),
+        }
+        with writing(self.path):
+            manifest = Manifest(
+                spec=self.spec,
+                cards=self._cards,
+                rejects=checksum(self.path / REJECTS),
+                shards=tuple(entries),
+                stores_text=self.stores_text,
+                runs=(*(base.runs if base else ()), run),
+                created=base.created if base else now,
+                updated=now,
+                extra={**(base.extra if base else {}), **(extra or {})},
+            )
+            manifest.write(self.path)
+            (self.path / APPEND_PLAN).unlink(missing_ok=True)
+        self.close()
+        return Corpus.open(self.path)
+
+    def close(self) -> None:
+        """Let go of the lock; without :meth:`finish` the corpus stays resumable."""
+        self._lock.release()
+
+    def __enter__(self) -> CorpusWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _require_open(self) -> None:
+        if not self._lock.is_locked:
+            raise ValueError("this writer is closed; open the corpus again to go on")
+
+    @property
+    def _rejects_bytes(self) -> int:
+        return self._journal.entries[-1].rejects_bytes if self._journal.entries else 0
+
+    def _begin(
+        self, plan: dict[str, Any], spec: ReaderSpec, cards: Mapping[str, Card], stores_text: bool
+    ) -> None:
+        wanted = plans.record(plan, spec, {"stores_text": stores_text})
+        self._plan = plans.agree(self.path / PLAN, wanted, self._start_over)
+        self.spec = ReaderSpec.from_dict(self._plan["spec"])
+        self.stores_text = stores_text
+        self._journal = Journal.read(self.path / JOURNAL, self._start_over)
+        self._clean()
+        self._cards = {}
+        for tap, card in cards.items():
+            with atomic_file(self.path / "cards" / f"{tap}.arrow") as file:
+                card.write(Path(file.name))  # by its temporary name; atomic_file syncs and renames
+            self._cards[tap] = checksum(self.path / "cards" / f"{tap}.arrow")
+
+    def _begin_append(self, base: Manifest, plan: dict[str, Any], spec: ReaderSpec) -> None:
+        onto = hashlib.sha256((self.path / NAME).read_bytes()).hexdigest()
+        path = self.path / APPEND_PLAN
+        if path.exists() and plans.read(path, self._start_over).get("onto") != onto:
+            path.unlink()  # left by an append that was killed after its manifest was in place
+        if not path.exists():
+            write_atomic(self.path / JOURNAL, lines(base.shards))
+        self._plan = plans.agree(path, plans.record(plan, spec, {"onto": onto}), self._start_over)
+        self.spec, self.stores_text, self._cards = base.spec, base.stores_text, dict(base.cards)
+        self._journal = Journal.read(self.path / JOURNAL, self._start_over)
+        if self._journal.entries[: len(base.shards)] != list(base.shards):
+            raise CorpusError(f"{self.path / JOURNAL} does not fit {NAME}; {self._start_over}")
+        self._clean()
+
+    @property
+    def _start_over(self) -> str:
+        if self._base:
+            return f"delete {self.path / APPEND_PLAN} to give that append up, and append again"
+        return f"delete {self.path} and encode again"
+
+    def _clean(self) -> None:
+        """Remove what the journal does not know, and check that what it knows is there."""
+        folders = [self.path / name for name in ("docs", "cards", "features")]
+        folders += [self.path / "features" / tap.name for tap in self.spec.taps]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        known = {self.path / name for entry in self._journal.entries for name in entry.files}
+        for folder in (self.path, *folders):
+            for found in folder.iterdir():
+                unknown = PART.fullmatch(found.name) and folder != self.path and found not in known
+                if unknown or (found.name.startswith(".") and found.name.endswith(TEMPORARY)):
+                    found.unlink()
+            sync_directory(folder)
+        for entry in self._journal.entries:
+            for name, stamp in entry.files.items():
+                require_size(self.path / name, stamp)
+        rejects = self.path / REJECTS
+        if self._rejects_bytes and (not rejects.exists() or rejects.stat().st_size < self._rejects_bytes):
+            raise CorpusError(f"{rejects} is shorter than the journal says; {self._start_over}")
+        append_synced(rejects, self._rejects_bytes, b"")
+        self._journal.trim()
+        sync_directory(self.path)
+
+
+def _require_cards(spec: ReaderSpec, cards: Mapping[str, Card]) -> None:
+    require_tap_names([tap.name for tap in spec.taps])
+    if set(cards) != {tap.name for tap in spec.taps}:
+        raise ValueError(f"cards for {sorted(cards)}, taps are {sorted(tap.name for tap in spec.taps)}")
+    for tap in spec.taps:
+        if cards[tap.name].sha256 != tap.card_sha256 or len(cards[tap.name]) != tap.d_sae:
+            raise ValueError(f"the card given for tap {tap.name} is not the one its spec names")
+
+
+def _refuse_finished(path: Path) -> None:
+    if (path / NAME).exists():
+        raise CorpusError(
+            f"{path} already exists and is finished; add to it with saetext append, or choose another path"
+        )
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse a directory that holds things and is no corpus."""
+    if not path.exists() or any((path / name).exists() for name in (NAME, PLAN)):
+        return
+    with writing(path):
+        others = [f.name for f in path.iterdir() if f.name != LOCK and not f.name.endswith(TEMPORARY)]
+    if others:
+        raise CorpusError(
+            f"{path} is not a corpus and not empty (it has {min(others)}); choose another path for the corpus"
+        )
+
+
+def _locked(path: Path) -> FileLock:
+    lock = FileLock(path / LOCK, thread_local=False)
+    with writing(path):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise CorpusError(f"{path} is being written by another process; wait for it to end") from None
+    return lock

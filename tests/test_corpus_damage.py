@@ -1,0 +1,207 @@
+"""Damaged and forged files of a corpus, and other versions: found, named, never read beyond their ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from saetext.corpus import Corpus
+from saetext.corpus import files as corpus_files
+from saetext.corpus import shard as shard_files
+from saetext.corpus.manifest import upgrade
+from saetext.errors import CorpusError, ShardCorruptError
+from tests.corpus_factory import make_corpus
+
+
+@pytest.fixture(autouse=True)
+def no_power_cuts(monkeypatch):
+    """Nothing here cuts the power, so nothing has to reach the platter."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("whole") / "c", 5, (3, 0, 4, 2), taps=("main", "b"))[0].path
+
+
+def test_damage_is_found_and_named(uninterrupted, tmp_path):
+    uses = {
+        "docs/part-00002.arrow": lambda c: c.document(5),
+        "features/main/part-00002.arrow": lambda c: c.postings("main"),
+        "features/b/part-00002.arrow": lambda c: c.csr("max", "b"),
+        "cards/main.arrow": lambda c: c.card("main"),
+    }
+    for name, use in uses.items():
+        copy = tmp_path / name.replace("/", " ")
+        shutil.copytree(uninterrupted, copy)
+        data = (copy / name).read_bytes()
+        for short in (data[:-1], b"", data + b"x"):
+            (copy / name).write_bytes(short)
+            with pytest.raises(
+                ShardCorruptError, match=f"{name} is damaged: it should have {len(data)} bytes"
+            ):
+                Corpus.open(copy)
+        (copy / name).unlink()
+        with pytest.raises(ShardCorruptError, match=f"{name} cannot be read"):
+            Corpus.open(copy)
+        for at in range(0, len(data), max(len(data) // 7, 1)):
+            (copy / name).write_bytes(data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :])
+            corpus = Corpus.open(copy)
+            for check in (use, Corpus.verify):
+                with pytest.raises(ShardCorruptError, match=f"{name} is damaged: its checksum"):
+                    check(corpus)
+            assert corpus.document(0)["id"] == "doc-0"  # other shards can still be used
+            assert corpus.documents.head(2).collect().height == 2
+            assert corpus.documents.select("id").head(3).collect().height == 3
+        (copy / name).write_bytes(data)
+        Corpus.open(copy).verify()
+    (copy / "rejects.jsonl").write_text("{}")
+    with pytest.raises(ShardCorruptError, match=r"rejects\.jsonl"):
+        Corpus.open(copy).verify()
+
+
+def touch(corpus: Corpus) -> None:
+    _ = corpus.n_tokens
+    for tap in corpus.taps:
+        list(corpus.blocks("max", tap))
+
+
+def test_a_file_is_read_through_once_per_process(uninterrupted, monkeypatch):
+    corpus = Corpus.open(uninterrupted)
+    corpus.verify()
+    monkeypatch.setattr(corpus_files, "checksum", lambda path: pytest.fail(f"read {path} again"))
+    touch(Corpus.open(uninterrupted))
+
+
+def rewrite(path: Path, name: str, batch: pa.RecordBatch) -> None:
+    """Put another batch in a shard's place, with the checksums a forger would also fix."""
+    stamp = shard_files.write_batch(path / name, batch)
+    manifest = json.loads((path / "manifest.json").read_text())
+    for shard in manifest["shards"]:
+        if name in shard["files"]:
+            shard["files"][name] = stamp.to_dict()
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_forged_shards_cannot_reach_beyond_their_arrays(uninterrupted, tmp_path):
+    copy = tmp_path / "c"
+    shutil.copytree(uninterrupted, copy)
+    name = "features/main/part-00000.arrow"
+    with pa.memory_map(str(copy / name)) as source:
+        batch = pa.ipc.open_file(source).read_all().combine_chunks().to_batches()[0]
+    batch = pa.ipc.read_record_batch(batch.serialize(), batch.schema)  # a copy, not the file
+    lists = batch.column(0)
+    n = len(lists.values)
+
+    def with_feature(feature, offsets):
+        forged = pa.Array.from_buffers(
+            lists.type, len(lists), [None, pa.array(offsets, pa.int32()).buffers()[1]],
+            children=[pa.array(feature, pa.int32())],
+        )  # fmt: skip
+        return pa.RecordBatch.from_arrays([forged, *batch.columns[1:]], schema=batch.schema)
+
+    def with_offsets(offsets):
+        columns = [
+            pa.Array.from_buffers(
+                column.type,
+                n_rows,
+                [None, pa.array(offsets, pa.int32()).buffers()[1]],
+                children=[column.values],
+            )
+            for column in batch.columns
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+    offsets = lists.offsets.to_pylist()
+    n_rows = len(lists)
+    for forged in (
+        with_offsets([0, n, 0, n]),
+        with_offsets([0, n + 2**20, n, n]),
+        with_offsets([0, -(2**20), 0, n]),
+        with_feature([10**6] * n, offsets),
+        with_feature([-1] * n, offsets),
+        with_feature(range(n), [0, n, 0, n]),
+        with_feature([0] * n, [0, 0, 0, n]),
+        batch.select(["feature", "value"]),
+        batch.slice(0, 2),
+    ):
+        rewrite(copy, name, forged)
+        with pytest.raises(ShardCorruptError, match="part-00000"):
+            touch(Corpus.open(copy))
+    (copy / name).write_bytes(b"ARROW1 but no")
+    stamp = corpus_files.checksum(copy / name)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["shards"][0]["files"][name] = stamp.to_dict()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ShardCorruptError, match="not a readable Arrow file"):
+        touch(Corpus.open(copy))
+
+
+def change(path: Path, **keys) -> None:
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, **keys}))
+
+
+def test_versions(uninterrupted, tmp_path):
+    copy = tmp_path / "c"
+    shutil.copytree(uninterrupted, copy)
+    assert upgrade(copy) == "1.0"
+    spec = json.loads((copy / "manifest.json").read_text())["spec"]
+    change(
+        copy,
+        schema="1.7",
+        flavour="new",
+        spec={**spec, "novelty": 1, "taps": [{**t, "z": 1} for t in spec["taps"]]},
+    )
+    corpus = Corpus.open(copy)
+    assert (len(corpus), corpus.manifest.schema, corpus.spec) == (9, "1.7", Corpus.open(uninterrupted).spec)
+    corpus.verify()
+    change(copy, schema="2.0")
+    for use in (Corpus.open, upgrade):
+        with pytest.raises(
+            CorpusError, match=r"schema 2\.0 and this saetext reads up to 1\.0; upgrade saetext"
+        ):
+            use(copy)
+    for schema in (None, 1, "one", "1." + "9" * 5000):
+        change(copy, schema=schema)
+        with pytest.raises(CorpusError, match="which schema"):
+            Corpus.open(copy)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"shards": None},
+        {"shards": [{}]},
+        {"spec": {"model": "x"}},
+        {"cards": {}},
+        {"rejects": {"bytes": "many"}},
+        {"runs": 3},
+    ],
+)
+def test_a_damaged_manifest_is_one_line(uninterrupted, tmp_path, keys):
+    copy = tmp_path / "c"
+    shutil.copytree(uninterrupted, copy)
+    change(copy, **keys)
+    with pytest.raises(CorpusError, match=r"manifest\.json is damaged") as raised:
+        Corpus.open(copy)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_manifest_cannot_point_outside(uninterrupted, tmp_path):
+    copy = tmp_path / "c"
+    shutil.copytree(uninterrupted, copy)
+    text = (copy / "manifest.json").read_text()
+    for old, new in (("features/b/", "../../b/"), ('"b"', '"../b"'), ("docs/part-00000", "docs/../../etc")):
+        (copy / "manifest.json").write_text(text.replace(old, new))
+        with pytest.raises(CorpusError, match=r"manifest\.json is damaged"):
+            Corpus.open(copy)
+    for garbage in (text[: len(text) // 2], "[]", "", "null", "[" * 100_000):
+        (copy / "manifest.json").write_text(garbage)
+        with pytest.raises(CorpusError):
+            Corpus.open(copy)
