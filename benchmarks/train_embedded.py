@@ -45,9 +45,10 @@ def main() -> None:
     parser.add_argument("-k", type=int, default=24)
     parser.add_argument("--d-sae", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--tokens", type=int, default=5_000_000)
     parser.add_argument("--valid-tokens", type=int, default=150_000)
-    parser.add_argument("--calibration-tokens", type=int, default=1_500_000)
+    parser.add_argument("--calibration-tokens", type=int, default=600_000)
     parser.add_argument("--percentile", type=float, default=90.0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -71,13 +72,17 @@ def main() -> None:
         activations[name] = _activations(model, tokens, hook, split[name], path, limit)
         print(f"{name}: {len(activations[name]):,} tokens")
 
-    config = TrainConfig(d_sae=args.d_sae, k=args.k, steps=args.steps, seed=args.seed)
-    started = time.perf_counter()
-    sae = _train(activations["train"], config)
-    seconds = time.perf_counter() - started
-    args.output.mkdir(parents=True, exist_ok=True)
-    metadata = {"prepend_bos": False, "context_size": WINDOW, "dataset_path": args.texts.name}
-    save_sae(sae, args.output, hook=hook, model=embedded.MODEL, metadata=metadata, dtype="float16")
+    training = args.output / "training.json"
+    if not training.exists():
+        config = TrainConfig(d_sae=args.d_sae, k=args.k, steps=args.steps, lr=args.lr, seed=args.seed)
+        started = time.perf_counter()
+        sae = _train(activations["train"], config)
+        seconds = round(time.perf_counter() - started)
+        args.output.mkdir(parents=True, exist_ok=True)
+        metadata = {"prepend_bos": False, "context_size": WINDOW, "dataset_path": args.texts.name}
+        save_sae(sae, args.output, hook=hook, model=embedded.MODEL, metadata=metadata, dtype="float16")
+        about = {**dataclasses.asdict(config), "seconds": seconds, "threads": torch.get_num_threads()}
+        training.write_text(json.dumps(about), "utf-8")
 
     # measured on what ships: the float16 weights
     encoder = load_sae_dir(args.output)
@@ -109,11 +114,7 @@ def main() -> None:
             "window": WINDOW,
             "order": f"documents shuffled with seed {args.seed}",
         },
-        "training": {
-            **dataclasses.asdict(config),
-            "seconds": round(seconds),
-            "threads": torch.get_num_threads(),
-        },
+        "training": json.loads(training.read_text("utf-8")),
         "valid": quality,
         "floors": {"percentile": args.percentile, **dict(card.about)},
         "limits": [
@@ -121,6 +122,7 @@ def main() -> None:
             "concepts are closer to words and topics than to intentions",
         ],
     }
+    training.unlink()
     (args.output / "card.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     print(f"wrote {args.output}")
 
