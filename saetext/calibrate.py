@@ -1,4 +1,4 @@
-"""Calibrate a reader: one floor per feature from reference text, and the words on which it fires hardest.
+"""Calibrate a reader: a floor for each feature from reference text, and the words it fires on above all.
 
 The floor is a percentile of the feature's non-zero token activations (default the 90th). Not for: labels, or
 choosing the percentile.
@@ -30,7 +30,7 @@ DEFAULT_PERCENTILE = 90.0
 DEFAULT_TOKENS = 200_000
 MIN_OBSERVATIONS = 20
 WORDS_PER_FEATURE = 10
-_TOP_TOKENS = 40
+_LONGEST_WORD = 30
 _BATCH = 256
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
@@ -157,7 +157,9 @@ def token_words(text: str, start: NDArray[np.int32], end: NDArray[np.int32]) -> 
     at = np.searchsorted(begins, end - 1, side="right") - 1
     for token_start, token_end, i in zip(start.tolist(), end.tolist(), at.tolist(), strict=True):
         if i >= 0 and token_end > token_start and token_end - 1 < spans[i][1]:
-            words.append(text[spans[i][0] : spans[i][1]].lower())
+            word = text[slice(*spans[i])].lower()
+            # scripts without spaces make words of whole sentences
+            words.append(word if len(word) <= _LONGEST_WORD else text[token_start:token_end].lower())
         else:
             piece = text[token_start:token_end]
             words.append(piece.strip() or ("\\n" if "\n" in piece else "space" if piece else ""))
@@ -196,7 +198,7 @@ def _card(
     maximum = np.zeros(d_sae, np.float32)
     maximum[counts > 0] = value[stops[counts > 0] - 1]
     floors = feature_floors(value, starts, counts, mean, percentile)
-    top = _top_words(token, value, starts, stops, words)
+    top = _top_words(token, feature, value > floors[feature], d_sae, words)
     about = {**about, "l0": float(len(value) / len(words))}
     return Card.from_arrays(
         floors,
@@ -241,19 +243,30 @@ def feature_floors(
 
 def _top_words(
     token: NDArray[np.int32],
-    value: NDArray[np.float32],
-    starts: NDArray[np.int64],
-    stops: NDArray[np.int64],
+    feature: NDArray[np.int32],
+    above: NDArray[np.bool_],
+    d_sae: int,
     words: Sequence[str],
 ) -> list[list[str]]:
-    """Return each feature's words, weighted by activation over its strongest tokens, best first."""
-    result: list[list[str]] = []
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        weight: dict[str, float] = {}
-        for i in range(stop - 1, max(start, stop - _TOP_TOKENS) - 1, -1):
-            word = words[token[i]]
-            if word:
-                weight[word] = weight.get(word, 0.0) + float(value[i])
-        ranked = sorted(weight.items(), key=lambda item: (-item[1], item[0]))
-        result.append([word for word, _ in ranked[:WORDS_PER_FEATURE]])
+    """Return the words most characteristic of each feature's tokens above the floor, best first.
+
+    A word scores ``h ln(h N / (H n))``, its share of the log-likelihood ratio (Dunning 1993): ``h`` of the
+    feature's ``H`` tokens are in it, and ``n`` of all ``N``. Words seen once with the feature count only
+    where there is no other.
+    """
+    vocabulary, word_of = np.unique(np.array(words, dtype=object), return_inverse=True)
+    n_word = np.bincount(word_of, minlength=len(vocabulary))
+    hits = np.bincount(feature[above], minlength=d_sae)
+    pairs = feature[above].astype(np.int64) * len(vocabulary) + word_of[token[above]]
+    pair, h = np.unique(pairs, return_counts=True)
+    f, w = np.divmod(pair, len(vocabulary))
+    score = h * np.log(h * len(words) / (hits[f] * n_word[w].astype(np.float64)))
+    # once is chance: such words come after all others
+    score = np.where(h == 1, score - 1e6, score)
+    order = np.lexsort((w, -score, f))
+    result: list[list[str]] = [[] for _ in range(d_sae)]
+    for i in order:
+        mine = result[f[i]]
+        if len(mine) < WORDS_PER_FEATURE and vocabulary[w[i]] and (h[i] > 1 or len(mine) < 3):
+            mine.append(str(vocabulary[w[i]]))
     return result

@@ -44,7 +44,7 @@ class Card:
         One row per feature, in order, with columns ``feature`` (int32), ``floor`` (float32, activation
         units), ``density`` (share of reference tokens with an activation above zero), ``mean`` and ``max``
         (of the non-zero token activations, 0 where there were none), ``top_words`` (list of strings, the
-        reference words on which it fires hardest, best first).
+        reference words most characteristic of its tokens above the floor, best first).
     percentile : float or None
         Which percentile of non-zero activations the floors are; None means every floor is 0.
     min_tokens : int

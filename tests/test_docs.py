@@ -1,0 +1,59 @@
+"""The documentation runs: every console block, every Python block, every link; outputs are current."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _render() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("render", ROOT / "docs" / "render.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+render = _render()
+
+
+def _commands(page: str) -> list[str]:
+    return [line for line in page.splitlines() if line.startswith("$ ")]
+
+
+def _lengths(page: str) -> list[int]:
+    return [len(block.splitlines()) for block in re.findall(r"^```console\n(.*?)^```$", page, re.M | re.S)]
+
+
+@pytest.mark.slow
+def test_every_example_runs(tmp_path: Path) -> None:
+    """All console blocks succeed in order, with the same commands and notes; then the Python blocks run."""
+    folder = render.scratch(tmp_path)
+    for page in render.PAGES:
+        old = page.read_text("utf-8")
+        new = render.rendered(old, folder)  # raises when a command fails
+        assert _commands(new) == _commands(old)
+        # another processor rounds differently, which may swap a snippet: length and order of lines stay
+        lengths = zip(_lengths(old), _lengths(new), strict=True)
+        assert all(abs(before - after) <= 3 for before, after in lengths), page.name
+    for page in render.PAGES:
+        for block in re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
+            done = subprocess.run(
+                [sys.executable, "-c", block], cwd=folder, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, f"{page.name}:\n{block}\n{done.stderr}"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*render.PAGES, ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name} -> {target}"
