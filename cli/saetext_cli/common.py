@@ -1,0 +1,197 @@
+"""What several commands share: options, where notes and results go, loading a reader.
+
+Notes and progress go to stderr, so that stdout pipes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saetext.errors import InputError
+
+if TYPE_CHECKING:
+    from saetext.corpus import Corpus
+    from saetext.documents import DocumentSource
+    from saetext.reader.reader import Reader
+
+ReaderNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reader",
+        "--sae",
+        "-r",
+        metavar="READER",
+        help="embedded (default), RELEASE/SAE_ID as in SAELens, or a directory with an SAE. "
+        "Several on one language model: repeat it.",
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option("--model", help="Language model of an SAE directory: Hugging Face id or directory."),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Dtype = Annotated[
+    str, typer.Option("--dtype", help="Of the language model: auto, float32, bfloat16, float16.")
+]
+TrustPickle = Annotated[
+    bool, typer.Option("--trust-pickle", help="Allow pickled weights from a source you trust.")
+]
+TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the text; guessed.")]
+IdColumn = Annotated[
+    str | None, typer.Option("--id", help="Column with unique ids; guessed, else row numbers.")
+]
+PromptColumn = Annotated[
+    str | None,
+    typer.Option("--prompt-column", help="Column with the prompt, read as context and not counted; guessed."),
+]
+MessagesColumn = Annotated[
+    str | None,
+    typer.Option("--messages-column", help="Column with chat messages [{role, content}]; guessed."),
+]
+Role = Annotated[
+    str, typer.Option("--role", help="Whose turns of a chat count: assistant, user, system or all.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="jsonl, json, csv, tsv, parquet, arrow or dataset; told by the file's name."
+    ),
+]
+TapName = Annotated[
+    str | None, typer.Option("--tap", help="Which SAE's features, when a corpus has several.")
+]
+
+
+def note(message: str) -> None:
+    """Print a line for the person at the terminal."""
+    try:
+        typer.echo(message, err=True)
+    except BrokenPipeError:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nobody reads along: go on all the same
+
+
+def result(text: str) -> None:
+    """Print what the command was asked for, ending in one line break."""
+    try:
+        typer.echo(text, nl=not text.endswith("\n"))
+    except BrokenPipeError:
+        # the reader of our output (head, less) has gone: that is not an error
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        raise typer.Exit(0) from None
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        raise InputError(f"cannot write the result to standard output: {error.strerror or error}") from error
+
+
+def width() -> int:
+    """Return the columns to print for: the window's, or 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def colored() -> bool:
+    """Return whether stdout takes colours (a terminal, and NO_COLOR is not set)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def encoding() -> str:
+    """Return what stdout can print."""
+    return sys.stdout.encoding or "ascii"
+
+
+def load_reader(
+    names: list[str] | None,
+    model: str | None,
+    *,
+    device: str,
+    dtype: str,
+    trust_pickle: bool = False,
+    like: Path | None = None,
+) -> Reader:
+    """Load a reader by its names, or the one that made the corpus ``like``, with that corpus's floors."""
+    from saetext.corpus import Corpus
+
+    corpus = Corpus.open(like) if like is not None else None
+    with waiting("loading the reader"):
+        from saetext.reader.reader import Reader
+
+        if corpus is not None:
+            cards = {tap: corpus.card(tap) for tap in corpus.taps}
+            return Reader.from_spec(corpus.spec, cards, device=device, dtype=dtype)
+        return Reader.load_many(names or [], model, device=device, dtype=dtype, trust_pickle=trust_pickle)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show a spinner on a terminal while something without a measure of progress goes on."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
+def describe_source(source: DocumentSource) -> int:
+    """Print what was guessed about the input; return how many of its notices that told."""
+    note(f"{source.name}: {source.columns.describe()}")
+    for notice in source.notices:
+        note(f"  {notice}")
+    return len(source.notices)
+
+
+def describe_corpus(
+    corpus: Corpus, source: DocumentSource, *, told: int, seconds: float, before: int = 0
+) -> None:
+    """Print the summary of a finished encoding, and what the source has noticed since ``told`` notices."""
+    from saetext.notices import describe_rejects, warnings
+    from saetext_cli.meters import clock
+
+    for notice in source.notices[told:]:
+        note(f"  {notice}")
+    counts, sizes = corpus.manifest.counts, corpus.sizes()
+    disk = f"{megabytes(sizes['total'])} ({sizes['kb_per_100_tokens']:.2f} kB per 100 tokens)"
+    added = f" ({counts['documents'] - before:,} added)" if before else ""
+    note(
+        f"{corpus.path}: {counts['documents']:,} documents{added}, {counts['tokens']:,} tokens "
+        f"in {clock(seconds)}, {disk}"
+    )
+    rejected = describe_rejects(counts["rejects"])
+    if rejected:
+        note(f"{rejected}; see {corpus.path / 'rejects.jsonl'}")
+    english_only = corpus.spec.source.get("kind") == "embedded"
+    for warning in warnings(corpus, english_only=english_only):
+        note(f"warning: {warning}")
+
+
+def megabytes(size: float) -> str:
+    """Return a size as ``1.4 MB``, or in kB below a tenth of that."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.0f} kB"
+
+
+def require_new(path: Path | None) -> None:
+    """Raise :class:`InputError` unless a file to write is new, before anything is computed for it."""
+    if path is not None and path.exists():
+        raise InputError(f"{path} exists already; choose another name or remove it")
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no directory {path.parent}")
+
+
+def require_file_of_texts(source: str) -> None:
+    """Raise :class:`InputError` if the input is a corpus, which is no file of texts any more."""
+    if (Path(source) / "manifest.json").is_file() or (Path(source) / "plan.json").is_file():
+        raise InputError(f"{source} is a corpus already; expected a file of texts")
+
+
+def options(**given: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {key: value for key, value in given.items() if value is not None}

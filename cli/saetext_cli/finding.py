@@ -1,0 +1,64 @@
+"""``saetext readers``: what can be used as a reader."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from saetext_cli.common import note, result, waiting, width
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("readers", epilog="Example: saetext readers gemma-2-2b layer_12 16k")(readers)
+
+
+def readers(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[WORD]...", help="Words in the reader's name or its model's."),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", help="Up to how many are listed one by one.", min=1)] = 40,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with all of them.")] = False,
+) -> None:
+    """List what can be used as a reader: the embedded one, and every SAE that SAELens knows."""
+    with waiting("reading SAELens's directory"):
+        from saetext.reader.catalog import entries
+
+        found = list(entries(words or []))
+    if as_json:
+        rows = [
+            {"reader": e.reader, "model": e.model, "hook": e.hook, "width": e.width, "release": e.release}
+            for e in found
+        ]
+        result(json.dumps({"kind": "readers", "params": {"words": words or []}, "metrics": {}, "rows": rows}))
+        return
+    if not found:
+        note(f"no reader has {' and '.join(map(repr, words or []))} in its name or its model's")
+        return
+    lines: list[tuple[str, ...]]
+    if len(found) <= top:
+        lines = [("reader", "model", "hook", "features")]
+        lines += [(e.reader, e.model, e.hook or "?", e.width or "?") for e in found]
+    else:
+        counts = Counter(e.release for e in found)
+        models = {e.release: e.model for e in found}
+        lines = [("release", "model", "SAEs")]
+        lines += [(release, models[release], f"{n:,}") for release, n in counts.items()]
+        note(f"{len(found):,} readers in {len(counts):,} releases; name some words to see them one by one")
+    result("".join(f"{line}\n" for line in _columns(lines, width())))
+
+
+def _columns(lines: list[tuple[str, ...]], room: int) -> list[str]:
+    """Align in columns; what is too wide for the window keeps its first column, which is what one types."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = [
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    ]
+    return [
+        line if len(line) <= room else max(line[: room - 1] + "…", cells[0], key=len)
+        for line, cells in zip(aligned, lines, strict=True)
+    ]

@@ -1,0 +1,79 @@
+"""Entry point: the app, its commands, and how errors become one line.
+
+Exit codes: 0 done, 1 the data or the request is at fault (one line on stderr), 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from saetext.errors import SaetextError
+from saetext_cli import comparing, encoding, finding, looking, touring
+from saetext_cli.common import note
+
+app = typer.Typer(
+    name="saetext",
+    help="Read piles of text through a language model and a sparse autoencoder: "
+    "named features, honest statistics.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: saetext demo",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"saetext {version('saetext')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for module in (touring, looking, encoding, comparing, finding):
+    module.register(app)
+
+
+class _Stopped(BaseException):
+    """Ctrl-C; not a KeyboardInterrupt, which typer would turn into an exit without our line."""
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signum, lambda *_: os._exit(130))  # a second Ctrl-C does not wait for anything
+    raise _Stopped
+
+
+def main() -> None:
+    """Run the command line."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell has it ignored
+        signal.signal(signal.SIGINT, _stop)
+    try:
+        app()
+    except SaetextError as error:
+        note(f"saetext: {' '.join(str(error).split())}")
+        raise SystemExit(1) from None
+    except _Stopped:
+        note("saetext: stopped; what was finished is kept, and the same command goes on from there")
+        # no interpreter shutdown: it would wait for a forward pass or a download under way
+        sys.stdout.flush()
+        os._exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Which floors a reader uses: its own, those cached from an earlier corpus, or new ones from a first corpus.
+
+Not for: how floors are computed (:mod:`saetext.calibrate`) or stored (:mod:`saetext.card`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saetext.cache import cache_dir
+from saetext.card import Card
+from saetext.documents import Document, DocumentSource
+from saetext.errors import InputError
+from saetext.progress import OnProgress, Progress
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+
+FEW_TOKENS = 20_000  # reference text below which most features' floors are guesses
+
+
+def ready(
+    reader: Reader,
+    source: DocumentSource,
+    *,
+    floor: float | None = None,
+    min_tokens: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Reader:
+    """Return ``reader`` with cards: its own, cached ones, or made from a sample of ``source``.
+
+    A card made here is kept in the user's cache, so that the next corpus of the same reader is comparable.
+
+    Parameters
+    ----------
+    floor : float, optional
+        Percentile wanted; by default that of the reader's card, else the 90th. 0 keeps every activation.
+    min_tokens : int, optional
+        Tokens above the floor that make a feature present; by default the card's, else 1.
+
+    Raises
+    ------
+    InputError
+        If ``floor`` or ``min_tokens`` is out of range, or ``source`` is needed twice and can be read once.
+    """
+    from saetext.calibrate import cache_cards, calibrate
+
+    known = with_known_floors(reader, floor, min_tokens)
+    if known is not None:
+        return known
+    if not source.restartable:
+        raise InputError(
+            f"{source.name} can be read only once, and {reader.name} has no floors yet: make them first with "
+            "'saetext calibrate', or read a file"
+        )
+    percentile = _wanted(floor)
+    calibrated = calibrate(
+        reader,
+        (item for item in source if isinstance(item, Document)),
+        percentile=percentile,
+        role=source.role,
+        reference=source.name,
+        on_tokens=_reporter(source, on_progress),
+    )
+    calibrated = _with_cached(calibrated, percentile)
+    try:
+        cache_cards(calibrated, percentile, 1)
+    except OSError as error:
+        source.notices.append(
+            f"cannot keep the floors made from {source.name} in {cache_dir()} ({error.strerror or error}): "
+            "read what you compare with it with --reader-of"
+        )
+    return _on_tokens(calibrated, min_tokens)
+
+
+def with_known_floors(
+    reader: Reader, floor: float | None = None, min_tokens: int | None = None
+) -> Reader | None:
+    """Return ``reader`` with cards if that takes no text, else None; parameters as in :func:`ready`."""
+    from saetext.calibrate import cached_cards
+
+    if floor is not None and not 0 <= floor < 100:
+        raise InputError(f"the floor is a percentile from 0 to below 100, not {floor:g}")
+    if min_tokens is not None and min_tokens < 1:
+        raise InputError(f"a feature is present on at least 1 token, not {min_tokens}")
+    if floor == 0:
+        return reader.with_cards(_floorless(reader, min_tokens))
+    if reader.calibrated and all(floor in (None, card.percentile) for card in reader.cards.values()):
+        return _on_tokens(reader, min_tokens)
+    cards = cached_cards(reader, _wanted(floor), 1)
+    return None if cards is None else _on_tokens(reader.with_cards(cards), min_tokens)
+
+
+def _with_cached(reader: Reader, percentile: float) -> Reader:
+    """Return ``reader`` with the cached card of every tap that has one: earlier corpora used it."""
+    from saetext.calibrate import card_path
+
+    paths = {name: card_path(reader, name, percentile, 1) for name in reader.taps}
+    cached = {name: Card.read(path) for name, path in paths.items() if path.is_file()}
+    return reader.with_cards({**reader.cards, **cached})
+
+
+def from_sample(
+    reader: Reader, documents: list[Document], role: str, *, floor: float | None = None
+) -> Reader:
+    """Return ``reader`` with floors from these documents alone, for an estimate; nothing is cached."""
+    from saetext.calibrate import calibrate
+
+    return calibrate(reader, documents, percentile=_wanted(floor), role=role)
+
+
+def made_notes(reader: Reader) -> list[str]:
+    """Return what to tell about floors that were just made from a first corpus."""
+    card = next(iter(reader.cards.values()))
+    tokens = int(card.about["tokens"])
+    made = (
+        f"{reader.name} had no floors: made them from {tokens:,} tokens of {card.about['reference']}, "
+        "and kept them for later corpora"
+    )
+    return [made, *few_tokens(tokens)]
+
+
+def few_tokens(tokens: int) -> list[str]:
+    """Return a warning if floors were made from too little text."""
+    if tokens >= FEW_TOKENS:
+        return []
+    return [
+        f"warning: {tokens:,} tokens are little to set floors by: features that fire rarely get a guess; "
+        "'saetext calibrate' on 200,000 tokens of typical text makes better ones"
+    ]
+
+
+def _on_tokens(reader: Reader, min_tokens: int | None) -> Reader:
+    """Return ``reader`` with cards that ask for so many tokens; floors do not depend on that."""
+    if min_tokens is None:
+        return reader
+    cards = {name: dataclasses.replace(card, min_tokens=min_tokens) for name, card in reader.cards.items()}
+    return reader.with_cards(cards)
+
+
+def _wanted(floor: float | None) -> float:
+    from saetext.calibrate import DEFAULT_PERCENTILE
+
+    return DEFAULT_PERCENTILE if floor is None else floor
+
+
+def _floorless(reader: Reader, min_tokens: int | None) -> dict[str, Card]:
+    """Return cards on which every activation is present; top words stay where a card has them."""
+    from saetext.calibrate import cached_cards
+
+    known = reader.cards if reader.calibrated else cached_cards(reader, _wanted(None), 1) or {}
+    cards = {}
+    for name, tap in reader.taps.items():
+        card = known.get(name) or Card.from_arrays(np.zeros(tap.encoder.d_sae), percentile=None)
+        least = min_tokens or card.min_tokens
+        cards[name] = dataclasses.replace(card.without_floors(), min_tokens=least)
+    return cards
+
+
+def _reporter(source: DocumentSource, on_progress: OnProgress | None) -> Callable[[int], None]:
+    from saetext.calibrate import DEFAULT_TOKENS
+
+    started, done = time.perf_counter(), 0
+
+    def on_tokens(n: int) -> None:
+        nonlocal done
+        done += n
+        if on_progress is None:
+            return
+        # it ends with the input or with enough tokens, whichever comes first
+        share = min(1.0, max(done / DEFAULT_TOKENS, source.progress() or 0.0))
+        seconds = time.perf_counter() - started
+        on_progress(Progress("calibrating", tokens=done, share=share, seconds=seconds))
+
+    return on_tokens
