@@ -1,7 +1,7 @@
 """Texts -> a file of token activations to train an SAE on.
 
-The counted tokens' hidden states at one hook, in an order that does not depend on length, as a raw float16
-file that memory-maps. Not for: reading documents into features.
+The counted tokens' hidden states at one hook, as a raw float16 file that memory-maps. Within each chunk of
+texts the longest come first; training draws tokens in random order. Not for: reading documents into features.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def collect_activations(
                 for i, t in enumerate(texts[start : start + _CHUNK])
             ]
             prepared = [p for p in tokens.prepare(documents) if isinstance(p, Prepared)]
-            for batch, states in hidden_states(model, batcher, prepared):
-                x = states[hook].cpu().numpy()[: max_tokens - done]
+            for batch, states in hidden_states(model, batcher, prepared, lambda found: found[hook].cpu()):
+                x = states.numpy()[: max_tokens - done]
                 if not np.isfinite(x).all() or np.abs(x).max(initial=0.0) > np.finfo(np.float16).max:
                     raise ReaderError(f"activations at {hook} exceed float16's range; choose another hook")
                 file.write(x.astype(np.float16).tobytes())

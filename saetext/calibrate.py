@@ -6,6 +6,7 @@ choosing the percentile.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -25,13 +26,14 @@ from saetext.errors import InputError, ReaderError
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
+    from saetext.reader.tokens import Prepared
 
 DEFAULT_PERCENTILE = 90.0
 DEFAULT_TOKENS = 200_000
 MIN_OBSERVATIONS = 20
 WORDS_PER_FEATURE = 10
 _LONGEST_WORD = 30
-_BATCH = 256
+_BATCH = 64
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
@@ -55,7 +57,7 @@ def calibrate(
     reference: str = "",
     on_tokens: Callable[[int], None] | None = None,
 ) -> Reader:
-    """Return ``reader`` with cards made from up to ``max_tokens`` counted tokens of ``documents``.
+    """Return ``reader`` with cards made from the first ``max_tokens`` counted tokens of ``documents``.
 
     Parameters
     ----------
@@ -77,7 +79,10 @@ def calibrate(
     words: list[str] = []
     n_documents = 0
     for chunk in _chunks(documents, _BATCH):
-        prepared = [p for p in reader.tokens.prepare(chunk, role) if isinstance(p, Prepared)]
+        prepared = _within(
+            [p for p in reader.tokens.prepare(chunk, role) if isinstance(p, Prepared)],
+            max_tokens - len(words),
+        )
         starts = np.cumsum([0] + [p.n_tokens for p in prepared])
         for batch, taps in reader.entries(prepared):
             # the token table is in document order, so a token's place is its document's start + ordinal
@@ -175,6 +180,22 @@ def _chunks(documents: Iterable[Document], size: int) -> Iterator[list[Document]
             chunk = []
     if chunk:
         yield chunk
+
+
+def _within(prepared: Sequence[Prepared], n_tokens: int) -> list[Prepared]:
+    """Return the documents that hold the first ``n_tokens`` counted tokens, the last one cut short."""
+    kept: list[Prepared] = []
+    for p in prepared:
+        if n_tokens <= 0:
+            break
+        if p.n_tokens > n_tokens:
+            stop = int(np.flatnonzero(p.counted)[n_tokens - 1]) + 1
+            p = dataclasses.replace(
+                p, ids=p.ids[:stop], counted=p.counted[:stop], start=p.start[:n_tokens], end=p.end[:n_tokens]
+            )
+        kept.append(p)
+        n_tokens -= p.n_tokens
+    return kept
 
 
 def _card(

@@ -146,9 +146,9 @@ def word_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     start += len(inner) - len(inner.lstrip())
     end = max(end - (len(inner) - len(inner.rstrip())), start)
     left, right = start, end
-    while 0 < left < len(text) and _continues(text, left):
+    while 0 < left < len(text) and start - left <= _LONGEST_WORD and _continues(text, left):
         left -= 1
-    while 0 < right < len(text) and _continues(text, right):
+    while 0 < right < len(text) and right - end <= _LONGEST_WORD and _continues(text, right):
         right += 1
     if start - left > _LONGEST_WORD:
         left = start

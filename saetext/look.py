@@ -58,6 +58,10 @@ def look_at_text(reader: Reader, text: str, *, tap: str | None = None, top: int 
     """
     from saetext.reader.tokens import Unreadable
 
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError("the text is not valid Unicode (undecodable bytes)") from error
     prepared = reader.tokens.prepare([Document("text", text, None, None, {}, 0, "")])[0]
     if isinstance(prepared, Unreadable) or not text.strip():
         raise InputError("there is no text to read")

@@ -92,6 +92,8 @@ class ReaderSpec:
         Version of the rules that say which tokens count.
     chat_template_sha256 : str
         Hash of the tokenizer's chat template, empty when there is none.
+    tokens_sha256 : str
+        Hash of the vocabulary and of the ids and positions that never count.
     pooling : str
         ``max``.
     source : mapping
@@ -110,6 +112,7 @@ class ReaderSpec:
     taps: tuple[TapSpec, ...]
     numerics: Numerics
     source: Mapping[str, Any] = field(default_factory=dict)
+    tokens_sha256: str = ""
 
     def identity(self, tap: str | None = None) -> dict[str, Any]:
         """Return the identity fields as a flat dict; with ``tap``, only that tap's beside the model's."""
@@ -122,6 +125,7 @@ class ReaderSpec:
             "suffix_ids": list(self.suffix_ids),
             "masks": self.masks,
             "chat_template_sha256": self.chat_template_sha256,
+            "tokens_sha256": self.tokens_sha256,
             "pooling": self.pooling,
         }
         if self.revision.startswith("sha256:"):

@@ -187,7 +187,7 @@ def test_several_saes_are_fed_by_one_pass(tmp_path: Path, monkeypatch: pytest.Mo
         for layer in (1, 2)
     ]
     together = with_floor(Reader.load_local(dirs, model, dtype="float32", device="cpu"), 0.0)
-    assert list(together.taps) == ["at-1", "at-2"]
+    assert list(together.taps) == ["blocks.1.hook_resid_pre", "blocks.2.hook_resid_pre"]
     calls = 0
     hidden = together.model.hidden
 
@@ -351,3 +351,60 @@ def test_a_card_survives_a_round_trip(tmp_path: Path) -> None:
     (tmp_path / "bad.arrow").write_bytes(b"ARROW1 not really")
     with pytest.raises(ReaderError, match="is not a reader's card"):
         Card.read(tmp_path / "bad.arrow")
+
+
+def test_one_shortage_of_memory_lowers_the_budget_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = with_floor(make(tmp_path, "bert"), 0.0)
+    hidden = reader.model.hidden
+    reader._batcher.budget = 128
+
+    def scarce(ids: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        if ids.numel() > 70:
+            raise torch.OutOfMemoryError("no room")
+        return hidden(ids, mask)
+
+    monkeypatch.setattr(reader.model, "hidden", scarce)
+    docs = [*documents([6] * 200)]
+    assert len(next(iter(reader.read(docs).rows.values()))) == 200
+    assert reader._batcher.budget >= 64
+
+
+def test_the_sae_running_out_of_memory_is_mended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = with_floor(make(tmp_path, "bert"), 0.0)
+    docs = documents([6] * 9)
+    expected = next(iter(reader.read(docs).rows.values()))
+    encoder = next(iter(reader.taps.values())).encoder
+    entries = encoder.entries
+
+    def scarce(x: torch.Tensor, cut: torch.Tensor | None = None) -> Any:
+        if len(x) > 40:
+            raise torch.OutOfMemoryError("no room")
+        return entries(x, cut)
+
+    monkeypatch.setattr(encoder, "entries", scarce)
+    got = next(iter(reader.read(docs).rows.values()))
+    np.testing.assert_array_equal(expected.feature, got.feature)
+
+
+def test_a_moved_reader_is_found_where_one_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = with_floor(make(tmp_path, "gpt2"), 0.3)
+    spec, cards = reader.spec, reader.cards
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert Reader.from_spec(spec, cards, dtype="float32", device="cpu").spec.fingerprint == spec.fingerprint
+    (tmp_path / "gpt2 modèl").rename("model")
+    (tmp_path / "sae jumprelu 1").rename("renamed sae")
+    with pytest.raises(ReaderError):
+        Reader.from_spec(spec, cards, dtype="float32", device="cpu")
+    moved = Reader.from_spec(spec, cards, names=["renamed sae"], model="model", dtype="float32", device="cpu")
+    assert moved.spec.identity() == spec.identity()
+
+
+def test_calibration_stops_where_it_is_told(tmp_path: Path) -> None:
+    reader = make(tmp_path, "gpt2")
+    card = next(iter(calibrate(reader, documents([30] * 40), max_tokens=101).cards.values()))
+    assert card.about["tokens"] == 101

@@ -360,3 +360,14 @@ def test_failed_writes_leave_nothing(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="No space left on device"):
         to_parquet(make_result(), path, overwrite=True)
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_a_word_of_a_million_letters_is_not_walked() -> None:
+    import time
+
+    from saetext.evidence import word_bounds
+
+    text = "ACGT" * 250_000
+    started = time.perf_counter()
+    assert word_bounds(text, 500_000, 500_004) == (500_000, 500_004)
+    assert time.perf_counter() - started < 0.1

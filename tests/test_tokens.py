@@ -218,3 +218,18 @@ def test_a_window_without_room_is_refused() -> None:
 def test_slow_tokenizers_are_refused() -> None:
     with pytest.raises(ReaderError, match="no fast tokenizer"):
         Tokens(SimpleNamespace(is_fast=False), max_positions=8)
+
+
+def test_a_template_that_writes_the_date_reads_the_same_every_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = "{{ strftime_now('%d %b %Y') }} " + PLAIN
+    chat = document("", None, ("assistant", "the fox"))
+    p = one(tokens("gpt2", template), chat)
+    assert "26 Jul 2024" in BYTE_LEVEL.tokenizer.decode(p.ids)
+    assert p.text == "the fox"
+
+
+def test_what_counts_is_part_of_the_identity() -> None:
+    shas = {tokens("gpt2").sha256, tokens("gpt2", uncounted_ids=(5,)).sha256, tokens("bert").sha256}
+    shas.add(tokens("gpt2", seqpos_slice=(9, 40)).sha256)
+    assert len(shas) == 4
+    assert tokens("gpt2").sha256 in shas

@@ -444,3 +444,17 @@ def test_settings_tell_apart_saes_with_equal_weights(tmp_path: Path) -> None:
     b = load_sae_dir(save_tiny_sae(tmp_path / "b", "topk", k=5))
     assert a.weights_sha256 == b.weights_sha256
     assert a.config.settings() != b.config.settings()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("exclude_special_tokens", ["<bos>"]), ("seqpos_slice", ["a"]), ("seqpos_slice", [0, 9, 2])],
+)
+def test_strange_metadata_is_refused_in_one_line(tmp_path: Path, key: str, value: Any) -> None:
+    directory = save_tiny_sae(tmp_path / "sae", "standard")
+    cfg = json.loads((directory / "cfg.json").read_text("utf-8"))
+    cfg["metadata"][key] = value
+    (directory / "cfg.json").write_text(json.dumps(cfg), "utf-8")
+    with pytest.raises(ReaderError, match=key) as caught:
+        load_sae_dir(directory)
+    assert "\n" not in str(caught.value)

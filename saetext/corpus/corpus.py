@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from saetext.card import Card
 from saetext.corpus import shard as shards
-from saetext.corpus.files import require_intact, require_size
+from saetext.corpus.files import checksum, require_intact, require_size
 from saetext.corpus.frame import DocsPart, frames, scan
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.manifest import REJECTS, Manifest
-from saetext.errors import CorpusError, InputError
+from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.rows import PooledRows
 from saetext.spec import ReaderSpec
 
@@ -327,7 +327,16 @@ class Corpus:
                 self._features(entry, tap, again=True)
         for tap, stamp in self.manifest.cards.items():
             require_intact(self.path / "cards" / f"{tap}.arrow", stamp, again=True)
-        require_intact(self.path / REJECTS, self.manifest.rejects, again=True)
+        # an append under way adds to the end of this file before the manifest knows
+        told = self.manifest.rejects
+        try:
+            intact = checksum(self.path / REJECTS, limit=told.bytes) == told
+        except OSError as error:
+            raise ShardCorruptError(f"{self.path / REJECTS} cannot be read ({error.strerror})") from error
+        if not intact:
+            raise ShardCorruptError(
+                f"{self.path / REJECTS} is damaged: its first {told.bytes} bytes have changed"
+            )
 
     def sizes(self) -> dict[str, float]:
         """Return the bytes on disk by part (of the whole corpus), their total, and kB per 100 tokens.

@@ -128,12 +128,15 @@ def append_synced(path: Path, at: int, data: bytes) -> int:
     return at + len(data)
 
 
-def checksum(path: Path) -> FileStamp:
-    """Read a file through (without mapping it, so that resident memory stays flat) and return its stamp."""
+def checksum(path: Path, limit: int | None = None) -> FileStamp:
+    """Read a file through (without mapping it, so that resident memory stays flat) and return its stamp.
+
+    With ``limit``, that of its first ``limit`` bytes.
+    """
     digest, size = xxhash.xxh3_128(), 0
     buffer = memoryview(bytearray(_CHUNK))
     with path.open("rb", buffering=0) as file:
-        while n := file.readinto(buffer):
+        while n := file.readinto(buffer[: _CHUNK if limit is None else min(_CHUNK, limit - size)]):
             digest.update(buffer[:n])
             size += n
     return FileStamp(size, digest.hexdigest())

@@ -322,8 +322,14 @@ class CorpusWriter:
     def _begin_append(self, base: Manifest, plan: dict[str, Any], spec: ReaderSpec) -> None:
         onto = hashlib.sha256((self.path / NAME).read_bytes()).hexdigest()
         path = self.path / APPEND_PLAN
-        if path.exists() and plans.read(path, self._start_over).get("onto") != onto:
+        left = plans.read(path, self._start_over) if path.exists() else None
+        if left is not None and left.get("onto") != onto:
             path.unlink()  # left by an append that was killed after its manifest was in place
+            if left.get("plan") == base.runs[-1]["plan"] == plans.record(plan, spec, {})["plan"]:
+                raise CorpusError(
+                    f"this append had finished: {self.path} has {base.n_documents:,} documents, none added "
+                    "now; to add the same rows once more, run the command again"
+                )
         if not path.exists():
             write_atomic(self.path / JOURNAL, lines(base.shards))
         self._plan = plans.agree(path, plans.record(plan, spec, {"onto": onto}), self._start_over)

@@ -74,7 +74,10 @@ class Batcher:
         if len(group) == 1:
             return None
         half = len(group) // 2
-        self.budget = max(self.tokens.window, self.budget // 2)
+        # by this group's own size: groups made under the old budget may fail too, and must not halve it again
+        extra = len(self.tokens.prefix_ids) + len(self.tokens.suffix_ids)
+        longest = max(w.stop - w.start for w in group) + extra
+        self.budget = min(self.budget, max(self.tokens.window, (len(group) - half) * longest))
         return [list(group[:half]), list(group[half:])]
 
     def build(self, windows: Sequence[Window]) -> Batch:

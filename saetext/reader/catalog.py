@@ -14,6 +14,8 @@ from pathlib import Path
 from saetext.reader import embedded
 
 _HOOK = re.compile(r"blocks\.\d+\.(?:\w+\.)*?hook_(?:resid_pre|resid_mid|resid_post|attn_out|mlp_out|z)")
+# architectures that saetext.reader.hooks refuses: mixtures of experts, and Qwen 3.5
+_REFUSED_MODELS = re.compile(r"gpt-oss|qwen3\.5|qwen3-\d+b-a\d+b", re.IGNORECASE)
 _LAYER = re.compile(r"(?:layer_?|^l)(\d+)")
 _WIDTH = re.compile(r"(?:width_|-w|[-_])(\d+[km])(?![a-z\d])|width-2pow(\d+)|_(\d{4,6})$")
 
@@ -52,6 +54,8 @@ def entries(words: Sequence[str] = ()) -> Iterator[Entry]:
     for release, about in pretrained_directory().items():
         if about.get("conversion_func") == "temporal":
             continue  # attends over the context: refused, see sae_config.REFUSED
+        if _REFUSED_MODELS.search(str(about["model"])):
+            continue
         for sae in about["saes"]:
             id = str(sae["id"])
             entry = Entry(

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ from saetext.rows import PooledRows
 from saetext.spec import Numerics, ReaderSpec, TapSpec
 
 OnTokens = Callable[[int], None]
+Entries = tuple[Tensor, Tensor, Tensor]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -154,16 +156,17 @@ class Reader:
         device: str = "auto",
         dtype: str = "auto",
         trust_pickle: bool = False,
+        revision: str | None = None,
     ) -> Reader:
         """Load one SAE directory (or several on the same model) and a Hugging Face model id or directory.
 
-        ``model`` defaults to the ``model_name`` in the SAE's metadata.
+        ``model`` defaults to the ``model_name`` in the SAE's metadata; ``revision`` is a commit of a hub id.
         """
         single = isinstance(sae_dir, str | Path)
         directories = [Path(sae_dir)] if single else [Path(d) for d in sae_dir]  # type: ignore[arg-type,union-attr]
         encoders = [(d.resolve().name, load_sae_dir(d, trust_pickle=trust_pickle)) for d in directories]
-        source = {"kind": "local", "saes": [str(d.resolve()) for d in directories], "model": str(model or "")}
-        return cls._assemble(encoders, model, source, device=device, dtype=dtype, trust_pickle=trust_pickle)
+        source = {"kind": "local", "saes": [str(d.resolve()) for d in directories], "model": _place(model)}
+        return cls._assemble(encoders, model, source, device, dtype, trust_pickle, revision)
 
     @classmethod
     def load_many(
@@ -174,17 +177,20 @@ class Reader:
         device: str = "auto",
         dtype: str = "auto",
         trust_pickle: bool = False,
+        revision: str | None = None,
     ) -> Reader:
         """Load by the names the command line uses.
 
         Each name is ``embedded``, ``RELEASE/SAE_ID`` or a directory; several must share one language model,
-        which then runs once for all of them.
+        which then runs once for all of them. ``revision`` is a commit of the model's hub repository.
         """
         if not names or list(names) == [embedded.NAME]:
             return cls._load_embedded(device, dtype)
         if all(Path(n).is_dir() for n in names):
             directories = [Path(n) for n in names]
-            return cls.load_local(directories, model, device=device, dtype=dtype, trust_pickle=trust_pickle)
+            return cls.load_local(
+                directories, model, device=device, dtype=dtype, trust_pickle=trust_pickle, revision=revision
+            )
         encoders = []
         for name in names:
             release, slash, sae_id = name.partition("/")
@@ -193,14 +199,25 @@ class Reader:
                     f"no reader called {name!r}: 'embedded', RELEASE/SAE_ID as in SAELens, or a directory"
                 )
             encoders.append((name, load_sae_release(release, sae_id)))
-        source = {"kind": "release", "saes": list(names), "model": str(model or "")}
-        return cls._assemble(encoders, model, source, device=device, dtype=dtype, trust_pickle=trust_pickle)
+        source = {"kind": "release", "saes": list(names), "model": _place(model)}
+        return cls._assemble(encoders, model, source, device, dtype, trust_pickle, revision)
 
     @classmethod
     def from_spec(
-        cls, spec: ReaderSpec, cards: Mapping[str, Card], *, device: str = "auto", dtype: str = "auto"
+        cls,
+        spec: ReaderSpec,
+        cards: Mapping[str, Card],
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        trust_pickle: bool = False,
+        names: Sequence[str] | None = None,
+        model: str | Path | None = None,
     ) -> Reader:
         """Load the reader that made a corpus, with the corpus's cards.
+
+        ``names`` and ``model`` say where its SAEs and language model are now, if not where they were; whether
+        they are the same is checked.
 
         Raises
         ------
@@ -212,7 +229,12 @@ class Reader:
             reader = cls._load_embedded(device, dtype)
         elif kind in ("release", "local"):
             reader = cls.load_many(
-                spec.source["saes"], spec.source.get("model") or None, device=device, dtype=dtype
+                names or spec.source["saes"],
+                model or spec.source.get("model") or None,
+                device=device,
+                dtype=dtype,
+                trust_pickle=trust_pickle,
+                revision=None if spec.revision.startswith("sha256:") else spec.revision,
             )
         else:
             raise ReaderError(f"this corpus does not say how its reader {spec.model!r} was loaded")
@@ -246,10 +268,10 @@ class Reader:
         encoders: Sequence[tuple[str, SparseEncoder]],
         model: str | Path | None,
         source: Mapping[str, Any],
-        *,
         device: str,
         dtype: str,
         trust_pickle: bool,
+        revision: str | None,
     ) -> Reader:
         if model is None:
             named = {e.metadata.model_name for _, e in encoders if e.metadata.model_name}
@@ -258,10 +280,12 @@ class Reader:
                 raise ReaderError(f"which language model? give it with --model (the SAEs name: {found})")
             model = named.pop()
         hooks = list(dict.fromkeys(e.hook for _, e in encoders))
-        loaded = LanguageModel.load(model, hooks, device=device, dtype=dtype, trust_pickle=trust_pickle)
+        loaded = LanguageModel.load(
+            model, hooks, revision=revision, device=device, dtype=dtype, trust_pickle=trust_pickle
+        )
         taps: list[Tap] = []
         for name, encoder in encoders:
-            tap_name = _tap_name(name, {t.name for t in taps})
+            tap_name = _tap_name(encoder.hook, {t.name for t in taps})
             taps.append(Tap(tap_name, name, encoder.to(loaded.device), None))
         tokens = _tokens(loaded, [e for _, e in encoders])
         reader = cls(loaded, taps, tokens, name=" + ".join(n for n, _ in encoders), source=source)
@@ -330,6 +354,7 @@ class Reader:
             taps=tuple(taps),
             numerics=Numerics(self.model.dtype, "float32", self.model.device.type, versions),
             source=self._source,
+            tokens_sha256=self.tokens.sha256,
         )
 
     def _require_cards(self) -> None:
@@ -369,13 +394,12 @@ class Reader:
                 first.append(p)
             place.append(unique[key])
         poolers: dict[str, Pooler] = {}
-        cuts: dict[str, Tensor] = {}
+        cuts: dict[str, Tensor | None] = {}
         for name, card in self.cards.items():
             poolers[name] = Pooler(self.taps[name].encoder.d_sae, card.min_tokens)
             cuts[name] = torch.from_numpy(card.floors.copy()).to(self.model.device)
-        for batch, hidden in self._hidden(first):
-            for name, tap in self.taps.items():
-                token, feature, value = tap.encoder.entries(hidden[tap.encoder.hook], cuts[name])
+        for batch, taps in self._encoded(first, cuts):
+            for name, (token, feature, value) in taps.items():
                 poolers[name].add(batch.rows, batch.ordinals, token, feature, value)
             if on_tokens is not None:
                 on_tokens(len(batch.rows))
@@ -387,17 +411,15 @@ class Reader:
     def entries(
         self, prepared: Sequence[Prepared]
     ) -> Iterator[tuple[Batch, dict[str, tuple[Tensor, Tensor, Tensor]]]]:
-        """Yield all activations above zero, batch by batch: tap -> (token of the batch, feature, value)."""
-        for batch, hidden in self._hidden(prepared):
-            yield batch, {n: t.encoder.entries(hidden[t.encoder.hook]) for n, t in self.taps.items()}
+        """Return all activations above zero, batch by batch: tap -> (token of the batch, feature, value)."""
+        return self._encoded(prepared, dict.fromkeys(self.taps))
 
     def token_entries(self, prepared: Prepared, tap: str | None = None) -> TokenEntries:
         """Return all activations above zero of one document's counted tokens, by token then feature."""
         name = self.spec.tap(tap).name
         parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-        for batch, hidden in self._hidden([prepared]):
-            encoder = self.taps[name].encoder
-            token, feature, value = (t.cpu().numpy() for t in encoder.entries(hidden[encoder.hook]))
+        for batch, taps in self._encoded([prepared], {name: None}):
+            token, feature, value = (t.cpu().numpy() for t in taps[name])
             parts.append((batch.ordinals[token], feature, value))
         ordinal, feature, value = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.lexsort((feature, ordinal))
@@ -405,37 +427,53 @@ class Reader:
             ordinal[order].astype(np.int32), feature[order].astype(np.int32), value[order].astype(np.float32)
         )
 
-    def _hidden(self, prepared: Sequence[Prepared]) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
-        return hidden_states(self.model, self._batcher, prepared)
+    def _encoded(
+        self, prepared: Sequence[Prepared], cuts: Mapping[str, Tensor | None]
+    ) -> Iterator[tuple[Batch, dict[str, Entries]]]:
+        def encode(hidden: dict[str, Tensor]) -> dict[str, Entries]:
+            return {
+                n: self.taps[n].encoder.entries(hidden[self.taps[n].encoder.hook], c) for n, c in cuts.items()
+            }
+
+        return hidden_states(self.model, self._batcher, prepared, encode)
 
 
 def hidden_states(
-    model: LanguageModel, batcher: Batcher, prepared: Sequence[Prepared]
-) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
-    """Run the language model over all windows; yield the counted tokens' states, hook -> float32 [n, width].
+    model: LanguageModel,
+    batcher: Batcher,
+    prepared: Sequence[Prepared],
+    work: Callable[[dict[str, Tensor]], T],
+) -> Iterator[tuple[Batch, T]]:
+    """Run the language model over all windows and yield ``work`` of the counted tokens' states.
 
-    When a GPU runs out of memory the batch is halved, and later ones are smaller.
+    ``work`` gets hook -> float32 [n_counted, width]. When the model or ``work`` runs out of GPU memory, the
+    batch is halved and later ones are smaller.
     """
     pending = batcher.groups(prepared)
     while pending:
         group = pending.pop()
         batch = batcher.build(group)
         try:
-            ids = torch.from_numpy(batch.ids).to(model.device)
-            mask = torch.from_numpy(batch.mask).to(model.device)
-            states = model.hidden(ids, mask)
+            done = work(_counted_states(model, batch))
         except torch.OutOfMemoryError:
-            if model.device.type == "cuda":
-                torch.cuda.empty_cache()
             smaller = batcher.split(group)
-            if smaller is None:
-                raise ReaderError(
-                    "out of GPU memory with a single window: choose a smaller model or --device cpu"
-                ) from None
-            pending.extend(smaller)
+        else:
+            yield batch, done
             continue
-        at = torch.from_numpy(batch.positions).to(model.device)
-        yield batch, {h: s.reshape(-1, s.shape[-1]).index_select(0, at).float() for h, s in states.items()}
+        # outside the handler: until it ends, the traceback keeps the tensors alive
+        if model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if smaller is None:
+            raise ReaderError(
+                "out of GPU memory with a single window: choose a smaller model or --device cpu"
+            )
+        pending.extend(smaller)
+
+
+def _counted_states(model: LanguageModel, batch: Batch) -> dict[str, Tensor]:
+    ids, mask, at = (torch.from_numpy(x).to(model.device) for x in (batch.ids, batch.mask, batch.positions))
+    states = model.hidden(ids, mask)
+    return {h: s.reshape(-1, s.shape[-1]).index_select(0, at).float() for h, s in states.items()}
 
 
 def _tokens(model: LanguageModel, encoders: Sequence[SparseEncoder]) -> Tokens:
@@ -448,10 +486,12 @@ def _tokens(model: LanguageModel, encoders: Sequence[SparseEncoder]) -> Tokens:
         )
     sizes = [e.metadata.context_size for e in encoders if e.metadata.context_size]
     slice_ = slices.pop()
-    excluded = {e.metadata.exclude_special_tokens for e in encoders}
+    # true, false and absent mean the same here: special tokens never count
+    excluded = {
+        x if isinstance(x, tuple) else () for x in (e.metadata.exclude_special_tokens for e in encoders)
+    }
     if len(excluded) > 1:
         raise ReaderError("these SAEs were trained without different tokens: encode them one at a time")
-    uncounted = excluded.pop()
     return Tokens(
         model.tokenizer,
         max_positions=model.max_positions,
@@ -459,13 +499,23 @@ def _tokens(model: LanguageModel, encoders: Sequence[SparseEncoder]) -> Tokens:
         prepend_bos=bos.pop(),
         bidirectional=model.config.model_type == "bert",
         seqpos_slice=None if slice_ == (None,) else slice_,
-        uncounted_ids=uncounted if isinstance(uncounted, tuple) else (),
+        uncounted_ids=excluded.pop(),
     )
 
 
-def _tap_name(name: str, taken: set[str]) -> str:
-    """Return a short name that is safe as a directory name and not taken."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:80] or "tap"
+def _place(model: str | Path | None) -> str:
+    """Return where a model can be found again from another working directory."""
+    if model is None:
+        return ""
+    return str(Path(model).resolve()) if Path(model).is_dir() else str(model)
+
+
+def _tap_name(hook: str, taken: set[str]) -> str:
+    """Return the hook as a name that is safe as a directory name and not taken.
+
+    Not the SAE's own name: a directory may be renamed, and its corpora stay comparable.
+    """
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", hook).strip("-._")[:80] or "tap"
     candidate, i = slug, 2
     while candidate in taken:
         candidate, i = f"{slug}-{i}", i + 1

@@ -175,7 +175,7 @@ def parse_config(cfg: Mapping[str, Any], where: str) -> SaeConfig:
             f"{where}: normalize_activations is {normalize!r}, which must be folded into the weights first; "
             "save the finished SAE with sae.save_inference_model(directory)"
         )
-    metadata = _metadata(about, prepend_bos_default=None if nested else True)
+    metadata = _metadata(about, where, prepend_bos_default=None if nested else True)
     centred = metadata.model_from_pretrained_kwargs.get("center_writing_weights") is True
     transcoder = "transcoder" in architecture
     k = 0
@@ -205,7 +205,7 @@ def parse_config(cfg: Mapping[str, Any], where: str) -> SaeConfig:
     )
 
 
-def _metadata(about: Mapping[str, Any], *, prepend_bos_default: bool | None) -> SaeMetadata:
+def _metadata(about: Mapping[str, Any], where: str, *, prepend_bos_default: bool | None) -> SaeMetadata:
     def typed(name: str, kind: type) -> Any:
         value = about.get(name)
         return value if isinstance(value, kind) and isinstance(value, bool) == (kind is bool) else None
@@ -214,7 +214,15 @@ def _metadata(about: Mapping[str, Any], *, prepend_bos_default: bool | None) -> 
     excluded = about.get("exclude_special_tokens")
     if not isinstance(excluded, bool):
         excluded = tuple(excluded) if isinstance(excluded, list | tuple) else None
+    if excluded and not isinstance(excluded, bool) and not all(type(i) is int for i in excluded):
+        raise ReaderError(f"{where}: exclude_special_tokens is {excluded!r} in {CONFIG_NAME}, not token ids")
     positions = about.get("seqpos_slice")
+    if isinstance(positions, list | tuple):
+        known = len(positions) <= 3 and all(p is None or type(p) is int for p in positions)
+        if not known or (len(positions) == 3 and positions[2] not in (None, 1)):
+            raise ReaderError(
+                f"{where}: seqpos_slice {positions!r} in {CONFIG_NAME} is no range of positions"
+            )
     return SaeMetadata(
         model_name=typed("model_name", str),
         model_class_name=typed("model_class_name", str),

@@ -8,6 +8,7 @@ positions. Not for: running a model.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from saetext.errors import ReaderError
 
 # Raised whenever a rule below changes what is counted: corpora of different versions are not comparable.
 MASKS_VERSION = "1"
+
+# Some templates write today's date into the context; the numbers must not depend on the day.
+_NO_TODAY = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
 
 # Longer contexts are never needed to pool features, and attention grows with the square of the window.
 LONGEST_DEFAULT_WINDOW = 2048
@@ -153,6 +157,16 @@ class Tokens:
         template = self.tokenizer.chat_template
         return hashlib.sha256(str(template).encode()).hexdigest() if template else ""
 
+    @property
+    def sha256(self) -> str:
+        """Hash of what decides the tokens and which count: vocabulary, positions and ids left out."""
+        told = {
+            "vocabulary": sorted(self.tokenizer.get_vocab().items()),
+            "skip_first": self.skip_first,
+            "special": self._special.tolist(),
+        }
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
     def _affixes(self, prepend_bos: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the special tokens around a window, from what the tokenizer itself puts around a word."""
         bare = self._backend.encode("a", add_special_tokens=False).ids
@@ -274,10 +288,17 @@ def _render(
     if any("\ue000" in c for c in contents):
         return Unreadable("chat template", "the text contains the private-use character U+E000")
     roles = [role for role, _, _ in turns]
+    template = tokenizer.get_chat_template()
+    if "strftime_now" in template:
+        template = _NO_TODAY + template
 
     def write(texts: Sequence[str]) -> str:
         messages = [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]
-        return str(tokenizer.apply_chat_template(messages, tokenize=False))
+        return str(
+            tokenizer.apply_chat_template(
+                messages, chat_template=template, tokenize=False, date_string="26 Jul 2024"
+            )
+        )
 
     try:
         skeleton, real = write(markers), write(contents)
