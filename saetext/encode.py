@@ -29,7 +29,8 @@ from saetext.documents.convert import IdSet
 from saetext.errors import CorpusError, InputError
 from saetext.floors import ready
 from saetext.language import looks_english
-from saetext.notices import describe_rejects
+from saetext.notices import describe_rejects as describe_rejects  # saetext.look takes it from here
+from saetext.notices import nothing_readable
 from saetext.progress import Meter, OnProgress
 
 if TYPE_CHECKING:
@@ -262,7 +263,8 @@ def _shards(source: DocumentSource, shard_rows: int, taken: _Taken | None) -> It
             if item.messages is not None:
                 turns = [f"{m.role}\1{m.content}" for m in item.messages]
             told = (item.id, item.prompt or "", *turns, repr(item.meta))
-            characters += sum(map(len, turns))
+            strings = (v for v in item.meta.values() if isinstance(v, str))
+            characters += sum(map(len, (*turns, item.prompt or "", *strings)))
         for part in told:
             digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
         if shard.rows >= shard_rows or characters >= SHARD_CHARACTERS:
@@ -318,7 +320,7 @@ class _Run:
             if entry.rows:
                 return
             counts.update(entry.rejects)
-        raise InputError(f"{self.source.name} has no document that can be read: {describe_rejects(counts)}")
+        raise nothing_readable(self.source.name, counts)
 
     def finish(self, extra: Mapping[str, Any] | None) -> Corpus:
         """Complete the corpus."""

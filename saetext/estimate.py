@@ -46,6 +46,8 @@ class Estimate:
         Input rows that were looked at.
     rejects : mapping of reason to int
         Those of them that would be rejected.
+    at_least : bool
+        The figures are of the rows looked at only: how much follows is not known (a long stream).
     """
 
     documents: int
@@ -57,6 +59,7 @@ class Estimate:
     sampled: int
     looked_at: int
     rejects: dict[str, int]
+    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ def estimate(
         documents=round(documents),
         tokens=round(tokens),
         exact=look.share == 1.0 and len(pairs) == len(look.sample),
+        at_least=look.share is None,
         seconds=tokens / speed + calibrating,
         bytes=round(tokens * per_token + cards),
         tokens_per_second=speed,

@@ -5,9 +5,11 @@ Not for: how floors are computed (:mod:`saetext.calibrate`) or stored (:mod:`sae
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +17,8 @@ import numpy as np
 from saetext.cache import cache_dir
 from saetext.card import Card
 from saetext.documents import Document, DocumentSource
-from saetext.errors import InputError
+from saetext.errors import InputError, ReaderError
+from saetext.notices import nothing_readable
 from saetext.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
@@ -61,7 +64,7 @@ def ready(
     percentile = _wanted(floor)
     calibrated = calibrate(
         reader,
-        (item for item in source if isinstance(item, Document)),
+        readable(source),
         percentile=percentile,
         role=source.role,
         reference=source.name,
@@ -100,9 +103,13 @@ def _with_cached(reader: Reader, percentile: float) -> Reader:
     """Return ``reader`` with the cached card of every tap that has one: earlier corpora used it."""
     from saetext.calibrate import card_path
 
-    paths = {name: card_path(reader, name, percentile, 1) for name in reader.taps}
-    cached = {name: Card.read(path) for name, path in paths.items() if path.is_file()}
-    return reader.with_cards({**reader.cards, **cached})
+    cards = reader.cards
+    for name in reader.taps:
+        path = card_path(reader, name, percentile, 1)
+        if path.is_file():
+            with contextlib.suppress(ReaderError):  # damaged: the new one takes its place
+                cards[name] = Card.read(path)
+    return reader.with_cards(cards)
 
 
 def from_sample(
@@ -133,6 +140,20 @@ def few_tokens(tokens: int) -> list[str]:
         f"warning: {tokens:,} tokens are little to set floors by: features that fire rarely get a guess; "
         "'saetext calibrate' on 200,000 tokens of typical text makes better ones"
     ]
+
+
+def readable(source: DocumentSource) -> Iterator[Document]:
+    """Yield the documents of a source; InputError at its end if there was none."""
+    rejects: Counter[str] = Counter()
+    found = False
+    for item in source:
+        if isinstance(item, Document):
+            found = True
+            yield item
+        else:
+            rejects[item.reason] += 1
+    if not found:
+        raise nothing_readable(source.name, rejects)
 
 
 def _on_tokens(reader: Reader, min_tokens: int | None) -> Reader:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from saetext.errors import InputError
+
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.documents import DocumentSource
@@ -42,6 +44,11 @@ def warnings(corpus: Corpus, *, english_only: bool) -> list[str]:
     if english_only and foreign > FOREIGN_WARNING:
         found.append(f"{foreign:.0%} of the documents do not look English, the only language of this reader")
     return found
+
+
+def nothing_readable(name: str, rejects: Mapping[str, int]) -> InputError:
+    """Return the error for a source without a single document."""
+    return InputError(f"{name} has no document that can be read: {describe_rejects(rejects)}")
 
 
 def describe_rejects(counts: Mapping[str, int]) -> str:

@@ -103,7 +103,7 @@ class Meter:
         seconds = time.perf_counter() - self._started
         state = dataclasses.replace(self._state, **changes, seconds=seconds, left=None)  # type: ignore[arg-type]
         gained = (state.share or 0.0) - self._from
-        if gained > 0 and state.share is not None and seconds >= 1:
+        if gained > 0 and state.share is not None and seconds >= 3:  # the first batches warm up
             state = dataclasses.replace(state, left=seconds * (1 - state.share) / gained)
         self._state = state
         if self._on_progress is not None:

@@ -6,6 +6,8 @@ import gzip
 import importlib
 import io
 import json
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tiny_reader import contents, some_rows, tiny, write_jsonl
+from tiny_reader import TAP, contents, some_rows, tiny, write_jsonl
 
 from saetext.calibrate import card_path
+from saetext.card import Card
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.documents import Document, open_documents
 from saetext.encode import append, encode, require_free
@@ -143,7 +146,7 @@ def test_a_text_that_repeats_within_a_shard_is_read_once(tmp_path: Path, reader:
     one, other = corpus.n_tokens[0], corpus.n_tokens[30]
     assert seen[-1].tokens == one + other
     assert corpus.manifest.counts["tokens"] == 30 * one + other
-    matrix = corpus.csr(tap="sae")
+    matrix = corpus.csr(tap=TAP)
     assert (matrix[:30] != matrix[[0] * 30]).nnz == 0
 
 
@@ -335,8 +338,8 @@ def test_an_input_that_became_shorter_is_refused(tmp_path: Path, reader: Reader)
         ({"shard_rows": 11}, "rows per shard was 10 and is now 11"),
         ({"shard_rows": 10, "text": "topic"}, "input columns was"),
         ({"shard_rows": 10, "store_text": False}, "stores_text was True and is now False"),
-        ({"shard_rows": 10, "min_tokens": 2}, "reader's tap sae: "),
-        ({"shard_rows": 10, "floor": 0.0}, "reader's tap sae: "),
+        ({"shard_rows": 10, "min_tokens": 2}, f"reader's tap {TAP}: "),
+        ({"shard_rows": 10, "floor": 0.0}, f"reader's tap {TAP}: "),
     ],
 )
 def test_other_options_do_not_resume(
@@ -389,6 +392,21 @@ def test_an_error_before_the_first_shard_leaves_nothing_behind(
     interrupted(some_rows(7), target, reader, after=0)
     assert target.exists() is exists
     assert encode(some_rows(5), target, reader=reader, shard_rows=10).n_documents == 5
+
+
+def test_a_failure_does_not_wait_for_the_input_that_is_read_ahead(tmp_path: Path, reader: Reader) -> None:
+    slow = threading.Event()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        yield from some_rows(120, longest=3)
+        slow.wait(20)
+        yield from some_rows(20)
+
+    began = time.monotonic()
+    interrupted(rows(), tmp_path / "c.corpus", reader, after=11)
+    waited = time.monotonic() - began
+    slow.set()
+    assert waited < 10
 
 
 def test_output_that_cannot_be(tmp_path: Path) -> None:
@@ -457,7 +475,7 @@ def test_the_old_corpus_holds_until_an_append_is_done_and_resumes(tmp_path: Path
             append(rows[20:], path, reader=reader, shard_rows=10)
     old = Corpus.open(path)
     assert old.fingerprint == before.fingerprint and old.n_documents == 20
-    assert (old.csr(tap="sae") != before.csr(tap="sae")).nnz == 0
+    assert (old.csr(tap=TAP) != before.csr(tap=TAP)).nnz == 0
     with pytest.raises(CorpusError, match="n_rows was 40 and is now 41"):
         append([*rows[20:], {"text": "one more", "id": "x"}], path, reader=reader, shard_rows=10)
     seen: list[Progress] = []
@@ -524,22 +542,31 @@ def test_the_percentile_of_the_card_is_numpys(tmp_path: Path) -> None:
 def test_a_tap_keeps_its_floors_beside_a_new_one(tmp_path: Path) -> None:
     first = encode(some_rows(30), tmp_path / "a.corpus", reader=tiny().reader())
     both = encode(some_rows(30, seed=1), tmp_path / "b.corpus", reader=tiny().reader(both=True))
-    assert both.card("sae").sha256 == first.card().sha256
-    assert card_path(tiny().reader(), "sae", 90.0, 1).is_file()
+    assert both.card(TAP).sha256 == first.card().sha256
+    assert card_path(tiny().reader(), TAP, 90.0, 1).is_file()
     again = encode(some_rows(30, seed=2), tmp_path / "c.corpus", reader=tiny().reader())
     assert again.card().sha256 == first.card().sha256
+
+
+def test_a_damaged_card_in_the_cache_is_made_again(tmp_path: Path) -> None:
+    first = encode(some_rows(30), tmp_path / "a.corpus", reader=tiny().reader())
+    path = card_path(tiny().reader(), TAP, 90.0, 1)
+    path.write_bytes(path.read_bytes()[:1000])
+    second = encode(some_rows(30), tmp_path / "b.corpus", reader=tiny().reader())
+    assert second.fingerprint == first.fingerprint
+    assert Card.read(path).sha256 == first.card().sha256
 
 
 def test_min_tokens(tmp_path: Path, reader: Reader) -> None:
     rows = some_rows(30)
     one = encode(rows, tmp_path / "one.corpus", reader=reader)
     two = encode(rows, tmp_path / "two.corpus", reader=reader, min_tokens=2)
-    assert two.spec.tap("sae").min_tokens == 2
-    assert (two.card("sae").floors == one.card("sae").floors).all()
-    counts = one.csr("count", "sae").copy()
+    assert two.spec.tap(TAP).min_tokens == 2
+    assert (two.card(TAP).floors == one.card(TAP).floors).all()
+    counts = one.csr("count", TAP).copy()
     counts.data = np.where(counts.data >= 2, counts.data, 0)
     counts.eliminate_zeros()
-    assert (two.csr("count", "sae") != counts).nnz == 0
+    assert (two.csr("count", TAP) != counts).nnz == 0
     # the reader that a corpus names keeps what it was made with
     like = Reader.from_spec(two.spec, {t: two.card(t) for t in two.taps})
     assert encode(rows, tmp_path / "like.corpus", reader=like).fingerprint == two.fingerprint
@@ -551,8 +578,8 @@ def test_floor_zero_keeps_everything(tmp_path: Path, reader: Reader, own_cache: 
     assert corpus.card().percentile is None and not corpus.card().floors.any()
     assert not (own_cache / "cards").exists()
     [prepared] = reader.tokens.prepare([Document("x", rows[0]["text"], None, None, {}, 0, "")])
-    expected = set(reader.token_entries(prepared, "sae").feature.tolist())
-    assert set(corpus.document(0)["entries"]["sae"].feature.tolist()) == expected
+    expected = set(reader.token_entries(prepared, TAP).feature.tolist())
+    assert set(corpus.document(0)["entries"][TAP].feature.tolist()) == expected
     least = encode(rows, tmp_path / "d.corpus", reader=tiny().reader(), floor=0, min_tokens=3)
     assert 0 < least.csr().nnz < corpus.csr().nnz
 

@@ -5,6 +5,7 @@ Notes and progress go to stderr, so that stdout pipes.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
@@ -80,8 +81,12 @@ def note(message: str) -> None:
 
 def result(text: str) -> None:
     """Print what the command was asked for, ending in one line break."""
+    line = text if text.endswith("\n") else f"{text}\n"
     try:
-        typer.echo(text, nl=not text.endswith("\n"))
+        try:
+            typer.echo(line, nl=False)
+        except UnicodeEncodeError:  # the terminal's encoding lacks a character: data is UTF-8 all the same
+            typer.echo(line.encode("utf-8", "replace"), nl=False)
     except BrokenPipeError:
         # the reader of our output (head, less) has gone: that is not an error
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
@@ -118,14 +123,31 @@ def load_reader(
     """Load a reader by its names, or the one that made the corpus ``like``, with that corpus's floors."""
     from saetext.corpus import Corpus
 
+    if model is not None and like is None and (names or ["embedded"]) == ["embedded"]:
+        raise typer.BadParameter("--model belongs to an SAE: name its directory with --sae")
     corpus = Corpus.open(like) if like is not None else None
     with waiting("loading the reader"):
         from saetext.reader.reader import Reader
 
         if corpus is not None:
             cards = {tap: corpus.card(tap) for tap in corpus.taps}
-            return Reader.from_spec(corpus.spec, cards, device=device, dtype=dtype)
-        return Reader.load_many(names or [], model, device=device, dtype=dtype, trust_pickle=trust_pickle)
+            return Reader.from_spec(
+                corpus.spec,
+                cards,
+                device=device,
+                dtype=dtype,
+                trust_pickle=trust_pickle,
+                names=names,
+                model=model,
+            )
+        return _load(tuple(names or []), model, device, dtype, trust_pickle)
+
+
+@functools.lru_cache(1)  # a comparison of two files reads both with one reader
+def _load(names: tuple[str, ...], model: str | None, device: str, dtype: str, trust_pickle: bool) -> Reader:
+    from saetext.reader.reader import Reader
+
+    return Reader.load_many(names, model, device=device, dtype=dtype, trust_pickle=trust_pickle)
 
 
 @contextmanager

@@ -67,7 +67,12 @@ def encode(
     reader: ReaderNames = None,
     model: ModelName = None,
     reader_of: Annotated[
-        Path | None, typer.Option("--reader-of", metavar="CORPUS", help="Read exactly as this corpus was.")
+        Path | None,
+        typer.Option(
+            "--reader-of",
+            metavar="CORPUS",
+            help="Read exactly as this corpus was (--reader and --model then say where its parts are now).",
+        ),
     ] = None,
     text_column: TextColumn = None,
     id_column: IdColumn = None,
@@ -105,7 +110,7 @@ def encode(
     from saetext.estimate import estimate
 
     if reader_of is not None:
-        decided = {"--reader": reader or None, "--model": model, "--floor": floor, "--min-tokens": min_tokens}
+        decided = {"--floor": floor, "--min-tokens": min_tokens}
         if given := [name for name, value in decided.items() if value is not None]:
             raise typer.BadParameter(f"--reader-of says how to read already; leave out {', '.join(given)}")
     if source == "-" and output is None and not dry_run:
@@ -148,7 +153,8 @@ def _tell(found: Estimate) -> None:
 
     if found.rejects:
         note(f"{describe_rejects(found.rejects)} of the first {found.looked_at:,}")
-    about = "" if found.exact else "about "
+    # of a stream only its beginning is known
+    about = "at least " if found.at_least else "" if found.exact else "about "
     result(
         f"{about}{found.documents:,} documents, about {found.tokens:,} tokens, "
         f"{duration(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s, "
@@ -166,8 +172,11 @@ def append(
     role: Role = "assistant",
     format: Format = None,
     shard_rows: ShardRows = 1024,
+    reader: ReaderNames = None,
+    model: ModelName = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    trust_pickle: TrustPickle = False,
 ) -> None:
     """Add documents to a corpus, read exactly as it was. Interrupted, the same command resumes."""
     from saetext.corpus import Corpus
@@ -187,7 +196,7 @@ def append(
         role=role,
     )
     told = describe_source(documents)
-    loaded = load_reader(None, None, device=device, dtype=dtype, like=corpus)
+    loaded = load_reader(reader, model, device=device, dtype=dtype, trust_pickle=trust_pickle, like=corpus)
     for line in reading_notes(documents, loaded):
         note(line)
     started = time.perf_counter()
@@ -214,8 +223,8 @@ def calibrate(
     """Set one floor per feature from reference text; kept in your cache and used by later encodings."""
     from saetext.calibrate import cache_cards
     from saetext.calibrate import calibrate as make
-    from saetext.documents import Document, open_documents
-    from saetext.floors import few_tokens
+    from saetext.documents import open_documents
+    from saetext.floors import few_tokens, readable
     from saetext.progress import Meter
 
     documents = open_documents(
@@ -232,7 +241,7 @@ def calibrate(
         meter.begin(1.0, max_tokens)
         calibrated = make(
             loaded,
-            (d for d in documents if isinstance(d, Document)),
+            readable(documents),
             percentile=percentile,
             max_tokens=max_tokens,
             role=role,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -87,12 +88,7 @@ def info(
     if as_json:
         result(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
         return
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{k} {v}" for k, v in value.items()) or "none"
-        elif isinstance(value, list):
-            value = ", ".join(str(v) for v in value) or "none"
-        result(f"{key + ':':<14}{value}")
+    result("".join(f"{line}\n" for key, value in facts.items() for line in _fact(key, value)))
     if verify:
         note("all files have the checksums of the manifest")
 
@@ -109,3 +105,19 @@ def _print(look: object, as_json: bool) -> None:
             look.segments, look.hits, width(), colored(), title=look.title, encoding=encoding()
         )
         result(text)
+
+
+def _fact(key: str, value: object) -> list[str]:
+    """Return ``key: value`` as lines that fit the window."""
+    from saetext.evidence import printable
+
+    if isinstance(value, dict):
+        value = ", ".join(f"{k} {v}" for k, v in value.items())
+    elif isinstance(value, list):
+        value = "; ".join(map(str, value))
+    elif isinstance(value, int):
+        value = f"{value:,}"
+    shown = printable(str(value)) or "none"
+    return textwrap.wrap(
+        f"{key + ':':<14}{shown}", max(width(), 40), subsequent_indent=" " * 14, break_on_hyphens=False
+    )

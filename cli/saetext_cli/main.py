@@ -64,12 +64,14 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell has it ignored
         signal.signal(signal.SIGINT, _stop)
     try:
-        app()
+        app(prog_name="saetext")
     except SaetextError as error:
         note(f"saetext: {' '.join(str(error).split())}")
         raise SystemExit(1) from None
     except _Stopped:
-        note("saetext: stopped; what was finished is kept, and the same command goes on from there")
+        resumes = sys.argv[1:2] and sys.argv[1] in ("encode", "append", "diff", "demo")
+        kept = "; what was finished is kept, and the same command goes on from there" if resumes else ""
+        note(f"saetext: stopped{kept}")
         # no interpreter shutdown: it would wait for a forward pass or a download under way
         sys.stdout.flush()
         os._exit(130)

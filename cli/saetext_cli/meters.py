@@ -27,7 +27,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=12),
         TextColumn("{task.fields[figures]}"),
     )
     with Bar(*columns, console=console, transient=True) as bar:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from saetext.errors import InputError
 from saetext_cli.common import note, result
+
+SENTENCE = "Sorry to hear that! Perhaps you could try restarting it, and let me know whether it helps?"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,28 +27,35 @@ def demo(
     """Compare two sets of 150 answers, one gentle and one brisk, from text files to a ranked table."""
     from saetext_cli.comparing import diff
     from saetext_cli.looking import read
+
+    files = _copies(output)
+    _step("What does the reader see in a sentence?", f"saetext read {shlex.quote(SENTENCE)} --top 8")
+    read(SENTENCE, top=8)
+    named = shlex.join(map(str, files))
+    _step("How do the two sets of answers differ?", f"saetext diff {named} --pair-on prompt_id --top 15")
+    diff(files, pair_on="prompt_id", top=15)
+    corpus = shlex.quote(f"{files[0]}.corpus")
+    note(f"\nThe corpora are in {output}/. Try: saetext show {corpus} cooking-01-gentle")
+
+
+def _copies(output: Path) -> list[Path]:
+    """Copy the example, so that its corpora land beside the copies and not in the installed package."""
     from saetext_cli.paths import example_files
 
-    output.mkdir(parents=True, exist_ok=True)
-    files = []
-    for source in example_files():
-        target = output / source.name
-        # copied, so that the corpora land beside the copies and not in the installed package
-        if not target.exists() or target.read_bytes() != source.read_bytes():
-            target.write_bytes(source.read_bytes())
-        files.append(target)
-    _step(
-        "What does the reader see in a sentence?",
-        'saetext read "Sorry to hear that! Perhaps you could try ..."',
-    )
-    read("Sorry to hear that! Perhaps you could try restarting it, and let me know whether it helps?", top=8)
-    _step(
-        "How do the two sets of answers differ?",
-        f"saetext diff {files[0]} {files[1]} --pair-on prompt_id",
-    )
-    diff(files, pair_on="prompt_id", top=15)
-    note(f"\nThe corpora are in {output}/. Try: saetext show {files[0]}.corpus cooking-01-gentle")
+    copies = []
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for source in example_files():
+            copy = output / source.name
+            if not copy.exists() or copy.read_bytes() != source.read_bytes():
+                copy.write_bytes(source.read_bytes())
+            copies.append(copy)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {output}: {error.strerror or error}; name another directory with --output"
+        ) from error
+    return copies
 
 
 def _step(question: str, command: str) -> None:
-    result(f"\n# {question}\n$ {command}\n")
+    result(f"\n# {question}\n$ {command}\n\n")

@@ -1,0 +1,126 @@
+"""How many presences flip when the language model, or the SAE's product too, computes in bfloat16.
+
+    python benchmarks/flips.py
+
+The embedded reader reads the example: all in float32; the language model in bfloat16 and the
+SAE's product in float32, which is what ``--dtype bfloat16`` does (and ``auto``, where bfloat16 is fast); both
+in bfloat16. The share of presences that differ is the Jaccard distance of the two sets of (document, feature)
+pairs. Float32 in other batches is there for comparison: that is what rounding does anyway.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import common
+import numpy as np
+import torch
+
+from saetext.reader.reader import Reader, Tap
+from saetext.rows import PooledRows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read in every way, compare, print, save."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-o", "--output", type=Path, default=common.RESULTS / "flips.json")
+    parser.add_argument("--documents", type=int, help="of the example; default: all")
+    args = parser.parse_args(arguments)
+    environment = common.environment()
+    lines = [line for path in common.EXAMPLES for line in path.read_text("utf-8").splitlines()]
+    texts = [json.loads(line)["text"] for line in lines][: args.documents]
+
+    whole = Reader.load(dtype="float32", device="cpu")
+    half = Reader.load(dtype="bfloat16", device="cpu")
+    reference, tokens, seconds = read(whole, texts)
+    d_sae = whole.spec.taps[0].d_sae
+    result: dict[str, Any] = {
+        "settings": {"documents": len(texts), "tokens": tokens, "features": d_sae},
+        "presences": reference.n_entries,
+        "seconds": {"float32": round(seconds, 2)},
+    }
+    ways = {
+        "all float32, batches of 512 tokens": in_small_batches(whole),
+        "model bfloat16, SAE float32": half,
+        "model float32, SAE bfloat16": with_sae_in(whole, torch.bfloat16),
+        "model bfloat16, SAE bfloat16": with_sae_in(half, torch.bfloat16),
+    }
+    for name, reader in ways.items():
+        rows, _, seconds = read(reader, texts)
+        result[name] = compare(reference, rows, whole.taps["embedded"].card.floors, d_sae)  # type: ignore[union-attr]
+        result["seconds"][name] = round(seconds, 2)
+    common.say(
+        f"presences that differ from all-float32 ({reference.n_entries:,} presences, {tokens:,} tokens)",
+        [
+            (name, f"{result[name]['jaccard_distance']:.2%}", f"lost {result[name]['lost']:,}",
+             f"gained {result[name]['gained']:,}",
+             f"half of them within {result[name]['median_distance_from_floor']:.2%} of their floor",
+             f"largest change of a feature's rate {result[name]['largest_rate_change']:.1%}")
+            for name in ways
+        ],
+    )  # fmt: skip
+    common.save(args.output, "embedded", {**environment, **result})
+
+
+def read(reader: Reader, texts: Sequence[str]) -> tuple[PooledRows, int, float]:
+    """Return the pooled rows, the counted tokens, and the seconds it took."""
+    documents = common.documents_of(texts)
+    reader.read(documents[:2])
+    started = time.perf_counter()
+    reading = reader.read(documents)
+    seconds = time.perf_counter() - started
+    return reading.rows["embedded"], sum(p.n_tokens for p in reading.readable), seconds
+
+
+def with_sae_in(reader: Reader, dtype: torch.dtype) -> Reader:
+    """Return the reader with its SAE's product in ``dtype``, which saetext never does by itself."""
+    (tap,) = reader.taps.values()
+    taps = [Tap(tap.name, tap.sae, tap.encoder.to(reader.model.device, dtype), tap.card)]
+    return Reader(reader.model, taps, reader.tokens, name=reader.name, source={})
+
+
+def in_small_batches(reader: Reader) -> Reader:
+    """Return the reader with other batches: what rounding alone does."""
+    taps = list(reader.taps.values())
+    return Reader(reader.model, taps, reader.tokens, name=reader.name, source={}, token_budget=512)
+
+
+def compare(ours: PooledRows, others: PooledRows, floors: np.ndarray, d_sae: int) -> dict[str, Any]:
+    """Compare two readings of the same documents."""
+    keys, values = zip(*(_keyed(rows, d_sae) for rows in (ours, others)), strict=True)
+    lost, gained = np.setdiff1d(keys[0], keys[1]), np.setdiff1d(keys[1], keys[0])
+    both, at, its = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
+    # how far above its floor a presence stood where there was one
+    flipped = np.concatenate(
+        [values[0][np.searchsorted(keys[0], lost)], values[1][np.searchsorted(keys[1], gained)]]
+    )
+    distance = flipped / floors[np.concatenate([lost, gained]) % d_sae] - 1
+    change = np.bincount(keys[1] % d_sae, minlength=d_sae) - np.bincount(keys[0] % d_sae, minlength=d_sae)
+    relative = np.abs(values[1][its] / values[0][at] - 1)
+    return {
+        "jaccard_distance": round((len(lost) + len(gained)) / (len(both) + len(lost) + len(gained)), 5),
+        "lost": len(lost),
+        "gained": len(gained),
+        "median_distance_from_floor": round(float(np.median(distance)) if len(distance) else 0.0, 5),
+        "p95_distance_from_floor": round(float(np.quantile(distance, 0.95)) if len(distance) else 0.0, 5),
+        "median_relative_change_of_value": round(float(np.median(relative)), 6),
+        "largest_rate_change": round(float(np.abs(change).max()) / len(ours), 5),
+        "mean_rate_change": round(float(np.abs(change).mean()) / len(ours), 6),
+    }
+
+
+def _keyed(rows: PooledRows, d_sae: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (document, feature) pairs as increasing numbers, and their values."""
+    document = np.repeat(np.arange(len(rows)), np.diff(rows.indptr))
+    return document * d_sae + rows.feature, rows.value
+
+
+if __name__ == "__main__":
+    main()

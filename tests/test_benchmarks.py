@@ -1,0 +1,139 @@
+"""The benchmarks run with tiny settings, and their helpers are right; the figures mean nothing here."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from saetext.rows import PooledRows
+from tests.corpus_factory import make_corpus
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def load() -> Any:
+    """Import a benchmark by name, with ``benchmarks`` on the path only as long as these tests run."""
+    sys.path.insert(0, str(BENCHMARKS))
+    ours = {path.stem for path in BENCHMARKS.glob("*.py")}
+    yield importlib.import_module
+    sys.path.remove(str(BENCHMARKS))
+    for name in ours & set(sys.modules):
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def common(load: Any) -> ModuleType:
+    return load("common")
+
+
+def test_texts_are_all_different_and_come_from_the_seed(common: ModuleType, tmp_path: Path) -> None:
+    texts = common.varied_texts(50, answers=(1, 3), seed=3)
+    assert len(set(texts)) == 50 and texts == common.varied_texts(50, answers=(1, 3), seed=3)
+    assert texts != common.varied_texts(50, answers=(1, 3), seed=4)
+    common.write_short_texts(tmp_path / "short.jsonl", 300)
+    rows = [json.loads(line) for line in (tmp_path / "short.jsonl").read_text("utf-8").splitlines()]
+    assert len({row["text"] for row in rows}) == len({row["id"] for row in rows}) == 300
+
+
+def test_ratios_are_taken_round_by_round(common: ModuleType) -> None:
+    assert common.ratios([2.0, 9.0, 4.0], [1.0, 3.0, 4.0]) == {"median": 2.0, "low": 1.0, "high": 3.0}
+    order: list[str] = []
+    times = common.interleaved({n: lambda n=n: order.append(n) for n in "ab"}, 3)
+    assert order == ["a", "b", "b", "a", "a", "b"]
+    assert [len(times[n].wall) for n in "ab"] == [3, 3]
+
+
+def test_results_keep_other_sections_and_name_no_place(common: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "r" / "results.json"
+    common.save(path, "one", {"x": 1})
+    common.save(path, "two", common.environment())
+    common.save(path, "one", {"x": 2})
+    saved = json.loads(path.read_text())
+    assert saved["one"] == {"x": 2} and saved["two"]["versions"]["torch"]
+    assert str(Path.home()) not in path.read_text() and str(BENCHMARKS.parent) not in path.read_text()
+
+
+def test_encode_without_the_peers(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "encode.json"
+    load("encode").main(["--quick", "--only", "disk", "embedded", "-o", str(output)])
+    saved = json.loads(output.read_text())
+    assert 0.1 < saved["embedded"]["of_ceiling"]["median"] < 10
+    assert saved["embedded"]["settings"]["documents"] == 8
+    parts = saved["disk"]["short"]["parts_kb_per_100_tokens"]
+    assert 0.5 < parts["docs"] < 5 and 0.5 < parts["features"] < 20
+    assert "b / a" in capsys.readouterr().out
+
+
+def test_encode_against_by_hand(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "encode.json"
+    load("encode").main(["--quick", "--only", "gpt2", "-o", str(output)])
+    saved = json.loads(output.read_text())["gpt2"]
+    assert saved["same_result"]["largest_difference"] < 1e-5 and saved["same_result"]["entries"] > 500
+    assert 5 < saved["settings"]["l0"] < 20  # asked for: 10
+    assert set(saved["times_faster_than"]) == {"c by hand", "c by hand, without stop_at_layer"}
+    assert "multiply-adds" in capsys.readouterr().out
+
+
+def test_only_equal_work_is_compared(load: Any, tmp_path: Path) -> None:
+    require_same = load("by_hand").require_same
+    corpus, truth = make_corpus(tmp_path / "c.corpus", sizes=(5, 3), d_sae=12)
+    reader = SimpleNamespace(cards={"main": SimpleNamespace(floors=np.zeros(12, np.float32))})
+    right = truth.dense("value")
+
+    def rows(dense: np.ndarray) -> list[Any]:
+        return [csr_matrix(row) for row in dense]
+
+    assert require_same(rows(right), corpus.path, reader)["entries"] == np.count_nonzero(right)
+    one_more = right.copy()
+    one_more[tuple(np.argwhere(right == 0)[0])] = 1.0
+    one_less = right.copy()
+    one_less[tuple(np.argwhere(right)[0])] = 0.0
+    for wrong in (right * 1.01, one_more, one_less, right[::-1]):
+        with pytest.raises(SystemExit, match="disagree"):
+            require_same(rows(wrong), corpus.path, reader)
+
+
+def test_multiply_adds_of_a_case_counted_by_hand(load: Any) -> None:
+    common, by_hand = load("common"), load("by_hand")
+    size = common.Size(layers=3, width=4, heads=2, vocabulary=7, positions=9, layer=2, features=5)
+    # a batch of 2 x 3 tokens, 5 of them counted, two layers
+    dense = 2 * 6 * (4 * 4 * 4 + 2 * 4 * 16)  # Q, K, V, output; MLP in and out
+    attention = 2 * 2 * (3 * 3 * 4 + 3 * 3 * 4)  # layers, rows, Q K^T and weights V
+    assert by_hand.multiply_adds(size, 2, 6, 6 * 3, 5) == dense + attention + 5 * 4 * 5
+    assert by_hand.multiply_adds(size, 2, 6, 6 * 3, 5, unembedded=6) == dense + attention + 100 + 6 * 4 * 7
+
+
+def test_flips_of_a_case_counted_by_hand(load: Any) -> None:
+    def rows(*documents: dict[int, float]) -> PooledRows:
+        feature = np.array([f for d in documents for f in d], np.int32)
+        value = np.array([v for d in documents for v in d.values()], np.float32)
+        indptr = np.cumsum([0] + [len(d) for d in documents]).astype(np.int64)
+        zeros = np.zeros(len(feature), np.int32)
+        return PooledRows(indptr, feature, value, value, zeros + 1, zeros, zeros)
+
+    floors = np.array([1.0, 2.0, 4.0, 1.0], np.float32)
+    ours = rows({0: 3.0, 1: 2.5}, {2: 5.0}, {0: 2.0})
+    others = rows({0: 3.3}, {2: 5.0, 3: 1.25}, {0: 2.0})
+    found = load("flips").compare(ours, others, floors, 4)
+    assert (found["lost"], found["gained"]) == (1, 1)
+    assert found["jaccard_distance"] == pytest.approx(2 / 5)
+    assert found["median_distance_from_floor"] == pytest.approx(0.25)
+    assert found["largest_rate_change"] == pytest.approx(1 / 3, abs=1e-5)
+    assert load("flips").compare(ours, ours, floors, 4)["jaccard_distance"] == 0
+
+
+def test_flips_run(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load("flips").main(["--documents", "3", "-o", str(tmp_path / "flips.json")])
+    saved = json.loads((tmp_path / "flips.json").read_text())["embedded"]
+    assert saved["all float32, batches of 512 tokens"]["jaccard_distance"] < 0.01
+    assert 0 < saved["model bfloat16, SAE bfloat16"]["jaccard_distance"] < 0.2
+    assert "presences" in capsys.readouterr().out

