@@ -408,3 +408,14 @@ def test_calibration_stops_where_it_is_told(tmp_path: Path) -> None:
     reader = make(tmp_path, "gpt2")
     card = next(iter(calibrate(reader, documents([30] * 40), max_tokens=101).cards.values()))
     assert card.about["tokens"] == 101
+
+
+def test_a_small_shard_of_mixed_lengths_is_not_mostly_padding(tmp_path: Path) -> None:
+    reader = make(tmp_path, "bert")
+    prepared = [p for p in reader.tokens.prepare(documents([3, 4, 9, 10, 25, 26, 40, 50] * 20)) if p]
+    batches = [reader._batcher.build(g) for g in reader._batcher.groups(prepared)]  # type: ignore[arg-type]
+    assert sum(b.mask.sum() for b in batches) > 0.85 * sum(b.mask.size for b in batches)
+    assert sum(len(b.windows) for b in batches) == sum(
+        len(reader.tokens.windows(i, p))  # type: ignore[arg-type]
+        for i, p in enumerate(prepared)
+    )

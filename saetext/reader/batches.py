@@ -63,11 +63,22 @@ class Batcher:
         groups: list[list[Window]] = []
         for window in windows:
             length = window.stop - window.start + extra
-            if groups and (len(groups[-1]) + 1) * length <= self.budget:
+            if groups and self._joins(
+                length, len(groups[-1]), groups[-1][0].stop - groups[-1][0].start + extra
+            ):
                 groups[-1].append(window)
             else:
                 groups.append([window])
         return groups
+
+    def _joins(self, length: int, n: int, shortest: int) -> bool:
+        """Say whether a window joins a batch of ``n``: within the budget, and not for much padding.
+
+        A batch of an eighth of the budget is worth a pass of its own, so there padding may not pass a fifth.
+        """
+        if (n + 1) * length > self.budget:
+            return False
+        return length <= 1.25 * shortest or n * length < self.budget // 8
 
     def split(self, group: Sequence[Window]) -> list[list[Window]] | None:
         """Lower the budget and return ``group`` in two halves, or None if it is a single window."""
