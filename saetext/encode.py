@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.files import writing
-from saetext.corpus.manifest import APPEND_PLAN, PLAN
+from saetext.corpus.journal import Journal, JournalEntry
+from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, PLAN
 from saetext.corpus.meta import docs_table
 from saetext.documents import Document, DocumentSource, Reject, open_documents
 from saetext.documents.convert import IdSet
@@ -120,7 +121,7 @@ def encode(
             run.shards(on_progress)
             run.require_documents()
         except BaseException:
-            if not any(entry.rows for entry in writer.finished):
+            if not any(entry.rows for entry in _journalled(output)):
                 undo()
             raise
         return run.finish(extra)
@@ -159,8 +160,8 @@ def append(
         try:
             run.shards(on_progress)
         except BaseException:
-            if not writer.finished:  # nothing to go on from, so another file may be appended
-                (path / APPEND_PLAN).unlink(missing_ok=True)
+            if len(_journalled(path)) == len(opened.manifest.shards):
+                (path / APPEND_PLAN).unlink(missing_ok=True)  # nothing to go on from
             raise
         return run.finish({})
 
@@ -202,6 +203,11 @@ def require_free(output: Path) -> None:
         raise CorpusError(
             f"cannot write {output}: no permission in {there}; choose another path for the corpus"
         )
+
+
+def _journalled(path: Path) -> list[JournalEntry]:
+    """Return the shards that are on disk: an interrupt may come before the writer has taken note of one."""
+    return Journal.read(path / JOURNAL, "delete it").entries
 
 
 class _Undo:

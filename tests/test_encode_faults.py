@@ -62,7 +62,7 @@ def kill_loop(tmp_path: Path, **plan: Any) -> dict[str, int]:
 @needs_posix
 @pytest.mark.slow
 def test_killed_at_random_points_encode_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    rows = write_jsonl(tmp_path / "in é.jsonl", some_rows(120, empty_every=9))
+    rows = write_jsonl(tmp_path / "in é.jsonl", some_rows(64, empty_every=9))
     both = [*tiny().options, "--sae", str(tiny().other_sae), "--shard-rows", "8"]
 
     def command(name: str) -> list[str]:
@@ -87,7 +87,7 @@ def test_killed_at_random_points_encode_ends_with_the_same_bytes(tmp_path: Path)
 @needs_posix
 @pytest.mark.slow
 def test_killed_at_random_points_append_ends_with_the_same_bytes(tmp_path: Path, reader: Reader) -> None:
-    more = write_jsonl(tmp_path / "more.jsonl", some_rows(100, seed=3, empty_every=9))
+    more = write_jsonl(tmp_path / "more.jsonl", some_rows(48, seed=3, empty_every=9))
     encode(some_rows(20), tmp_path / "base.corpus", reader=reader, id="id")
     for name in ("warm", "reference"):
         encode(some_rows(20), tmp_path / f"{name}.corpus", reader=reader, id="id")
@@ -185,7 +185,7 @@ def test_a_full_disk_at_any_moment_of_encode(tmp_path: Path, reader: Reader) -> 
     whole = contents(tmp_path / "whole.corpus")
     assert disk.count > 40
     kept = 0
-    for passing in range(0, disk.count - 1, 3):
+    for passing in range(0, disk.count - 1, 4):
         target = tmp_path / f"{passing}.corpus"
         with pytest.MonkeyPatch.context() as patch:
             full = FullDisk(patch, passing)
@@ -216,7 +216,7 @@ def test_a_full_disk_at_any_moment_of_append(tmp_path: Path, reader: Reader) -> 
         disk = FullDisk(patch, 10**9)
         run("whole.corpus")
     whole = contents(tmp_path / "whole.corpus")
-    for passing in range(0, disk.count - 1, 5):
+    for passing in range(0, disk.count - 1, 7):
         old = base(f"{passing}.corpus")
         with pytest.MonkeyPatch.context() as patch:
             full = FullDisk(patch, passing)
