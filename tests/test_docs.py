@@ -34,6 +34,7 @@ def _lengths(page: str) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_every_example_runs(tmp_path: Path) -> None:
     """All console blocks succeed in order, with the same commands and notes; then the Python blocks run."""
     folder = render.scratch(tmp_path)
