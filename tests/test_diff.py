@@ -465,7 +465,7 @@ def test_memory_does_not_grow_with_the_corpus():
         diff_module._support(corpus, "main", None, D_SAE)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 # --- the real corpus ----------------------------------------------------------------------------------------

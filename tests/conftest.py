@@ -1,0 +1,6 @@
+"""Settings for the whole suite: hypothesis draws the same examples on every run, so that CI's colour means something."""
+
+from hypothesis import settings
+
+settings.register_profile("fixed", derandomize=True)
+settings.load_profile("fixed")
