@@ -1,4 +1,4 @@
-"""Settings for the whole suite: hypothesis draws the same examples on every run, so that CI's colour means something."""
+"""Settings for the whole suite: hypothesis draws the same examples on every run."""
 
 from hypothesis import settings
 
