@@ -127,8 +127,12 @@ def embedded(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     times = common.interleaved({"a ceiling": ceiling, "b saetext": ours}, args.repeats or 9)
     result = {
         "settings": {
-            "documents": len(texts), "tokens": batches.counted, "shard_rows": args.shard_rows,
-            "dtype": reader.model.dtype, "repeats": args.repeats or 9, "window": reader.tokens.window,
+            "documents": len(texts),
+            "tokens": batches.counted,
+            "shard_rows": args.shard_rows,
+            "dtype": reader.model.dtype,
+            "repeats": args.repeats or 9,
+            "window": reader.tokens.window,
             "token_budget": reader._batcher.budget,
         },
         "speed": {name: t.summary(batches.counted) for name, t in times.items()},
@@ -191,9 +195,15 @@ def gpt2(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     (card,) = reader.cards.values()
     result = {
         "settings": {
-            "documents": len(texts), "tokens": tokens, "shard_rows": args.shard_rows,
-            "dtype": "float32", "repeats": args.repeats or 5, "model": vars(size), "hook": size.hook,
-            "l0": round(card.about["l0"], 1), "token_budget": reader._batcher.budget,
+            "documents": len(texts),
+            "tokens": tokens,
+            "shard_rows": args.shard_rows,
+            "dtype": "float32",
+            "repeats": args.repeats or 5,
+            "model": vars(size),
+            "hook": size.hook,
+            "l0": round(card.about["l0"], 1),
+            "token_budget": reader._batcher.budget,
             "by_hand": f"batches of {best}, {'sorted by length' if by_length else 'in file order'}",
             "layers_run": {"a, b, c": size.layer, "c without stop_at_layer": size.layers},
         },
@@ -202,7 +212,8 @@ def gpt2(args: argparse.Namespace, work: Path) -> dict[str, Any]:
         "times_faster_than": against,
         "multiply_adds_per_token": {name: round(w / tokens / 1e6, 2) for name, w in work_of.items()},
         "padding": {
-            "b": batches.padding, "c": round(padded / tokens - 1, 3),
+            "b": batches.padding,
+            "c": round(padded / tokens - 1, 3),
             "b, in a shard of usual size": full.padding,
         },
         "by_hand_search_seconds": {
@@ -268,8 +279,12 @@ def disk(args: argparse.Namespace, work: Path) -> dict[str, Any]:
         per = {part: round(size / 1000 / tokens * 100, 3) for part, size in parts.items()}
         grows = round(per["docs"] + per["features"], 3)
         result[name] = {
-            "documents": documents, "tokens": tokens, "entries": entries, "kb_per_100_tokens": grows,
-            "parts_kb_per_100_tokens": per, "card_kb": round(parts["cards"] / 1000, 1),
+            "documents": documents,
+            "tokens": tokens,
+            "entries": entries,
+            "kb_per_100_tokens": grows,
+            "parts_kb_per_100_tokens": per,
+            "card_kb": round(parts["cards"] / 1000, 1),
         }
         size = f"{tokens / documents:,.0f} tokens a document, {entries / tokens:.2f} entries a token"
         rows.append((f"{name} ({size})", grows, "kB per 100 tokens", per["features"], "of it features"))

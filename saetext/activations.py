@@ -1,11 +1,14 @@
-"""Texts -> a file of token activations to train an SAE on.
+"""Documents -> a file of token activations to train an SAE on.
 
 The counted tokens' hidden states at one hook, as a raw float16 file that memory-maps. Within each chunk of
-texts the longest come first; training draws tokens in random order. Not for: reading documents into features.
+documents the longest come first; training draws tokens in random order. Not for: reading documents into
+features.
 """
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,14 +29,18 @@ def collect_activations(
     model: LanguageModel,
     tokens: Tokens,
     hook: str,
-    texts: Sequence[str],
+    documents: Sequence[Document],
     path: Path,
     *,
     max_tokens: int,
+    role: str = "assistant",
     token_budget: int = 4096,
     on_tokens: Callable[[int], None] | None = None,
 ) -> NDArray[np.float16]:
-    """Write up to ``max_tokens`` activations of ``texts``, in the given order, to ``path``.
+    """Write up to ``max_tokens`` activations of ``documents``, in the given order, to ``path``.
+
+    A run that was stopped is gone on with: what it had written lies in ``PATH.part``. ``on_tokens`` is called
+    with the numbers of tokens as they are done, those of an earlier run included.
 
     Returns
     -------
@@ -43,32 +50,67 @@ def collect_activations(
     Raises
     ------
     InputError
-        If the texts have no tokens.
+        If the documents have no tokens.
     ReaderError
         If an activation does not fit float16.
     """
     width = model.widths[hook]
+    if not path.exists():
+        _collect(model, tokens, hook, documents, path, max_tokens, role, token_budget, on_tokens)
+    if not path.stat().st_size:
+        path.unlink()
+        raise InputError("the texts have no tokens")
+    return np.memmap(path, dtype=np.float16, mode="r").reshape(-1, width)
+
+
+def _collect(
+    model: LanguageModel,
+    tokens: Tokens,
+    hook: str,
+    documents: Sequence[Document],
+    path: Path,
+    max_tokens: int,
+    role: str,
+    token_budget: int,
+    on_tokens: Callable[[int], None] | None,
+) -> None:
     batcher = Batcher(tokens, token_budget)
-    with path.open("wb") as file:
-        done = 0
-        for start in range(0, len(texts), _CHUNK):
-            documents = [
-                Document(str(i), t, None, None, {}, i, "")
-                for i, t in enumerate(texts[start : start + _CHUNK])
-            ]
-            prepared = [p for p in tokens.prepare(documents) if isinstance(p, Prepared)]
-            for batch, states in hidden_states(model, batcher, prepared, lambda found: found[hook].cpu()):
+    part, state = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.done.json")
+    chunks, done = _finished(part, state)
+    if on_tokens is not None and done:
+        on_tokens(done)
+    with part.open("r+b" if part.exists() else "w+b") as file:
+        file.truncate(done * model.widths[hook] * 2)
+        file.seek(0, os.SEEK_END)
+        for start in range(chunks * _CHUNK, len(documents), _CHUNK):
+            if done >= max_tokens:
+                break
+            chunk = documents[start : start + _CHUNK]
+            prepared = [p for p in tokens.prepare(chunk, role) if isinstance(p, Prepared)]
+            for _, states in hidden_states(model, batcher, prepared, lambda found: found[hook].cpu()):
                 x = states.numpy()[: max_tokens - done]
                 if not np.isfinite(x).all() or np.abs(x).max(initial=0.0) > np.finfo(np.float16).max:
                     raise ReaderError(f"activations at {hook} exceed float16's range; choose another hook")
                 file.write(x.astype(np.float16).tobytes())
                 done += len(x)
                 if on_tokens is not None:
-                    on_tokens(len(batch.rows))
+                    on_tokens(len(x))
                 if done >= max_tokens:
                     break
-            if done >= max_tokens:
-                break
-    if done == 0:
-        raise InputError("the texts have no tokens")
-    return np.memmap(path, dtype=np.float16, mode="r", shape=(done, width))
+            file.flush()
+            temporary = state.with_name(f".{state.name}")
+            temporary.write_text(json.dumps({"chunks": start // _CHUNK + 1, "tokens": done}), "utf-8")
+            temporary.replace(state)
+    part.replace(path)
+    state.unlink(missing_ok=True)
+
+
+def _finished(part: Path, state: Path) -> tuple[int, int]:
+    """Return the chunks of documents and the tokens that an earlier run had written."""
+    try:
+        found = json.loads(state.read_text("utf-8"))
+        if part.exists():
+            return int(found["chunks"]), int(found["tokens"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return 0, 0

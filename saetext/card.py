@@ -112,7 +112,8 @@ class Card:
             If the file is not a card.
         """
         try:
-            with pa.memory_map(str(path)) as source:
+            # not mapped: the file may be replaced while the card is in use
+            with pa.OSFile(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
             meta = json.loads(table.schema.metadata[b"saetext.card"])
             return cls(table.cast(CARD_SCHEMA), meta["percentile"], meta["min_tokens"], meta["about"])

@@ -15,7 +15,7 @@ class Progress:
     Attributes
     ----------
     stage : str
-        ``calibrating`` or ``encoding``.
+        ``calibrating``, ``encoding`` and the like.
     documents, rejects : int
         Input rows done so far, those of an earlier run included.
     resumed : int
@@ -28,6 +28,8 @@ class Progress:
         Since this stage began; going past what an earlier run had finished does not count.
     left : float or None
         Seconds until the end at the speed so far, once something can be said about it.
+    figures : str
+        What else to show, such as the quality of an SAE in training.
     """
 
     stage: str
@@ -38,6 +40,7 @@ class Progress:
     share: float | None = None
     seconds: float = 0.0
     left: float | None = None
+    figures: str = ""
 
     @property
     def tokens_per_second(self) -> float:

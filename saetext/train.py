@@ -4,21 +4,25 @@ This is how the embedded reader's SAE was made, and works the same on activation
 :mod:`saetext.activations` for texts -> activations). Batch-top-k (Bussmann, Leask and Nanda 2024,
 arXiv 2412.06410): each batch keeps its ``k x batch`` largest pre-activations; for inference one threshold
 replaces the competition, which makes the result a JumpReLU SAE. Dead features are revived by the auxiliary
-loss of Gao et al. 2024 (arXiv 2406.04093). The step is sparse: only the encoder's product is dense, which
-makes it several times faster on a CPU than a dense decoder and backward pass. Not for: JumpReLU or gated
-training losses, several devices, or reading documents.
+loss of Gao et al. 2024 (arXiv 2406.04093). With ``prefixes`` the first features must also reconstruct on
+their own (Matryoshka, Bussmann et al. 2025, arXiv 2503.17547). The step is sparse: only the encoder's product
+is dense, which makes it several times faster on a CPU than a dense decoder and backward pass. Not for:
+JumpReLU or gated training losses, several devices, or reading documents.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -57,6 +61,9 @@ class TrainConfig:
         tokens, growing with the excess; such features mean nothing to a reader. 0 switches it off.
     dense_above : float
         Share of tokens from which a feature counts as too dense.
+    prefixes : tuple of int
+        Matryoshka: numbers of features that must reconstruct without the later ones, ascending and below
+        ``d_sae``; the loss is the mean over these and the whole. Empty for plain batch-top-k.
     seed : int
         Seeds initial weights and the order of tokens.
     """
@@ -72,6 +79,7 @@ class TrainConfig:
     dead_after: int = 200_000
     dense_weight: float = 0.3
     dense_above: float = 0.05
+    prefixes: tuple[int, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -80,6 +88,9 @@ class TrainConfig:
             raise SaetextError("d_sae, k, batch and steps must be at least 1")
         if self.k > self.d_sae:
             raise SaetextError(f"k ({self.k}) cannot exceed the number of features ({self.d_sae})")
+        bounds = (0, *self.prefixes, self.d_sae)
+        if any(a >= b for a, b in itertools.pairwise(bounds)):
+            raise SaetextError(f"prefixes must ascend from 1 to below {self.d_sae}, not {self.prefixes}")
 
 
 @dataclass
@@ -162,17 +173,29 @@ Progress = Callable[[int, int, Mapping[str, float]], None]
 
 
 def train_sae(
-    activations: NDArray[np.floating], config: TrainConfig, progress: Progress | None = None
+    activations: NDArray[np.floating],
+    config: TrainConfig,
+    progress: Progress | None = None,
+    *,
+    checkpoint: Path | None = None,
+    every: float = 60,
 ) -> TrainedSae:
     """Train an SAE on ``activations`` [n_tokens, d_in] (a memory-mapped array is fine).
 
-    ``progress(step, steps, figures)`` is called every 50 steps with the running ``fvu``, ``l0``, ``dead`` and
+    ``progress(step, steps, figures)`` is called every 10 steps with the running ``fvu``, ``l0``, ``dead`` and
     ``densest`` (share of tokens on which the densest feature fires).
+
+    Parameters
+    ----------
+    checkpoint : Path, optional
+        File that holds the state of an unfinished run: written every ``every`` seconds, continued from if it
+        exists. A continued run ends as an uninterrupted one would.
 
     Raises
     ------
     SaetextError
-        If there are fewer tokens than one batch.
+        If there are fewer tokens than one batch, or the checkpoint is of another configuration or data, or
+        damaged.
     """
     n, d_in = activations.shape
     if n < config.batch:
@@ -181,14 +204,53 @@ def train_sae(
     mean, scale = _centre_and_scale(activations)
     step = _Step(d_in, config, mean, generator)
     figures: dict[str, float] = {}
-    order = _token_order(n, config)
-    for i in range(config.steps):
+    data = {"tokens": n, "d_in": d_in, "scale": scale}
+    done = _resume(checkpoint, step, config, data) if checkpoint is not None else 0
+    order = _token_order(n, config, done)
+    saved = time.monotonic()
+    for i in range(done, config.steps):
         index = next(order)
         x = torch.from_numpy(np.asarray(activations[index], dtype=np.float32)) * scale
         figures = step(x, _learning_rate(i, config))
-        if progress is not None and (i % 50 == 49 or i == config.steps - 1):
+        if progress is not None and ((i + 1) % 10 == 0 or i + 1 == config.steps):
             progress(i + 1, config.steps, figures)
+        if checkpoint is not None and time.monotonic() - saved >= every:
+            _save(checkpoint, step, config, data, i + 1)
+            saved = time.monotonic()
     return _finish(step, activations, scale, config)
+
+
+def _save(path: Path, step: _Step, config: TrainConfig, data: Mapping[str, Any], done: int) -> None:
+    state = {
+        "config": json.dumps(config_dict(config), sort_keys=True),
+        "data": json.dumps(data, sort_keys=True),
+        "done": done,
+        **step.state(),
+    }
+    temporary = path.with_name(f".{path.name}.part")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _resume(path: Path, step: _Step, config: TrainConfig, data: Mapping[str, Any]) -> int:
+    """Put the state in ``path`` into ``step``, if there is one; return the number of steps done."""
+    if not path.exists():
+        return 0
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        ours = {"config": config_dict(config), "data": dict(data)}
+        theirs = {key: json.loads(state[key]) for key in ours}
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, UnpicklingError) as error:
+        raise SaetextError(f"{path} is not a checkpoint or is damaged: remove it to start again") from error
+    for kind, wanted in ours.items():
+        wanted = json.loads(json.dumps(wanted))
+        if different := [f"{k} {theirs[kind].get(k)}" for k, v in wanted.items() if theirs[kind].get(k) != v]:
+            raise SaetextError(
+                f"{path} is the checkpoint of another run ({', '.join(different)}): "
+                "give the same settings, or remove it to start again"
+            )
+    step.restore(state)
+    return int(state["done"])
 
 
 def _blocks(activations: NDArray[np.floating], block: int) -> Iterator[Tensor]:
@@ -205,12 +267,15 @@ def _centre_and_scale(activations: NDArray[np.floating], sample: int = 65_536) -
     return mean * scale, scale
 
 
-def _token_order(n: int, config: TrainConfig) -> Iterator[NDArray[np.int64]]:
-    """Yield sorted batches of token positions, a fresh permutation for every pass."""
+def _token_order(n: int, config: TrainConfig, skip: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Yield sorted batches of token positions from batch ``skip``, a fresh permutation for every pass."""
     rng = np.random.default_rng(config.seed)
     while True:
         permutation = rng.permutation(n)
         for start in range(0, n - config.batch + 1, config.batch):
+            if skip:
+                skip -= 1
+                continue
             # sorted, because a memory-mapped file is read in order far faster
             yield np.sort(permutation[start : start + config.batch])
 
@@ -242,6 +307,28 @@ class _Step:
         self.threshold = 0.0
         self.running: dict[str, float] = {}
 
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next step depends on."""
+        return {
+            "weights": [p.detach() for p in self.parameters],
+            "optimizer": self.optimizer.state_dict(),
+            "silent_for": self.silent_for,
+            "density": self.density,
+            "threshold": self.threshold,
+            "running": self.running,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state from :meth:`state`."""
+        with torch.no_grad():
+            for parameter, saved in zip(self.parameters, state["weights"], strict=True):
+                parameter.copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.silent_for = state["silent_for"]
+        self.density = state["density"]
+        self.threshold = float(state["threshold"])
+        self.running = dict(state["running"])
+
     def __call__(self, x: Tensor, lr: float) -> dict[str, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -251,10 +338,9 @@ class _Step:
             pre = torch.addmm(self.b_enc, centred, self.enc.T)
             token, feature, lowest = self._largest(pre, tokens * self.config.k)
         values = _Gather.apply(centred, self.enc, self.b_enc, token, feature, pre[token, feature])
-        error = x - self.b_dec - _decode(token, feature, values, self.dec, tokens)
-        loss = error.square().sum() / tokens
+        loss, error = self._reconstruction(x, token, feature, values)
         variance = (x - x.mean(0)).square().sum() / tokens
-        fvu = float(loss.detach() / variance)
+        fvu = float(error.detach().square().sum() / tokens / variance)
         self.silent_for += tokens
         self.silent_for[feature] = 0
         counts = torch.bincount(feature, minlength=self.config.d_sae)
@@ -285,6 +371,22 @@ class _Step:
         }
         self.running = {key: 0.98 * self.running.get(key, v) + 0.02 * v for key, v in now.items()}
         return dict(self.running)
+
+    def _reconstruction(
+        self, x: Tensor, token: Tensor, feature: Tensor, values: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss, the mean over the prefixes, and the error of the whole reconstruction."""
+        tokens = len(x)
+        error = x - self.b_dec
+        if not self.config.prefixes:
+            error = error - _decode(token, feature, values, self.dec, tokens)
+            return error.square().sum() / tokens, error
+        loss = torch.zeros(())
+        for low, high in itertools.pairwise((0, *self.config.prefixes, self.config.d_sae)):
+            mine = torch.nonzero((feature >= low) & (feature < high)).squeeze(1)
+            error = error - _decode(token[mine], feature[mine], values[mine], self.dec, tokens)
+            loss = loss + error.square().sum() / tokens
+        return loss / (len(self.config.prefixes) + 1), error
 
     def _largest(self, pre: Tensor, count: int) -> tuple[Tensor, Tensor, float]:
         """Return (token, feature) of the ``count`` largest positive pre-activations, and the lowest kept.

@@ -165,8 +165,9 @@ def test_collected_activations_are_the_counted_tokens_hidden_states(tmp_path: Pa
     tokens = Tokens(model.tokenizer, max_positions=model.max_positions, bidirectional=True)
     texts = ["the quick brown fox", "", "she wrote that the answer was short " * 20, "one"]
     counts: list[int] = []
+    documents = [_document(t) for t in texts]
     got = collect_activations(
-        model, tokens, hook, texts, tmp_path / "a.f16", max_tokens=10_000, on_tokens=counts.append
+        model, tokens, hook, documents, tmp_path / "a.f16", max_tokens=10_000, on_tokens=counts.append
     )
     prepared = [p for p in tokens.prepare([_document(t) for t in texts]) if isinstance(p, Prepared)]
     assert got.shape == (sum(p.n_tokens for p in prepared), HIDDEN) and sum(counts) == len(got)
@@ -175,10 +176,10 @@ def test_collected_activations_are_the_counted_tokens_hidden_states(tmp_path: Pa
     expected = model.hidden(ids, torch.ones_like(ids))[hook][0, 1:-1].numpy()
     distance = np.abs(got[:, None, :].astype(np.float32) - expected[None]).max(2).min(0)
     assert distance.max() < 0.02
-    short = collect_activations(model, tokens, hook, texts, tmp_path / "b.f16", max_tokens=7)
+    short = collect_activations(model, tokens, hook, documents, tmp_path / "b.f16", max_tokens=7)
     assert len(short) == 7
     with pytest.raises(SaetextError, match="no tokens"):
-        collect_activations(model, tokens, hook, [""], tmp_path / "c.f16", max_tokens=7)
+        collect_activations(model, tokens, hook, documents[1:2], tmp_path / "c.f16", max_tokens=7)
 
 
 def _document(text: str) -> Document:

@@ -80,6 +80,8 @@ def figures(p: Progress) -> str:
         parts.append(f"{p.documents:,} documents")
     if p.tokens and p.seconds >= 0.5:
         parts.append(f"{p.tokens_per_second:,.0f} tokens/s")
+    if p.figures:
+        parts.append(p.figures)
     if p.left is not None:
         parts.append(f"{clock(p.left)} left")
     return ", ".join(parts)

@@ -101,9 +101,7 @@ def _sift_down(
 
 
 @njit(cache=True, nogil=True)
-def _offer(
-    values: NDArray[np.float32], features: NDArray[np.int64], size: int, v: np.float32, f: int
-) -> int:
+def _offer(values: NDArray[np.float32], features: NDArray[np.int64], size: int, v: np.float32, f: int) -> int:
     """Offer ``(v, f)`` to a heap that may hold ``len(values)`` entries; return its new size."""
     if size == values.shape[0]:
         if v > values[0]:

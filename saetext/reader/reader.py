@@ -161,12 +161,17 @@ class Reader:
         """Load one SAE directory (or several on the same model) and a Hugging Face model id or directory.
 
         ``model`` defaults to the ``model_name`` in the SAE's metadata; ``revision`` is a commit of a hub id.
+        A ``card.arrow`` in the directory, as :func:`saetext.training.train` leaves one, sets the floors.
         """
         single = isinstance(sae_dir, str | Path)
         directories = [Path(sae_dir)] if single else [Path(d) for d in sae_dir]  # type: ignore[arg-type,union-attr]
         encoders = [(d.resolve().name, load_sae_dir(d, trust_pickle=trust_pickle)) for d in directories]
         source = {"kind": "local", "saes": [str(d.resolve()) for d in directories], "model": _place(model)}
-        return cls._assemble(encoders, model, source, device, dtype, trust_pickle, revision)
+        reader = cls._assemble(encoders, model, source, device, dtype, trust_pickle, revision)
+        files = [d / "card.arrow" for d in directories]
+        if all(f.is_file() for f in files):  # left there by saetext train
+            reader = reader.with_cards({tap: Card.read(f) for tap, f in zip(reader.taps, files, strict=True)})
+        return reader
 
     @classmethod
     def load_many(

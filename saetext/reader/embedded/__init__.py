@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from saetext.card import Card
 from saetext.errors import ReaderError
+from saetext.labels import FeatureLabels
 
 if TYPE_CHECKING:
     from saetext.reader.sae import SparseEncoder
@@ -35,6 +36,12 @@ def load() -> tuple[SparseEncoder, Card]:
 def load_card() -> Card:
     """Return the card alone, without torch."""
     return Card.read(_HERE / "card.arrow")
+
+
+def load_labels() -> FeatureLabels | None:
+    """Return the shipped labels, without torch; None in a source tree that has none yet."""
+    path = _HERE / "labels.parquet"
+    return FeatureLabels.read(path) if path.is_file() else None
 
 
 def find_model() -> str:
