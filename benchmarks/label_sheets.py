@@ -240,7 +240,7 @@ def _read(reader: Reader, frame: pl.DataFrame) -> Read:
             bar.update(task, completed=first + len(texts))
     token, feature, value = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.lexsort((value, feature))
-    words = [re.sub(r"\s+", " ", w) for p in tables for w in token_words(p.text, p.start, p.end)]
+    words = [re.sub(r"\s+", " ", w)[:40] for p in tables for w in token_words(p.text, p.start, p.end)]
     return Read(
         texts=[p.text for p in tables],
         registers=[frame["register"][i] for i in kept],

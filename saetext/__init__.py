@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from saetext.encode import append, encode
     from saetext.reader.reader import Reader
     from saetext.train import TrainConfig, train_sae
+    from saetext.training import train
 
 __all__ = [
     "Corpus",
@@ -33,6 +34,7 @@ __all__ = [
     "diff_by",
     "encode",
     "open_documents",
+    "train",
     "train_sae",
 ]
 
@@ -47,6 +49,7 @@ _HOMES = {
     "diff_by": "saetext.diff",
     "encode": "saetext.encode",
     "open_documents": "saetext.documents",
+    "train": "saetext.training",
     "train_sae": "saetext.train",
 }
 

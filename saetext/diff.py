@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from saetext import stats
 from saetext.errors import InputError
 from saetext.evidence import Example, printable, strongest
+from saetext.known_labels import labels_for
+from saetext.labels import FeatureLabels
 from saetext.pairing import Names, Pairs, as_text, columns, find_pairs
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Result, Source
@@ -81,7 +83,7 @@ def diff(
     seed: int = 0,
     names: Names = ("a", "b"),
     snippets: bool | int = True,
-    labels: Mapping[int, str] | None = None,
+    labels: FeatureLabels | None = None,
 ) -> DiffResult:
     """Test every feature for a difference in how often it is present in two sets of documents.
 
@@ -106,8 +108,8 @@ def diff(
         What to call the sets.
     snippets : bool or int
         Whether rows get their snippets, or how many of the first rows do.
-    labels : mapping, optional
-        Feature to label, instead of the card's top words.
+    labels : FeatureLabels, optional
+        What to call the features; by default the labels of A, see :func:`saetext.known_labels.labels_for`.
 
     Returns
     -------
@@ -169,9 +171,11 @@ def diff(
     examples_a, examples_b = (examples or {} for examples in found)
     evidence = {f: (examples_a.get(f), examples_b.get(f)) for f in illustrated.tolist()}
 
-    card = a.card(name)
-    text_of = [printable((labels or {}).get(f) or card.label(f)) for f in features.tolist()]
-    table = _table(features, text_of, {key: column[shown] for key, column in numbers.items()}, evidence)
+    if labels is None:
+        labels = labels_for(a, name)
+    else:
+        labels.require_for(a.spec.tap(name))
+    table = _table(features, labels, {key: column[shown] for key, column in numbers.items()}, evidence)
     params = {
         "a": names[0],
         "b": names[1],
@@ -210,7 +214,7 @@ def diff_by(
     top: int | None = None,
     seed: int = 0,
     snippets: bool | int = True,
-    labels: Mapping[int, str] | None = None,
+    labels: FeatureLabels | None = None,
 ) -> DiffResult:
     """Compare the documents of one corpus that have one value in a column with those that have another.
 
@@ -379,7 +383,7 @@ def _numerics_notes(a: ReaderSpec, b: ReaderSpec, names: Names) -> list[str]:
 
 def _table(
     features: Ints,
-    labels: list[str],
+    labels: FeatureLabels,
     numbers: Mapping[str, NDArray[Any]],
     evidence: Mapping[int, tuple[Example | None, Example | None]],
 ) -> pl.DataFrame:
@@ -390,6 +394,8 @@ def _table(
         return pl.Series([example and example.snippet.marked() for example in examples], dtype=pl.String)
 
     texts = {"snippet_a": snippets(0), "snippet_b": snippets(1)}
-    return pl.DataFrame(
-        {"feature": features, "label": pl.Series(labels, dtype=pl.String), **numbers, **texts}
-    )
+    named = {
+        "label": pl.Series([printable(labels.label(f)) for f in features.tolist()], dtype=pl.String),
+        "label_score": pl.Series([labels.score(f) for f in features.tolist()], dtype=pl.Float32),
+    }
+    return pl.DataFrame({"feature": features, **named, **numbers, **texts})

@@ -29,3 +29,11 @@ class ShardCorruptError(CorpusError):
 
 class IncompatibleError(SaetextError):
     """Two corpora cannot be compared; the message names the differing fields."""
+
+
+class LabelError(SaetextError):
+    """A table of labels cannot be read, written or made."""
+
+
+class EndpointError(SaetextError):
+    """A language model's endpoint cannot be used: it is down, refuses the key, or knows no such model."""

@@ -91,12 +91,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Hit:
-    """A feature found in a text: its label, strength and the word where it is strongest."""
+    """A feature found in a text: its label, strength, the word where it is strongest, the label's score."""
 
     feature: int
     label: str
     value: float
     word: str
+    label_score: float | None = None
 
 
 def snippet(

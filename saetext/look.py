@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from saetext.card import Card
 from saetext.documents import Document
 from saetext.errors import InputError
 from saetext.evidence import Hit, Segment, Span, highlights, word_bounds
+from saetext.known_labels import labels_for, reader_labels
+from saetext.labels import FeatureLabels
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -42,13 +45,24 @@ class Look:
     hits: Sequence[Hit]
 
     def to_json(self) -> str:
-        """Return one JSON object: kind, text, and a row per feature (feature, label, value, word)."""
-        rows = [{"feature": h.feature, "label": h.label, "value": h.value, "word": h.word} for h in self.hits]
+        """Return one JSON object: kind, text, and a row per feature."""
+        rows = [
+            {
+                "feature": h.feature,
+                "label": h.label,
+                "label_score": h.label_score,
+                "value": h.value,
+                "word": h.word,
+            }
+            for h in self.hits
+        ]
         text = "".join(s.text for s in self.segments)
         return json.dumps({"kind": "read", "text": text, "rows": rows}, ensure_ascii=False, allow_nan=False)
 
 
-def look_at_text(reader: Reader, text: str, *, tap: str | None = None, top: int = 12) -> Look:
+def look_at_text(
+    reader: Reader, text: str, *, tap: str | None = None, top: int = 12, labels: Path | None = None
+) -> Look:
     """Read ``text`` and return its ``top`` features, each on every word where it exceeds its floor.
 
     Raises
@@ -79,10 +93,12 @@ def look_at_text(reader: Reader, text: str, *, tap: str | None = None, top: int 
         if int(f) in set(chosen)
     ]
     title = f"{reader.name}: {prepared.n_tokens} tokens, {len(set(feature.tolist()))} features present"
-    return _look(title, prepared.text, spans, chosen, card)
+    return _look(title, prepared.text, spans, chosen, reader_labels(reader.spec.tap(name), card, labels))
 
 
-def look_at_document(corpus: Corpus, id: str | int, *, tap: str | None = None, top: int = 12) -> Look:
+def look_at_document(
+    corpus: Corpus, id: str | int, *, tap: str | None = None, top: int = 12, labels: Path | None = None
+) -> Look:
     """Return a stored document with its ``top`` features, each on the token where it peaks; no model needed.
 
     Raises
@@ -107,7 +123,8 @@ def look_at_document(corpus: Corpus, id: str | int, *, tap: str | None = None, t
     meta = ", ".join(f"{k} {v}" for k, v in document["meta"].items() if v is not None)
     title = f"{document['id']}: {document['n_tokens']} tokens, {len(row.feature)} features present"
     chosen = [int(row.feature[i]) for i in order]
-    return _look(f"{title} ({meta})" if meta else title, document["text"], spans, chosen, card)
+    named = labels_for(corpus, name, labels)
+    return _look(f"{title} ({meta})" if meta else title, document["text"], spans, chosen, named)
 
 
 def _ranking(feature: NDArray[Any], value: NDArray[Any], card: Card | None) -> NDArray[np.int64]:
@@ -124,16 +141,13 @@ def _ranking(feature: NDArray[Any], value: NDArray[Any], card: Card | None) -> N
     return np.lexsort((feature, -strength))
 
 
-def _look(title: str, text: str, spans: list[Span], chosen: Sequence[int], card: Card | None) -> Look:
+def _look(title: str, text: str, spans: list[Span], chosen: Sequence[int], labels: FeatureLabels) -> Look:
     words: dict[int, tuple[float, str]] = {}
     for span in spans:
         if span.feature not in words or span.value > words[span.feature][0]:
             start, end = word_bounds(text, span.start, span.end)
             words[span.feature] = (span.value, text[start:end])
-    hits = [
-        Hit(f, card.label(f) if card is not None else f"feature {f}", words[f][0], words[f][1])
-        for f in chosen
-    ]
+    hits = [Hit(f, labels.label(f), words[f][0], words[f][1], labels.score(f)) for f in chosen]
     return Look(title, highlights(text, spans), hits)
 
 

@@ -205,7 +205,7 @@ def test_planted_differences_are_found():
     assert result.n_significant == 3
     check_order(result.table)
     assert result.table["diff"][0] < -0.4 and result.table["diff"][1] > 0.3
-    assert result.table.columns == [*COLUMNS, "snippet_a", "snippet_b"]
+    assert result.table.columns == [*COLUMNS[:2], "label_score", *COLUMNS[2:], "snippet_a", "snippet_b"]
     assert result.names == ("left", "right") and not result.paired
     assert result.params["test"] == "Fisher exact"
 

@@ -20,6 +20,8 @@ LAYERS = [
     "cache",
     "spec",
     "card",
+    "labels",
+    "llm",
     "protocols",
     "progress",
     "language",
@@ -28,13 +30,19 @@ LAYERS = [
     "corpus",
     "notices",
     "reader",
+    "embed",
+    "known_labels",
     "activations",
     "train",
     "calibrate",
+    "training",
     "floors",
     "encode",
     "estimate",
     "evidence",
+    "contexts",
+    "labelling",
+    "features",
     "pairing",
     "result",
     "diff",
@@ -53,7 +61,7 @@ TORCH = {
     "huggingface_hub",
 }
 LATE = TORCH | {"sklearn", "faiss", "umap", "hdbscan", "numba", "datasets"}
-TORCH_LIVES_IN = {"reader", "embed", "train", "activations"}
+TORCH_LIVES_IN = {"reader", "embed", "train", "training", "activations"}
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     examples = {n for n in names if n.startswith("saetext_cli/") and not n.endswith(".py")}
     assert examples == {"saetext_cli/examples/gentle.jsonl", "saetext_cli/examples/brisk.jsonl"}
     others = {n for n in names if n.startswith("saetext/") and not n.endswith(".py")} - {"saetext/py.typed"}
+    templates = {n for n in others if n.startswith("saetext/report/templates/")}
+    assert templates == {f"saetext/report/templates/{n}" for n in ("feature.css", "feature.html.j2")}
+    others -= templates
     data = [p for p in (ROOT / EMBEDDED).iterdir() if p.is_file() and p.suffix != ".py"]
     assert others == {f"{EMBEDDED}/{p.name}" for p in data}
     assert {p.name for p in data} >= {"cfg.json", "sae_weights.safetensors", "card.arrow"}

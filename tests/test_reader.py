@@ -371,9 +371,7 @@ def test_one_shortage_of_memory_lowers_the_budget_once(
     assert reader._batcher.budget >= 64
 
 
-def test_the_sae_running_out_of_memory_is_mended_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sae_running_out_of_memory_is_mended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = with_floor(make(tmp_path, "bert"), 0.0)
     docs = documents([6] * 9)
     expected = next(iter(reader.read(docs).rows.values()))

@@ -70,6 +70,13 @@ TapName = Annotated[
     str | None, typer.Option("--tap", help="Which SAE's features, when a corpus has several.")
 ]
 
+LabelFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels", metavar="FILE", help="Table of labels to show; by default the corpus's or reader's own."
+    ),
+]
+
 
 def note(message: str) -> None:
     """Print a line for the person at the terminal."""

@@ -13,6 +13,7 @@ from saetext_cli.common import (
     Device,
     Dtype,
     IdColumn,
+    LabelFile,
     PromptColumn,
     TapName,
     TextColumn,
@@ -60,6 +61,7 @@ def diff(
         typer.Option("--min-support", help="Documents a feature must be present in to be tested.", min=1),
     ] = None,
     tap: TapName = None,
+    labels: LabelFile = None,
     seed: Annotated[int, typer.Option("--seed", help="Recorded in the result.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
@@ -79,6 +81,7 @@ def diff(
     """
     from saetext.diff import diff as compare
     from saetext.diff import diff_by
+    from saetext.known_labels import labels_for
     from saetext.report.terminal import render_diff
 
     if as_json and as_csv:
@@ -96,8 +99,13 @@ def diff(
         if empty := [path for path, corpus in zip(corpora, opened, strict=True) if not len(corpus)]:
             raise InputError(f"no document of {empty[0]} has {where}")
     settings: dict[str, Any] = {
-        "pair_on": pair_on, "tap": tap, "min_support": min_support, "top": top or None, "seed": seed
-    }  # fmt: skip
+        "pair_on": pair_on,
+        "tap": tap,
+        "min_support": min_support,
+        "top": top or None,
+        "seed": seed,
+        "labels": labels_for(opened[0], tap, labels),
+    }
     with waiting("comparing"):
         if by is not None:
             column, _, values = by.partition("=")
@@ -109,6 +117,9 @@ def diff(
     if parquet is not None:
         found.to_parquet(parquet)
         note(f"wrote {parquet}")
+    if as_json or as_csv:
+        for line in found.notes:
+            note(f"note: {line}")
     if as_json:
         result(found.to_json())
     elif as_csv:

@@ -13,6 +13,7 @@ import typer
 from saetext_cli.common import (
     Device,
     Dtype,
+    LabelFile,
     ModelName,
     ReaderNames,
     TapName,
@@ -39,6 +40,7 @@ def read(
     model: ModelName = None,
     top: Annotated[int, typer.Option("--top", help="Features to show.", min=1)] = 12,
     tap: TapName = None,
+    labels: LabelFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -51,7 +53,7 @@ def read(
     content = sys.stdin.read() if text == "-" else text
     loaded = load_reader(reader, model, device=device, dtype=dtype, trust_pickle=trust_pickle)
     loaded = with_known_floors(loaded) or loaded
-    _print(look_at_text(loaded, content, tap=tap, top=top), as_json)
+    _print(look_at_text(loaded, content, tap=tap, top=top, labels=labels), as_json)
 
 
 def show(
@@ -59,13 +61,14 @@ def show(
     id: Annotated[str, typer.Argument(metavar="ID", help="A document's id.")],
     top: Annotated[int, typer.Option("--top", help="Features to show.", min=1)] = 12,
     tap: TapName = None,
+    labels: LabelFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show one document of a corpus with its strongest features on the words where they peak."""
     from saetext.corpus import Corpus
     from saetext.look import look_at_document
 
-    _print(look_at_document(Corpus.open(corpus), id, tap=tap, top=top), as_json)
+    _print(look_at_document(Corpus.open(corpus), id, tap=tap, top=top, labels=labels), as_json)
 
 
 def info(

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from saetext.errors import SaetextError
-from saetext_cli import comparing, encoding, finding, looking, touring
+from saetext_cli import comparing, encoding, features, finding, looking, touring, training
 from saetext_cli.common import note
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def _root(
     pass
 
 
-for module in (touring, looking, encoding, comparing, finding):
+for module in (touring, looking, encoding, comparing, finding, features, training):
     module.register(app)
 
 
@@ -69,7 +69,7 @@ def main() -> None:
         note(f"saetext: {' '.join(str(error).split())}")
         raise SystemExit(1) from None
     except _Stopped:
-        resumes = sys.argv[1:2] and sys.argv[1] in ("encode", "append", "diff", "demo")
+        resumes = sys.argv[1:2] and sys.argv[1] in ("encode", "append", "diff", "demo", "label", "train")
         kept = "; what was finished is kept, and the same command goes on from there" if resumes else ""
         note(f"saetext: stopped{kept}")
         # no interpreter shutdown: it would wait for a forward pass or a download under way

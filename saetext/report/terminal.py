@@ -117,14 +117,17 @@ def render_document(
     if hits:
         width = console.width
         room = min(max(len(hit.word) for hit in hits), width // 3)
-        lines = [("no.", "feature", "value", "word", "label")]
-        lines += [(str(number[h.feature]), str(h.feature), f"{h.value:.2f}", h.word, h.label) for h in hits]
-        for position, (index, feature, value, word, label) in enumerate(lines):
+        lines = [("no.", "feature", "value", "word", "label", "")]
+        lines += [
+            (str(number[h.feature]), str(h.feature), f"{h.value:.2f}", h.word, h.label, _score(h.label_score))
+            for h in hits
+        ]
+        for position, (index, feature, value, word, label, score) in enumerate(lines):
             dim = "" if position else "dim"
             line = _text(f"{index:>3} {feature:>7} {value:>8}  ", "dim")
             cell = _text(printable(word).strip() or "↵", dim or "bold")
             cell.truncate(max(room, 4), overflow="ellipsis", pad=True)
-            line.append_text(cell).append("  ").append(printable(label), dim)
+            line.append_text(cell).append("  ").append(printable(label), dim).append(score, "dim")
             line.truncate(width, overflow="ellipsis")
             console.print(line)
     else:
@@ -160,12 +163,15 @@ def _print_rows(console: Console, result: DiffResult, rows: list[dict[str, Any]]
     scale = max(abs(row["diff"]) for row in rows) or 1.0
     interval, index = width >= 90, width >= 100
 
-    def line(label: str, label_style: str, cells: Sequence[tuple[str, str]]) -> None:
+    def line(label: str, label_style: str, cells: Sequence[tuple[str, str]], score: str = "") -> None:
         numbers = _text("")
         for cell, style in cells:
             numbers.append(" ").append(cell, style)
+        room = min(width - len(numbers), _LABEL)
         text = _text(label, label_style)
-        text.truncate(min(width - len(numbers), _LABEL), overflow="ellipsis", pad=True)
+        text.truncate(room - len(score), overflow="ellipsis")
+        text.append(score, "dim")
+        text.truncate(room, pad=True)
         console.print(text.append_text(numbers))
 
     header = [(f"{'B':>{arm}}│{'A':<{arm}}", "dim"), ("A − B", "dim")]
@@ -186,7 +192,7 @@ def _print_rows(console: Console, result: DiffResult, rows: list[dict[str, Any]]
         cells.append((f"{_probability(row['q']):>6}", "" if significant else "dim"))
         if index:
             cells.append((f"{row['feature']:>7}", "dim"))
-        line(printable(row["label"]), "bold" if significant else "", cells)
+        line(printable(row["label"]), "bold" if significant else "", cells, _score(row.get("label_score")))
         _print_snippets(console, result.evidence.get(row["feature"], (None, None)), color)
 
 
@@ -221,6 +227,11 @@ def _bar(share: float, arm: int) -> str:
     if share < 0:
         return f"{'▐' * half + '█' * full:>{arm}}│{'':<{arm}}"
     return f"{'':>{arm}}│{'█' * full + '▌' * half:<{arm}}"
+
+
+def _score(score: float | None) -> str:
+    """Return a label's score as `` .87``; nothing where it was not scored."""
+    return "" if score is None else f" {score:.2f}".replace("0.", ".")
 
 
 def _probability(value: float) -> str:

