@@ -36,7 +36,7 @@ PERCENTILES = (0.0, 25.0, 50.0, 75.0, 90.0, 95.0)
 # pairs of models whose answers to the same prompts are compared: two styles of one, and two of like length
 PAIRS = (
     ("gpt-3.5-turbo-1106_concise", "gpt-3.5-turbo-1106_verbose"),
-    ("gpt4_1106_preview", "gpt4_0613"),
+    ("gemma-7b-it", "vicuna-7b"),
 )
 
 

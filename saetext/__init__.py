@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from saetext.diff import DiffResult, diff, diff_by
     from saetext.documents import open_documents
     from saetext.encode import append, encode
+    from saetext.labelling.label import label
+    from saetext.labels import FeatureLabels
     from saetext.reader.reader import Reader
     from saetext.train import TrainConfig, train_sae
     from saetext.training import train
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Corpus",
     "DiffResult",
+    "FeatureLabels",
     "Reader",
     "SaetextError",
     "TrainConfig",
@@ -33,6 +36,7 @@ __all__ = [
     "diff",
     "diff_by",
     "encode",
+    "label",
     "open_documents",
     "train",
     "train_sae",
@@ -41,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Corpus": "saetext.corpus",
     "DiffResult": "saetext.diff",
+    "FeatureLabels": "saetext.labels",
     "Reader": "saetext.reader.reader",
     "TrainConfig": "saetext.train",
     "append": "saetext.encode",
@@ -48,6 +53,7 @@ _HOMES = {
     "diff": "saetext.diff",
     "diff_by": "saetext.diff",
     "encode": "saetext.encode",
+    "label": "saetext.labelling.label",
     "open_documents": "saetext.documents",
     "train": "saetext.training",
     "train_sae": "saetext.train",

@@ -33,8 +33,8 @@ from saetext.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
-    "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "readers", "features",
-    "train", "label",
+    "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "readers",
+    "features", "label", "train",
 ]  # fmt: skip
 
 

@@ -32,6 +32,7 @@ _LONGEST_TEXT = 20_000  # code points of a background document that are looked a
 _REACH = 8  # tokens on either side of a peak that count as its surroundings
 _NEAR_SHARE = 4  # of so many trials without the feature, one is a near miss
 _BULLET = re.compile(r"\s*(?:[-*•]+|\(?\d{1,3}[.):]|[A-Za-z][.)])\s*")
+_BREAKS = str.maketrans("\n\r\t", "   ")
 # Where a word stands in its text.
 PLACES = ("document start", "line start", "list item", "sentence start", "inside", "end")
 
@@ -245,13 +246,14 @@ class _Silent:
     row: int
     name: str
     text: str
+    flat: str  # line breaks as spaces
     start: NDArray[np.int32]
     end: NDArray[np.int32]
 
     def context(self, token: int, width: int, level: Level) -> Context:
         start, end = int(self.start[token]), int(self.end[token])
         where = _place(self.text, start, end)
-        shown = snippet(self.text, [start], [end], 0, width)
+        shown = snippet(self.flat if self.text[start:end].strip() else self.text, [start], [end], 0, width)
         return Context(self.name, self.row, 0.0, shown, level, where)
 
 
@@ -276,9 +278,12 @@ def _read(
             continue
         words = token_words(text, start, end)
         name = str(document["id"])
+        # a snippet shows line breaks as spaces anyway, and is cut out of such a text many times as fast
+        flat = text.translate(_BREAKS)
         for feature, peak, value in entries.get(row, ()):
-            shown = snippet(text, start, end, peak, width)
-            where = _place(text, int(start[peak]), int(end[peak]))
+            begins, ends = int(start[peak]), int(end[peak])
+            shown = snippet(flat if text[begins:ends].strip() else text, [begins], [ends], 0, width)
+            where = _place(text, begins, ends)
             seen = firing.setdefault(feature, _Firing())
             seen.contexts.append(Context(name, row, value, shown, "top", where))
             seen.lengths.append(len(start))
@@ -286,7 +291,8 @@ def _read(
             seen.around.update({*words[max(peak - _REACH, 0) : peak], *words[peak + 1 : peak + 1 + _REACH]})
         if row in backdrop:
             n = int(np.searchsorted(end, min(_LONGEST_TEXT, len(text)), side="right")) or 1
-            background.add(_Silent(row, name, text[: int(end[n - 1])], start[:n], end[:n]), words[:n])
+            stop = int(end[n - 1])
+            background.add(_Silent(row, name, text[:stop], flat[:stop], start[:n], end[:n]), words[:n])
     background.index()
     return firing, background
 
@@ -342,15 +348,17 @@ class _Background:
         unlike = np.abs(np.round(np.log2(self._lengths / np.median(seen.lengths))))
         chance = rng.random(n)
         taken: dict[int, int] = {}  # place to token
+        used = np.zeros(n, bool)
         some = max(size // 3, 1)  # of one word, so that there are several
         for words, most in ((own, some), (own, size), (around, some), (around, size)):
             for word in words:
                 held = self._holding(word)
                 documents, tokens = self._document[held], self._token[held]
-                free = np.array([silent[d] and d not in taken for d in documents.tolist()], bool)
+                free = silent[documents] & ~used[documents]
                 documents, tokens = documents[free], tokens[free]
                 best = np.lexsort((chance[documents], unlike[documents]))[: min(most, size - len(taken))]
                 taken.update(zip(documents[best].tolist(), tokens[best].tolist(), strict=True))
+                used[documents[best]] = True
         return [self.documents[d].context(token, width, "near") for d, token in taken.items()]
 
     def other(

@@ -1,0 +1,195 @@
+"""Labels that others made: files of every format, and Neuronpedia's batches from a real HTTP server."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from saetext.errors import LabelError
+from saetext.labelling import neuronpedia
+from saetext.labelling.importing import from_file
+from saetext.labelling.neuronpedia import published
+
+ROWS = [
+    {"index": 3, "description": "apologies", "score": 0.8},
+    {"index": 1, "description": "numbers", "score": None},
+    {"index": 3, "description": "the word sorry", "score": 0.9},
+    {"index": None, "description": "nobody's", "score": 0.1},
+    {"index": 2, "description": " ", "score": 0.1},
+]
+
+
+@pytest.fixture(autouse=True)
+def quick_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(neuronpedia, "_FIRST_PAUSE", 0.001)
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    frame = pl.DataFrame(rows)
+    if path.suffix in (".csv", ".tsv"):
+        frame.write_csv(path, separator="\t" if path.suffix == ".tsv" else ",")
+    elif path.suffix == ".parquet":
+        frame.write_parquet(path)
+    elif path.suffix == ".jsonl":
+        frame.write_ndjson(path)
+    else:
+        path.write_text(json.dumps(rows), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".jsonl", ".json"])
+def test_every_format_gives_the_same_labels(tmp_path: Path, suffix: str) -> None:
+    found = from_file(write(tmp_path / f"my lábels{suffix}", ROWS), 10)
+    assert [(r.feature, r.label) for r in found.labels] == [(1, "numbers"), (3, "the word sorry")]
+    assert found.labels[1].score == 0.9 and found.labels[0].score is None
+    assert found.labels[0].source == f"file:my lábels{suffix}"
+    notes = " ".join(found.notes)
+    assert "'index'" in notes and "'description'" in notes
+    assert "2 rows" in notes and "1 features have several" in notes
+
+
+def test_json_objects_and_wrapped_lists(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"4": "questions", "2": {"label": "code", "kind": "format"}}))
+    found = from_file(tmp_path / "a.json", 10).labels
+    assert [(r.feature, r.label, r.kind) for r in found] == [(2, "code", "format"), (4, "questions", "other")]
+    (tmp_path / "b.json").write_text(json.dumps({"explanations": ROWS}))
+    assert len(from_file(tmp_path / "b.json", 10).labels) == 2
+
+
+def test_label_and_description_are_told_apart_and_made_safe(tmp_path: Path) -> None:
+    rows = [{"Feature": "7", "Label": "a\x1b[31mb\n c", "Description": "when", "density": "0.25"}]
+    [row] = from_file(write(tmp_path / "x.csv", rows), 10).labels
+    assert row.label == "a [31mb c" and row.description == "when" and row.density == 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "x,y\n1,2\n", "no column"),
+        ("a.csv", "feature,score\n1,2\n", "label"),
+        ("a.csv", "feature,label\n99,x\n", "feature 99"),
+        ("a.csv", "feature,label\n-1,x\n", "feature -1"),
+        ("a.csv", "feature,label\nx,y\n", "no labels"),
+        ("a.json", "[1, 2]", "list of objects"),
+        ("a.json", "{", "cannot read"),
+        ("a.jsonl", "{\n", "cannot read"),
+        ("a.parquet", "no parquet", "cannot read"),
+        ("a.pkl", "x", "not a.pkl"),
+    ],
+)
+def test_bad_files_are_one_line(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(LabelError, match=message) as caught:
+        from_file(tmp_path / name, 10)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(LabelError, match="no file"):
+        from_file(tmp_path / "missing.csv", 10)
+
+
+@contextmanager
+def bucket(reply: Callable[[str, int], tuple[int, bytes]]) -> Iterator[tuple[str, list[str]]]:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            status, body = reply(self.path, len(asked))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def batch(rows: list[Any]) -> bytes:
+    return gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode())
+
+
+def row(index: Any, text: Any = "x", by: str = "gpt-4o-mini") -> dict[str, Any]:
+    return {
+        "modelId": "m",
+        "layer": "l",
+        "index": str(index),
+        "description": text,
+        "explanationModelName": by,
+    }
+
+
+def test_batches_are_read_to_the_last_and_cached() -> None:
+    batches = [batch([row(0, "zero"), row(5, "old"), row(1, "")]), batch([row(5, "five"), row(2, None)])]
+
+    def reply(path: str, n: int) -> tuple[int, bytes]:
+        number = int(path.split("batch-")[1].split(".")[0])
+        return (200, batches[number]) if number < 2 else (404, b"")
+
+    with bucket(reply) as (url, asked):
+        seen: list[int] = []
+        found = published("m/l-res", 8, base_url=url, on_done=seen.append)
+        assert [(r.feature, r.label, r.source) for r in found] == [
+            (0, "zero", "neuronpedia:gpt-4o-mini"),
+            (5, "five", "neuronpedia:gpt-4o-mini"),
+        ]
+        assert asked[0] == "/v1/m/l-res/explanations/batch-0.jsonl.gz" and seen == [1, 2]
+        before = len(asked)
+        assert published("m/l-res", 8, base_url=url) == found
+        assert len(asked) == before  # all from the cache, the end included
+
+
+def test_a_busy_server_is_asked_again() -> None:
+    def reply(path: str, n: int) -> tuple[int, bytes]:
+        return (503, b"") if n < 3 else (200, batch([row(1)])) if "batch-0" in path else (403, b"")
+
+    with bucket(reply) as (url, asked):
+        assert len(published("m/l", 8, base_url=url)) == 1
+        assert len(asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (404, b"", "no labels of m/l"),
+        (500, b"", "status 500"),
+        (200, b"<html>", "not gzip"),
+        (200, batch([row(1)])[:-9], "damaged"),
+        (200, gzip.compress(b"not json\n"), "not JSON"),
+        (200, batch([{"hello": 1}]), "explanations"),
+        (200, batch([["a"]]), "explanations"),
+        (200, batch([row("many")]), "index"),
+        (200, batch([row(8)]), "feature 8"),
+    ],
+)
+def test_garbage_is_one_line(status: int, body: bytes, message: str) -> None:
+    with (
+        bucket(lambda path, n: (status, body)) as (url, _),
+        pytest.raises(LabelError, match=message) as caught,
+    ):
+        published("m/l", 8, base_url=url)
+    assert "\n" not in str(caught.value)
+
+
+def test_nobody_there_and_ids_that_are_none() -> None:
+    with pytest.raises(LabelError, match="cannot reach"):
+        published("m/l", 8, base_url="http://127.0.0.1:9")
+    for bad in ("../../etc/x", "m", "m/l/x", "m/l?x=1"):
+        with pytest.raises(LabelError, match="not a Neuronpedia id"):
+            published(bad, 8)
