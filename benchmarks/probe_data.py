@@ -1,4 +1,4 @@
-"""The labelled texts that measure a representation: 20 properties of six public datasets, as binary tasks.
+"""The labelled texts that measure a representation: 18 properties of six public datasets, as binary tasks.
 
 Reads the Parquet files of a folder (``goemotions``, ``politeness``, ``nltk_properties``, ``clickbait``,
 ``reasoning_sentences``, ``onestop_levels``). Not for: representations or probes, see ``probes.py``.

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=5_000_000)
     parser.add_argument("--valid-tokens", type=int, default=150_000)
     parser.add_argument("--calibration-tokens", type=int, default=600_000)
-    parser.add_argument("--percentile", type=float, default=90.0)
+    parser.add_argument("--percentile", type=float, default=75.0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 

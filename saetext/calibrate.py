@@ -1,6 +1,6 @@
 """Calibrate a reader: a floor for each feature from reference text, and the words it fires on above all.
 
-The floor is a percentile of the feature's non-zero token activations (default the 90th). Not for: labels, or
+The floor is a percentile of the feature's non-zero token activations (default the 75th). Not for: labels, or
 choosing the percentile.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from saetext.reader.reader import Reader
     from saetext.reader.tokens import Prepared
 
-DEFAULT_PERCENTILE = 90.0
+DEFAULT_PERCENTILE = 75.0
 DEFAULT_TOKENS = 200_000
 MIN_OBSERVATIONS = 20
 WORDS_PER_FEATURE = 10

@@ -91,7 +91,7 @@ def encode(
         False keeps texts and prompts out of the corpus.
     floor : float, optional
         Percentile of non-zero token activations above which a feature is present (default: the reader's card,
-        the 90th); 0 keeps every activation.
+        the 75th); 0 keeps every activation.
     min_tokens : int, optional
         Tokens above the floor that make a feature present (default: the reader's card, 1).
     shard_rows : int

@@ -42,7 +42,7 @@ def ready(
     Parameters
     ----------
     floor : float, optional
-        Percentile wanted; by default that of the reader's card, else the 90th. 0 keeps every activation.
+        Percentile wanted; by default that of the reader's card, else the 75th. 0 keeps every activation.
     min_tokens : int, optional
         Tokens above the floor that make a feature present; by default the card's, else 1.
 

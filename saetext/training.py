@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from saetext.activations import collect_activations
-from saetext.calibrate import calibrate
+from saetext.calibrate import DEFAULT_PERCENTILE, calibrate
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.progress import OnProgress, Progress
@@ -63,7 +63,7 @@ def train(
     max_tokens: int = 5_000_000,
     valid_tokens: int = 100_000,
     calibration_tokens: int = 600_000,
-    percentile: float = 90.0,
+    percentile: float = DEFAULT_PERCENTILE,
     window: int = WINDOW,
     role: str = "assistant",
     held_out: Sequence[Document] | None = None,

@@ -76,12 +76,9 @@ def random_corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, np.
 
 
 def half_of(corpus: Corpus, half: str) -> set[int]:
-    """Return the rows in a half, found through a feature of which every document may be shown."""
-    rows: set[int] = set()
-    for seed in range(60):
-        found = gather(corpus, None, [4], per_level=60, seed=seed, half=half)  # type: ignore[arg-type]
-        rows |= {c.row for c in (*found[4].firing, *found[4].silent)}
-    return rows
+    """Return the rows in a half: so many contexts are asked for that every document is shown."""
+    found = gather(corpus, None, [4], per_level=300, half=half)[4]  # type: ignore[arg-type]
+    return {c.row for c in (*found.firing, *found.silent)}
 
 
 def test_levels_against_brute_force(random_corpus: tuple[Corpus, np.ndarray]) -> None:
@@ -128,7 +125,11 @@ def test_without_the_feature(random_corpus: tuple[Corpus, np.ndarray]) -> None:
         assert len(set(silent)) == len(silent) and not value[silent, feature].any()
         assert all(c.value == 0 for c in contexts.silent)
         assert len(contexts.near) == len(contexts.other) == 6
-        peaks = {c.snippet.match for c in contexts.firing}
+        peaks = set()
+        for row in np.flatnonzero(value[:, feature]).tolist():
+            entries = corpus.document(row)["entries"]["main"]
+            peak = int(entries.peak[entries.feature == feature][0])
+            peaks.add(corpus.document(row)["text"].split()[peak])
         # most documents hold some of the 50 words, so near misses are at words the feature fires on
         assert all(c.snippet.match in peaks for c in contexts.near if c.snippet.match.startswith("w"))
 
@@ -197,7 +198,7 @@ def test_near_misses_by_surroundings_where_the_word_always_fires(tmp_path: Path)
     documents: list[tuple[str, Fires]] = []
     for i in range(30):
         documents.append((f"the orchestra heard trumpet{i} play in concert", {0: (2 + i / 100, 3)}))
-        documents.append((f"one hundred and {i} reasons to sell the house", {}))
+        documents += [(f"{n} hundred and {i} reasons to sell the house", {}) for n in range(3)]
     documents += [(f"our orchestra gave its concert number {i}", {}) for i in range(6)]
     contexts = gather(write(tmp_path / "horn.corpus", documents), None, [0])[0]
     assert all("orchestra" in c.snippet.marked("", "") for c in contexts.near)
@@ -225,7 +226,9 @@ def test_hostile_texts_become_one_printable_line(tmp_path: Path) -> None:
 
 def test_a_peak_on_a_line_break_is_shown(tmp_path: Path) -> None:
     corpus = write(tmp_path / "lines.corpus", [("one two", {0: (1.0, 1)})])
-    document = dict(corpus.document(0), text="one\n\nt", token_start=np.array([0, 3]), token_end=[3, 5])
+    document = dict(
+        corpus.document(0), text="one\n\nt", token_start=np.array([0, 3]), token_end=np.array([3, 5])
+    )
 
     class Broken:
         def __getattr__(self, name: str) -> object:
@@ -257,7 +260,7 @@ def test_what_cannot_be_gathered(tmp_path: Path, random_corpus: tuple[Corpus, np
     assert gather(corpus, None, []) == {}
 
 
-@given(st.lists(st.floats(0.1, 9, width=16), max_size=25), st.integers(1, 6))
+@given(st.lists(st.floats(0.125, 9, width=16), max_size=25), st.integers(1, 6))
 @examples(max_examples=60)
 def test_levels_share_nothing_and_are_ordered(values: list[float], size: int) -> None:
     line = [Context(f"d{i}", i, v, Snippet("", f"w{i}", ""), "top") for i, v in enumerate(values)]

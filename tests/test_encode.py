@@ -516,7 +516,7 @@ def test_floors_are_made_once_and_make_corpora_comparable(tmp_path: Path, own_ca
     assert [f.suffix for f in (own_cache / "cards").iterdir()] == [".arrow"]
     second = encode(some_rows(30, seed=1), tmp_path / "b.corpus", reader=tiny().reader())
     assert second.spec.fingerprint == first.spec.fingerprint
-    assert second.card().about["reference"] == "list" and second.card().percentile == 90.0
+    assert second.card().about["reference"] == "list" and second.card().percentile == 75.0
     other = encode(some_rows(30, seed=1), tmp_path / "c.corpus", reader=tiny().reader(), floor=75)
     assert other.spec.fingerprint != first.spec.fingerprint and other.card().percentile == 75
     assert (other.card().floors < second.card().floors).mean() > 0.9
@@ -543,14 +543,14 @@ def test_a_tap_keeps_its_floors_beside_a_new_one(tmp_path: Path) -> None:
     first = encode(some_rows(30), tmp_path / "a.corpus", reader=tiny().reader())
     both = encode(some_rows(30, seed=1), tmp_path / "b.corpus", reader=tiny().reader(both=True))
     assert both.card(TAP).sha256 == first.card().sha256
-    assert card_path(tiny().reader(), TAP, 90.0, 1).is_file()
+    assert card_path(tiny().reader(), TAP, 75.0, 1).is_file()
     again = encode(some_rows(30, seed=2), tmp_path / "c.corpus", reader=tiny().reader())
     assert again.card().sha256 == first.card().sha256
 
 
 def test_a_damaged_card_in_the_cache_is_made_again(tmp_path: Path) -> None:
     first = encode(some_rows(30), tmp_path / "a.corpus", reader=tiny().reader())
-    path = card_path(tiny().reader(), TAP, 90.0, 1)
+    path = card_path(tiny().reader(), TAP, 75.0, 1)
     path.write_bytes(path.read_bytes()[:1000])
     second = encode(some_rows(30), tmp_path / "b.corpus", reader=tiny().reader())
     assert second.fingerprint == first.fingerprint

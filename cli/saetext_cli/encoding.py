@@ -86,7 +86,7 @@ def encode(
     floor: Annotated[
         float | None,
         typer.Option(
-            help="Percentile of activations a feature must exceed to be present (default 90; 0 keeps all)."
+            help="Percentile of activations a feature must exceed to be present (default 75; 0 keeps all)."
         ),
     ] = None,
     min_tokens: Annotated[
@@ -209,7 +209,7 @@ def calibrate(
     reader: Annotated[str, typer.Argument(metavar="READER", help="RELEASE/SAE_ID, or an SAE directory.")],
     texts: Annotated[str, typer.Argument(metavar="FILE", help="Reference text, as for encode.")],
     model: ModelName = None,
-    percentile: Annotated[float, typer.Option(help="Percentile of non-zero token activations.")] = 90.0,
+    percentile: Annotated[float, typer.Option(help="Percentile of non-zero token activations.")] = 75.0,
     max_tokens: Annotated[int, typer.Option(help="Reference tokens to read.", min=1000)] = 200_000,
     text_column: TextColumn = None,
     prompt_column: PromptColumn = None,

@@ -56,7 +56,7 @@ def train(
     window: Annotated[int, typer.Option(min=4, help="Tokens in one forward pass.")] = 256,
     percentile: Annotated[
         float, typer.Option(min=0, max=99.99, help="Of the floors; see saetext calibrate.")
-    ] = 90.0,
+    ] = 75.0,
     weights: Annotated[str, typer.Option(help="Stored as float32, float16 or bfloat16.")] = "float32",
     seed: Annotated[int, typer.Option(help="Of the initial weights and the order of tokens.")] = 0,
     text_column: TextColumn = None,

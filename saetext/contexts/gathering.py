@@ -342,7 +342,7 @@ class _Background:
         told = {
             word: times * np.log((n + 1) / (held.stop - held.start + 1))
             for word, times in seen.around.items()
-            if times > 1 and word not in own and (held := self._holding(word)).stop > held.start
+            if times > 1 and word not in own and 0 < (held := self._holding(word)).stop - held.start < n / 2
         }
         around = sorted(told, key=lambda word: (-told[word], word))[:8]
         unlike = np.abs(np.round(np.log2(self._lengths / np.median(seen.lengths))))
