@@ -10,21 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import queue
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from saetext.cache import cache_dir
 from saetext.errors import EndpointError
 
 CHARACTERS_PER_TOKEN = 4  # for the estimate, where the model's tokenizer is not known
 _CACHE_VERSION = 1
+_REACH_SECONDS = 10.0  # to find out whether anybody listens
+_FEWEST_IN_A_ROW = 10  # failures in a row that stop a run, however low the concurrency
+
+_LOST, _TIMED_OUT, _RATE_LIMITED = "connection lost", "timed out", "rate limited"
+_NO_COMPLETION = "not a chat completion"
+# Failures of the endpoint, not of one prompt. A 403 may be either: some refuse texts that they find offensive.
+_OF_ENDPOINT = {_LOST, _TIMED_OUT, _RATE_LIMITED, "status 401", "status 402", "status 404", "status 408"}
+_BROKEN_OFF = {"length": "cut off at max_tokens", "content_filter": "filtered", "error": "broken off"}
 
 
 @dataclass(frozen=True)
@@ -142,21 +151,25 @@ class ChatClient:
     ) -> None:
         import openai
 
-        self.base_url, self.model = base_url, model
+        self.base_url, self.model = base_url.rstrip("/"), model
         self.temperature, self.max_tokens = temperature, max_tokens
         self.price = price
         self.concurrency = max(1, concurrency)
         self.ledger = Ledger(cost=0.0 if price else None)
         self._lock = threading.Lock()
+        self._said: dict[str, str] = {}  # failure to what the server said about it last
+        key = (api_key or os.environ.get("OPENAI_API_KEY") or "none").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise EndpointError("the API key holds characters that no key has: set it again, in one line")
         try:
+            parts = urlsplit(base_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("an address begins with http:// or https://")
             self._client = openai.OpenAI(
-                base_url=base_url,
-                api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",
-                timeout=timeout,
-                max_retries=max_retries,
+                base_url=self.base_url, api_key=key, timeout=timeout, max_retries=max_retries
             )
         except (openai.OpenAIError, ValueError) as error:
-            raise EndpointError(f"cannot use {base_url} as an endpoint: {_line(error)}") from error
+            raise EndpointError(f"cannot use {base_url!r} as an endpoint: {_line(error)}") from error
 
     def ask(
         self, prompts: Sequence[Prompt], on_done: Callable[[int, int], None] | None = None
@@ -168,8 +181,8 @@ class ChatClient:
         Raises
         ------
         EndpointError
-            If the endpoint cannot be reached at all, refuses the key, or does not know the model; answers
-            that came before are kept and not asked again.
+            If the endpoint cannot be reached, refuses the key, does not know the model, or fails many times in
+            a row; answers that came before are kept and not asked again.
         """
         started = time.perf_counter()
         keys = [self._key(p) for p in prompts]
@@ -193,14 +206,9 @@ class ChatClient:
         done()
         try:
             waiting = list(missing.items())
-            if waiting:  # one alone first: what is wrong with the endpoint shows before hundreds are sent
-                key, prompt = waiting.pop(0)
-                answers[key] = self._ask(key, prompt)
-                if answers[key].error in _UNREACHABLE:
-                    raise EndpointError(
-                        f"no answer from {self.base_url} ({answers[key].error}): is the server running?"
-                    )
-                done()
+            if waiting:
+                self._reach()
+                self._ask_first(waiting, answers, done)
             self._ask_all(waiting, answers, done)
         finally:
             self.ledger.seconds += time.perf_counter() - started
@@ -214,32 +222,103 @@ class ChatClient:
         out = tokens_out * len(fresh)
         return Estimate(len(fresh), len(unique) - len(fresh), into, out, self._cost(into, out))
 
+    def forget(self, prompt: Prompt) -> None:
+        """Drop the kept answer to a prompt, so that it is asked again: for one that turned out useless."""
+        try:
+            self._path(self._key(prompt)).unlink(missing_ok=True)
+        except OSError:
+            return  # as everywhere, a cache that cannot be written is passed over
+
+    def _reach(self) -> None:
+        """Raise at once, without retries, if nobody listens; what is wrong otherwise the first prompt shows."""
+        import openai
+
+        quick = self._client.with_options(max_retries=0, timeout=_REACH_SECONDS)
+        try:
+            quick.models.with_raw_response.list()
+        except openai.APIConnectionError as error:
+            cause = error.__cause__  # of httpx or httpx2, as openai's version has it
+            if type(cause).__name__ in ("ConnectError", "ConnectTimeout"):
+                why = _line(cause) or _TIMED_OUT
+                raise EndpointError(
+                    f"no answer from {self.base_url} ({why}): is the server running?"
+                ) from error
+        except (openai.OpenAIError, ValueError, RecursionError):
+            return
+
+    def _ask_first(
+        self, waiting: list[tuple[str, Prompt]], answers: dict[str, Answer], done: Callable[[], None]
+    ) -> None:
+        """Ask one prompt alone, so that a useless endpoint shows before hundreds are sent.
+
+        Where the prompt may be to blame, a second one decides: or a text that no server takes would stop every
+        run at its beginning.
+        """
+        for _ in range(min(2, len(waiting))):
+            key, prompt = waiting.pop(0)
+            answer = answers[key] = self._ask(key, prompt)
+            done()
+            if answer.error in ("status 401", "status 404"):
+                break
+            if answer.error not in (_LOST, _TIMED_OUT, "status 403"):
+                return
+        raise EndpointError(self._useless(str(answer.error)))
+
+    def _useless(self, reason: str) -> str:
+        said = f": {self._said[reason]}" if reason in self._said else ""
+        if reason in ("status 401", "status 403"):
+            code = reason.removeprefix("status ")
+            return f"{self.base_url} refuses the key ({code}): set OPENAI_API_KEY or --api-key-env"
+        if reason == "status 404":
+            return f"{self.base_url} has no model {self.model!r} or no chat completions (404){said}"
+        return f"no answer from {self.base_url} ({reason}{said}): is the server running?"
+
     def _ask_all(
         self, waiting: list[tuple[str, Prompt]], answers: dict[str, Answer], done: Callable[[], None]
     ) -> None:
-        pool = ThreadPoolExecutor(self.concurrency)
-        lost = 0  # connections lost in a row
-        try:
-            queue = iter(waiting)
-            running: dict[Future[Answer], str] = {}
-            while True:
-                # a bounded queue, so that stopping leaves nothing behind
-                for key, prompt in queue:
-                    running[pool.submit(self._ask, key, prompt)] = key
-                    if len(running) >= 2 * self.concurrency:
-                        break
-                if not running:
+        tasks: queue.SimpleQueue[tuple[str, Prompt]] = queue.SimpleQueue()
+        for task in waiting:
+            tasks.put(task)
+        came: queue.SimpleQueue[tuple[str, Answer | BaseException]] = queue.SimpleQueue()
+        stop = threading.Event()
+
+        def work() -> None:
+            while not stop.is_set():
+                try:
+                    key, prompt = tasks.get_nowait()
+                except queue.Empty:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    answer = answers[running.pop(future)] = future.result()
-                    lost = lost + 1 if answer.error in _UNREACHABLE else 0
-                    if lost > 2 * self.concurrency:
-                        raise EndpointError(
-                            f"{self.base_url} has stopped answering ({answer.error}); what came is kept"
-                        )
-                    done()
+                try:
+                    came.put((key, self._ask(key, prompt)))
+                except BaseException as error:  # not hidden: raised where the answers are awaited
+                    came.put((key, error))
+
+        # Daemons, not a pool: a pool's threads keep a stopped program alive until their last retry.
+        for _ in range(min(self.concurrency, len(waiting))):
+            threading.Thread(target=work, daemon=True).start()
+        most = max(2 * self.concurrency, _FEWEST_IN_A_ROW)
+        some_came = any(answer.error is None for answer in answers.values())
+        row = 0  # failures in a row
+        try:
+            for _ in waiting:
+                key, answer = came.get()
+                if isinstance(answer, BaseException):
+                    raise answer
+                answers[key] = answer
+                done()
+                reason = answer.error
+                if reason is None:
+                    row, some_came = 0, True
+                elif not some_came or reason in _OF_ENDPOINT or reason.startswith("status 5"):
+                    row += 1
+                if row > most:
+                    said = f": {self._said[reason]}" if reason in self._said else ""
+                    raise EndpointError(
+                        f"{self.base_url} has stopped answering: {row} failures in a row ({reason}{said}); "
+                        "what came is kept"
+                    )
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
 
     def _ask(self, key: str, prompt: Prompt) -> Answer:
         """Ask once (with the client's retries) and keep the answer."""
@@ -256,25 +335,16 @@ class ChatClient:
                 max_tokens=self.max_tokens,
             )
             answer = _answer(response)
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise EndpointError(
-                f"{self.base_url} refuses the key ({error.status_code}): set OPENAI_API_KEY or --api-key-env"
-            ) from error
-        except openai.NotFoundError as error:
-            raise EndpointError(
-                f"{self.base_url} has no model {self.model!r} or no chat completions (404): {_line(error)}"
-            ) from error
         except openai.APITimeoutError:
-            answer = Answer(None, "timed out")
-        except openai.APIConnectionError as error:
-            refused = isinstance(error.__cause__, Exception) and "refused" in str(error.__cause__).lower()
-            answer = Answer(None, "connection refused" if refused else "connection lost")
-        except openai.RateLimitError:
-            answer = Answer(None, "rate limited")
+            answer = Answer(None, _TIMED_OUT)
+        except openai.APIConnectionError:
+            answer = Answer(None, _LOST)
         except openai.APIStatusError as error:
-            answer = Answer(None, f"status {error.status_code}")
-        except (openai.OpenAIError, ValueError):
-            answer = Answer(None, "not a chat completion")
+            limited = isinstance(error, openai.RateLimitError)
+            answer = Answer(None, _RATE_LIMITED if limited else f"status {error.status_code}")
+            self._said[str(answer.error)] = _line(error)
+        except (openai.OpenAIError, ValueError, RecursionError):
+            answer = Answer(None, _NO_COMPLETION)
         with self._lock:
             if answer.error is not None:
                 self.ledger.failures[answer.error] += 1
@@ -313,31 +383,37 @@ class ChatClient:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+        except OSError:
+            return  # the answer is there all the same; only a later run asks again
+        try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(content, file)
             Path(name).replace(path)
         except OSError:
-            return  # the answer is there all the same; only a later run asks again
-
-
-_UNREACHABLE = ("connection refused", "connection lost")
+            Path(name).unlink(missing_ok=True)
 
 
 def _answer(response: Any) -> Answer:
-    """Return the text of a completion; what is not one, or has none, is an error."""
+    """Return the text of a completion; what is not one, has none, or was broken off is an error."""
+    counts = _count(response, "prompt_tokens"), _count(response, "completion_tokens")
     try:
         choice = response.choices[0]
         text, reason = choice.message.content, choice.finish_reason
-        usage = response.usage
-        counts = (int(usage.prompt_tokens), int(usage.completion_tokens)) if usage is not None else (0, 0)
-    except (AttributeError, IndexError, TypeError, ValueError):
-        return Answer(None, "not a chat completion")
+    except (AttributeError, LookupError, TypeError):
+        return Answer(None, _NO_COMPLETION, False, *counts)
+    if isinstance(reason, str) and reason in _BROKEN_OFF:
+        return Answer(None, _BROKEN_OFF[reason], False, *counts)
     if not isinstance(text, str) or not text.strip():
-        return Answer(None, "empty answer", tokens_in=counts[0], tokens_out=counts[1])
-    if reason == "length":
-        return Answer(None, "cut off at max_tokens", tokens_in=counts[0], tokens_out=counts[1])
+        return Answer(None, "empty answer", False, *counts)
     return Answer(text, None, False, *counts)
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _count(response: Any, name: str) -> int:
+    """Return a number of tokens; 0 where the endpoint tells none, which is no reason to lose its answer."""
+    count = getattr(getattr(response, "usage", None), name, 0)
+    return count if type(count) is int and count > 0 else 0
+
+
+def _line(error: object) -> str:
+    """Return what a server or library said in one line, safe to print."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:200]
