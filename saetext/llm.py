@@ -31,7 +31,7 @@ _FEWEST_IN_A_ROW = 10  # failures in a row that stop a run, however low the conc
 
 _LOST, _TIMED_OUT, _RATE_LIMITED = "connection lost", "timed out", "rate limited"
 _NO_COMPLETION = "not a chat completion"
-# Failures of the endpoint, not of one prompt. A 403 may be either: some refuse texts that they find offensive.
+# Failures of the endpoint, not of one prompt. A 403 may be either: some refuse texts that offend them.
 _OF_ENDPOINT = {_LOST, _TIMED_OUT, _RATE_LIMITED, "status 401", "status 402", "status 404", "status 408"}
 _BROKEN_OFF = {"length": "cut off at max_tokens", "content_filter": "filtered", "error": "broken off"}
 
@@ -181,8 +181,8 @@ class ChatClient:
         Raises
         ------
         EndpointError
-            If the endpoint cannot be reached, refuses the key, does not know the model, or fails many times in
-            a row; answers that came before are kept and not asked again.
+            If the endpoint cannot be reached, refuses the key, does not know the model, or fails many times
+            in a row; answers that came before are kept and not asked again.
         """
         started = time.perf_counter()
         keys = [self._key(p) for p in prompts]
@@ -230,7 +230,7 @@ class ChatClient:
             return  # as everywhere, a cache that cannot be written is passed over
 
     def _reach(self) -> None:
-        """Raise at once, without retries, if nobody listens; what is wrong otherwise the first prompt shows."""
+        """Raise at once, without retries, if nobody listens; the first prompt shows what else is wrong."""
         import openai
 
         quick = self._client.with_options(max_retries=0, timeout=_REACH_SECONDS)
@@ -251,8 +251,8 @@ class ChatClient:
     ) -> None:
         """Ask one prompt alone, so that a useless endpoint shows before hundreds are sent.
 
-        Where the prompt may be to blame, a second one decides: or a text that no server takes would stop every
-        run at its beginning.
+        Where the prompt may be to blame, a second one decides: or a text that no server takes would stop
+        every run at its beginning.
         """
         for _ in range(min(2, len(waiting))):
             key, prompt = waiting.pop(0)
@@ -313,8 +313,9 @@ class ChatClient:
                     row += 1
                 if row > most:
                     said = f": {self._said[reason]}" if reason in self._said else ""
+                    state = "has stopped answering" if some_came else "gives no answer that can be used"
                     raise EndpointError(
-                        f"{self.base_url} has stopped answering: {row} failures in a row ({reason}{said}); "
+                        f"{self.base_url} {state}: {row} failures in a row ({reason}{said}); "
                         "what came is kept"
                     )
         finally:

@@ -248,7 +248,7 @@ def test_no_text_is_said_where_a_text_would_be(place: Path, corpora: tuple[str, 
 
 def test_floors_by_option(corpora: tuple[str, str]) -> None:
     size = Corpus.open("a.corpus").csr().nnz
-    for name, option in [("zero", "0"), ("low", "75")]:
+    for name, option in [("zero", "0"), ("low", "50")]:
         assert (
             saetext("encode", "a.jsonl", *tiny().options, "--floor", option, "-o", f"{name}.corpus").code == 0
         )

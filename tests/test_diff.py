@@ -20,6 +20,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from saetext.card import Card
 from saetext.diff import DiffResult, diff, diff_by
 from saetext.errors import IncompatibleError, InputError
+from saetext.labels import FeatureLabel, FeatureLabels
 from saetext.rows import PooledRows
 from saetext.spec import Numerics, ReaderSpec, TapSpec
 
@@ -29,7 +30,20 @@ WORDS = ["the", "rain", "in", "Spain", "stays", "mainly", "on", "a", "plain", "s
 CARD = Card.from_arrays(
     np.zeros(D_SAE), percentile=90, top_words=[[f"word{i}", f"other{i}"] if i else [] for i in range(D_SAE)]
 )
-COLUMNS = ["feature", "label", "rate_a", "rate_b", "diff", "ci_low", "ci_high", "p", "q", "n_a", "n_b"]
+COLUMNS = [
+    "feature",
+    "label",
+    "label_score",
+    "rate_a",
+    "rate_b",
+    "diff",
+    "ci_low",
+    "ci_high",
+    "p",
+    "q",
+    "n_a",
+    "n_b",
+]
 
 
 def make_spec(numerics: Numerics | None = None, **changes) -> ReaderSpec:
@@ -205,7 +219,7 @@ def test_planted_differences_are_found():
     assert result.n_significant == 3
     check_order(result.table)
     assert result.table["diff"][0] < -0.4 and result.table["diff"][1] > 0.3
-    assert result.table.columns == [*COLUMNS[:2], "label_score", *COLUMNS[2:], "snippet_a", "snippet_b"]
+    assert result.table.columns == [*COLUMNS, "snippet_a", "snippet_b"]
     assert result.names == ("left", "right") and not result.paired
     assert result.params["test"] == "Fisher exact"
 
@@ -271,8 +285,14 @@ def test_without_texts():
 
 def test_labels():
     a = MemoryCorpus([{0: (1.0, 0), 1: (1.0, 0), 2: (1.0, 0)}] * 5)
-    table = diff(a, a, labels={2: "polite refusals"}).table.sort("feature")
-    assert table["label"].to_list() == ["feature 0", "word1, other1", "polite refusals"]
+    assert diff(a, a).table.sort("feature")["label"].to_list()[1] == "word1, other1"  # the card's words
+    labels = FeatureLabels.from_rows([FeatureLabel(2, "polite refusals", score=0.9)])
+    table = diff(a, a, labels=labels).table.sort("feature")
+    assert table["label"].to_list() == ["feature 0", "feature 1", "polite refusals"]
+    assert table["label_score"].to_list() == [None, None, pytest.approx(0.9)]
+    other = FeatureLabels.from_rows([FeatureLabel(2, "x")], {"weights_sha256": "another"})
+    with pytest.raises(IncompatibleError, match="another reader"):
+        diff(a, a, labels=other)
 
 
 # --- pairing ------------------------------------------------------------------------------------------------
@@ -408,7 +428,7 @@ def test_empty_sets():
 
 def test_one_document_each():
     result = diff(MemoryCorpus([{0: (1.0, 0)}]), MemoryCorpus([{}]))
-    assert result.table.height == 0 and result.table.columns[:3] == ["feature", "label", "rate_a"]
+    assert result.table.height == 0 and result.table.columns[:2] == COLUMNS[:2]
     assert "no feature is present in 5 or more documents" in result.notes[-1]
     row = diff(MemoryCorpus([{0: (1.0, 0)}]), MemoryCorpus([{}]), min_support=1).table.to_dicts()[0]
     assert (row["diff"], row["p"], row["q"]) == (1.0, 1.0, 1.0)

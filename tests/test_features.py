@@ -368,7 +368,9 @@ def test_a_profile_in_its_corpus(encoded: Path) -> None:
         correlation = np.nan_to_num(np.corrcoef((dense > 0).T.astype(float))[feature])
     shared = ((dense > 0) & present[:, None]).sum(axis=0)
     correlation[feature], correlation[shared < 3] = -1, -1
-    assert [r.feature for r in shown.together] == np.argsort(-correlation, kind="stable")[:5].tolist()
+    # features that fire together equally often come in any order
+    best = np.sort(correlation)[::-1][:5]
+    np.testing.assert_allclose([r.likeness for r in shown.together], best, atol=1e-6)
     for other in shown.together:
         assert other.likeness == pytest.approx(correlation[other.feature])
 

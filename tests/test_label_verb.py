@@ -252,8 +252,13 @@ def test_the_command_by_a_model_goes_on_where_it_was_and_keeps_the_costs(corpus:
             return json.dumps({"fires": [1, 2, 3]})
         return ("status", (500, {})) if n == 3 else answer
 
+    support = np.asarray((Corpus.open(corpus).csr() > 0).sum(0)).ravel()
+    fitting = np.flatnonzero((support >= 12) & (support <= 45))[:6]
+    assert len(fitting) == 6  # neither rare nor in nearly every text, so that there is something to score
+    some = ",".join(map(str, fitting))
     with chat_server(behave) as server:
         asked = ["--base-url", server.url, "--model", "tiny", "--price-in", "1", "--limit", "6"]
+        asked = [*asked[:-2], "--features", some]
         args = ["label", str(corpus), "--method", "llm", *asked]
         done = run(app, [*args, "--dry-run"])
         assert done.exit_code == 0 and "6 features: 6 requests" in done.stderr and "$" in done.stderr
