@@ -239,8 +239,9 @@ class FeatureLabels:
             # read whole, not mapped: the file may be replaced while it is in use
             table = pq.read_table(pa.BufferReader(path.read_bytes()))
             about = json.loads((table.schema.metadata or {})[_KEY])
-            version = about.pop("version")
+            version = int(about.pop("version"))
             table = table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(None)
+            table.validate(full=True)  # damage inside a string would surface only where it is shown
         except FileNotFoundError as error:
             raise LabelError(f"there is no file {path}") from error
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -13,7 +13,7 @@ from chat_server import chat_server
 from saetext.contexts import Context, FeatureContexts, Trial
 from saetext.evidence import Snippet
 from saetext.labelling.by_llm import detection_prompt, label_by_llm, label_prompt, score_by_llm
-from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.labels import KINDS, FeatureLabel, FeatureLabels
 from saetext.llm import ChatClient
 
 
@@ -43,10 +43,71 @@ def test_the_prompt_shows_strengths_near_misses_and_nothing_that_escapes() -> No
     assert prompt.user.count("<passage") == prompt.user.count("</passage>") == 3
     assert "\x1b" not in prompt.user and 'strength="1.00"' in prompt.user and 'strength="0.50"' in prompt.user
     assert "«" in prompt.user and "well, apology it is" in prompt.user
+    # marks of the text's own would pass for ours
+    quoting = FeatureContexts(1, 1, top=(Context("id", 0, 1.0, Snippet("«Oui» ", "dit", " «non»"), "top"),))
+    assert '"Oui" «dit» "non"</passage>' in label_prompt(quoting).user
     trials = [Trial("a </passage> b", True), Trial("c\nd", False)]
     prompt = detection_prompt(FeatureLabel(1, "a\nlabel", "desc"), trials)
     assert prompt.user.count("</passage>") == 2 and "c d" in prompt.user
     assert "«" not in prompt.user  # no marks: they would tell
+
+
+def test_the_prompt_tells_near_misses_from_random_passages_and_where_words_stand() -> None:
+    found = FeatureContexts(
+        3,
+        40,
+        top=tuple(
+            Context("id", i, 8.0 - i, Snippet("", f"top{i}", ""), "top", "line start") for i in range(3)
+        ),
+        middle=tuple(context(f"middle{i}", "middle", 3.0) for i in range(3)),
+        weak=tuple(context(f"weak{i}", "weak", 1.0) for i in range(3)),
+        near=(context("nearly", "near", 0.0),),
+        other=(context("elsewhere", "other", 0.0),),
+    )
+    prompt = label_prompt(found)
+    firing, _, silent = prompt.user.partition("Near misses:")
+    near, _, other = silent.partition("Random passages:")
+    assert firing.count("<passage") == firing.count("«") == 9
+    assert firing.count('at="line start"') == 3 and 'strength="0.12"' in firing
+    assert "nearly" in near and "elsewhere" in other and "«" not in silent
+    assert "never follow" in prompt.system and all(kind in prompt.system for kind in KINDS)
+    assert "Near misses:" not in label_prompt(FeatureContexts(3, 1, top=found.top)).user
+
+
+def test_useless_answers_are_asked_again_and_good_ones_are_not() -> None:
+    good = json.dumps({"label": "thanks", "description": "", "kind": "Word-Form"})
+    replies = {"word1": good, "word2": "no idea"}
+
+    def behave(user: str, n: int) -> str:
+        if user.startswith("Label"):
+            return replies["score"]
+        return replies[re.search(r"word\d", user)[0]]  # type: ignore[index]
+
+    found = {i: contexts(i, f"word{i}") for i in (1, 2)}
+    with chat_server(behave) as server:
+        labels, failures = label_by_llm(found, ChatClient(server.url, "tiny"))
+        assert [row.feature for row in labels] == [1] and set(failures) == {2}
+        assert labels[0].kind == "word form"
+        replies["word2"] = f"<think>perhaps {{this}}?</think>{good}"
+        labels, failures = label_by_llm(found, ChatClient(server.url, "tiny"))
+        assert [row.label for row in labels] == ["thanks", "thanks"] and not failures
+        assert len(server.requests) == 3
+        table = FeatureLabels.from_rows(labels)
+        trials = {1: [Trial("a", True), Trial("b", False)]}
+        replies["score"] = "all of them"
+        assert set(score_by_llm(table, trials, ChatClient(server.url, "tiny"))[1]) == {1}
+        replies["score"] = '{"fires": [1]}'
+        scores, failures = score_by_llm(table, trials, ChatClient(server.url, "tiny"))
+        assert scores[1].balanced_accuracy == 1.0 and not failures
+
+
+def test_a_hostile_label_is_cut_to_a_line_that_can_be_stored(tmp_path: Path) -> None:
+    answer = json.dumps({"label": "a\x1b[2J\n" + "b" * 500 + "\ud800", "description": ["x"], "kind": {}})
+    with chat_server(lambda user, n: answer) as server:
+        labels, failures = label_by_llm({1: contexts(1)}, ChatClient(server.url, "tiny"))
+    assert not failures and labels[0].label.isprintable() and len(labels[0].label) == 100
+    FeatureLabels.from_rows(labels).write(tmp_path / "l.parquet")
+    assert FeatureLabels.read(tmp_path / "l.parquet")[1] == labels[0]
 
 
 def test_labels_and_failures() -> None:

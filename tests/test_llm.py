@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import openai._base_client
 import pytest
 from chat_server import chat_server, completion
+from hypothesis import given
+from hypothesis import strategies as st
 
 from saetext.errors import EndpointError
-from saetext.llm import ChatClient, Prompt
+from saetext.llm import ChatClient, Prompt, _answer
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +65,10 @@ FAILURES = {
     "status 400": ("status", (400, {})),
     "empty answer": ("json", completion("  ")),
     "cut off at max_tokens": ("json", completion("half an ans", "length")),
+    "filtered": ("json", completion("half an ans", "content_filter")),
+    "broken off": ("json", completion("half an ans", "error")),
+    "status 403": ("status", (403, {})),
+    "status 404": ("status", (404, {})),
     "not a chat completion": ("json", {"hello": "world"}),
     "timed out": ("slow", 1.0),
     "connection lost": ("drop", None),
@@ -82,7 +94,20 @@ def test_a_failure_is_counted_and_is_no_answer(reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"<html>busy</html>", b"", b"[1, 2]", b'"text"', b'{"choices": []}', b"\xff\xfe\x00"]
+    "garbage",
+    [
+        b"<html>busy</html>",
+        b"",
+        b"[1, 2]",
+        b'"text"',
+        b'{"choices": []}',
+        b'{"choices": {"first": 1}}',
+        b'{"choices": [{"message": "text", "finish_reason": "stop"}]}',
+        b'{"error": {"message": "no", "code": 500}}',
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+    ],
+    ids=lambda body: repr(body[:24]),
 )
 def test_garbage_is_no_answer(garbage: bytes) -> None:
     def behave(user: str, n: int):
@@ -115,23 +140,182 @@ def test_retries_succeed_and_retry_after_is_honoured() -> None:
         assert client.ledger.seconds >= 0.2
 
 
-@pytest.mark.parametrize(("code", "message"), [(401, "refuses the key"), (403, "refuses"), (404, "no model")])
-def test_a_useless_endpoint_is_said_at_once(code: int, message: str) -> None:
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(text=ANYTHING, reason=ANYTHING | st.just("stop"), tokens=ANYTHING, wrap=st.integers(0, 3))
+def test_whatever_a_completion_holds_only_its_own_text_is_an_answer(text, reason, tokens, wrap) -> None:
+    message = SimpleNamespace(content=text)
+    choice = SimpleNamespace(message=message, finish_reason=reason)
+    choices: Any = [[choice], [], choice, {"a": choice}][wrap]
+    usage = SimpleNamespace(prompt_tokens=tokens, completion_tokens=3)
+    found = _answer(SimpleNamespace(choices=choices, usage=usage))
+    assert (found.text is None) != (found.error is None)
+    usable = wrap == 0 and isinstance(text, str) and text.strip()
+    assert found.text == (text if usable else None)
+    assert found.tokens_in >= 0 and found.tokens_out == 3
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "many"}, "none", -3])
+def test_an_answer_without_a_count_of_tokens_is_still_one(usage: object) -> None:
+    with chat_server(lambda user, n: ("json", completion("fine") | {"usage": usage})) as server:
+        client = ChatClient(server.url, "tiny", price=(1.0, 1.0))
+        assert [a.text for a in client.ask(prompts(3))] == ["fine"] * 3
+        assert client.ledger.tokens_in == 0 and client.ledger.cost == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "requests"),
+    [(401, "refuses the key", 1), (404, "has no model 'tiny'", 1), (403, "refuses the key", 2)],
+)
+def test_a_useless_endpoint_is_said_at_once(code: int, message: str, requests: int) -> None:
     with chat_server(lambda user, n: ("status", (code, {}))) as server:
         with pytest.raises(EndpointError, match=message) as caught:
             ChatClient(server.url, "tiny").ask(prompts(50))
-        assert len(server.requests) == 1
+        assert len(server.requests) == requests
         assert "\n" not in str(caught.value)
 
 
-def test_nobody_listens() -> None:
+@pytest.mark.parametrize("misbehave", [("drop", None), ("slow", 0.6), ("status", (403, {}))])
+def test_a_first_prompt_that_no_server_takes_does_not_block_the_others(misbehave: tuple[str, Any]) -> None:
+    def behave(user: str, n: int):
+        return misbehave if user == "question 0" else "fine"
+
+    with chat_server(behave) as server:
+        found = ChatClient(server.url, "tiny", max_retries=0, timeout=0.3).ask(prompts(4))
+    assert found[0].text is None and [a.text for a in found[1:]] == ["fine"] * 3
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "reason"),
+    [
+        (("status", (500, {})), "status 500"),
+        (("status", (402, {})), "status 402"),
+        (("status", (400, {})), "status 400"),
+        # more than any client waits: not tried again
+        (("status", (429, {"Retry-After": "3600"})), "rate limited"),
+        (("slow", 0.3), "timed out"),
+        (("json", completion("half", "length")), "cut off at max_tokens"),
+    ],
+)
+def test_an_endpoint_that_only_fails_is_not_asked_everything(misbehave, reason: str) -> None:
+    with chat_server(lambda user, n: misbehave) as server:
+        client = ChatClient(server.url, "tiny", concurrency=4, max_retries=0, timeout=0.1)
+        with pytest.raises(EndpointError, match=reason) as caught:
+            client.ask(prompts(200))
+        assert len(server.requests) < 30 and "\n" not in str(caught.value)
+
+
+def test_many_bad_prompts_do_not_stop_a_run_that_gets_answers() -> None:
+    def behave(user: str, n: int):
+        return ("status", (400, {})) if 2 <= int(user.split()[1]) < 60 else "fine"
+
+    with chat_server(behave) as server:
+        client = ChatClient(server.url, "tiny", concurrency=2, max_retries=0)
+        found = client.ask(prompts(70))
+        assert client.ledger.failures == {"status 400": 58}
+        assert sum(a.text == "fine" for a in found) == 12
+        # nor the next one, which has those answers from the cache and asks for bad ones only
+        again = ChatClient(server.url, "tiny", concurrency=2, max_retries=0).ask(prompts(60))
+        assert [a.text for a in again[:2]] == ["fine", "fine"] and all(a.error for a in again[2:])
+
+
+def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(EndpointError, match="is the server running"):
-        ChatClient(f"http://127.0.0.1:{port}/v1", "tiny", max_retries=1).ask(prompts(3))
-    with pytest.raises(EndpointError):
-        ChatClient("not a url", "tiny", max_retries=0).ask(prompts(1))
+    started = time.perf_counter()
+    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 5.0)  # nor is it waited for
+    with pytest.raises(EndpointError, match=r"refused.*is the server running"):
+        ChatClient(f"http://127.0.0.1:{port}/v1", "tiny").ask(prompts(3))
+    assert time.perf_counter() - started < 3
+    for address in ("not a url", "localhost:8000/v1", "", "http://", "file:///etc"):
+        with pytest.raises(EndpointError, match="http://"):
+            ChatClient(address, "tiny")
+
+
+def test_a_key_that_cannot_be_sent_is_said_without_showing_it() -> None:
+    with pytest.raises(EndpointError, match="the API key holds") as caught:
+        ChatClient("http://127.0.0.1:1/v1", "tiny", api_key="sk-sécret")
+    assert "cret" not in str(caught.value)
+    with chat_server(lambda user, n: "fine") as server:  # a line break at the end, as files have it
+        assert ChatClient(server.url, "tiny", api_key="sk-1\n").ask(prompts(1))[0].text == "fine"
+
+
+def test_what_a_server_says_is_safe_to_print() -> None:
+    with chat_server(lambda user, n: ("status", (404, {"X": "y"}))) as server:
+        server.send = lambda handler, code, body, headers=(): type(server).send(  # type: ignore[method-assign]
+            server, handler, code, {"error": {"message": "no\nsuch \x1b[31mmodel"}}, headers
+        )
+        with pytest.raises(EndpointError) as caught:
+            ChatClient(server.url, "tiny").ask(prompts(1))
+    assert str(caught.value).isprintable() and "such" in str(caught.value)
+
+
+RUN = """
+import sys
+from saetext.llm import ChatClient, Prompt
+found = ChatClient(sys.argv[1], "tiny", concurrency=3).ask([Prompt(f"question {i}") for i in range(30)])
+print(sum(a.text == "fine" for a in found), sum(a.cached for a in found))
+"""
+
+
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGINT"])
+def test_a_run_that_is_killed_goes_on_where_it_was(signal: str, tmp_path: Path) -> None:
+    import signal as signals
+
+    def behave(user: str, n: int):
+        return "fine" if n <= 12 else ("slow", 20)  # three requests hang when the signal comes
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", RUN, server.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"SAETEXT_CACHE": str(tmp_path / "c")},
+        )
+
+    with chat_server(behave) as server:
+        first = start()
+        deadline = time.monotonic() + 30
+        while len(server.requests) < 15 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        first.send_signal(getattr(signals, signal))
+        assert first.wait(timeout=5) != 0  # nor does it linger until its requests come back
+        answered = {body["messages"][-1]["content"] for body in server.requests[:12]}
+        server.behave = lambda user, n: "fine"
+        second = start()
+        assert second.communicate(timeout=30)[0].split() == ["30", "12"]
+        again = [body["messages"][-1]["content"] for body in server.requests[15:]]
+        assert len(again) == 18 and not answered & set(again)
+
+
+def test_two_processes_share_the_cache_without_harm(tmp_path: Path) -> None:
+    with chat_server(lambda user, n: "fine") as server:
+        command = [sys.executable, "-c", RUN, server.url]
+        environment = os.environ | {"SAETEXT_CACHE": str(tmp_path / "c")}
+        both = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)
+        ]
+        assert [p.communicate(timeout=30)[0].split()[0] for p in both] == ["30", "30"]
+    kept = [p for p in (tmp_path / "c" / "llm").rglob("*") if p.is_file()]
+    assert len(kept) == 30 and all(json.loads(p.read_text())["text"] == "fine" for p in kept)
+
+
+def test_a_forgotten_answer_is_asked_again() -> None:
+    with chat_server(lambda user, n: f"answer {n}") as server:
+        client = ChatClient(server.url, "tiny")
+        assert client.ask(prompts(2))[1].text == "answer 2"
+        client.forget(prompts(2)[1])
+        client.forget(Prompt("never asked"))
+        assert [a.text for a in client.ask(prompts(2))] == ["answer 1", "answer 3"]
+        # the address with a slash at its end is the same one
+        assert ChatClient(server.url + "/", "tiny").ask(prompts(1))[0].cached
 
 
 def test_a_server_that_dies_stops_the_run_and_what_came_is_kept() -> None:

@@ -204,7 +204,7 @@ def _from_contexts(
 
     found = gather(corpus, tap, features, per_level=CONTEXTS, seed=seed, half="make")
     density = {f: float(card.density[f]) for f in features}
-    rows = label_by_words(found, density)
+    rows = label_by_words(found, density, {f: card.top_words(f) for f in features})
     named = {row.feature for row in rows}
     return rows, {
         f: "fires in no document of the half that labels are made from" for f in features if f not in named

@@ -55,12 +55,15 @@ _CUES = (
 
 
 def label_by_words(
-    contexts: Mapping[int, FeatureContexts], densities: Mapping[int, float] | None = None
+    contexts: Mapping[int, FeatureContexts],
+    densities: Mapping[int, float] | None = None,
+    top_words: Mapping[int, Sequence[str]] | None = None,
 ) -> list[FeatureLabel]:
     """Name every feature that fires somewhere in ``contexts`` (gather about :data:`CONTEXTS` of each level).
 
     Words are ranked by their share of the log-likelihood ratio (Dunning 1993) between the firing places and
-    the passages of all features together. Snippets come from the contexts.
+    the passages of all features together. Among those that occur once, the words in ``top_words`` (those of
+    the card, from reference text) come first. Snippets come from the contexts.
     """
     background: Counter[str] = Counter()
     for found in contexts.values():
@@ -68,19 +71,29 @@ def label_by_words(
             background.update(set(_words(_flat(context))))
     total = sum(len(found.firing) + len(found.silent) for found in contexts.values())
     return [
-        _name(found, background, max(total, 1), (densities or {}).get(feature))
+        _name(
+            found,
+            background,
+            max(total, 1),
+            (densities or {}).get(feature),
+            frozenset((top_words or {}).get(feature, ())),
+        )
         for feature, found in contexts.items()
         if found.firing
     ]
 
 
 def _name(
-    found: FeatureContexts, background: Counter[str], total: int, density: float | None
+    found: FeatureContexts,
+    background: Counter[str],
+    total: int,
+    density: float | None,
+    known: frozenset[str],
 ) -> FeatureLabel:
     firing = found.firing
     words = Counter(w for c in firing for w in set(_words(c.snippet.match)))
-    around = Counter(w for c in firing for w in set(_around(c)) if w not in _FUNCTION)
-    top = _ranked(words, len(firing), background, total)
+    around = Counter(w for c in firing for w in set(_around(c)) if _tells(w))
+    top = _ranked(words, len(firing), background, total, known)
     near = [w for w in _ranked(around, len(firing), background, total) if around[w] >= 3 and w not in words]
     forms = _forms(top, words)
     label, description, kind = _describe(found, forms, words, near)
@@ -104,6 +117,8 @@ def _describe(
     where = f"; often near {_listed(near[:4])}" if near else ""
     phrase = _phrase(firing)
     if phrase is not None and covered and covered[0] >= _MOST:
+        near = [word for word in near if word not in phrase.split()]
+        where = f"; often near {_listed(near[:4])}" if near else ""
         return f'the phrase "{phrase}"', f"Fires in the phrase “{phrase}”{where}.", "word form"
     if covered and covered[0] >= _MOST:
         form = forms[0]
@@ -121,6 +136,14 @@ def _describe(
             extra = [f[0] for f in forms[:3] if words[f[0]] > 1]
             label = cue.name + (f" ({', '.join(extra)})" if extra and kind == "discourse" else "")
             return label, f"Fires on {cue.name} in {here:.0%} of its places{where}.".replace("%", " %"), kind
+    piece = _piece(firing, found.silent)
+    if piece is not None and not (covered and covered[0] >= _MOST / 2):
+        name, like = piece
+        return (
+            f"{name} ({', '.join(like[:3])})",
+            f"Fires on {name}, such as {_listed(like[:5])}.",
+            "word form",
+        )
     heads = [form[0] for form, share in zip(forms, covered, strict=True) if share >= 0.04][:4]
     heads = heads or [form[0] for form in forms[:3]]
     if not heads:
@@ -134,13 +157,19 @@ def _describe(
     return label, f"Fires on words such as {_listed(heads)}{where}.", kind
 
 
-def _ranked(counts: Counter[str], n: int, background: Counter[str], total: int) -> list[str]:
+def _ranked(
+    counts: Counter[str],
+    n: int,
+    background: Counter[str],
+    total: int,
+    known: frozenset[str] = frozenset(),
+) -> list[str]:
     def score(word: str) -> float:
         h = counts[word]
         return h * math.log(h * total / (n * max(background[word], h)))
 
     # once is chance: such words come after all others
-    return sorted(counts, key=lambda w: (counts[w] == 1, -score(w), w))
+    return sorted(counts, key=lambda w: (counts[w] == 1, counts[w] == 1 and w not in known, -score(w), w))
 
 
 def _forms(top: Sequence[str], words: Counter[str]) -> list[list[str]]:
@@ -166,6 +195,25 @@ def _related(a: str, b: str) -> bool:
     return (stem >= 4 and stem >= 0.6 * longest) or (stem >= 3 and longest - stem <= 2)
 
 
+def _piece(firing: Sequence[Context], silent: Sequence[Context]) -> tuple[str, list[str]] | None:
+    """Return the beginning or end that most of the different words share, with words that have it."""
+    here = list(dict.fromkeys(w for c in firing for w in _words(c.snippet.match) if w not in _FUNCTION))
+    there = {w for c in silent for w in _words(_flat(c))}
+    best: tuple[float, str, list[str]] | None = None
+    for size in (5, 4, 3):
+        for name, cut in (("beginning with", slice(None, size)), ("ending in", slice(-size, None))):
+            pieces = Counter(w[cut] for w in here if len(w) > size and w.isalpha())
+            if not pieces:
+                continue
+            piece, count = pieces.most_common(1)[0]
+            share = count / len(here)
+            usual = sum(len(w) > size and w[cut] == piece for w in there) / max(len(there), 1)
+            if count >= 4 and share >= 0.4 and share > 5 * usual and (best is None or share > best[0] + 0.1):
+                like = [w for w in here if len(w) > size and w[cut] == piece]
+                best = (share, f'words {name} "{piece}"', like)
+    return None if best is None else best[1:]
+
+
 def _phrase(firing: Sequence[Context]) -> str | None:
     """Return the two words that most places share, the firing word being one of them."""
     pairs: Counter[str] = Counter()
@@ -183,6 +231,12 @@ def _phrase(firing: Sequence[Context]) -> str | None:
         return None
     best, count = pairs.most_common(1)[0]
     return best if count >= max(3, _MOST * len(firing)) else None
+
+
+def _tells(word: str) -> bool:
+    """Whether a word near a place says something about it: no function word, contraction or number."""
+    stem = re.split("['’]", word)[0]
+    return len(word) > 1 and word not in _FUNCTION and stem not in _FUNCTION and not word.isdigit()
 
 
 def _share(contexts: Sequence[Context], word: str) -> float:
