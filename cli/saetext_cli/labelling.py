@@ -67,9 +67,7 @@ def label(
     seed: Annotated[int, typer.Option("--seed", help="Of the choice of contexts.")] = 0,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", help="A new file; default: the corpus's labels.parquet."
-        ),
+        typer.Option("--output", "-o", help="A new file; default: the corpus's labels.parquet."),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Also replace labels made by reading or with a better score.")
@@ -87,9 +85,7 @@ def label(
     from saetext.labelling.label import score as rate
 
     if method is None and source is None and not score:
-        raise typer.BadParameter(
-            "what to do? --method words, llm or neuronpedia, --from FILE, or --score"
-        )
+        raise typer.BadParameter("what to do? --method words, llm or neuronpedia, --from FILE, or --score")
     if method is not None and source is not None:
         raise typer.BadParameter("choose one of --method and --from")
     require_new(output)
