@@ -192,6 +192,9 @@ def _client(
 
     price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
     key = os.environ.get(key_env)
+    if key is None and key_env != "OPENAI_API_KEY":
+        # The client would fall back on OPENAI_API_KEY and hand that key to somebody else's endpoint.
+        raise typer.BadParameter(f"the environment variable {key_env} is not set", param_hint="--api-key-env")
     return ChatClient(base_url, model, api_key=key, concurrency=concurrency, price=price)
 
 
