@@ -15,11 +15,12 @@ Reply = str | tuple[str, Any]
 
 
 class ChatServer:
-    """``behave(user_message, nth_request)`` decides each reply; ``requests`` has the bodies that came."""
+    """``behave(user_message, nth_request)`` decides each reply; ``requests`` and ``keys`` are what came."""
 
     def __init__(self, behave: Callable[[str, int], Reply]) -> None:
         self.behave = behave
         self.requests: list[dict[str, Any]] = []
+        self.keys: list[str] = []
         self.lock = threading.Lock()
         outer = self
 
@@ -30,6 +31,7 @@ class ChatServer:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with outer.lock:
                     outer.requests.append(body)
+                    outer.keys.append(self.headers["Authorization"].removeprefix("Bearer "))
                     number = len(outer.requests)
                 outer.reply(self, body, outer.behave(body["messages"][-1]["content"], number))
 

@@ -278,6 +278,22 @@ def test_the_command_by_a_model_goes_on_where_it_was_and_keeps_the_costs(corpus:
     assert len(FeatureLabels.read(corpus / "labels.parquet")) == len(labels)  # nothing lost
 
 
+def test_a_key_goes_only_where_it_was_meant_to_go(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-mine")
+    monkeypatch.delenv("OTHER_KEY", raising=False)
+    answer = json.dumps({"label": "foxes", "description": "About foxes.", "kind": "topic"})
+    with chat_server(lambda user, n: answer) as server:
+        args = ["label", str(corpus), "--method", "llm", "--base-url", server.url, "--model", "tiny"]
+        args += ["--limit", "1", "--api-key-env", "OTHER_KEY"]
+        done = run(app, args)
+        told = " ".join(done.output.replace("│", " ").split())
+        assert done.exit_code == 2 and "OTHER_KEY is not set" in told
+        assert not server.requests
+        monkeypatch.setenv("OTHER_KEY", "sk-theirs")
+        assert run(app, args).exit_code == 0
+        assert set(server.keys) == {"sk-theirs"}
+
+
 def test_the_command_imports(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("feature,label\n3,my own\n")
     done = run(app, ["label", str(corpus), "--from", str(tmp_path / "mine.csv")])
