@@ -46,7 +46,9 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     assert examples == {"saetext_cli/examples/gentle.jsonl", "saetext_cli/examples/brisk.jsonl"}
     others = {n for n in names if n.startswith("saetext/") and not n.endswith(".py")} - {"saetext/py.typed"}
     templates = {n for n in others if n.startswith("saetext/report/templates/")}
-    assert templates == {f"saetext/report/templates/{n}" for n in ("feature.css", "feature.html.j2")}
+    shown = {p.name for p in (ROOT / "saetext/report/templates").iterdir()}
+    assert shown >= {"diff.css", "diff.html.j2", "diff.js", "feature.css", "feature.html.j2"}
+    assert templates == {f"saetext/report/templates/{n}" for n in shown}
     others -= templates
     data = [p for p in (ROOT / EMBEDDED).iterdir() if p.is_file() and p.suffix != ".py"]
     assert others == {f"{EMBEDDED}/{p.name}" for p in data}
@@ -87,6 +89,7 @@ def test_every_import_is_a_dependency() -> None:
         "sae-lens": "sae_lens",
         "faiss-cpu": "faiss",
         "umap-learn": "umap",
+        "scikit-learn": "sklearn",
         "huggingface-hub": "huggingface_hub",
     }
     allowed = (
@@ -151,7 +154,9 @@ def test_the_demo_runs_offline_from_the_wheels_files(wheel: Path, tmp_path: Path
         "A gentle (150 documents) against B brisk (150 documents), as 150 pairs on prompt_id." in done.stdout
     )
     assert "saetext show 'a tour/gentle.jsonl.corpus' cooking-01-gentle" in done.stderr
-    significant = re.search(r"(\d+) of [\d,]+ features tested differ at q < \.05", done.stdout)
+    significant = re.search(r"(\d+) of [\d,]+ features tested\s+differ on one half", done.stdout)
+    page = (tmp_path / "a tour" / "report.html").read_text("utf-8")
+    assert "How gentle and brisk differ" in page and "Content-Security-Policy" in page
     assert significant and int(significant[1]) > 100
     for name in ("gentle", "brisk"):
         assert (tmp_path / "a tour" / f"{name}.jsonl.corpus" / "manifest.json").is_file()
