@@ -1,0 +1,29 @@
+"""Intervals, tests and false-discovery control for presence counts, vectorised over features.
+
+Every function takes arrays of counts (one entry a feature, broadcast against each other) and returns
+arrays of the same shape; none of them returns NaN. Not for: deciding what is counted, which rows pair, or
+which features are worth a test; that is :mod:`saetext.diff`.
+"""
+
+from saetext.stats.counts import normal_quantile
+from saetext.stats.exact import fisher_exact_p, mcnemar_exact_p
+from saetext.stats.multiple import benjamini_hochberg
+from saetext.stats.proportions import newcombe, newcombe_paired, wilson
+from saetext.stats.ranks import auc_interval
+from saetext.stats.stratified import Stratified, cmh_p, grouped_p, mantel_haenszel, odds_ratio
+
+__all__ = [
+    "Stratified",
+    "auc_interval",
+    "benjamini_hochberg",
+    "cmh_p",
+    "fisher_exact_p",
+    "grouped_p",
+    "mantel_haenszel",
+    "mcnemar_exact_p",
+    "newcombe",
+    "newcombe_paired",
+    "normal_quantile",
+    "odds_ratio",
+    "wilson",
+]
