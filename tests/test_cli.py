@@ -727,10 +727,25 @@ BAD: dict[str, tuple[Maker, list[str], str]] = {
         ["diff", "a.corpus", "b.corpus", "--pair-on", "x"],
         "no column 'x' in a",
     ),
-    "pairs repeat": (
+    "pairs and groups": (
         make_nothing,
-        ["diff", "a.corpus", "b.corpus", "--pair-on", "topic"],
-        "topic repeats in a: 'a' occurs 20 times",
+        ["diff", "a.corpus", "b.corpus", "--pair-on", "topic", "--group", "topic"],
+        "rows either pair on a column or stay together in groups; choose one",
+    ),
+    "no such control": (
+        make_nothing,
+        ["diff", "a.corpus", "b.corpus", "--control", "x"],
+        "no column 'x' in a",
+    ),
+    "no endpoint": (
+        make_nothing,
+        ["diff", "a.corpus", "b.corpus", "--llm"],
+        "hypotheses by a language model need an endpoint",
+    ),
+    "unknown comparison": (
+        make_nothing,
+        ["diff", "a.corpus", "--by", "prompt_id=1,2,3", "--against", "median"],
+        "unknown comparison 'median'; choose one of union, mean, max",
     ),
     "unknown by": (make_nothing, ["diff", "a.corpus", "--by", "x=1,2"], "no column 'x' in a.corpus"),
     "unknown value": (
@@ -818,7 +833,7 @@ def test_a_file_of_mixed_types_and_one_huge_line(place: Path) -> None:
         ["encode", "a.jsonl", "--floor", "high"],
         ["encode", "a.jsonl", "--min-tokens", "0"],
         ["diff", "a.corpus"],
-        ["diff", "a.corpus", "b.corpus", "c.corpus"],
+        ["diff", "a.corpus", "b.corpus", "c.corpus", "--null", "3"],
         ["diff", "a.corpus", "b.corpus", "--by", "topic=a,b"],
         ["diff", "a.corpus", "b.corpus", "--json", "--csv"],
         ["read"],

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saetext.features.profile import Histogram, Piece, Profile, Related, ShadedContext
+from saetext.features.profile import Histogram, Profile, Related, ShadedContext
+from saetext.features.shading import Piece
 from saetext.labels import FeatureLabel
 from saetext.report.feature_page import render_page
 from saetext.report.feature_text import render_found, render_profile

@@ -22,7 +22,8 @@ from saetext import embed
 from saetext.errors import CorpusError, IncompatibleError, InputError, LabelError, ReaderError
 from saetext.evidence import printable
 from saetext.features import LabelIndex, Subject, feature_table, open_subject, profile
-from saetext.features.profile import phi, shade
+from saetext.features.profile import phi
+from saetext.features.shading import shade
 from saetext.labels import FeatureLabel, FeatureLabels, identity
 
 WORDS = ["sorry", "apology", "tax", "band", "trumpet", "question", "refusal", "polite", "and", "number"]

@@ -21,8 +21,9 @@ from rich.cells import cell_len
 from saetext.diff import DiffResult
 from saetext.errors import InputError
 from saetext.evidence import Example, Hit, Segment, Snippet, Span, highlights, printable, snippet, word_bounds
+from saetext.report.diff_text import render_diff
 from saetext.report.tables import to_csv, to_json, to_parquet, write_text
-from saetext.report.terminal import render_diff, render_document
+from saetext.report.terminal import render_document
 from saetext.result import Result, Source
 
 HOSTILE = "a\x1b[31mred\x1b[0m\x07 \x9b2J‮live\u202c [bold]x[/bold] :smile: =1+1 \r\nnew\u2028line\tz"
@@ -48,7 +49,9 @@ def make_result(n: int = 6, label: str = "perhaps, might", snip: str = "so", **c
         {
             "feature": np.arange(n), "label": [label] * n, "rate_a": rate_a, "rate_b": rate_b,
             "diff": rate_a - rate_b, "ci_low": rate_a - rate_b - 0.1, "ci_high": rate_a - rate_b + 0.1,
-            "p": q / 2, "q": q, "n_a": np.arange(n), "n_b": np.arange(n),
+            "p": q / 2, "q": q, "n_a": np.arange(n), "n_b": np.arange(n), "group": np.arange(n),
+            "adjusted_diff": rate_a - rate_b, "confirmed": np.arange(n) == 0,
+            "explained_by_length": ["no", "yes", *[None] * (n - 2)],
             "snippet_a": [pair[0].snippet.marked() for pair in evidence.values()],
             "snippet_b": [pair[1] and pair[1].snippet.marked() for pair in evidence.values()],
         },
@@ -56,10 +59,13 @@ def make_result(n: int = 6, label: str = "perhaps, might", snip: str = "so", **c
     )  # fmt: skip
     parts = {
         "kind": "diff", "table": table,
-        "params": {"a": "gentle", "b": "brisk", "pair_on": "prompt_id", "min_support": 5},
+        "params": {
+            "a": "gentle", "b": "brisk", "pair_on": "prompt_id", "min_support": 5, "design": "paired",
+            "group": None,
+        },
         "metrics": {
             "documents_a": 1500, "documents_b": 150, "pairs": 150, "features": 4096,
-            "tested": 1204, "significant": 2,
+            "tested": 1204, "significant": 2, "confirmed": 1, "findings": 2, "units": 150,
         },
         "notes": ("the sets were read with different numerics",),
         "sources": (Source("gentle", "a.corpus", "f1"), Source("brisk", "b.corpus", "f2")),
@@ -203,7 +209,9 @@ def test_table_says_what_it_is():
     text = render_diff(make_result(), 100)
     assert "A gentle (1,500 documents) against B brisk (150 documents), as 150 pairs on prompt_id." in text
     flat = " ".join(text.split())
-    assert "2 of 1,204 features tested differ at q < .05 (McNemar's exact test, Benjamini-Hochberg)." in flat
+    assert "1 of 1,204 features tested differ on one half of the data and again on the other (✓)" in flat
+    assert "2 differ at q < .05 on all of it, 2 findings (McNemar's exact test, Benjamini-Hochberg)." in flat
+    assert "✓ confirmed" in text and "L explained by length" in text and "? length" not in text
     assert "Not tested: 2,892 in fewer than 5 documents." in flat
     assert text.rstrip().endswith("Note: the sets were read with different numerics")
     assert "a few words before «so» and then" in text
@@ -224,8 +232,11 @@ def test_the_firing_word_is_never_cut_off(width):
 
 
 def test_table_unpaired_and_empty():
-    metrics = {**make_result().metrics, "pairs": None, "documents_b": 1, "tested": 1, "significant": 0}
-    text = render_diff(make_result(metrics=metrics), 200)
+    found = make_result()
+    few = {"pairs": None, "documents_b": 1, "tested": 1, "significant": 0, "confirmed": 0}
+    metrics = {**found.metrics, **few}
+    params = {**found.params, "design": "independent", "pair_on": None}
+    text = render_diff(make_result(metrics=metrics, params=params), 200)
     assert "B brisk (1 document), not paired." in text and "Fisher's exact test" in text
     assert "0 of 1 feature tested" in text
     empty = render_diff(make_result(table=make_result().table.head(0)), 80)

@@ -1,14 +1,14 @@
-"""``saetext diff``: how two sets of documents differ."""
+"""``saetext diff``: how sets of documents differ."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from saetext.errors import InputError
+from saetext.errors import InputError, SaetextError
 from saetext_cli.common import (
     Device,
     Dtype,
@@ -22,47 +22,96 @@ from saetext_cli.common import (
     note,
     require_new,
     result,
-    waiting,
+    telling,
     width,
 )
+from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
 from saetext_cli.making import open_or_encode
+from saetext_cli.meters import counting_bar
+
+if TYPE_CHECKING:
+    from saetext.diff import DiffResult, SetsResult
+    from saetext.reader.reader import Reader
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(
         "diff",
-        epilog="Examples: saetext diff a.corpus b.corpus --pair-on prompt_id; "
-        "saetext diff all.corpus --by model=gpt4,claude --json",
+        epilog="Examples: saetext diff a.corpus b.corpus --pair-on prompt_id --html report.html; "
+        "saetext diff all.corpus --by model=gpt4,claude --json; saetext diff all.corpus --by model",
     )(diff)
 
 
 def diff(
     corpora: Annotated[
-        list[Path], typer.Argument(metavar="A [B]", help="Two corpora or data files, or one with --by.")
+        list[Path],
+        typer.Argument(metavar="A [B ...]", help="Two or more corpora or data files, or one with --by."),
     ],
     by: Annotated[
         str | None,
-        typer.Option("--by", metavar="COLUMN=A,B", help="Compare two values of a column of one corpus."),
+        typer.Option(
+            "--by", metavar="COLUMN[=A,B,...]", help="Compare values of a column of one corpus; all if none."
+        ),
     ] = None,
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against", help="More than two sets: rank by the rate less the others' union, mean or max."
+        ),
+    ] = "union",
     pair_on: Annotated[
         str | None,
         typer.Option(
-            "--pair-on", metavar="COLUMN", help="Rows pair one to one on this column; '' never pairs."
+            "--pair-on", metavar="COLUMN", help="Rows belong together on this column; '' never pairs."
         ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option("--group", metavar="COLUMN", help="Rows of one value are not independent (a user's)."),
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option("--control", metavar="COLUMN", help="Adjust for this column too; may be repeated."),
     ] = None,
     where: Annotated[
         str | None,
         typer.Option("--where", metavar="EXPR", help="Only these documents, e.g. \"topic = 'travel'\"."),
     ] = None,
-    top: Annotated[int, typer.Option("--top", help="Rows to show; 0 for all.", min=0)] = 20,
+    sample: Annotated[
+        int | None, typer.Option("--sample", help="At most so many documents, drawn with --seed.", min=2)
+    ] = None,
+    top: Annotated[int, typer.Option("--top", help="Findings to show; 0 for all.", min=0)] = 20,
     min_support: Annotated[
         int | None,
         typer.Option("--min-support", help="Documents a feature must be present in to be tested.", min=1),
     ] = None,
+    null: Annotated[
+        int,
+        typer.Option("--null", help="Repeat so many times with shuffled labels; say what is found.", min=0),
+    ] = 0,
+    plain: Annotated[
+        bool, typer.Option("--plain/--no-plain", help="Compare plain words and format counts as well.")
+    ] = True,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report, one self-contained page.")
+    ] = None,
+    llm: Annotated[
+        bool,
+        typer.Option("--llm", help="Hypotheses in plain words, judged on unseen documents by --model."),
+    ] = False,
+    judged: Annotated[
+        int, typer.Option("--judged", help="With --llm: documents of each set for the judge.", min=2)
+    ] = 100,
+    base_url: BaseUrl = None,
+    model: ModelName = None,
+    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
+    concurrency: Concurrency = 8,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     tap: TapName = None,
     labels: LabelFile = None,
-    seed: Annotated[int, typer.Option("--seed", help="Recorded in the result.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of halves, samples and shuffles.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     parquet: Annotated[
@@ -74,49 +123,64 @@ def diff(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Rank the features by how differently often they are present in two sets of documents.
+    """Rank the features by how differently often they are present in two or more sets of documents.
 
-    Every feature with support is tested (McNemar's exact test for pairs, Fisher's otherwise), with the false
-    discovery rate controlled (Benjamini-Hochberg). A data file given for a corpus is encoded first.
+    Every feature with support is tested, with the false discovery rate controlled, adjusted for length, and
+    confirmed on the half of the data that was not used to find it. A data file given for a corpus is encoded
+    first.
     """
-    from saetext.diff import diff as compare
-    from saetext.diff import diff_by
     from saetext.known_labels import labels_for
-    from saetext.report.terminal import render_diff
+    from saetext.report.diff_text import render_diff, render_sets
 
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
-    wanted = 2 if by is None else 1
-    if len(corpora) != wanted:
-        raise typer.BadParameter(
-            f"expected {'one corpus with --by' if by else 'two corpora'}, got {len(corpora)}"
-        )
-    require_new(parquet)
+    if by is None and len(corpora) < 2:
+        raise typer.BadParameter("expected two corpora or more, or one with --by")
+    if by is not None and len(corpora) != 1:
+        raise typer.BadParameter(f"expected one corpus with --by, got {len(corpora)}")
+    if by is None and len(corpora) > 2:
+        _require_two(len(corpora), null, llm)
+    client = client_for(base_url, model, api_key_env, concurrency, price_in, price_out)
+    if llm and client is None:
+        raise InputError("hypotheses by a language model need an endpoint: give --base-url and --model")
+    for path in (parquet, html):
+        require_new(path)
     columns = {"text": text_column, "id": id_column, "prompt": prompt_column}
-    opened = [open_or_encode(path, device=device, dtype=dtype, **columns) for path in corpora]
+    opened: list[Any] = [open_or_encode(path, device=device, dtype=dtype, **columns) for path in corpora]
     if where is not None:
         opened = [corpus.select(where) for corpus in opened]
         if empty := [path for path, corpus in zip(corpora, opened, strict=True) if not len(corpus)]:
             raise InputError(f"no document of {empty[0]} has {where}")
+    column, named = "", _names(corpora)
+    if by is not None:
+        from saetext.diff.compare import split_by
+
+        column, _, values = by.partition("=")
+        named, opened = split_by(opened[0], column, values.split(",") if values else None)
     settings: dict[str, Any] = {
         "pair_on": pair_on,
+        "group": group,
+        "control": control or None,
         "tap": tap,
         "min_support": min_support,
+        "sample": sample,
         "top": top or None,
         "seed": seed,
         "labels": labels_for(opened[0], tap, labels),
     }
-    with waiting("comparing"):
-        if by is not None:
-            column, _, values = by.partition("=")
-            found = diff_by(opened[0], column, values.split(",") if values else None, **settings)
-        else:
-            found = compare(*opened, names=_names(corpora), **settings)
-    if where is not None:
-        found = dataclasses.replace(found, params={**found.params, "where": where})
+    found: Any
+    if len(opened) == 2:
+        more = {**settings, "plain": plain, "null": null}
+        found = _two(opened, (named[0], named[1]), client if llm else None, judged, more)
+    else:
+        _require_two(len(opened), null, llm)
+        found = _several(opened, named, {**settings, "against": against})
+    found = _with_origin(found, column, where)
     if parquet is not None:
         found.to_parquet(parquet)
         note(f"wrote {parquet}")
+    if html is not None:
+        _write_page(found, opened, settings["labels"], html, device, dtype)
     if as_json or as_csv:
         for line in found.notes:
             note(f"note: {line}")
@@ -124,11 +188,91 @@ def diff(
         result(found.to_json())
     elif as_csv:
         result(found.to_csv())
-    else:
+    elif found.kind == "diff":
         result(render_diff(found, width(), colored(), encoding=encoding()))
+    else:
+        result(render_sets(found, width(), colored(), encoding=encoding()))
 
 
-def _names(paths: list[Path]) -> tuple[str, str]:
-    """Return the shortest names that tell two paths apart: the files' stems, or the paths."""
+def _require_two(sets: int, null: int, llm: bool) -> None:
+    for option, given in (("--null", null), ("--llm", llm)):
+        if given:
+            raise typer.BadParameter(f"{option} is for two sets, and these are {sets}")
+
+
+def _two(opened: list[Any], names: tuple[str, str], client: Any, judged: int, settings: Any) -> DiffResult:
+    from saetext.diff import diff as compare
+    from saetext.diff.judged import diff_with_hypotheses
+
+    if client is None:
+        with telling("comparing") as say:
+            return compare(opened[0], opened[1], names=names, on_progress=say, **settings)
+
+    def tell(estimate: Any) -> None:
+        note(f"judging {estimate.describe()}, at most")
+
+    with counting_bar("judging") as show:
+        found = diff_with_hypotheses(
+            opened[0],
+            opened[1],
+            client,
+            names=names,
+            judged=judged,
+            on_estimate=tell,
+            on_done=show,
+            **settings,
+        )
+    note(client.ledger.describe())
+    return found
+
+
+def _several(opened: list[Any], names: list[str], settings: Any) -> SetsResult:
+    from saetext.diff import diff_sets
+
+    with telling("comparing") as say:
+        return diff_sets(opened, names=names, on_progress=say, **settings)
+
+
+def _with_origin(found: Any, column: str, where: str | None) -> Any:
+    """Return the result with what was selected in its parameters."""
+    more = {key: value for key, value in (("by", column), ("where", where)) if value}
+    sources = found.sources
+    if column:
+        sources = tuple(dataclasses.replace(s, where=f"{column} = {s.name}") for s in sources)
+    return dataclasses.replace(found, params={**found.params, **more}, sources=sources)
+
+
+def _write_page(found: Any, opened: list[Any], labels: Any, path: Path, device: str, dtype: str) -> None:
+    from saetext.report.diff_page import render_diff_page
+    from saetext.report.gathering import diff_page, sets_page
+    from saetext.report.tables import write_text
+
+    if found.kind == "diff":
+        with telling("loading the reader"):
+            reader = _reader(opened[0], device, dtype)
+        with counting_bar("reading the examples") as show:
+            page = diff_page(found, opened, labels, reader=reader, on_done=show)
+    else:
+        page = sets_page(found, labels)
+    write_text(path, render_diff_page(page))
+    note(f"wrote {path}")
+
+
+def _reader(corpus: Any, device: str, dtype: str) -> Reader | None:
+    """Return the reader that made a corpus, to shade tokens; None, and a line that says why, without it."""
+    from saetext.reader.reader import Reader
+
+    if not corpus.stores_text:
+        return None
+    try:
+        cards = {tap: corpus.card(tap) for tap in corpus.taps}
+        return Reader.from_spec(corpus.spec, cards, device=device, dtype=dtype)
+    except SaetextError as error:
+        note(f"tokens are not shaded, since the reader cannot be loaded: {error}")
+        return None
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Return the shortest names that tell paths apart: the files' stems, or the paths."""
     stems = [path.resolve().name.split(".")[0] or str(path) for path in paths]
-    return (stems[0], stems[1]) if stems[0] != stems[1] else (str(paths[0]), str(paths[1]))
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]

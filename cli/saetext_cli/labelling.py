@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from saetext.errors import InputError
 from saetext_cli.common import TapName, note, require_new, result, waiting
+from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
 from saetext_cli.meters import counting_bar
 
 if TYPE_CHECKING:
@@ -43,18 +43,12 @@ def label(
             "--score", help="Score on unseen texts of this corpus: by the endpoint if given, else offline."
         ),
     ] = False,
-    base_url: Annotated[
-        str | None, typer.Option("--base-url", help="Endpoint that speaks OpenAI's protocol.")
-    ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="As the endpoint calls it.")] = None,
-    api_key_env: Annotated[
-        str, typer.Option("--api-key-env", metavar="NAME", help="Environment variable with the key.")
-    ] = "OPENAI_API_KEY",
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
-    price_in: Annotated[
-        float | None, typer.Option("--price-in", min=0, help="US dollars per million tokens, for the costs.")
-    ] = None,
-    price_out: Annotated[float | None, typer.Option("--price-out", min=0, help="Likewise.")] = None,
+    base_url: BaseUrl = None,
+    model: ModelName = None,
+    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
+    concurrency: Concurrency = 8,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what asking would take.")] = False,
     features: Annotated[str | None, typer.Option("--features", metavar="N,N,...", help="Only these.")] = None,
     limit: Annotated[
@@ -94,7 +88,7 @@ def label(
     chosen = _numbers(features)
     if limit is not None:
         chosen = (chosen or supported(opened, tap, min_support))[:limit]
-    client = _client(base_url, model, api_key_env, concurrency, price_in, price_out)
+    client = client_for(base_url, model, api_key_env, concurrency, price_in, price_out)
     if (method == "llm" or dry_run) and client is None:
         raise InputError("labels by a language model need an endpoint: give --base-url and --model")
     if dry_run:
@@ -174,28 +168,6 @@ def _say_scores(labels: FeatureLabels, method: str) -> None:
             f"{len(scores):,} labels scored by {method}: mean balanced accuracy "
             f"{sum(scores) / len(scores):.2f} (.5 is chance)".replace(" 0.", " .")
         )
-
-
-def _client(
-    base_url: str | None,
-    model: str | None,
-    key_env: str,
-    concurrency: int,
-    price_in: float | None,
-    price_out: float | None,
-) -> ChatClient | None:
-    if base_url is None and model is None:
-        return None
-    if base_url is None or model is None:
-        raise typer.BadParameter("--base-url and --model belong together")
-    from saetext.llm import ChatClient
-
-    price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
-    key = os.environ.get(key_env)
-    if key is None and key_env != "OPENAI_API_KEY":
-        # The client would fall back on OPENAI_API_KEY and hand that key to somebody else's endpoint.
-        raise typer.BadParameter(f"the environment variable {key_env} is not set", param_hint="--api-key-env")
-    return ChatClient(base_url, model, api_key=key, concurrency=concurrency, price=price)
 
 
 def _neuronpedia_id(corpus: Path, tap: str) -> str | None:

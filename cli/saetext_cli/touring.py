@@ -24,18 +24,32 @@ def demo(
         Path, typer.Option("--output", "-o", help="Directory for the example's corpora.")
     ] = Path("demo"),
 ) -> None:
-    """Compare two sets of 150 answers, one gentle and one brisk, from text files to a ranked table."""
+    """Compare two sets of 150 answers, one gentle and one brisk, from text files to a report."""
     from saetext_cli.comparing import diff
     from saetext_cli.looking import read
 
     files = _copies(output)
     _step("What does the reader see in a sentence?", f"saetext read {shlex.quote(SENTENCE)} --top 8")
     read(SENTENCE, top=8)
-    named = shlex.join(map(str, files))
-    _step("How do the two sets of answers differ?", f"saetext diff {named} --pair-on prompt_id --top 15")
-    diff(files, pair_on="prompt_id", top=15)
+    page = output / "report.html"
+    page.unlink(missing_ok=True)  # an earlier tour's
+    compare = [
+        "saetext",
+        "diff",
+        *map(str, files),
+        "--pair-on",
+        "prompt_id",
+        "--top",
+        "15",
+        "--html",
+        str(page),
+    ]
+    _step("How do the two sets of answers differ?", shlex.join(compare))
+    diff(files, pair_on="prompt_id", top=15, html=page)
     corpus = shlex.quote(f"{files[0]}.corpus")
-    note(f"\nThe corpora are in {output}/. Try: saetext show {corpus} cooking-01-gentle")
+    note(
+        f"\nThe corpora and the report are in {output}/: open {page}. Try: saetext show {corpus} cooking-01-gentle"
+    )
 
 
 def _copies(output: Path) -> list[Path]:

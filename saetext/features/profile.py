@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.contexts import Context, gather
-from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
-from saetext.evidence import printable, word_bounds
+from saetext.evidence import word_bounds
+from saetext.features.shading import Piece, firing, read_again, shade
 from saetext.features.subject import Subject
 from saetext.labels import FeatureLabel
 from saetext.protocols import CorpusLike
@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 LEVELS = ("top", "middle", "weak")
 BINS = (16, 40)  # of a histogram, from few documents to many
 _LEAST_TOGETHER = 3  # documents that two features share, below which their likeness is an accident
-_CLOSE = 0.1  # a value read again may differ by so much: other dtypes and devices round differently
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of text with the feature's activation on it; 0 where it does not fire."""
-
-    text: str
-    value: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -307,7 +298,7 @@ def _contexts(
             document = corpus.document(context.row)
             rows = document["entries"][name]
             peak = int(rows.peak[np.flatnonzero(rows.feature == feature)[0]])
-            values = _read_again(reader, name, document, feature, peak, context.value)
+            values = firing(read_again(reader, name, document), feature, peak, context.value)
             start, end = document["token_start"], document["token_end"]
             whole = values is not None
             if values is None:
@@ -319,76 +310,3 @@ def _contexts(
             pieces = shade(document["text"], spans, focus, width)
             shown.append(ShadedContext(context.document, context.value, level, pieces, whole))
     return tuple(shown)
-
-
-def _read_again(
-    reader: Reader | None, tap: str, document: Any, feature: int, peak: int, value: float
-) -> dict[int, float] | None:
-    """Return the feature's activation on each token where it fires; None if that cannot be had.
-
-    A document's other turns are stored as one prompt, so a chat may not be read as it was: what is shown must
-    have the stored tokens and the stored maximum.
-    """
-    from saetext.reader.tokens import Prepared
-
-    if reader is None:
-        return None
-    known = Document(document["id"], document["text"], document["prompt"], None, {}, 0, "")
-    prepared = reader.tokens.prepare([known])[0]
-    if not isinstance(prepared, Prepared) or prepared.text != document["text"]:
-        return None
-    if not np.array_equal(prepared.start, document["token_start"]):
-        return None
-    entries = reader.token_entries(prepared, tap)
-    ours = entries.feature == feature
-    values = dict(zip(entries.ordinal[ours].tolist(), entries.value[ours].tolist(), strict=True))
-    return values if abs(values.get(peak, 0.0) - value) <= _CLOSE * value else None
-
-
-def shade(
-    text: str, spans: Sequence[tuple[int, int, float]], focus: tuple[int, int], width: int
-) -> tuple[Piece, ...]:
-    """Return some ``width`` characters of a text around ``focus``, cut into pieces, printable.
-
-    Parameters
-    ----------
-    text : str
-        The document.
-    spans : sequence of (start, end, value)
-        Code points of tokens on which the feature fires, in order.
-    focus : (start, end)
-        Code points that must be shown.
-    width : int
-        Characters to show; a cut end has an ellipsis.
-    """
-    first, last = focus
-    room = max(width - (last - first), 0)
-    start = max(0, min(first - room // 2, len(text) - (last - first) - room))
-    stop = min(len(text), max(last, start + width))
-    if start > 0 and not text[start - 1].isspace():  # not in the middle of a word
-        start = min(
-            first, start + next((i for i, c in enumerate(text[start : start + 40]) if c.isspace()), 0)
-        )
-    if stop < len(text) and not text[stop].isspace():
-        back = next((i for i, c in enumerate(reversed(text[max(stop - 40, 0) : stop])) if c.isspace()), 0)
-        stop = max(last, stop - back)
-    while start > 0 and start < first and text[start].isspace():
-        start += 1
-    while last < stop < len(text) and text[stop - 1].isspace():
-        stop -= 1
-    pieces = [Piece("…")] if start > 0 else []
-    at = start
-    for begin, end, value in spans:
-        begin, end = max(begin, at), min(end, stop)
-        if begin >= end:
-            continue
-        if not text[begin:end].strip():  # a line break or a space that fires must be seen
-            shown = "↵" if any(c in text[begin:end] for c in "\n\r\u2028\u2029") else "␣"
-        else:
-            shown = text[begin:end]
-        pieces += [Piece(text[at:begin]), Piece(shown, value)]
-        at = end
-    pieces.append(Piece(text[at:stop]))
-    if stop < len(text):
-        pieces.append(Piece("…"))
-    return tuple(Piece(shown, piece.value) for piece in pieces if (shown := printable(piece.text)))

@@ -92,7 +92,7 @@ def label_by_llm(
     answers = client.ask(prompts, on_done)
     labels = []
     for (feature, found), prompt, answer in zip(wanted.items(), prompts, answers, strict=True):
-        content, reason = _parse(answer)
+        content, reason = parse_answer(answer)
         if content is not None:
             label, description, kind = (content.get(k) for k in ("label", "description", "kind"))
             if isinstance(label, str) and _clean(label):
@@ -128,7 +128,7 @@ def score_by_llm(
     prompts = [detection_prompt(labels[f], trials[f]) for f in features]
     scores, failures = {}, {}
     for feature, prompt, answer in zip(features, prompts, client.ask(prompts, on_done), strict=True):
-        content, reason = _parse(answer)
+        content, reason = parse_answer(answer)
         told = content.get("fires") if content is not None else None
         count = len(trials[feature])
         if content is not None and (
@@ -145,7 +145,7 @@ def score_by_llm(
     return scores, failures
 
 
-def _parse(answer: Answer) -> tuple[dict[str, Any] | None, str]:
+def parse_answer(answer: Answer) -> tuple[dict[str, Any] | None, str]:
     """Return the JSON object in an answer, which models like to fence, or the reason there is none."""
     if answer.text is None:
         return None, answer.error or "no answer"

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from saetext.evidence import printable
-from saetext.features.profile import Histogram, Piece, Profile, Related
-from saetext.report.terminal import _console, _finish, _many, _score, _text
+from saetext.features.profile import Histogram, Profile, Related
+from saetext.features.shading import Piece
+from saetext.report.console import finish, make_console, many, score_text, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,23 +42,23 @@ def render_found(
     rows : sequence of dict
         ``feature``, ``label``, ``score`` (likeness to the query), ``density`` and ``label_score``.
     console_width, color, encoding
-        As :func:`saetext.report.terminal.render_diff`.
+        As :func:`saetext.report.diff_text.render_diff`.
     notes : sequence of str
         Lines below the table.
     """
-    console = _console(console_width, color)
+    console = make_console(console_width, color)
     if rows:
-        console.print(_text("likeness feature  tokens  label", "dim"))
+        console.print(styled("likeness feature  tokens  label", "dim"))
     else:
-        console.print(_text("No label has one of these words."))
+        console.print(styled("No label has one of these words."))
     for row in rows:
-        line = _text(f"{row['score']:>8.2f} ", "dim")
+        line = styled(f"{row['score']:>8.2f} ", "dim")
         line.append(f"{row['feature']:>7} ").append(f"{_share(row['density']):>7}  ", "dim")
-        line.append(printable(row["label"]), "bold").append(_score(row["label_score"]), "dim")
+        line.append(printable(row["label"]), "bold").append(score_text(row["label_score"]), "dim")
         line.truncate(console.width, overflow="ellipsis")
         console.print(line)
     _print_notes(console, notes)
-    return _finish(console, encoding)
+    return finish(console, encoding)
 
 
 def render_profile(
@@ -65,10 +66,10 @@ def render_profile(
 ) -> str:
     """Return one feature as a compact page: label, histogram, contexts, and features like it.
 
-    Parameters are those of :func:`saetext.report.terminal.render_diff`. Words are shaded by activation;
+    Parameters are those of :func:`saetext.report.diff_text.render_diff`. Words are shaded by activation;
     without colours the strongest ones are marked «so».
     """
-    console = _console(console_width, color)
+    console = make_console(console_width, color)
     _print_heading(console, profile)
     if profile.histogram is not None:
         console.print()
@@ -80,15 +81,15 @@ def render_profile(
         if context.level != level:
             level = context.level
             console.print()
-            console.print(_text(LEVEL_NAMES[level], "bold"))
+            console.print(styled(LEVEL_NAMES[level], "bold"))
         words = _shaded(context.pieces, strongest, color)
         words.append(f"  {printable(context.document)}", "dim italic")
         for position, line in enumerate(words.wrap(console, console.width - 8)):
             margin = f"{'' if position else f'{context.value:.2f}':>6}  "
-            console.print(_text(margin, "dim").append_text(line))
+            console.print(styled(margin, "dim").append_text(line))
     _print_related(console, profile)
     _print_notes(console, profile.notes)
-    return _finish(console, encoding)
+    return finish(console, encoding)
 
 
 def facts(profile: Profile) -> list[str]:
@@ -98,7 +99,7 @@ def facts(profile: Profile) -> list[str]:
         lines.append(f"fires on {_share(profile.density)} of reference tokens")
     if profile.support is not None and profile.documents is not None:
         share = profile.support / max(profile.documents, 1)
-        here = f"present in {profile.support:,} of {_many(profile.documents, 'document')} ({_share(share)})"
+        here = f"present in {profile.support:,} of {many(profile.documents, 'document')} ({_share(share)})"
         if profile.support:
             here += f", on {_share(profile.token_density)} of all tokens"
         lines.append(here)
@@ -119,27 +120,27 @@ def provenance(profile: Profile) -> list[str]:
     if label.score is None:
         told.append("label not scored")
     else:
-        trials = f", {_many(label.trials, 'trial')}" if label.trials else ""
+        trials = f", {many(label.trials, 'trial')}" if label.trials else ""
         method = f" ({printable(label.score_method)}{trials})" if label.score_method else ""
-        told.append(f"label's score{_score(label.score)}{method}")
+        told.append(f"label's score{score_text(label.score)}{method}")
     return told
 
 
 def _print_heading(console: Console, profile: Profile) -> None:
-    console.print(_text(f"feature {profile.feature} of {printable(profile.of)}", "dim"))
-    title = _text(printable(profile.name), "bold")
+    console.print(styled(f"feature {profile.feature} of {printable(profile.of)}", "dim"))
+    title = styled(printable(profile.name), "bold")
     label = profile.label
-    title.append(_score(label.score if label else None), "dim")
+    title.append(score_text(label.score if label else None), "dim")
     console.print(title)
     if label is not None and label.description:
-        console.print(_text(printable(label.description)))
+        console.print(styled(printable(label.description)))
     if label is not None and label.top_words and label.source != "card":
-        console.print(_text(f"top words: {printable(', '.join(label.top_words))}", "dim"))
-    console.print(_text("; ".join(provenance(profile)), "dim"))
+        console.print(styled(f"top words: {printable(', '.join(label.top_words))}", "dim"))
+    console.print(styled("; ".join(provenance(profile)), "dim"))
     if told := facts(profile):
-        console.print(_text("; ".join(told)))
+        console.print(styled("; ".join(told)))
     if profile.page:
-        console.print(_text(profile.page, "dim"), soft_wrap=True)
+        console.print(styled(profile.page, "dim"), soft_wrap=True)
 
 
 def _print_histogram(console: Console, histogram: Histogram, blocks: str) -> None:
@@ -150,14 +151,14 @@ def _print_histogram(console: Console, histogram: Histogram, blocks: str) -> Non
     for line in reversed(range(_HEIGHT)):
         row = "".join(blocks[min(max(e - 8 * line, 0), 8)] for e in eighths)
         note = f"  most in one column: {most:,}" if line == _HEIGHT - 1 else ""
-        console.print(_text(f"  {row}").append(note, "dim"))
+        console.print(styled(f"  {row}").append(note, "dim"))
     low, high = f"{histogram.edges[0]:.2f}", f"{histogram.edges[-1]:.2f}"
     axis = f"  {low}{high.rjust(len(histogram.counts) - len(low))}  documents by its maximum"
-    console.print(_text(axis, "dim"))
+    console.print(styled(axis, "dim"))
 
 
 def _shaded(pieces: Sequence[Piece], strongest: float, color: bool) -> Text:
-    text = _text("")
+    text = styled("")
     pieces = [Piece(printable(piece.text), piece.value) for piece in pieces]
     for piece in pieces if color else _words(pieces):
         share = piece.value / strongest if strongest else 0.0
@@ -198,9 +199,9 @@ def _print_related(console: Console, profile: Profile) -> None:
     if lists:
         console.print()
     for position in range(max(map(len, lists), default=0)):
-        whole = _text("")
+        whole = styled("")
         for lines in lists:
-            cell = lines[position] if position < len(lines) else _text("")
+            cell = lines[position] if position < len(lines) else styled("")
             cell.truncate(room, overflow="ellipsis", pad=True)
             whole.append_text(cell).append("  ")
         console.print(whole)
@@ -209,17 +210,17 @@ def _print_related(console: Console, profile: Profile) -> None:
 def _list(title: str, measure: str, related: Sequence[Related]) -> list[Text]:
     if not related:
         return []
-    lines = [_text(title, "bold").append(f"  {measure}", "dim")]
+    lines = [styled(title, "bold").append(f"  {measure}", "dim")]
     for other in related:
-        line = _text(f"{other.likeness:>6.2f} {other.feature:>7}  ", "dim").append(printable(other.label))
-        lines.append(line.append(_score(other.label_score), "dim"))
+        line = styled(f"{other.likeness:>6.2f} {other.feature:>7}  ", "dim").append(printable(other.label))
+        lines.append(line.append(score_text(other.label_score), "dim"))
     return lines
 
 
 def _print_notes(console: Console, notes: Sequence[str]) -> None:
     for note in notes:
         console.print()
-        console.print(_text(f"Note: {printable(note)}", "italic"))
+        console.print(styled(f"Note: {printable(note)}", "italic"))
 
 
 def _share(value: float | None) -> str:

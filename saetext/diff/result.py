@@ -1,0 +1,136 @@
+"""What a diff returns. Not for: computing or drawing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from saetext.diff.design import Design
+from saetext.evidence import Example
+from saetext.result import Result
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from saetext.hypotheses import Hypothesis
+
+Names = tuple[str, str]
+
+#: Columns of the table, in this order; ``control_*`` and ``explained_by_control`` follow where there is one.
+COLUMNS = (
+    "feature", "label", "label_score", "n_a", "n_b", "rate_a", "rate_b", "diff", "ci_low", "ci_high",
+    "odds_ratio", "p", "q", "auc", "adjusted_diff", "adjusted_q", "explained_by_length", "diff_confirm",
+    "q_confirm", "confirmed", "group", "snippet_a", "snippet_b",
+    "auc_low", "auc_high", "adjusted_low", "adjusted_high", "adjusted_odds_ratio", "early_diff",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """What one kind of description finds: the reader's features, plain words, or counts of format.
+
+    Attributes
+    ----------
+    name : str
+        ``features``, ``words`` or ``format``.
+    tested, significant, confirmed : int
+        How many were tested, have q < .05, and hold on the half that was not used to find them.
+    auc : float or None
+        How well a linear model of the family, fitted on the first half, separates the sets on the second.
+    table : polars.DataFrame or None
+        As the result's table with ``term`` instead of feature and label; None for the features themselves.
+    """
+
+    name: str
+    tested: int
+    significant: int
+    confirmed: int
+    auc: float | None
+    table: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class NullCheck:
+    """How much is found when the labels A and B are shuffled, as many times as there are entries."""
+
+    significant: tuple[int, ...]
+    confirmed: tuple[int, ...]
+
+    def describe(self) -> str:
+        """Say it in one sentence."""
+        n = len(self.confirmed)
+        some = sum(c > 0 for c in self.confirmed)
+        mean = sum(self.significant) / n
+        return (
+            f"with the labels shuffled {n} times, {mean:.1f} features on average have q < .05, "
+            f"and {some} of {n} times any is confirmed"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DiffResult(Result):
+    """The features that were tested, confirmed ones first.
+
+    ``table`` has, a row a feature:
+
+    - ``feature``, ``label``, ``label_score``;
+    - ``n_a``, ``n_b``, the documents in which it is present, ``rate_a``, ``rate_b``, their share, and
+      ``diff``, which is ``rate_a - rate_b``, with its 95 % interval ``ci_low``, ``ci_high``;
+    - ``odds_ratio`` (may be infinite; of pairs those in A only by those in B only), ``p`` and the
+      Benjamini-Hochberg ``q`` over all features tested;
+    - ``auc``, how often a random document of A has it more strongly than one of B (ties half), with
+      ``auc_low``, ``auc_high``;
+    - ``adjusted_diff``, the difference between documents of the same length (Mantel-Haenszel over bins of
+      token count), with ``adjusted_low``, ``adjusted_high``, ``adjusted_q`` and ``adjusted_odds_ratio``;
+      ``explained_by_length``, which is "yes" if at least half of the difference goes away, "no", "not
+      separable" if the data cannot tell, null if there is no significant difference; ``early_diff``, the
+      difference within the first tokens that nearly all documents have;
+    - ``diff_confirm`` and ``q_confirm``, from the half of the data that was not used to find it, null if
+      it was not found on the first half; ``confirmed``;
+    - ``group``, the feature that leads its concept group (itself if alone);
+    - ``snippet_a`` and ``snippet_b``, the strongest example in each set with the word marked «so», null
+      where there is none.
+
+    Confirmed rows come first, then the other significant ones, each by size of the difference, then the rest
+    by p; members of a concept group follow their leader.
+
+    Attributes
+    ----------
+    evidence : mapping
+        Feature to its example in A and in B, for the rows that have snippets.
+    families : tuple of Family
+        What plain words and format counts find beside the features; empty where that was not asked for.
+    null : NullCheck or None
+        What is found with shuffled labels, where that was asked for.
+    hypotheses : tuple of Hypothesis
+        What a language model made of the findings, where that was asked for.
+    design : Design or None
+        Which rows were compared with which.
+    """
+
+    evidence: Mapping[int, tuple[Example | None, Example | None]] = field(default_factory=dict)
+    families: tuple[Family, ...] = ()
+    null: NullCheck | None = None
+    hypotheses: tuple[Hypothesis, ...] = ()
+    design: Design | None = None
+
+    @property
+    def names(self) -> Names:
+        """What the two sets are called."""
+        return self.params["a"], self.params["b"]
+
+    @property
+    def paired(self) -> bool:
+        """Whether the rows were paired one to one."""
+        return self.metrics["pairs"] is not None
+
+    @property
+    def n_significant(self) -> int:
+        """Number of features with q < .05, shown or not."""
+        return int(self.metrics["significant"])
+
+    @property
+    def n_confirmed(self) -> int:
+        """Number of features that were confirmed, shown or not."""
+        return int(self.metrics["confirmed"])

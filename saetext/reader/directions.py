@@ -1,0 +1,45 @@
+"""Decoder directions of a corpus's SAE where they lie on this machine, without loading torch.
+
+Not for: encoding; :mod:`saetext.reader.weights` loads whole SAEs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.cache import file_sha256
+from saetext.spec import ReaderSpec
+
+
+def decoder_of(spec: ReaderSpec, tap: str) -> NDArray[np.float32] | None:
+    """Return float32[d_sae, d_in], the decoder of a tap; None where it is not here or cannot be read so.
+
+    The embedded reader's weights come with the package, a local SAE's lie in its directory. A file with
+    another checksum than the one that made the corpus is not used.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    names = [t.name for t in spec.taps]
+    saes = list(spec.source.get("saes") or [])
+    kind = spec.source.get("kind")
+    if kind == "embedded":
+        from saetext.reader import embedded
+
+        home = Path(embedded.__file__).parent
+    elif kind == "local" and names.index(tap) < len(saes):
+        home = Path(str(saes[names.index(tap)]))
+    else:
+        return None
+    path = home / "sae_weights.safetensors"
+    expected = spec.tap(tap)
+    try:
+        if file_sha256(path) != expected.weights_sha256:
+            return None
+        with safe_open(path, framework="np") as file:
+            decoder = np.asarray(file.get_tensor("W_dec"), np.float32)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+    return decoder if decoder.shape[0] == expected.d_sae else None

@@ -1,0 +1,99 @@
+"""What every text report shares: a console of a given width, bars, numbers, and output a terminal can show.
+
+Not for: any report itself.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+NARROWEST, WIDEST = 40, 200
+COLORS = ("cyan", "magenta")  # of A and of B
+INDENT = 2
+LABEL = 60  # widest label; beyond that the eye loses the line
+# What a terminal that lacks a character gets instead, one column each.
+_PLAIN = {
+    "█": "#", "▌": "#", "▐": "#", "│": "|", "─": "-", "…": "~", "«": "[", "»": "]", "↵": "/", "␣": "_",
+    "−": "-", "–": "-", "≥": ">", "’": "'", "‘": "'", "“": '"', "”": '"', "✓": "*", "░": ".", "▒": ":",
+    "▓": "+",
+}  # fmt: skip
+
+
+def bar(share: float, arm: int) -> str:
+    """Draw -1..1 around a middle line, in steps of half a column."""
+    halves = round(abs(share) * arm * 2)
+    full, half = divmod(halves, 2)
+    if share < 0:
+        return f"{'▐' * half + '█' * full:>{arm}}│{'':<{arm}}"
+    return f"{'':>{arm}}│{'█' * full + '▌' * half:<{arm}}"
+
+
+def score_text(score: float | None) -> str:
+    """Return a label's score as `` .87``; nothing where it was not scored."""
+    return "" if score is None else f" {score:.2f}".replace("0.", ".")
+
+
+def probability(value: float) -> str:
+    """Return a p or q in at most six characters."""
+    if value >= 0.9995:
+        return "1"
+    if value >= 0.001:
+        return f"{value:.3f}"[1:]
+    return "<1e-99" if value < 1e-99 else f"{value:.0e}"
+
+
+def many(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where that is right."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def styled(content: str, style: str = "") -> Text:
+    """Return text that is never parsed as markup."""
+    from rich.text import Text
+
+    text = Text()  # append, so that the style covers the words alone and not what is added later
+    text.append(content, style or None)
+    return text
+
+
+def make_console(width: int, color: bool) -> Console:
+    """Return a console that writes into memory."""
+    from rich.console import Console
+
+    return Console(
+        file=io.StringIO(),
+        width=min(max(width, NARROWEST), WIDEST),
+        force_terminal=color,
+        color_system="256" if color else None,
+        no_color=not color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+
+
+def finish(console: Console, encoding: str) -> str:
+    """Return what was printed, in characters that ``encoding`` has."""
+    assert isinstance(console.file, io.StringIO)
+    text = "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+    try:
+        text.encode(encoding)
+    except (LookupError, UnicodeEncodeError):
+        return "".join(_encodable(character, encoding) for character in text)
+    return text
+
+
+def _encodable(character: str, encoding: str) -> str:
+    try:
+        character.encode(encoding)
+    except LookupError:
+        return _encodable(character, "ascii")
+    except UnicodeEncodeError:
+        return _PLAIN.get(character, "?")
+    return character
