@@ -451,6 +451,19 @@ def test_diff_as_json_csv_and_parquet(corpora: tuple[str, str]) -> None:
     assert len(every["rows"]) == every["metrics"]["tested"] > 20
 
 
+def test_diff_writes_a_report(corpora: tuple[str, str]) -> None:
+    done = saetext("diff", *corpora, "--html", "réport 1.html", "--null", "2", "--top", "5")
+    assert done.code == 0 and "wrote réport 1.html" in done.err and "shuffled 2 times" in done.out
+    page = Path("réport 1.html").read_text("utf-8")
+    assert "How a and b differ" in page and "default-src 'none'" in page
+    assert "exists already" in saetext("diff", *corpora, "--html", "réport 1.html").error
+    several = saetext("diff", "a.corpus", "--by", "topic", "--html", "sets.html", "--json", "--no-plain")
+    assert several.code == 0 and json.loads(several.out)["kind"] == "diff"  # topic has two values
+    three = saetext("diff", "a.corpus", "--by", "prompt_id=1,2,3", "--html", "three.html")
+    assert three.code == 0 and "3 sets, each against the others" in three.out
+    assert "How 3 sets differ" in Path("three.html").read_text("utf-8")
+
+
 def test_diff_by_a_column_and_where(corpora: tuple[str, str]) -> None:
     by = json.loads(saetext("diff", "a.corpus", "--by", "topic=b,a", "--json").out)
     assert (by["params"]["a"], by["params"]["b"]) == ("b", "a")

@@ -47,9 +47,8 @@ def demo(
     _step("How do the two sets of answers differ?", shlex.join(compare))
     diff(files, pair_on="prompt_id", top=15, html=page)
     corpus = shlex.quote(f"{files[0]}.corpus")
-    note(
-        f"\nThe corpora and the report are in {output}/: open {page}. Try: saetext show {corpus} cooking-01-gentle"
-    )
+    note(f"\nThe corpora are in {output}/, and the report: open {page}")
+    note(f"Try: saetext show {corpus} cooking-01-gentle")
 
 
 def _copies(output: Path) -> list[Path]:

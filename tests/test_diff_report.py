@@ -1,0 +1,181 @@
+"""From a diff to its page, its terminal text and its hypotheses: examples, sentences, documents set aside."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import openai._base_client
+import polars as pl
+import pytest
+from chat_server import chat_server
+from test_diff import D_SAE, MemoryCorpus, random_present
+
+from saetext.diff import diff, diff_sets
+from saetext.diff.examples import examples
+from saetext.diff.judged import diff_with_hypotheses
+from saetext.errors import EndpointError
+from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.llm import ChatClient
+from saetext.report.diff_page import render_diff_page
+from saetext.report.diff_text import render_diff, render_sets
+from saetext.report.gathering import diff_page, sets_page
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.001)
+
+
+def two_sets(n: int = 120, paired: bool = True, hostile: str = "") -> tuple[MemoryCorpus, MemoryCorpus]:
+    """Feature 3 is frequent in A, 7 in B; every text ends with its own number."""
+    rng = np.random.default_rng(3)
+    rates_a, rates_b = np.full(D_SAE, 0.3), np.full(D_SAE, 0.3)
+    rates_a[3], rates_b[7] = 0.8, 0.8
+    sets = []
+    for name, rates in (("a", rates_a), ("b", rates_b)):
+        meta = {"prompt_id": list(range(n))} if paired else {}
+        corpus = MemoryCorpus(random_present(rng, n, rates), meta, block=50)
+        corpus.texts = [f"{text} {hostile}{name}{i}" for i, text in enumerate(corpus.texts)]
+        corpus.frame = corpus.frame.with_columns(pl.Series("text", corpus.texts))
+        sets.append(corpus)
+    return sets[0], sets[1]
+
+
+LABELS = FeatureLabels.from_rows(
+    [FeatureLabel(3, f"threes {HOSTILE}", f"about three {HOSTILE}"), FeatureLabel(7, "sevens")],
+    {"d_sae": D_SAE, "weights_sha256": "w", "sae": "tiny"},
+)
+
+
+def test_examples_of_pairs_show_the_set_that_has_more_and_its_partner():
+    a, b = two_sets()
+    result = diff(a, b)
+    found = examples((a, b), "main", result.design, {3: 0.5, 7: -0.5}, 4)
+    for feature, lead in ((3, 0), (7, 1)):
+        assert len(found[feature]) == 4
+        for pair in found[feature]:
+            mine, other = pair[lead], pair[1 - lead]
+            assert mine.row == other.row and mine.set == lead and other.set == 1 - lead
+            assert (a, b)[lead].present[mine.row][feature] == (mine.value, mine.peak)
+            assert feature not in (a, b)[1 - lead].present[other.row] and other.peak == -1
+    values = [pair[0].value for pair in found[3]]
+    assert values == sorted(values, reverse=True) and values[0] == 5
+
+
+def test_examples_without_pairs_are_the_strongest_of_each_set():
+    a, b = two_sets(paired=False)
+    result = diff(a, b)
+    [first, *_] = examples((a, b), "main", result.design, {3: 0.5}, 2)[3]
+    assert first[0].value == 5 == first[1].value and first[0].set == 0 and first[1].set == 1
+    assert examples((a, b), "main", result.design, {}, 2) == {}
+
+
+def test_the_page_of_a_diff():
+    a, b = two_sets(hostile=HOSTILE)
+    result = diff(a, b, names=(f"gentle {HOSTILE}", "brisk"), labels=LABELS, plain=True, null=2)
+    page = diff_page(result, (a, b), LABELS)
+    assert [f.row["feature"] for f in page.findings[:2]] in ([3, 7], [7, 3])
+    told = " ".join(page.summary)
+    assert "120 pairs on prompt_id" in told and "threes" in told and "AUC" in told
+    assert "strongest word" in page.shading and page.tables[0].rows[0][0] == "features"
+    three = next(f for f in page.findings if f.row["feature"] == 3)
+    assert len(three.examples) == 3 and "about three" in three.description
+    shaded = [p for p in three.examples[0].a.pieces if p.strength > 0]
+    assert len(shaded) == 1 and shaded[0].strength == 1
+    html = render_diff_page(page)
+    assert "<script>alert" not in html and "&lt;script&gt;alert(1)" in html and "\x1b" not in html
+    visible = re.sub(r"(?s)<(style|script)\b.*?</\1>", "", html)
+    assert not re.search(r"\b(None|nan|inf)\b", visible)
+    text = render_diff(result, 100)
+    assert "what finds it" in text and "with the labels shuffled 2 times" in " ".join(text.split())
+
+
+def test_the_page_and_text_of_several_sets():
+    rng = np.random.default_rng(4)
+    sets = []
+    for number in range(3):
+        rates = np.full(D_SAE, 0.3)
+        rates[number] = 0.9
+        sets.append(MemoryCorpus(random_present(rng, 100, rates), block=50))
+    result = diff_sets(sets, names=("x", HOSTILE, "z"))
+    text = render_sets(result, 80)
+    assert "3 sets, each against the others" in text and "\x1b" not in text
+    assert all(len(line) <= 80 for line in text.splitlines()) and "9*" in text
+    page = sets_page(result, FeatureLabels.from_rows([], {}))
+    assert page.heat_map and page.heat_map.sets[0] == "x" and len(page.heat_map.values) >= 3
+    html = render_diff_page(page)
+    assert "<script>alert" not in html and not re.search(r">(None|nan)<", html)
+
+
+def answers(user: str, n: int) -> str:
+    """Propose two hypotheses; the judge holds the first for documents of A alone."""
+    if "<finding" in user:
+        return json.dumps(
+            {
+                "hypotheses": [
+                    {"text": "speaks of three", "more_in": "A", "findings": [1]},
+                    {"text": "is polite", "more_in": "B", "findings": [2]},
+                ]
+            }
+        )
+    three = "speaks of three" in user
+    return json.dumps({"holds": bool(re.search(r" a\d+\s*</document>", user)) if three else n % 2 == 0})
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_hypotheses_are_judged_on_documents_that_nothing_else_saw(paired):
+    a, b = two_sets(200, paired)
+    estimates = []
+    with chat_server(answers) as server:
+        client = ChatClient(server.url, "tiny", api_key="k")
+        result = diff_with_hypotheses(
+            a, b, client, names=("left", "right"), judged=30, on_estimate=estimates.append
+        )
+        asked = [body["messages"][-1]["content"] for body in server.requests]
+    proposing, judging = asked[0], asked[1:]
+    judged = {re.search(r" ([ab]\d+)\s*</document>", text)[1] for text in judging}
+    assert len(judged) == 60 and len(judging) == 120 and estimates[0].requests >= 120
+    assert all(not re.search(rf"\b{name}\b", proposing) for name in judged)
+    assert result.metrics["compared_a"] == 170 == result.metrics["compared_b"]
+    live = {f"{'ab'[i // 200]}{i % 200}" for i in np.flatnonzero(result.design.side >= 0)}
+    assert live.isdisjoint(judged)
+    first, second = result.hypotheses
+    assert first.verified and (first.x_a, first.n_a, first.x_b, first.n_b) == (30, 30, 0, 30)
+    assert not second.verified and first.features
+    assert result.metrics["judge"]["documents"] == [30, 30] and result.metrics["judge"]["not_judged"] == 0
+    assert "speaks of three" in render_diff(result, 100)
+    assert "Hypotheses" in render_diff_page(diff_page(result, (a, b), LABELS))
+    json.loads(result.to_json(), parse_constant=pytest.fail)
+
+
+def test_a_judge_that_fails_is_counted():
+    a, b = two_sets(200)
+
+    def behave(user: str, n: int):
+        if "<finding" in user:
+            return answers(user, n)
+        return "I would rather not say" if " b" in user[-400:] and n % 3 == 0 else answers(user, n)
+
+    with chat_server(behave) as server:
+        result = diff_with_hypotheses(a, b, ChatClient(server.url, "tiny", api_key="k"), judged=20)
+    failed = sum(h.failures for h in result.hypotheses)
+    assert failed == result.metrics["judge"]["not_judged"] > 0
+    assert any(f"{failed} judgements failed" in note for note in result.notes)
+    assert all(h.n_a <= 20 for h in result.hypotheses)
+
+
+def test_nothing_confirmed_asks_for_nothing_and_a_dead_endpoint_is_one_line():
+    rng = np.random.default_rng(5)
+    a, b = (MemoryCorpus(random_present(rng, 60, 0.4)) for _ in range(2))
+    with chat_server(answers) as server:
+        result = diff_with_hypotheses(a, b, ChatClient(server.url, "tiny", api_key="k"))
+        assert not server.requests and "no hypotheses were asked for" in result.notes[-1]
+    c, d = two_sets()
+    with pytest.raises(EndpointError) as caught:
+        diff_with_hypotheses(c, d, ChatClient("http://127.0.0.1:9/v1", "tiny", api_key="k"))
+    assert "\n" not in str(caught.value)
