@@ -84,7 +84,7 @@ def draw(folder: Path) -> None:
 
     from saetext.corpus import Corpus
     from saetext.diff import diff
-    from saetext.report.terminal import render_diff
+    from saetext.report.diff_text import render_diff
 
     a, b = (Corpus.open(folder / "examples" / f"{name}.jsonl.corpus") for name in ("gentle", "brisk"))
     result = diff(a, b, pair_on="prompt_id", names=("gentle", "brisk"), top=10)
@@ -96,6 +96,19 @@ def draw(folder: Path) -> None:
         title="saetext diff examples/gentle.jsonl examples/brisk.jsonl --pair-on prompt_id",
         unique_id="saetext-diff",
     )
+
+
+def photograph(folder: Path) -> None:
+    """Take the picture of the report with headless Chromium, where there is one."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    page = folder / "report.html"
+    if browser is None or not page.exists():
+        print("no browser: the picture of the report stays as it was")
+        return
+    target = ROOT / "docs" / "images" / "report.png"
+    options = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"]
+    options += [f"--user-data-dir={folder / '.browser'}", "--window-size=1100,1500", f"--screenshot={target}"]
+    subprocess.run([browser, *options, page.as_uri()], check=True, capture_output=True)
 
 
 def main() -> None:
@@ -117,6 +130,7 @@ def main() -> None:
                     page.write_text(new, "utf-8")
         if not check:
             draw(folder)
+            photograph(folder)
     print(("stale: " if check else "rewritten: ") + (", ".join(stale) or "none"))
     raise SystemExit(bool(stale) and check)
 

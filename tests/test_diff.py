@@ -130,7 +130,14 @@ def check_order(table: pl.DataFrame) -> None:
     def key(row: dict) -> tuple:
         size, unconfirmed = -abs(row["diff"]), not row["confirmed"]
         found = row["confirmed"] or row["q"] < 0.05
-        return (unconfirmed, not found, *((size, row["p"]) if found else (row["p"], size)), row["feature"])
+        explained = found and row["explained_by_length"] == "yes"
+        return (
+            unconfirmed,
+            not found,
+            explained,
+            *((size, row["p"]) if found else (row["p"], size)),
+            row["feature"],
+        )
 
     rows = [row for row in table.to_dicts() if row["group"] == row["feature"]]
     assert [row["feature"] for row in rows] == [row["feature"] for row in sorted(rows, key=key)]

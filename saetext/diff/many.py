@@ -45,7 +45,7 @@ class SetsResult(Result):
     rate less the mean and the maximum of the other sets' rates; ``group``; ``snippet``.
 
     Rows that are confirmed come first, then other significant ones, each by size of the chosen difference
-    (``params["against"]``).
+    (``params["against"]``) and those that length explains last.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ def diff_sets(
     controls = [control] if isinstance(control, str) else list(control or ())
     owner = np.repeat(np.arange(len(sets)), [c.n_documents for c in sets])
     done: list[Compared] = []
-    notes: dict[str, None] = {}
+    told: dict[str, list[str]] = {}
     for number, label in enumerate(names):
         say(f"comparing {label} with the others")
         side = np.where(owner == number, 0, 1).astype(np.int8)
@@ -133,15 +133,18 @@ def diff_sets(
         if sample is not None:
             design = sampled(design, sample, seed)
         done.append(compare(sets, name, design, names, controls=controls, min_support=min_support))
-        notes |= dict.fromkeys(f"{label}: {note}" if len(sets) > 2 else note for note in design.notes)
+        for note in design.notes:
+            told.setdefault(note, []).append(label)
     table, features, rates = _long(done, owner, names)
     q = stats.benjamini_hochberg(table["p"])
     table["q"] = q
     size = table[{"union": "diff", "mean": "diff_mean", "max": "diff_max"}[against]]
     ranked = np.maximum(size, 0) if against == "max" else np.abs(size)
+    notes = [n if len(which) == len(sets) else f"{', '.join(which)}: {n}" for n, which in told.items()]
     found = (q < ALPHA) | table["confirmed"]
-    at = np.lexsort((table["feature"], np.where(found, table["p"], -ranked),
-                     np.where(found, -ranked, table["p"]), ~found, ~table["confirmed"]))  # fmt: skip
+    explained = found & (table["explained_by_length"] == "yes")
+    by_size, by_p = np.where(found, -ranked, table["p"]), np.where(found, table["p"], -ranked)
+    at = np.lexsort((table["feature"], by_p, by_size, explained, ~found, ~table["confirmed"]))
     say("grouping")
     leaders = _leaders(done[0], sets, at, table, found, seed)
     at, leaders, n_findings = _arranged(at, leaders, table, top)

@@ -92,8 +92,8 @@ class DiffResult(Result):
     - ``snippet_a`` and ``snippet_b``, the strongest example in each set with the word marked «so», null
       where there is none.
 
-    Confirmed rows come first, then the other significant ones, each by size of the difference, then the rest
-    by p; members of a concept group follow their leader.
+    Confirmed rows come first, then the other significant ones, each by size of the difference and those that
+    length explains last, then the rest by p; members of a concept group follow their leader.
 
     Attributes
     ----------

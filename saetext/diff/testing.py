@@ -266,13 +266,14 @@ def _adjusted(
 def order(columns: dict[str, NDArray[Any]], features: Ints) -> Ints:
     """Return the order of the rows: confirmed, significant, others.
 
-    The first two by size of the difference, the others by p, since among those a large difference is mostly
-    noise.
+    The first two by size of the difference, those that length explains last; the others by p, since among
+    those a large difference is mostly noise.
     """
     significant, size, p = columns["q"] < ALPHA, np.abs(columns["diff"]), columns["p"]
     found = significant | columns["confirmed"]
-    keys = (features, np.where(found, p, -size), np.where(found, -size, p), ~found, ~columns["confirmed"])
-    return np.lexsort(keys)
+    explained = found & (columns["explained_by_length"] == "yes")
+    by_size, by_p = np.where(found, -size, p), np.where(found, p, -size)
+    return np.lexsort((features, by_p, by_size, explained, ~found, ~columns["confirmed"]))
 
 
 def _count(by_half: Ints, side: int, half: int | None) -> Ints:

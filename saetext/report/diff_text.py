@@ -191,6 +191,9 @@ def _print_rows(
         before = rows[position - 1] if position else None
         if not significant and (before is None or before["q"] < ALPHA or before["confirmed"]):
             console.print(styled("── not significant (q ≥ .05) ".ljust(width, "─"), "dim"))
+        explained = significant and row["explained_by_length"] == "yes"
+        if explained and position and before is not None and before["explained_by_length"] != "yes":
+            console.print(styled("── explained by length ".ljust(width, "─"), "dim"))
         style = COLORS[row["diff"] < 0] if significant else "dim"
         cells = [(bar(row["diff"] / scale, arm), style), (f"{100 * row['diff']:+5.1f}", style)]
         if interval:
