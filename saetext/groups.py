@@ -15,8 +15,9 @@ from saetext.protocols import CorpusLike, Ints
 
 MOST = 1000  # features that are grouped; later ones stay alone
 SAMPLE = 6000  # documents of each set that are looked at
-ALIKE = 0.5  # phi of presence from which on two features are one concept
-RELATED = 0.25  # phi from which on they are, if they share their words or direction as well
+ALIKE = 0.45  # phi of presence from which on two features are one concept
+SAME_WORDS = 0.15  # phi from which on they are, if they peak on the same words as well
+SAME_DIRECTION = 0.25  # phi from which on they are, if their decoder directions are similar as well
 SHARED = 0.5  # share of common documents in which both peak on the same word, or cosine of the decoders
 
 
@@ -39,10 +40,10 @@ def concept_groups(
 ) -> Ints:
     """Group features under the first of their kind.
 
-    Two features are one concept where phi of their presence *within* the selections is at least 0.5, or at
-    least 0.25 and they peak on the same word in half of the documents they share, or their decoder
-    directions have a cosine of 0.5. A feature joins the first feature before it that it is one concept with
-    and that leads a group; members are not followed further, so groups do not chain.
+    Two features are one concept where phi of their presence *within* the selections is at least 0.45, or at
+    least 0.15 and they peak on the same word in half of the documents they share, or at least 0.25 and their
+    decoder directions have a cosine of 0.5. A feature joins the first before it that it is one concept with and
+    that leads a group; members are not followed further, so groups do not chain.
 
     Parameters
     ----------
@@ -68,16 +69,16 @@ def concept_groups(
     few = features[:MOST]
     if len(few) < 2:
         return leaders
-    together, alone, peaks = _presence(selections, tap, few, np.random.default_rng(seed))
-    scale = np.sqrt(np.outer(alone, alone))
-    phi = np.divide(together, scale, out=np.zeros(together.shape), where=scale > 0)
+    phi, words = _alike(selections, tap, few, np.random.default_rng(seed))
     same = phi >= ALIKE
-    for i, j in np.argwhere(np.triu((phi >= RELATED) & ~same, 1)):
-        close = decoder is not None and _cosine(decoder[few[i]], decoder[few[j]]) >= SHARED
-        if close or _same_words(peaks, int(i), int(j)) >= SHARED:
-            same[i, j] = same[j, i] = True
     if sign is not None:
         same &= np.equal.outer(sign[:MOST], sign[:MOST])
+        phi = np.where(np.equal.outer(sign[:MOST], sign[:MOST]), phi, 0)
+    same |= (phi >= SAME_WORDS) & (words >= SHARED)
+    if decoder is not None:
+        rows = decoder[few]
+        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+        same |= (phi >= SAME_DIRECTION) & (rows @ rows.T >= SHARED)
     leads: list[int] = []
     for i in range(len(few)):
         found = next((lead for lead in leads if same[lead, i]), None)
@@ -88,47 +89,49 @@ def concept_groups(
     return leaders
 
 
-def _presence(
+def _alike(
     selections: Sequence[Selection], tap: str, features: Ints, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[NDArray[np.int32]]]:
-    """Return pooled within-set covariances, variances, and by set the ordinal of each peak (-1: absent)."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return phi of presence within the selections, and the share of common documents with one peak."""
+    from saetext.stats.kernels import count_close
+
     k = len(features)
     place = np.full(int(features.max()) + 1, -1)
     place[features] = np.arange(k)
-    covariance, variance = np.zeros((k, k)), np.zeros(k)
-    peaks = []
+    covariance, variance, both = np.zeros((k, k)), np.zeros(k), np.zeros((k, k))
+    close = np.zeros((k, k), np.int64)
     for selection in selections:
-        rows = selection.rows
-        chosen = np.sort(rng.permutation(rows)[:SAMPLE]) if len(rows) > SAMPLE else np.sort(rows)
-        table = np.full((len(chosen), k), -1, np.int32)
-        start = 0
-        for block in selection.corpus.rows(tap):
-            low, high = np.searchsorted(chosen, (start, start + len(block)))
-            part = block.take(chosen[low:high] - start)
-            known = part.feature < len(place)
-            slot = np.where(known, place[np.where(known, part.feature, 0)], -1)
-            owner = np.repeat(np.arange(low, high), np.diff(part.indptr))
-            keep = slot >= 0
-            table[owner[keep], slot[keep]] = part.peak[keep]
-            start += len(block)
-        peaks.append(table)
-        present = (table >= 0).astype(np.float32)
-        if len(present):
-            mean = present.mean(0, dtype=np.float64)
-            covariance += (present.T @ present).astype(np.float64) - len(present) * np.outer(mean, mean)
-            variance += len(present) * mean * (1 - mean)
-    return covariance, variance, peaks
+        peak = _peaks(selection, tap, place, k, rng)
+        if not len(peak):
+            continue
+        present = (peak >= 0).astype(np.float32)
+        mean = present.mean(0, dtype=np.float64)
+        together = (present.T @ present).astype(np.float64)
+        both += together
+        covariance += together - len(peak) * np.outer(mean, mean)
+        variance += len(peak) * mean * (1 - mean)
+        count_close(peak, close)
+    scale = np.sqrt(np.outer(variance, variance))
+    phi = np.divide(covariance, scale, out=np.zeros((k, k)), where=scale > 0)
+    close += close.T
+    return phi, np.divide(close, both, out=np.zeros((k, k)), where=both > 0)
 
 
-def _same_words(peaks: Sequence[NDArray[np.int32]], i: int, j: int) -> float:
-    """Return the share of the documents with both features in which they peak within a token."""
-    both = close = 0
-    for table in peaks:
-        together = (table[:, i] >= 0) & (table[:, j] >= 0)
-        both += int(together.sum())
-        close += int((np.abs(table[together, i] - table[together, j]) <= 1).sum())
-    return close / both if both else 0.0
-
-
-def _cosine(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
-    return float(x @ y / max(float(np.linalg.norm(x) * np.linalg.norm(y)), 1e-30))
+def _peaks(
+    selection: Selection, tap: str, place: Ints, k: int, rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """Return int32[documents, k]: where each feature peaks in a sample of documents, -1: absent."""
+    rows = selection.rows
+    chosen = np.sort(rng.permutation(rows)[:SAMPLE]) if len(rows) > SAMPLE else np.sort(rows)
+    table = np.full((len(chosen), k), -1, np.int32)
+    start = 0
+    for block in selection.corpus.rows(tap):
+        low, high = np.searchsorted(chosen, (start, start + len(block)))
+        part = block.take(chosen[low:high] - start)
+        known = part.feature < len(place)
+        slot = np.where(known, place[np.where(known, part.feature, 0)], -1)
+        owner = np.repeat(np.arange(low, high), np.diff(part.indptr))
+        keep = slot >= 0
+        table[owner[keep], slot[keep]] = part.peak[keep]
+        start += len(block)
+    return table

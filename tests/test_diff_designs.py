@@ -21,7 +21,7 @@ from saetext.diff.null import shuffled
 from saetext.diff.strata import bins, crossed, overlap
 from saetext.diff.testing import ALPHA
 from saetext.errors import InputError
-from saetext.groups import Selection, concept_groups
+from saetext.groups import Selection, _alike, concept_groups
 
 
 def keyed(rows, keys, column="prompt_id", **more) -> MemoryCorpus:
@@ -327,6 +327,27 @@ def test_features_that_are_one_concept_are_one_finding():
     assert one["feature"][0] == leader[0] and result.table["group"][:4].n_unique() <= 2
     cut = diff(MemoryCorpus(rows(0.7)), MemoryCorpus(rows(0.3)), top=1)
     assert cut.table["group"].n_unique() == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(present_sets(2, 25), present_sets(2, 25))
+def test_likeness_equals_counting(rows_a, rows_b):
+    """Phi within the sets, and the share of common documents in which both peak within a token."""
+    sets = [MemoryCorpus(rows_a), MemoryCorpus(rows_b)]
+    selections = [Selection(c, np.arange(c.n_documents)) for c in sets]
+    features = np.arange(D_SAE)
+    phi, words = _alike(selections, "main", features, np.random.default_rng(0))
+    has = [np.array([[float(f in row) for f in features] for row in rows]) for rows in (rows_a, rows_b)]
+    centred = np.concatenate([h - h.mean(0) for h in has])
+    variance = (centred**2).sum(0)
+    for i in range(D_SAE):
+        for j in range(i + 1, D_SAE):
+            scale = math.sqrt(variance[i] * variance[j])
+            expected = centred[:, i] @ centred[:, j] / scale if scale > 1e-9 else 0.0
+            assert phi[i, j] == pytest.approx(expected, abs=1e-5)
+            both = [row for row in rows_a + rows_b if i in row and j in row]
+            close = sum(abs(row[i][1] - row[j][1]) <= 1 for row in both)
+            assert words[i, j] == words[j, i] == (close / len(both) if both else 0)
 
 
 def test_groups_do_not_chain():

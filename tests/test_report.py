@@ -220,7 +220,9 @@ def test_table_says_what_it_is():
     row = make_result().table.to_dicts()[0]
     assert f"{100 * row['diff']:+.1f}" in lines[first] and f"{100 * row['rate_a']:.1f}" in lines[first]
     assert "1e-12" in lines[first] and lines[first + 1].startswith("  A a few words before «so» and")
-    assert lines[first + 2].startswith("  B a few") and lines[first + 6] == "  B –"  # after the line that says what length explains
+    assert (
+        lines[first + 2].startswith("  B a few") and lines[first + 6] == "  B –"
+    )  # after the line that says what length explains
     divider = next(i for i, line in enumerate(lines) if "not significant" in line)
     assert [line.startswith("perhaps") for line in lines[:divider]].count(True) == 2  # q of rows: 0, .04, .08
 

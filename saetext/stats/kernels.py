@@ -302,6 +302,28 @@ def rank_effects(
         auc[f], variance[f] = theta, max(total, 0.0)
 
 
+@njit(cache=True, nogil=True)
+def count_close(peak: NDArray[np.int32], close: Ints) -> None:
+    """Add to ``close[i, j]``, i < j, the rows in which features i and j peak within a token of each other.
+
+    ``peak`` is [rows, features], -1 where a feature is absent.
+    """
+    n, k = peak.shape
+    present = np.empty(k, np.int64)
+    at = np.empty(k, np.int32)
+    for r in range(n):
+        m = 0
+        for f in range(k):
+            if peak[r, f] >= 0:
+                present[m] = f
+                at[m] = peak[r, f]
+                m += 1
+        for x in range(m):
+            for y in range(x + 1, m):
+                if -1 <= at[x] - at[y] <= 1:
+                    close[present[x], present[y]] += 1
+
+
 def over_features(work: Any, n_features: int, threads: int) -> None:
     """Call ``work(low, high)`` for ranges that cover all features, in threads."""
     from concurrent.futures import ThreadPoolExecutor
