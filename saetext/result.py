@@ -6,13 +6,17 @@ table to :mod:`saetext.report.tables`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from saetext.labels import FeatureLabels
+    from saetext.protocols import CorpusLike
+    from saetext.reader.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,28 @@ class Result:
         from saetext.report import tables
 
         return tables.to_csv(self)
+
+    def to_html(
+        self,
+        path: str | Path,
+        sets: Sequence[CorpusLike],
+        *,
+        labels: FeatureLabels | None = None,
+        reader: Reader | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the result as one self-contained page and return the path.
+
+        Parameters are those of :func:`saetext.report.pages.write_page`.
+
+        Raises
+        ------
+        InputError
+            If there is no page for this kind of result, or the file exists or cannot be written.
+        """
+        from saetext.report.pages import write_page
+
+        return write_page(self, path, sets, labels=labels, reader=reader, overwrite=overwrite)
 
     def to_parquet(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the table as Parquet, whole or not at all, and return the path.

@@ -123,8 +123,8 @@ def answers(user: str, n: int) -> str:
                 ]
             }
         )
-    three = "speaks of three" in user
-    return json.dumps({"holds": bool(re.search(r" a\d+\s*</document>", user)) if three else n % 2 == 0})
+    side, number = re.search(r" ([ab])(\d+)\s*</document>", user).groups()
+    return json.dumps({"holds": side == "a" if "speaks of three" in user else int(number) % 2 == 0})
 
 
 @pytest.mark.parametrize("paired", [True, False])

@@ -243,18 +243,14 @@ def _with_origin(found: Any, column: str, where: str | None) -> Any:
 
 
 def _write_page(found: Any, opened: list[Any], labels: Any, path: Path, device: str, dtype: str) -> None:
-    from saetext.report.diff_page import render_diff_page
-    from saetext.report.gathering import diff_page, sets_page
-    from saetext.report.tables import write_text
+    from saetext.report.pages import write_page
 
+    reader = None
     if found.kind == "diff":
         with telling("loading the reader"):
             reader = _reader(opened[0], device, dtype)
-        with counting_bar("reading the examples") as show:
-            page = diff_page(found, opened, labels, reader=reader, on_done=show)
-    else:
-        page = sets_page(found, labels)
-    write_text(path, render_diff_page(page))
+    with counting_bar("reading the examples") as show:
+        write_page(found, path, opened, labels=labels, reader=reader, on_done=show)
     note(f"wrote {path}")
 
 

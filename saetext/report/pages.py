@@ -1,0 +1,67 @@
+"""Write a result as one self-contained HTML file.
+
+Not for: what is on it (:mod:`saetext.report.gathering`) or how it looks (:mod:`saetext.report.diff_page`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saetext.diff import DiffResult, SetsResult
+from saetext.errors import InputError
+from saetext.known_labels import labels_for
+from saetext.labels import FeatureLabels
+from saetext.protocols import CorpusLike
+from saetext.report.diff_page import render_diff_page
+from saetext.report.gathering import diff_page, sets_page
+from saetext.report.tables import write_text
+from saetext.result import Result
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+
+
+def write_page(
+    result: Result,
+    path: str | Path,
+    sets: Sequence[CorpusLike],
+    *,
+    labels: FeatureLabels | None = None,
+    reader: Reader | None = None,
+    overwrite: bool = False,
+    on_done: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write the report of a diff, whole or not at all, and return its path.
+
+    Parameters
+    ----------
+    result : DiffResult or SetsResult
+        What to report.
+    path : path
+        The file.
+    sets : sequence of Corpus
+        The corpora it came from, in their order: the examples' texts are read from them.
+    labels : FeatureLabels, optional
+        For the descriptions; by default those known for the first corpus.
+    reader : Reader, optional
+        Shades every token of the examples; without it the strongest word is marked.
+    overwrite : bool
+        Whether the file may exist.
+    on_done : callable, optional
+        Called with findings done and their number.
+
+    Raises
+    ------
+    InputError
+        If the result has no page, or the file exists or cannot be written.
+    """
+    known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
+    if isinstance(result, DiffResult):
+        page = diff_page(result, sets, known, reader=reader, on_done=on_done)
+    elif isinstance(result, SetsResult):
+        page = sets_page(result, known)
+    else:
+        raise InputError(f"a {result.kind} has no HTML report")
+    return write_text(path, render_diff_page(page), overwrite=overwrite)
