@@ -42,8 +42,8 @@ def concept_groups(
 
     Two features are one concept where phi of their presence *within* the selections is at least 0.45, or at
     least 0.15 and they peak on the same word in half of the documents they share, or at least 0.25 and their
-    decoder directions have a cosine of 0.5. A feature joins the first before it that leads a group and that it
-    is one concept with; members are not followed further, so groups do not chain.
+    decoder directions have a cosine of 0.5. A feature joins the first before it that leads a group and is one
+    concept with it; members are not followed further, so groups do not chain.
 
     Parameters
     ----------

@@ -119,7 +119,8 @@ def grouped_p(above: ArrayLike, squares: ArrayLike, groups_a: int, groups_b: int
 
     Groups, not documents, are exchangeable: the sum of their residuals in A is compared with its permutation
     distribution over which groups are A's, through its exact mean and variance and Student's t. Equals the
-    two-sample t-test with pooled variance on the groups' residuals.
+    two-sample t-test with pooled variance on the groups' residuals, but never claims more than so few groups
+    can: p is at least one in the number of ways to choose A's groups.
 
     Parameters
     ----------
@@ -144,4 +145,5 @@ def grouped_p(above: ArrayLike, squares: ArrayLike, groups_a: int, groups_b: int
     r2 = np.divide(above**2, squares * scale, out=np.zeros(above.shape), where=squares > 1e-12)
     r2 = np.minimum(r2, 1 - 1e-15)
     t = np.sqrt(r2 * (groups - 2) / (1 - r2))
-    return np.minimum(2 * special.stdtr(groups - 2, -t), 1.0)
+    least = 1 / special.binom(groups, groups_a)
+    return np.clip(2 * special.stdtr(groups - 2, -t), least, 1.0)
