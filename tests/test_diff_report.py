@@ -107,6 +107,9 @@ def test_the_page_and_text_of_several_sets():
     assert "3 sets, each against the others" in text and "\x1b" not in text
     assert all(len(line) <= 80 for line in text.splitlines()) and "9*" in text
     page = sets_page(result, FeatureLabels.from_rows([], {}))
+    first = page.findings[0]
+    assert first.examples[0].a.document.startswith(f"{first.row['set']}: doc")
+    assert not first.examples[0].b.document.startswith(f"{first.row['set']}:")
     assert page.heat_map and page.heat_map.sets[0] == "x" and len(page.heat_map.values) >= 3
     html = render_diff_page(page)
     assert "<script>alert" not in html and not re.search(r">(None|nan)<", html)

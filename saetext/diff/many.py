@@ -52,7 +52,7 @@ class SetsResult(Result):
     rates : polars.DataFrame
         ``feature``, ``label`` and the rate in each set, for the features of the table in its order.
     evidence : mapping
-        (feature, set) to its strongest example there.
+        (feature, set) to its strongest example there, for the features of the table in all sets.
     """
 
     rates: pl.DataFrame = field(kw_only=True)
@@ -302,8 +302,9 @@ def _evidence(
 ) -> dict[tuple[int, str], Example | None]:
     found: dict[tuple[int, str], Example | None] = {}
     start = 0
+    # of all sets, since a finding about one is shown beside an example of the others
+    wanted = np.unique(table["feature"][at])
     for number, (label, corpus) in enumerate(zip(names, sets, strict=True)):
-        wanted = np.unique(table["feature"][at][table["set"][at] == number])
         kept = done[number].design.side[start : start + corpus.n_documents] >= 0
         start += corpus.n_documents
         examples = strongest(corpus, tap, wanted, kept, done[0].d_sae) or {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.diff import ALPHA, DiffResult, Family, SetsResult
 from saetext.diff.examples import Place, examples
-from saetext.evidence import printable, word_bounds
+from saetext.evidence import Example, printable, word_bounds
 from saetext.features.shading import firing, read_again, shade
 from saetext.labels import FeatureLabels
 from saetext.protocols import CorpusLike
@@ -105,12 +105,20 @@ def sets_page(result: SetsResult, labels: FeatureLabels, *, findings: int = 60, 
             **row, "label": f"{row['set']}: {row['label']}", "rate_a": row["rate"],
             "rate_b": row["rate_rest"], "n_a": row["n"], "snippet_a": snippet, "snippet_b": None,
         }  # fmt: skip
-        example = result.evidence.get((row["feature"], row["set"]))
-        passages: tuple[SideBySide, ...] = ()
-        if example is not None:
-            words = example.snippet
-            pieces = (Piece(words.before), Piece(words.match, 1.0), Piece(words.after))
-            passages = (SideBySide(Passage(example.document, pieces), None),)
+        others = {
+            name: example
+            for name in result.names
+            if name != row["set"] and (example := result.evidence.get((row["feature"], name)))
+        }
+        best = max(others, key=lambda name: others[name].value, default=None)
+        passages: tuple[SideBySide, ...] = (
+            SideBySide(
+                _short(row["set"], result.evidence.get((row["feature"], row["set"]))),
+                _short(best, others[best]) if best is not None else None,
+            ),
+        )
+        if passages[0] == SideBySide(None, None):
+            passages = ()
         made.append(Finding(shown, (), passages, named.description if named else ""))
     listed = list(dict.fromkeys(r["feature"] for r in leaders))[:rows]
     table = {r["feature"]: r for r in result.rates.to_dicts()}
@@ -140,6 +148,15 @@ def sets_page(result: SetsResult, labels: FeatureLabels, *, findings: int = 60, 
         facts=_facts(result),
         shading="The strongest word of each passage is marked.",
     )
+
+
+def _short(name: str, example: Example | None) -> Passage | None:
+    """Return a set's example as a passage, the firing word marked."""
+    if example is None:
+        return None
+    words = example.snippet
+    pieces = (Piece(words.before), Piece(words.match, 1.0), Piece(words.after))
+    return Passage(f"{name}: {example.document}", pieces)
 
 
 class _Shader:
