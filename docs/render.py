@@ -89,8 +89,8 @@ def draw(folder: Path) -> None:
     a, b = (Corpus.open(folder / "examples" / f"{name}.jsonl.corpus") for name in ("gentle", "brisk"))
     result = diff(a, b, pair_on="prompt_id", names=("gentle", "brisk"), top=10)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        console = Console(record=True, width=110, file=nowhere, force_terminal=True)
-        console.print(Text.from_ansi(render_diff(result, 110, True)))
+        console = Console(record=True, width=120, file=nowhere, force_terminal=True)
+        console.print(Text.from_ansi(render_diff(result, 120, True)))
     console.save_svg(
         str(ROOT / "docs" / "images" / "diff.svg"),
         title="saetext diff examples/gentle.jsonl examples/brisk.jsonl --pair-on prompt_id",
