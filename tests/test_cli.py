@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from chat_server import chat_server
 from saetext_cli import common, meters
 from saetext_cli.main import app, main
 from scipy import sparse
@@ -462,6 +463,16 @@ def test_diff_writes_a_report(corpora: tuple[str, str]) -> None:
     three = saetext("diff", "a.corpus", "--by", "prompt_id=1,2,3", "--html", "three.html")
     assert three.code == 0 and "3 sets, each against the others" in three.out
     assert "How 3 sets differ" in Path("three.html").read_text("utf-8")
+
+
+def test_diff_asks_a_model_only_if_something_is_confirmed(corpora: tuple[str, str]) -> None:
+    with chat_server(lambda user, n: '{"holds": true}') as server:
+        asked = ["--llm", "--base-url", server.url, "--model", "tiny", "--judged", "5", "--no-plain"]
+        done = saetext("diff", *corpora, *asked)
+        assert done.code == 0 and "requests" in done.err and "no hypotheses were asked for" in done.out
+        assert not server.requests
+        found = json.loads(saetext("diff", *corpora, *asked, "--json").out)
+        assert found["metrics"]["judge"]["documents"] == [5, 5] and found["metrics"]["compared_a"] == 35
 
 
 def test_diff_by_a_column_and_where(corpora: tuple[str, str]) -> None:

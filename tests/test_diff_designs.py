@@ -190,6 +190,12 @@ def test_controls_are_checked():
         diff(a, a, control=["nope"])
     with pytest.raises(InputError, match="choose one of text or numbers"):
         diff(a, a, control="lists")
+    n = 900
+    wide = MemoryCorpus(
+        [{0: (1.0, 0)}] * n, {"x": [str(i % 40) for i in range(n)], "y": [str(i % 37) for i in range(n)]}
+    )
+    with pytest.raises(InputError, match="x, y make 900 combinations"):
+        diff(wide, wide, control=["x", "y"], pair_on="")
 
 
 # ---- halves and null ------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from saetext.diff.design import Design, make_design
 from saetext.diff.entries import Entries, gather, support
 from saetext.diff.result import COLUMNS, DiffResult, Family, Names
-from saetext.diff.strata import LEAST_OVERLAP, bins, column_bins, crossed
+from saetext.diff.strata import LEAST_OVERLAP, MOST_BINS, bins, column_bins, crossed
 from saetext.diff.testing import ALPHA, LEVEL, Adjusting, Sums, measure, numbers, order
 from saetext.errors import InputError
 from saetext.evidence import Example, printable, strongest
@@ -334,6 +334,11 @@ def compare(
     code = np.zeros(len(live), np.int32)
     for column in controls:
         code = crossed(code, column_bins(sets, names, column, live))
+    if code.max(initial=0) >= MOST_BINS:
+        raise InputError(
+            f"{', '.join(controls)} make {code.max() + 1:,} combinations of values, more than {MOST_BINS} "
+            "can be compared within; control for fewer columns"
+        )
     control = Adjusting.by(code, design)
     early = [int(np.quantile(n_tokens[design.side == s], _EARLY)) for s in (0, 1) if design.rows(s)]
     counts = support(sets, tap, live, d_sae)

@@ -17,6 +17,7 @@ from saetext.protocols import CorpusLike
 MOST = 20  # bins of a number
 ROWS = 20  # documents a bin should have
 VALUES = 50  # values of a category that are told apart; rarer ones share a bin
+MOST_BINS = 500  # of columns crossed; their counts are held for every feature
 LEAST_OVERLAP = 0.2  # share of rows in bins that hold both sets, below which nothing can be separated
 _BALANCE = 0.05  # a bin holds both sets if neither's share of it (sets taken as equally large) is below
 
