@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+from pathlib import Path
 
 import numpy as np
 import openai._base_client
@@ -11,11 +13,13 @@ import polars as pl
 import pytest
 from chat_server import chat_server
 from test_diff import D_SAE, MemoryCorpus, random_present
+from tiny_reader import tiny, write_jsonl
 
+from saetext import encode
 from saetext.diff import diff, diff_sets
 from saetext.diff.examples import examples
 from saetext.diff.judged import diff_with_hypotheses
-from saetext.errors import EndpointError
+from saetext.errors import EndpointError, InputError
 from saetext.labels import FeatureLabel, FeatureLabels
 from saetext.llm import ChatClient
 from saetext.report.diff_page import render_diff_page
@@ -93,6 +97,30 @@ def test_the_page_of_a_diff():
     assert not re.search(r"\b(None|nan|inf)\b", visible)
     text = render_diff(result, 100)
     assert "what finds it" in text and "with the labels shuffled 2 times" in " ".join(text.split())
+
+
+def test_tokens_are_shaded_by_reading_the_texts_again(tmp_path) -> None:
+    """Where the reader is at hand, every token on which a feature fires has its activation."""
+    reader = tiny().reader()
+    rng = random.Random(0)
+    sets = []
+    for name, words in (("a", "the quick brown fox"), ("b", "over a lazy dog")):
+        texts = [" ".join(rng.choices(words.split(), k=3)) for _ in range(60)]
+        rows = [{"id": f"{name}{i}", "text": text} for i, text in enumerate(texts)]
+        sets.append(encode(write_jsonl(tmp_path / f"{name}.jsonl", rows), tmp_path / name, reader=reader))
+    result = diff(*sets)
+    assert result.n_confirmed
+    labels = FeatureLabels.from_rows([], {})
+    page = diff_page(result, sets, labels, reader=reader, findings=5)
+    assert page.shading.startswith("Tokens are shaded by the feature's activation, read again")
+    passages = [p for f in page.findings for e in f.examples for p in (e.a, e.b) if p]
+    shades = [[piece.strength for piece in p.pieces if piece.strength > 0] for p in passages]
+    assert any(len(s) > 1 for s in shades) and all(max(s) == 1 for s in shades if s)
+    alone = diff_page(result, sets, labels, findings=5)
+    assert "only the strongest word" in alone.shading
+    assert "read again" in Path(result.to_html(tmp_path / "p.html", sets, reader=reader)).read_text("utf-8")
+    with pytest.raises(InputError, match="exists already"):
+        result.to_html(tmp_path / "p.html", sets)
 
 
 def test_the_page_and_text_of_several_sets():

@@ -165,18 +165,17 @@ class _Shader:
     def __init__(self, sets: Sequence[CorpusLike], tap: str, reader: Reader | None) -> None:
         self.sets, self.tap, self.reader = sets, tap, reader
         self.again = self.stored = 0
-        self._read = lru_cache(512)(self._load)
-
-    def _load(self, number: int, row: int) -> tuple[Any, Any]:
-        document = self.sets[number].document(row)
-        readable = document["text"] is not None
-        return document, read_again(self.reader, self.tap, document) if readable else None
+        self._document = lru_cache(512)(lambda number, row: self.sets[number].document(row))
+        # only where the feature fires: its partner is shown without shades, and reading takes time
+        self._entries = lru_cache(512)(
+            lambda number, row: read_again(self.reader, self.tap, self._document(number, row))
+        )
 
     def side_by_side(self, feature: int, a: Place | None, b: Place | None) -> SideBySide:
         prompt = ""
         for place in (a, b):
             if place is not None and not prompt:
-                prompt = self._read(place.set, place.row)[0].get("prompt") or ""
+                prompt = self._document(place.set, place.row).get("prompt") or ""
         shown = printable(prompt)
         if len(shown) > _PROMPT:
             shown = shown[:_PROMPT].rsplit(" ", 1)[0] + "…"
@@ -185,7 +184,7 @@ class _Shader:
     def passage(self, feature: int, place: Place | None) -> Passage | None:
         if place is None:
             return None
-        document, entries = self._read(place.set, place.row)
+        document = self._document(place.set, place.row)
         text = document["text"]
         if text is None:
             return Passage(str(document["id"]), (Piece("(the text is not stored)"),))
@@ -193,6 +192,7 @@ class _Shader:
         if place.peak < 0:
             pieces = shade(text, [], (0, 0), WIDTH)
             return Passage(str(document["id"]), tuple(Piece(p.text) for p in pieces))
+        entries = self._entries(place.set, place.row)
         values = firing(entries, feature, place.peak, place.value)
         if values is None:
             self.stored += 1
@@ -205,7 +205,9 @@ class _Shader:
         return Passage(str(document["id"]), tuple(Piece(p.text, p.value / most) for p in pieces))
 
     def told(self) -> str:
-        if self.again and not self.stored:
+        if not self.again and not self.stored:
+            return ""
+        if not self.stored:
             return "Tokens are shaded by the feature's activation, read again with the reader."
         if self.again:
             return (
