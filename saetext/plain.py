@@ -10,6 +10,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 Scale = Literal["max", "log", "tfidf", "standard"]
 MOST_TERMS = 50_000
+# Scripts written without spaces, where the terms are single letters and pairs (as evidence has it).
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\uff66-\uff9f\U00020000-\U0003ffff"
+)
 _STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # of the inverse penalty, tried on the training rows
-_WORD = r"(?u)\b\w[\w'’]*"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +63,7 @@ def word_matrix(texts: Sequence[str], *, min_documents: int, most: int = MOST_TE
     from sklearn.feature_extraction.text import CountVectorizer
 
     vectorizer = CountVectorizer(
-        ngram_range=(1, 2), token_pattern=_WORD, min_df=1, dtype=np.float32, lowercase=True
+        ngram_range=(1, 2), token_pattern=_word(), min_df=1, dtype=np.float32, lowercase=True
     )
     try:
         counts = vectorizer.fit_transform(texts)
@@ -71,125 +76,190 @@ def word_matrix(texts: Sequence[str], *, min_documents: int, most: int = MOST_TE
     return TermMatrix(tuple(printable(names[i]) for i in kept), sparse.csr_matrix(counts[:, kept]))
 
 
+@cache
+def _word() -> str:
+    """Return the pattern of a word, with its marks and inner apostrophes; of unspaced script, of a letter.
+
+    Python's ``\\w`` has no combining marks: without them every word of Hindi or Tamil falls into pieces.
+    """
+    marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c)[0] == "M")
+    marks = f"{re.escape(marks)}\u200c\u200d"
+    letter = rf"[^\W{_UNSPACED}]"
+    return rf"{letter}++(?:[{marks}]{letter}*+|['’]{letter}++)*+|[{_UNSPACED}][{marks}]*+"
+
+
 def format_matrix(texts: Sequence[str]) -> TermMatrix:
     """Count what a text looks like: lists, headings, code, bold, questions, emoji and so on.
 
     ``longer than the median`` is above 0, and then the number of words, in documents with more words than the
-    median one.
+    median one. Signs within code and addresses are not counted.
     """
     from scipy import sparse
 
     words = np.array([len(text.split()) for text in texts], np.float32)
     longer = np.where(words > np.median(words), words, 0) if len(words) else words
-    columns = [longer]
-    columns += [np.array([count(text) for text in texts], np.float32) for count in FORMATS.values()]
-    table = np.stack(columns, axis=1).astype(np.float32)
+    table = np.empty((len(texts), 1 + len(FORMATS)), np.float32)
+    table[:, 0] = longer
+    for row, text in zip(table, texts, strict=True):
+        parts = _parts(text)
+        row[1:] = [count(parts) for count in FORMATS.values()]
     return TermMatrix(("longer than the median", *FORMATS), sparse.csr_matrix(table))
 
 
-def _matches(pattern: str, flags: int = 0) -> Callable[[str], int]:
+@dataclass(frozen=True)
+class _Parts:
+    """A text taken apart: what stands outside of code and addresses, and how many of those there are."""
+
+    text: str
+    prose: str
+    code: int
+    links: int
+
+
+def _parts(text: str) -> _Parts:
+    r"""Take code and addresses out of a text, so that their signs are not counted as the writer's.
+
+    In ``prose`` lines end in ``\n``, a block or span of code is U+FFFC, and each run of blank lines is a line
+    of its own with NUL in it, at which bold, quotations and parentheses end.
+    """
+    prose = text.replace("\0", " ").replace("\r\n", "\n").replace("\r", "\n")
+    prose, blocks = _without_blocks(prose) if "```" in prose or "~~~" in prose else (prose, 0)
+    prose = _BLANK_LINES.sub("\n\0\n", prose.strip())
+    prose, spans = _without_spans(prose) if "`" in prose else (prose, 0)
+    links = 0
+    if "](" in prose or "://" in prose:
+        prose, links = _LINK.subn(_label, prose)
+    return _Parts(text, prose, blocks + spans, links)
+
+
+_CODE = "\ufffc"
+_BLANK_LINES = re.compile(r"\n[^\S\n]*+\n\s*+")
+_FENCE = re.compile(r"[ \t>]*+(?:(`{3,}+)[^`]*+|(~{3,}+).*+)$")
+# Addresses end before closing punctuation; a destination may hold one level of parentheses.
+_LINK = re.compile(
+    r"!?\[([^\[\]\0]*+)\]\((?!\))(?=[^()\s]*+(?:\([^()\s]*+\)[^()\s]*+)*+(?:[ \t]++[\"'][^()\n]*+)?\))"
+    r"[^()\n]*+(?:\([^()\n]*+\)[^()\n]*+)*+\)"
+    r"|(?i:https?)://[^\s<>()\[\]{}|\"“”.,;:!?*_]++(?:[.,;:!?*_]++[^\s<>()\[\]{}|\"“”.,;:!?*_]++)*+"
+)
+
+
+def _label(link: re.Match[str]) -> str:
+    return link[1] or _CODE
+
+
+def _without_blocks(text: str) -> tuple[str, int]:
+    """Put U+FFFC for fenced blocks; as in Markdown, one without an end goes to the end of the text."""
+    blocks, kept, fence = 0, [], ""
+    for line in text.split("\n"):
+        if fence:
+            inner = line.strip(" \t>")
+            if len(inner) >= len(fence) and inner == fence[0] * len(inner):
+                fence = ""
+        elif ("```" in line or "~~~" in line) and (opening := _FENCE.match(line)):
+            fence = opening[1] or opening[2]
+            blocks += 1
+            kept.append(_CODE)
+        else:
+            kept.append(line)
+    return "\n".join(kept), blocks
+
+
+def _without_spans(text: str) -> tuple[str, int]:
+    """Put U+FFFC for code between runs of backticks of one length in one paragraph."""
+    runs = list(re.finditer(r"`++|\0", text))
+    closing = [-1] * len(runs)
+    waiting: dict[int, int] = {}
+    for at in range(len(runs) - 1, -1, -1):
+        if runs[at][0] == "\0":
+            waiting = {}
+            continue
+        length = runs[at].end() - runs[at].start()
+        closing[at] = waiting.get(length, -1)
+        waiting[length] = at
+    kept, start, spans, at = [], 0, 0, 0
+    while at < len(runs):
+        if (end := closing[at]) < 0:
+            at += 1
+            continue
+        kept += [text[start : runs[at].start()], _CODE]
+        start, spans, at = runs[end].end(), spans + 1, end + 1
+    return "".join([*kept, text[start:]]), spans
+
+
+def _matches(pattern: str, flags: int = 0) -> Callable[[_Parts], int]:
     compiled = re.compile(pattern, flags)
-    return lambda text: sum(1 for _ in compiled.finditer(text))
+    return lambda parts: sum(1 for _ in compiled.finditer(parts.prose))
 
 
-def _headings(text: str) -> int:
+_RULE = r"(?:[-*_][ \t]*+){3,}+$"
+_ITEM = rf"^[ \t>]*+(?!{_RULE})(?:[-*][ \t]|•|\d{{1,3}}+[.)][ \t])"
+_HASHES = r"^[ \t>]*+\#{1,6}+[ \t]++\S"
+_ROW = r"^[ \t>]*+(?=[|:\- \t]*+[^|:\-\s])\|(?:[^|\n]*+\|)++[ \t]*+$"
+_WHOLLY_BOLD = (
+    r"^[ \t>]*+(?:\*\*(?![\s*])[^*\n]++(?<!\s)\*\*|__(?![\s_])[^_\n]++(?:_[^_\n]++)*+(?<!\s)__):?[ \t]*+$"
+)
+_UNDERLINE = re.compile(r"^[ \t]{0,3}+(?:={3,}+|-{3,}+)[ \t]*+$", re.M)
+_NO_TITLE = re.compile(rf"{_RULE}|={{3,}}|[\0{_CODE}]$|\s*+\||{_ITEM}|{_HASHES}|{_WHOLLY_BOLD}")
+_marked = _matches(f"{_HASHES}|{_WHOLLY_BOLD}", re.M)
+
+
+def _headings(parts: _Parts) -> int:
     """Lines that begin with #, are wholly bold, or have a line of = or - under them."""
-    found, before = 0, ""
-    for line in text.splitlines():
-        stripped = line.strip()
-        marks = len(stripped) - len(stripped.lstrip("#"))
-        if 1 <= marks <= 6 and stripped[marks : marks + 1] == " ":
-            found += 1
-        elif len(stripped) > 4 and stripped.startswith("**") and stripped.rstrip(":").endswith("**"):
-            found += "**" not in stripped[2:].rstrip(":")[:-2]
-        elif len(stripped) >= 3 and before and (set(stripped) == {"="} or set(stripped) == {"-"}):
-            found += 1
-        before = stripped
+    found, text = _marked(parts), parts.prose
+    for line in _UNDERLINE.finditer(text):
+        above = text[text.rfind("\n", 0, max(line.start() - 1, 0)) + 1 : max(line.start() - 1, 0)]
+        found += bool(above.strip()) and not _NO_TITLE.match(above)
     return found
 
 
-def _code(text: str) -> int:
-    """Fenced blocks and spans between single backticks on one line."""
-    blocks, outside, inside = 0, [], False
-    for line in text.splitlines():
-        if line.lstrip().startswith("```"):
-            inside = not inside
-            blocks += inside
-        elif not inside:
-            outside.append(line)
-    return blocks + sum(sum(1 for part in line.split("`")[1:-1:2] if part.strip()) for line in outside)
+def _capitals(parts: _Parts) -> int:
+    return sum(word.isupper() for word in re.findall(r"(?<!\w)[^\W\d_]{3,}+(?!\w)", parts.prose))
 
 
-def _pairs(mark: str) -> Callable[[str], int]:
-    def count(text: str) -> int:
-        found = 0
-        for line in text.splitlines():
-            if mark in line:
-                inside = line.split(mark)[1:-1:2]
-                found += sum(1 for part in inside if part and part == part.strip())
-        return found
+# Emoji of Unicode 16: those shown as pictures by themselves below U+1F000, those that need U+FE0F or a skin
+# tone for it, and all pictographs above; tests hold them against the property.
+_PICTURE = (
+    "\u231a\u231b\u23e9-\u23ec\u23f0\u23f3\u25fd\u25fe\u2614\u2615\u2648-\u2653\u267f\u2693\u26a1\u26aa\u26ab\u26bd"
+    "\u26be\u26c4\u26c5\u26ce\u26d4\u26ea\u26f2\u26f3\u26f5\u26fa\u26fd\u2705\u270a\u270b\u2728\u274c\u274e\u2753-\u2755"
+    "\u2757\u2795-\u2797\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55\U0001f004\U0001f0cf\U0001f18e\U0001f191-\U0001f19a"
+    "\U0001f201\U0001f21a\U0001f22f\U0001f232-\U0001f236\U0001f238-\U0001f23a\U0001f250\U0001f251"
+    "\U0001f300-\U0001f64f\U0001f680-\U0001f6ff\U0001f7e0-\U0001f7eb\U0001f7f0\U0001f90c-\U0001f93a"
+    "\U0001f93c-\U0001f945\U0001f947-\U0001f9ff\U0001fa70-\U0001faff"
+)
+_SIGN = "\u00a9\u00ae\u203c-\u3299\U0001f170-\U0001f171\U0001f17e-\U0001f17f\U0001f202\U0001f237"
+_TONE = "\U0001f3fb-\U0001f3ff"
+_EMOJI = (
+    rf"[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{1,2}}+"
+    rf"|(?:[{_PICTURE}]|[{_SIGN}](?=[\ufe0f{_TONE}]))\ufe0f?+[{_TONE}]?+[\U000e0020-\U000e007f]*+"
+    rf"(?:\u200d[{_PICTURE}{_SIGN}]\ufe0f?+[{_TONE}]?+)*+"
+)
 
-    return count
-
-
-_BOLD = (_pairs("**"), _pairs("__"))
-
-
-def _quotations(text: str) -> int:
-    straight = sum(sum(1 for part in line.split('"')[1:-1:2] if part.strip()) for line in text.splitlines())
-    return straight + min(text.count("“"), text.count("”"))
-
-
-def _tables(text: str) -> int:
-    return sum(1 for line in text.splitlines() if line.strip().startswith("|") and line.count("|") >= 3)
+_pictures = _matches(_EMOJI)
 
 
-def _emoji(text: str) -> int:
-    """Pictographs; skin tones, variation selectors and joined sequences count as the one they belong to."""
-    found, joined = 0, False
-    for character in text:
-        code = ord(character)
-        if code < 0x2190:
-            joined = joined and character == "\u200d"
-            if character == "\u200d":
-                joined = True
-            continue
-        if character in "\ufe0f\ufe0e" or 0x1F3FB <= code <= 0x1F3FF:
-            continue
-        pictograph = (
-            0x1F000 <= code <= 0x1FAFF or 0x2600 <= code <= 0x27BF or 0x2B00 <= code <= 0x2BFF
-        ) and unicodedata.category(character) == "So"
-        found += pictograph and not joined
-        joined = False
-    return found
+def _emoji(parts: _Parts) -> int:
+    return 0 if parts.prose.isascii() else _pictures(parts)
 
 
-def _links(text: str) -> int:
-    bare = text.count("http://") + text.count("https://")
-    # [words](address) whose address is not counted already
-    marked = 0
-    for piece in text.split("](")[1:]:
-        address = piece[:2000].partition(")")
-        marked += bool(address[1]) and " " not in address[0] and not address[0].startswith("http")
-    return bare + marked
-
-
-FORMATS: dict[str, Callable[[str], int]] = {
-    "list item": _matches(r"^[ \t]{0,8}(?:[-*•][ \t]|\d{1,3}[.)][ \t])", re.M),
+FORMATS: dict[str, Callable[[_Parts], int]] = {
+    "list item": _matches(_ITEM, re.M),
     "heading": _headings,
-    "code": _code,
-    "bold": lambda text: sum(count(text) for count in _BOLD),
-    "question mark": lambda text: text.count("?"),
-    "exclamation mark": lambda text: text.count("!"),
+    "code": lambda parts: parts.code,
+    "bold": _matches(
+        r"\*\*(?![\s*\0])[^*\0]++(?:\*(?!\*)[^*\0]*+)*(?<!\s)\*\*"
+        r"|(?<!\w)__(?![\s_\0])[^_\0]++(?:_(?!_)[^_\0]*+)*(?<!\s)__(?!\w)"
+    ),
+    "question mark": _matches("[?？؟]"),
+    "exclamation mark": _matches("[!！](?!=)"),
     "emoji": _emoji,
-    "table row": _tables,
-    "link": _links,
-    "quotation": _quotations,
-    "word in capitals": _matches(r"\b[A-Z]{3,}\b"),
-    "number": _matches(r"\d+"),
-    "parenthesis": lambda text: text.count("("),
-    "semicolon or dash": lambda text: text.count(";") + text.count("–") + text.count("—"),
-    "paragraph break": _matches(r"\n[ \t]{0,8}\n"),
+    "table row": _matches(_ROW, re.M),
+    "link": lambda parts: parts.links,
+    "quotation": _matches(r'(?<!\w)"(?!\s)[^"\0]++(?<!\s)"|“[^“”\0]++”'),
+    "word in capitals": _capitals,
+    "number": _matches(r"\d++"),
+    "parenthesis": _matches(r"[(（][^()（）\0]++[)）]"),
+    "semicolon or dash": _matches("[;；–—]"),
+    "paragraph break": _matches(r"\0"),
 }
 
 
@@ -239,6 +309,9 @@ def separation(
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
     from sklearn.pipeline import make_pipeline
 
+    seen, unseen = matrix[fit], matrix[held]
+    for part in (seen, unseen):
+        part.eliminate_zeros()  # of a stored zero tf-idf would take the logarithm
     model: Any = make_pipeline(
         *_scaling(scale), LogisticRegression(solver="liblinear", max_iter=200, random_state=0)
     )
@@ -249,8 +322,8 @@ def separation(
         if folds > 1:
             split = StratifiedKFold(folds, shuffle=True, random_state=0)
             model = GridSearchCV(model, strengths, scoring="roc_auc", cv=split)
-        model.fit(matrix[fit], side[fit] == 0)
-        return float(roc_auc_score(side[held] == 0, model.decision_function(matrix[held])))
+        model.fit(seen, side[fit] == 0)
+        return float(roc_auc_score(side[held] == 0, model.decision_function(unseen)))
 
 
 def _scaling(scale: Scale) -> list[Any]:
