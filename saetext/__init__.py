@@ -15,6 +15,7 @@ from saetext.errors import SaetextError
 if TYPE_CHECKING:
     from saetext.calibrate import calibrate
     from saetext.corpus import Corpus
+    from saetext.correlate import CorrelateResult, correlate
     from saetext.diff import DiffResult, diff, diff_by
     from saetext.documents import open_documents
     from saetext.encode import append, encode
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Corpus",
+    "CorrelateResult",
     "DiffResult",
     "FeatureLabels",
     "Reader",
@@ -33,6 +35,7 @@ __all__ = [
     "TrainConfig",
     "append",
     "calibrate",
+    "correlate",
     "diff",
     "diff_by",
     "diff_sets",
@@ -46,12 +49,14 @@ __all__ = [
 
 _HOMES = {
     "Corpus": "saetext.corpus",
+    "CorrelateResult": "saetext.correlate",
     "DiffResult": "saetext.diff",
     "FeatureLabels": "saetext.labels",
     "Reader": "saetext.reader.reader",
     "TrainConfig": "saetext.train",
     "append": "saetext.encode",
     "calibrate": "saetext.calibrate",
+    "correlate": "saetext.correlate",
     "diff": "saetext.diff",
     "diff_by": "saetext.diff",
     "diff_sets": "saetext.diff",

@@ -36,6 +36,7 @@ def concept_groups(
     *,
     sign: Ints | None = None,
     decoder: NDArray[np.float32] | None = None,
+    alike: float = ALIKE,
     seed: int = 0,
 ) -> Ints:
     """Group features under the first of their kind.
@@ -57,6 +58,8 @@ def concept_groups(
         Features of different sign are never grouped.
     decoder : float32[d_sae, d_in], optional
         Directions, where they are known.
+    alike : float
+        Phi from which on features are one concept whatever they fire on; above 1 that alone never suffices.
     seed : int
         For the sample.
 
@@ -70,7 +73,7 @@ def concept_groups(
     if len(few) < 2:
         return leaders
     phi, words = _alike(selections, tap, few, np.random.default_rng(seed))
-    same = phi >= ALIKE
+    same = phi >= alike
     if sign is not None:
         same &= np.equal.outer(sign[:MOST], sign[:MOST])
         phi = np.where(np.equal.outer(sign[:MOST], sign[:MOST]), phi, 0)

@@ -18,10 +18,10 @@ from saetext import stats
 from saetext.diff import diff, diff_sets
 from saetext.diff.design import make_design
 from saetext.diff.null import shuffled
-from saetext.diff.strata import bins, crossed, overlap
 from saetext.diff.testing import ALPHA
 from saetext.errors import InputError
 from saetext.groups import Selection, _alike, concept_groups
+from saetext.strata import bins, crossed, overlap
 
 
 def keyed(rows, keys, column="prompt_id", **more) -> MemoryCorpus:

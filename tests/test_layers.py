@@ -47,8 +47,10 @@ LAYERS = [
     "hypotheses",
     "features",
     "pairing",
+    "strata",
     "result",
     "diff",
+    "correlate",
     "report",
     "look",
 ]

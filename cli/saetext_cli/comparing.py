@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from saetext.errors import InputError, SaetextError
+from saetext.errors import InputError
 from saetext_cli.common import (
     Device,
     Dtype,
@@ -28,10 +28,10 @@ from saetext_cli.common import (
 from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import counting_bar
+from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
     from saetext.diff import DiffResult, SetsResult
-    from saetext.reader.reader import Reader
 
 
 def register(app: typer.Typer) -> None:
@@ -247,25 +247,10 @@ def _write_page(found: Any, opened: list[Any], labels: Any, path: Path, device: 
 
     reader = None
     if found.kind == "diff":
-        with telling("loading the reader"):
-            reader = _reader(opened[0], device, dtype)
+        reader = reader_of(opened[0], device, dtype)
     with counting_bar("reading the examples") as show:
         write_page(found, path, opened, labels=labels, reader=reader, on_done=show)
     note(f"wrote {path}")
-
-
-def _reader(corpus: Any, device: str, dtype: str) -> Reader | None:
-    """Return the reader that made a corpus, to shade tokens; None, and a line that says why, without it."""
-    from saetext.reader.reader import Reader
-
-    if not corpus.stores_text:
-        return None
-    try:
-        cards = {tap: corpus.card(tap) for tap in corpus.taps}
-        return Reader.from_spec(corpus.spec, cards, device=device, dtype=dtype)
-    except SaetextError as error:
-        note(f"tokens are not shaded, since the reader cannot be loaded: {error}")
-        return None
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -14,7 +14,17 @@ from typing import Annotated
 import typer
 
 from saetext.errors import SaetextError
-from saetext_cli import comparing, encoding, features, finding, labelling, looking, touring, training
+from saetext_cli import (
+    comparing,
+    correlating,
+    encoding,
+    features,
+    finding,
+    labelling,
+    looking,
+    touring,
+    training,
+)
 from saetext_cli.common import note
 
 app = typer.Typer(
@@ -46,7 +56,7 @@ def _root(
     pass
 
 
-for module in (touring, looking, encoding, comparing, finding, features, labelling, training):
+for module in (touring, looking, encoding, comparing, correlating, finding, features, labelling, training):
     module.register(app)
 
 

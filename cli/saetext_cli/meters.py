@@ -60,6 +60,49 @@ def counting_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def stage_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a stage, and how much of it is done where that is known."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _staged()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=12),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        stage = what
+
+        def show(now: str, done: int, total: int) -> None:
+            nonlocal stage
+            if now != stage:
+                stage = now
+                bar.reset(task)
+            bar.update(task, description=now, completed=done, total=total or None)
+
+        yield show
+
+
+def _staged() -> Callable[[str, int, int], None]:
+    last = time.monotonic()
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_EVERY:
+            last = time.monotonic()
+            note(f"{stage}: {100 * done // total} %" if total else stage)
+
+    return show
+
+
 def _counted(what: str) -> Callable[[int, int], None]:
     last = time.monotonic()
 

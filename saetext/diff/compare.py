@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from saetext.diff.design import Design, make_design
 from saetext.diff.entries import Entries, gather, support
 from saetext.diff.result import COLUMNS, DiffResult, Family, Names
-from saetext.diff.strata import LEAST_OVERLAP, MOST_BINS, bins, column_bins, crossed
 from saetext.diff.testing import ALPHA, LEVEL, Adjusting, Sums, measure, numbers, order
 from saetext.errors import InputError
 from saetext.evidence import Example, printable, strongest
@@ -28,6 +27,7 @@ from saetext.pairing import as_text, columns
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
 from saetext.spec import ReaderSpec, require_comparable
+from saetext.strata import LEAST_OVERLAP, MOST_BINS, bins, column_bins, crossed
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from saetext import stats
 from saetext.diff.design import Design
 from saetext.diff.entries import Entries
-from saetext.diff.strata import LEAST_OVERLAP, overlap
 from saetext.protocols import Ints
+from saetext.strata import LEAST_OVERLAP, overlap
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

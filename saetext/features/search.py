@@ -10,11 +10,15 @@ import hashlib
 import math
 import os
 import re
+import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from saetext import embed
 from saetext.cache import cache_dir
@@ -23,6 +27,8 @@ from saetext.labels import FeatureLabels
 
 _FORMAT = 1
 _STEM = 6  # characters: politeness and polite share so many, political is another word
+_EMBED_ALL = 16_384  # labels; of a larger table only those asked for are embedded
+_WORDS = 1 << 14  # dimensions of word vectors
 _K1, _B = 1.2, 0.75  # BM25's usual constants
 LEXICAL_NOTE = (
     "labels were searched by their words, not by meaning: the sentence model is not installed "
@@ -67,6 +73,7 @@ class LabelIndex:
                 "--labels"
             )
         self.lexical = not embed.available() if lexical is None else lexical
+        self._labels = labels
         self._features: list[int] = labels.table.column("feature").to_pylist()
         descriptions = labels.table.column("description").to_pylist()
         self._texts = [
@@ -100,6 +107,31 @@ class LabelIndex:
         vector = self._embedder.embed([query])
         score, place = self._index.search(vector, min(n, len(self._features)))
         return [(self._features[p], float(s)) for p, s in zip(place[0], score[0], strict=True)]
+
+    def vectors(self, features: Sequence[int]) -> NDArray[np.float32]:
+        """Return a vector of length 1 per label, whose inner product is the likeness of two labels.
+
+        Of a table of at most 16,384 labels all are embedded, once, and kept; of a larger one those asked for.
+        Without the sentence model each word of a label is a dimension of its own.
+
+        Parameters
+        ----------
+        features : sequence of int
+            Features that have labels.
+
+        Returns
+        -------
+        float32[n, d]
+        """
+        texts = [self._labels.label(feature) for feature in features]
+        if self.lexical:
+            return _word_vectors(texts)
+        if len(self._features) > _EMBED_ALL:
+            return self._embedder.embed(texts, self._on_done)
+        place = {feature: at for at, feature in enumerate(self._features)}
+        whole = self._index.reconstruct_n(0, len(self._features))
+        found: NDArray[np.float32] = whole[[place[feature] for feature in features]]
+        return found
 
     # ---- by meaning ----------------------------------------------------------------------------------
 
@@ -164,6 +196,15 @@ class LabelIndex:
 def _terms(text: str) -> list[str]:
     words = re.findall(r"\w+", text.casefold())
     return [term for word in words for term in (word, f"{word[:_STEM]}*")]
+
+
+def _word_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return the stems of each text as a vector of length 1 with stems hashed to dimensions."""
+    found = np.zeros((len(texts), _WORDS), np.float32)
+    for row, text in enumerate(texts):
+        for stem in {word[:_STEM] for word in re.findall(r"\w+", text.casefold()) if len(word) > 3}:
+            found[row, zlib.crc32(stem.encode()) % _WORDS] = 1.0
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-30)
 
 
 def _read(path: Path, size: int) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saetext.correlate import CorrelateResult
 from saetext.diff import DiffResult, SetsResult
 from saetext.errors import InputError
 from saetext.known_labels import labels_for
@@ -16,6 +17,7 @@ from saetext.labels import FeatureLabels
 from saetext.protocols import CorpusLike
 from saetext.report.diff_page import render_diff_page
 from saetext.report.gathering import diff_page, sets_page
+from saetext.report.pair_gathering import pair_page
 from saetext.report.tables import write_text
 from saetext.result import Result
 
@@ -33,11 +35,11 @@ def write_page(
     overwrite: bool = False,
     on_done: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write the report of a diff, whole or not at all, and return its path.
+    """Write the report of a diff or of correlations, whole or not at all, and return its path.
 
     Parameters
     ----------
-    result : DiffResult or SetsResult
+    result : DiffResult, SetsResult or CorrelateResult
         What to report.
     path : path
         The file.
@@ -57,6 +59,12 @@ def write_page(
     InputError
         If the result has no page, or the file exists or cannot be written.
     """
+    if isinstance(result, CorrelateResult):
+        from saetext.report.pair_page import render_pair_page
+
+        named = labels if labels is not None else labels_for(sets[0], result.params["tap"])
+        pairs = pair_page(result, sets, named, reader=reader, on_done=on_done)
+        return write_text(path, render_pair_page(pairs), overwrite=overwrite)
     known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
     if isinstance(result, DiffResult):
         page = diff_page(result, sets, known, reader=reader, on_done=on_done)

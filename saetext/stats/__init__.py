@@ -2,28 +2,34 @@
 
 Every function takes arrays of counts (one entry a feature, broadcast against each other) and returns
 arrays of the same shape; none of them returns NaN. Not for: deciding what is counted, which rows pair, or
-which features are worth a test; that is :mod:`saetext.diff`.
+which features are worth a test; that is :mod:`saetext.diff` and :mod:`saetext.correlate`.
 """
 
+from saetext.stats.association import joint_tail, joint_tail_exact, npmi, phi
 from saetext.stats.counts import normal_quantile
 from saetext.stats.exact import fisher_exact_p, mcnemar_exact_p
-from saetext.stats.multiple import benjamini_hochberg
+from saetext.stats.multiple import PHistogram, benjamini_hochberg
 from saetext.stats.proportions import newcombe, newcombe_paired, wilson
 from saetext.stats.ranks import auc_interval
 from saetext.stats.stratified import Stratified, cmh_p, grouped_p, mantel_haenszel, odds_ratio
 
 __all__ = [
+    "PHistogram",
     "Stratified",
     "auc_interval",
     "benjamini_hochberg",
     "cmh_p",
     "fisher_exact_p",
     "grouped_p",
+    "joint_tail",
+    "joint_tail_exact",
     "mantel_haenszel",
     "mcnemar_exact_p",
     "newcombe",
     "newcombe_paired",
     "normal_quantile",
+    "npmi",
     "odds_ratio",
+    "phi",
     "wilson",
 ]

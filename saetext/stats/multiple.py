@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from saetext.stats.counts import Floats
 
@@ -36,3 +36,64 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     q = np.empty(len(values))
     q[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
     return q
+
+
+class PHistogram:
+    """Counts p-values of a great many tests, to control the false-discovery rate without keeping them.
+
+    p-values are counted in bins of 1/4096 of a decade, so that a q is right to .06 %. Those that were never
+    added count as 1.
+
+    Parameters
+    ----------
+    dependent : bool
+        Whether to hold under any dependence (Benjamini and Yekutieli, Ann. Stat. 29:1165, 2001).
+    """
+
+    _PER_DECADE = 4096
+    _DECADES = 330
+
+    def __init__(self, dependent: bool = False) -> None:
+        self._counts = np.zeros(self._PER_DECADE * self._DECADES + 1, np.int64)
+        self._dependent = dependent
+
+    def add(self, p: Floats) -> None:
+        """Count p-values in [0, 1]."""
+        self._counts += np.bincount(self._place(p), minlength=len(self._counts))
+
+    def q(self, p: ArrayLike, tests: int) -> Floats:
+        """Return q of p-values out of ``tests``."""
+        values = np.asarray(p, np.float64)
+        _, best = self._thresholds(tests)
+        rank = np.maximum(np.cumsum(self._counts[::-1])[::-1], 1)
+        place = self._place(values)
+        larger = np.where(place > 0, best[np.maximum(place - 1, 0)], np.inf)
+        return np.minimum(np.minimum(values / rank[place] * self._scale(tests), larger), 1.0)
+
+    def found(self, alpha: float, tests: int) -> tuple[int, float]:
+        """Return how many p-values have q < ``alpha``, and the largest p of a bin all of which do."""
+        edge, best = self._thresholds(tests)
+        good = np.flatnonzero((best < alpha) & (self._counts > 0))
+        if not len(good):
+            return 0, 0.0
+        return int(self._counts[good[0] :].sum()), float(edge[good[0]])
+
+    def _scale(self, tests: int) -> float:
+        if not self._dependent:
+            return float(tests)
+        # the harmonic number, by its asymptotic series
+        harmonic = np.log(tests) + np.euler_gamma + 1 / (2 * tests) if tests else 1.0
+        return float(tests * harmonic)
+
+    def _thresholds(self, tests: int) -> tuple[Floats, Floats]:
+        """Return the largest p of each bin, and the smallest q that a p of this bin or of a larger p has."""
+        # bin b holds 10**(-(b + 1) / per) < p <= 10**(-b / per); the last one everything below
+        edge = 10.0 ** (-np.arange(len(self._counts)) / self._PER_DECADE)
+        rank = np.cumsum(self._counts[::-1])[::-1]
+        q = np.where(self._counts > 0, edge / np.maximum(rank, 1) * self._scale(tests), np.inf)
+        return edge, np.minimum.accumulate(q)
+
+    def _place(self, p: ArrayLike) -> NDArray[np.int64]:
+        with np.errstate(divide="ignore"):
+            place = np.floor(-np.log10(np.asarray(p, np.float64)) * self._PER_DECADE)
+        return np.clip(place, 0, len(self._counts) - 1).astype(np.int64)

@@ -1,0 +1,127 @@
+"""How strongly two things occur together, and how likely that is by chance, from counts within strata.
+
+Given the numbers of documents that have one, the other, and in all, in each stratum, the number that have
+both is a sum of independent hypergeometric variables. Not for: counting, or choosing strata.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from saetext.stats.counts import Floats
+
+SMALL = 10.0  # variance of the joint count below which its exact distribution is worth having
+
+
+def npmi(together: ArrayLike, expected: ArrayLike, n: float) -> Floats:
+    """Normalised pointwise mutual information (Bouma, GSCL 2009), against any expectation.
+
+    Parameters
+    ----------
+    together : array_like of int
+        Documents that have both.
+    expected : array_like of float
+        How many would by chance: ``n_a * n_b / n``, or the sum of that over strata.
+    n : float
+        Documents in all.
+
+    Returns
+    -------
+    npmi : float64 array
+        In [-1, 1]: -1 where they never meet, 0 as by chance and where both are in every document, 1 where
+        they only occur together.
+    """
+    both, chance = np.broadcast_arrays(np.asarray(together, np.float64), np.asarray(expected, np.float64))
+    found = np.where(both > 0, 0.0, -1.0)
+    fine = (both > 0) & (chance > 0) & (both < n)
+    found[fine] = np.log(both[fine] / chance[fine]) / -np.log(both[fine] / n)
+    return np.clip(found, -1.0, 1.0)
+
+
+def phi(together: ArrayLike, n_a: ArrayLike, n_b: ArrayLike, n: float) -> Floats:
+    """Correlation of two presences; 0 where one of them does not vary."""
+    both, a, b = (np.asarray(x, np.float64) for x in (together, n_a, n_b))
+    scale = np.sqrt(a * (n - a) * b * (n - b))
+    return np.divide(both * n - a * b, scale, out=np.zeros(scale.shape), where=scale > 0)
+
+
+def joint_tail(together: ArrayLike, expected: ArrayLike, variance: ArrayLike, trials: ArrayLike) -> Floats:
+    """Two-sided p of a joint count, from its mean and variance given the margins of every stratum.
+
+    Where the variance is at least 10, the tail of the binomial distribution with that mean and variance,
+    which far out is much nearer to the sum of hypergeometrics than the normal distribution of Cochran, Mantel
+    and Haenszel's test is; below, that of the binomial with the same mean and as many trials as the sum has,
+    which bounds it from above (Hoeffding, Ann. Math. Stat. 27:713, 1956). Twice the smaller tail.
+
+    Parameters
+    ----------
+    together : array_like of int
+        Documents that have both.
+    expected, variance : array_like of float
+        ``sum(n_a * n_b / n)`` and ``sum(n_a * (n - n_a) * n_b * (n - n_b) / (n**2 * (n - 1)))``.
+    trials : array_like of float
+        ``sum(min(n_a, n_b))``: the most documents that could have both.
+
+    Returns
+    -------
+    p : float64 array
+        In [0, 1]; 1 where there is no variance.
+    """
+    x, mean, var, most = np.broadcast_arrays(
+        *(np.asarray(value, np.float64) for value in (together, expected, variance, trials))
+    )
+    p = np.ones(x.shape)
+    vary = (var > 1e-12) & (mean > 0)
+    x, mean, var, most = (value[vary] for value in (x, mean, var, most))
+    rate = np.clip(1 - var / mean, 1e-9, 1 - 1e-12)
+    size = mean / rate
+    bound = (var < SMALL) | (size <= x)
+    size = np.where(bound, np.maximum(most, x), size)
+    rate = np.where(bound, np.clip(mean / size, 1e-300, 1.0), rate)
+    above = x > mean
+    upper = special.betainc(np.maximum(x, 1e-12), size - x + 1, rate)
+    lower = special.betainc(np.maximum(size - x, 1e-12), x + 1, 1 - rate)
+    # Hoeffding's bound holds from one document away from the mean
+    near = bound & (np.abs(x - mean) < 1)
+    p[vary] = np.where(near, 1.0, np.minimum(2 * np.where(above, upper, lower), 1.0))
+    return p
+
+
+def joint_tail_exact(together: int, n_a: ArrayLike, n_b: ArrayLike, n: ArrayLike) -> float:
+    """Two-sided exact p of one joint count: twice the smaller tail of the sum of hypergeometrics.
+
+    Parameters
+    ----------
+    together : int
+        Documents that have both.
+    n_a, n_b, n : array_like of int, [S]
+        Documents of each stratum that have the one, the other, and in all.
+
+    Returns
+    -------
+    p : float
+        All terms are positive and none is subtracted, so small p are as exact as large ones.
+    """
+    a, b, total = (np.asarray(value, np.int64) for value in (n_a, n_b, n))
+    use = (a > 0) & (b > 0)
+    a, b, total = a[use], b[use], total[use]
+    mean = float((a * b / np.maximum(total, 1)).sum())
+    start, dist = 0, np.ones(1)
+    for m, k, size in zip(a.tolist(), b.tolist(), total.tolist(), strict=True):
+        low = max(0, m + k - size)
+        values = np.arange(low, min(m, k) + 1)
+        log = _log_choose(k, values) + _log_choose(size - k, m - values) - _log_choose(size, m)
+        dist = np.convolve(dist, np.exp(log))
+        start += low
+    at = together - start
+    if at < 0 or at >= len(dist):
+        return 0.0
+    tail = dist[at:].sum() if together > mean else dist[: at + 1].sum()
+    return float(min(2 * tail, 1.0))
+
+
+def _log_choose(n: ArrayLike, k: ArrayLike) -> Floats:
+    n, k = np.asarray(n, np.float64), np.asarray(k, np.float64)
+    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)

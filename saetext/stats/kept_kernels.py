@@ -1,0 +1,236 @@
+"""Compiled loops over the few pairs that are kept: where both are, resamples, rows that stand together.
+
+Items are item-major: the rows of item ``i`` are ``row[indptr[i]:indptr[i + 1]]``, ascending. Not for: all
+pairs (:mod:`saetext.stats.pair_kernels`). Importing this module imports numba.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Ints32 = NDArray[np.int32]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+
+
+@njit(cache=True, nogil=True)
+def fill_entries(
+    indptr: Ints, item: Ints32, value: Floats32, peak: Ints32, take: Ints, fill: Ints, strength: Floats32,
+    where: Ints32,
+) -> None:  # fmt: skip
+    """Put each entry's value and peak beside its row; row ``r`` is the stored row ``take[r]``."""
+    for r in range(take.shape[0]):
+        t = take[r]
+        for e in range(indptr[t], indptr[t + 1]):
+            at = fill[item[e]]
+            strength[at] = value[e]
+            where[at] = peak[e]
+            fill[item[e]] = at + 1
+
+
+@njit(cache=True, nogil=True)
+def meet(
+    left: Ints,
+    right: Ints,
+    a_ptr: Ints,
+    a_row: Ints32,
+    a_value: Floats32,
+    a_peak: Ints32,
+    b_ptr: Ints,
+    b_row: Ints32,
+    b_value: Floats32,
+    b_peak: Ints32,
+    a_most: Floats32,
+    b_most: Floats32,
+    reach: int,
+    close: Ints,
+    best: Ints,
+    score: Floats32,
+) -> None:
+    """Walk the common rows of each pair.
+
+    ``close[p]`` gets how many have both peaks within ``reach`` tokens; ``best[p]`` and ``score[p]`` the rows
+    in which the weaker of the two, as a share of its largest value, is strongest.
+    """
+    most = best.shape[1]
+    for p in range(left.shape[0]):
+        e, end = a_ptr[left[p]], a_ptr[left[p] + 1]
+        f, stop = b_ptr[right[p]], b_ptr[right[p] + 1]
+        while e < end and f < stop:
+            if a_row[e] < b_row[f]:
+                e += 1
+            elif a_row[e] > b_row[f]:
+                f += 1
+            else:
+                apart = a_peak[e] - b_peak[f]
+                near = -reach <= apart <= reach
+                close[p] += near
+                here = min(a_value[e] / a_most[left[p]], b_value[f] / b_most[right[p]])
+                if near:
+                    here *= np.float32(0.5)  # two concepts on one word are the weaker evidence
+                k = most
+                while k > 0 and (best[p, k - 1] < 0 or score[p, k - 1] < here):
+                    k -= 1
+                if k < most:
+                    for m in range(most - 1, k, -1):
+                        best[p, m] = best[p, m - 1]
+                        score[p, m] = score[p, m - 1]
+                    best[p, k] = a_row[e]
+                    score[p, k] = here
+                e += 1
+                f += 1
+
+
+@njit(cache=True, nogil=True)
+def common_rows(
+    left: Ints, right: Ints, a_ptr: Ints, a_row: Ints32, b_ptr: Ints, b_row: Ints32, out: Ints32
+) -> Ints:
+    """Write the common rows of each pair one pair after the other; return where each pair's end."""
+    ends = np.zeros(left.shape[0] + 1, np.int64)
+    n = 0
+    for p in range(left.shape[0]):
+        e, end = a_ptr[left[p]], a_ptr[left[p] + 1]
+        f, stop = b_ptr[right[p]], b_ptr[right[p] + 1]
+        while e < end and f < stop:
+            if a_row[e] < b_row[f]:
+                e += 1
+            elif a_row[e] > b_row[f]:
+                f += 1
+            else:
+                out[n] = a_row[e]
+                n += 1
+                e += 1
+                f += 1
+        ends[p + 1] = n
+    return ends
+
+
+@njit(cache=True, nogil=True)
+def weigh(indptr: Ints, row: Ints32, stratum: Ints32, weight: NDArray[np.uint16], sums: Floats32) -> None:
+    """Add the weights of each item's rows in one resample to ``sums[item, stratum]``."""
+    for i in range(indptr.shape[0] - 1):
+        for e in range(indptr[i], indptr[i + 1]):
+            sums[i, stratum[row[e]]] += weight[row[e]]
+
+
+@njit(cache=True, nogil=True)
+def by_group(
+    left: Ints,
+    right: Ints,
+    a_ptr: Ints,
+    a_row: Ints32,
+    b_ptr: Ints,
+    b_row: Ints32,
+    a_rate: Floats,
+    b_rate: Floats,
+    stratum: Ints32,
+    group: Ints32,
+    n_groups: int,
+    excess: Floats,
+    squares: Floats,
+) -> None:
+    """Sum each pair's residual products by group: their total, and the sum of their squares.
+
+    A row's residual product is ``(a - rate of a) * (b - rate of b)``, with the rates of its stratum:
+    ``a_rate[pair, stratum]`` and ``b_rate`` likewise.
+    """
+    sums = np.empty(n_groups)
+    n = stratum.shape[0]
+    for p in range(left.shape[0]):
+        sums[:] = 0.0
+        for r in range(n):
+            sums[group[r]] += a_rate[p, stratum[r]] * b_rate[p, stratum[r]]
+        for e in range(a_ptr[left[p]], a_ptr[left[p] + 1]):
+            r = a_row[e]
+            sums[group[r]] -= b_rate[p, stratum[r]]
+        for f in range(b_ptr[right[p]], b_ptr[right[p] + 1]):
+            r = b_row[f]
+            sums[group[r]] -= a_rate[p, stratum[r]]
+        e, end = a_ptr[left[p]], a_ptr[left[p] + 1]
+        f, stop = b_ptr[right[p]], b_ptr[right[p] + 1]
+        while e < end and f < stop:
+            if a_row[e] < b_row[f]:
+                e += 1
+            elif a_row[e] > b_row[f]:
+                f += 1
+            else:
+                sums[group[a_row[e]]] += 1.0
+                e += 1
+                f += 1
+        for g in range(n_groups):
+            excess[p] += sums[g]
+            squares[p] += sums[g] * sums[g]
+
+
+@njit(cache=True, nogil=True)
+def rank_sums(
+    indptr: Ints,
+    row: Ints32,
+    value: Floats32,
+    stratum: Ints32,
+    size: Ints,
+    rank: Floats,
+    spread: Floats,
+    low: int,
+    high: int,
+    product: Floats,
+    own: Floats,
+    variance: Floats,
+) -> None:
+    """Correlate the ranks of each item's strengths with those of a number, within strata.
+
+    ``rank[r]`` is the number's centred rank within the stratum of row ``r``, ``spread[s]`` the sum of its
+    squares; ``stratum[r]`` is -1 for rows that are left out. Strengths are ranked within strata too, those of
+    absent items as 0. Both ranks are divided by the stratum's size + 1. ``product`` gets the sum of products,
+    ``own`` the sum of squares of the strengths' ranks, ``variance`` that of the product when the number is
+    shuffled within strata.
+    """
+    longest = 0
+    for i in range(low, high):
+        longest = max(longest, indptr[i + 1] - indptr[i])
+    at = np.empty(longest, np.int32)
+    key = np.empty(longest, np.float64)
+    for i in range(low, high):
+        n = 0
+        for e in range(indptr[i], indptr[i + 1]):
+            if stratum[row[e]] >= 0:
+                at[n] = e
+                # strata first, then strengths: strengths are divided by more than the largest
+                n += 1
+        top = np.float32(0.0)
+        for k in range(n):
+            top = max(top, value[at[k]])
+        for k in range(n):
+            key[k] = stratum[row[at[k]]] + value[at[k]] / (2.0 * max(float(top), 1e-30))
+        order = np.argsort(key[:n])
+        k = 0
+        while k < n:
+            s = stratum[row[at[order[k]]]]
+            m = k
+            while m < n and stratum[row[at[order[m]]]] == s:
+                m += 1
+            total = float(size[s])
+            absent = total - (m - k)
+            scale = 1.0 / (total + 1.0)
+            middle = (total + 1.0) / 2.0
+            none = (absent + 1.0) / 2.0 - middle
+            squares = absent * none * none
+            found = 0.0
+            x = k
+            while x < m:
+                y = x
+                while y < m and value[at[order[y]]] == value[at[order[x]]]:
+                    y += 1
+                here = absent + (x - k) + (y - x + 1) / 2.0 - middle
+                for z in range(x, y):
+                    found += (here - none) * rank[row[at[order[z]]]]
+                squares += (y - x) * here * here
+                x = y
+            product[i] += found * scale
+            own[i] += squares * scale * scale
+            if total > 1:
+                variance[i] += squares * scale * scale * spread[s] / (total - 1.0)
+            k = m

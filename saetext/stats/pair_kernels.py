@@ -1,0 +1,252 @@
+"""Compiled loops over pairs of items: how often each pair is in one document, and which pairs stand out.
+
+An item is a feature, or a value of a column; left and right items may be the same. Documents are rows from 0,
+those of the first half of the data first. Loops release the GIL and write only their own buffers. Importing
+this module imports numba. Not for: probabilities, which come from scipy for those that stand out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Ints32 = NDArray[np.int32]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+
+
+@njit(cache=True, nogil=True)
+def by_item(indptr: Ints, item: Ints32, slot: Ints32, take: Ints, fill: Ints, row: Ints32) -> None:
+    """Turn rows of items into items of rows; row ``r`` is the stored row ``take[r]``.
+
+    ``slot[x]`` is the number of item ``x``, -1 for none; ``fill`` has each one's next free place.
+    """
+    for r in range(take.shape[0]):
+        t = take[r]
+        for e in range(indptr[t], indptr[t + 1]):
+            s = slot[item[e]]
+            if s >= 0:
+                row[fill[s]] = r
+                fill[s] += 1
+
+
+@njit(cache=True, nogil=True)
+def by_row(indptr: Ints, row: Ints32, fill: Ints, item: Ints32) -> None:
+    """Turn items of rows into rows of items, ascending in each row."""
+    for i in range(indptr.shape[0] - 1):
+        for e in range(indptr[i], indptr[i + 1]):
+            r = row[e]
+            item[fill[r]] = i
+            fill[r] += 1
+
+
+@njit(cache=True, nogil=True)
+def count_strata(indptr: Ints, row: Ints32, stratum: Ints32, counts: Floats32) -> None:
+    """Add each item's rows in each stratum to ``counts[item, stratum]``."""
+    for i in range(indptr.shape[0] - 1):
+        for e in range(indptr[i], indptr[i + 1]):
+            counts[i, stratum[row[e]]] += 1
+
+
+class Both(NamedTuple):
+    """Who is paired: left items with their rows, and right items row by row.
+
+    ``limit[i]`` is the first right item that is not paired with left item ``i``; ``back[j]`` the left item
+    that right item ``j`` is, or -1: an item does not pair with itself, and a pair of two left items counts
+    once. ``n_left`` and ``n_right`` are rows of each item, ``most_left`` and ``most_right`` its largest rate
+    in a stratum.
+    """
+
+    left_ptr: Ints
+    left_row: Ints32
+    right_ptr: Ints
+    right_item: Ints32
+    limit: Ints
+    back: Ints32
+    n_left: Ints
+    n_right: Ints
+    most_left: Floats32
+    most_right: Floats32
+
+
+class Sparse(NamedTuple):
+    """Rows of left items by stratum, and of each stratum's right items."""
+
+    ptr: Ints
+    stratum: Ints32
+    rows: Floats32
+    stratum_ptr: Ints
+    item: Ints32
+    item_rows: Floats32
+
+
+class Chance(NamedTuple):
+    """Strata of some rows: 1 / n, 1 / n²(n - 1) and n of each; rows of each item in each.
+
+    Where there are ``few`` strata these are the tables ``left`` and ``right`` [item, stratum], else
+    ``sparse``.
+    """
+
+    few: bool
+    once: Floats
+    twice: Floats
+    size: Floats
+    left: Floats32
+    right: Floats32
+    sparse: Sparse
+
+
+class Standing(NamedTuple):
+    """What is written of pairs that stand out: the two items; joint counts and moments in half and in all."""
+
+    pair: Ints32
+    joint: Ints32
+    half: Floats
+    all: Floats
+
+
+@njit(cache=True, nogil=True)
+def _moments(i: int, j: int, chance: Chance, out: Floats) -> None:
+    """Write mean, variance and largest value of a joint count."""
+    mean, variance, most = 0.0, 0.0, 0.0
+    for s in range(chance.size.shape[0]):
+        x, y, n = float(chance.left[i, s]), float(chance.right[j, s]), chance.size[s]
+        mean += x * y * chance.once[s]
+        variance += x * (n - x) * y * (n - y) * chance.twice[s]
+        most += min(x, y)
+    out[0], out[1], out[2] = mean, variance, most
+
+
+@njit(cache=True, nogil=True)
+def _spread(i: int, limit: int, chance: Chance, out: Floats) -> None:
+    """As :func:`_moments` for item ``i`` and every ``j`` below ``limit``, through the strata it is in."""
+    out[:limit] = 0.0
+    sparse = chance.sparse
+    for e in range(sparse.ptr[i], sparse.ptr[i + 1]):
+        s = sparse.stratum[e]
+        x, n = float(sparse.rows[e]), chance.size[s]
+        for t in range(sparse.stratum_ptr[s], sparse.stratum_ptr[s + 1]):
+            j = sparse.item[t]
+            if j >= limit:
+                break
+            y = float(sparse.item_rows[t])
+            out[j, 0] += x * y * chance.once[s]
+            out[j, 1] += x * (n - x) * y * (n - y) * chance.twice[s]
+            out[j, 2] += min(x, y)
+
+
+@njit(cache=True, nogil=True)
+def _count(first: int, last: int, stop: int, both: Both, counts: Ints32) -> None:
+    """Add the items below ``stop`` of each row among some entries of left items."""
+    for e in range(first, last):
+        r = both.left_row[e]
+        for t in range(both.right_ptr[r], both.right_ptr[r + 1]):
+            j = both.right_item[t]
+            if j >= stop:
+                break
+            counts[j] += 1
+
+
+@njit(cache=True, nogil=True)
+def _stands_out(together: int, moments: Floats, least: float, expected: float, z: float) -> bool:
+    """Whether a pair is eligible, and further from its mean than chance often takes it."""
+    above = together - moments[0]
+    if above > 0:
+        if together < least:
+            return False
+    elif moments[0] < expected:
+        return False
+    if moments[1] <= 1e-12:
+        return False
+    reach = max(abs(above) - 0.5, 0.0)
+    return reach * reach > z * z * moments[1]
+
+
+@njit(cache=True, nogil=True)
+def stand_out(
+    first: int,
+    last: int,
+    both: Both,
+    whole: Chance,
+    early: Chance,
+    half_rows: int,
+    least: float,
+    expected: float,
+    z: float,
+    out: Standing,
+) -> tuple[int, int]:
+    """Count the pairs of left items ``first:last`` and write those that stand out, in all or in one half.
+
+    Stops before an item whose pairs might not fit into the buffers. The first half are the rows below
+    ``half_rows``; 0 for none.
+
+    Returns
+    -------
+    item : int
+        Where it stopped.
+    written : int
+        Pairs written.
+    """
+    size = both.n_right.shape[0]
+    half_counts = np.zeros(size, np.int32)
+    counts = np.zeros(size, np.int32)
+    here = np.zeros(3)
+    there = np.zeros(3)
+    wide_half = np.zeros((1 if whole.few else size, 3))
+    wide_all = np.zeros((1 if whole.few else size, 3))
+    written = 0
+    for i in range(first, last):
+        stop = both.limit[i]
+        if written + stop > out.pair.shape[0]:
+            return i, written
+        start, end = both.left_ptr[i], both.left_ptr[i + 1]
+        middle = start + np.searchsorted(both.left_row[start:end], half_rows)
+        counts[:stop] = 0
+        _count(start, middle, stop, both, counts)
+        half_counts[:stop] = counts[:stop]
+        _count(middle, end, stop, both, counts)
+        if not whole.few:
+            _spread(i, stop, whole, wide_all)
+            if half_rows:
+                _spread(i, stop, early, wide_half)
+        for j in range(stop):
+            if 0 <= both.back[j] <= i:
+                continue
+            # a stratum has no larger rate than the largest: one product bounds the mean
+            bound = min(both.n_left[i] * both.most_right[j], both.n_right[j] * both.most_left[i])
+            if counts[j] < least and bound < expected:
+                continue
+            if whole.few:
+                _moments(i, j, whole, there)
+            else:
+                there[:] = wide_all[j]
+            found = _stands_out(counts[j], there, least, expected, z)
+            if half_rows:
+                if whole.few:
+                    _moments(i, j, early, here)
+                else:
+                    here[:] = wide_half[j]
+                found = found or _stands_out(half_counts[j], here, least / 2, expected / 2, z)
+            if found:
+                out.pair[written, 0], out.pair[written, 1] = i, j
+                out.joint[written, 0], out.joint[written, 1] = half_counts[j], counts[j]
+                out.half[written] = here
+                out.all[written] = there
+                written += 1
+    return last, written
+
+
+@njit(cache=True, nogil=True)
+def count_pairs(first: int, last: int, both: Both) -> int:
+    """Count pairs and keep nothing: what counting alone costs (for the benchmark); returns the sum."""
+    counts = np.zeros(both.n_right.shape[0], np.int32)
+    total = 0
+    for i in range(first, last):
+        counts[: both.limit[i]] = 0
+        _count(both.left_ptr[i], both.left_ptr[i + 1], both.limit[i], both, counts)
+        total += counts[: both.limit[i]].sum()
+    return total
