@@ -1,7 +1,7 @@
 """What the HTML report of correlations shows, as plain data: pairs with marked passages, and a network.
 
-Made from a result by :mod:`saetext.report.pair_gathering`, drawn by :mod:`saetext.report.pair_page`. Everything
-textual may come from strangers: whoever draws it escapes it. Not for: computing.
+Made from a result by :mod:`saetext.report.pair_gathering`, drawn by :mod:`saetext.report.pair_page`.
+Everything textual may come from strangers: whoever draws it escapes it. Not for: computing.
 """
 
 from __future__ import annotations
