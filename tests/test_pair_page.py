@@ -224,7 +224,7 @@ def test_a_rank_correlation() -> None:
         ("lift_adjusted", 1e-7, "together under 0.001 times"), ("lift_adjusted", 99.6, "together 100 times"),
         ("npmi", np.float32(1.0), "1.00 NPMI"), ("npmi", -0.001, ".00 NPMI"), ("npmi", -1.0, "−1.00 NPMI"),
         ("npmi_low", None, "no interval"), ("label_a", None, "feature 7"),
-        ("feature_b", None, "features 7 Texts"),
+        ("feature_b", None, "feature 7 Nothing"),
         ("within", "model", "sign differs within model"), ("npmi_confirm", math.nan, "half q .001"),
         ("same_phrase", None, "in the same phrase –"), ("decoder_cosine", math.nan, "decoder cosine –"),
     ],

@@ -180,8 +180,9 @@ def _counts(row: Row) -> list[dict[str, str]]:
 def _stats(row: Row, measure: str) -> list[tuple[str, str]]:
     q, raw = probability(number_of(row, "q")), decimal(row, f"{measure}_raw")
     features = _numbers(row)["features"]
+    named = ("features" if " and " in features else "feature", features)
     if measure == "rho":
-        return [("q", q), ("not adjusted for length", raw), ("feature", features)]
+        return [("q", q), ("not adjusted for length", raw), named]
     return [
         ("q", q),
         ("lift", times(row.get("lift")) or MISSING),
@@ -190,7 +191,7 @@ def _stats(row: Row, measure: str) -> list[tuple[str, str]]:
         ("in the same phrase", percent(finite(row.get("same_phrase")))),
         ("likeness of labels", decimal(row, "label_similarity")),
         ("decoder cosine", decimal(row, "decoder_cosine")),
-        ("features", features),
+        named,
     ]
 
 
