@@ -47,7 +47,7 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     others = {n for n in names if n.startswith("saetext/") and not n.endswith(".py")} - {"saetext/py.typed"}
     templates = {n for n in others if n.startswith("saetext/report/templates/")}
     shown = {p.name for p in (ROOT / "saetext/report/templates").iterdir()}
-    assert shown >= {"diff.css", "diff.html.j2", "diff.js", "feature.css", "feature.html.j2"}
+    assert shown >= {"base.css", "cards.js", "diff.css", "diff.html.j2", "feature.css", "feature.html.j2"}
     assert templates == {f"saetext/report/templates/{n}" for n in shown}
     others -= templates
     data = [p for p in (ROOT / EMBEDDED).iterdir() if p.is_file() and p.suffix != ".py"]

@@ -7,32 +7,37 @@ gathering what is shown (:mod:`saetext.report.gathering`).
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
-from numbers import Real
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from saetext.evidence import printable
+from saetext.report.figures import (
+    MISSING,
+    Row,
+    count,
+    decimal,
+    difference,
+    finite,
+    flag_of,
+    interval,
+    number_of,
+    odds,
+    percent,
+    probability,
+    signed,
+    text_of,
+    with_interval,
+)
 from saetext.report.page_model import DiffPage, Finding, HeatMap, Passage, Table
+from saetext.report.parts import draw, number_cards, shade_of
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-SHADES = 8  # steps of shading, s1 to s8 in the style sheet
 HEATS = 10  # steps of a heat map's colours, h0 to h10
 PLOTTED = 40  # most lines of the plot
-_MISSING = "–"
 _TICKS = 7  # most ticks of the axis, about
 _LENGTH = {"yes": "explained by length", "not separable": "length not separable"}
 _NUMERIC = re.compile(r"[<>≤≥~]?\s?[+\-−]?[\d.,]*\d(\s?[%×].*)?")
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-Row = Mapping[str, object]
 
 
 def render_diff_page(page: DiffPage) -> str:
@@ -41,16 +46,14 @@ def render_diff_page(page: DiffPage) -> str:
     Everything in it that came from texts, labels or names is made printable and escaped; the style sheet and
     the script are admitted by their hashes, so that nothing else could take effect.
     """
-    style, script = _file("diff.css"), _file("diff.js")
     plotted = _plotted(page.findings)
     axis = _Axis([page.findings[index].row for index in plotted])
     cards = [_card(finding, axis) for finding in page.findings]
-    for number, card in enumerate(cards, start=1):
-        card["number"] = number
-    ordered = sorted(cards, key=lambda card: (str(card["label"]).casefold(), card["number"]))
-    for place, card in enumerate(ordered):
-        card["place"] = place
-    return _template().render(
+    number_cards(cards, "label")
+    return draw(
+        "diff.html.j2",
+        ("base.css", "diff.css"),
+        ("cards.js",),
         title=printable(page.title),
         names=[printable(name) for name in page.names],
         summary=[printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
@@ -64,11 +67,6 @@ def render_diff_page(page: DiffPage) -> str:
         notes=[printable(note) for note in page.notes],
         facts=[(printable(str(name)), printable(str(text))) for name, text in page.facts.items()],
         shading=printable(page.shading),
-        shades=range(1, SHADES + 1),
-        style=style,
-        script=script,
-        style_hash=_digest(style),
-        script_hash=_digest(script),
     )
 
 
@@ -76,7 +74,7 @@ class _Axis:
     """The plot's horizontal axis: places differences in percent of its width."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        ends = [_number(row, name, 0.0) or 0.0 for row in rows for name in ("diff", "ci_low", "ci_high")]
+        ends = [number_of(row, name, 0.0) or 0.0 for row in rows for name in ("diff", "ci_low", "ci_high")]
         low, high = 100 * max(min([0.0, *ends]), -1.0), 100 * min(max([0.0, *ends]), 1.0)
         span = max(high - low, 1e-3)
         low, high = min(low, -span / 8), max(high, span / 8)  # both sides are seen
@@ -90,7 +88,7 @@ class _Axis:
         self.ticks = [
             {
                 "x": self._place(at * step),
-                "text": _signed(at * step, digits) if at else "0",
+                "text": signed(at * step, digits) if at else "0",
                 "kind": "zero" if not at else "odd" if at % 2 else "even",
             }
             for at in range(first, last + 1)
@@ -102,13 +100,13 @@ class _Axis:
 
     def line(self, row: Row) -> dict[str, str] | None:
         """Return where the dot and its interval are; None for a row without a difference, or outside."""
-        diff = _number(row, "diff")
+        diff = number_of(row, "diff")
         if diff is None:
             return None
         edges = self._low / 100, (self._low + self._span) / 100
         at, low, high = (
             min(max(value, edges[0]), edges[1])
-            for value in (diff, _number(row, "ci_low", diff), _number(row, "ci_high", diff))
+            for value in (diff, number_of(row, "ci_low", diff), number_of(row, "ci_high", diff))
             if value is not None
         )
         return {"dot": self._place(100 * at), "low": self._place(100 * low), "high": self._place(100 * high)}
@@ -116,22 +114,22 @@ class _Axis:
 
 def _plotted(findings: Sequence[Finding], most: int | None = PLOTTED) -> list[int]:
     """Return which findings the plot shows: the confirmed; where nothing was held out, all."""
-    known = [_flag(finding.row, "confirmed") for finding in findings]
+    known = [flag_of(finding.row, "confirmed") for finding in findings]
     wanted = True if any(flag is not None for flag in known) else None
     shown = [
         index
         for index, finding in enumerate(findings)
-        if known[index] is wanted and _number(finding.row, "diff") is not None
+        if known[index] is wanted and number_of(finding.row, "diff") is not None
     ]
     return shown[:most]
 
 
 def _card(finding: Finding, axis: _Axis) -> dict[str, Any]:
     row = finding.row
-    diff, adjusted, q = (_number(row, name) for name in ("diff", "adjusted_diff", "q"))
-    rates = [_number(row, name) for name in ("rate_a", "rate_b")]
-    counts = [_number(row, name) for name in ("n_a", "n_b")]
-    group = _text(row, "group")
+    diff, adjusted, q = (number_of(row, name) for name in ("diff", "adjusted_diff", "q"))
+    rates = [number_of(row, name) for name in ("rate_a", "rate_b")]
+    counts = [number_of(row, name) for name in ("n_a", "n_b")]
+    group = text_of(row, "group")
     members = [_numbers(member) for member in finding.members]
     return {
         **_numbers(row),
@@ -140,26 +138,26 @@ def _card(finding: Finding, axis: _Axis) -> dict[str, Any]:
         "description": printable(finding.description),
         "rates": [
             {
-                "share": _rate(rate),
-                "count": "" if count is None else f"{count:,.0f}",
+                "share": percent(rate),
+                "count": count(texts),
                 "width": f"{100 * min(max(rate or 0.0, 0.0), 1.0):.2f}%",
             }
-            for rate, count in zip(rates, counts, strict=True)
+            for rate, texts in zip(rates, counts, strict=True)
         ],
-        "odds": _odds(row.get("odds_ratio")),
-        "auc": _with_interval(_decimal(row, "auc"), _decimal(row, "auc_low"), _decimal(row, "auc_high")),
-        "adjusted": "" if adjusted is None else _difference(row, "adjusted_diff"),
-        "adjusted_interval": _interval(row, "adjusted_diff", "adjusted_low", "adjusted_high"),
-        "adjusted_q": _q(_number(row, "adjusted_q")),
-        "early": "" if _number(row, "early_diff") is None else _difference(row, "early_diff"),
+        "odds": odds(row.get("odds_ratio")),
+        "auc": with_interval(decimal(row, "auc"), decimal(row, "auc_low"), decimal(row, "auc_high")),
+        "adjusted": "" if adjusted is None else difference(row, "adjusted_diff"),
+        "adjusted_interval": interval(row, "adjusted_diff", "adjusted_low", "adjusted_high"),
+        "adjusted_q": probability(number_of(row, "adjusted_q")),
+        "early": "" if number_of(row, "early_diff") is None else difference(row, "early_diff"),
         "length": _LENGTH.get(str(row.get("explained_by_length")), ""),
         "by_length": row.get("explained_by_length") == "yes",
-        "confirmed": _flag(row, "confirmed"),
-        "diff_confirm": _difference(row, "diff_confirm"),
-        "q_confirm": _q(_number(row, "q_confirm")),
+        "confirmed": flag_of(row, "confirmed"),
+        "diff_confirm": difference(row, "diff_confirm"),
+        "q_confirm": probability(number_of(row, "q_confirm")),
         "group": f"group {group}" if group.isdigit() else group,
         "members": members,
-        "snippets": [_text(row, name) for name in ("snippet_a", "snippet_b")],
+        "snippets": [text_of(row, name) for name in ("snippet_a", "snippet_b")],
         "examples": [
             {
                 "prompt": printable(example.prompt, newlines=True).strip(),
@@ -178,14 +176,14 @@ def _card(finding: Finding, axis: _Axis) -> dict[str, Any]:
 
 def _numbers(row: Row) -> dict[str, str]:
     """Return what a line about a feature shows."""
-    number, label = _text(row, "feature"), _text(row, "label")
+    number, label = text_of(row, "feature"), text_of(row, "label")
     return {
         "feature": number,
         "label": label or (f"feature {number}" if number else "not labelled"),
-        "score": "" if _number(row, "label_score") is None else _decimal(row, "label_score"),
-        "diff": _difference(row, "diff"),
-        "interval": _interval(row, "diff", "ci_low", "ci_high"),
-        "q": _q(_number(row, "q")),
+        "score": "" if number_of(row, "label_score") is None else decimal(row, "label_score"),
+        "diff": difference(row, "diff"),
+        "interval": interval(row, "diff", "ci_low", "ci_high"),
+        "q": probability(number_of(row, "q")),
     }
 
 
@@ -195,8 +193,7 @@ def _passage(passage: Passage | None) -> dict[str, Any] | None:
     pieces: list[dict[str, Any]] = []
     for piece in passage.pieces:
         text = printable(piece.text, newlines=True)
-        strength = min(piece.strength, 1.0) if math.isfinite(piece.strength) else 0.0
-        shade = max(1, round(SHADES * strength)) if strength > 0 else 0
+        shade = shade_of(piece.strength)
         if pieces and pieces[-1]["shade"] == shade:
             pieces[-1]["text"] += text
         elif text:
@@ -214,7 +211,7 @@ def _table(table: Table) -> dict[str, Any]:
     rows = [[printable(str(cell)) for cell in row] + [""] * (wide - len(row)) for row in table.rows]
     columns = [printable(column) for column in table.columns] + [""] * (wide - len(table.columns))
     numeric = [
-        all(_NUMERIC.fullmatch(row[place]) for row in rows if row[place] not in ("", _MISSING))
+        all(_NUMERIC.fullmatch(row[place]) for row in rows if row[place] not in ("", MISSING))
         for place in range(wide)
     ]
     return {
@@ -227,9 +224,9 @@ def _table(table: Table) -> dict[str, Any]:
 
 def _heat_map(heat_map: HeatMap) -> dict[str, Any]:
     def cell(value: object) -> tuple[str, int]:
-        share = _finite(value)
+        share = finite(value)
         if share is None:
-            return _MISSING, 0
+            return MISSING, 0
         return f"{100 * share:.0f}", round(HEATS * min(max(share, 0.0), 1.0))
 
     return {
@@ -241,112 +238,3 @@ def _heat_map(heat_map: HeatMap) -> dict[str, Any]:
             for feature, values in zip(heat_map.features, heat_map.values, strict=True)
         ],
     }
-
-
-# ---- numbers as text ---------------------------------------------------------------------------------
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _number(row: Row, name: str, otherwise: float | None = None) -> float | None:
-    value = _finite(row.get(name))
-    return otherwise if value is None else value
-
-
-def _text(row: Row, name: str) -> str:
-    value = row.get(name)
-    return "" if value is None or value != value else printable(str(value)).strip()
-
-
-def _flag(row: Row, name: str) -> bool | None:
-    value = row.get(name)
-    return None if value is None or value != value else bool(value)
-
-
-def _signed(points: float, digits: int) -> str:
-    if not round(abs(points), digits):
-        return f"{0:.{digits}f}"
-    return f"{points:+.{digits}f}".replace("-", "−")
-
-
-def _digits(points: float) -> int:
-    return 1 if abs(points) >= 0.95 or not points else 2
-
-
-def _difference(row: Row, name: str) -> str:
-    """Return a difference of shares in percentage points."""
-    value = _number(row, name)
-    return _MISSING if value is None else _signed(100 * value, _digits(100 * value))
-
-
-def _interval(row: Row, name: str, low: str, high: str) -> str:
-    """Return an interval in percentage points, with as many decimals as the difference it is around."""
-    ends = _number(row, low), _number(row, high)
-    if ends[0] is None or ends[1] is None:
-        return ""
-    digits = _digits(100 * (_number(row, name, ends[0]) or 0.0))
-    return f"{_signed(100 * ends[0], digits)} to {_signed(100 * ends[1], digits)}"
-
-
-def _rate(rate: float | None) -> str:
-    if rate is None:
-        return _MISSING
-    return f"{100 * rate:.{_digits(100 * rate)}f} %".replace("-", "−")
-
-
-def _decimal(row: Row, name: str) -> str:
-    """Return a share such as ``.87``; a dash where it is not known."""
-    value = _number(row, name)
-    return _MISSING if value is None else re.sub(r"(?<!\d)0\.", ".", f"{value:.2f}").replace("-", "−")
-
-
-def _with_interval(value: str, low: str, high: str) -> str:
-    return value if _MISSING in (low, high) else f"{value} ({low} to {high})"
-
-
-def _odds(value: object) -> str:
-    if isinstance(value, Real) and float(value) == math.inf:
-        return "∞"
-    ratio = _finite(value)
-    if ratio is None:
-        return _MISSING
-    if ratio >= 1000:
-        return f"{ratio:,.0f}" if ratio < 1e6 else "> 10⁶"
-    return f"{ratio:.3g}" if ratio >= 0.001 or ratio <= 0 else "< 0.001"
-
-
-def _q(value: float | None) -> str:
-    """Return a probability as ``.012``, below ``.001`` as ``3×10⁻⁹``."""
-    if value is None:
-        return _MISSING
-    if value >= 0.9995:
-        return "1"
-    if value >= 0.0009995:
-        return f"{value:.3f}"[1:]
-    if value < 1e-99:
-        return "< 10⁻⁹⁹"
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPT)}"
-
-
-def _digest(content: str) -> str:
-    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_file("diff.html.j2"))
-
-
-@cache
-def _file(name: str) -> str:
-    return (resources.files("saetext.report") / "templates" / name).read_text("utf-8")

@@ -33,66 +33,71 @@
   });
   addEventListener("afterprint", () => { for (const details of closed) details.open = false; });
 
-  const list = byId("cards");
-  if (!list) return;
+  const lists = all(".cards");
+  if (!lists.length) return;
 
   // ---- filter, toggles, sort ----
-  const filter = byId("filter"), sort = byId("sort"), confirmed = byId("confirmed"), length = byId("length");
-  const lines = new Map(all(".lines > li").map((line) => [line.dataset.card, line]));
+  // a box with data-keep="x" leaves only cards with data-x, one with data-drop="x" only those without; an
+  // option with data-by="x" sorts by the numbers in data-x, with data-down from the largest
+  const filter = byId("filter"), sort = byId("sort");
+  const boxes = all("input[data-keep], input[data-drop]");
   const fold = (text) => text.toLowerCase().replace(/\s+/g, " ");
-  const cards = all(".card", list).map((element) => {
-    const line = lines.get(element.dataset.order);
-    const texts = all(".find", element).concat(line ? all(".find", line) : []);
-    return { element, item: element.parentElement, line, text: fold(texts.map((one) => one.textContent).join(" ")) };
-  });
+  const leading = new Map(); // what leads to a card, by its number: lines of a plot, edges of a network
+  for (const one of all("[data-card]")) leading.set(one.dataset.card, (leading.get(one.dataset.card) || []).concat(one));
+  const cards = lists.flatMap((list, at) => all(".card", list).map((element) => {
+    const leads = leading.get(element.dataset.order) || [];
+    const texts = [element, ...leads].flatMap((one) => all(".find", one));
+    const text = fold(texts.map((one) => one.textContent).join(" "));
+    return { element, item: element.parentElement, list, at, leads, text };
+  }));
   const shown = () => cards.filter((card) => !card.item.hidden);
 
   const show = () => {
     const words = fold(filter.value).split(" ").filter(Boolean);
     for (const card of cards) {
       const data = card.element.dataset;
-      card.item.hidden = (confirmed.checked && !data.confirmed) || (length.checked && Boolean(data.length))
+      card.item.hidden = boxes.some((box) => box.checked && (box.dataset.keep ? !data[box.dataset.keep] : Boolean(data[box.dataset.drop])))
         || !words.every((word) => card.text.includes(word));
-      if (card.line) card.line.classList.toggle("off", card.item.hidden);
+      for (const lead of card.leads) lead.classList.toggle("off", card.item.hidden);
     }
-    const many = shown().length;
-    byId("count").textContent = `${many} of ${cards.length} shown`;
-    byId("nothing").hidden = many > 0;
-  };
-  const value = (card, name, missing) => name in card.element.dataset ? Number(card.element.dataset[name]) : missing;
-  const orders = {
-    given: () => 0,
-    size: (one, other) => value(other, "size", -1) - value(one, "size", -1),
-    q: (one, other) => value(one, "q", 2) - value(other, "q", 2),
-    label: (one, other) => value(one, "label", 0) - value(other, "label", 0),
-    adjusted: (one, other) => value(other, "adjusted", -1) - value(one, "adjusted", -1),
+    const visible = shown();
+    for (const list of lists) {
+      const part = list.closest(".part"); // with its heading
+      if (part) part.hidden = !visible.some((card) => card.list === list);
+    }
+    byId("count").textContent = `${visible.length} of ${cards.length} shown`;
+    byId("nothing").hidden = visible.length > 0;
   };
   const arrange = () => {
-    cards.sort((one, other) => orders[sort.value](one, other) || value(one, "order", 0) - value(other, "order", 0));
-    list.append(...cards.map((card) => card.item));
+    const { by, down } = sort.selectedOptions[0].dataset;
+    const way = down === undefined ? 1 : -1;
+    const key = (card) => by === undefined ? 0 : by in card.element.dataset ? way * card.element.dataset[by] : Infinity;
+    cards.sort((one, other) => one.at - other.at || key(one) - key(other) || one.element.dataset.order - other.element.dataset.order);
+    for (const list of lists) list.append(...cards.filter((card) => card.list === list).map((card) => card.item));
   };
   const clear = () => { filter.value = ""; show(); };
 
   filter.addEventListener("input", show);
-  confirmed.addEventListener("change", show);
-  length.addEventListener("change", show);
+  for (const box of boxes) box.addEventListener("change", show);
   sort.addEventListener("change", arrange);
 
-  // ---- a line of the plot leads to its card, hidden or not ----
+  // ---- a line of the plot or an edge leads to its card, hidden or not ----
   const go = (card) => {
     card.element.focus({ preventScroll: true });
     card.element.scrollIntoView({ block: "start" });
   };
   for (const card of cards) {
-    if (!card.line) continue;
-    card.line.querySelector("a").addEventListener("click", (event) => {
-      event.preventDefault();
-      if (card.item.hidden) {
-        confirmed.checked = length.checked = false;
-        clear();
-      }
-      go(card);
-    });
+    for (const lead of card.leads) {
+      lead.addEventListener("click", (event) => {
+        if (!event.target.closest("a") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        if (card.item.hidden) {
+          for (const box of boxes) box.checked = false;
+          clear();
+        }
+        go(card);
+      });
+    }
   }
 
   // ---- keys ----
