@@ -22,15 +22,18 @@ LEAST_OVERLAP = 0.2  # share of rows in bins that hold both sets, below which no
 _BALANCE = 0.05  # a bin holds both sets if neither's share of it (sets taken as equally large) is below
 
 
-def bins(values: NDArray[np.float64], live: NDArray[np.bool_], most_bins: int = MOST) -> NDArray[np.int32]:
-    """Return int32[n]: the quantile bin of each row, at most 20 and with about 20 live rows or more each.
+def bins(
+    values: NDArray[np.float64], live: NDArray[np.bool_], most_bins: int = MOST, rows: int = ROWS
+) -> NDArray[np.int32]:
+    """Return int32[n]: the quantile bin of each row, at most 20 and with about 20 live rows or more each
+    (or what ``most_bins`` and ``rows`` say).
 
     Equal values share a bin; missing values (NaN) have one of their own.
     """
     known = live & ~np.isnan(values)
     code = np.zeros(len(values), np.int32)
     if known.any():
-        most = int(np.clip(known.sum() // ROWS, 1, most_bins))
+        most = int(np.clip(known.sum() // rows, 1, most_bins))
         edges = np.unique(np.quantile(values[known], np.linspace(0, 1, most + 1)[1:-1], method="higher"))
         edges = edges[edges > values[known].min()]
         code = np.searchsorted(edges, values, side="right").astype(np.int32)

@@ -332,7 +332,7 @@ def test_odd_places_and_sizes(place: float) -> None:
         (Node("W" * 300, place, place, place, -1), Node("", 0.5, 0.5, 0, 0)), ((0, 1, place, 0),)
     )
     picture = network_picture(network, {})
-    assert not re.search("nan|inf", str(picture)) and picture["nodes"][0]["colour"] == 9
+    assert not re.search("nan|inf", str(picture)) and picture["nodes"][0]["colour"] == "none"
     assert picture["nodes"][1]["title"] == "not labelled"
     assert all(left >= -1e-6 and right <= WIDTH for left, right, _ in boxes(network))
 

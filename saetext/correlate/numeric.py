@@ -47,7 +47,11 @@ class RankCorrelations:
 
 
 def rank_correlations(
-    placed: Placed, number: Floats, stratum: NDArray[np.int32], group: NDArray[np.int32] | None = None
+    placed: Placed,
+    number: Floats,
+    stratum: NDArray[np.int32],
+    group: NDArray[np.int32] | None = None,
+    control: Floats | None = None,
 ) -> RankCorrelations:
     """Correlate the strengths of every item (0 where absent) with a number.
 
@@ -61,6 +65,8 @@ def rank_correlations(
         Rows that are compared with each other; -1 leaves a row out.
     group : int32[n_rows], optional
         Rows of one group are not independent.
+    control : float64[n_rows], optional
+        A number (length) whose ranks are taken out of both: the partial correlation.
     """
     from saetext.stats import kept_kernels, kernels
 
@@ -71,14 +77,35 @@ def rank_correlations(
     code[live] = np.unique(stratum[live], return_inverse=True)[1]
     size = np.bincount(code[live], minlength=int(code.max(initial=-1)) + 1)
     rank, spread = _centred(number, code, size)
-    product, own, variance = np.zeros(n), np.zeros(n), np.zeros(n)
 
-    def work(low: int, high: int) -> None:
-        kept_kernels.rank_sums(
-            items.indptr, items.row, placed.value, code, size, rank, spread, low, high, product, own, variance
-        )
+    def sums(rank: Floats, spread: Floats) -> tuple[Floats, Floats, Floats]:
+        product, own, variance = np.zeros(n), np.zeros(n), np.zeros(n)
 
-    kernels.over_features(work, n, os.cpu_count() or 1)
+        def work(low: int, high: int) -> None:
+            kept_kernels.rank_sums(
+                items.indptr, items.row, placed.value, code, size, rank, spread, low, high, product, own,
+                variance,
+            )  # fmt: skip
+
+        kernels.over_features(work, n, os.cpu_count() or 1)
+        return product, own, variance
+
+    slope, of_control = 0.0, None
+    if control is not None:
+        of_control, spread_of = _centred(control, code, size)
+        if spread_of.sum() > 1e-12:
+            slope = float(rank @ of_control) / float(spread_of.sum())
+            rank = rank - slope * of_control
+            spread = np.bincount(code[live], weights=rank[live] ** 2, minlength=len(size)).astype(np.float64)
+        else:
+            of_control = None
+    product, own, variance = sums(rank, spread)
+    if of_control is not None:
+        # what the control explains of the strengths neither varies with the rest nor counts
+        shared, _, _ = sums(of_control, spread_of)
+        left = np.maximum(own - shared**2 / spread_of.sum(), 0.0)
+        variance = variance * np.divide(left, own, out=np.zeros(n), where=own > 1e-15)
+        own = left
     # strata in which an item is everywhere absent add nothing to ``own``
     scale = np.sqrt(own * spread.sum())
     rho = np.divide(product, scale, out=np.zeros(n), where=scale > 1e-12)
@@ -88,14 +115,16 @@ def rank_correlations(
     if group is not None:
         groups = len(np.unique(group[live]))
         for i in np.argsort(p, kind="stable")[:_GROUPED].tolist():
-            p[i] = max(p[i], _grouped(placed, i, code, size, rank, group, groups))
+            p[i] = max(p[i], _grouped(placed, i, code, size, rank, group, groups, of_control))
         free = min(free, groups)
     reach = stats.normal_quantile(_LEVEL) * np.sqrt((1 + rho**2 / 2) / max(free - 3, 1))
     at = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
     return RankCorrelations(rho, np.tanh(at - reach), np.tanh(at + reach), p)
 
 
-def halves(placed: Placed, number: Floats, rows: Rows) -> tuple[NDArray[np.bool_], Floats, Floats]:
+def halves(
+    placed: Placed, number: Floats, rows: Rows, length: Floats
+) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """Return what the first half finds and the second confirms, and rho and q there (NaN if not found)."""
     n = len(placed.items)
     rho, q, good = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, bool)
@@ -103,7 +132,9 @@ def halves(placed: Placed, number: Floats, rows: Rows) -> tuple[NDArray[np.bool_
         return good, rho, q
     early = np.arange(len(rows)) < rows.half_rows
     first, second = (
-        rank_correlations(placed, number, np.where(mask, rows.stratum, -1).astype(np.int32), rows.group)
+        rank_correlations(
+            placed, number, np.where(mask, rows.stratum, -1).astype(np.int32), rows.group, length
+        )
         for mask in (early, ~early)
     )
     found = stats.benjamini_hochberg(first.p) < ALPHA
@@ -138,7 +169,7 @@ def _centred(number: Floats, code: NDArray[np.int32], size: NDArray[np.int64]) -
 
 def _grouped(
     placed: Placed, item: int, code: NDArray[np.int32], size: NDArray[np.int64], rank: Floats,
-    group: NDArray[np.int32], groups: int,
+    group: NDArray[np.int32], groups: int, control: Floats | None,
 ) -> float:  # fmt: skip
     if groups < 3:
         return 1.0
@@ -147,6 +178,8 @@ def _grouped(
     strength[placed.items.row[low:high]] = placed.value[low:high]
     own, _ = _centred(strength, code, size)
     live = code >= 0
+    if control is not None:
+        own = own - control * float(own @ control) / float(control @ control)
     sums = np.bincount(group[live], weights=(own * rank)[live])
     total = sums.sum()
     spread = groups / (groups - 1) * max(float((sums**2).sum()) - total**2 / groups, 0.0)

@@ -17,6 +17,7 @@ from saetext.protocols import CorpusLike, Ints
 from saetext.strata import MOST, ROWS, bins
 
 FEWEST = 40  # rows or groups from which on halves are worth having
+_WITHIN = 5  # rows of a bin of length within a value of a column
 _OURS = {"row", "text", "n_tokens", "n_unknown"}  # columns that pair nothing
 _ACROSS = 5  # bins of length of each of two corpora
 
@@ -153,21 +154,29 @@ def make_rows(
             raise InputError(f"every value of {within} occurs once, so nothing can be compared within it")
         stratum = start.astype(np.int32)
         for tokens in lengths:
-            stratum = nested(stratum, tokens, MOST if len(corpora) == 1 else _ACROSS)
+            stratum = nested(stratum, tokens, MOST if len(corpora) == 1 else _ACROSS, _WITHIN)
+        typical = float(np.median(np.bincount(start)[start]))
+        if typical < 2 * _WITHIN:
+            notes.append(
+                f"most values of {within} have fewer than {2 * _WITHIN} documents, so within them length is "
+                "not held equal"
+            )
     codes = unit.astype(np.int32) if n_units < n else None
     return Rows(take, half_rows, stratum, by_length, codes, tuple(notes))
 
 
-def nested(code: NDArray[np.int32], values: NDArray[np.float64], most: int) -> NDArray[np.int32]:
-    """Return bins of a number within each bin of ``code``: quantiles, 20 rows and more in each."""
+def nested(
+    code: NDArray[np.int32], values: NDArray[np.float64], most: int, least: int = ROWS
+) -> NDArray[np.int32]:
+    """Return bins of a number within each bin of ``code``: quantiles, some ``least`` rows in each."""
     out = np.zeros(len(code), np.int32)
     order = np.argsort(code, kind="stable")
     cuts = np.flatnonzero(np.diff(code[order])) + 1
     following = 0
     for rows in np.split(order, cuts):
         inner = np.zeros(len(rows), np.int32)
-        if len(rows) >= 2 * ROWS:
-            inner = bins(values[rows], np.ones(len(rows), bool), most)
+        if len(rows) >= 2 * least:
+            inner = bins(values[rows], np.ones(len(rows), bool), most, least)
         out[rows] = following + inner
         following += int(inner.max(initial=0)) + 1
     return out

@@ -173,7 +173,7 @@ def correlate(
         "documents": corpus.n_documents, "rows": len(rows), "features": corpus.spec.tap(taps[0]).d_sae,
         "eligible_features": len(left), "rare": rare, "always": always,
         "strata": int(rows.stratum.max()) + 1,
-        "median_tokens": run.median_tokens(),
+        "median_tokens": float(np.median(run.length())),
     }  # fmt: skip
     if target is not None and target.number is not None:
         found = run.against_number(
@@ -333,9 +333,10 @@ class _Run:
         stored = Stored.of(self.corpora[number], self.taps[number])
         return feature_items(stored, self.rows.take[number], max(self.support, 1), only)
 
-    def median_tokens(self) -> float:
+    def length(self) -> Floats:
+        """Return float64[rows]: the tokens of each row's document of the first corpus."""
         tokens = self.corpora[0].documents.select("n_tokens").collect()["n_tokens"].to_numpy()
-        return float(np.median(tokens[self.rows.take[0]]))
+        return tokens[self.rows.take[0]].astype(np.float64)
 
     # ---- pairs ---------------------------------------------------------------------------------------
 
@@ -486,18 +487,19 @@ class _Run:
         rows = self.rows
         self.tell("correlating ranks", 0, 0)
         placed = place(self.corpora[0], self.taps[0], left, rows.take[0])
-        all_rows = rank_correlations(placed, number, rows.stratum, rows.group)
+        length = self.length()
+        all_rows = rank_correlations(placed, number, rows.stratum, rows.group, length)
         raw = rank_correlations(placed, number, np.zeros(len(rows), np.int32))
         if self.fdr == "by":
             q = _bh_of_kept(all_rows.p, len(left), "by")
         else:
             q = stats.benjamini_hochberg(all_rows.p)
-        confirmed, rho, q_confirm = halves(placed, number, rows)
+        confirmed, rho, q_confirm = halves(placed, number, rows, length)
         metrics["eligible_pairs"], metrics["significant"] = len(left), int((q < ALPHA).sum())
         flips = np.zeros(len(left), bool)
         pooled = None
         if within is not None:
-            plain = rank_correlations(placed, number, rows.by_length, rows.group)
+            plain = rank_correlations(placed, number, rows.by_length, rows.group, length)
             pooled = plain.rho
             flips = (plain.rho * all_rows.rho < 0) & (plain.p < ALPHA) & (q < ALPHA)
             metrics["reversed"] = int(flips.sum())
@@ -528,8 +530,7 @@ class _Run:
         self, number: Floats, column: str, within: str | None, metrics: dict[str, Any]
     ) -> list[str]:
         """Say how the number goes with length itself."""
-        tokens = self.corpora[0].documents.select("n_tokens").collect()["n_tokens"].to_numpy()
-        length = tokens[self.rows.take[0]].astype(np.float64)
+        length = self.length()
         pooled = spearman(length, number, np.zeros(len(length), np.int32))
         metrics["rho_length"] = pooled
         told = f"{column} against the number of tokens: rank correlation {pooled:+.2f}"

@@ -117,7 +117,8 @@ def make_table(
         for k in np.flatnonzero(leads[0] == leads[1]).tolist():
             reasons[k] = ", ".join(filter(None, (reasons[k], ONE_CONCEPT)))
     worth = significant | columns["confirmed"]
-    counted = Counter(reasons[k] for k in np.flatnonzero(worth).tolist() if reasons[k])
+    causes = [why for k in np.flatnonzero(worth).tolist() if (why := reasons[k])]
+    counted = Counter(reason for why in causes for reason in why.split(", "))
     visible = np.array([reason is None for reason in reasons], bool)
     keep = np.ones(len(order), bool) if everything else worth & visible
     shown = order[keep[order]]
@@ -127,7 +128,8 @@ def make_table(
     metrics: dict[str, Any] = {
         "looked_at": len(order),
         "confirmed": int((columns["confirmed"] & visible).sum()),
-        "hidden": {str(key): int(n) for key, n in counted.most_common()},
+        "hidden": {key: int(n) for key, n in counted.most_common()},
+        "hidden_pairs": len(causes),
         "pairs": int((worth & visible).sum()),
         "findings": len(np.unique(leader)),
     }

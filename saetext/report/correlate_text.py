@@ -104,7 +104,7 @@ def _heading(result: CorrelateResult, number: bool) -> Text:
         f" of {many(metrics['eligible_pairs'], f'eligible {noun}')} {how} among documents of equal length"
         f"{within} (q < .05, {fdr})"
     )
-    hidden = sum(metrics["hidden"].values())
+    hidden = metrics["hidden_pairs"]
     looked = metrics["looked_at"]
     if not number and metrics["significant"] > looked:
         heading.append(f"; the {looked:,} strongest were looked at")
@@ -112,20 +112,11 @@ def _heading(result: CorrelateResult, number: bool) -> Text:
     heading.append(f" {'are' if hidden else 'were'} found on one half of the data and again on the other (✓)")
     if hidden:
         heading.append(" and no matter of course" if not params["everything"] else "")
-        why = ", ".join(f"{key} {n:,}" for key, n in _by_reason(metrics["hidden"]).items())
+        why = ", ".join(f"{key} {n:,}" for key, n in metrics["hidden"].items())
         verb = "among them" if params["everything"] else "hidden, --all shows them"
         heading.append(f". Matters of course, {verb}: {hidden:,} ({why})")
     heading.append(".")
     return heading
-
-
-def _by_reason(hidden: Mapping[str, int]) -> dict[str, int]:
-    """Return how many pairs each reason holds for; a pair may have several."""
-    counts: dict[str, int] = {}
-    for reasons, n in hidden.items():
-        for reason in reasons.split(", "):
-            counts[reason] = counts.get(reason, 0) + n
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
 def _print_rows(

@@ -74,7 +74,7 @@ def network_picture(network: Network, cards: Mapping[int, Mapping[str, Any]]) ->
                 "x": f"{at[index, 0]:.1f}",
                 "y": f"{at[index, 1]:.1f}",
                 "r": f"{radii[index]:.1f}",
-                "colour": node.community % COLOURS,
+                "colour": node.community % COLOURS if node.community >= 0 else "none",
                 "title": _titled(labels[index], communities, node.community),
                 "name": short[index],
                 # how wide a name is drawn is only guessed, so it is fixed at the end near its circle

@@ -134,7 +134,7 @@ def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]
     if metrics["hidden"]:
         why = ", ".join(f"{reason} {n:,}" for reason, n in metrics["hidden"].items())
         verb = "shown among the others" if result.params["everything"] else "not shown"
-        sentences.append(f"Matters of course, {verb}: {sum(metrics['hidden'].values()):,} ({why}).")
+        sentences.append(f"Matters of course, {verb}: {metrics['hidden_pairs']:,} ({why}).")
     best = [row for _, row in shown if row["confirmed"] and not _avoided(row)][:3]
     if best:
         listed = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
@@ -270,12 +270,13 @@ def _network(result: CorrelateResult, rows: Sequence[dict[str, Any]]) -> Network
     edges = [(node(row, "a"), node(row, "b"), max(row["npmi"], 0.01)) for _, row in drawn]
     place = layout(edges, int(result.params["seed"]))
     names: dict[Any, str] = {}
-    weight, community = dict.fromkeys(place, 0.0), dict.fromkeys(place, 0)
+    weight, community = dict.fromkeys(place, 0.0), dict.fromkeys(place, -1)
     for (_, row), (a, b, strength) in zip(drawn, edges, strict=True):
         for key, side in ((a, "a"), (b, "b")):
             names.setdefault(key, row[f"label_{side}"])
             weight[key] += strength
-            community[key] = community[key] or row["community"] or 0
+            if row["community"]:
+                community[key] = row["community"] - 1
     order = list(place)
     most = max(weight.values()) or 1.0
     strongest = max(strength for _, _, strength in edges)

@@ -62,7 +62,10 @@ class PairFinding:
 
 @dataclass(frozen=True)
 class Node:
-    """A concept of the network: where it is drawn (0 to 1 both ways), how large (0 to 1), its community."""
+    """A concept of the network: where it is drawn (0 to 1 both ways), how large (0 to 1), its community.
+
+    Communities count from 0 as they are listed; -1 for none.
+    """
 
     label: str
     x: float

@@ -61,8 +61,9 @@ def _card(finding: PairFinding, within: str) -> dict[str, Any]:
     lift = number_of(row, "lift_adjusted", number_of(row, "lift"))
     shown = _numbers(row)
     inside = text_of(row, "within") or printable(within).strip() or "groups"
-    pooled = decimal(row, "npmi_pooled")
-    held_out = [] if number_of(row, "npmi_confirm") is None else [decimal(row, "npmi_confirm")]
+    pooled = decimal(row, "npmi_pooled" if number_of(row, "rho") is None else "rho_pooled")
+    confirm = "npmi_confirm" if number_of(row, "rho") is None else "rho_confirm"
+    held_out = [] if number_of(row, confirm) is None else [decimal(row, confirm)]
     held_out += (
         [] if number_of(row, "q_confirm") is None else [f"q {probability(number_of(row, 'q_confirm'))}"]
     )

@@ -1,0 +1,379 @@
+"""Features of two corpora, against columns and numbers, within a column: against scipy and by hand."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from memory_corpus import DenseCorpus
+
+from saetext import embed, stats
+from saetext.correlate import Limits, correlate
+from saetext.correlate.items import Items
+from saetext.correlate.meeting import Placed
+from saetext.correlate.numeric import rank_correlations, spearman
+from saetext.correlate.rows import make_rows, nested
+from saetext.errors import InputError
+
+NO_LIMITS = Limits(2, 2, 2)
+
+
+@pytest.fixture(autouse=True)
+def _labels_by_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "available", lambda: False)
+
+
+def two(n: int = 300, seed: int = 0, order: np.ndarray | None = None) -> tuple[DenseCorpus, DenseCorpus]:
+    """Prompts and answers: feature 2 of an answer is there where feature 5 of its prompt is."""
+    rng = np.random.default_rng(seed)
+    prompts = rng.random((n, 7)) < 0.3
+    answers = rng.random((n, 6)) < 0.3
+    answers[:, 2] = np.where(rng.random(n) < 0.9, prompts[:, 5], answers[:, 2])
+    order = np.arange(n) if order is None else order
+    a = DenseCorpus(prompts.astype(float), meta={"key": np.arange(n)}, path="prompts.corpus")
+    b = DenseCorpus(answers[order].astype(float), meta={"key": order}, path="answers.corpus")
+    return a, b
+
+
+# ---- across -----------------------------------------------------------------------------------------------
+
+
+def test_across_pairs_rows_on_a_key_in_any_order() -> None:
+    order = np.random.default_rng(1).permutation(300)
+    a, b = two(order=order)
+    row = correlate(a, b, pair_on="key", limits=NO_LIMITS, top=1).table.to_dicts()[0]
+    assert (row["feature_a"], row["feature_b"]) == (5, 2)
+    x, y = a.value[:, 5] > 0, b.value[np.argsort(order), 2] > 0
+    assert (row["n_a"], row["n_b"], row["n_ab"]) == (x.sum(), y.sum(), (x & y).sum())
+    assert row["phi"] == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert row["same_phrase"] is None
+
+
+def test_across_counts_every_pair_of_the_two() -> None:
+    a, b = two()
+    result = correlate(a, b, pair_on="key", limits=NO_LIMITS, everything=True)
+    assert result.metrics["eligible_pairs"] == 42
+    lengths = np.zeros(300, np.int32)
+    for row in result.table.to_dicts():
+        x, y = a.value[:, row["feature_a"]] > 0, b.value[:, row["feature_b"]] > 0
+        assert row["n_ab"] == (x & y).sum()
+        assert row["expected"] == pytest.approx(x.sum() * y.sum() / 300)
+    assert not lengths.any()
+
+
+def test_across_a_feature_that_is_in_both_is_hidden() -> None:
+    rng = np.random.default_rng(3)
+    topic = rng.random((300, 4)) < 0.3
+    a = DenseCorpus(topic.astype(float), meta={"key": np.arange(300)})
+    b = DenseCorpus((topic ^ (rng.random((300, 4)) < 0.05)).astype(float), meta={"key": np.arange(300)})
+    result = correlate(a, b, pair_on="key")
+    assert len(result) == 0
+    assert result.metrics["hidden"]["similar labels"] == 4
+
+
+def test_several_answers_to_a_prompt_are_a_group() -> None:
+    a, b = two(100)
+    many = DenseCorpus(np.repeat(b.value, 3, 0), meta={"key": np.repeat(np.arange(100), 3)})
+    result = correlate(a, many, pair_on="key", limits=NO_LIMITS, everything=True)
+    once = correlate(a, b, pair_on="key", limits=NO_LIMITS, everything=True)
+    assert result.metrics["rows"] == 300
+    assert any("as a group" in note for note in result.notes)
+    # three copies of each answer tell no more than one
+    p = {(r["feature_a"], r["feature_b"]): r["p"] for r in result.table.to_dicts()}
+    assert p[5, 2] >= once.table.filter(pl.col("feature_a") == 5)["p"].min()
+    assert result.metrics["significant"] <= once.metrics["significant"] + 1
+
+
+def test_keys_that_pair_nothing_and_keys_that_repeat_in_both() -> None:
+    a, b = two(50)
+    b.frame = b.frame.with_columns(key=pl.col("key") + 1000)
+    with pytest.raises(InputError, match=r"no key of prompts occurs in answers.*columns of both: id, key"):
+        correlate(a, b, pair_on="key")
+    with pytest.raises(InputError, match="no column 'nothing' in prompts"):
+        correlate(a, b, pair_on="nothing")
+    for corpus in (a, b):
+        corpus.frame = corpus.frame.with_columns(key=pl.lit(1))
+    with pytest.raises(InputError, match="repeat in both"):
+        correlate(a, b, pair_on="key")
+
+
+def test_rows_pair_by_themselves_and_say_so() -> None:
+    a, b = two(60)
+    rows = make_rows([a, b], ["prompts", "answers"])
+    assert any("belong together on id, so they were paired" in note for note in rows.notes)
+    b.frame = b.frame.with_columns(id=pl.lit("x") + pl.col("id")).head(60)
+    a.frame, b.frame = (c.frame.rename({"key": "prompt_id"}) for c in (a, b))
+    rows = make_rows([a, b], ["prompts", "answers"])
+    assert any("on prompt_id" in note for note in rows.notes)
+    b.frame = b.frame.with_columns(prompt_id=pl.when(pl.col("prompt_id") < 40).then("prompt_id"))
+    with pytest.raises(InputError, match="only 67 % of the documents find a partner on prompt_id"):
+        make_rows([a.select(pl.col("prompt_id") < 60), b], ["prompts", "answers"])
+
+
+# ---- columns ----------------------------------------------------------------------------------------------
+
+
+def with_column(values, seed: int = 0, **more) -> tuple[DenseCorpus, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    present = rng.random((len(values), 5)) < 0.4
+    corpus = DenseCorpus(present * rng.uniform(1, 2, present.shape), meta={"what": values}, **more)
+    return corpus, present
+
+
+def test_each_value_against_each_feature() -> None:
+    values = np.random.default_rng(1).choice(["red", "green", "blue"], 300)
+    corpus, present = with_column(values.tolist())
+    corpus.value[:, 0] = values == "red"
+    result = correlate(corpus, column="what", everything=True, limits=NO_LIMITS)
+    assert result.metrics["eligible_pairs"] == 15
+    best = result.table.to_dicts()[0]
+    assert (best["feature_a"], best["feature_b"], best["label_b"]) == (0, None, "what = red")
+    assert best["npmi"] == pytest.approx(1)
+    for row in result.table.to_dicts():
+        x, y = corpus.value[:, row["feature_a"]] > 0, values == row["label_b"].removeprefix("what = ")
+        assert (row["n_a"], row["n_b"], row["n_ab"]) == (x.sum(), y.sum(), (x & y).sum())
+    assert present.any()
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ([True, False, False], "what = true"),
+        ([1, 0, 0], "what = 1"),
+        ([1.0, 0.0, 0.0], "what = 1"),
+        (["yes", "no", "no"], "what = yes"),
+        (["yes", "no", None], "what = yes"),
+    ],
+)
+def test_of_two_values_one_is_enough(values: list, kept: str) -> None:
+    corpus, _ = with_column(values * 60)
+    corpus.value[:, 0] = [v in (True, 1, "yes") for v in values] * 60
+    result = correlate(corpus, column="what", limits=NO_LIMITS)
+    assert result.metrics["eligible_pairs"] == 5 if None not in values else 4
+    assert result.table["label_b"].to_list()[0] == kept or None in values
+    assert any("two values" in note for note in result.notes)
+    if None in values:
+        assert any("60 documents without a what were left out" in note for note in result.notes)
+
+
+def test_columns_that_cannot_be_used() -> None:
+    corpus, _ = with_column(["same"] * 100)
+    with pytest.raises(InputError, match="only 'same'"):
+        correlate(corpus, column="what")
+    corpus, _ = with_column([None] * 100)
+    with pytest.raises(InputError, match="has no value"):
+        correlate(corpus, column="what")
+    corpus, _ = with_column([f"v{i}" for i in range(100)])
+    with pytest.raises(InputError, match="no value of what occurs in 5"):
+        correlate(corpus, column="what")
+    corpus, _ = with_column([[1, 2]] * 100)
+    with pytest.raises(InputError, match="choose one of text or numbers"):
+        correlate(corpus, column="what")
+    with pytest.raises(InputError, match="within"):
+        correlate(with_column(list("ab") * 50)[0], within="id")
+    with pytest.raises(InputError, match="same"):
+        correlate(with_column(["a"] * 50)[0], within="what")
+
+
+# ---- numbers ----------------------------------------------------------------------------------------------
+
+
+def placed_of(value: np.ndarray) -> Placed:
+    parts = [np.flatnonzero(column).astype(np.int32) for column in value.T]
+    indptr = np.cumsum([0, *map(len, parts)]).astype(np.int64)
+    strength = np.concatenate([column[rows] for column, rows in zip(value.T, parts, strict=True)])
+    items = Items(np.arange(value.shape[1]), indptr, np.concatenate(parts))
+    return Placed(items, strength.astype(np.float32), np.zeros(len(strength), np.int32))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 80), st.integers(1, 4))
+def test_ranks_within_strata_as_by_hand(seed: int, n: int, n_strata: int) -> None:
+    rng = np.random.default_rng(seed)
+    value = np.round(rng.random((n, 4)) * (rng.random((n, 4)) < 0.5), 1).astype(np.float32)
+    value[:, 3] = 0
+    number = rng.integers(0, 6, n).astype(float)
+    code = rng.integers(0, n_strata, n).astype(np.int32)
+    code[rng.random(n) < 0.1] = -1
+    if not (code >= 0).any():
+        code[0] = 0
+    found = rank_correlations(placed_of(value), number, code)
+    for f in range(4):
+        product = own = other = variance = 0.0
+        for s in range(n_strata):
+            rows = code == s
+            if not rows.any():
+                continue
+            size = rows.sum()
+            x, y = (
+                (scipy.stats.rankdata(v[rows]) - (size + 1) / 2) / (size + 1) for v in (value[:, f], number)
+            )
+            product += x @ y
+            own += x @ x
+            other += y @ y
+            variance += (x @ x) * (y @ y) / (size - 1) if size > 1 else 0
+        # a stratum in which a feature is nowhere has one rank, and adds nothing
+        expected = product / np.sqrt(own * other) if own * other > 0 else 0.0
+        assert found.rho[f] == pytest.approx(expected, abs=1e-9)
+        z = product / np.sqrt(variance) if variance > 0 else 0.0
+        assert found.p[f] == pytest.approx(2 * scipy.stats.norm.sf(abs(z)), rel=1e-6)
+
+
+def test_in_one_stratum_rho_is_scipys() -> None:
+    rng = np.random.default_rng(0)
+    value = rng.random((200, 3)) * (rng.random((200, 3)) < 0.6)
+    number = value[:, 0] + rng.random(200)
+    found = rank_correlations(placed_of(value), number, np.zeros(200, np.int32))
+    for f in range(3):
+        # strengths are kept in single precision
+        expected = scipy.stats.spearmanr(value[:, f].astype(np.float32), number)
+        assert found.rho[f] == pytest.approx(expected.statistic)
+        assert found.low[f] < found.rho[f] < found.high[f]
+    assert spearman(value[:, 0], number, np.zeros(200, np.int32)) == pytest.approx(
+        scipy.stats.spearmanr(value[:, 0], number).statistic
+    )
+
+
+def test_a_number_finds_what_goes_with_it_at_equal_length() -> None:
+    rng = np.random.default_rng(2)
+    n = 800
+    tokens = rng.lognormal(5, 0.7, n)
+    present = rng.random((n, 20)) < 1 - np.exp(-np.outer(tokens, np.full(20, 0.003)))
+    number = tokens + rng.normal(0, 20, n) + 120 * present[:, 4]
+    corpus = DenseCorpus(
+        present * rng.uniform(1, 2, present.shape), n_tokens=tokens.astype(int), meta={"score": number}
+    )
+    result = correlate(corpus, column="score")
+    assert result.table["feature_a"].to_list() == [4]
+    row = result.table.to_dicts()[0]
+    assert row["confirmed"]
+    assert row["npmi"] is None
+    assert row["rho"] > 0.2
+    assert row["label_b"] == "score"
+    assert result.metrics["rho_length"] > 0.5
+    raw = correlate(corpus, column="score", everything=True).table
+    assert (raw["rho_raw"] > 0.1).mean() > 0.9  # length alone
+
+
+def test_missing_numbers_are_left_out() -> None:
+    rng = np.random.default_rng(5)
+    number = rng.random(200)
+    corpus, _ = with_column([None if i % 4 == 0 else float(x) for i, x in enumerate(number)])
+    result = correlate(corpus, column="what")
+    assert result.metrics["rows"] == 150
+    assert any("50 documents without a what" in note for note in result.notes)
+
+
+def test_groups_of_numbers_count_as_groups() -> None:
+    rng = np.random.default_rng(7)
+    user = np.repeat(np.arange(12), 30)
+    style = rng.random((12, 5)) < 0.5
+    rating = rng.normal(0, 1, 12)[user] + rng.normal(0, 0.1, 360)
+    present = np.where(rng.random((360, 5)) < 0.9, style[user], rng.random((360, 5)) < 0.5)
+    corpus = DenseCorpus(present.astype(float), meta={"user": user, "rating": rating})
+    assert correlate(corpus, column="rating").metrics["significant"] >= 3
+    assert correlate(corpus, column="rating", group="user").metrics["significant"] <= 1
+
+
+# ---- within -----------------------------------------------------------------------------------------------
+
+
+def simpson(n: int = 1200, seed: int = 0) -> DenseCorpus:
+    """Within each kind of document 0 and 1 avoid each other; kinds that have one have the other."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 2, n)
+    a = rng.random(n) < np.where(kind, 0.85, 0.15)
+    b = rng.random(n) < np.where(kind, 0.9, 0.3) - np.where(a, 0.2, 0.0)
+    return DenseCorpus(
+        np.stack([a, b, rng.random(n) < 0.5], 1).astype(float),
+        peak=rng.integers(0, 12, (n, 3)),
+        meta={"kind": kind, "score": b + rng.random(n) * 0.1},
+    )
+
+
+def test_a_sign_that_differs_within_is_flagged() -> None:
+    corpus = simpson()
+    pooled = correlate(corpus, limits=NO_LIMITS).table.to_dicts()[0]
+    assert pooled["npmi"] > 0
+    assert pooled["reversed"] is None
+    result = correlate(corpus, within="kind", limits=NO_LIMITS)
+    row = result.table.to_dicts()[0]
+    assert row["npmi"] < 0 < row["npmi_pooled"]
+    assert row["reversed"]
+    assert result.metrics["reversed"] == 1
+    number = correlate(corpus, column="score", within="kind").table.to_dicts()[0]
+    assert number["feature_a"] == 1 or number["rho"] < 0 < number["rho_pooled"]
+
+
+def test_strata_of_many_values_equal_a_table_of_them() -> None:
+    """300 prompts are held as a sparse matrix: the numbers are those of counting by hand."""
+    rng = np.random.default_rng(9)
+    prompt = np.repeat(np.arange(300), 4)
+    base = rng.random((300, 6)) < 0.4
+    present = np.where(rng.random((1200, 6)) < 0.7, base[prompt], rng.random((1200, 6)) < 0.4)
+    present[:, 1] = np.where(rng.random(1200) < 0.5, present[:, 0], present[:, 1])
+    corpus = DenseCorpus(present.astype(float), meta={"prompt": prompt})
+    result = correlate(corpus, within="prompt", limits=NO_LIMITS, everything=True)
+    assert result.metrics["strata"] == 300
+    rows = result.table.to_dicts()
+    assert {rows[0]["feature_a"], rows[0]["feature_b"]} == {0, 1}
+    for row in rows:
+        a, b = present[:, row["feature_a"]], present[:, row["feature_b"]]
+        x, y = np.bincount(prompt, a), np.bincount(prompt, b)
+        mean = (x * y / 4).sum()
+        assert row["expected"] == pytest.approx(mean, rel=1e-5)
+        variance = (x * (4 - x) * y * (4 - y) / (16 * 3)).sum()
+        both = (a & b).sum()
+        p = stats.joint_tail(both, mean, variance, np.minimum(x, y).sum())
+        assert row["p"] == pytest.approx(float(p), rel=1e-4)
+        inner = (a - (x / 4)[prompt], b - (y / 4)[prompt])
+        assert row["phi_adjusted"] == pytest.approx(np.corrcoef(*inner)[0, 1], rel=1e-4)
+
+
+def test_bins_of_length_lie_within_values() -> None:
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 3, 1000).astype(np.int32)
+    tokens = rng.lognormal(4, 1, 1000)
+    found = nested(code, tokens, 20)
+    for stratum in np.unique(found):
+        rows = found == stratum
+        assert len(np.unique(code[rows])) == 1
+        assert rows.sum() >= 10
+    for value in range(3):
+        bins = np.unique(found[code == value])
+        assert len(bins) > 10
+        edges = [(tokens[found == b].min(), tokens[found == b].max()) for b in bins]
+        edges.sort()
+        assert all(first[1] < second[0] for first, second in pairwise(edges))
+
+
+def test_length_is_taken_out_of_ranks_where_strata_are_small() -> None:
+    """The partial rank correlation is that of residuals, by least squares."""
+    rng = np.random.default_rng(4)
+    n = 300
+    length = rng.lognormal(4, 1, n)
+    value = np.round(rng.random((n, 3)) * (rng.random((n, 3)) < 0.6) * length[:, None] ** 0.5, 2)
+    number = length + rng.normal(0, 60, n) + 30 * (value[:, 1] > 0)
+    code = np.repeat(np.arange(30), 10).astype(np.int32)
+
+    def centred(x: np.ndarray) -> np.ndarray:
+        out = np.zeros(n)
+        for s in range(30):
+            rows = code == s
+            out[rows] = (scipy.stats.rankdata(x[rows]) - 5.5) / 11
+        return out
+
+    def without(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return x - y * (x @ y) / (y @ y)
+
+    found = rank_correlations(placed_of(value), number, code, control=length)
+    for f in range(3):
+        of_length = centred(length)
+        strength = centred(value[:, f].astype(np.float32).astype(float))
+        a, b = without(strength, of_length), without(centred(number), of_length)
+        assert found.rho[f] == pytest.approx(a @ b / np.sqrt(a @ a * (b @ b)), abs=1e-9)
