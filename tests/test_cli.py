@@ -34,8 +34,8 @@ from saetext.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
-    "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "readers",
-    "features", "label", "train",
+    "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "correlate",
+    "readers", "features", "label", "train",
 ]  # fmt: skip
 
 

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from saetext.correlate import CorrelateResult
 
 
+class Order(StrEnum):
+    """By what pairs are ordered."""
+
+    surprise = "surprise"
+    npmi = "npmi"
+
+
 class Rate(StrEnum):
     """How the false-discovery rate is controlled."""
 
@@ -109,6 +116,9 @@ def correlate(
     min_joint: Annotated[
         int, typer.Option("--min-joint", help="Documents that must have both, for an attraction.", min=1)
     ] = 5,
+    order: Annotated[
+        Order, typer.Option("--order", help="By surprise (what follows from other pairs late), or npmi.")
+    ] = Order.surprise,
     fdr: Annotated[
         Rate, typer.Option("--fdr", help="Benjamini-Hochberg, or -Yekutieli (under any dependence).")
     ] = Rate.bh,
@@ -175,6 +185,7 @@ def correlate(
             top=top or None,
             everything=everything,
             limits=Limits(max_similarity, max_cosine, max_same_phrase),
+            order=order.value,
             fdr=fdr.value,
             bootstrap=bootstrap,
             sample=sample,

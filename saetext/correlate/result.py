@@ -11,7 +11,8 @@ from saetext.result import Result
 COLUMNS = (
     "feature_a", "label_a", "feature_b", "label_b", "n_a", "n_b", "n_ab", "npmi", "npmi_raw", "lift", "phi",
     "p", "q", "same_phrase", "label_similarity", "confirmed", "snippet",
-    "npmi_low", "npmi_high", "expected", "lift_adjusted", "phi_adjusted", "p_b_given_a", "p_a_given_b",
+    "surprise", "npmi_low", "npmi_high", "expected", "lift_adjusted", "phi_adjusted",
+    "p_b_given_a", "p_a_given_b",
     "rho", "rho_low", "rho_high", "rho_raw", "decoder_cosine", "npmi_confirm", "rho_confirm", "q_confirm",
     "npmi_pooled", "rho_pooled", "reversed", "hidden", "group", "community", "label_score_a", "label_score_b",
 )  # fmt: skip
@@ -60,6 +61,8 @@ class CorrelateResult(Result):
       shares of documents;
     - ``p`` two-sided, ``q`` over all eligible pairs; ``npmi_confirm`` and ``q_confirm`` from the half that
       was not used to find the pair, null if it was not found on the first half; ``confirmed``;
+    - ``surprise``, NPMI (or rho) times the share that does not follow from what the two go with otherwise
+      (:func:`saetext.correlate.surprise.explained`): by this rows are ordered;
     - ``same_phrase``, the share of the documents with both in which the two peak within two tokens;
       ``label_similarity``, ``decoder_cosine``; ``hidden``, why the pair is no surprise, or null;
     - for a number: ``rho`` (rank correlation among documents of equal length) with ``rho_low``,
@@ -71,7 +74,7 @@ class CorrelateResult(Result):
     - ``label_score_a``, ``label_score_b``; ``snippet``, words of a document with both marked «so» and ‹so›.
 
     First what occurs together more often than by chance, then what occurs less; in both the confirmed rows
-    come first, then the other significant ones, each by NPMI; members of a group follow their leader.
+    come first, then the other significant ones, each by surprise; members of a group follow their leader.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ from saetext.protocols import CorpusLike, Ints
 from saetext.reader.directions import decoder_of
 from saetext.result import Source
 
-LOOK = 3000  # pairs of each kind that are looked at closely: labels, phrases, groups
+LOOK = 20_000  # pairs of each kind that are looked at closely: labels, phrases, groups
 FEW_VALUES = 2  # values of a number up to which it is a category
 Floats = NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
@@ -53,6 +53,7 @@ def correlate(
     top: int | None = None,
     everything: bool = False,
     limits: Limits | None = None,
+    order: Literal["surprise", "npmi"] = "surprise",
     fdr: Literal["bh", "by"] = "bh",
     bootstrap: int = 200,
     sample: int | None = None,
@@ -96,6 +97,8 @@ def correlate(
         Keep pairs that are no surprise, and those that are not significant (with p < .05), too.
     limits : Limits, optional
         From where on a pair is no surprise.
+    order : {"surprise", "npmi"}
+        Whether pairs that follow from what the two go with otherwise come late, or rows are by NPMI alone.
     fdr : {"bh", "by"}
         Benjamini-Hochberg, or Benjamini-Yekutieli, which holds under any dependence.
     bootstrap : int
@@ -166,7 +169,7 @@ def correlate(
         "pair_on": pair_on, "within": within, "to": _told_to(only), "group": group, "tap": taps[0],
         "across_tap": taps[1] if across is not None else None, "min_support": support, "min_joint": least,
         "min_expected": CHANCE, "alpha": ALPHA, "fdr": fdr, "bootstrap": bootstrap, "sample": sample,
-        "seed": seed, "top": top, "everything": everything, "limits": asdict(run.limits),
+        "seed": seed, "top": top, "order": order, "everything": everything, "limits": asdict(run.limits),
     }  # fmt: skip
     sources = tuple(Source(name, str(c.path), c.fingerprint) for name, c in zip(named, corpora, strict=False))
     metrics: dict[str, Any] = {
@@ -206,7 +209,7 @@ def correlate(
     notes += found.notes
     done = make_table(
         found, corpora, taps, rows, top=top, everything=everything, bootstrap=bootstrap, seed=seed,
-        snippets=snippets, tell=tell, within=within is not None,
+        snippets=snippets, tell=tell, within=within is not None, by=order,
     )  # fmt: skip
     metrics.update(done.metrics)
     return CorrelateResult(

@@ -22,7 +22,7 @@ from saetext.correlate.strata import Strata, StrataCounts
 from saetext.protocols import Ints
 
 if TYPE_CHECKING:
-    from saetext.stats.pair_kernels import Chance
+    from saetext.stats.pair_kernels import Chance, Rough
 
 ALPHA = 0.05  # false-discovery rate below which a pair counts as found
 LEAST = 5  # documents that must have both, for a pair that meets more often than by chance
@@ -30,6 +30,8 @@ CHANCE = 20.0  # documents that should have both by chance, for a pair that meet
 KEEP = 200_000  # pairs held, of each kind
 _PIECES = 256  # pieces of about the same work, at most
 _PIECE = 1e8  # and about so many nanoseconds of it in each
+_OFTEN = 10.0  # rows that should have both by chance, from which on rough moments are computed first
+_BLOCK = 4_000_000  # pairs whose rough moments are held at once, by each thread
 _Z = 1.6  # standard deviations from which p is computed; q < .1 is the same as if it always were
 
 Floats = NDArray[np.float64]
@@ -257,35 +259,69 @@ def _counter(
     n_rows = len(strata.code)
     same = other is left
     right_ptr, right_item = other.by_row(n_rows)
-    chances, most = [], []
+    chances, factors, most = [], [], []
     for part in (strata.part(0, n_rows), strata.part(0, half_rows)):
         mine = part.counts(left)
         theirs = mine if same else part.counts(other)
         chances.append(_chance(part, mine, theirs))
+        factors.append(_factors(part, mine, theirs) if strata.few else None)
         most.append((mine.largest_rate, theirs.largest_rate))
     pairing = pair_kernels.Both(
         left.indptr, left.row, right_ptr, right_item, limit, back, left.n, other.n, *most[0]
     )
+    block = max(1, _BLOCK // max(len(other), 1))
     capacity = int(limit.max()) + 200_000
+    unused = np.zeros((0, 0), np.float32)
+
+    def rough(first: int, last: int) -> Rough:
+        if not strata.few:
+            return pair_kernels.Rough(first, unused, unused, unused, unused)
+        # where most pairs are eligible, products of matrices are faster than pair by pair
+        often = _OFTEN * n_rows / max(int(left.n[first:last].max()), 1)
+        wide = int(np.searchsorted(-other.n, -often, side="right"))
+        stop = min(int(limit[last - 1]), wide)
+        made = []
+        for factor in factors if half_rows else factors[:1]:
+            for one, two in (factor or {}).values():
+                made.append(one[first:last] @ two[:stop].T)
+        return pair_kernels.Rough(first, *made, *[unused] * (4 - len(made)))
 
     def count(first: int, last: int) -> tuple[int, Pairs]:
         out = pair_kernels.Standing(
             np.empty((capacity, 2), np.int32), np.empty((capacity, 2), np.int32), np.empty((capacity, 3)),
             np.empty((capacity, 3)),
         )  # fmt: skip
-        stop, n = pair_kernels.stand_out(
-            first, last, pairing, chances[0], chances[1], half_rows, float(least), CHANCE, _Z, out
-        )
+        n = 0
+        while first < last:
+            end = min(last, first + block) if strata.few else last
+            stop, n = pair_kernels.stand_out(
+                first, end, pairing, chances[0], chances[1], rough(first, end), half_rows, float(least),
+                CHANCE, _Z, out, n,
+            )  # fmt: skip
+            first = stop
+            if stop < end:  # the buffers are full
+                break
         pair, joint, half, full = out
         both, first_half = joint[:n, 1].astype(np.int64), joint[:n, 0].astype(np.int64)
         p = _eligible_p(both, full[:n], least, CHANCE)
         p_half = _eligible_p(first_half, half[:n], least / 2, CHANCE / 2) if half_rows else np.ones(n)
-        return stop, Pairs(
+        return first, Pairs(
             pair[:n, 0].astype(np.int64), pair[:n, 1].astype(np.int64), first_half, both,
             stats.npmi(both, full[:n, 0], n_rows), p, p_half,
         )  # fmt: skip
 
     return count
+
+
+def _factors(
+    strata: Strata, mine: StrataCounts, theirs: StrataCounts
+) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Return what multiplies to mean and variance of joint counts."""
+    assert mine.table is not None
+    assert theirs.table is not None
+    n, once, twice = (x.astype(np.float32) for x in (strata.size, strata.once, strata.twice))
+    a, b = mine.table, theirs.table
+    return {"mean": (a * once, b), "variance": (a * (n - a) * twice, b * (n - b))}
 
 
 def _chance(strata: Strata, mine: StrataCounts, theirs: StrataCounts) -> Chance:

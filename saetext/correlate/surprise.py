@@ -78,6 +78,52 @@ def decoder_cosine(
     return np.divide((x * y).sum(1), scale, out=np.full(len(x), np.nan), where=scale > 0)
 
 
+def explained(left: Ints, right: Ints, attracted: NDArray[np.bool_], usable: NDArray[np.bool_]) -> Floats:
+    """Return how far each pair follows from what its two items go with otherwise, 0 to 1.
+
+    It is the share of a's partners (the other items that go with a) that stand to b as a does, and of b's to
+    a, on average; one is added to the number of partners, so that few of them say little. In a pile with a
+    tight topic everything of the topic goes with everything else of it: such pairs are no news, however
+    strong, while two items that meet and share no other partner are.
+
+    Parameters
+    ----------
+    left, right : int64[P]
+        Items by number; what is the same on both sides must have the same number on both.
+    attracted : bool[P]
+        Whether the pair occurs more often than by chance.
+    usable : bool[P]
+        Pairs from which partners are taken.
+    """
+    from scipy import sparse
+
+    if not len(left):
+        return np.empty(0)
+    names, code = np.unique(np.concatenate([left, right]), return_inverse=True)
+    a, b = code[: len(left)], code[len(left) :]
+
+    def graph(which: NDArray[np.bool_]) -> sparse.csr_matrix:
+        rows, columns = np.concatenate([a[which], b[which]]), np.concatenate([b[which], a[which]])
+        ones = np.ones(len(rows), np.float32)
+        found = sparse.csr_matrix((ones, (rows, columns)), shape=(len(names), len(names)))
+        found.data[:] = 1
+        return found
+
+    more, less = graph(usable & attracted), graph(usable & ~attracted)
+    degree = np.asarray(more.sum(1)).ravel()
+    out = np.empty(len(left))
+    for same, which in ((more, attracted), (less, ~attracted)):
+        at = np.flatnonzero(which)
+        for start in range(0, len(at), 8192):
+            k = at[start : start + 8192]
+            # the pair itself is not among the partners that count
+            mine = np.asarray(more[a[k]].multiply(same[b[k]]).sum(1)).ravel()
+            theirs = np.asarray(more[b[k]].multiply(same[a[k]]).sum(1)).ravel()
+            own = which[k] & usable[k] & attracted[k]
+            out[k] = (mine / (degree[a[k]] - own + 1) + theirs / (degree[b[k]] - own + 1)) / 2
+    return np.clip(out, 0.0, 1.0)
+
+
 def hidden(measures: dict[str, Floats], limits: Limits) -> list[str | None]:
     """Return why each pair is hidden, None where it is not."""
     n = len(next(iter(measures.values()))) if measures else 0

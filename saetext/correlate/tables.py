@@ -22,6 +22,7 @@ from saetext.correlate.rows import Rows
 from saetext.correlate.showing import Lines
 from saetext.correlate.strata import Strata
 from saetext.correlate.streaming import ALPHA, Pairs
+from saetext.correlate.surprise import explained
 from saetext.groups import Selection, concept_groups
 from saetext.labels import FeatureLabels
 from saetext.protocols import CorpusLike, Ints
@@ -102,6 +103,7 @@ def make_table(
     seed: int,
     snippets: bool | int,
     within: bool,
+    by: str,
     tell: Callable[[str, int, int], None],
 ) -> Made:
     """Choose, group and order rows, and give them intervals and words."""
@@ -109,7 +111,12 @@ def make_table(
     strength = columns["rho"] if found.number is not None else columns["npmi"]
     significant = columns["q"] < ALPHA
     notes: list[str] = []
-    order = _order(columns, strength, found.number is not None)
+    usable = significant & np.array([reason is None for reason in found.hidden], bool)
+    surprise = np.abs(strength) * (1 - _explained(found, strength, usable))
+    columns = {**columns, "surprise": np.where(strength < 0, -surprise, surprise)}
+    if by == "npmi":
+        surprise = np.abs(strength)
+    order = _order(columns, strength, surprise, found.number is not None)
     tell("grouping", 0, 0)
     leads = _concepts(found, order, corpora, taps, seed)
     reasons = list(found.hidden)
@@ -170,13 +177,28 @@ def make_table(
     return Made(frame, evidence, lines, groups, metrics, tuple(notes))
 
 
-def _order(columns: Mapping[str, NDArray[Any]], strength: Floats, number: bool) -> Ints:
-    """More often than by chance before less often; confirmed, significant, others; by strength."""
+def _explained(found: Found, strength: Floats, usable: NDArray[np.bool_]) -> Floats:
+    if found.number is not None:
+        return np.zeros(len(strength))
+    sides = found.sides
+    if (
+        sides[1].labels is not None
+        and found.placed[1] is not None
+        and found.placed[0][0] is found.placed[1][0]
+    ):
+        left, right = sides[0].feature[found.pairs.left], sides[1].feature[found.pairs.right]
+    else:
+        left, right = found.pairs.left, -1 - found.pairs.right
+    return explained(left, right, strength >= 0, usable)
+
+
+def _order(columns: Mapping[str, NDArray[Any]], strength: Floats, surprise: Floats, number: bool) -> Ints:
+    """More often than by chance before less often; confirmed, significant, others; by surprise."""
     less = np.zeros(len(strength), bool) if number else strength < 0
     found = columns["q"] < ALPHA
     p = np.where(found | columns["confirmed"], 0.0, columns["p"])
     place = np.arange(len(strength))
-    return np.lexsort((place, -np.abs(strength), p, ~found, ~columns["confirmed"], less))
+    return np.lexsort((place, -surprise, p, ~found, ~columns["confirmed"], less))
 
 
 def _concepts(

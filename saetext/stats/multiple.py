@@ -59,7 +59,7 @@ class PHistogram:
 
     def add(self, p: Floats) -> None:
         """Count p-values in [0, 1]."""
-        self._counts += np.bincount(self._place(p), minlength=len(self._counts))
+        np.add.at(self._counts, self._place(p), 1)
 
     def q(self, p: ArrayLike, tests: int) -> Floats:
         """Return q of p-values out of ``tests``."""

@@ -100,6 +100,20 @@ class Chance(NamedTuple):
     sparse: Sparse
 
 
+class Rough(NamedTuple):
+    """Mean and variance of the joint counts of a block of left items with frequent right items, rounded.
+
+    Matrix products in single precision: enough to pass over most pairs. ``first`` is the block's first left
+    item; the most frequent right items come first.
+    """
+
+    first: int
+    mean: Floats32
+    variance: Floats32
+    half_mean: Floats32
+    half_variance: Floats32
+
+
 class Standing(NamedTuple):
     """What is written of pairs that stand out: the two items; joint counts and moments in half and in all."""
 
@@ -167,21 +181,40 @@ def _stands_out(together: int, moments: Floats, least: float, expected: float, z
 
 
 @njit(cache=True, nogil=True)
+def _may_stand_out(
+    together: int, mean: float, variance: float, least: float, expected: float, z: float
+) -> bool:
+    """As :func:`_stands_out`, from rounded moments: true whenever that may be."""
+    above = together - mean
+    slack = 1e-4 * mean + 1e-3
+    if above > slack:
+        if together < least:
+            return False
+    elif above < -slack and mean < expected * 0.999:
+        return False
+    reach = max(abs(above) + slack - 0.5, 0.0)
+    return reach * reach >= 0.999 * z * z * variance
+
+
+@njit(cache=True, nogil=True)
 def stand_out(
     first: int,
     last: int,
     both: Both,
     whole: Chance,
     early: Chance,
+    rough: Rough,
     half_rows: int,
     least: float,
     expected: float,
     z: float,
     out: Standing,
+    written: int,
 ) -> tuple[int, int]:
     """Count the pairs of left items ``first:last`` and write those that stand out, in all or in one half.
 
-    Stops before an item whose pairs might not fit into the buffers. The first half are the rows below
+    Writes after the pairs that are ``written``, and stops before an item whose pairs might not fit into the
+    buffers. The first half are the rows below
     ``half_rows``; 0 for none.
 
     Returns
@@ -189,16 +222,16 @@ def stand_out(
     item : int
         Where it stopped.
     written : int
-        Pairs written.
+        Pairs written until then.
     """
-    size = both.n_right.shape[0]
+    size = both.back.shape[0]
+    wide = rough.mean.shape[1]
     half_counts = np.zeros(size, np.int32)
     counts = np.zeros(size, np.int32)
     here = np.zeros(3)
     there = np.zeros(3)
     wide_half = np.zeros((1 if whole.few else size, 3))
     wide_all = np.zeros((1 if whole.few else size, 3))
-    written = 0
     for i in range(first, last):
         stop = both.limit[i]
         if written + stop > out.pair.shape[0]:
@@ -216,10 +249,20 @@ def stand_out(
         for j in range(stop):
             if 0 <= both.back[j] <= i:
                 continue
-            # a stratum has no larger rate than the largest: one product bounds the mean
-            bound = min(both.n_left[i] * both.most_right[j], both.n_right[j] * both.most_left[i])
-            if counts[j] < least and bound < expected:
-                continue
+            if j < wide:
+                at = i - rough.first
+                mean, variance = rough.mean[at, j], rough.variance[at, j]
+                may = _may_stand_out(counts[j], mean, variance, least, expected, z)
+                if half_rows and not may:
+                    mean, variance = rough.half_mean[at, j], rough.half_variance[at, j]
+                    may = _may_stand_out(half_counts[j], mean, variance, least / 2, expected / 2, z)
+                if not may:
+                    continue
+            else:
+                # no stratum has a larger rate than the largest: one product bounds the mean
+                bound = min(both.n_left[i] * both.most_right[j], both.n_right[j] * both.most_left[i])
+                if counts[j] < least and bound < expected:
+                    continue
             if whole.few:
                 _moments(i, j, whole, there)
             else:
@@ -243,7 +286,7 @@ def stand_out(
 @njit(cache=True, nogil=True)
 def count_pairs(first: int, last: int, both: Both) -> int:
     """Count pairs and keep nothing: what counting alone costs (for the benchmark); returns the sum."""
-    counts = np.zeros(both.n_right.shape[0], np.int32)
+    counts = np.zeros(both.back.shape[0], np.int32)
     total = 0
     for i in range(first, last):
         counts[: both.limit[i]] = 0
