@@ -133,13 +133,13 @@ def _pairing(path: Path) -> Any:
 
 
 def count(path: Path) -> dict[str, Any]:
-    """Counting alone, as ``correlate`` does it: each item's rows, and the more frequent items in them."""
+    """Counting alone, as ``correlate`` does it, and the pairs with 5 documents and more."""
     from concurrent.futures import ThreadPoolExecutor
 
     from saetext.stats.pair_kernels import count_pairs
 
     items, both = _pairing(path)
-    count_pairs(0, 1, both)  # compiled
+    count_pairs(0, 1, both, LEAST)  # compiled
 
     def work() -> dict[str, Any]:
         upto = np.cumsum(np.concatenate([[0], items.n]))[:-1]
@@ -147,8 +147,8 @@ def count(path: Path) -> dict[str, Any]:
         cuts = np.searchsorted(cost, np.linspace(0, cost[-1], 65)[1:-1])
         edges = np.concatenate([[0], cuts, [len(items)]]).tolist()
         with ThreadPoolExecutor() as pool:
-            jobs = [pool.submit(count_pairs, a, b, both) for a, b in pairwise(edges)]
-            return {"together": int(sum(job.result() for job in jobs))}
+            jobs = [pool.submit(count_pairs, a, b, both, LEAST) for a, b in pairwise(edges)]
+            return {"pairs": int(sum(job.result() for job in jobs))}
 
     return _timed(work)
 

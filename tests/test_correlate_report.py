@@ -70,7 +70,7 @@ def test_the_heading_says_what_was_tested_and_hidden(result: CorrelateResult) ->
     corpus, _ = planted()
     corpus.peak[:, 1] = corpus.peak[:, 0]
     told = " ".join(render_correlate(correlate(corpus, limits=Limits(2, 2, 0.5)), 160).split())
-    assert "Matters of course, hidden, --all shows them: 1 (one phrase 1, one concept 1)" in told
+    assert "Matters of course, hidden (--all shows them): 1; one phrase 1, one concept 1." in told
 
 
 def test_numbers_columns_and_signs_that_differ_are_shown() -> None:

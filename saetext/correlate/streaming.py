@@ -265,7 +265,7 @@ def _counter(
         theirs = mine if same else part.counts(other)
         chances.append(_chance(part, mine, theirs))
         factors.append(_factors(part, mine, theirs) if strata.few else None)
-        most.append((mine.largest_rate, theirs.largest_rate))
+        most.append((mine.largest_rate, np.maximum.accumulate(theirs.largest_rate[::-1])[::-1].copy()))
     pairing = pair_kernels.Both(
         left.indptr, left.row, right_ptr, right_item, limit, back, left.n, other.n, *most[0]
     )

@@ -109,12 +109,12 @@ def _heading(result: CorrelateResult, number: bool) -> Text:
     if not number and metrics["significant"] > looked:
         heading.append(f"; the {looked:,} strongest were looked at")
     heading.append(f". {metrics['confirmed']:,}", "bold")
-    heading.append(f" {'are' if hidden else 'were'} found on one half of the data and again on the other (✓)")
+    rest = " that are no matter of course" if hidden else ""
+    heading.append(f"{rest} were found on one half of the data and again on the other (✓)")
     if hidden:
-        heading.append(" and no matter of course" if not params["everything"] else "")
         why = ", ".join(f"{key} {n:,}" for key, n in metrics["hidden"].items())
-        verb = "among them" if params["everything"] else "hidden, --all shows them"
-        heading.append(f". Matters of course, {verb}: {hidden:,} ({why})")
+        verb = "shown too" if params["everything"] else "hidden (--all shows them)"
+        heading.append(f". Matters of course, {verb}: {hidden:,}; {why}")
     heading.append(".")
     return heading
 

@@ -58,7 +58,8 @@ class Both(NamedTuple):
     ``limit[i]`` is the first right item that is not paired with left item ``i``; ``back[j]`` the left item
     that right item ``j`` is, or -1: an item does not pair with itself, and a pair of two left items counts
     once. ``n_left`` and ``n_right`` are rows of each item, ``most_left`` and ``most_right`` its largest rate
-    in a stratum.
+    in a stratum, on the right the largest of it and of all items after it. Right items are in descending
+    order of their rows.
     """
 
     left_ptr: Ints
@@ -154,15 +155,56 @@ def _spread(i: int, limit: int, chance: Chance, out: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _count(first: int, last: int, stop: int, both: Both, counts: Ints32) -> None:
-    """Add the items below ``stop`` of each row among some entries of left items."""
-    for e in range(first, last):
+def _count(i: int, stop: int, both: Both, counts: Ints32, enough: int, found: Ints32, n: int) -> int:
+    """Add up the right items below ``stop`` in the rows of a left item.
+
+    Items whose count reaches ``enough`` are appended to the ``n`` that are ``found``; returns how many are.
+    """
+    for e in range(both.left_ptr[i], both.left_ptr[i + 1]):
         r = both.left_row[e]
         for t in range(both.right_ptr[r], both.right_ptr[r + 1]):
             j = both.right_item[t]
             if j >= stop:
                 break
+            c = counts[j] + 1
+            counts[j] = c
+            if c == enough:
+                found[n] = j
+                n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _count_early(i: int, stop: int, both: Both, half_rows: int, counts: Ints32) -> None:
+    """As :func:`_count`, in the rows of the first half."""
+    for e in range(both.left_ptr[i], both.left_ptr[i + 1]):
+        r = both.left_row[e]
+        if r >= half_rows:
+            break
+        for t in range(both.right_ptr[r], both.right_ptr[r + 1]):
+            j = both.right_item[t]
+            if j >= stop:
+                break
             counts[j] += 1
+
+
+@njit(cache=True, nogil=True)
+def _forget(i: int, stop: int, both: Both, counts: Ints32, half_counts: Ints32) -> None:
+    """Set the counts of a left item back to 0: all of them, or where its few rows have items."""
+    rows = both.left_ptr[i + 1] - both.left_ptr[i]
+    each = both.right_ptr[-1] / max(both.right_ptr.shape[0] - 1, 1)
+    if rows * each > stop / 4:
+        counts[:stop] = 0
+        half_counts[:stop] = 0
+        return
+    for e in range(both.left_ptr[i], both.left_ptr[i + 1]):
+        r = both.left_row[e]
+        for t in range(both.right_ptr[r], both.right_ptr[r + 1]):
+            j = both.right_item[t]
+            if j >= stop:
+                break
+            counts[j] = 0
+            half_counts[j] = 0
 
 
 @njit(cache=True, nogil=True)
@@ -214,8 +256,7 @@ def stand_out(
     """Count the pairs of left items ``first:last`` and write those that stand out, in all or in one half.
 
     Writes after the pairs that are ``written``, and stops before an item whose pairs might not fit into the
-    buffers. The first half are the rows below
-    ``half_rows``; 0 for none.
+    buffers. The first half are the rows below ``half_rows``; 0 for none.
 
     Returns
     -------
@@ -225,31 +266,40 @@ def stand_out(
         Pairs written until then.
     """
     size = both.back.shape[0]
-    wide = rough.mean.shape[1]
     half_counts = np.zeros(size, np.int32)
     counts = np.zeros(size, np.int32)
+    found = np.empty(size, np.int32)
     here = np.zeros(3)
     there = np.zeros(3)
     wide_half = np.zeros((1 if whole.few else size, 3))
     wide_all = np.zeros((1 if whole.few else size, 3))
+    enough = max(int(np.ceil(least / 2)), 1) if half_rows else max(int(np.ceil(least)), 1)
     for i in range(first, last):
         stop = both.limit[i]
         if written + stop > out.pair.shape[0]:
             return i, written
-        start, end = both.left_ptr[i], both.left_ptr[i + 1]
-        middle = start + np.searchsorted(both.left_row[start:end], half_rows)
-        counts[:stop] = 0
-        _count(start, middle, stop, both, counts)
-        half_counts[:stop] = counts[:stop]
-        _count(middle, end, stop, both, counts)
+        n = _count(i, stop, both, counts, enough, found, 0)
+        _count_early(i, stop, both, half_rows, half_counts)
         if not whole.few:
             _spread(i, stop, whole, wide_all)
             if half_rows:
                 _spread(i, stop, early, wide_half)
-        for j in range(stop):
+        # beyond these items no pair is expected so often that meeting seldom would tell something: no stratum
+        # has a larger rate than the largest, so one product bounds the mean
+        wide = 0
+        while (
+            wide < stop
+            and min(both.n_left[i] * both.most_right[wide], both.n_right[wide] * both.most_left[i])
+            >= expected
+        ):
+            wide += 1
+        for k in range(wide + n):
+            j = k if k < wide else found[k - wide]
             if 0 <= both.back[j] <= i:
                 continue
-            if j < wide:
+            if k >= wide and (j < wide or (counts[j] < least and half_counts[j] < least / 2)):
+                continue
+            if j < rough.mean.shape[1]:
                 at = i - rough.first
                 mean, variance = rough.mean[at, j], rough.variance[at, j]
                 may = _may_stand_out(counts[j], mean, variance, least, expected, z)
@@ -258,38 +308,34 @@ def stand_out(
                     may = _may_stand_out(half_counts[j], mean, variance, least / 2, expected / 2, z)
                 if not may:
                     continue
-            else:
-                # no stratum has a larger rate than the largest: one product bounds the mean
-                bound = min(both.n_left[i] * both.most_right[j], both.n_right[j] * both.most_left[i])
-                if counts[j] < least and bound < expected:
-                    continue
             if whole.few:
                 _moments(i, j, whole, there)
             else:
                 there[:] = wide_all[j]
-            found = _stands_out(counts[j], there, least, expected, z)
-            if half_rows:
+            good = _stands_out(counts[j], there, least, expected, z)
+            if half_rows and (good or k < wide or half_counts[j] >= least / 2):
                 if whole.few:
                     _moments(i, j, early, here)
                 else:
                     here[:] = wide_half[j]
-                found = found or _stands_out(half_counts[j], here, least / 2, expected / 2, z)
-            if found:
+                good = good or _stands_out(half_counts[j], here, least / 2, expected / 2, z)
+            if good:
                 out.pair[written, 0], out.pair[written, 1] = i, j
                 out.joint[written, 0], out.joint[written, 1] = half_counts[j], counts[j]
                 out.half[written] = here
                 out.all[written] = there
                 written += 1
+        _forget(i, stop, both, counts, half_counts)
     return last, written
 
 
 @njit(cache=True, nogil=True)
-def count_pairs(first: int, last: int, both: Both) -> int:
-    """Count pairs and keep nothing: what counting alone costs (for the benchmark); returns the sum."""
+def count_pairs(first: int, last: int, both: Both, least: int) -> int:
+    """Return how many pairs are in ``least`` rows: what counting alone costs (for the benchmark)."""
     counts = np.zeros(both.back.shape[0], np.int32)
+    found = np.empty(both.back.shape[0], np.int32)
     total = 0
     for i in range(first, last):
-        counts[: both.limit[i]] = 0
-        _count(both.left_ptr[i], both.left_ptr[i + 1], both.limit[i], both, counts)
-        total += counts[: both.limit[i]].sum()
+        total += _count(i, both.limit[i], both, counts, least, found, 0)
+        _forget(i, both.limit[i], both, counts, counts)
     return total
