@@ -368,3 +368,25 @@ def test_one_feature_alone_has_no_pair() -> None:
     value[:40, 0] = 1
     with pytest.raises(InputError, match="no two features to pair"):
         correlate(DenseCorpus(value))
+
+
+def test_small_piles_are_tested_exactly() -> None:
+    """With few documents every p is exact, and q is that over all eligible pairs."""
+    rng = np.random.default_rng(8)
+    base = rng.random(150) < 0.5
+    present = np.where(rng.random((150, 14)) < 0.35, base[:, None], rng.random((150, 14)) < 0.5)
+    corpus = DenseCorpus(present.astype(float), peak=rng.integers(0, 12, present.shape))
+    result = correlate(corpus, limits=NO_LIMITS, everything=True, bootstrap=0)
+    p = {}
+    for a, b in combinations(range(14), 2):
+        both = int((present[:, a] & present[:, b]).sum())
+        exact = stats.joint_tail_exact(both, [present[:, a].sum()], [present[:, b].sum()], [150])
+        mean = present[:, a].sum() * present[:, b].sum() / 150
+        p[a, b] = exact if (both >= 5 if both > mean else mean >= 20) else 1.0
+    q = dict(zip(p, multipletests(list(p.values()), method="fdr_bh")[1], strict=True))
+    assert result.metrics["significant"] == sum(value < 0.05 for value in q.values())
+    for row in result.table.to_dicts():
+        pair = tuple(sorted((row["feature_a"], row["feature_b"])))
+        assert row["p"] == pytest.approx(p[pair], rel=1e-6)
+        if q[pair] < 0.05:
+            assert row["q"] == pytest.approx(q[pair], rel=1e-6)

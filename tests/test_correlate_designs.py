@@ -204,7 +204,7 @@ def test_ranks_within_strata_as_by_hand(seed: int, n: int, n_strata: int) -> Non
         code[0] = 0
     found = rank_correlations(placed_of(value), number, code)
     for f in range(4):
-        product = own = other = variance = 0.0
+        product = own = other = variance = third = 0.0
         for s in range(n_strata):
             rows = code == s
             if not rows.any():
@@ -217,11 +217,18 @@ def test_ranks_within_strata_as_by_hand(seed: int, n: int, n_strata: int) -> Non
             own += x @ x
             other += y @ y
             variance += (x @ x) * (y @ y) / (size - 1) if size > 1 else 0
+            if size > 2:
+                third += (x**3).sum() * (y**3).sum() * size / ((size - 1) * (size - 2))
         # a stratum in which a feature is nowhere has one rank, and adds nothing
         expected = product / np.sqrt(own * other) if own * other > 0 else 0.0
         assert found.rho[f] == pytest.approx(expected, abs=1e-9)
-        z = product / np.sqrt(variance) if variance > 0 else 0.0
-        assert found.p[f] == pytest.approx(2 * scipy.stats.norm.sf(abs(z)), rel=1e-6)
+        if variance > 1e-12:
+            law = scipy.stats.pearson3(third / variance**1.5)
+            z = product / np.sqrt(variance)
+            p = min(2 * min(law.sf(z), law.cdf(z)), 1.0)
+            assert found.p[f] == pytest.approx(p, rel=1e-4, abs=1e-12)
+        else:
+            assert found.p[f] == 1
 
 
 def test_in_one_stratum_rho_is_scipys() -> None:
@@ -329,7 +336,9 @@ def test_strata_of_many_values_equal_a_table_of_them() -> None:
         assert row["expected"] == pytest.approx(mean, rel=1e-5)
         variance = (x * (4 - x) * y * (4 - y) / (16 * 3)).sum()
         both = (a & b).sum()
-        p = stats.joint_tail(both, mean, variance, np.minimum(x, y).sum())
+        skewed = x * (4 - x) * (4 - 2 * x) * y * (4 - y) * (4 - 2 * y)
+        third = (skewed / (4**3 * 3 * 2)).sum()
+        p = stats.joint_tail(both, mean, variance, np.minimum(x, y).sum(), third)
         assert row["p"] == pytest.approx(float(p), rel=1e-4)
         inner = (a - (x / 4)[prompt], b - (y / 4)[prompt])
         assert row["phi_adjusted"] == pytest.approx(np.corrcoef(*inner)[0, 1], rel=1e-4)
@@ -377,3 +386,107 @@ def test_length_is_taken_out_of_ranks_where_strata_are_small() -> None:
         strength = centred(value[:, f].astype(np.float32).astype(float))
         a, b = without(strength, of_length), without(centred(number), of_length)
         assert found.rho[f] == pytest.approx(a @ b / np.sqrt(a @ a * (b @ b)), abs=1e-9)
+
+
+def test_the_third_moment_is_that_of_all_shuffles() -> None:
+    """Of six rows there are 720 shuffles: mean 0, and these moments."""
+    from itertools import permutations
+
+    x, y = np.array([0, 0, 0, 0, 0, 3.0]), np.array([0, 0, 0, 1, 2, 7.0])
+    a, b = ((scipy.stats.rankdata(v) - 3.5) / 7 for v in (x, y))
+    sums = np.array([a @ b[list(order)] for order in permutations(range(6))])
+    assert (sums**2).mean() == pytest.approx((a @ a) * (b @ b) / 5)
+    assert (sums**3).mean() == pytest.approx((a**3).sum() * (b**3).sum() * 6 / (5 * 4))
+
+
+def test_rare_features_and_a_number_that_is_mostly_0_are_not_found_by_chance() -> None:
+    rng = np.random.default_rng(0)
+    n, d = 2000, 600
+    value = np.zeros((n, d))
+    for f in range(d):
+        value[rng.choice(n, 6, replace=False), f] = 1
+    for nonzero in (20, 60, 400):
+        number = np.zeros(n)
+        number[rng.choice(n, nonzero, replace=False)] = rng.integers(1, 9, nonzero)
+        p = rank_correlations(placed_of(value), number, np.zeros(n, np.int32)).p
+        assert stats.benjamini_hochberg(p).min() > 0.05
+        assert (p < 0.01).mean() < 0.03
+
+
+def test_the_groups_of_every_feature_are_allowed_for() -> None:
+    rng = np.random.default_rng(1)
+    user = np.repeat(np.arange(30), 20)
+    style = rng.random((30, 3000)) < 0.3
+    value = (style[user] & (rng.random((600, 3000)) < 0.9)).astype(float)
+    number = rng.normal(0, 1, 30)[user]
+    code = np.zeros(600, np.int32)
+    alone = rank_correlations(placed_of(value), number, code)
+    grouped = rank_correlations(placed_of(value), number, code, user.astype(np.int32))
+    assert (stats.benjamini_hochberg(alone.p) < 0.05).sum() > 300
+    assert (stats.benjamini_hochberg(grouped.p) < 0.05).sum() == 0
+    one = int(np.argmin(alone.p))
+    ranks = [scipy.stats.rankdata(v) - 300.5 for v in (value[:, one], number)]
+    sums = np.bincount(user, weights=ranks[0] * ranks[1])
+    expected = scipy.stats.ttest_1samp(sums, 0).pvalue
+    assert grouped.p[one] == pytest.approx(max(expected, alone.p[one]), rel=1e-6)
+
+
+def test_ids_that_are_row_numbers_pair_nothing_by_themselves() -> None:
+    a, b = two(60)
+    order = np.random.default_rng(0).permutation(60)
+    for corpus, key in ((a, np.arange(60)), (b, order)):
+        corpus.frame = corpus.frame.with_columns(
+            id=pl.Series([str(i) for i in range(60)]), prompt_id=pl.Series(key)
+        )
+    rows = make_rows([a, b], ["a", "b"])
+    assert any("belong together on prompt_id" in note for note in rows.notes)
+    for corpus in (a, b):
+        corpus.frame = corpus.frame.drop("prompt_id", "key")
+    with pytest.raises(InputError, match="no documents belong together"):
+        make_rows([a, b], ["a", "b"])
+
+
+def test_rows_that_share_a_key_or_a_group_stay_in_one_half() -> None:
+    a, b = two(50)
+    rng = np.random.default_rng(0)
+    many = DenseCorpus(
+        np.repeat(a.value, 4, 0), meta={"key": np.repeat(np.arange(50), 4), "user": rng.integers(0, 60, 200)}
+    )
+    rows = make_rows([many, b], ["many", "b"], pair_on="key", group="user")
+    half = np.arange(len(rows)) < rows.half_rows
+    for column in (rows.take[1], many.frame["user"].to_numpy()[rows.take[0]]):
+        for value in np.unique(column):
+            assert len(np.unique(half[column == value])) == 1
+
+
+def test_what_is_no_number_is_no_value() -> None:
+    corpus, _ = with_column([0.0, 1.0, float("nan"), float("inf")] * 50)
+    result = correlate(corpus, column="what", everything=True, limits=NO_LIMITS)
+    assert set(result.table["label_b"].to_list()) <= {"what = 1", "what = 0"}
+    assert any("100 documents without a what were left out" in note for note in result.notes)
+
+
+def test_features_that_are_too_rare_are_named() -> None:
+    corpus, _ = with_column(list("ab") * 60)
+    corpus.value[:, 3] = 0
+    result = correlate(corpus, to=[1, 3], limits=NO_LIMITS)
+    assert any("too rare to be paired" in note and "3 (word3" in note for note in result.notes)
+    assert correlate(corpus, to=np.int64(1), limits=NO_LIMITS).params["to"] == [1]
+
+
+def test_the_bootstrap_draws_groups_in_many_strata_too() -> None:
+    rng = np.random.default_rng(2)
+    prompt, user = np.repeat(np.arange(300), 4), rng.integers(0, 9, 1200)
+    base = rng.random((300, 2)) < 0.4
+    lean = rng.random(9) < 0.5
+    value = np.where(rng.random((1200, 2)) < 0.6, base[prompt], rng.random((1200, 2)) < 0.4)
+    value[:, 1] = np.where(lean[user], value[:, 0], value[:, 1])
+    corpus = DenseCorpus(
+        value.astype(float), peak=rng.integers(0, 12, value.shape), meta={"prompt": prompt, "user": user}
+    )
+    widths = []
+    for group in (None, "user"):
+        found = correlate(corpus, within="prompt", group=group, limits=NO_LIMITS, everything=True)
+        row = found.table.to_dicts()[0]
+        widths.append(row["npmi_high"] - row["npmi_low"])
+    assert widths[1] > 1.5 * widths[0]

@@ -129,6 +129,9 @@ def correlate(
         Path | None, typer.Option("--html", metavar="FILE", help="Write a report, one self-contained page.")
     ] = None,
     tap: TapName = None,
+    across_tap: Annotated[
+        str | None, typer.Option("--across-tap", help="Which SAE's features of the second; as --tap.")
+    ] = None,
     labels: LabelFile = None,
     seed: Annotated[int, typer.Option("--seed", help="Of halves, samples and resamples.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -180,6 +183,7 @@ def correlate(
             to=_to(to),
             group=group,
             tap=tap,
+            across_tap=across_tap,
             min_support=min_support,
             least=min_joint,
             top=top or None,
@@ -215,7 +219,7 @@ def correlate(
 def _to(given: list[str] | None) -> str | list[int] | None:
     if not given:
         return None
-    if all(value.strip().isdigit() for value in given):
+    if all(value.strip().isascii() and value.strip().isdecimal() for value in given):
         return [int(value) for value in given]
     if len(given) > 1:
         raise typer.BadParameter("--to takes feature numbers, or one description in words")

@@ -19,7 +19,7 @@ from saetext.correlate.rows import Rows
 from saetext.correlate.streaming import ALPHA
 
 _LEVEL = 0.95
-_GROUPED = 2000  # features whose variance over groups is computed
+_GROUPED = 0.1  # p below which the variance over groups is computed; beyond, nothing is found anyway
 
 Floats = NDArray[np.float64]
 
@@ -78,45 +78,57 @@ def rank_correlations(
     size = np.bincount(code[live], minlength=int(code.max(initial=-1)) + 1)
     rank, spread = _centred(number, code, size)
 
-    def sums(rank: Floats, spread: Floats) -> tuple[Floats, Floats, Floats]:
-        product, own, variance = np.zeros(n), np.zeros(n), np.zeros(n)
+    def sums(rank: Floats, spread: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        product, own, variance, third = (np.zeros(n) for _ in range(4))
+        cubes = np.bincount(code[live], weights=rank[live] ** 3, minlength=len(size)).astype(np.float64)
 
         def work(low: int, high: int) -> None:
             kept_kernels.rank_sums(
-                items.indptr, items.row, placed.value, code, size, rank, spread, low, high, product, own,
-                variance,
+                items.indptr, items.row, placed.value, code, size, rank, spread, cubes, low, high, product,
+                own, variance, third,
             )  # fmt: skip
 
         kernels.over_features(work, n, os.cpu_count() or 1)
-        return product, own, variance
+        return product, own, variance, third
 
-    slope, of_control = 0.0, None
+    of_control, slopes = None, np.zeros(n)
     if control is not None:
         of_control, spread_of = _centred(control, code, size)
         if spread_of.sum() > 1e-12:
-            slope = float(rank @ of_control) / float(spread_of.sum())
-            rank = rank - slope * of_control
+            rank = rank - of_control * float(rank @ of_control) / float(spread_of.sum())
             spread = np.bincount(code[live], weights=rank[live] ** 2, minlength=len(size)).astype(np.float64)
         else:
             of_control = None
-    product, own, variance = sums(rank, spread)
+    product, own, variance, third = sums(rank, spread)
     if of_control is not None:
         # what the control explains of the strengths neither varies with the rest nor counts
-        shared, _, _ = sums(of_control, spread_of)
-        left = np.maximum(own - shared**2 / spread_of.sum(), 0.0)
+        shared, _, _, _ = sums(of_control, spread_of)
+        slopes = shared / spread_of.sum()
+        left = np.maximum(own - shared * slopes, 0.0)
         variance = variance * np.divide(left, own, out=np.zeros(n), where=own > 1e-15)
         own = left
     # strata in which an item is everywhere absent add nothing to ``own``
     scale = np.sqrt(own * spread.sum())
     rho = np.divide(product, scale, out=np.zeros(n), where=scale > 1e-12)
-    z = np.divide(product, np.sqrt(variance), out=np.zeros(n), where=variance > 1e-15)
-    p = np.clip(2 * special.ndtr(-np.abs(z)), 0, 1)
+    p = _tails(product, variance, third)
     free = int(live.sum()) - len(size)
     if group is not None:
-        groups = len(np.unique(group[live]))
-        for i in np.argsort(p, kind="stable")[:_GROUPED].tolist():
-            p[i] = max(p[i], _grouped(placed, i, code, size, rank, group, groups, of_control))
+        unit = np.full(len(group), 0, np.int32)
+        unit[live] = np.unique(group[live], return_inverse=True)[1]
+        groups = int(unit.max(initial=-1)) + 1
         free = min(free, groups)
+        chosen = np.flatnonzero(p < _GROUPED)
+        excess, squares = np.zeros(len(chosen)), np.zeros(len(chosen))
+        taken = of_control if of_control is not None else np.zeros(len(code))
+
+        def by_group(low: int, high: int) -> None:
+            kept_kernels.rank_sums_by_group(
+                chosen, items.indptr, items.row, placed.value, code, size, rank, unit, groups, slopes[chosen],
+                taken, low, high, excess, squares,
+            )  # fmt: skip
+
+        kernels.over_features(by_group, len(chosen), os.cpu_count() or 1)
+        p[chosen] = np.maximum(p[chosen], _students(excess, squares, groups))
     reach = stats.normal_quantile(_LEVEL) * np.sqrt((1 + rho**2 / 2) / max(free - 3, 1))
     at = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
     return RankCorrelations(rho, np.tanh(at - reach), np.tanh(at + reach), p)
@@ -167,20 +179,22 @@ def _centred(number: Floats, code: NDArray[np.int32], size: NDArray[np.int64]) -
     return rank, np.bincount(code[live], weights=rank[live] ** 2, minlength=len(size)).astype(np.float64)
 
 
-def _grouped(
-    placed: Placed, item: int, code: NDArray[np.int32], size: NDArray[np.int64], rank: Floats,
-    group: NDArray[np.int32], groups: int, control: Floats | None,
-) -> float:  # fmt: skip
+def _tails(product: Floats, variance: Floats, third: Floats) -> Floats:
+    """Return two-sided p of sums with mean 0 and these moments, by Pearson's type III distribution.
+
+    Where the feature or the untied numbers are few, the sum is as skewed as a rare count, and a normal tail
+    would be far too light.
+    """
+    fine = variance > 1e-15
+    sd = np.sqrt(np.where(fine, variance, 1.0))
+    return np.where(fine, stats.pearson_tails(product / sd, third / sd**3), 1.0)
+
+
+def _students(excess: Floats, squares: Floats, groups: int) -> Floats:
+    """Return two-sided p of sums over groups against their spread."""
     if groups < 3:
-        return 1.0
-    strength = np.zeros(len(code))
-    low, high = placed.items.indptr[item], placed.items.indptr[item + 1]
-    strength[placed.items.row[low:high]] = placed.value[low:high]
-    own, _ = _centred(strength, code, size)
-    live = code >= 0
-    if control is not None:
-        own = own - control * float(own @ control) / float(control @ control)
-    sums = np.bincount(group[live], weights=(own * rank)[live])
-    total = sums.sum()
-    spread = groups / (groups - 1) * max(float((sums**2).sum()) - total**2 / groups, 0.0)
-    return float(2 * special.stdtr(groups - 1, -abs(total) / np.sqrt(spread))) if spread > 1e-15 else 1.0
+        return np.ones(len(excess))
+    spread = groups / (groups - 1) * np.maximum(squares - excess**2 / groups, 0.0)
+    fine = spread > 1e-15
+    t = np.abs(excess) / np.sqrt(np.where(fine, spread, 1.0))
+    return np.where(fine, 2 * special.stdtr(groups - 1, -t), 1.0)

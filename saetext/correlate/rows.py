@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.errors import InputError
-from saetext.pairing import columns, keys, require_column
+from saetext.pairing import PAIR_COLUMNS, columns, keys, require_column
 from saetext.protocols import CorpusLike, Ints
 from saetext.strata import MOST, ROWS, bins
 
@@ -74,9 +74,9 @@ def make_rows(
     names : sequence of str
         What to call them.
     pair_on : str, optional
-        With two corpora, the column that tells which documents belong together; by default the first of
-        ``id``, ``prompt_id`` and ``prompt`` on which most of the smaller corpus finds a partner. A key may
-        occur several times in one of them: its rows then count as a group.
+        With two corpora, the column that tells which documents belong together; by default that of
+        ``prompt_id``, ``prompt`` and ``id`` (unless ids are row numbers) on which most find a partner. A key
+        may occur several times in one of them: its rows then count as a group.
     within : str, optional
         Column of the first corpus; rows are compared within each of its values.
     group : str, optional
@@ -107,13 +107,22 @@ def make_rows(
         keep = known[take[0]]
         take = tuple(t[keep] for t in take)
         repeated = None if repeated is None else repeated[keep]
+    if within:
+        value = keys([corpora[0]], within)[0][take[0]]
+        if missing := int((value < 0).sum()):
+            notes.append(f"{missing:,} rows without a {within} were left out")
+            take = tuple(t[value >= 0] for t in take)
+            repeated = None if repeated is None else repeated[value >= 0]
     code = None if not group else keys([corpora[0]], group)[0][take[0]]
     if code is not None and (missing := int((code < 0).sum())):
         notes.append(f"{missing:,} rows without a {group} were left out")
         take = tuple(t[code >= 0] for t in take)
+        repeated = None if repeated is None else repeated[code >= 0]
         code = code[code >= 0]
     if code is None:
         code = repeated
+    elif repeated is not None:
+        code = _united(code, repeated)
     n = len(take[0])
     unit = np.arange(n) if code is None else np.unique(code, return_inverse=True)[1]
     if sample is not None and sample < n:
@@ -186,6 +195,27 @@ def _n_tokens(corpus: CorpusLike) -> NDArray[np.float64]:
     return corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.float64)
 
 
+def _numbered(corpus: CorpusLike) -> bool:
+    """Whether a corpus's ids are no more than row numbers."""
+    ids = corpus.documents.select("id").collect()["id"]
+    first = str(ids[0]) if len(ids) else ""
+    return first.isdecimal() and ids.to_list() == [str(int(first) + k) for k in range(len(ids))]
+
+
+def _united(a: Ints, b: Ints) -> Ints:
+    """Number rows alike that are connected by either code, through any number of others."""
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    _, one = np.unique(a, return_inverse=True)
+    _, two = np.unique(b, return_inverse=True)
+    n = int(one.max(initial=-1)) + 1
+    size = n + int(two.max(initial=-1)) + 1
+    graph = sparse.csr_matrix((np.ones(len(a), np.int8), (one, n + two)), shape=(size, size))
+    found: Ints = csgraph.connected_components(graph, directed=False)[1][one].astype(np.int64)
+    return found
+
+
 def _aligned(
     corpora: Sequence[CorpusLike], names: Sequence[str], pair_on: str | None, notes: list[str]
 ) -> tuple[tuple[Ints, Ints], Ints | None]:
@@ -196,7 +226,9 @@ def _aligned(
             require_column(corpus, pair_on, name)
         tried = [pair_on]
     else:
-        tried = [c for c in ("id", "prompt_id", "prompt") if all(c in columns(x) for x in corpora)]
+        tried = [c for c in (*PAIR_COLUMNS, "id") if all(c in columns(x) for x in corpora)]
+        if "id" in tried and all(_numbered(corpus) for corpus in corpora):
+            tried.remove("id")  # ids that are row numbers pair whatever stands in one row
     shares = {}
     for column in tried:
         found = keys(corpora, column)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +29,6 @@ from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
 from saetext.pairing import as_text, keys, require_column
 from saetext.protocols import CorpusLike, Ints
-from saetext.reader.directions import decoder_of
 from saetext.result import Source
 
 LOOK = 20_000  # pairs of each kind that are looked at closely: labels, phrases, groups
@@ -159,6 +159,11 @@ def correlate(
     left, rare, always = run.features(0, None if across is None and column is None else only)
     if only is not None and not np.isin(np.flatnonzero(only), left.name).any():
         raise InputError(_nothing_to(to, only, known[0], support, len(rows)))
+    if only is not None:
+        absent = np.setdiff1d(np.flatnonzero(only), left.name)
+        if len(absent):
+            named_so = ", ".join(f"{f} ({known[0].label(f)})" for f in absent[:5].tolist())
+            notes.append(f"too rare to be paired, or in every document: {named_so}")
     if not len(left):
         raise InputError(
             f"no feature is present in {support:,} or more of the {len(rows):,} documents and absent from "
@@ -195,7 +200,20 @@ def correlate(
             if target.drop is not None:
                 right = right.picked(right.name != target.drop)
             if not len(right):
-                raise InputError(f"no value of {column} occurs in {max(support, least):,} or more documents")
+                least_needed = max(support, least)
+                if target.drop is not None:
+                    raise InputError(
+                        f"{column} = {target.values[1 - target.drop]!r} occurs in fewer than "
+                        f"{least_needed:,} documents, so nothing can be said about it"
+                    )
+                raise InputError(
+                    f"no value of {column} occurs in {least_needed:,} or more documents"
+                    + (
+                        "; dates are read as categories: choose a column with fewer values, or a number"
+                        if target.dated
+                        else ""
+                    )
+                )
             sides[1] = Side(None, right.name, tuple(f"{column} = {target.values[v]}" for v in right.name))
         elif only is not None:
             left = left.picked(only[left.name])
@@ -227,6 +245,7 @@ class _Target:
     values: tuple[str, ...]
     code: Ints
     drop: int | None  # the other of two values
+    dated: bool
     notes: tuple[str, ...]
 
 
@@ -244,8 +263,15 @@ def _target(corpus: CorpusLike, column: str) -> _Target:
         if len(distinct) > FEW_VALUES:
             if not fine.all():
                 notes.append(f"{int((~fine).sum()):,} documents without a {column} were left out")
-            return _Target(fine, np.where(fine, number, 0.0), (), np.empty(0, np.int64), None, tuple(notes))
-    text = corpus.documents.select(as_text(corpus, column).alias("value")).collect()["value"]
+            return _Target(
+                fine, np.where(fine, number, 0.0), (), np.empty(0, np.int64), None, False, tuple(notes)
+            )
+    if dtype == pl.Duration:
+        raise InputError(f"column {column!r} of {corpus.path} is {dtype}; choose one of text or numbers")
+    known_values = as_text(corpus, column)
+    if dtype.is_float():
+        known_values = pl.when(pl.col(column).is_finite()).then(known_values)
+    text = corpus.documents.select(known_values.alias("value")).collect()["value"]
     if dtype.is_float():
         text = text.str.strip_suffix(".0")
     counts = text.drop_nulls().value_counts(sort=True).sort(["count", "value"], descending=[True, False])
@@ -266,7 +292,7 @@ def _target(corpus: CorpusLike, column: str) -> _Target:
             f"{column} has two values, so pairs are with {names[1 - drop]!r} alone: what goes with it avoids "
             f"{names[drop]!r}"
         )
-    return _Target(known, None, tuple(names), code, drop, tuple(notes))
+    return _Target(known, None, tuple(names), code, drop, dtype.is_temporal(), tuple(notes))
 
 
 def _wanted(
@@ -276,7 +302,7 @@ def _wanted(
     if to is None:
         return None, []
     notes: list[str] = []
-    if isinstance(to, str) and not to.strip().isdigit():
+    if isinstance(to, str) and not (to.strip().isascii() and to.strip().isdecimal()):
         from saetext.features.search import LabelIndex
 
         index = LabelIndex(labels)
@@ -290,7 +316,7 @@ def _wanted(
         listed = "; ".join(f"{f} {labels.label(f)}" for f in picked)
         notes.append(f"{to!r} was taken to mean: {listed}")
     else:
-        picked = [int(to)] if isinstance(to, int | str) else [int(f) for f in to]
+        picked = [int(to)] if isinstance(to, str | int | Integral) else [int(f) for f in to]
     for feature in picked:
         if not 0 <= feature < d_sae:
             raise InputError(f"there is no feature {feature}; there are 0 to {d_sae - 1}")
@@ -364,33 +390,34 @@ class _Run:
         notes: list[str] = []
         self.tell("looking closely", 0, 0)
         pairs = streamed.pairs
-        q = streamed.p.q(pairs.p, streamed.tests)
-        significant = q < ALPHA
+        sides_of = kept_pairs.Sides.of(strata, left, other)
+        moments = sides_of.left.moments(pairs.left, sides_of.right, pairs.right)
+        p = kept_pairs.exact(pairs.both, pairs.p, moments, sides_of, pairs.left, pairs.right)
         metrics["eligible_pairs"] = streamed.tests
-        metrics["significant"] = int(streamed.p.found(ALPHA, streamed.tests)[0])
         if streamed.dropped:
+            q = streamed.p.q(p, streamed.tests)
+            metrics["significant"] = int(streamed.p.found(ALPHA, streamed.tests)[0])
             notes.append(f"of the significant pairs only the {KEEP:,} strongest of each kind were held")
+        else:
+            q = kept_pairs.bh_of_kept(p, streamed.tests, self.fdr == "by")
+            metrics["significant"] = int((q < ALPHA).sum())
+        significant = q < ALPHA
+        confirmed = kept_pairs.confirm(pairs, streamed, rows, strata, left, other)
+        metrics["found_on_half"] = confirmed.found
         pooled_npmi, flips = None, np.zeros(len(pairs), bool)
         if within is not None and len(pairs):
             pooled_npmi, flips = self._pooled(pairs, left, other)
             metrics["reversed"] = int((flips & significant).sum())
-        look = _look(pairs, significant, flips, everything)
-        pairs = pairs.take(look)
+        look = _look(pairs, significant | confirmed.confirmed, flips, everything)
+        pairs, moments, confirmed = pairs.take(look), moments.take(look), confirmed.take(look)
+        p, q = p[look], q[look]
         if pooled_npmi is not None:
             pooled_npmi, flips = pooled_npmi[look], flips[look]
-        sides_of = kept_pairs.Sides.of(strata, left, other)
-        moments = sides_of.left.moments(pairs.left, sides_of.right, pairs.right)
-        p = kept_pairs.exact(pairs, sides_of, moments.variance)
         if rows.group is not None and len(pairs):
             self.tell("allowing for groups", 0, 0)
-            by_rows = kept_pairs.grouped(pairs, left, other, rows, strata, sides_of)
-            p = np.where(by_rows > pairs.p, by_rows, p)
-            q = _bh_of_kept(p, streamed.tests, self.fdr)
+            p = np.maximum(p, kept_pairs.grouped(pairs, left, other, rows, strata, sides_of))
+            q = kept_pairs.bh_of_kept(p, streamed.tests, self.fdr == "by")
             metrics["significant"] = int((q < ALPHA).sum())
-        else:
-            q = streamed.p.q(p, streamed.tests)
-        confirmed = kept_pairs.confirm(pairs, streamed, strata, rows.half_rows, left, other)
-        metrics["found_on_half"] = confirmed.found
         good = confirmed.confirmed & (q < ALPHA) if rows.group is not None else confirmed.confirmed
         n = len(rows)
         n_a, n_b = left.n[pairs.left], other.n[pairs.right]
@@ -415,6 +442,8 @@ class _Run:
         features = [side.feature[items] for side, items in zip(sides, (pairs.left, pairs.right), strict=True)]
         if sides[1].labels is not None and len(pairs):
             assert sides[0].labels is not None
+            from saetext.reader.directions import decoder_of
+
             self.tell("comparing labels", 0, 0)
             similarity, told = label_similarity(sides[0].labels, sides[1].labels, features[0], features[1])
             notes += told
@@ -494,7 +523,7 @@ class _Run:
         all_rows = rank_correlations(placed, number, rows.stratum, rows.group, length)
         raw = rank_correlations(placed, number, np.zeros(len(rows), np.int32))
         if self.fdr == "by":
-            q = _bh_of_kept(all_rows.p, len(left), "by")
+            q = kept_pairs.bh_of_kept(all_rows.p, len(left), True)
         else:
             q = stats.benjamini_hochberg(all_rows.p)
         confirmed, rho, q_confirm = halves(placed, number, rows, length)
@@ -562,16 +591,6 @@ def _look(pairs: Pairs, significant: NDArray[np.bool_], flips: NDArray[np.bool_]
 def _ratio(a: NDArray[Any], b: NDArray[Any]) -> Floats:
     """Return a / b, NaN where b is 0."""
     return np.divide(a, b, out=np.full(len(a), np.nan), where=np.asarray(b) > 0)
-
-
-def _bh_of_kept(p: Floats, tests: int, fdr: str) -> Floats:
-    """Return q of some of the tests; all others count as 1."""
-    order = np.argsort(p, kind="stable")
-    scale = tests * (np.log(tests) + np.euler_gamma + 1 / (2 * tests) if fdr == "by" else 1.0)
-    q = p[order] * scale / np.arange(1, len(p) + 1)
-    out = np.empty(len(p))
-    out[order] = np.minimum(np.minimum.accumulate(q[::-1])[::-1], 1.0)
-    return out
 
 
 def _within_phi(both: Ints, moments: Any, sides: kept_pairs.Sides, pairs: Pairs) -> Floats:

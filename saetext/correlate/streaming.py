@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from saetext import stats
 from saetext.correlate.items import Items
-from saetext.correlate.strata import Strata, StrataCounts
+from saetext.correlate.strata import Moments, Strata, StrataCounts
 from saetext.protocols import Ints
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Streamed:
     p, p_half : PHistogram
         Of all pairs.
     dropped : bool
-        Whether there were more pairs with a small p than are held.
+        Whether significant pairs, or such as might be, are not among those held.
     """
 
     pairs: Pairs
@@ -186,7 +186,9 @@ def stream_pairs(
             ready.result()
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-    return Streamed(pool.finish(), tests, found.p, found.p_half, pool.dropped)
+    held = pool.finish()
+    dropped = pool.gone <= 10 * max(found.p.found(ALPHA, tests)[1], ALPHA / tests)
+    return Streamed(held, tests, found.p, found.p_half, dropped)
 
 
 def _tests(limit: Ints, back: NDArray[np.int32]) -> int:
@@ -208,7 +210,7 @@ class _Pool:
         self._found, self._keep, self._tests = found, keep, tests
         self._held: list[list[Pairs]] = [[], []]
         self._size = [0, 0]
-        self.dropped = False
+        self.gone = 1.0  # the smallest p that was dropped
         self.share = 0.0
 
     def add(self, pairs: Pairs) -> None:
@@ -235,12 +237,14 @@ class _Pool:
         pairs = Pairs.join(self._held[kind])
         tests = self._tests * max(self.share, 0.01) / (2 if self.share < 1 else 1)
         _, reach = self._found.p.found(ALPHA, max(int(tests), 1))
-        pairs = pairs.take(pairs.p <= max(reach, ALPHA / self._tests))
+        kept = pairs.p <= max(reach, ALPHA / self._tests)
+        self.gone = min(self.gone, float(pairs.p[~kept].min(initial=1.0)))
+        pairs = pairs.take(kept)
         if len(pairs) > self._keep:
             strength = np.abs(pairs.npmi)
             order = np.lexsort((pairs.right, pairs.left, -strength))
+            self.gone = min(self.gone, float(pairs.p[order[self._keep :]].min()))
             pairs = pairs.take(order[: self._keep])
-            self.dropped = True
         self._held[kind], self._size[kind] = [pairs], len(pairs)
 
 
@@ -259,11 +263,12 @@ def _counter(
     n_rows = len(strata.code)
     same = other is left
     right_ptr, right_item = other.by_row(n_rows)
-    chances, factors, most = [], [], []
+    chances, factors, most, counted = [], [], [], []
     for part in (strata.part(0, n_rows), strata.part(0, half_rows)):
         mine = part.counts(left)
         theirs = mine if same else part.counts(other)
         chances.append(_chance(part, mine, theirs))
+        counted.append((mine, theirs))
         factors.append(_factors(part, mine, theirs) if strata.few else None)
         most.append((mine.largest_rate, np.maximum.accumulate(theirs.largest_rate[::-1])[::-1].copy()))
     pairing = pair_kernels.Both(
@@ -288,8 +293,8 @@ def _counter(
 
     def count(first: int, last: int) -> tuple[int, Pairs]:
         out = pair_kernels.Standing(
-            np.empty((capacity, 2), np.int32), np.empty((capacity, 2), np.int32), np.empty((capacity, 3)),
-            np.empty((capacity, 3)),
+            np.empty((capacity, 2), np.int32), np.empty((capacity, 2), np.int32), np.empty((capacity, 7)),
+            np.empty((capacity, 7)),
         )  # fmt: skip
         n = 0
         while first < last:
@@ -303,8 +308,12 @@ def _counter(
                 break
         pair, joint, half, full = out
         both, first_half = joint[:n, 1].astype(np.int64), joint[:n, 0].astype(np.int64)
-        p = _eligible_p(both, full[:n], least, CHANCE)
-        p_half = _eligible_p(first_half, half[:n], least / 2, CHANCE / 2) if half_rows else np.ones(n)
+        moments = [
+            Moments.of(columns[:n], mine.rows[pair[:n, 0]], theirs.rows[pair[:n, 1]], float(rows))
+            for columns, (mine, theirs), rows in ((full, counted[0], n_rows), (half, counted[1], half_rows))
+        ]
+        p = _eligible_p(both, moments[0], least, CHANCE)
+        p_half = _eligible_p(first_half, moments[1], least / 2, CHANCE / 2) if half_rows else np.ones(n)
         return first, Pairs(
             pair[:n, 0].astype(np.int64), pair[:n, 1].astype(np.int64), first_half, both,
             stats.npmi(both, full[:n, 0], n_rows), p, p_half,
@@ -337,10 +346,10 @@ def _chance(strata: Strata, mine: StrataCounts, theirs: StrataCounts) -> Chance:
     return Chance(strata.few, strata.once, strata.twice, strata.size, left, right, sparse)
 
 
-def _eligible_p(together: Ints, moments: Floats, least: float, chance: float) -> Floats:
+def _eligible_p(together: Ints, moments: Moments, least: float, chance: float) -> Floats:
     """Return p; 1 where a pair is not eligible."""
-    mean = moments[:, 0]
+    mean = moments.mean
     eligible = np.where(together > mean, together >= least, mean >= chance)
     p = np.ones(len(together))
-    p[eligible] = stats.joint_tail(together[eligible], *moments[eligible].T)
+    p[eligible] = moments.take(eligible).p(together[eligible])
     return p

@@ -26,7 +26,6 @@ from saetext.correlate.surprise import explained
 from saetext.groups import Selection, concept_groups
 from saetext.labels import FeatureLabels
 from saetext.protocols import CorpusLike, Ints
-from saetext.reader.directions import decoder_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -205,6 +204,8 @@ def _concepts(
     found: Found, order: Ints, corpora: Sequence[CorpusLike], taps: Sequence[str], seed: int
 ) -> tuple[Ints, Ints]:
     """Return, for both sides of each pair, the feature that leads the concept (values are themselves)."""
+    from saetext.reader.directions import decoder_of
+
     leads = []
     for number, (side, items) in enumerate(
         zip(found.sides, (found.pairs.left, found.pairs.right), strict=True)

@@ -171,8 +171,7 @@ def _print_rows(
         if index:
             second = "" if row["feature_b"] is None else f" {row['feature_b']}"
             cells.append((f"{row['feature_a']}{second}".rjust(10), "dim"))
-        mark = "⇄" if row["reversed"] else "✓" if row["confirmed"] else " "
-        cells.append((mark, "yellow" if row["reversed"] else "green"))
+        cells.append(("✓" if row["confirmed"] else " ", "green"))
         first = styled("a ", COLORS[0]).append(printable(row["label_a"]), style)
         first.append(score_text(row["label_score_a"]), "dim")
         line(first, cells)
@@ -188,7 +187,7 @@ def _print_rows(
         if row["reversed"]:
             pooled = row[f"{measure}_pooled"]
             within = printable(str(result.params["within"]))
-            console.print(styled(f"  {pooled:+.2f} without {within}: the sign differs", "yellow"))
+            console.print(styled(f"  ⇄ {pooled:+.2f} without {within}: the sign differs", "yellow"))
         _print_members(console, members.get(at, []))
         if at in result.lines:
             _print_line(console, result.lines[at], color)

@@ -5,7 +5,7 @@ arrays of the same shape; none of them returns NaN. Not for: deciding what is co
 which features are worth a test; that is :mod:`saetext.diff` and :mod:`saetext.correlate`.
 """
 
-from saetext.stats.association import joint_tail, joint_tail_exact, npmi, phi
+from saetext.stats.association import joint_tail, joint_tail_exact, npmi, pearson_tails, phi
 from saetext.stats.counts import normal_quantile
 from saetext.stats.exact import fisher_exact_p, mcnemar_exact_p
 from saetext.stats.multiple import PHistogram, benjamini_hochberg
@@ -30,6 +30,7 @@ __all__ = [
     "normal_quantile",
     "npmi",
     "odds_ratio",
+    "pearson_tails",
     "phi",
     "wilson",
 ]

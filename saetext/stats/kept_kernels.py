@@ -174,19 +174,22 @@ def rank_sums(
     size: Ints,
     rank: Floats,
     spread: Floats,
+    cubes: Floats,
     low: int,
     high: int,
     product: Floats,
     own: Floats,
     variance: Floats,
+    third: Floats,
 ) -> None:
     """Correlate the ranks of each item's strengths with those of a number, within strata.
 
     ``rank[r]`` is the number's centred rank within the stratum of row ``r``, ``spread[s]`` the sum of its
     squares; ``stratum[r]`` is -1 for rows that are left out. Strengths are ranked within strata too, those of
     absent items as 0. Both ranks are divided by the stratum's size + 1. ``product`` gets the sum of products,
-    ``own`` the sum of squares of the strengths' ranks, ``variance`` that of the product when the number is
-    shuffled within strata.
+    ``own`` the sum of squares of the strengths' ranks, ``variance`` and ``third`` the second and third
+    central moment of the product when the number is shuffled within strata; ``cubes[s]`` is the sum of its
+    cubed ranks.
     """
     longest = 0
     for i in range(low, high):
@@ -218,6 +221,7 @@ def rank_sums(
             middle = (total + 1.0) / 2.0
             none = (absent + 1.0) / 2.0 - middle
             squares = absent * none * none
+            cubed = absent * none * none * none
             found = 0.0
             x = k
             while x < m:
@@ -228,9 +232,85 @@ def rank_sums(
                 for z in range(x, y):
                     found += (here - none) * rank[row[at[order[z]]]]
                 squares += (y - x) * here * here
+                cubed += (y - x) * here * here * here
                 x = y
             product[i] += found * scale
             own[i] += squares * scale * scale
             if total > 1:
                 variance[i] += squares * scale * scale * spread[s] / (total - 1.0)
+            if total > 2:
+                third[i] += cubed * scale**3 * cubes[s] * total / ((total - 1.0) * (total - 2.0))
             k = m
+
+
+@njit(cache=True, nogil=True)
+def rank_sums_by_group(
+    chosen: Ints,
+    indptr: Ints,
+    row: Ints32,
+    value: Floats32,
+    stratum: Ints32,
+    size: Ints,
+    rank: Floats,
+    group: Ints32,
+    n_groups: int,
+    slope: Floats,
+    control: Floats,
+    low: int,
+    high: int,
+    excess: Floats,
+    squares: Floats,
+) -> None:
+    """As :func:`rank_sums` for the ``chosen`` items ``low:high``, by group: the total and the sum of squares.
+
+    ``slope[c]`` times ``control`` is taken from the strengths' ranks.
+    """
+    n = stratum.shape[0]
+    sums = np.empty(n_groups)
+    none = np.empty(size.shape[0])
+    longest = 0
+    for c in range(low, high):
+        longest = max(longest, indptr[chosen[c] + 1] - indptr[chosen[c]])
+    at = np.empty(longest, np.int64)
+    key = np.empty(longest, np.float64)
+    for c in range(low, high):
+        i = chosen[c]
+        many = 0
+        top = np.float32(0.0)
+        for e in range(indptr[i], indptr[i + 1]):
+            if stratum[row[e]] >= 0:
+                at[many] = e
+                top = max(top, value[e])
+                many += 1
+        for k in range(many):
+            key[k] = stratum[row[at[k]]] + value[at[k]] / (2.0 * max(float(top), 1e-30))
+        order = np.argsort(key[:many])
+        none[:] = 0.0
+        sums[:] = 0.0
+        k = 0
+        while k < many:
+            s = stratum[row[at[order[k]]]]
+            m = k
+            while m < many and stratum[row[at[order[m]]]] == s:
+                m += 1
+            total = float(size[s])
+            absent = total - (m - k)
+            middle = (total + 1.0) / 2.0
+            none[s] = ((absent + 1.0) / 2.0 - middle) / (total + 1.0)
+            x = k
+            while x < m:
+                y = x
+                while y < m and value[at[order[y]]] == value[at[order[x]]]:
+                    y += 1
+                here = (absent + (x - k) + (y - x + 1) / 2.0 - middle) / (total + 1.0)
+                for z in range(x, y):
+                    r = row[at[order[z]]]
+                    sums[group[r]] += (here - none[s]) * rank[r]
+                x = y
+            k = m
+        for r in range(n):
+            if stratum[r] >= 0:
+                sums[group[r]] += (none[stratum[r]] - slope[c] * control[r]) * rank[r]
+        for g in range(n_groups):
+            excess[c] += sums[g]
+            squares[c] += sums[g] * sums[g]

@@ -55,7 +55,7 @@ class PHistogram:
 
     def __init__(self, dependent: bool = False) -> None:
         self._counts = np.zeros(self._PER_DECADE * self._DECADES + 1, np.int64)
-        self._dependent = dependent
+        self.dependent = dependent
 
     def add(self, p: Floats) -> None:
         """Count p-values in [0, 1]."""
@@ -79,7 +79,7 @@ class PHistogram:
         return int(self._counts[good[0] :].sum()), float(edge[good[0]])
 
     def _scale(self, tests: int) -> float:
-        if not self._dependent:
+        if not self.dependent:
             return float(tests)
         # the harmonic number, by its asymptotic series
         harmonic = np.log(tests) + np.euler_gamma + 1 / (2 * tests) if tests else 1.0

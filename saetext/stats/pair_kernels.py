@@ -124,16 +124,34 @@ class Standing(NamedTuple):
     all: Floats
 
 
+# columns of moments: mean, variance and third central moment of the joint count; then, for each cell of the
+# table (both, b alone, a alone, neither), the most that it could hold, less what it holds if the two never
+# meet: of strata in which only one of them occurs nothing is left
+MOMENTS = 7
+
+
+@njit(cache=True, nogil=True)
+def _add(x: float, y: float, n: float, once: float, twice: float, out: Floats) -> None:
+    """Add a stratum of ``n`` rows to moments; ``x`` rows have a, ``y`` have b."""
+    out[0] += x * y * once
+    variance = x * (n - x) * y * (n - y) * twice
+    out[1] += variance
+    if n > 2:
+        out[2] += variance * (n - 2 * x) * (n - 2 * y) / (n * (n - 2))
+    out[3] += min(x, y)
+    out[4] += min(n - x, y) - y
+    out[5] += min(x, n - y) - x
+    out[6] += min(n - x, n - y) - (n - x - y)
+
+
 @njit(cache=True, nogil=True)
 def _moments(i: int, j: int, chance: Chance, out: Floats) -> None:
-    """Write mean, variance and largest value of a joint count."""
-    mean, variance, most = 0.0, 0.0, 0.0
+    """Write the moments of a pair."""
+    out[:] = 0.0
     for s in range(chance.size.shape[0]):
-        x, y, n = float(chance.left[i, s]), float(chance.right[j, s]), chance.size[s]
-        mean += x * y * chance.once[s]
-        variance += x * (n - x) * y * (n - y) * chance.twice[s]
-        most += min(x, y)
-    out[0], out[1], out[2] = mean, variance, most
+        x, y = float(chance.left[i, s]), float(chance.right[j, s])
+        if x > 0 and y > 0:
+            _add(x, y, chance.size[s], chance.once[s], chance.twice[s], out)
 
 
 @njit(cache=True, nogil=True)
@@ -148,10 +166,7 @@ def _spread(i: int, limit: int, chance: Chance, out: Floats) -> None:
             j = sparse.item[t]
             if j >= limit:
                 break
-            y = float(sparse.item_rows[t])
-            out[j, 0] += x * y * chance.once[s]
-            out[j, 1] += x * (n - x) * y * (n - y) * chance.twice[s]
-            out[j, 2] += min(x, y)
+            _add(x, float(sparse.item_rows[t]), n, chance.once[s], chance.twice[s], out[j])
 
 
 @njit(cache=True, nogil=True)
@@ -269,10 +284,10 @@ def stand_out(
     half_counts = np.zeros(size, np.int32)
     counts = np.zeros(size, np.int32)
     found = np.empty(size, np.int32)
-    here = np.zeros(3)
-    there = np.zeros(3)
-    wide_half = np.zeros((1 if whole.few else size, 3))
-    wide_all = np.zeros((1 if whole.few else size, 3))
+    here = np.zeros(MOMENTS)
+    there = np.zeros(MOMENTS)
+    wide_half = np.zeros((1 if whole.few else size, MOMENTS))
+    wide_all = np.zeros((1 if whole.few else size, MOMENTS))
     enough = max(int(np.ceil(least / 2)), 1) if half_rows else max(int(np.ceil(least)), 1)
     for i in range(first, last):
         stop = both.limit[i]
@@ -339,3 +354,61 @@ def count_pairs(first: int, last: int, both: Both, least: int) -> int:
         total += _count(i, both.limit[i], both, counts, least, found, 0)
         _forget(i, both.limit[i], both, counts, counts)
     return total
+
+
+@njit(cache=True, nogil=True)
+def exact_tails(
+    together: Ints,
+    ptr: Ints,
+    mine: Ints,
+    theirs: Ints,
+    size: Ints,
+    low: int,
+    high: int,
+    log_factorial: Floats,
+    p: Floats,
+) -> None:
+    """Write twice the smaller exact tail of the joint counts of pairs ``low:high``.
+
+    The strata of pair ``k`` are ``ptr[k]:ptr[k + 1]``, with the rows that have a, b, and in all. All terms
+    are positive and none is subtracted, so small p are as exact as large ones.
+    """
+    for k in range(low, high):
+        room, base, mean = 1, 0, 0.0
+        for s in range(ptr[k], ptr[k + 1]):
+            m, n, total = mine[s], theirs[s], size[s]
+            least = max(0, m + n - total)
+            room += min(m, n) - least
+            base += least
+            mean += m * n / total
+        law = np.zeros(room)
+        after = np.zeros(room)
+        law[0] = 1.0
+        used = 1
+        for s in range(ptr[k], ptr[k + 1]):
+            m, n, total = mine[s], theirs[s], size[s]
+            least, most = max(0, m + n - total), min(m, n)
+            if least == most:
+                continue
+            whole = log_factorial[total] - log_factorial[m] - log_factorial[total - m]
+            after[: used + most - least] = 0.0
+            for v in range(least, most + 1):
+                log = log_factorial[n] - log_factorial[v] - log_factorial[n - v] + log_factorial[total - n]
+                log -= log_factorial[m - v] + log_factorial[total - n - m + v] + whole
+                weight = np.exp(log)
+                for x in range(used):
+                    after[x + v - least] += law[x] * weight
+            used += most - least
+            law, after = after, law
+        at = together[k] - base
+        tail = 0.0
+        if at < 0 or at >= used:
+            p[k] = 0.0
+            continue
+        if together[k] > mean:
+            for x in range(at, used):
+                tail += law[x]
+        else:
+            for x in range(at + 1):
+                tail += law[x]
+        p[k] = min(2.0 * tail, 1.0)
