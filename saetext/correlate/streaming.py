@@ -32,7 +32,8 @@ _PIECES = 256  # pieces of about the same work, at most
 _PIECE = 1e8  # and about so many nanoseconds of it in each
 _OFTEN = 10.0  # rows that should have both by chance, from which on rough moments are computed first
 _BLOCK = 4_000_000  # pairs whose rough moments are held at once, by each thread
-_Z = 1.6  # standard deviations from which p is computed; q < .1 is the same as if it always were
+_Z = 1.6  # standard deviations from which p is computed; nearer ones count as 1, which alters no q below .1
+_MANY = 5_000_000  # pairs from which on p is computed from 2.5 only: then at most a quarter could be found
 
 Floats = NDArray[np.float64]
 
@@ -274,6 +275,7 @@ def _counter(
     pairing = pair_kernels.Both(
         left.indptr, left.row, right_ptr, right_item, limit, back, left.n, other.n, *most[0]
     )
+    pairs_in_all = _tests(limit, back)
     block = max(1, _BLOCK // max(len(other), 1))
     capacity = int(limit.max()) + 200_000
     unused = np.zeros((0, 0), np.float32)
@@ -301,7 +303,7 @@ def _counter(
             end = min(last, first + block) if strata.few else last
             stop, n = pair_kernels.stand_out(
                 first, end, pairing, chances[0], chances[1], rough(first, end), half_rows, float(least),
-                CHANCE, _Z, out, n,
+                CHANCE, 2.5 if pairs_in_all > _MANY else _Z, out, n,
             )  # fmt: skip
             first = stop
             if stop < end:  # the buffers are full

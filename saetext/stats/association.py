@@ -101,9 +101,13 @@ def pearson_tails(z: ArrayLike, skewness: ArrayLike) -> Floats:
     some = skew > 1e-4
     shape = 4 / np.where(some, skew, 1.0) ** 2
     gamma = np.maximum(shape + at * np.sqrt(shape), 0.0)
-    upper = np.where(some, special.gammaincc(shape, gamma), special.ndtr(-at))
-    lower = np.where(some, special.gammainc(shape, gamma), special.ndtr(at))
-    return np.clip(2 * np.minimum(upper, lower), 0.0, 1.0)
+    # the median lies below the mean: above it the upper tail is the smaller one, well below it the lower
+    tail = np.where(some, 1.0, special.ndtr(-np.abs(at)))
+    upper = some & (at > -skew)
+    tail[upper] = special.gammaincc(shape[upper], gamma[upper])
+    lower = some & (at < 0)
+    tail[lower] = np.minimum(tail[lower], special.gammainc(shape[lower], gamma[lower]))
+    return np.clip(2 * tail, 0.0, 1.0)
 
 
 def _bound(x: Floats, mean: Floats, most: Floats) -> Floats:
