@@ -158,10 +158,9 @@ def test_q_is_benjamini_hochberg_over_all_pairs() -> None:
     tokens = corpus.frame["n_tokens"].to_numpy().astype(float)
     truth = brute(present, nested(np.zeros(600, np.int32), tokens, 20))
     p = []
-    for pair, values in truth.items():
+    for values in truth.values():
         eligible = values["both"] >= 5 if values["both"] > values["mean"] else values["mean"] >= 20
         p.append(values["p"] if eligible else 1.0)
-        del pair
     q = dict(zip(truth, multipletests(p, method="fdr_bh")[1], strict=True))
     for row in result.table.to_dicts():
         pair = tuple(sorted((row["feature_a"], row["feature_b"])))

@@ -58,12 +58,10 @@ def test_across_counts_every_pair_of_the_two() -> None:
     a, b = two()
     result = correlate(a, b, pair_on="key", limits=NO_LIMITS, everything=True)
     assert result.metrics["eligible_pairs"] == 42
-    lengths = np.zeros(300, np.int32)
     for row in result.table.to_dicts():
         x, y = a.value[:, row["feature_a"]] > 0, b.value[:, row["feature_b"]] > 0
         assert row["n_ab"] == (x & y).sum()
         assert row["expected"] == pytest.approx(x.sum() * y.sum() / 300)
-    assert not lengths.any()
 
 
 def test_across_a_feature_that_is_in_both_is_hidden() -> None:
@@ -127,7 +125,7 @@ def with_column(values, seed: int = 0, **more) -> tuple[DenseCorpus, np.ndarray]
 
 def test_each_value_against_each_feature() -> None:
     values = np.random.default_rng(1).choice(["red", "green", "blue"], 300)
-    corpus, present = with_column(values.tolist())
+    corpus, _ = with_column(values.tolist())
     corpus.value[:, 0] = values == "red"
     result = correlate(corpus, column="what", everything=True, limits=NO_LIMITS)
     assert result.metrics["eligible_pairs"] == 15
@@ -137,7 +135,6 @@ def test_each_value_against_each_feature() -> None:
     for row in result.table.to_dicts():
         x, y = corpus.value[:, row["feature_a"]] > 0, values == row["label_b"].removeprefix("what = ")
         assert (row["n_a"], row["n_b"], row["n_ab"]) == (x.sum(), y.sum(), (x & y).sum())
-    assert present.any()
 
 
 @pytest.mark.parametrize(
@@ -154,8 +151,8 @@ def test_of_two_values_one_is_enough(values: list, kept: str) -> None:
     corpus, _ = with_column(values * 60)
     corpus.value[:, 0] = [v in (True, 1, "yes") for v in values] * 60
     result = correlate(corpus, column="what", limits=NO_LIMITS)
-    assert result.metrics["eligible_pairs"] == 5 if None not in values else 4
-    assert result.table["label_b"].to_list()[0] == kept or None in values
+    assert result.metrics["eligible_pairs"] == 5
+    assert result.table["label_b"].to_list()[0] == kept
     assert any("two values" in note for note in result.notes)
     if None in values:
         assert any("60 documents without a what were left out" in note for note in result.notes)
@@ -314,7 +311,10 @@ def test_a_sign_that_differs_within_is_flagged() -> None:
     assert row["reversed"]
     assert result.metrics["reversed"] == 1
     number = correlate(corpus, column="score", within="kind").table.to_dicts()[0]
-    assert number["feature_a"] == 1 or number["rho"] < 0 < number["rho_pooled"]
+    assert (number["feature_a"], number["reversed"]) == (1, False)
+    rows = correlate(corpus, column="score", within="kind").table.to_dicts()
+    other = next(r for r in rows if r["feature_a"] == 0)
+    assert other["rho"] < 0 < other["rho_pooled"] and other["reversed"]
 
 
 def test_strata_of_many_values_equal_a_table_of_them() -> None:

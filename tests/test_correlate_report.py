@@ -52,7 +52,7 @@ def test_lines_fit_the_window(result: CorrelateResult, width: int, color: bool) 
     text = render_correlate(result, width, color)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert max(map(len, plain.splitlines())) <= min(max(width, 40), 200)
-    assert "\x1b[31m" not in text.replace("\x1b[31m", "", 0) or color
+    assert "\x1b[31m" not in text
     assert "\u202e" not in text
     if width >= 100:
         assert "«" in plain or color

@@ -237,3 +237,9 @@ def require_file_of_texts(source: str) -> None:
 def options(**given: Any) -> dict[str, Any]:
     """Return the options that were given."""
     return {key: value for key, value in given.items() if value is not None}
+
+
+def short_names(paths: list[Path]) -> list[str]:
+    """Return the shortest names that tell paths apart: the files' stems, or the paths."""
+    stems = [path.resolve().name.split(".")[0] or str(path) for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]

@@ -22,6 +22,7 @@ from saetext_cli.common import (
     note,
     require_new,
     result,
+    short_names,
     telling,
     width,
 )
@@ -151,7 +152,7 @@ def diff(
         opened = [corpus.select(where) for corpus in opened]
         if empty := [path for path, corpus in zip(corpora, opened, strict=True) if not len(corpus)]:
             raise InputError(f"no document of {empty[0]} has {where}")
-    column, named = "", _names(corpora)
+    column, named = "", short_names(corpora)
     if by is not None:
         from saetext.diff.compare import split_by
 
@@ -251,9 +252,3 @@ def _write_page(found: Any, opened: list[Any], labels: Any, path: Path, device: 
     with counting_bar("reading the examples") as show:
         write_page(found, path, opened, labels=labels, reader=reader, on_done=show)
     note(f"wrote {path}")
-
-
-def _names(paths: list[Path]) -> list[str]:
-    """Return the shortest names that tell paths apart: the files' stems, or the paths."""
-    stems = [path.resolve().name.split(".")[0] or str(path) for path in paths]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]

@@ -23,6 +23,7 @@ from saetext_cli.common import (
     note,
     require_new,
     result,
+    short_names,
     width,
 )
 from saetext_cli.making import open_or_encode
@@ -173,6 +174,7 @@ def correlate(
         first = first.select(where)
         if not len(first):
             raise InputError(f"no document of {corpus} has {where}")
+    known = labels_for(first, tap, labels)
     with stage_bar("reading") as show:
         found = compute(
             first,
@@ -194,8 +196,8 @@ def correlate(
             bootstrap=bootstrap,
             sample=sample,
             seed=seed,
-            names=_names(corpus, across),
-            labels=labels_for(first, tap, labels),
+            names=short_names([corpus] if across is None else [corpus, across]),
+            labels=known,
             on_progress=show,
         )
     if where is not None:
@@ -204,7 +206,7 @@ def correlate(
         found.to_parquet(parquet)
         note(f"wrote {parquet}")
     if html is not None:
-        _write_page(found, [first] if second is None else [first, second], html, device, dtype)
+        _write_page(found, [first] if second is None else [first, second], known, html, device, dtype)
     if as_json or as_csv:
         for line in found.notes:
             note(f"note: {line}")
@@ -226,16 +228,12 @@ def _to(given: list[str] | None) -> str | list[int] | None:
     return given[0]
 
 
-def _names(first: Path, second: Path | None) -> list[str]:
-    paths = [first] if second is None else [first, second]
-    stems = [path.resolve().name.split(".")[0] or str(path) for path in paths]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
-
-
-def _write_page(found: CorrelateResult, opened: list[Any], path: Path, device: str, dtype: str) -> None:
+def _write_page(
+    found: CorrelateResult, opened: list[Any], labels: Any, path: Path, device: str, dtype: str
+) -> None:
     from saetext.report.pages import write_page
 
     reader = reader_of(opened[0], device, dtype)
     with counting_bar("reading the examples") as show:
-        write_page(found, path, opened, reader=reader, on_done=show)
+        write_page(found, path, opened, labels=labels, reader=reader, on_done=show)
     note(f"wrote {path}")

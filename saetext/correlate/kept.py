@@ -128,7 +128,9 @@ def confirm(
     early = Sides.of(strata.part(0, half_rows), left, right)
     before = early.left.moments(pairs.left, early.right, pairs.right)
     p_half = exact(pairs.half, pairs.p_half, before, early, pairs.left, pairs.right)
-    found = np.flatnonzero(bh_of_kept(p_half, streamed.tests, streamed.p_half.dependent) < ALPHA)
+    found = np.flatnonzero(
+        stats.benjamini_hochberg(p_half, streamed.tests, streamed.p_half.dependent) < ALPHA
+    )
     # what the whole first half found by bounds, and is not held, counts as tested with p 1
     n_bound, reach = streamed.p_half.found(ALPHA, streamed.tests)
     elsewhere = max(n_bound - int((pairs.p_half <= reach).sum()), 0)
@@ -166,16 +168,6 @@ def _after(items: Items, first: int) -> Items:
     keep = items.row >= first
     upto = np.concatenate([[0], np.cumsum(keep)])
     return Items(items.name, upto[items.indptr].astype(np.int64), (items.row[keep] - first).astype(np.int32))
-
-
-def bh_of_kept(p: Floats, tests: int, dependent: bool) -> Floats:
-    """Return q of some of the tests; all others count as 1."""
-    order = np.argsort(p, kind="stable")
-    scale = tests * (np.log(tests) + np.euler_gamma + 1 / (2 * tests) if dependent else 1.0)
-    q = p[order] * scale / np.arange(1, len(p) + 1)
-    out = np.empty(len(p))
-    out[order] = np.minimum(np.minimum.accumulate(q[::-1])[::-1], 1.0)
-    return out
 
 
 def resample(

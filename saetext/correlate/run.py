@@ -75,8 +75,8 @@ def correlate(
     column : str, optional
         Instead of features, what b is: a value of this column (text, true or false), or the number in it.
     pair_on : str, optional
-        With ``across``, the column on which documents belong together; by default ``id``, ``prompt_id`` or
-        ``prompt``, whichever pairs most.
+        With ``across``, the column on which documents belong together; by default ``prompt_id``, ``prompt``
+        or ``id`` (unless ids are row numbers), whichever pairs most.
     within : str, optional
         Compare within each value of this column, too; pairs whose sign differs without it are flagged.
     to : int, sequence of int or str, optional
@@ -94,7 +94,8 @@ def correlate(
         Pairs to keep of those more, and as many of those less often than by chance; a pair with its members
         is one.
     everything : bool
-        Keep pairs that are no surprise, and those that are not significant (with p < .05), too.
+        Keep pairs that are no surprise, and those that are not significant (with p < .05; of more than five
+        million pairs those 2.5 standard deviations from chance), too.
     limits : Limits, optional
         From where on a pair is no surprise.
     order : {"surprise", "npmi"}
@@ -139,7 +140,10 @@ def correlate(
         if not c.n_documents:
             raise InputError(f"{name} ({c.path}) has no documents")
     given = (labels, across_labels)
-    known = [given[k] or labels_for(c, t) for k, (c, t) in enumerate(zip(corpora, taps, strict=True))]
+    known = [
+        table if table is not None else labels_for(c, t)
+        for table, c, t in zip(given, corpora, taps, strict=False)
+    ]
     for c, t, table in zip(corpora, taps, known, strict=True):
         table.require_for(c.spec.tap(t))
 
@@ -399,7 +403,7 @@ class _Run:
             metrics["significant"] = int(streamed.p.found(ALPHA, streamed.tests)[0])
             notes.append(f"of the significant pairs only the {KEEP:,} strongest of each kind were held")
         else:
-            q = kept_pairs.bh_of_kept(p, streamed.tests, self.fdr == "by")
+            q = stats.benjamini_hochberg(p, streamed.tests, self.fdr == "by")
             metrics["significant"] = int((q < ALPHA).sum())
         significant = q < ALPHA
         confirmed = kept_pairs.confirm(pairs, streamed, rows, strata, left, other)
@@ -416,7 +420,7 @@ class _Run:
         if rows.group is not None and len(pairs):
             self.tell("allowing for groups", 0, 0)
             p = np.maximum(p, kept_pairs.grouped(pairs, left, other, rows, strata, sides_of))
-            q = kept_pairs.bh_of_kept(p, streamed.tests, self.fdr == "by")
+            q = stats.benjamini_hochberg(p, streamed.tests, self.fdr == "by")
             metrics["significant"] = int((q < ALPHA).sum())
         good = confirmed.confirmed & (q < ALPHA) if rows.group is not None else confirmed.confirmed
         n = len(rows)
@@ -522,10 +526,7 @@ class _Run:
         length = self.length()
         all_rows = rank_correlations(placed, number, rows.stratum, rows.group, length)
         raw = rank_correlations(placed, number, np.zeros(len(rows), np.int32))
-        if self.fdr == "by":
-            q = kept_pairs.bh_of_kept(all_rows.p, len(left), True)
-        else:
-            q = stats.benjamini_hochberg(all_rows.p)
+        q = stats.benjamini_hochberg(all_rows.p, dependent=self.fdr == "by")
         confirmed, rho, q_confirm = halves(placed, number, rows, length)
         metrics["eligible_pairs"], metrics["significant"] = len(left), int((q < ALPHA).sum())
         flips = np.zeros(len(left), bool)

@@ -207,11 +207,8 @@ def _concepts(
     from saetext.reader.directions import decoder_of
 
     leads = []
-    for number, (side, items) in enumerate(
-        zip(found.sides, (found.pairs.left, found.pairs.right), strict=True)
-    ):
+    for side, items in zip(found.sides, (found.pairs.left, found.pairs.right), strict=True):
         leads.append(side.feature[items] if side.labels is not None else -1 - items)
-        del number
     one = len(corpora) == 1
     for number, corpus in enumerate(corpora):
         columns = [leads[0], leads[1]] if one and found.sides[1].labels is not None else [leads[number]]
@@ -243,7 +240,7 @@ def _together(
     for k in shown.tolist():
         a, b = int(leads[0][k]), int(leads[1][k])
         kind = int(not number and strength[k] < 0)
-        key = (kind, strength[k] < 0 if number else False, *(sorted((a, b)) if one else (a, b)))
+        key = (strength[k] < 0, *(sorted((a, b)) if one else (a, b)))
         if key not in first:
             if top is not None and taken[kind] >= top:
                 continue

@@ -8,13 +8,17 @@ from numpy.typing import ArrayLike, NDArray
 from saetext.stats.counts import Floats
 
 
-def benjamini_hochberg(p: ArrayLike) -> Floats:
+def benjamini_hochberg(p: ArrayLike, tests: int | None = None, dependent: bool = False) -> Floats:
     """Adjusted p-values (q) that control the false-discovery rate (Benjamini and Hochberg 1995).
 
     Parameters
     ----------
     p : array_like of float
         One-dimensional, in [0, 1]; may be empty.
+    tests : int, optional
+        How many tests there were; those whose p is not given count as 1. By default all are given.
+    dependent : bool
+        Whether to hold under any dependence (Benjamini and Yekutieli, Ann. Stat. 29:1165, 2001).
 
     Returns
     -------
@@ -24,18 +28,32 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     Raises
     ------
     ValueError
-        If a value is NaN or outside [0, 1].
+        If a value is NaN or outside [0, 1], or more p-values are given than there were tests.
     """
     values = np.asarray(p, np.float64)
     if not values.size:
         return np.empty(0)
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError("p-values must lie between 0 and 1")
+    tests = len(values) if tests is None else tests
+    if tests < len(values):
+        raise ValueError(f"{len(values)} p-values of {tests} tests")
     order = np.argsort(values)[::-1]
-    scaled = values[order] * (len(values) / np.arange(len(values), 0, -1))
+    scaled = values[order] * (_scale(tests, dependent) / np.arange(len(values), 0, -1))
     q = np.empty(len(values))
     q[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
     return q
+
+
+def _scale(tests: int, dependent: bool) -> float:
+    if not dependent or not tests:
+        return float(tests)
+    # the harmonic number, exactly or by its asymptotic series
+    few = tests < 1000
+    harmonic = (
+        sum(1 / k for k in range(1, tests + 1)) if few else np.log(tests) + np.euler_gamma + 0.5 / tests
+    )
+    return float(tests * harmonic)
 
 
 class PHistogram:
@@ -68,7 +86,7 @@ class PHistogram:
         rank = np.maximum(np.cumsum(self._counts[::-1])[::-1], 1)
         place = self._place(values)
         larger = np.where(place > 0, best[np.maximum(place - 1, 0)], np.inf)
-        return np.minimum(np.minimum(values / rank[place] * self._scale(tests), larger), 1.0)
+        return np.minimum(np.minimum(values / rank[place] * _scale(tests, self.dependent), larger), 1.0)
 
     def found(self, alpha: float, tests: int) -> tuple[int, float]:
         """Return how many p-values have q < ``alpha``, and the largest p of a bin all of which do."""
@@ -78,19 +96,12 @@ class PHistogram:
             return 0, 0.0
         return int(self._counts[good[0] :].sum()), float(edge[good[0]])
 
-    def _scale(self, tests: int) -> float:
-        if not self.dependent:
-            return float(tests)
-        # the harmonic number, by its asymptotic series
-        harmonic = np.log(tests) + np.euler_gamma + 1 / (2 * tests) if tests else 1.0
-        return float(tests * harmonic)
-
     def _thresholds(self, tests: int) -> tuple[Floats, Floats]:
         """Return the largest p of each bin, and the smallest q that a p of this bin or of a larger p has."""
         # bin b holds 10**(-(b + 1) / per) < p <= 10**(-b / per); the last one everything below
         edge = 10.0 ** (-np.arange(len(self._counts)) / self._PER_DECADE)
         rank = np.cumsum(self._counts[::-1])[::-1]
-        q = np.where(self._counts > 0, edge / np.maximum(rank, 1) * self._scale(tests), np.inf)
+        q = np.where(self._counts > 0, edge / np.maximum(rank, 1) * _scale(tests, self.dependent), np.inf)
         return edge, np.minimum.accumulate(q)
 
     def _place(self, p: ArrayLike) -> NDArray[np.int64]:
