@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from saetext import stats
 from saetext.correlate import kept as kept_pairs
+from saetext.correlate.asked import nothing_to, target_of, told_to, wanted
 from saetext.correlate.items import Items, Stored, feature_items, value_items
 from saetext.correlate.meeting import Placed, meetings, place
 from saetext.correlate.numeric import halves, rank_correlations, spearman
@@ -27,12 +27,11 @@ from saetext.correlate.tables import Found, Side, make_table
 from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
-from saetext.pairing import as_text, keys, require_column
+from saetext.pairing import keys
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
 
 LOOK = 20_000  # pairs of each kind that are looked at closely: labels, phrases, groups
-FEW_VALUES = 2  # values of a number up to which it is a category
 Floats = NDArray[np.float64]
 Tell = Callable[[str, int, int], None]
 
@@ -148,7 +147,7 @@ def correlate(
         table.require_for(c.spec.tap(t))
 
     tell("reading", 0, 0)
-    target = None if column is None else _target(corpus, column)
+    target = None if column is None else target_of(corpus, column)
     rows = make_rows(
         corpora, named, pair_on=pair_on, within=within, group=group, sample=sample, seed=seed,
         known=None if target is None else target.known,
@@ -157,12 +156,12 @@ def correlate(
     if target is not None:
         notes += target.notes
     support = max(5, -(-len(rows) // 2000)) if min_support is None else min_support
-    only, told = _wanted(to, known[0], corpus.spec.tap(taps[0]).d_sae)
+    only, told = wanted(to, known[0], corpus.spec.tap(taps[0]).d_sae)
     notes += told
     run = _Run(corpora, taps, named, known, rows, support, least, fdr, seed, limits or Limits(), tell)
     left, rare, always = run.features(0, None if across is None and column is None else only)
     if only is not None and not np.isin(np.flatnonzero(only), left.name).any():
-        raise InputError(_nothing_to(to, only, known[0], support, len(rows)))
+        raise InputError(nothing_to(only, known[0], support, len(rows)))
     if only is not None:
         absent = np.setdiff1d(np.flatnonzero(only), left.name)
         if len(absent):
@@ -175,7 +174,7 @@ def correlate(
         )
     params: dict[str, Any] = {
         "corpus": named[0], "across": named[1] if across is not None else None, "column": column,
-        "pair_on": pair_on, "within": within, "to": _told_to(only), "group": group, "tap": taps[0],
+        "pair_on": pair_on, "within": within, "to": told_to(only), "group": group, "tap": taps[0],
         "across_tap": taps[1] if across is not None else None, "min_support": support, "min_joint": least,
         "min_expected": CHANCE, "alpha": ALPHA, "fdr": fdr, "bootstrap": bootstrap, "sample": sample,
         "seed": seed, "top": top, "order": order, "everything": everything, "limits": asdict(run.limits),
@@ -238,109 +237,6 @@ def correlate(
         "correlate", done.table, params, metrics, (*notes, *done.notes), sources, done.evidence, done.lines,
         done.communities,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class _Target:
-    """A column: the number of each document, or its values and the code of each; and who has none."""
-
-    known: NDArray[np.bool_]
-    number: Floats | None
-    values: tuple[str, ...]
-    code: Ints
-    drop: int | None  # the other of two values
-    dated: bool
-    notes: tuple[str, ...]
-
-
-def _target(corpus: CorpusLike, column: str) -> _Target:
-    import polars as pl
-
-    require_column(corpus, column)
-    dtype = corpus.documents.collect_schema()[column]
-    notes: list[str] = []
-    if dtype.is_numeric():
-        values = corpus.documents.select(pl.col(column).cast(pl.Float64)).collect()[column]
-        number = values.fill_null(float("nan")).to_numpy()
-        fine = np.isfinite(number)
-        distinct = np.unique(number[fine])
-        if len(distinct) > FEW_VALUES:
-            if not fine.all():
-                notes.append(f"{int((~fine).sum()):,} documents without a {column} were left out")
-            return _Target(
-                fine, np.where(fine, number, 0.0), (), np.empty(0, np.int64), None, False, tuple(notes)
-            )
-    if dtype == pl.Duration:
-        raise InputError(f"column {column!r} of {corpus.path} is {dtype}; choose one of text or numbers")
-    known_values = as_text(corpus, column)
-    if dtype.is_float():
-        known_values = pl.when(pl.col(column).is_finite()).then(known_values)
-    text = corpus.documents.select(known_values.alias("value")).collect()["value"]
-    if dtype.is_float():
-        text = text.str.strip_suffix(".0")
-    counts = text.drop_nulls().value_counts(sort=True).sort(["count", "value"], descending=[True, False])
-    if counts.height < 2:
-        had = f"only {counts['value'][0]!r}" if counts.height else "no value"
-        raise InputError(f"{column} of {corpus.path} has {had}, so nothing can go with it")
-    names = counts["value"].to_list()
-    place_of = {value: at for at, value in enumerate(names)}
-    code = np.array([-1 if value is None else place_of[value] for value in text.to_list()], np.int64)
-    known = code >= 0
-    if not known.all():
-        notes.append(f"{int((~known).sum()):,} documents without a {column} were left out")
-    drop = None
-    if len(names) == 2:
-        # what one value attracts the other avoids
-        drop = place_of["false"] if set(names) == {"true", "false"} else 0
-        notes.append(
-            f"{column} has two values, so pairs are with {names[1 - drop]!r} alone: what goes with it avoids "
-            f"{names[drop]!r}"
-        )
-    return _Target(known, None, tuple(names), code, drop, dtype.is_temporal(), tuple(notes))
-
-
-def _wanted(
-    to: int | str | Sequence[int] | None, labels: FeatureLabels, d_sae: int
-) -> tuple[NDArray[np.bool_] | None, list[str]]:
-    """Return bool[d_sae], the features that ``to`` means, and what was understood."""
-    if to is None:
-        return None, []
-    notes: list[str] = []
-    if isinstance(to, str) and not (to.strip().isascii() and to.strip().isdecimal()):
-        from saetext.features.search import LabelIndex
-
-        index = LabelIndex(labels)
-        ranked = index.search(to, 5)
-        best = ranked[0][1] if ranked else 0.0
-        if not ranked or (not index.lexical and best < _LIKE):
-            near = f"; the nearest is {labels.label(ranked[0][0])!r} ({ranked[0][0]})" if ranked else ""
-            raise InputError(f"no feature's label is like {to!r}{near}; name features by number")
-        picked = [f for f, score in ranked if score >= 0.85 * best]
-        notes += index.notes
-        listed = "; ".join(f"{f} {labels.label(f)}" for f in picked)
-        notes.append(f"{to!r} was taken to mean: {listed}")
-    else:
-        picked = [int(to)] if isinstance(to, str | int | Integral) else [int(f) for f in to]
-    for feature in picked:
-        if not 0 <= feature < d_sae:
-            raise InputError(f"there is no feature {feature}; there are 0 to {d_sae - 1}")
-    if not picked:
-        raise InputError("no feature was named")
-    only = np.zeros(d_sae, bool)
-    only[picked] = True
-    return only, notes
-
-
-_LIKE = 0.3  # likeness of a label to words from which on they may mean the feature
-
-
-def _told_to(only: NDArray[np.bool_] | None) -> list[int] | None:
-    return None if only is None else np.flatnonzero(only).tolist()
-
-
-def _nothing_to(to: Any, only: NDArray[np.bool_], labels: FeatureLabels, support: int, n: int) -> str:
-    listed = "; ".join(f"{f} ({labels.label(f)})" for f in np.flatnonzero(only)[:5].tolist())
-    return f"{listed}: present in fewer than {support:,} of the {n:,} documents, or in all of them"
 
 
 def _names(corpora: Sequence[CorpusLike]) -> list[str]:
