@@ -14,6 +14,7 @@ from saetext.errors import SaetextError
 
 if TYPE_CHECKING:
     from saetext.calibrate import calibrate
+    from saetext.cluster import ClusterResult, cluster
     from saetext.corpus import Corpus
     from saetext.correlate import CorrelateResult, correlate
     from saetext.diff import DiffResult, diff, diff_by
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from saetext.training import train
 
 __all__ = [
+    "ClusterResult",
     "Corpus",
     "CorrelateResult",
     "DiffResult",
@@ -35,6 +37,7 @@ __all__ = [
     "TrainConfig",
     "append",
     "calibrate",
+    "cluster",
     "correlate",
     "diff",
     "diff_by",
@@ -48,6 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ClusterResult": "saetext.cluster",
     "Corpus": "saetext.corpus",
     "CorrelateResult": "saetext.correlate",
     "DiffResult": "saetext.diff",
@@ -56,6 +60,7 @@ _HOMES = {
     "TrainConfig": "saetext.train",
     "append": "saetext.encode",
     "calibrate": "saetext.calibrate",
+    "cluster": "saetext.cluster",
     "correlate": "saetext.correlate",
     "diff": "saetext.diff",
     "diff_by": "saetext.diff",

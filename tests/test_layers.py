@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 # From the bottom up: a module (or package) may import only what stands before it.
 LAYERS = [
     "errors",
+    "strict_json",
     "rows",
     "cache",
     "spec",
@@ -51,6 +52,7 @@ LAYERS = [
     "result",
     "diff",
     "correlate",
+    "cluster",
     "report",
     "look",
 ]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from saetext.errors import InputError
+from saetext.strict_json import dumps
 
 if TYPE_CHECKING:
     from saetext.result import Result
@@ -32,7 +29,7 @@ def to_json(result: Result) -> str:
         "metrics": result.metrics,
         "rows": result.table.to_dicts(),
     }
-    return _dumps(whole)
+    return dumps(whole)
 
 
 def to_csv(result: Result) -> str:
@@ -48,7 +45,7 @@ def to_csv(result: Result) -> str:
     nested = [name for name, dtype in table.schema.items() if dtype.is_nested()]
 
     def as_json(value: Any) -> str | None:
-        return None if value is None else _dumps(value)
+        return None if value is None else dumps(value)
 
     written = [pl.Series(name, [as_json(value) for value in table[name]], pl.String) for name in nested]
     return table.with_columns(written).write_csv()
@@ -65,7 +62,7 @@ def to_parquet(result: Result, path: str | Path, *, overwrite: bool = False) -> 
     import pyarrow.parquet as pq
 
     about = {
-        f"saetext.{key}": _dumps(value)
+        f"saetext.{key}": dumps(value)
         for key, value in (("kind", result.kind), ("params", result.params), ("metrics", result.metrics))
     }
     table = result.table.to_arrow()
@@ -102,24 +99,3 @@ def _atomically(path: Path, write: Callable[[Path], object], overwrite: bool) ->
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     return path
-
-
-def _dumps(value: Any) -> str:
-    """Return strict JSON that can be encoded: a file name may hold bytes that are not UTF-8."""
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace").decode()
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` as JSON types: NaN and infinities as None, NumPy scalars and paths unwrapped."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, bool | int | str) or value is None:
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if hasattr(value, "__iter__") and not isinstance(value, bytes):
-        return [_plain(item) for item in value]
-    return str(value)

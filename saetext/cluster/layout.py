@@ -1,0 +1,123 @@
+"""UMAP of a neighbour graph to a few dimensions (for clusters) and to two (for the map).
+
+The graph is given, so nothing is searched twice, and rows are placed by one seed on one thread. Not for: the
+graph (:mod:`saetext.cluster.neighbours`) or the clusters (:mod:`saetext.cluster.density`).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from saetext.cluster.neighbours import Neighbours
+from saetext.cluster.representation import Floats32
+
+OnDone = Callable[[int, int], None]
+SPREAD = 1.0
+CLUSTER_DISTANCE, MAP_DISTANCE = 0.0, 0.1  # UMAP's min_dist: packed for clusters, apart for eyes
+
+
+def fuzzy_graph(neighbours: Neighbours, seed: int) -> Any:
+    """Return UMAP's weighted graph (sparse, n x n) of the nearest neighbours."""
+    from umap.umap_ import fuzzy_simplicial_set
+
+    n, k = neighbours.row.shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph, _, _ = fuzzy_simplicial_set(
+            np.empty((n, 1), np.float32),  # never looked at, since the neighbours are given
+            k,
+            np.random.RandomState(seed),
+            "euclidean",
+            knn_indices=neighbours.row,
+            knn_dists=neighbours.distance,
+        )
+    return graph
+
+
+def embed_graph(
+    graph: Any,
+    start: Floats32,
+    dims: int,
+    *,
+    min_dist: float,
+    seed: int,
+    epochs: int | None = None,
+    on_done: OnDone | None = None,
+) -> Floats32:
+    """Embed a graph.
+
+    Parameters
+    ----------
+    graph : sparse matrix, n x n
+        From :func:`fuzzy_graph`.
+    start : float32[n, d]
+        Where rows begin: the first ``dims`` columns are taken, random ones where there are fewer.
+    dims : int
+        Dimensions of the embedding.
+    min_dist : float
+        How close points may come.
+    seed : int
+        Of the optimisation.
+    epochs : int, optional
+        UMAP's own by default: 500 up to 10,000 rows, 200 above.
+    on_done : callable, optional
+        Called with epochs done and their number.
+
+    Returns
+    -------
+    float32[n, dims]
+    """
+    from umap.umap_ import find_ab_params, simplicial_set_embedding
+
+    a, b = find_ab_params(SPREAD, min_dist)
+    rng = np.random.RandomState(seed)
+    n = graph.shape[0]
+    if epochs is None:
+        epochs = 500 if n <= 10_000 else 200
+    first = rng.normal(scale=1e-4, size=(n, dims))
+    width = min(dims, start.shape[1])
+    first[:, :width] += _spread(start[:, :width])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found, _ = simplicial_set_embedding(
+            np.empty((n, 1), np.float32), graph, dims, 1.0, a, b, 1.0, 5, epochs, first.astype(np.float32),
+            rng, "euclidean", {}, False, {}, False,
+            parallel=False, tqdm_kwds=_telling(epochs, on_done),
+        )  # fmt: skip
+    return np.ascontiguousarray(found, np.float32)
+
+
+def _spread(rows: Floats32) -> Floats32:
+    """Return rows centred, and scaled as a whole so that they reach 10, as UMAP's own initialisations do."""
+    centred = rows - rows.mean(0)
+    most = np.abs(centred).max(initial=0)
+    return centred * (10 / most) if most > 0 else centred
+
+
+class _Epochs(io.TextIOBase):
+    """Reads the count of epochs out of what tqdm prints, and tells it on."""
+
+    def __init__(self, total: int, on_done: OnDone) -> None:
+        self._total, self._on_done = total, on_done
+
+    def write(self, text: str) -> int:
+        if match := re.search(r"(\d+)/", text):
+            self._on_done(int(match[1]), self._total)
+        return len(text)
+
+
+def _telling(total: int, on_done: OnDone | None) -> dict[str, Any]:
+    if on_done is None:
+        return {"disable": True}
+    return {
+        "disable": False,
+        "file": _Epochs(total, on_done),
+        "bar_format": "{n_fmt}/{total_fmt}",
+        "mininterval": 0.3,
+    }

