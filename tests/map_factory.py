@@ -23,17 +23,20 @@ TOPICS = (
     "poems in short lines", "job applications", "used cars for sale", "physics homework", "film reviews",
     "apologies and refunds", "gardening in spring", "questions on visas", "fantasy fiction: dragons, quests",
     "chess openings", "school timetables", "weather warnings", "legal terms and conditions",
-    "letters to the editor", "knitting patterns", "phone plans compared", "train delays", "wine tasting notes",
+    "letters to the editor", "knitting patterns", "phone plans compared", "train delays",
+    "wine tasting notes",
     "marathon training", "baby sleep advice", "stock photography captions", "church newsletters",
     "song lyrics about leaving", "bug reports for mobile apps", "museum guides",
 )  # fmt: skip
-WORDS = (
-    "the of and a to in is was for on that with as it at by this from be are have not his they which one you "
-    "were all her she there would their we him been has when who will more no if out so said what up its about "
-    "than into them can only other time new some could these two may first then do any like my now over such "
-    "our man me even most made after also did many off before must well back through years much where your way "
-    "goalkeeper oven parcel refund stack exception beach invoice dosage sonnet salary gearbox momentum actor"
-).split()
+TEXT = """
+the of and a to in is was for on that with as it at by this from be are have not his they which one
+you were all her she there would their we him been has when who will more no if out so said what up
+its about than into them can only other time new some could these two may first then do any like my
+now over such our man me even most made after also did many off before must well back through years
+much where your way goalkeeper oven parcel refund stack exception beach invoice dosage sonnet salary
+gearbox momentum actor
+"""
+WORDS = TEXT.split()
 FEATURES = (
     "amounts and measures", "imperatives at the start of a sentence", "names of clubs and players",
     "times of day", "words of apology", "file paths and line numbers", "sea, sand and sun",
@@ -129,7 +132,8 @@ def synthetic(points: int, clusters: int, *, documents: bool = False, long: int 
                 tuple(WORDS[-1 - (at * 3 + k) % 90] for k in range(8)),
                 tuple(
                     MapPassage(f"document-{row}", (
-                        MapPiece(texts[row][:40]), MapPiece(texts[row][40:52], 0.9), MapPiece(texts[row][52:60], 0.4),
+                        MapPiece(texts[row][:40]), MapPiece(texts[row][40:52], 0.9),
+                        MapPiece(texts[row][52:60], 0.4),
                         MapPiece(texts[row][60:] + " …"),
                     ), row)
                     for row in rows
@@ -155,7 +159,7 @@ def synthetic(points: int, clusters: int, *, documents: bool = False, long: int 
     return MapPage(
         title=f"{clusters} groups in {points:,} posts",
         summary=(
-            f"{points:,} posts fall into {clusters} clusters by what they are about and how they are written; "
+            f"{points:,} posts fall into {clusters} clusters by topic and by style; "
             f"{100 / 12:.1f} % are in none.",
         ),
         x=place[:, 0].astype(np.float32),

@@ -1,12 +1,13 @@
 """The map of a pile of documents as a self-contained HTML page: points, clusters, and what each text says.
 
 Title, summary, the clusters' cards, notes and facts are there without the script. The script draws the map
-(with deck.gl, as the package pydeck ships it), moves it, searches, colours and opens documents. Texts are data: each is made
-printable; those in the HTML are escaped, the others are in a data block that ends nowhere early and are put
-into the page as text only. Our style, our script and the library are admitted by their hashes.
+with deck.gl (as the package pydeck ships it, which draws under a policy that forbids making code of text),
+moves it, searches, colours and opens documents. Texts are data: each is made printable; those in the HTML
+are escaped, the others are in a data block that ends nowhere early and come into the page as text only. Our
+style, our script and the library are admitted by their hashes.
 
 What the page does not do: let one select with a lasso, edit clusters, search in whole documents (only in
-their beginnings, ids and the clusters' names), or draw the map without WebGL. It takes a browser that has
+their beginnings, ids and the clusters' names), or draw the map without WebGL 2. It takes a browser that has
 ``DecompressionStream``, as all have had since 2023. Not for: gathering what is shown
 (:mod:`saetext.report.map_gathering`), or pictures (:mod:`saetext.report.map_picture`).
 """

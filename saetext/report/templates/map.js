@@ -243,7 +243,7 @@ void main() {
   let opened = null, pointed = null;
   const place = () => {
     const placed = [];
-    const free = (left, upper, label) => placed.every((box) => left > box[2] + 4 || left + label.wide < box[0] - 4 || upper > box[3] + 2 || upper + label.tall < box[1] - 2);
+    const free = (left, upper, label) => placed.every((box) => left > box[2] + 10 || left + label.wide < box[0] - 10 || upper > box[3] + 7 || upper + label.tall < box[1] - 7);
     const ordered = picked === null ? labels : [...labels].sort((one, other) => (other.at === picked) - (one.at === picked));
     for (const label of ordered) {
       const x = across(label.x), y = down(label.y);
@@ -437,14 +437,18 @@ void main() {
   });
 
   // ---- clusters ----
-  const pick = (at, { zoom = true, scroll = true } = {}) => {
+  const beside = byId("beside");
+  const bring = (element) => { // without moving the page where the cards have a place of their own
+    if (getComputedStyle(beside).overflowY === "visible") element.scrollIntoView({ block: "nearest" });
+    else beside.scrollTop += element.getBoundingClientRect().top - beside.getBoundingClientRect().top - 4;
+  };
+  const pick = (at, from = null) => {
     picked = at;
-    for (const card of cards) {
-      card.element.open = card.at === at;
-      if (card.at === at && scroll) card.element.scrollIntoView({ block: "nearest" });
-    }
+    for (const card of cards) card.element.open = card.at === at;
     seek();
-    if (at !== null && zoom) {
+    const own = cards.find((card) => card.at === at);
+    if (own && from !== own.element) bring(own.element);
+    if (at !== null) {
       const rows = everywhere.filter((row) => member[row] === at);
       if (rows.length) fly(fitted(boundsOf(rows, 0.03), Math.min(wide, tall) / 5));
     }
@@ -452,7 +456,7 @@ void main() {
   for (const card of cards) {
     card.element.querySelector("summary").addEventListener("click", (event) => {
       event.preventDefault(); // one is open at a time, the one on the map
-      if (card.element.open) pick(null); else pick(card.at);
+      pick(card.element.open ? null : card.at, card.element);
     });
   }
   for (const element of document.querySelectorAll("[data-row]")) {
@@ -638,7 +642,8 @@ void main() {
     const at = visible.findIndex((card) => card.element.contains(document.activeElement));
     const to = visible[at < 0 ? (by > 0 ? 0 : visible.length - 1) : Math.min(Math.max(at + by, 0), visible.length - 1)].element;
     to.querySelector("summary").focus({ preventScroll: true });
-    to.scrollIntoView({ block: "nearest" });
+    const [upper, lower] = [to.getBoundingClientRect(), beside.getBoundingClientRect()];
+    if (upper.top < Math.max(lower.top, 0) || upper.top > Math.min(lower.bottom, innerHeight) - 60) bring(to);
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
