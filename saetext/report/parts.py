@@ -2,7 +2,7 @@
 
 A page is one file: its style sheets and scripts are put into it and admitted by their hashes, so that nothing
 else could take effect. Not for: what any page says (:mod:`saetext.report.diff_page`,
-:mod:`saetext.report.pair_page`).
+:mod:`saetext.report.pair_page`, :mod:`saetext.report.map_page`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 SHADES = 8  # steps of shading, s1 to s8 in the style sheet
 
 
-def draw(template: str, styles: Sequence[str], scripts: Sequence[str], **shown: Any) -> str:
+def draw(
+    template: str, styles: Sequence[str], scripts: Sequence[str], *, library: str = "", **shown: Any
+) -> str:
     """Return a page.
 
     Parameters
@@ -30,6 +32,8 @@ def draw(template: str, styles: Sequence[str], scripts: Sequence[str], **shown: 
         File name of the template.
     styles, scripts : sequence of str
         File names of style sheets and scripts, joined in this order.
+    library : str
+        The text of a script of others that the page needs, admitted by its own hash.
     **shown
         What the template shows; everything textual made printable. It is escaped here.
     """
@@ -44,6 +48,8 @@ def draw(template: str, styles: Sequence[str], scripts: Sequence[str], **shown: 
             script=script,
             style_hash=_digest(style),
             script_hash=_digest(script),
+            library=library,
+            library_hash=_digest(library),
         )
     )
 

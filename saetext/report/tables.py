@@ -67,7 +67,7 @@ def to_parquet(result: Result, path: str | Path, *, overwrite: bool = False) -> 
     }
     table = result.table.to_arrow()
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **about})
-    return _atomically(Path(path), lambda beside: pq.write_table(table, beside), overwrite)
+    return atomically(Path(path), lambda beside: pq.write_table(table, beside), overwrite)
 
 
 def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:
@@ -78,11 +78,17 @@ def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:
     InputError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     """
-    return _atomically(Path(path), lambda beside: beside.write_bytes(text.encode()), overwrite)
+    return atomically(Path(path), lambda beside: beside.write_bytes(text.encode()), overwrite)
 
 
-def _atomically(path: Path, write: Callable[[Path], object], overwrite: bool) -> Path:
-    """Let ``write`` fill a temporary file beside ``path``, then move it into place."""
+def atomically(path: Path, write: Callable[[Path], object], overwrite: bool) -> Path:
+    """Let ``write`` fill a temporary file beside ``path``, then move it into place, and return ``path``.
+
+    Raises
+    ------
+    InputError
+        If the file exists and ``overwrite`` is false, or it cannot be written.
+    """
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a directory; name a file in it")
     if path.exists() and not overwrite:
