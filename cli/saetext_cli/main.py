@@ -15,6 +15,7 @@ import typer
 
 from saetext.errors import SaetextError
 from saetext_cli import (
+    clustering,
     comparing,
     correlating,
     encoding,
@@ -56,7 +57,18 @@ def _root(
     pass
 
 
-for module in (touring, looking, encoding, comparing, correlating, finding, features, labelling, training):
+for module in (
+    touring,
+    looking,
+    encoding,
+    comparing,
+    correlating,
+    clustering,
+    finding,
+    features,
+    labelling,
+    training,
+):
     module.register(app)
 
 

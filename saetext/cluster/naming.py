@@ -70,7 +70,9 @@ def _parts(one: Described, typical: Words, labels: FeatureLabels) -> list[str]:
     stems: set[str] = set()
     for _, part in sorted(ranked, key=lambda pair: -pair[0]):
         mine = _stems(part)
-        if part and not (mine & stems):
+        if part and not any(
+            one.startswith(other) or other.startswith(one) for one in mine for other in stems
+        ):
             chosen.append(part)
             stems |= mine
     return chosen or [word for word, _ in typical]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saetext.cluster import ClusterResult
 from saetext.correlate import CorrelateResult
 from saetext.diff import DiffResult, SetsResult
 from saetext.errors import InputError
@@ -35,11 +36,11 @@ def write_page(
     overwrite: bool = False,
     on_done: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write the report of a diff or of correlations, whole or not at all, and return its path.
+    """Write the report of a diff, of correlations or of clusters, whole or not at all, and return its path.
 
     Parameters
     ----------
-    result : DiffResult, SetsResult or CorrelateResult
+    result : DiffResult, SetsResult, CorrelateResult or ClusterResult
         What to report.
     path : path
         The file.
@@ -59,6 +60,13 @@ def write_page(
     InputError
         If the result has no page, or the file exists or cannot be written.
     """
+    if isinstance(result, ClusterResult):
+        from saetext.report.map_gathering import map_page
+        from saetext.report.map_page import render_map_page
+
+        known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
+        drawn = map_page(result, sets[0], known, reader=reader, on_done=on_done)
+        return write_text(path, render_map_page(drawn), overwrite=overwrite)
     if isinstance(result, CorrelateResult):
         from saetext.report.pair_page import render_pair_page
 
