@@ -249,7 +249,8 @@ void main() {
       const x = across(label.x), y = down(label.y);
       let visible = false;
       if (x > -label.wide && x < wide + label.wide && y > -60 && y < tall + 60) {
-        const left = x - label.wide / 2;
+        let left = x - label.wide / 2;
+        if (x > 0 && x < wide) left = Math.max(4, Math.min(left, wide - label.wide - 4));
         for (const by of [0, -1.1, 1.1]) {
           const upper = y - label.tall / 2 + by * label.tall;
           if (!free(left, upper, label)) continue;
@@ -325,7 +326,7 @@ void main() {
       let [less, more] = ["", ""];
       if (known.length > 100 && by !== "probability") { // a few outliers would take all of the scale
         const ends = [known[Math.floor(0.01 * known.length)], known[Math.ceil(0.99 * known.length) - 1]];
-        if (ends[1] > ends[0] && (ends[1] - ends[0]) < 0.5 * (high - low)) {
+        if (ends[1] > ends[0] && (ends[1] - ends[0]) < 0.9 * (high - low)) {
           if (ends[0] > low) less = "≤ ";
           if (ends[1] < high) more = "≥ ";
           [low, high] = ends;
@@ -374,7 +375,14 @@ void main() {
       box.append(line);
     }
   };
-  const recolour = () => { colour(); explain(); paint(); };
+  const recolour = () => {
+    colour();
+    explain();
+    names.classList.toggle("plain", by !== "cluster"); // or the dots of names would be of other colours' meaning
+    measure();
+    paint();
+    place();
+  };
 
   // ---- what is looked for: words, a cluster, a category ----
   const search = byId("search"), count = byId("count");
@@ -547,7 +555,7 @@ void main() {
           make("p", { class: "id" }, make("bdi", { text: ids[row] || "" })),
           make("p", { class: `belongs ${cluster ? `p${cluster.colour}` : "pnone"}` }, make("span", { class: "dot" }), make("bdi", { text: cluster ? cluster.name : "in no cluster" })),
           make("p", { dir: "auto", text: beginnings[row] || "" }),
-          by === "cluster" ? null : make("p", { class: "value" }, make("bdi", { text: by === "probability" ? `probability ${brief(probability[row])}` : `${columns[Number(by)].name}: ${valueOf(columns[Number(by)], row)}` })),
+          ...by === "cluster" ? [] : [make("p", { class: "value" }, make("bdi", { text: by === "probability" ? `probability ${brief(probability[row])}` : `${columns[Number(by)].name}: ${valueOf(columns[Number(by)], row)}` }))],
         );
       }
       const x = left + 16 + tip.offsetWidth > wide ? Math.max(4, left - 16 - tip.offsetWidth) : left + 16;
