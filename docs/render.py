@@ -111,6 +111,11 @@ def photograph(folder: Path) -> None:
     subprocess.run([browser, *options, page.as_uri()], check=True, capture_output=True)
 
 
+def copy_map(folder: Path) -> None:
+    """Keep the picture of the map that the README's command has drawn."""
+    shutil.copy(folder / "map.png", ROOT / "docs" / "images" / "map.png")
+
+
 def main() -> None:
     """Rewrite or check all pages."""
     parser = argparse.ArgumentParser(
@@ -131,6 +136,7 @@ def main() -> None:
         if not check:
             draw(folder)
             photograph(folder)
+            copy_map(folder)
     print(("stale: " if check else "rewritten: ") + (", ".join(stale) or "none"))
     raise SystemExit(bool(stale) and check)
 

@@ -54,7 +54,7 @@ def default_path(corpus: Path) -> Path:
         number += 1
 
 
-def save_clusters(result: ClusterResult, spec: ReaderSpec, path: Path) -> Path:
+def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> Path:
     """Write a result as a directory: ``documents.parquet``, ``clusters.parquet``, ``tree.parquet``,
     ``model.npz``, ``manifest.json``.
 
@@ -67,6 +67,7 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: Path) -> Path:
     """
     import polars as pl
 
+    path = Path(path)
     if path.exists():
         raise InputError(f"{path} exists already; choose another name with --output")
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
