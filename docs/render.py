@@ -31,17 +31,21 @@ def commands(block: str) -> list[str]:
     return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
 
 
-def run(command: str, folder: Path) -> str:
-    """Run one command as a user's shell would, stderr with stdout; it must succeed."""
-    binaries = str(Path(sys.executable).parent)
-    env = {
+def environment(folder: Path, binaries: Path | None = None) -> dict[str, str]:
+    """Return what commands see: ``saetext`` is looked for in ``binaries``, else beside this Python."""
+    return {
         **os.environ,
-        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{binaries or Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "SAETEXT_CACHE": str(folder / ".cache"),
         "HF_HUB_OFFLINE": "1",
     }
+
+
+def run(command: str, folder: Path, binaries: Path | None = None) -> str:
+    """Run one command as a user's shell would, stderr with stdout; it must succeed."""
+    env = environment(folder, binaries)
     done = subprocess.run(
         ["sh", "-c", command], cwd=folder, env=env, capture_output=True, text=True, check=False
     )

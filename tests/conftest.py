@@ -1,6 +1,21 @@
-"""Settings for the whole suite: hypothesis draws the same examples on every run."""
+"""Settings for the whole suite: the same examples on every run, and one thread in each of several workers."""
 
-from hypothesis import settings
+from __future__ import annotations
 
-settings.register_profile("fixed", derandomize=True)
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says how busy the machine is, and nothing about the code
+settings.register_profile(
+    "fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("fixed")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before pytest-xdist starts workers: threads that wait for each other cost more than the work."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ.setdefault(name, "1")
