@@ -15,7 +15,8 @@ from saetext.errors import InputError
 from saetext.labels import FeatureLabels
 
 STANDS_OUT = 2.0  # standard deviations above all labels' mean likeness from which on a label matches
-_LIKE = 0.25  # likeness that the best label must have
+_LIKE = 0.33  # likeness that the best label must have: of nonsense it is .31 to .36, of "tone" .47
+_UNSURE = 0.4
 _NAMED = 12  # kept features that a note names
 
 Phrases = Sequence[str] | Mapping[str, float]
@@ -102,12 +103,12 @@ def axis_of(
         index = _index(labels)
         notes += index.notes
         for words, weight in phrases.items():
-            for feature, apart, likeness in _matches(index, words, labels):
+            for feature, apart, likeness in _matches(index, words, labels, notes):
                 if apart > best[feature]:
                     best[feature], weight_of[feature] = apart, weight
                     matched[feature] = (words, likeness)
         for words in without:
-            for feature, apart, _ in _matches(index, words, labels):
+            for feature, apart, _ in _matches(index, words, labels, notes):
                 out[feature] = max(out[feature], apart)
     if not phrases and not chosen:
         weight_of[:] = 1
@@ -144,7 +145,9 @@ def _index(labels: FeatureLabels):  # type: ignore[no-untyped-def]
     return LabelIndex(labels)
 
 
-def _matches(index: object, words: str, labels: FeatureLabels) -> list[tuple[int, float, float]]:
+def _matches(
+    index: object, words: str, labels: FeatureLabels, notes: list[str]
+) -> list[tuple[int, float, float]]:
     """Return (feature, standard deviations above the mean, likeness) of labels that stand out, best first."""
     from saetext.features.search import LabelIndex
 
@@ -161,6 +164,10 @@ def _matches(index: object, words: str, labels: FeatureLabels) -> list[tuple[int
             f"({ranked[0][0]}): use other words, or name features by number with --features"
         )
     apart = (likeness - likeness.mean()) / max(float(likeness.std()), 1e-12)
+    if likeness[0] < _UNSURE:
+        notes.append(
+            f"the label most like {words!r} has a likeness of only {likeness[0]:.2f}: look at what was taken"
+        )
     # a table of few labels may have none that stands out so far
     least = min(STANDS_OUT, float(apart[0]))
     return [
