@@ -83,8 +83,13 @@ def texts_of(corpus: CorpusLike, rows: Ints, longest: int = CHARACTERS) -> list[
     """Return the beginnings of the texts of some rows, increasing; None if texts are not stored."""
     import polars as pl
 
-    chosen = corpus.documents.select(pl.col("text").str.slice(0, longest)).collect()["text"]
-    found = chosen.gather(rows)
+    from saetext.corpus import Corpus
+
+    beginning = pl.col("text").str.slice(0, longest)
+    if isinstance(corpus, Corpus):  # a view reads its own rows only: not all texts fit into memory
+        found = corpus.select(rows).documents.select(beginning).collect()["text"]
+    else:
+        found = corpus.documents.select(beginning).collect()["text"].gather(rows)
     return None if found.null_count() else found.to_list()
 
 

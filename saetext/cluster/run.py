@@ -16,6 +16,7 @@ from saetext.cluster import trust as trusting
 from saetext.cluster.axis import Axis, Phrases, axis_of
 from saetext.cluster.describing import AGAINST, Described, Telling, describe
 from saetext.cluster.fitting import Fitted, Placed, Settings, fit, place
+from saetext.cluster.meaning import texts_of
 from saetext.cluster.naming import MOST_SAMPLED, SAMPLED, Words, names, typical_words
 from saetext.cluster.result import COLUMNS, DOCUMENT_COLUMNS, ClusterResult
 from saetext.cluster.typical import Typical, centres, nearest_clusters, typical, typical_rows
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 SHOWN = 12  # features of each cluster in the table
 EXAMPLES = 5
 _BEGINNING = 160  # characters
+_READ = 2000  # characters of a text whose words are counted
 _GIANT = 0.8  # share of the documents in one cluster from which on a note says so
 _NOISY = 0.5
 
@@ -289,8 +291,6 @@ def _describe(
 
 
 def _words(corpus: CorpusLike, cluster: NDArray[np.int32], k: int, seed: int) -> list[Words]:
-    import polars as pl
-
     rng = np.random.default_rng([seed, 13])
     each = max(5, min(SAMPLED, MOST_SAMPLED // k))
     chosen: list[Ints] = []
@@ -300,10 +300,10 @@ def _words(corpus: CorpusLike, cluster: NDArray[np.int32], k: int, seed: int) ->
     rows = np.sort(np.concatenate(chosen))
     if not len(rows):
         return [()] * k
-    texts = corpus.documents.select(pl.col("text").str.slice(0, 2000)).collect()["text"].gather(rows)
-    if texts.null_count():
+    texts = texts_of(corpus, rows, _READ)
+    if texts is None:
         return [()] * k
-    return typical_words(texts.to_list(), cluster[rows].tolist(), k)
+    return typical_words(texts, cluster[rows].tolist(), k)
 
 
 def _metrics(placed: Placed, k: int) -> dict[str, Any]:
