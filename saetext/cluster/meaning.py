@@ -7,13 +7,20 @@ clustering by the embeddings themselves, of which only a sample is computed.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from saetext import embed
+from saetext.cache import cache_dir
 from saetext.cluster.representation import Floats32, Meaning, unit
+from saetext.corpus.files import write_atomic
 from saetext.protocols import CorpusLike, Ints
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ DIMS = 100  # of the meaning that are kept
 LEAST = 0.05  # share explained below which the features do not tell the meaning
 BLEND = 1.5
 _LONGEST = 3.0
+_FORMAT = 1
 
 
 def choose(n_tokens: Ints, seed: int) -> Ints:
@@ -94,9 +102,16 @@ def texts_of(corpus: CorpusLike, rows: Ints, longest: int = CHARACTERS) -> list[
 
 
 def embed_texts(texts: list[str], on_done: Callable[[int, int], None] | None = None) -> Floats32:
-    """Return float32[m, w]: MiniLM's sentence embeddings, of length 1."""
+    """Return float32[m, w]: MiniLM's sentence embeddings, of length 1.
+
+    They are kept in the user's cache: the same sample is wanted again for another axis.
+    """
     from saetext.embed import Embedder
 
+    path = _kept_at(texts)
+    found = _read(path, len(texts))
+    if found is not None:
+        return found
     done = 0
 
     def count(more: int) -> None:
@@ -105,7 +120,30 @@ def embed_texts(texts: list[str], on_done: Callable[[int, int], None] | None = N
         if on_done is not None:
             on_done(done, len(texts))
 
-    return unit(Embedder.load().embed(texts, count))
+    vectors = unit(Embedder.load().embed(texts, count))
+    data = io.BytesIO()
+    np.save(data, vectors)
+    with contextlib.suppress(OSError):  # a cache that cannot be written is done without
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, data.getvalue())
+    return vectors
+
+
+def _kept_at(texts: list[str]) -> Path:
+    digest = hashlib.sha256(f"{_FORMAT} {embed.MODEL_SHA256}".encode())
+    for text in texts:
+        digest.update(text.encode("utf-8", "replace") + b"\0")
+    return cache_dir() / "meaning" / f"{digest.hexdigest()[:24]}.npy"
+
+
+def _read(path: Path, rows: int) -> Floats32 | None:
+    """Return what is kept; None if it is missing, damaged or of another size."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = found.shape == (rows, embed.WIDTH) and found.dtype == np.float32
+    return found if fits and np.isfinite(found).all() else None
 
 
 def _ridge(rows: csr_matrix, vectors: Floats32, chosen: Ints) -> tuple[Floats32, Floats32, Floats32]:
