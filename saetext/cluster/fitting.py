@@ -28,6 +28,7 @@ METRICS = ("cosine", "jaccard")
 FIT_ON = 50_000  # documents that are fitted; the others are placed among them
 JACCARD_MOST = 20_000
 _STEEPEST = 10.0  # idf_power
+_ROUNDING = 1e-6  # of a distance: equal documents are not always at 0
 _FARTHEST = 0.995  # quantile of the distances to the nearest fitted document beyond which one is unlike all
 
 
@@ -318,7 +319,7 @@ def _place(
     votes = np.zeros((m, fitted.n_clusters + 1))
     np.add.at(votes, (np.arange(m)[:, None], theirs), weight)
     votes /= votes.sum(1, keepdims=True)
-    far = near.distance[:, 0] > fitted.farthest
+    far = near.distance[:, 0] > fitted.farthest + _ROUNDING
     if not noise:
         votes[:, 0] = 0
         far[:] = False
