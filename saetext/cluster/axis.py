@@ -18,6 +18,7 @@ STANDS_OUT = 2.0  # standard deviations above all labels' mean likeness from whi
 _LIKE = 0.33  # likeness that the best label must have: of nonsense it is .31 to .36, of "tone" .47
 _UNSURE = 0.4
 _NAMED = 12  # kept features that a note names
+_LIGHTEST, _HEAVIEST = 1e-6, 1e6  # weights: beyond, float32 loses the other features
 
 Phrases = Sequence[str] | Mapping[str, float]
 
@@ -90,8 +91,10 @@ def axis_of(
         if not 0 <= feature < d_sae:
             raise InputError(f"there is no feature {feature}; there are 0 to {d_sae - 1}")
     for words, weight in [*phrases.items(), *chosen.items()]:
-        if not (np.isfinite(weight) and weight > 0):
-            raise InputError(f"the weight of {words!r} must be above 0, not {weight:g}")
+        if not _LIGHTEST <= weight <= _HEAVIEST:
+            raise InputError(
+                f"the weight of {words!r} must be between {_LIGHTEST:g} and {_HEAVIEST:g}, not {weight:g}"
+            )
     if not phrases and not without and not chosen:
         return None
     notes: list[str] = []
@@ -112,7 +115,7 @@ def axis_of(
                 out[feature] = max(out[feature], apart)
     if not phrases and not chosen:
         weight_of[:] = 1
-    removed = (out >= best) & (weight_of > 0)
+    removed = np.isfinite(out) & (out >= best) & (weight_of > 0)
     weight_of[removed] = 0
     for feature, weight in chosen.items():
         weight_of[feature] = weight

@@ -20,7 +20,7 @@ from saetext.strata import bins
 
 LOOKED_AT = 60  # features of each cluster that are tested
 AGAINST = 2  # nearest clusters
-_FEWEST = 3  # documents of a cluster in which a feature must be
+_FEWEST = 3  # documents of a cluster in which a feature must be; all of a smaller cluster
 _BINS = 5  # of length
 
 Floats = NDArray[np.float64]
@@ -105,7 +105,7 @@ def describe(
             on_done(part, 2 * corpus.n_documents)
     sizes = np.bincount(cluster, minlength=k + 1)
     n, total = len(cluster), counts.sum(0)
-    tests = int((counts[1:] >= _FEWEST).sum())
+    tested = [int((counts[c] >= _fewest(int(sizes[c]))).sum()) for c in range(1, k + 1)]
     chosen: list[Ints] = []
     for c in range(1, k + 1):
         others = [(total - counts[c], n - sizes[c])] + [(counts[o], sizes[o]) for o in near[c - 1]]
@@ -116,7 +116,7 @@ def describe(
     strata = _strata(corpus)
     by_stratum, rows = _by_stratum(corpus, tap, cluster, k + 1, union, strata, on_done)
     found: list[Described] = []
-    outside_tests = int(sum((counts[c] >= _FEWEST).sum() * len(near[c - 1]) for c in range(1, k + 1)))
+    outside_tests = sum(m * len(near[c]) for c, m in enumerate(tested))
     whole = by_stratum.sum(0), rows.sum(0)
     measured: list[list[dict[str, NDArray[np.float64]]]] = []
     for c in range(1, k + 1):
@@ -125,7 +125,7 @@ def describe(
         sides += [(by_stratum[o], rows[o]) for o in near[c - 1]]
         measured.append([_measure(by_stratum[c][:, at], rows[c], x[:, at], m) for x, m in sides])
     # one correction over all pairs of a cluster and a feature: those not looked at count as p = 1
-    for which, m in ((0, tests), (1, outside_tests)):
+    for which, m in ((0, sum(tested)), (1, outside_tests)):
         groups = [side for sides in measured for side in (sides[:1] if which == 0 else sides[1:])]
         for name in ("p", "adjusted_p"):
             if not groups:
@@ -192,8 +192,12 @@ def _score(x_a: Ints, n_a: int, x_b: Ints, n_b: int) -> Floats:
     return score
 
 
+def _fewest(size: int) -> int:
+    return max(1, min(_FEWEST, size))
+
+
 def _best(x_a: Ints, n_a: int, x_b: Ints, n_b: int) -> Ints:
-    score = np.where(x_a >= min(_FEWEST, n_a), _score(x_a, n_a, x_b, n_b), -np.inf)
+    score = np.where(x_a >= _fewest(n_a), _score(x_a, n_a, x_b, n_b), -np.inf)
     best = np.argsort(-score, kind="stable")[:LOOKED_AT]
     return best[score[best] > 0]
 

@@ -27,6 +27,8 @@ Say = Callable[[str, int, int], None]
 METRICS = ("cosine", "jaccard")
 FIT_ON = 50_000  # documents that are fitted; the others are placed among them
 JACCARD_MOST = 20_000
+_STEEPEST = 10.0  # idf_power
+_ROUNDING = 1e-6  # of a distance: equal documents are not always at 0
 _FARTHEST = 0.995  # quantile of the distances to the nearest fitted document beyond which one is unlike all
 
 
@@ -101,6 +103,10 @@ class Settings:
                 raise InputError(f"{name} must be at least {value}, not {getattr(self, name)}")
         if self.min_cluster_size is not None and self.min_cluster_size < 2:
             raise InputError(f"min_cluster_size must be at least 2, not {self.min_cluster_size}")
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"epochs must be at least 1, not {self.epochs}")
+        if not 0 <= self.idf_power <= _STEEPEST:
+            raise InputError(f"idf_power must be between 0 and {_STEEPEST:g}, not {self.idf_power:g}")
         if not 0 < self.max_share <= 1:
             raise InputError(f"max_share must be above 0 and at most 1, not {self.max_share:g}")
 
@@ -313,7 +319,7 @@ def _place(
     votes = np.zeros((m, fitted.n_clusters + 1))
     np.add.at(votes, (np.arange(m)[:, None], theirs), weight)
     votes /= votes.sum(1, keepdims=True)
-    far = near.distance[:, 0] > fitted.farthest
+    far = near.distance[:, 0] > fitted.farthest + _ROUNDING
     if not noise:
         votes[:, 0] = 0
         far[:] = False

@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import uuid
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +129,7 @@ def load_model(path: str | Path) -> ClusterModel:
         raise CorpusError(
             f"{path} holds no clusters ({error.strerror}): name a directory that 'saetext cluster' wrote"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorpusError(f"{path / MANIFEST} is damaged: cluster the corpus again") from error
     if schema.split(".")[0] != SCHEMA.split(".")[0]:
         raise CorpusError(f"{path} was written by a newer saetext (schema {schema}): update saetext")
@@ -140,10 +142,12 @@ def load_model(path: str | Path) -> ClusterModel:
         spec = ReaderSpec.from_dict(told["reader"])
         fitted = _unpacked((path / "model.npz").read_bytes())
         params, names = dict(told["params"]), tuple(map(str, told["names"]))
+        if len(names) != fitted.n_clusters:
+            raise ValueError(f"{len(names)} names of {fitted.n_clusters} clusters")
         return ClusterModel(path, spec, str(params["tap"]), params, names, fitted)
     except OSError as error:
         raise CorpusError(f"{path} is not whole ({error.strerror}): cluster the corpus again") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CorpusError(f"{path} is damaged: cluster the corpus again") from error
 
 

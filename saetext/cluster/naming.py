@@ -51,8 +51,10 @@ def names(described: Sequence[Described], words: Sequence[Words], labels: Featur
             name = " · ".join(parts[:count])
             if name and name.casefold() not in taken:
                 break
-        if not name or name.casefold() in taken:
-            name = f"{name} ({number})" if name else f"cluster {number}"
+        name = name or f"cluster {number}"
+        plain, again = name, number
+        while name.casefold() in taken:
+            name, again = f"{plain} ({again})", again + 1
         taken.add(name.casefold())
         found.append(name)
     return found

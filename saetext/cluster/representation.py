@@ -188,7 +188,7 @@ def fit_basis(
     # any array of the right length makes sparse() weigh; the components come from what it returns
     weighing = dataclasses.replace(basis, components=np.zeros((len(features), 1), np.float32))
     rows = weighing.sparse(matrix)
-    most = max(1, min(dims, min(rows.shape) - 1))
+    most = min(dims, *rows.shape)  # all of few features: of two, one dimension would only tell which
     _, _, right = randomized_svd(rows, most, n_iter=4, random_state=seed)
     return dataclasses.replace(basis, components=np.ascontiguousarray(right.T, np.float32))
 

@@ -44,7 +44,10 @@ def trust(
     some = np.sort(rng.permutation(m)[:MOST])
     metrics: dict[str, Any] = {"dbcv": _dbcv(fitted, some), "dbcv_documents": len(some)}
     notes: list[str] = []
-    metrics |= _stability(fitted, settings, some, rng, say)
+    if fitted.n_clusters:
+        metrics |= _stability(fitted, settings, some, rng, say)
+    else:
+        notes.append("no stability: there are no clusters")  # all noise twice would count as agreement
     found = _silhouette(corpus, fitted, some, say)
     if isinstance(found, str):
         notes.append(found)
@@ -110,6 +113,9 @@ def _stability(
 ) -> dict[str, Any]:
     from sklearn.metrics import adjusted_rand_score
 
+    def agreement(one: NDArray[np.int32], other: NDArray[np.int32]) -> float:
+        return float(adjusted_rand_score(one, other)) if one.any() or other.any() else 0.0
+
     vectors = fitted.vectors[some]
     share = len(some) / len(fitted.rows)
     size = max(2, round((settings.min_cluster_size or 5) * share))
@@ -132,13 +138,11 @@ def _stability(
 
     whole = np.arange(len(some))
     first = again(whole, settings.seed, 0)
-    seeds = [adjusted_rand_score(first, again(whole, settings.seed + 1 + i, 1 + i)) for i in range(SEEDS)]
+    seeds = [agreement(first, again(whole, settings.seed + 1 + i, 1 + i)) for i in range(SEEDS)]
     parts = []
     for i in range(SUBSAMPLES):
         rows = np.sort(rng.permutation(len(some))[: int(SHARE * len(some))])
-        parts.append(
-            adjusted_rand_score(first[rows], again(rows, settings.seed + 1 + SEEDS + i, 1 + SEEDS + i))
-        )
+        parts.append(agreement(first[rows], again(rows, settings.seed + 1 + SEEDS + i, 1 + SEEDS + i)))
     return {
         "stability_seeds": float(np.mean(seeds)),
         "stability_subsamples": float(np.mean(parts)),

@@ -1,0 +1,247 @@
+"""From clusters to the terminal and the map: widths, hostile text, what is said, values as in the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from cluster_factory import LABELS, Stored, planted
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from saetext import embed
+from saetext.cluster import ClusterResult, cluster
+from saetext.evidence import printable
+from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.report.cluster_text import render_clusters
+from saetext.report.map_gathering import _columns, _flat, _whole, map_page
+from saetext.report.map_page import render_map_page
+from saetext.report.map_picture import write_map_picture
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e[bold]"
+HOSTILE_LABELS = FeatureLabels.from_rows(
+    FeatureLabel(one.feature, f"{one.label} {HOSTILE} " + "long " * 60) for one in LABELS
+)
+
+
+@pytest.fixture(autouse=True)
+def _labels_by_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "available", lambda: False)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Stored:
+    corpus = planted(200, tones=False)
+    told = [f"{text} {HOSTILE} 日本語テキスト 👩‍👩‍👧" for text in corpus.frame["text"]]
+    corpus.frame = corpus.frame.with_columns(
+        pl.Series("text", told),
+        (pl.col("id") + HOSTILE).alias("id"),
+        (pl.col("topic") + HOSTILE).alias(f"co{HOSTILE}"),
+        pl.Series("number", [float("nan"), None, float("inf"), *range(197)], dtype=pl.Float64),
+        pl.Series("day", [datetime.date(2026, 1, 1 + i % 9) for i in range(200)]),
+        pl.Series("long", [datetime.timedelta(hours=i % 9) for i in range(200)]),
+        pl.Series("yes", [i % 2 == 0 for i in range(200)]),
+        pl.Series("same", ["x"] * 200),
+        pl.Series("list", [[1]] * 200),
+        pl.Series("bytes", [b"\xff", b"a"] * 100),
+        pl.Series("kind", ["a", "b"] * 100, dtype=pl.Categorical),
+        pl.Series("none", [None] * 200),
+    )
+    corpus.value[7] = 0
+    return corpus
+
+
+@pytest.fixture(scope="module")
+def result(corpus: Stored) -> ClusterResult:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embed, "available", lambda: False)
+        found = cluster(
+            corpus, truth="topic", trust=True, name=f"pile {HOSTILE}", labels=HOSTILE_LABELS, epochs=50,
+            min_cluster_size=12, along={"topic": 1.0, "something": 0.2}, without=["number 5"],
+        )  # fmt: skip
+    return dataclasses.replace(found, notes=(*found.notes, f"a note {HOSTILE}", "long " * 80))
+
+
+# ---- the terminal ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_lines_fit_the_window(result: ClusterResult, color: bool) -> None:
+    for width in [10, *range(40, 201), 400]:
+        text = render_clusters(result, width, color)
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+        assert max(map(cell_len, plain.splitlines())) <= min(max(width, 40), 200)
+        assert "\u202e" not in plain and "\x1b" not in plain
+        assert color or "\x1b" not in text
+
+
+def test_everything_is_said(result: ClusterResult) -> None:
+    text = " ".join(render_clusters(result, 200).split())
+    assert "200 documents along topic, something without number 5: 4 clusters" in text
+    assert "against topic (4 values): ARI" in text and "noise is a class of its own" in text
+    assert "stability 1.00 over seeds" in text and "DBCV" in text
+    for row in result.table.to_dicts():
+        assert f"{row['size']:,} {100 * row['share']:.1f} %" in text
+        first = row["features"][0]
+        assert (
+            f"in {100 * first['inside']:3.0f} % else {100 * first['outside']:3.0f} %".replace("  ", " ")
+            in text
+        )
+    assert "describe and prove nothing" in text
+    assert text.count("note: ") == len(result.notes)
+    rest = result.table["size"][1:].sum()
+    assert f"and 3 clusters more, {rest:,} documents" in " ".join(render_clusters(result, 100, top=1).split())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "no-such"])
+def test_other_encodings(result: ClusterResult, encoding: str) -> None:
+    text = render_clusters(result, 80, encoding=encoding)
+    text.encode("ascii" if encoding == "no-such" else encoding)
+    assert "clusters" in text
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.text(max_size=300), note=st.text(max_size=300), width=st.integers(0, 300))
+def test_any_text_is_safe(result: ClusterResult, name: str, note: str, width: int) -> None:
+    odd = dataclasses.replace(
+        result,
+        table=result.table.with_columns(pl.lit(name.encode("utf-8", "replace").decode()).alias("name")),
+        notes=(note,),
+    )
+    text = render_clusters(odd, width)
+    assert max(map(cell_len, text.splitlines())) <= min(max(width, 40), 200)
+    assert all(c.isprintable() or c in "\n\u200c\u200d" for c in text)
+
+
+def test_no_clusters_and_a_prediction_can_be_shown(result: ClusterResult) -> None:
+    none = dataclasses.replace(
+        result, table=result.table.clear(), metrics={"documents": 0, "n_clusters": 0, "noise": 1.0}, notes=()
+    )
+    assert "0 clusters, 100.0 % of the documents in none." in render_clusters(none)
+    placed = dataclasses.replace(
+        result,
+        params={**result.params, "model": f"m{HOSTILE}"},
+        table=result.table.with_columns(pl.lit(0).alias("size"), pl.lit(0.0).alias("share")),
+    )
+    text = render_clusters(placed, 120)
+    assert "placed in the clusters of m" in text and "else " not in text.replace("else: of all", "")
+
+
+# ---- the map -----------------------------------------------------------------------------------------
+
+
+def test_the_map_has_the_values_of_the_result(corpus: Stored, result: ClusterResult) -> None:
+    calls: list[tuple[int, int]] = []
+    page = map_page(result, corpus, HOSTILE_LABELS, on_done=lambda done, of: calls.append((done, of)))
+    assert calls == [(i, 4) for i in range(1, 5)]
+    shown = result.documents.filter(pl.col("x").is_not_null())
+    assert shown.height == 199 == len(page.x)  # one document has no feature that counts
+    for name in ("x", "y", "cluster", "probability"):
+        np.testing.assert_array_equal(getattr(page, name), shown[name].to_numpy())
+    assert list(page.ids) == [printable(i) for i in shown["id"]]
+    assert all(len(b) <= 160 and b.isprintable() for b in page.beginnings)
+    for made, row in zip(page.clusters, result.table.to_dicts(), strict=True):
+        assert (made.number, made.name, made.size) == (row["cluster"], row["name"], row["size"])
+        assert made.share == row["share"] and list(made.words) == row["words"]
+        for left, right in zip(made.features, row["features"][:6], strict=True):
+            assert (left.label, left.inside, left.outside) == (
+                right["label"],
+                right["inside"],
+                right["outside"],
+            )
+        assert len(made.examples) == len(row["examples"])
+        for passage, example in zip(made.examples, row["examples"], strict=True):
+            assert passage.title == printable(example) if hasattr(passage, "title") else True
+            point = passage.point if hasattr(passage, "point") else None
+            if point is not None:
+                assert page.ids[point] == printable(example) and page.cluster[point] == row["cluster"]
+    assert len(page.documents) == 199
+    for made_document, row in zip(page.documents, shown["row"].to_list(), strict=True):
+        text = "".join(piece.text for piece in made_document.pieces)
+        assert text == corpus.frame["text"][row]
+    assert page.facts["without"] == "number 5" and "topic (1)" in page.facts["along"]
+    assert not map_page(result, corpus, HOSTILE_LABELS, whole=10).documents
+
+
+def test_what_points_can_be_coloured_by(corpus: Stored) -> None:
+    rows = np.arange(200)
+    found = {column.name: column for column in _columns(corpus, rows)}
+    assert {"topic", "tone", "number", "day", "long", "yes", "kind", printable(f"co{HOSTILE}")} <= set(found)
+    assert not {"same", "list", "bytes", "none", "id", "text"} & set(found)
+    number = found["number"].number
+    assert number is not None and np.isnan(number[:3]).all() and number[3:].tolist() == list(range(197))
+    topic = found["topic"]
+    assert topic.code is not None
+    assert [topic.values[c] for c in topic.code] == corpus.frame["topic"].to_list()
+
+
+def test_hostile_text_stays_text(corpus: Stored, result: ClusterResult, tmp_path: Path) -> None:
+    page = map_page(result, corpus, HOSTILE_LABELS)
+    html = render_map_page(page)
+    assert "<script>alert(1)" not in html and "\u202e" not in html and "\x1b" not in html
+    write_map_picture(page, tmp_path / "map.png")
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_map_without_texts_and_without_clusters(result: ClusterResult) -> None:
+    bare = planted(200, tones=False)
+    bare.frame = bare.frame.with_columns(pl.lit(None, pl.String).alias("text"))
+    page = map_page(result, bare, LABELS)
+    assert not page.documents and set(page.beginnings) == {""}
+    assert render_map_page(page)
+    alone: dict[str, Any] = {
+        "table": result.table.clear(), "described": (), "typical": (),
+        "documents": result.documents.with_columns(pl.lit(0, pl.Int32).alias("cluster")),
+        "metrics": {**result.metrics, "n_clusters": 0},
+    }  # fmt: skip
+    page = map_page(dataclasses.replace(result, **alone), planted(200, tones=False), LABELS)
+    assert page.clusters == [] and render_map_page(page)
+
+
+# ---- pieces ------------------------------------------------------------------------------------------
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 12), st.integers(0, 12), st.sampled_from([0.0, 0.3, 1.0])).map(
+        lambda s: (min(s[:2]), max(s[:2]), s[2])
+    ),
+    max_size=8,
+)
+
+
+@given(SPANS)
+def test_stretches_carry_the_largest_strength(spans: list[tuple[int, int, float]]) -> None:
+    expected = np.zeros(13)
+    for low, high, value in spans:
+        expected[low:high] = np.maximum(expected[low:high], value)
+    found = np.zeros(13)
+    last = 0
+    for low, high, value in _flat(spans):
+        assert last <= low < high and value > 0
+        found[low:high], last = value, high
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(st.lists(st.sampled_from(["ab", "c", "日本", "é"]), min_size=1, max_size=9), st.data())
+def test_a_whole_document_loses_nothing(words: list[str], data: st.DataObject) -> None:
+    ends = (np.cumsum([len(word) + 1 for word in words]) - 1).tolist()
+    starts = [end - len(word) for end, word in zip(ends, words, strict=True)]
+    document = {"text": " ".join(words), "token_start": starts, "token_end": ends}
+    marks = data.draw(st.lists(st.integers(-2, len(words) + 2), max_size=6))
+    pieces = _whole(document, marks)
+    assert "".join(piece.text for piece in pieces) == document["text"]
+    marked = {piece.text for piece in pieces if piece.value}
+    assert marked == {words[m] for m in marks if 0 <= m < len(words)}
+
+
+def test_a_very_long_document_is_cut() -> None:
+    document = {"text": "word " * 10_000, "token_start": [0, 49_990], "token_end": [4, 49_994]}
+    pieces = _whole(document, [0, 1])
+    assert len("".join(piece.text for piece in pieces)) == 20_001
+    assert pieces[-1].text.endswith("…") and pieces[0].value
