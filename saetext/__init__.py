@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from saetext.labelling.label import label
     from saetext.labels import FeatureLabels
     from saetext.reader.reader import Reader
+    from saetext.search import Searcher, SearchResult, build_index, search
     from saetext.train import TrainConfig, train_sae
     from saetext.training import train
 
@@ -32,8 +33,11 @@ __all__ = [
     "FeatureLabels",
     "Reader",
     "SaetextError",
+    "SearchResult",
+    "Searcher",
     "TrainConfig",
     "append",
+    "build_index",
     "calibrate",
     "correlate",
     "diff",
@@ -43,6 +47,7 @@ __all__ = [
     "encode",
     "label",
     "open_documents",
+    "search",
     "train",
     "train_sae",
 ]
@@ -53,8 +58,11 @@ _HOMES = {
     "DiffResult": "saetext.diff",
     "FeatureLabels": "saetext.labels",
     "Reader": "saetext.reader.reader",
+    "SearchResult": "saetext.search",
+    "Searcher": "saetext.search",
     "TrainConfig": "saetext.train",
     "append": "saetext.encode",
+    "build_index": "saetext.search",
     "calibrate": "saetext.calibrate",
     "correlate": "saetext.correlate",
     "diff": "saetext.diff",
@@ -64,6 +72,7 @@ _HOMES = {
     "encode": "saetext.encode",
     "label": "saetext.labelling.label",
     "open_documents": "saetext.documents",
+    "search": "saetext.search",
     "train": "saetext.training",
     "train_sae": "saetext.train",
 }

@@ -22,6 +22,7 @@ from saetext_cli import (
     finding,
     labelling,
     looking,
+    searching,
     touring,
     training,
 )
@@ -56,7 +57,18 @@ def _root(
     pass
 
 
-for module in (touring, looking, encoding, comparing, correlating, finding, features, labelling, training):
+for module in (
+    touring,
+    looking,
+    encoding,
+    comparing,
+    correlating,
+    searching,
+    finding,
+    features,
+    labelling,
+    training,
+):
     module.register(app)
 
 
@@ -79,7 +91,15 @@ def main() -> None:
         note(f"saetext: {' '.join(str(error).split())}")
         raise SystemExit(1) from None
     except _Stopped:
-        resumes = sys.argv[1:2] and sys.argv[1] in ("encode", "append", "diff", "demo", "label", "train")
+        resumes = sys.argv[1:2] and sys.argv[1] in (
+            "encode",
+            "append",
+            "diff",
+            "demo",
+            "label",
+            "train",
+            "index",
+        )
         kept = "; what was finished is kept, and the same command goes on from there" if resumes else ""
         note(f"saetext: stopped{kept}")
         # no interpreter shutdown: it would wait for a forward pass or a download under way
