@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from common import RESULTS, environment, save, say
 from numpy.typing import NDArray
 from retrieval_data import Property, pools, properties, relevant
+from retrieval_queries import POOLS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -193,16 +194,22 @@ def summary(wanted: list[Property], found: Mapping[str, Mapping[str, Floats]]) -
     return {"methods": told, "map_by_pool": by_pool, "properties": len(found["dense"]["map"])}
 
 
-def open_pools(data: Path, to: Path) -> dict[str, tuple[pl.DataFrame, Searcher]]:
+def open_pools(data: Path, to: Path, names: Sequence[str]) -> dict[str, tuple[pl.DataFrame, Searcher]]:
     """Every pool with its table in the order of its corpus, indexed."""
     import polars as pl
 
-    from saetext import Corpus, Searcher, build_index
+    from saetext import Corpus, Searcher
+    from saetext.search.dense import build_dense
+    from saetext.search.words import build_words
 
     found = {}
-    for pool, table, path in pools(data, to):
+    for pool, table, path in pools(data, to, names):
         corpus = Corpus.open(path)
-        build_index(corpus)
+        there = Searcher(corpus).available
+        if "bm25" not in there:
+            build_words(corpus)
+        if "dense" not in there:
+            build_dense(corpus)
         ids = pl.DataFrame({"id": corpus.ids.to_pylist()})
         found[pool] = (ids.join(table, on="id", how="left", maintain_order="left"), Searcher(corpus))
     return found
@@ -215,11 +222,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--split", choices=("dev", "test"), default="test")
+    parser.add_argument("--pools", nargs="*", choices=tuple(POOLS), default=list(POOLS))
     parser.add_argument("--examples", action="store_true")
     parser.add_argument("--save", type=Path, default=RESULTS / "retrieval.json")
     args = parser.parse_args()
-    searchers = open_pools(args.data, args.to)
-    wanted = [each for each in properties() if each.split == args.split]
+    searchers = open_pools(args.data, args.to, args.pools)
+    wanted = [each for each in properties() if each.split == args.split and each.pool in args.pools]
     runs: dict[str, tuple[list[Property], dict[str, dict[str, Floats]]]] = {}
     if args.examples:
         for n in EXAMPLES:

@@ -8,7 +8,7 @@ draws the samples (seed 0), encodes them and builds their indexes. Nothing of it
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,13 +72,15 @@ def relevant(table: pl.DataFrame, name: str) -> NDArray[np.bool_]:
     return found
 
 
-def pools(data: Path, to: Path) -> Iterator[tuple[str, pl.DataFrame, Path]]:
+def pools(
+    data: Path, to: Path, names: Collection[str] = tuple(POOLS)
+) -> Iterator[tuple[str, pl.DataFrame, Path]]:
     """Yield each pool with its table and its corpus, encoded where that has not been done."""
     from saetext import Corpus, Reader, encode
 
     to.mkdir(parents=True, exist_ok=True)
     reader = None
-    for pool in POOLS:
+    for pool in names:
         table, corpus = sample(pool, data), to / f"{pool.replace(' ', '-')}.corpus"
         if not (corpus / "manifest.json").is_file():
             reader = reader or Reader.load()

@@ -58,6 +58,9 @@ def test_few_examples_find_what_was_planted(planted: tuple[Searcher, np.ndarray]
     assert set(PLANTED) <= set(sorted(weights, key=lambda feature: -weights[feature])[:5])
     assert not set(ids) & set(found.ids)
     assert found.metrics["auc"] > 0.75
+    # of few examples those held out are ranked above others on average, not below
+    few = [searcher.learn(ids[at : at + 4]).about["auc"] for at in range(0, 20, 4)]
+    assert np.mean(few) > 0.6
     assert precision(searcher, kind, ids) > 0.85
     assert precision(searcher, kind, ids[:5]) > 0.6  # a third would by chance
     for row in found.table.to_dicts():

@@ -20,7 +20,7 @@ from saetext.search.scoring import Scorer
 #: The features of a text that the reader reads, and their activations.
 Read = Callable[[str], tuple[NDArray[np.int32], NDArray[np.float32]]]
 
-LIKE = 0.3  # cosine of a label from which on it may mean the query
+LIKE = 0.2  # cosine of a label from which on it may mean the query; .3 refused good questions
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def learn(
     weight = np.ones(len(rows))
     sides = [part for part in (len(unlike), len(rest)) if part]
     weight[len(like) :] = np.repeat([len(like) / len(sides) / part for part in sides], sides)
-    strength, auc = _choose(matrix, target, weight, rng)
+    named = np.arange(len(rows)) < len(like) + len(unlike)
+    strength, auc = _choose(matrix, target, named, weight, rng)
     coefficients = _fit(matrix, target, weight, strength)
     largest = np.lexsort((features, -np.abs(coefficients)))[:MOST]
     kept = np.sort(largest[coefficients[largest] != 0])
@@ -135,9 +136,17 @@ def _matrix(
 
 
 def _choose(
-    matrix: csr_matrix, target: NDArray[np.bool_], weight: NDArray[np.float64], rng: np.random.Generator
+    matrix: csr_matrix,
+    target: NDArray[np.bool_],
+    named: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> tuple[float, float | None]:
-    """Return the strength whose probes rank held-out examples best, and their AUC; a default below three."""
+    """Return the strength whose probes rank held-out examples best, and their AUC; a default below three.
+
+    Each probe knows the features of its own examples only, as the final one does: those that only a held-out
+    example has would count against it, since the rest has them and the other examples do not.
+    """
     from sklearn.metrics import roc_auc_score
 
     n = int(target.sum())
@@ -154,8 +163,9 @@ def _choose(
             test = fold == held
             if target[test].all():  # hardly any background: nothing to rank against
                 return _DEFAULT, None
-            fitted = _fit(matrix[~test], target[~test], weight[~test], strength)
-            scores[held] = roc_auc_score(target[test], matrix[test] @ fitted)
+            known = matrix[:, np.unique(matrix[~test & named].indices)]
+            fitted = _fit(known[~test], target[~test], weight[~test], strength)
+            scores[held] = roc_auc_score(target[test], known[test] @ fitted)
         if scores.mean() > best[0] + 1e-9:  # of equal ones the simplest
             best = (float(scores.mean()), strength)
     return best[1], best[0]
