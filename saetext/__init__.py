@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from saetext.labelling.label import label
     from saetext.labels import FeatureLabels
     from saetext.reader.reader import Reader
+    from saetext.search import Searcher, SearchResult, build_index, search
     from saetext.train import TrainConfig, train_sae
     from saetext.training import train
 
@@ -34,8 +35,11 @@ __all__ = [
     "FeatureLabels",
     "Reader",
     "SaetextError",
+    "SearchResult",
+    "Searcher",
     "TrainConfig",
     "append",
+    "build_index",
     "calibrate",
     "cluster",
     "correlate",
@@ -46,6 +50,7 @@ __all__ = [
     "encode",
     "label",
     "open_documents",
+    "search",
     "train",
     "train_sae",
 ]
@@ -57,8 +62,11 @@ _HOMES = {
     "DiffResult": "saetext.diff",
     "FeatureLabels": "saetext.labels",
     "Reader": "saetext.reader.reader",
+    "SearchResult": "saetext.search",
+    "Searcher": "saetext.search",
     "TrainConfig": "saetext.train",
     "append": "saetext.encode",
+    "build_index": "saetext.search",
     "calibrate": "saetext.calibrate",
     "cluster": "saetext.cluster",
     "correlate": "saetext.correlate",
@@ -69,6 +77,7 @@ _HOMES = {
     "encode": "saetext.encode",
     "label": "saetext.labelling.label",
     "open_documents": "saetext.documents",
+    "search": "saetext.search",
     "train": "saetext.training",
     "train_sae": "saetext.train",
 }

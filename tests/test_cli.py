@@ -36,7 +36,7 @@ from saetext.progress import Progress
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
     "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "correlate",
-    "readers", "features", "label", "train", "cluster",
+    "cluster", "search", "index", "readers", "features", "label", "train",
 ]  # fmt: skip
 
 

@@ -53,6 +53,7 @@ LAYERS = [
     "diff",
     "correlate",
     "cluster",
+    "search",
     "report",
     "look",
 ]
@@ -67,7 +68,7 @@ TORCH = {
     "safetensors",
     "huggingface_hub",
 }
-LATE = TORCH | {"sklearn", "faiss", "umap", "hdbscan", "numba", "datasets"}
+LATE = TORCH | {"sklearn", "faiss", "umap", "hdbscan", "numba", "bm25s", "datasets"}
 TORCH_LIVES_IN = {"reader", "embed", "train", "training", "activations"}
 
 
@@ -204,6 +205,7 @@ def test_modules_beside_the_reader_do_not_load_torch() -> None:
         {f"saetext.{i.module}" for i in IMPORTS if i.module and layer(i.module) not in TORCH_LIVES_IN}
         # numba; imported when something is counted
         - {f"saetext.stats.{name}kernels" for name in ("", "pair_", "kept_")}
+        - {"saetext.search.kernels"}
     )
     light += ["saetext.reader.embedded", "saetext.reader.names", "saetext.reader.catalog"]
     assert len(light) > 30

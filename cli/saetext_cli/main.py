@@ -23,6 +23,7 @@ from saetext_cli import (
     finding,
     labelling,
     looking,
+    searching,
     touring,
     training,
 )
@@ -64,6 +65,7 @@ for module in (
     comparing,
     correlating,
     clustering,
+    searching,
     finding,
     features,
     labelling,
@@ -91,7 +93,15 @@ def main() -> None:
         note(f"saetext: {' '.join(str(error).split())}")
         raise SystemExit(1) from None
     except _Stopped:
-        resumes = sys.argv[1:2] and sys.argv[1] in ("encode", "append", "diff", "demo", "label", "train")
+        resumes = sys.argv[1:2] and sys.argv[1] in (
+            "encode",
+            "append",
+            "diff",
+            "demo",
+            "label",
+            "train",
+            "index",
+        )
         kept = "; what was finished is kept, and the same command goes on from there" if resumes else ""
         note(f"saetext: stopped{kept}")
         # no interpreter shutdown: it would wait for a forward pass or a download under way

@@ -92,6 +92,14 @@ class Postings:
         found = selection[row] == doc
         return row[found].astype(np.int32), value[found]
 
+    def whole(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Return ``indptr``, ``doc`` and ``value`` of the whole corpus, also of a view, without a copy.
+
+        Those of feature ``f`` are at ``indptr[f]:indptr[f + 1]``, documents ascending.
+        """
+        index = self._index
+        return np.asarray(index.indptr), np.asarray(index.doc), np.asarray(index.value)
+
     @cached_property
     def document_frequency(self) -> NDArray[np.int64]:
         """int64[d_sae]: number of documents in which each feature is present."""

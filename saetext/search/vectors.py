@@ -1,0 +1,94 @@
+"""Vectors of documents in a FAISS index on disk, mapped into memory: written, opened, searched.
+
+Flat and exact up to 100,000 documents, a graph (HNSW, half precision) above. Not for: making vectors.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLAT = 100_000  # documents up to which the index is flat
+FILE = "vectors.faiss"
+_LINKS = 32  # of a document in the graph
+_BREADTH = 256  # documents the graph keeps in view while it is searched, at least
+_EXACT = 20_000  # documents that pass a filter up to which all of them are compared
+
+
+def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, width: int) -> None:
+    """Write an index of ``n`` vectors (blocks of float32[*, width]) whose inner product is their likeness."""
+    faiss = importlib.import_module("faiss")  # its stubs do not know these calls
+
+    index: Any
+    if n <= FLAT:
+        index = faiss.IndexFlatIP(width)
+    else:
+        index = faiss.IndexHNSWSQ(width, faiss.ScalarQuantizer.QT_fp16, _LINKS, faiss.METRIC_INNER_PRODUCT)
+        index.train(np.zeros((1, width), np.float32))  # half precision has nothing to learn
+    for block in blocks:
+        index.add(np.ascontiguousarray(block, np.float32))
+    if index.ntotal != n:
+        raise ValueError(f"{index.ntotal} vectors for {n} documents")
+    faiss.write_index(index, str(folder / FILE))
+
+
+class VectorIndex:
+    """An index written by :func:`write_vectors`; searches are safe in several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        import faiss
+
+        self._index: Any = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC)
+        self._flat = isinstance(self._index, faiss.IndexFlat)
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return int(self._index.ntotal)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return int(self._index.d)
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """Return float32[width], a document's vector."""
+        found: NDArray[np.float32] = self._index.reconstruct(int(row))
+        return found
+
+    def search(
+        self, vector: NDArray[np.float32], k: int, live: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return up to ``k`` rows with their likeness, best first, earlier rows first on a tie.
+
+        ``live`` says which rows may be returned.
+        """
+        faiss = importlib.import_module("faiss")
+        k = min(k, len(self) if live is None else int(live.sum()))
+        if k <= 0:
+            return np.empty(0, np.int64), np.empty(0)
+        if live is not None and (self._flat is False and int(live.sum()) <= _EXACT):
+            rows = np.flatnonzero(live)
+            return _ranked(rows, self._index.reconstruct_batch(rows) @ vector, k)
+        selector = None
+        if live is not None:
+            bits = np.packbits(live, bitorder="little")
+            selector = faiss.IDSelectorBitmap(bits)
+        if self._flat:
+            settings = faiss.SearchParameters(sel=selector) if selector is not None else None
+        else:
+            settings = faiss.SearchParametersHNSW(efSearch=max(2 * k, _BREADTH), sel=selector)
+        score, rows = self._index.search(np.ascontiguousarray(vector[None], np.float32), k, params=settings)
+        found = rows[0] >= 0
+        return _ranked(rows[0][found].astype(np.int64), score[0][found], k)
+
+
+def _ranked(
+    rows: NDArray[np.int64], score: NDArray[Any], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    order = np.lexsort((rows, -score))[:k]
+    return rows[order], score[order].astype(np.float64)
