@@ -37,12 +37,12 @@ def as_text(corpus: CorpusLike, column: str) -> pl.Expr:
     Raises
     ------
     InputError
-        If it holds lists, records or bytes.
+        If it holds lists, records, bytes or durations.
     """
     import polars as pl
 
     dtype = corpus.documents.collect_schema()[column]
-    if dtype.is_nested() or dtype == pl.Binary:
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Duration):
         raise InputError(f"column {column!r} of {corpus.path} is {dtype}; choose one of text or numbers")
     return pl.col(column).cast(pl.String)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,13 @@ def result(corpus: Stored) -> ClusterResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embed, "available", lambda: False)
         found = cluster(
-            corpus, truth="topic", trust=True, name=f"pile {HOSTILE}", labels=HOSTILE_LABELS, epochs=50,
+            corpus, truth="topic", name=f"pile {HOSTILE}", labels=HOSTILE_LABELS, epochs=50,
             min_cluster_size=12, along={"topic": 1.0, "something": 0.2}, without=["number 5"],
         )  # fmt: skip
-    return dataclasses.replace(found, notes=(*found.notes, f"a note {HOSTILE}", "long " * 80))
+    checked = {"stability_seeds": 0.98, "stability_subsamples": 0.7, "dbcv": 0.5, "silhouette": 0.25}
+    return dataclasses.replace(
+        found, notes=(*found.notes, f"a note {HOSTILE}", "long " * 80), metrics={**found.metrics, **checked}
+    )
 
 
 # ---- the terminal ------------------------------------------------------------------------------------
@@ -74,7 +78,7 @@ def result(corpus: Stored) -> ClusterResult:
 
 @pytest.mark.parametrize("color", [False, True])
 def test_lines_fit_the_window(result: ClusterResult, color: bool) -> None:
-    for width in [10, *range(40, 201), 400]:
+    for width in [10, *range(40, 201, 4), 199, 400]:
         text = render_clusters(result, width, color)
         plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
         assert max(map(cell_len, plain.splitlines())) <= min(max(width, 40), 200)
@@ -86,14 +90,11 @@ def test_everything_is_said(result: ClusterResult) -> None:
     text = " ".join(render_clusters(result, 200).split())
     assert "200 documents along topic, something without number 5: 4 clusters" in text
     assert "against topic (4 values): ARI" in text and "noise is a class of its own" in text
-    assert "stability 1.00 over seeds" in text and "DBCV" in text
+    assert "stability 0.98 over seeds and 0.70 over subsamples" in text and "DBCV 0.50" in text
     for row in result.table.to_dicts():
         assert f"{row['size']:,} {100 * row['share']:.1f} %" in text
         first = row["features"][0]
-        assert (
-            f"in {100 * first['inside']:3.0f} % else {100 * first['outside']:3.0f} %".replace("  ", " ")
-            in text
-        )
+        assert f"in {100 * first['inside']:.0f} % else {100 * first['outside']:.0f} %" in text
     assert "describe and prove nothing" in text
     assert text.count("note: ") == len(result.notes)
     rest = result.table["size"][1:].sum()
@@ -108,7 +109,7 @@ def test_other_encodings(result: ClusterResult, encoding: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(name=st.text(max_size=300), note=st.text(max_size=300), width=st.integers(0, 300))
+@given(name=st.text(max_size=60), note=st.text(max_size=90), width=st.integers(0, 300))
 def test_any_text_is_safe(result: ClusterResult, name: str, note: str, width: int) -> None:
     odd = dataclasses.replace(
         result,
@@ -117,21 +118,22 @@ def test_any_text_is_safe(result: ClusterResult, name: str, note: str, width: in
     )
     text = render_clusters(odd, width)
     assert max(map(cell_len, text.splitlines())) <= min(max(width, 40), 200)
-    assert all(c.isprintable() or c in "\n\u200c\u200d" for c in text)
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") or c in "\u202e\u2066" for c in text if c != "\n")
 
 
 def test_no_clusters_and_a_prediction_can_be_shown(result: ClusterResult) -> None:
     none = dataclasses.replace(
         result, table=result.table.clear(), metrics={"documents": 0, "n_clusters": 0, "noise": 1.0}, notes=()
     )
-    assert "0 clusters, 100.0 % of the documents in none." in render_clusters(none)
+    told = " ".join(render_clusters(none).split())
+    assert "0 clusters, 100.0 % of the documents in none." in told and "prove nothing" not in told
     placed = dataclasses.replace(
         result,
         params={**result.params, "model": f"m{HOSTILE}"},
         table=result.table.with_columns(pl.lit(0).alias("size"), pl.lit(0.0).alias("share")),
     )
-    text = render_clusters(placed, 120)
-    assert "placed in the clusters of m" in text and "else " not in text.replace("else: of all", "")
+    text = " ".join(render_clusters(placed, 120).split())
+    assert "placed in the clusters of m" in text and "% else " not in text
 
 
 # ---- the map -----------------------------------------------------------------------------------------
@@ -142,11 +144,12 @@ def test_the_map_has_the_values_of_the_result(corpus: Stored, result: ClusterRes
     page = map_page(result, corpus, HOSTILE_LABELS, on_done=lambda done, of: calls.append((done, of)))
     assert calls == [(i, 4) for i in range(1, 5)]
     shown = result.documents.filter(pl.col("x").is_not_null())
-    assert shown.height == 199 == len(page.x)  # one document has no feature that counts
+    # some documents have no feature that counts
+    assert shown.height == len(page.x) < 200 and 7 not in shown["row"].to_list()
     for name in ("x", "y", "cluster", "probability"):
         np.testing.assert_array_equal(getattr(page, name), shown[name].to_numpy())
     assert list(page.ids) == [printable(i) for i in shown["id"]]
-    assert all(len(b) <= 160 and b.isprintable() for b in page.beginnings)
+    assert all(len(b) <= 160 and printable(b) == b for b in page.beginnings)
     for made, row in zip(page.clusters, result.table.to_dicts(), strict=True):
         assert (made.number, made.name, made.size) == (row["cluster"], row["name"], row["size"])
         assert made.share == row["share"] and list(made.words) == row["words"]
@@ -158,11 +161,9 @@ def test_the_map_has_the_values_of_the_result(corpus: Stored, result: ClusterRes
             )
         assert len(made.examples) == len(row["examples"])
         for passage, example in zip(made.examples, row["examples"], strict=True):
-            assert passage.title == printable(example) if hasattr(passage, "title") else True
-            point = passage.point if hasattr(passage, "point") else None
-            if point is not None:
-                assert page.ids[point] == printable(example) and page.cluster[point] == row["cluster"]
-    assert len(page.documents) == 199
+            assert passage.document == printable(example) and passage.row is not None
+            assert page.ids[passage.row] == passage.document and page.cluster[passage.row] == row["cluster"]
+    assert len(page.documents) == shown.height
     for made_document, row in zip(page.documents, shown["row"].to_list(), strict=True):
         text = "".join(piece.text for piece in made_document.pieces)
         assert text == corpus.frame["text"][row]
@@ -173,8 +174,8 @@ def test_the_map_has_the_values_of_the_result(corpus: Stored, result: ClusterRes
 def test_what_points_can_be_coloured_by(corpus: Stored) -> None:
     rows = np.arange(200)
     found = {column.name: column for column in _columns(corpus, rows)}
-    assert {"topic", "tone", "number", "day", "long", "yes", "kind", printable(f"co{HOSTILE}")} <= set(found)
-    assert not {"same", "list", "bytes", "none", "id", "text"} & set(found)
+    assert {"topic", "tone", "number", "day", "yes", "kind", printable(f"co{HOSTILE}")} <= set(found)
+    assert not {"same", "list", "bytes", "long", "none", "id", "text"} & set(found)
     number = found["number"].number
     assert number is not None and np.isnan(number[:3]).all() and number[3:].tolist() == list(range(197))
     topic = found["topic"]
@@ -236,7 +237,7 @@ def test_a_whole_document_loses_nothing(words: list[str], data: st.DataObject) -
     marks = data.draw(st.lists(st.integers(-2, len(words) + 2), max_size=6))
     pieces = _whole(document, marks)
     assert "".join(piece.text for piece in pieces) == document["text"]
-    marked = {piece.text for piece in pieces if piece.value}
+    marked = {piece.text for piece in pieces if piece.strength}
     assert marked == {words[m] for m in marks if 0 <= m < len(words)}
 
 
@@ -244,4 +245,4 @@ def test_a_very_long_document_is_cut() -> None:
     document = {"text": "word " * 10_000, "token_start": [0, 49_990], "token_end": [4, 49_994]}
     pieces = _whole(document, [0, 1])
     assert len("".join(piece.text for piece in pieces)) == 20_001
-    assert pieces[-1].text.endswith("…") and pieces[0].value
+    assert pieces[-1].text.endswith("…") and pieces[0].strength

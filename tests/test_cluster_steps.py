@@ -389,6 +389,12 @@ def test_no_groups_and_equal_points(method: str) -> None:
     assert np.isfinite(found.outlier).all()
 
 
+def test_more_samples_than_points_are_as_many_as_there_are() -> None:
+    data = blobs((20, 20))
+    found = density.group(data, min_cluster_size=5, min_samples=1000)
+    assert (found.cluster == density.group(data, min_cluster_size=5, min_samples=54).cluster).all()
+
+
 def test_the_suggested_size_grows_with_the_root() -> None:
     assert [density.suggested_size(n) for n in (0, 10, 400, 10_000, 1_000_000)] == [5, 5, 7, 35, 350]
 

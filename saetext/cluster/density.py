@@ -86,7 +86,7 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
 
     model = hdbscan.HDBSCAN(
         min_cluster_size=min_cluster_size,
-        min_samples=min_samples,
+        min_samples=max(1, min(min_samples, len(points) - 1)),
         cluster_selection_method=method,
         core_dist_n_jobs=1,
         prediction_data=True,

@@ -106,7 +106,7 @@ def map_page(
 
 def _title(result: ClusterResult) -> str:
     along = result.params.get("along")
-    axis = f", along {', '.join(along)}" if along else ""
+    axis = f", along {', '.join(map(printable, along))}" if along else ""
     return f"What is in {printable(result.params['corpus'])}{axis}"
 
 
@@ -176,13 +176,15 @@ def _columns(corpus: CorpusLike, rows: Ints) -> list[MapColumn]:
 def _column(name: str, column: pl.Series) -> MapColumn | None:
     import polars as pl
 
+    if column.dtype in (pl.Binary, pl.Duration):  # neither is text
+        return None
     distinct = column.drop_nulls().n_unique()
     if distinct < 2:
         return None
     if column.dtype.is_numeric() and distinct > 12:
         numbers = column.cast(pl.Float32).fill_null(float("nan")).to_numpy()
         return MapColumn(printable(name), number=np.where(np.isfinite(numbers), numbers, np.nan))
-    if distinct > _VALUES or column.dtype == pl.Binary:
+    if distinct > _VALUES:
         return None
     text = column.cast(pl.String)
     counts = text.drop_nulls().value_counts(sort=True).sort(["count", text.name], descending=[True, False])
