@@ -94,7 +94,7 @@ def _heading(result: ClusterResult) -> Text:
         heading.append(f" placed in the clusters of {printable(params['model'])}")
     heading.append(": ")
     heading.append(many(metrics["n_clusters"], "cluster"), "bold")
-    if params.get("min_cluster_size"):
+    if metrics["n_clusters"] and params.get("min_cluster_size"):
         heading.append(f" of at least {params['min_cluster_size']:,} documents")
     heading.append(f", {metrics['noise']:.1%} of the documents in none".replace("%", " %"))
     heading.append(".")
