@@ -353,16 +353,11 @@ def test_loading_is_quiet_and_offline_fails_at_once(llama: Path, tmp_path: Path)
         import sys, time, torch
         from saetext.errors import ReaderError
         from saetext.reader.model import LanguageModel
-        took = []
-        for _ in range(3):  # a busy machine may hold one of them up
-            start = time.monotonic()
-            try:
-                LanguageModel.load("gemma-2-2b", ["blocks.1.hook_resid_post"])
-            except ReaderError as error:
-                took.append(time.monotonic() - start)
-                said = error
-        assert len(took) == 3
-        print(round(min(took)), said)
+        start = time.monotonic()
+        try:
+            LanguageModel.load("gemma-2-2b", ["blocks.1.hook_resid_post"])
+        except ReaderError as error:
+            print(round(time.monotonic() - start), error)
         model = LanguageModel.load(sys.argv[1], ["blocks.1.hook_resid_post"])
         model.hidden(torch.ones(1, 5, dtype=torch.long), torch.ones(1, 5, dtype=torch.long))
         model.tokenizer("a long text " * 300)

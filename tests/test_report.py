@@ -381,9 +381,6 @@ def test_a_word_of_a_million_letters_is_not_walked() -> None:
     from saetext.evidence import word_bounds
 
     text = "ACGT" * 250_000
-    took = []
-    for _ in range(3):  # a busy machine may hold one of them up
-        started = time.perf_counter()
-        assert word_bounds(text, 500_000, 500_004) == (500_000, 500_004)
-        took.append(time.perf_counter() - started)
-    assert min(took) < 0.1
+    started = time.perf_counter()
+    assert word_bounds(text, 500_000, 500_004) == (500_000, 500_004)
+    assert time.perf_counter() - started < 0.1
