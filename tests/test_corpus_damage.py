@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from saetext.corpus import Corpus
+from saetext.corpus import Corpus, opened
 from saetext.corpus import files as corpus_files
 from saetext.corpus import shard as shard_files
 from saetext.corpus.manifest import upgrade
@@ -86,6 +87,56 @@ def rewrite(path: Path, name: str, batch: pa.RecordBatch) -> None:
         if name in shard["files"]:
             shard["files"][name] = stamp.to_dict()
     (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_damage_under_an_open_corpus_is_found(uninterrupted, tmp_path):
+    """Shards stay mapped between documents, but each use looks whether the file is still the same."""
+    copy = tmp_path / "c"
+    shutil.copytree(uninterrupted, copy)
+    corpus = Corpus.open(copy)
+    view = corpus.select([3, 4, 8])
+    assert corpus.document(3)["id"] == view.document(0)["id"] == "doc-3"
+    name = "docs/part-00002.arrow"
+    data = (copy / name).read_bytes()
+    at = data.index(b"doc-3")
+    # another file in its place, as a tool that writes atomically leaves it: the old mapping stays whole
+    (copy / "new").write_bytes(data[:at] + b"doc-9" + data[at + 5 :])
+    os.utime(copy / "new", ns=(0, (copy / name).stat().st_mtime_ns))
+    (copy / "new").replace(copy / name)
+    for one, row in ((corpus, 3), (view, 0)):
+        with pytest.raises(ShardCorruptError, match=f"{name} is damaged: its checksum"):
+            one.document(row)
+    (copy / name).unlink()
+    with pytest.raises(ShardCorruptError, match=f"{name} cannot be read"):
+        corpus.document(3)
+    assert view.document(2)["id"] == "doc-8"
+
+
+def test_only_so_many_files_stay_mapped(uninterrupted, monkeypatch):
+    monkeypatch.setattr(opened, "_MOST", 2)
+    corpus = Corpus.open(uninterrupted)
+    maps = []
+    monkeypatch.setattr(
+        shard_files,
+        "_map",
+        lambda *args, real=shard_files._map, **how: maps.append(args[0]) or real(*args, **how),
+    )
+    for row in (0, 0, 0):
+        corpus.document(row)
+    assert len(corpus._opened._batches) == 2
+    before = len(maps)
+    assert before == 3 * (1 + 2)  # documents and two taps, three files for two places
+    corpus.select([0]).n_tokens
+    corpus.n_tokens
+    assert len(corpus._opened._batches) == 2
+
+
+def test_documents_from_many_threads(uninterrupted):
+    corpus = Corpus.open(uninterrupted)
+    rows = list(range(len(corpus))) * 40
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda row: corpus.document(row)["id"], rows))
+    assert found == [f"doc-{row}" for row in rows]
 
 
 def test_forged_shards_cannot_reach_beyond_their_arrays(uninterrupted, tmp_path):

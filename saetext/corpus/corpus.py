@@ -24,6 +24,7 @@ from saetext.corpus.files import checksum, require_intact, require_size
 from saetext.corpus.frame import DocsPart, frames, scan
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.manifest import REJECTS, Manifest
+from saetext.corpus.opened import Opened
 from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.rows import PooledRows
 from saetext.spec import ReaderSpec
@@ -83,10 +84,17 @@ class Corpus:
         The rows of the whole corpus that are in this view, increasing; None for all.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, selection: NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        manifest: Manifest,
+        selection: NDArray[np.int64] | None = None,
+        opened: Opened | None = None,
+    ) -> None:
         self.path = path
         self.manifest = manifest
         self.selection = selection
+        self._opened = opened or Opened()
         self._postings: dict[str, Postings] = {}
 
     @classmethod
@@ -272,9 +280,8 @@ class Corpus:
             row = int(key)
         if not 0 <= row < len(self):
             raise CorpusError(f"{self.path} has no row {row}; rows are 0 to {len(self) - 1}")
-        part = next(part for part in self._parts() if row < part.stop)
-        local = row - part.start if part.local is None else int(part.local[row - part.start])
-        batch = self._docs(part.shard)
+        entry, local = self._shard_of(row)
+        batch = self._docs(entry)
         stored = {
             field.name: column[local] for field, column in zip(batch.schema, batch.columns, strict=True)
         }
@@ -289,9 +296,7 @@ class Corpus:
             token_start=stored["token_start"].values.to_numpy(),
             token_end=stored["token_end"].values.to_numpy(),
             meta={name: meta.get(name) for name in self.manifest.meta},
-            entries={
-                tap: shards.pooled_rows(self._features(part.shard, tap)).take([local]) for tap in self.taps
-            },
+            entries={tap: shards.pooled_row(self._features(entry, tap), local) for tap in self.taps},
         )
 
     def select(self, which: str | pl.Expr | Sequence[bool] | Sequence[int] | NDArray[Any]) -> Corpus:
@@ -311,7 +316,13 @@ class Corpus:
             not in order.
         """
         rows = self._rows_of(which)
-        return Corpus(self.path, self.manifest, rows if self.selection is None else self.selection[rows])
+        chosen = rows if self.selection is None else self.selection[rows]
+        return Corpus(self.path, self.manifest, chosen, self._opened)
+
+    @property
+    def whole(self) -> Corpus:
+        """The corpus that this is a view of; itself if it is no view."""
+        return self if self.selection is None else Corpus(self.path, self.manifest, None, self._opened)
 
     def verify(self) -> None:
         """Read every file through and check it against the manifest.
@@ -369,18 +380,38 @@ class Corpus:
                 yield _Part(entry, start, stop, local)
             first += entry.rows
 
+    @cached_property
+    def _firsts(self) -> NDArray[np.int64]:
+        """The first row of each shard in the whole corpus."""
+        return np.cumsum([0, *(entry.rows for entry in self.manifest.shards)])[:-1]
+
+    def _shard_of(self, row: int) -> tuple[JournalEntry, int]:
+        """Return the shard that has a row, and which of its rows that is."""
+        whole = row if self.selection is None else int(self.selection[row])
+        at = int(np.searchsorted(self._firsts, whole, side="right")) - 1
+        return self.manifest.shards[at], whole - int(self._firsts[at])
+
     def _docs_parts(self) -> Iterator[DocsPart]:
         for part in self._parts():
             yield DocsPart(self._docs(part.shard), part.start, part.local)
 
     def _docs(self, entry: JournalEntry, *, again: bool = False) -> pa.RecordBatch:
         name = shards.docs_name(entry.shard)
-        return shards.map_docs(self.path / name, entry.files[name], entry.rows, again=again)
+        path, stamp = self.path / name, entry.files[name]
+        return self._opened.batch(
+            path, stamp, lambda: shards.map_docs(path, stamp, entry.rows, again=again), again=again
+        )
 
     def _features(self, entry: JournalEntry, tap: str | None, *, again: bool = False) -> pa.RecordBatch:
         spec = self.spec.tap(tap)
         name = shards.features_name(spec.name, entry.shard)
-        return shards.map_features(self.path / name, entry.files[name], entry.rows, spec.d_sae, again=again)
+        path, stamp = self.path / name, entry.files[name]
+        return self._opened.batch(
+            path,
+            stamp,
+            lambda: shards.map_features(path, stamp, entry.rows, spec.d_sae, again=again),
+            again=again,
+        )
 
     def _rows_of(self, which: Any) -> NDArray[np.int64]:
         import polars as pl

@@ -59,9 +59,8 @@ class Postings:
     @classmethod
     def of(cls, corpus: Corpus, tap: str, cache_dir: Path | None = None) -> Postings:
         """Load the index of a corpus, building it if it is missing, damaged or of other content."""
-        from saetext.corpus.corpus import Corpus
 
-        whole = Corpus(corpus.path, corpus.manifest)
+        whole = corpus.whole
         stamp = f"{_FORMAT} {whole.fingerprint} {tap}"
         name = f"postings-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
         homes = [corpus.path / "index" / tap, *([cache_dir] if cache_dir else [])]

@@ -174,6 +174,14 @@ def pooled_rows(batch: pa.RecordBatch) -> PooledRows:
     return PooledRows(indptr=indptr(batch).astype(np.int64), **columns)
 
 
+def pooled_row(batch: pa.RecordBatch, row: int) -> PooledRows:
+    """Return one row of a features' batch; the entries are views of the file."""
+    offsets = indptr(batch)
+    first, last = int(offsets[row]), int(offsets[row + 1])
+    columns = {name: entry(batch, name)[first:last] for name in ENTRY_COLUMNS}
+    return PooledRows(indptr=np.array([0, last - first], np.int64), **columns)
+
+
 def csr(batch: pa.RecordBatch, pooling: str, d_sae: int, n_tokens: NDArray[np.int32] | None) -> csr_matrix:
     """Return a features' batch as a matrix (documents x features).
 

@@ -67,9 +67,8 @@ def build_index(
     CorpusError
         If it cannot be written.
     """
-    from saetext.corpus import Corpus
 
-    whole = Corpus(corpus.path, corpus.manifest)
+    whole = corpus.whole
     done: dict[str, str] = {}
 
     def tell(what: str, at: int = 0, of: int = 0) -> None:

@@ -94,7 +94,7 @@ class Searcher:
         device: str = "auto",
     ) -> None:
         self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
-        self.whole = Corpus(self.corpus.path, self.corpus.manifest)
+        self.whole = self.corpus.whole
         self.tap = self.corpus.spec.tap(tap).name
         self.labels = labels if labels is not None else labels_for(self.corpus, self.tap)
         self._lexical = lexical
