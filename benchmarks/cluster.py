@@ -85,8 +85,8 @@ def quality(name: str, data: Path, work: Path, seeds: int) -> dict[str, Any]:
             found.setdefault(way, []).append(
                 {"ari": m["ari"], "nmi": m["nmi"], "clusters": m["n_clusters"], "noise": m["noise"]}
             )
-        peers = {
-            "MiniLM, same UMAP + HDBSCAN": _dense(dense, seed),
+        peers: dict[str, Any] = {
+            **_dense(dense, seed),
             "MiniLM + k-means, told the number": _k_means(dense, len(set(truth)), seed),
             "TF-IDF + SVD + k-means, told the number": _tf_idf(texts, len(set(truth)), seed),
             "BERTopic's defaults, same embeddings": _bertopic(texts, dense, seed),
@@ -158,7 +158,7 @@ def _scored(truth: list[str], labels: Any) -> dict[str, float]:
     }
 
 
-def _dense(vectors: Any, seed: int) -> list[int]:
+def _dense(vectors: Any, seed: int) -> dict[str, list[int]]:
     from saetext.cluster import density, layout
     from saetext.cluster.fitting import Settings
     from saetext.cluster.neighbours import by_cosine
@@ -169,7 +169,11 @@ def _dense(vectors: Any, seed: int) -> list[int]:
     start = start @ np.linalg.svd(start.T @ start)[0][:, : s.components]
     points = layout.embed_graph(graph, start, s.components, min_dist=layout.CLUSTER_DISTANCE, seed=seed)
     size = density.suggested_size(len(vectors))
-    return (density.group(points, min_cluster_size=size, min_samples=s.min_samples).cluster - 1).tolist()
+    found = density.group(points, min_cluster_size=size, min_samples=s.min_samples)
+    return {
+        "MiniLM, same UMAP + HDBSCAN": (found.cluster - 1).tolist(),
+        "MiniLM, same, noise assigned": (density.soft_clusters(found)[0] - 1).tolist(),
+    }
 
 
 def _k_means(vectors: Any, k: int, seed: int) -> list[int]:

@@ -192,8 +192,6 @@ def test_names_by_a_language_model() -> None:
         (["-o", "no/where.clusters"], "no directory no"),
         (["--parquet", "a.jsonl"], "a.jsonl exists already"),
         (["--llm"], "need an endpoint"),
-        (["--predict", "nothing.clusters"], "nothing.clusters holds no clusters"),
-        (["--predict", "a.corpus"], "a.corpus"),
     ],
 )
 def test_bad_input_is_told_in_one_line(options: list[str], message: str) -> None:
@@ -205,9 +203,6 @@ def test_bad_input_is_told_in_one_line(options: list[str], message: str) -> None
     "options",
     [
         ["--json", "--csv"],
-        ["--predict", "made.clusters", "--along", "tone"],
-        ["--predict", "made.clusters", "--trust"],
-        ["--predict", "made.clusters", "--llm"],
         ["--features", "x"],
         ["--features", ""],
         ["--features", "3:x"],
@@ -224,6 +219,29 @@ def test_bad_input_is_told_in_one_line(options: list[str], message: str) -> None
 def test_usage(options: list[str]) -> None:
     done: Run = saetext(*CLUSTER, *options)
     assert done.code == 2 and done.out == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--along", "tone"], ["--trust"], ["--llm"], ["--metric", "cosine"], ["--no-meaning"],
+        ["--seed", "0"],
+        ["--min-cluster-size", "9"], ["--assign-noise"], ["--fit-on", "50"], ["--tap", "main"],
+    ],
+)  # fmt: skip
+def test_what_was_settled_by_the_fit_does_not_go_with_predict(options: list[str]) -> None:
+    """Even an option's default: it was meant to change something."""
+    done: Run = saetext("cluster", "b.corpus", "--predict", "made.clusters", *options)
+    assert done.code == 2 and done.out == "" and options[0] in done.err
+    assert "as they were fitted" in " ".join(done.err.split())
+
+
+def test_no_model_to_place_by() -> None:
+    assert (
+        "nothing.clusters holds no clusters"
+        in saetext("cluster", "b.corpus", "--predict", "nothing.clusters").error
+    )
+    assert "a.corpus" in saetext("cluster", "b.corpus", "--predict", "a.corpus").error
 
 
 def test_no_such_corpus() -> None:

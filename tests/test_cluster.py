@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -482,6 +483,7 @@ def test_what_exists_is_not_replaced(corpus: Stored, result: ClusterResult, save
         (np.ones((60, 4)), {"max_share": 1.0}, "are all the same"),
         (np.repeat(np.eye(2), 30, 0), {}, "only two different"),
         (np.eye(4)[np.arange(60) % 4], {"min_cluster_size": 31}, "60 documents are too few"),
+        (np.eye(4)[np.arange(60) % 4], {"min_cluster_size": 20, "fit_on": 30}, "30 documents to fit are too"),
         (np.vstack([np.eye(4)[np.arange(20) % 4], np.zeros((40, 4))]), {"min_cluster_size": 12}, "only 20"),
         (np.ones((60, 4)), {"along": "nothing"}, "shares a word with 'nothing'"),
         (np.ones((60, 4)), {"along": {"tone": float("nan")}}, "weight"),
@@ -505,6 +507,19 @@ def test_bad_input_is_told_in_one_line(value: np.ndarray, more: dict[str, Any], 
     with pytest.raises(InputError, match=message) as caught:
         cluster(corpus, **{"epochs": 10} | more)
     assert "\n" not in str(caught.value)
+
+
+def test_an_empty_column_of_labels_is_refused_before_the_fit(
+    monkeypatch: pytest.MonkeyPatch, corpus: Stored, saved: Path
+) -> None:
+    bare = planted(40)
+    bare.frame = bare.frame.with_columns(pl.lit(None, dtype=pl.String).alias("nothing"))
+    for slow in ("fit", "place"):
+        monkeypatch.setattr(sys.modules["saetext.cluster.run"], slow, lambda *a, **k: pytest.fail("worked"))
+    with pytest.raises(InputError, match=r"'nothing' .* has no values"):
+        cluster(bare, truth="nothing", **QUICK)
+    with pytest.raises(InputError, match=r"'nothing' .* has no values"):
+        predict(load_model(saved), bare, truth="nothing", labels=LABELS)
 
 
 def test_an_unknown_parameter_is_a_mistake_of_the_program() -> None:

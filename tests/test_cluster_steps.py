@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,10 +20,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from saetext import embed, strata
-from saetext.cluster import density
+from saetext.cluster import density, meaning
 from saetext.cluster.axis import axis_of
 from saetext.cluster.describing import Described, Telling, describe
-from saetext.cluster.meaning import PENALTY, _ridge, choose, fit_meaning
+from saetext.cluster.meaning import HELD_OUT, MOST, PENALTIES, _Ridge, choose, fit_meaning
 from saetext.cluster.naming import names, shortened, typical_words
 from saetext.cluster.neighbours import by_cosine, by_jaccard
 from saetext.cluster.representation import Basis, Meaning, fit_basis, gather_rows, unit
@@ -207,38 +208,58 @@ def test_many_rows_are_searched_in_parts() -> None:
 
 
 @pytest.mark.parametrize(("m", "width"), [(40, 90), (90, 40), (50, 50), (2, 5)])
-def test_the_ridge_is_scikit_learns(m: int, width: int) -> None:
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_the_ridge_is_scikit_learns(m: int, width: int, penalty: float, monkeypatch: Any) -> None:
+    monkeypatch.setattr(meaning, "_BLOCK", 16)
     rng = np.random.default_rng(m)
     rows = sparse.csr_matrix(
         (rng.random((m + 5, width)) < 0.3) * rng.random((m + 5, width)), dtype=np.float32
     )
     vectors = rng.normal(size=(m + 5, 6)).astype(np.float32)
     chosen = np.sort(rng.permutation(m + 5)[:m])
-    directions, offset, mean = _ridge(rows, vectors, chosen)
-    expected = Ridge(alpha=PENALTY, fit_intercept=True).fit(
+    ridge = _Ridge.of(rows[chosen], vectors[chosen])
+    directions = ridge.solve(penalty)
+    expected = Ridge(alpha=penalty, fit_intercept=True).fit(
         rows[chosen].toarray().astype(float), vectors[chosen]
     )
     np.testing.assert_allclose(directions, expected.coef_.T, atol=1e-4)
-    np.testing.assert_allclose(rows @ directions - offset + mean, expected.predict(rows.toarray()), atol=1e-4)
+    told = rows @ directions - ridge.middle @ directions + ridge.mean
+    np.testing.assert_allclose(told, expected.predict(rows.toarray()), atol=1e-4)
+    np.testing.assert_array_equal(ridge.solve(penalty), directions)  # the first solution left it whole
 
 
-def test_meaning_is_found_where_features_tell_it_and_only_there() -> None:
+@pytest.mark.parametrize("noise", [0.05, 1.5])
+def test_meaning_is_found_where_features_tell_it_and_only_there(noise: float, monkeypatch: Any) -> None:
+    monkeypatch.setattr(meaning, "CHOOSING", 300)
     rng = np.random.default_rng(0)
     rows = sparse.csr_matrix(unit(((rng.random((400, 30)) < 0.2) * 1.0).astype(np.float32)))
     turn = rng.normal(size=(30, 12)).astype(np.float32)
-    told = unit(rows @ turn + 0.05 * rng.normal(size=(400, 12)).astype(np.float32))
+    told = unit(rows @ turn + noise * rng.normal(size=(400, 12)).astype(np.float32))
     found = fit_meaning(rows, told, 0)
-    assert found is not None and found.explained > 0.6 and 0.5 <= found.blend <= 3
+    assert found is not None and 0.5 <= found.blend <= 3
+    assert (found.explained > 0.6) == (noise < 1)
+    # scikit-learn's ridge, with the penalty that is best on the held-out tenth of a sample
+    mixed = np.random.default_rng([0, 12]).permutation(400)
+    held, used = np.split(mixed, [int(HELD_OUT * 400)])
+
+    def ridge(penalty: float, on: np.ndarray) -> tuple[Ridge, float]:
+        model = Ridge(alpha=penalty).fit(rows[on].toarray().astype(float), told[on])
+        left = model.predict(rows[held].toarray()) - told[held]
+        return model, 1 - (left**2).sum() / ((told[held] - told[on].mean(0)) ** 2).sum()
+
+    best = max(PENALTIES, key=lambda penalty: ridge(penalty, used[:300])[1])
+    model, explained = ridge(best, used)
+    assert found.explained == pytest.approx(explained, abs=1e-4)
     # distances in the meaning's own directions are those of the ridge's prediction
-    directions, offset, _ = _ridge(rows, told, np.arange(400))
-    mine, theirs = rows @ found.directions - found.offset, rows @ directions - offset
+    mine = rows @ found.directions - found.offset
+    theirs = model.predict(rows.toarray()) - told[used].mean(0)
     np.testing.assert_allclose(mine @ mine.T, theirs @ theirs.T, atol=1e-3)
     assert fit_meaning(rows, unit(rng.normal(size=(400, 12)).astype(np.float32)), 0) is None
 
 
 def test_the_sample_for_the_meaning_is_bounded() -> None:
     assert len(choose(np.full(100, 10**6), 0)) == 100
-    assert len(choose(np.full(50_000, 10), 0)) == 6000
+    assert len(choose(np.full(50_000, 10), 0)) == MOST
     many = choose(np.full(50_000, 10_000), 0)
     assert len(many) == 250_000 // 300 and (np.diff(many) > 0).all()
 

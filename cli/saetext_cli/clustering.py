@@ -20,6 +20,7 @@ from saetext_cli.common import (
     TextColumn,
     colored,
     encoding,
+    given_options,
     note,
     require_new,
     result,
@@ -33,6 +34,13 @@ from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
     from saetext.cluster import ClusterResult
+
+
+# What was settled when the clusters were fitted
+FITTING = (
+    "along", "without", "features", "min_cluster_size", "min_samples", "method", "assign_noise", "metric",
+    "meaning", "dims", "neighbours", "components", "epochs", "max_share", "fit_on", "trust", "llm", "tap",
+)  # fmt: skip
 
 
 class Metric(StrEnum):
@@ -60,6 +68,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cluster(
+    context: typer.Context,
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus or a data file.")],
     along: Annotated[
         list[str] | None,
@@ -176,9 +185,12 @@ def cluster(
 
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
-    if predict is not None and (along or without or features or trust or llm):
-        raise typer.BadParameter("--predict places in clusters as they are: it goes with none of --along, "
-                                 "--without, --features, --trust and --llm")  # fmt: skip
+    if predict is not None:
+        given = given_options(context, [*FITTING, *(() if sample else ("seed",))])
+        if given:
+            raise typer.BadParameter(
+                f"--predict places in clusters as they were fitted: it does not go with {', '.join(given)}"
+            )
     client = client_for(base_url, model, api_key_env, 1, price_in, price_out)
     if llm and client is None:
         raise InputError("names by a language model need an endpoint: give --base-url and --model")

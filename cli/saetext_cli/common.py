@@ -9,7 +9,7 @@ import functools
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,6 +76,17 @@ LabelFile = Annotated[
         "--labels", metavar="FILE", help="Table of labels to show; by default the corpus's or reader's own."
     ),
 ]
+
+
+def given_options(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Return those of a command's options that are on its command line, as they are spelt (``--top``)."""
+    spelt = {param.name: param.opts[0] for param in context.command.params}
+    return [
+        spelt[name]
+        for name in names
+        # by its name: typer brings a click of its own
+        if getattr(context.get_parameter_source(name), "name", None) == "COMMANDLINE"
+    ]
 
 
 def note(message: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.errors import InputError
+from saetext.features.search import LabelIndex
 from saetext.labels import FeatureLabels
 
 STANDS_OUT = 2.0  # standard deviations above all labels' mean likeness from which on a label matches
@@ -103,7 +104,7 @@ def axis_of(
     matched: dict[int, tuple[str, float]] = {}
     out = np.full(d_sae, -np.inf)
     if phrases or without:
-        index = _index(labels)
+        index = LabelIndex(labels)
         notes += index.notes
         for words, weight in phrases.items():
             for feature, apart, likeness in _matches(index, words, labels, notes):
@@ -142,19 +143,10 @@ def axis_of(
     return Axis(weight_of, tuple(kept), int(removed.sum()), tuple(notes))
 
 
-def _index(labels: FeatureLabels):  # type: ignore[no-untyped-def]
-    from saetext.features.search import LabelIndex
-
-    return LabelIndex(labels)
-
-
 def _matches(
-    index: object, words: str, labels: FeatureLabels, notes: list[str]
+    index: LabelIndex, words: str, labels: FeatureLabels, notes: list[str]
 ) -> list[tuple[int, float, float]]:
     """Return (feature, standard deviations above the mean, likeness) of labels that stand out, best first."""
-    from saetext.features.search import LabelIndex
-
-    assert isinstance(index, LabelIndex)
     ranked = index.search(words, len(labels))
     if index.lexical:
         if not ranked:

@@ -355,6 +355,7 @@ def _with_meaning(
         notes.append("clustered by features alone: the corpus stores no texts that would tell their meaning")
         return basis
     vectors = meaning.embed_texts(texts, lambda done, of: say("reading what features mean", done, of))
+    say("learning what features mean together", 0, 0)
     found = meaning.fit_meaning(basis.sparse(matrix[chosen]), vectors, seed)
     if found is None:
         notes.append(
@@ -382,10 +383,11 @@ def _start(vectors: Any, dims: int, seed: int) -> Floats32:
 
 
 def _require_enough(n: int, size: int, settings: Settings) -> None:
-    if n < max(2 * size, 10):
+    if min(n, settings.fit_on) < max(2 * size, 10):
+        to_fit, raising = (" to fit", "--fit-on raises them, ") if n > settings.fit_on else ("", "")
         raise InputError(
-            f"{n:,} documents are too few for clusters of at least {size}: "
-            f"there should be {max(2 * size, 10):,} or more (--min-cluster-size lowers it)"
+            f"{min(n, settings.fit_on):,} documents{to_fit} are too few for clusters of at least {size}: "
+            f"there should be {max(2 * size, 10):,} or more ({raising}--min-cluster-size lowers it)"
         )
     if settings.metric == "jaccard" and min(n, settings.fit_on) > JACCARD_MOST:
         raise InputError(

@@ -12,10 +12,12 @@ import hashlib
 import io
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saetext import embed
 from saetext.cache import cache_dir
@@ -24,23 +26,27 @@ from saetext.corpus.files import write_atomic
 from saetext.protocols import CorpusLike, Ints
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csc_matrix, csr_matrix
 
-MOST = 6000  # documents that are embedded
+Floats64 = NDArray[np.float64]
+
+MOST = 12_000  # documents that are embedded
 TOKENS = 250_000  # of them together, about
 FEWEST = 200  # documents below which nothing is fitted
 CHARACTERS = 1200  # of a text that are embedded
-HELD_OUT = 0.1
-PENALTY = 1.0  # of the ridge, on rows of length 1
-DIMS = 100  # of the meaning that are kept
+HELD_OUT, HELD_MOST = 0.1, 500
+PENALTIES = (0.3, 1.0, 3.0)  # of the ridge, on rows of length 1: short texts want less than long ones
+CHOOSING = 3000  # documents on which the penalty is chosen
+DIMS = 200  # of the meaning that are kept
 LEAST = 0.05  # share explained below which the features do not tell the meaning
 BLEND = 1.5
 _LONGEST = 3.0
+_BLOCK = 1000  # rows of a product that are sparse at a time
 _FORMAT = 1
 
 
 def choose(n_tokens: Ints, seed: int) -> Ints:
-    """Return the documents to embed, increasing: at most 6,000 and about 250,000 tokens, drawn at random."""
+    """Return the documents to embed, increasing: at most 12,000 and about 250,000 tokens, drawn at random."""
     mixed = np.random.default_rng([seed, 11]).permutation(len(n_tokens))[:MOST]
     cost = np.cumsum(np.minimum(n_tokens[mixed], CHARACTERS // 4))
     return np.sort(mixed[: max(int(np.searchsorted(cost, TOKENS, side="right")), min(FEWEST, len(mixed)))])
@@ -56,7 +62,8 @@ def fit_meaning(rows: csr_matrix, vectors: Floats32, seed: int) -> Meaning | Non
     vectors : float32[m, w]
         Their sentence embeddings.
     seed : int
-        Which tenth is held out to measure how much is told.
+        Which documents, a tenth or 500, are held out: by them the penalty is chosen, and what is told
+        is measured.
 
     Returns
     -------
@@ -65,22 +72,28 @@ def fit_meaning(rows: csr_matrix, vectors: Floats32, seed: int) -> Meaning | Non
         vector, the more they tell: 1.5 times the root of explained to unexplained variance, 0.5 to 3.
     """
     mixed = np.random.default_rng([seed, 12]).permutation(len(vectors))
-    held = mixed[: max(1, int(HELD_OUT * len(mixed)))]
-    directions, offset, mean = _ridge(rows, vectors, np.setdiff1d(mixed, held))
-    truth = vectors[held] - mean
-    left = rows[held] @ directions - offset - truth
-    explained = 1 - float((left**2).sum() / max(float((truth**2).sum()), 1e-30))
+    held, used = np.split(mixed, [max(1, min(HELD_MOST, int(HELD_OUT * len(mixed))))])
+
+    def explained_by(ridge: _Ridge, directions: Floats64) -> float:
+        truth = vectors[held] - ridge.mean
+        left = rows[held] @ directions - ridge.middle @ directions - truth
+        return 1 - float((left**2).sum() / max(float((truth**2).sum()), 1e-30))
+
+    some = _Ridge.of(rows[used[:CHOOSING]], vectors[used[:CHOOSING]])
+    solved = [(explained_by(some, some.solve(penalty)), penalty) for penalty in PENALTIES]
+    ridge = some if len(used) <= CHOOSING else _Ridge.of(rows[used], vectors[used])
+    directions = ridge.solve(max(solved)[1])
+    explained = explained_by(ridge, directions)
     if explained < LEAST:
         return None
-    directions, offset, _ = _ridge(rows, vectors, np.arange(len(vectors)))
-    told = rows @ directions - offset
     # the directions in which documents differ: what is beyond them is noise to the neighbours
+    told = rows[used] @ directions - ridge.middle @ directions
     _, _, turn = np.linalg.svd(told.T @ told)
-    turn = turn[:DIMS].T
+    directions = directions @ turn[:DIMS].T
     blend = BLEND * math.sqrt(min(explained, 0.99) / (1 - min(explained, 0.99)))
     return Meaning(
-        np.ascontiguousarray(directions @ turn, np.float32),
-        (offset @ turn).astype(np.float32),
+        np.ascontiguousarray(directions, np.float32),
+        (ridge.middle @ directions).astype(np.float32),
         explained,
         len(vectors),
         float(np.clip(blend, 0.5, _LONGEST)),
@@ -146,25 +159,52 @@ def _read(path: Path, rows: int) -> Floats32 | None:
     return found if fits and np.isfinite(found).all() else None
 
 
-def _ridge(rows: csr_matrix, vectors: Floats32, chosen: Ints) -> tuple[Floats32, Floats32, Floats32]:
-    """Return directions float32[F, w], offset and mean of the embeddings; both sides are centred.
+@dataclass(frozen=True, eq=False)
+class _Ridge:
+    """Ridge regression of centred embeddings on centred rows, for any penalty.
 
-    Solved for documents or for features, whichever are fewer.
+    Solved for documents (``dual``) or for features, whichever are fewer: ``gram`` is of these.
     """
-    part, wanted = rows[chosen], vectors[chosen].astype(np.float64)
-    mean, middle = wanted.mean(0), np.asarray(part.mean(0), np.float64).ravel()
-    m, width = part.shape
-    if m <= width:
-        along = np.asarray(part @ middle).ravel()
-        gram = (
-            (part @ part.T).toarray().astype(np.float64) - along[:, None] - along[None, :] + middle @ middle
-        )
-        gram[np.diag_indices(m)] += PENALTY
-        dual = np.linalg.solve(gram, wanted - mean)
-        directions = part.T @ dual - np.outer(middle, dual.sum(0))
-    else:
-        gram = (part.T @ part).toarray().astype(np.float64) - m * np.outer(middle, middle)
-        gram[np.diag_indices(width)] += PENALTY
-        directions = np.linalg.solve(gram, part.T @ (wanted - mean))
-    found = directions.astype(np.float32)
-    return found, (middle @ directions).astype(np.float32), mean.astype(np.float32)
+
+    rows: csr_matrix
+    wanted: Floats64
+    mean: Floats64
+    middle: Floats64
+    gram: Floats64
+    dual: bool
+
+    @classmethod
+    def of(cls, rows: csr_matrix, vectors: Floats32) -> _Ridge:
+        m, width = rows.shape
+        wanted = vectors.astype(np.float64)
+        mean, middle = wanted.mean(0), np.asarray(rows.mean(0), np.float64).ravel()
+        dual = m <= width
+        if dual:
+            gram = _product(rows, rows.T.tocsc())
+            along = rows @ middle
+            gram -= along[:, None]
+            gram -= along[None, :]
+            gram += middle @ middle
+        else:
+            gram = _product(rows.T.tocsr(), rows.tocsc())
+            gram -= m * np.outer(middle, middle)
+        return cls(rows, wanted - mean, mean, middle, gram, dual)
+
+    def solve(self, penalty: float) -> Floats64:
+        """Return float64[F, w]: what each feature adds."""
+        from scipy.linalg import solve
+
+        gram = self.gram.copy()
+        gram[np.diag_indices(len(gram))] += penalty
+        if self.dual:
+            each = solve(gram, self.wanted, assume_a="pos", overwrite_a=True)
+            return np.asarray(self.rows.T @ each - np.outer(self.middle, each.sum(0)))
+        return np.asarray(solve(gram, self.rows.T @ self.wanted, assume_a="pos", overwrite_a=True))
+
+
+def _product(left: csr_matrix, right: csc_matrix) -> Floats64:
+    """Return left times right, dense; a sparse product of all rows at once would take several times that."""
+    found = np.empty((left.shape[0], right.shape[1]))
+    for start in range(0, len(found), _BLOCK):
+        found[start : start + _BLOCK] = (left[start : start + _BLOCK] @ right).toarray()
+    return found

@@ -110,7 +110,7 @@ def cluster(
     else:
         labels.require_for(corpus.spec.tap(tap_name))
     if truth is not None:
-        trusting.require_column(corpus, truth)
+        trusting.known_labels(corpus, truth)  # refused before the fit, not after it
     axis = _axis(corpus, tap_name, labels, along, without, features)
     fitted, grouping, chosen, notes = fit(
         corpus, tap_name, chosen, None if axis is None else axis.weight, say
@@ -204,6 +204,8 @@ def predict(
     require_comparable(model.spec, corpus.spec, model.tap, names=("the model", name))
     if corpus.n_documents == 0:
         raise InputError(f"{name} ({corpus.path}) has no documents")
+    if truth is not None:
+        trusting.known_labels(corpus, truth)
     labels = labels if labels is not None else labels_for(corpus, model.tap)
     fitted = model.fitted
     placed = place(corpus, model.tap, fitted, say, noise=not model.params.get("assign_noise"))

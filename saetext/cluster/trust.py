@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from saetext.cluster.fitting import Fitted, Settings, nearest
 from saetext.errors import InputError
 from saetext.pairing import as_text, require_column
 from saetext.protocols import CorpusLike, Ints
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MOST = 10_000
 SEEDS = 3
@@ -56,6 +59,21 @@ def trust(
     return metrics, notes
 
 
+def known_labels(corpus: CorpusLike, column: str) -> pl.Series:
+    """Return a column of labels as text, null where there is none.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or fewer than two documents have a value.
+    """
+    require_column(corpus, column)
+    told = corpus.documents.select(as_text(corpus, column).alias("value")).collect()["value"]
+    if len(told) - told.null_count() < 2:
+        raise InputError(f"column {column!r} of {corpus.path} has no values to compare clusters with")
+    return told
+
+
 def against_truth(corpus: CorpusLike, cluster: NDArray[np.int32], column: str) -> dict[str, Any]:
     """Compare clusters with a column of labels.
 
@@ -74,11 +92,8 @@ def against_truth(corpus: CorpusLike, cluster: NDArray[np.int32], column: str) -
     """
     from sklearn import metrics
 
-    require_column(corpus, column)
-    told = corpus.documents.select(as_text(corpus, column).alias("value")).collect()["value"]
+    told = known_labels(corpus, column)
     known = told.is_not_null().to_numpy()
-    if known.sum() < 2:
-        raise InputError(f"column {column!r} of {corpus.path} has no values to compare clusters with")
     truth, mine = told.drop_nulls().to_numpy(), cluster[known]
     homogeneity, completeness, v = metrics.homogeneity_completeness_v_measure(truth, mine)
     return {
