@@ -61,23 +61,23 @@ class Methods:
 
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
-        index = searcher._vectors("dense")
+        index = searcher.resources.vectors("dense")
         self.vectors = np.stack([index.vector(row) for row in range(len(index))])
 
     def rank(self, text: str, weights: Mapping[str, float] | None = None) -> dict[str, NDArray[np.int64]]:
         """Return method to rows, best first."""
         from saetext.search.asking import NoFeatureError
         from saetext.search.fusing import fuse
-        from saetext.search.searcher import WEIGHTS
+        from saetext.search.paging import WEIGHTS
 
         searcher = self.searcher
         n = len(self.vectors)
         found: dict[str, NDArray[np.int64]] = {}
         with contextlib.suppress(NoFeatureError):
             found["features"] = ranking(searcher.scorer.score(searcher.explain(text)).score)
-        found["dense"] = ranking(self.vectors @ searcher._embedder.embed([text])[0])
-        known = searcher._words.known(text)
-        score = searcher._words.scores(known) if known else np.zeros(n)
+        found["dense"] = ranking(self.vectors @ searcher.resources.embedder.embed([text])[0])
+        known = searcher.resources.words.known(text)
+        score = searcher.resources.words.scores(known) if known else np.zeros(n)
         found["bm25"] = ranking(score)
         lists = dict(found)
         if known:
