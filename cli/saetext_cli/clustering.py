@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saetext.errors import InputError
+from saetext_cli.analysing import (
+    AsCsv,
+    AsJson,
+    Sample,
+    Where,
+    finish,
+    require_one_format,
+    selected,
+    write_table,
+)
 from saetext_cli.common import (
     Device,
     Dtype,
@@ -23,7 +33,6 @@ from saetext_cli.common import (
     given_options,
     note,
     require_new,
-    result,
     short_names,
     width,
 )
@@ -92,13 +101,8 @@ def cluster(
             "--predict", metavar="MODEL", help="Place the documents in clusters that an earlier run wrote."
         ),
     ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option("--where", metavar="EXPR", help="Only these documents, e.g. \"topic = 'travel'\"."),
-    ] = None,
-    sample: Annotated[
-        int | None, typer.Option("--sample", help="At most so many documents, drawn with --seed.", min=2)
-    ] = None,
+    where: Where = None,
+    sample: Sample = None,
     min_cluster_size: Annotated[
         int | None,
         typer.Option("--min-cluster-size", help="Fewest documents; suggested from their number.", min=2),
@@ -161,8 +165,8 @@ def cluster(
     tap: TapName = None,
     labels: LabelFile = None,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random.", min=0)] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
     parquet: Annotated[
         Path | None, typer.Option("--parquet", metavar="FILE", help="Write the table of clusters too.")
     ] = None,
@@ -183,8 +187,7 @@ def cluster(
     from saetext.known_labels import labels_for
     from saetext.report.cluster_text import render_clusters
 
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv")
+    require_one_format(as_json, as_csv)
     if predict is not None:
         given = given_options(context, [*FITTING, *(() if sample else ("seed",))])
         if given:
@@ -203,10 +206,7 @@ def cluster(
         corpus, device=device, dtype=dtype, text=text_column, id=id_column, prompt=prompt_column
     )
     path_of = opened.path
-    if where is not None:
-        opened = opened.select(where)
-        if not len(opened):
-            raise InputError(f"no document of {corpus} has {where}")
+    opened = selected(opened, where, corpus)
     if sample is not None and sample < len(opened):
         opened = opened.select(_drawn(len(opened), sample, seed))
     known = labels_for(opened, tap if known_model is None else known_model.tap, labels)
@@ -241,20 +241,15 @@ def cluster(
         note(client.ledger.describe())
     kept = save_clusters(_kept(found), opened.spec, output or default_path(path_of))
     note(f"wrote {kept}: documents.parquet has the cluster of each document")
-    if parquet is not None:
-        found.to_parquet(parquet)
-        note(f"wrote {parquet}")
+    write_table(found, parquet)
     if html is not None or png is not None:
         _write_map(found, opened, known, html, png, device, dtype)
-    if as_json or as_csv:
-        for line in found.notes:
-            note(f"note: {line}")
-    if as_json:
-        result(found.to_json())
-    elif as_csv:
-        result(found.to_csv())
-    else:
-        result(render_clusters(found, width(), colored(), top=top or None, encoding=encoding()))
+    finish(
+        found,
+        as_json,
+        as_csv,
+        lambda: render_clusters(found, width(), colored(), top=top or None, encoding=encoding()),
+    )
 
 
 def _kept(found: ClusterResult) -> ClusterResult:

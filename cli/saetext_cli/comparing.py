@@ -9,6 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saetext.errors import InputError
+from saetext_cli.analysing import (
+    AsCsv,
+    AsJson,
+    Group,
+    ReportFile,
+    Sample,
+    TableFile,
+    Where,
+    finish,
+    require_one_format,
+    selected,
+    write_report,
+    write_table,
+)
 from saetext_cli.common import (
     Device,
     Dtype,
@@ -21,7 +35,6 @@ from saetext_cli.common import (
     encoding,
     note,
     require_new,
-    result,
     short_names,
     telling,
     width,
@@ -29,7 +42,6 @@ from saetext_cli.common import (
 from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import counting_bar
-from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
     from saetext.diff import DiffResult, SetsResult
@@ -67,21 +79,13 @@ def diff(
             "--pair-on", metavar="COLUMN", help="Rows belong together on this column; '' never pairs."
         ),
     ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option("--group", metavar="COLUMN", help="Rows of one value are not independent (a user's)."),
-    ] = None,
+    group: Group = None,
     control: Annotated[
         list[str] | None,
         typer.Option("--control", metavar="COLUMN", help="Adjust for this column too; may be repeated."),
     ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option("--where", metavar="EXPR", help="Only these documents, e.g. \"topic = 'travel'\"."),
-    ] = None,
-    sample: Annotated[
-        int | None, typer.Option("--sample", help="At most so many documents, drawn with --seed.", min=2)
-    ] = None,
+    where: Where = None,
+    sample: Sample = None,
     top: Annotated[int, typer.Option("--top", help="Findings to show; 0 for all.", min=0)] = 20,
     min_support: Annotated[
         int | None,
@@ -94,9 +98,7 @@ def diff(
     plain: Annotated[
         bool, typer.Option("--plain/--no-plain", help="Compare plain words and format counts as well.")
     ] = True,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a report, one self-contained page.")
-    ] = None,
+    html: ReportFile = None,
     llm: Annotated[
         bool,
         typer.Option("--llm", help="Hypotheses in plain words, judged on unseen documents by --model."),
@@ -113,11 +115,9 @@ def diff(
     tap: TapName = None,
     labels: LabelFile = None,
     seed: Annotated[int, typer.Option("--seed", help="Of halves, samples and shuffles.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    parquet: Annotated[
-        Path | None, typer.Option("--parquet", metavar="FILE", help="Write the table too.")
-    ] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    parquet: TableFile = None,
     text_column: TextColumn = None,
     id_column: IdColumn = None,
     prompt_column: PromptColumn = None,
@@ -133,8 +133,7 @@ def diff(
     from saetext.known_labels import labels_for
     from saetext.report.diff_text import render_diff, render_sets
 
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv")
+    require_one_format(as_json, as_csv)
     if by is None and len(corpora) < 2:
         raise typer.BadParameter("expected two corpora or more, or one with --by")
     if by is not None and len(corpora) != 1:
@@ -148,10 +147,7 @@ def diff(
         require_new(path)
     columns = {"text": text_column, "id": id_column, "prompt": prompt_column}
     opened: list[Any] = [open_or_encode(path, device=device, dtype=dtype, **columns) for path in corpora]
-    if where is not None:
-        opened = [corpus.select(where) for corpus in opened]
-        if empty := [path for path, corpus in zip(corpora, opened, strict=True) if not len(corpus)]:
-            raise InputError(f"no document of {empty[0]} has {where}")
+    opened = [selected(corpus, where, path) for corpus, path in zip(opened, corpora, strict=True)]
     column, named = "", short_names(corpora)
     if by is not None:
         from saetext.diff.compare import split_by
@@ -177,22 +173,10 @@ def diff(
         _require_two(len(opened), null, llm)
         found = _several(opened, named, {**settings, "against": against})
     found = _with_origin(found, column, where)
-    if parquet is not None:
-        found.to_parquet(parquet)
-        note(f"wrote {parquet}")
-    if html is not None:
-        _write_page(found, opened, settings["labels"], html, device, dtype)
-    if as_json or as_csv:
-        for line in found.notes:
-            note(f"note: {line}")
-    if as_json:
-        result(found.to_json())
-    elif as_csv:
-        result(found.to_csv())
-    elif found.kind == "diff":
-        result(render_diff(found, width(), colored(), encoding=encoding()))
-    else:
-        result(render_sets(found, width(), colored(), encoding=encoding()))
+    write_table(found, parquet)
+    write_report(found, opened, settings["labels"], html, device, dtype, reads=found.kind == "diff")
+    render: Any = render_diff if found.kind == "diff" else render_sets
+    finish(found, as_json, as_csv, lambda: render(found, width(), colored(), encoding=encoding()))
 
 
 def _require_two(sets: int, null: int, llm: bool) -> None:
@@ -241,14 +225,3 @@ def _with_origin(found: Any, column: str, where: str | None) -> Any:
     if column:
         sources = tuple(dataclasses.replace(s, where=f"{column} = {s.name}") for s in sources)
     return dataclasses.replace(found, params={**found.params, **more}, sources=sources)
-
-
-def _write_page(found: Any, opened: list[Any], labels: Any, path: Path, device: str, dtype: str) -> None:
-    from saetext.report.pages import write_page
-
-    reader = None
-    if found.kind == "diff":
-        reader = reader_of(opened[0], device, dtype)
-    with counting_bar("reading the examples") as show:
-        write_page(found, path, opened, labels=labels, reader=reader, on_done=show)
-    note(f"wrote {path}")

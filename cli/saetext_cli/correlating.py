@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from saetext.errors import InputError
+from saetext_cli.analysing import (
+    AsCsv,
+    AsJson,
+    Group,
+    ReportFile,
+    Sample,
+    TableFile,
+    Where,
+    finish,
+    require_one_format,
+    selected,
+    write_report,
+    write_table,
+)
 from saetext_cli.common import (
     Device,
     Dtype,
@@ -20,18 +33,15 @@ from saetext_cli.common import (
     TextColumn,
     colored,
     encoding,
-    note,
     require_new,
-    result,
     short_names,
     width,
 )
 from saetext_cli.making import open_or_encode
-from saetext_cli.meters import counting_bar, stage_bar
-from saetext_cli.rereading import reader_of
+from saetext_cli.meters import stage_bar
 
 if TYPE_CHECKING:
-    from saetext.correlate import CorrelateResult
+    pass
 
 
 class Order(StrEnum):
@@ -81,17 +91,9 @@ def correlate(
         list[str] | None,
         typer.Option("--to", metavar='N|"TEXT"', help="Only pairs with this feature; may be repeated."),
     ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option("--group", metavar="COLUMN", help="Rows of one value are not independent (a user's)."),
-    ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option("--where", metavar="EXPR", help="Only these documents, e.g. \"topic = 'travel'\"."),
-    ] = None,
-    sample: Annotated[
-        int | None, typer.Option("--sample", help="At most so many documents, drawn with --seed.", min=2)
-    ] = None,
+    group: Group = None,
+    where: Where = None,
+    sample: Sample = None,
     top: Annotated[
         int, typer.Option("--top", help="Pairs to show of each kind; 0 for all that were looked at.", min=0)
     ] = 12,
@@ -126,20 +128,16 @@ def correlate(
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", help="Resamples for the intervals; 0 for none.", min=0)
     ] = 200,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write a report, one self-contained page.")
-    ] = None,
+    html: ReportFile = None,
     tap: TapName = None,
     across_tap: Annotated[
         str | None, typer.Option("--across-tap", help="Which SAE's features of the second; as --tap.")
     ] = None,
     labels: LabelFile = None,
     seed: Annotated[int, typer.Option("--seed", help="Of halves, samples and resamples.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    parquet: Annotated[
-        Path | None, typer.Option("--parquet", metavar="FILE", help="Write the table too.")
-    ] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    parquet: TableFile = None,
     text_column: TextColumn = None,
     id_column: IdColumn = None,
     prompt_column: PromptColumn = None,
@@ -157,8 +155,7 @@ def correlate(
     from saetext.known_labels import labels_for
     from saetext.report.correlate_text import render_correlate
 
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv")
+    require_one_format(as_json, as_csv)
     if across is not None and column is not None:
         raise typer.BadParameter("choose one of --across and --with")
     if pair_on is not None and across is None:
@@ -170,10 +167,7 @@ def correlate(
     second: Any = None
     if across is not None:
         second = open_or_encode(across, device=device, dtype=dtype, **columns)
-    if where is not None:
-        first = first.select(where)
-        if not len(first):
-            raise InputError(f"no document of {corpus} has {where}")
+    first = selected(first, where, corpus)
     known = labels_for(first, tap, labels)
     with stage_bar("reading") as show:
         found = compute(
@@ -202,20 +196,10 @@ def correlate(
         )
     if where is not None:
         found = dataclasses.replace(found, params={**found.params, "where": where})
-    if parquet is not None:
-        found.to_parquet(parquet)
-        note(f"wrote {parquet}")
-    if html is not None:
-        _write_page(found, [first] if second is None else [first, second], known, html, device, dtype)
-    if as_json or as_csv:
-        for line in found.notes:
-            note(f"note: {line}")
-    if as_json:
-        result(found.to_json())
-    elif as_csv:
-        result(found.to_csv())
-    else:
-        result(render_correlate(found, width(), colored(), encoding=encoding()))
+    write_table(found, parquet)
+    both = [first] if second is None else [first, second]
+    write_report(found, both, known, html, device, dtype, reads=True)
+    finish(found, as_json, as_csv, lambda: render_correlate(found, width(), colored(), encoding=encoding()))
 
 
 def _to(given: list[str] | None) -> str | list[int] | None:
@@ -226,14 +210,3 @@ def _to(given: list[str] | None) -> str | list[int] | None:
     if len(given) > 1:
         raise typer.BadParameter("--to takes feature numbers, or one description in words")
     return given[0]
-
-
-def _write_page(
-    found: CorrelateResult, opened: list[Any], labels: Any, path: Path, device: str, dtype: str
-) -> None:
-    from saetext.report.pages import write_page
-
-    reader = reader_of(opened[0], device, dtype)
-    with counting_bar("reading the examples") as show:
-        write_page(found, path, opened, labels=labels, reader=reader, on_done=show)
-    note(f"wrote {path}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from saetext_cli.analysing import AsCsv, AsJson, TableFile, Where, finish, require_one_format, write_table
 from saetext_cli.common import (
     Device,
     Dtype,
@@ -21,7 +22,6 @@ from saetext_cli.common import (
     megabytes,
     note,
     require_new,
-    result,
     waiting,
     width,
 )
@@ -97,10 +97,7 @@ def search(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the features that are searched by, with weights.")
     ] = False,
-    where: Annotated[
-        str | None,
-        typer.Option("--where", metavar="EXPR", help="Only these documents, e.g. \"topic = 'travel'\"."),
-    ] = None,
+    where: Where = None,
     group_by: Annotated[
         str | None,
         typer.Option("--group-by", metavar="COLUMN", help="Only the best document of each value."),
@@ -115,11 +112,9 @@ def search(
     tap: TapName = None,
     labels: LabelFile = None,
     seed: Annotated[int, typer.Option("--seed", help="With --like: of what they are told from.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    parquet: Annotated[
-        Path | None, typer.Option("--parquet", metavar="FILE", help="Write the table too.")
-    ] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    parquet: TableFile = None,
     text_column: TextColumn = None,
     id_column: IdColumn = None,
     prompt_column: PromptColumn = None,
@@ -131,8 +126,7 @@ def search(
     By a description in words, by features, by examples (--like), by likeness to one (--similar), or by a
     query that was saved. A data file given for a corpus is encoded first.
     """
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv")
+    require_one_format(as_json, as_csv)
     ways = {
         "words": words is not None, "--like": bool(like), "--similar": similar is not None,
         "--query": query_file is not None,
@@ -157,6 +151,7 @@ def search(
     columns = {"text": text_column, "id": id_column, "prompt": prompt_column}
     opened = open_or_encode(corpus, device=device, dtype=dtype, **columns)
     from saetext.known_labels import labels_for
+    from saetext.report.search_text import render_query, render_search
     from saetext.search import Searcher
 
     with waiting("searching"):
@@ -177,21 +172,14 @@ def search(
             asked = words if query_file is None else _saved(query_file, searcher)
             found = searcher.search(asked, mode=None if mode is None else mode.value, **by_hand, **page)
     _write(found, searcher, save_query, parquet)
-    if as_json or as_csv:
-        for line in found.notes:
-            note(f"note: {line}")
-        if explain and found.query is not None:
-            from saetext.report.search_text import render_query
-
-            note(render_query(found.query, width()).rstrip("\n"))
-    if as_json:
-        result(found.to_json())
-    elif as_csv:
-        result(found.to_csv())
-    else:
-        from saetext.report.search_text import render_search
-
-        result(render_search(found, width(), colored(), explain=explain, encoding=encoding()))
+    if (as_json or as_csv) and explain and found.query is not None:
+        note(render_query(found.query, width()).rstrip("\n"))
+    finish(
+        found,
+        as_json,
+        as_csv,
+        lambda: render_search(found, width(), colored(), explain=explain, encoding=encoding()),
+    )
 
 
 def index(
@@ -233,6 +221,4 @@ def _write(found: SearchResult, searcher: Searcher, save_query: Path | None, par
             raise InputError(f"a search by {found.params['mode']} has no features to save")
         write_text(save_query, found.query.to_json(searcher.corpus.spec.tap(searcher.tap)) + "\n")
         note(f"wrote {save_query}; search by it with --query {save_query}")
-    if parquet is not None:
-        found.to_parquet(parquet)
-        note(f"wrote {parquet}")
+    write_table(found, parquet)
