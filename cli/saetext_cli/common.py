@@ -79,8 +79,9 @@ LabelFile = Annotated[
 
 
 def given_options(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """Return those of a command's options that are on its command line, as they are spelt (``--top``)."""
-    spelt = {param.name: param.opts[0] for param in context.command.params}
+    """Return the options on a command line out of these, as they are spelt (``--a/--no-a``)."""
+    params = context.command.params
+    spelt = {param.name: "/".join([param.opts[0], *param.secondary_opts[:1]]) for param in params}
     return [
         spelt[name]
         for name in names
