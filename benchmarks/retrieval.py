@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from common import RESULTS, environment, save, say
 from numpy.typing import NDArray
-from retrieval_data import Property, pools, properties, relevant
+from retrieval_data import Property, mean_activations, pools, properties, relevant
 from retrieval_queries import POOLS
 
 if TYPE_CHECKING:
@@ -110,11 +110,13 @@ def by_description(
 
 
 def by_example(
-    wanted: list[Property], searchers: Mapping[str, tuple[pl.DataFrame, Searcher]], n: int
+    wanted: list[Property],
+    searchers: Mapping[str, tuple[pl.DataFrame, Searcher]],
+    prepared: Mapping[str, Mapping[str, Any]],
+    n: int,
 ) -> dict[str, dict[str, Floats]]:
     """As :func:`by_description`, for probes that learn from ``n`` examples; the examples are left out."""
     found: dict[str, dict[str, list[float]]] = {}
-    prepared = {pool: _others(table, searcher) for pool, (table, searcher) in searchers.items()}
     for at, each in enumerate(wanted):
         table, searcher = searchers[each.pool]
         truth = relevant(table, each.name)
@@ -142,11 +144,17 @@ def by_example(
     return {name: {m: np.array(v) for m, v in each.items()} for name, each in found.items()}
 
 
-def _others(table: pl.DataFrame, searcher: Searcher) -> dict[str, Any]:
+def representations(table: pl.DataFrame, searcher: Searcher, to: Path) -> dict[str, Any]:
+    """What the features' probe is compared with: sentence embeddings, the SAE's own layer, words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     tfidf = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    return {"dense": Methods(searcher).vectors, "tfidf": tfidf.fit_transform(table["text"].to_list())}
+    states = mean_activations(searcher.corpus, to)
+    return {
+        "dense": Methods(searcher).vectors,
+        "activations": (states - states.mean(0)) / np.maximum(states.std(0), 1e-6),
+        "tfidf": tfidf.fit_transform(table["text"].to_list()),
+    }
 
 
 def _probe(matrix: Any, like: NDArray[np.int64], rest: NDArray[np.int64]) -> Floats:
@@ -230,9 +238,10 @@ def main() -> None:
     wanted = [each for each in properties() if each.split == args.split and each.pool in args.pools]
     runs: dict[str, tuple[list[Property], dict[str, dict[str, Floats]]]] = {}
     if args.examples:
+        prepared = {pool: representations(*found, args.to) for pool, found in searchers.items()}
         for n in EXAMPLES:
             enough = [p for p in wanted if relevant(searchers[p.pool][0], p.name).sum() >= 2 * n]
-            runs[f"{n} examples, {args.split}"] = (enough, by_example(enough, searchers, n))
+            runs[f"{n} examples, {args.split}"] = (enough, by_example(enough, searchers, prepared, n))
     else:
         runs[f"descriptions, {args.split}"] = (wanted, by_description(wanted, searchers))
     for title, (of, found) in runs.items():

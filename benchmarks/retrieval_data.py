@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from saetext import Corpus
+
 SEED = 0
 
 
@@ -87,6 +89,39 @@ def pools(
             encode(table.select("id", "text"), corpus, reader=reader)
         ids = Corpus.open(corpus).ids.to_pylist()
         yield pool, table.filter(table["id"].is_in(ids)), corpus
+
+
+def mean_activations(corpus: Corpus, to: Path) -> NDArray[np.float32]:
+    """float32[n, width]: each document's mean over its counted tokens of the layer that the SAE reads.
+
+    Kept beside the corpus, since a pool takes minutes.
+    """
+    from saetext.documents import Document
+    from saetext.reader.batches import Batcher
+    from saetext.reader.reader import Reader, hidden_states
+    from saetext.reader.tokens import Prepared
+
+    path = to / f"{corpus.path.stem}.activations.npy"
+    if path.exists():
+        return np.asarray(np.load(path), np.float32)
+    reader = Reader.load()
+    hook = reader.spec.taps[0].hook
+    batcher = Batcher(reader.tokens, 4096)
+    texts = corpus.documents.select("text").collect()["text"].to_list()
+    found = np.zeros((len(texts), reader.model.widths[hook]), np.float32)
+    for start in range(0, len(texts), 256):
+        chunk = [Document(str(i), t, None, None, {}, i, "") for i, t in enumerate(texts[start : start + 256])]
+        prepared = reader.tokens.prepare(chunk, "assistant")
+        kept = [i for i, p in enumerate(prepared) if isinstance(p, Prepared)]
+        total = np.zeros((len(kept), found.shape[1]))
+        counted = np.zeros(len(kept))
+        readable = [p for p in prepared if isinstance(p, Prepared)]
+        for batch, states in hidden_states(reader.model, batcher, readable, lambda x: x[hook].cpu().numpy()):
+            np.add.at(total, batch.rows, states)
+            np.add.at(counted, batch.rows, 1)
+        found[start + np.array(kept, int)] = total / np.maximum(counted, 1)[:, None]
+    np.save(path, found.astype(np.float16))
+    return found
 
 
 def main() -> None:
