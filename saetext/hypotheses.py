@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from saetext.evidence import printable
 from saetext.labelling.by_llm import parse_answer
 from saetext.llm import Answer, ChatClient, Estimate, Prompt
+from saetext.prompt_text import document, one_line, quoted
 from saetext.stats import benjamini_hochberg, fisher_exact_p, mcnemar_exact_p, newcombe, newcombe_paired
 
 OnDone = Callable[[int, int], None]
@@ -28,7 +28,6 @@ LONGEST_TEXT = 200
 MOST_FINDINGS = 25  # in one prompt
 _MOST_SNIPPETS, _LONGEST_SNIPPET = 3, 200  # of each set; more would not fit small models' contexts
 _MOST_MEMBERS, _LONGEST_LABEL = 8, 100
-_BEGINNING, _END = 4_500, 1_500  # characters of a document that is too long for the judge
 _TOKENS_TO_PROPOSE = 1_500
 _TOKENS_TO_JUDGE = 10
 _FAILED = -1  # beside 0 and 1 in the table of judgements
@@ -58,7 +57,6 @@ _OF_SETS = re.compile(
     r"|\b[Tt]he\s+other\s+(?:set|dataset|pile|group|corpus|collection)\b"
 )
 # All that could close or fake a tag of the judge's prompt; other tags may be what the statement is about.
-_OWN_TAG = re.compile(r"<(?=[\s/\\]*(?:document|statement))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -153,10 +151,10 @@ def proposal_prompt(findings: Sequence[FindingText], most: int = 8) -> Prompt:
         more = "A" if finding.diff >= 0 else "B"
         shares = f'in_a="{finding.rate_a:.1%}" in_b="{finding.rate_b:.1%}"'
         lines.append(f'<finding number="{number}" more_in="{more}" {shares}>')
-        lines.append(f"<label>{_quoted(finding.label, _LONGEST_LABEL)}</label>")
-        lines += [f"<with>{_quoted(m, _LONGEST_LABEL)}</with>" for m in finding.members[:_MOST_MEMBERS]]
+        lines.append(f"<label>{quoted(finding.label, _LONGEST_LABEL)}</label>")
+        lines += [f"<with>{quoted(m, _LONGEST_LABEL)}</with>" for m in finding.members[:_MOST_MEMBERS]]
         for letter, snippets in (("A", finding.snippets_a), ("B", finding.snippets_b)):
-            shown = [_quoted(snippet, _LONGEST_SNIPPET) for snippet in snippets[:_MOST_SNIPPETS]]
+            shown = [quoted(snippet, _LONGEST_SNIPPET) for snippet in snippets[:_MOST_SNIPPETS]]
             lines += [f'<passage from="{letter}">{snippet}</passage>' for snippet in shown]
         lines.append("</finding>")
     lines.append(f"Propose at most {most} hypotheses.")
@@ -168,7 +166,7 @@ def judge_prompt(text: str, document: str) -> Prompt:
 
     Of a document of more than 6,000 characters the judge sees the first 4,500 and the last 1,500.
     """
-    return _judge_prompt(_quoted(text), _shown(document))
+    return _judge_prompt(quoted(text), _shown(document))
 
 
 def propose(
@@ -356,7 +354,7 @@ def _proposal(entry: Any, findings: Sequence[FindingText], names: tuple[str, str
     if not isinstance(entry, dict):
         return "not an object"
     text, more_in, numbers = (entry.get(key) for key in ("text", "more_in", "findings"))
-    text = _line(text) if isinstance(text, str) else ""
+    text = one_line(text) if isinstance(text, str) else ""
     if not text:
         return "it has no text"
     if len(text) > LONGEST_TEXT:
@@ -375,19 +373,19 @@ def _proposal(entry: Any, findings: Sequence[FindingText], names: tuple[str, str
 
 def _mentions(text: str, name: str) -> bool:
     """Return whether a set's name stands in a text; one of a letter or two could be a word of any text."""
-    name = _line(name)
+    name = one_line(name)
     return len(name) > 2 and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _judge_prompts(texts: Sequence[str], documents: Sequence[str]) -> list[Prompt]:
     """Return all prompts, those of one document next to each other: servers read a common beginning once."""
-    quoted = [_quoted(text) for text in texts]
-    return [_judge_prompt(text, shown) for shown in map(_shown, documents) for text in quoted]
+    statements = [quoted(text) for text in texts]
+    return [_judge_prompt(text, shown) for shown in map(_shown, documents) for text in statements]
 
 
-def _judge_prompt(quoted: str, shown: str) -> Prompt:
+def _judge_prompt(statement: str, shown: str) -> Prompt:
     # the statement last: also so that a document does not have the last word
-    return Prompt(f"<document>\n{shown}\n</document>\n<statement>{quoted}</statement>", _JUDGING)
+    return Prompt(f"<document>\n{shown}\n</document>\n<statement>{statement}</statement>", _JUDGING)
 
 
 def _judgement(answer: Answer) -> int:
@@ -396,19 +394,5 @@ def _judgement(answer: Answer) -> int:
     return int(holds) if isinstance(holds, bool) else _FAILED
 
 
-def _shown(document: str) -> str:
-    """Return what the judge sees of a document, with its lines, and unable to close its own tag."""
-    left_out = len(document) - _BEGINNING - _END
-    if left_out > 0:
-        gap = f"\n[… {left_out:,} characters left out …]\n"
-        document = f"{document[:_BEGINNING]}{gap}{document[-_END:]}"
-    return _OWN_TAG.sub("‹", printable(document, newlines=True))
-
-
-def _quoted(text: str, longest: int | None = None) -> str:
-    # a label, passage or statement cannot close its own tag
-    return _line(text)[:longest].replace("<", "‹").replace(">", "›")
-
-
-def _line(text: str) -> str:
-    return " ".join(printable(text).split())
+def _shown(text: str) -> str:
+    return document(text, "document", "statement")

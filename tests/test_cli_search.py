@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from chat_server import chat_server
 from test_cli import corpora, place, saetext
 
 from saetext import embed
@@ -141,3 +142,22 @@ def test_bad_input_is_told_in_one_line(options: list[str], message: str) -> None
 )
 def test_usage(options: list[str]) -> None:
     assert saetext(*SEARCH, *options).code == 2
+
+
+def test_a_language_models_second_opinion() -> None:
+    def behave(user: str, number: int) -> str:
+        return '{"grades": {"1": 3}}' if "<feature " in user else '{"grade": 2}'
+
+    with chat_server(behave) as server:
+        asked = [*SEARCH, word(), "--lexical", "--base-url", server.url, "--model", "tiny"]
+        shown = saetext(*asked, "--rerank", "3", "--rerank-features", "--top", "4")
+        assert shown.code == 0, shown.err
+        assert "4 answers from the endpoint" in shown.err
+        assert shown.out.count("grade 2") == 3
+        assert "the order of tiny's grades" in " ".join(shown.out.split())
+        found = json.loads(saetext(*asked, "--rerank", "3", "--json").out)
+        assert [row["grade"] for row in found["rows"][:3]] == [2, 2, 2]
+        assert len(server.requests) == 4  # from the cache
+    assert "need" in saetext(*SEARCH, word(), "--rerank", "3").error
+    refused = saetext(*SEARCH, "--similar", "0", "--rerank", "3")
+    assert refused.code == 2 and "go with a search in words" in " ".join(refused.err.split())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from saetext.errors import InputError
 from saetext_cli.analysing import AsCsv, AsJson, TableFile, Where, finish, require_one_format, write_table
 from saetext_cli.common import (
     Device,
@@ -22,9 +23,10 @@ from saetext_cli.common import (
     megabytes,
     note,
     require_new,
-    waiting,
+    telling,
     width,
 )
+from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import stage_bar
 
@@ -49,6 +51,7 @@ def register(app: typer.Typer) -> None:
         epilog='Examples: saetext search answers.corpus "the writer hedges" --explain; '
         'saetext search answers.corpus "an apology NOT formal" --where "n_tokens > 50"; '
         "saetext search answers.corpus --features 12:1.5,-88; "
+        'saetext search answers.corpus "hedging" --rerank 30 --base-url URL --model NAME; '
         "saetext search answers.corpus --like cooking-01-gentle --like travel-02-gentle "
         "--like work-03-gentle --save-query gentle.json; "
         "saetext search answers.corpus --query gentle.json --json",
@@ -106,6 +109,21 @@ def search(
     offset: Annotated[
         int, typer.Option("--offset", help="Documents to pass over: the next page.", min=0)
     ] = 0,
+    rerank: Annotated[
+        int,
+        typer.Option(
+            "--rerank", metavar="N", help="The first N are graded by the language model --model.", min=0
+        ),
+    ] = 0,
+    rerank_features: Annotated[
+        bool, typer.Option("--rerank-features", help="--model says which features fit the words.")
+    ] = False,
+    base_url: BaseUrl = None,
+    model: ModelName = None,
+    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
+    concurrency: Concurrency = 8,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     lexical: Annotated[
         bool, typer.Option("--lexical", help="Search labels by their words, not by meaning.")
     ] = False,
@@ -146,15 +164,21 @@ def search(
         raise typer.BadParameter("--mode projected goes with --similar")
     if save_query is not None and similar is not None:
         raise typer.BadParameter("--similar has no query to save")
+    second = (rerank > 0) or rerank_features
+    if second and (like or similar is not None):
+        raise typer.BadParameter("--rerank and --rerank-features go with a search in words")
+    client = client_for(base_url, model, api_key_env, concurrency, price_in, price_out)
+    if second and client is None:
+        raise InputError("a language model's opinion needs an endpoint: give --base-url and --model")
     for path in (parquet, save_query):
         require_new(path)
     columns = {"text": text_column, "id": id_column, "prompt": prompt_column}
     opened = open_or_encode(corpus, device=device, dtype=dtype, **columns)
     from saetext.known_labels import labels_for
     from saetext.report.search_text import render_query, render_search
-    from saetext.search import Searcher
+    from saetext.search import Searcher, SecondOpinion
 
-    with waiting("searching"):
+    with telling("searching") as say:
         searcher = Searcher(
             opened,
             tap=tap,
@@ -170,7 +194,19 @@ def search(
             found = searcher.like(like, unlike or [], seed=seed, **by_hand, **page)
         else:
             asked = words if query_file is None else _saved(query_file, searcher)
-            found = searcher.search(asked, mode=None if mode is None else mode.value, **by_hand, **page)
+            opinion = None
+            if second and client is not None:
+                opinion = SecondOpinion(
+                    client,
+                    weigh=rerank_features,
+                    grade=rerank,
+                    on_done=lambda done, of: say(f"asking {client.model}, {done} of {of}"),
+                )
+            found = searcher.search(
+                asked, mode=None if mode is None else mode.value, second=opinion, **by_hand, **page
+            )
+    if second and client is not None:
+        note(client.ledger.describe())
     _write(found, searcher, save_query, parquet)
     if (as_json or as_csv) and explain and found.query is not None:
         note(render_query(found.query, width()).rstrip("\n"))
@@ -214,7 +250,6 @@ def _saved(path: Path, searcher: Searcher) -> Any:
 
 def _write(found: SearchResult, searcher: Searcher, save_query: Path | None, parquet: Path | None) -> None:
     if save_query is not None:
-        from saetext.errors import InputError
         from saetext.report.tables import write_text
 
         if found.query is None:

@@ -14,6 +14,7 @@ from saetext.evidence import printable
 from saetext.labelling.by_llm import parse_answer
 from saetext.labels import FeatureLabels
 from saetext.llm import Prompt
+from saetext.prompt_text import quoted
 
 if TYPE_CHECKING:
     from saetext.llm import ChatClient
@@ -45,10 +46,10 @@ def names_prompt(
         lines.append(f'<group number="{number}">')
         for t in one.telling[:_FEATURES]:
             shares = f'inside="{t.inside:.0%}" outside="{t.outside:.0%}"'
-            lines.append(f"<feature {shares}>{_quoted(labels.label(t.feature), _LONGEST)}</feature>")
+            lines.append(f"<feature {shares}>{quoted(labels.label(t.feature), _LONGEST)}</feature>")
         if words[number - 1]:
-            lines.append(f"<words>{_quoted(', '.join(words[number - 1][:_WORDS]), 200)}</words>")
-        lines += [f"<text>{_quoted(text, 200)}</text>" for text in beginnings[number - 1][:_EXAMPLES]]
+            lines.append(f"<words>{quoted(', '.join(words[number - 1][:_WORDS]), 200)}</words>")
+        lines += [f"<text>{quoted(text, 200)}</text>" for text in beginnings[number - 1][:_EXAMPLES]]
         lines.append("</group>")
     return Prompt("\n".join(lines), _ASKING)
 
@@ -92,8 +93,3 @@ def ask_names(
         asking.forget(prompt)
     notes = [f"{kept:,} clusters keep a name made of labels: the language model gave none of their own"]
     return found, notes if kept else []
-
-
-def _quoted(text: str, longest: int) -> str:
-    line = printable(text).strip()[:longest]
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

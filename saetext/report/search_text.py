@@ -127,6 +127,8 @@ def _print_row(console: Console, row: Mapping[str, Any], line: Line | None, mode
     if mode == "hybrid":
         told = [name for name in ("features", "projected", "dense", "bm25") if row[f"part_{name}"]]
         head.append(f"  {' + '.join(told)}", "dim")
+    if row["grade"] is not None:
+        head.append(f"  grade {row['grade']:.0f}", "dim")
     if row["group_size"] is not None and row["group"] is not None:
         head.append(f"  {printable(row['group'])}, {many(row['group_size'], 'document')}", "dim")
     head.truncate(console.width, overflow="ellipsis")

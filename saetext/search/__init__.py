@@ -8,7 +8,7 @@ from saetext.search.asking import NoFeatureError, Settings
 from saetext.search.indexing import build_index
 from saetext.search.query import Clause, FeatureQuery, Term
 from saetext.search.result import SearchResult
-from saetext.search.searcher import Searcher, search
+from saetext.search.searcher import Searcher, SecondOpinion, search
 
 __all__ = [
     "Clause",
@@ -16,6 +16,7 @@ __all__ = [
     "NoFeatureError",
     "SearchResult",
     "Searcher",
+    "SecondOpinion",
     "Settings",
     "Term",
     "build_index",

@@ -29,6 +29,7 @@ class SearchResult(Result):
     - ``score_features``, ``score_dense``, ``score_bm25``, ``score_projected``: by each ranking, null where it
       was not used or does not have the document; ``part_features``, ... what each gave to the score of a
       hybrid search, which they add up to;
+    - ``grade``, 0 to 3, by a language model where one was asked and gave one;
     - ``group`` and ``group_size`` (answers of that group), where documents were grouped.
 
     Attributes
@@ -63,6 +64,7 @@ def schema() -> dict[str, Any]:
         "features": pl.List(pl.Struct(feature)),
         **{f"score_{name}": pl.Float64 for name in rankings},
         **{f"part_{name}": pl.Float64 for name in rankings},
+        "grade": pl.Float64,
         "group": pl.String,
         "group_size": pl.Int64,
     }

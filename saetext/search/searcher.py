@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,9 @@ from saetext.labels import FeatureLabels
 from saetext.pairing import as_text, require_column
 from saetext.result import Source
 from saetext.search.asking import NoFeatureError, Settings, clause_of
+from saetext.search.by_llm import reranked, wanted_of, weighed
 from saetext.search.indexing import read_scales, scales_part
-from saetext.search.paging import Because, Pages, Ranking, order, require_page
+from saetext.search.paging import Because, Order, Pages, Ranking, order, require_page
 from saetext.search.probe import Examples, learn
 from saetext.search.query import (
     FeatureQuery,
@@ -39,6 +40,7 @@ from saetext.search.stored import Entries
 from saetext.search.vectors import VectorIndex
 
 if TYPE_CHECKING:
+    from saetext.llm import ChatClient
     from saetext.reader.reader import Reader
 
 DEPTH = 1000  # documents of each ranking that are fused
@@ -56,6 +58,37 @@ class _Page:
 
     def __post_init__(self) -> None:
         require_page(self.top, self.offset)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SecondOpinion:
+    """A language model that looks over a search by description.
+
+    Attributes
+    ----------
+    client : ChatClient
+        Who is asked.
+    weigh : bool
+        Whether it grades the features, in one request for each question.
+    grade : int
+        How many of the first documents it grades, in one request each; 0 for none.
+    on_done : callable, optional
+        Called with the documents graded and to grade.
+    """
+
+    client: ChatClient
+    weigh: bool = False
+    grade: int = 0
+    on_done: Callable[[int, int], None] | None = None
+
+    def params(self) -> dict[str, Any]:
+        """Return what a result says of it."""
+        return {"llm": self.client.model, "weigh": self.weigh, "grade": self.grade}
+
+
+class _Asking(NamedTuple):
+    second: SecondOpinion
+    wanted: str
 
 
 class Searcher:
@@ -123,6 +156,7 @@ class Searcher:
         group_by: str | None = None,
         settings: Settings | None = None,
         depth: int = DEPTH,
+        second: SecondOpinion | None = None,
     ) -> SearchResult:
         """Find documents by a description, by features, or by a query that was made or saved earlier.
 
@@ -146,11 +180,16 @@ class Searcher:
             How words become features.
         depth : int
             Documents of each ranking that a hybrid search fuses.
+        second : SecondOpinion, optional
+            A language model that weighs the features or grades the first documents.
 
         Raises
         ------
         InputError
-            If nothing is asked for, no feature answers, or the mode's index is missing or stale.
+            If nothing is asked for, no feature answers, the mode's index is missing or stale, or documents
+            without stored texts should be graded.
+        EndpointError
+            If the language model cannot be asked.
         """
         page = _Page(where, top, offset, group_by)
         texts = split_clauses(query) if isinstance(query, str) else []
@@ -164,9 +203,13 @@ class Searcher:
                 if mode == "features":
                     raise InputError(f"{error}; {self.resources.other_ways()}") from error
                 notes = (*notes, f"{error}: documents were ranked by meaning and by words alone")
+            if asked is not None and second is not None and second.weigh:
+                asked, told = weighed(asked, second.client)
+                notes = (*notes, *told)
         live = self._mask(where)
         rankings: dict[str, Ranking] = {}
-        deep = max(depth, top + offset) if mode == "hybrid" or group_by else top + offset
+        graded = 0 if second is None else second.grade
+        deep = max(top + offset, graded, depth if mode == "hybrid" else 0)
         if group_by is not None:
             deep = self.whole.n_documents
         scored = None
@@ -195,8 +238,10 @@ class Searcher:
             "without": list(without),
         }
         because = Because(asked if scored is not None else None, scored, known)
-        told = (*self.resources.label_notes(asked), *notes)
-        return self._result(rankings, mode, params, page, because, told)
+        params |= {} if second is None else second.params()
+        opinion = None if second is None or not graded else _Asking(second, wanted_of(_texts(texts, asked)))
+        notes = (*self.resources.label_notes(asked), *notes)
+        return self._result(rankings, mode, params, page, because, notes, opinion)
 
     def like(
         self,
@@ -427,9 +472,13 @@ class Searcher:
         page: _Page,
         because: Because,
         notes: tuple[str, ...] = (),
+        asking: _Asking | None = None,
     ) -> SearchResult:
         values = None if page.group_by is None else self._values(page.group_by)
         ordered = order(rankings, mode, values)
+        if asking is not None:
+            ordered, told = self._graded(ordered, asking)
+            notes = (*notes, *told)
         table, lines = self._pages.page(ordered, page.top, page.offset, because)
         if self.corpus.selection is not None:
             for each in table:
@@ -450,6 +499,13 @@ class Searcher:
             "search", table_of(table), full, metrics, notes, (source,), query=query, lines=tuple(lines)
         )
 
+    def _graded(self, ordered: Order, asking: _Asking) -> tuple[Order, list[str]]:
+        if not self.whole.stores_text:
+            raise InputError(f"{self.whole.path} stores no texts that a language model could grade")
+        n = asking.second.grade
+        texts = [self.whole.document(int(ordered.rows[at]))["text"] or "" for at in ordered.places[:n]]
+        return reranked(ordered, asking.wanted, texts, asking.second.client, asking.second.on_done)
+
 
 def search(
     corpus: Corpus | str | Path, query: str | FeatureQuery | None = None, **options: Any
@@ -464,3 +520,14 @@ def search(
         if name in options
     }
     return Searcher(corpus, **opening).search(query, **options)
+
+
+def _texts(texts: Sequence[tuple[str, bool]], query: FeatureQuery | None) -> list[tuple[str, bool]]:
+    """Return the questions in words: those asked, and those of a query that was made earlier."""
+    found = list(texts)
+    for clause in () if query is None else query.clauses:
+        if clause.text and (clause.text, clause.negated) not in found:
+            found.append((clause.text, clause.negated))
+    if not any(not negated for _, negated in found):
+        raise InputError("documents can be graded for a search in words only")
+    return found
