@@ -5,7 +5,9 @@
 The corpus is synthetic (``synthetic.py``) and made once, 5 GB at a million documents. Measured on one thread,
 in a process of its own: opening, feature queries of 10 and of 100 random features and of the 100 commonest,
 with their ten documents read; the memory of the process; and whether the best hundred are those that scipy's
-product of the whole matrix finds. Not for: what is found (benchmarks/retrieval.py).
+product of the whole matrix finds. Beside it, each in a process of its own (``search_peers.py``): bm25s, FAISS
+flat, the graph of vectors that ``saetext index`` builds, and embedding the query. Not for: what is found
+(benchmarks/retrieval.py).
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ from typing import Any
 
 import numpy as np
 from common import RESULTS, environment, save, say
+from search_peers import PEERS
 from synthetic import frequencies, synthetic_corpus
 
 FEATURES, ACTIVE = 16_384, 150
 QUERIES = 200
+GRAPH = 200_000  # vectors of the HNSW graph: building one takes minutes
 
 
 def make(path: Path, n: int) -> None:
@@ -157,6 +161,14 @@ def main() -> None:
     done = subprocess.run(command, env={**os.environ, **one}, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     found["brute_force"] = equals_brute_force(args.corpus)
+    for peer in PEERS:
+        n = min(found["documents"], GRAPH) if peer == "hnsw" else found["documents"]
+        command = [sys.executable, str(Path(__file__).with_name("search_peers.py")), peer]
+        told = subprocess.run(
+            [*command, "--documents", str(n)], env={**os.environ, **one}, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        found[peer] = json.loads(told.stdout.splitlines()[-1])
     for name, value in found.items():
         say(name, [[json.dumps(value)]])
     save(args.save, f"{found['documents']:,} documents", {"environment": environment(), **found})

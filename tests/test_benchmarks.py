@@ -137,3 +137,78 @@ def test_flips_run(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert saved["all float32, batches of 512 tokens"]["jaccard_distance"] < 0.01
     assert 0 < saved["model bfloat16, SAE bfloat16"]["jaccard_distance"] < 0.2
     assert "presences" in capsys.readouterr().out
+
+
+# ---- search and retrieval ----------------------------------------------------------------------------
+
+
+def test_measures_of_a_ranking_counted_by_hand(load: Any) -> None:
+    measures = load("retrieval").measures
+    truth = np.zeros(60, bool)
+    truth[[4, 7, 30]] = True
+    order = np.array([4, 0, 7, *[i for i in range(60) if i not in (0, 4, 7)]])
+    place = int(np.flatnonzero(order == 30)[0]) + 1
+    found = measures(order, truth)
+    assert found["map"] == pytest.approx((1 / 1 + 2 / 3 + 3 / place) / 3)
+    assert found["p10"] == pytest.approx(2 / 10) and found["p50"] == pytest.approx(3 / 50)
+    gain = lambda rank: 1 / np.log2(rank + 1)  # noqa: E731
+    assert found["ndcg10"] == pytest.approx((gain(1) + gain(3)) / (gain(1) + gain(2) + gain(3)))
+
+
+def test_properties_are_split_once_and_for_all(load: Any) -> None:
+    known = load("retrieval_data").properties()
+    assert known == load("retrieval_data").properties()
+    assert len({(p.pool, p.name) for p in known}) == len(known)
+    dev = sum(p.split == "dev" for p in known)
+    assert abs(2 * dev - len(known)) <= 2
+    assert all(len(set(p.phrasings)) == 3 for p in known)
+
+
+def test_activations_are_the_mean_over_counted_tokens(load: Any, tmp_path: Path) -> None:
+    """Against the activations that an SAE would be trained on, one text at a time."""
+    from saetext import Reader, encode
+    from saetext.activations import collect_activations
+    from saetext.corpus import Corpus
+    from saetext.documents import Document
+
+    texts = ["Sorry to hear that!", "Perhaps you could try restarting it, twice?", "No."]
+    reader = Reader.load(device="cpu")
+    path = tmp_path / "a.corpus"
+    encode([{"id": str(i), "text": t} for i, t in enumerate(texts)], path, reader=reader)
+    found = load("retrieval_data").mean_activations(Corpus.open(path), tmp_path)
+    again = load("retrieval_data").mean_activations(Corpus.open(path), tmp_path)
+    np.testing.assert_allclose(again, found, atol=1e-2)  # kept in half precision
+    hook = reader.spec.taps[0].hook
+    for at, (text, mine) in enumerate(zip(texts, found, strict=True)):
+        document = Document(str(at), text, None, None, {}, at, "")
+        file = tmp_path / f"{at}.bin"
+        states = collect_activations(reader.model, reader.tokens, hook, [document], file, max_tokens=99)
+        np.testing.assert_allclose(mine, states.astype(np.float64).mean(0), atol=1e-2)
+        assert mine.std() > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("peer", ["bm25s", "faiss flat", "hnsw"])
+def test_peers_of_a_search_run(load: Any, peer: str) -> None:
+    found = load("search_peers").PEERS[peer](3000)
+    assert found["query_ms"]["p50"] > 0
+    if peer == "hnsw":
+        assert found["recall_at_10"] == 1  # so few are compared exactly
+
+
+@pytest.mark.slow
+def test_search_finds_what_brute_force_finds(load: Any, tmp_path: Path) -> None:
+    module = load("search")
+    module.make(tmp_path / "s.corpus", 2000)
+    assert module.equals_brute_force(tmp_path / "s.corpus") == {"queries": 5, "equal": 5}
+    module.QUERIES = 2
+    found = module.measure(tmp_path / "s.corpus")
+    assert found["documents"] == 2000 and found["10 features"]["search_ms"]["p50"] > 0
+
+
+# ---- clusters ----------------------------------------------------------------------------------------
+
+
+def test_labels_are_scored_with_noise_as_a_class(load: Any) -> None:
+    found = load("cluster")._scored(list("aabbcc"), [0, 0, 1, 1, -1, -1])
+    assert found == {"ari": 1.0, "nmi": pytest.approx(1.0), "clusters": 2, "noise": pytest.approx(1 / 3)}
