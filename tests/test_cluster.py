@@ -525,8 +525,8 @@ def test_an_empty_column_of_labels_is_refused_before_the_fit(
 def test_an_unknown_parameter_is_a_mistake_of_the_program() -> None:
     with pytest.raises(TypeError, match="unknown parameters: min_size"):
         cluster(planted(20), min_size=3)
-    with pytest.raises(InputError, match="dims must be at least 1"):
-        Settings(dims=0)
+    with pytest.raises(InputError, match="dims must be at least 2"):
+        Settings(dims=1)
 
 
 def test_one_giant_cluster_and_noise_are_noted() -> None:

@@ -125,7 +125,7 @@ def cluster(
             "--meaning/--no-meaning", help="Learn from a sample of texts what features mean together."
         ),
     ] = True,
-    dims: Annotated[int, typer.Option("--dims", help="Dimensions of the SVD.", min=1)] = 100,
+    dims: Annotated[int, typer.Option("--dims", help="Dimensions of the SVD.", min=2)] = 100,
     neighbours: Annotated[
         int, typer.Option("--neighbours", help="Of each document in the graph.", min=2)
     ] = 15,

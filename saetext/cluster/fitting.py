@@ -95,7 +95,7 @@ class Settings:
         if self.method not in density.METHODS:
             raise InputError(f"unknown method {self.method!r}; choose one of {', '.join(density.METHODS)}")
         least = {
-            "dims": 1, "neighbours": 2, "components": 2, "min_samples": 1, "min_documents": 1, "fit_on": 20,
+            "dims": 2, "neighbours": 2, "components": 2, "min_samples": 1, "min_documents": 1, "fit_on": 20,
             "seed": 0,
         }  # fmt: skip
         for name, value in least.items():
