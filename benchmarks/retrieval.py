@@ -165,7 +165,7 @@ def _probe(matrix: Any, like: NDArray[np.int64], rest: NDArray[np.int64]) -> Flo
     target = np.arange(len(rows)) < len(like)
     model = LogisticRegressionCV(
         Cs=[0.01, 0.1, 1.0, 10.0, 100.0], cv=min(5, len(like)), scoring="roc_auc", class_weight="balanced",
-        solver="liblinear", random_state=0, l1_ratios=(0.0,), use_legacy_attributes=False,
+        max_iter=1000, random_state=0, l1_ratios=(0.0,), use_legacy_attributes=False,
     )  # fmt: skip
     fitted: LogisticRegression = model.fit(matrix[rows], target)
     found: Floats = np.asarray(fitted.decision_function(matrix), float)
