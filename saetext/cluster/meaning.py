@@ -82,7 +82,7 @@ def fit_meaning(rows: csr_matrix, vectors: Floats32, seed: int) -> Meaning | Non
     some = _Ridge.of(rows[used[:CHOOSING]], vectors[used[:CHOOSING]])
     solved = [(explained_by(some, some.solve(penalty)), penalty) for penalty in PENALTIES]
     ridge = some if len(used) <= CHOOSING else _Ridge.of(rows[used], vectors[used])
-    directions = ridge.solve(max(solved)[1])
+    directions = ridge.solve(max(solved)[1], last=True)
     explained = explained_by(ridge, directions)
     if explained < LEAST:
         return None
@@ -190,11 +190,11 @@ class _Ridge:
             gram -= m * np.outer(middle, middle)
         return cls(rows, wanted - mean, mean, middle, gram, dual)
 
-    def solve(self, penalty: float) -> Floats64:
-        """Return float64[F, w]: what each feature adds."""
+    def solve(self, penalty: float, *, last: bool = False) -> Floats64:
+        """Return float64[F, w]: what each feature adds; the ``last`` time the gram, a gigabyte, is lost."""
         from scipy.linalg import solve
 
-        gram = self.gram.copy()
+        gram = self.gram if last else self.gram.copy()
         gram[np.diag_indices(len(gram))] += penalty
         if self.dual:
             each = solve(gram, self.wanted, assume_a="pos", overwrite_a=True)
