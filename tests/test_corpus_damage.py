@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -16,7 +19,8 @@ from saetext.corpus import files as corpus_files
 from saetext.corpus import shard as shard_files
 from saetext.corpus.manifest import upgrade
 from saetext.errors import CorpusError, ShardCorruptError
-from tests.corpus_factory import make_corpus
+from saetext.rows import ENTRY_COLUMNS
+from tests.corpus_factory import make_big_corpus, make_corpus
 
 
 @pytest.fixture(autouse=True)
@@ -123,12 +127,42 @@ def test_only_so_many_files_stay_mapped(uninterrupted, monkeypatch):
     )
     for row in (0, 0, 0):
         corpus.document(row)
-    assert len(corpus._opened._batches) == 2
+    assert len(corpus._opened._files) == 2
     before = len(maps)
     assert before == 3 * (1 + 2)  # documents and two taps, three files for two places
     corpus.select([0]).n_tokens
     corpus.n_tokens
-    assert len(corpus._opened._batches) == 2
+    assert len(corpus._opened._files) == 2
+
+
+def resident(path: Path) -> int:
+    """KB of a file's mappings that are in this process's memory."""
+    found, here = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            here = line.endswith(str(path))
+        elif here and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_pages_that_were_read_are_given_back(tmp_path):
+    corpus = make_big_corpus(tmp_path / "big.corpus", 4000)
+    view = corpus.select(range(1, 4000))
+    matrix = corpus.csr()
+    name = "features/main/part-00000.arrow"
+    before = [corpus.document(row) for row in (5, 2000)]
+    assert resident(corpus.path / name) > 0
+    view.give_back_pages()
+    assert resident(corpus.path / name) == 0
+    after = [view.document(row - 1) for row in (5, 2000)]
+    for old, new in zip(before, after, strict=True):  # what was read before is still there, too
+        for column in ENTRY_COLUMNS:
+            np.testing.assert_array_equal(
+                getattr(old["entries"]["main"], column), getattr(new["entries"]["main"], column)
+            )
+    assert matrix.sum() > 0
 
 
 def test_documents_from_many_threads(uninterrupted):

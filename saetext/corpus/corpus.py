@@ -299,6 +299,10 @@ class Corpus:
             entries={tap: shards.pooled_row(self._features(entry, tap), local) for tap in self.taps},
         )
 
+    def give_back_pages(self) -> None:
+        """Take pages of files that were read out of this process's memory; see :class:`Opened`."""
+        self._opened.give_back()
+
     def select(self, which: str | pl.Expr | Sequence[bool] | Sequence[int] | NDArray[Any]) -> Corpus:
         """Return a view of some documents: the same files, other rows.
 

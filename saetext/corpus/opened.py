@@ -6,6 +6,7 @@ corpus is mapped, and its checksum computed, again. Not for: what a shard contai
 
 from __future__ import annotations
 
+import mmap
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from threading import Lock
 import pyarrow as pa
 
 from saetext.corpus.files import FileStamp, require_size
+from saetext.corpus.shard import Mapped
 
 _MOST = 512  # files: a mapping costs address space, and keeps a deleted file on the disk
 
@@ -22,11 +24,12 @@ class Opened:
     """Record batches by file; shared by a corpus and its views, and safe from several threads."""
 
     def __init__(self) -> None:
-        self._batches: OrderedDict[Path, tuple[tuple[int, ...], pa.RecordBatch]] = OrderedDict()
+        self._files: OrderedDict[Path, tuple[tuple[int, ...], Mapped]] = OrderedDict()
+        self._used: dict[Path, mmap.mmap] = {}  # since pages were given back
         self._lock = Lock()
 
     def batch(
-        self, path: Path, stamp: FileStamp, load: Callable[[], pa.RecordBatch], *, again: bool = False
+        self, path: Path, stamp: FileStamp, load: Callable[[], Mapped], *, again: bool = False
     ) -> pa.RecordBatch:
         """Return the batch of a file; ``load`` checks and maps it if it is new here or ``again`` is set.
 
@@ -38,14 +41,30 @@ class Opened:
         found = require_size(path, stamp)
         key = (found.st_dev, found.st_ino, found.st_mtime_ns)
         with self._lock:
-            known = self._batches.get(path)
+            known = self._files.get(path)
             if known is not None and known[0] == key and not again:
-                self._batches.move_to_end(path)
-                return known[1]
+                self._files.move_to_end(path)
+                self._used[path] = known[1].pages
+                return known[1].batch
         made = load()
         with self._lock:
-            self._batches[path] = (key, made)
-            self._batches.move_to_end(path)
-            while len(self._batches) > _MOST:
-                self._batches.popitem(last=False)
-        return made
+            self._files[path] = (key, made)
+            self._files.move_to_end(path)
+            self._used[path] = made.pages
+            while len(self._files) > _MOST:
+                gone, _ = self._files.popitem(last=False)
+                self._used.pop(gone, None)
+        return made.batch
+
+    def give_back(self) -> None:
+        """Let the kernel take the pages of files used since the last time out of this process's memory.
+
+        They stay in its cache of files, and what is looked at again is simply there again. A read of one
+        document maps the pages around it as well, so that many reads would seem to fill the memory.
+        """
+        with self._lock:
+            used, self._used = list(self._used.values()), {}
+        advise = getattr(mmap, "MADV_DONTNEED", None)  # not on Windows
+        if advise is not None:
+            for pages in used:
+                pages.madvise(advise)

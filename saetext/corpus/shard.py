@@ -6,9 +6,10 @@ shards there are (manifest.py, journal.py).
 
 from __future__ import annotations
 
+import mmap
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -92,7 +93,14 @@ def features_batch(rows: PooledRows, tap: TapSpec) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=FEATURES_SCHEMA)
 
 
-def map_docs(path: Path, stamp: FileStamp, rows: int, *, again: bool = False) -> pa.RecordBatch:
+class Mapped(NamedTuple):
+    """A file's record batch, and the mapping that its buffers are in."""
+
+    batch: pa.RecordBatch
+    pages: mmap.mmap
+
+
+def map_docs(path: Path, stamp: FileStamp, rows: int, *, again: bool = False) -> Mapped:
     """Map a shard's documents, checking the file the first time this process uses it.
 
     Raises
@@ -102,7 +110,7 @@ def map_docs(path: Path, stamp: FileStamp, rows: int, *, again: bool = False) ->
     """
 
     def check() -> None:
-        batch = _map(path, rows)
+        batch = _map(path, rows).batch
         kinds = {field.name: field for field in batch.schema}
         right = all(kinds.get(f.name) == f for f in DOCS_FIELDS) and "meta" in kinds
         if not right or any(f.type not in META_TYPES.values() for f in kinds["meta"].type):
@@ -112,9 +120,7 @@ def map_docs(path: Path, stamp: FileStamp, rows: int, *, again: bool = False) ->
     return _map(path, rows, full=False)
 
 
-def map_features(
-    path: Path, stamp: FileStamp, rows: int, d_sae: int, *, again: bool = False
-) -> pa.RecordBatch:
+def map_features(path: Path, stamp: FileStamp, rows: int, d_sae: int, *, again: bool = False) -> Mapped:
     """Map a shard's features, checking the file the first time this process uses it.
 
     Raises
@@ -124,7 +130,7 @@ def map_features(
     """
 
     def check() -> None:
-        batch = _map(path, rows)
+        batch = _map(path, rows).batch
         if batch.schema != FEATURES_SCHEMA:
             raise ShardCorruptError(f"{path} does not have the columns of a features' shard; encode again")
         offsets = batch.column(0).offsets
@@ -138,20 +144,21 @@ def map_features(
     return _map(path, rows, full=False)
 
 
-def _map(path: Path, rows: int, *, full: bool = True) -> pa.RecordBatch:
+def _map(path: Path, rows: int, *, full: bool = True) -> Mapped:
     try:
-        with pa.memory_map(str(path)) as source:  # the mapping outlives the handle, held by the batch
-            reader = pa.ipc.open_file(source)
-            if reader.num_record_batches != 1:
-                raise ShardCorruptError(f"{path} has {reader.num_record_batches} record batches, not one")
-            batch = reader.get_batch(0)
+        with path.open("rb") as file:  # the mapping outlives the handle, held by the batch
+            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(pages)))
+        if reader.num_record_batches != 1:
+            raise ShardCorruptError(f"{path} has {reader.num_record_batches} record batches, not one")
+        batch = reader.get_batch(0)
         if full:
             batch.validate(full=True)  # offsets out of range would be read as memory
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise ShardCorruptError(f"{path} is not a readable Arrow file: {_first_line(error)}") from error
     if batch.num_rows != rows:
         raise ShardCorruptError(f"{path} has {batch.num_rows} rows, the manifest says {rows}; encode again")
-    return batch
+    return Mapped(batch, pages)
 
 
 def _first_line(error: Exception) -> str:

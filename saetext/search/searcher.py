@@ -480,6 +480,7 @@ class Searcher:
             ordered, told = self._graded(ordered, asking)
             notes = (*notes, *told)
         table, lines = self._pages.page(ordered, page.top, page.offset, because)
+        self.whole.give_back_pages()  # a searcher stays open, and would come to hold the whole corpus
         if self.corpus.selection is not None:
             for each in table:
                 each["row"] = int(np.searchsorted(self.corpus.selection, each["row"]))
