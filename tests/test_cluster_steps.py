@@ -598,6 +598,8 @@ def test_names_are_made_of_labels_that_do_not_repeat_each_other() -> None:
     assert names(described, [()], labels) == ['"job" · salaries']
     assert shortened("loose: " + "many words, " * 9) == "many words, many words, many words, many words"
     assert len(shortened("x" * 200)) == 49
+    words = (("000", 3.0), ("1,5 %", 2.9), ("earth's", 2.8), ("the", 2.7), ("moon’s orbit", 2.6))
+    assert names(described, [words], labels) == ["earth · moon orbit"]
     same = names(described * 3, [()] * 3, labels)
     assert len(set(same)) == 3
 

@@ -67,7 +67,7 @@ def _parts(one: Described, typical: Words, labels: FeatureLabels) -> list[str]:
         for t in one.telling[:12]
         if t.feature in labels
     ]
-    ranked += [(score, word) for word, score in typical if not _says_nothing(word)]
+    ranked += [(score, _bare(word)) for word, score in typical if not _says_nothing(word)]
     chosen: list[str] = []
     stems: set[str] = set()
     for _, part in sorted(ranked, key=lambda pair: -pair[0]):
@@ -83,7 +83,17 @@ def _parts(one: Described, typical: Words, labels: FeatureLabels) -> list[str]:
 def _says_nothing(word: str) -> bool:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    return any(part in ENGLISH_STOP_WORDS or (len(part) < 3 and part.isascii()) for part in word.split())
+    return any(
+        part in ENGLISH_STOP_WORDS
+        or (len(part) < 3 and part.isascii())
+        or not any(letter.isalpha() for letter in part)
+        for part in word.split()
+    )
+
+
+def _bare(word: str) -> str:
+    """Return words without the 's of a possessive, which names nothing."""
+    return " ".join(re.sub(r"['’]s$", "", part) for part in word.split())
 
 
 def shortened(label: str) -> str:
