@@ -19,7 +19,7 @@ types: $(VENV)/.test
 
 # as many workers as cores, but each may need two gigabytes; `pytest tests/test_x.py` runs in one process
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --durations 12
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
