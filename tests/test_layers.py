@@ -41,6 +41,7 @@ LAYERS = [
     "encode",
     "estimate",
     "evidence",
+    "prompt_text",
     "groups",
     "plain",
     "contexts",
