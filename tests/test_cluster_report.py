@@ -73,12 +73,22 @@ def result(corpus: Stored) -> ClusterResult:
     )
 
 
+def is_safe(text: str) -> bool:
+    """No control, format or line separator character, but the joiners that scripts need.
+
+    Not ``isprintable``: to this Python's tables, letters of a newer Unicode are not.
+    """
+    return not any(
+        unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and c not in "\u200c\u200d" for c in text
+    )
+
+
 # ---- the terminal ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("color", [False, True])
 def test_lines_fit_the_window(result: ClusterResult, color: bool) -> None:
-    for width in [10, *range(40, 201, 4), 199, 400]:
+    for width in [10, *range(40, 201), 400]:
         text = render_clusters(result, width, color)
         plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
         assert max(map(cell_len, plain.splitlines())) <= min(max(width, 40), 200)
@@ -109,7 +119,7 @@ def test_other_encodings(result: ClusterResult, encoding: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(name=st.text(max_size=60), note=st.text(max_size=90), width=st.integers(0, 300))
+@given(name=st.text(max_size=300), note=st.text(max_size=300), width=st.integers(0, 300))
 def test_any_text_is_safe(result: ClusterResult, name: str, note: str, width: int) -> None:
     odd = dataclasses.replace(
         result,
@@ -118,7 +128,7 @@ def test_any_text_is_safe(result: ClusterResult, name: str, note: str, width: in
     )
     text = render_clusters(odd, width)
     assert max(map(cell_len, text.splitlines())) <= min(max(width, 40), 200)
-    assert not any(unicodedata.category(c) in ("Cc", "Cs") or c in "\u202e\u2066" for c in text if c != "\n")
+    assert is_safe(text.replace("\n", ""))
 
 
 def test_no_clusters_and_a_prediction_can_be_shown(result: ClusterResult) -> None:
@@ -144,12 +154,11 @@ def test_the_map_has_the_values_of_the_result(corpus: Stored, result: ClusterRes
     page = map_page(result, corpus, HOSTILE_LABELS, on_done=lambda done, of: calls.append((done, of)))
     assert calls == [(i, 4) for i in range(1, 5)]
     shown = result.documents.filter(pl.col("x").is_not_null())
-    # some documents have no feature that counts
-    assert shown.height == len(page.x) < 200 and 7 not in shown["row"].to_list()
+    assert shown.height == 199 == len(page.x)  # one document has no feature that counts
     for name in ("x", "y", "cluster", "probability"):
         np.testing.assert_array_equal(getattr(page, name), shown[name].to_numpy())
     assert list(page.ids) == [printable(i) for i in shown["id"]]
-    assert all(len(b) <= 160 and printable(b) == b for b in page.beginnings)
+    assert all(len(b) <= 160 and is_safe(b) for b in page.beginnings)
     for made, row in zip(page.clusters, result.table.to_dicts(), strict=True):
         assert (made.number, made.name, made.size) == (row["cluster"], row["name"], row["size"])
         assert made.share == row["share"] and list(made.words) == row["words"]

@@ -318,7 +318,9 @@ def test_keys_and_theme(opened: Any) -> None:
     assert opened.execute_script("return document.activeElement.parentElement.id") == "c1"
     ground = colours(opened)
     opened.execute_script("document.querySelector('input[name=theme][value=dark]').click()")
-    until(lambda: len(colours(opened) - ground) > 8)
+    # edges of points blend into colours that both themes have; most are of one alone
+    until(lambda: 2 * len(colours(opened) & ground) < min(len(colours(opened)), len(ground)))
+    assert len(colours(opened) - ground) > 8 and len(ground - colours(opened)) > 8
 
 
 @pytest.mark.parametrize("width", [400, 1200])
