@@ -5,10 +5,11 @@ Not for: features by their labels (:mod:`saetext.features`), or what sets docume
 """
 
 from saetext.search.asking import NoFeatureError, Settings
+from saetext.search.by_llm import SecondOpinion
 from saetext.search.indexing import build_index
 from saetext.search.query import Clause, FeatureQuery, Term
 from saetext.search.result import SearchResult
-from saetext.search.searcher import Searcher, SecondOpinion, search
+from saetext.search.searcher import Searcher, search
 
 __all__ = [
     "Clause",

@@ -9,10 +9,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saetext.errors import InputError
 from saetext.labelling.by_llm import parse_answer
 from saetext.llm import Prompt
 from saetext.prompt_text import document, quoted
@@ -41,6 +42,32 @@ _WEIGHING = (
 )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class SecondOpinion:
+    """A language model that looks over a search by description.
+
+    Attributes
+    ----------
+    client : ChatClient
+        Who is asked.
+    weigh : bool
+        Whether it grades the features, in one request for each question.
+    grade : int
+        How many of the first documents it grades, in one request each; 0 for none.
+    on_done : callable, optional
+        Called with the documents graded and to grade.
+    """
+
+    client: ChatClient
+    weigh: bool = False
+    grade: int = 0
+    on_done: Callable[[int, int], None] | None = None
+
+    def params(self) -> dict[str, Any]:
+        """Return what a result says of it."""
+        return {"llm": self.client.model, "weigh": self.weigh, "grade": self.grade}
+
+
 def grade_prompt(wanted: str, text: str) -> Prompt:
     """Return the prompt that asks how well a document answers."""
     # the question last: a document should not have the last word
@@ -56,11 +83,22 @@ def weigh_prompt(clause: Clause) -> Prompt:
     return Prompt("\n".join(lines), _WEIGHING)
 
 
-def wanted_of(texts: Sequence[tuple[str, bool]]) -> str:
-    """Return several questions as one sentence."""
-    plus = [text for text, negated in texts if not negated]
-    minus = [text for text, negated in texts if negated]
-    return "; and ".join(plus) + "".join(f"; but not: {text}" for text in minus)
+def wanted_of(texts: Sequence[tuple[str, bool]], query: FeatureQuery | None) -> str:
+    """Return as one sentence what is asked for: texts with whether they are negated, and a query's own.
+
+    Raises
+    ------
+    InputError
+        If there are no words, as in a query that was learnt from examples.
+    """
+    found = list(texts)
+    if query is not None and "learnt_from" not in query.about:
+        found += [(clause.text, clause.negated) for clause in query.clauses if clause.text]
+    found = list(dict.fromkeys(found))
+    plus = [text for text, negated in found if not negated]
+    if not plus:
+        raise InputError("a language model can be asked about a search in words only")
+    return "; and ".join(plus) + "".join(f"; but not: {text}" for text, negated in found if negated)
 
 
 def weighed(query: FeatureQuery, client: ChatClient) -> tuple[FeatureQuery, list[str]]:

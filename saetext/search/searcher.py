@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from saetext.labels import FeatureLabels
 from saetext.pairing import as_text, require_column
 from saetext.result import Source
 from saetext.search.asking import NoFeatureError, Settings, clause_of
-from saetext.search.by_llm import reranked, wanted_of, weighed
+from saetext.search.by_llm import SecondOpinion, reranked, wanted_of, weighed
 from saetext.search.indexing import read_scales, scales_part
 from saetext.search.paging import Because, Order, Pages, Ranking, order, require_page
 from saetext.search.probe import Examples, learn
@@ -40,7 +40,6 @@ from saetext.search.stored import Entries
 from saetext.search.vectors import VectorIndex
 
 if TYPE_CHECKING:
-    from saetext.llm import ChatClient
     from saetext.reader.reader import Reader
 
 DEPTH = 1000  # documents of each ranking that are fused
@@ -58,37 +57,6 @@ class _Page:
 
     def __post_init__(self) -> None:
         require_page(self.top, self.offset)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SecondOpinion:
-    """A language model that looks over a search by description.
-
-    Attributes
-    ----------
-    client : ChatClient
-        Who is asked.
-    weigh : bool
-        Whether it grades the features, in one request for each question.
-    grade : int
-        How many of the first documents it grades, in one request each; 0 for none.
-    on_done : callable, optional
-        Called with the documents graded and to grade.
-    """
-
-    client: ChatClient
-    weigh: bool = False
-    grade: int = 0
-    on_done: Callable[[int, int], None] | None = None
-
-    def params(self) -> dict[str, Any]:
-        """Return what a result says of it."""
-        return {"llm": self.client.model, "weigh": self.weigh, "grade": self.grade}
-
-
-class _Asking(NamedTuple):
-    second: SecondOpinion
-    wanted: str
 
 
 class Searcher:
@@ -195,6 +163,9 @@ class Searcher:
         texts = split_clauses(query) if isinstance(query, str) else []
         texts += [(text, True) for text in without]
         mode, notes = self.resources.mode(mode, texts, isinstance(query, FeatureQuery))
+        wanted = ""
+        if second is not None:
+            wanted = self._wanted(second, texts, query, mode)  # refused before anything is asked for
         asked: FeatureQuery | None = query if isinstance(query, FeatureQuery) else None
         if mode in ("features", "hybrid"):
             try:
@@ -239,9 +210,11 @@ class Searcher:
         }
         because = Because(asked if scored is not None else None, scored, known)
         params |= {} if second is None else second.params()
-        opinion = None if second is None or not graded else _Asking(second, wanted_of(_texts(texts, asked)))
         notes = (*self.resources.label_notes(asked), *notes)
-        return self._result(rankings, mode, params, page, because, notes, opinion)
+        graded_by = None
+        if second is not None and second.grade:
+            graded_by = partial(self._graded, second=second, wanted=wanted)
+        return self._result(rankings, mode, params, page, because, notes, graded_by)
 
     def like(
         self,
@@ -472,12 +445,12 @@ class Searcher:
         page: _Page,
         because: Because,
         notes: tuple[str, ...] = (),
-        asking: _Asking | None = None,
+        graded: Callable[[Order], tuple[Order, list[str]]] | None = None,
     ) -> SearchResult:
         values = None if page.group_by is None else self._values(page.group_by)
         ordered = order(rankings, mode, values)
-        if asking is not None:
-            ordered, told = self._graded(ordered, asking)
+        if graded is not None:
+            ordered, told = graded(ordered)
             notes = (*notes, *told)
         table, lines = self._pages.page(ordered, page.top, page.offset, because)
         self.whole.give_back_pages()  # a searcher stays open, and would come to hold the whole corpus
@@ -500,12 +473,24 @@ class Searcher:
             "search", table_of(table), full, metrics, notes, (source,), query=query, lines=tuple(lines)
         )
 
-    def _graded(self, ordered: Order, asking: _Asking) -> tuple[Order, list[str]]:
-        if not self.whole.stores_text:
+    def _wanted(
+        self,
+        second: SecondOpinion,
+        texts: Sequence[tuple[str, bool]],
+        query: str | FeatureQuery | None,
+        mode: str,
+    ) -> str:
+        """Return what a language model is told is wanted; refuse what it could not be asked."""
+        if second.weigh and mode not in ("features", "hybrid"):
+            raise InputError(f"a search by {mode} has no features that a language model could weigh")
+        if second.grade and not self.whole.stores_text:
             raise InputError(f"{self.whole.path} stores no texts that a language model could grade")
-        n = asking.second.grade
-        texts = [self.whole.document(int(ordered.rows[at]))["text"] or "" for at in ordered.places[:n]]
-        return reranked(ordered, asking.wanted, texts, asking.second.client, asking.second.on_done)
+        return wanted_of(texts, query if isinstance(query, FeatureQuery) else None)
+
+    def _graded(self, ordered: Order, second: SecondOpinion, wanted: str) -> tuple[Order, list[str]]:
+        places = ordered.places[: second.grade]
+        texts = [self.whole.document(int(ordered.rows[at]))["text"] or "" for at in places]
+        return reranked(ordered, wanted, texts, second.client, second.on_done)
 
 
 def search(
@@ -521,14 +506,3 @@ def search(
         if name in options
     }
     return Searcher(corpus, **opening).search(query, **options)
-
-
-def _texts(texts: Sequence[tuple[str, bool]], query: FeatureQuery | None) -> list[tuple[str, bool]]:
-    """Return the questions in words: those asked, and those of a query that was made earlier."""
-    found = list(texts)
-    for clause in () if query is None else query.clauses:
-        if clause.text and (clause.text, clause.negated) not in found:
-            found.append((clause.text, clause.negated))
-    if not any(not negated for _, negated in found):
-        raise InputError("documents can be graded for a search in words only")
-    return found
