@@ -250,6 +250,7 @@ def test_meaning_is_found_where_features_tell_it_and_only_there(noise: float, mo
     best = max(PENALTIES, key=lambda penalty: ridge(penalty, used[:300])[1])
     model, explained = ridge(best, used)
     assert found.explained == pytest.approx(explained, abs=1e-4)
+    assert found.documents == 360
     # distances in the meaning's own directions are those of the ridge's prediction
     mine = rows @ found.directions - found.offset
     theirs = model.predict(rows.toarray()) - told[used].mean(0)

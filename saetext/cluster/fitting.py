@@ -363,8 +363,9 @@ def _with_meaning(
         )
         return basis
     notes.append(
-        f"what features mean together was learned from {len(chosen):,} of the texts; on texts not used for "
-        f"it, it tells {found.explained:.0%} of the variance of the sentence model's embeddings"
+        f"what features mean together was learned from {found.documents:,} of the texts; of "
+        f"{len(chosen) - found.documents:,} others, by which its penalty was chosen, it tells "
+        f"{found.explained:.0%} of the variance of the sentence model's embeddings"
     )
     return dataclasses.replace(basis, meaning=found)
 

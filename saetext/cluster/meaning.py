@@ -95,7 +95,7 @@ def fit_meaning(rows: csr_matrix, vectors: Floats32, seed: int) -> Meaning | Non
         np.ascontiguousarray(directions, np.float32),
         (ridge.middle @ directions).astype(np.float32),
         explained,
-        len(vectors),
+        len(used),
         float(np.clip(blend, 0.5, _LONGEST)),
     )
 
