@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
+from saetext.files import put_in_place, write_atomic
 from saetext.reader.batches import Batcher
 from saetext.reader.model import LanguageModel
 from saetext.reader.reader import hidden_states
@@ -98,10 +99,8 @@ def _collect(
                 if done >= max_tokens:
                     break
             file.flush()
-            temporary = state.with_name(f".{state.name}")
-            temporary.write_text(json.dumps({"chunks": start // _CHUNK + 1, "tokens": done}), "utf-8")
-            temporary.replace(state)
-    part.replace(path)
+            write_atomic(state, json.dumps({"chunks": start // _CHUNK + 1, "tokens": done}).encode())
+    put_in_place(part, path)
     state.unlink(missing_ok=True)
 
 

@@ -6,13 +6,15 @@ written is passed over in silence.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import platformdirs
+
+from saetext.files import write_atomic
 
 _HASHES = "file-hashes.json"
 _MAX_ENTRIES = 1000
@@ -60,14 +62,6 @@ def _remember(key: str, entry: list[int | str]) -> None:
     hashes.pop(key, None)
     hashes[key] = entry  # last in order: the oldest entries are dropped first
     kept = dict(list(hashes.items())[-_MAX_ENTRIES:])
-    try:
+    with contextlib.suppress(OSError):
         cache_dir().mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=cache_dir(), prefix=_HASHES)
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(kept, file, ensure_ascii=True)
-        Path(name).replace(cache_dir() / _HASHES)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
+        write_atomic(cache_dir() / _HASHES, json.dumps(kept, ensure_ascii=True).encode())

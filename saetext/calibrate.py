@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from saetext.cache import cache_dir
 from saetext.card import Card
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
+from saetext.files import writing
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -145,10 +145,9 @@ def cache_cards(reader: Reader, percentile: float, min_tokens: int) -> list[Path
     paths = []
     for tap, card in reader.cards.items():
         path = card_path(bare, tap, percentile, min_tokens)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        card.write(temporary)
-        temporary.replace(path)
+        with writing(path, ReaderError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            card.write(path)
         paths.append(path)
     return paths
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from saetext.errors import ReaderError
+from saetext.files import atomic_file
 
 CARD_SCHEMA = pa.schema(
     [
@@ -96,10 +97,16 @@ class Card:
         return Card(table, None, 1, self.about)
 
     def write(self, path: Path) -> None:
-        """Write an uncompressed Arrow IPC file."""
+        """Write an uncompressed Arrow IPC file, whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
         meta = {"percentile": self.percentile, "min_tokens": self.min_tokens, "about": dict(self.about)}
         table = self.table.cast(CARD_SCHEMA).replace_schema_metadata({"saetext.card": json.dumps(meta)})
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        with atomic_file(path) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
 
     @classmethod

@@ -8,7 +8,6 @@ searching them (:mod:`saetext.features`).
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 
 from saetext.card import Card
 from saetext.errors import IncompatibleError, LabelError
+from saetext.files import atomic_path, writing
 from saetext.spec import TapSpec
 
 KINDS = ("word form", "topic", "style", "discourse", "format", "other")
@@ -218,13 +218,8 @@ class FeatureLabels:
             If it cannot be written.
         """
         meta = json.dumps({"version": _VERSION, **self.about}, ensure_ascii=False)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            pq.write_table(self.table.replace_schema_metadata({_KEY: meta}), temporary, compression="zstd")
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise LabelError(f"cannot write {path}: {error.strerror or error}") from error
+        with writing(path, LabelError), atomic_path(path) as beside:
+            pq.write_table(self.table.replace_schema_metadata({_KEY: meta}), beside, compression="zstd")
 
     @classmethod
     def read(cls, path: Path) -> FeatureLabels:

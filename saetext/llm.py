@@ -7,11 +7,11 @@ error, never text. Not for: prompts, or reading what an answer says.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import queue
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from saetext.cache import cache_dir
 from saetext.errors import EndpointError
+from saetext.files import write_atomic
 
 CHARACTERS_PER_TOKEN = 4  # for the estimate, where the model's tokenizer is not known
 _CACHE_VERSION = 1
@@ -381,17 +382,9 @@ class ChatClient:
     def _keep(self, key: str, answer: Answer) -> None:
         path = self._path(key)
         content = {"model": self.model, "text": answer.text, "in": answer.tokens_in, "out": answer.tokens_out}
-        try:
+        with contextlib.suppress(OSError):  # the answer is there all the same; only a later run asks again
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-        except OSError:
-            return  # the answer is there all the same; only a later run asks again
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file)
-            Path(name).replace(path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
+            write_atomic(path, json.dumps(content).encode())
 
 
 def _answer(response: Any) -> Answer:

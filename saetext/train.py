@@ -32,6 +32,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from saetext.errors import SaetextError
+from saetext.files import atomic_path, write_atomic
 
 
 @dataclass(frozen=True)
@@ -227,9 +228,8 @@ def _save(path: Path, step: _Step, config: TrainConfig, data: Mapping[str, Any],
         "done": done,
         **step.state(),
     }
-    temporary = path.with_name(f".{path.name}.part")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    with atomic_path(path) as beside:
+        torch.save(state, beside)
 
 
 def _resume(path: Path, step: _Step, config: TrainConfig, data: Mapping[str, Any]) -> int:
@@ -510,7 +510,8 @@ def save_sae(
         "b_dec": sae.b_dec,
         "threshold": sae.threshold,
     }
-    save_file({k: v.to(kind).contiguous() for k, v in tensors.items()}, directory / "sae_weights.safetensors")
+    with atomic_path(directory / "sae_weights.safetensors") as beside:
+        save_file({k: v.to(kind).contiguous() for k, v in tensors.items()}, beside)
     d_in, d_sae = sae.w_enc.shape
     cfg = {
         "architecture": "jumprelu",
@@ -530,7 +531,7 @@ def save_sae(
         },
     }
     # written last: a directory without it is not an SAE
-    (directory / "cfg.json").write_text(json.dumps(cfg, indent=2) + "\n", encoding="utf-8")
+    write_atomic(directory / "cfg.json", (json.dumps(cfg, indent=2) + "\n").encode())
 
 
 def config_dict(config: TrainConfig) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from saetext.activations import collect_activations
 from saetext.calibrate import DEFAULT_PERCENTILE, calibrate
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
+from saetext.files import atomic_file, write_atomic
 from saetext.progress import OnProgress, Progress
 from saetext.reader import embedded
 from saetext.reader.model import LanguageModel
@@ -186,11 +187,14 @@ def train(
         "valid": dataclasses.asdict(quality),
         "floors": {"percentile": percentile, **card.about},
     }
-    (unfinished / "card.json").write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_atomic(
+        unfinished / "card.json", (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()
+    )
     output.mkdir(parents=True, exist_ok=True)
     # cfg.json last: a directory without it is not an SAE
     for name in sorted((p.name for p in unfinished.iterdir()), key=lambda n: n == "cfg.json"):
-        shutil.move(unfinished / name, output / name)
+        with (unfinished / name).open("rb") as made, atomic_file(output / name) as file:
+            shutil.copyfileobj(made, file)  # a move, if the output may be on another disk
     shutil.rmtree(work)
     return Trained(output, quality, seconds)
 
@@ -277,7 +281,7 @@ def _begin(work: Path, settings: Mapping[str, Any], width: int, tokens: int) -> 
             f"activations of {tokens:,} tokens take {needed / 1e9:.1f} GB beside the output, where "
             f"{free / 1e9:.1f} GB are free: choose fewer with --tokens, or another place"
         )
-    plan.write_text(json.dumps(wanted, indent=2), "utf-8")
+    write_atomic(plan, json.dumps(wanted, indent=2).encode())
 
 
 def _stored(sae: TrainedSae, weights: str) -> TrainedSae:

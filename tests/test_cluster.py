@@ -24,8 +24,8 @@ from saetext.cluster import ClusterResult, cluster, default_path, load_model, pr
 from saetext.cluster import model as on_disk
 from saetext.cluster.fitting import Settings, place
 from saetext.cluster.result import COLUMNS, DOCUMENT_COLUMNS
-from saetext.corpus.files import FileStamp, checksum
 from saetext.errors import CorpusError, IncompatibleError, InputError, SaetextError
+from saetext.files import FileStamp, checksum
 
 QUICK: dict[str, Any] = {"labels": LABELS, "epochs": 100, "min_cluster_size": 15}
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from saetext import files as corpus_files
 from saetext.corpus import Corpus, CorpusWriter
-from saetext.corpus import files as corpus_files
 from saetext.errors import CorpusError, IncompatibleError, ShardCorruptError
 from tests.corpus_factory import make_card, make_shards, make_spec
 

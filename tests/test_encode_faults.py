@@ -17,10 +17,10 @@ import pytest
 from tiny_reader import contents, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
-from saetext.corpus.files import HashingFile
 from saetext.documents import open_documents
 from saetext.encode import append, encode
 from saetext.errors import CorpusError
+from saetext.files import HashingFile
 from saetext.floors import ready
 from saetext.reader.reader import Reader
 

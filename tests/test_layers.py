@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 # From the bottom up: a module (or package) may import only what stands before it.
 LAYERS = [
     "errors",
+    "files",
     "strict_json",
     "rows",
     "cache",

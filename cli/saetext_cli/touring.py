@@ -53,6 +53,7 @@ def demo(
 
 def _copies(output: Path) -> list[Path]:
     """Copy the example, so that its corpora land beside the copies and not in the installed package."""
+    from saetext.files import write_atomic
     from saetext_cli.paths import example_files
 
     copies = []
@@ -61,7 +62,7 @@ def _copies(output: Path) -> list[Path]:
         for source in example_files():
             copy = output / source.name
             if not copy.exists() or copy.read_bytes() != source.read_bytes():
-                copy.write_bytes(source.read_bytes())
+                write_atomic(copy, source.read_bytes())
             copies.append(copy)
     except OSError as error:
         raise InputError(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from saetext import embed
 from saetext.cache import cache_dir
 from saetext.cluster.representation import Floats32, Meaning, unit
-from saetext.corpus.files import write_atomic
+from saetext.files import write_atomic
 from saetext.protocols import CorpusLike, Ints
 
 if TYPE_CHECKING:

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
-import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,8 +20,9 @@ import numpy as np
 from saetext.cluster.fitting import Fitted
 from saetext.cluster.representation import Basis, Meaning
 from saetext.cluster.result import ClusterResult
-from saetext.corpus.files import FileStamp, checksum, sync_directory, write_atomic, writing
+from saetext.corpus.files import writing
 from saetext.errors import CorpusError, InputError
+from saetext.files import FileStamp, atomic_directory, checksum, write_atomic
 from saetext.spec import ReaderSpec
 from saetext.strict_json import dumps
 
@@ -67,48 +65,44 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
     CorpusError
         If it cannot be written.
     """
-    import polars as pl
-
     path = Path(path)
     if path.exists():
         raise InputError(f"{path} exists already; choose another name with --output")
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    manifest = {
+        "schema": SCHEMA,
+        "kind": "clusters",
+        "params": result.params,
+        "metrics": result.metrics,
+        "notes": list(result.notes),
+        "names": result.table["name"].to_list(),
+        "sources": [vars(source) for source in result.sources],
+        "reader": spec.to_dict(),
+        "axis": None
+        if result.axis is None
+        else [[k.feature, k.label, k.weight, k.words, k.likeness] for k in result.axis.kept],
+    }
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.mkdir()
-        try:
-            files: dict[str, FileStamp] = {}
-            tables: dict[str, pl.DataFrame | None] = {
-                "documents.parquet": result.documents, "clusters.parquet": result.table,
-                "tree.parquet": result.tree,
-            }  # fmt: skip
-            for name, table in tables.items():
-                if table is not None:
-                    data = io.BytesIO()
-                    table.write_parquet(data)
-                    files[name] = write_atomic(beside / name, data.getvalue())
-            if result.fitted is not None:
-                files["model.npz"] = write_atomic(beside / "model.npz", _packed(result.fitted))
-            manifest = {
-                "schema": SCHEMA,
-                "kind": "clusters",
-                "params": result.params,
-                "metrics": result.metrics,
-                "notes": list(result.notes),
-                "names": result.table["name"].to_list(),
-                "sources": [vars(source) for source in result.sources],
-                "reader": spec.to_dict(),
-                "axis": None
-                if result.axis is None
-                else [[k.feature, k.label, k.weight, k.words, k.likeness] for k in result.axis.kept],
-                "files": {name: stamp.to_dict() for name, stamp in files.items()},
-            }
-            write_atomic(beside / MANIFEST, (dumps(manifest) + "\n").encode())
-            os.rename(beside, path)  # noqa: PTH104  # refuses to replace a directory that is not empty
-            sync_directory(path.parent)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        with atomic_directory(path) as beside:  # never takes the place of a directory that is not empty
+            files = _write_content(result, beside)
+            told = manifest | {"files": {name: stamp.to_dict() for name, stamp in files.items()}}
+            write_atomic(beside / MANIFEST, (dumps(told) + "\n").encode())
     return path
+
+
+def _write_content(result: ClusterResult, folder: Path) -> dict[str, FileStamp]:
+    tables = {
+        "documents.parquet": result.documents, "clusters.parquet": result.table, "tree.parquet": result.tree,
+    }  # fmt: skip
+    files: dict[str, FileStamp] = {}
+    for name, table in tables.items():
+        if table is not None:
+            data = io.BytesIO()
+            table.write_parquet(data)
+            files[name] = write_atomic(folder / name, data.getvalue())
+    if result.fitted is not None:
+        files["model.npz"] = write_atomic(folder / "model.npz", _packed(result.fitted))
+    return files
 
 
 def load_model(path: str | Path) -> ClusterModel:

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from saetext.card import Card
 from saetext.corpus import shard as shards
-from saetext.corpus.files import checksum, require_intact, require_size
+from saetext.corpus.files import require_intact, require_size
 from saetext.corpus.frame import DocsPart, frames, scan
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.manifest import REJECTS, Manifest
 from saetext.corpus.opened import Opened
 from saetext.errors import CorpusError, InputError, ShardCorruptError
+from saetext.files import checksum
 from saetext.rows import PooledRows
 from saetext.spec import ReaderSpec
 

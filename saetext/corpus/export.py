@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from saetext.corpus.files import atomic_file, writing
+from saetext.corpus.files import writing
 from saetext.corpus.frame import schema
 from saetext.corpus.shard import FEATURES_SCHEMA
 from saetext.errors import InputError
+from saetext.files import atomic_file
 from saetext.rows import ENTRY_COLUMNS, PooledRows
 
 if TYPE_CHECKING:

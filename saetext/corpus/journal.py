@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saetext.corpus.files import FileStamp, append_synced
 from saetext.errors import CorpusError
+from saetext.files import FileStamp, append_synced
 
 
 @dataclass(frozen=True)

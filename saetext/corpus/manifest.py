@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from saetext.corpus.files import FileStamp, write_atomic
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.meta import META_TYPES, unify
 from saetext.corpus.shard import docs_name, features_name
 from saetext.errors import CorpusError
+from saetext.files import FileStamp, write_atomic
 from saetext.spec import ReaderSpec
 
 SCHEMA = "1.0"

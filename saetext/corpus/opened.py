@@ -14,8 +14,9 @@ from threading import Lock
 
 import pyarrow as pa
 
-from saetext.corpus.files import FileStamp, require_size
+from saetext.corpus.files import require_size
 from saetext.corpus.shard import Mapped
+from saetext.files import FileStamp
 
 _MOST = 512  # files: a mapping costs address space, and keeps a deleted file on the disk
 

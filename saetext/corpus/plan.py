@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from saetext.corpus.files import write_atomic
 from saetext.corpus.manifest import SCHEMA, require_schema
 from saetext.errors import CorpusError
+from saetext.files import write_atomic
 from saetext.spec import ReaderSpec, differing_fields
 
 _SAME_NUMERICS = ("model_dtype", "sae_dtype", "device")  # library versions may change between the two

@@ -7,13 +7,10 @@ memory for one shard. Not for: search and ranking.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
-import tempfile
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.files import FileStamp, checksum, require_intact, sync_directory, write_atomic
+from saetext.corpus.files import require_intact
 from saetext.errors import InputError, ShardCorruptError
+from saetext.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _ARRAYS = {"indptr": np.int64, "doc": np.int32, "value": np.float32}
-_STALE = 24 * 3600  # seconds after which another process's half-built index is taken for dead
 _ZEROS = bytes(1 << 20)
 
 
@@ -146,31 +143,28 @@ def _build(corpus: Corpus, tap: str, array: Any) -> _Index:
 def _build_on_disk(corpus: Corpus, tap: str, home: Path, name: str, stamp: str) -> _Index:
     """Build beside, then rename; raises OSError where that cannot be."""
     home.mkdir(parents=True, exist_ok=True)
-    _sweep(home)
-    building = Path(tempfile.mkdtemp(prefix=".building-", dir=home))
+    sweep(home)
+    target = home / name
     try:
-        arrays: list[np.memmap[Any, Any]] = []
+        with atomic_directory(target) as building:
+            arrays: list[np.memmap[Any, Any]] = []
 
-        def array(name: str, length: int, dtype: Any) -> NDArray[Any]:
-            arrays.append(_mapped_zeros(building / f"{name}.npy", length, dtype))
-            return arrays[-1][:length]
+            def array(name: str, length: int, dtype: Any) -> NDArray[Any]:
+                arrays.append(_mapped_zeros(building / f"{name}.npy", length, dtype))
+                return arrays[-1][:length]
 
-        _build(corpus, tap, array)
-        for mapped in arrays:
-            mapped.flush()
-        files = {f"{array}.npy": checksum(building / f"{array}.npy").to_dict() for array in _ARRAYS}
-        write_atomic(building / "stamp.json", json.dumps({"built_from": stamp, "files": files}).encode())
-        target = home / name
-        if target.exists() and _load(target, stamp) is None:  # damaged: out of the way
-            shutil.rmtree(target, ignore_errors=True)
-        try:
-            building.rename(target)
-        except OSError:
-            if _load(target, stamp) is None:  # another process was first, else this is a real failure
-                raise
-        sync_directory(home)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+            _build(corpus, tap, array)
+            for mapped in arrays:
+                mapped.flush()
+            files = {f"{array}.npy": checksum(building / f"{array}.npy").to_dict() for array in _ARRAYS}
+            write_atomic(
+                building / "stamp.json", json.dumps({"built_from": stamp, "files": files}).encode()
+            )
+            if target.exists() and _load(target, stamp) is None:  # damaged: out of the way
+                shutil.rmtree(target, ignore_errors=True)
+    except OSError:
+        if _load(target, stamp) is None:  # another process was first, else this is a real failure
+            raise
     for old in home.glob("postings-*"):
         if old.name != name and home == corpus.path / "index" / tap:
             shutil.rmtree(old, ignore_errors=True)  # of content this corpus no longer has
@@ -218,11 +212,3 @@ def _load(folder: Path, stamp: str) -> _Index | None:
     except (OSError, ShardCorruptError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return index if len(index.doc) == len(index.value) == index.indptr[-1] else None
-
-
-def _sweep(home: Path) -> None:
-    """Remove what builds that were killed left behind."""
-    for left in home.glob(".building-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _STALE:
-                shutil.rmtree(left, ignore_errors=True)

@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from saetext.corpus.files import FileStamp, HashingFile, atomic_file, require_intact
+from saetext.corpus.files import require_intact
 from saetext.corpus.meta import DOCS_FIELDS, META_TYPES
 from saetext.errors import InputError, ShardCorruptError
+from saetext.files import FileStamp, HashingFile, atomic_file
 from saetext.rows import ENTRY_COLUMNS, PooledRows
 from saetext.spec import TapSpec
 

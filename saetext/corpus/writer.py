@@ -23,17 +23,7 @@ from filelock import FileLock, Timeout
 
 from saetext.card import Card
 from saetext.corpus import plan as plans
-from saetext.corpus.files import (
-    TEMPORARY,
-    FileStamp,
-    append_synced,
-    atomic_file,
-    checksum,
-    require_size,
-    sync_directory,
-    write_atomic,
-    writing,
-)
+from saetext.corpus.files import require_size, writing
 from saetext.corpus.journal import Journal, JournalEntry, lines
 from saetext.corpus.manifest import (
     APPEND_PLAN,
@@ -47,6 +37,7 @@ from saetext.corpus.manifest import (
 from saetext.corpus.meta import conform, meta_types
 from saetext.corpus.shard import PART, docs_name, features_batch, features_name, write_batch
 from saetext.errors import CorpusError
+from saetext.files import TEMPORARY, FileStamp, append_synced, checksum, sync_directory, write_atomic
 from saetext.rows import PooledRows
 from saetext.spec import ReaderSpec, require_comparable
 
@@ -315,9 +306,9 @@ class CorpusWriter:
         self._clean()
         self._cards = {}
         for tap, card in cards.items():
-            with atomic_file(self.path / "cards" / f"{tap}.arrow") as file:
-                card.write(Path(file.name))  # by its temporary name; atomic_file syncs and renames
-            self._cards[tap] = checksum(self.path / "cards" / f"{tap}.arrow")
+            path = self.path / "cards" / f"{tap}.arrow"
+            card.write(path)
+            self._cards[tap] = checksum(path)
 
     def _begin_append(self, base: Manifest, plan: dict[str, Any], spec: ReaderSpec) -> None:
         onto = hashlib.sha256((self.path / NAME).read_bytes()).hexdigest()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import os
 import re
 import zlib
 from collections import Counter
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from saetext import embed
 from saetext.cache import cache_dir
 from saetext.errors import InputError, LabelError
+from saetext.files import atomic_path
 from saetext.labels import FeatureLabels
 
 _FORMAT = 1
@@ -157,14 +157,10 @@ class LabelIndex:
             return found
         index = faiss.IndexFlatIP(embed.WIDTH)
         index.add(self._embedder.embed(self._texts, self._on_done))
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with contextlib.suppress(OSError, RuntimeError):  # a cache that cannot be written is done without
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                faiss.write_index(index, str(temporary))
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            with atomic_path(path) as beside:
+                faiss.write_index(index, str(beside))
         return index
 
     # ---- by words ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ They come as gzipped JSON lines, in batches numbered from 0. Not for: a feature'
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from saetext.cache import cache_dir
 from saetext.errors import LabelError
 from saetext.evidence import printable
+from saetext.files import write_atomic
 from saetext.labels import FeatureLabel
 
 if TYPE_CHECKING:
@@ -181,10 +183,6 @@ def _label(row: Any, d_sae: int, url: str) -> FeatureLabel | None:
 
 
 def _remember(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with contextlib.suppress(OSError):  # only a later run downloads again
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # only a later run downloads again
+        write_atomic(path, content)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.errors import InputError
+from saetext.files import atomic_path, write_atomic, writing
 from saetext.strict_json import dumps
 
 if TYPE_CHECKING:
@@ -78,7 +77,10 @@ def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:
     InputError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     """
-    return atomically(Path(path), lambda beside: beside.write_bytes(text.encode()), overwrite)
+    path = _free(Path(path), overwrite)
+    with writing(path, InputError):
+        write_atomic(path, text.encode())
+    return path
 
 
 def atomically(path: Path, write: Callable[[Path], object], overwrite: bool) -> Path:
@@ -89,19 +91,15 @@ def atomically(path: Path, write: Callable[[Path], object], overwrite: bool) -> 
     InputError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     """
+    _free(path, overwrite)
+    with writing(path, InputError), atomic_path(path) as beside:
+        write(beside)
+    return path
+
+
+def _free(path: Path, overwrite: bool) -> Path:
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a directory; name a file in it")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already; choose another name or allow overwriting")
-    try:
-        beside = path.with_name(f".{uuid.uuid4().hex}.part")
-        try:
-            write(beside)
-            with beside.open("rb+") as file:
-                os.fsync(file.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     return path

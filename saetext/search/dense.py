@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext import embed
-from saetext.corpus.files import FileStamp, atomic_file, writing
+from saetext.corpus.files import writing
+from saetext.files import FileStamp, atomic_file
 from saetext.search.stored import Part, mapped
 from saetext.search.vectors import write_vectors
 

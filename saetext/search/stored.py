@@ -8,13 +8,9 @@ Not for: what is in the parts.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import shutil
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.files import FileStamp, checksum, require_size, sync_directory, write_atomic, writing
+from saetext.corpus.files import require_size, writing
 from saetext.errors import CorpusError
-
-_BUILDING = ".building-"
-_ABANDONED = 24 * 3600  # seconds after which another process's half-built part is taken for dead
+from saetext.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
 
 
 class Entries(NamedTuple):
@@ -91,30 +85,21 @@ class Part:
         """
         with writing(self.folder):
             self.home.mkdir(parents=True, exist_ok=True)
-            for left in self.home.glob(f"{_BUILDING}*"):
-                with contextlib.suppress(OSError):
-                    if time.time() - left.stat().st_mtime > _ABANDONED:
-                        shutil.rmtree(left, ignore_errors=True)
-            building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=self.home))
+            sweep(self.home)
             try:
-                write(building)
-                files = {}
-                for path in sorted(building.rglob("*")):
-                    if path.is_file():
-                        with path.open("rb") as file:
-                            os.fsync(file.fileno())
-                        files[path.relative_to(building).as_posix()] = checksum(path).to_dict()
-                told = {"built_from": self.stamp, "files": files}
-                write_atomic(building / "stamp.json", json.dumps(told).encode())
-                shutil.rmtree(self.folder, ignore_errors=True)
-                try:
-                    building.rename(self.folder)
-                except OSError:
-                    if self.find() is None:  # another process was first, else this is a real failure
-                        raise
-                sync_directory(self.home)
-            finally:
-                shutil.rmtree(building, ignore_errors=True)
+                with atomic_directory(self.folder) as building:
+                    write(building)
+                    files = {
+                        path.relative_to(building).as_posix(): checksum(path).to_dict()
+                        for path in sorted(building.rglob("*"))
+                        if path.is_file()
+                    }
+                    told = {"built_from": self.stamp, "files": files}
+                    write_atomic(building / "stamp.json", json.dumps(told).encode())
+                    shutil.rmtree(self.folder, ignore_errors=True)
+            except OSError:
+                if self.find() is None:  # another process was first, else this is a real failure
+                    raise
             for old in self.home.glob(f"{self.kind}-*"):
                 if old != self.folder:
                     shutil.rmtree(old, ignore_errors=True)
