@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from saetext.card import Card
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.files import writing
+from saetext.words import is_unspaced, matches
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -34,7 +34,6 @@ MIN_OBSERVATIONS = 20
 WORDS_PER_FEATURE = 10
 _LONGEST_WORD = 30
 _BATCH = 64
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 @dataclass
@@ -154,16 +153,16 @@ def cache_cards(reader: Reader, percentile: float, min_tokens: int) -> list[Path
 
 def token_words(text: str, start: NDArray[np.int32], end: NDArray[np.int32]) -> list[str]:
     """Return for each token the lower-cased word it is part of, or its own characters outside words."""
-    spans = [m.span() for m in _WORD.finditer(text)]
+    spans = [m.span() for m in matches(text)]
     begins = np.array([s for s, _ in spans], np.int64)
     words: list[str] = []
     # a byte-level token carries the space before its word: its last character says which word it belongs to
     at = np.searchsorted(begins, end - 1, side="right") - 1
     for token_start, token_end, i in zip(start.tolist(), end.tolist(), at.tolist(), strict=True):
         if i >= 0 and token_end > token_start and token_end - 1 < spans[i][1]:
-            word = text[slice(*spans[i])].lower()
-            # scripts without spaces make words of whole sentences
-            words.append(word if len(word) <= _LONGEST_WORD else text[token_start:token_end].lower())
+            word, token = text[slice(*spans[i])].lower(), text[token_start:token_end].lower()
+            # in scripts without spaces the token is the best there is
+            words.append(token.strip() if len(word) > _LONGEST_WORD or is_unspaced(word) else word)
         else:
             piece = text[token_start:token_end]
             words.append(piece.strip() or ("\\n" if "\n" in piece else "space" if piece else ""))

@@ -16,15 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.protocols import CorpusLike, Ints
+from saetext.words import APOSTROPHES, JOINERS, is_unspaced
 
-_JOINERS = "\u200c\u200d"
-_APOSTROPHES = "'\u2019"
 _LONGEST_WORD = 40  # code points added on either side of a token; beyond that it is no word
-# Scripts written without spaces: there a token is not widened, or the "word" would be the sentence.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
 
 
 @dataclass(frozen=True)
@@ -137,8 +131,8 @@ def snippet(
 def word_bounds(text: str, start: int, end: int) -> tuple[int, int]:
     """Widen the code points ``start:end`` to whole words, without the whitespace some tokenizers include.
 
-    Words are runs of letters, marks, digits and underscores, with apostrophes inside them; scripts without
-    spaces are left as they are. A span of nothing but whitespace is returned unchanged.
+    Words are those of :mod:`saetext.words`; in scripts without spaces the span is left as it is, or the
+    "word" would be the sentence. A span of nothing but whitespace is returned unchanged.
     """
     start, end = max(min(start, len(text)), 0), max(min(end, len(text)), 0)
     inner = text[start:end]
@@ -265,24 +259,24 @@ def strongest(
 def _continues(text: str, at: int) -> bool:
     """Whether the characters before and after position ``at`` belong to one word."""
     before, after = text[at - 1], text[at]
-    if after in _JOINERS or before in _JOINERS or unicodedata.category(after)[0] == "M":
+    if after in JOINERS or before in JOINERS or unicodedata.category(after)[0] == "M":
         return not before.isspace()
     if _in_word(before) and _in_word(after):
         return True
-    if after in _APOSTROPHES:
+    if after in APOSTROPHES:
         return _in_word(before) and at + 1 < len(text) and _in_word(text[at + 1])
-    if before in _APOSTROPHES:
+    if before in APOSTROPHES:
         return _in_word(after) and at > 1 and _in_word(text[at - 2])
     return False
 
 
 def _in_word(character: str) -> bool:
     wordlike = character == "_" or unicodedata.category(character)[0] in "LMN"
-    return wordlike and not _UNSPACED.match(character)
+    return wordlike and not is_unspaced(character)
 
 
 def _safe(character: str, newlines: bool) -> str:
-    if character.isprintable() or character in _JOINERS or (newlines and character == "\n"):
+    if character.isprintable() or character in JOINERS or (newlines and character == "\n"):
         return character
     category = unicodedata.category(character)
     if category == "Cc" or character.isspace():

@@ -5,9 +5,10 @@ Counts function words; no model, no dependency. Not for: telling languages apart
 
 from __future__ import annotations
 
-import re
+import itertools
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+from saetext.words import matches
+
 _MIN_WORDS = 12
 _MAX_WORDS = 200
 _ONE_IN = 12  # about every second word of running English is a function word; lists and code have fewer
@@ -65,7 +66,8 @@ def looks_english(text: str) -> bool | None:
     the Latin script, when fewer than one word in twelve is an English function word, or when more words are
     function words of other languages.
     """
-    words = [m.group().lower() for _, m in zip(range(_MAX_WORDS), _WORD.finditer(text), strict=False)]
+    found = (m.group().lower() for m in matches(text))
+    words = list(itertools.islice((w for w in found if any(map(str.isalpha, w))), _MAX_WORDS))
     letters = "".join(words)
     if len(letters) >= 20 and sum(c > "\u024f" and c != "’" for c in letters) > len(letters) / 2:
         return False

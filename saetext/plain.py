@@ -6,28 +6,22 @@ The yardstick beside the features. Not for: testing terms (:mod:`saetext.diff.fa
 from __future__ import annotations
 
 import re
-import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saetext.evidence import printable
+from saetext.words import pattern
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Scale = Literal["max", "log", "tfidf", "standard"]
 MOST_TERMS = 50_000
-# Scripts written without spaces, where the terms are single letters and pairs (as evidence has it).
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\uff66-\uff9f\U00020000-\U0003ffff"
-)
 _STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # of the inverse penalty, tried on the training rows
 
 
@@ -63,7 +57,7 @@ def word_matrix(texts: Sequence[str], *, min_documents: int, most: int = MOST_TE
     from sklearn.feature_extraction.text import CountVectorizer
 
     vectorizer = CountVectorizer(
-        ngram_range=(1, 2), token_pattern=_word(), min_df=1, dtype=np.float32, lowercase=True
+        ngram_range=(1, 2), token_pattern=pattern(), min_df=1, dtype=np.float32, lowercase=True
     )
     try:
         counts = vectorizer.fit_transform(texts)
@@ -74,18 +68,6 @@ def word_matrix(texts: Sequence[str], *, min_documents: int, most: int = MOST_TE
     kept = np.sort(kept[np.argsort(-in_documents[kept], kind="stable")[:most]])
     names = vectorizer.get_feature_names_out()
     return TermMatrix(tuple(printable(names[i]) for i in kept), sparse.csr_matrix(counts[:, kept]))
-
-
-@cache
-def _word() -> str:
-    """Return the pattern of a word, with its marks and inner apostrophes; of unspaced script, of a letter.
-
-    Python's ``\\w`` has no combining marks: without them every word of Hindi or Tamil falls into pieces.
-    """
-    marks = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c)[0] == "M")
-    marks = f"{re.escape(marks)}\u200c\u200d"
-    letter = rf"[^\W{_UNSPACED}]"
-    return rf"{letter}++(?:[{marks}]{letter}*+|['’]{letter}++)*+|[{_UNSPACED}][{marks}]*+"
 
 
 def format_matrix(texts: Sequence[str]) -> TermMatrix:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     "errors",
     "files",
+    "words",
     "strict_json",
     "rows",
     "cache",

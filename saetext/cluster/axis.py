@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from saetext.errors import InputError
 from saetext.features.search import LabelIndex
+from saetext.features.similarity import concept, is_unsure
 from saetext.labels import FeatureLabels
 
-STANDS_OUT = 2.0  # standard deviations above all labels' mean likeness from which on a label matches
-_LIKE = 0.33  # likeness that the best label must have: of nonsense it is .31 to .36, of "tone" .47
-_UNSURE = 0.4
 _NAMED = 12  # kept features that a note names
 _LIGHTEST, _HEAVIEST = 1e-6, 1e6  # weights: beyond, float32 loses the other features
 
@@ -146,25 +144,19 @@ def axis_of(
 def _matches(
     index: LabelIndex, words: str, labels: FeatureLabels, notes: list[str]
 ) -> list[tuple[int, float, float]]:
-    """Return (feature, standard deviations above the mean, likeness) of labels that stand out, best first."""
-    ranked = index.search(words, len(labels))
-    if index.lexical:
-        if not ranked:
-            raise InputError(f"no feature's label shares a word with {words!r}; name features by number")
-        return [(feature, score, score) for feature, score in ranked]
-    likeness = np.array([score for _, score in ranked])
-    if likeness[0] < _LIKE:
+    """Return (feature, standard deviations above the mean, similarity) of labels that stand out."""
+    matches = concept(index, words, len(labels))
+    best = matches.nearest
+    if best is None:
+        raise InputError(f"no feature's label shares a word with {words!r}; name features by number")
+    if not matches.found:
         raise InputError(
-            f"no feature's label is like {words!r}; the nearest is {labels.label(ranked[0][0])!r} "
-            f"({ranked[0][0]}): use other words, or name features by number with --features"
+            f"no feature's label is like {words!r}; the nearest is {labels.label(best.feature)!r} "
+            f"({best.feature}): use other words, or name features by number with --features"
         )
-    apart = (likeness - likeness.mean()) / max(float(likeness.std()), 1e-12)
-    if likeness[0] < _UNSURE:
+    if is_unsure(matches):
         notes.append(
-            f"the label most like {words!r} has a likeness of only {likeness[0]:.2f}: look at what was taken"
+            f"the label most like {words!r} has a likeness of only {best.similarity:.2f}: look at what was "
+            "taken"
         )
-    # a table of few labels may have none that stands out so far
-    least = min(STANDS_OUT, float(apart[0]))
-    return [
-        (feature, float(z), score) for (feature, score), z in zip(ranked, apart, strict=True) if z >= least
-    ]
+    return [(m.feature, m.apart, m.similarity) for m in matches.found]

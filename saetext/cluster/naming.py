@@ -15,6 +15,7 @@ from saetext.cluster.describing import Described
 from saetext.evidence import printable
 from saetext.labels import FeatureLabels
 from saetext.plain import word_matrix
+from saetext.words import parts
 
 SAMPLED = 200  # documents of each cluster whose words are counted
 MOST_SAMPLED = 20_000
@@ -45,10 +46,10 @@ def names(described: Sequence[Described], words: Sequence[Words], labels: Featur
     found: list[str] = []
     taken: set[str] = set()
     for number, (one, typical) in enumerate(zip(described, words, strict=True), start=1):
-        parts = _parts(one, typical, labels)
+        made = _parts(one, typical, labels)
         name = ""
-        for count in range(min(2, len(parts)), len(parts) + 1):
-            name = " · ".join(parts[:count])
+        for count in range(min(2, len(made)), len(made) + 1):
+            name = " · ".join(made[:count])
             if name and name.casefold() not in taken:
                 break
         name = name or f"cluster {number}"
@@ -158,7 +159,7 @@ def _trust(score: float | None) -> float:
 
 
 def _stems(text: str) -> set[str]:
-    found = {word[:_STEM] for word in re.findall(r"\w+", text.casefold()) if len(word) > 2}
+    found = {word[:_STEM] for word in parts(text) if len(word) > 2}
     return found - {"and", "the", "word", "words", "for", "with"}
 
 

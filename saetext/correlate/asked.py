@@ -18,7 +18,6 @@ from saetext.pairing import as_text, require_column
 from saetext.protocols import CorpusLike, Ints
 
 FEW_VALUES = 2  # values of a number up to which it is a category
-_LIKE = 0.3  # likeness of a label to words from which on they may mean the feature
 
 Floats = NDArray[np.float64]
 
@@ -98,14 +97,15 @@ def wanted(
     notes: list[str] = []
     if isinstance(to, str) and not (to.strip().isascii() and to.strip().isdecimal()):
         from saetext.features.search import LabelIndex
+        from saetext.features.similarity import named
 
         index = LabelIndex(labels)
-        ranked = index.search(to, 5)
-        best = ranked[0][1] if ranked else 0.0
-        if not ranked or (not index.lexical and best < _LIKE):
-            near = f"; the nearest is {labels.label(ranked[0][0])!r} ({ranked[0][0]})" if ranked else ""
+        matches = named(index, to)
+        if not matches.found:
+            best = matches.nearest
+            near = f"; the nearest is {labels.label(best.feature)!r} ({best.feature})" if best else ""
             raise InputError(f"no feature's label is like {to!r}{near}; name features by number")
-        picked = [f for f, score in ranked if score >= 0.85 * best]
+        picked = [m.feature for m in matches.found]
         notes += index.notes
         listed = "; ".join(f"{f} {labels.label(f)}" for f in picked)
         notes.append(f"{to!r} was taken to mean: {listed}")

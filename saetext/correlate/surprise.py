@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.features.search import LabelIndex
+from saetext.features.similarity import of_pairs, value
 from saetext.labels import FeatureLabels
 from saetext.protocols import Ints
 
@@ -33,7 +34,7 @@ class Limits:
         Share of the documents with both in which they peak within two tokens of each other.
     """
 
-    label_similarity: float = 0.45
+    label_similarity: float = value("pair")
     decoder_cosine: float = 0.3
     same_phrase: float = 0.5
 
@@ -53,16 +54,11 @@ def label_similarity(
     on_done: Callable[[int], None] | None = None,
 ) -> tuple[Floats, tuple[str, ...]]:
     """Return how alike the labels of each pair are, NaN where one has none, and notes."""
-    found = np.full(len(features_a), np.nan)
-    known = np.array([int(x) in a and int(y) in b for x, y in zip(features_a, features_b, strict=True)], bool)
-    if not known.any():
-        return found, ()
-    one, mine = np.unique(features_a[known], return_inverse=True)
-    two, theirs = np.unique(features_b[known], return_inverse=True)
+    if not any(int(x) in a and int(y) in b for x, y in zip(features_a, features_b, strict=True)):
+        return np.full(len(features_a), np.nan), ()
     first = LabelIndex(a, on_done=on_done)
     second = first if b is a else LabelIndex(b, on_done=on_done)
-    x, y = first.vectors(one.tolist()), second.vectors(two.tolist())
-    found[known] = np.einsum("pd,pd->p", x[mine], y[theirs])
+    found = of_pairs(first, second, (a, b), features_a, features_b)
     notes = tuple(note.replace("searched", "compared") for note in first.notes)
     return found, notes
 

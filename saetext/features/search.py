@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
-import re
 import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +21,7 @@ from saetext.cache import cache_dir
 from saetext.errors import InputError, LabelError
 from saetext.files import atomic_path
 from saetext.labels import FeatureLabels
+from saetext.words import parts
 
 _FORMAT = 1
 _STEM = 6  # characters: politeness and polite share so many, political is another word
@@ -166,39 +164,39 @@ class LabelIndex:
     # ---- by words ------------------------------------------------------------------------------------
 
     @cached_property
-    def _terms(self) -> list[Counter[str]]:
-        return [
-            Counter(_terms(f"{text} {' '.join(words)}"))
+    def _bm25(self) -> tuple[Any, dict[str, int]]:
+        import bm25s
+
+        vocabulary: dict[str, int] = {}
+        ids = [
+            [vocabulary.setdefault(term, len(vocabulary)) for term in _terms(f"{text} {' '.join(words)}")]
             for text, words in zip(self._texts, self._words, strict=True)
         ]
+        index = bm25s.BM25(k1=_K1, b=_B, method="lucene", dtype="float64")
+        if vocabulary:
+            index.index((ids, vocabulary), create_empty_token=False, show_progress=False)
+        return index, vocabulary
 
     def _by_words(self, query: str, n: int) -> list[tuple[int, float]]:
         """Rank by BM25 over words and their stems, so that a word itself counts twice."""
-        total = len(self._terms)
-        lengths = [sum(terms.values()) for terms in self._terms]
-        mean = max(sum(lengths) / total, 1.0)
-        scores = [0.0] * total
-        for term in set(_terms(query)):
-            holders = [i for i, terms in enumerate(self._terms) if term in terms]
-            rarity = math.log(1 + (total - len(holders) + 0.5) / (len(holders) + 0.5))
-            for i in holders:
-                count = self._terms[i][term]
-                norm = _K1 * (1 - _B + _B * lengths[i] / mean)
-                scores[i] += rarity * count * (_K1 + 1) / (count + norm)
-        ranked = sorted((i for i in range(total) if scores[i] > 0), key=lambda i: (-scores[i], i))
-        return [(self._features[i], scores[i]) for i in ranked[:n]]
+        index, vocabulary = self._bm25
+        known = [term for term in dict.fromkeys(_terms(query)) if term in vocabulary]
+        if not known:
+            return []
+        scores = (_K1 + 1) * np.asarray(index.get_scores(known), np.float64)  # Lucene leaves this factor out
+        ranked = np.argsort(-scores, kind="stable")[:n]
+        return [(self._features[i], float(scores[i])) for i in ranked.tolist() if scores[i] > 0]
 
 
 def _terms(text: str) -> list[str]:
-    words = re.findall(r"\w+", text.casefold())
-    return [term for word in words for term in (word, f"{word[:_STEM]}*")]
+    return [term for word in parts(text) for term in (word, f"{word[:_STEM]}*")]
 
 
 def _word_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
     """Return the stems of each text as a vector of length 1 with stems hashed to dimensions."""
     found = np.zeros((len(texts), _WORDS), np.float32)
     for row, text in enumerate(texts):
-        for stem in {word[:_STEM] for word in re.findall(r"\w+", text.casefold()) if len(word) > 3}:
+        for stem in {word[:_STEM] for word in parts(text) if len(word) > 3}:
             found[row, zlib.crc32(stem.encode()) % _WORDS] = 1.0
     return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-30)
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from saetext.contexts import Context, FeatureContexts
 from saetext.evidence import printable
 from saetext.labels import FeatureLabel
+from saetext.words import is_unspaced
+from saetext.words import words as _words
 
 CONTEXTS = 16  # of each level, worth gathering for words
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
 _NEAR = 4  # words on either side that count as surroundings
 _MOST = 0.6  # share of the firing places that a cue must cover to name the feature
 _FUNCTION_WORDS = """
@@ -91,7 +92,7 @@ def _name(
     known: frozenset[str],
 ) -> FeatureLabel:
     firing = found.firing
-    words = Counter(w for c in firing for w in set(_words(c.snippet.match)))
+    words = Counter(w for c in firing for w in set(_at(c)))
     around = Counter(w for c in firing for w in set(_around(c)) if _tells(w))
     top = _ranked(words, len(firing), background, total, known)
     near = [w for w in _ranked(around, len(firing), background, total) if around[w] >= 3 and w not in words]
@@ -197,7 +198,7 @@ def _related(a: str, b: str) -> bool:
 
 def _piece(firing: Sequence[Context], silent: Sequence[Context]) -> tuple[str, list[str]] | None:
     """Return the beginning or end that most of the different words share, with words that have it."""
-    here = list(dict.fromkeys(w for c in firing for w in _words(c.snippet.match) if w not in _FUNCTION))
+    here = list(dict.fromkeys(w for c in firing for w in _at(c) if w not in _FUNCTION))
     there = {w for c in silent for w in _words(_flat(c))}
     best: tuple[float, str, list[str]] | None = None
     for size in (5, 4, 3):
@@ -218,9 +219,7 @@ def _phrase(firing: Sequence[Context]) -> str | None:
     """Return the two words that most places share, the firing word being one of them."""
     pairs: Counter[str] = Counter()
     for context in firing:
-        before, here, after = (
-            _words(part) for part in (context.snippet.before, context.snippet.match, context.snippet.after)
-        )
+        before, here, after = _words(context.snippet.before), _at(context), _words(context.snippet.after)
         if not here:
             continue
         if before:
@@ -255,8 +254,10 @@ def _flat(context: Context) -> str:
     return f"{context.snippet.before}{context.snippet.match}{context.snippet.after}"
 
 
-def _words(text: str) -> list[str]:
-    return [m.group().lower() for m in _WORD.finditer(text)]
+def _at(context: Context) -> list[str]:
+    """Return the words of the place itself; of a script without spaces, the token as it is."""
+    match = context.snippet.match
+    return [match.strip().lower()] if is_unspaced(match.strip()) else _words(match)
 
 
 def _listed(words: Iterable[str]) -> str:

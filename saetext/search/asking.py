@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from saetext.errors import InputError
 from saetext.features.search import LabelIndex
+from saetext.features.similarity import answering
 from saetext.labels import FeatureLabels
 from saetext.search.query import Clause, Term
 from saetext.search.scoring import Scorer
 
 #: The features of a text that the reader reads, and their activations.
 Read = Callable[[str], tuple[NDArray[np.int32], NDArray[np.float32]]]
-
-LIKE = 0.2  # cosine of a label from which on it may mean the query; .3 refused good questions
 
 
 @dataclass(frozen=True)
@@ -70,13 +69,15 @@ def clause_of(
         If no label is like the text, or none that is occurs in the corpus.
     """
     settings = settings or Settings()
-    found = index.search(text, min(settings.features, len(labels)))
-    best = found[0][1] if found else 0.0
-    if not found or (not index.lexical and best < LIKE):
-        near = f" (the nearest is {labels.label(found[0][0])!r}, likeness {best:.2f})" if found else ""
+    matches = answering(index, text, min(settings.features, len(labels)))
+    if not matches.found:
+        best = matches.nearest
+        near = ""
+        if best is not None:
+            near = f" (the nearest is {labels.label(best.feature)!r}, likeness {best.similarity:.2f})"
         raise NoFeatureError(f"no feature answers {text!r}{near}")
-    top = best if index.lexical else 1.0  # BM25 has no natural unit
-    likeness = {feature: score / top for feature, score in found if score > 0}
+    top = matches.found[0].similarity if index.lexical else 1.0  # BM25 has no natural unit
+    likeness = {m.feature: m.similarity / top for m in matches.found if m.similarity > 0}
     weight: dict[int, float] = {}
     for rank, (feature, like) in enumerate(likeness.items()):
         fall = np.exp(-rank / settings.features / settings.temperature)

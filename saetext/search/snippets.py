@@ -5,11 +5,11 @@ Not for: choosing documents or features.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from saetext.evidence import printable, word_bounds
+from saetext.words import part_matches
 
 WIDTH = 160  # characters of a line, without marks
 
@@ -76,9 +76,9 @@ def firing_line(text: str, marks: Sequence[Mark], width: int = WIDTH) -> Line:
 def word_marks(text: str, words: Collection[str]) -> list[Mark]:
     """Return where these words (in small letters) stand in a text."""
     return [
-        Mark(match.start(), match.end(), 1.0)
-        for match in re.finditer(r"\w\w+", text)
-        if match.group().casefold() in words
+        Mark(start, end, 1.0)
+        for start, end, part in part_matches(text)
+        if part.casefold() in words
     ]
 
 

@@ -5,7 +5,6 @@ Not for: features or embeddings.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,12 @@ from numpy.typing import NDArray
 
 from saetext.errors import InputError
 from saetext.search.stored import Part
+from saetext.words import is_unspaced, parts
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
 
-_FORMAT = 1
-_WORD = re.compile(r"\w\w+")
+_FORMAT = 2  # 1: marks cut words, and scripts without spaces had whole sentences for words
 
 
 def words_part(corpus: Corpus) -> Part:
@@ -29,10 +28,17 @@ def words_part(corpus: Corpus) -> Part:
 
 
 def terms_of(text: str) -> list[str]:
-    """Return the words of two letters and more in small letters, without the commonest English ones."""
+    """Return what texts are searched by: parts of words, case-folded.
+
+    Single letters (but those of scripts without spaces) and the commonest English words are left out.
+    """
     from bm25s.stopwords import STOPWORDS_EN
 
-    return [word for word in _WORD.findall(text.casefold()) if word not in STOPWORDS_EN]
+    return [
+        part
+        for part in parts(text)
+        if part not in STOPWORDS_EN and (len(part) > 1 or is_unspaced(part))
+    ]
 
 
 def build_words(corpus: Corpus) -> Path | None:

@@ -1,0 +1,174 @@
+"""From words to features: when a label is like some words, for every part of saetext that asks.
+
+All thresholds stand in one table. Not for: computing the similarity (:mod:`saetext.features.search`), or what
+is done with the features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.features.search import LabelIndex
+from saetext.labels import FeatureLabels
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A number, what it is a number of, and how it was chosen."""
+
+    value: float
+    unit: str
+    why: str
+
+
+_COSINE = "cosine similarity of sentence embeddings"
+THRESHOLDS: dict[str, Threshold] = {
+    "search": Threshold(
+        0.2, _COSINE,
+        "The best label must have it, or no feature answers the query. Chosen on the development half of "
+        "benchmarks/retrieval.py: .3 refused good questions.",
+    ),
+    "concept": Threshold(
+        0.33, _COSINE,
+        "The best label must have it, or the words are no concept of these features. Of nonsense the best "
+        "label has .31 to .36, of 'tone' .47.",
+    ),
+    "concept_sure": Threshold(
+        0.4, _COSINE,
+        "Below it the best label of a concept is told as unsure: nonsense reaches .36.",
+    ),
+    "concept_apart": Threshold(
+        2.0, "standard deviations above the mean similarity of all labels",
+        "A label from here on belongs to a concept: how alike labels are in general depends on the table and "
+        "on the words, so that no fixed cosine does.",
+    ),
+    "named": Threshold(
+        0.3, _COSINE,
+        "The best label must have it to be taken for what the words name. Stricter than a search: it is "
+        "the best five alone that are taken.",
+    ),
+    "named_share": Threshold(
+        0.85, "share of the best label's similarity",
+        "Labels from here on are taken with the best one: such as say the same in other words.",
+    ),
+    "pair": Threshold(
+        0.45, _COSINE,
+        "Above it the two labels of a pair say the same. Of two labels of the embedded reader drawn at random "
+        "it is below .39 in 95 of 100 cases.",
+    ),
+}  # fmt: skip
+NAMED_MOST = 5  # features that words can name
+
+
+@dataclass(frozen=True)
+class Match:
+    """A feature whose label is like some words.
+
+    Attributes
+    ----------
+    feature : int
+        Its number.
+    similarity : float
+        Cosine of the sentence embeddings; of a lexical index the BM25 score.
+    apart : float
+        Standard deviations above the mean of all labels, where that was asked for; of a lexical index the
+        BM25 score, else NaN.
+    """
+
+    feature: int
+    similarity: float
+    apart: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What words match.
+
+    Attributes
+    ----------
+    found : tuple of Match
+        Best first; empty where nothing is like the words.
+    nearest : Match or None
+        The best label, also where it is not like the words; None if no label shares a word with them.
+    lexical : bool
+        Whether words were compared and not meaning: then every label that shares a word matches.
+    """
+
+    found: tuple[Match, ...]
+    nearest: Match | None
+    lexical: bool
+
+
+def value(name: str) -> float:
+    """Return a threshold of the table."""
+    return THRESHOLDS[name].value
+
+
+def answering(index: LabelIndex, query: str, most: int) -> Matches:
+    """Return up to ``most`` features that may answer a query, if the best label is like it at all."""
+    return _ranked(index, query, most, "search")
+
+
+def named(index: LabelIndex, words: str) -> Matches:
+    """Return the few features that words name: the best label, and those about as good."""
+    ranked = _ranked(index, words, NAMED_MOST, "named")
+    if not ranked.found:
+        return ranked
+    least = value("named_share") * ranked.found[0].similarity
+    kept = tuple(m for m in ranked.found if m.similarity >= least)
+    return Matches(kept, ranked.nearest, ranked.lexical)
+
+
+def concept(index: LabelIndex, words: str, most: int) -> Matches:
+    """Return the features whose labels stand out among all ``most`` labels for their similarity to words."""
+    ranked = _ranked(index, words, most, "concept")
+    if not ranked.found:
+        return ranked
+    if ranked.lexical:
+        kept = tuple(Match(m.feature, m.similarity, m.similarity) for m in ranked.found)
+        return Matches(kept, ranked.nearest, True)
+    similarity = np.array([m.similarity for m in ranked.found])
+    apart = (similarity - similarity.mean()) / max(float(similarity.std()), 1e-12)
+    # a table of few labels may have none that stands out so far
+    least = min(value("concept_apart"), float(apart[0]))
+    kept = tuple(
+        Match(m.feature, m.similarity, float(z))
+        for m, z in zip(ranked.found, apart, strict=True)
+        if z >= least
+    )
+    return Matches(kept, ranked.nearest, False)
+
+
+def is_unsure(matches: Matches) -> bool:
+    """Return whether the best label of a concept is little more like the words than chance would have it."""
+    best = matches.nearest
+    return not matches.lexical and best is not None and best.similarity < value("concept_sure")
+
+
+def of_pairs(
+    first: LabelIndex,
+    second: LabelIndex,
+    labels: tuple[FeatureLabels, FeatureLabels],
+    features_a: NDArray[np.integer],
+    features_b: NDArray[np.integer],
+) -> NDArray[np.float64]:
+    """Return the similarity of the two labels of each pair, NaN where one has none."""
+    found = np.full(len(features_a), np.nan)
+    a, b = labels
+    pairs = zip(features_a.tolist(), features_b.tolist(), strict=True)
+    known = np.array([x in a and y in b for x, y in pairs], bool)
+    one, mine = np.unique(features_a[known], return_inverse=True)
+    two, theirs = np.unique(features_b[known], return_inverse=True)
+    x, y = first.vectors(one.tolist()), second.vectors(two.tolist())
+    found[known] = np.einsum("pd,pd->p", x[mine], y[theirs])
+    return found
+
+
+def _ranked(index: LabelIndex, words: str, most: int, threshold: str) -> Matches:
+    ranked = tuple(Match(feature, score) for feature, score in index.search(words, most))
+    nearest = ranked[0] if ranked else None
+    like = nearest is not None and (index.lexical or nearest.similarity >= value(threshold))
+    return Matches(ranked if like else (), nearest, index.lexical)
