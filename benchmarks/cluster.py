@@ -225,13 +225,15 @@ def timed(path: Path) -> dict[str, Any]:
     """Cluster in this process, and return seconds by stage and the peak of memory."""
     from saetext import Corpus
     from saetext.cluster import cluster
+    from saetext.progress import Progress
 
     started = time.perf_counter()
     stages: dict[str, float] = {}
     now, since = "opening", started
 
-    def show(stage: str, done: int, total: int) -> None:
+    def show(p: Progress) -> None:
         nonlocal now, since
+        stage = p.stage
         if stage != now:
             t = time.perf_counter()
             stages[now] = stages.get(now, 0.0) + t - since

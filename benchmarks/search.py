@@ -42,7 +42,7 @@ def make(path: Path, n: int) -> None:
     corpus = synthetic_corpus(path, n, frequencies(FEATURES, ACTIVE, rng), length_effect=0.0)
     print(f"wrote {n:,} documents in {time.perf_counter() - started:.0f} s", flush=True)
     started = time.perf_counter()
-    build_index(corpus, on_stage=lambda what, *_: print(what, flush=True))
+    build_index(corpus, on_progress=lambda p: print(p.stage, flush=True))
     print(f"indexed in {time.perf_counter() - started:.0f} s", flush=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from saetext.cache import cache_dir
 from saetext.card import Card
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
-from saetext.files import writing
+from saetext.progress import Meter, OnProgress
 from saetext.words import is_unspaced, matches
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def calibrate(
     max_tokens: int = DEFAULT_TOKENS,
     role: str = "assistant",
     reference: str = "",
-    on_tokens: Callable[[int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Reader:
     """Return ``reader`` with cards made from the first ``max_tokens`` counted tokens of ``documents``.
 
@@ -64,6 +64,8 @@ def calibrate(
         0 to 100; 0 keeps every activation above zero.
     reference : str
         Name of the reference text, kept in the card.
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` for every batch.
 
     Raises
     ------
@@ -77,6 +79,8 @@ def calibrate(
     parts: dict[str, list[_Entries]] = {name: [] for name in reader.taps}
     words: list[str] = []
     n_documents = 0
+    meter = Meter("calibrating", on_progress)
+    meter.begin(1.0, max_tokens)
     for chunk in _chunks(documents, _BATCH):
         prepared = _within(
             [p for p in reader.tokens.prepare(chunk, role) if isinstance(p, Prepared)],
@@ -93,8 +97,7 @@ def calibrate(
                         at, feature.cpu().numpy().astype(np.int32), value.cpu().numpy().astype(np.float32)
                     )
                 )
-            if on_tokens is not None:
-                on_tokens(len(batch.rows))
+            meter.add(len(batch.rows))
         words.extend(w for p in prepared for w in token_words(p.text, p.start, p.end))
         n_documents += len(prepared)
         if len(words) >= max_tokens:
@@ -139,14 +142,19 @@ def cached_cards(reader: Reader, percentile: float, min_tokens: int) -> dict[str
 
 
 def cache_cards(reader: Reader, percentile: float, min_tokens: int) -> list[Path]:
-    """Keep a calibrated reader's cards in the user's cache; return their paths."""
+    """Keep a calibrated reader's cards in the user's cache; return their paths.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
     bare = reader
     paths = []
     for tap, card in reader.cards.items():
         path = card_path(bare, tap, percentile, min_tokens)
-        with writing(path, ReaderError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            card.write(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        card.write(path)
         paths.append(path)
     return paths
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from saetext.card import Card
 from saetext.documents import Document, DocumentSource
 from saetext.errors import InputError, ReaderError
 from saetext.notices import nothing_readable
-from saetext.progress import OnProgress, Progress
+from saetext.progress import OnProgress
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -68,7 +67,7 @@ def ready(
         percentile=percentile,
         role=source.role,
         reference=source.name,
-        on_tokens=_reporter(source, on_progress),
+        on_progress=_reporter(source, on_progress),
     )
     calibrated = _with_cached(calibrated, percentile)
     try:
@@ -183,19 +182,10 @@ def _floorless(reader: Reader, min_tokens: int | None) -> dict[str, Card]:
     return cards
 
 
-def _reporter(source: DocumentSource, on_progress: OnProgress | None) -> Callable[[int], None]:
-    from saetext.calibrate import DEFAULT_TOKENS
-
-    started, done = time.perf_counter(), 0
-
-    def on_tokens(n: int) -> None:
-        nonlocal done
-        done += n
-        if on_progress is None:
-            return
-        # it ends with the input or with enough tokens, whichever comes first
-        share = min(1.0, max(done / DEFAULT_TOKENS, source.progress() or 0.0))
-        seconds = time.perf_counter() - started
-        on_progress(Progress("calibrating", tokens=done, share=share, seconds=seconds))
-
-    return on_tokens
+def _reporter(source: DocumentSource, on_progress: OnProgress | None) -> OnProgress | None:
+    if on_progress is None:
+        return None
+    tell = on_progress  # it ends with the input or with enough tokens, whichever comes first
+    return lambda p: tell(
+        dataclasses.replace(p, share=max(p.share or 0.0, source.progress() or 0.0), left=None)
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,10 +19,10 @@ import numpy as np
 
 from saetext.labelling.by_llm import parse_answer
 from saetext.llm import Answer, ChatClient, Estimate, Prompt
+from saetext.progress import OnProgress
 from saetext.prompt_text import document, one_line, quoted
 from saetext.stats import benjamini_hochberg, fisher_exact_p, mcnemar_exact_p, newcombe, newcombe_paired
 
-OnDone = Callable[[int, int], None]
 ALPHA = 0.05  # a hypothesis with q below it, and with the sign it predicted, is verified
 LONGEST_TEXT = 200
 MOST_FINDINGS = 25  # in one prompt
@@ -269,7 +269,7 @@ def verify(
     client: ChatClient,
     *,
     paired: bool = False,
-    on_done: OnDone | None = None,
+    on_progress: OnProgress | None = None,
 ) -> list[Hypothesis]:
     """Let a judge say for which documents each proposal holds, and test the difference.
 
@@ -283,7 +283,7 @@ def verify(
         The judge. It is asked about every proposal and document, and never told the set.
     paired : bool
         Whether the documents of one position belong together.
-    on_done : callable, optional
+    on_progress : callable, optional
         Called with the number of judgements done and to do.
 
     Returns
@@ -304,7 +304,7 @@ def verify(
         return []
     prompts = _judge_prompts([p.text for p in proposals], [*documents_a, *documents_b])
     told = []
-    for prompt, answer in zip(prompts, client.ask(prompts, on_done), strict=True):
+    for prompt, answer in zip(prompts, client.ask(prompts, on_progress), strict=True):
         holds = _judgement(answer)
         if holds == _FAILED:
             client.forget(prompt)  # what was not a judgement is asked again by a later run

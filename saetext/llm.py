@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from saetext.cache import cache_dir
 from saetext.errors import EndpointError
 from saetext.files import write_atomic
+from saetext.progress import OnProgress, Stages
 
 CHARACTERS_PER_TOKEN = 4  # for the estimate, where the model's tokenizer is not known
 _CACHE_VERSION = 1
@@ -173,11 +174,11 @@ class ChatClient:
             raise EndpointError(f"cannot use {base_url!r} as an endpoint: {_line(error)}") from error
 
     def ask(
-        self, prompts: Sequence[Prompt], on_done: Callable[[int, int], None] | None = None
+        self, prompts: Sequence[Prompt], on_progress: OnProgress | None = None
     ) -> list[Answer]:
         """Return an answer for every prompt, in order; equal prompts are asked once.
 
-        ``on_done(done, total)`` is called after each.
+        ``on_progress`` gets a :class:`saetext.progress.Progress` after each.
 
         Raises
         ------
@@ -200,9 +201,10 @@ class ChatClient:
         self.ledger.cached += len(answers)
         total = len(answers) + len(missing)
 
+        tell = Stages(on_progress, "answers")
+
         def done() -> None:
-            if on_done is not None:
-                on_done(len(answers), total)
+            tell(f"asking {self.model}", len(answers), total)
 
         done()
         try:

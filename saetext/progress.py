@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; handed to a callback about once per batch.
+    """Where a run stands: the one event that everything which takes long hands to its ``on_progress``.
 
     Attributes
     ----------
     stage : str
-        ``calibrating``, ``encoding`` and the like.
+        What is being done: ``calibrating``, ``encoding`` and the like.
+    done, total : int
+        How many of how many of the stage's own units; ``total`` is 0 where it is not known.
+    unit : str
+        What is counted, such as ``findings``; empty where ``done`` is a mere measure of the share.
     documents, rejects : int
         Input rows done so far, those of an earlier run included.
     resumed : int
@@ -41,6 +45,9 @@ class Progress:
     seconds: float = 0.0
     left: float | None = None
     figures: str = ""
+    done: int = 0
+    total: int = 0
+    unit: str = ""
 
     @property
     def tokens_per_second(self) -> float:
@@ -49,6 +56,41 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+#: Inside a computation: a loop counts how many of how many it has done, and a stage names what it is at.
+Count = Callable[[int, int], None]
+Say = Callable[[str, int, int], None]
+
+
+class Stages:
+    """Makes a :class:`Progress` of each stage that a computation names, with the time left.
+
+    Called with a stage, how much of it is done and how much there is (0: not known).
+    """
+
+    def __init__(self, on_progress: OnProgress | None, unit: str = "") -> None:
+        self._on_progress, self._unit = on_progress, unit
+        self._stage, self._started, self._from = "", 0.0, 0
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
+        """Tell where the computation stands."""
+        if self._on_progress is None:
+            return
+        now = time.perf_counter()
+        if stage != self._stage or done < self._from:
+            # what a stage begins with (answers of an earlier run) tells nothing of its speed
+            self._stage, self._started, self._from = stage, now, done
+        seconds, gained = now - self._started, done - self._from
+        share = min(1.0, done / total) if total else None
+        left = seconds * (total - done) / gained if total and gained > 0 and seconds >= 3 else None
+        self._on_progress(
+            Progress(
+                stage, share=share, seconds=seconds, left=left, done=done, total=total, unit=self._unit
+            )
+        )
+
+    def counting(self, stage: str) -> Count:
+        """Return what a loop calls with how many of how many it has done of one stage."""
+        return lambda done, total: self(stage, done, total)
 
 
 class Meter:

@@ -166,7 +166,6 @@ def train(
     reader = Reader.load_local(
         unfinished, place or embedded.find_model(), device=device, dtype=dtype, trust_pickle=trust_pickle
     )
-    bar = _Bar("setting floors", min(calibration_tokens, len(x)), on_progress)
     reader = calibrate(
         reader,
         texts,
@@ -174,7 +173,7 @@ def train(
         max_tokens=calibration_tokens,
         role=role,
         reference=reference,
-        on_tokens=bar.add,
+        on_progress=_called("setting floors", min(calibration_tokens, len(x)), on_progress),
     )
     [card] = reader.cards.values()
     card.write(unfinished / "card.arrow")
@@ -291,6 +290,16 @@ def _stored(sae: TrainedSae, weights: str) -> TrainedSae:
     kind = getattr(torch, weights)
     return TrainedSae(
         **{f.name: getattr(sae, f.name).to(kind).float() for f in dataclasses.fields(TrainedSae)}
+    )
+
+
+def _called(stage: str, tokens: int, on_progress: OnProgress | None) -> OnProgress | None:
+    """Return a callback that hears of a stage by this name, which ends after so many tokens."""
+    if on_progress is None:
+        return None
+    tell = on_progress
+    return lambda p: tell(
+        dataclasses.replace(p, stage=stage, share=min(1.0, p.tokens / max(1, tokens)), left=None)
     )
 
 

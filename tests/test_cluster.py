@@ -453,7 +453,7 @@ def test_an_interrupt_leaves_nothing_half(
     def stop(*paths: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(on_disk.os, "rename", stop)
+    monkeypatch.setattr(os, "rename", stop)
     with pytest.raises(KeyboardInterrupt):
         save_clusters(result, corpus.spec, tmp_path / "pile.clusters")
     assert list(tmp_path.iterdir()) == []

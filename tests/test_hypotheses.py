@@ -233,7 +233,7 @@ def test_counts_rates_and_tests_are_exact() -> None:
         seen: list[tuple[int, int]] = []
         client = ChatClient(server.url, "t")
         found = verify(
-            [PEARS, APPLES, PLUMS], a, b, client, on_done=lambda done, total: seen.append((done, total))
+            [PEARS, APPLES, PLUMS], a, b, client, on_progress=lambda p: seen.append((p.done, p.total))
         )
     assert [(h.text, h.more_in, h.features) for h in found] == [
         (p.text, p.more_in, p.features) for p in (PEARS, APPLES, PLUMS)

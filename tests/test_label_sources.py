@@ -145,7 +145,7 @@ def test_batches_are_read_to_the_last_and_cached() -> None:
 
     with bucket(reply) as (url, asked):
         seen: list[int] = []
-        found = published("m/l-res", 8, base_url=url, on_done=seen.append)
+        found = published("m/l-res", 8, base_url=url, on_progress=lambda p: seen.append(p.done))
         assert [(r.feature, r.label, r.source) for r in found] == [
             (0, "zero", "neuronpedia:gpt-4o-mini"),
             (5, "five", "neuronpedia:gpt-4o-mini"),

@@ -38,7 +38,7 @@ def test_answers_come_in_order_and_equal_prompts_are_asked_once() -> None:
         client = ChatClient(server.url, "tiny", concurrency=4, price=(1.0, 2.0))
         seen: list[tuple[int, int]] = []
         asked = prompts(20) + prompts(3)
-        found = client.ask(asked, lambda done, total: seen.append((done, total)))
+        found = client.ask(asked, lambda p: seen.append((p.done, p.total)))
         assert [a.text for a in found] == [p.user.upper() for p in asked]
         assert len(server.requests) == 20 and seen[-1] == (20, 20)
         assert server.requests[0]["messages"][0] == {"role": "system", "content": "be brief"}

@@ -17,6 +17,7 @@ from saetext import embed
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.errors import InputError
 from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.progress import Progress
 from saetext.search import Searcher, build_index, scoring, vectors
 from saetext.search.dense import build_dense, dense_part
 from saetext.search.indexing import scales_part
@@ -65,7 +66,7 @@ def labels() -> FeatureLabels:
 def test_every_part_is_built_once_and_searched(tmp_path: Path) -> None:
     corpus, truth = make_corpus(tmp_path / "a.corpus", 1, (30, 0, 25), density=0.4)
     told: list[str] = []
-    assert set(build_index(corpus, on_stage=lambda what, *_: told.append(what)).values()) == {"built"}
+    assert set(build_index(corpus, on_progress=lambda p: told.append(p.stage)).values()) == {"built"}
     assert "embedding documents" in told
     assert WordVectors.calls == 55
     assert set(build_index(corpus).values()) == {"kept"}
@@ -184,12 +185,12 @@ def test_damage_is_found_and_mended(tmp_path: Path) -> None:
 def test_a_build_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, _ = make_corpus(tmp_path / "a.corpus", 8, (10, 10, 10))
 
-    def stop(done: int, total: int) -> None:
-        if done > 10:
+    def stop(p: Progress) -> None:
+        if p.done > 10:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_dense(corpus, on_done=stop)
+        build_dense(corpus, on_progress=stop)
     assert dense_part(corpus).find() is None
     before = WordVectors.calls
     build_dense(corpus)

@@ -13,7 +13,7 @@ import typer
 
 from saetext.errors import InputError
 from saetext_cli.common import note, result
-from saetext_cli.meters import counting_bar
+from saetext_cli.meters import progress_bar
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def write_report(
     from saetext.report.pages import write_page
 
     reader = reader_of(opened[0], device, dtype) if reads else None
-    with counting_bar("reading the examples") as show:
-        write_page(found, path, list(opened), labels=labels, reader=reader, on_done=show)
+    with progress_bar("reading the examples") as show:
+        write_page(found, path, list(opened), labels=labels, reader=reader, on_progress=show)
     note(f"wrote {path}")
 
 

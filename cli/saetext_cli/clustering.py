@@ -38,7 +38,7 @@ from saetext_cli.common import (
 )
 from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, ModelName, PriceIn, PriceOut, client_for
 from saetext_cli.making import open_or_encode
-from saetext_cli.meters import counting_bar, stage_bar
+from saetext_cli.meters import progress_bar
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def cluster(
         opened = opened.select(_drawn(len(opened), sample, seed))
     known = labels_for(opened, tap if known_model is None else known_model.tap, labels)
     name = short_names([corpus])[0]
-    with stage_bar("reading") as show:
+    with progress_bar("reading") as show:
         if known_model is not None:
             found = place(known_model, opened, truth=truth, name=name, labels=known, on_progress=show)
         else:
@@ -303,8 +303,8 @@ def _write_map(
     from saetext.report.map_gathering import map_page
 
     reader = reader_of(opened, device, dtype) if html is not None else None
-    with counting_bar("reading the examples") as show:
-        page = map_page(found, opened, labels, reader=reader, on_done=show)
+    with progress_bar("reading the examples") as show:
+        page = map_page(found, opened, labels, reader=reader, on_progress=show)
     if html is not None:
         from saetext.report.map_page import render_map_page
         from saetext.report.tables import write_text

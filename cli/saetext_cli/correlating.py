@@ -38,7 +38,7 @@ from saetext_cli.common import (
     width,
 )
 from saetext_cli.making import open_or_encode
-from saetext_cli.meters import stage_bar
+from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
     pass
@@ -169,7 +169,7 @@ def correlate(
         second = open_or_encode(across, device=device, dtype=dtype, **columns)
     first = selected(first, where, corpus)
     known = labels_for(first, tap, labels)
-    with stage_bar("reading") as show:
+    with progress_bar("reading") as show:
         found = compute(
             first,
             second,

@@ -225,7 +225,6 @@ def calibrate(
     from saetext.calibrate import calibrate as make
     from saetext.documents import open_documents
     from saetext.floors import few_tokens, readable
-    from saetext.progress import Meter
 
     documents = open_documents(
         texts, format=format, text=text_column, prompt=prompt_column, messages=messages_column, role=role
@@ -237,8 +236,6 @@ def calibrate(
             f"{reader} comes with floors at the {percentile:g}th percentile; choose another with --percentile"
         )
     with progress_bar() as show:
-        meter = Meter("calibrating", show)
-        meter.begin(1.0, max_tokens)
         calibrated = make(
             loaded,
             readable(documents),
@@ -246,7 +243,7 @@ def calibrate(
             max_tokens=max_tokens,
             role=role,
             reference=documents.name,
-            on_tokens=meter.add,
+            on_progress=show,
         )
     try:
         paths = cache_cards(calibrated, percentile, 1)

@@ -10,7 +10,7 @@ import typer
 from saetext.errors import InputError
 from saetext_cli.common import TapName, note, require_new, result, waiting
 from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
-from saetext_cli.meters import counting_bar
+from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -99,7 +99,7 @@ def label(
     if method is not None or source is not None:
         if method == "llm" and client is not None:
             _say_estimate(opened, name, client, chosen or supported(opened, tap, min_support), seed)
-        with counting_bar("labelling") as show:
+        with progress_bar("labelling") as show:
             made = make(
                 opened,
                 method or "words",
@@ -110,7 +110,7 @@ def label(
                 neuronpedia_id=_neuronpedia_id(corpus, name) if method == "neuronpedia" else None,
                 file=source,
                 seed=seed,
-                on_done=show,
+                on_progress=show,
             )
         for line in made.notes:
             note(line)
@@ -123,8 +123,10 @@ def label(
             note(client.ledger.describe())
         _write(labels, output or corpus_labels_path(corpus, opened.spec, name))
     if score:
-        with counting_bar("scoring") as show:
-            rated = rate(opened, labels, tap=name, features=chosen, client=client, seed=seed, on_done=show)
+        with progress_bar("scoring") as show:
+            rated = rate(
+                opened, labels, tap=name, features=chosen, client=client, seed=seed, on_progress=show
+            )
         _say_failures(rated.failures, "were not scored")
         labels = rated.labels
         _say_scores(labels, "llm" if client is not None else "embedding")

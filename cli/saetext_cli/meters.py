@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING
 from saetext_cli.common import note
 
 if TYPE_CHECKING:
-    from saetext.progress import Progress
+    from saetext.progress import OnProgress, Progress
 
 LINE_EVERY = 30.0  # seconds between lines in a log file
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """Show documents, tokens per second and time left."""
+def progress_bar(what: str = "starting") -> Iterator[OnProgress]:
+    """Show what is being done, how much of it, and the time left, of anything; ``what`` until it begins."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
@@ -32,7 +31,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         TextColumn("{task.fields[figures]}"),
     )
     with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None, figures="")
+        task = bar.add_task(what, total=None, figures="")
         tell = _resuming(lambda line: console.print(line, highlight=False, markup=False))
 
         def show(p: Progress) -> None:
@@ -45,88 +44,28 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def counting_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of how many are done, and the time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    """Show how many of how many are done, for what does not hand over a :class:`Progress` yet."""
+    from saetext.progress import Stages
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _counted(what)
-        return
-    columns = (TextColumn(what), BarColumn(bar_width=12), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with progress_bar(what) as show:
+        yield Stages(show).counting(what)
 
 
-@contextmanager
-def stage_bar(what: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a stage, and how much of it is done where that is known."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _staged()
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=12),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        stage = what
-
-        def show(now: str, done: int, total: int) -> None:
-            nonlocal stage
-            if now != stage:
-                stage = now
-                bar.reset(task)
-            bar.update(task, description=now, completed=done, total=total or None)
-
-        yield show
-
-
-def _staged() -> Callable[[str, int, int], None]:
-    last = time.monotonic()
-
-    def show(stage: str, done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_EVERY:
-            last = time.monotonic()
-            note(f"{stage}: {100 * done // total} %" if total else stage)
-
-    return show
-
-
-def _counted(what: str) -> Callable[[int, int], None]:
-    last = time.monotonic()
-
-    def show(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_EVERY:
-            last = time.monotonic()
-            note(f"{what}: {done:,} of {total:,}")
-
-    return show
-
-
-def _lines() -> Callable[[Progress], None]:
-    last, stage = 0.0, ""
+def _lines() -> OnProgress:
+    """Return what says a line every half minute, by the clock or by that of the stage, which begins anew."""
+    at, told, before, stage = time.monotonic(), 0.0, 0.0, ""
     tell = _resuming(note)
 
     def show(p: Progress) -> None:
-        nonlocal last, stage
+        nonlocal at, told, before, stage
         tell(p)
         if p.stage != stage:
-            last, stage = 0.0, p.stage
-        if p.seconds - last >= LINE_EVERY:
-            last = p.seconds
-            note(f"{p.stage}: {figures(p)}")
+            told, stage = told - before, p.stage  # short stages add up
+        before = p.seconds
+        if p.seconds - told >= LINE_EVERY or time.monotonic() - at >= LINE_EVERY:
+            at, told = time.monotonic(), p.seconds
+            shown = figures(p)
+            note(f"{p.stage}: {shown}" if shown else p.stage)
 
     return show
 
@@ -145,10 +84,12 @@ def _resuming(say: Callable[[str], None]) -> Callable[[Progress], None]:
 
 
 def figures(p: Progress) -> str:
-    """Return ``34 %, 1,024 documents, 5,310 tokens/s, 2:10 left``, as far as they are known."""
+    """Return ``34 %, 1,024 documents, 5,310 tokens/s, 2:10 left`` or ``50 %, 3 of 6 findings``, what is known."""
     parts = []
     if p.share is not None:
         parts.append(f"{p.share:.0%}".replace("%", " %"))
+    if p.unit and (p.done or p.total):
+        parts.append(f"{p.done:,} of {p.total:,} {p.unit}" if p.total else f"{p.done:,} {p.unit}")
     if p.documents:
         parts.append(f"{p.documents:,} documents")
     if p.tokens and p.seconds >= 0.5:

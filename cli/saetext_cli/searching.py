@@ -28,7 +28,7 @@ from saetext_cli.common import (
 )
 from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
 from saetext_cli.making import open_or_encode
-from saetext_cli.meters import stage_bar
+from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
     from saetext.search import Searcher, SearchResult
@@ -200,7 +200,7 @@ def search(
                     client,
                     weigh=rerank_features,
                     grade=rerank,
-                    on_done=lambda done, of: say(f"asking {client.model}, {done} of {of}"),
+                    on_progress=lambda p: say(f"{p.stage}, {p.done} of {p.total}"),
                 )
             found = searcher.search(
                 asked, mode=None if mode is None else mode.value, second=opinion, **by_hand, **page
@@ -235,8 +235,8 @@ def index(
     from saetext.search import build_index
 
     opened = Corpus.open(corpus)
-    with stage_bar("indexing") as show:
-        done = build_index(opened, dense=dense, device=device, on_stage=show)
+    with progress_bar("indexing") as show:
+        done = build_index(opened, dense=dense, device=device, on_progress=show)
     for part, state in done.items():
         note(f"{part}: {state}")
     note(f"{corpus}: index of {megabytes(opened.sizes()['index'])}")

@@ -7,7 +7,7 @@ are no evidence that the clusters exist: for that see :mod:`saetext.cluster.trus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saetext import stats
 from saetext.cluster.representation import rows_of
+from saetext.progress import Count
 from saetext.protocols import CorpusLike, Ints
 from saetext.strata import bins
 
@@ -72,7 +73,7 @@ def describe(
     tap: str,
     cluster: NDArray[np.int32],
     near: list[list[int]],
-    on_done: Callable[[int, int], None] | None = None,
+    on_done: Count | None = None,
 ) -> list[Described]:
     """Describe every cluster.
 
@@ -165,7 +166,7 @@ def _by_stratum(
     size: int,
     features: Ints,
     strata: NDArray[np.int32],
-    on_done: Callable[[int, int], None] | None,
+    on_done: Count | None,
 ) -> tuple[Ints, Ints]:
     """Return int64[clusters, strata, features], rows with each, and int64[clusters, strata], rows."""
     from scipy import sparse

@@ -7,7 +7,6 @@ Not for: what clusters are about (:mod:`saetext.cluster.describing`) or reading 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,12 @@ from saetext.cluster import density, layout, meaning
 from saetext.cluster.neighbours import Neighbours, by_cosine, by_jaccard
 from saetext.cluster.representation import Basis, Floats32, fit_basis, gather_rows, rows_of
 from saetext.errors import InputError
+from saetext.progress import Count, Say
 from saetext.protocols import CorpusLike, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-Say = Callable[[str, int, int], None]
 METRICS = ("cosine", "jaccard")
 FIT_ON = 50_000  # documents that are fitted; the others are placed among them
 JACCARD_MOST = 20_000
@@ -245,7 +244,7 @@ def fit(
 
 
 def nearest(
-    fitted: Any, asked: Any | None, k: int, on_done: Callable[[int, int], None] | None = None
+    fitted: Any, asked: Any | None, k: int, on_done: Count | None = None
 ) -> Neighbours:
     """Find neighbours by what the vectors are: dense by cosine, presence by Jaccard."""
     if isinstance(fitted, np.ndarray):

@@ -9,15 +9,14 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from saetext.cluster.neighbours import Neighbours
 from saetext.cluster.representation import Floats32
+from saetext.progress import Count
 
-OnDone = Callable[[int, int], None]
 SPREAD = 1.0
 CLUSTER_DISTANCE, MAP_DISTANCE = 0.0, 0.1  # UMAP's min_dist: packed for clusters, apart for eyes
 
@@ -48,7 +47,7 @@ def embed_graph(
     min_dist: float,
     seed: int,
     epochs: int | None = None,
-    on_done: OnDone | None = None,
+    on_done: Count | None = None,
 ) -> Floats32:
     """Embed a graph.
 
@@ -103,7 +102,7 @@ def _spread(rows: Floats32) -> Floats32:
 class _Epochs(io.TextIOBase):
     """Reads the count of epochs out of what tqdm prints, and tells it on."""
 
-    def __init__(self, total: int, on_done: OnDone) -> None:
+    def __init__(self, total: int, on_done: Count) -> None:
         self._total, self._on_done = total, on_done
 
     def write(self, text: str) -> int:
@@ -112,7 +111,7 @@ class _Epochs(io.TextIOBase):
         return len(text)
 
 
-def _telling(total: int, on_done: OnDone | None) -> dict[str, Any]:
+def _telling(total: int, on_done: Count | None) -> dict[str, Any]:
     if on_done is None:
         return {"disable": True}
     return {

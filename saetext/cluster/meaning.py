@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import io
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from saetext import embed
 from saetext.cache import cache_dir
 from saetext.cluster.representation import Floats32, Meaning, unit
 from saetext.files import write_atomic
+from saetext.progress import Count
 from saetext.protocols import CorpusLike, Ints
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def texts_of(corpus: CorpusLike, rows: Ints, longest: int = CHARACTERS) -> list[
     return None if found.null_count() else found.to_list()
 
 
-def embed_texts(texts: list[str], on_done: Callable[[int, int], None] | None = None) -> Floats32:
+def embed_texts(texts: list[str], on_done: Count | None = None) -> Floats32:
     """Return float32[m, w]: MiniLM's sentence embeddings, of length 1.
 
     They are kept in the user's cache: the same sample is wanted again for another axis.

@@ -5,7 +5,6 @@ One graph serves the clusters and the map. Not for: embedding it (:mod:`saetext.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.cluster.representation import Floats32
+from saetext.progress import Count
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _BATCH = 2048  # rows searched at a time
 _PAIRS = 20_000_000  # similarities held at a time
-OnDone = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class Neighbours:
     distance: Floats32
 
 
-def by_cosine(fitted: Floats32, asked: Floats32 | None, k: int, on_done: OnDone | None = None) -> Neighbours:
+def by_cosine(fitted: Floats32, asked: Floats32 | None, k: int, on_done: Count | None = None) -> Neighbours:
     """Find the ``k`` nearest of ``fitted`` for each row of ``asked``, exactly.
 
     Parameters
@@ -73,7 +72,7 @@ def by_cosine(fitted: Floats32, asked: Floats32 | None, k: int, on_done: OnDone 
 
 
 def by_jaccard(
-    fitted: csr_matrix, asked: csr_matrix | None, k: int, on_done: OnDone | None = None
+    fitted: csr_matrix, asked: csr_matrix | None, k: int, on_done: Count | None = None
 ) -> Neighbours:
     """Find the ``k`` nearest by 1 - |both| / |either| of the features present; as :func:`by_cosine`.
 

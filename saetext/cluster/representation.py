@@ -8,7 +8,7 @@ The same :class:`Basis` serves the documents it was fitted on and new ones. Not 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.errors import InputError
+from saetext.progress import Count
 from saetext.protocols import CorpusLike, Ints
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def rows_of(corpus: CorpusLike, pooling: str, tap: str) -> Iterator[tuple[int, c
 
 
 def gather_rows(
-    corpus: CorpusLike, pooling: str, tap: str, rows: Ints, on_done: Callable[[int, int], None] | None = None
+    corpus: CorpusLike, pooling: str, tap: str, rows: Ints, on_done: Count | None = None
 ) -> csr_matrix:
     """Return the matrix of some rows, increasing."""
     from scipy import sparse

@@ -6,7 +6,7 @@ Not for: any one step; each has its module beside this one.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from saetext.errors import InputError
 from saetext.evidence import printable, snippet
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.progress import OnProgress, Say, Stages
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
 from saetext.spec import require_comparable
@@ -55,7 +56,7 @@ def cluster(
     tap: str | None = None,
     name: str = "corpus",
     labels: FeatureLabels | None = None,
-    on_progress: Callable[[str, int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
     **parameters: Any,
 ) -> ClusterResult:
     """Group documents by what they share, say what each group is, and place all on a map.
@@ -85,7 +86,7 @@ def cluster(
     labels : FeatureLabels, optional
         What to call the features; by default those known for the corpus.
     on_progress : callable, optional
-        Called with what is being done, how much of it is done, and of how much (0: not known).
+        Gets a :class:`saetext.progress.Progress` at every stage, and as it goes on.
     **parameters
         Fields of :class:`saetext.cluster.fitting.Settings`.
 
@@ -99,7 +100,7 @@ def cluster(
         If there are too few documents or they are all the same, no feature is on the axis, or a parameter is
         out of range.
     """
-    say = on_progress or (lambda what, done, of: None)
+    say = Stages(on_progress)
     unknown = set(parameters) - {field.name for field in dataclasses.fields(Settings)}
     if unknown:
         raise TypeError(f"unknown parameters: {', '.join(sorted(unknown))}")
@@ -176,7 +177,7 @@ def predict(
     truth: str | None = None,
     name: str = "corpus",
     labels: FeatureLabels | None = None,
-    on_progress: Callable[[str, int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> ClusterResult:
     """Place the documents of a corpus in clusters that were fitted to another.
 
@@ -200,7 +201,7 @@ def predict(
     IncompatibleError
         If another reader made the corpus.
     """
-    say = on_progress or (lambda what, done, of: None)
+    say = Stages(on_progress)
     require_comparable(model.spec, corpus.spec, model.tap, names=("the model", name))
     if corpus.n_documents == 0:
         raise InputError(f"{name} ({corpus.path}) has no documents")
@@ -262,7 +263,7 @@ def _describe(
     fitted: Fitted | None,
     placed: Placed,
     seed: int,
-    say: Callable[[str, int, int], None],
+    say: Say,
     n_clusters: int | None = None,
 ) -> tuple[list[Described], list[tuple[Typical, ...]], list[Words]]:
     """Describe all clusters; without ``fitted`` (new documents) the typical ones are those placed firmly."""

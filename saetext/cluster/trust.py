@@ -6,7 +6,6 @@ Each looks at no more than 10,000 documents. Not for: p of features, which were 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from saetext.cluster import density, layout, meaning
 from saetext.cluster.fitting import Fitted, Settings, nearest
 from saetext.errors import InputError
 from saetext.pairing import as_text, require_column
+from saetext.progress import Say
 from saetext.protocols import CorpusLike, Ints
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ MOST = 10_000
 SEEDS = 3
 SUBSAMPLES = 3
 SHARE = 0.8  # of the documents in each subsample
-Say = Callable[[str, int, int], None]
 
 
 def trust(

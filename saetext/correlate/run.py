@@ -5,7 +5,7 @@ Not for: the parts, each of which has a module of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -28,12 +28,12 @@ from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
 from saetext.pairing import keys
+from saetext.progress import OnProgress, Say, Stages
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
 
 LOOK = 20_000  # pairs of each kind that are looked at closely: labels, phrases, groups
 Floats = NDArray[np.float64]
-Tell = Callable[[str, int, int], None]
 
 
 def correlate(
@@ -61,7 +61,7 @@ def correlate(
     labels: FeatureLabels | None = None,
     across_labels: FeatureLabels | None = None,
     snippets: bool | int = True,
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
 ) -> CorrelateResult:
     """Find pairs that are in one document more or less often than chance, among documents of equal length.
 
@@ -114,7 +114,7 @@ def correlate(
     snippets : bool or int
         Whether rows get their words, or how many of the first do.
     on_progress : callable, optional
-        Called with a stage, and how much of it is done of how much (0: not known).
+        Gets a :class:`saetext.progress.Progress` at every stage, and as pairs are counted.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def correlate(
     InputError
         If a column is missing, nothing pairs, no feature has the support, or nothing is like ``to``.
     """
-    tell = on_progress or (lambda *_: None)
+    tell = Stages(on_progress)
     if across is not None and column is not None:
         raise InputError("b is either a second corpus or a column; choose one")
     if min_support is not None and min_support < 1:
@@ -256,7 +256,7 @@ class _Run:
     fdr: str
     seed: int
     limits: Limits
-    tell: Tell
+    tell: Say
 
     def features(self, number: int, only: NDArray[np.bool_] | None) -> tuple[Items, int, int]:
         stored = Stored.of(self.corpora[number], self.taps[number])
@@ -282,7 +282,7 @@ class _Run:
         rows, strata = self.rows, Strata.of(self.rows.stratum)
         streamed = stream_pairs(
             left, right, strata, rows.half_rows, back=back, dependent=self.fdr == "by", least=self.least,
-            on_progress=lambda done, total: self.tell("counting pairs", done, total),
+            on_done=lambda done, total: self.tell("counting pairs", done, total),
         )  # fmt: skip
         other = left if right is None else right
         if not streamed.tests:

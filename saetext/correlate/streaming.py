@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from saetext import stats
 from saetext.correlate.items import Items
 from saetext.correlate.strata import Moments, Strata, StrataCounts
+from saetext.progress import Count
 from saetext.protocols import Ints
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def stream_pairs(
     least: int = LEAST,
     keep: int = KEEP,
     threads: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_done: Count | None = None,
 ) -> Streamed:
     """Count all pairs of left and right items.
 
@@ -138,7 +139,7 @@ def stream_pairs(
         Pairs held of each kind.
     threads : int, optional
         By default as many as there are processors.
-    on_progress : callable, optional
+    on_done : callable, optional
         Called with the pieces done and their number.
     """
     n_rows = len(strata.code)
@@ -175,8 +176,8 @@ def stream_pairs(
         with lock:
             done += int(work_of[last] - work_of[start_of[last]])
             pool.share = done / max(work_of[-1], 1)
-            if on_progress is not None:
-                on_progress(int(1000 * pool.share), 1000)
+            if on_done is not None:
+                on_done(int(1000 * pool.share), 1000)
 
     work_of = np.concatenate([[0.0], np.cumsum(work)])
     start_of = dict(zip(cuts[1:].tolist(), cuts[:-1].tolist(), strict=True))

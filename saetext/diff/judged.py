@@ -18,6 +18,7 @@ from saetext.diff.result import DiffResult, Names
 from saetext.evidence import snippet
 from saetext.hypotheses import MOST_FINDINGS, FindingText, Hypothesis, estimate, propose, verify
 from saetext.llm import ChatClient, Estimate
+from saetext.progress import OnProgress
 from saetext.protocols import CorpusLike
 
 _SHARE = 0.2  # most of a set that is set aside
@@ -80,7 +81,10 @@ def diff_with_hypotheses(
     findings = _findings(result, (a, b))
     proposals, failures = propose(findings, client, names=names, most=hypotheses)
     paired = design.kind == "paired"
-    found: list[Hypothesis] = verify(proposals, texts[0], texts[1], client, paired=paired, on_done=on_done)
+    tell = _counted(on_done)
+    found: list[Hypothesis] = verify(
+        proposals, texts[0], texts[1], client, paired=paired, on_progress=tell
+    )
     notes = list(result.notes)
     if not findings:
         notes.append("nothing was confirmed, so no hypotheses were asked for")
@@ -149,3 +153,7 @@ def _findings(result: DiffResult, sets: Sequence[CorpusLike]) -> list[FindingTex
             )
         )  # fmt: skip
     return findings
+
+
+def _counted(on_done: Callable[[int, int], None] | None) -> OnProgress | None:
+    return None if on_done is None else lambda p: on_done(p.done, p.total)

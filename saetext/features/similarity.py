@@ -56,8 +56,8 @@ THRESHOLDS: dict[str, Threshold] = {
     ),
     "pair": Threshold(
         0.45, _COSINE,
-        "Above it the two labels of a pair say the same. Of two labels of the embedded reader drawn at random "
-        "it is below .39 in 95 of 100 cases.",
+        "Above it the two labels of a pair say the same. Of two labels of the embedded reader drawn at "
+        "random it is below .39 in 95 of 100 cases.",
     ),
 }  # fmt: skip
 NAMED_MOST = 5  # features that words can name

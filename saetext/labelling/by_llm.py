@@ -8,7 +8,7 @@ they say. Answers are JSON; what does not parse is a failure, counted and report
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saetext.contexts import FeatureContexts, Trial
@@ -16,8 +16,8 @@ from saetext.evidence import Snippet, printable
 from saetext.labelling.score import Score, balanced_accuracy
 from saetext.labels import KINDS, FeatureLabel, FeatureLabels
 from saetext.llm import Answer, ChatClient, Prompt
+from saetext.progress import OnProgress
 
-OnDone = Callable[[int, int], None]
 _LONGEST_LABEL = 100
 _LONGEST_DESCRIPTION = 500
 
@@ -70,7 +70,7 @@ def label_by_llm(
     client: ChatClient,
     *,
     top_words: Mapping[int, Sequence[str]] | None = None,
-    on_done: OnDone | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[list[FeatureLabel], dict[int, str]]:
     """Ask for a label of every feature that fires somewhere.
 
@@ -89,7 +89,7 @@ def label_by_llm(
     wanted = {f: c for f, c in contexts.items() if c.firing}
     failures = {f: "fires in no document" for f in contexts if f not in wanted}
     prompts = [label_prompt(c, words.get(f, ())) for f, c in wanted.items()]
-    answers = client.ask(prompts, on_done)
+    answers = client.ask(prompts, on_progress)
     labels = []
     for (feature, found), prompt, answer in zip(wanted.items(), prompts, answers, strict=True):
         content, reason = parse_answer(answer)
@@ -118,7 +118,7 @@ def score_by_llm(
     labels: FeatureLabels,
     trials: Mapping[int, Sequence[Trial]],
     client: ChatClient,
-    on_done: OnDone | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[dict[int, Score], dict[int, str]]:
     """Let a language model say from the label alone in which unseen passages each feature fires.
 
@@ -127,7 +127,7 @@ def score_by_llm(
     features = [f for f in trials if f in labels and trials[f]]
     prompts = [detection_prompt(labels[f], trials[f]) for f in features]
     scores, failures = {}, {}
-    for feature, prompt, answer in zip(features, prompts, client.ask(prompts, on_done), strict=True):
+    for feature, prompt, answer in zip(features, prompts, client.ask(prompts, on_progress), strict=True):
         content, reason = parse_answer(answer)
         told = content.get("fires") if content is not None else None
         count = len(trials[feature])

@@ -6,7 +6,7 @@ Not for: the methods themselves (their modules), or the files labels are kept in
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ from saetext.contexts import gather, trials
 from saetext.errors import InputError, LabelError
 from saetext.labelling.score import Embeds, Score, score_by_embedding, with_scores
 from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.progress import OnProgress
 from saetext.protocols import CorpusLike
 
 if TYPE_CHECKING:
     from saetext.llm import ChatClient
 
 METHODS = ("words", "llm", "neuronpedia")
-OnDone = Callable[[int, int], None]
 _BY_READING = "reading"
 
 
@@ -57,7 +57,7 @@ def label(
     neuronpedia_id: str | None = None,
     file: str | Path | None = None,
     seed: int = 0,
-    on_done: OnDone | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Labelled:
     """Make labels for a corpus's features.
 
@@ -77,8 +77,8 @@ def label(
         For ``neuronpedia``: ``MODEL/SAE``.
     file : path, optional
         Import these instead, see :mod:`saetext.labelling.importing`.
-    on_done : callable, optional
-        Gets (done, total).
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` as features are labelled.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def label(
         rows = published(neuronpedia_id, spec.d_sae)
     elif method in ("words", "llm"):
         chosen = list(features) if features is not None else supported(corpus, tap, min_support)
-        rows, failures = _from_contexts(corpus, spec.name, method, chosen, client, seed, on_done)
+        rows, failures = _from_contexts(corpus, spec.name, method, chosen, client, seed, on_progress)
     else:
         raise InputError(f"labels are made by {', '.join(METHODS)} or from a file, not by {method!r}")
     if features is not None:
@@ -127,7 +127,7 @@ def score(
     embedder: Embeds | None = None,
     per_side: int = 8,
     seed: int = 0,
-    on_done: OnDone | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Labelled:
     """Return ``labels`` with scores from the half of the corpus that labels are not made from.
 
@@ -150,14 +150,14 @@ def score(
     if client is not None:
         from saetext.labelling.by_llm import score_by_llm
 
-        scores, failed = score_by_llm(labels, found, client, on_done)
+        scores, failed = score_by_llm(labels, found, client, on_progress)
         failures |= failed
     else:
         if embedder is None:
             from saetext.embed import Embedder
 
             embedder = Embedder.load()
-        scores = score_by_embedding(labels, found, embedder, on_done)
+        scores = score_by_embedding(labels, found, embedder, on_progress)
     return Labelled(with_scores(labels, scores), failures)
 
 
@@ -189,7 +189,7 @@ def _from_contexts(
     features: list[int],
     client: ChatClient | None,
     seed: int,
-    on_done: OnDone | None,
+    on_progress: OnProgress | None,
 ) -> tuple[list[FeatureLabel], dict[int, str]]:
     card = corpus.card(tap)
     if method == "llm":
@@ -199,7 +199,7 @@ def _from_contexts(
             raise InputError("labels by a language model need an endpoint: --base-url and --model")
         found: dict[int, Any] = gather(corpus, tap, features, seed=seed, half="make")
         words = {f: card.top_words(f) for f in features}
-        return label_by_llm(found, client, top_words=words, on_done=on_done)
+        return label_by_llm(found, client, top_words=words, on_progress=on_progress)
     from saetext.labelling.words import CONTEXTS, label_by_words
 
     found = gather(corpus, tap, features, per_level=CONTEXTS, seed=seed, half="make")

@@ -13,7 +13,6 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from saetext.errors import LabelError
 from saetext.evidence import printable
 from saetext.files import write_atomic
 from saetext.labels import FeatureLabel
+from saetext.progress import OnProgress, Stages
 
 if TYPE_CHECKING:
     import httpx
@@ -38,7 +38,7 @@ def published(
     d_sae: int,
     *,
     base_url: str | None = None,
-    on_done: Callable[[int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> list[FeatureLabel]:
     """Return the published labels of ``MODEL/SAE``; of several for a feature the last one.
 
@@ -48,8 +48,8 @@ def published(
         Features of the SAE; labels of others are an error.
     base_url : str, optional
         Where the dataset is; by default ``$SAETEXT_NEURONPEDIA`` or Neuronpedia's public bucket.
-    on_done : callable, optional
-        Gets the number of batches that have been read.
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` for every batch that has been read.
 
     Raises
     ------
@@ -66,6 +66,7 @@ def published(
     import httpx
 
     with httpx.Client(timeout=30, follow_redirects=True) as client:
+        tell = Stages(on_progress, "batches")
         for number in range(_MOST_BATCHES):
             url = f"{base}/v1/{neuronpedia_id}/explanations/batch-{number}.jsonl.gz"
             content = _batch(client, url, folder / f"batch-{number}.jsonl.gz", last=folder / "batches")
@@ -78,8 +79,7 @@ def published(
                 label = _label(row, d_sae, url)
                 if label is not None:
                     rows[label.feature] = label
-            if on_done is not None:
-                on_done(number + 1)
+            tell("downloading labels", number + 1)
     if not rows:
         raise LabelError(f"Neuronpedia's labels of {neuronpedia_id} are empty")
     return [rows[feature] for feature in sorted(rows)]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from saetext.contexts import Trial
 from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.progress import OnProgress, Stages
 
 
 class Embeds(Protocol):
@@ -42,7 +43,7 @@ def score_by_embedding(
     labels: FeatureLabels,
     trials: Mapping[int, Sequence[Trial]],
     embedder: Embeds,
-    on_done: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[int, Score]:
     """Score labels by the likeness of label and passage, without a language model.
 
@@ -57,13 +58,12 @@ def score_by_embedding(
     named = embedder.embed([f"{row.label}. {row.description}".strip() for row in rows])
     texts = list(dict.fromkeys(t.text for f in features for t in trials[f]))
     place = {text: i for i, text in enumerate(texts)}
-    done = 0
+    done, tell = 0, Stages(on_progress, "passages")
 
     def count(n: int) -> None:
         nonlocal done
         done += n
-        if on_done is not None:
-            on_done(done, len(texts))
+        tell("embedding passages", done, len(texts))
 
     passages = embedder.embed(texts, count)
     # what a passage has in common with any label, and a label with any passage

@@ -5,7 +5,7 @@ Not for: drawing (:mod:`saetext.report.diff_page`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from saetext.diff.examples import Place, examples
 from saetext.evidence import Example, printable, word_bounds
 from saetext.features.shading import firing, read_again, shade
 from saetext.labels import FeatureLabels
+from saetext.progress import OnProgress, Stages
 from saetext.protocols import CorpusLike
 from saetext.report.console import many, probability
 from saetext.report.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
@@ -34,7 +35,7 @@ def diff_page(
     reader: Reader | None = None,
     findings: int = 60,
     each: int = 3,
-    on_done: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> DiffPage:
     """Collect a diff's page.
 
@@ -50,9 +51,10 @@ def diff_page(
         Reads the texts shown again to shade every token; without it the strongest word alone is marked.
     findings, each : int
         Most findings, and examples of each.
-    on_done : callable, optional
-        Called with the number of findings done and their total.
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` as findings are done.
     """
+    tell = Stages(on_progress, "findings")
     rows = result.table.to_dicts()
     members: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
@@ -72,8 +74,7 @@ def diff_page(
         made.append(
             Finding(row, tuple(members.get(row["feature"], ())), pairs, named.description if named else "")
         )
-        if on_done is not None:
-            on_done(done, len(shown))
+        tell("reading the examples", done, len(shown))
     hidden = len(leaders) - len(shown)
     notes = list(result.notes)
     if hidden:

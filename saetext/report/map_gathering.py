@@ -5,7 +5,7 @@ Not for: drawing (:mod:`saetext.report.map_page`, :mod:`saetext.report.map_pictu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from saetext.cluster.typical import Typical
 from saetext.evidence import printable, word_bounds
 from saetext.features.shading import firing, read_again, shade
 from saetext.labels import FeatureLabels
+from saetext.progress import OnProgress, Stages
 from saetext.protocols import CorpusLike, Ints
 from saetext.report.map_model import (
     MapCluster,
@@ -51,7 +52,7 @@ def map_page(
     *,
     reader: Reader | None = None,
     whole: int = WHOLE,
-    on_done: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> MapPage:
     """Collect the page.
 
@@ -67,9 +68,10 @@ def map_page(
         Reads the examples again to shade every token; without it the strongest words are marked.
     whole : int
         Documents up to which each one is there as a whole.
-    on_done : callable, optional
-        Called with the number of clusters done and their total.
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` as clusters are done.
     """
+    tell = Stages(on_progress, "clusters")
     table = result.documents
     on_map = np.flatnonzero(table["x"].is_not_null().to_numpy())
     point = np.full(table.height, -1)
@@ -81,8 +83,7 @@ def map_page(
     for number, row in enumerate(rows):
         examples = result.typical[number] if number < len(result.typical) else ()
         clusters.append(_cluster(row, [marker.passage(t, point) for t in examples]))
-        if on_done is not None:
-            on_done(number + 1, len(rows))
+        tell("reading the examples", number + 1, len(rows))
     import polars as pl
 
     texts = corpus.documents.select(pl.col("text").str.slice(0, 4 * _BEGINNING)).collect()["text"][on_map]

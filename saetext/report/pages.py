@@ -5,7 +5,7 @@ Not for: what is on it (:mod:`saetext.report.gathering`) or how it looks (:mod:`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from saetext.diff import DiffResult, SetsResult
 from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.progress import OnProgress
 from saetext.protocols import CorpusLike
 from saetext.report.diff_page import render_diff_page
 from saetext.report.gathering import diff_page, sets_page
@@ -34,7 +35,7 @@ def write_page(
     labels: FeatureLabels | None = None,
     reader: Reader | None = None,
     overwrite: bool = False,
-    on_done: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Path:
     """Write the report of a diff, of correlations or of clusters, whole or not at all, and return its path.
 
@@ -52,8 +53,8 @@ def write_page(
         Shades every token of the examples; without it the strongest word is marked.
     overwrite : bool
         Whether the file may exist.
-    on_done : callable, optional
-        Called with findings done and their number.
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` as findings are done.
 
     Raises
     ------
@@ -65,17 +66,17 @@ def write_page(
         from saetext.report.map_page import render_map_page
 
         known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
-        drawn = map_page(result, sets[0], known, reader=reader, on_done=on_done)
+        drawn = map_page(result, sets[0], known, reader=reader, on_progress=on_progress)
         return write_text(path, render_map_page(drawn), overwrite=overwrite)
     if isinstance(result, CorrelateResult):
         from saetext.report.pair_page import render_pair_page
 
         named = labels if labels is not None else labels_for(sets[0], result.params["tap"])
-        pairs = pair_page(result, sets, named, reader=reader, on_done=on_done)
+        pairs = pair_page(result, sets, named, reader=reader, on_progress=on_progress)
         return write_text(path, render_pair_page(pairs), overwrite=overwrite)
     known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
     if isinstance(result, DiffResult):
-        page = diff_page(result, sets, known, reader=reader, on_done=on_done)
+        page = diff_page(result, sets, known, reader=reader, on_progress=on_progress)
     elif isinstance(result, SetsResult):
         page = sets_page(result, known)
     else:

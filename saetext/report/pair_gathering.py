@@ -5,7 +5,7 @@ Not for: drawing (:mod:`saetext.report.pair_page`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from saetext.evidence import printable, word_bounds
 from saetext.features.shading import firing, read_again, shade
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.progress import OnProgress, Stages
 from saetext.protocols import CorpusLike
 from saetext.report.console import many
 from saetext.report.pair_model import (
@@ -46,7 +47,7 @@ def pair_page(
     *,
     reader: Reader | None = None,
     findings: int = 60,
-    on_done: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PairPage:
     """Collect the page.
 
@@ -62,9 +63,10 @@ def pair_page(
         Reads the texts shown again to shade every token; without it the strongest words are marked.
     findings : int
         Most findings of each kind.
-    on_done : callable, optional
-        Called with the number of findings done and their total.
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` as findings are done.
     """
+    tell = Stages(on_progress, "findings")
     rows = list(enumerate(result.table.to_dicts()))
     members: dict[int, list[dict[str, Any]]] = {}
     for at, row in rows:
@@ -87,8 +89,7 @@ def pair_page(
                 _described(second, row["feature_b"]),
             )
         )
-        if on_done is not None:
-            on_done(done, len(shown))
+        tell("reading the examples", done, len(shown))
     notes = list(result.notes)
     if len(leaders) > len(shown):
         notes.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from saetext.errors import InputError
 from saetext.labelling.by_llm import parse_answer
 from saetext.llm import Prompt
+from saetext.progress import OnProgress
 from saetext.prompt_text import document, quoted
 from saetext.search.query import Clause, FeatureQuery
 
@@ -54,14 +55,14 @@ class SecondOpinion:
         Whether it grades the features, in one request for each question.
     grade : int
         How many of the first documents it grades, in one request each; 0 for none.
-    on_done : callable, optional
-        Called with the documents graded and to grade.
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` for every document graded.
     """
 
     client: ChatClient
     weigh: bool = False
     grade: int = 0
-    on_done: Callable[[int, int], None] | None = None
+    on_progress: OnProgress | None = None
 
     def params(self) -> dict[str, Any]:
         """Return what a result says of it."""
@@ -146,7 +147,7 @@ def reranked(
     wanted: str,
     texts: Sequence[str],
     client: ChatClient,
-    on_done: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[Order, list[str]]:
     """Return an order with its first documents by grade, equal ones as they were, and notes.
 
@@ -165,7 +166,7 @@ def reranked(
     """
     prompts = [grade_prompt(wanted, text) for text in texts]
     grades: list[int | None] = []
-    for prompt, answer in zip(prompts, client.ask(prompts, on_done), strict=True):
+    for prompt, answer in zip(prompts, client.ask(prompts, on_progress), strict=True):
         content, _ = parse_answer(answer)
         grade = None if content is None else _grade(content.get("grade"))
         if grade is None:

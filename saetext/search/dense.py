@@ -7,7 +7,7 @@ goes on where it was, and one after ``saetext append`` embeds only what is new. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from saetext import embed
 from saetext.corpus.files import writing
 from saetext.files import FileStamp, atomic_file
+from saetext.progress import OnProgress, Stages
 from saetext.search.stored import Part, mapped
 from saetext.search.vectors import write_vectors
 
@@ -34,11 +35,11 @@ def dense_part(corpus: Corpus) -> Part:
 
 
 def build_dense(
-    corpus: Corpus, *, device: str = "auto", on_done: Callable[[int, int], None] | None = None
+    corpus: Corpus, *, device: str = "auto", on_progress: OnProgress | None = None
 ) -> Path:
     """Embed the documents of a whole corpus and build the index.
 
-    ``on_done`` is called with documents embedded and their number.
+    ``on_progress`` is called as documents are embedded.
 
     Raises
     ------
@@ -52,6 +53,7 @@ def build_dense(
         shards.mkdir(parents=True, exist_ok=True)
     embedder: embed.Embedder | None = None
     done, total = 0, corpus.n_documents
+    tell = Stages(on_progress, "documents")
     files = []
     frames = corpus.frames(["text"])
     for entry in corpus.manifest.shards:
@@ -65,13 +67,11 @@ def build_dense(
             parts = []
             for start in range(0, len(texts), _BATCH):
                 parts.append(embedder.embed(texts[start : start + _BATCH]).astype(np.float16))
-                if on_done is not None:
-                    on_done(done + min(start + _BATCH, len(texts)), total)
+                tell("embedding documents", done + min(start + _BATCH, len(texts)), total)
             with writing(path), atomic_file(path) as file:
                 np.save(file, np.concatenate(parts), allow_pickle=False)
         done += len(texts)
-        if on_done is not None:
-            on_done(done, total)
+        tell("embedding documents", done, total)
 
     def blocks() -> Iterator[NDArray[np.float32]]:
         for path in files:

@@ -5,7 +5,6 @@ Postings and scales of the features, projected features, sentence embeddings, wo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext import embed
+from saetext.progress import OnProgress, Stages
 from saetext.search.dense import build_dense, dense_part
 from saetext.search.projected import build_projected, projected_part
 from saetext.search.scoring import entry_counts, full_strength
@@ -42,7 +42,7 @@ def build_index(
     *,
     dense: bool = True,
     device: str = "auto",
-    on_stage: Callable[[str, int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, str]:
     """Build what is missing, stale or damaged of a corpus's index; what is there already is kept.
 
@@ -54,8 +54,8 @@ def build_index(
         Whether to embed the documents, which takes by far the longest.
     device : str
         Where the sentence model runs.
-    on_stage : callable, optional
-        Called with what is being built, how much of it is done, and how much there is.
+    on_progress : callable, optional
+        Gets a :class:`saetext.progress.Progress` for every part, and as documents are embedded.
 
     Returns
     -------
@@ -70,11 +70,7 @@ def build_index(
 
     whole = corpus.whole
     done: dict[str, str] = {}
-
-    def tell(what: str, at: int = 0, of: int = 0) -> None:
-        if on_stage is not None:
-            on_stage(what, at, of)
-
+    tell = Stages(on_progress)
     for tap in whole.taps:
         suffix = f" of {tap}" if len(whole.taps) > 1 else ""
         tell(f"postings{suffix}")
@@ -109,7 +105,7 @@ def build_index(
         elif not whole.n_documents:
             done["dense"] = "no documents"
         else:
-            build_dense(whole, device=device, on_done=lambda at, of: tell("embedding documents", at, of))
+            build_dense(whole, device=device, on_progress=on_progress)
             done["dense"] = "built"
     return done
 

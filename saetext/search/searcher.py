@@ -490,7 +490,7 @@ class Searcher:
     def _graded(self, ordered: Order, second: SecondOpinion, wanted: str) -> tuple[Order, list[str]]:
         places = ordered.places[: second.grade]
         texts = [self.whole.document(int(ordered.rows[at]))["text"] or "" for at in places]
-        return reranked(ordered, wanted, texts, second.client, second.on_done)
+        return reranked(ordered, wanted, texts, second.client, second.on_progress)
 
 
 def search(

@@ -1,0 +1,106 @@
+"""One progress event: what stages tell, what every long call hands over, and the one bar that shows it."""
+
+from __future__ import annotations
+
+import inspect
+import time
+
+import pytest
+from saetext_cli import meters
+
+import saetext
+from saetext.cluster import run as clusters
+from saetext.correlate import run as pairs
+from saetext.labelling import by_llm, label, neuronpedia, score
+from saetext.llm import ChatClient
+from saetext.progress import OnProgress, Progress, Stages
+from saetext.report import gathering, map_gathering, pages, pair_gathering
+from saetext.search import dense, indexing
+from saetext.search.by_llm import SecondOpinion
+
+
+def test_stages_tell_done_share_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    seen: list[Progress] = []
+    tell = Stages(seen.append, "findings")
+    tell("loading")
+    tell("reading", 0, 40)
+    now = 102.0
+    tell("reading", 10, 40)  # too early to say
+    now = 110.0
+    tell("reading", 20, 40)
+    tell("writing", 5, 10)
+    now = 114.0
+    tell("writing", 6, 10)  # five were there when it began
+    assert seen == [
+        Progress("loading", unit="findings"),
+        Progress("reading", share=0.0, done=0, total=40, unit="findings"),
+        Progress("reading", share=0.25, seconds=2.0, done=10, total=40, unit="findings"),
+        Progress("reading", share=0.5, seconds=10.0, left=10.0, done=20, total=40, unit="findings"),
+        Progress("writing", share=0.5, done=5, total=10, unit="findings"),
+        Progress("writing", share=0.6, seconds=4.0, left=16.0, done=6, total=10, unit="findings"),
+    ]
+
+
+def test_nobody_listening_is_fine() -> None:
+    Stages(None)("reading", 1, 2)
+    Stages(None).counting("reading")(1, 2)
+
+
+LONG = [
+    saetext.encode, saetext.append, saetext.train, saetext.calibrate, pairs.correlate, clusters.cluster,
+    clusters.place, indexing.build_index, dense.build_dense, ChatClient.ask, SecondOpinion, pages.write_page,
+    gathering.diff_page, map_gathering.map_page, pair_gathering.pair_page, label.label, label.score,
+    by_llm.label_by_llm, by_llm.score_by_llm, score.score_by_embedding, neuronpedia.published,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", LONG, ids=lambda call: call.__qualname__)
+def test_every_long_call_has_one_signature(call: object) -> None:
+    told = inspect.signature(call).parameters  # type: ignore[arg-type]
+    assert str(told["on_progress"].annotation) in ("OnProgress | None", str(OnProgress | None))
+    assert told["on_progress"].default is None
+    assert not {"on_done", "on_stage", "on_tokens"} & set(told)
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        (Progress("x", done=3, total=6, unit="findings", share=0.5, left=61.0), "50 %, 3 of 6 findings, 1:01 left"),
+        (Progress("x", done=2, unit="batches"), "2 batches"),
+        (Progress("x", done=500, total=1000, share=0.5), "50 %"),
+        (Progress("x", unit="findings"), ""),
+    ],
+)
+def test_figures_of_any_event(event: Progress, shown: str) -> None:
+    assert meters.figures(event) == shown
+
+
+def test_stages_that_are_short_get_a_line_together(capsys: pytest.CaptureFixture[str]) -> None:
+    with meters.progress_bar() as show:
+        for stage in ("reading", "counting", "grouping"):
+            for second in (0.0, 12.0):
+                show(Progress(stage, seconds=second, done=1, total=2, share=0.5))
+    assert capsys.readouterr().err == "grouping: 50 %\n"
+
+
+def test_a_stage_without_figures_is_told_by_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(meters.time, "monotonic", lambda: now)
+    with meters.progress_bar() as show:
+        show(Progress("compiling"))
+        now = 31.0
+        show(Progress("grouping"))
+    assert capsys.readouterr().err == "grouping\n"
+
+
+def test_the_bar_shows_any_event(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with meters.progress_bar("indexing") as show:
+        show(Progress("embedding documents", done=3, total=6, unit="documents", share=0.5))
+        time.sleep(0.3)
+    told = capsys.readouterr().err
+    assert "embedding documents" in told and "3 of 6 documents" in told
