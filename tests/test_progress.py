@@ -50,7 +50,8 @@ def test_nobody_listening_is_fine() -> None:
 
 LONG = [
     saetext.encode, saetext.append, saetext.train, saetext.calibrate, pairs.correlate, clusters.cluster,
-    clusters.place, indexing.build_index, dense.build_dense, ChatClient.ask, SecondOpinion, pages.write_page,
+    clusters.predict, indexing.build_index, dense.build_dense, ChatClient.ask, SecondOpinion,
+    pages.write_page,
     gathering.diff_page, map_gathering.map_page, pair_gathering.pair_page, label.label, label.score,
     by_llm.label_by_llm, by_llm.score_by_llm, score.score_by_embedding, neuronpedia.published,
 ]  # fmt: skip
@@ -67,7 +68,7 @@ def test_every_long_call_has_one_signature(call: object) -> None:
 @pytest.mark.parametrize(
     ("event", "shown"),
     [
-        (Progress("x", done=3, total=6, unit="findings", share=0.5, left=61.0), "50 %, 3 of 6 findings, 1:01 left"),
+        (Progress("x", done=3, total=6, unit="hits", share=0.5, left=61.0), "50 %, 3 of 6 hits, 1:01 left"),
         (Progress("x", done=2, unit="batches"), "2 batches"),
         (Progress("x", done=500, total=1000, share=0.5), "50 %"),
         (Progress("x", unit="findings"), ""),

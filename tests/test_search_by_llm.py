@@ -54,7 +54,9 @@ def test_the_first_documents_are_ordered_by_grade_and_equal_ones_as_they_were(se
     texts = {searcher.corpus.document(id)["text"]: id for id in ids}
     with chat_server(grading(lambda text: grade_of[texts[text]])) as server:
         told: list[tuple[int, int]] = []
-        second = SecondOpinion(client_of(server), grade=8, on_progress=lambda p: told.append((p.done, p.total)))
+        second = SecondOpinion(
+            client_of(server), grade=8, on_progress=lambda p: told.append((p.done, p.total))
+        )
         found = searcher.search("music weather money NOT anger", top=30, second=second)
         assert found.ids == [*sorted(ids[:8], key=lambda id: -grade_of[id]), *ids[8:]]
         assert found.table["grade"].to_list()[:8] == [grade_of[id] for id in found.ids[:8]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -84,7 +85,7 @@ def _resuming(say: Callable[[str], None]) -> Callable[[Progress], None]:
 
 
 def figures(p: Progress) -> str:
-    """Return ``34 %, 1,024 documents, 5,310 tokens/s, 2:10 left`` or ``50 %, 3 of 6 findings``, what is known."""
+    """Return ``34 %, 1,024 documents, 5,310 tokens/s`` or ``50 %, 3 of 6 findings``: what is known."""
     parts = []
     if p.share is not None:
         parts.append(f"{p.share:.0%}".replace("%", " %"))

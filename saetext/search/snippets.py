@@ -76,9 +76,9 @@ def firing_line(text: str, marks: Sequence[Mark], width: int = WIDTH) -> Line:
 def word_marks(text: str, words: Collection[str]) -> list[Mark]:
     """Return where these words (in small letters) stand in a text."""
     return [
-        Mark(start, end, 1.0)
-        for start, end, part in part_matches(text)
-        if part.casefold() in words
+        Mark(match.start(), match.end(), 1.0)
+        for match in part_matches(text)
+        if match.group().casefold() in words
     ]
 
 

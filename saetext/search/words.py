@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from saetext.errors import InputError
 from saetext.search.stored import Part
-from saetext.words import is_unspaced, parts
+from saetext.words import parts
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
 
-_FORMAT = 2  # 1: marks cut words, and scripts without spaces had whole sentences for words
+_FORMAT = 2  # in 1 marks cut words, so that those of Hindi or Tamil were in pieces
 
 
 def words_part(corpus: Corpus) -> Part:
@@ -30,15 +30,11 @@ def words_part(corpus: Corpus) -> Part:
 def terms_of(text: str) -> list[str]:
     """Return what texts are searched by: parts of words, case-folded.
 
-    Single letters (but those of scripts without spaces) and the commonest English words are left out.
+    Single letters and the commonest English words are left out.
     """
     from bm25s.stopwords import STOPWORDS_EN
 
-    return [
-        part
-        for part in parts(text)
-        if part not in STOPWORDS_EN and (len(part) > 1 or is_unspaced(part))
-    ]
+    return [part for part in parts(text) if len(part) > 1 and part not in STOPWORDS_EN]
 
 
 def build_words(corpus: Corpus) -> Path | None:
