@@ -15,7 +15,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from test_diff import D_SAE, MemoryCorpus, present_sets, random_present
 
 from saetext import stats
-from saetext.diff import diff, diff_sets
+from saetext.diff import diff
 from saetext.diff.design import make_design
 from saetext.diff.null import shuffled
 from saetext.diff.testing import ALPHA
@@ -388,7 +388,7 @@ def test_each_of_several_sets_against_the_rest():
         mine[number] = 0.8
         sets.append(MemoryCorpus(random_present(rng, 120, mine), block=50))
     names = ("p", "q", "r", "s")
-    result = diff_sets(sets, names=names)
+    result = diff(*sets, names=names)
     top = result.table.head(4)
     assert set(zip(top["feature"], top["set"], strict=True)) == set(enumerate(names))
     assert top["confirmed"].all() and result.metrics["confirmed"] >= 4
@@ -407,7 +407,7 @@ def test_each_of_several_sets_against_the_rest():
         assert row["p"] == pytest.approx(scipy_stats.fisher_exact(table)[1])
         assert next(r for r in rates_table if r["feature"] == f)[row["set"]] == pytest.approx(means[s, f])
     assert (result.table["q"] >= result.table["p"]).all()
-    by_max = diff_sets(sets, names=names, against="max", top=3)
+    by_max = diff(sets, names=names, against="max", top=3)
     assert (by_max.table["diff_max"][:3] > 0.3).all() and by_max.params["against"] == "max"
     json.loads(result.to_json(), parse_constant=pytest.fail)
 
@@ -415,13 +415,13 @@ def test_each_of_several_sets_against_the_rest():
 def test_several_sets_that_are_refused():
     a = MemoryCorpus([{0: (1.0, 0)}] * 5)
     with pytest.raises(InputError, match="2 to 50 sets"):
-        diff_sets([a], names=["a"])
+        diff(a, names=["a"])
     with pytest.raises(InputError, match="name of its own"):
-        diff_sets([a, a], names=["a", "a"])
+        diff(a, a, names=["a", "a"])
     with pytest.raises(InputError, match="has no documents"):
-        diff_sets([a, MemoryCorpus([])], names=["a", "b"])
+        diff(a, MemoryCorpus([]), names=["a", "b"])
     with pytest.raises(InputError, match="unknown comparison"):
-        diff_sets([a, a], names=["a", "b"], against="median")  # type: ignore[arg-type]
+        diff(a, a, against="median")
 
 
 # ---- the rest -------------------------------------------------------------------------------------------
