@@ -503,6 +503,22 @@ def test_notes_on_several_sets():
     assert note.endswith(": model_dtype float32 in a, bfloat16 in b, float32 in c")
 
 
+def test_notes_on_partners_name_the_set_that_is_compared():
+    """Not the first set in each of the comparisons; all others have no name of their own."""
+    keys = ([0, 1, 2, 3], [0, 1, 2, 9, 10], [0, 1, 2, 3])
+    sets = [keyed([{0: (1.0, 0)}] * len(k), k) for k in keys]
+    notes = diff(*sets, names=("p", "q", "r"), pair_on="prompt_id").notes
+    left_out = [note for note in notes if "without a partner" in note]
+    assert left_out == [
+        "p: rows without a partner on prompt_id were left out: 0 of p, 2 of all others",
+        "q: rows without a partner on prompt_id were left out: 2 of q, 2 of all others",
+        "r: rows without a partner on prompt_id were left out: 0 of r, 2 of all others",
+    ]
+    alone = keyed([{0: (1.0, 0)}] * 2, [50, 51])
+    with pytest.raises(InputError, match="no prompt_id of c occurs in all others"):
+        diff(*sets[:2], alone, pair_on="prompt_id")
+
+
 # ---- options --------------------------------------------------------------------------------------------
 
 

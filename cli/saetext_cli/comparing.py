@@ -153,7 +153,8 @@ def diff(
         from saetext.diff.asked import split_by
 
         column, _, values = by.partition("=")
-        named, opened = split_by(opened[0], column, values.split(",") if values else None)
+        named, views = split_by(opened[0], column, values.split(",") if values else None)
+        opened = list(views)
     settings: dict[str, Any] = {
         "pair_on": pair_on,
         "group": group,
@@ -199,7 +200,7 @@ def _judged(opened: list[Any], client: Any, judged: int, settings: dict[str, Any
 
     with counting_bar("judging") as show:
         found = diff_with_hypotheses(
-            *opened, client, judged=judged, on_estimate=tell, on_done=show, **settings
+            opened[0], opened[1], client, judged=judged, on_estimate=tell, on_done=show, **settings
         )
     note(client.ledger.describe())
     return found

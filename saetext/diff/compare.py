@@ -94,16 +94,17 @@ def compare(
     findings = findings_of(asked, done, rows)
     say("looking for examples")
     evidence, told = evidence_of(asked, done, illustrated(asked, rows, findings))
+    table = table_of(asked, rows, findings, evidence)
     families, missing = _families(asked, done, say)
     null = _null(asked, done, say)
     return DiffResult(
         "diff" if asked.two else "diff_sets",
-        table_of(asked, rows, findings, evidence),
+        table,
         params_of(asked, done),
         metrics_of(asked, done, rows, findings, families, null),
         (*notes, *told, *missing, *([null.describe()] if null else [])),
         asked.sources(),
-        rates=rates_of(asked, rows, findings),
+        rates=rates_of(asked, rows, table),
         evidence=evidence,
         families=families,
         null=null,

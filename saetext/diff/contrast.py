@@ -97,8 +97,9 @@ def contrasts(
         say("counting" if asked.two else f"comparing {name} with the others")
         side = np.where(owner == number, 0, 1).astype(np.int8)
         design = make_design(
-            asked.sets, side, asked.names, pair_on=request.pair_on, group=request.group, seed=request.seed
-        )
+            asked.sets, side, asked.names, sides=(name, asked.names[1] if asked.two else "all others"),
+            pair_on=request.pair_on, group=request.group, seed=request.seed,
+        )  # fmt: skip
         if request.sample is not None and (design.side >= 0).sum() > request.sample:
             design = design.without(~design.within(request.sample, request.seed))
         if without is not None:

@@ -11,10 +11,6 @@ from saetext.errors import InputError
 Against = Literal["union", "mean", "max"]
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
 @dataclass(frozen=True, kw_only=True)
 class DiffRequest:
     """The options of :func:`saetext.diff.diff`, checked; the help of each is in its field's metadata.
@@ -25,43 +21,80 @@ class DiffRequest:
         If a number is out of its range, or an option cannot be.
     """
 
-    pair_on: str | None = _option(
-        None,
-        "Column on which rows belong together; by default prompt_id or prompt, if at least 90 % of each set "
-        "find a partner, and an empty string never pairs.",
+    pair_on: str | None = field(
+        default=None,
+        metadata={
+            "help": "Column on which rows belong together; by default prompt_id or prompt, if at "
+            "least 90 % of each set find a partner, and an empty string never pairs."
+        },
     )
-    group: str | None = _option(
-        None, "Column of rows that are not independent of each other, such as those of one user."
+    group: str | None = field(
+        default=None,
+        metadata={
+            "help": "Column of rows that are not independent of each other, such as those of one user."
+        },
     )
-    control: str | Sequence[str] | None = _option(
-        None, "Column or columns to adjust for like for length: numbers in quantiles, anything else by value."
+    control: str | Sequence[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Column or columns to adjust for like for length: numbers in quantiles, "
+            "anything else by value."
+        },
     )
-    tap: str | None = _option(None, "Which tap of the reader; needed only when there are several.")
-    min_support: int | None = _option(
-        None,
-        "Documents of all sets together in which a feature must be present to be tested; by default 5 or "
-        "0.05 % of them, whichever is more.",
+    tap: str | None = field(
+        default=None,
+        metadata={"help": "Which tap of the reader; needed only when there are several."},
     )
-    top: int | None = _option(None, "Findings to keep, a concept group counting as one; all by default.")
-    seed: int = _option(0, "Seed of the halves, the samples and the shuffled labels.")
-    snippets: bool | int = _option(
-        True, "Whether rows get their snippets, or how many of the first rows do."
+    min_support: int | None = field(
+        default=None,
+        metadata={
+            "help": "Documents of all sets together in which a feature must be present to be "
+            "tested; by default 5 or 0.05 % of them, whichever is more."
+        },
     )
-    plain: bool = _option(
-        False, "Whether to run the same tests on plain words and counts of format; for two sets."
+    top: int | None = field(
+        default=None,
+        metadata={"help": "Findings to keep, a concept group counting as one; all by default."},
     )
-    null: int = _option(0, "How many times to repeat the tests with shuffled labels; for two sets.")
-    sample: int | None = _option(
-        None, "Compare a random choice of at most so many documents, whole pairs or groups of them."
+    seed: int = field(
+        default=0,
+        metadata={"help": "Seed of the halves, the samples and the shuffled labels."},
     )
-    by: str | None = _option(None, "Column of one corpus whose values make the sets.")
-    values: Sequence[str] | None = _option(
-        None, "Values of that column to compare, as text; all by default, in alphabetical order."
+    snippets: bool | int = field(
+        default=True,
+        metadata={"help": "Whether rows get their snippets, or how many of the first rows do."},
     )
-    against: Against = _option(
-        "union",
-        "What a set's rate is compared with when the rows of more than two sets are ranked: the rate in all "
-        "others together, the mean of their rates, or the largest of them.",
+    plain: bool = field(
+        default=False,
+        metadata={"help": "Whether to run the same tests on plain words and counts of format; for two sets."},
+    )
+    null: int = field(
+        default=0,
+        metadata={"help": "How many times to repeat the tests with shuffled labels; for two sets."},
+    )
+    sample: int | None = field(
+        default=None,
+        metadata={
+            "help": "Compare a random choice of at most so many documents, whole pairs or groups of them."
+        },
+    )
+    by: str | None = field(
+        default=None,
+        metadata={"help": "Column of one corpus whose values make the sets."},
+    )
+    values: Sequence[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Values of that column to compare, as text; all by default, in alphabetical order."
+        },
+    )
+    against: Against = field(
+        default="union",
+        metadata={
+            "help": "What a set's rate is compared with when the rows of more than two sets are "
+            "ranked: the rate in all others together, the mean of their rates, or the "
+            "largest of them."
+        },
     )
 
     def __post_init__(self) -> None:

@@ -56,8 +56,10 @@ def table_of(
 
     numbers = {key: column[findings.at] for key, column in rows.columns.items()}
     feature, number = numbers.pop("feature"), numbers.pop("set")
+    labels = [printable(asked.labels.label(f)) for f in feature.tolist()]
     labelled = {
-        **_labelled(asked, feature),
+        "feature": feature,
+        "label": pl.Series(labels, dtype=pl.String),
         "label_score": pl.Series([asked.labels.score(f) for f in feature.tolist()], dtype=pl.Float32),
     }
     if asked.two:
@@ -81,15 +83,11 @@ def table_of(
     )
 
 
-def rates_of(asked: Asked, rows: Rows, findings: Findings) -> pl.DataFrame:
-    """Return the features of the table, each once, with their rate in each set."""
-    import polars as pl
-
-    features = np.array(list(dict.fromkeys(rows.columns["feature"][findings.at].tolist())), np.int64)
-    rates = rows.rates[np.searchsorted(rows.features, features)]
-    return pl.DataFrame(
-        {**_labelled(asked, features), **{name: rates[:, i] for i, name in enumerate(asked.names)}}
-    )
+def rates_of(asked: Asked, rows: Rows, table: pl.DataFrame) -> pl.DataFrame:
+    """Return the features of a table, each once and in its order, with their rate in each set."""
+    features = table.select("feature", "label").unique("feature", keep="first", maintain_order=True)
+    rates = rows.rates[np.searchsorted(rows.features, features["feature"].to_numpy())]
+    return features.with_columns(**{name: rates[:, i] for i, name in enumerate(asked.names)})
 
 
 def as_columns(found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -105,13 +103,6 @@ def as_columns(found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         else:
             columns[name] = column
     return columns
-
-
-def _labelled(asked: Asked, features: Ints) -> dict[str, Any]:
-    import polars as pl
-
-    labels = [printable(asked.labels.label(f)) for f in features.tolist()]
-    return {"feature": features, "label": pl.Series(labels, dtype=pl.String)}
 
 
 def _snippets(evidence: Mapping[int, Evidence], features: Ints, number: Ints) -> pl.Series:
