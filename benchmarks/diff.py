@@ -93,7 +93,7 @@ def _timed(a: Path, b: Path, pair: bool) -> dict[str, Any]:
     start = time.perf_counter()
     result = diff(
         *sets, pair_on="prompt_id" if pair else "", snippets=False,
-        on_progress=lambda what: steps.append((what, time.perf_counter())),
+        on_progress=lambda p: steps.append((p.stage, time.perf_counter())),
     )  # fmt: skip
     seconds = time.perf_counter() - start
     ends = [at for _, at in steps[1:]] + [start + seconds]

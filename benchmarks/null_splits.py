@@ -17,7 +17,7 @@ from common import RESULTS, environment, save, say
 from rich.progress import track
 
 from saetext.corpus import Corpus
-from saetext.diff.compare import compare
+from saetext.diff.contrast import contrast
 from saetext.diff.design import make_design
 from saetext.diff.testing import ALPHA
 from saetext.pairing import PAIR_COLUMNS, columns, keys
@@ -57,7 +57,7 @@ def _splits(path: Path, times: int) -> dict[str, Any]:
         second[rng.permutation(unit.max() + 1)[: (unit.max() + 1) // 2]] = 1
         side = second[unit]
         design = make_design([corpus], side, [path.name], pair_on="", seed=seed)
-        found = compare([corpus], corpus.taps[0], design, [path.name])
+        found = contrast([corpus], corpus.taps[0], design, [path.name])
         significant.append(int((found.columns["q"] < ALPHA).sum()))
         confirmed.append(int(found.columns["confirmed"].sum()))
         tested = len(found.features)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from saetext.cluster import ClusterResult, cluster
     from saetext.corpus import Corpus
     from saetext.correlate import CorrelateResult, correlate
-    from saetext.diff import DiffResult, diff, diff_by
+    from saetext.diff import DiffResult, diff
     from saetext.documents import open_documents
     from saetext.encode import append, encode
     from saetext.labelling.label import label
@@ -44,9 +44,6 @@ __all__ = [
     "cluster",
     "correlate",
     "diff",
-    "diff_by",
-    "diff_sets",
-    "diff_sets_by",
     "encode",
     "label",
     "open_documents",
@@ -71,9 +68,6 @@ _HOMES = {
     "cluster": "saetext.cluster",
     "correlate": "saetext.correlate",
     "diff": "saetext.diff",
-    "diff_by": "saetext.diff",
-    "diff_sets": "saetext.diff",
-    "diff_sets_by": "saetext.diff",
     "encode": "saetext.encode",
     "label": "saetext.labelling.label",
     "open_documents": "saetext.documents",

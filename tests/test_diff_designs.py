@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -12,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import StratifiedTable
-from test_diff import D_SAE, MemoryCorpus, present_sets, random_present
+from test_diff import D_SAE, MemoryCorpus, make_spec, present_sets, random_present
 
 from saetext import stats
-from saetext.diff import diff, diff_sets
+from saetext.diff import DiffRequest, diff
 from saetext.diff.design import make_design
 from saetext.diff.null import shuffled
 from saetext.diff.testing import ALPHA
 from saetext.errors import InputError
 from saetext.groups import Selection, _alike, concept_groups
+from saetext.spec import Numerics
 from saetext.strata import bins, crossed, overlap
 
 
@@ -388,7 +390,7 @@ def test_each_of_several_sets_against_the_rest():
         mine[number] = 0.8
         sets.append(MemoryCorpus(random_present(rng, 120, mine), block=50))
     names = ("p", "q", "r", "s")
-    result = diff_sets(sets, names=names)
+    result = diff(*sets, names=names)
     top = result.table.head(4)
     assert set(zip(top["feature"], top["set"], strict=True)) == set(enumerate(names))
     assert top["confirmed"].all() and result.metrics["confirmed"] >= 4
@@ -407,7 +409,7 @@ def test_each_of_several_sets_against_the_rest():
         assert row["p"] == pytest.approx(scipy_stats.fisher_exact(table)[1])
         assert next(r for r in rates_table if r["feature"] == f)[row["set"]] == pytest.approx(means[s, f])
     assert (result.table["q"] >= result.table["p"]).all()
-    by_max = diff_sets(sets, names=names, against="max", top=3)
+    by_max = diff(sets, names=names, against="max", top=3)
     assert (by_max.table["diff_max"][:3] > 0.3).all() and by_max.params["against"] == "max"
     json.loads(result.to_json(), parse_constant=pytest.fail)
 
@@ -415,13 +417,145 @@ def test_each_of_several_sets_against_the_rest():
 def test_several_sets_that_are_refused():
     a = MemoryCorpus([{0: (1.0, 0)}] * 5)
     with pytest.raises(InputError, match="2 to 50 sets"):
-        diff_sets([a], names=["a"])
+        diff(a, names=["a"])
     with pytest.raises(InputError, match="name of its own"):
-        diff_sets([a, a], names=["a", "a"])
+        diff(a, a, names=["a", "a"])
     with pytest.raises(InputError, match="has no documents"):
-        diff_sets([a, MemoryCorpus([])], names=["a", "b"])
+        diff(a, MemoryCorpus([]), names=["a", "b"])
     with pytest.raises(InputError, match="unknown comparison"):
-        diff_sets([a, a], names=["a", "b"], against="median")  # type: ignore[arg-type]
+        diff(a, a, against="median")
+
+
+def test_sets_come_one_by_one_as_a_list_or_as_values_of_a_column():
+    rng = np.random.default_rng(13)
+    rows = random_present(rng, 90, 0.5)
+    corpus = MemoryCorpus(rows, {"model": ["x", "y", "z"] * 30, "kind": ["p", "q"] * 45})
+    parts = [MemoryCorpus(rows[i::3]) for i in range(3)]
+    loose, listed, by = diff(*parts), diff(parts), diff(corpus, by="model")
+    assert loose.names == ("a", "b", "c") and listed.to_json() == loose.to_json()
+    assert by.names == ("x", "y", "z") and by.params["by"] == "model"
+    assert [source.where for source in by.sources] == ["model = x", "model = y", "model = z"]
+    told = ["set", "label", "snippet"]
+    assert by.table.drop(told).equals(loose.table.drop(told))
+    assert (loose.kind, diff(*parts[:2]).kind) == ("diff_sets", "diff")
+    assert diff(corpus, by="model", values=["z", "x"]).names == ("z", "x")
+    for sets, options, message in (
+        ((corpus, corpus), {"by": "kind"}, "those of one corpus, and these are 2"),
+        ((corpus,), {"by": "kind", "names": ["p", "q"]}, "leave out names"),
+        ((corpus,), {"values": ["p", "q"]}, "name it with by"),
+        ((corpus,), {"by": "model", "values": "xy"}, "not the text 'xy'"),
+        ((corpus,), {}, "2 to 50 sets are compared, not 1"),
+        ((), {}, "2 to 50 sets are compared, not 0"),
+        ([corpus] * 51, {}, "not 51"),
+        (parts, {"names": ["x", "y"]}, "3 sets, names x, y"),
+        (parts, {"names": "xyz"}, "not the text 'xyz'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            diff(*sets, **options)
+
+
+def test_one_result_for_two_sets_and_for_more():
+    """What is only for two sets is empty for more; rates and examples are there for each set."""
+    rng = np.random.default_rng(14)
+    sets = [MemoryCorpus(random_present(rng, 60, rate)) for rate in (0.2, 0.5, 0.7)]
+    for number in (2, 3):
+        result = diff(*sets[:number])
+        assert result.several == (number == 3) and (result.design is None) == result.several
+        assert result.families == () and result.null is None and result.hypotheses == ()
+        assert not result.paired and result.n_significant >= result.n_confirmed > 0
+        features = result.table["feature"].unique(maintain_order=True).to_list()
+        assert result.rates["feature"].to_list() == features == list(result.evidence)
+        assert result.rates.columns == ["feature", "label", *result.names]
+        for feature, examples in result.evidence.items():
+            assert len(examples) == number
+            for corpus, example in zip(sets, examples, strict=False):
+                value, _ = corpus.present[example.row][feature]
+                assert value == example.value == max(r[feature][0] for r in corpus.present if feature in r)
+        rates = result.rates.rows_by_key("feature", named=True, unique=True)
+        for name, corpus in zip(result.names, sets, strict=False):
+            for feature, row in rates.items():
+                assert row[name] == sum(feature in r for r in corpus.present) / 60
+
+
+def test_snippets_of_several_sets_can_be_fewer():
+    rng = np.random.default_rng(15)
+    sets = [MemoryCorpus(random_present(rng, 40, 0.5)) for _ in range(3)]
+    whole, some, none = (diff(*sets, snippets=n) for n in (True, 2, False))
+    assert whole.table["snippet"].null_count() == 0 and len(none.evidence) == 0
+    assert set(some.evidence) == set(some.table["feature"][:2])
+    assert some.table.drop("snippet").equals(whole.table.drop("snippet"))
+
+
+def test_what_is_for_two_sets_is_refused_for_more():
+    sets = [MemoryCorpus([{0: (1.0, 0)}] * 8) for _ in range(3)]
+    for options, what in (({"null": 2}, "the null check"), ({"plain": True}, "comparing plain words")):
+        with pytest.raises(InputError, match=f"{what} is for two sets, and these are 3"):
+            diff(*sets, **options)
+
+
+def test_notes_on_several_sets():
+    same = [MemoryCorpus([{0: (1.0, 0)}] * 8, texts=number != 1) for number in range(3)]
+    notes = " ".join(diff(*same).notes)
+    assert "every feature is equally frequent in all sets" in notes and "the texts of b (" in notes
+    assert "nothing was tested" in " ".join(diff(*same, min_support=25).notes)
+    other = MemoryCorpus([{}] * 8, spec=make_spec(Numerics("bfloat16", "float32", "cpu", {"torch": "2.13"})))
+    [note] = [note for note in diff(same[0], other, same[2]).notes if "numerics" in note]
+    assert note.endswith(": model_dtype float32 in a, bfloat16 in b, float32 in c")
+
+
+def test_notes_on_partners_name_the_set_that_is_compared():
+    """Not the first set in each of the comparisons; all others have no name of their own."""
+    keys = ([0, 1, 2, 3], [0, 1, 2, 9, 10], [0, 1, 2, 3])
+    sets = [keyed([{0: (1.0, 0)}] * len(k), k) for k in keys]
+    notes = diff(*sets, names=("p", "q", "r"), pair_on="prompt_id").notes
+    left_out = [note for note in notes if "without a partner" in note]
+    assert left_out == [
+        "p: rows without a partner on prompt_id were left out: 0 of p, 2 of all others",
+        "q: rows without a partner on prompt_id were left out: 2 of q, 2 of all others",
+        "r: rows without a partner on prompt_id were left out: 0 of r, 2 of all others",
+    ]
+    alone = keyed([{0: (1.0, 0)}] * 2, [50, 51])
+    with pytest.raises(InputError, match="no prompt_id of c occurs in all others"):
+        diff(*sets[:2], alone, pair_on="prompt_id")
+
+
+# ---- options --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top": -1}, "findings to keep must be at least 0, not -1"),
+        ({"null": -1}, "times to shuffle must be at least 0, not -1"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"snippets": -1}, "rows with snippets must be at least 0, not -1"),
+        ({"min_support": 0}, "documents with a feature must be at least 1, not 0"),
+        ({"sample": 1}, "documents in a sample must be at least 2, not 1"),
+        ({"against": "median"}, "unknown comparison 'median'; choose one of union, mean, max"),
+        ({"values": ["x"]}, "name it with by"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        DiffRequest(**options)
+    with pytest.raises(InputError, match=message):
+        diff(MemoryCorpus([{}]), MemoryCorpus([{}]), **options)
+
+
+def test_a_request_says_what_each_option_is_for_and_stays_as_it_is():
+    for option in dataclasses.fields(DiffRequest):
+        assert option.metadata["help"].endswith(".") and option.kw_only, option.name
+        assert option.name in diff.__doc__
+    wanted = ["x"]
+    request = DiffRequest(control=wanted, by="kind", values=wanted)
+    wanted.append("y")
+    assert request.controls == ("x",) and request.values == ("x",)
+    assert DiffRequest(control="x").controls == ("x",) and DiffRequest().controls == ()
+    assert hash(request) == hash(DiffRequest(control="x", by="kind", values=("x",)))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        request.top = 3  # type: ignore[misc]
+    with pytest.raises(TypeError, match=r"diff\(\) got an unexpected keyword argument 'nope'"):
+        diff(MemoryCorpus([{}]), MemoryCorpus([{}]), nope=1)
 
 
 # ---- the rest -------------------------------------------------------------------------------------------

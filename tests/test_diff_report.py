@@ -16,15 +16,15 @@ from test_diff import D_SAE, MemoryCorpus, random_present
 from tiny_reader import tiny, write_jsonl
 
 from saetext import encode
-from saetext.diff import diff, diff_sets
+from saetext.diff import diff
 from saetext.diff.examples import examples
 from saetext.diff.judged import diff_with_hypotheses
 from saetext.errors import EndpointError, InputError
 from saetext.labels import FeatureLabel, FeatureLabels
 from saetext.llm import ChatClient
 from saetext.report.diff_page import render_diff_page
-from saetext.report.diff_text import render_diff, render_sets
-from saetext.report.gathering import diff_page, sets_page
+from saetext.report.diff_text import render_diff
+from saetext.report.gathering import diff_page
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
@@ -130,11 +130,11 @@ def test_the_page_and_text_of_several_sets():
         rates = np.full(D_SAE, 0.3)
         rates[number] = 0.9
         sets.append(MemoryCorpus(random_present(rng, 100, rates), block=50))
-    result = diff_sets(sets, names=("x", HOSTILE, "z"))
-    text = render_sets(result, 80)
+    result = diff(*sets, names=("x", HOSTILE, "z"))
+    text = render_diff(result, 80)
     assert "3 sets, each against the others" in text and "\x1b" not in text
     assert all(len(line) <= 80 for line in text.splitlines()) and "9*" in text
-    page = sets_page(result, FeatureLabels.from_rows([], {}))
+    page = diff_page(result, sets, FeatureLabels.from_rows([], {}))
     first = page.findings[0]
     assert first.examples[0].a.document.startswith(f"{first.row['set']}: doc")
     assert not first.examples[0].b.document.startswith(f"{first.row['set']}:")

@@ -36,15 +36,14 @@ from saetext_cli.common import (
     note,
     require_new,
     short_names,
-    telling,
     width,
 )
 from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
 from saetext_cli.making import open_or_encode
-from saetext_cli.meters import counting_bar
+from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
-    from saetext.diff import DiffResult, SetsResult
+    from saetext.diff import DiffResult
 
 
 def register(app: typer.Typer) -> None:
@@ -131,7 +130,7 @@ def diff(
     first.
     """
     from saetext.known_labels import labels_for
-    from saetext.report.diff_text import render_diff, render_sets
+    from saetext.report.diff_text import render_diff
 
     require_one_format(as_json, as_csv)
     if by is None and len(corpora) < 2:
@@ -148,12 +147,13 @@ def diff(
     columns = {"text": text_column, "id": id_column, "prompt": prompt_column}
     opened: list[Any] = [open_or_encode(path, device=device, dtype=dtype, **columns) for path in corpora]
     opened = [selected(corpus, where, path) for corpus, path in zip(opened, corpora, strict=True)]
-    column, named = "", short_names(corpora)
+    column, named = "", tuple(short_names(corpora))
     if by is not None:
-        from saetext.diff.compare import split_by
+        from saetext.diff.asked import split_by
 
         column, _, values = by.partition("=")
-        named, opened = split_by(opened[0], column, values.split(",") if values else None)
+        named, views = split_by(opened[0], column, values.split(",") if values else None)
+        opened = list(views)
     settings: dict[str, Any] = {
         "pair_on": pair_on,
         "group": group,
@@ -163,20 +163,19 @@ def diff(
         "sample": sample,
         "top": top or None,
         "seed": seed,
+        "against": against,
+        "names": named,
         "labels": labels_for(opened[0], tap, labels),
     }
-    found: Any
     if len(opened) == 2:
-        more = {**settings, "plain": plain, "null": null}
-        found = _two(opened, (named[0], named[1]), client if llm else None, judged, more)
+        settings |= {"plain": plain, "null": null}
     else:
         _require_two(len(opened), null, llm)
-        found = _several(opened, named, {**settings, "against": against})
+    found = _judged(opened, client, judged, settings) if llm else _compared(opened, settings)
     found = _with_origin(found, column, where)
     write_table(found, parquet)
-    write_report(found, opened, settings["labels"], html, device, dtype, reads=found.kind == "diff")
-    render: Any = render_diff if found.kind == "diff" else render_sets
-    finish(found, as_json, as_csv, lambda: render(found, width(), colored(), encoding=encoding()))
+    write_report(found, opened, settings["labels"], html, device, dtype, reads=not found.several)
+    finish(found, as_json, as_csv, lambda: render_diff(found, width(), colored(), encoding=encoding()))
 
 
 def _require_two(sets: int, null: int, llm: bool) -> None:
@@ -185,40 +184,28 @@ def _require_two(sets: int, null: int, llm: bool) -> None:
             raise typer.BadParameter(f"{option} is for two sets, and these are {sets}")
 
 
-def _two(opened: list[Any], names: tuple[str, str], client: Any, judged: int, settings: Any) -> DiffResult:
+def _compared(opened: list[Any], settings: dict[str, Any]) -> DiffResult:
     from saetext.diff import diff as compare
-    from saetext.diff.judged import diff_with_hypotheses
 
-    if client is None:
-        with telling("comparing") as say:
-            return compare(opened[0], opened[1], names=names, on_progress=say, **settings)
+    with progress_bar("comparing") as show:
+        return compare(*opened, on_progress=show, **settings)
+
+
+def _judged(opened: list[Any], client: Any, judged: int, settings: dict[str, Any]) -> DiffResult:
+    from saetext.diff.judged import diff_with_hypotheses
 
     def tell(estimate: Any) -> None:
         note(f"judging {estimate.describe()}, at most")
 
-    with counting_bar("judging") as show:
+    with progress_bar("judging") as show:
         found = diff_with_hypotheses(
-            opened[0],
-            opened[1],
-            client,
-            names=names,
-            judged=judged,
-            on_estimate=tell,
-            on_done=show,
-            **settings,
+            opened[0], opened[1], client, judged=judged, on_estimate=tell, on_progress=show, **settings
         )
     note(client.ledger.describe())
     return found
 
 
-def _several(opened: list[Any], names: list[str], settings: Any) -> SetsResult:
-    from saetext.diff import diff_sets
-
-    with telling("comparing") as say:
-        return diff_sets(opened, names=names, on_progress=say, **settings)
-
-
-def _with_origin(found: Any, column: str, where: str | None) -> Any:
+def _with_origin(found: DiffResult, column: str, where: str | None) -> DiffResult:
     """Return the result with what was selected in its parameters."""
     more = {key: value for key, value in (("by", column), ("where", where)) if value}
     sources = found.sources

@@ -98,6 +98,7 @@ def make_design(
     side: NDArray[np.int8],
     names: Sequence[str],
     *,
+    sides: Sequence[str] = (),
     pair_on: str | None = None,
     group: str | None = None,
     seed: int = 0,
@@ -112,6 +113,8 @@ def make_design(
         Which side each row is on.
     names : sequence of str
         What to call the sets.
+    sides : sequence of str
+        What to call the two sides, by default as the first and the last set.
     pair_on : str, optional
         Column on which rows belong together. By default ``prompt_id`` or ``prompt``, if at least 90 % of the
         larger side find a partner; an empty string never pairs. Keys that occur once on each side make
@@ -133,7 +136,7 @@ def make_design(
             raise InputError("rows either pair on a column or stay together in groups; choose one")
         chosen = _grouped(sets, side, names, group)
     elif pair_on:
-        chosen = _named(sets, side, names, pair_on)
+        chosen = _named(sets, side, names, sides or (names[0], names[-1]), pair_on)
     elif pair_on is None:
         chosen = _guessed(sets, side)
     kind, column, key, notes = chosen
@@ -152,20 +155,24 @@ def make_design(
 
 
 def _named(
-    sets: Sequence[CorpusLike], side: NDArray[np.int8], names: Sequence[str], column: str
+    sets: Sequence[CorpusLike],
+    side: NDArray[np.int8],
+    names: Sequence[str],
+    sides: Sequence[str],
+    column: str,
 ) -> tuple[Kind, str, Ints, list[str]]:
     for name, corpus in zip(names, sets, strict=True):
         require_column(corpus, column, name)
     key = np.concatenate(keys(sets, column))
     kept, kind = _both_sides(key, side)
     if not kept.any():
-        raise InputError(f"no {column} of {names[0]} occurs in {' or '.join(names[1:])}, so no rows pair")
+        raise InputError(f"no {column} of {sides[0]} occurs in {sides[1]}, so no rows pair")
     left = [int(((side == s) & ~kept).sum()) for s in (0, 1)]
     notes = []
     if any(left):
-        rest = " and the others" if len(names) > 2 else names[1]
         notes.append(
-            f"rows without a partner on {column} were left out: {left[0]} of {names[0]}, {left[1]} of {rest}"
+            f"rows without a partner on {column} were left out: "
+            f"{left[0]} of {sides[0]}, {left[1]} of {sides[1]}"
         )
     if kind == "by prompt":
         notes.append(_told(sets, key, side, kept, column))

@@ -5,17 +5,19 @@ Not for: making words and counts (:mod:`saetext.plain`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.diff.compare import Compared, as_columns
+from saetext.diff.contrast import Contrast
 from saetext.diff.design import Design
 from saetext.diff.entries import from_matrix
 from saetext.diff.result import Family
+from saetext.diff.table import as_columns
 from saetext.diff.testing import ALPHA, measure, numbers, order
+from saetext.progress import OnProgress, Stages
 from saetext.protocols import CorpusLike
 
 if TYPE_CHECKING:
@@ -28,11 +30,10 @@ MODEL_ROWS = 4_000  # documents of each half that linear models see
 
 
 def compare_families(
-    done: Compared,
-    names: Sequence[str],
+    done: Contrast,
     *,
     seed: int = 0,
-    on_progress: Callable[[str], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[tuple[Family, ...], list[str]]:
     """Test words and format counts as the features were tested, and let each family separate the sets.
 
@@ -44,7 +45,7 @@ def compare_families(
     """
     from saetext.plain import format_matrix, separation, word_matrix
 
-    say = on_progress or (lambda _: None)
+    say = Stages(on_progress)
     design, notes = _sampled(done.design, seed)
     rows = np.flatnonzero(design.side >= 0)
     if len(rows) < int((done.design.side >= 0).sum()):
@@ -72,7 +73,7 @@ def compare_families(
 def _family(
     name: str,
     terms: TermMatrix,
-    done: Compared,
+    done: Contrast,
     design: Design,
     rows: NDArray[np.int64],
     few: NDArray[np.int64],
@@ -89,7 +90,7 @@ def _family(
     control = None if done.control is None else type(done.control).by(done.control.code, design)
     sums = measure([entries], design, length, control or length)
     found = numbers(sums, design, length, control)
-    at = order(found, entries.features)
+    at = order(found, entries.features, np.abs(found["diff"]))
     table = pl.DataFrame(
         {
             "term": pl.Series([terms.names[i] for i in at], dtype=pl.String),
@@ -126,7 +127,7 @@ def _auc(
     return found
 
 
-def _features(done: Compared, rows: NDArray[np.int64]) -> csr_matrix:
+def _features(done: Contrast, rows: NDArray[np.int64]) -> csr_matrix:
     from scipy import sparse
 
     parts = []
@@ -136,9 +137,8 @@ def _features(done: Compared, rows: NDArray[np.int64]) -> csr_matrix:
             low, high = np.searchsorted(rows, (start, start + len(block)))
             mine = block.take(rows[low:high] - start)
             start += len(block)
-            parts.append(
-                sparse.csr_matrix((mine.value, mine.feature, mine.indptr), shape=(len(mine), done.d_sae))
-            )
+            shape = (len(mine), len(done.support))
+            parts.append(sparse.csr_matrix((mine.value, mine.feature, mine.indptr), shape=shape))
     return sparse.vstack(parts, format="csr")
 
 

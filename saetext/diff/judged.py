@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from saetext.diff.compare import diff
+from saetext.diff.asked import resolve
+from saetext.diff.compare import compare
 from saetext.diff.design import Design, make_design
 from saetext.diff.examples import examples
-from saetext.diff.result import DiffResult, Names
+from saetext.diff.request import DiffRequest
+from saetext.diff.result import DiffResult
 from saetext.evidence import snippet
 from saetext.hypotheses import MOST_FINDINGS, FindingText, Hypothesis, estimate, propose, verify
+from saetext.labels import FeatureLabels
 from saetext.llm import ChatClient, Estimate
 from saetext.progress import OnProgress
 from saetext.protocols import CorpusLike
@@ -30,12 +33,13 @@ def diff_with_hypotheses(
     b: CorpusLike,
     client: ChatClient,
     *,
-    names: Names = ("a", "b"),
+    names: Sequence[str] | None = None,
+    labels: FeatureLabels | None = None,
     hypotheses: int = 8,
     judged: int = 100,
     on_estimate: Callable[[Estimate], None] | None = None,
-    on_done: Callable[[int, int], None] | None = None,
-    **settings: Any,
+    on_progress: OnProgress | None = None,
+    **options: Any,
 ) -> DiffResult:
     """Compare two sets, let a language model say what the confirmed findings come down to, and check that.
 
@@ -45,16 +49,16 @@ def diff_with_hypotheses(
         The sets; they must store their texts.
     client : ChatClient
         Proposes and judges.
-    names : tuple of str
-        What to call the sets; the model is not told.
+    names, labels
+        As :func:`saetext.diff.diff`; the model is not told the names.
     hypotheses : int
         Most hypotheses.
     judged : int
         Most documents of each set that are set aside for the judge (at most a fifth of it); neither the
         tests nor the proposals see them.
-    on_estimate, on_done : callable, optional
+    on_estimate, on_progress : callable, optional
         Called with what judging would take before anything is asked, and as answers come.
-    **settings
+    **options
         As :func:`saetext.diff.diff`.
 
     Returns
@@ -69,21 +73,22 @@ def diff_with_hypotheses(
     InputError
         As :func:`saetext.diff.diff`.
     """
-    seed = int(settings.get("seed", 0))
-    side = np.repeat(np.array([0, 1], np.int8), [a.n_documents, b.n_documents])
-    chosen = {key: settings.get(key) for key in ("pair_on", "group")}
-    design = make_design((a, b), side, names, seed=seed, **chosen)
-    aside = design.within(_aside(design, judged), seed + 1)
-    result = diff(a, b, names=names, without=aside, **settings)
+    request = DiffRequest.of(options)
+    asked = resolve((a, b), request, names, labels)
+    design = make_design(
+        (a, b), asked.owner.astype(np.int8), asked.names,
+        pair_on=request.pair_on, group=request.group, seed=request.seed,
+    )  # fmt: skip
+    aside = design.within(_aside(design, judged), request.seed + 1)
+    result = compare(asked, without=aside)
     texts = [_texts(corpus, s, design, aside) for s, corpus in enumerate((a, b))]
     if on_estimate is not None:
         on_estimate(estimate(hypotheses, texts[0], texts[1], client))
     findings = _findings(result, (a, b))
-    proposals, failures = propose(findings, client, names=names, most=hypotheses)
+    proposals, failures = propose(findings, client, names=(asked.names[0], asked.names[1]), most=hypotheses)
     paired = design.kind == "paired"
-    tell = _counted(on_done)
     found: list[Hypothesis] = verify(
-        proposals, texts[0], texts[1], client, paired=paired, on_progress=tell
+        proposals, texts[0], texts[1], client, paired=paired, on_progress=on_progress
     )
     notes = list(result.notes)
     if not findings:
@@ -153,7 +158,3 @@ def _findings(result: DiffResult, sets: Sequence[CorpusLike]) -> list[FindingTex
             )
         )  # fmt: skip
     return findings
-
-
-def _counted(on_done: Callable[[int, int], None] | None) -> OnProgress | None:
-    return None if on_done is None else lambda p: on_done(p.done, p.total)

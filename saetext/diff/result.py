@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from saetext.hypotheses import Hypothesis
 
-Names = tuple[str, str]
+#: A feature's strongest example in each set.
+Evidence = tuple[Example | None, ...]
 
-#: Columns of the table, in this order; ``control_*`` and ``explained_by_control`` follow where there is one.
+#: Columns of the table of two sets, in this order; ``control_*`` and ``explained_by_control`` follow where
+#: there is one.
 COLUMNS = (
     "feature", "label", "label_score", "n_a", "n_b", "rate_a", "rate_b", "diff", "ci_low", "ci_high",
     "odds_ratio", "p", "q", "auc", "adjusted_diff", "adjusted_q", "explained_by_length", "diff_confirm",
@@ -70,9 +72,9 @@ class NullCheck:
 
 @dataclass(frozen=True, eq=False)
 class DiffResult(Result):
-    """The features that were tested, confirmed ones first.
+    """The features that were tested, confirmed ones first: how two sets differ, or each of several sets.
 
-    ``table`` has, a row a feature:
+    ``table`` has for two sets, a row a feature:
 
     - ``feature``, ``label``, ``label_score``;
     - ``n_a``, ``n_b``, the documents in which it is present, ``rate_a``, ``rate_b``, their share, and
@@ -92,45 +94,68 @@ class DiffResult(Result):
     - ``snippet_a`` and ``snippet_b``, the strongest example in each set with the word marked «so», null
       where there is none.
 
+    For more sets it has a row for each feature and set, which is compared with all others together:
+
+    - ``feature``, ``label``, ``label_score`` and ``set``;
+    - ``n`` and ``rate``, the documents of the set with the feature and their share, and ``rate_rest``, the
+      share in all other sets together; ``diff`` and everything that is tested or adjusted is as for two
+      sets, with ``q`` over all features and sets;
+    - ``diff_mean`` and ``diff_max``, the rate less the mean and the largest of the other sets' rates;
+    - ``group``, and ``snippet`` of the set.
+
     Confirmed rows come first, then the other significant ones, each by size of the difference and those that
-    length explains last, then the rest by p; members of a concept group follow their leader.
+    length explains last, then the rest by p; members of a concept group follow their leader. The size is that
+    of ``diff``; for more than two sets ``params["against"]`` says which of the three differences.
 
     Attributes
     ----------
+    rates : polars.DataFrame
+        ``feature``, ``label`` and the rate in each set by its name, for the features of the table in its
+        order.
     evidence : mapping
-        Feature to its example in A and in B, for the rows that have snippets.
+        Feature to its strongest example in each set (None where there is none), for the rows that have
+        snippets.
     families : tuple of Family
-        What plain words and format counts find beside the features; empty where that was not asked for.
+        What plain words and format counts find beside the features; empty where that was not asked for, and
+        for more than two sets, as are ``null`` and ``hypotheses``.
     null : NullCheck or None
         What is found with shuffled labels, where that was asked for.
     hypotheses : tuple of Hypothesis
         What a language model made of the findings, where that was asked for.
     design : Design or None
-        Which rows were compared with which.
+        Which rows of two sets were compared with which; None for more.
     """
 
-    evidence: Mapping[int, tuple[Example | None, Example | None]] = field(default_factory=dict)
+    rates: pl.DataFrame | None = None
+    evidence: Mapping[int, Evidence] = field(default_factory=dict)
     families: tuple[Family, ...] = ()
     null: NullCheck | None = None
     hypotheses: tuple[Hypothesis, ...] = ()
     design: Design | None = None
 
     @property
-    def names(self) -> Names:
-        """What the two sets are called."""
+    def several(self) -> bool:
+        """Whether more than two sets are compared, each with all others."""
+        return "sets" in self.params
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the sets are called."""
+        if self.several:
+            return tuple(self.params["sets"])
         return self.params["a"], self.params["b"]
 
     @property
     def paired(self) -> bool:
-        """Whether the rows were paired one to one."""
-        return self.metrics["pairs"] is not None
+        """Whether the rows of two sets were paired one to one."""
+        return self.metrics.get("pairs") is not None
 
     @property
     def n_significant(self) -> int:
-        """Number of features with q < .05, shown or not."""
+        """Number of rows with q < .05, shown or not."""
         return int(self.metrics["significant"])
 
     @property
     def n_confirmed(self) -> int:
-        """Number of features that were confirmed, shown or not."""
+        """Number of rows that were confirmed, shown or not."""
         return int(self.metrics["confirmed"])

@@ -6,7 +6,7 @@ Not for: deciding the design, or what is shown.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -263,13 +263,13 @@ def _adjusted(
     }  # fmt: skip
 
 
-def order(columns: dict[str, NDArray[Any]], features: Ints) -> Ints:
+def order(columns: Mapping[str, NDArray[Any]], features: Ints, size: Floats) -> Ints:
     """Return the order of the rows: confirmed, significant, others.
 
-    The first two by size of the difference, those that length explains last; the others by p, since among
+    The first two by ``size`` of the difference, those that length explains last; the others by p, since among
     those a large difference is mostly noise.
     """
-    significant, size, p = columns["q"] < ALPHA, np.abs(columns["diff"]), columns["p"]
+    significant, p = columns["q"] < ALPHA, columns["p"]
     found = significant | columns["confirmed"]
     explained = found & (columns["explained_by_length"] == "yes")
     by_size, by_p = np.where(found, -size, p), np.where(found, p, -size)

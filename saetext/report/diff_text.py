@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.diff import ALPHA, DiffResult, Family, SetsResult
-from saetext.evidence import Example, printable
+from saetext.diff import ALPHA, DiffResult, Family
+from saetext.diff.result import Evidence
+from saetext.evidence import printable
 from saetext.report.console import (
     COLORS,
     INDENT,
@@ -23,6 +24,7 @@ from saetext.report.console import (
     score_text,
     styled,
 )
+from saetext.report.diff_rows import leaders_and_members, rates_by_feature
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +57,8 @@ def render_diff(
 ) -> str:
     r"""Return a diff as a heading in words, a table and its notes.
 
+    Two sets have a line of numbers for each finding, more have a heat map of rates in which ``*`` marks the
+    sets that stand out from all others.
     Members of a concept group are named below the feature that leads it. Differences that are explained by
     length are marked ``L``, those where length cannot be told apart ``?``, confirmed ones ``✓``.
 
@@ -77,17 +81,15 @@ def render_diff(
         Lines that end in ``\n``, none wider than the window.
     """
     console = make_console(console_width, color)
-    rows = result.table.to_dicts()
-    members: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["group"] != row["feature"]:
-            members.setdefault(row["group"], []).append(row)
-    leaders = [row for row in rows if row["group"] == row["feature"]]
+    leaders, members = leaders_and_members(result)
     leaders = leaders if top is None else leaders[:top]
-    console.print(_heading(result))
+    console.print(_heading_of_several(result) if result.several else _heading(result))
     if leaders:
         console.print()
-        _print_rows(console, result, leaders, members, color)
+        if result.several:
+            _print_heat(console, result, leaders, color)
+        else:
+            _print_rows(console, result, leaders, members, color)
     for hypothesis in result.hypotheses:
         console.print()
         _print_hypothesis(console, result, hypothesis)
@@ -96,19 +98,7 @@ def render_diff(
     return finish(console, encoding)
 
 
-def render_sets(
-    result: SetsResult,
-    console_width: int = 100,
-    color: bool = False,
-    *,
-    top: int | None = None,
-    encoding: str = "utf-8",
-) -> str:
-    """Return a comparison of several sets: a heat map of rates, each row with the set that stands out.
-
-    Parameters are those of :func:`render_diff`.
-    """
-    console = make_console(console_width, color)
+def _heading_of_several(result: DiffResult) -> Text:
     metrics, params = result.metrics, result.params
     heading = styled(f"{len(result.names)} sets, each against the others")
     heading.append(f" ({', '.join(f'{printable(n)} {c:,}' for n, c in metrics['documents'].items())}). ")
@@ -119,14 +109,7 @@ def render_sets(
         f"({_HOW[params['design']]}, Benjamini-Hochberg). Ranked by the rate less the "
         f"{_AGAINST[params['against']]}."
     )
-    console.print(heading)
-    rows = [row for row in result.table.to_dicts() if row["group"] == row["feature"]]
-    rows = rows if top is None else rows[:top]
-    if rows:
-        console.print()
-        _print_heat(console, result, rows, color)
-    _print_notes(console, result.notes)
-    return finish(console, encoding)
+    return heading
 
 
 def _heading(result: DiffResult) -> Text:
@@ -229,7 +212,7 @@ def _print_members(console: Console, members: Sequence[Mapping[str, Any]]) -> No
     console.print(text)
 
 
-def _print_snippets(console: Console, examples: tuple[Example | None, Example | None], color: bool) -> None:
+def _print_snippets(console: Console, examples: Evidence, color: bool) -> None:
     if examples == (None, None):
         return
     share = console.width >= _TWO_SNIPPETS
@@ -290,10 +273,10 @@ def _print_families(console: Console, families: Sequence[Family]) -> None:
                 console.print(text)
 
 
-def _print_heat(console: Console, result: SetsResult, rows: Sequence[Mapping[str, Any]], color: bool) -> None:
+def _print_heat(console: Console, result: DiffResult, rows: Sequence[Mapping[str, Any]], color: bool) -> None:
     width = console.width
-    rates = {row["feature"]: row for row in result.rates.to_dicts()}
     names = result.names
+    rates = rates_by_feature(result)
     cell = max(5, min(12, (width // 2) // max(len(names), 1) - 1))
     room = max(16, width - (cell + 1) * len(names) - 2)
     header = styled("label".ljust(room), "dim")
@@ -308,12 +291,10 @@ def _print_heat(console: Console, result: SetsResult, rows: Sequence[Mapping[str
     for row in rows:
         seen.setdefault(row["feature"], []).append(row["set"])
     for feature, stand_out in seen.items():
-        row = rates[feature]
         first = next(r for r in rows if r["feature"] == feature)
         text = styled(printable(first["label"]), "bold" if first["confirmed"] else "")
         text.truncate(room, overflow="ellipsis", pad=True)
-        for name in names:
-            rate = row[name]
+        for name, rate in zip(names, rates[feature], strict=True):
             mark = "*" if name in stand_out else " "
             shade = "" if color else _SHADES[min(int(rate * 5), 4)]
             shown = f"{shade}{100 * rate:.0f}{mark}"

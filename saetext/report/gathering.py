@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from saetext.diff import ALPHA, DiffResult, Family, SetsResult
+from saetext.diff import ALPHA, DiffResult, Family
 from saetext.diff.examples import Place, examples
 from saetext.evidence import Example, printable, word_bounds
 from saetext.features.shading import firing, read_again, shade
@@ -17,6 +17,7 @@ from saetext.labels import FeatureLabels
 from saetext.progress import OnProgress, Stages
 from saetext.protocols import CorpusLike
 from saetext.report.console import many, probability
+from saetext.report.diff_rows import TableRow, leaders_and_members, rates_by_feature
 from saetext.report.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 WIDTH = 420  # characters of a passage
 _TERMS = 20
+_HEAT = 40  # most lines of the heat map
 _PROMPT = 240
 
 
@@ -55,12 +57,8 @@ def diff_page(
         Gets a :class:`saetext.progress.Progress` as findings are done.
     """
     tell = Stages(on_progress, "findings")
-    rows = result.table.to_dicts()
-    members: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        if row["group"] != row["feature"]:
-            members.setdefault(row["group"], []).append(row)
-    leaders = [r for r in rows if r["group"] == r["feature"] and (r["confirmed"] or r["q"] < ALPHA)]
+    leaders, members = leaders_and_members(result)
+    leaders = [r for r in leaders if r["confirmed"] or r["q"] < ALPHA]
     shown = leaders[:findings]
     shader = _Shader(sets, result.params["tap"], reader)
     chosen = {}
@@ -69,10 +67,18 @@ def diff_page(
         chosen = examples(sets, result.params["tap"], result.design, wanted, each)
     made = []
     for done, row in enumerate(shown, start=1):
-        pairs = tuple(shader.side_by_side(row["feature"], a, b) for a, b in chosen.get(row["feature"], []))
-        named = labels.get(row["feature"])
+        feature = row["feature"]
+        named = labels.get(feature)
+        pairs = tuple(shader.side_by_side(feature, a, b) for a, b in chosen.get(feature, []))
+        if result.several:
+            pairs = _beside_others(result, row)
         made.append(
-            Finding(row, tuple(members.get(row["feature"], ())), pairs, named.description if named else "")
+            Finding(
+                _one_against_others(row) if result.several else row,
+                tuple(members.get(feature, ())),
+                pairs,
+                named.description if named else "",
+            )
         )
         tell("reading the examples", done, len(shown))
     hidden = len(leaders) - len(shown)
@@ -80,75 +86,40 @@ def diff_page(
     if hidden:
         notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table files have all of them")
     return DiffPage(
-        title=f"How {printable(result.names[0])} and {printable(result.names[1])} differ",
-        names=result.names,
-        summary=_summary(result),
+        title=f"How {_title(result)} differ",
+        names=("the set", "all others") if result.several else (result.names[0], result.names[1]),
+        summary=_summary_of_several(result) if result.several else _summary(result),
         findings=made,
         tables=[*_hypotheses(result), *_families(result.families)],
+        heat_map=_heat_map(result, leaders) if result.several else None,
         notes=notes,
         facts=_facts(result),
-        shading=shader.told(),
+        shading="The strongest word of each passage is marked." if result.several else shader.told(),
     )
 
 
-def sets_page(result: SetsResult, labels: FeatureLabels, *, findings: int = 60, rows: int = 40) -> DiffPage:
-    """Collect the page of several sets: the heat map, and a finding for each set and feature."""
-    leaders = [
-        r
-        for r in result.table.to_dicts()
-        if r["group"] == r["feature"] and (r["confirmed"] or r["q"] < ALPHA)
-    ]
-    made = []
-    for row in leaders[:findings]:
-        snippet = row["snippet"] or ""
-        named = labels.get(row["feature"])
-        shown = {
-            **row, "label": f"{row['set']}: {row['label']}", "rate_a": row["rate"],
-            "rate_b": row["rate_rest"], "n_a": row["n"], "snippet_a": snippet, "snippet_b": None,
-        }  # fmt: skip
-        others = {
-            name: example
-            for name in result.names
-            if name != row["set"] and (example := result.evidence.get((row["feature"], name)))
-        }
-        best = max(others, key=lambda name: others[name].value, default=None)
-        passages: tuple[SideBySide, ...] = (
-            SideBySide(
-                _short(row["set"], result.evidence.get((row["feature"], row["set"]))),
-                _short(best, others[best]) if best is not None else None,
-            ),
-        )
-        if passages[0] == SideBySide(None, None):
-            passages = ()
-        made.append(Finding(shown, (), passages, named.description if named else ""))
-    listed = list(dict.fromkeys(r["feature"] for r in leaders))[:rows]
-    table = {r["feature"]: r for r in result.rates.to_dicts()}
-    heat = HeatMap(
-        "Share of documents with each feature",
-        tuple(printable(table[f]["label"]) for f in listed),
-        tuple(map(printable, result.names)),
-        tuple(tuple(float(table[f][name]) for name in result.names) for f in listed),
-        "the features of the findings below, in their order",
-    )
-    metrics = result.metrics
-    by_set = ", ".join(f"{printable(n)} {c:,}" for n, c in metrics["confirmed_by_set"].items())
-    summary = [
-        f"{len(result.names)} sets, each compared with the others: "
-        + ", ".join(f"{printable(n)} ({many(c, 'document')})" for n, c in metrics["documents"].items())
-        + ".",
-        f"{metrics['confirmed']:,} differences are confirmed on the half of the data that was not used to "
-        f"find them ({by_set}); {metrics['significant']:,} have q < .05 on all of it.",
-    ]
-    return DiffPage(
-        title=f"How {len(result.names)} sets differ",
-        names=("the set", "all others"),
-        summary=summary,
-        findings=made,
-        heat_map=heat,
-        notes=result.notes,
-        facts=_facts(result),
-        shading="The strongest word of each passage is marked.",
-    )
+def _title(result: DiffResult) -> str:
+    if result.several:
+        return f"{len(result.names)} sets"
+    return " and ".join(map(printable, result.names))
+
+
+def _one_against_others(row: TableRow) -> TableRow:
+    """Return the row of a set as one of two: the set, and all others together."""
+    return {
+        **row, "label": f"{row['set']}: {row['label']}", "rate_a": row["rate"], "rate_b": row["rate_rest"],
+        "n_a": row["n"], "snippet_a": row["snippet"] or "", "snippet_b": None,
+    }  # fmt: skip
+
+
+def _beside_others(result: DiffResult, row: TableRow) -> tuple[SideBySide, ...]:
+    """Return a set's example beside the strongest of all others; nothing where there is neither."""
+    found = dict(zip(result.names, result.evidence.get(row["feature"], ()), strict=False))
+    mine = found.pop(row["set"], None)
+    others = {name: example for name, example in found.items() if example}
+    best = max(others, key=lambda name: others[name].value, default=None)
+    pair = SideBySide(_short(row["set"], mine), _short(best, others[best]) if best is not None else None)
+    return () if pair == SideBySide(None, None) else (pair,)
 
 
 def _short(name: str, example: Example | None) -> Passage | None:
@@ -158,6 +129,19 @@ def _short(name: str, example: Example | None) -> Passage | None:
     words = example.snippet
     pieces = (Piece(words.before), Piece(words.match, 1.0), Piece(words.after))
     return Passage(f"{name}: {example.document}", pieces)
+
+
+def _heat_map(result: DiffResult, rows: Sequence[TableRow]) -> HeatMap:
+    first = {row["feature"]: row for row in reversed(rows)}
+    listed = list(dict.fromkeys(row["feature"] for row in rows))[:_HEAT]
+    rates = rates_by_feature(result)
+    return HeatMap(
+        "Share of documents with each feature",
+        tuple(printable(first[feature]["label"]) for feature in listed),
+        tuple(map(printable, result.names)),
+        tuple(rates[feature] for feature in listed),
+        "the features of the findings below, in their order",
+    )
 
 
 class _Shader:
@@ -216,6 +200,18 @@ class _Shader:
                 "was, only the strongest word is marked."
             )
         return "The reader was not at hand, so only the strongest word of each passage is marked."
+
+
+def _summary_of_several(result: DiffResult) -> list[str]:
+    metrics = result.metrics
+    by_set = ", ".join(f"{printable(n)} {c:,}" for n, c in metrics["confirmed_by_set"].items())
+    return [
+        f"{len(result.names)} sets, each compared with the others: "
+        + ", ".join(f"{printable(n)} ({many(c, 'document')})" for n, c in metrics["documents"].items())
+        + ".",
+        f"{metrics['confirmed']:,} differences are confirmed on the half of the data that was not used to "
+        f"find them ({by_set}); {metrics['significant']:,} have q < .05 on all of it.",
+    ]
 
 
 def _summary(result: DiffResult) -> list[str]:
@@ -314,7 +310,7 @@ def _hypotheses(result: DiffResult) -> list[Table]:
     return [Table("Hypotheses", columns, rows, note)]
 
 
-def _facts(result: DiffResult | SetsResult) -> dict[str, str]:
+def _facts(result: DiffResult) -> dict[str, str]:
     facts = {
         key.replace("_", " "): printable(
             ", ".join(map(str, value)) if isinstance(value, list) else str(value)

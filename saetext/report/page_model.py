@@ -89,7 +89,7 @@ class DiffPage:
     title : str
         Heading.
     names : pair of str
-        What sets A and B are called.
+        What sets A and B are called; of more than two sets, one set and all others.
     summary : sequence of str
         Sentences with the main numbers, one paragraph each.
     findings : sequence of Finding

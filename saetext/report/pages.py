@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from saetext.cluster import ClusterResult
 from saetext.correlate import CorrelateResult
-from saetext.diff import DiffResult, SetsResult
+from saetext.diff import DiffResult
 from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
 from saetext.progress import OnProgress
 from saetext.protocols import CorpusLike
 from saetext.report.diff_page import render_diff_page
-from saetext.report.gathering import diff_page, sets_page
+from saetext.report.gathering import diff_page
 from saetext.report.pair_gathering import pair_page
 from saetext.report.tables import write_text
 from saetext.result import Result
@@ -41,7 +41,7 @@ def write_page(
 
     Parameters
     ----------
-    result : DiffResult, SetsResult, CorrelateResult or ClusterResult
+    result : DiffResult, CorrelateResult or ClusterResult
         What to report.
     path : path
         The file.
@@ -74,11 +74,8 @@ def write_page(
         named = labels if labels is not None else labels_for(sets[0], result.params["tap"])
         pairs = pair_page(result, sets, named, reader=reader, on_progress=on_progress)
         return write_text(path, render_pair_page(pairs), overwrite=overwrite)
-    known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
-    if isinstance(result, DiffResult):
-        page = diff_page(result, sets, known, reader=reader, on_progress=on_progress)
-    elif isinstance(result, SetsResult):
-        page = sets_page(result, known)
-    else:
+    if not isinstance(result, DiffResult):
         raise InputError(f"a {result.kind} has no HTML report")
+    known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
+    page = diff_page(result, sets, known, reader=reader, on_progress=on_progress)
     return write_text(path, render_diff_page(page), overwrite=overwrite)
