@@ -267,7 +267,7 @@ BIDIRECTIONAL = [
     ("gpt2", {}, False),
     ("gpt2", {"is_causal": False}, True),
     ("llama", {}, False),
-    ("llama", {"use_bidirectional_attention": True}, False),  # not a flag of this family: transformers ignores it
+    ("llama", {"use_bidirectional_attention": True}, False),  # no flag of this family: it is ignored
     ("llama", {"is_causal": False}, True),
     ("mistral", {"is_causal": False}, True),
     ("gemma", {"use_bidirectional_attention": True}, True),
@@ -283,7 +283,7 @@ BIDIRECTIONAL = [
 def test_bidirectional_is_what_attention_does(
     family: str, config: dict[str, Any], expected: bool, tmp_path: Path
 ) -> None:
-    """The configuration's word, what a change of the last token does to the first, and how windows are cut."""
+    """The configuration's word, what the last token does to the first, and how windows are cut."""
     directory = save_model(family, tmp_path / "m", **config)
     model = load(directory)
     assert model.bidirectional is expected

@@ -313,7 +313,7 @@ def _build(config: Any, architecture: Architecture, n_layers: int) -> nn.Module:
     try:
         with _EmptyWithoutStorage():
             # Not in ``dtype``: transformers would make it the default dtype of the whole process meanwhile.
-            # Weights come in ``dtype``; buffers are float32 or cast to the weights' dtype where they are used.
+            # Weights come in ``dtype``; buffers are float32 or cast where they are used.
             model: nn.Module = transformers.AutoModel.from_config(
                 cut, dtype=torch.float32, attn_implementation=architecture.attention, trust_remote_code=False
             )
