@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saetext.errors import InputError
 from saetext.protocols import CorpusLike, Ints
@@ -84,6 +85,75 @@ def keys(corpora: Sequence[CorpusLike], column: str) -> list[Ints]:
     number = joined.select(pl.when("null").then(-1).otherwise(pl.col("key"))).to_series().to_numpy()
     sizes = np.cumsum([frame.height for frame in frames])[:-1]
     return [part.astype(np.int64) for part in np.split(number, sizes)]
+
+
+def copies(corpora: Sequence[CorpusLike]) -> Ints:
+    """Number the documents of several sets so that copies share a number.
+
+    Copies have the same text and, where prompts are stored, the same prompt: an answer of one word to two
+    prompts is two answers. Where no texts are stored every document is its own.
+
+    Parameters
+    ----------
+    corpora : sequence of Corpus
+        Sets, whose documents follow one another.
+
+    Returns
+    -------
+    int64[n]
+        The number of each document's text, from 0.
+    """
+    total = sum(corpus.n_documents for corpus in corpora)
+    own = np.arange(total, dtype=np.int64)
+    if not all("text" in columns(corpus) for corpus in corpora):
+        return own
+    text = np.concatenate(keys(corpora, "text"))
+    unknown = text < 0
+    code = np.where(unknown, text.max(initial=-1) + 1 + own, text)
+    if all("prompt" in columns(corpus) for corpus in corpora):
+        prompt = np.concatenate(keys(corpora, "prompt"))
+        _, code = np.unique(np.stack([code, prompt]), axis=1, return_inverse=True)
+    found: Ints = np.unique(code, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return found
+
+
+def united(a: Ints, b: Ints) -> Ints:
+    """Number rows alike that are connected by either code, through any number of others."""
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    _, one = np.unique(a, return_inverse=True)
+    _, two = np.unique(b, return_inverse=True)
+    n = int(one.max(initial=-1)) + 1
+    size = n + int(two.max(initial=-1)) + 1
+    graph = sparse.csr_matrix((np.ones(len(a), np.int8), (one, n + two)), shape=(size, size))
+    found: Ints = csgraph.connected_components(graph, directed=False)[1][one].astype(np.int64)
+    return found
+
+
+def half_of(blocks: Ints, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose whole blocks at random that hold at most half of the units.
+
+    Parameters
+    ----------
+    blocks : int64[n_units]
+        The block of each unit, from 0; units of a block stay together.
+    rng : Generator
+        Draws one permutation of the blocks.
+
+    Returns
+    -------
+    bool[n_blocks]
+        The chosen ones; where each unit is its own block, exactly half of them, rounded down.
+    """
+    size = np.bincount(blocks)
+    room = len(blocks) // 2
+    chosen = np.zeros(len(size), bool)
+    for block in rng.permutation(len(size)).tolist():
+        if size[block] <= room:  # one that is too large is passed over, not the end
+            chosen[block] = True
+            room -= int(size[block])
+    return chosen
 
 
 def example(corpus: CorpusLike, column: str, row: int) -> str:

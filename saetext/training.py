@@ -125,7 +125,7 @@ def train(
         language_model.tokenizer,
         max_positions=language_model.max_positions,
         context_size=window,
-        bidirectional=language_model.config.model_type == "bert",
+        bidirectional=language_model.bidirectional,
     )
     texts, valid = _split(documents, held_out, config.seed)
     work = output.with_name(f"{output.name}.training")

@@ -61,7 +61,7 @@ class DenseCorpus:
         self.frame = pl.DataFrame(
             {
                 "id": [f"doc{i}" for i in range(n)],
-                "text": [" ".join(WORDS) if texts else None for _ in range(n)],
+                "text": [f"{' '.join(WORDS)} {i}" if texts else None for i in range(n)],
                 "n_tokens": tokens.astype(np.int32),
             },
             schema={"id": pl.String, "text": pl.String, "n_tokens": pl.Int32},

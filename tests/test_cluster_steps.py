@@ -663,3 +663,11 @@ def test_against_known_labels() -> None:
         against_truth(corpus, cluster, "nothing")
     with pytest.raises(InputError, match="no values"):
         against_truth(corpus, cluster, "none")
+
+
+def test_of_copies_one_is_read_for_the_meaning() -> None:
+    n_tokens = np.full(900, 10, np.int64)
+    text = np.arange(900) // 3
+    chosen = choose(n_tokens, 4, text)
+    assert len(chosen) == 300 and len(set(text[chosen])) == 300
+    assert (choose(n_tokens, 4, np.arange(900)) == choose(n_tokens, 4)).all()

@@ -149,7 +149,7 @@ def test_halves_share_no_document(random_corpus: tuple[Corpus, np.ndarray]) -> N
     by_half = [gather(corpus, None, features, half=half) for half in ("make", "score")]
     for f in features:
         assert sum(found[f].support for found in by_half) == (value[:, f] > 0).sum()
-    # which half a document is in follows from its id, in a part of the corpus too
+    # which half a document is in follows from its text, in a part of the corpus too
     part = corpus.select(np.arange(100, 300))
     for contexts in gather(part, None, features, half="score").values():
         assert {c.row + 100 for c in (*contexts.firing, *contexts.silent)} <= score
@@ -312,3 +312,15 @@ def test_the_pool_keeps_what_sorting_would(data: st.DataObject, size: int) -> No
 def test_places(text: str, word: str, place: str) -> None:
     start = text.index(word)
     assert _place(text, start, start + len(word)) == place
+
+
+def test_copies_of_a_text_are_in_one_half(tmp_path: Path) -> None:
+    """Or a label would be scored on the very text it was made from."""
+    documents = [(f"w1 w2 twin{i // 2}", {0: (1.0 + i % 2, 2)}) for i in range(200)]
+    corpus = write(tmp_path / "twins.corpus", documents, d_sae=5, shard=64)
+    shown = [
+        {c.row // 2 for c in (*found.firing, *found.silent)}
+        for found in (gather(corpus, None, [0], per_level=300, half=half)[0] for half in ("make", "score"))
+    ]
+    assert shown[0] and shown[1]
+    assert not shown[0] & shown[1]

@@ -490,3 +490,21 @@ def test_the_bootstrap_draws_groups_in_many_strata_too() -> None:
         row = found.table.to_dicts()[0]
         widths.append(row["npmi_high"] - row["npmi_low"])
     assert widths[1] > 1.5 * widths[0]
+
+
+def test_copies_under_other_ids_stay_in_one_half() -> None:
+    n = 100
+    texts = [f"text {i}" for i in range(60)] + ["the same refusal"] * 40
+    corpus = DenseCorpus(np.random.default_rng(0).random((n, 3)))
+    plain = DenseCorpus(corpus.value)
+    corpus.frame = corpus.frame.with_columns(text=pl.Series(texts))
+    for seed in range(10):
+        rows = make_rows([corpus], ["a"], seed=seed)
+        early = set(rows.take[0][: rows.half_rows].tolist())
+        assert len(early & set(range(60, 100))) in (0, 40)
+        assert 40 <= rows.half_rows <= 60
+        # without copies, as it was: the first half of a permutation confirms
+        rng = np.random.default_rng([seed, 11])
+        late = np.zeros(n, bool)
+        late[rng.permutation(n)[: n // 2]] = True
+        assert (make_rows([plain], ["a"], seed=seed).take[0] == np.argsort(late, kind="stable")).all()

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory_corpus import DenseCorpus
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 from test_diff import D_SAE, MemoryCorpus, make_spec, present_sets, random_present
@@ -585,3 +586,53 @@ def test_a_sample_keeps_pairs_whole():
     assert loose.metrics["compared_a"] == loose.metrics["compared_b"] == 25
     with pytest.raises(InputError, match="at least 2"):
         diff(a, b, sample=1)
+
+
+def with_texts(values: list[list[float]], texts: list[str], **meta: list[object]) -> DenseCorpus:
+    corpus = DenseCorpus(np.array(values, np.float32), meta=meta)
+    corpus.frame = corpus.frame.with_columns(text=pl.Series(texts))
+    return corpus
+
+
+def test_copies_under_other_ids_stay_in_one_half() -> None:
+    """A text that is in A many times would otherwise confirm what it was found by."""
+    rng = np.random.default_rng(0)
+    texts = [f"text {i}" for i in range(60)] + ["the same refusal"] * 40
+    value = rng.random((100, 3)).tolist()
+    a, b = with_texts(value, texts), with_texts(value, [f"other {t}" for t in texts])
+    side = np.repeat(np.array([0, 1], np.int8), 100)
+    for seed in range(20):
+        design = make_design((a, b), side, ("a", "b"), pair_on="", seed=seed)
+        for start in (0, 100):
+            assert len(set(design.half[start + 60 : start + 100])) == 1
+        sizes = [design.rows(0, half) for half in (0, 1)]
+        assert min(sizes) >= 30, sizes  # still as near to halves as whole blocks allow
+        assert any("78 copies" in note for note in design.notes)
+        sample = design.within(40, seed)
+        for start in (0, 100):
+            assert len(set(sample[start + 60 : start + 100])) == 1
+    shared = make_design((a, a), side, ("a", "b"), pair_on="", seed=1)
+    assert (shared.half[:100] == shared.half[100:]).all()  # a text in both sets is on one side of the split
+
+
+def test_halves_without_copies_are_what_they_were() -> None:
+    """By value: units permuted, the first half of each set confirms."""
+    a, b = (with_texts([[1.0]] * n, [f"{n} {i}" for i in range(n)]) for n in (31, 42))
+    side = np.repeat(np.array([0, 1], np.int8), [31, 42])
+    design = make_design((a, b), side, ("a", "b"), pair_on="", seed=7)
+    rng, expected = np.random.default_rng(7), np.zeros(73, np.int8)
+    for pool in (np.arange(31), np.arange(31, 73)):
+        expected[rng.permutation(pool)[: len(pool) // 2]] = 1
+    assert (design.half == expected).all()
+    assert not any("cop" in note for note in design.notes)
+
+
+def test_one_short_answer_to_two_prompts_is_two_answers() -> None:
+    texts = ["Yes."] * 30 + ["No."] * 30
+    a = with_texts([[1.0]] * 60, texts, prompt=[f"question {i}" for i in range(60)])
+    side = np.repeat(np.array([0, 1], np.int8), 60)
+    free = make_design((a, a), side, ("a", "b"), pair_on="", seed=3)
+    assert len(set(free.half[:30])) == 2
+    assert (free.half[:60] == free.half[60:]).all()  # the same answer to the same prompt is a copy
+    paired = make_design((a, a), side, ("a", "b"), pair_on="prompt", seed=3)
+    assert paired.kind == "paired" and len(set(paired.half[:30])) == 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -28,11 +30,15 @@ from tiny_models import (
     refusal,
     save_model,
 )
+from tiny_reader import make_sae
 
 from saetext.errors import ReaderError
 from saetext.reader import checkpoint as checkpoint_module
+from saetext.reader import model as model_module
 from saetext.reader.device import choose_device, choose_dtype
+from saetext.reader.hooks import architecture_of
 from saetext.reader.model import LanguageModel
+from saetext.reader.reader import Reader
 
 CPU = torch.device("cpu")
 
@@ -255,6 +261,44 @@ def test_bidirectional_gemma3_sees_to_the_right(tmp_path: Path) -> None:
     assert (model.hidden(longer, torch.ones_like(longer))[HOOK][1, 0] - actual[1, 0]).abs().max() > 0.01
 
 
+BIDIRECTIONAL = [
+    ("bert", {}, True),
+    ("bert", {"is_decoder": True}, False),
+    ("gpt2", {}, False),
+    ("gpt2", {"is_causal": False}, True),
+    ("llama", {}, False),
+    ("llama", {"use_bidirectional_attention": True}, False),  # no flag of this family: it is ignored
+    ("llama", {"is_causal": False}, True),
+    ("mistral", {"is_causal": False}, True),
+    ("gemma", {"use_bidirectional_attention": True}, True),
+    ("gemma2", {}, False),
+    ("gemma2", {"use_bidirectional_attention": True}, True),
+    ("gemma3_text", {"use_bidirectional_attention": False}, False),
+    ("gemma3_text", {"use_bidirectional_attention": True}, True),
+    ("gemma3", {"use_bidirectional_attention": True}, True),
+]
+
+
+@pytest.mark.parametrize(("family", "config", "expected"), BIDIRECTIONAL)
+def test_bidirectional_is_what_attention_does(
+    family: str, config: dict[str, Any], expected: bool, tmp_path: Path
+) -> None:
+    """The configuration's word, what the last token does to the first, and how windows are cut."""
+    directory = save_model(family, tmp_path / "m", **config)
+    model = load(directory)
+    assert model.bidirectional is expected
+    ids, _ = batch(9, 9)
+    other = ids.clone()
+    for length in (9, 5):  # without padding and with it, which takes another path through the masks
+        mask = (torch.arange(9) < torch.tensor([9, length])[:, None]).long()
+        other[:, length - 1] = (ids[:, length - 1] + 1) % 190
+        change = model.hidden(other * mask, mask)[HOOK] - model.hidden(ids * mask, mask)[HOOK]
+        assert bool(change[1, 0].abs().max() > 1e-3) is expected
+    sae = make_sae(tmp_path / "sae", hook=HOOK, seed=0)
+    reader = Reader.load_local(sae, directory, device="cpu", dtype="float32")
+    assert reader.tokens.bidirectional is expected
+
+
 def test_impossible_batches_are_programming_errors(saved: Callable[[str], Path]) -> None:
     model = load(saved("gpt2"))
     assert model.max_positions == 64
@@ -345,6 +389,61 @@ def test_loading_puts_settings_back(llama: Path) -> None:
     edit_config(llama, hidden_act="nonsense")
     refusal(llama)
     assert settings() == before
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gemma2", "bert"])
+def test_modules_of_other_threads_are_left_alone_while_a_model_is_built(
+    family: str, saved: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[torch.nn.Linear] = []
+    inner = {
+        "gpt2": "gpt2.modeling_gpt2.GPT2MLP", "gemma2": "gemma2.modeling_gemma2.Gemma2MLP",
+        "bert": "bert.modeling_bert.BertIntermediate",
+    }  # fmt: skip
+    place = f"transformers.models.{inner[family]}.__init__"
+    module, name = importlib.import_module(place.rsplit(".", 2)[0]), place.rsplit(".", 2)[1]
+    original = getattr(module, name).__init__
+
+    def meanwhile(self: Any, *args: Any, **kwargs: Any) -> None:
+        thread = threading.Thread(target=lambda: made.append(torch.nn.Linear(3, 5)))
+        thread.start()
+        thread.join()
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(getattr(module, name), "__init__", meanwhile)
+    model = load(saved(family), dtype="bfloat16")
+    assert len(made) == model.n_layers_built == 2
+    for linear in made:
+        for parameter in linear.parameters():
+            assert parameter.device.type == "cpu" and parameter.dtype == torch.float32
+            assert parameter.requires_grad and parameter.isfinite().all()
+        assert linear.weight.std() > 0
+        assert linear(torch.ones(2, 3)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_model_is_built_without_storage_but_for_its_buffers(
+    family: str, saved: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    biggest = 0
+    empty = torch.empty
+
+    def watched(*args: Any, **kwargs: Any) -> torch.Tensor:
+        nonlocal biggest
+        tensor = empty(*args, **kwargs)
+        biggest = max(biggest, 0 if tensor.is_meta else tensor.numel())
+        return tensor
+
+    config = model_module._read_config(checkpoint_module.Checkpoint(saved(family), None))
+    monkeypatch.setattr(torch, "empty", watched)
+    built = model_module._build(config, architecture_of(config.model_type), 2)
+    assert biggest == 0
+    assert all(p.is_meta and not p.requires_grad for p in built.parameters())
+    with torch.no_grad():
+        expected = dict(transformers.AutoModel.from_config(config).named_buffers())
+    for name, buffer in built.named_buffers():
+        assert not buffer.is_meta
+        assert torch.equal(buffer.float(), expected[name].to(buffer.dtype).float()), name
 
 
 def test_loading_is_quiet_and_offline_fails_at_once(llama: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from saetext.errors import InputError
 from saetext.labels import FeatureLabel, FeatureLabels
 from saetext.rows import PooledRows
 from saetext.search import Searcher
+from saetext.search.probe import _first_of_copies
 from saetext.search.snippets import Mark, firing_line, word_marks
 
 D_SAE = 60
@@ -154,3 +155,10 @@ def test_the_words_that_answer_are_marked() -> None:
     assert line.marked().endswith("…")
     assert [TEXT[m.start : m.end] for m in word_marks(TEXT, {"rain", "they"})] == ["rain", "they"] * 3
     assert firing_line("", [], 60).marked() == ""
+
+
+def test_copies_are_held_out_together() -> None:
+    from scipy.sparse import csr_matrix
+
+    dense = np.array([[1, 0, 2], [0, 1, 0], [1, 0, 2], [0, 0, 0], [0, 0, 0], [0, 1, 0]], float)
+    assert _first_of_copies(csr_matrix(dense)).tolist() == [0, 1, 0, 3, 4, 1]

@@ -43,15 +43,6 @@ def progress_bar(what: str = "starting") -> Iterator[OnProgress]:
         yield show
 
 
-@contextmanager
-def counting_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of how many are done, for what does not hand over a :class:`Progress` yet."""
-    from saetext.progress import Stages
-
-    with progress_bar(what) as show:
-        yield Stages(show).counting(what)
-
-
 def _lines() -> OnProgress:
     """Return what says a line every half minute, by the clock or by that of the stage, which begins anew."""
     at, told, before, stage = time.monotonic(), 0.0, 0.0, ""

@@ -17,6 +17,7 @@ from saetext.cluster import density, layout, meaning
 from saetext.cluster.neighbours import Neighbours, by_cosine, by_jaccard
 from saetext.cluster.representation import Basis, Floats32, fit_basis, gather_rows, rows_of
 from saetext.errors import InputError
+from saetext.pairing import copies
 from saetext.progress import Count, Say
 from saetext.protocols import CorpusLike, Ints
 
@@ -348,7 +349,7 @@ def _with_meaning(
         )
         return basis
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy()[rows].astype(np.int64)
-    chosen = meaning.choose(n_tokens, seed)
+    chosen = meaning.choose(n_tokens, seed, copies([corpus])[rows])
     texts = meaning.texts_of(corpus, rows[chosen])
     if texts is None:
         notes.append("clustered by features alone: the corpus stores no texts that would tell their meaning")

@@ -45,9 +45,16 @@ _BLOCK = 1000  # rows of a product that are sparse at a time
 _FORMAT = 1
 
 
-def choose(n_tokens: Ints, seed: int) -> Ints:
-    """Return the documents to embed, increasing: at most 12,000 and about 250,000 tokens, drawn at random."""
-    mixed = np.random.default_rng([seed, 11]).permutation(len(n_tokens))[:MOST]
+def choose(n_tokens: Ints, seed: int, text: Ints | None = None) -> Ints:
+    """Return the documents to embed, increasing: at most 12,000 and about 250,000 tokens, drawn at random.
+
+    Of documents with one ``text`` (int64[n], a number for each text) one is drawn: a copy among the held-out
+    ones would tell of the map what it was fitted on.
+    """
+    mixed = np.random.default_rng([seed, 11]).permutation(len(n_tokens))
+    if text is not None:
+        mixed = mixed[np.sort(np.unique(text[mixed], return_index=True)[1])]
+    mixed = mixed[:MOST]
     cost = np.cumsum(np.minimum(n_tokens[mixed], CHARACTERS // 4))
     return np.sort(mixed[: max(int(np.searchsorted(cost, TOKENS, side="right")), min(FEWEST, len(mixed)))])
 

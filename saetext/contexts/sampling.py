@@ -55,9 +55,14 @@ class Pool:
 
 
 def shuffled(corpus: CorpusLike, seed: int, half: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return which documents are in the half, and a random number for each, from their ids."""
-    ids = corpus.documents.select("id").collect()["id"]
-    hashed = np.fromiter((xxhash.xxh64_intdigest(i.encode()) for i in ids), np.uint64, len(ids))
+    """Return which documents are in the half, from their texts, and a random number for each, from their ids.
+
+    Copies of a text are in one half, or a label would be scored on what it was made from.
+    """
+    table = corpus.documents.select("id", "text").collect()
+    ids = table["id"]
+    own = (i if t is None else t for i, t in zip(ids, table["text"], strict=True))
+    hashed = np.fromiter((xxhash.xxh64_intdigest(i.encode()) for i in own), np.uint64, len(ids))
     kept = np.ones(len(ids), bool) if half == "all" else (hashed & np.uint64(1)) == (half == "score")
     mixed = np.fromiter((xxhash.xxh64_intdigest(i.encode(), seed + 1) for i in ids), np.uint64, len(ids))
     return kept, mixed / 2.0**64

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.errors import InputError
-from saetext.pairing import PAIR_COLUMNS, columns, keys, require_column
+from saetext.pairing import PAIR_COLUMNS, columns, copies, half_of, keys, require_column, united
 from saetext.protocols import CorpusLike, Ints
 from saetext.strata import MOST, ROWS, bins
 
@@ -122,7 +122,7 @@ def make_rows(
     if code is None:
         code = repeated
     elif repeated is not None:
-        code = _united(code, repeated)
+        code = united(code, repeated)
     n = len(take[0])
     unit = np.arange(n) if code is None else np.unique(code, return_inverse=True)[1]
     if sample is not None and sample < n:
@@ -140,12 +140,11 @@ def make_rows(
         )
     n_units = int(unit.max()) + 1
     half_rows = 0
-    if n_units >= FEWEST:
-        late = np.zeros(n_units, bool)
-        late[rng.permutation(n_units)[: n_units // 2]] = True
-        order = np.argsort(late[unit], kind="stable")
+    block = _together(unit, [copies([c])[t] for c, t in zip(corpora, take, strict=True)])
+    if block.max() + 1 >= FEWEST and (late := half_of(block, rng)[block][unit]).any():
+        order = np.argsort(late, kind="stable")
         take, unit = tuple(t[order] for t in take), unit[order]
-        half_rows = int((~late[unit]).sum())
+        half_rows = int((~late).sum())
     else:
         notes.append("too few rows to confirm anything on a second half")
     lengths = [_n_tokens(c)[t] for c, t in zip(corpora, take, strict=True)]
@@ -174,6 +173,21 @@ def make_rows(
     return Rows(take, half_rows, stratum, by_length, codes, tuple(notes))
 
 
+def _together(unit: Ints, texts: Sequence[Ints]) -> Ints:
+    """Return the block of each unit: those that share a text stay in one half, or it would confirm itself.
+
+    Blocks are numbered in the order of their first unit. Rows of two corpora are copies where both texts are.
+    """
+    _, text = np.unique(np.stack(list(texts)), axis=1, return_inverse=True)
+    joined = united(unit, text.reshape(-1))
+    _, first = np.unique(unit, return_index=True)
+    found, at, block = np.unique(joined[first], return_index=True, return_inverse=True)
+    rank = np.empty(len(found), np.int64)
+    rank[np.argsort(at)] = np.arange(len(found))
+    result: Ints = rank[block]
+    return result
+
+
 def nested(
     code: NDArray[np.int32], values: NDArray[np.float64], most: int, least: int = ROWS
 ) -> NDArray[np.int32]:
@@ -200,20 +214,6 @@ def _numbered(corpus: CorpusLike) -> bool:
     ids = corpus.documents.select("id").collect()["id"]
     first = str(ids[0]) if len(ids) else ""
     return first.isdecimal() and ids.to_list() == [str(int(first) + k) for k in range(len(ids))]
-
-
-def _united(a: Ints, b: Ints) -> Ints:
-    """Number rows alike that are connected by either code, through any number of others."""
-    from scipy import sparse
-    from scipy.sparse import csgraph
-
-    _, one = np.unique(a, return_inverse=True)
-    _, two = np.unique(b, return_inverse=True)
-    n = int(one.max(initial=-1)) + 1
-    size = n + int(two.max(initial=-1)) + 1
-    graph = sparse.csr_matrix((np.ones(len(a), np.int8), (one, n + two)), shape=(size, size))
-    found: Ints = csgraph.connected_components(graph, directed=False)[1][one].astype(np.int64)
-    return found
 
 
 def _aligned(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.errors import InputError
-from saetext.pairing import PAIR_COLUMNS, columns, example, keys, require_column
+from saetext.pairing import PAIR_COLUMNS, columns, copies, example, half_of, keys, require_column, united
 from saetext.protocols import CorpusLike, Ints
 
 Kind = Literal["independent", "paired", "by prompt", "by group"]
@@ -45,6 +45,8 @@ class Design:
         Whether there were enough units to split; otherwise all is 0.
     notes : tuple of str
         What was decided and left out, one line each.
+    block : int64[n_units] or None
+        Units with one number share a text and stay together in halves and samples; None if each is its own.
     """
 
     kind: Kind
@@ -55,6 +57,7 @@ class Design:
     half: NDArray[np.int8]
     split: bool
     notes: tuple[str, ...] = ()
+    block: Ints | None = None
 
     def rows(self, side: int, half: int | None = None) -> int:
         """Return the number of rows of a side, or of one half of it."""
@@ -86,6 +89,10 @@ class Design:
             share = most * size[pool].sum() / max(int(live.sum()), 1)
             taken = mixed[np.cumsum(size[mixed]) <= share]
             chosen[taken if len(taken) else mixed[:1]] = True
+        if self.block is not None:  # a block of which not all was drawn stays out
+            split = np.unique(self.block[~chosen & (first >= 0)])
+            whole = chosen & ~np.isin(self.block, split)
+            chosen = whole if whole.any() else chosen
         return live & chosen[self.unit]
 
     def without(self, out: NDArray[np.bool_]) -> Design:
@@ -148,10 +155,14 @@ def make_design(
     unit = np.zeros(len(side), np.int32)
     unit[live] = number
     n_units = int(number.max(initial=-1)) + 1
-    half, split = _halves(kind, side, unit, n_units, seed)
+    block = _blocks(kind, copies(sets), side, unit, n_units)
+    half, split = _halves(kind, side, unit, block, seed)
     if not split:
         notes.append("too few rows to confirm anything on a second half")
-    return Design(kind, column, side, unit, n_units, half, split, tuple(notes))
+    if n_copies := n_units - len(np.unique(block)):
+        stay = "copy of another document stays" if n_copies == 1 else "copies of other documents stay"
+        notes.append(f"{n_copies:,} {stay} in one half with it: nothing is confirmed by its own copy")
+    return Design(kind, column, side, unit, n_units, half, split, tuple(notes), block)
 
 
 def _named(
@@ -263,17 +274,44 @@ def _told(
     )
 
 
+def _blocks(
+    kind: Kind, text: Ints, side: NDArray[np.int8], unit: NDArray[np.int32], n_units: int
+) -> Ints:
+    """Return the block of each unit: units with a common text, numbered in the order of their first.
+
+    Pairs and prompts are told apart by their key: one short answer to two prompts is two answers.
+    """
+    own = np.arange(n_units, dtype=np.int64)
+    live = side >= 0
+    if kind in ("paired", "by prompt") or not live.any():
+        return own
+    joined = united(unit[live].astype(np.int64), text[live])
+    _, first = np.unique(unit[live], return_index=True)
+    found, at, block = np.unique(joined[first], return_index=True, return_inverse=True)
+    rank = np.empty(len(found), np.int64)
+    rank[np.argsort(at)] = np.arange(len(found))
+    result: Ints = rank[block]
+    return result
+
+
 def _halves(
-    kind: Kind, side: NDArray[np.int8], unit: NDArray[np.int32], n_units: int, seed: int
+    kind: Kind, side: NDArray[np.int8], unit: NDArray[np.int32], block: Ints, seed: int
 ) -> tuple[NDArray[np.int8], bool]:
-    """Split units at random; where they belong to one side each, both sides in halves."""
+    """Split blocks of units at random; where units belong to one side each, both sides in halves."""
     rng = np.random.default_rng(seed)
-    half = np.zeros(n_units, np.int8)
-    pools = [np.arange(n_units)]
+    half = np.zeros(len(block), np.int8)
+    pools = [np.arange(len(block))]
     if kind in ("independent", "by group"):
-        pools = [np.unique(unit[side == s]) for s in (0, 1)]
-    if min(len(pool) for pool in pools) < FEWEST:
+        mine = [np.unique(unit[side == s]) for s in (0, 1)]
+        if min(len(np.unique(block[pool])) for pool in mine) < FEWEST:
+            return np.zeros(len(side), np.int8), False
+        both = np.intersect1d(block[mine[0]], block[mine[1]])  # one text on both sides
+        pools = [pool[~np.isin(block[pool], both)] for pool in mine]
+        pools.append(np.flatnonzero(np.isin(block, both)))
+    if len(np.unique(block)) < FEWEST:
         return np.zeros(len(side), np.int8), False
     for pool in pools:
-        half[rng.permutation(pool)[: len(pool) // 2]] = 1
+        if len(pool):
+            _, number = np.unique(block[pool], return_inverse=True)
+            half[pool[half_of(number.reshape(-1).astype(np.int64), rng)[number.reshape(-1)]]] = 1
     return np.where(side >= 0, half[unit], np.int8(0)).astype(np.int8), True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -54,7 +54,9 @@ class Architecture:
     norm : {"layer", "rms"}
         Kind of its norms.
     causal : bool
-        Whether a token sees only those before it.
+        Whether a token sees only those before it, unless the configuration says otherwise.
+    bidirectional_flag : bool
+        Whether ``use_bidirectional_attention`` in the configuration means something to this family.
     attention : {"sdpa", "eager"}
         transformers' attention implementation.
     layer_output : str
@@ -68,6 +70,7 @@ class Architecture:
     norm: Literal["layer", "rms"]
     places: Mapping[str, Place]
     causal: bool = True
+    bidirectional_flag: bool = False
     attention: Literal["sdpa", "eager"] = "sdpa"
     layer_output: str = "hook_resid_post"
 
@@ -139,6 +142,7 @@ _BERT = {
 }
 
 _LLAMA = Architecture("layers", ("embed_tokens",), "rms", _PRE_NORM)
+_GEMMA = Architecture("layers", ("embed_tokens",), "rms", _SANDWICH, bidirectional_flag=True)
 
 ARCHITECTURES: dict[str, Architecture] = {
     "gpt2": Architecture("h", ("wte", "wpe"), "layer", _GPT2),
@@ -147,10 +151,10 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
     "qwen3": _LLAMA,
-    "gemma": _LLAMA,
+    "gemma": replace(_LLAMA, bidirectional_flag=True),
     # sdpa cannot cap attention logits, as Gemma 2 does
-    "gemma2": Architecture("layers", ("embed_tokens",), "rms", _SANDWICH, attention="eager"),
-    "gemma3_text": Architecture("layers", ("embed_tokens",), "rms", _SANDWICH),
+    "gemma2": replace(_GEMMA, attention="eager"),
+    "gemma3_text": _GEMMA,
     "bert": Architecture(
         "encoder.layer",
         (
@@ -204,6 +208,23 @@ def architecture_of(model_type: str) -> Architecture:
         known = ", ".join(sorted({*ARCHITECTURES, *NESTED}))
         raise ReaderError(f"models of type {model_type!r} cannot be read; known types: {known}")
     return ARCHITECTURES[model_type]
+
+
+def is_bidirectional(config: Any) -> bool:
+    """Return whether tokens of the model described by ``config`` see those after them.
+
+    BERT's do, unless it is a decoder (``is_decoder``). A decoder's do where its configuration says so:
+    ``is_causal: false``, which transformers obeys in every family, or ``use_bidirectional_attention: true``,
+    which embedding models made from Gemma have. This is the only place that decides it: attention masks, cuts
+    of windows and special tokens follow.
+    """
+    architecture = architecture_of(config.model_type)
+    stated = getattr(config, "is_causal", None)
+    if stated is False:
+        return True
+    if architecture.bidirectional_flag and getattr(config, "use_bidirectional_attention", False):
+        return True
+    return not (architecture.causal or stated or getattr(config, "is_decoder", False))
 
 
 def resolve(name: str, config: Any) -> Hook:

@@ -10,7 +10,7 @@ import copy
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,16 +20,26 @@ import torch
 import transformers
 from huggingface_hub import errors as hub_errors
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from saetext.errors import ReaderError
 from saetext.reader.checkpoint import Checkpoint, Weights, first_line
 from saetext.reader.device import choose_device, choose_dtype
-from saetext.reader.hooks import NESTED, Architecture, Hook, architecture_of, normalise, resolve
+from saetext.reader.hooks import (
+    NESTED,
+    Architecture,
+    Hook,
+    architecture_of,
+    is_bidirectional,
+    normalise,
+    resolve,
+)
 
 # what transformers raises over a configuration or a tokenizer it cannot make sense of
 _BAD_CONTENT = (
     *(OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, ArithmeticError),
 )
+_EMPTY = torch.empty
 _STRICT_ERROR: type[Exception] = getattr(hub_errors, "StrictDataclassError", ValueError)
 
 
@@ -58,6 +68,8 @@ class LanguageModel:
         With truncation and padding switched off.
     max_positions : int or None
         The longest sequence, special tokens included.
+    bidirectional : bool
+        Whether tokens see what comes after them; see :func:`saetext.reader.hooks.is_bidirectional`.
     n_layers_built : int
         Layers that are there.
     widths : dict of str to int
@@ -84,12 +96,10 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.max_positions: int | None = getattr(config, "max_position_embeddings", None)
         self._architecture = architecture_of(config.model_type)
-        # a flag of embedding models made from Gemma 3
-        bidirectional = bool(getattr(config, "use_bidirectional_attention", False))
-        self._causal = self._architecture.causal and not bidirectional
+        self.bidirectional = is_bidirectional(config)
         self._hooks = tuple(hooks)
         self.n_layers_built = max(h.layers_run for h in hooks)
-        self._model = _build(config, self._architecture, self.n_layers_built, dtype)
+        self._model = _build(config, self._architecture, self.n_layers_built)
         wanted = (*self._architecture.embeddings, *self._layer_paths())
         _load_weights(self._model, wanted, checkpoint, weights, dtype, device)
         self.weight_files_read = list(weights.files_read)
@@ -172,7 +182,7 @@ class LanguageModel:
             ids = torch.where(ids < self.config.vocab_size, ids, 0)
         # Where attention looks back only, padding on the right is never seen: no mask is the fastest mask.
         mask: Tensor | None = None
-        if not self._causal and not bool(attention_mask.all()):
+        if self.bidirectional and not bool(attention_mask.all()):
             mask = attention_mask.to(self.device)
         values: dict[str, Tensor] = {}
         handles = [self._watch(hook, values) for hook in self._hooks]
@@ -288,7 +298,7 @@ def _has_stray_ids(tokenizer: Any, vocab_size: int, name: str) -> bool:
     return True
 
 
-def _build(config: Any, architecture: Architecture, n_layers: int, dtype: torch.dtype) -> nn.Module:
+def _build(config: Any, architecture: Architecture, n_layers: int) -> nn.Module:
     """Return the base model with its first layers only, its parameters without storage."""
     cut = copy.deepcopy(config)
     # With no layer needed one is made all the same, for its input is a hook; it gets no weights.
@@ -298,32 +308,48 @@ def _build(config: Any, architecture: Architecture, n_layers: int, dtype: torch.
             setattr(cut, key, value[: cut.num_hidden_layers])
     cut.output_hidden_states = cut.output_attentions = False
     cut.pad_token_id = None  # or GPT-2 warns about padding without a mask
+    if is_bidirectional(config) and config.model_type != "gemma3_text":  # which makes such masks itself
+        cut.is_causal = False  # or Gemma 1 and 2 hide what comes after as soon as there is a mask
     try:
-        with _parameters_without_storage():
+        with _EmptyWithoutStorage():
+            # Not in ``dtype``: transformers would make it the default dtype of the whole process meanwhile.
+            # Weights come in ``dtype``; buffers are float32 or cast where they are used.
             model: nn.Module = transformers.AutoModel.from_config(
-                cut, dtype=dtype, attn_implementation=architecture.attention, trust_remote_code=False
+                cut, dtype=torch.float32, attn_implementation=architecture.attention, trust_remote_code=False
             )
     except (*_BAD_CONTENT, _STRICT_ERROR) as error:
         reason = first_line(error)
         raise ReaderError(f"no {config.model_type} model fits this config.json: {reason}") from error
+    _drop_storage(model)
     return model.eval()
 
 
-@contextmanager
-def _parameters_without_storage() -> Iterator[None]:
-    """Put parameters on the meta device as modules are built; buffers, which no checkpoint holds, stay."""
-    register = nn.Module.register_parameter
+class _EmptyWithoutStorage(TorchFunctionMode):
+    """Within it, ``torch.empty`` makes tensors on the meta device; the mode belongs to this thread alone.
 
-    def register_on_meta(module: nn.Module, name: str, param: nn.Parameter | None) -> None:
-        register(module, name, param)
-        if param is not None:
-            module._parameters[name] = nn.Parameter(param.to("meta"), requires_grad=False)
+    Weight matrices and embeddings are made that way, and the initialisation that follows costs nothing there.
+    Buffers (rotary frequencies, positions) are computed as ever, for no checkpoint holds them.
+    """
 
-    nn.Module.register_parameter = register_on_meta  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        nn.Module.register_parameter = register  # type: ignore[method-assign]
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        options = dict(kwargs or {})
+        if func is _EMPTY:
+            options["device"] = "meta"
+        return func(*args, **options)
+
+
+def _drop_storage(model: nn.Module) -> None:
+    """Put the parameters that have storage all the same on the meta device: norms and biases, all small."""
+    for module in model.modules():
+        for leaf, parameter in module._parameters.items():
+            if parameter is not None:
+                module._parameters[leaf] = nn.Parameter(parameter.to("meta"), requires_grad=False)
 
 
 def _load_weights(

@@ -502,7 +502,7 @@ def _tokens(model: LanguageModel, encoders: Sequence[SparseEncoder]) -> Tokens:
         max_positions=model.max_positions,
         context_size=min(sizes) if sizes else None,
         prepend_bos=bos.pop(),
-        bidirectional=model.config.model_type == "bert",
+        bidirectional=model.bidirectional,
         seqpos_slice=None if slice_ == (None,) else slice_,
         uncounted_ids=excluded.pop(),
     )

@@ -94,7 +94,7 @@ class Tokens:
     prepend_bos : bool
         For causal models: put BOS in front of every window.
     bidirectional : bool
-        Whether tokens see what comes after them (BERT).
+        Whether tokens see what comes after them: :attr:`LanguageModel.bidirectional`.
     seqpos_slice : sequence or None
         Positions of the window the SAE was trained on, as in sae-lens; tokens before them are context, also
         at the start of a document.
