@@ -1,0 +1,165 @@
+"""Options that several commands share, declared once: input columns, where models run, output, an endpoint.
+
+What one verb is asked for stands in its own request, beside its function. Not for: what a command does.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from saetext.io.request import Request, option
+
+if TYPE_CHECKING:
+    from saetext.io.llm import ChatClient
+
+_INPUT, _MODEL, _OUTPUT, _LLM = "Input", "Where models run", "Output", "Language model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns(Request):
+    """Which columns of a data file hold what."""
+
+    text_column: str | None = option("Column with the text; guessed.", default=None, group=_INPUT)
+    id_column: str | None = option(
+        "Column with unique ids; guessed, else row numbers.", default=None, flags=("--id",), group=_INPUT
+    )
+    prompt_column: str | None = option(
+        "Column with the prompt, read as context and not counted; guessed.", default=None, group=_INPUT
+    )
+
+    def given(self) -> dict[str, str | None]:
+        """Return the columns as :func:`saetext.open_documents` names them."""
+        return {"text": self.text_column, "id": self.id_column, "prompt": self.prompt_column}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts(Columns):
+    """A file of texts: its columns, whose turns count, its format."""
+
+    messages_column: str | None = option(
+        "Column with chat messages [{role, content}]; guessed.", default=None, group=_INPUT
+    )
+    role: str = option(
+        "Whose turns of a chat count: assistant, user, system or all.", default="assistant", group=_INPUT
+    )
+    format: str | None = option(
+        "jsonl, json, csv, tsv, parquet, arrow or dataset; told by the file's name.",
+        default=None,
+        group=_INPUT,
+    )
+
+    def given(self) -> dict[str, str | None]:
+        """Return what :func:`saetext.open_documents` takes."""
+        return {
+            **super().given(),
+            "messages": self.messages_column,
+            "role": self.role,
+            "format": self.format,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running(Request):
+    """Where models run, and in which precision."""
+
+    device: str = option("auto, cpu, cuda or mps.", default="auto", group=_MODEL)
+    dtype: str = option(
+        "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=_MODEL
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderChoice(Running):
+    """Which reader reads, and where."""
+
+    reader: tuple[str, ...] = option(
+        "embedded (default), RELEASE/SAE_ID as in SAELens, or a directory with an SAE. "
+        "Several on one language model: repeat it.",
+        default=(),
+        hint=list[str] | None,
+        metavar="READER",
+        flags=("--reader", "--sae", "-r"),
+        group=_MODEL,
+    )
+    model: str | None = option(
+        "Language model of an SAE directory: Hugging Face id or directory.", default=None, group=_MODEL
+    )
+    trust_pickle: bool = option(
+        "Allow pickled weights from a source you trust.", default=False, group=_MODEL
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output(Request):
+    """How a result is printed and what is written."""
+
+    as_json: bool = option("Print one JSON object.", default=False, flags=("--json",), group=_OUTPUT)
+    as_csv: bool = option("Print CSV.", default=False, flags=("--csv",), group=_OUTPUT)
+    parquet: Path | None = option(
+        "Write the table to a Parquet file as well.", default=None, metavar="FILE", group=_OUTPUT
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.as_json and self.as_csv:
+            raise typer.BadParameter("choose one of --json and --csv")
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """The files that will be written."""
+        return (self.parquet,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOutput(Output):
+    """Output with a report."""
+
+    html: Path | None = option(
+        "Write a report: one self-contained HTML page.", default=None, metavar="FILE", group=_OUTPUT
+    )
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """The files that will be written."""
+        return (self.parquet, self.html)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(Request):
+    """A language model behind an endpoint that speaks OpenAI's protocol."""
+
+    base_url: str | None = option("Endpoint that speaks OpenAI's protocol.", default=None, group=_LLM)
+    model: str | None = option("The model's name, as the endpoint knows it.", default=None, group=_LLM)
+    api_key_env: str = option(
+        "Environment variable that holds the key.", default="OPENAI_API_KEY", metavar="NAME", group=_LLM
+    )
+    concurrency: int = option("Number of requests at a time.", default=8, least=1, group=_LLM)
+    price_in: float | None = option(
+        "US dollars per million input tokens, for the cost estimate.", default=None, least=0, group=_LLM
+    )
+    price_out: float | None = option(
+        "US dollars per million output tokens, for the cost estimate.", default=None, least=0, group=_LLM
+    )
+
+    def client(self) -> ChatClient | None:
+        """Return a client of the endpoint; None if none was named."""
+        if self.base_url is None and self.model is None:
+            return None
+        if self.base_url is None or self.model is None:
+            raise typer.BadParameter("--base-url and --model belong together")
+        from saetext.io.llm import ChatClient
+
+        key = os.environ.get(self.api_key_env)
+        if key is None and self.api_key_env != "OPENAI_API_KEY":
+            # The client would fall back on OPENAI_API_KEY and hand that key to somebody else's endpoint.
+            raise typer.BadParameter(
+                f"the environment variable {self.api_key_env} is not set", param_hint="--api-key-env"
+            )
+        known = self.price_in is not None or self.price_out is not None
+        price = (self.price_in or 0.0, self.price_out or 0.0) if known else None
+        return ChatClient(self.base_url, self.model, api_key=key, concurrency=self.concurrency, price=price)

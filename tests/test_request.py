@@ -1,0 +1,184 @@
+"""A request is declared once: keywords, checks, parameters, documentation, and a command's options."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import pytest
+import typer
+from saetext_cli.declared import expanded
+from typer.testing import CliRunner
+
+from saetext.errors import InputError
+from saetext.io.request import Request, annotation_text, keyword, option, options_of, verb, verb_of_many
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common(Request):
+    seed: int = option("Seed of everything random.", default=0, least=0)
+    on_progress: Callable[[object], None] | None = keyword("Called with progress.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Common):
+    pair_on: str | None = option("Rows belong together on this column.", default=None, metavar="COLUMN")
+    share: float = option("A share of the documents.", default=0.5, above=0, most=1)
+    plain: bool = option("Compare words too.", default=True)
+    control: tuple[str, ...] = option("Adjust for it too.", default=(), hint=list[str] | None)
+    against: Literal["union", "mean"] = option("What the others are.", default="union")
+    price: Decimal | None = keyword("Known to type checkers only.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output(Request):
+    json: bool = option("Print JSON.", default=False, group="Output")
+    html: Path | None = option("Write a page.", default=None, metavar="FILE", flags=("--html", "-w"))
+
+
+@verb_of_many(Asked)
+def compare(sets: tuple[str, ...], request: Asked) -> tuple[tuple[str, ...], Asked]:
+    """Compare sets.
+
+    Returns
+    -------
+    tuple
+    """
+    return sets, request
+
+
+@verb(Common)
+def look(thing: int, request: Common) -> int:
+    """Look."""
+    return thing + request.seed
+
+
+def test_keywords_make_the_request_and_things_stand_before_them() -> None:
+    sets, asked = compare("a", "b", share=0.25, control=("x",))
+    assert sets == ("a", "b")
+    assert asked == Asked(share=0.25, control=("x",))
+    assert look(3, seed=4) == 7
+    with pytest.raises(TypeError, match="tpo"):
+        compare("a", tpo=3)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"share": 0}, "share must be more than 0, not 0"),
+        ({"share": 1.5}, "share must be at most 1, not 1.5"),
+        ({"share": float("nan")}, "share is a number, not NaN"),
+        ({"against": "max"}, "against is one of union, mean, not 'max'"),
+    ],
+)
+def test_values_are_checked_when_the_request_is_made(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError) as error:
+        compare("a", **wrong)  # type: ignore[call-overload]
+    assert str(error.value) == said
+    with pytest.raises(InputError):
+        Asked().replace(**wrong)
+
+
+def test_parameters_are_plain_json_without_callbacks() -> None:
+    params = Asked(control=("a",), on_progress=print).params()
+    assert json.loads(json.dumps(params)) == {
+        "seed": 0, "pair_on": None, "share": 0.5, "plain": True, "control": ["a"], "against": "union",
+    }  # fmt: skip
+
+
+def test_signature_and_documentation_come_from_the_request() -> None:
+    signature = inspect.signature(compare)
+    assert list(signature.parameters) == ["sets", *Asked.names()]
+    assert signature.parameters["sets"].kind is inspect.Parameter.VAR_POSITIONAL
+    assert signature.parameters["share"].default == 0.5
+    doc = inspect.getdoc(compare) or ""
+    assert "share : float, default 0.5\n    A share of the documents. (more than 0, at most 1)" in doc
+    assert doc.index("Parameters\n----------") < doc.index("share :") < doc.index("Returns")
+    assert annotation_text(options_of(Asked)[6].type) == "'union' | 'mean'"
+
+
+def test_a_field_that_is_not_declared_is_an_error_of_ours() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Careless(Request):
+        top: int = 3
+
+    with pytest.raises(TypeError, match=r"Careless.top is not declared"):
+        Careless()
+
+
+def application() -> typer.Typer:
+    app = typer.Typer()
+
+    @app.callback()
+    def root() -> None:
+        pass
+
+    def run(
+        corpora: Annotated[list[Path], typer.Argument(metavar="A [B ...]")], request: Asked, output: Output
+    ) -> None:
+        """Compare."""
+        typer.echo(json.dumps({"corpora": [str(c) for c in corpora], **request.params(), **output.params()}))
+
+    app.command("compare")(expanded(run))
+    return app
+
+
+def test_a_command_has_the_request_s_options() -> None:
+    runner = CliRunner()
+    done = runner.invoke(
+        application(),
+        ["compare", "a", "b", "--share", ".25", "--control", "x", "--control", "y", "--no-plain", "-w", "f"],
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output) == {
+        "corpora": ["a", "b"], "seed": 0, "pair_on": None, "share": 0.25, "plain": False,
+        "control": ["x", "y"], "against": "union", "json": False, "html": "f",
+    }  # fmt: skip
+    wide = {"COLUMNS": "100", "NO_COLOR": "1"}
+    shown = runner.invoke(application(), ["compare", "--help"], env=wide).output
+    for expected in ("--pair-on", "COLUMN", "A share of the documents.", "--no-plain", "Output", "-w"):
+        assert expected in shown
+    assert "--on-progress" not in shown and "--price" not in shown
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--share", "0"], ["--share", "2"], ["--seed", "-1"], ["--against", "max"], ["--nonesuch"]]
+)
+def test_wrong_options_are_usage(wrong: list[str]) -> None:
+    assert CliRunner().invoke(application(), ["compare", "a", *wrong]).exit_code == 2
+
+
+def test_type_checkers_know_the_keywords(tmp_path: Path) -> None:
+    """What an editor completes is what mypy sees: right calls pass, wrong ones are named."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\n"
+        "from saetext.io.request import Request, option, verb_of_many\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Asked(Request):\n"
+        '    top: int = option("How many.", default=3)\n'
+        "@verb_of_many(Asked)\n"
+        "def compare(sets: tuple[str, ...], request: Asked) -> list[int]:\n"
+        "    return [request.top]\n"
+        'right: list[int] = compare("a", "b", top=4)\n'
+        'compare("a", tpo=4)\n'
+        'compare("a", top="4")\n',
+        "utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(script)],
+        cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert sorted({line.split(":")[1] for line in lines}) == ["11", "12"], done.stdout
