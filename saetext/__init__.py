@@ -10,7 +10,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from saetext.errors import SaetextError
+from saetext.errors import SaetextError, SaetextWarning
 
 if TYPE_CHECKING:
     from saetext.calibrate import calibrate
@@ -35,6 +35,7 @@ __all__ = [
     "FeatureLabels",
     "Reader",
     "SaetextError",
+    "SaetextWarning",
     "SearchResult",
     "Searcher",
     "TrainConfig",

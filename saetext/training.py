@@ -22,6 +22,7 @@ from saetext.activations import collect_activations
 from saetext.calibrate import DEFAULT_PERCENTILE, calibrate
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
+from saetext.notices import FEW_TOKENS, warn
 from saetext.progress import OnProgress, Progress
 from saetext.reader import embedded
 from saetext.reader.model import LanguageModel
@@ -174,6 +175,7 @@ def train(
         role=role,
         reference=reference,
         on_tokens=bar.add,
+        quiet=True,  # that the figures rest on few tokens is told below
     )
     [card] = reader.cards.values()
     card.write(unfinished / "card.arrow")
@@ -192,6 +194,11 @@ def train(
     for name in sorted((p.name for p in unfinished.iterdir()), key=lambda n: n == "cfg.json"):
         shutil.move(unfinished / name, output / name)
     shutil.rmtree(work)
+    if quality.tokens < FEW_TOKENS:
+        warn(
+            f"the figures of {output} rest on few tokens ({quality.tokens:,} held out): more text makes them "
+            "and the SAE better"
+        )
     return Trained(output, quality, seconds)
 
 

@@ -161,7 +161,7 @@ def test_encode_prints_what_was_guessed_and_done(place: Path) -> None:
     write_jsonl(place / "my answers é.jsonl", [{**row, "prompt": "why?"} for row in rows])
     done = saetext("encode", "my answers é.jsonl", *tiny().options)
     assert done.code == 0 and done.out == ""
-    guessed, alone, made, few, summary, rejected = done.err.splitlines()
+    guessed, alone, few, made, rejected, summary = done.err.splitlines()
     assert guessed == (
         "my answers é.jsonl: text from 'text' (guessed), prompt from 'prompt' (guessed), "
         "ids from 'id' (guessed)"
@@ -178,7 +178,7 @@ def test_encode_prints_what_was_guessed_and_done(place: Path) -> None:
         r"\(\d+\.\d\d kB per 100 tokens\)",
         summary,
     )
-    assert rejected == "4 rows rejected (4 empty text); see my answers é.jsonl.corpus/rejects.jsonl"
+    assert rejected == "warning: 4 rows rejected (4 empty text); see my answers é.jsonl.corpus/rejects.jsonl"
     again = saetext("encode", "my answers é.jsonl", *tiny().options, "-o", "again.corpus")
     assert "had no floors" not in again.err and "no chat template" in again.err
 

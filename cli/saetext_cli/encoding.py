@@ -224,7 +224,7 @@ def calibrate(
     from saetext.calibrate import cache_cards
     from saetext.calibrate import calibrate as make
     from saetext.documents import open_documents
-    from saetext.floors import few_tokens, readable
+    from saetext.floors import readable
     from saetext.progress import Meter
 
     documents = open_documents(
@@ -261,8 +261,6 @@ def calibrate(
             f"{tap}: floors of {len(card):,} features at the {percentile:g}th percentile, from "
             f"{card.about['tokens']:,} tokens; L0 {card.about['l0']:.1f}, {silent:,} features never active"
         )
-        for line in few_tokens(card.about["tokens"]):
-            note(line)
         result(str(path))
 
 

@@ -27,7 +27,7 @@ from saetext_cli import (
     touring,
     training,
 )
-from saetext_cli.common import note
+from saetext_cli.common import note, showing_warnings
 
 app = typer.Typer(
     name="saetext",
@@ -88,7 +88,8 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell has it ignored
         signal.signal(signal.SIGINT, _stop)
     try:
-        app(prog_name="saetext")
+        with showing_warnings():
+            app(prog_name="saetext")
     except SaetextError as error:
         note(f"saetext: {' '.join(str(error).split())}")
         raise SystemExit(1) from None

@@ -23,6 +23,7 @@ from saetext.evidence import Example, printable, strongest
 from saetext.groups import Selection, concept_groups
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.notices import warn_of
 from saetext.pairing import as_text, columns
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
@@ -151,6 +152,7 @@ def diff(
     name = a.spec.tap(tap).name
     require_comparable(a.spec, b.spec, name, names=names)
     _require_documents((a, b), names)
+    warn_of(a, b)
     if top is not None and top < 0:
         raise InputError(f"the number of findings to keep must be at least 0, not {top}")
     if null < 0:

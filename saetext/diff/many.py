@@ -22,6 +22,7 @@ from saetext.evidence import Example, printable, strongest
 from saetext.groups import Selection, concept_groups
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.notices import warn_of
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Result, Source
 from saetext.spec import require_comparable
@@ -122,6 +123,7 @@ def diff_sets(
     for label, corpus in zip(names, sets, strict=True):
         if not corpus.n_documents:
             raise InputError(f"{label} ({corpus.path}) has no documents; every set needs some")
+    warn_of(*sets)
     controls = [control] if isinstance(control, str) else list(control or ())
     owner = np.repeat(np.arange(len(sets)), [c.n_documents for c in sets])
     done: list[Compared] = []
