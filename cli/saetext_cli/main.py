@@ -28,13 +28,15 @@ from saetext_cli import (
     training,
 )
 from saetext_cli.common import note, showing_warnings
+from saetext_cli.late import LateGroup, shelf
 
 app = typer.Typer(
     name="saetext",
+    cls=LateGroup,
     help="Read piles of text through a language model and a sparse autoencoder: "
     "named features, honest statistics.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: saetext demo",
@@ -71,7 +73,7 @@ for module in (
     labelling,
     training,
 ):
-    module.register(app)
+    module.register(shelf)
 
 
 class _Stopped(BaseException):
