@@ -9,7 +9,8 @@ import sys
 import pytest
 
 HEAVY = ("torch", "transformers", "umap", "sklearn", "polars", "pyarrow", "numba", "faiss", "numpy", "scipy")
-PLAIN = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "FORCE_COLOR", "_TYPER", "_SAETEXT"))}
+UNSET = ("COV_", "FORCE_COLOR", "_TYPER", "_SAETEXT")
+PLAIN = {name: value for name, value in os.environ.items() if not name.startswith(UNSET)}
 
 
 def seconds(*arguments: str) -> float:
@@ -43,11 +44,10 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 def completed(words: str) -> set[str]:
     """Return what bash is offered for a line."""
-    environment = {
-        **PLAIN, "_SAETEXT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))
-    }  # fmt: skip
+    asked = {"_SAETEXT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     program = "from saetext_cli.main import main; main()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env={**PLAIN, **asked})
     return {line.rpartition(",")[2] for line in done.stdout.split()}
 
 
