@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from saetext.cluster import ClusterResult, cluster
     from saetext.corpus import Corpus
     from saetext.correlate import CorrelateResult, correlate
-    from saetext.diff import DiffResult, diff, diff_by
+    from saetext.diff import DiffResult, diff, diff_by, diff_sets, diff_sets_by
     from saetext.documents import open_documents
     from saetext.encode import append, encode
     from saetext.labelling.label import label
@@ -93,13 +93,15 @@ class _Package(types.ModuleType):
         super().__setattr__(name, value)
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'saetext' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or every name that there is not would have a type
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'saetext' has no attribute {name!r}")
+        value = getattr(importlib.import_module(home), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
