@@ -10,7 +10,7 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from saetext.errors import SaetextError
+from saetext.errors import SaetextError, SaetextWarning
 
 if TYPE_CHECKING:
     from saetext.calibrate import calibrate
@@ -35,6 +35,7 @@ __all__ = [
     "FeatureLabels",
     "Reader",
     "SaetextError",
+    "SaetextWarning",
     "SearchResult",
     "Searcher",
     "TrainConfig",
@@ -86,13 +87,15 @@ class _Package(types.ModuleType):
         super().__setattr__(name, value)
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'saetext' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or every name that there is not would have a type
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'saetext' has no attribute {name!r}")
+        value = getattr(importlib.import_module(home), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

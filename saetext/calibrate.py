@@ -21,6 +21,7 @@ from saetext.cache import cache_dir
 from saetext.card import Card
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
+from saetext.notices import warn_of_few_tokens
 from saetext.progress import Meter, OnProgress
 from saetext.words import is_unspaced, matches
 
@@ -55,6 +56,7 @@ def calibrate(
     role: str = "assistant",
     reference: str = "",
     on_progress: OnProgress | None = None,
+    quiet: bool = False,
 ) -> Reader:
     """Return ``reader`` with cards made from the first ``max_tokens`` counted tokens of ``documents``.
 
@@ -66,11 +68,18 @@ def calibrate(
         Name of the reference text, kept in the card.
     on_progress : callable, optional
         Gets a :class:`saetext.progress.Progress` for every batch.
+    quiet : bool
+        Whether to keep back the warning, where little text is meant.
 
     Raises
     ------
     InputError
         If no document has text, or ``percentile`` is out of range.
+
+    Warns
+    -----
+    SaetextWarning
+        If there are fewer than :data:`saetext.notices.FEW_TOKENS` tokens.
     """
     from saetext.reader.tokens import Prepared
 
@@ -104,6 +113,8 @@ def calibrate(
             break
     if not words:
         raise InputError("no document has text to calibrate on")
+    if not quiet:
+        warn_of_few_tokens(len(words))
     about = {"reference": reference, "tokens": len(words), "documents": n_documents}
     cards = {
         name: _card(entries, reader.taps[name].encoder.d_sae, words, percentile, min_tokens, about)

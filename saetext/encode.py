@@ -30,8 +30,7 @@ from saetext.documents.convert import IdSet
 from saetext.errors import CorpusError, InputError
 from saetext.floors import ready
 from saetext.language import looks_english
-from saetext.notices import describe_rejects as describe_rejects  # saetext.look takes it from here
-from saetext.notices import nothing_readable
+from saetext.notices import nothing_readable, warn_of_encoding
 from saetext.progress import Meter, OnProgress
 
 if TYPE_CHECKING:
@@ -106,6 +105,12 @@ def encode(
     InputError, ReaderError, CorpusError
         For what the input, the reader or the output directory is to blame for. Nothing is left behind unless
         a shard was finished; then the same call goes on after it.
+
+    Warns
+    -----
+    SaetextWarning
+        Of rejected rows, of much text the reader cannot see or does not know the language of, and of floors
+        made from little text.
     """
     output = Path(output)
     require_free(output)
@@ -124,7 +129,9 @@ def encode(
             if not any(entry.rows for entry in _journalled(output)):
                 undo()
             raise
-        return run.finish(extra)
+        corpus = run.finish(extra)
+    warn_of_encoding(corpus)
+    return corpus
 
 
 def append(
@@ -163,7 +170,9 @@ def append(
             if len(_journalled(path)) == len(opened.manifest.shards):
                 (path / APPEND_PLAN).unlink(missing_ok=True)  # nothing to go on from
             raise
-        return run.finish({})
+        grown = run.finish({})
+    warn_of_encoding(grown)
+    return grown
 
 
 def _as_source(source: Any, **options: Any) -> DocumentSource:

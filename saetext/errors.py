@@ -1,4 +1,4 @@
-"""The errors saetext raises on purpose, each with a message of one line that says what to do.
+"""The errors saetext raises on purpose, each with a message of one line that says what to do; its warnings.
 
 Not for: programming mistakes (those stay ``TypeError``/``ValueError``). The command line prints the
 message of a :class:`SaetextError` and exits with 1; anything else is a bug and shows its traceback.
@@ -9,6 +9,10 @@ from __future__ import annotations
 
 class SaetextError(Exception):
     """Base of every error that the data or the request is to blame for."""
+
+
+class SaetextWarning(UserWarning):
+    """The result stands, but something about the texts, the reader or the thresholds weakens it."""
 
 
 class InputError(SaetextError):

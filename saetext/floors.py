@@ -17,13 +17,11 @@ from saetext.cache import cache_dir
 from saetext.card import Card
 from saetext.documents import Document, DocumentSource
 from saetext.errors import InputError, ReaderError
-from saetext.notices import nothing_readable
+from saetext.notices import nothing_readable, warn
 from saetext.progress import OnProgress
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
-
-FEW_TOKENS = 20_000  # reference text below which most features' floors are guesses
 
 
 def ready(
@@ -49,6 +47,11 @@ def ready(
     ------
     InputError
         If ``floor`` or ``min_tokens`` is out of range, or ``source`` is needed twice and can be read once.
+
+    Warns
+    -----
+    SaetextWarning
+        If floors are made from little text, or cannot be kept.
     """
     from saetext.calibrate import cache_cards, calibrate
 
@@ -73,7 +76,7 @@ def ready(
     try:
         cache_cards(calibrated, percentile, 1)
     except OSError as error:
-        source.notices.append(
+        warn(
             f"cannot keep the floors made from {source.name} in {cache_dir()} ({error.strerror or error}): "
             "read what you compare with it with --reader-of"
         )
@@ -117,28 +120,17 @@ def from_sample(
     """Return ``reader`` with floors from these documents alone, for an estimate; nothing is cached."""
     from saetext.calibrate import calibrate
 
-    return calibrate(reader, documents, percentile=_wanted(floor), role=role)
+    return calibrate(reader, documents, percentile=_wanted(floor), role=role, quiet=True)
 
 
-def made_notes(reader: Reader) -> list[str]:
+def made_note(reader: Reader) -> str:
     """Return what to tell about floors that were just made from a first corpus."""
     card = next(iter(reader.cards.values()))
     tokens = int(card.about["tokens"])
-    made = (
+    return (
         f"{reader.name} had no floors: made them from {tokens:,} tokens of {card.about['reference']}, "
         "and kept them for later corpora"
     )
-    return [made, *few_tokens(tokens)]
-
-
-def few_tokens(tokens: int) -> list[str]:
-    """Return a warning if floors were made from too little text."""
-    if tokens >= FEW_TOKENS:
-        return []
-    return [
-        f"warning: {tokens:,} tokens are little to set floors by: features that fire rarely get a guess; "
-        "'saetext calibrate' on 200,000 tokens of typical text makes better ones"
-    ]
 
 
 def readable(source: DocumentSource) -> Iterator[Document]:

@@ -20,6 +20,7 @@ from saetext.errors import InputError
 from saetext.evidence import Hit, Segment, Span, highlights, word_bounds
 from saetext.known_labels import labels_for, reader_labels
 from saetext.labels import FeatureLabels
+from saetext.notices import describe_rejects, warn_of
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -152,9 +153,8 @@ def _look(title: str, text: str, spans: list[Span], chosen: Sequence[int], label
 
 
 def describe(corpus: Corpus) -> dict[str, Any]:
-    """Return the facts of a corpus for ``saetext info``, JSON types only."""
-    from saetext.encode import describe_rejects
-
+    """Return the facts of a corpus for ``saetext info``, JSON types only; warn of what weakens its use."""
+    warn_of(corpus)
     spec, counts, sizes = corpus.spec, corpus.manifest.counts, corpus.sizes()
     numerics = spec.numerics
     columns = {k: str(v) for k, v in corpus.documents.collect_schema().items()}

@@ -23,6 +23,7 @@ from saetext.calibrate import DEFAULT_PERCENTILE, calibrate
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.files import atomic_file, write_atomic
+from saetext.notices import FEW_TOKENS, warn
 from saetext.progress import OnProgress, Progress
 from saetext.reader import embedded
 from saetext.reader.model import LanguageModel
@@ -174,6 +175,7 @@ def train(
         role=role,
         reference=reference,
         on_progress=_called("setting floors", min(calibration_tokens, len(x)), on_progress),
+        quiet=True,  # that the figures rest on few tokens is told below
     )
     [card] = reader.cards.values()
     card.write(unfinished / "card.arrow")
@@ -195,6 +197,11 @@ def train(
         with (unfinished / name).open("rb") as made, atomic_file(output / name) as file:
             shutil.copyfileobj(made, file)  # a move, if the output may be on another disk
     shutil.rmtree(work)
+    if quality.tokens < FEW_TOKENS:
+        warn(
+            f"the figures of {output} rest on few tokens ({quality.tokens:,} held out): more text makes them "
+            "and the SAE better"
+        )
     return Trained(output, quality, seconds)
 
 

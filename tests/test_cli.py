@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import typer
 from chat_server import chat_server
 from saetext_cli import common, meters
 from saetext_cli.main import app, main
@@ -102,7 +103,7 @@ def corpora(place: Path) -> tuple[str, str]:
 
 
 def test_the_commands_are_these() -> None:
-    assert sorted(c.name or "" for c in app.registered_commands) == sorted(COMMANDS)
+    assert sorted(typer.main.get_command(app).commands) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -161,7 +162,7 @@ def test_encode_prints_what_was_guessed_and_done(place: Path) -> None:
     write_jsonl(place / "my answers é.jsonl", [{**row, "prompt": "why?"} for row in rows])
     done = saetext("encode", "my answers é.jsonl", *tiny().options)
     assert done.code == 0 and done.out == ""
-    guessed, alone, made, few, summary, rejected = done.err.splitlines()
+    guessed, alone, few, made, rejected, summary = done.err.splitlines()
     assert guessed == (
         "my answers é.jsonl: text from 'text' (guessed), prompt from 'prompt' (guessed), "
         "ids from 'id' (guessed)"
@@ -178,7 +179,7 @@ def test_encode_prints_what_was_guessed_and_done(place: Path) -> None:
         r"\(\d+\.\d\d kB per 100 tokens\)",
         summary,
     )
-    assert rejected == "4 rows rejected (4 empty text); see my answers é.jsonl.corpus/rejects.jsonl"
+    assert rejected == "warning: 4 rows rejected (4 empty text); see my answers é.jsonl.corpus/rejects.jsonl"
     again = saetext("encode", "my answers é.jsonl", *tiny().options, "-o", "again.corpus")
     assert "had no floors" not in again.err and "no chat template" in again.err
 

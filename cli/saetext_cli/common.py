@@ -9,6 +9,7 @@ import functools
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from saetext.errors import InputError
+from saetext.errors import InputError, SaetextWarning
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -96,6 +97,25 @@ def note(message: str) -> None:
         typer.echo(message, err=True)
     except BrokenPipeError:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nobody reads along: go on all the same
+
+
+@contextmanager
+def showing_warnings() -> Iterator[None]:
+    """Print the library's warnings as notes, each once a command; leave others to Python."""
+    told: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, SaetextWarning):
+            usual(message, category, *where, **more)
+        elif str(message) not in told:  # a file is encoded, and the corpus compared: one command, one line
+            told.add(str(message))
+            note(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.simplefilter("always", SaetextWarning)
+        warnings.showwarning = show
+        yield
 
 
 def result(text: str) -> None:
@@ -207,7 +227,6 @@ def describe_corpus(
     corpus: Corpus, source: DocumentSource, *, told: int, seconds: float, before: int = 0
 ) -> None:
     """Print the summary of a finished encoding, and what the source has noticed since ``told`` notices."""
-    from saetext.notices import describe_rejects, warnings
     from saetext_cli.meters import clock
 
     for notice in source.notices[told:]:
@@ -219,12 +238,6 @@ def describe_corpus(
         f"{corpus.path}: {counts['documents']:,} documents{added}, {counts['tokens']:,} tokens "
         f"in {clock(seconds)}, {disk}"
     )
-    rejected = describe_rejects(counts["rejects"])
-    if rejected:
-        note(f"{rejected}; see {corpus.path / 'rejects.jsonl'}")
-    english_only = corpus.spec.source.get("kind") == "embedded"
-    for warning in warnings(corpus, english_only=english_only):
-        note(f"warning: {warning}")
 
 
 def megabytes(size: float) -> str:

@@ -224,7 +224,7 @@ def calibrate(
     from saetext.calibrate import cache_cards
     from saetext.calibrate import calibrate as make
     from saetext.documents import open_documents
-    from saetext.floors import few_tokens, readable
+    from saetext.floors import readable
 
     documents = open_documents(
         texts, format=format, text=text_column, prompt=prompt_column, messages=messages_column, role=role
@@ -258,8 +258,6 @@ def calibrate(
             f"{tap}: floors of {len(card):,} features at the {percentile:g}th percentile, from "
             f"{card.about['tokens']:,} tokens; L0 {card.about['l0']:.1f}, {silent:,} features never active"
         )
-        for line in few_tokens(card.about["tokens"]):
-            note(line)
         result(str(path))
 
 

@@ -27,14 +27,16 @@ from saetext_cli import (
     touring,
     training,
 )
-from saetext_cli.common import note
+from saetext_cli.common import note, showing_warnings
+from saetext_cli.late import LateGroup, shelf
 
 app = typer.Typer(
     name="saetext",
+    cls=LateGroup,
     help="Read piles of text through a language model and a sparse autoencoder: "
     "named features, honest statistics.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with: saetext demo",
@@ -71,7 +73,7 @@ for module in (
     labelling,
     training,
 ):
-    module.register(app)
+    module.register(shelf)
 
 
 class _Stopped(BaseException):
@@ -88,7 +90,8 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell has it ignored
         signal.signal(signal.SIGINT, _stop)
     try:
-        app(prog_name="saetext")
+        with showing_warnings():
+            app(prog_name="saetext")
     except SaetextError as error:
         note(f"saetext: {' '.join(str(error).split())}")
         raise SystemExit(1) from None

@@ -30,7 +30,7 @@ def make_corpus(
 ) -> Corpus:
     """Encode with a progress bar and describe the result; ``told`` notices were printed already."""
     from saetext.encode import encode
-    from saetext.floors import made_notes, ready, with_known_floors
+    from saetext.floors import made_note, ready, with_known_floors
     from saetext.notices import reading_notes
 
     for line in reading_notes(documents, reader):
@@ -43,8 +43,7 @@ def make_corpus(
         else:
             reader = known
         if known is None:
-            for line in made_notes(reader):
-                note(line)
+            note(made_note(reader))
         corpus = encode(documents, target, reader=reader, on_progress=show, **settings)
     describe_corpus(corpus, documents, told=told, seconds=time.perf_counter() - started)
     return corpus

@@ -111,8 +111,6 @@ def train(
         f"L0 {q.l0:.1f}, {q.dead:.1%} of the features dead, {q.dense} on more than 20 % of the tokens "
         f"(densest {q.max_density:.0%})"
     )
-    if q.tokens < 20_000:
-        note("warning: these figures rest on few tokens; more text makes them and the SAE better")
     note(f"read texts with it: saetext encode FILE --sae {output}" + (f" --model {model}" if model else ""))
     result(str(trained.path))
 

@@ -6,13 +6,13 @@ Not for: the embedding (:mod:`saetext.cluster.layout`) or what a cluster is abou
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.cluster.backends import hdbscan_fit, hdbscan_memberships, hdbscan_outliers, hdbscan_tree
 from saetext.cluster.representation import Floats32
 from saetext.protocols import Ints
 
@@ -81,21 +81,15 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
     method : {"eom", "leaf"}
         Excess of mass, or the leaves of the tree: more and finer clusters.
     """
-    import hdbscan
     import polars as pl
 
-    model = hdbscan.HDBSCAN(
+    model = hdbscan_fit(
+        points.astype(np.float64),
         min_cluster_size=min_cluster_size,
         min_samples=max(1, min(min_samples, len(points) - 1)),
-        cluster_selection_method=method,
-        core_dist_n_jobs=1,
-        prediction_data=True,
+        method=method,
     )
-    data = points.astype(np.float64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(data)
-        outlier = np.nan_to_num(model.outlier_scores_, nan=0.0)
+    outlier = np.nan_to_num(hdbscan_outliers(model), nan=0.0)
     told = model.labels_
     k = int(told.max(initial=-1)) + 1
     sizes = np.bincount(told[told >= 0], minlength=k)
@@ -104,8 +98,8 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
     order = np.lexsort((first, -sizes))
     number = np.zeros(k + 1, np.int32)  # the last is for -1, noise
     number[order] = np.arange(1, k + 1)
-    raw = model.condensed_tree_.to_numpy()
-    selected = {int(node): at for at, node in enumerate(sorted(model.condensed_tree_._select_clusters()))}
+    raw, nodes = hdbscan_tree(model)
+    selected = {node: at for at, node in enumerate(nodes)}
     numbered = [
         int(number[selected[child]]) if child in selected else None for child in raw["child"].tolist()
     ]
@@ -135,16 +129,11 @@ def soft_clusters(grouping: Grouping) -> tuple[NDArray[np.int32], Floats32]:
 
     Rows that have a cluster keep it.
     """
-    import hdbscan
-
     cluster, probability = grouping.cluster.copy(), grouping.probability.copy()
     noise = np.flatnonzero(cluster == 0)
     if not grouping.n_clusters or not len(noise):
         return cluster, probability
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        member = np.asarray(hdbscan.all_points_membership_vectors(grouping.model))
-    member = np.nan_to_num(member.reshape(len(cluster), -1))[noise]
+    member = hdbscan_memberships(grouping.model)[noise]
     number = np.empty(grouping.n_clusters, np.int32)
     number[grouping.order] = np.arange(1, grouping.n_clusters + 1)
     cluster[noise] = number[member.argmax(1)]

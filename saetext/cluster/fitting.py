@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.cluster import density, layout, meaning
+from saetext.cluster.backends import umap_weights
 from saetext.cluster.neighbours import Neighbours, by_cosine, by_jaccard
 from saetext.cluster.representation import Basis, Floats32, fit_basis, gather_rows, rows_of
 from saetext.errors import InputError
@@ -306,15 +307,11 @@ def place(
 def _place(
     fitted: Fitted, rows: csr_matrix, noise: bool
 ) -> tuple[NDArray[np.int32], Floats32, Floats32, int]:
-    from umap.umap_ import compute_membership_strengths, smooth_knn_dist
-
     basis = fitted.basis
     vectors: Any = basis.sparse(rows) if basis.components is None else basis.project(rows)
     near = nearest(fitted.vectors, vectors, fitted.neighbours)
-    m, k = near.row.shape
-    sigmas, rhos = smooth_knn_dist(near.distance, float(k), local_connectivity=0.0)
-    _, _, weights, _ = compute_membership_strengths(near.row, near.distance, sigmas, rhos, False, True)
-    weight = np.maximum(np.asarray(weights, np.float64).reshape(m, k), 1e-12)
+    m = len(near.row)
+    weight = np.maximum(umap_weights(near.row, near.distance), 1e-12)
     theirs = fitted.cluster[near.row]
     votes = np.zeros((m, fitted.n_clusters + 1))
     np.add.at(votes, (np.arange(m)[:, None], theirs), weight)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from typing import Any
 
 import numpy as np
 
+from saetext.cluster.backends import umap_embedding, umap_graph
 from saetext.cluster.neighbours import Neighbours
 from saetext.cluster.representation import Floats32
 from saetext.progress import Count
@@ -23,20 +23,7 @@ CLUSTER_DISTANCE, MAP_DISTANCE = 0.0, 0.1  # UMAP's min_dist: packed for cluster
 
 def fuzzy_graph(neighbours: Neighbours, seed: int) -> Any:
     """Return UMAP's weighted graph (sparse, n x n) of the nearest neighbours."""
-    from umap.umap_ import fuzzy_simplicial_set
-
-    n, k = neighbours.row.shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        graph, _, _ = fuzzy_simplicial_set(
-            np.empty((n, 1), np.float32),  # never looked at, since the neighbours are given
-            k,
-            np.random.RandomState(seed),
-            "euclidean",
-            knn_indices=neighbours.row,
-            knn_dists=neighbours.distance,
-        )
-    return graph
+    return umap_graph(neighbours.row, neighbours.distance, seed)
 
 
 def embed_graph(
@@ -72,9 +59,6 @@ def embed_graph(
     -------
     float32[n, dims]
     """
-    from umap.umap_ import find_ab_params, simplicial_set_embedding
-
-    a, b = find_ab_params(SPREAD, min_dist)
     rng = np.random.RandomState(seed)
     n = graph.shape[0]
     if epochs is None:
@@ -82,14 +66,9 @@ def embed_graph(
     first = rng.normal(scale=1e-4, size=(n, dims))
     width = min(dims, start.shape[1])
     first[:, :width] += _spread(start[:, :width])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found, _ = simplicial_set_embedding(
-            np.empty((n, 1), np.float32), graph, dims, 1.0, a, b, 1.0, 5, epochs, first.astype(np.float32),
-            rng, "euclidean", {}, False, {}, False,
-            parallel=False, tqdm_kwds=_telling(epochs, on_done),
-        )  # fmt: skip
-    return np.ascontiguousarray(found, np.float32)
+    return umap_embedding(
+        graph, first, spread=SPREAD, min_dist=min_dist, epochs=epochs, rng=rng, tqdm=_telling(epochs, on_done)
+    )
 
 
 def _spread(rows: Floats32) -> Floats32:

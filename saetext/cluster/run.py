@@ -24,6 +24,7 @@ from saetext.errors import InputError
 from saetext.evidence import printable, snippet
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.notices import warn_of
 from saetext.progress import OnProgress, Say, Stages
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
@@ -106,6 +107,7 @@ def cluster(
         raise TypeError(f"unknown parameters: {', '.join(sorted(unknown))}")
     chosen = dataclasses.replace(settings or Settings(), **parameters)
     tap_name = corpus.spec.tap(tap).name
+    warn_of(corpus)
     if labels is None:
         labels = labels_for(corpus, tap_name)
     else:
@@ -205,6 +207,7 @@ def predict(
     require_comparable(model.spec, corpus.spec, model.tap, names=("the model", name))
     if corpus.n_documents == 0:
         raise InputError(f"{name} ({corpus.path}) has no documents")
+    warn_of(corpus)
     if truth is not None:
         trusting.known_labels(corpus, truth)
     labels = labels if labels is not None else labels_for(corpus, model.tap)

@@ -5,13 +5,13 @@ Each looks at no more than 10,000 documents. Not for: p of features, which were 
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saetext.cluster import density, layout, meaning
+from saetext.cluster.backends import hdbscan_validity
 from saetext.cluster.fitting import Fitted, Settings, nearest
 from saetext.errors import InputError
 from saetext.pairing import as_text, require_column
@@ -108,17 +108,13 @@ def against_truth(corpus: CorpusLike, cluster: NDArray[np.int32], column: str) -
 
 
 def _dbcv(fitted: Fitted, some: Ints) -> float | None:
-    from hdbscan.validity import validity_index
-
     labels = fitted.cluster[some].astype(np.int64) - 1
     sizes = np.bincount(labels[labels >= 0]) if (labels >= 0).any() else np.empty(0)
     labels[np.isin(labels, np.flatnonzero(sizes < 3))] = -1  # a sample may leave too few of a cluster
     if len(np.unique(labels[labels >= 0])) < 2:
         return None
     labels = np.where(labels >= 0, np.unique(labels, return_inverse=True)[1] - int((labels < 0).any()), -1)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        value = float(validity_index(fitted.points[some].astype(np.float64), labels))
+    value = hdbscan_validity(fitted.points[some].astype(np.float64), labels)
     return value if np.isfinite(value) else None
 
 

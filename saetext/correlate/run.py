@@ -27,6 +27,7 @@ from saetext.correlate.tables import Found, Side, make_table
 from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.notices import warn_of
 from saetext.pairing import keys
 from saetext.progress import OnProgress, Say, Stages
 from saetext.protocols import CorpusLike, Ints
@@ -138,6 +139,7 @@ def correlate(
     for name, c in zip(named, corpora, strict=False):
         if not c.n_documents:
             raise InputError(f"{name} ({c.path}) has no documents")
+    warn_of(*corpora)
     given = (labels, across_labels)
     known = [
         table if table is not None else labels_for(c, t)

@@ -21,6 +21,7 @@ from saetext.diff.result import DiffResult, Family, NullCheck
 from saetext.diff.summary import metrics_of, params_of
 from saetext.diff.table import evidence_of, illustrated, rates_of, table_of
 from saetext.labels import FeatureLabels
+from saetext.notices import warn_of
 from saetext.progress import OnProgress, Stages
 from saetext.protocols import CorpusLike
 
@@ -67,8 +68,9 @@ def diff(
     TypeError
         If there is no such option.
     """
-    request = DiffRequest.of(options)
-    return compare(resolve(_listed(sets), request, names, labels), on_progress=on_progress)
+    asked = resolve(_listed(sets), DiffRequest.of(options), names, labels)
+    warn_of(*asked.sets)
+    return compare(asked, on_progress=on_progress)
 
 
 def compare(

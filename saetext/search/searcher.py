@@ -18,6 +18,7 @@ from saetext.corpus import Corpus
 from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.notices import warn_of
 from saetext.pairing import as_text, require_column
 from saetext.result import Source
 from saetext.search.asking import NoFeatureError, Settings, clause_of
@@ -90,6 +91,7 @@ class Searcher:
         device: str = "auto",
     ) -> None:
         self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
+        warn_of(self.corpus)
         self.whole = self.corpus.whole
         self.tap = self.corpus.spec.tap(tap).name
         self.labels = labels if labels is not None else labels_for(self.corpus, self.tap)
