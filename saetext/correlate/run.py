@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,13 @@ from saetext.correlate.tables import Found, Side, make_table
 from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.opening import as_corpora, names_of
 from saetext.pairing import keys
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
+
+if TYPE_CHECKING:
+    from saetext.opening import AnyCorpus
 
 LOOK = 20_000  # pairs of each kind that are looked at closely: labels, phrases, groups
 Floats = NDArray[np.float64]
@@ -37,8 +41,8 @@ Tell = Callable[[str, int, int], None]
 
 
 def correlate(
-    corpus: CorpusLike,
-    across: CorpusLike | None = None,
+    corpus: AnyCorpus,
+    across: AnyCorpus | None = None,
     *,
     column: str | None = None,
     pair_on: str | None = None,
@@ -67,9 +71,9 @@ def correlate(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus, path, or what can be encoded
         The documents; feature a of each pair is theirs.
-    across : Corpus, optional
+    across : as corpus, optional
         A second corpus with a document for each: feature b is of these (prompts against answers).
     column : str, optional
         Instead of features, what b is: a value of this column (text, true or false), or the number in it.
@@ -108,7 +112,7 @@ def correlate(
     seed : int
         For the sample, halves and resamples.
     names : sequence of str, optional
-        What to call the corpora.
+        What to call the corpora; by default the names of their files.
     labels, across_labels : FeatureLabels, optional
         What to call the features; by default those known for each corpus.
     snippets : bool or int
@@ -132,22 +136,24 @@ def correlate(
         raise InputError(f"features must be present in at least 1 document, not {min_support}")
     if top is not None and top < 0:
         raise InputError(f"the number of pairs to keep must be at least 0, not {top}")
-    corpora = [corpus] if across is None else [corpus, across]
+    given = [corpus] if across is None else [corpus, across]
+    corpora: list[CorpusLike] = as_corpora(given)
+    first = corpora[0]
     taps = [c.spec.tap(t).name for c, t in zip(corpora, (tap, across_tap or tap), strict=False)]
-    named = list(names) if names else _names(corpora)
+    named = list(names) if names else names_of(given) or _names(corpora)
     for name, c in zip(named, corpora, strict=False):
         if not c.n_documents:
             raise InputError(f"{name} ({c.path}) has no documents")
-    given = (labels, across_labels)
+    tables = (labels, across_labels)
     known = [
         table if table is not None else labels_for(c, t)
-        for table, c, t in zip(given, corpora, taps, strict=False)
+        for table, c, t in zip(tables, corpora, taps, strict=False)
     ]
     for c, t, table in zip(corpora, taps, known, strict=True):
         table.require_for(c.spec.tap(t))
 
     tell("reading", 0, 0)
-    target = None if column is None else target_of(corpus, column)
+    target = None if column is None else target_of(first, column)
     rows = make_rows(
         corpora, named, pair_on=pair_on, within=within, group=group, sample=sample, seed=seed,
         known=None if target is None else target.known,
@@ -156,7 +162,7 @@ def correlate(
     if target is not None:
         notes += target.notes
     support = max(5, -(-len(rows) // 2000)) if min_support is None else min_support
-    only, told = wanted(to, known[0], corpus.spec.tap(taps[0]).d_sae)
+    only, told = wanted(to, known[0], first.spec.tap(taps[0]).d_sae)
     notes += told
     run = _Run(corpora, taps, named, known, rows, support, least, fdr, seed, limits or Limits(), tell)
     left, rare, always = run.features(0, None if across is None and column is None else only)
@@ -181,7 +187,7 @@ def correlate(
     }  # fmt: skip
     sources = tuple(Source(name, str(c.path), c.fingerprint) for name, c in zip(named, corpora, strict=False))
     metrics: dict[str, Any] = {
-        "documents": corpus.n_documents, "rows": len(rows), "features": corpus.spec.tap(taps[0]).d_sae,
+        "documents": first.n_documents, "rows": len(rows), "features": first.spec.tap(taps[0]).d_sae,
         "eligible_features": len(left), "rare": rare, "always": always,
         "strata": int(rows.stratum.max()) + 1,
         "median_tokens": float(np.median(run.length())),

@@ -23,6 +23,7 @@ from saetext.evidence import Example, printable, strongest
 from saetext.groups import Selection, concept_groups
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.opening import as_corpora, as_corpus, names_of
 from saetext.pairing import as_text, columns
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
@@ -31,6 +32,8 @@ from saetext.strata import LEAST_OVERLAP, MOST_BINS, bins, column_bins, crossed
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from saetext.opening import AnyCorpus
 
 LENGTH_RATIO = 1.25  # of median tokens; from there on the result says that lengths differ
 _EARLY = 0.1  # quantile of a set's lengths: nearly all of its documents have so many tokens
@@ -74,8 +77,8 @@ class Compared:
 
 
 def diff(
-    a: CorpusLike,
-    b: CorpusLike,
+    a: AnyCorpus,
+    b: AnyCorpus,
     *,
     pair_on: str | None = None,
     group: str | None = None,
@@ -84,7 +87,7 @@ def diff(
     min_support: int | None = None,
     top: int | None = None,
     seed: int = 0,
-    names: Names = ("a", "b"),
+    names: Names | None = None,
     snippets: bool | int = True,
     labels: FeatureLabels | None = None,
     plain: bool = False,
@@ -97,8 +100,8 @@ def diff(
 
     Parameters
     ----------
-    a, b : Corpus
-        The sets, read by comparable readers.
+    a, b : Corpus, path, or what can be encoded
+        The sets, read by comparable readers; see :func:`saetext.opening.as_corpora` on files and texts.
     pair_on : str, optional
         Column on which rows belong together; rows without a partner are left out. Keys that occur once in
         each set make pairs (McNemar), keys that repeat make strata (Cochran-Mantel-Haenszel). By default
@@ -119,8 +122,8 @@ def diff(
         all features with support.
     seed : int
         For the split into halves, the samples for groups and plain words, and the null check.
-    names : tuple of str
-        What to call the sets.
+    names : tuple of str, optional
+        What to call the sets; by default the names of their files, or "a" and "b".
     snippets : bool or int
         Whether rows get their snippets, or how many of the first rows do.
     labels : FeatureLabels, optional
@@ -148,23 +151,26 @@ def diff(
         If a set is empty, a column is missing, or a key pairs nothing.
     """
     say = on_progress or (lambda _: None)
-    name = a.spec.tap(tap).name
-    require_comparable(a.spec, b.spec, name, names=names)
-    _require_documents((a, b), names)
+    names = names or _names((a, b))
+    sets: list[CorpusLike] = as_corpora((a, b))
+    one, other = sets
+    name = one.spec.tap(tap).name
+    require_comparable(one.spec, other.spec, name, names=names)
+    _require_documents(sets, names)
     if top is not None and top < 0:
         raise InputError(f"the number of findings to keep must be at least 0, not {top}")
     if null < 0:
         raise InputError(f"the number of times to shuffle must be at least 0, not {null}")
     controls = [control] if isinstance(control, str) else list(control or ())
-    side = np.repeat(np.array([0, 1], np.int8), [a.n_documents, b.n_documents])
-    design = make_design((a, b), side, names, pair_on=pair_on, group=group, seed=seed)
+    side = np.repeat(np.array([0, 1], np.int8), [one.n_documents, other.n_documents])
+    design = make_design(sets, side, names, pair_on=pair_on, group=group, seed=seed)
     if sample is not None:
         design = sampled(design, sample, seed)
     if without is not None:
         design = design.without(without)
     say("counting")
-    done = compare((a, b), name, design, names, controls=controls, min_support=min_support)
-    notes = [*design.notes, *_numerics_notes(a.spec, b.spec, names), *_length_notes(done, names)]
+    done = compare(sets, name, design, names, controls=controls, min_support=min_support)
+    notes = [*design.notes, *_numerics_notes(one.spec, other.spec, names), *_length_notes(done, names)]
     at = order(done.columns, done.features)
     n_significant = int((done.columns["q"] < ALPHA).sum())
     if not len(at):
@@ -181,11 +187,11 @@ def diff(
 
     say("looking for examples")
     illustrated = features if snippets is True else features[: max(int(snippets), 0)]
-    evidence = _evidence(done, (a, b), names, illustrated, notes)
+    evidence = _evidence(done, sets, names, illustrated, notes)
     if labels is None:
-        labels = labels_for(a, name)
+        labels = labels_for(one, name)
     else:
-        labels.require_for(a.spec.tap(name))
+        labels.require_for(one.spec.tap(name))
     shown = {key: column[at] for key, column in done.columns.items()}
     table = _table(features, labels, shown, evidence, leaders)
 
@@ -222,8 +228,8 @@ def diff(
     }
     rows = [design.rows(s) for s in (0, 1)]
     metrics: dict[str, Any] = {
-        "documents_a": a.n_documents,
-        "documents_b": b.n_documents,
+        "documents_a": one.n_documents,
+        "documents_b": other.n_documents,
         "compared_a": rows[0],
         "compared_b": rows[1],
         "pairs": rows[0] if design.kind == "paired" else None,
@@ -244,20 +250,25 @@ def diff(
         },
         "null": dataclasses.asdict(check) if check else None,
     }  # fmt: skip
-    sources = tuple(Source(label, str(c.path), c.fingerprint) for label, c in zip(names, (a, b), strict=True))
+    sources = tuple(Source(label, str(c.path), c.fingerprint) for label, c in zip(names, sets, strict=True))
     return DiffResult(
         "diff", table, params, metrics, tuple(notes), sources, evidence, families, check, design=design
     )
 
 
+def _names(sources: Sequence[object]) -> Names:
+    found = names_of(sources)
+    return ("a", "b") if found is None else (found[0], found[1])
+
+
 def diff_by(
-    corpus: CorpusLike, column: str, values: Sequence[str] | None = None, **settings: Any
+    corpus: AnyCorpus, column: str, values: Sequence[str] | None = None, **settings: Any
 ) -> DiffResult:
     """Compare the documents of one corpus that have one value in a column with those that have another.
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus, path, or what can be encoded
         The documents.
     column : str
         A column of them.
@@ -276,7 +287,7 @@ def diff_by(
     InputError
         If there is no such column, or it does not have those two values; the message lists what it has.
     """
-    chosen, (a, b) = split_by(corpus, column, values, exactly=2)
+    chosen, (a, b) = split_by(as_corpus(corpus), column, values, exactly=2)
     result = diff(a, b, names=(chosen[0], chosen[1]), **settings)
     sources = tuple(dataclasses.replace(s, where=f"{column} = {s.name}") for s in result.sources)
     return dataclasses.replace(result, params={**result.params, "by": column}, sources=sources)

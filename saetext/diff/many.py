@@ -22,12 +22,15 @@ from saetext.evidence import Example, printable, strongest
 from saetext.groups import Selection, concept_groups
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.opening import as_corpora, as_corpus, names_of
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Result, Source
 from saetext.spec import require_comparable
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from saetext.opening import AnyCorpus
 
 Against = Literal["union", "mean", "max"]
 MOST_SETS = 50
@@ -65,9 +68,9 @@ class SetsResult(Result):
 
 
 def diff_sets(
-    sets: Sequence[CorpusLike],
+    sets: Sequence[AnyCorpus],
     *,
-    names: Sequence[str],
+    names: Sequence[str] | None = None,
     against: Against = "union",
     pair_on: str | None = None,
     group: str | None = None,
@@ -84,10 +87,10 @@ def diff_sets(
 
     Parameters
     ----------
-    sets : sequence of Corpus
+    sets : sequence of Corpus, path, or what can be encoded
         Two to fifty sets, read by comparable readers.
-    names : sequence of str
-        What to call them.
+    names : sequence of str, optional
+        What to call them; by default the names of their files. Sets that have none need names.
     against : {"union", "mean", "max"}
         What a set's rate is compared with when rows are ranked: the rate in all others together (which is
         what is tested), the mean of the others' rates, or the largest of them.
@@ -108,6 +111,9 @@ def diff_sets(
     import polars as pl
 
     say = on_progress or (lambda _: None)
+    names = names or names_of(sets)
+    if names is None:
+        raise InputError("every set needs a name of its own: give names=[...]")
     if not 2 <= len(sets) <= MOST_SETS:
         raise InputError(f"2 to {MOST_SETS} sets are compared, not {len(sets)}")
     if len(set(names)) != len(sets):
@@ -116,23 +122,24 @@ def diff_sets(
         raise InputError(f"unknown comparison {against!r}; choose one of {', '.join(get_args(Against))}")
     if top is not None and top < 0:
         raise InputError(f"the number of findings to keep must be at least 0, not {top}")
-    name = sets[0].spec.tap(tap).name
-    for other, label in zip(sets[1:], names[1:], strict=True):
-        require_comparable(sets[0].spec, other.spec, name, names=(names[0], label))
-    for label, corpus in zip(names, sets, strict=True):
+    opened: list[CorpusLike] = as_corpora(sets)
+    name = opened[0].spec.tap(tap).name
+    for other, label in zip(opened[1:], names[1:], strict=True):
+        require_comparable(opened[0].spec, other.spec, name, names=(names[0], label))
+    for label, corpus in zip(names, opened, strict=True):
         if not corpus.n_documents:
             raise InputError(f"{label} ({corpus.path}) has no documents; every set needs some")
     controls = [control] if isinstance(control, str) else list(control or ())
-    owner = np.repeat(np.arange(len(sets)), [c.n_documents for c in sets])
+    owner = np.repeat(np.arange(len(opened)), [c.n_documents for c in opened])
     done: list[Compared] = []
     told: dict[str, list[str]] = {}
     for number, label in enumerate(names):
         say(f"comparing {label} with the others")
         side = np.where(owner == number, 0, 1).astype(np.int8)
-        design = make_design(sets, side, names, pair_on=pair_on, group=group, seed=seed)
+        design = make_design(opened, side, names, pair_on=pair_on, group=group, seed=seed)
         if sample is not None:
             design = sampled(design, sample, seed)
-        done.append(compare(sets, name, design, names, controls=controls, min_support=min_support))
+        done.append(compare(opened, name, design, names, controls=controls, min_support=min_support))
         for note in design.notes:
             told.setdefault(note, []).append(label)
     table, features, rates = _long(done, owner, names)
@@ -140,17 +147,17 @@ def diff_sets(
     table["q"] = q
     size = table[{"union": "diff", "mean": "diff_mean", "max": "diff_max"}[against]]
     ranked = np.maximum(size, 0) if against == "max" else np.abs(size)
-    notes = [n if len(which) == len(sets) else f"{', '.join(which)}: {n}" for n, which in told.items()]
+    notes = [n if len(which) == len(opened) else f"{', '.join(which)}: {n}" for n, which in told.items()]
     found = (q < ALPHA) | table["confirmed"]
     explained = found & (table["explained_by_length"] == "yes")
     by_size, by_p = np.where(found, -ranked, table["p"]), np.where(found, table["p"], -ranked)
     at = np.lexsort((table["feature"], by_p, by_size, explained, ~found, ~table["confirmed"]))
     say("grouping")
-    leaders = _leaders(done[0], sets, at, table, found, seed)
+    leaders = _leaders(done[0], opened, at, table, found, seed)
     at, leaders, n_findings = _arranged(at, leaders, table, top)
-    labels = _labels(labels, sets[0], name)
+    labels = _labels(labels, opened[0], name)
     say("looking for examples")
-    evidence = _evidence(done, sets, name, names, table, at)
+    evidence = _evidence(done, opened, name, names, table, at)
     shown = {key: column[at] for key, column in table.items() if key not in ("feature", "set")}
     set_names = [names[i] for i in table["set"][at]]
     feature = table["feature"][at]
@@ -188,7 +195,7 @@ def diff_sets(
         "min_support": done[0].min_support, "top": top, "sample": sample, "seed": seed,
     }  # fmt: skip
     metrics = {
-        "documents": {label: c.n_documents for label, c in zip(names, sets, strict=True)},
+        "documents": {label: c.n_documents for label, c in zip(names, opened, strict=True)},
         "tested": len(features),
         "significant": int((q < ALPHA).sum()),
         "confirmed": int(table["confirmed"].sum()),
@@ -197,14 +204,14 @@ def diff_sets(
             label: int(table["confirmed"][table["set"] == i].sum()) for i, label in enumerate(names)
         },
     }
-    sources = tuple(Source(label, str(c.path), c.fingerprint) for label, c in zip(names, sets, strict=True))
+    sources = tuple(Source(label, str(c.path), c.fingerprint) for label, c in zip(names, opened, strict=True))
     return SetsResult(
         "diff_sets", frame, params, metrics, tuple(notes), sources, rates=matrix, evidence=evidence
     )
 
 
 def diff_sets_by(
-    corpus: CorpusLike, column: str, values: Sequence[str] | None = None, **settings: Any
+    corpus: AnyCorpus, column: str, values: Sequence[str] | None = None, **settings: Any
 ) -> SetsResult:
     """Compare the documents of one corpus by the values of a column; all of them unless some are named.
 
@@ -213,7 +220,7 @@ def diff_sets_by(
     InputError
         As :func:`saetext.diff.diff_by`.
     """
-    chosen, views = split_by(corpus, column, values)
+    chosen, views = split_by(as_corpus(corpus), column, values)
     result = diff_sets(views, names=chosen, **settings)
     sources = tuple(dataclasses.replace(s, where=f"{column} = {s.name}") for s in result.sources)
     return dataclasses.replace(result, params={**result.params, "by": column}, sources=sources)

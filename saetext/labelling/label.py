@@ -17,10 +17,12 @@ from saetext.contexts import gather, trials
 from saetext.errors import InputError, LabelError
 from saetext.labelling.score import Embeds, Score, score_by_embedding, with_scores
 from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.opening import as_corpus
 from saetext.protocols import CorpusLike
 
 if TYPE_CHECKING:
     from saetext.llm import ChatClient
+    from saetext.opening import AnyCorpus
 
 METHODS = ("words", "llm", "neuronpedia")
 OnDone = Callable[[int, int], None]
@@ -47,7 +49,7 @@ def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = 3) 
 
 
 def label(
-    corpus: CorpusLike,
+    corpus: AnyCorpus,
     method: str = "words",
     *,
     tap: str | None = None,
@@ -65,7 +67,7 @@ def label(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus, path, or what can be encoded
         Whose features; ``words`` and ``llm`` need its texts.
     method : {"words", "llm", "neuronpedia"}
         Ignored if ``file`` is given.
@@ -89,7 +91,8 @@ def label(
     EndpointError
         If the language model's endpoint cannot be used.
     """
-    spec = corpus.spec.tap(tap)
+    opened: CorpusLike = as_corpus(corpus)
+    spec = opened.spec.tap(tap)
     notes: list[str] = []
     failures: dict[int, str] = {}
     if features is not None and (wrong := [f for f in features if not 0 <= f < spec.d_sae]):
@@ -107,8 +110,8 @@ def label(
             raise LabelError(f"{spec.sae} has no Neuronpedia id: no labels are published for it")
         rows = published(neuronpedia_id, spec.d_sae)
     elif method in ("words", "llm"):
-        chosen = list(features) if features is not None else supported(corpus, tap, min_support)
-        rows, failures = _from_contexts(corpus, spec.name, method, chosen, client, seed, on_done)
+        chosen = list(features) if features is not None else supported(opened, tap, min_support)
+        rows, failures = _from_contexts(opened, spec.name, method, chosen, client, seed, on_done)
     else:
         raise InputError(f"labels are made by {', '.join(METHODS)} or from a file, not by {method!r}")
     if features is not None:
