@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from saetext.card import Card
 from saetext.documents import Document
 from saetext.errors import InputError
 from saetext.evidence import Hit, Segment, Span, highlights, word_bounds
 from saetext.known_labels import labels_for, reader_labels
 from saetext.labels import FeatureLabels
+from saetext.present import ranking
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -85,7 +84,7 @@ def look_at_text(
     floors = card.floors if card is not None else np.zeros(reader.taps[name].encoder.d_sae, np.float32)
     above = entries.value > floors[entries.feature]
     feature, value, ordinal = entries.feature[above], entries.value[above], entries.ordinal[above]
-    order = _ranking(feature, value, card)
+    order = ranking(feature, value, card)
     chosen = list(dict.fromkeys(feature[order].tolist()))[:top]
     spans = [
         Span(int(prepared.start[o]), int(prepared.end[o]), int(f), float(v))
@@ -114,7 +113,7 @@ def look_at_document(
         raise InputError(f"{corpus.path} was encoded with --no-text: there is no text to show")
     card = corpus.card(name)
     row = document["entries"][name]
-    order = _ranking(row.feature, row.value, card)[:top]
+    order = ranking(row.feature, row.value, card)[:top]
     start, end = document["token_start"], document["token_end"]
     spans = [
         Span(int(start[row.peak[i]]), int(end[row.peak[i]]), int(row.feature[i]), float(row.value[i]))
@@ -125,20 +124,6 @@ def look_at_document(
     chosen = [int(row.feature[i]) for i in order]
     named = labels_for(corpus, name, labels)
     return _look(f"{title} ({meta})" if meta else title, document["text"], spans, chosen, named)
-
-
-def _ranking(feature: NDArray[Any], value: NDArray[Any], card: Card | None) -> NDArray[np.int64]:
-    """Rank by excess over the feature's floor, weighted by how rare the feature is.
-
-    Raw values of different features do not compare, and what fires everywhere says little.
-    """
-    strength = value.astype(np.float64)
-    if card is not None:
-        floor = card.floors[feature]
-        typical = np.where(floor > 0, floor, np.maximum(card.table.column("mean").to_numpy()[feature], 1e-6))
-        rarity = -np.log(np.clip(card.density[feature], 1e-6, 1.0))
-        strength = strength / typical * rarity
-    return np.lexsort((feature, -strength))
 
 
 def _look(title: str, text: str, spans: list[Span], chosen: Sequence[int], labels: FeatureLabels) -> Look:

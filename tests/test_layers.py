@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 # From the bottom up: a module (or package) may import only what stands before it.
 LAYERS = [
     "errors",
+    "one_line",
+    "frames",
     "strict_json",
     "rows",
     "cache",
@@ -43,6 +45,7 @@ LAYERS = [
     "opening",
     "estimate",
     "evidence",
+    "present",
     "prompt_text",
     "groups",
     "plain",
@@ -60,8 +63,16 @@ LAYERS = [
     "report",
     "look",
 ]
-# A result's to_json() and its like hand over to the report, when called.
-UPWARDS = {("result", "report")}
+# Handed over when called: a result's to_json() and its like to the report, the features and labels of a
+# document or a reading to what shows them.
+UPWARDS = {
+    ("result", "report"),
+    ("corpus", "known_labels"),
+    ("corpus", "present"),
+    ("reader", "known_labels"),
+    ("reader", "present"),
+    ("reader", "look"),
+}
 TORCH = {
     "torch",
     "transformers",
