@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saetext.documents import Document
 from saetext.errors import InputError
 from saetext.evidence import Hit, Segment, Span, highlights, word_bounds
 from saetext.known_labels import labels_for, reader_labels
 from saetext.labels import FeatureLabels
+from saetext.one_line import about, one_line
 from saetext.present import ranking
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.reader.reader import Reader
+    from saetext.reader.tokens import Prepared, Unreadable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Look:
     """A text with its strongest features.
 
@@ -42,6 +43,15 @@ class Look:
     title: str
     segments: Sequence[Segment]
     hits: Sequence[Hit]
+
+    def __repr__(self) -> str:
+        return about(self, f"{one_line(self.title, 100)}; {', '.join(hit.label for hit in self.hits)}")
+
+    def __str__(self) -> str:
+        """Return what ``saetext read`` prints, without colours."""
+        from saetext.report.terminal import render_document
+
+        return render_document(self.segments, self.hits, 100, False, title=self.title)
 
     def to_json(self) -> str:
         """Return one JSON object: kind, text, and a row per feature."""
@@ -69,14 +79,21 @@ def look_at_text(
     InputError
         If there is nothing to read.
     """
+    return reader.read(text).look(0, tap=tap, top=top, labels=labels)
+
+
+def look_at(
+    reader: Reader,
+    prepared: Prepared | Unreadable,
+    *,
+    tap: str | None = None,
+    top: int = 12,
+    labels: Path | None = None,
+) -> Look:
+    """Return a prepared text with its ``top`` features, see :func:`look_at_text`."""
     from saetext.reader.tokens import Unreadable
 
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError("the text is not valid Unicode (undecodable bytes)") from error
-    prepared = reader.tokens.prepare([Document("text", text, None, None, {}, 0, "")])[0]
-    if isinstance(prepared, Unreadable) or not text.strip():
+    if isinstance(prepared, Unreadable) or not prepared.text.strip():
         raise InputError("there is no text to read")
     name = reader.spec.tap(tap).name
     card = reader.cards[name] if reader.calibrated else None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from saetext.corpus import Corpus
+    from saetext.reader.reader import Reader
+    from saetext.reader.reading import Reading
 
 
 def ranking(feature: NDArray[Any], value: NDArray[Any], card: Card | None) -> NDArray[np.int64]:
@@ -100,6 +102,31 @@ def of_document(corpus: Corpus, row: int) -> pl.DataFrame:
             for tap, entries in stored["entries"].items()
         ]
     )
+
+
+def of_reading(reading: Reading, reader: Reader) -> pl.DataFrame:
+    """Return the features of every text that was read, with its number in the column ``text``."""
+    import polars as pl
+
+    from saetext.known_labels import reader_labels
+    from saetext.reader.tokens import Prepared
+
+    taps = {spec.name: spec for spec in reader.spec.taps}
+    cards = {name: reader.taps[name].card for name in taps}
+    labels = {name: reader_labels(spec, cards[name]) for name, spec in taps.items()}
+    nothing = PooledRows.empty(1)
+    tables = [present(n, nothing, None, labels[n], None, (), ()).with_columns(text=pl.lit(0)) for n in taps]
+    row = 0
+    for at, prepared in enumerate(reading.prepared):
+        if isinstance(prepared, Prepared):
+            for name in taps:
+                one = reading.rows[name].take([row])
+                found = present(
+                    name, one, cards[name], labels[name], prepared.text, prepared.start, prepared.end
+                )
+                tables.append(found.with_columns(text=pl.lit(at)))
+            row += 1
+    return pl.concat(tables).select(pl.col("text").cast(pl.Int64), pl.exclude("text"))
 
 
 def _word(text: str, start: int, end: int) -> str:

@@ -69,7 +69,7 @@ UPWARDS = {
     ("result", "report"),
     ("corpus", "known_labels"),
     ("corpus", "present"),
-    ("reader", "known_labels"),
+    ("reader", "floors"),
     ("reader", "present"),
     ("reader", "look"),
 }
