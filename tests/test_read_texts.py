@@ -62,7 +62,7 @@ def test_a_reader_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["nonesuch", "./nowhere", 5, [], ["embedded", 3]])
 def test_what_is_no_reader_is_refused_in_one_line(name: Any) -> None:
-    with pytest.raises(ReaderError, match="no reader called|which reader") as caught:
+    with pytest.raises(ReaderError, match=r"no reader called|which reader") as caught:
         Reader(name)
     assert "\n" not in str(caught.value)
 

@@ -36,7 +36,7 @@ Against = Literal["union", "mean", "max"]
 MOST_SETS = 50
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SetsResult(Result):
     """How each of several sets differs from the rest.
 

@@ -31,6 +31,7 @@ from saetext.documents.text import (
     holds_json_lines,
 )
 from saetext.errors import InputError
+from saetext.one_line import about, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,6 +113,10 @@ class DocumentSource:
         dropped = [name for name in reader.binary if name not in chosen]
         self.notices += [f"column {name!r} holds bytes: left out" for name in dropped]
         self._wanted = None if not dropped else [n for n in self.columns.available if n not in dropped]
+
+    def __repr__(self) -> str:
+        rows = "rows" if self.n_rows is None else f"{self.n_rows:,} rows"
+        return about(self, f"{quoted(self.name, 50)}, {rows} of {self.format}, {self.columns.describe()}")
 
     def _sample(self) -> list[NumberedRow]:
         if self.restartable:

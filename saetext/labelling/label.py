@@ -17,6 +17,7 @@ from saetext.contexts import gather, trials
 from saetext.errors import InputError, LabelError
 from saetext.labelling.score import Embeds, Score, score_by_embedding, with_scores
 from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.one_line import about
 from saetext.opening import as_corpus
 from saetext.protocols import CorpusLike
 
@@ -29,13 +30,16 @@ OnDone = Callable[[int, int], None]
 _BY_READING = "reading"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Labelled:
     """Labels that were made, features that have none with the reason, and notes for the reader."""
 
     labels: FeatureLabels
     failures: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return about(self, f"{len(self.labels):,} labels, {len(self.failures):,} features without")
 
 
 def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = 3) -> list[int]:

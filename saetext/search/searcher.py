@@ -17,6 +17,7 @@ from saetext.corpus import Corpus
 from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
+from saetext.one_line import about, quoted
 from saetext.opening import as_corpus
 from saetext.pairing import as_text, require_column
 from saetext.result import Source
@@ -104,6 +105,10 @@ class Searcher:
         known = (None, None) if folder is None else read_scales(folder)
         self.scorer = Scorer(entries, self.whole.n_documents, *known)
         self._pages = Pages(self.whole, self.tap, self.labels, self.scorer)
+
+    def __repr__(self) -> str:
+        where = quoted(self.corpus.path.name, 50)
+        return about(self, f"{where}, {len(self.corpus):,} documents, by {', '.join(self.available)}")
 
     # ---- what can be asked -----------------------------------------------------------------------------
 
