@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 from test_diff import D_SAE, MemoryCorpus, present_sets, random_present
+from whole_results import diff, diff_sets
 
 from saetext import stats
-from saetext.diff import diff, diff_sets
 from saetext.diff.design import make_design
 from saetext.diff.null import shuffled
 from saetext.diff.testing import ALPHA

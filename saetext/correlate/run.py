@@ -53,7 +53,7 @@ def correlate(
     across_tap: str | None = None,
     min_support: int | None = None,
     least: int = LEAST,
-    top: int | None = None,
+    top: int | None = 12,
     everything: bool = False,
     limits: Limits | None = None,
     order: Literal["surprise", "npmi"] = "surprise",
@@ -95,7 +95,7 @@ def correlate(
         Documents that must have both, for a pair that occurs more often than by chance.
     top : int, optional
         Pairs to keep of those more, and as many of those less often than by chance; a pair with its members
-        is one.
+        is one. None for all.
     everything : bool
         Keep pairs that are no surprise, and those that are not significant (with p < .05; of more than five
         million pairs those 2.5 standard deviations from chance), too.

@@ -85,12 +85,12 @@ def diff(
     control: str | Sequence[str] | None = None,
     tap: str | None = None,
     min_support: int | None = None,
-    top: int | None = None,
+    top: int | None = 20,
     seed: int = 0,
     names: Names | None = None,
     snippets: bool | int = True,
     labels: FeatureLabels | None = None,
-    plain: bool = False,
+    plain: bool = True,
     null: int = 0,
     sample: int | None = None,
     without: NDArray[np.bool_] | None = None,
@@ -118,7 +118,7 @@ def diff(
         Documents of both sets together in which a feature must be present to be tested; by default 5 or
         0.05 % of them, whichever is more.
     top : int, optional
-        Findings to keep, all by default: a concept group with all its members is one. Tests and q are over
+        Findings to keep, None for all: a concept group with all its members is one. Tests and q are over
         all features with support.
     seed : int
         For the split into halves, the samples for groups and plain words, and the null check.

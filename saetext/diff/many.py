@@ -77,7 +77,7 @@ def diff_sets(
     control: str | Sequence[str] | None = None,
     tap: str | None = None,
     min_support: int | None = None,
-    top: int | None = None,
+    top: int | None = 20,
     sample: int | None = None,
     seed: int = 0,
     labels: FeatureLabels | None = None,
@@ -97,7 +97,7 @@ def diff_sets(
     pair_on, group, control, tap, min_support, labels, sample, seed, on_progress
         As :func:`saetext.diff.diff`. Answers to the same prompts are compared within each prompt.
     top : int, optional
-        Findings (feature and set, a concept group once) to keep; all by default.
+        Findings (feature and set, a concept group once) to keep; None for all.
 
     Returns
     -------
