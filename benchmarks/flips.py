@@ -83,13 +83,13 @@ def with_sae_in(reader: Reader, dtype: torch.dtype) -> Reader:
     """Return the reader with its SAE's product in ``dtype``, which saetext never does by itself."""
     (tap,) = reader.taps.values()
     taps = [Tap(tap.name, tap.sae, tap.encoder.to(reader.model.device, dtype), tap.card)]
-    return Reader(reader.model, taps, reader.tokens, name=reader.name, source={})
+    return Reader.of_parts(reader.model, taps, reader.tokens, name=reader.name, source={})
 
 
 def in_small_batches(reader: Reader) -> Reader:
     """Return the reader with other batches: what rounding alone does."""
     taps = list(reader.taps.values())
-    return Reader(reader.model, taps, reader.tokens, name=reader.name, source={}, token_budget=512)
+    return Reader.of_parts(reader.model, taps, reader.tokens, name=reader.name, source={}, token_budget=512)
 
 
 def compare(ours: PooledRows, others: PooledRows, floors: np.ndarray, d_sae: int) -> dict[str, Any]:

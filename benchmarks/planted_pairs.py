@@ -101,7 +101,8 @@ def main() -> None:
         a, b = _unrelated(present, rows, labels, index, decoder, rng)
         joined = _texts(present, rows, a, b, rng)
         started = time.perf_counter()
-        result = correlate(Planted(corpus, rows, joined, b), snippets=False, bootstrap=0, seed=repeat)
+        planted = Planted(corpus, rows, joined, b)
+        result = correlate(planted, snippets=False, bootstrap=0, top=None, seed=repeat)
         seconds = time.perf_counter() - started
         table = result.table
         rank = next(

@@ -91,7 +91,7 @@ def draw(folder: Path) -> None:
     from saetext.report.diff_text import render_diff
 
     a, b = (Corpus.open(folder / "examples" / f"{name}.jsonl.corpus") for name in ("gentle", "brisk"))
-    result = diff(a, b, pair_on="prompt_id", names=("gentle", "brisk"), top=10)
+    result = diff(a, b, pair_on="prompt_id", names=("gentle", "brisk"), top=10, plain=False)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         console = Console(record=True, width=120, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(render_diff(result, 120, True)))

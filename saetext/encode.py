@@ -32,6 +32,7 @@ from saetext.floors import ready
 from saetext.language import looks_english
 from saetext.notices import nothing_readable, warn_of_encoding
 from saetext.progress import Meter, OnProgress
+from saetext.targets import beside, kept_by_content, parts_of, path_of, source_stamp
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +57,7 @@ class _Shard:
 
 def encode(
     source: Any,
-    output: str | Path,
+    output: str | Path | None = None,
     *,
     reader: Reader | str | Sequence[str] | None = None,
     text: str | None = None,
@@ -76,10 +77,13 @@ def encode(
 
     Parameters
     ----------
-    source : path, "-", file object, polars frame, iterable of dicts or DocumentSource
-        What :func:`saetext.documents.open_documents` takes.
-    output : path
-        The corpus directory. It must not hold a finished corpus.
+    source : path, "-", file object, texts in memory or DocumentSource
+        What :func:`saetext.documents.open_documents` takes: a list of texts, a frame, a series, ...
+    output : path, optional
+        The corpus directory. It must not hold a finished corpus. By default the corpus of a file lies beside
+        it, ``answers.jsonl.corpus``; that of texts in memory is kept in saetext's cache (``SAETEXT_CACHE``)
+        by what is in it, and opened when the same texts are encoded in the same way again. It may be deleted
+        at any time.
     reader : Reader, str or list of str, optional
         A loaded reader or names as on the command line; default the embedded one.
     text, id, prompt, messages : str, optional
@@ -112,9 +116,21 @@ def encode(
         Of rejected rows, of much text the reader cannot see or does not know the language of, and of floors
         made from little text.
     """
+    options = {
+        "text": text, "id": id, "prompt": prompt, "messages": messages, "role": role, "format": format
+    }  # fmt: skip
+    if output is None and (file := path_of(source)) is not None:
+        output, extra = beside(file), {**source_stamp(file), **(extra or {})}
+    if output is None:
+        source = _as_source(source, **options)
+        settings = {"floor": floor, "min_tokens": min_tokens, "store_text": store_text}
+        reader, which = _identified(reader)
+        output = kept_by_content(source, {**settings, "reader": which})
+        if (output / "manifest.json").exists():
+            return Corpus.open(output)
     output = Path(output)
     require_free(output)
-    source = _as_source(source, text=text, id=id, prompt=prompt, messages=messages, role=role, format=format)
+    source = _as_source(source, **options)
     plan = _plan(source, shard_rows)
     reader = ready(_as_reader(reader), source, floor=floor, min_tokens=min_tokens, on_progress=on_progress)
     undo = _Undo(output)
@@ -187,6 +203,16 @@ def _as_reader(reader: Reader | str | Sequence[str] | None) -> Reader:
     if reader is None or isinstance(reader, str):
         return ReaderClass.load_many([reader] if isinstance(reader, str) else [])
     return ReaderClass.load_many(list(reader))
+
+
+def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | None, Any]:
+    """Return a reader, and what tells its corpora from others'; the embedded one need not be loaded."""
+    if reader is None or reader in ("embedded", ["embedded"], ("embedded",)):
+        from saetext.reader import embedded
+
+        return None, ["embedded", embedded.WEIGHTS_SHA256, embedded.load_card().sha256]
+    loaded = _as_reader(reader)
+    return loaded, loaded.spec.identity()
 
 
 def _plan(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
@@ -269,17 +295,13 @@ def _shards(source: DocumentSource, shard_rows: int, taken: _Taken | None) -> It
         shard.rows += 1
         if taken is not None and isinstance(item, Document):
             item = taken.unique(item, named=source.columns.id is not None)
+        told = parts_of(item)
         if isinstance(item, Reject):
             shard.rejects.append(item)
-            told: tuple[str, ...] = ("reject", str(item.position), item.reason)
         else:
             shard.documents.append(item)
-            turns = [item.text]
-            if item.messages is not None:
-                turns = [f"{m.role}\1{m.content}" for m in item.messages]
-            told = (item.id, item.prompt or "", *turns, repr(item.meta))
             strings = (v for v in item.meta.values() if isinstance(v, str))
-            characters += sum(map(len, (*turns, item.prompt or "", *strings)))
+            characters += sum(map(len, (*told[1:-1], *strings)))  # all but its id and its metadata
         for part in told:
             digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
         if shard.rows >= shard_rows or characters >= SHARD_CHARACTERS:

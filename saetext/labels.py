@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from saetext.card import Card
 from saetext.errors import IncompatibleError, LabelError
 from saetext.files import atomic_path, writing
+from saetext.one_line import about, quoted
 from saetext.spec import TapSpec
 
 KINDS = ("word form", "topic", "style", "discourse", "format", "other")
@@ -93,7 +94,7 @@ class FeatureLabel:
             raise LabelError(f"feature {self.feature} has an empty label")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureLabels:
     """Labels of one SAE's features.
 
@@ -108,6 +109,11 @@ class FeatureLabels:
 
     table: pa.Table
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        scored = self.table.num_rows - self.table.column("score").null_count
+        first = f", first: {quoted(self.texts[0])}" if len(self) else ""
+        return about(self, f"{len(self):,} label{'s' * (len(self) != 1)}, {scored:,} with a score{first}")
 
     def __len__(self) -> int:
         """Return the number of labelled features."""

@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from saetext.card import Card
-from saetext.documents import Document
 from saetext.errors import InputError
 from saetext.evidence import Hit, Segment, Span, highlights, word_bounds
 from saetext.known_labels import labels_for, reader_labels
 from saetext.labels import FeatureLabels
 from saetext.notices import describe_rejects, warn_of
+from saetext.one_line import about, one_line
+from saetext.present import ranking
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.reader.reader import Reader
+    from saetext.reader.tokens import Prepared, Unreadable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Look:
     """A text with its strongest features.
 
@@ -44,6 +44,15 @@ class Look:
     title: str
     segments: Sequence[Segment]
     hits: Sequence[Hit]
+
+    def __repr__(self) -> str:
+        return about(self, f"{one_line(self.title, 100)}; {', '.join(hit.label for hit in self.hits)}")
+
+    def __str__(self) -> str:
+        """Return what ``saetext read`` prints, without colours."""
+        from saetext.report.terminal import render_document
+
+        return render_document(self.segments, self.hits, 100, False, title=self.title)
 
     def to_json(self) -> str:
         """Return one JSON object: kind, text, and a row per feature."""
@@ -71,14 +80,21 @@ def look_at_text(
     InputError
         If there is nothing to read.
     """
+    return reader.read(text).look(0, tap=tap, top=top, labels=labels)
+
+
+def look_at(
+    reader: Reader,
+    prepared: Prepared | Unreadable,
+    *,
+    tap: str | None = None,
+    top: int = 12,
+    labels: Path | None = None,
+) -> Look:
+    """Return a prepared text with its ``top`` features, see :func:`look_at_text`."""
     from saetext.reader.tokens import Unreadable
 
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError("the text is not valid Unicode (undecodable bytes)") from error
-    prepared = reader.tokens.prepare([Document("text", text, None, None, {}, 0, "")])[0]
-    if isinstance(prepared, Unreadable) or not text.strip():
+    if isinstance(prepared, Unreadable) or not prepared.text.strip():
         raise InputError("there is no text to read")
     name = reader.spec.tap(tap).name
     card = reader.cards[name] if reader.calibrated else None
@@ -86,7 +102,7 @@ def look_at_text(
     floors = card.floors if card is not None else np.zeros(reader.taps[name].encoder.d_sae, np.float32)
     above = entries.value > floors[entries.feature]
     feature, value, ordinal = entries.feature[above], entries.value[above], entries.ordinal[above]
-    order = _ranking(feature, value, card)
+    order = ranking(feature, value, card)
     chosen = list(dict.fromkeys(feature[order].tolist()))[:top]
     spans = [
         Span(int(prepared.start[o]), int(prepared.end[o]), int(f), float(v))
@@ -115,7 +131,7 @@ def look_at_document(
         raise InputError(f"{corpus.path} was encoded with --no-text: there is no text to show")
     card = corpus.card(name)
     row = document["entries"][name]
-    order = _ranking(row.feature, row.value, card)[:top]
+    order = ranking(row.feature, row.value, card)[:top]
     start, end = document["token_start"], document["token_end"]
     spans = [
         Span(int(start[row.peak[i]]), int(end[row.peak[i]]), int(row.feature[i]), float(row.value[i]))
@@ -126,20 +142,6 @@ def look_at_document(
     chosen = [int(row.feature[i]) for i in order]
     named = labels_for(corpus, name, labels)
     return _look(f"{title} ({meta})" if meta else title, document["text"], spans, chosen, named)
-
-
-def _ranking(feature: NDArray[Any], value: NDArray[Any], card: Card | None) -> NDArray[np.int64]:
-    """Rank by excess over the feature's floor, weighted by how rare the feature is.
-
-    Raw values of different features do not compare, and what fires everywhere says little.
-    """
-    strength = value.astype(np.float64)
-    if card is not None:
-        floor = card.floors[feature]
-        typical = np.where(floor > 0, floor, np.maximum(card.table.column("mean").to_numpy()[feature], 1e-6))
-        rarity = -np.log(np.clip(card.density[feature], 1e-6, 1.0))
-        strength = strength / typical * rarity
-    return np.lexsort((feature, -strength))
 
 
 def _look(title: str, text: str, spans: list[Span], chosen: Sequence[int], labels: FeatureLabels) -> Look:

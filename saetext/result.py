@@ -11,12 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saetext.frames import as_pandas
+from saetext.one_line import about, one_line, quoted
+
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
 
     from saetext.labels import FeatureLabels
     from saetext.protocols import CorpusLike
     from saetext.reader.reader import Reader
+
+_COUNTED = ("tested", "significant", "confirmed", "n_clusters", "found")  # of the metrics, in a repr
+_NAMED = ("set", "label", "label_a", "label_b", "name", "id")  # columns that name a row
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Source:
     where: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """A table, what made it, and how it can leave the program.
 
@@ -67,6 +74,45 @@ class Result:
     metrics: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+
+    def __repr__(self) -> str:
+        parts = (self._of_what(), self._counts(), self._first())
+        return about(self, "; ".join(part for part in parts if part))
+
+    def _of_what(self) -> str:
+        names = ", ".join(one_line(source.name, 30) for source in self.sources[:3])
+        return one_line(names + (f" and {n:,} more" if (n := len(self.sources) - 3) > 0 else ""), 80)
+
+    def _counts(self) -> str:
+        told = [f"{len(self):,} row{'' if len(self) == 1 else 's'}"]
+        for key in _COUNTED:
+            value = self.metrics.get(key)
+            if isinstance(value, int):
+                told.append(f"{value:,} {key.removeprefix('n_')}")
+        return ", ".join(told)
+
+    def _first(self) -> str:
+        if not len(self):
+            return ""
+        row = self.table.row(0, named=True)
+        named = [str(row[key]) for key in _NAMED if row.get(key) is not None]
+        return f"first: {quoted(' + '.join(named), 60)}" if named else ""
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook, see :func:`saetext.report.notebook.to_html`."""
+        from saetext.report import notebook
+
+        return notebook.to_html(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the table as a pandas frame; a list or struct is an array or dict.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed.
+        """
+        return as_pandas(self.table)
 
     def __len__(self) -> int:
         """Return the number of rows of the table."""

@@ -70,10 +70,10 @@ class TrainConfig:
     """
 
     d_sae: int = 4096
-    k: int = 30
+    k: int = 24
     batch: int = 4096
     steps: int = 5000
-    lr: float = 1e-3
+    lr: float = 6e-4
     warmup: float = 0.02
     decay: float = 0.3
     aux_weight: float = 1 / 32

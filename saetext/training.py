@@ -118,7 +118,7 @@ def train(
     output = Path(output)
     if (output / "cfg.json").exists():
         raise InputError(f"{output} already holds an SAE; choose another directory")
-    config = config or TrainConfig(k=24, lr=6e-4)
+    config = config or TrainConfig()
     language_model, hook = _model(model, hook, layer, device, dtype, trust_pickle)
     width = language_model.widths[hook]
     metadata = {"prepend_bos": True, "context_size": window, "dataset_path": reference or "own texts"}

@@ -18,6 +18,7 @@ from sklearn.linear_model import Ridge
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
+from whole_results import diff
 
 from saetext import embed, strata
 from saetext.cluster import density, meaning
@@ -29,7 +30,6 @@ from saetext.cluster.neighbours import by_cosine, by_jaccard
 from saetext.cluster.representation import Basis, Meaning, fit_basis, gather_rows, unit
 from saetext.cluster.trust import against_truth
 from saetext.cluster.typical import centres, nearest_clusters, typical, typical_rows
-from saetext.diff import diff
 from saetext.errors import InputError
 from saetext.evidence import printable
 from saetext.labels import FeatureLabel, FeatureLabels

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_corpus import DenseCorpus
 from statsmodels.stats.multitest import multipletests
+from whole_results import correlate
 
 from saetext import embed, stats
-from saetext.correlate import Limits, correlate
+from saetext.correlate import Limits
 from saetext.correlate.items import Stored, feature_items
 from saetext.correlate.kept import Sides
 from saetext.correlate.result import COLUMNS

@@ -11,9 +11,10 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_corpus import DenseCorpus
+from whole_results import correlate
 
 from saetext import embed, stats
-from saetext.correlate import Limits, correlate
+from saetext.correlate import Limits
 from saetext.correlate.items import Items
 from saetext.correlate.meeting import Placed
 from saetext.correlate.numeric import rank_correlations, spearman

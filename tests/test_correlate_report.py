@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from memory_corpus import DenseCorpus
 from test_correlate import NO_LIMITS, planted
 from test_correlate_designs import simpson, two
+from whole_results import correlate
 
 from saetext import embed
-from saetext.correlate import CorrelateResult, correlate
+from saetext.correlate import CorrelateResult
 from saetext.correlate.communities import communities, layout
 from saetext.correlate.result import Marked
 from saetext.correlate.surprise import Limits, explained, hidden

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 from statsmodels.stats.contingency_tables import mcnemar
+from whole_results import diff
 
 from saetext.card import Card
-from saetext.diff import DiffResult, diff
+from saetext.diff import DiffResult
 from saetext.diff.entries import gather, support
 from saetext.diff.result import COLUMNS
 from saetext.errors import IncompatibleError, InputError

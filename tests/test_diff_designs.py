@@ -15,9 +15,10 @@ from memory_corpus import DenseCorpus
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 from test_diff import D_SAE, MemoryCorpus, make_spec, present_sets, random_present
+from whole_results import diff
 
 from saetext import stats
-from saetext.diff import DiffRequest, diff
+from saetext.diff import DiffRequest
 from saetext.diff.design import make_design
 from saetext.diff.null import shuffled
 from saetext.diff.testing import ALPHA

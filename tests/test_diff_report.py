@@ -14,9 +14,9 @@ import pytest
 from chat_server import chat_server
 from test_diff import D_SAE, MemoryCorpus, random_present
 from tiny_reader import tiny, write_jsonl
+from whole_results import diff
 
 from saetext import encode
-from saetext.diff import diff
 from saetext.diff.examples import examples
 from saetext.diff.judged import diff_with_hypotheses
 from saetext.errors import EndpointError, InputError

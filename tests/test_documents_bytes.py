@@ -222,7 +222,7 @@ def test_bad_places_are_one_clear_line(tmp_path):
 @pytest.mark.parametrize(("source", "options", "message"), [
     ([], {}, "list has no rows"),
     (pl.DataFrame({"text": []}), {}, "frame has no rows"),
-    (["a", "b"], {}, "(row 1: malformed line, a str, not a dict)"),
+    ([1, 2], {}, "(row 1: malformed line, an int, neither a text nor a dict)"),
     ([{"prompt": "p", "messages": CHAT}], {"prompt": "prompt"}, "cannot tell which column"),
     ({"text": ["a"]}, {}, "got a dict"),
     (5, {}, "got an int"),

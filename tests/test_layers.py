@@ -18,6 +18,8 @@ LAYERS = [
     "errors",
     "files",
     "words",
+    "one_line",
+    "frames",
     "strict_json",
     "rows",
     "cache",
@@ -40,9 +42,12 @@ LAYERS = [
     "calibrate",
     "training",
     "floors",
+    "targets",
     "encode",
+    "opening",
     "estimate",
     "evidence",
+    "present",
     "prompt_text",
     "groups",
     "plain",
@@ -60,8 +65,16 @@ LAYERS = [
     "report",
     "look",
 ]
-# A result's to_json() and its like hand over to the report, when called.
-UPWARDS = {("result", "report")}
+# Handed over when called: a result's to_json() and its like to the report, the features and labels of a
+# document or a reading to what shows them.
+UPWARDS = {
+    ("result", "report"),
+    ("corpus", "known_labels"),
+    ("corpus", "present"),
+    ("reader", "floors"),
+    ("reader", "present"),
+    ("reader", "look"),
+}
 TORCH = {
     "torch",
     "transformers",

@@ -266,5 +266,6 @@ def options(**given: Any) -> dict[str, Any]:
 
 def short_names(paths: list[Path]) -> list[str]:
     """Return the shortest names that tell paths apart: the files' stems, or the paths."""
-    stems = [path.resolve().name.split(".")[0] or str(path) for path in paths]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    from saetext import opening
+
+    return opening.short_names(paths)

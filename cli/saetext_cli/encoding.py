@@ -31,7 +31,7 @@ from saetext_cli.common import (
     result,
     waiting,
 )
-from saetext_cli.making import make_corpus, source_stamp
+from saetext_cli.making import make_corpus
 from saetext_cli.meters import duration, progress_bar
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def encode(
     from saetext.documents import open_documents
     from saetext.encode import require_free
     from saetext.estimate import estimate
+    from saetext.opening import source_stamp
 
     if reader_of is not None:
         decided = {"--floor": floor, "--min-tokens": min_tokens}

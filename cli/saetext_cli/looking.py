@@ -47,13 +47,9 @@ def read(
     trust_pickle: TrustPickle = False,
 ) -> None:
     """Show what the reader sees in a text: its strongest features on the words."""
-    from saetext.floors import with_known_floors
-    from saetext.look import look_at_text
-
     content = sys.stdin.read() if text == "-" else text
     loaded = load_reader(reader, model, device=device, dtype=dtype, trust_pickle=trust_pickle)
-    loaded = with_known_floors(loaded) or loaded
-    _print(look_at_text(loaded, content, tap=tap, top=top, labels=labels), as_json)
+    _print(loaded.read(content).look(0, tap=tap, top=top, labels=labels), as_json)
 
 
 def show(

@@ -24,7 +24,7 @@ COLUMNS = (
 DOCUMENT_COLUMNS = ("row", "id", "cluster", "name", "probability", "outlier", "x", "y", "exemplar", "placed")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClusterResult(Result):
     """Groups of documents that share features, each with a name and what sets it apart.
 

@@ -25,6 +25,7 @@ from saetext.evidence import printable, snippet
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
 from saetext.notices import warn_of
+from saetext.opening import as_corpus, names_of
 from saetext.progress import OnProgress, Say, Stages
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from saetext.cluster.model import ClusterModel
     from saetext.llm import ChatClient
+    from saetext.opening import AnyCorpus
 
 SHOWN = 12  # features of each cluster in the table
 EXAMPLES = 5
@@ -45,7 +47,7 @@ _NOISY = 0.5
 
 
 def cluster(
-    corpus: CorpusLike,
+    corpus: AnyCorpus,
     *,
     along: Phrases | str = (),
     without: Sequence[str] | str = (),
@@ -55,7 +57,7 @@ def cluster(
     trust: bool = False,
     client: ChatClient | None = None,
     tap: str | None = None,
-    name: str = "corpus",
+    name: str | None = None,
     labels: FeatureLabels | None = None,
     on_progress: OnProgress | None = None,
     **parameters: Any,
@@ -64,7 +66,7 @@ def cluster(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus, path, or what can be encoded
         The documents.
     along : str, sequence of str, or mapping of str to float
         Only features whose labels are like these words count (several phrases, with weights if a mapping).
@@ -82,8 +84,8 @@ def cluster(
         Language model that names the clusters, in one request.
     tap : str, optional
         Which tap; needed only when there are several.
-    name : str
-        What to call the corpus.
+    name : str, optional
+        What to call the corpus; by default the name of its file.
     labels : FeatureLabels, optional
         What to call the features; by default those known for the corpus.
     on_progress : callable, optional
@@ -106,42 +108,44 @@ def cluster(
     if unknown:
         raise TypeError(f"unknown parameters: {', '.join(sorted(unknown))}")
     chosen = dataclasses.replace(settings or Settings(), **parameters)
-    tap_name = corpus.spec.tap(tap).name
-    warn_of(corpus)
+    name = name or (names_of([corpus]) or ["corpus"])[0]
+    opened: CorpusLike = as_corpus(corpus)
+    warn_of(opened)
+    tap_name = opened.spec.tap(tap).name
     if labels is None:
-        labels = labels_for(corpus, tap_name)
+        labels = labels_for(opened, tap_name)
     else:
-        labels.require_for(corpus.spec.tap(tap_name))
+        labels.require_for(opened.spec.tap(tap_name))
     if truth is not None:
-        trusting.known_labels(corpus, truth)  # refused before the fit, not after it
-    axis = _axis(corpus, tap_name, labels, along, without, features)
+        trusting.known_labels(opened, truth)  # refused before the fit, not after it
+    axis = _axis(opened, tap_name, labels, along, without, features)
     fitted, grouping, chosen, notes = fit(
-        corpus, tap_name, chosen, None if axis is None else axis.weight, say
+        opened, tap_name, chosen, None if axis is None else axis.weight, say
     )
-    placed = place(corpus, tap_name, fitted, say, known=fitted.rows, noise=not chosen.assign_noise)
+    placed = place(opened, tap_name, fitted, say, known=fitted.rows, noise=not chosen.assign_noise)
     placed.outlier[fitted.rows] = grouping.outlier
     if axis is not None:
         notes = [*axis.notes, *notes]
     notes += _placing_notes(placed, fitted)
     k = fitted.n_clusters
-    described, typicals, scored = _describe(corpus, tap_name, fitted, placed, chosen.seed, say)
+    described, typicals, scored = _describe(opened, tap_name, fitted, placed, chosen.seed, say)
     called = names(described, scored, labels)
     words = [tuple(word for word, _ in some) for some in scored]
     if client is not None and k:
         from saetext.cluster.named_by_llm import ask_names
 
         say("asking for names", 0, 0)
-        beginnings = [_beginnings(corpus, [t.row for t in some[:3]]) for some in typicals]
+        beginnings = [_beginnings(opened, [t.row for t in some[:3]]) for some in typicals]
         called, told = ask_names(client, described, words, beginnings, labels, called)
         notes += told
     metrics = _metrics(placed, k)
     notes += _shape_notes(metrics, chosen)
     if trust:
-        found, told = trusting.trust(corpus, fitted, chosen, say)
+        found, told = trusting.trust(opened, fitted, chosen, say)
         metrics |= found
         notes += told
     if truth is not None:
-        metrics |= trusting.against_truth(corpus, placed.cluster, truth)
+        metrics |= trusting.against_truth(opened, placed.cluster, truth)
     persistence: list[float | None] = grouping.persistence.tolist()
     params = {
         "corpus": name,
@@ -158,12 +162,12 @@ def cluster(
     }
     return ClusterResult(
         "cluster",
-        _table(corpus, placed, described, typicals, words, called, persistence, labels),
+        _table(opened, placed, described, typicals, words, called, persistence, labels),
         params,
         metrics,
         tuple(notes),
-        (Source(name, str(corpus.path), corpus.fingerprint),),
-        documents=_documents(corpus, placed, called, fitted.rows[grouping.exemplar]),
+        (Source(name, str(opened.path), opened.fingerprint),),
+        documents=_documents(opened, placed, called, fitted.rows[grouping.exemplar]),
         tree=grouping.tree,
         fitted=fitted,
         axis=axis,
@@ -174,10 +178,10 @@ def cluster(
 
 def predict(
     model: ClusterModel,
-    corpus: CorpusLike,
+    corpus: AnyCorpus,
     *,
     truth: str | None = None,
-    name: str = "corpus",
+    name: str | None = None,
     labels: FeatureLabels | None = None,
     on_progress: OnProgress | None = None,
 ) -> ClusterResult:
@@ -187,7 +191,7 @@ def predict(
     ----------
     model : ClusterModel
         From :func:`saetext.cluster.model.load_model`.
-    corpus : Corpus
+    corpus : Corpus, path, or what can be encoded
         Read by a comparable reader.
     truth, name, labels, on_progress
         As for :func:`cluster`.
@@ -204,31 +208,33 @@ def predict(
         If another reader made the corpus.
     """
     say = Stages(on_progress)
-    require_comparable(model.spec, corpus.spec, model.tap, names=("the model", name))
-    if corpus.n_documents == 0:
-        raise InputError(f"{name} ({corpus.path}) has no documents")
-    warn_of(corpus)
+    name = name or (names_of([corpus]) or ["corpus"])[0]
+    opened: CorpusLike = as_corpus(corpus)
+    require_comparable(model.spec, opened.spec, model.tap, names=("the model", name))
+    if opened.n_documents == 0:
+        raise InputError(f"{name} ({opened.path}) has no documents")
+    warn_of(opened)
     if truth is not None:
-        trusting.known_labels(corpus, truth)
-    labels = labels if labels is not None else labels_for(corpus, model.tap)
+        trusting.known_labels(opened, truth)
+    labels = labels if labels is not None else labels_for(opened, model.tap)
     fitted = model.fitted
-    placed = place(corpus, model.tap, fitted, say, noise=not model.params.get("assign_noise"))
+    placed = place(opened, model.tap, fitted, say, noise=not model.params.get("assign_noise"))
     k = fitted.n_clusters
-    described, typicals, scored = _describe(corpus, model.tap, None, placed, 0, say, k)
+    described, typicals, scored = _describe(opened, model.tap, None, placed, 0, say, k)
     words = [tuple(word for word, _ in some) for some in scored]
     metrics = _metrics(placed, k)
     if truth is not None:
-        metrics |= trusting.against_truth(corpus, placed.cluster, truth)
+        metrics |= trusting.against_truth(opened, placed.cluster, truth)
     params = {**model.params, "corpus": name, "tap": model.tap, "model": str(model.path), "truth": truth}
     persistence: list[float | None] = [None] * k
     return ClusterResult(
         "cluster",
-        _table(corpus, placed, described, typicals, words, list(model.names), persistence, labels),
+        _table(opened, placed, described, typicals, words, list(model.names), persistence, labels),
         params,
         metrics,
         tuple(_placing_notes(placed, fitted)),
-        (Source(name, str(corpus.path), corpus.fingerprint),),
-        documents=_documents(corpus, placed, list(model.names), np.empty(0, np.int64)),
+        (Source(name, str(opened.path), opened.fingerprint),),
+        documents=_documents(opened, placed, list(model.names), np.empty(0, np.int64)),
         fitted=fitted,
         described=tuple(described),
         typical=tuple(typicals),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import operator
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, overload
 
 import numpy as np
 import pyarrow as pa
@@ -22,19 +23,24 @@ from saetext.card import Card
 from saetext.corpus import shard as shards
 from saetext.corpus.files import require_intact, require_size
 from saetext.corpus.frame import DocsPart, frames, scan
+from saetext.corpus.item import CorpusDocument
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.manifest import REJECTS, Manifest
 from saetext.corpus.opened import Opened
 from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.files import checksum
+from saetext.frames import as_pandas
+from saetext.one_line import one_line, quoted
 from saetext.rows import PooledRows
 from saetext.spec import ReaderSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
     from scipy.sparse import csr_matrix
 
     from saetext.corpus.postings import Postings
+    from saetext.labels import FeatureLabels
 
 
 class StoredDocument(TypedDict):
@@ -73,7 +79,9 @@ class _Part(NamedTuple):
 class Corpus:
     """A finished corpus, or a view of some of its documents; made by :meth:`open` and :meth:`select`.
 
-    Rows are numbered from 0 within the corpus or view, in the order they were encoded.
+    Rows are numbered from 0 within the corpus or view, in the order they were encoded. ``corpus[0]``,
+    ``corpus[-1]`` and ``corpus["id"]`` are documents, ``corpus[10:20]`` is a view; iterating yields the
+    documents one by one, whatever the size of the corpus.
 
     Attributes
     ----------
@@ -97,6 +105,7 @@ class Corpus:
         self.selection = selection
         self._opened = opened or Opened()
         self._postings: dict[str, Postings] = {}
+        self._labels: dict[str, tuple[int, FeatureLabels]] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> Corpus:
@@ -120,11 +129,56 @@ class Corpus:
 
     def __repr__(self) -> str:
         kind = "Corpus" if self.selection is None else f"Corpus view of {self.manifest.n_documents:,}"
-        return f"<{kind} {str(self.path)!r}: {len(self):,} documents, taps {', '.join(self.taps)}>"
+        path = str(self.path)
+        path = path if len(path) <= 60 else f"…{path[-59:]}"  # its end is what tells it from others
+        taps = one_line(", ".join(self.taps), 60)
+        return f"<{kind} {quoted(path)}: {len(self):,} documents, taps {taps}>"
 
     def __len__(self) -> int:
         """Return the number of documents."""
         return self.manifest.n_documents if self.selection is None else len(self.selection)
+
+    @overload
+    def __getitem__(self, key: int | str) -> CorpusDocument: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> Corpus: ...
+
+    def __getitem__(self, key: int | str | slice) -> CorpusDocument | Corpus:
+        """Return a document by its row (negative: from the end) or id, or a view for a slice.
+
+        Raises
+        ------
+        CorpusError
+            If there is no such document.
+        InputError
+            If the key is of another type, or the slice runs backwards.
+        """
+        if isinstance(key, slice):
+            rows = range(len(self))[key]
+            if rows.step < 0:
+                raise InputError("a slice of a corpus runs forwards: a view keeps the corpus's order")
+            return self.select(np.arange(rows.start, max(rows.stop, rows.start), rows.step))
+        if isinstance(key, str):
+            return self._item(self._row_of(key))
+        try:
+            row = operator.index(key)
+        except TypeError:
+            raise InputError(
+                f"a document is named by its row, its id or a slice, not by {type(key).__name__}"
+            ) from None
+        return self._item(self._row_of(row + len(self) if -len(self) <= row < 0 else row))
+
+    def __iter__(self) -> Iterator[CorpusDocument]:
+        """Yield the documents in order of their rows; memory stays what one shard takes."""
+        for part in self._parts():
+            for row in range(part.start, part.stop):
+                yield self._item(row)
+            self.give_back_pages()
+
+    def __contains__(self, id: object) -> bool:
+        """Whether there is a document of this id."""
+        return isinstance(id, str) and pc.index(self.ids, pa.scalar(id)).as_py() >= 0
 
     @property
     def n_documents(self) -> int:
@@ -261,6 +315,35 @@ class Corpus:
         """
         return scan(self._docs_parts, self.manifest.meta)
 
+    def to_polars(self) -> pl.DataFrame:
+        """Return the documents as a Polars frame in memory; columns as in :attr:`documents`."""
+        return self.documents.collect()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the documents as a pandas frame in memory; columns as in :attr:`documents`.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed.
+        """
+        return as_pandas(self.to_polars())
+
+    def to_scipy(self, pooling: str = "max", tap: str | None = None) -> csr_matrix:
+        """Return the matrix documents x features as SciPy CSR, see :meth:`csr`."""
+        return self.csr(pooling, tap)
+
+    def labels(self, tap: str | None = None) -> FeatureLabels:
+        """Return what a tap's features are called, see :func:`saetext.known_labels.labels_for`."""
+        from saetext.known_labels import corpus_labels_path, labels_for
+
+        name = self.spec.tap(tap).name
+        own = corpus_labels_path(self.path, self.spec, name)
+        stamp = own.stat().st_mtime_ns if own.is_file() else 0  # labels may be made while it is open
+        if name not in self._labels or self._labels[name][0] != stamp:
+            self._labels[name] = (stamp, labels_for(self, name))
+        return self._labels[name][1]
+
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield these columns of :attr:`documents` shard by shard, in row order; at least one frame."""
         return frames(self._docs_parts(), self.manifest.meta, list(columns))
@@ -273,19 +356,8 @@ class Corpus:
         CorpusError
             If there is none; for an id, the message has those that come close.
         """
-        if isinstance(key, str):
-            row = pc.index(self.ids, pa.scalar(key)).as_py()
-            if row < 0:
-                raise CorpusError(f"{self.path} has no document {key!r}{self._close_to(key)}")
-        else:
-            row = int(key)
-        if not 0 <= row < len(self):
-            raise CorpusError(f"{self.path} has no row {row}; rows are 0 to {len(self) - 1}")
-        entry, local = self._shard_of(row)
-        batch = self._docs(entry)
-        stored = {
-            field.name: column[local] for field, column in zip(batch.schema, batch.columns, strict=True)
-        }
+        row = self._row_of(key)
+        entry, local, stored = self._stored(row)
         meta = stored["meta"].as_py()
         return StoredDocument(
             id=stored["id"].as_py(),
@@ -457,6 +529,38 @@ class Corpus:
         if mask.dtype != pl.Boolean:
             raise InputError(f"the condition is {mask.dtype}, not true or false")
         return np.flatnonzero(mask.fill_null(False).to_numpy())
+
+    def _row_of(self, key: str | int) -> int:
+        """Return the row of an id, or a row if it is one."""
+        if isinstance(key, str):
+            row = pc.index(self.ids, pa.scalar(key)).as_py()
+            if row < 0:
+                raise CorpusError(f"{self.path} has no document {key!r}{self._close_to(key)}")
+        else:
+            row = int(key)
+        if not 0 <= row < len(self):
+            raise CorpusError(f"{self.path} has no row {row}; rows are 0 to {len(self) - 1}")
+        return int(row)
+
+    def _stored(self, row: int) -> tuple[JournalEntry, int, dict[str, Any]]:
+        """Return the shard that has a row, which of its rows that is, and its columns as Arrow scalars."""
+        entry, local = self._shard_of(row)
+        batch = self._docs(entry)
+        columns = zip(batch.schema, batch.columns, strict=True)
+        return entry, local, {field.name: column[local] for field, column in columns}
+
+    def _item(self, row: int) -> CorpusDocument:
+        _, _, stored = self._stored(row)
+        meta = stored["meta"].as_py()
+        return CorpusDocument(
+            id=stored["id"].as_py(),
+            row=row,
+            text=stored["text"].as_py(),
+            prompt=stored["prompt"].as_py(),
+            n_tokens=stored["n_tokens"].as_py(),
+            metadata={name: meta.get(name) for name in self.manifest.meta},
+            _corpus=self,
+        )
 
     def _close_to(self, key: str) -> str:
         """Return what to say about ids like an unknown one, looking at a bounded number of them."""

@@ -45,7 +45,7 @@ class Marked:
         return "".join(around[kind].format(text) for text, kind in self.pieces)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CorrelateResult(Result):
     """Pairs of concepts that are in one document more or less often than chance.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +28,22 @@ from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
 from saetext.notices import warn_of
+from saetext.opening import as_corpora, names_of
 from saetext.pairing import keys
 from saetext.progress import OnProgress, Say, Stages
 from saetext.protocols import CorpusLike, Ints
 from saetext.result import Source
+
+if TYPE_CHECKING:
+    from saetext.opening import AnyCorpus
 
 LOOK = 20_000  # pairs of each kind that are looked at closely: labels, phrases, groups
 Floats = NDArray[np.float64]
 
 
 def correlate(
-    corpus: CorpusLike,
-    across: CorpusLike | None = None,
+    corpus: AnyCorpus,
+    across: AnyCorpus | None = None,
     *,
     column: str | None = None,
     pair_on: str | None = None,
@@ -50,7 +54,7 @@ def correlate(
     across_tap: str | None = None,
     min_support: int | None = None,
     least: int = LEAST,
-    top: int | None = None,
+    top: int | None = 12,
     everything: bool = False,
     limits: Limits | None = None,
     order: Literal["surprise", "npmi"] = "surprise",
@@ -68,9 +72,9 @@ def correlate(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus, path, or what can be encoded
         The documents; feature a of each pair is theirs.
-    across : Corpus, optional
+    across : as corpus, optional
         A second corpus with a document for each: feature b is of these (prompts against answers).
     column : str, optional
         Instead of features, what b is: a value of this column (text, true or false), or the number in it.
@@ -92,7 +96,7 @@ def correlate(
         Documents that must have both, for a pair that occurs more often than by chance.
     top : int, optional
         Pairs to keep of those more, and as many of those less often than by chance; a pair with its members
-        is one.
+        is one. None for all.
     everything : bool
         Keep pairs that are no surprise, and those that are not significant (with p < .05; of more than five
         million pairs those 2.5 standard deviations from chance), too.
@@ -109,7 +113,7 @@ def correlate(
     seed : int
         For the sample, halves and resamples.
     names : sequence of str, optional
-        What to call the corpora.
+        What to call the corpora; by default the names of their files.
     labels, across_labels : FeatureLabels, optional
         What to call the features; by default those known for each corpus.
     snippets : bool or int
@@ -133,23 +137,25 @@ def correlate(
         raise InputError(f"features must be present in at least 1 document, not {min_support}")
     if top is not None and top < 0:
         raise InputError(f"the number of pairs to keep must be at least 0, not {top}")
-    corpora = [corpus] if across is None else [corpus, across]
+    given = [corpus] if across is None else [corpus, across]
+    corpora: list[CorpusLike] = as_corpora(given)
+    first = corpora[0]
     taps = [c.spec.tap(t).name for c, t in zip(corpora, (tap, across_tap or tap), strict=False)]
-    named = list(names) if names else _names(corpora)
+    named = list(names) if names else names_of(given) or _names(corpora)
     for name, c in zip(named, corpora, strict=False):
         if not c.n_documents:
             raise InputError(f"{name} ({c.path}) has no documents")
     warn_of(*corpora)
-    given = (labels, across_labels)
+    tables = (labels, across_labels)
     known = [
         table if table is not None else labels_for(c, t)
-        for table, c, t in zip(given, corpora, taps, strict=False)
+        for table, c, t in zip(tables, corpora, taps, strict=False)
     ]
     for c, t, table in zip(corpora, taps, known, strict=True):
         table.require_for(c.spec.tap(t))
 
     tell("reading", 0, 0)
-    target = None if column is None else target_of(corpus, column)
+    target = None if column is None else target_of(first, column)
     rows = make_rows(
         corpora, named, pair_on=pair_on, within=within, group=group, sample=sample, seed=seed,
         known=None if target is None else target.known,
@@ -158,7 +164,7 @@ def correlate(
     if target is not None:
         notes += target.notes
     support = max(5, -(-len(rows) // 2000)) if min_support is None else min_support
-    only, told = wanted(to, known[0], corpus.spec.tap(taps[0]).d_sae)
+    only, told = wanted(to, known[0], first.spec.tap(taps[0]).d_sae)
     notes += told
     run = _Run(corpora, taps, named, known, rows, support, least, fdr, seed, limits or Limits(), tell)
     left, rare, always = run.features(0, None if across is None and column is None else only)
@@ -183,7 +189,7 @@ def correlate(
     }  # fmt: skip
     sources = tuple(Source(name, str(c.path), c.fingerprint) for name, c in zip(named, corpora, strict=False))
     metrics: dict[str, Any] = {
-        "documents": corpus.n_documents, "rows": len(rows), "features": corpus.spec.tap(taps[0]).d_sae,
+        "documents": first.n_documents, "rows": len(rows), "features": first.spec.tap(taps[0]).d_sae,
         "eligible_features": len(left), "rare": rare, "always": always,
         "strata": int(rows.stratum.max()) + 1,
         "median_tokens": float(np.median(run.length())),

@@ -7,7 +7,7 @@ contrast. Not for: the steps, which have a module each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,15 @@ from saetext.diff.summary import metrics_of, params_of
 from saetext.diff.table import evidence_of, illustrated, rates_of, table_of
 from saetext.labels import FeatureLabels
 from saetext.notices import warn_of
+from saetext.opening import as_corpora, names_of
 from saetext.progress import OnProgress, Stages
-from saetext.protocols import CorpusLike
+
+if TYPE_CHECKING:
+    from saetext.opening import AnyCorpus
 
 
 def diff(
-    *sets: CorpusLike | Sequence[CorpusLike],
+    *sets: AnyCorpus | Sequence[AnyCorpus],
     names: Sequence[str] | None = None,
     labels: FeatureLabels | None = None,
     on_progress: OnProgress | None = None,
@@ -41,10 +44,12 @@ def diff(
 
     Parameters
     ----------
-    *sets : Corpus
-        Two to fifty sets, read by comparable readers; or one with ``by``.
+    *sets : Corpus, path, or what can be encoded
+        Two to fifty sets, read by comparable readers; or one with ``by``. See
+        :func:`saetext.opening.as_corpora` on files and texts.
     names : sequence of str, optional
-        What to call the sets; by default a, b, c and so on, or the values of the column.
+        What to call the sets; by default the names of their files, else a, b, c and so on, or the values of
+        the column.
     labels : FeatureLabels, optional
         What to call the features; by default the labels of the first set, see
         :func:`saetext.known_labels.labels_for`.
@@ -68,7 +73,10 @@ def diff(
     TypeError
         If there is no such option.
     """
-    asked = resolve(_listed(sets), DiffRequest.of(options), names, labels)
+    given, request = _listed(sets), DiffRequest.of(options)
+    if names is None and request.by is None:
+        names = names_of(given)
+    asked = resolve(as_corpora(given), request, names, labels)
     warn_of(*asked.sets)
     return compare(asked, on_progress=on_progress)
 
@@ -113,21 +121,17 @@ def compare(
     )
 
 
-def _listed(sets: Sequence[CorpusLike | Sequence[CorpusLike]]) -> list[CorpusLike]:
-    """Return the sets, whether they were given one by one or as one sequence."""
-    listed: list[CorpusLike] = []
-    for one in sets:
-        if isinstance(one, Sequence):
-            listed += one
-        else:
-            listed.append(one)
-    return listed
+def _listed(sets: Sequence[Any]) -> list[Any]:
+    """Return the sets, whether they were given one by one or as one list; a list beside another is texts."""
+    if len(sets) == 1 and isinstance(sets[0], list | tuple):
+        return list(sets[0])
+    return list(sets)
 
 
 def _families(
     asked: Asked, done: Sequence[Contrast], on_progress: OnProgress | None
 ) -> tuple[tuple[Family, ...], list[str]]:
-    if not asked.request.plain:
+    if not (asked.two if asked.request.plain is None else asked.request.plain):
         return (), []
     from saetext.diff.families import compare_families
 

@@ -53,8 +53,8 @@ class DiffRequest:
         },
     )
     top: int | None = field(
-        default=None,
-        metadata={"help": "Findings to keep, a concept group counting as one; all by default."},
+        default=20,
+        metadata={"help": "Findings to keep, a concept group counting as one; None for all."},
     )
     seed: int = field(
         default=0,
@@ -64,9 +64,12 @@ class DiffRequest:
         default=True,
         metadata={"help": "Whether rows get their snippets, or how many of the first rows do."},
     )
-    plain: bool = field(
-        default=False,
-        metadata={"help": "Whether to run the same tests on plain words and counts of format; for two sets."},
+    plain: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Whether to run the same tests on plain words and counts of format; for two sets, where "
+            "it is the default."
+        },
     )
     null: int = field(
         default=0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from saetext.diff.design import Design
 from saetext.evidence import Example
+from saetext.one_line import about
 from saetext.result import Result
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Family:
     """What one kind of description finds: the reader's features, plain words, or counts of format.
 
@@ -51,6 +52,11 @@ class Family:
     auc: float | None
     table: pl.DataFrame | None = None
 
+    def __repr__(self) -> str:
+        auc = "no AUC" if self.auc is None else f"AUC {self.auc:.2f}"
+        counts = f"{self.tested:,} tested, {self.significant:,} significant, {self.confirmed:,} confirmed"
+        return about(self, f"{self.name}, {counts}, {auc}")
+
 
 @dataclass(frozen=True)
 class NullCheck:
@@ -70,7 +76,7 @@ class NullCheck:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DiffResult(Result):
     """The features that were tested, confirmed ones first: how two sets differ, or each of several sets.
 

@@ -319,7 +319,7 @@ class ObjectsReader(RowReader):
             if isinstance(value, Mapping):
                 yield number, value
             else:
-                yield number, BadRow(MALFORMED, f"{kind_of(value)}, not a dict")
+                yield number, BadRow(MALFORMED, f"{kind_of(value)}, neither a text nor a dict")
 
     def progress(self) -> float | None:
         """Return the share of the objects yielded, if their number is known."""

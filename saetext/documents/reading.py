@@ -47,6 +47,8 @@ class RowReader(ABC):
         Where cheap to know.
     columns : tuple of str or None
         All column names where the source has a schema, else None.
+    text_column : str or None
+        The column that the source itself says is the text: a series' name.
     binary : tuple of str
         Columns that the schema calls binary: not worth reading unless chosen.
     notices : tuple of str
@@ -61,6 +63,7 @@ class RowReader(ABC):
     size_bytes: int | None = None
     n_rows: int | None = None
     columns: tuple[str, ...] | None = None
+    text_column: str | None = None
     binary: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 

@@ -9,24 +9,18 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
 
-from saetext.documents.columnar import (
-    ArrowReader,
-    ArrowTableReader,
-    FrameReader,
-    ObjectsReader,
-    ParquetReader,
-    open_saved_dataset,
-)
+from saetext.documents.columnar import ArrowReader, ParquetReader, open_saved_dataset
 from saetext.documents.convert import ROLES, Converter, IdSet, row_id
 from saetext.documents.guess import ColumnChooser
-from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name, kind_of
+from saetext.documents.memory import expected, open_in_memory
+from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name
 from saetext.documents.record import Columns, Document, Reject
 from saetext.documents.text import (
     ByteSource,
@@ -37,12 +31,15 @@ from saetext.documents.text import (
     holds_json_lines,
 )
 from saetext.errors import InputError
+from saetext.one_line import about, quoted
 
 if TYPE_CHECKING:
     import polars as pl
 
-    Frame: TypeAlias = pl.DataFrame | pl.LazyFrame | pa.Table
-    Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | Frame | Iterable[Mapping[str, Any]]
+    Frame: TypeAlias = pl.DataFrame | pl.LazyFrame | pa.Table | pa.RecordBatch
+    Texts: TypeAlias = pl.Series | pa.Array | pa.ChunkedArray | Iterable[str]
+    # what pandas and datasets have is iterable too, of anything as far as types can tell
+    Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | Frame | Texts | Iterable[Any]
 
 SAMPLE_ROWS: Final = 100
 FORMATS: Final = ("jsonl", "json", "csv", "tsv", "parquet", "arrow", "dataset")
@@ -116,6 +113,10 @@ class DocumentSource:
         dropped = [name for name in reader.binary if name not in chosen]
         self.notices += [f"column {name!r} holds bytes: left out" for name in dropped]
         self._wanted = None if not dropped else [n for n in self.columns.available if n not in dropped]
+
+    def __repr__(self) -> str:
+        rows = "rows" if self.n_rows is None else f"{self.n_rows:,} rows"
+        return about(self, f"{quoted(self.name, 50)}, {rows} of {self.format}, {self.columns.describe()}")
 
     def _sample(self) -> list[NumberedRow]:
         if self.restartable:
@@ -214,8 +215,11 @@ def open_documents(
 
     Parameters
     ----------
-    source : path, "-", binary file object, Polars frame, pyarrow.Table or iterable of dicts
-        ``"-"`` is standard input as JSON Lines. A directory is one saved by Hugging Face ``datasets``.
+    source : path, "-", binary file object, or texts in memory
+        ``"-"`` is standard input as JSON Lines. A directory is one saved by Hugging Face ``datasets``. In
+        memory: an iterable of texts or of dicts, a DataFrame or Series of pandas or Polars, a Polars
+        LazyFrame, an Arrow table, batch or array, a ``datasets.Dataset``. The name of a series is its text
+        column; levels of a pandas index that have a name are columns.
     format : str, optional
         One of ``jsonl``, ``json``, ``csv``, ``tsv``, ``parquet``, ``arrow``, ``dataset``; by the file's
         extension if left out. Gzip is recognised by itself in the four text formats.
@@ -235,6 +239,8 @@ def open_documents(
         If the source cannot be read, is empty, or lacks a column.
     """
     reader = _open_reader(source, format)
+    if text is None and messages is None:
+        text = reader.text_column
     return DocumentSource(reader, text=text, id=id, prompt=prompt, messages=messages, role=role)
 
 
@@ -248,19 +254,12 @@ def _open_reader(source: Source, format: str | None) -> RowReader:
         return _text_reader(ByteSource(sys.stdin.buffer, "standard input"), format or "jsonl")
     if isinstance(source, str | os.PathLike):
         return _path_reader(Path(source), format)
+    reader = open_in_memory(source)
+    if reader is not None:
+        return reader
     if hasattr(source, "read"):
         return _file_object_reader(source, format)
-    if isinstance(source, pa.Table):
-        return ArrowTableReader(source)
-    polars = sys.modules.get("polars")  # a frame cannot exist unless someone has imported it
-    if polars is not None and isinstance(source, polars.DataFrame | polars.LazyFrame):
-        return FrameReader(source)
-    if isinstance(source, Iterable) and not isinstance(source, Mapping | bytes | bytearray):
-        return ObjectsReader(source)
-    raise InputError(
-        f"expected a path, a binary file, a Polars frame, a pyarrow Table or a list of dicts, "
-        f"got {kind_of(source)}"
-    )
+    raise expected(source)
 
 
 def _path_reader(path: Path, format: str | None) -> RowReader:

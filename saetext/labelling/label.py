@@ -17,23 +17,29 @@ from saetext.contexts import gather, trials
 from saetext.errors import InputError, LabelError
 from saetext.labelling.score import Embeds, Score, score_by_embedding, with_scores
 from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.one_line import about
+from saetext.opening import as_corpus
 from saetext.progress import OnProgress
 from saetext.protocols import CorpusLike
 
 if TYPE_CHECKING:
     from saetext.llm import ChatClient
+    from saetext.opening import AnyCorpus
 
 METHODS = ("words", "llm", "neuronpedia")
 _BY_READING = "reading"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Labelled:
     """Labels that were made, features that have none with the reason, and notes for the reader."""
 
     labels: FeatureLabels
     failures: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return about(self, f"{len(self.labels):,} labels, {len(self.failures):,} features without")
 
 
 def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = 3) -> list[int]:
@@ -47,7 +53,7 @@ def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = 3) 
 
 
 def label(
-    corpus: CorpusLike,
+    corpus: AnyCorpus,
     method: str = "words",
     *,
     tap: str | None = None,
@@ -65,7 +71,7 @@ def label(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus, path, or what can be encoded
         Whose features; ``words`` and ``llm`` need its texts.
     method : {"words", "llm", "neuronpedia"}
         Ignored if ``file`` is given.
@@ -89,7 +95,8 @@ def label(
     EndpointError
         If the language model's endpoint cannot be used.
     """
-    spec = corpus.spec.tap(tap)
+    opened: CorpusLike = as_corpus(corpus)
+    spec = opened.spec.tap(tap)
     notes: list[str] = []
     failures: dict[int, str] = {}
     if features is not None and (wrong := [f for f in features if not 0 <= f < spec.d_sae]):
@@ -107,8 +114,8 @@ def label(
             raise LabelError(f"{spec.sae} has no Neuronpedia id: no labels are published for it")
         rows = published(neuronpedia_id, spec.d_sae)
     elif method in ("words", "llm"):
-        chosen = list(features) if features is not None else supported(corpus, tap, min_support)
-        rows, failures = _from_contexts(corpus, spec.name, method, chosen, client, seed, on_progress)
+        chosen = list(features) if features is not None else supported(opened, tap, min_support)
+        rows, failures = _from_contexts(opened, spec.name, method, chosen, client, seed, on_progress)
     else:
         raise InputError(f"labels are made by {', '.join(METHODS)} or from a file, not by {method!r}")
     if features is not None:

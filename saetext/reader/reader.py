@@ -1,7 +1,7 @@
 """Reader: a language model up to its hooks, the rules of what counts, and the SAEs that read each hook.
 
-``Reader.load()`` is the embedded one, ``Reader.load(release, sae_id)`` any of SAELens's pretrained SAEs,
-``Reader.load_local(directory, model=...)`` an SAE on disk. :meth:`Reader.read` turns documents into pooled
+``Reader("embedded")`` is the one that ships with saetext, ``Reader("RELEASE/SAE_ID")`` any of SAELens's
+pretrained SAEs, ``Reader(directory, model=...)`` an SAE on disk. :meth:`Reader.read` turns texts into pooled
 sparse rows. Not for: files (see :mod:`saetext.documents`), the corpus on disk, calibration.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,12 +23,14 @@ from torch import Tensor
 from saetext.card import Card
 from saetext.documents import Document
 from saetext.errors import ReaderError
+from saetext.one_line import about, quoted
 from saetext.reader import embedded
 from saetext.reader.batches import Batch, Batcher
 from saetext.reader.model import LanguageModel
 from saetext.reader.pooling import Pooler
+from saetext.reader.reading import Reading, as_documents, without_blanks
 from saetext.reader.sae import SparseEncoder
-from saetext.reader.tokens import MASKS_VERSION, Prepared, Tokens, Unreadable
+from saetext.reader.tokens import MASKS_VERSION, Prepared, Tokens
 from saetext.reader.weights import load_sae_dir, load_sae_release
 from saetext.rows import PooledRows
 from saetext.spec import Numerics, ReaderSpec, TapSpec
@@ -49,27 +51,6 @@ class Tap:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a reader made of some documents.
-
-    Attributes
-    ----------
-    prepared : list of Prepared or Unreadable
-        One per document, in order.
-    rows : dict of tap name to PooledRows
-        One row per *readable* document, in order.
-    """
-
-    prepared: list[Prepared | Unreadable]
-    rows: dict[str, PooledRows]
-
-    @property
-    def readable(self) -> list[Prepared]:
-        """The documents that have rows."""
-        return [p for p in self.prepared if isinstance(p, Prepared)]
-
-
-@dataclass(frozen=True)
 class TokenEntries:
     """Activations of one document's counted tokens: ``value[i]`` of ``feature[i]`` at ``ordinal[i]``."""
 
@@ -79,10 +60,51 @@ class TokenEntries:
 
 
 class Reader:
-    """A language model, what of a text counts, and one or more SAEs."""
+    """A language model, what of a text counts, and one or more SAEs.
+
+    Parameters
+    ----------
+    name : str, path, or sequence of them
+        ``"embedded"`` (the default), ``"RELEASE/SAE_ID"`` as in SAELens, or a directory with an SAE. Several
+        must share one language model, which then runs once for all of them.
+    model : str or path, optional
+        Hugging Face id or directory of the language model, where the SAE does not say it.
+    device, dtype, trust_pickle, revision
+        As for :meth:`load_many`.
+
+    Raises
+    ------
+    ReaderError
+        If something is missing, unknown, or does not fit together.
+
+    Examples
+    --------
+    >>> reader = Reader("embedded")  # doctest: +SKIP
+    >>> reader.read(["I am so sorry."]).table  # doctest: +SKIP
+    """
 
     def __init__(
         self,
+        name: str | Path | Sequence[str | Path] = embedded.NAME,
+        *,
+        model: str | Path | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        trust_pickle: bool = False,
+        revision: str | None = None,
+    ) -> None:
+        names = [name] if isinstance(name, str | Path) or not isinstance(name, Sequence) else list(name)
+        if not names or not all(isinstance(n, str | Path) for n in names):
+            raise ReaderError(f"which reader? expected a name, a directory, or a list of them, not {name!r}")
+        loaded = self.load_many(
+            [str(n) for n in names], model, device=device, dtype=dtype, trust_pickle=trust_pickle,
+            revision=revision,
+        )  # fmt: skip
+        vars(self).update(vars(loaded))
+
+    @classmethod
+    def of_parts(
+        cls,
         model: LanguageModel,
         taps: Sequence[Tap],
         tokens: Tokens,
@@ -91,6 +113,27 @@ class Reader:
         source: Mapping[str, Any],
         model_identity: tuple[str, str] | None = None,
         token_budget: int | None = None,
+    ) -> Reader:
+        """Return a reader of a language model and SAEs that are loaded already.
+
+        Raises
+        ------
+        ReaderError
+            If an SAE or its card does not fit the model.
+        """
+        reader = cls.__new__(cls)
+        reader._assemble_parts(model, taps, tokens, name, source, model_identity, token_budget)
+        return reader
+
+    def _assemble_parts(
+        self,
+        model: LanguageModel,
+        taps: Sequence[Tap],
+        tokens: Tokens,
+        name: str,
+        source: Mapping[str, Any],
+        model_identity: tuple[str, str] | None,
+        token_budget: int | None,
     ) -> None:
         self.name = name
         self.model = model
@@ -110,6 +153,11 @@ class Reader:
                 raise ReaderError(
                     f"the card has {len(tap.card)} features, the SAE {tap.sae!r} has {tap.encoder.d_sae}"
                 )
+
+    def __repr__(self) -> str:
+        d_sae = " + ".join(f"{tap.encoder.d_sae:,}" for tap in self.taps.values())
+        state = "with thresholds" if self.calibrated else "without thresholds"
+        return about(self, f"{quoted(self.name)}, {quoted(self.model.name, 50)}, {d_sae} features, {state}")
 
     # ---- loading -------------------------------------------------------------------------------------
 
@@ -258,7 +306,7 @@ class Reader:
         embedded.check_weights(model.path)
         encoder = encoder.to(model.device)
         tokens = _tokens(model, [encoder])
-        return cls(
+        return cls.of_parts(
             model,
             [Tap(embedded.NAME, embedded.NAME, encoder, card)],
             tokens,
@@ -293,7 +341,7 @@ class Reader:
             tap_name = _tap_name(encoder.hook, {t.name for t in taps})
             taps.append(Tap(tap_name, name, encoder.to(loaded.device), None))
         tokens = _tokens(loaded, [e for _, e in encoders])
-        reader = cls(loaded, taps, tokens, name=" + ".join(n for n, _ in encoders), source=source)
+        reader = cls.of_parts(loaded, taps, tokens, name=" + ".join(n for n, _ in encoders), source=source)
         return reader
 
     # ---- cards and spec ------------------------------------------------------------------------------
@@ -309,7 +357,7 @@ class Reader:
         if missing:
             raise ReaderError(f"no card for {', '.join(missing)}; there are cards for: {', '.join(cards)}")
         taps = [dataclasses.replace(tap, card=cards[name]) for name, tap in self.taps.items()]
-        return Reader(
+        return Reader.of_parts(
             self.model,
             taps,
             self.tokens,
@@ -371,24 +419,60 @@ class Reader:
     # ---- reading -------------------------------------------------------------------------------------
 
     def read(
-        self, documents: Sequence[Document], *, role: str = "assistant", on_tokens: OnTokens | None = None
+        self,
+        texts: str | Iterable[str | Document],
+        *,
+        role: str = "assistant",
+        on_tokens: OnTokens | None = None,
     ) -> Reading:
-        """Read documents into pooled sparse rows.
+        """Read a text, or several, into the features that are present in each.
 
-        Texts that occur several times are read once. ``on_tokens(n)`` is called as counted tokens are done.
+        Parameters
+        ----------
+        texts : str, or iterable of str or Document
+            What to read. Texts that occur several times are read once.
+        role : str
+            Whose turns of a chat count.
+        on_tokens : callable, optional
+            Called with the number of counted tokens that are done.
+
+        Returns
+        -------
+        Reading
+            ``.table`` has the features of every text, ``reading[0]`` the first text with its words marked. A
+            text without anything to read stays in its place, without features.
 
         Raises
         ------
+        InputError
+            If a text is something else than a string.
         ReaderError
-            If the reader has no card.
+            If the reader has no thresholds and documents are to be read. Texts are read with those that an
+            earlier corpus left in the cache, or without any: every activation above zero counts.
         """
-        self._require_cards()
+        documents, plain = as_documents(texts)
+        reader = self
+        if plain and not self.calibrated:
+            from saetext.floors import with_known_floors
+
+            reader = with_known_floors(self) or self
+        elif not plain:
+            self._require_cards()
         prepared = self.tokens.prepare(documents, role)
-        return Reading(prepared, self.pool([p for p in prepared if isinstance(p, Prepared)], on_tokens))
+        if plain:
+            prepared = without_blanks(prepared)
+        rows = reader._pooled([p for p in prepared if isinstance(p, Prepared)], on_tokens)
+        return Reading(prepared, rows, reader)
 
     def pool(self, prepared: Sequence[Prepared], on_tokens: OnTokens | None = None) -> dict[str, PooledRows]:
         """Return one pooled row per prepared document and tap."""
         self._require_cards()
+        return self._pooled(prepared, on_tokens)
+
+    def _pooled(
+        self, prepared: Sequence[Prepared], on_tokens: OnTokens | None = None
+    ) -> dict[str, PooledRows]:
+        """As :meth:`pool`; where a tap has no card, whatever is above zero is present."""
         unique: dict[bytes, int] = {}
         first: list[Prepared] = []
         place: list[int] = []
@@ -400,9 +484,11 @@ class Reader:
             place.append(unique[key])
         poolers: dict[str, Pooler] = {}
         cuts: dict[str, Tensor | None] = {}
-        for name, card in self.cards.items():
-            poolers[name] = Pooler(self.taps[name].encoder.d_sae, card.min_tokens)
-            cuts[name] = torch.from_numpy(card.floors.copy()).to(self.model.device)
+        for name, tap in self.taps.items():
+            poolers[name] = Pooler(tap.encoder.d_sae, 1 if tap.card is None else tap.card.min_tokens)
+            cuts[name] = None
+            if tap.card is not None:
+                cuts[name] = torch.from_numpy(tap.card.floors.copy()).to(self.model.device)
         for batch, taps in self._encoded(first, cuts):
             for name, (token, feature, value) in taps.items():
                 poolers[name].add(batch.rows, batch.ordinals, token, feature, value)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext import embed
+from saetext.opening import as_corpus
 from saetext.progress import OnProgress, Stages
 from saetext.search.dense import build_dense, dense_part
 from saetext.search.projected import build_projected, projected_part
@@ -38,7 +39,7 @@ def read_scales(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
 
 
 def build_index(
-    corpus: Corpus,
+    corpus: Corpus | str | Path,
     *,
     dense: bool = True,
     device: str = "auto",
@@ -48,7 +49,7 @@ def build_index(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus, path, or what can be encoded
         A whole corpus; of a view, the whole is indexed.
     dense : bool
         Whether to embed the documents, which takes by far the longest.
@@ -68,7 +69,7 @@ def build_index(
         If it cannot be written.
     """
 
-    whole = corpus.whole
+    whole: Corpus = as_corpus(corpus).whole
     done: dict[str, str] = {}
     tell = Stages(on_progress)
     for tap in whole.taps:

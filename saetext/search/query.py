@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.errors import IncompatibleError, InputError
+from saetext.one_line import about, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,7 +28,7 @@ _VERSION = 1
 _EDIT = re.compile(r"\s*(-?)\s*(\d+)\s*(?::\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))?\s*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Term:
     """A feature of a query.
 
@@ -57,8 +58,11 @@ class Term:
     read: float | None = None
     share: float | None = None
 
+    def __repr__(self) -> str:
+        return about(self, f"{self.weight:+.2f} x feature {self.feature} {quoted(self.label)}")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Clause:
     """One question of several: its terms, and whether documents should be like it or unlike it."""
 
@@ -66,12 +70,16 @@ class Clause:
     text: str = ""
     negated: bool = False
 
+    def __repr__(self) -> str:
+        said = f"{'NOT ' if self.negated else ''}{quoted(self.text)}, " if self.text else ""
+        return about(self, f"{said}{len(self.terms):,} features{_strongest(self.terms)}")
+
     def term(self, feature: int) -> Term | None:
         """Return the term of a feature, or None."""
         return next((term for term in self.terms if term.feature == feature), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureQuery:
     """What documents are scored by: the weakest of its clauses, less what is negated.
 
@@ -87,6 +95,13 @@ class FeatureQuery:
 
     clauses: tuple[Clause, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        worded = [clause for clause in self.clauses[:3] if clause.text]
+        texts = " AND ".join(f"{'NOT ' if c.negated else ''}{quoted(c.text, 30)}" for c in worded)
+        terms = [term for clause in self.clauses for term in clause.terms]
+        named = f"{texts}, " if texts else ""
+        return about(self, f"{named}{len(self.clauses)} clauses, {len(terms):,} features{_strongest(terms)}")
 
     @property
     def asked(self) -> tuple[Clause, ...]:
@@ -163,6 +178,13 @@ class FeatureQuery:
             for term in clause.terms:
                 require_feature(term.feature, tap.d_sae)
         return query
+
+
+def _strongest(terms: Sequence[Term]) -> str:
+    if not terms:
+        return ""
+    most = max(terms, key=lambda term: abs(term.weight))
+    return f", strongest: {quoted(most.label or f'feature {most.feature}', 50)}"
 
 
 def _clause(data: Mapping[str, Any]) -> Clause:

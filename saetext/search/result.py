@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MODES = ("features", "dense", "bm25", "hybrid", "projected")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SearchResult(Result):
     """Documents that answer a search, best first.
 

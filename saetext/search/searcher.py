@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from saetext.errors import InputError
 from saetext.known_labels import labels_for
 from saetext.labels import FeatureLabels
 from saetext.notices import warn_of
+from saetext.one_line import about, quoted
+from saetext.opening import as_corpus
 from saetext.pairing import as_text, require_column
 from saetext.result import Source
 from saetext.search.asking import NoFeatureError, Settings, clause_of
@@ -41,6 +42,7 @@ from saetext.search.stored import Entries
 from saetext.search.vectors import VectorIndex
 
 if TYPE_CHECKING:
+    from saetext.opening import AnyCorpus
     from saetext.reader.reader import Reader
 
 DEPTH = 1000  # documents of each ranking that are fused
@@ -65,7 +67,7 @@ class Searcher:
 
     Parameters
     ----------
-    corpus : Corpus or path
+    corpus : Corpus, path, or what can be encoded
         Where to search; of a view, only its documents are found.
     tap : str, optional
         Which tap, if there are several.
@@ -82,7 +84,7 @@ class Searcher:
 
     def __init__(
         self,
-        corpus: Corpus | str | Path,
+        corpus: AnyCorpus,
         *,
         tap: str | None = None,
         labels: FeatureLabels | None = None,
@@ -90,7 +92,7 @@ class Searcher:
         reader: Reader | None = None,
         device: str = "auto",
     ) -> None:
-        self.corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
+        self.corpus: Corpus = as_corpus(corpus)
         warn_of(self.corpus)
         self.whole = self.corpus.whole
         self.tap = self.corpus.spec.tap(tap).name
@@ -105,6 +107,10 @@ class Searcher:
         known = (None, None) if folder is None else read_scales(folder)
         self.scorer = Scorer(entries, self.whole.n_documents, *known)
         self._pages = Pages(self.whole, self.tap, self.labels, self.scorer)
+
+    def __repr__(self) -> str:
+        where = quoted(self.corpus.path.name, 50)
+        return about(self, f"{where}, {len(self.corpus):,} documents, by {', '.join(self.available)}")
 
     # ---- what can be asked -----------------------------------------------------------------------------
 
@@ -496,7 +502,7 @@ class Searcher:
 
 
 def search(
-    corpus: Corpus | str | Path, query: str | FeatureQuery | None = None, **options: Any
+    corpus: AnyCorpus, query: str | FeatureQuery | None = None, **options: Any
 ) -> SearchResult:
     """Find documents of a corpus; see :meth:`Searcher.search`; for many searches open a :class:`Searcher`.
 

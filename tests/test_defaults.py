@@ -1,0 +1,94 @@
+"""What a function does when nothing is said is what its command does."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from saetext_cli.clustering import cluster as cluster_command
+from saetext_cli.comparing import diff as diff_command
+from saetext_cli.correlating import correlate as correlate_command
+from saetext_cli.encoding import append as append_command
+from saetext_cli.encoding import calibrate as calibrate_command
+from saetext_cli.encoding import encode as encode_command
+from saetext_cli.labelling import label as label_command
+from saetext_cli.looking import read as read_command
+from saetext_cli.searching import index as index_command
+from saetext_cli.searching import search as search_command
+from saetext_cli.training import train as train_command
+
+import saetext
+from saetext.cluster import Settings
+from saetext.correlate import Limits
+from saetext.diff import DiffRequest
+from saetext.diff.judged import diff_with_hypotheses
+from saetext.look import look_at_document
+from saetext.reader.reading import Reading
+from saetext.train import TrainConfig
+
+
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the parameters that have a default, with it."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def said(value: Any) -> Any:
+    """Return a default as it means: an empty list, False and None all say nothing; an enum is its value."""
+    return getattr(value, "value", value) or None
+
+
+# what a command and a function call by another name
+LIMITS = {f"max_{name}": value for name, value in fields_of(Limits()).items()}
+LIMITS = {
+    "max_similarity": LIMITS["max_label_similarity"],
+    "max_cosine": LIMITS["max_decoder_cosine"],
+    "max_same_phrase": LIMITS["max_same_phrase"],
+}
+PAIRS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
+    "diff": (diff_command, fields_of(DiffRequest()), 10),
+    "hypotheses": (diff_command, defaults_of(diff_with_hypotheses), 1),
+    "correlate": (
+        correlate_command,
+        {**(own := defaults_of(saetext.correlate)), **LIMITS, "min_joint": own["least"]},
+        20,
+    ),
+    "cluster": (cluster_command, {**defaults_of(saetext.cluster), **fields_of(Settings())}, 18),
+    "search": (
+        search_command, {**defaults_of(saetext.Searcher), **defaults_of(saetext.Searcher.search)}, 9
+    ),
+    "like": (search_command, defaults_of(saetext.Searcher.like), 8),
+    "similar": (search_command, defaults_of(saetext.Searcher.similar), 5),
+    "index": (index_command, defaults_of(saetext.build_index), 2),
+    "encode": (encode_command, defaults_of(saetext.encode), 6),
+    "append": (append_command, defaults_of(saetext.append), 4),
+    "calibrate": (calibrate_command, defaults_of(saetext.calibrate), 2),
+    "train": (train_command, {**defaults_of(saetext.train), **fields_of(TrainConfig())}, 16),
+    "label": (label_command, {n: d for n, d in defaults_of(saetext.label).items() if n != "method"}, 4),
+    "read": (read_command, defaults_of(Reading.look), 3),
+    "show": (read_command, defaults_of(look_at_document), 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_function_and_its_command_have_the_same_defaults(name: str) -> None:
+    command, function, at_least = PAIRS[name]
+    mine = defaults_of(command)
+    shared = sorted(mine.keys() & function.keys())
+    assert len(shared) >= at_least, shared
+    different = {
+        key: (function[key], mine[key]) for key in shared if said(function[key]) != said(mine[key])
+    }
+    assert different == {}
+
+
+def test_a_corpus_stores_its_texts_unless_told_otherwise() -> None:
+    assert defaults_of(saetext.encode)["store_text"] is True
+    assert defaults_of(encode_command)["no_text"] is False

@@ -1,0 +1,158 @@
+"""Analyses take what the command line takes: a corpus, its path, a file of texts, or texts in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from memory_corpus import DenseCorpus
+from tiny_reader import some_rows, tiny, write_jsonl
+
+import saetext
+from saetext.corpus import Corpus
+from saetext.errors import InputError, SaetextError
+from saetext.opening import as_corpus, names_of
+from saetext.reader.reader import Reader
+
+
+class Loads:
+    """Stands for the embedded reader with a tiny one, and counts how often it is loaded."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, device: str, dtype: str) -> Reader:
+        self.count += 1
+        return tiny().reader()
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Loads:
+    found = Loads()
+    monkeypatch.setattr(Reader, "_load_embedded", found)
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
+    return found
+
+
+def ids(corpus: Any) -> list[str]:
+    return list(corpus.documents.select("id").collect()["id"])
+
+
+def test_a_corpus_is_itself_and_its_path_is_opened(loads: Loads, tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "a.jsonl", some_rows(6))
+    made = saetext.encode(file, tmp_path / "a.corpus")
+    dense = DenseCorpus(np.ones((2, 3)))
+    assert as_corpus(made) is made and as_corpus(dense) is dense
+    for path in (tmp_path / "a.corpus", str(tmp_path / "a.corpus")):
+        assert as_corpus(path).fingerprint == made.fingerprint
+    assert loads.count == 1
+
+
+def test_a_file_is_encoded_beside_itself_and_used_again(loads: Loads, tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "a.jsonl", some_rows(6))
+    first = as_corpus(str(file))
+    assert first.path == tmp_path / "a.jsonl.corpus" and len(first) == 6
+    assert as_corpus(file).fingerprint == first.fingerprint and loads.count == 1
+    assert as_corpus(file, text="text").fingerprint == first.fingerprint
+    with pytest.raises(InputError, match="made with the text from 'text'"):
+        as_corpus(file, text="topic")
+    write_jsonl(file, some_rows(7))
+    with pytest.raises(InputError, match="has changed since") as caught:
+        as_corpus(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_encode_puts_the_corpus_of_a_file_beside_it(loads: Loads, tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "a.jsonl", some_rows(6))
+    made = saetext.encode(file)
+    assert made.path == tmp_path / "a.jsonl.corpus"
+    assert as_corpus(file).fingerprint == made.fingerprint and loads.count == 1
+    with pytest.raises(SaetextError, match="finished corpus already"):
+        saetext.encode(file)
+
+
+def test_texts_in_memory_are_kept_in_the_cache_by_what_they_are(loads: Loads, tmp_path: Path) -> None:
+    texts = [row["text"] for row in some_rows(6)]
+    made = saetext.encode(texts)
+    assert made.path.parent == tmp_path / "cache" / "corpora"
+    assert ids(made) == ["0", "1", "2", "3", "4", "5"]
+    assert list(made.documents.select("text").collect()["text"]) == texts
+    again = saetext.encode(list(texts))
+    assert again.path == made.path and loads.count == 1
+    others = [
+        saetext.encode(texts[:5]),
+        saetext.encode(texts[::-1]),
+        saetext.encode(texts, floor=0),
+        saetext.encode(texts, min_tokens=2),
+        saetext.encode(texts, store_text=False),
+        saetext.encode(texts, reader=tiny().reader(both=True)),
+        saetext.encode(pd.DataFrame({"text": texts, "topic": list("ababab")})),
+    ]
+    assert len({str(c.path) for c in (made, *others)}) == 8
+    assert others[4].stores_text is False and len(others[0]) == 5
+
+
+def test_what_can_be_read_once_needs_a_place(loads: Loads) -> None:
+    with pytest.raises(InputError, match="say where its corpus goes") as caught:
+        saetext.encode(text for text in ["a b", "c d"])
+    assert "\n" not in str(caught.value)
+    assert loads.count == 0
+
+
+def test_two_files_are_compared_by_one_reader(loads: Loads, tmp_path: Path) -> None:
+    a = write_jsonl(tmp_path / "gentle.jsonl", some_rows(40, seed=1))
+    b = write_jsonl(tmp_path / "brisk.jsonl", some_rows(40, seed=2))
+    found = saetext.diff(str(a), b, pair_on="prompt_id", plain=False)
+    assert found.names == ("gentle", "brisk") and found.metrics["pairs"] == 40
+    assert loads.count == 1
+    opened = [Corpus.open(f"{file}.corpus") for file in (a, b)]
+    same = saetext.diff(*opened, pair_on="prompt_id", plain=False)
+    assert same.names == ("a", "b") and found.table.equals(same.table)
+
+
+def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> None:
+    rows = some_rows(60, seed=3)
+    file = write_jsonl(tmp_path / "all.jsonl", rows)
+    corpus = as_corpus(file)
+    frame = pl.DataFrame(rows)
+    by = saetext.diff_by(file, "topic", plain=False)
+    assert by.table.equals(saetext.diff_by(corpus, "topic", plain=False).table) and by.names == ("a", "b")
+    sets = saetext.diff_sets([file, frame, corpus], names=["x", "y", "z"])
+    assert sets.metrics["documents"] == {"x": 60, "y": 60, "z": 60}
+    halves = [write_jsonl(tmp_path / f"{n}.jsonl", rows[n::2]) for n in range(2)]
+    assert saetext.diff_sets(halves).names == ("0", "1")
+    assert saetext.diff_sets_by(file, "topic").names == ("a", "b")
+    pairs = saetext.correlate(file, bootstrap=0)
+    assert pairs.params["corpus"] == "all"
+    assert pairs.table.equals(saetext.correlate(corpus, bootstrap=0).table)
+    assert saetext.search(file, features="3", lexical=True).ids == (
+        saetext.Searcher(frame, lexical=True).search(features="3").ids
+    )
+    clusters = saetext.cluster(frame, min_cluster_size=5, meaning=False, epochs=20)
+    assert clusters.metrics["documents"] == 60 and clusters.params["corpus"] == "corpus"
+    assert saetext.label(file, min_support=1).labels.table.equals(
+        saetext.label(corpus, min_support=1).labels.table
+    )
+    with pytest.raises(InputError, match="names="):
+        saetext.diff_sets([frame, corpus])
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("nowhere.jsonl", "nowhere.jsonl: no such corpus or file"), (7, "got an int"), (None, "got null")],
+)
+def test_what_is_no_corpus_is_refused_in_one_line(source: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        saetext.diff_by(source, "topic")
+    assert "\n" not in str(caught.value)
+
+
+def test_names_of_sources() -> None:
+    assert names_of(["x/gentle.jsonl", Path("y/brisk.jsonl.corpus")]) == ["gentle", "brisk"]
+    assert names_of(["x/all.jsonl", "y/all.jsonl"]) == ["x/all.jsonl", "y/all.jsonl"]
+    assert names_of(["x/all.jsonl", "x/all.jsonl"]) is None
+    assert names_of(["x/all.jsonl", ["a text"]]) is None
