@@ -69,7 +69,7 @@ def as_corpora(
     CorpusError, ReaderError
         If the corpus or the reader cannot be used.
     """
-    given = {part: name for part, name in columns.items() if name is not None}
+    given: dict[str, Any] = {part: name for part, name in columns.items() if name is not None}
     loaded: list[Reader] = []
 
     def reader() -> Reader:

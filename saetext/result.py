@@ -15,7 +15,6 @@ from saetext.frames import as_pandas
 from saetext.one_line import about, one_line, quoted
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
 
     from saetext.labels import FeatureLabels
@@ -104,7 +103,7 @@ class Result:
 
         return notebook.to_html(self)
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self) -> Any:
         """Return the table as a pandas frame; a list or struct is an array or dict.
 
         Raises

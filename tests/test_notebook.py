@@ -16,6 +16,7 @@ from saetext.correlate import CorrelateResult
 from saetext.correlate.result import Marked
 from saetext.diff import Family, SetsResult
 from saetext.documents import open_documents
+from saetext.errors import InputError
 from saetext.labelling.label import Labelled
 from saetext.labels import FeatureLabel, FeatureLabels
 from saetext.result import Result, Source
@@ -169,6 +170,13 @@ def test_results_as_pandas_frames() -> None:
     assert list(frame.columns) == result.table.columns and list(frame["label"]) == ["perhaps, might"] * 6
     assert frame["rate_a"].tolist() == result.table["rate_a"].to_list()
     assert search_result(3).to_pandas()["features"][0][0]["feature"] == 3
+
+
+def test_frames_without_pandas_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saetext.frames.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install pandas") as caught:
+        make_result().to_pandas()
+    assert "\n" not in str(caught.value)
 
 
 def test_everything_says_what_it_is_on_one_short_line(tmp_path: Path) -> None:

@@ -35,7 +35,6 @@ from saetext.rows import PooledRows
 from saetext.spec import ReaderSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
     from scipy.sparse import csr_matrix
 
@@ -319,7 +318,7 @@ class Corpus:
         """Return the documents as a Polars frame in memory; columns as in :attr:`documents`."""
         return self.documents.collect()
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self) -> Any:
         """Return the documents as a pandas frame in memory; columns as in :attr:`documents`.
 
         Raises

@@ -20,7 +20,6 @@ from saetext.reader.tokens import Prepared, Unreadable
 from saetext.rows import PooledRows
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
 
     from saetext.look import Look
@@ -63,7 +62,7 @@ class Reading:
 
         return of_reading(self, self._reader)
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self) -> Any:
         """Return :attr:`table` as a pandas frame."""
         return as_pandas(self.table)
 
