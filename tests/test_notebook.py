@@ -14,7 +14,7 @@ from test_report import HOSTILE, is_safe, make_result
 
 from saetext.correlate import CorrelateResult
 from saetext.correlate.result import Marked
-from saetext.diff import Family, SetsResult
+from saetext.diff import DiffResult, Family
 from saetext.documents import open_documents
 from saetext.errors import InputError
 from saetext.labelling.label import Labelled
@@ -143,12 +143,12 @@ def pair_result(text: str = "so") -> CorrelateResult:
     return CorrelateResult("correlate", table, {}, {"significant": 1}, lines={0: line})
 
 
-def sets_result(text: str = "so") -> SetsResult:
+def sets_result(text: str = "so") -> DiffResult:
     table = pl.DataFrame(
         {"feature": [3], "label": [text], "set": [text], "rate": [0.5], "rate_rest": [0.1], "diff": [0.4],
          "q": [0.01], "confirmed": [True], "snippet": [f"a «{text}» b"]}
     )  # fmt: skip
-    return SetsResult("diff_sets", table, {"sets": [text]}, {"tested": 9}, rates=pl.DataFrame())
+    return DiffResult("diff_sets", table, {"sets": [text]}, {"tested": 9}, rates=pl.DataFrame())
 
 
 def test_the_other_kinds_show_their_rows_by_value() -> None:

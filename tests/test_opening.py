@@ -119,13 +119,13 @@ def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> N
     file = write_jsonl(tmp_path / "all.jsonl", rows)
     corpus = as_corpus(file)
     frame = pl.DataFrame(rows)
-    by = saetext.diff_by(file, "topic", plain=False)
-    assert by.table.equals(saetext.diff_by(corpus, "topic", plain=False).table) and by.names == ("a", "b")
-    sets = saetext.diff_sets([file, frame, corpus], names=["x", "y", "z"])
+    by = saetext.diff(file, by="topic", plain=False)
+    assert by.table.equals(saetext.diff(corpus, by="topic", plain=False).table) and by.names == ("a", "b")
+    sets = saetext.diff(file, frame, corpus, names=["x", "y", "z"])
     assert sets.metrics["documents"] == {"x": 60, "y": 60, "z": 60}
     halves = [write_jsonl(tmp_path / f"{n}.jsonl", rows[n::2]) for n in range(2)]
-    assert saetext.diff_sets(halves).names == ("0", "1")
-    assert saetext.diff_sets_by(file, "topic").names == ("a", "b")
+    assert saetext.diff(halves).names == ("0", "1")
+    assert saetext.diff(file, by="topic").names == ("a", "b")
     pairs = saetext.correlate(file, bootstrap=0)
     assert pairs.params["corpus"] == "all"
     assert pairs.table.equals(saetext.correlate(corpus, bootstrap=0).table)
@@ -137,8 +137,7 @@ def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> N
     assert saetext.label(file, min_support=1).labels.table.equals(
         saetext.label(corpus, min_support=1).labels.table
     )
-    with pytest.raises(InputError, match="names="):
-        saetext.diff_sets([frame, corpus])
+    assert saetext.diff([frame, corpus], plain=False).names == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,7 @@ def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> N
 )
 def test_what_is_no_corpus_is_refused_in_one_line(source: Any, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        saetext.diff_by(source, "topic")
+        saetext.diff(source, by="topic")
     assert "\n" not in str(caught.value)
 
 

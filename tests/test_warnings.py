@@ -147,9 +147,8 @@ def test_training_warns_of_few_held_out_tokens(place: Path) -> None:
 VERBS: dict[str, tuple[Callable[[Corpus, Corpus], Any], list[str]]] = {
     "diff": (lambda a, b: saetext.diff(a, b), ["a", "b"]),
     "diff of one with itself": (lambda a, b: saetext.diff(a.select([*range(20)]), a), ["a"]),
-    "diff_by": (lambda a, b: saetext.diff_by(a, "half"), ["a"]),
-    "diff_sets": (lambda a, b: saetext.diff_sets([a, b], names=["a", "b"]), ["a", "b"]),
-    "diff_sets_by": (lambda a, b: saetext.diff_sets_by(b, "half"), ["b"]),
+    "diff by a column": (lambda a, b: saetext.diff(a, by="half"), ["a"]),
+    "diff of three": (lambda a, b: saetext.diff(a, b, a, names=["a", "b", "c"]), ["a", "b"]),
     "correlate": (lambda a, b: saetext.correlate(a, bootstrap=0), ["a"]),
     "correlate across": (lambda a, b: saetext.correlate(a, b, pair_on="half", bootstrap=0), ["a", "b"]),
     "cluster": (lambda a, b: saetext.cluster(a, min_cluster_size=5, meaning=False, dims=4), ["a"]),
@@ -176,7 +175,7 @@ def test_each_is_shown_once_to_a_python_user(place: Path, reader: Reader) -> Non
     program = (
         "import saetext\n"
         "corpus = saetext.Corpus.open('a.corpus')\n"
-        "saetext.diff_by(corpus, 'half')\n"
+        "saetext.diff(corpus, by='half')\n"
     )
     (place / "mine.py").write_text(program)
     done = subprocess.run([sys.executable, "mine.py"], capture_output=True, text=True, check=True)
