@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def quality(name: str, data: Path, work: Path, seeds: int) -> dict[str, Any]:
-    from saetext.cluster import cluster
+    from saetext.analysis.clusters import cluster
 
     corpus, texts, truth = _set(name, data, work)
     dense = _embedded(name, texts, work)
@@ -139,7 +139,7 @@ def _set(name: str, data: Path, work: Path) -> tuple[Any, list[str], list[str]]:
 
 
 def _embedded(name: str, texts: list[str], work: Path) -> Any:
-    from saetext.cluster.meaning import embed_texts
+    from saetext.analysis.clusters.meaning import embed_texts
 
     path = work / f"{name}.npy"
     if not path.exists():
@@ -159,9 +159,9 @@ def _scored(truth: list[str], labels: Any) -> dict[str, float]:
 
 
 def _dense(vectors: Any, seed: int) -> dict[str, list[int]]:
-    from saetext.cluster import density, layout
-    from saetext.cluster.fitting import Settings
-    from saetext.cluster.neighbours import by_cosine
+    from saetext.analysis.clusters import density, layout
+    from saetext.analysis.clusters.fitting import Settings
+    from saetext.analysis.clusters.neighbours import by_cosine
 
     s = Settings()
     graph = layout.fuzzy_graph(by_cosine(vectors, None, s.neighbours), seed)
@@ -224,8 +224,8 @@ def speed(work: Path, documents: int) -> dict[str, Any]:
 def timed(path: Path) -> dict[str, Any]:
     """Cluster in this process, and return seconds by stage and the peak of memory."""
     from saetext import Corpus
-    from saetext.cluster import cluster
-    from saetext.progress import Progress
+    from saetext.analysis.clusters import cluster
+    from saetext.io.progress import Progress
 
     started = time.perf_counter()
     stages: dict[str, float] = {}
@@ -255,7 +255,7 @@ def _mixed(path: Path, work: Path, documents: int) -> None:
     """Write a corpus of real rows, each drawn again and again with a random 15 % of its features left out."""
     from saetext.corpus import Corpus, CorpusWriter
     from saetext.corpus.meta import docs_table
-    from saetext.rows import PooledRows
+    from saetext.corpus.rows import PooledRows
 
     real = Corpus.open(work / "ag_news_test.corpus")
     rng = np.random.default_rng(0)

@@ -204,9 +204,9 @@ def make_sae(directory: Path, model: Path, size: Size, texts: Sequence[str], see
     from safetensors.torch import save_file
 
     from saetext.reader.batches import Batcher
-    from saetext.reader.model import LanguageModel
+    from saetext.reader.language_model import LanguageModel
     from saetext.reader.reader import hidden_states
-    from saetext.reader.tokens import Prepared, Tokens
+    from saetext.reader.tokenization import Prepared, Tokens
 
     language_model = LanguageModel.load(model, [size.hook], dtype="float32", device="cpu")
     tokens = Tokens(language_model.tokenizer, max_positions=language_model.max_positions)

@@ -29,10 +29,10 @@ from scipy.sparse import csr_matrix
 from saetext.documents import Document
 from saetext.reader import embedded
 from saetext.reader.batches import Batcher
-from saetext.reader.model import LanguageModel
+from saetext.reader.language_model import LanguageModel
 from saetext.reader.reader import hidden_states
-from saetext.reader.tokens import Prepared, Tokens
-from saetext.train import TrainConfig, TrainedSae, evaluate, train_sae
+from saetext.reader.tokenization import Prepared, Tokens
+from saetext.training.batch_topk import TrainConfig, TrainedSae, evaluate, train_sae
 
 CONFIGURATIONS: list[dict[str, Any]] = [
     {"layer": 4, "k": 24},

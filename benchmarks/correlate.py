@@ -123,7 +123,7 @@ def ours(path: Path) -> dict[str, Any]:
 def _pairing(path: Path) -> Any:
     """Return the items of a corpus as the kernels take them, and whole rows."""
     from saetext import Corpus
-    from saetext.correlate.items import Stored, feature_items
+    from saetext.analysis.cooccurrence.items import Stored, feature_items
     from saetext.stats.pair_kernels import Both
 
     corpus = Corpus.open(path)

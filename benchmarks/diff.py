@@ -85,8 +85,8 @@ def main() -> None:
 
 
 def _timed(a: Path, b: Path, pair: bool) -> dict[str, Any]:
+    from saetext.analysis.differences import diff
     from saetext.corpus import Corpus
-    from saetext.diff import diff
 
     sets = Corpus.open(a), Corpus.open(b)
     steps: list[tuple[str, float]] = []

@@ -51,7 +51,7 @@ class Batches:
         import torch
 
         from saetext.reader.batches import Batcher
-        from saetext.reader.tokens import Prepared
+        from saetext.reader.tokenization import Prepared
 
         self.all: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         documents = common.documents_of(texts)
@@ -100,7 +100,7 @@ class Ceiling:
 
 def encoder_run(reader: Reader, source: Path, target: Path, shard_rows: int) -> Callable[[], None]:
     """Return (b): ``saetext.encode`` from a file to a corpus on disk, the reader being loaded."""
-    from saetext.encode import encode
+    from saetext.encoding.encoder import encode
 
     fresh = itertools.count()
 
@@ -145,8 +145,8 @@ def embedded(args: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 def gpt2(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     """(a), (b) and (c) with a random model of GPT-2 small's size."""
-    from saetext.calibrate import calibrate
     from saetext.reader.reader import Reader
+    from saetext.reader.thresholds.estimation import calibrate
 
     size = common.TINY if args.quick else common.GPT2_SMALL
     texts = common.varied_texts(args.gpt2_documents, seed=1)
@@ -258,7 +258,7 @@ def memory(args: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 def disk(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     """Kilobytes on disk per 100 tokens, by part, with the reader that ships."""
-    from saetext.encode import encode
+    from saetext.encoding.encoder import encode
     from saetext.reader.reader import Reader
 
     reader = Reader.load(dtype=args.dtype, device="cpu")
@@ -393,7 +393,7 @@ def child(*arguments: object, cache: Path) -> subprocess.CompletedProcess[str]:
 
 def encode_child(sae: Path, model: Path, source: Path, target: Path) -> None:
     """Encode in this process and print its peak memory."""
-    from saetext.encode import encode
+    from saetext.encoding.encoder import encode
     from saetext.reader.reader import Reader
 
     corpus = encode(source, target, reader=Reader.load_local(sae, model, dtype="float32", device="cpu"))

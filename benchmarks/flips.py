@@ -21,8 +21,8 @@ import common
 import numpy as np
 import torch
 
+from saetext.corpus.rows import PooledRows
 from saetext.reader.reader import Reader, Tap
-from saetext.rows import PooledRows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,11 +20,11 @@ import numpy as np
 import polars as pl
 from rich.progress import Progress
 
-from saetext.calibrate import token_words
 from saetext.documents import Document
-from saetext.evidence import printable, word_bounds
 from saetext.reader.reader import Reader
-from saetext.reader.tokens import Prepared
+from saetext.reader.thresholds.estimation import token_words
+from saetext.reader.tokenization import Prepared
+from saetext.text.passages import printable, word_bounds
 
 REACH = 75  # characters shown on either side of a word
 _KINDS = (np.int32, np.int16, np.float32)

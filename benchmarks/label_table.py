@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from saetext.labelling.score import balanced_accuracy
-from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.features.labelling.score import balanced_accuracy
+from saetext.features.labels import FeatureLabel, FeatureLabels, identity
 from saetext.reader.reader import Reader
 
 

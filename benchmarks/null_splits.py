@@ -16,11 +16,11 @@ import numpy as np
 from common import RESULTS, environment, save, say
 from rich.progress import track
 
+from saetext.analysis.differences.contrast import contrast
+from saetext.analysis.differences.design import make_design
+from saetext.analysis.differences.testing import ALPHA
 from saetext.corpus import Corpus
-from saetext.diff.contrast import contrast
-from saetext.diff.design import make_design
-from saetext.diff.testing import ALPHA
-from saetext.pairing import PAIR_COLUMNS, columns, keys
+from saetext.corpus.keys import PAIR_COLUMNS, columns, keys
 
 
 def main() -> None:

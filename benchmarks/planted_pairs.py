@@ -40,7 +40,7 @@ class Planted:
 
     def rows(self, tap: str | None) -> Any:
         """Yield the rows, then those into which the second feature is put, at the end."""
-        from saetext.rows import PooledRows
+        from saetext.corpus.rows import PooledRows
 
         whole = next(_whole(self._corpus, tap))
         yield whole.take(self._rows)
@@ -64,7 +64,7 @@ class Planted:
 
 
 def _whole(corpus: Any, tap: str | None) -> Any:
-    from saetext.rows import PooledRows
+    from saetext.corpus.rows import PooledRows
 
     if not hasattr(corpus, "_held"):
         corpus._held = PooledRows.concatenate(list(corpus.rows(tap)))
@@ -79,8 +79,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     from saetext import Corpus, correlate, encode
-    from saetext.features.search import LabelIndex
-    from saetext.known_labels import labels_for
+    from saetext.features.known_labels import labels_for
+    from saetext.features.label_index import LabelIndex
     from saetext.reader.directions import decoder_of
 
     path = args.texts

@@ -25,12 +25,12 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from saetext import stats
-from saetext.card import Card
+from saetext.corpus.calibration import Card
 from saetext.documents import Document
-from saetext.embed import Embedder
 from saetext.reader.batches import Batcher
 from saetext.reader.reader import Reader, hidden_states
-from saetext.reader.tokens import Prepared
+from saetext.reader.sentences import Embedder
+from saetext.reader.tokenization import Prepared
 
 PERCENTILES = (0.0, 25.0, 50.0, 75.0, 90.0, 95.0)
 # pairs of models whose answers to the same prompts are compared: two styles of one, and two of like length

@@ -27,7 +27,7 @@ from retrieval_queries import POOLS
 if TYPE_CHECKING:
     import polars as pl
 
-    from saetext.search import Searcher
+    from saetext.analysis.search import Searcher
 
 METRICS = ("map", "p10", "p50", "ndcg10")
 EXAMPLES = (5, 20)
@@ -66,9 +66,9 @@ class Methods:
 
     def rank(self, text: str, weights: Mapping[str, float] | None = None) -> dict[str, NDArray[np.int64]]:
         """Return method to rows, best first."""
-        from saetext.search.asking import NoFeatureError
-        from saetext.search.fusing import fuse
-        from saetext.search.paging import WEIGHTS
+        from saetext.analysis.search.asking import NoFeatureError
+        from saetext.analysis.search.fusing import fuse
+        from saetext.analysis.search.paging import WEIGHTS
 
         searcher = self.searcher
         n = len(self.vectors)
@@ -207,8 +207,8 @@ def open_pools(data: Path, to: Path, names: Sequence[str]) -> dict[str, tuple[pl
     import polars as pl
 
     from saetext import Corpus, Searcher
-    from saetext.search.dense import build_dense
-    from saetext.search.words import build_words
+    from saetext.analysis.search.dense import build_dense
+    from saetext.analysis.search.words import build_words
 
     found = {}
     for pool, table, path in pools(data, to, names):

@@ -58,10 +58,10 @@ def memory() -> dict[str, float]:
 def measure(path: Path) -> dict[str, Any]:
     """Open the corpus and search it; run in a fresh process."""
     from saetext import FeatureLabels, Searcher
-    from saetext.labels import FeatureLabel
+    from saetext.features.labels import FeatureLabel
 
     labels = FeatureLabels.from_rows([FeatureLabel(f, f"feature {f}") for f in range(FEATURES)])
-    importlib.import_module("saetext.search.kernels")  # numba's own second is not the index's
+    importlib.import_module("saetext.analysis.search.kernels")  # numba's own second is not the index's
 
     opening = []
     for _ in range(2):  # the first reads the checksums of the postings
@@ -110,7 +110,7 @@ def measure(path: Path) -> dict[str, Any]:
 def equals_brute_force(path: Path) -> dict[str, int]:
     """Compare the best hundred of some queries with those of a matrix product over the shards."""
     from saetext import FeatureLabels, Searcher
-    from saetext.labels import FeatureLabel
+    from saetext.features.labels import FeatureLabel
 
     labels = FeatureLabels.from_rows([FeatureLabel(0, "feature")])
     searcher = Searcher(path, labels=labels, lexical=True)

@@ -83,7 +83,7 @@ def flat(n: int) -> dict[str, Any]:
 
 def hnsw(n: int) -> dict[str, Any]:
     """Saetext's own graph of vectors, as ``saetext index`` writes it, against the exact answer."""
-    from saetext.search.vectors import VectorIndex, write_vectors
+    from saetext.analysis.search.vectors import VectorIndex, write_vectors
 
     rows, asked = vectors(n)
     with tempfile.TemporaryDirectory() as name:
@@ -107,7 +107,7 @@ def embed(_: int) -> dict[str, Any]:
 
     from saetext import Reader
     from saetext.documents import Document
-    from saetext.embed import Embedder
+    from saetext.reader.sentences import Embedder
 
     torch.set_num_threads(1)
     embedder, reader = Embedder.load("cpu"), Reader.load(device="cpu")

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.card import Card
 from saetext.corpus import Corpus, CorpusWriter
+from saetext.corpus.calibration import Card
 from saetext.corpus.meta import docs_table
-from saetext.rows import PooledRows
-from saetext.spec import Numerics, ReaderSpec, TapSpec
+from saetext.corpus.rows import PooledRows
+from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
 
 SHARD = 10_000
 

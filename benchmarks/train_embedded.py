@@ -16,11 +16,11 @@ from pathlib import Path
 import polars as pl
 from rich.progress import Progress, TextColumn
 
-from saetext.card import Card
+from saetext.corpus.calibration import Card
 from saetext.documents import Document
-from saetext.progress import Progress as State
-from saetext.train import TrainConfig
-from saetext.training import train
+from saetext.io.progress import Progress as State
+from saetext.training.batch_topk import TrainConfig
+from saetext.training.pipeline import train
 
 
 def main() -> None:

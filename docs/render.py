@@ -86,9 +86,9 @@ def draw(folder: Path) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from saetext.analysis.differences import diff
     from saetext.corpus import Corpus
-    from saetext.diff import diff
-    from saetext.report.diff_text import render_diff
+    from saetext.report.console.differences import render_diff
 
     a, b = (Corpus.open(folder / "examples" / f"{name}.jsonl.corpus") for name in ("gentle", "brisk"))
     result = diff(a, b, pair_on="prompt_id", names=("gentle", "brisk"), top=10, plain=False)

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 from saetext.errors import SaetextError, SaetextWarning
 
 if TYPE_CHECKING:
-    from saetext.calibrate import calibrate
-    from saetext.cluster import ClusterResult, cluster
+    from saetext.analysis.clusters import ClusterResult, cluster
+    from saetext.analysis.cooccurrence import CorrelateResult, correlate
+    from saetext.analysis.differences import DiffResult, diff
+    from saetext.analysis.search import Searcher, SearchResult, build_index, search
     from saetext.corpus import Corpus
-    from saetext.correlate import CorrelateResult, correlate
-    from saetext.diff import DiffResult, diff
     from saetext.documents import open_documents
-    from saetext.encode import append, encode
-    from saetext.labelling.label import label
-    from saetext.labels import FeatureLabels
+    from saetext.encoding.encoder import append, encode
+    from saetext.features.labelling.pipeline import label
+    from saetext.features.labels import FeatureLabels
     from saetext.reader.reader import Reader
-    from saetext.search import Searcher, SearchResult, build_index, search
-    from saetext.train import TrainConfig, train_sae
-    from saetext.training import train
+    from saetext.reader.thresholds.estimation import calibrate
+    from saetext.training.batch_topk import TrainConfig, train_sae
+    from saetext.training.pipeline import train
 
 __all__ = [
     "ClusterResult",
@@ -70,10 +70,10 @@ _HOMES = {
     "correlate": "saetext.correlate",
     "diff": "saetext.diff",
     "encode": "saetext.encode",
-    "label": "saetext.labelling.label",
+    "label": "saetext.features.labelling.pipeline",
     "open_documents": "saetext.documents",
     "search": "saetext.search",
-    "train": "saetext.training",
+    "train": "saetext.training.pipeline",
     "train_sae": "saetext.train",
 }
 

@@ -13,7 +13,7 @@ import polars as pl
 from memory_corpus import DenseCorpus
 from scipy import sparse
 
-from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.features.labels import FeatureLabel, FeatureLabels
 
 TOPICS, TONES = ("travel", "cooking", "football", "physics"), ("angry", "polite", "joking")
 EACH = 6  # features of every topic and tone

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from saetext.card import Card
 from saetext.corpus import Corpus, CorpusWriter
+from saetext.corpus.calibration import Card
 from saetext.corpus.meta import docs_table
-from saetext.rows import PooledRows
-from saetext.spec import Numerics, ReaderSpec, TapSpec
+from saetext.corpus.rows import PooledRows
+from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
 
 WORDS = ("river", "café", "Zürich", "naïve", "日本", "plain", "answer", "quite", "perhaps", "🙂")
 

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from saetext.report.map_model import (
+from saetext.report.html.map_model import (
     MapCluster,
     MapColumn,
     MapDocument,

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from saetext.card import Card
-from saetext.rows import PooledRows
-from saetext.spec import Numerics, ReaderSpec, TapSpec
+from saetext.corpus.calibration import Card
+from saetext.corpus.rows import PooledRows
+from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
 
 WORDS = ("the", "rain", "in", "Spain", "stays", "mainly", "on", "a", "plain", "so", "they", "say")
 

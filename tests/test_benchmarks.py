@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from saetext.rows import PooledRows
+from saetext.corpus.rows import PooledRows
 from tests.corpus_factory import make_corpus
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -167,9 +167,9 @@ def test_properties_are_split_once_and_for_all(load: Any) -> None:
 def test_activations_are_the_mean_over_counted_tokens(load: Any, tmp_path: Path) -> None:
     """Against the activations that an SAE would be trained on, one text at a time."""
     from saetext import Reader, encode
-    from saetext.activations import collect_activations
     from saetext.corpus import Corpus
     from saetext.documents import Document
+    from saetext.training.activations import collect_activations
 
     texts = ["Sorry to hear that!", "Perhaps you could try restarting it, twice?", "No."]
     reader = Reader.load(device="cpu")

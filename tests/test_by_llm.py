@@ -10,11 +10,11 @@ import openai._base_client
 import pytest
 from chat_server import chat_server
 
-from saetext.contexts import Context, FeatureContexts, Trial
-from saetext.evidence import Snippet
-from saetext.labelling.by_llm import detection_prompt, label_by_llm, label_prompt, score_by_llm
-from saetext.labels import KINDS, FeatureLabel, FeatureLabels
-from saetext.llm import ChatClient
+from saetext.features.contexts import Context, FeatureContexts, Trial
+from saetext.features.labelling.by_llm import detection_prompt, label_by_llm, label_prompt, score_by_llm
+from saetext.features.labels import KINDS, FeatureLabel, FeatureLabels
+from saetext.io.llm import ChatClient
+from saetext.text.passages import Snippet
 
 
 @pytest.fixture(autouse=True)

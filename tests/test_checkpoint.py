@@ -21,8 +21,8 @@ from huggingface_hub import errors as hub_errors
 from safetensors.torch import load_file, save_file
 from tiny_models import HOOK, batch, edit_config, load, refusal, save_model
 
-from saetext import cache as cache_module
-from saetext.cache import cache_dir, file_sha256
+from saetext.io import cache as cache_module
+from saetext.io.cache import cache_dir, file_sha256
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ from tiny_models import HIDDEN
 from tiny_reader import OTHER_TAP, TAP, contents, make_sae, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
-from saetext.progress import Progress
+from saetext.io.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [

@@ -17,9 +17,9 @@ from chat_server import Reply, chat_server
 from test_cli import Run, place, saetext
 from tiny_reader import WORDS, tiny, write_jsonl
 
-from saetext import embed
 from saetext.corpus import Corpus
-from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.features.labels import FeatureLabel, FeatureLabels, identity
+from saetext.reader import sentences as embed
 
 __all__ = ["place"]
 

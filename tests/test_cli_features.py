@@ -12,10 +12,10 @@ import pytest
 from test_cli import Run, place, saetext
 from tiny_reader import OTHER_TAP, TAP, some_rows, tiny, write_jsonl
 
-from saetext import embed
 from saetext.corpus import Corpus
-from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.features.labels import FeatureLabel, FeatureLabels, identity
 from saetext.reader import embedded
+from saetext.reader import sentences as embed
 
 __all__ = ["place"]  # a fixture
 LABELS = {3: "saying sorry", 5: "brass instruments", 60: "taxes and budgets"}

@@ -12,8 +12,8 @@ import pytest
 from chat_server import chat_server
 from test_cli import corpora, place, saetext
 
-from saetext import embed
 from saetext.corpus import Corpus
+from saetext.reader import sentences as embed
 
 __all__ = ["corpora", "place"]
 

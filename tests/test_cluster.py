@@ -19,13 +19,13 @@ import pytest
 from cluster_factory import COMMON, D_SAE, EACH, LABELS, TOPICS, Stored, planted
 from sklearn.metrics import adjusted_rand_score
 
-from saetext import embed
-from saetext.cluster import ClusterResult, cluster, default_path, load_model, predict, save_clusters
-from saetext.cluster import model as on_disk
-from saetext.cluster.fitting import Settings, place
-from saetext.cluster.result import COLUMNS, DOCUMENT_COLUMNS
+from saetext.analysis.clusters import ClusterResult, cluster, default_path, load_model, predict, save_clusters
+from saetext.analysis.clusters import model as on_disk
+from saetext.analysis.clusters.fitting import Settings, place
+from saetext.analysis.clusters.result import COLUMNS, DOCUMENT_COLUMNS
 from saetext.errors import CorpusError, IncompatibleError, InputError, SaetextError
-from saetext.files import FileStamp, checksum
+from saetext.io.files import FileStamp, checksum
+from saetext.reader import sentences as embed
 
 QUICK: dict[str, Any] = {"labels": LABELS, "epochs": 100, "min_cluster_size": 15}
 
@@ -139,8 +139,8 @@ def test_by_jaccard_too(corpus: Stored) -> None:
 
 def test_meaning_joins_groups_that_share_no_feature(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence model that knows two topics only: what it says is learned from features and told."""
-    from saetext.cluster import meaning
-    from saetext.cluster.representation import unit
+    from saetext.analysis.clusters import meaning
+    from saetext.analysis.clusters.representation import unit
 
     def embedded(texts: list[str], on_done: Any = None) -> np.ndarray:
         rng = np.random.default_rng(0)
@@ -257,7 +257,7 @@ def test_the_silhouette_is_scikit_learns(
 ) -> None:
     from sklearn.metrics import silhouette_score
 
-    from saetext.cluster import meaning, trust
+    from saetext.analysis.clusters import meaning, trust
 
     def embedded(texts: list[str], on_done: Any = None) -> np.ndarray:
         return np.array([[len(text), text.count("a"), 3] for text in texts], np.float32)
@@ -314,7 +314,7 @@ def test_presence_and_meaning_come_back_too(corpus: Stored, result: ClusterResul
 
     from scipy import sparse
 
-    from saetext.cluster.representation import Meaning
+    from saetext.analysis.clusters.representation import Meaning
 
     fitted = result.fitted
     assert fitted is not None
@@ -516,7 +516,8 @@ def test_an_empty_column_of_labels_is_refused_before_the_fit(
     bare = planted(40)
     bare.frame = bare.frame.with_columns(pl.lit(None, dtype=pl.String).alias("nothing"))
     for slow in ("fit", "place"):
-        monkeypatch.setattr(sys.modules["saetext.cluster.run"], slow, lambda *a, **k: pytest.fail("worked"))
+        monkeypatch.setattr(sys.modules["saetext.analysis.clusters.run"], slow, lambda *a, **k:
+        pytest.fail("worked"))
     with pytest.raises(InputError, match=r"'nothing' .* has no values"):
         cluster(bare, truth="nothing", **QUICK)
     with pytest.raises(InputError, match=r"'nothing' .* has no values"):
@@ -547,7 +548,7 @@ def test_one_giant_cluster_and_noise_are_noted() -> None:
 
 
 def test_nothing_but_noise_can_be_shown_kept_and_placed_by(tmp_path: Path) -> None:
-    from saetext.cluster import density
+    from saetext.analysis.clusters import density
 
     rng = np.random.default_rng(0)
     value = (rng.random((60, 20)) < 0.3) * rng.uniform(0.5, 2, (60, 20))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saetext.cluster import backends
+from saetext.analysis.clusters import backends
 
 ROOT = Path(__file__).parents[1]
 TESTED = {"umap-learn": "0.5.12", "hdbscan": "0.8.44"}
@@ -42,7 +42,7 @@ def model(points: np.ndarray) -> Any:
 @pytest.mark.parametrize("name", TESTED)
 def test_the_version_is_one_that_was_tested(name: str) -> None:
     assert version(name) == TESTED[name], (
-        f"{name} {version(name)} is installed, and saetext/cluster/backends.py was tested with "
+        f"{name} {version(name)} is installed, and saetext/analysis/clusters/backends.py was tested with "
         f"{TESTED[name]}: it uses undocumented parts. "
         "If the other tests of this file pass, name the new version here and in constraints.txt"
     )

@@ -17,14 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from saetext import embed
-from saetext.cluster import ClusterResult, cluster
-from saetext.evidence import printable
-from saetext.labels import FeatureLabel, FeatureLabels
-from saetext.report.cluster_text import render_clusters
-from saetext.report.map_gathering import _columns, _flat, _whole, map_page
-from saetext.report.map_page import render_map_page
-from saetext.report.map_picture import write_map_picture
+from saetext.analysis.clusters import ClusterResult, cluster
+from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.reader import sentences as embed
+from saetext.report.console.clusters import render_clusters
+from saetext.report.html.map_gathering import _columns, _flat, _whole, map_page
+from saetext.report.html.map_page import render_map_page
+from saetext.report.html.map_picture import write_map_picture
+from saetext.text.passages import printable
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e[bold]"
 HOSTILE_LABELS = FeatureLabels.from_rows(

@@ -20,19 +20,20 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 from whole_results import diff
 
-from saetext import embed, strata
-from saetext.cluster import density, meaning
-from saetext.cluster.axis import axis_of
-from saetext.cluster.describing import Described, Telling, describe
-from saetext.cluster.meaning import HELD_OUT, MOST, PENALTIES, _Ridge, choose, fit_meaning
-from saetext.cluster.naming import names, shortened, typical_words
-from saetext.cluster.neighbours import by_cosine, by_jaccard
-from saetext.cluster.representation import Basis, Meaning, fit_basis, gather_rows, unit
-from saetext.cluster.trust import against_truth
-from saetext.cluster.typical import centres, nearest_clusters, typical, typical_rows
+from saetext.analysis.clusters import density, meaning
+from saetext.analysis.clusters.axis import axis_of
+from saetext.analysis.clusters.describing import Described, Telling, describe
+from saetext.analysis.clusters.meaning import HELD_OUT, MOST, PENALTIES, _Ridge, choose, fit_meaning
+from saetext.analysis.clusters.naming import names, shortened, typical_words
+from saetext.analysis.clusters.neighbours import by_cosine, by_jaccard
+from saetext.analysis.clusters.representation import Basis, Meaning, fit_basis, gather_rows, unit
+from saetext.analysis.clusters.trust import against_truth
+from saetext.analysis.clusters.typical import centres, nearest_clusters, typical, typical_rows
+from saetext.corpus import strata
 from saetext.errors import InputError
-from saetext.evidence import printable
-from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.reader import sentences as embed
+from saetext.text.passages import printable
 
 
 @pytest.fixture(autouse=True)
@@ -314,7 +315,7 @@ def test_an_axis_that_cannot_be(asked: dict[str, object], message: str) -> None:
 
 
 def test_by_meaning_what_stands_out_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    from saetext.features.search import LabelIndex
+    from saetext.features.label_index import LabelIndex
 
     likeness = {f: 0.1 + 0.001 * f for f in range(50)} | {3: 0.8, 40: 0.75}
     monkeypatch.setattr(embed, "available", lambda: True)

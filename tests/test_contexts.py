@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from saetext.contexts import MIN_FIRING, PLACES, Context, gather, trials
-from saetext.contexts.gathering import _levels, _place
-from saetext.contexts.sampling import Pool
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.meta import docs_table
+from saetext.corpus.rows import PooledRows
 from saetext.errors import IncompatibleError, InputError
-from saetext.evidence import Snippet, snippet
-from saetext.rows import PooledRows
+from saetext.features.contexts import MIN_FIRING, PLACES, Context, gather, trials
+from saetext.features.contexts.gathering import _levels, _place
+from saetext.features.contexts.sampling import Pool
+from saetext.text.passages import Snippet, snippet
 
 Fires = Mapping[int, tuple[float, int]]  # feature to value and peak
 

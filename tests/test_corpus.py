@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.export import export
+from saetext.corpus.rows import ENTRY_COLUMNS, PooledRows
 from saetext.errors import CorpusError, IncompatibleError, InputError
-from saetext.rows import ENTRY_COLUMNS, PooledRows
 from tests.corpus_factory import (
     assert_matrix,
     make_big_corpus,

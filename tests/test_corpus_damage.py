@@ -18,8 +18,8 @@ from saetext.corpus import Corpus, opened
 from saetext.corpus import files as corpus_files
 from saetext.corpus import shard as shard_files
 from saetext.corpus.manifest import upgrade
+from saetext.corpus.rows import ENTRY_COLUMNS
 from saetext.errors import CorpusError, ShardCorruptError
-from saetext.rows import ENTRY_COLUMNS
 from tests.corpus_factory import make_big_corpus, make_corpus
 
 

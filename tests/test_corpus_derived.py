@@ -16,8 +16,8 @@ import scipy.sparse
 
 from saetext.corpus import Corpus
 from saetext.corpus.export import export
+from saetext.corpus.rows import ENTRY_COLUMNS
 from saetext.errors import CorpusError, InputError
-from saetext.rows import ENTRY_COLUMNS
 from tests.corpus_factory import assert_matrix, make_big_corpus, make_corpus
 
 

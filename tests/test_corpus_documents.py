@@ -13,7 +13,7 @@ from corpus_factory import make_big_corpus, make_corpus
 
 from saetext.corpus import Corpus, CorpusDocument
 from saetext.errors import CorpusError, InputError
-from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.features.labels import FeatureLabel, FeatureLabels
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from saetext import files as corpus_files
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.errors import CorpusError, IncompatibleError, ShardCorruptError
+from saetext.io import files as corpus_files
 from tests.corpus_factory import make_card, make_shards, make_spec
 
 REPO = Path(__file__).parents[1]

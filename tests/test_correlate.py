@@ -14,15 +14,16 @@ from memory_corpus import DenseCorpus
 from statsmodels.stats.multitest import multipletests
 from whole_results import correlate
 
-from saetext import embed, stats
-from saetext.correlate import Limits
-from saetext.correlate.items import Stored, feature_items
-from saetext.correlate.kept import Sides
-from saetext.correlate.result import COLUMNS
-from saetext.correlate.rows import nested
-from saetext.correlate.strata import Strata
-from saetext.correlate.streaming import stream_pairs
+from saetext import stats
+from saetext.analysis.cooccurrence import Limits
+from saetext.analysis.cooccurrence.items import Stored, feature_items
+from saetext.analysis.cooccurrence.kept import Sides
+from saetext.analysis.cooccurrence.result import COLUMNS
+from saetext.analysis.cooccurrence.rows import nested
+from saetext.analysis.cooccurrence.strata import Strata
+from saetext.analysis.cooccurrence.streaming import stream_pairs
 from saetext.errors import InputError
+from saetext.reader import sentences as embed
 
 NO_LIMITS = Limits(2, 2, 2)
 

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from memory_corpus import DenseCorpus
 from whole_results import correlate
 
-from saetext import embed, stats
-from saetext.correlate import Limits
-from saetext.correlate.items import Items
-from saetext.correlate.meeting import Placed
-from saetext.correlate.numeric import rank_correlations, spearman
-from saetext.correlate.rows import make_rows, nested
+from saetext import stats
+from saetext.analysis.cooccurrence import Limits
+from saetext.analysis.cooccurrence.items import Items
+from saetext.analysis.cooccurrence.meeting import Placed
+from saetext.analysis.cooccurrence.numeric import rank_correlations, spearman
+from saetext.analysis.cooccurrence.rows import make_rows, nested
 from saetext.errors import InputError
+from saetext.reader import sentences as embed
 
 NO_LIMITS = Limits(2, 2, 2)
 

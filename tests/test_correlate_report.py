@@ -17,16 +17,16 @@ from test_correlate import NO_LIMITS, planted
 from test_correlate_designs import simpson, two
 from whole_results import correlate
 
-from saetext import embed
-from saetext.correlate import CorrelateResult
-from saetext.correlate.communities import communities, layout
-from saetext.correlate.result import Marked
-from saetext.correlate.surprise import Limits, explained, hidden
+from saetext.analysis.cooccurrence import CorrelateResult
+from saetext.analysis.cooccurrence.communities import communities, layout
+from saetext.analysis.cooccurrence.result import Marked
+from saetext.analysis.cooccurrence.surprise import Limits, explained, hidden
 from saetext.errors import InputError
-from saetext.labels import FeatureLabel, FeatureLabels
-from saetext.report.correlate_text import render_correlate
-from saetext.report.pair_gathering import _overlaid, pair_page
-from saetext.report.pair_page import render_pair_page
+from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.reader import sentences as embed
+from saetext.report.console.cooccurrence import render_correlate
+from saetext.report.html.pair_gathering import _overlaid, pair_page
+from saetext.report.html.pair_page import render_pair_page
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
 LABELS = FeatureLabels.from_rows(

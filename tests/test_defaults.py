@@ -21,13 +21,13 @@ from saetext_cli.searching import search as search_command
 from saetext_cli.training import train as train_command
 
 import saetext
-from saetext.cluster import Settings
-from saetext.correlate import Limits
-from saetext.diff import DiffRequest
-from saetext.diff.judged import diff_with_hypotheses
-from saetext.look import look_at_document
+from saetext.analysis.clusters import Settings
+from saetext.analysis.cooccurrence import Limits
+from saetext.analysis.differences import DiffRequest
+from saetext.analysis.differences.judged import diff_with_hypotheses
+from saetext.features.inspect import look_at_document
 from saetext.reader.reading import Reading
-from saetext.train import TrainConfig
+from saetext.training.batch_topk import TrainConfig
 
 
 def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:

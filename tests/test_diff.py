@@ -17,14 +17,14 @@ from scipy import sparse, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from whole_results import diff
 
-from saetext.card import Card
-from saetext.diff import DiffResult
-from saetext.diff.entries import gather, support
-from saetext.diff.result import COLUMNS
+from saetext.analysis.differences import DiffResult
+from saetext.analysis.differences.entries import gather, support
+from saetext.analysis.differences.result import COLUMNS
+from saetext.corpus.calibration import Card
+from saetext.corpus.rows import PooledRows
+from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
 from saetext.errors import IncompatibleError, InputError
-from saetext.labels import FeatureLabel, FeatureLabels
-from saetext.rows import PooledRows
-from saetext.spec import Numerics, ReaderSpec, TapSpec
+from saetext.features.labels import FeatureLabel, FeatureLabels
 
 D_SAE = 12
 WORDS = ["the", "rain", "in", "Spain", "stays", "mainly", "on", "a", "plain", "so", "they", "say"]

@@ -18,14 +18,14 @@ from test_diff import D_SAE, MemoryCorpus, make_spec, present_sets, random_prese
 from whole_results import diff
 
 from saetext import stats
-from saetext.diff import DiffRequest
-from saetext.diff.design import make_design
-from saetext.diff.null import shuffled
-from saetext.diff.testing import ALPHA
+from saetext.analysis.differences import DiffRequest
+from saetext.analysis.differences.design import make_design
+from saetext.analysis.differences.null import shuffled
+from saetext.analysis.differences.testing import ALPHA
+from saetext.corpus.spec import Numerics
+from saetext.corpus.strata import bins, crossed, overlap
 from saetext.errors import InputError
-from saetext.groups import Selection, _alike, concept_groups
-from saetext.spec import Numerics
-from saetext.strata import bins, crossed, overlap
+from saetext.features.groups import Selection, _alike, concept_groups
 
 
 def keyed(rows, keys, column="prompt_id", **more) -> MemoryCorpus:

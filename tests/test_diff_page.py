@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saetext.report.diff_page import render_diff_page
-from saetext.report.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
+from saetext.report.html.differences import render_diff_page
+from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
 
 HOSTILE = (
     "</style></script><script>window.pwned=1;alert(1)</script><img src=//evil.example/x onerror=alert(1)>"

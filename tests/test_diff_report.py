@@ -17,14 +17,14 @@ from tiny_reader import tiny, write_jsonl
 from whole_results import diff
 
 from saetext import encode
-from saetext.diff.examples import examples
-from saetext.diff.judged import diff_with_hypotheses
+from saetext.analysis.differences.examples import examples
+from saetext.analysis.differences.judged import diff_with_hypotheses
 from saetext.errors import EndpointError, InputError
-from saetext.labels import FeatureLabel, FeatureLabels
-from saetext.llm import ChatClient
-from saetext.report.diff_page import render_diff_page
-from saetext.report.diff_text import render_diff
-from saetext.report.gathering import diff_page
+from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.io.llm import ChatClient
+from saetext.report.console.differences import render_diff
+from saetext.report.html.differences import render_diff_page
+from saetext.report.html.gathering import diff_page
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 

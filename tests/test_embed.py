@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saetext import embed
-from saetext.embed import Embedder
 from saetext.reader import embedded
+from saetext.reader import sentences as embed
+from saetext.reader.sentences import Embedder
 
 pytestmark = pytest.mark.skipif(not embed.available(), reason="needs the extra 'embedded'")
 

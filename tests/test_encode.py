@@ -17,17 +17,18 @@ import polars as pl
 import pytest
 from tiny_reader import TAP, contents, some_rows, tiny, write_jsonl
 
-from saetext.calibrate import card_path
-from saetext.card import Card
 from saetext.corpus import Corpus, CorpusWriter
+from saetext.corpus.calibration import Card
+from saetext.corpus.notices import corpus_warnings, reading_notes
 from saetext.documents import Document, open_documents
-from saetext.encode import append, encode, require_free
+from saetext.documents.rejects import describe_rejects
+from saetext.encoding.encoder import append, encode, require_free
+from saetext.encoding.estimate import estimate
 from saetext.errors import CorpusError, InputError, SaetextError, SaetextWarning
-from saetext.estimate import estimate
-from saetext.floors import ready, with_known_floors
-from saetext.notices import corpus_warnings, describe_rejects, reading_notes
-from saetext.progress import Meter, Progress
+from saetext.io.progress import Meter, Progress
 from saetext.reader.reader import Reader
+from saetext.reader.thresholds.estimation import card_path
+from saetext.reader.thresholds.policy import ready, with_known_floors
 
 
 @pytest.fixture(autouse=True)
@@ -631,7 +632,7 @@ def test_an_estimate_is_close_and_writes_nothing(tmp_path: Path, own_cache: Path
 def test_an_estimate_extrapolates(
     kind: str, tmp_path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saetext.estimate.LOOK_ROWS", 300)
+    monkeypatch.setattr("saetext.encoding.estimate.LOOK_ROWS", 300)
     rows = some_rows(1200)
     path = write_jsonl(tmp_path / "in.jsonl", rows)
     source = {"file": path, "list": rows, "stream": (r for r in rows)}[kind]

@@ -18,11 +18,11 @@ from tiny_reader import contents, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
 from saetext.documents import open_documents
-from saetext.encode import append, encode
+from saetext.encoding.encoder import append, encode
 from saetext.errors import CorpusError
-from saetext.files import HashingFile
-from saetext.floors import ready
+from saetext.io.files import HashingFile
 from saetext.reader.reader import Reader
+from saetext.reader.thresholds.policy import ready
 
 HERE = Path(__file__).parent
 SAETEXT = [sys.executable, "-m", "saetext_cli.main"]

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saetext.features.labels import FeatureLabel
 from saetext.features.profile import Histogram, Profile, Related, ShadedContext
 from saetext.features.shading import Piece
-from saetext.labels import FeatureLabel
-from saetext.report.feature_page import render_page
-from saetext.report.feature_text import render_found, render_profile
+from saetext.report.console.features import render_found, render_profile
+from saetext.report.html.feature_page import render_page
 
 HOSTILE = (
     "</style><script>alert(1)</script><img src=//evil.example/x onerror=alert(1)>{{ 7*7 }}\x1b[31m\u202e&\"'"

@@ -18,13 +18,13 @@ from scipy import stats
 from tiny_reader import TAP, make_sae, some_rows, tiny, write_jsonl
 
 import saetext
-from saetext import embed
 from saetext.errors import CorpusError, IncompatibleError, InputError, LabelError, ReaderError
-from saetext.evidence import printable
 from saetext.features import LabelIndex, Subject, feature_table, open_subject, profile
+from saetext.features.labels import FeatureLabel, FeatureLabels, identity
 from saetext.features.profile import phi
 from saetext.features.shading import shade
-from saetext.labels import FeatureLabel, FeatureLabels, identity
+from saetext.reader import sentences as embed
+from saetext.text.passages import printable
 
 WORDS = ["sorry", "apology", "tax", "band", "trumpet", "question", "refusal", "polite", "and", "number"]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from saetext import files
 from saetext.errors import CorpusError, InputError, LabelError, SaetextError
-from saetext.files import atomic_directory, atomic_file, atomic_path, write_atomic, writing
+from saetext.io import files
+from saetext.io.files import atomic_directory, atomic_file, atomic_path, write_atomic, writing
 
 ROOT = Path(__file__).parents[1]
 OLD, NEW = b"old", b"new" * 1000
@@ -248,10 +248,10 @@ def test_a_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
 
 # Where a file may be opened for writing by other means, and why.
 OTHERWISE = {
-    "saetext/files.py": "the writer itself",
+    "saetext/io/files.py": "the writer itself",
     "saetext/corpus/postings.py": "arrays mapped into a directory in the making",
-    "saetext/search/indexing.py": "arrays in a directory in the making",
-    "saetext/activations.py": "what is being collected grows in place, and is put in place when whole",
+    "saetext/analysis/search/indexing.py": "arrays in a directory in the making",
+    "saetext/training/activations.py": "what is being collected grows in place, and is put in place when whole",
     "cli/saetext_cli/common.py": "streams that nobody reads are opened on the null device",
 }
 
@@ -289,7 +289,7 @@ def _ours() -> list[Path]:
 def test_no_other_module_writes_renames_or_makes_temporary_names() -> None:
     found = {p.relative_to(ROOT).as_posix(): _writes(ast.parse(p.read_text("utf-8"))) for p in _ours()}
     assert {name: what for name, what in found.items() if what and name not in OTHERWISE} == {}
-    assert any("replace" in what for what in found["saetext/files.py"])
+    assert any("replace" in what for what in found["saetext/io/files.py"])
 
 
 @pytest.mark.parametrize(

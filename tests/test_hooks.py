@@ -14,7 +14,7 @@ from tiny_models import FAMILIES, LAYERS, make_model, save_model
 
 from saetext.errors import ReaderError
 from saetext.reader.hooks import ARCHITECTURES, hook_of_sae, resolve
-from saetext.reader.model import LanguageModel
+from saetext.reader.language_model import LanguageModel
 from saetext.reader.names import ALIASES, hub_id
 
 LAYER_OUTPUT = {"bert": "hook_normalized_resid_post"}

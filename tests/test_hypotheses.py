@@ -20,8 +20,7 @@ from scipy.stats import false_discovery_control, fisher_exact
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from saetext.errors import EndpointError
-from saetext.hypotheses import (
+from saetext.analysis.differences.hypotheses import (
     LONGEST_TEXT,
     FindingText,
     Hypothesis,
@@ -32,7 +31,8 @@ from saetext.hypotheses import (
     propose,
     verify,
 )
-from saetext.llm import ChatClient
+from saetext.errors import EndpointError
+from saetext.io.llm import ChatClient
 from saetext.stats import newcombe, newcombe_paired
 
 NAMES = ("claude", "gpt")

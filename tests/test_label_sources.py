@@ -15,9 +15,9 @@ import polars as pl
 import pytest
 
 from saetext.errors import LabelError
-from saetext.labelling import neuronpedia
-from saetext.labelling.importing import from_file
-from saetext.labelling.neuronpedia import published
+from saetext.features.labelling import neuronpedia
+from saetext.features.labelling.importing import from_file
+from saetext.features.labelling.neuronpedia import published
 
 ROWS = [
     {"index": 3, "description": "apologies", "score": 0.8},

@@ -15,15 +15,15 @@ from tiny_reader import some_rows, tiny, write_jsonl
 from typer.testing import CliRunner
 
 import saetext
-from saetext.contexts import Context, FeatureContexts, Trial
 from saetext.corpus import Corpus
 from saetext.errors import IncompatibleError, InputError, LabelError
-from saetext.evidence import Snippet
-from saetext.known_labels import labels_for
-from saetext.labelling.label import label, merged, score, supported
-from saetext.labelling.score import balanced_accuracy, score_by_embedding
-from saetext.labelling.words import label_by_words
-from saetext.labels import SCHEMA, FeatureLabel, FeatureLabels
+from saetext.features.contexts import Context, FeatureContexts, Trial
+from saetext.features.known_labels import labels_for
+from saetext.features.labelling.pipeline import label, merged, score, supported
+from saetext.features.labelling.score import balanced_accuracy, score_by_embedding
+from saetext.features.labelling.words import label_by_words
+from saetext.features.labels import SCHEMA, FeatureLabel, FeatureLabels
+from saetext.text.passages import Snippet
 
 run = CliRunner().invoke
 OTHERS = ("oak", "elm", "fir", "ash", "yew", "box", "fig", "pea", "rye", "oat", "bay", "hop")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from test_contexts import Fires, write
 
-from saetext.contexts import gather
-from saetext.labelling.label import label
-from saetext.labelling.words import label_by_words
-from saetext.labels import FeatureLabel
+from saetext.features.contexts import gather
+from saetext.features.labelling.pipeline import label
+from saetext.features.labelling.words import label_by_words
+from saetext.features.labels import FeatureLabel
 
 NESS = "kindness sharpness openness coldness directness richness greatness tightness softness boldness"
 PLAIN = "table river window garden button carpet silver market pencil winter"

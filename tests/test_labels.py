@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from saetext.errors import LabelError
-from saetext.labels import FeatureLabel, FeatureLabels
+from saetext.features.labels import FeatureLabel, FeatureLabels
 
 ROWS = [
     FeatureLabel(i, f"label {i}", "a sentence", "topic", "words", 0.5, "embedding", 8, 0.1, ("a",), ("«x»",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saetext.language import looks_english
+from saetext.text.language import looks_english
 
 ENGLISH = {
     "prose": "The lamp went out before she had reached the stairs, and for a while nobody in the house said "

@@ -221,9 +221,9 @@ def test_modules_beside_the_reader_do_not_load_torch() -> None:
         {f"saetext.{i.module}" for i in IMPORTS if i.module and layer(i.module) not in TORCH_LIVES_IN}
         # numba; imported when something is counted
         - {f"saetext.stats.{name}kernels" for name in ("", "pair_", "kept_")}
-        - {"saetext.search.kernels"}
+        - {"saetext.analysis.search.kernels"}
     )
-    light += ["saetext.reader.embedded", "saetext.reader.names", "saetext.reader.catalog"]
+    light += ["saetext.reader.embedded", "saetext.reader.names", "saetext.reader.registry"]
     assert len(light) > 30
     program = (
         f"import importlib, sys\nfor name in {light}: importlib.import_module(name)\n"

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saetext.errors import EndpointError
-from saetext.llm import ChatClient, Prompt, _answer
+from saetext.io.llm import ChatClient, Prompt, _answer
 
 
 @pytest.fixture(autouse=True)
@@ -259,7 +259,7 @@ def test_what_a_server_says_is_safe_to_print() -> None:
 
 RUN = """
 import sys
-from saetext.llm import ChatClient, Prompt
+from saetext.io.llm import ChatClient, Prompt
 found = ChatClient(sys.argv[1], "tiny", concurrency=3).ask([Prompt(f"question {i}") for i in range(30)])
 print(sum(a.text == "fine" for a in found), sum(a.cached for a in found))
 """

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from map_factory import a_map, synthetic
 from test_diff_page import HOSTILE, Page
 
-from saetext.report import map_page
-from saetext.report.map_model import MapColumn, MapPage
-from saetext.report.map_page import render_map_page
-from saetext.report.map_places import DARK, LIGHT
-from saetext.report.parts import _file
+from saetext.report.html import map_page
+from saetext.report.html.map_model import MapColumn, MapPage
+from saetext.report.html.map_page import render_map_page
+from saetext.report.html.map_places import DARK, LIGHT
+from saetext.report.html.parts import _file
 
 ODD = '"><img onerror=alert(1)>\x07\u2067 \u0301'
 BREAKOUT = "</script><!--<script>\u2028\u2029]]>&lt;/script&gt;&#60;"

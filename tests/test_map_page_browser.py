@@ -15,8 +15,8 @@ from test_diff_page import HOSTILE
 from test_diff_page_browser import CONTRAST, SHOTS, choose, dark, driver, press
 from test_diff_page_browser import pytestmark as pytestmark
 
-from saetext.report.map_model import MapColumn, MapPage
-from saetext.report.map_page import render_map_page
+from saetext.report.html.map_model import MapColumn, MapPage
+from saetext.report.html.map_page import render_map_page
 
 __all__ = ["driver"]  # the fixture
 

@@ -13,9 +13,9 @@ from map_factory import a_map, synthetic
 from test_diff_page import HOSTILE
 
 from saetext.errors import InputError
-from saetext.report.map_model import MapCluster, MapPage
-from saetext.report.map_picture import write_map_picture
-from saetext.report.map_places import DARK, LIGHT, check, colours, middles
+from saetext.report.html.map_model import MapCluster, MapPage
+from saetext.report.html.map_picture import write_map_picture
+from saetext.report.html.map_places import DARK, LIGHT, check, colours, middles
 
 MATH = "$x^2_{a}$ \\frac{1}{0} $ 50% \n #_^& 字漢 שלום 😀 \U0010ffff\u0301"
 

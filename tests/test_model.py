@@ -34,10 +34,10 @@ from tiny_reader import make_sae
 
 from saetext.errors import ReaderError
 from saetext.reader import checkpoint as checkpoint_module
-from saetext.reader import model as model_module
+from saetext.reader import language_model as model_module
 from saetext.reader.device import choose_device, choose_dtype
 from saetext.reader.hooks import architecture_of
-from saetext.reader.model import LanguageModel
+from saetext.reader.language_model import LanguageModel
 from saetext.reader.reader import Reader
 
 CPU = torch.device("cpu")
@@ -451,7 +451,7 @@ def test_loading_is_quiet_and_offline_fails_at_once(llama: Path, tmp_path: Path)
     program = """if True:
         import sys, time, torch
         from saetext.errors import ReaderError
-        from saetext.reader.model import LanguageModel
+        from saetext.reader.language_model import LanguageModel
         start = time.monotonic()
         try:
             LanguageModel.load("gemma-2-2b", ["blocks.1.hook_resid_post"])

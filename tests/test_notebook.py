@@ -12,17 +12,17 @@ import pytest
 from corpus_factory import make_corpus
 from test_report import HOSTILE, is_safe, make_result
 
-from saetext.correlate import CorrelateResult
-from saetext.correlate.result import Marked
-from saetext.diff import DiffResult, Family
+from saetext.analysis.base import Result, Source
+from saetext.analysis.cooccurrence import CorrelateResult
+from saetext.analysis.cooccurrence.result import Marked
+from saetext.analysis.differences import DiffResult, Family
+from saetext.analysis.search import Clause, FeatureQuery, Searcher, SearchResult, Term
+from saetext.analysis.search.result import table_of
+from saetext.analysis.search.snippets import Line
 from saetext.documents import open_documents
 from saetext.errors import InputError
-from saetext.labelling.label import Labelled
-from saetext.labels import FeatureLabel, FeatureLabels
-from saetext.result import Result, Source
-from saetext.search import Clause, FeatureQuery, Searcher, SearchResult, Term
-from saetext.search.result import table_of
-from saetext.search.snippets import Line
+from saetext.features.labelling.pipeline import Labelled
+from saetext.features.labels import FeatureLabel, FeatureLabels
 
 ATTACKS = ["<script>alert(1)</script>", "</td></table>", "\"'><img src=x onerror=y>", "&lt;b&gt;", HOSTILE]
 ALLOWED = {"div", "p", "b", "table", "thead", "tbody", "tr", "th", "td", "mark", "code", "ul", "li"}
@@ -173,7 +173,7 @@ def test_results_as_pandas_frames() -> None:
 
 
 def test_frames_without_pandas_are_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saetext.frames.find_spec", lambda name: None)
+    monkeypatch.setattr("saetext.io.frames.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install pandas") as caught:
         make_result().to_pandas()
     assert "\n" not in str(caught.value)

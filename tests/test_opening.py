@@ -14,8 +14,8 @@ from tiny_reader import some_rows, tiny, write_jsonl
 
 import saetext
 from saetext.corpus import Corpus
+from saetext.encoding.opening import as_corpus, names_of
 from saetext.errors import InputError, SaetextError
-from saetext.opening import as_corpus, names_of
 from saetext.reader.reader import Reader
 
 

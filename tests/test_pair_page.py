@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_diff_page import HOSTILE, Page
 
-from saetext.report.network_picture import LONGEST, WIDTH, network_picture, shortened
-from saetext.report.pair_model import (
+from saetext.report.html.network_picture import LONGEST, WIDTH, network_picture, shortened
+from saetext.report.html.pair_model import (
     MarkedPassage,
     MarkedPiece,
     Network,
@@ -24,7 +24,7 @@ from saetext.report.pair_model import (
     PairFinding,
     PairPage,
 )
-from saetext.report.pair_page import render_pair_page
+from saetext.report.html.pair_page import render_pair_page
 
 ODD = '"><img onerror=alert(1)>\x07\u2067 \u0301'
 COLUMNS = (

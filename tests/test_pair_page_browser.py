@@ -15,7 +15,7 @@ from test_diff_page_browser import ALL_SHADES, CONTRAST, SHOTS, choose, count, d
 from test_diff_page_browser import pytestmark as pytestmark
 from test_pair_page import a_page
 
-from saetext.report.pair_model import (
+from saetext.report.html.pair_model import (
     MarkedPassage,
     MarkedPiece,
     Network,
@@ -24,7 +24,7 @@ from saetext.report.pair_model import (
     PairFinding,
     PairPage,
 )
-from saetext.report.pair_page import render_pair_page
+from saetext.report.html.pair_page import render_pair_page
 
 __all__ = ["driver"]  # the fixture
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-from saetext.plain import FORMATS, format_matrix, separation, word_matrix
+from saetext.text.plain import FORMATS, format_matrix, separation, word_matrix
 
 PLAIN = "Only words and a full stop here."
 
@@ -226,7 +226,7 @@ def test_where_a_set_is_missing_there_is_no_score():
 
 def test_importing_is_light():
     program = (
-        "import sys, saetext.plain; print([n for n in ('sklearn', 'torch', 'polars') if n in sys.modules])"
+        "import sys, saetext.text.plain; print([n for n in ('sklearn', 'torch', 'polars') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

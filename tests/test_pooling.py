@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saetext.corpus.rows import ENTRY_DTYPES, PooledRows
 from saetext.reader.pooling import Pooler
-from saetext.rows import ENTRY_DTYPES, PooledRows
 
 
 def brute(dense: list[np.ndarray], min_tokens: int) -> list[list[tuple[int, float, float, int, int, int]]]:

@@ -9,14 +9,15 @@ import pytest
 from saetext_cli import meters
 
 import saetext
-from saetext.cluster import run as clusters
-from saetext.correlate import run as pairs
-from saetext.labelling import by_llm, label, neuronpedia, score
-from saetext.llm import ChatClient
-from saetext.progress import OnProgress, Progress, Stages
-from saetext.report import gathering, map_gathering, pages, pair_gathering
-from saetext.search import dense, indexing
-from saetext.search.by_llm import SecondOpinion
+from saetext.analysis.clusters import run as clusters
+from saetext.analysis.cooccurrence import run as pairs
+from saetext.analysis.search import dense, indexing
+from saetext.analysis.search.by_llm import SecondOpinion
+from saetext.features.labelling import by_llm, neuronpedia, score
+from saetext.features.labelling import pipeline as label
+from saetext.io.llm import ChatClient
+from saetext.io.progress import OnProgress, Progress, Stages
+from saetext.report.html import gathering, map_gathering, pages, pair_gathering
 
 
 def test_stages_tell_done_share_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tiny_reader import OTHER_TAP, TAP, tiny
 
 import saetext
-from saetext.card import Card
+from saetext.corpus.calibration import Card
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.reader.reader import Reader

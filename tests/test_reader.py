@@ -13,13 +13,13 @@ import transformers
 from tiny_models import HIDDEN, save_model
 from tiny_saes import save_tiny_sae, tiny_sae
 
-from saetext.calibrate import calibrate
-from saetext.card import Card
+from saetext.corpus.calibration import Card
 from saetext.documents import Document
 from saetext.errors import ReaderError
 from saetext.reader import embedded
 from saetext.reader.reader import Reader
-from saetext.reader.tokens import Prepared
+from saetext.reader.thresholds.estimation import calibrate
+from saetext.reader.tokenization import Prepared
 
 D_SAE = 64
 WORDS = [

@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from saetext.diff import DiffResult
+from saetext.analysis.base import Result, Source
+from saetext.analysis.differences import DiffResult
+from saetext.analysis.export import to_csv, to_json, to_parquet, write_text
 from saetext.errors import InputError
-from saetext.evidence import Example, Hit, Segment, Snippet, Span, highlights, printable, snippet, word_bounds
-from saetext.report.diff_text import render_diff
-from saetext.report.tables import to_csv, to_json, to_parquet, write_text
-from saetext.report.terminal import render_document
-from saetext.result import Result, Source
+from saetext.features.evidence import Example, Hit
+from saetext.report.console.differences import render_diff
+from saetext.report.console.reading import render_document
+from saetext.text.passages import Segment, Snippet, Span, highlights, printable, snippet, word_bounds
 
 HOSTILE = "a\x1b[31mred\x1b[0m\x07 \x9b2J‮live\u202c [bold]x[/bold] :smile: =1+1 \r\nnew\u2028line\tz"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -378,7 +379,7 @@ def test_failed_writes_leave_nothing(tmp_path, monkeypatch):
 def test_a_word_of_a_million_letters_is_not_walked() -> None:
     import time
 
-    from saetext.evidence import word_bounds
+    from saetext.text.passages import word_bounds
 
     text = "ACGT" * 250_000
     started = time.perf_counter()

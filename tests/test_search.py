@@ -13,15 +13,15 @@ from corpus_factory import Truth, make_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saetext.analysis.search import Clause, FeatureQuery, Searcher, Term, search
+from saetext.analysis.search.fusing import fuse
+from saetext.analysis.search.kernels import best
+from saetext.analysis.search.query import parse_edits, split_clauses
+from saetext.analysis.search.scoring import full_strength
+from saetext.analysis.search.stored import Entries
 from saetext.corpus import Corpus
 from saetext.errors import CorpusError, IncompatibleError, InputError
-from saetext.labels import FeatureLabel, FeatureLabels
-from saetext.search import Clause, FeatureQuery, Searcher, Term, search
-from saetext.search.fusing import fuse
-from saetext.search.kernels import best
-from saetext.search.query import parse_edits, split_clauses
-from saetext.search.scoring import full_strength
-from saetext.search.stored import Entries
+from saetext.features.labels import FeatureLabel, FeatureLabels
 
 D_SAE = 12
 NAMES = (

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from corpus_factory import make_card, make_corpus, make_shards, make_spec
 
-from saetext import embed
+from saetext.analysis.search import Searcher, build_index, scoring, vectors
+from saetext.analysis.search.dense import build_dense, dense_part
+from saetext.analysis.search.indexing import scales_part
+from saetext.analysis.search.scoring import Scorer
+from saetext.analysis.search.stored import Entries
+from saetext.analysis.search.vectors import VectorIndex, write_vectors
+from saetext.analysis.search.words import WordIndex, terms_of, words_part
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.errors import InputError
-from saetext.labels import FeatureLabel, FeatureLabels
-from saetext.progress import Progress
-from saetext.search import Searcher, build_index, scoring, vectors
-from saetext.search.dense import build_dense, dense_part
-from saetext.search.indexing import scales_part
-from saetext.search.scoring import Scorer
-from saetext.search.stored import Entries
-from saetext.search.vectors import VectorIndex, write_vectors
-from saetext.search.words import WordIndex, terms_of, words_part
+from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.io.progress import Progress
+from saetext.reader import sentences as embed
 
 D_SAE = 12
 

@@ -10,13 +10,13 @@ from corpus_factory import make_card, make_spec, random_docs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saetext.analysis.search import Searcher
+from saetext.analysis.search.probe import _first_of_copies
+from saetext.analysis.search.snippets import Mark, firing_line, word_marks
 from saetext.corpus import Corpus, CorpusWriter
+from saetext.corpus.rows import PooledRows
 from saetext.errors import InputError
-from saetext.labels import FeatureLabel, FeatureLabels
-from saetext.rows import PooledRows
-from saetext.search import Searcher
-from saetext.search.probe import _first_of_copies
-from saetext.search.snippets import Mark, firing_line, word_marks
+from saetext.features.labels import FeatureLabel, FeatureLabels
 
 D_SAE = 60
 PLANTED = (7, 23, 41)
@@ -100,7 +100,7 @@ def test_bad_examples(planted: tuple[Searcher, np.ndarray]) -> None:
 
 
 def test_a_learnt_query_is_saved_and_used_again(planted: tuple[Searcher, np.ndarray], tmp_path: Path) -> None:
-    from saetext.search import FeatureQuery
+    from saetext.analysis.search import FeatureQuery
 
     searcher, kind = planted
     ids = [f"doc-{row}" for row in np.flatnonzero(kind)[:6]]

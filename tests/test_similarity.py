@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saetext.correlate.surprise import Limits
+from saetext.analysis.cooccurrence.surprise import Limits
 from saetext.features import similarity
 from saetext.features.similarity import THRESHOLDS, answering, concept, is_unsure, named
 

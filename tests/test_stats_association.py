@@ -165,8 +165,8 @@ def test_an_empty_histogram_finds_nothing() -> None:
     "rates", [(0.5, 0.5), (0.9, 0.5), (0.9, 0.9), (0.98, 0.98), (0.98, 0.1), (0.02, 0.99)]
 )
 def test_pairs_of_frequent_items_are_tested_by_their_rarest_cell(rates: tuple[float, float]) -> None:
-    from saetext.correlate.items import Items
-    from saetext.correlate.strata import Strata
+    from saetext.analysis.cooccurrence.items import Items
+    from saetext.analysis.cooccurrence.strata import Strata
 
     rng = np.random.default_rng(3)
     n = 3000

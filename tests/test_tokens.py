@@ -14,7 +14,7 @@ from tiny_models import make_tokenizer
 
 from saetext.documents import Document, Message
 from saetext.errors import ReaderError
-from saetext.reader.tokens import Prepared, Tokens, Unreadable
+from saetext.reader.tokenization import Prepared, Tokens, Unreadable
 
 # two invented templates: one writes contents as they are, the other strips them and refuses "system"
 PLAIN = "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>\n{% endfor %}"

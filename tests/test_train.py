@@ -12,13 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import HIDDEN, save_model
 
-from saetext.activations import collect_activations
 from saetext.documents import Document
 from saetext.errors import SaetextError
-from saetext.reader.model import LanguageModel
-from saetext.reader.tokens import Prepared, Tokens
+from saetext.reader.language_model import LanguageModel
+from saetext.reader.tokenization import Prepared, Tokens
 from saetext.reader.weights import load_sae_dir
-from saetext.train import TrainConfig, TrainedSae, _decode, _Gather, _Step, evaluate, save_sae, train_sae
+from saetext.training.activations import collect_activations
+from saetext.training.batch_topk import (
+    TrainConfig,
+    TrainedSae,
+    _decode,
+    _Gather,
+    _Step,
+    evaluate,
+    save_sae,
+    train_sae,
+)
 
 
 @given(tokens=st.integers(1, 12), d_in=st.integers(1, 6), d_sae=st.integers(1, 9), seed=st.integers(0, 99))

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from saetext.documents import Document
 from saetext.errors import SaetextError
 from saetext.reader.reader import Reader
-from saetext.train import TrainConfig, _Step, train_sae
-from saetext.training import train
+from saetext.training.batch_topk import TrainConfig, _Step, train_sae
+from saetext.training.pipeline import train
 
 SMALL = TrainConfig(d_sae=32, k=3, batch=64, steps=40, lr=1e-3, dead_after=2000)
 

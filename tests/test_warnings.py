@@ -18,9 +18,9 @@ from tiny_reader import make_sae, some_rows, tiny, write_jsonl
 
 import saetext
 from saetext.corpus import Corpus
-from saetext.notices import FEW_TOKENS
+from saetext.corpus.notices import FEW_TOKENS
 from saetext.reader.reader import Reader
-from saetext.train import TrainConfig
+from saetext.training.batch_topk import TrainConfig
 
 EMOJI = "the fox 🦊 jumps 🦊 over the dog and runs to the house"
 PLAIN = "the fox jumps over the dog and runs to the house"
@@ -116,7 +116,7 @@ def test_calibrate_warns_of_little_text(reader: Reader) -> None:
 
 def test_an_estimate_warns_of_nothing(reader: Reader) -> None:
     from saetext.documents import open_documents
-    from saetext.estimate import estimate
+    from saetext.encoding.estimate import estimate
 
     with recorded() as found:
         estimate(open_documents([{"text": PLAIN}] * 5), reader)

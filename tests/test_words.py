@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saetext import words
-from saetext.calibrate import token_words
-from saetext.evidence import word_bounds
-from saetext.search.snippets import word_marks
-from saetext.search.words import terms_of
+from saetext.analysis.search.snippets import word_marks
+from saetext.analysis.search.words import terms_of
+from saetext.reader.thresholds.estimation import token_words
+from saetext.text import words
+from saetext.text.passages import word_bounds
 
 ROOT = Path(__file__).parents[1]
 

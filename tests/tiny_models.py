@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import nn
 
 from saetext.errors import ReaderError
-from saetext.reader.model import LanguageModel
+from saetext.reader.language_model import LanguageModel
 
 HOOK = "blocks.1.hook_resid_post"
 HIDDEN = 32

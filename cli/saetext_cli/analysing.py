@@ -17,7 +17,7 @@ from saetext_cli.meters import progress_bar
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
-    from saetext.result import Result
+    from saetext.analysis.base import Result
 
 Where = Annotated[
     str | None,
@@ -67,7 +67,7 @@ def write_report(
     """Write the page, if a file is named, and say so; examples are read again where ``reads`` says."""
     if path is None:
         return
-    from saetext.report.pages import write_page
+    from saetext.report.html.pages import write_page
 
     reader = reader_of(opened[0], device, dtype) if reads else None
     with progress_bar("reading the examples") as show:

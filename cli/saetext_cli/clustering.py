@@ -42,7 +42,7 @@ from saetext_cli.meters import progress_bar
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
-    from saetext.cluster import ClusterResult
+    from saetext.analysis.clusters import ClusterResult
 
 
 # What was settled when the clusters were fitted
@@ -181,11 +181,11 @@ def cluster(
     Documents become vectors of their features, weighted by rarity, joined by what the features mean together;
     UMAP and HDBSCAN find the groups. A data file given for a corpus is encoded first.
     """
-    from saetext.cluster import Settings, default_path, load_model, save_clusters
-    from saetext.cluster import cluster as compute
-    from saetext.cluster import predict as place
-    from saetext.known_labels import labels_for
-    from saetext.report.cluster_text import render_clusters
+    from saetext.analysis.clusters import Settings, default_path, load_model, save_clusters
+    from saetext.analysis.clusters import cluster as compute
+    from saetext.analysis.clusters import predict as place
+    from saetext.features.known_labels import labels_for
+    from saetext.report.console.clusters import render_clusters
 
     require_one_format(as_json, as_csv)
     if predict is not None:
@@ -300,19 +300,19 @@ def _write_map(
     device: str,
     dtype: str,
 ) -> None:
-    from saetext.report.map_gathering import map_page
+    from saetext.report.html.map_gathering import map_page
 
     reader = reader_of(opened, device, dtype) if html is not None else None
     with progress_bar("reading the examples") as show:
         page = map_page(found, opened, labels, reader=reader, on_progress=show)
     if html is not None:
-        from saetext.report.map_page import render_map_page
-        from saetext.report.tables import write_text
+        from saetext.analysis.export import write_text
+        from saetext.report.html.map_page import render_map_page
 
         write_text(html, render_map_page(page))
         note(f"wrote {html}")
     if png is not None:
-        from saetext.report.map_picture import write_map_picture
+        from saetext.report.html.map_picture import write_map_picture
 
         write_map_picture(page, png)
         note(f"wrote {png}")

@@ -266,6 +266,6 @@ def options(**given: Any) -> dict[str, Any]:
 
 def short_names(paths: list[Path]) -> list[str]:
     """Return the shortest names that tell paths apart: the files' stems, or the paths."""
-    from saetext import opening
+    from saetext.encoding import opening
 
     return opening.short_names(paths)

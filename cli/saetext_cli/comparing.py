@@ -43,7 +43,7 @@ from saetext_cli.making import open_or_encode
 from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
-    from saetext.diff import DiffResult
+    from saetext.analysis.differences import DiffResult
 
 
 def register(app: typer.Typer) -> None:
@@ -129,8 +129,8 @@ def diff(
     confirmed on the half of the data that was not used to find it. A data file given for a corpus is encoded
     first.
     """
-    from saetext.known_labels import labels_for
-    from saetext.report.diff_text import render_diff
+    from saetext.features.known_labels import labels_for
+    from saetext.report.console.differences import render_diff
 
     require_one_format(as_json, as_csv)
     if by is None and len(corpora) < 2:
@@ -149,7 +149,7 @@ def diff(
     opened = [selected(corpus, where, path) for corpus, path in zip(opened, corpora, strict=True)]
     column, named = "", tuple(short_names(corpora))
     if by is not None:
-        from saetext.diff.asked import split_by
+        from saetext.analysis.differences.asked import split_by
 
         column, _, values = by.partition("=")
         named, views = split_by(opened[0], column, values.split(",") if values else None)
@@ -185,14 +185,14 @@ def _require_two(sets: int, null: int, llm: bool) -> None:
 
 
 def _compared(opened: list[Any], settings: dict[str, Any]) -> DiffResult:
-    from saetext.diff import diff as compare
+    from saetext.analysis.differences import diff as compare
 
     with progress_bar("comparing") as show:
         return compare(*opened, on_progress=show, **settings)
 
 
 def _judged(opened: list[Any], client: Any, judged: int, settings: dict[str, Any]) -> DiffResult:
-    from saetext.diff.judged import diff_with_hypotheses
+    from saetext.analysis.differences.judged import diff_with_hypotheses
 
     def tell(estimate: Any) -> None:
         note(f"judging {estimate.describe()}, at most")

@@ -150,10 +150,10 @@ def correlate(
     controlled over all eligible pairs. Pairs whose labels or directions are alike, or that are one phrase,
     are hidden and counted. A data file given for a corpus is encoded first.
     """
-    from saetext.correlate import Limits
-    from saetext.correlate import correlate as compute
-    from saetext.known_labels import labels_for
-    from saetext.report.correlate_text import render_correlate
+    from saetext.analysis.cooccurrence import Limits
+    from saetext.analysis.cooccurrence import correlate as compute
+    from saetext.features.known_labels import labels_for
+    from saetext.report.console.cooccurrence import render_correlate
 
     require_one_format(as_json, as_csv)
     if across is not None and column is not None:

@@ -35,7 +35,7 @@ from saetext_cli.making import make_corpus
 from saetext_cli.meters import duration, progress_bar
 
 if TYPE_CHECKING:
-    from saetext.estimate import Estimate
+    from saetext.encoding.estimate import Estimate
 
 ShardRows = Annotated[
     int, typer.Option("--shard-rows", help="Input rows per shard, the unit of resuming.", min=1)
@@ -106,9 +106,9 @@ def encode(
 ) -> None:
     """Read a file of texts into a corpus of named features. Interrupted, the same command resumes."""
     from saetext.documents import open_documents
-    from saetext.encode import require_free
-    from saetext.estimate import estimate
-    from saetext.opening import source_stamp
+    from saetext.encoding.encoder import require_free
+    from saetext.encoding.estimate import estimate
+    from saetext.encoding.opening import source_stamp
 
     if reader_of is not None:
         decided = {"--floor": floor, "--min-tokens": min_tokens}
@@ -150,7 +150,7 @@ def encode(
 
 
 def _tell(found: Estimate) -> None:
-    from saetext.notices import describe_rejects
+    from saetext.documents.rejects import describe_rejects
 
     if found.rejects:
         note(f"{describe_rejects(found.rejects)} of the first {found.looked_at:,}")
@@ -181,9 +181,9 @@ def append(
 ) -> None:
     """Add documents to a corpus, read exactly as it was. Interrupted, the same command resumes."""
     from saetext.corpus import Corpus
+    from saetext.corpus.notices import reading_notes
     from saetext.documents import open_documents
-    from saetext.encode import append as run
-    from saetext.notices import reading_notes
+    from saetext.encoding.encoder import append as run
 
     before = len(Corpus.open(corpus))
     require_file_of_texts(source)
@@ -222,10 +222,10 @@ def calibrate(
     trust_pickle: TrustPickle = False,
 ) -> None:
     """Set one floor per feature from reference text; kept in your cache and used by later encodings."""
-    from saetext.calibrate import cache_cards
-    from saetext.calibrate import calibrate as make
     from saetext.documents import open_documents
-    from saetext.floors import readable
+    from saetext.reader.thresholds.estimation import cache_cards
+    from saetext.reader.thresholds.estimation import calibrate as make
+    from saetext.reader.thresholds.policy import readable
 
     documents = open_documents(
         texts, format=format, text=text_column, prompt=prompt_column, messages=messages_column, role=role

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from saetext.llm import ChatClient
+    from saetext.io.llm import ChatClient
 
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Endpoint that speaks OpenAI's protocol.")]
 ModelName = Annotated[str | None, typer.Option("--model", help="As the endpoint calls it.")]
@@ -35,7 +35,7 @@ def client_for(
         return None
     if base_url is None or model is None:
         raise typer.BadParameter("--base-url and --model belong together")
-    from saetext.llm import ChatClient
+    from saetext.io.llm import ChatClient
 
     price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
     key = os.environ.get(key_env)

@@ -25,8 +25,8 @@ from saetext_cli.common import (
 )
 
 if TYPE_CHECKING:
+    from saetext.analysis.base import Result
     from saetext.features import Profile, Subject
-    from saetext.result import Result
 
 
 def register(app: typer.Typer) -> None:
@@ -122,9 +122,9 @@ def _find(
 ) -> None:
     import polars as pl
 
+    from saetext.analysis.base import Result
     from saetext.features import LabelIndex
-    from saetext.report.feature_text import render_found
-    from saetext.result import Result
+    from saetext.report.console.features import render_found
 
     index = LabelIndex(subject.labels, lexical=lexical or None, device=device)
     built = index.lexical or index.cached_at.is_file()
@@ -178,9 +178,9 @@ def _tabulate(subject: Subject, path: Path) -> None:
         raise InputError(
             f"{subject.name} is a reader: statistics need texts, so name a corpus that was made with it"
         )
+    from saetext.analysis.base import Result, Source
+    from saetext.analysis.export import write_text
     from saetext.features import feature_table
-    from saetext.report.tables import write_text
-    from saetext.result import Result, Source
 
     corpus = subject.corpus
     with waiting("counting"):
@@ -225,14 +225,14 @@ def _profile(
 
 def _show(profile: Profile, html: Path | None, as_json: bool) -> None:
     if html is not None:
-        from saetext.report.feature_page import render_page
-        from saetext.report.tables import write_text
+        from saetext.analysis.export import write_text
+        from saetext.report.html.feature_page import render_page
 
         write_text(html, render_page(profile))
         note(f"{html}: feature {profile.feature} of {profile.of}")
     if as_json:
         result(profile.to_json())
     elif html is None:
-        from saetext.report.feature_text import render_profile
+        from saetext.report.console.features import render_profile
 
         result(render_profile(profile, width(), colored(), encoding=encoding()))

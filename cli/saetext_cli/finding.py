@@ -26,7 +26,7 @@ def readers(
 ) -> None:
     """List what can be used as a reader: the embedded one, and every SAE that SAELens knows."""
     with waiting("reading SAELens's directory"):
-        from saetext.reader.catalog import entries
+        from saetext.reader.registry import entries
 
         found = list(entries(words or []))
     if as_json:

@@ -14,8 +14,8 @@ from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
-    from saetext.labels import FeatureLabels
-    from saetext.llm import ChatClient
+    from saetext.features.labels import FeatureLabels
+    from saetext.io.llm import ChatClient
 
 
 def register(app: typer.Typer) -> None:
@@ -73,10 +73,10 @@ def label(
     unless new ones were made for the same feature.
     """
     from saetext.corpus import Corpus
-    from saetext.known_labels import corpus_labels_path, labels_for
-    from saetext.labelling.label import label as make
-    from saetext.labelling.label import merged, supported
-    from saetext.labelling.label import score as rate
+    from saetext.features.known_labels import corpus_labels_path, labels_for
+    from saetext.features.labelling.pipeline import label as make
+    from saetext.features.labelling.pipeline import merged, supported
+    from saetext.features.labelling.pipeline import score as rate
 
     if method is None and source is None and not score:
         raise typer.BadParameter("what to do? --method words, llm or neuronpedia, --from FILE, or --score")
@@ -138,15 +138,15 @@ def label(
 
 def _write(labels: FeatureLabels, path: Path) -> None:
     # what stands in for labels stays out of the table: it is there without it
-    from saetext.labels import FeatureLabels
+    from saetext.features.labels import FeatureLabels
 
     own = [row for row in labels if row.source != "card" or row.score is not None]
     FeatureLabels.from_rows(own, labels.about).write(path)
 
 
 def _say_estimate(opened: Corpus, tap: str, client: ChatClient, features: list[int], seed: int) -> None:
-    from saetext.contexts import gather
-    from saetext.labelling.by_llm import label_prompt
+    from saetext.features.contexts import gather
+    from saetext.features.labelling.by_llm import label_prompt
 
     with waiting("gathering contexts"):
         card = opened.card(tap)

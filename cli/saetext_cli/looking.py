@@ -62,7 +62,7 @@ def show(
 ) -> None:
     """Show one document of a corpus with its strongest features on the words where they peak."""
     from saetext.corpus import Corpus
-    from saetext.look import look_at_document
+    from saetext.features.inspect import look_at_document
 
     _print(look_at_document(Corpus.open(corpus), id, tap=tap, top=top, labels=labels), as_json)
 
@@ -78,7 +78,7 @@ def info(
 ) -> None:
     """Say what is in a corpus and how it was read."""
     from saetext.corpus import Corpus
-    from saetext.look import describe
+    from saetext.features.inspect import describe
 
     opened = Corpus.open(corpus)
     if verify:
@@ -93,8 +93,8 @@ def info(
 
 
 def _print(look: object, as_json: bool) -> None:
-    from saetext.look import Look
-    from saetext.report.terminal import render_document
+    from saetext.features.inspect import Look
+    from saetext.report.console.reading import render_document
 
     assert isinstance(look, Look)
     if as_json:
@@ -108,7 +108,7 @@ def _print(look: object, as_json: bool) -> None:
 
 def _fact(key: str, value: object) -> list[str]:
     """Return ``key: value`` as lines that fit the window."""
-    from saetext.evidence import printable
+    from saetext.text.passages import printable
 
     if isinstance(value, dict):
         value = ", ".join(f"{k} {v}" for k, v in value.items())

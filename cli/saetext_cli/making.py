@@ -27,9 +27,9 @@ def make_corpus(
     **settings: Any,
 ) -> Corpus:
     """Encode with a progress bar and describe the result; ``told`` notices were printed already."""
-    from saetext.encode import encode
-    from saetext.floors import made_note, ready, with_known_floors
-    from saetext.notices import reading_notes
+    from saetext.corpus.notices import reading_notes
+    from saetext.encoding.encoder import encode
+    from saetext.reader.thresholds.policy import made_note, ready, with_known_floors
 
     for line in reading_notes(documents, reader):
         note(line)
@@ -50,7 +50,7 @@ def make_corpus(
 def open_or_encode(path: Path, *, device: str = "auto", dtype: str = "auto", **columns: Any) -> Corpus:
     """Open a corpus; encode a data file beside itself first, and reuse that while the file is unchanged."""
     from saetext.documents import open_documents
-    from saetext.opening import as_corpus
+    from saetext.encoding.opening import as_corpus
 
     def make(file: Path, target: Path, extra: Mapping[str, Any]) -> Corpus:
         documents = open_documents(file, **options(**columns))

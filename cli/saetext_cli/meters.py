@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from saetext_cli.common import note
 
 if TYPE_CHECKING:
-    from saetext.progress import OnProgress, Progress
+    from saetext.io.progress import OnProgress, Progress
 
 LINE_EVERY = 30.0  # seconds between lines in a log file
 

@@ -31,7 +31,7 @@ from saetext_cli.making import open_or_encode
 from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
-    from saetext.search import Searcher, SearchResult
+    from saetext.analysis.search import Searcher, SearchResult
 
 
 class Mode(StrEnum):
@@ -174,9 +174,9 @@ def search(
         require_new(path)
     columns = {"text": text_column, "id": id_column, "prompt": prompt_column}
     opened = open_or_encode(corpus, device=device, dtype=dtype, **columns)
-    from saetext.known_labels import labels_for
-    from saetext.report.search_text import render_query, render_search
-    from saetext.search import Searcher, SecondOpinion
+    from saetext.analysis.search import Searcher, SecondOpinion
+    from saetext.features.known_labels import labels_for
+    from saetext.report.console.search import render_query, render_search
 
     with telling("searching") as say:
         searcher = Searcher(
@@ -231,8 +231,8 @@ def index(
     It is kept inside the corpus. What is there already is checked and kept, so run it again after an append
     or an interruption.
     """
+    from saetext.analysis.search import build_index
     from saetext.corpus import Corpus
-    from saetext.search import build_index
 
     opened = Corpus.open(corpus)
     with progress_bar("indexing") as show:
@@ -243,14 +243,14 @@ def index(
 
 
 def _saved(path: Path, searcher: Searcher) -> Any:
-    from saetext.search import FeatureQuery
+    from saetext.analysis.search import FeatureQuery
 
     return FeatureQuery.read(path, searcher.corpus.spec.tap(searcher.tap))
 
 
 def _write(found: SearchResult, searcher: Searcher, save_query: Path | None, parquet: Path | None) -> None:
     if save_query is not None:
-        from saetext.report.tables import write_text
+        from saetext.analysis.export import write_text
 
         if found.query is None:
             raise InputError(f"a search by {found.params['mode']} has no features to save")

@@ -53,7 +53,7 @@ def demo(
 
 def _copies(output: Path) -> list[Path]:
     """Copy the example, so that its corpora land beside the copies and not in the installed package."""
-    from saetext.files import write_atomic
+    from saetext.io.files import write_atomic
     from saetext_cli.paths import example_files
 
     copies = []

@@ -73,7 +73,7 @@ def train(
     documents, sets the floors. Stop it when you like: the same command goes on from there.
     """
     from saetext.documents import open_documents
-    from saetext.floors import readable
+    from saetext.reader.thresholds.policy import readable
 
     if weights not in ("float32", "float16", "bfloat16"):
         raise typer.BadParameter("--weights is float32, float16 or bfloat16")
@@ -81,8 +81,8 @@ def train(
         texts, format=format, text=text_column, prompt=prompt_column, messages=messages_column, role=role
     )
     describe_source(documents)
-    from saetext.train import TrainConfig
-    from saetext.training import train as run
+    from saetext.training.batch_topk import TrainConfig
+    from saetext.training.pipeline import train as run
 
     config = TrainConfig(
         d_sae=d_sae, k=k, batch=batch, steps=steps, lr=lr, seed=seed, prefixes=_numbers(prefixes)

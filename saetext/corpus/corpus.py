@@ -19,27 +19,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from saetext.card import Card
 from saetext.corpus import shard as shards
+from saetext.corpus.calibration import Card
 from saetext.corpus.files import require_intact, require_size
 from saetext.corpus.frame import DocsPart, frames, scan
 from saetext.corpus.item import CorpusDocument
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.manifest import REJECTS, Manifest
 from saetext.corpus.opened import Opened
+from saetext.corpus.rows import PooledRows
+from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError, InputError, ShardCorruptError
-from saetext.files import checksum
-from saetext.frames import as_pandas
-from saetext.one_line import one_line, quoted
-from saetext.rows import PooledRows
-from saetext.spec import ReaderSpec
+from saetext.io.files import checksum
+from saetext.io.frames import as_pandas
+from saetext.text.one_line import one_line, quoted
 
 if TYPE_CHECKING:
     import polars as pl
     from scipy.sparse import csr_matrix
 
     from saetext.corpus.postings import Postings
-    from saetext.labels import FeatureLabels
+    from saetext.features.labels import FeatureLabels
 
 
 class StoredDocument(TypedDict):
@@ -333,8 +333,8 @@ class Corpus:
         return self.csr(pooling, tap)
 
     def labels(self, tap: str | None = None) -> FeatureLabels:
-        """Return what a tap's features are called, see :func:`saetext.known_labels.labels_for`."""
-        from saetext.known_labels import corpus_labels_path, labels_for
+        """Return what a tap's features are called, see :func:`saetext.features.known_labels.labels_for`."""
+        from saetext.features.known_labels import corpus_labels_path, labels_for
 
         name = self.spec.tap(tap).name
         own = corpus_labels_path(self.path, self.spec, name)

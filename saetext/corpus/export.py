@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from saetext.corpus.files import writing
 from saetext.corpus.frame import schema
+from saetext.corpus.rows import ENTRY_COLUMNS, PooledRows
 from saetext.corpus.shard import FEATURES_SCHEMA
 from saetext.errors import InputError
-from saetext.files import atomic_file
-from saetext.rows import ENTRY_COLUMNS, PooledRows
+from saetext.io.files import atomic_file
 
 if TYPE_CHECKING:
     from saetext.corpus.corpus import Corpus

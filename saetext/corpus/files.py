@@ -1,6 +1,6 @@
 """What a corpus says of its files: which are damaged, and what to do when one cannot be written.
 
-Not for: writing them (:mod:`saetext.files`).
+Not for: writing them (:mod:`saetext.io.files`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from saetext import files
 from saetext.errors import CorpusError, ShardCorruptError
-from saetext.files import FileStamp, checksum
+from saetext.io import files
+from saetext.io.files import FileStamp, checksum
 
 _RESTORE = "restore it or encode again"
 _intact: set[tuple[object, ...]] = set()  # files whose checksum this process has already seen to be right

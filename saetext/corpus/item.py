@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from saetext.one_line import about, quoted
+from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,12 +45,12 @@ class CorpusDocument:
 
     @property
     def features(self) -> pl.DataFrame:
-        """Its features with their labels, the most telling first; see :func:`saetext.present.present`.
+        """Its features with their labels, the most telling first; see :func:`saetext.features.present.present`.
 
         Columns ``tap``, ``feature``, ``label``, ``label_score``, ``value`` (the strongest activation),
         ``tokens`` (how many are above the threshold) and ``word`` (where it is strongest; null without text).
         """
-        from saetext.present import of_document
+        from saetext.features.present import of_document
 
         return of_document(self._corpus, self.row)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from saetext.errors import CorpusError
-from saetext.files import FileStamp, append_synced
+from saetext.io.files import FileStamp, append_synced
 
 
 @dataclass(frozen=True)

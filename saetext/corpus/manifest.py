@@ -18,9 +18,9 @@ from typing import Any
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.meta import META_TYPES, unify
 from saetext.corpus.shard import docs_name, features_name
+from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError
-from saetext.files import FileStamp, write_atomic
-from saetext.spec import ReaderSpec
+from saetext.io.files import FileStamp, write_atomic
 
 SCHEMA = "1.0"
 NAME = "manifest.json"

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from saetext.corpus.files import require_size
 from saetext.corpus.shard import Mapped
-from saetext.files import FileStamp
+from saetext.io.files import FileStamp
 
 _MOST = 512  # files: a mapping costs address space, and keeps a deleted file on the disk
 

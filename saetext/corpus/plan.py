@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from saetext.corpus.manifest import SCHEMA, require_schema
+from saetext.corpus.spec import ReaderSpec, differing_fields
 from saetext.errors import CorpusError
-from saetext.files import write_atomic
-from saetext.spec import ReaderSpec, differing_fields
+from saetext.io.files import write_atomic
 
 _SAME_NUMERICS = ("model_dtype", "sae_dtype", "device")  # library versions may change between the two
 

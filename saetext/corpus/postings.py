@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus.files import require_intact
 from saetext.errors import InputError, ShardCorruptError
-from saetext.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix

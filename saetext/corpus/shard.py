@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from saetext.corpus.files import require_intact
 from saetext.corpus.meta import DOCS_FIELDS, META_TYPES
+from saetext.corpus.rows import ENTRY_COLUMNS, PooledRows
+from saetext.corpus.spec import TapSpec
 from saetext.errors import InputError, ShardCorruptError
-from saetext.files import FileStamp, HashingFile, atomic_file
-from saetext.rows import ENTRY_COLUMNS, PooledRows
-from saetext.spec import TapSpec
+from saetext.io.files import FileStamp, HashingFile, atomic_file
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

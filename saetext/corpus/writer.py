@@ -21,25 +21,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from saetext.card import Card
 from saetext.corpus import plan as plans
+from saetext.corpus.calibration import Card
 from saetext.corpus.files import require_size, writing
 from saetext.corpus.journal import Journal, JournalEntry, lines
-from saetext.corpus.manifest import (
-    APPEND_PLAN,
-    JOURNAL,
-    NAME,
-    PLAN,
-    REJECTS,
-    Manifest,
-    require_tap_names,
-)
+from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, NAME, PLAN, REJECTS, Manifest, require_tap_names
 from saetext.corpus.meta import conform, meta_types
+from saetext.corpus.rows import PooledRows
 from saetext.corpus.shard import PART, docs_name, features_batch, features_name, write_batch
+from saetext.corpus.spec import ReaderSpec, require_comparable
 from saetext.errors import CorpusError
-from saetext.files import TEMPORARY, FileStamp, append_synced, checksum, sync_directory, write_atomic
-from saetext.rows import PooledRows
-from saetext.spec import ReaderSpec, require_comparable
+from saetext.io.files import TEMPORARY, FileStamp, append_synced, checksum, sync_directory, write_atomic
 
 if TYPE_CHECKING:
     from saetext.corpus.corpus import Corpus

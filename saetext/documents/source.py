@@ -31,7 +31,7 @@ from saetext.documents.text import (
     holds_json_lines,
 )
 from saetext.errors import InputError
-from saetext.one_line import about, quoted
+from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,6 +1,6 @@
 """profile: what one feature is, as data: its label, how often it fires, where, and with what.
 
-Not for: drawing (:mod:`saetext.report.feature_text`, :mod:`saetext.report.feature_page`).
+Not for: drawing (:mod:`saetext.report.console.features`, :mod:`saetext.report.html.feature_page`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.contexts import Context, gather
+from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError, ReaderError
-from saetext.evidence import word_bounds
+from saetext.features.contexts import Context, gather
+from saetext.features.labels import FeatureLabel
 from saetext.features.shading import Piece, firing, read_again, shade
 from saetext.features.subject import Subject
-from saetext.labels import FeatureLabel
-from saetext.protocols import CorpusLike
+from saetext.text.passages import word_bounds
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader

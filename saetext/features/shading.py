@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saetext.documents import Document
-from saetext.evidence import printable
+from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader, TokenEntries
@@ -34,7 +34,7 @@ def read_again(reader: Reader | None, tap: str, document: Mapping[str, Any]) -> 
     A document's other turns are stored as one prompt, so a chat may not be read as it was: the tokens must be
     the stored ones.
     """
-    from saetext.reader.tokens import Prepared
+    from saetext.reader.tokenization import Prepared
 
     if reader is None:
         return None

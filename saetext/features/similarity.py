@@ -1,7 +1,7 @@
 """From words to features: when a label is like some words, for every part of saetext that asks.
 
-All thresholds stand in one table. Not for: computing the similarity (:mod:`saetext.features.search`), or what
-is done with the features.
+All thresholds stand in one table. Not for: computing the similarity (:mod:`saetext.features.label_index`),
+or what is done with the features.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.features.search import LabelIndex
-from saetext.labels import FeatureLabels
+from saetext.features.label_index import LabelIndex
+from saetext.features.labels import FeatureLabels
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saetext.cache import file_sha256
-from saetext.card import Card
+from saetext.corpus.calibration import Card
+from saetext.corpus.protocol import CorpusLike
+from saetext.corpus.spec import TapSpec
 from saetext.errors import InputError, ReaderError
-from saetext.known_labels import labels_for, reader_labels
-from saetext.labels import FeatureLabels
-from saetext.protocols import CorpusLike
-from saetext.spec import TapSpec
+from saetext.features.known_labels import labels_for, reader_labels
+from saetext.features.labels import FeatureLabels
+from saetext.io.cache import file_sha256
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -203,8 +203,8 @@ def open_subject(
         encoder = _load_encoder(name, trust_pickle)
         spec = _tap_of(encoder, path.resolve().name if path.is_dir() else name)
         return Subject(name, spec, reader_labels(spec, None, labels), None, encoder=encoder)
-    from saetext.floors import with_known_floors
     from saetext.reader.reader import Reader
+    from saetext.reader.thresholds.policy import with_known_floors
 
     reader = Reader.load_many([name], model, device=device, dtype=dtype, trust_pickle=trust_pickle)
     reader = with_known_floors(reader) or reader

@@ -1,7 +1,7 @@
 """feature_table: how often and how strongly each feature fires in a corpus.
 
 Streams the corpus twice and keeps a few numbers per feature. Not for: comparing corpora
-(:mod:`saetext.diff`).
+(:mod:`saetext.analysis.differences`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from saetext.labels import FeatureLabels
-from saetext.protocols import CorpusLike
+from saetext.corpus.protocol import CorpusLike
+from saetext.features.labels import FeatureLabels
 
 if TYPE_CHECKING:
     import polars as pl

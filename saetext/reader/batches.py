@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.reader.tokens import Prepared, Tokens, Window
+from saetext.reader.tokenization import Prepared, Tokens, Window
 
 
 @dataclass(frozen=True)

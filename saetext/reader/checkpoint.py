@@ -2,7 +2,7 @@
 
 Only what is asked for is downloaded and read: the configuration, the tokenizer, and those weight files and
 tensors that the layers up to the deepest hook need. Not for: building or running a model; see
-:mod:`saetext.reader.model`.
+:mod:`saetext.reader.language_model`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from huggingface_hub import errors as hub_errors
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from saetext.cache import file_sha256
 from saetext.errors import ReaderError
+from saetext.io.cache import file_sha256
 from saetext.reader.names import hub_id
 
 _SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")

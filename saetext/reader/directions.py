@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.cache import file_sha256
-from saetext.spec import ReaderSpec
+from saetext.corpus.spec import ReaderSpec
+from saetext.io.cache import file_sha256
 
 
 def decoder_of(spec: ReaderSpec, tap: str) -> NDArray[np.float32] | None:

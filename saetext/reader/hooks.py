@@ -2,7 +2,7 @@
 
 One table per architecture, keyed by ``config.model_type``. Names and meanings follow transformer-lens's
 ``HookedTransformer`` (and ``HookedEncoder`` for BERT) loaded without weight processing, as SAEs were trained.
-Not for: running or loading anything; see :mod:`saetext.reader.model`.
+Not for: running or loading anything; see :mod:`saetext.reader.language_model`.
 """
 
 from __future__ import annotations

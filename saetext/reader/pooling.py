@@ -2,7 +2,7 @@
 
 A document's tokens may arrive in any number of pieces and in any order, which is how windows of a long
 document and batches sorted by length arrive. Not for: deciding which tokens count or what is present
-(:mod:`saetext.reader.tokens` and the card's floors did that before).
+(:mod:`saetext.reader.tokenization` and the card's floors did that before).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from saetext.rows import ENTRY_DTYPES, PooledRows
+from saetext.corpus.rows import ENTRY_DTYPES, PooledRows
 
 Array = torch.Tensor | NDArray
 

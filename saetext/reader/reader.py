@@ -20,20 +20,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from saetext.card import Card
+from saetext.corpus.calibration import Card
+from saetext.corpus.rows import PooledRows
+from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
 from saetext.documents import Document
 from saetext.errors import ReaderError
-from saetext.one_line import about, quoted
 from saetext.reader import embedded
 from saetext.reader.batches import Batch, Batcher
-from saetext.reader.model import LanguageModel
+from saetext.reader.language_model import LanguageModel
 from saetext.reader.pooling import Pooler
 from saetext.reader.reading import Reading, as_documents, without_blanks
 from saetext.reader.sae import SparseEncoder
-from saetext.reader.tokens import MASKS_VERSION, Prepared, Tokens
+from saetext.reader.tokenization import MASKS_VERSION, Prepared, Tokens
 from saetext.reader.weights import load_sae_dir, load_sae_release
-from saetext.rows import PooledRows
-from saetext.spec import Numerics, ReaderSpec, TapSpec
+from saetext.text.one_line import about, quoted
 
 OnTokens = Callable[[int], None]
 Entries = tuple[Tensor, Tensor, Tensor]
@@ -209,7 +209,8 @@ class Reader:
         """Load one SAE directory (or several on the same model) and a Hugging Face model id or directory.
 
         ``model`` defaults to the ``model_name`` in the SAE's metadata; ``revision`` is a commit of a hub id.
-        A ``card.arrow`` in the directory, as :func:`saetext.training.train` leaves one, sets the floors.
+        A ``card.arrow`` in the directory, as :func:`saetext.training.pipeline.train` leaves one, sets the
+        floors.
         """
         single = isinstance(sae_dir, str | Path)
         directories = [Path(sae_dir)] if single else [Path(d) for d in sae_dir]  # type: ignore[arg-type,union-attr]
@@ -293,7 +294,7 @@ class Reader:
             raise ReaderError(f"this corpus does not say how its reader {spec.model!r} was loaded")
         reader = reader.with_cards(cards)
         if reader.spec.identity() != spec.identity():
-            from saetext.spec import differing_fields
+            from saetext.corpus.spec import differing_fields
 
             fields = ", ".join(differing_fields(reader.spec, spec))
             raise ReaderError(f"the reader of this corpus is not what it was; it differs in: {fields}")
@@ -453,7 +454,7 @@ class Reader:
         documents, plain = as_documents(texts)
         reader = self
         if plain and not self.calibrated:
-            from saetext.floors import with_known_floors
+            from saetext.reader.thresholds.policy import with_known_floors
 
             reader = with_known_floors(self) or self
         elif not plain:

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from saetext.corpus.rows import PooledRows
 from saetext.documents import Document
 from saetext.documents.reading import kind_of
 from saetext.documents.record import EMPTY_TEXT
 from saetext.errors import InputError
-from saetext.frames import as_pandas
-from saetext.one_line import about, quoted
-from saetext.reader.tokens import Prepared, Unreadable
-from saetext.rows import PooledRows
+from saetext.io.frames import as_pandas
+from saetext.reader.tokenization import Prepared, Unreadable
+from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from saetext.look import Look
+    from saetext.features.inspect import Look
     from saetext.reader.reader import Reader
 
 
@@ -31,7 +31,7 @@ class Reading:
     """What a reader made of some texts.
 
     ``len(reading)`` is the number of texts; ``reading[i]`` and iteration give each with its strongest
-    features on the words (:class:`saetext.look.Look`), which is what ``saetext read`` shows;
+    features on the words (:class:`saetext.features.inspect.Look`), which is what ``saetext read`` shows;
     ``print(reading[0])`` prints it.
 
     Attributes
@@ -56,9 +56,9 @@ class Reading:
         """The features present in each text, a row each, the most telling of a text first.
 
         ``text`` is the number of the text, from 0; the other columns are those of
-        :func:`saetext.present.present`.
+        :func:`saetext.features.present.present`.
         """
-        from saetext.present import of_reading
+        from saetext.features.present import of_reading
 
         return of_reading(self, self._reader)
 
@@ -85,7 +85,7 @@ class Reading:
         InputError
             If there is no such text, or nothing in it to read.
         """
-        from saetext.look import look_at
+        from saetext.features.inspect import look_at
 
         at = index + len(self) if index < 0 else index
         if not 0 <= at < len(self):

@@ -1,7 +1,7 @@
 """Loading SAEs: from a directory (without importing sae-lens) or from sae-lens's registry.
 
 Both ways end in the same checks and the same :class:`~saetext.reader.sae.SparseEncoder`. Not for: training or
-saving (:mod:`saetext.train`), language models, or downloading anything but through sae-lens.
+saving (:mod:`saetext.training.batch_topk`), language models, or downloading anything but through sae-lens.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from saetext.cache import file_sha256
 from saetext.errors import ReaderError
+from saetext.io.cache import file_sha256
 from saetext.reader.sae import SparseEncoder
 from saetext.reader.sae_config import CONFIG_NAME, ENCODER_TENSORS, REFUSED, SaeConfig, parse_config
 

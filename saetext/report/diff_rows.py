@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saetext.diff import DiffResult
+from saetext.analysis.differences import DiffResult
 
 TableRow = dict[str, Any]
 

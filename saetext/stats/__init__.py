@@ -2,7 +2,8 @@
 
 Every function takes arrays of counts (one entry a feature, broadcast against each other) and returns
 arrays of the same shape; none of them returns NaN. Not for: deciding what is counted, which rows pair, or
-which features are worth a test; that is :mod:`saetext.diff` and :mod:`saetext.correlate`.
+which features are worth a test; that is :mod:`saetext.analysis.differences` and
+:mod:`saetext.analysis.cooccurrence`.
 """
 
 from saetext.stats.association import joint_tail, joint_tail_exact, npmi, pearson_tails, phi

@@ -11,9 +11,9 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saetext.card import Card
+from saetext.corpus.calibration import Card
 from saetext.errors import ReaderError
-from saetext.labels import FeatureLabels
+from saetext.features.labels import FeatureLabels
 
 if TYPE_CHECKING:
     from saetext.reader.sae import SparseEncoder
@@ -56,7 +56,7 @@ def find_model() -> str:
 
 def check_weights(path: Path) -> None:
     """Raise :class:`ReaderError` unless the model's weights in ``path`` are the published ones."""
-    from saetext.cache import file_sha256
+    from saetext.io.cache import file_sha256
 
     weights = path / "model.safetensors"
     actual = file_sha256(weights)

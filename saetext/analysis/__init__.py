@@ -1,0 +1,1 @@
+"""What is asked of corpora: differences, co-occurrence, clusters, search."""

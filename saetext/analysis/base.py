@@ -1,0 +1,164 @@
+"""Result: what every verb returns; a table with everything that made it.
+
+Not for: computing (diff, correlate, ...) or drawing (:mod:`saetext.report`); the methods here only hand the
+table to :mod:`saetext.analysis.export`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saetext.io.frames import as_pandas
+from saetext.text.one_line import about, one_line, quoted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from saetext.corpus.protocol import CorpusLike
+    from saetext.features.labels import FeatureLabels
+    from saetext.reader.reader import Reader
+
+_COUNTED = ("tested", "significant", "confirmed", "n_clusters", "found")  # of the metrics, in a repr
+_NAMED = ("set", "label", "label_a", "label_b", "name", "id")  # columns that name a row
+
+
+@dataclass(frozen=True)
+class Source:
+    """One corpus a result was computed from.
+
+    Attributes
+    ----------
+    name : str
+        What the result calls it.
+    path : str
+        Where the corpus lies.
+    fingerprint : str
+        Fingerprint of the corpus.
+    where : str
+        The selection of its rows in words, empty for all of them.
+    """
+
+    name: str
+    path: str
+    fingerprint: str
+    where: str = ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """A table, what made it, and how it can leave the program.
+
+    Attributes
+    ----------
+    kind : str
+        The verb: ``diff``, ``correlate``, ...
+    table : polars.DataFrame
+        One row a finding, best first; the column names are the row keys of the JSON.
+    params : mapping
+        The parameters, as they were resolved, plain JSON types.
+    metrics : mapping
+        Figures about the whole, plain JSON types.
+    notes : tuple of str
+        What a reader should know before believing the table, one line each.
+    sources : tuple of Source
+        The corpora it came from.
+    """
+
+    kind: str
+    table: pl.DataFrame
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+    def __repr__(self) -> str:
+        parts = (self._of_what(), self._counts(), self._first())
+        return about(self, "; ".join(part for part in parts if part))
+
+    def _of_what(self) -> str:
+        names = ", ".join(one_line(source.name, 30) for source in self.sources[:3])
+        return one_line(names + (f" and {n:,} more" if (n := len(self.sources) - 3) > 0 else ""), 80)
+
+    def _counts(self) -> str:
+        told = [f"{len(self):,} row{'' if len(self) == 1 else 's'}"]
+        for key in _COUNTED:
+            value = self.metrics.get(key)
+            if isinstance(value, int):
+                told.append(f"{value:,} {key.removeprefix('n_')}")
+        return ", ".join(told)
+
+    def _first(self) -> str:
+        if not len(self):
+            return ""
+        row = self.table.row(0, named=True)
+        named = [str(row[key]) for key in _NAMED if row.get(key) is not None]
+        return f"first: {quoted(' + '.join(named), 60)}" if named else ""
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook, see :func:`saetext.report.html.notebook.to_html`."""
+        from saetext.report.html import notebook
+
+        return notebook.to_html(self)
+
+    def to_pandas(self) -> Any:
+        """Return the table as a pandas frame; a list or struct is an array or dict.
+
+        Raises
+        ------
+        InputError
+            If pandas is not installed.
+        """
+        return as_pandas(self.table)
+
+    def __len__(self) -> int:
+        """Return the number of rows of the table."""
+        return self.table.height
+
+    def to_json(self) -> str:
+        """Return one strict JSON object ``{"kind", "params", "metrics", "rows"}``; NaN becomes null."""
+        from saetext.analysis import export as tables
+
+        return tables.to_json(self)
+
+    def to_csv(self) -> str:
+        """Return the table as CSV with a header; see :func:`saetext.analysis.export.to_csv` on formulas."""
+        from saetext.analysis import export as tables
+
+        return tables.to_csv(self)
+
+    def to_html(
+        self,
+        path: str | Path,
+        sets: Sequence[CorpusLike],
+        *,
+        labels: FeatureLabels | None = None,
+        reader: Reader | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the result as one self-contained page and return the path.
+
+        Parameters are those of :func:`saetext.report.html.pages.write_page`.
+
+        Raises
+        ------
+        InputError
+            If there is no page for this kind of result, or the file exists or cannot be written.
+        """
+        from saetext.report.html.pages import write_page
+
+        return write_page(self, path, sets, labels=labels, reader=reader, overwrite=overwrite)
+
+    def to_parquet(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the table as Parquet, whole or not at all, and return the path.
+
+        Raises
+        ------
+        InputError
+            If the file exists and ``overwrite`` is false, or it cannot be written.
+        """
+        from saetext.analysis import export as tables
+
+        return tables.to_parquet(self, path, overwrite=overwrite)

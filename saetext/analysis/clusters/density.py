@@ -1,0 +1,160 @@
+"""HDBSCAN of embedded documents: clusters numbered by size, how firmly each document belongs, the tree.
+
+Not for: the embedding (:mod:`saetext.analysis.clusters.layout`) or what a cluster is about.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.clusters.backends import (
+    hdbscan_fit,
+    hdbscan_memberships,
+    hdbscan_outliers,
+    hdbscan_tree,
+)
+from saetext.analysis.clusters.representation import Floats32
+from saetext.corpus.protocol import Ints
+
+if TYPE_CHECKING:
+    import polars as pl
+
+METHODS = ("eom", "leaf")
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Clusters of rows.
+
+    Attributes
+    ----------
+    cluster : int32[n]
+        From 1, the largest first (ties: the one with the earlier row); 0 for noise.
+    probability : float32[n]
+        How firmly a row belongs to its cluster, 0 to 1; 0 for noise.
+    outlier : float32[n]
+        GLOSH outlier score, 0 to 1.
+    persistence : float64[k]
+        How long each cluster lasts while the density rises.
+    exemplar : bool[n]
+        The densest rows of each cluster.
+    tree : polars.DataFrame
+        The condensed tree: ``parent``, ``child``, ``lambda``, ``size``, and ``cluster``, the number of the
+        cluster that was selected at that child, null elsewhere. Children below n are rows.
+    model : Any
+        The fitted ``hdbscan.HDBSCAN``.
+    order : int64[k]
+        HDBSCAN's own number of each cluster.
+    """
+
+    cluster: NDArray[np.int32]
+    probability: Floats32
+    outlier: Floats32
+    persistence: NDArray[np.float64]
+    exemplar: NDArray[np.bool_]
+    tree: pl.DataFrame
+    model: Any
+    order: Ints
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return len(self.order)
+
+
+def suggested_size(n_documents: int) -> int:
+    """Return a min_cluster_size: .35 of the square root of the documents, at least 5."""
+    return max(5, round(0.35 * math.sqrt(n_documents)))
+
+
+def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: str = "eom") -> Grouping:
+    """Cluster rows by density.
+
+    Parameters
+    ----------
+    points : float32[n, d]
+        Embedded documents.
+    min_cluster_size : int
+        Fewest documents of a cluster, at least 2.
+    min_samples : int
+        Neighbours that make a place dense; more of them, more noise.
+    method : {"eom", "leaf"}
+        Excess of mass, or the leaves of the tree: more and finer clusters.
+    """
+    import polars as pl
+
+    model = hdbscan_fit(
+        points.astype(np.float64),
+        min_cluster_size=min_cluster_size,
+        min_samples=max(1, min(min_samples, len(points) - 1)),
+        method=method,
+    )
+    outlier = np.nan_to_num(hdbscan_outliers(model), nan=0.0)
+    told = model.labels_
+    k = int(told.max(initial=-1)) + 1
+    sizes = np.bincount(told[told >= 0], minlength=k)
+    first = np.full(k, len(told))
+    np.minimum.at(first, told[told >= 0], np.flatnonzero(told >= 0))
+    order = np.lexsort((first, -sizes))
+    number = np.zeros(k + 1, np.int32)  # the last is for -1, noise
+    number[order] = np.arange(1, k + 1)
+    raw, nodes = hdbscan_tree(model)
+    selected = {node: at for at, node in enumerate(nodes)}
+    numbered = [
+        int(number[selected[child]]) if child in selected else None for child in raw["child"].tolist()
+    ]
+    tree = pl.DataFrame(
+        {
+            "parent": raw["parent"].astype(np.int64),
+            "child": raw["child"].astype(np.int64),
+            "lambda": raw["lambda_val"].astype(np.float64),
+            "size": raw["child_size"].astype(np.int64),
+            "cluster": pl.Series(numbered, dtype=pl.Int32),
+        }
+    )
+    return Grouping(
+        number[told],
+        model.probabilities_.astype(np.float32),
+        np.clip(outlier, 0, 1).astype(np.float32),
+        np.asarray(model.cluster_persistence_, np.float64)[order] if k else np.empty(0),
+        _densest(raw, told, k),
+        tree,
+        model,
+        order,
+    )
+
+
+def soft_clusters(grouping: Grouping) -> tuple[NDArray[np.int32], Floats32]:
+    """Return the cluster every row belongs to most, by HDBSCAN's soft membership, and how firmly.
+
+    Rows that have a cluster keep it.
+    """
+    cluster, probability = grouping.cluster.copy(), grouping.probability.copy()
+    noise = np.flatnonzero(cluster == 0)
+    if not grouping.n_clusters or not len(noise):
+        return cluster, probability
+    member = hdbscan_memberships(grouping.model)[noise]
+    number = np.empty(grouping.n_clusters, np.int32)
+    number[grouping.order] = np.arange(1, grouping.n_clusters + 1)
+    cluster[noise] = number[member.argmax(1)]
+    probability[noise] = member.max(1)
+    return cluster, probability
+
+
+def _densest(raw: NDArray[np.void], told: Ints, k: int) -> NDArray[np.bool_]:
+    """Return bool[n]: rows that leave their cluster last."""
+    n = len(told)
+    rows = raw["child"] < n
+    last = np.zeros(n)
+    last[raw["child"][rows]] = raw["lambda_val"][rows]
+    most = np.full(k, -np.inf)
+    np.maximum.at(most, told[told >= 0], last[told >= 0])
+    found = np.zeros(n, bool)
+    members = told >= 0
+    found[members] = last[members] >= most[told[members]]
+    return found

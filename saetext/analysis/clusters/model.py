@@ -1,0 +1,194 @@
+"""Clusters on disk: one directory with tables for people and arrays for placing new documents.
+
+Nothing in it is pickled. Written whole or not at all; a file that has changed since is refused by name. Not
+for: computing any of it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saetext.analysis.clusters.fitting import Fitted
+from saetext.analysis.clusters.representation import Basis, Meaning
+from saetext.analysis.clusters.result import ClusterResult
+from saetext.corpus.files import writing
+from saetext.corpus.spec import ReaderSpec
+from saetext.errors import CorpusError, InputError
+from saetext.io.files import FileStamp, atomic_directory, checksum, write_atomic
+from saetext.io.strict_json import dumps
+
+SCHEMA = "1.0"
+MANIFEST = "manifest.json"
+SUFFIX = ".clusters"
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterModel:
+    """Clusters that were saved: where, by which reader, with what parameters, names, and the fit."""
+
+    path: Path
+    spec: ReaderSpec
+    tap: str
+    params: Mapping[str, Any]
+    names: tuple[str, ...]
+    fitted: Fitted
+
+
+def default_path(corpus: Path) -> Path:
+    """Return a directory beside a corpus that is free: ``x.clusters``, ``x-2.clusters``, ..."""
+    stem = corpus.resolve().name.removesuffix(".corpus")
+    number = 1
+    while True:
+        path = corpus.resolve().parent / f"{stem}{'' if number == 1 else f'-{number}'}{SUFFIX}"
+        if not path.exists():
+            return path
+        number += 1
+
+
+def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> Path:
+    """Write a result as a directory: ``documents.parquet``, ``clusters.parquet``, ``tree.parquet``,
+    ``model.npz``, ``manifest.json``.
+
+    Raises
+    ------
+    InputError
+        If the path exists.
+    CorpusError
+        If it cannot be written.
+    """
+    path = Path(path)
+    if path.exists():
+        raise InputError(f"{path} exists already; choose another name with --output")
+    manifest = {
+        "schema": SCHEMA,
+        "kind": "clusters",
+        "params": result.params,
+        "metrics": result.metrics,
+        "notes": list(result.notes),
+        "names": result.table["name"].to_list(),
+        "sources": [vars(source) for source in result.sources],
+        "reader": spec.to_dict(),
+        "axis": None
+        if result.axis is None
+        else [[k.feature, k.label, k.weight, k.words, k.likeness] for k in result.axis.kept],
+    }
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_directory(path) as beside:  # never takes the place of a directory that is not empty
+            files = _write_content(result, beside)
+            told = manifest | {"files": {name: stamp.to_dict() for name, stamp in files.items()}}
+            write_atomic(beside / MANIFEST, (dumps(told) + "\n").encode())
+    return path
+
+
+def _write_content(result: ClusterResult, folder: Path) -> dict[str, FileStamp]:
+    tables = {
+        "documents.parquet": result.documents, "clusters.parquet": result.table, "tree.parquet": result.tree,
+    }  # fmt: skip
+    files: dict[str, FileStamp] = {}
+    for name, table in tables.items():
+        if table is not None:
+            data = io.BytesIO()
+            table.write_parquet(data)
+            files[name] = write_atomic(folder / name, data.getvalue())
+    if result.fitted is not None:
+        files["model.npz"] = write_atomic(folder / "model.npz", _packed(result.fitted))
+    return files
+
+
+def load_model(path: str | Path) -> ClusterModel:
+    """Read what new documents are placed by.
+
+    Raises
+    ------
+    CorpusError
+        If the directory is none of ours, is of a newer version, or a file of it is missing or damaged.
+    """
+    path = Path(path)
+    try:
+        told = json.loads((path / MANIFEST).read_text("utf-8"))
+        if told["kind"] != "clusters":
+            raise KeyError("kind")
+        schema, files = str(told["schema"]), dict(told["files"])
+    except OSError as error:
+        raise CorpusError(
+            f"{path} holds no clusters ({error.strerror}): name a directory that 'saetext cluster' wrote"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CorpusError(f"{path / MANIFEST} is damaged: cluster the corpus again") from error
+    if schema.split(".")[0] != SCHEMA.split(".")[0]:
+        raise CorpusError(f"{path} was written by a newer saetext (schema {schema}): update saetext")
+    if "model.npz" not in files:
+        raise CorpusError(f"{path} holds placed documents only: name the directory they were placed by")
+    try:
+        for name, stamp in files.items():
+            if checksum(path / name) != FileStamp.from_dict(stamp):
+                raise CorpusError(f"{path / name} is damaged: cluster the corpus again")
+        spec = ReaderSpec.from_dict(told["reader"])
+        fitted = _unpacked((path / "model.npz").read_bytes())
+        params, names = dict(told["params"]), tuple(map(str, told["names"]))
+        if len(names) != fitted.n_clusters:
+            raise ValueError(f"{len(names)} names of {fitted.n_clusters} clusters")
+        return ClusterModel(path, spec, str(params["tap"]), params, names, fitted)
+    except OSError as error:
+        raise CorpusError(f"{path} is not whole ({error.strerror}): cluster the corpus again") from error
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise CorpusError(f"{path} is damaged: cluster the corpus again") from error
+
+
+def _packed(fitted: Fitted) -> bytes:
+    basis = fitted.basis
+    arrays: dict[str, Any] = {
+        "rows": fitted.rows, "points": fitted.points, "places": fitted.places, "cluster": fitted.cluster,
+        "probability": fitted.probability, "farthest": np.float64(fitted.farthest),
+        "neighbours": np.int64(fitted.neighbours), "features": basis.features, "weight": basis.weight,
+        "scale": basis.scale, "pooling": np.str_(basis.pooling), "scaling": np.str_(basis.scaling),
+    }  # fmt: skip
+    if basis.components is not None:
+        arrays |= {"components": basis.components, "vectors": fitted.vectors}
+    else:
+        arrays |= {"indptr": fitted.vectors.indptr, "indices": fitted.vectors.indices}
+    if basis.meaning is not None:
+        m = basis.meaning
+        arrays |= {
+            "meaning_directions": m.directions, "meaning_offset": m.offset,
+            "meaning": np.array([m.explained, m.documents, m.blend]),
+        }  # fmt: skip
+    data = io.BytesIO()
+    np.savez(data, **arrays)
+    return data.getvalue()
+
+
+def _unpacked(data: bytes) -> Fitted:
+    from scipy import sparse
+
+    with np.load(io.BytesIO(data), allow_pickle=False) as told:
+        arrays = {name: told[name] for name in told.files}
+    meaning = None
+    if "meaning" in arrays:
+        explained, documents, blend = arrays["meaning"].tolist()
+        meaning = Meaning(
+            arrays["meaning_directions"], arrays["meaning_offset"], explained, int(documents), blend
+        )
+    basis = Basis(
+        arrays["features"], arrays["weight"], arrays["scale"], arrays.get("components"),
+        str(arrays["pooling"]), str(arrays["scaling"]), meaning,
+    )  # fmt: skip
+    vectors: Any = arrays.get("vectors")
+    if vectors is None:
+        indices = arrays["indices"]
+        shape = (len(arrays["indptr"]) - 1, len(basis.features))
+        vectors = sparse.csr_matrix((np.ones(len(indices), np.float32), indices, arrays["indptr"]), shape)
+    return Fitted(
+        basis, arrays["rows"], vectors, arrays["points"], arrays["places"], arrays["cluster"],
+        arrays["probability"], float(arrays["farthest"]), int(arrays["neighbours"]),
+    )  # fmt: skip

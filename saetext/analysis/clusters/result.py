@@ -1,0 +1,77 @@
+"""What clustering returns. Not for: computing or drawing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from saetext.analysis.base import Result
+from saetext.analysis.clusters.axis import Axis
+from saetext.analysis.clusters.describing import Described
+from saetext.analysis.clusters.fitting import Fitted
+from saetext.analysis.clusters.typical import Typical
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Columns of the table, in this order.
+COLUMNS = (
+    "cluster", "name", "size", "share", "probability", "persistence", "features", "against", "words",
+    "examples", "example", "snippet",
+)  # fmt: skip
+
+#: Columns of the documents' table, in this order.
+DOCUMENT_COLUMNS = ("row", "id", "cluster", "name", "probability", "outlier", "x", "y", "exemplar", "placed")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClusterResult(Result):
+    """Groups of documents that share features, each with a name and what sets it apart.
+
+    ``table`` has a row a cluster, the largest first:
+
+    - ``cluster``, from 1; ``name``; ``size``, documents; ``share`` of all of them;
+    - ``probability``, the mean over its documents; ``persistence``, HDBSCAN's (null for a prediction);
+    - ``features``: list of structs ``feature``, ``label``, ``inside``, ``outside``, ``diff``, ``ci_low``,
+      ``ci_high``, ``q``, ``adjusted_diff`` (at equal length), ``adjusted_q``, ``score``; the most telling
+      first;
+    - ``against``: list of structs ``cluster``, ``name`` and ``features``, likewise against the nearest
+      clusters;
+    - ``words``: typical words; ``examples``: ids of typical documents; ``example``, the beginning of the
+      first; ``snippet``, its words that fire, marked «so».
+
+    Attributes
+    ----------
+    documents : polars.DataFrame
+        One row a document: ``row``, ``id``, ``cluster`` (0: none), ``name``, ``probability``, ``outlier``
+        (GLOSH, 0 to 1; null for placed documents), ``x`` and ``y`` on the map (null: no feature that counts),
+        ``exemplar``, ``placed`` (among fitted ones, not fitted).
+    tree : polars.DataFrame or None
+        HDBSCAN's condensed tree, see :class:`saetext.analysis.clusters.density.Grouping`; children below
+        the number of fitted documents are places in ``fitted.rows``.
+    fitted : Fitted or None
+        What new documents are placed by.
+    axis : Axis or None
+        The features that were kept.
+    described : tuple of Described
+        What sets each cluster apart.
+    typical : tuple of tuple of Typical
+        Typical documents of each.
+    """
+
+    documents: pl.DataFrame = field(default=None)  # type: ignore[assignment]
+    tree: pl.DataFrame | None = None
+    fitted: Fitted | None = None
+    axis: Axis | None = None
+    described: tuple[Described, ...] = ()
+    typical: tuple[tuple[Typical, ...], ...] = ()
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return int(self.metrics["n_clusters"])
+
+    @property
+    def noise(self) -> float:
+        """Share of documents in no cluster."""
+        return float(self.metrics["noise"])

@@ -1,0 +1,139 @@
+"""Items, and the rows that have them: features of a corpus, or values of a column, most frequent first.
+
+Not for: which rows there are (:mod:`saetext.analysis.cooccurrence.rows`) or what is counted on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.corpus.protocol import CorpusLike, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The features of every document of a corpus: those of document ``d`` are ``indptr[d]:indptr[d + 1]``."""
+
+    indptr: Ints
+    feature: NDArray[np.int32]
+    d_sae: int
+
+    @classmethod
+    def of(cls, corpus: CorpusLike, tap: str) -> Stored:
+        """Read a corpus."""
+        lengths, features = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
+        for block in corpus.rows(tap):
+            lengths.append(np.diff(block.indptr))
+            features.append(block.feature)
+        return cls(np.cumsum(np.concatenate(lengths)), np.concatenate(features), corpus.spec.tap(tap).d_sae)
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """Item-major presence: the rows of item ``i`` are ``row[indptr[i]:indptr[i + 1]]``, ascending.
+
+    Attributes
+    ----------
+    name : int64[I]
+        Which feature, or number of the value, each item is; the most frequent first.
+    indptr : int64[I + 1]
+        Where each one's rows lie.
+    row : int32[E]
+        Rows.
+    """
+
+    name: Ints
+    indptr: Ints
+    row: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.name)
+
+    @property
+    def n(self) -> Ints:
+        """int64[I]: rows that have each item."""
+        return np.diff(self.indptr)
+
+    def rows(self, item: int) -> NDArray[np.int32]:
+        """Return the rows of an item."""
+        return self.row[self.indptr[item] : self.indptr[item + 1]]
+
+    def picked(self, which: NDArray[np.bool_]) -> Items:
+        """Return some of the items, in their order."""
+        parts = [self.rows(i) for i in np.flatnonzero(which).tolist()]
+        lengths = np.cumsum([0, *(len(p) for p in parts)], dtype=np.int64)
+        row = np.concatenate(parts) if parts else np.empty(0, np.int32)
+        return Items(self.name[which], lengths, row)
+
+    def by_row(self, n_rows: int) -> tuple[Ints, NDArray[np.int32]]:
+        """Return the items of each row, ascending: (indptr, item)."""
+        from saetext.stats import pair_kernels
+
+        indptr = np.zeros(n_rows + 1, np.int64)
+        np.cumsum(np.bincount(self.row, minlength=n_rows), out=indptr[1:])
+        item = np.empty(len(self.row), np.int32)
+        pair_kernels.by_row(self.indptr, self.row, indptr[:-1].copy(), item)
+        return indptr, item
+
+
+def feature_items(
+    stored: Stored, take: Ints, least: int, only: NDArray[np.bool_] | None = None
+) -> tuple[Items, int, int]:
+    """Make items of the features that enough rows have, and not all.
+
+    Parameters
+    ----------
+    stored : Stored
+        The corpus.
+    take : int64[n_rows]
+        Document of the corpus that each row is.
+    least : int
+        Rows that must have a feature.
+    only : bool[d_sae], optional
+        Features to choose from.
+
+    Returns
+    -------
+    items : Items
+    rare, always : int
+        How many features fewer rows have (though some), and how many every row has.
+    """
+    from saetext.stats import pair_kernels
+
+    times = np.bincount(take, minlength=len(stored.indptr) - 1)
+    counts = np.zeros(stored.d_sae, np.int64)
+    for start in range(0, len(times), 65_536):
+        part = slice(start, min(start + 65_536, len(times)))
+        low, high = stored.indptr[part.start], stored.indptr[part.stop]
+        weight = np.repeat(times[part], np.diff(stored.indptr[part.start : part.stop + 1]))
+        if len(weight) and weight.max() == weight.min() == 1:
+            counts += np.bincount(stored.feature[low:high], minlength=stored.d_sae)
+        else:
+            found = np.bincount(stored.feature[low:high], weights=weight, minlength=stored.d_sae)
+            counts += found.astype(np.int64)
+    if only is not None:
+        counts = np.where(only, counts, 0)
+    good = (counts >= least) & (counts < len(take))
+    names = np.flatnonzero(good)
+    names = names[np.argsort(-counts[names], kind="stable")]
+    slot = np.full(stored.d_sae, -1, np.int32)
+    slot[names] = np.arange(len(names), dtype=np.int32)
+    indptr = np.concatenate([[0], np.cumsum(counts[names])]).astype(np.int64)
+    row = np.empty(indptr[-1], np.int32)
+    pair_kernels.by_item(stored.indptr, stored.feature, slot, take, indptr[:-1].copy(), row)
+    always = int((counts == len(take)).sum()) if len(take) else 0
+    return Items(names, indptr, row), int(((counts > 0) & (counts < least)).sum()), always
+
+
+def value_items(code: NDArray[np.int64], least: int) -> Items:
+    """Make items of the values of a column: ``code[r]`` is the value of row ``r``, -1 for none."""
+    counts = np.bincount(code[code >= 0], minlength=int(code.max(initial=-1)) + 1)
+    names = np.flatnonzero((counts >= least) & (counts < len(code)))
+    names = names[np.argsort(-counts[names], kind="stable")]
+    parts = [np.flatnonzero(code == name).astype(np.int32) for name in names]
+    indptr = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int64)
+    return Items(names, indptr, np.concatenate(parts) if parts else np.empty(0, np.int32))

@@ -1,0 +1,101 @@
+"""What a correlation returns. Not for: computing or drawing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from saetext.analysis.base import Result
+
+#: Columns of the table, in this order.
+COLUMNS = (
+    "feature_a", "label_a", "feature_b", "label_b", "n_a", "n_b", "n_ab", "npmi", "npmi_raw", "lift", "phi",
+    "p", "q", "same_phrase", "label_similarity", "confirmed", "snippet",
+    "surprise", "npmi_low", "npmi_high", "expected", "lift_adjusted", "phi_adjusted",
+    "p_b_given_a", "p_a_given_b",
+    "rho", "rho_low", "rho_high", "rho_raw", "decoder_cosine", "npmi_confirm", "rho_confirm", "q_confirm",
+    "npmi_pooled", "rho_pooled", "reversed", "hidden", "group", "community", "label_score_a", "label_score_b",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A document that has both of a pair, or two that have one each, and where.
+
+    Attributes
+    ----------
+    place_a, place_b : (corpus, document, strength, peak) or None
+        Which corpus, which of its documents, how strong the feature is there and at which token it peaks;
+        None where that side is a value of a column.
+    """
+
+    place_a: tuple[int, int, float, int] | None
+    place_b: tuple[int, int, float, int] | None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A line of text with both concepts' words: pieces of kind ``""``, ``"a"``, ``"b"``, ``"ab"``."""
+
+    pieces: tuple[tuple[str, str], ...]
+
+    def marked(self) -> str:
+        """Return the line with «a» and ‹b› between marks."""
+        around = {"": "{}", "a": "«{}»", "b": "‹{}›", "ab": "«‹{}›»", "|": "{}"}
+        return "".join(around[kind].format(text) for text, kind in self.pieces)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CorrelateResult(Result):
+    """Pairs of concepts that are in one document more or less often than chance.
+
+    ``table`` has, a row a pair (N documents, or pairs of documents):
+
+    - ``feature_a``, ``label_a``, ``feature_b``, ``label_b``; where the second is a value of a column,
+      ``feature_b`` is null and the label is ``column = value``;
+    - ``n_a``, ``n_b``, ``n_ab``: documents with the one, the other, both; ``expected``, how many would have
+      both by chance among documents of equal length;
+    - ``npmi``, against ``expected``, with ``npmi_low``, ``npmi_high`` (bootstrap, 95 %), and ``npmi_raw``,
+      against ``n_a * n_b / N``; ``lift`` and ``phi`` are raw too (from the four counts alone),
+      ``lift_adjusted`` and ``phi_adjusted`` against ``expected``; ``p_b_given_a`` and ``p_a_given_b`` are
+      shares of documents;
+    - ``p`` two-sided, ``q`` over all eligible pairs; ``npmi_confirm`` and ``q_confirm`` from the half that
+      was not used to find the pair, null if it was not found on the first half; ``confirmed``;
+    - ``surprise``, NPMI (or rho) times the share that does not follow from what the two go with otherwise
+      (:func:`saetext.analysis.cooccurrence.surprise.explained`): by this rows are ordered;
+    - ``same_phrase``, the share of the documents with both in which the two peak within two tokens;
+      ``label_similarity``, ``decoder_cosine``; ``hidden``, why the pair is no surprise, or null;
+    - for a number: ``rho`` (rank correlation among documents of equal length) with ``rho_low``,
+      ``rho_high``, ``rho_raw``, ``rho_confirm``, instead of NPMI;
+    - ``npmi_pooled`` or ``rho_pooled``, without the column given to ``within``, and ``reversed``, whether its
+      sign differs;
+    - ``group``, the row (from 0, among all rows) that leads pairs of the same two concepts, itself if alone;
+      ``community``, from 1, the largest first;
+    - ``label_score_a``, ``label_score_b``; ``snippet``, words of a document with both marked «so» and ‹so›.
+
+    First what occurs together more often than by chance, then what occurs less; in both the confirmed rows
+    come first, then the other significant ones, each by surprise; members of a group follow their leader.
+
+    Attributes
+    ----------
+    evidence : mapping
+        Row to where its examples are.
+    lines : mapping
+        Row to its snippet in pieces.
+    communities : tuple of tuple of int
+        Names of the concepts of each community, the largest first.
+    """
+
+    evidence: Mapping[int, tuple[Meeting, ...]] = field(default_factory=dict)
+    lines: Mapping[int, Marked] = field(default_factory=dict)
+    communities: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def n_significant(self) -> int:
+        """Number of pairs with q < .05, shown or not."""
+        return int(self.metrics["significant"])
+
+    @property
+    def n_confirmed(self) -> int:
+        """Number of pairs that were confirmed, among those kept."""
+        return int(self.metrics["confirmed"])

@@ -1,0 +1,172 @@
+"""What is compared: the sets with their names, from corpora or from the values of a column.
+
+Not for: which rows are compared with which (:mod:`saetext.analysis.differences.design`).
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.base import Source
+from saetext.analysis.differences.request import DiffRequest
+from saetext.corpus.keys import as_text, columns
+from saetext.corpus.protocol import CorpusLike
+from saetext.corpus.spec import require_comparable
+from saetext.errors import InputError
+from saetext.features.known_labels import labels_for
+from saetext.features.labels import FeatureLabels
+
+MOST_SETS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """K sets with a name each, the tap on which they are compared, and how.
+
+    Attributes
+    ----------
+    sets : tuple of Corpus
+        Two to fifty, none of them empty, read by comparable readers.
+    names : tuple of str
+        What they are called.
+    tap : str
+        The tap's full name.
+    labels : FeatureLabels
+        What the features are called.
+    request : DiffRequest
+        The options.
+    """
+
+    sets: tuple[CorpusLike, ...]
+    names: tuple[str, ...]
+    tap: str
+    labels: FeatureLabels
+    request: DiffRequest
+
+    @property
+    def two(self) -> bool:
+        """Whether A is compared with B, and not each set with the others."""
+        return len(self.sets) == 2
+
+    @property
+    def starts(self) -> list[int]:
+        """The first row of each set, and the number of rows of all."""
+        return np.cumsum([0] + [corpus.n_documents for corpus in self.sets]).tolist()
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """int64[rows]: the set of each row."""
+        return np.repeat(np.arange(len(self.sets)), [corpus.n_documents for corpus in self.sets])
+
+    @property
+    def d_sae(self) -> int:
+        """The number of features."""
+        return self.sets[0].spec.tap(self.tap).d_sae
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return where the sets come from."""
+        by = self.request.by
+        return tuple(
+            Source(name, str(corpus.path), corpus.fingerprint, f"{by} = {name}" if by else "")
+            for name, corpus in zip(self.names, self.sets, strict=True)
+        )
+
+
+def resolve(
+    sets: Sequence[CorpusLike],
+    request: DiffRequest,
+    names: Sequence[str] | None = None,
+    labels: FeatureLabels | None = None,
+) -> Asked:
+    """Return what is compared.
+
+    Parameters
+    ----------
+    sets : sequence of Corpus
+        The sets; with ``request.by`` the one corpus that is split.
+    request : DiffRequest
+        The options.
+    names : sequence of str, optional
+        What to call the sets, by default a, b, c and so on, or the values of the column.
+    labels : FeatureLabels, optional
+        By default those known for the first set.
+
+    Raises
+    ------
+    IncompatibleError
+        If different readers made the sets, or the labels are another reader's.
+    InputError
+        If there are too few or too many sets, one is empty, or two have one name.
+    """
+    if request.by is not None:
+        if len(sets) != 1:
+            raise InputError(f"the values of a column are those of one corpus, and these are {len(sets)}")
+        if names is not None:
+            raise InputError("sets that are values of a column are called by them; leave out names")
+        names, sets = split_by(sets[0], request.by, request.values)
+    if not 2 <= len(sets) <= MOST_SETS:
+        raise InputError(f"2 to {MOST_SETS} sets are compared, not {len(sets)}")
+    if isinstance(names, str):
+        raise InputError(f"names are a list of texts, not the text {names!r}")
+    names = _letters(len(sets)) if names is None else tuple(names)
+    if len(names) != len(sets) or len(set(names)) != len(sets):
+        raise InputError(f"every set needs a name of its own: {len(sets)} sets, names {', '.join(names)}")
+    tap = sets[0].spec.tap(request.tap).name
+    for other, name in zip(sets[1:], names[1:], strict=True):
+        require_comparable(sets[0].spec, other.spec, tap, names=(names[0], name))
+    for corpus, name in zip(sets, names, strict=True):
+        if not corpus.n_documents:
+            raise InputError(f"{name} ({corpus.path}) has no documents; every set needs some")
+    _require_two(len(sets), request)
+    if labels is None:
+        labels = labels_for(sets[0], tap)
+    else:
+        labels.require_for(sets[0].spec.tap(tap))
+    return Asked(tuple(sets), names, tap, labels, request)
+
+
+def split_by(
+    corpus: CorpusLike, column: str, values: Sequence[str] | None
+) -> tuple[tuple[str, ...], tuple[CorpusLike, ...]]:
+    """Return the values of a column that are compared, and a view of the documents of each.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it does not have those values; the message lists what it has.
+    """
+    import polars as pl
+
+    if column not in columns(corpus):
+        raise InputError(f"no column {column!r} in {corpus.path}; its columns: {', '.join(columns(corpus))}")
+    value = as_text(corpus, column)
+    counts = corpus.documents.select(value.alias("value")).drop_nulls().group_by("value").len()
+    present: dict[str, int] = dict(
+        counts.sort("len", "value", descending=[True, False]).collect().iter_rows()
+    )
+    listing = ", ".join(f"{text} ({n})" for text, n in list(present.items())[:10]) or "none, it is empty"
+    if len(present) > 10:
+        listing += f" and {len(present) - 10} more"
+    chosen = tuple(map(str, values)) if values else tuple(sorted(present))
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen):
+        raise InputError(f"two or more different values of {column} are compared; it has: {listing}")
+    for text in chosen:
+        if text not in present:
+            raise InputError(f"no document has {column} = {text!r}; it has: {listing}")
+    return chosen, tuple(corpus.select(pl.col(column).cast(pl.String) == text) for text in chosen)
+
+
+def _letters(n: int) -> tuple[str, ...]:
+    letters = string.ascii_lowercase
+    return tuple(letters[i] if i < len(letters) else f"set {i + 1}" for i in range(n))
+
+
+def _require_two(sets: int, request: DiffRequest) -> None:
+    for what, given in (("the null check", request.null), ("comparing plain words", request.plain)):
+        if given and sets != 2:
+            raise InputError(f"{what} is for two sets, and these are {sets}")

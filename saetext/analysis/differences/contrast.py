@@ -1,0 +1,168 @@
+"""One set against the others, counted and tested; two sets are one such contrast, K sets are K.
+
+Not for: putting contrasts together (:mod:`saetext.analysis.differences.findings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.differences.asked import Asked
+from saetext.analysis.differences.design import Design, make_design
+from saetext.analysis.differences.entries import Entries, gather, support
+from saetext.analysis.differences.testing import Adjusting, Sums, measure, numbers
+from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.corpus.strata import MOST_BINS, bins, column_bins, crossed
+from saetext.errors import InputError
+from saetext.io.progress import OnProgress, Stages
+
+_EARLY = 0.1  # quantile of a side's lengths: nearly all of its documents have so many tokens
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """Two sides of some corpora, counted and tested.
+
+    Attributes
+    ----------
+    sets : sequence of Corpus
+        The corpora; their rows follow one another.
+    tap : str
+        On which tap.
+    design : Design
+        Which rows are on which side.
+    length, control : Adjusting
+        Bins of length, and of the columns to adjust for (None without any).
+    early : int
+        How many tokens count as early.
+    min_support : int
+        Documents in which a feature must be present to be tested.
+    features : int64[F]
+        The features that were tested.
+    columns : mapping
+        Their numbers, see :func:`saetext.analysis.differences.testing.numbers`.
+    support : int64[d_sae]
+        In how many rows of the design each feature is present.
+    n_tokens : int64[rows]
+        Length of each document.
+    """
+
+    sets: Sequence[CorpusLike]
+    tap: str
+    design: Design
+    length: Adjusting
+    control: Adjusting | None
+    early: int
+    min_support: int
+    features: Ints
+    columns: dict[str, NDArray[Any]]
+    support: Ints
+    n_tokens: NDArray[np.int64]
+
+    def entries(self) -> Sequence[Entries]:
+        """Gather the entries of the tested features again."""
+        live = self.design.side >= 0
+        parts = gather(self.sets, self.tap, self.features, self.support, live, self.early)
+        return list(parts)
+
+    def median_tokens(self, side: int) -> float:
+        """Return the median length of a side's documents, 0 if it has none."""
+        return float(np.median(self.n_tokens[self.design.side == side])) if self.design.rows(side) else 0.0
+
+
+def contrasts(
+    asked: Asked,
+    without: NDArray[np.bool_] | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Contrast]:
+    """Contrast the first of two sets with the second, or each of several with all others.
+
+    Parameters
+    ----------
+    asked : Asked
+        What is compared.
+    without : bool[rows], optional
+        Rows to leave out.
+    on_progress : callable, optional
+        Called with what is being done.
+    """
+    say = Stages(on_progress)
+    request, owner = asked.request, asked.owner
+    done = []
+    for number, name in enumerate(asked.names[:1] if asked.two else asked.names):
+        say("counting" if asked.two else f"comparing {name} with the others")
+        side = np.where(owner == number, 0, 1).astype(np.int8)
+        design = make_design(
+            asked.sets, side, asked.names, sides=(name, asked.names[1] if asked.two else "all others"),
+            pair_on=request.pair_on, group=request.group, seed=request.seed,
+        )  # fmt: skip
+        if request.sample is not None and (design.side >= 0).sum() > request.sample:
+            design = design.without(~design.within(request.sample, request.seed))
+        if without is not None:
+            design = design.without(without)
+        done.append(
+            contrast(
+                asked.sets, asked.tap, design, asked.names,
+                controls=request.controls, min_support=request.min_support,
+            )
+        )  # fmt: skip
+    return done
+
+
+def contrast(
+    sets: Sequence[CorpusLike],
+    tap: str,
+    design: Design,
+    names: Sequence[str],
+    *,
+    controls: Sequence[str] = (),
+    min_support: int | None = None,
+) -> Contrast:
+    """Count and test every feature with support.
+
+    Raises
+    ------
+    InputError
+        If a column to adjust for is missing, or there are too many combinations of them.
+    """
+    live = design.side >= 0
+    n_tokens = np.concatenate(
+        [c.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.int64) for c in sets]
+    )
+    length = Adjusting.by(bins(n_tokens.astype(np.float64), live), design)
+    control = _control(sets, design, names, controls)
+    counts = support(sets, tap, live, sets[0].spec.tap(tap).d_sae)
+    if min_support is None:
+        min_support = max(5, -(-int(live.sum()) // 2000))
+    features = np.flatnonzero(counts >= max(min_support, 1))
+    early = [int(np.quantile(n_tokens[design.side == s], _EARLY)) for s in (0, 1) if design.rows(s)]
+    first = max(1, min(early, default=1))
+    # kernels take bins of a control in any case: without one, a single bin
+    within = control or Adjusting.by(np.zeros(len(live), np.int32), design)
+    sums: Sums = measure(gather(sets, tap, features, counts, live, first), design, length, within)
+    tested = numbers(sums, design, length, control)
+    return Contrast(
+        sets, tap, design, length, control, first, int(min_support), features, tested, counts, n_tokens
+    )
+
+
+def _control(
+    sets: Sequence[CorpusLike], design: Design, names: Sequence[str], controls: Sequence[str]
+) -> Adjusting | None:
+    if not controls:
+        return None
+    live = design.side >= 0
+    code = np.zeros(len(live), np.int32)
+    for column in controls:
+        code = crossed(code, column_bins(sets, names, column, live))
+    if code.max(initial=0) >= MOST_BINS:
+        raise InputError(
+            f"{', '.join(controls)} make {code.max() + 1:,} combinations of values, more than {MOST_BINS} "
+            "can be compared within; control for fewer columns"
+        )
+    return Adjusting.by(code, design)

@@ -1,0 +1,125 @@
+"""The entries of many features, feature by feature, from corpora or from a matrix of terms.
+
+Built in passes of bounded memory. Not for: what is counted on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.corpus.protocol import CorpusLike, Ints
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+BUDGET = 48_000_000  # entries held at once, of 9 bytes each
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """Feature-major entries: those of ``features[i]`` are ``indptr[i]:indptr[i + 1]``, by row.
+
+    Attributes
+    ----------
+    features : int64[F]
+        Which features.
+    indptr : int64[F + 1]
+        Where each one's entries lie.
+    row : int32[E]
+        Row, counted through all sets.
+    value : float32[E]
+        Strength, above 0.
+    early : uint8[E]
+        1 where the feature fires within the first tokens.
+    """
+
+    features: Ints
+    indptr: Ints
+    row: NDArray[np.int32]
+    value: NDArray[np.float32]
+    early: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        """Return the number of features."""
+        return len(self.features)
+
+
+def support(sets: Sequence[CorpusLike], tap: str, live: NDArray[np.bool_], d_sae: int) -> Ints:
+    """Return int64[d_sae]: in how many of the live rows each feature is present."""
+    counts = np.zeros(d_sae, np.int64)
+    start = 0
+    for corpus in sets:
+        for block in corpus.rows(tap):
+            mine = live[start : start + len(block)]
+            start += len(block)
+            feature = block.feature
+            if not mine.all():
+                feature = feature[np.repeat(mine, np.diff(block.indptr))]
+            counts += np.bincount(feature, minlength=d_sae)
+    return counts
+
+
+def gather(
+    sets: Sequence[CorpusLike],
+    tap: str,
+    features: Ints,
+    counts: Ints,
+    live: NDArray[np.bool_],
+    length: int,
+    budget: int = BUDGET,
+) -> Iterator[Entries]:
+    """Yield the entries of ``features`` in parts of at most ``budget`` entries (one feature at least).
+
+    Each part is one pass over the corpora. ``counts`` is their support among the ``live`` rows; entries of
+    other rows are left out. ``length`` is how many tokens count as early.
+    """
+    first = 0
+    while first < len(features):
+        sizes = np.cumsum(counts[features[first:]])
+        last = first + max(1, int(np.searchsorted(sizes, budget, side="right")))
+        yield _pass(sets, tap, features[first:last], counts, live, length)
+        first = last
+
+
+def _pass(
+    sets: Sequence[CorpusLike], tap: str, features: Ints, counts: Ints, live: NDArray[np.bool_], length: int
+) -> Entries:
+    from saetext.stats.kernels import scatter
+
+    slot = np.full(len(counts), -1, np.int32)
+    slot[features] = np.arange(len(features), dtype=np.int32)
+    indptr = np.concatenate([[0], np.cumsum(counts[features])]).astype(np.int64)
+    row, value = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+    early = np.empty(indptr[-1], np.uint8)
+    fill = indptr[:-1].copy()
+    start = 0
+    for corpus in sets:
+        for block in corpus.rows(tap):
+            scatter(
+                block.indptr, block.feature, block.value, block.first, live[start : start + len(block)],
+                start, length, slot, fill, row, value, early,
+            )  # fmt: skip
+            start += len(block)
+    return Entries(features, indptr, row, value, early)
+
+
+def from_matrix(matrix: csr_matrix, live: NDArray[np.bool_]) -> Entries:
+    """Return the entries of a matrix of counts, rows x terms, of the live rows; none counts as early."""
+    from scipy import sparse
+
+    kept = sparse.diags_array(live.astype(np.float32)) @ matrix
+    columns = sparse.csc_array(kept)
+    columns.eliminate_zeros()
+    columns.sort_indices()
+    return Entries(
+        np.arange(columns.shape[1]),
+        columns.indptr.astype(np.int64),
+        columns.indices.astype(np.int32),
+        columns.data.astype(np.float32),
+        np.zeros(columns.nnz, np.uint8),
+    )

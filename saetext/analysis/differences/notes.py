@@ -1,0 +1,79 @@
+"""What a reader should know before believing a diff, one sentence each. Not for: what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from saetext.analysis.differences.asked import Asked
+from saetext.analysis.differences.contrast import Contrast
+from saetext.analysis.differences.findings import Rows
+from saetext.corpus.strata import LEAST_OVERLAP
+
+LENGTH_RATIO = 1.25  # of median tokens; from there on the result says that lengths differ
+
+
+def notes_of(asked: Asked, done: Sequence[Contrast], rows: Rows) -> list[str]:
+    """Return the notes on designs, numerics, lengths, and on results that say nothing."""
+    return [
+        *_designs(asked, done),
+        *_numerics(asked),
+        *_lengths(asked, done),
+        *_nothing(asked, done, rows),
+    ]
+
+
+def _designs(asked: Asked, done: Sequence[Contrast]) -> list[str]:
+    """Return what each design says, with the sets it is said of unless those are all."""
+    told: dict[str, list[str]] = {}
+    for name, contrast in zip(asked.names, done, strict=False):
+        for note in contrast.design.notes:
+            told.setdefault(note, []).append(name)
+    return [n if len(which) == len(done) else f"{', '.join(which)}: {n}" for n, which in told.items()]
+
+
+def _numerics(asked: Asked) -> list[str]:
+    numerics = [corpus.spec.numerics for corpus in asked.sets]
+    read = {
+        name: [getattr(one, name) for one in numerics] for name in ("model_dtype", "sae_dtype", "device")
+    }
+    packages = sorted({package for one in numerics for package in one.versions})
+    read |= {package: [one.versions.get(package) for one in numerics] for package in packages}
+    differing = [
+        f"{what} {', '.join(f'{value} in {name}' for value, name in zip(values, asked.names, strict=True))}"
+        for what, values in read.items()
+        if len(set(values)) > 1
+    ]
+    if not differing:
+        return []
+    return [
+        "the sets were read with different numerics, which can flip presences that lie close to a floor: "
+        + "; ".join(differing)
+    ]
+
+
+def _lengths(asked: Asked, done: Sequence[Contrast]) -> list[str]:
+    """Say that the lengths of two sets differ; of several, the adjusted columns alone tell."""
+    a, b = done[0].median_tokens(0), done[0].median_tokens(1)
+    if not asked.two or max(a, b) < LENGTH_RATIO * max(min(a, b), 1):
+        return []
+    note = (
+        f"the median document has {a:g} tokens in {asked.names[0]} and {b:g} in {asked.names[1]}, and "
+        "longer documents have more of most features: see which differences remain at equal length"
+    )
+    overlap = done[0].length.overlap
+    if overlap < LEAST_OVERLAP:
+        note += (
+            f"; only {100 * overlap:.0f} % of the documents have a length that both sets have, "
+            "so length cannot be told from the rest"
+        )
+    return [note]
+
+
+def _nothing(asked: Asked, done: Sequence[Contrast], rows: Rows) -> list[str]:
+    if not len(rows.features):
+        support = done[0].min_support
+        return [f"no feature is present in {support} or more documents, so nothing was tested"]
+    if not rows.columns["diff"].any():
+        which = "both" if asked.two else "all"
+        return [f"every feature is equally frequent in {which} sets: are they the same documents?"]
+    return []

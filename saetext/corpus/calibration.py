@@ -1,0 +1,162 @@
+"""Card: one floor per feature and what its features did on reference text.
+
+A feature is *present* in a document when its activation exceeds its floor on at least ``min_tokens`` counted
+tokens. The floor is a percentile of the feature's non-zero token activations on reference text. A card is an
+Arrow file; the embedded reader ships one, any other reader's is made by
+:mod:`saetext.reader.thresholds.estimation`. Not for: labels (a card's top words are the stand-in until a
+feature has one).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from saetext.errors import ReaderError
+from saetext.io.files import atomic_file
+
+CARD_SCHEMA = pa.schema(
+    [
+        pa.field("feature", pa.int32(), nullable=False),
+        pa.field("floor", pa.float32(), nullable=False),
+        pa.field("density", pa.float32(), nullable=False),
+        pa.field("mean", pa.float32(), nullable=False),
+        pa.field("max", pa.float32(), nullable=False),
+        pa.field("top_words", pa.list_(pa.string()), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """Floors and reference statistics of one SAE's features.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        One row per feature, in order, with columns ``feature`` (int32), ``floor`` (float32, activation
+        units), ``density`` (share of reference tokens with an activation above zero), ``mean`` and ``max``
+        (of the non-zero token activations, 0 where there were none), ``top_words`` (list of strings, the
+        reference words most characteristic of its tokens above the floor, best first).
+    percentile : float or None
+        Which percentile of non-zero activations the floors are; None means every floor is 0.
+    min_tokens : int
+        Tokens above the floor that make a feature present.
+    about : mapping
+        Free provenance: reference text, tokens, measurements. Not part of the hash.
+    """
+
+    table: pa.Table
+    percentile: float | None
+    min_tokens: int = 1
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of features."""
+        return int(self.table.num_rows)
+
+    @cached_property
+    def floors(self) -> NDArray[np.float32]:
+        """float32[d_sae]: the activation a token must exceed."""
+        return self.table.column("floor").to_numpy().astype(np.float32, copy=False)
+
+    @cached_property
+    def density(self) -> NDArray[np.float32]:
+        """float32[d_sae]: share of reference tokens with an activation above zero."""
+        return self.table.column("density").to_numpy()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of what decides presence: the floors and ``min_tokens``."""
+        digest = hashlib.sha256(self.floors.astype("<f4").tobytes())
+        digest.update(f"min_tokens={self.min_tokens}".encode())
+        return digest.hexdigest()
+
+    def top_words(self, feature: int) -> list[str]:
+        """Return the feature's top words in the reference text, best first."""
+        return list(self.table.column("top_words")[int(feature)].as_py())
+
+    def label(self, feature: int, n_words: int = 4) -> str:
+        """Return the stand-in label: the top words, or ``feature N`` where the card has none."""
+        words = self.top_words(feature)[:n_words]
+        return ", ".join(words) if words else f"feature {int(feature)}"
+
+    def without_floors(self) -> Card:
+        """Return the card of ``--floor 0``: every activation above zero is present."""
+        zeros = pa.array(np.zeros(len(self), np.float32))
+        index = self.table.schema.get_field_index("floor")
+        table = self.table.set_column(index, CARD_SCHEMA.field("floor"), zeros)
+        return Card(table, None, 1, self.about)
+
+    def write(self, path: Path) -> None:
+        """Write an uncompressed Arrow IPC file, whole or not at all.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        meta = {"percentile": self.percentile, "min_tokens": self.min_tokens, "about": dict(self.about)}
+        table = self.table.cast(CARD_SCHEMA).replace_schema_metadata({"saetext.card": json.dumps(meta)})
+        with atomic_file(path) as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+
+    @classmethod
+    def read(cls, path: Path) -> Card:
+        """Read a card.
+
+        Raises
+        ------
+        ReaderError
+            If the file is not a card.
+        """
+        try:
+            # not mapped: the file may be replaced while the card is in use
+            with pa.OSFile(str(path)) as source:
+                table = pa.ipc.open_file(source).read_all()
+            meta = json.loads(table.schema.metadata[b"saetext.card"])
+            return cls(table.cast(CARD_SCHEMA), meta["percentile"], meta["min_tokens"], meta["about"])
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+            raise ReaderError(f"{path} is not a reader's card: {error}") from error
+
+    @classmethod
+    def from_arrays(
+        cls,
+        floors: NDArray[np.floating],
+        *,
+        percentile: float | None,
+        min_tokens: int = 1,
+        density: NDArray[np.floating] | None = None,
+        mean: NDArray[np.floating] | None = None,
+        maximum: NDArray[np.floating] | None = None,
+        top_words: Sequence[Sequence[str]] | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> Card:
+        """Build a card from arrays of length d_sae; what is left out is zero or empty."""
+        n = len(floors)
+
+        def column(values: NDArray[np.floating] | None) -> pa.Array:
+            return pa.array(np.zeros(n, np.float32) if values is None else np.asarray(values, np.float32))
+
+        words = [list(w) for w in top_words] if top_words is not None else [[] for _ in range(n)]
+        table = pa.table(
+            [
+                pa.array(np.arange(n, dtype=np.int32)),
+                column(floors),
+                column(density),
+                column(mean),
+                column(maximum),
+                pa.array(words, pa.list_(pa.string())),
+            ],
+            schema=CARD_SCHEMA,
+        )
+        return cls(table, percentile, min_tokens, dict(about or {}))

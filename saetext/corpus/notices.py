@@ -1,0 +1,109 @@
+"""What a user should be told about an encoding, one line each: notes to show, and warnings to issue.
+
+Not for: printing; the command line prints both (:mod:`saetext_cli.common`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saetext.errors import SaetextWarning
+
+if TYPE_CHECKING:
+    from saetext.corpus import Corpus
+    from saetext.corpus.protocol import CorpusLike
+    from saetext.documents import DocumentSource
+    from saetext.reader.reader import Reader
+
+UNKNOWN_WARNING = 0.02  # share of tokens
+FOREIGN_WARNING = 0.10  # share of documents
+FEW_TOKENS = 20_000  # reference text below which most features' floors are guesses
+
+
+def warn(message: str) -> None:
+    """Issue a :class:`SaetextWarning` at the line outside this package that called into it."""
+    root = sys.modules[__name__.partition(".")[0]].__file__ or ""
+    package = str(Path(root).parent) + os.sep
+    if sys.version_info >= (3, 12):
+        warnings.warn(message, SaetextWarning, skip_file_prefixes=(package,))
+    else:
+        warnings.warn(message, SaetextWarning, stacklevel=_levels_within(package))
+
+
+def _levels_within(package: str) -> int:
+    """Return the stacklevel, for the function that calls this, of the first frame outside a folder."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def warn_of(*corpora: CorpusLike | None) -> None:
+    """Warn of what is known of these corpora, once for each that lies somewhere else; others are silent."""
+    from saetext.corpus import Corpus
+
+    found = [text for corpus in corpora if isinstance(corpus, Corpus) for text in corpus_warnings(corpus)]
+    for text in dict.fromkeys(found):  # views of one corpus say the same
+        warn(text)
+
+
+def warn_of_encoding(corpus: Corpus) -> None:
+    """Warn of a fresh corpus: rows that were rejected, and what :func:`corpus_warnings` finds."""
+    rejected = describe_rejects(corpus.manifest.counts["rejects"])
+    if rejected:
+        warn(f"{rejected}; see {corpus.path / 'rejects.jsonl'}")
+    warn_of(corpus)
+
+
+def warn_of_few_tokens(tokens: int) -> None:
+    """Warn if floors were made from too little text."""
+    if tokens < FEW_TOKENS:
+        warn(
+            f"{tokens:,} tokens are little to set floors by: features that fire rarely get a guess; "
+            "'saetext calibrate' on 200,000 tokens of typical text makes better ones"
+        )
+
+
+def reading_notes(source: DocumentSource, reader: Reader) -> list[str]:
+    """Return what a user should know about how this reader will read this source."""
+    if reader.tokens.has_chat_template:
+        return []
+    if source.columns.messages is not None:
+        counted = "all turns" if source.role == "all" else f"the turns of role {source.role} alone"
+        return [f"{reader.name} has no chat template: it reads {counted}, joined"]
+    if source.columns.prompt is not None:
+        return [f"{reader.name} has no chat template: it reads each text alone; the prompt is kept beside it"]
+    return []
+
+
+def corpus_warnings(corpus: Corpus, *, english_only: bool | None = None) -> list[str]:
+    """Return what weakens every use of a corpus: unknown tokens, another language.
+
+    ``english_only`` says whether the reader knows English alone; by default the embedded one does.
+    """
+    if english_only is None:
+        english_only = corpus.spec.source.get("kind") == "embedded"
+
+    def total(key: str) -> int:
+        return sum(int(shard.stats.get(key, 0)) for shard in corpus.manifest.shards)
+
+    found = []
+    tokens, judged = corpus.manifest.counts["tokens"], total("language_known")
+    unknown, foreign = total("unknown") / max(tokens, 1), total("not_english") / max(judged, 1)
+    if unknown > UNKNOWN_WARNING:
+        found.append(
+            f"{unknown:.1%} of the tokens of {corpus.path} are unknown to this reader (emoji, rare signs): "
+            "it cannot see them"
+        )
+    if english_only and foreign > FOREIGN_WARNING:
+        found.append(
+            f"{foreign:.0%} of the documents of {corpus.path} do not look English, "
+            "the only language of this reader"
+        )
+    return found
+
+

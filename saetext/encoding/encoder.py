@@ -1,0 +1,448 @@
+"""Documents x reader -> corpus: shards, resume, progress, rejects.
+
+One shard is the unit of work: it is read, pooled, written and journalled before the next one counts. Not for:
+reading files (:mod:`saetext.documents`), running the model (:mod:`saetext.reader`), the bytes on disk
+(:mod:`saetext.corpus`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saetext.corpus import Corpus, CorpusWriter
+from saetext.corpus.files import writing
+from saetext.corpus.journal import Journal, JournalEntry
+from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, PLAN
+from saetext.corpus.meta import docs_table
+from saetext.corpus.notices import warn_of_encoding
+from saetext.documents import Document, DocumentSource, Reject, open_documents
+from saetext.documents.convert import IdSet
+from saetext.documents.rejects import nothing_readable
+from saetext.encoding.targets import beside, kept_by_content, parts_of, path_of, source_stamp
+from saetext.errors import CorpusError, InputError
+from saetext.io.progress import Meter, OnProgress
+from saetext.reader.thresholds.policy import ready
+from saetext.text.language import looks_english
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from saetext.reader.reader import Reader
+    from saetext.reader.tokenization import Prepared, Unreadable
+
+SHARD_ROWS = 1024
+SHARD_CHARACTERS = 8_000_000
+
+
+@dataclass
+class _Shard:
+    """One shard's input; ``digest`` says whether a resumed run sees the same rows."""
+
+    documents: list[Document] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    rows: int = 0
+    share: float | None = None
+    digest: str = ""
+
+
+def encode(
+    source: Any,
+    output: str | Path | None = None,
+    *,
+    reader: Reader | str | Sequence[str] | None = None,
+    text: str | None = None,
+    id: str | None = None,
+    prompt: str | None = None,
+    messages: str | None = None,
+    role: str = "assistant",
+    format: str | None = None,
+    store_text: bool = True,
+    floor: float | None = None,
+    min_tokens: int | None = None,
+    shard_rows: int = SHARD_ROWS,
+    extra: Mapping[str, Any] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Corpus:
+    """Read documents and write a corpus; run again after an interruption, it resumes.
+
+    Parameters
+    ----------
+    source : path, "-", file object, texts in memory or DocumentSource
+        What :func:`saetext.documents.open_documents` takes: a list of texts, a frame, a series, ...
+    output : path, optional
+        The corpus directory. It must not hold a finished corpus. By default the corpus of a file lies beside
+        it, ``answers.jsonl.corpus``; that of texts in memory is kept in saetext's cache (``SAETEXT_CACHE``)
+        by what is in it, and opened when the same texts are encoded in the same way again. It may be deleted
+        at any time.
+    reader : Reader, str or list of str, optional
+        A loaded reader or names as on the command line; default the embedded one.
+    text, id, prompt, messages : str, optional
+        Columns; guessed when not given.
+    role : str
+        Whose turns of a chat count.
+    store_text : bool
+        False keeps texts and prompts out of the corpus.
+    floor : float, optional
+        Percentile of non-zero token activations above which a feature is present (default: the reader's card,
+        the 75th); 0 keeps every activation.
+    min_tokens : int, optional
+        Tokens above the floor that make a feature present (default: the reader's card, 1).
+    shard_rows : int
+        Input rows per shard.
+    extra : mapping, optional
+        JSON values to keep in the manifest, outside what is checksummed.
+    on_progress : callable, optional
+        Called with a :class:`saetext.io.progress.Progress`.
+
+    Raises
+    ------
+    InputError, ReaderError, CorpusError
+        For what the input, the reader or the output directory is to blame for. Nothing is left behind unless
+        a shard was finished; then the same call goes on after it.
+
+    Warns
+    -----
+    SaetextWarning
+        Of rejected rows, of much text the reader cannot see or does not know the language of, and of floors
+        made from little text.
+    """
+    options = {
+        "text": text, "id": id, "prompt": prompt, "messages": messages, "role": role, "format": format
+    }  # fmt: skip
+    if output is None and (file := path_of(source)) is not None:
+        output, extra = beside(file), {**source_stamp(file), **(extra or {})}
+    if output is None:
+        source = _as_source(source, **options)
+        settings = {"floor": floor, "min_tokens": min_tokens, "store_text": store_text}
+        reader, which = _identified(reader)
+        output = kept_by_content(source, {**settings, "reader": which})
+        if (output / "manifest.json").exists():
+            return Corpus.open(output)
+    output = Path(output)
+    require_free(output)
+    source = _as_source(source, **options)
+    plan = _plan(source, shard_rows)
+    reader = ready(_as_reader(reader), source, floor=floor, min_tokens=min_tokens, on_progress=on_progress)
+    undo = _Undo(output)
+    with CorpusWriter.open(
+        output, plan=plan, spec=reader.spec, cards=reader.cards, stores_text=store_text
+    ) as writer:
+        run = _Run(writer, source, reader, shard_rows, store_text)
+        try:
+            run.shards(on_progress)
+            run.require_documents()
+        except BaseException:
+            if not any(entry.rows for entry in _journalled(output)):
+                undo()
+            raise
+        corpus = run.finish(extra)
+    warn_of_encoding(corpus)
+    return corpus
+
+
+def append(
+    source: Any,
+    corpus: str | Path,
+    *,
+    reader: Reader | None = None,
+    text: str | None = None,
+    id: str | None = None,
+    prompt: str | None = None,
+    messages: str | None = None,
+    role: str = "assistant",
+    format: str | None = None,
+    shard_rows: int = SHARD_ROWS,
+    on_progress: OnProgress | None = None,
+) -> Corpus:
+    """Add documents to a finished corpus, read exactly as it was; parameters as in :func:`encode`.
+
+    Until it is done the corpus stays what it was. Ids must also differ from the corpus's; those made from row
+    numbers go on where the corpus ends.
+    """
+    from saetext.reader.reader import Reader as ReaderClass
+
+    path = Path(corpus)
+    opened = Corpus.open(path)
+    source = _as_source(source, text=text, id=id, prompt=prompt, messages=messages, role=role, format=format)
+    plan = _plan(source, shard_rows)
+    cards = {name: opened.card(name) for name in opened.taps}
+    reader = ReaderClass.from_spec(opened.spec, cards) if reader is None else reader.with_cards(cards)
+    taken = _Taken(opened)
+    with CorpusWriter.append(path, plan=plan, spec=reader.spec, cards=reader.cards) as writer:
+        run = _Run(writer, source, reader, shard_rows, opened.stores_text, taken)
+        try:
+            run.shards(on_progress)
+        except BaseException:
+            if len(_journalled(path)) == len(opened.manifest.shards):
+                (path / APPEND_PLAN).unlink(missing_ok=True)  # nothing to go on from
+            raise
+        grown = run.finish({})
+    warn_of_encoding(grown)
+    return grown
+
+
+def _as_source(source: Any, **options: Any) -> DocumentSource:
+    return source if isinstance(source, DocumentSource) else open_documents(source, **options)
+
+
+def _as_reader(reader: Reader | str | Sequence[str] | None) -> Reader:
+    from saetext.reader.reader import Reader as ReaderClass
+
+    if isinstance(reader, ReaderClass):
+        return reader
+    if reader is None or isinstance(reader, str):
+        return ReaderClass.load_many([reader] if isinstance(reader, str) else [])
+    return ReaderClass.load_many(list(reader))
+
+
+def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | None, Any]:
+    """Return a reader, and what tells its corpora from others'; the embedded one need not be loaded."""
+    if reader is None or reader in ("embedded", ["embedded"], ("embedded",)):
+        from saetext.reader import embedded
+
+        return None, ["embedded", embedded.WEIGHTS_SHA256, embedded.load_card().sha256]
+    loaded = _as_reader(reader)
+    return loaded, loaded.spec.identity()
+
+
+def _plan(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
+    """Return what a resumed run must agree on, beside the reader, to fit the shards already there."""
+    if shard_rows < 1:
+        raise InputError(f"a shard needs at least one row, not {shard_rows}")
+    identity = {f"input {key}": value for key, value in source.identity().items()}
+    return {**identity, "rows per shard": shard_rows}
+
+
+def require_free(output: Path) -> None:
+    """Raise :class:`CorpusError` if ``output`` cannot become a corpus; ask before a model is loaded."""
+    with writing(output):
+        there = next(path for path in (output, *output.absolute().parents) if path.exists())
+        finished = (output / "manifest.json").exists()
+    if finished:
+        raise CorpusError(
+            f"{output} is a finished corpus already: add to it with 'saetext append', or choose another path"
+        )
+    if not there.is_dir():
+        raise CorpusError(f"{there} is a file; choose another path for the corpus")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CorpusError(
+            f"cannot write {output}: no permission in {there}; choose another path for the corpus"
+        )
+
+
+def _journalled(path: Path) -> list[JournalEntry]:
+    """Return the shards that are on disk: an interrupt may come before the writer has taken note of one."""
+    return Journal.read(path / JOURNAL, "delete it").entries
+
+
+class _Undo:
+    """Takes away what a run has made of its output, for a failure before the first document is done."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        self._begun = (output / PLAN).exists()  # by an earlier run: not ours to remove
+        self._made = [path for path in (output, *output.parents) if not path.exists()]
+
+    def __call__(self) -> None:
+        if self._begun:
+            return
+        with contextlib.suppress(OSError):
+            for path in self._output.iterdir():  # it was empty, or the writer would have refused it
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+            for path in self._made:
+                path.rmdir()
+
+
+class _Taken:
+    """The ids a corpus has, so that appended documents get others."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._ids = IdSet()
+        self._next = 0
+        for chunk in corpus.ids.chunks:
+            for id in chunk.to_pylist():
+                self._ids.add(id)
+                if id.isdecimal() and len(id) < 19:
+                    self._next = max(self._next, int(id) + 1)
+
+    def unique(self, document: Document, named: bool) -> Document | Reject:
+        """Return the document if its id is new; an id made from a row number is moved on to a free one."""
+        if not named:
+            document = dataclasses.replace(document, id=str(self._next + document.position))
+        if self._ids.add(document.id):
+            return document
+        detail = f"id {document.id!r} is already in the corpus"
+        return Reject(document.position, document.where, "duplicate id", detail)
+
+
+def _shards(source: DocumentSource, shard_rows: int, taken: _Taken | None) -> Iterator[_Shard]:
+    """Cut the stream into shards by input rows and characters, which does not depend on how fast it runs."""
+    shard, digest, characters = _Shard(), hashlib.blake2b(digest_size=16), 0
+    for item in source:
+        shard.rows += 1
+        if taken is not None and isinstance(item, Document):
+            item = taken.unique(item, named=source.columns.id is not None)
+        told = parts_of(item)
+        if isinstance(item, Reject):
+            shard.rejects.append(item)
+        else:
+            shard.documents.append(item)
+            strings = (v for v in item.meta.values() if isinstance(v, str))
+            characters += sum(map(len, (*told[1:-1], *strings)))  # all but its id and its metadata
+        for part in told:
+            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+        if shard.rows >= shard_rows or characters >= SHARD_CHARACTERS:
+            shard.share, shard.digest = source.progress(), digest.hexdigest()
+            yield shard
+            shard, digest, characters = _Shard(), hashlib.blake2b(digest_size=16), 0
+    if shard.rows:
+        shard.share, shard.digest = 1.0, digest.hexdigest()
+        yield shard
+
+
+class _Run:
+    """One pass of a reader over a source into a writer."""
+
+    def __init__(
+        self,
+        writer: CorpusWriter,
+        source: DocumentSource,
+        reader: Reader,
+        shard_rows: int,
+        store_text: bool,
+        taken: _Taken | None = None,
+    ) -> None:
+        self.writer = writer
+        self.source = source
+        self.reader = reader
+        self.shard_rows = shard_rows
+        self.store_text = store_text
+        self.taken = taken
+
+    def shards(self, on_progress: OnProgress | None) -> None:
+        """Write every shard that is not finished yet, checking that the input of the others is the same."""
+        finished = list(self.writer.finished)
+        meter = Meter("encoding", on_progress)
+        seen = 0
+        with closing(self._ahead(skip=len(finished))) as loaded:
+            for shard, prepared in loaded:
+                seen += 1
+                if seen > len(finished):
+                    self._write(shard, prepared, meter)
+                    continue
+                entry = finished[seen - 1]
+                if entry.input_hash != shard.digest:
+                    raise self._changed(f"rows up to {shard.rows * seen:,} differ")
+                meter.skip(entry.rows, shard.rows - entry.rows, shard.share)
+        if seen < len(finished):
+            raise self._changed("it has become shorter")
+
+    def require_documents(self) -> None:
+        """Raise :class:`InputError` unless there is at least one document."""
+        counts: Counter[str] = Counter()
+        for entry in self.writer.finished:
+            if entry.rows:
+                return
+            counts.update(entry.rejects)
+        raise nothing_readable(self.source.name, counts)
+
+    def finish(self, extra: Mapping[str, Any] | None) -> Corpus:
+        """Complete the corpus."""
+        about = {"source": self.source.name, "columns": self.source.columns.describe()}
+        return self.writer.finish(extra={**about, **(extra or {})})
+
+    def _changed(self, how: str) -> InputError:
+        return InputError(
+            f"{self.source.name} is not what it was when {self.writer.path} was begun ({how}): "
+            "restore it, or encode into another directory"
+        )
+
+    def _ahead(self, skip: int) -> Generator[tuple[_Shard, list[Prepared | Unreadable]]]:
+        """Parse and tokenise the next shard in a thread while the model reads the current one."""
+        shards = _shards(self.source, self.shard_rows, self.taken)
+
+        def load(i: int) -> tuple[_Shard, list[Prepared | Unreadable]] | None:
+            shard = next(shards, None)
+            if shard is None:
+                return None
+            return shard, [] if i < skip else self.reader.tokens.prepare(shard.documents, self.source.role)
+
+        pool = ThreadPoolExecutor(1, thread_name_prefix="saetext-input")
+        try:
+            i = 0
+            future = pool.submit(load, i)
+            while (loaded := future.result()) is not None:
+                i += 1
+                future = pool.submit(load, i)
+                yield loaded
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # an interrupt shall not wait for the next shard
+
+    def _write(self, shard: _Shard, prepared: Sequence[Prepared | Unreadable], meter: Meter) -> None:
+        """Encode one shard and write it."""
+        from saetext.reader.tokenization import Unreadable
+
+        documents: list[Document] = []
+        readable: list[Prepared] = []
+        rejects = list(shard.rejects)
+        for document, p in zip(shard.documents, prepared, strict=True):
+            if isinstance(p, Unreadable):
+                rejects.append(Reject(document.position, document.where, p.reason, p.detail))
+            else:
+                documents.append(document)
+                readable.append(p)
+        rejects.sort(key=lambda r: r.position)
+        meter.begin(shard.share, sum(p.n_tokens for p in readable))
+        rows = self.reader.pool(readable, meter.add)
+        english = [looks_english(p.text) for p in readable]
+        self.writer.write_shard(
+            shard_table(documents, readable, self.source.role, self.store_text),
+            rows,
+            rejects=[dataclasses.asdict(r) for r in rejects],
+            input_rows=shard.rows,
+            input_hash=shard.digest,
+            stats={
+                "unknown": sum(p.n_unknown for p in readable),
+                "language_known": sum(e is not None for e in english),
+                "not_english": sum(e is False for e in english),
+            },
+        )
+        meter.end(len(documents), len(rejects))
+
+
+def shard_table(
+    documents: Sequence[Document], readable: Sequence[Prepared], role: str, store_text: bool
+) -> pa.Table:
+    """Return the documents' part of a shard, one row a document."""
+    return docs_table(
+        ids=[d.id for d in documents],
+        texts=[p.text if store_text else None for p in readable],
+        prompts=[_context(d, role) if store_text else None for d in documents],
+        n_tokens=[p.n_tokens for p in readable],
+        n_unknown=[p.n_unknown for p in readable],
+        token_start=[p.start for p in readable],
+        token_end=[p.end for p in readable],
+        metas=[d.meta for d in documents],
+    )
+
+
+def _context(document: Document, role: str) -> str | None:
+    """Return what was read but not counted: the prompt, or a chat's other turns."""
+    if document.messages is None:
+        return document.prompt
+    others = [m.content for m in document.messages if role not in ("all", m.role) and m.content.strip()]
+    return "\n\n".join(others) or None

@@ -1,0 +1,142 @@
+"""as_corpus: whatever an analysis is given -> a corpus: one that is open, a path, a file of texts, texts.
+
+Not for: asking or telling anybody anything; the command line does that through ``make`` and ``on_reuse``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from saetext.corpus import Corpus
+from saetext.corpus.protocol import CorpusLike
+from saetext.encoding.targets import beside, path_of
+from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
+from saetext.errors import InputError
+
+if TYPE_CHECKING:
+    from saetext.documents.source import Source
+    from saetext.reader.reader import Reader
+
+    #: What the analyses take: a corpus, or what one can be opened or made from.
+    AnyCorpus: TypeAlias = CorpusLike | Source
+
+Make = Callable[[Path, Path, Mapping[str, Any]], Corpus]
+_METHODS = ("blocks", "rows", "document", "card", "select")
+
+
+def as_corpus(source: AnyCorpus, **settings: Any) -> Any:
+    """Return the corpus that ``source`` is, names, or is made into; see :func:`as_corpora`."""
+    return as_corpora([source], **settings)[0]
+
+
+def as_corpora(
+    sources: Sequence[AnyCorpus],
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    make: Make | None = None,
+    on_reuse: Callable[[Path, Path], None] | None = None,
+    **columns: str | None,
+) -> list[Any]:
+    """Return a corpus for each of ``sources``; what has to be encoded is read by one embedded reader.
+
+    Parameters
+    ----------
+    sources : sequence of Corpus, path, or what :func:`saetext.encoding.encoder.encode` takes
+        A corpus is returned as it is, a corpus's path is opened. A data file (or a saved dataset) is encoded
+        into ``FILE.corpus`` beside it, which is used again while the file is unchanged. Texts in memory are
+        encoded into the cache, by what they are.
+    device, dtype : str
+        Of the reader, where one is needed.
+    make : callable, optional
+        Gets a file, where its corpus goes and what to keep in its manifest, and encodes it.
+    on_reuse : callable, optional
+        Gets a file and the corpus that was made from it earlier.
+    **columns
+        ``text``, ``id``, ``prompt``, ``messages``: of what is encoded, as for ``encode``.
+
+    Returns
+    -------
+    list of Corpus
+
+    Raises
+    ------
+    InputError
+        If there is no such corpus or file, or a file has changed since its corpus was made.
+    CorpusError, ReaderError
+        If the corpus or the reader cannot be used.
+    """
+    given: dict[str, Any] = {part: name for part, name in columns.items() if name is not None}
+    loaded: list[Reader] = []
+
+    def reader() -> Reader:
+        from saetext.reader.reader import Reader as ReaderClass
+
+        if not loaded:
+            loaded.append(ReaderClass.load(device=device, dtype=dtype))
+        return loaded[0]
+
+    def encoded(path: Path, target: Path, extra: Mapping[str, Any]) -> Corpus:
+        from saetext.encoding.encoder import encode
+
+        return encode(path, target, reader=reader(), extra=extra, **given)
+
+    def of(source: Any) -> Any:
+        if all(hasattr(type(source), name) for name in _METHODS):
+            return source
+        path = path_of(source)
+        if path is not None:
+            return _from_path(path, make or encoded, on_reuse, given)
+        from saetext.encoding.encoder import encode
+
+        plain = (device, dtype) == ("auto", "auto")
+        return encode(source, reader=None if plain and not loaded else reader(), **given)
+
+    return [of(source) for source in sources]
+
+
+def _from_path(
+    path: Path, make: Make, on_reuse: Callable[[Path, Path], None] | None, columns: Mapping[str, str]
+) -> Corpus:
+    is_dataset = (path / "state.json").exists() or (path / "dataset_dict.json").exists()
+    if path.is_dir() and not is_dataset:
+        return Corpus.open(path)
+    if not path.exists():
+        raise InputError(f"{str(path)[:200]}: no such corpus or file")
+    stamp = source_stamp(path)
+    target = beside(path)
+    if (target / "manifest.json").exists():
+        corpus = Corpus.open(target)
+        _require_same(corpus, path, stamp, columns)
+        if on_reuse is not None:
+            on_reuse(path, target)
+        return corpus
+    return make(path, target, stamp)
+
+
+def _require_same(corpus: Corpus, path: Path, stamp: Mapping[str, Any], columns: Mapping[str, str]) -> None:
+    """Raise :class:`InputError` unless a corpus was made from the file as it is, in the columns asked for."""
+    anew = f"remove {corpus.path}, or encode into another with 'saetext encode {path} -o NAME.corpus'"
+    if corpus.manifest.extra.get("source_stamp") != stamp.get("source_stamp"):
+        raise InputError(f"{path} has changed since {corpus.path} was made from it: {anew}")
+    read = corpus.manifest.runs[0]["plan"].get("input columns", {})
+    for part, name in columns.items():
+        if read.get(part) != (name or None):
+            raise InputError(f"{corpus.path} was made with the {part} from {read.get(part)!r}: {anew}")
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest names that tell paths apart: the files' stems, or the paths."""
+    stems = [path.resolve().name.split(".")[0] or str(path) for path in paths]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+
+
+def names_of(sources: Sequence[object]) -> list[str] | None:
+    """Return what to call corpora that were named by their paths; None if some were not, or two are one."""
+    if not all(isinstance(source, str | os.PathLike) for source in sources):
+        return None
+    names = short_names([Path(source) for source in sources])  # type: ignore[arg-type]
+    return names if len(set(names)) == len(names) else None

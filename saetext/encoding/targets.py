@@ -1,0 +1,78 @@
+"""Where a corpus goes when nobody says: beside its file, or for texts in memory in the cache, by content.
+
+Not for: encoding (:mod:`saetext.encoding.encoder`) or deciding whether what lies there may be used again
+(:mod:`saetext.encoding.opening`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from saetext.documents import Document, DocumentSource, Reject
+from saetext.errors import InputError
+from saetext.io.cache import cache_dir
+
+SUFFIX = ".corpus"
+
+
+def beside(path: Path) -> Path:
+    """Return where the corpus of a data file lies: ``answers.jsonl.corpus``."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def kept_by_content(source: DocumentSource, settings: Mapping[str, Any]) -> Path:
+    """Return where the corpus of texts in memory is kept in the cache.
+
+    Parameters
+    ----------
+    source : DocumentSource
+        Read through once; the same rows in the same columns give the same place.
+    settings : mapping
+        What else decides what the corpus is, JSON types: the reader, its floors.
+
+    Raises
+    ------
+    InputError
+        If the source can be read only once.
+    """
+    if not source.restartable:
+        raise InputError(
+            f"{source.name} can be read once: say where its corpus goes, encode(source, 'my.corpus')"
+        )
+    about = {**source.identity(), **settings}
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
+    for item in source:
+        for part in parts_of(item):
+            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return cache_dir() / "corpora" / f"texts-{digest.hexdigest()[:20]}{SUFFIX}"
+
+
+def parts_of(item: Document | Reject) -> tuple[str, ...]:
+    """Return the strings that tell one row of an input from another."""
+    if isinstance(item, Reject):
+        return ("reject", str(item.position), item.reason)
+    turns = [item.text]
+    if item.messages is not None:
+        turns = [f"{m.role}\1{m.content}" for m in item.messages]
+    return (item.id, item.prompt or "", *turns, repr(item.meta))
+
+
+def path_of(source: object) -> Path | None:
+    """Return the path that a source names; None for standard input and for anything in memory."""
+    if isinstance(source, str | os.PathLike) and source != "-":
+        return Path(source)
+    return None
+
+
+def source_stamp(path: Path) -> dict[str, Any]:
+    """Return what tells later whether the file (or dataset) a corpus was made from is unchanged."""
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    if not files:
+        return {}
+    stats = [(str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return {"source_stamp": hashlib.sha256(repr(stats).encode("utf-8", "surrogatepass")).hexdigest()}

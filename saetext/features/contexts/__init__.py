@@ -1,0 +1,30 @@
+"""Where a feature fires and where it does not: contexts to name it from, and trials to check a name on.
+
+Not for: naming features (:mod:`saetext.features.labelling`) or showing one (:mod:`saetext.features`).
+"""
+
+from saetext.features.contexts.gathering import (
+    HALVES,
+    MIN_FIRING,
+    PLACES,
+    Context,
+    FeatureContexts,
+    Half,
+    Level,
+    Trial,
+    gather,
+    trials,
+)
+
+__all__ = [
+    "HALVES",
+    "MIN_FIRING",
+    "PLACES",
+    "Context",
+    "FeatureContexts",
+    "Half",
+    "Level",
+    "Trial",
+    "gather",
+    "trials",
+]

@@ -1,0 +1,63 @@
+"""Which labels a corpus's features have: the file asked for, the corpus's own, the reader's, or its words.
+
+Not for: making labels (:mod:`saetext.features.labelling`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from saetext.corpus.calibration import Card
+from saetext.corpus.protocol import CorpusLike
+from saetext.corpus.spec import ReaderSpec, TapSpec
+from saetext.features.labels import FeatureLabels
+from saetext.io.cache import cache_dir
+
+
+def labels_for(corpus: CorpusLike, tap: str | None = None, file: Path | None = None) -> FeatureLabels:
+    """Return the labels to show for a corpus's features.
+
+    The first there is of: ``file``; the corpus's own table; those that came with the reader or that
+    ``saetext label`` made for it earlier; its card's top words. A feature that such a table leaves out is
+    named by the card's words.
+
+    Raises
+    ------
+    LabelError
+        If ``file`` cannot be read.
+    IncompatibleError
+        If ``file`` is of another reader's features, or there are several taps and none was named.
+    """
+    spec = corpus.spec.tap(tap)
+    if file is None and (own := corpus_labels_path(corpus.path, corpus.spec, tap)).is_file():
+        file = own
+    return reader_labels(spec, corpus.card(spec.name), file)
+
+
+def reader_labels(tap: TapSpec, card: Card | None, file: Path | None = None) -> FeatureLabels:
+    """Return the labels to show for a reader's tap; ``card`` None where it has not been calibrated."""
+    words = FeatureLabels.from_card(card, tap) if card is not None else FeatureLabels.from_rows([])
+    if file is not None:
+        found = FeatureLabels.read(file)
+        found.require_for(tap, str(file))
+        return words.updated(found, found.about)
+    from saetext.reader import embedded  # the package brings torch only when a reader is loaded
+
+    shipped = embedded.load_labels()
+    if shipped is not None and shipped.about.get("weights_sha256") == tap.weights_sha256:
+        return words.updated(shipped, shipped.about)
+    if (cached := cached_labels_path(tap)).is_file():
+        found = FeatureLabels.read(cached)
+        return words.updated(found, found.about)
+    return words
+
+
+def corpus_labels_path(path: Path, spec: ReaderSpec, tap: str | None = None) -> Path:
+    """Return where a corpus's own labels lie: ``labels.parquet``, with the tap's name if it has several."""
+    name = spec.tap(tap).name
+    return path / ("labels.parquet" if len(spec.taps) == 1 else f"labels.{name}.parquet")
+
+
+def cached_labels_path(tap: TapSpec) -> Path:
+    """Return where labels of an SAE are kept for all its corpora."""
+    return cache_dir() / "labels" / f"{tap.weights_sha256[:24]}.parquet"

@@ -1,0 +1,218 @@
+"""The verb ``saetext.label``: labels for a corpus's features by any method, and scores for them.
+
+Not for: the methods themselves (their modules), or the files labels are kept in (the command line chooses).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saetext.corpus.protocol import CorpusLike
+from saetext.encoding.opening import as_corpus
+from saetext.errors import InputError, LabelError
+from saetext.features.contexts import gather, trials
+from saetext.features.labelling.score import Embeds, Score, score_by_embedding, with_scores
+from saetext.features.labels import FeatureLabel, FeatureLabels, identity
+from saetext.io.progress import OnProgress
+from saetext.text.one_line import about
+
+if TYPE_CHECKING:
+    from saetext.encoding.opening import AnyCorpus
+    from saetext.io.llm import ChatClient
+
+METHODS = ("words", "llm", "neuronpedia")
+_BY_READING = "reading"
+
+
+@dataclass(frozen=True, repr=False)
+class Labelled:
+    """Labels that were made, features that have none with the reason, and notes for the reader."""
+
+    labels: FeatureLabels
+    failures: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return about(self, f"{len(self.labels):,} labels, {len(self.failures):,} features without")
+
+
+def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = 3) -> list[int]:
+    """Return the features present in at least ``min_support`` documents, most frequent first."""
+    spec = corpus.spec.tap(tap)
+    support = np.zeros(spec.d_sae, np.int64)
+    for block in corpus.rows(spec.name):
+        support += np.bincount(block.feature, minlength=spec.d_sae)
+    order = np.argsort(-support, kind="stable")
+    return [int(f) for f in order if support[f] >= max(min_support, 1)]
+
+
+def label(
+    corpus: AnyCorpus,
+    method: str = "words",
+    *,
+    tap: str | None = None,
+    features: Sequence[int] | None = None,
+    min_support: int = 3,
+    client: ChatClient | None = None,
+    neuronpedia_id: str | None = None,
+    file: str | Path | None = None,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Labelled:
+    """Make labels for a corpus's features.
+
+    Contexts come from one half of the documents; the other half is for :func:`score`.
+
+    Parameters
+    ----------
+    corpus : Corpus, path, or what can be encoded
+        Whose features; ``words`` and ``llm`` need its texts.
+    method : {"words", "llm", "neuronpedia"}
+        Ignored if ``file`` is given.
+    features : sequence of int, optional
+        Which; by default those present in ``min_support`` documents (``words``, ``llm``) or all there are.
+    client : ChatClient, optional
+        For ``llm``.
+    neuronpedia_id : str, optional
+        For ``neuronpedia``: ``MODEL/SAE``.
+    file : path, optional
+        Import these instead, see :mod:`saetext.features.labelling.importing`.
+    on_progress : callable, optional
+        Gets a :class:`saetext.io.progress.Progress` as features are labelled.
+
+    Raises
+    ------
+    InputError
+        If there is no such method or feature, or the texts are not stored.
+    LabelError
+        If published labels or a file cannot be had.
+    EndpointError
+        If the language model's endpoint cannot be used.
+    """
+    opened: CorpusLike = as_corpus(corpus)
+    spec = opened.spec.tap(tap)
+    notes: list[str] = []
+    failures: dict[int, str] = {}
+    if features is not None and (wrong := [f for f in features if not 0 <= f < spec.d_sae]):
+        raise InputError(f"there is no feature {wrong[0]}: {spec.sae} has features 0 to {spec.d_sae - 1}")
+    rows: list[FeatureLabel]
+    if file is not None:
+        from saetext.features.labelling.importing import from_file
+
+        imported = from_file(Path(file), spec.d_sae)
+        rows, notes = imported.labels, imported.notes
+    elif method == "neuronpedia":
+        from saetext.features.labelling.neuronpedia import published
+
+        if neuronpedia_id is None:
+            raise LabelError(f"{spec.sae} has no Neuronpedia id: no labels are published for it")
+        rows = published(neuronpedia_id, spec.d_sae)
+    elif method in ("words", "llm"):
+        chosen = list(features) if features is not None else supported(opened, tap, min_support)
+        rows, failures = _from_contexts(opened, spec.name, method, chosen, client, seed, on_progress)
+    else:
+        raise InputError(f"labels are made by {', '.join(METHODS)} or from a file, not by {method!r}")
+    if features is not None:
+        rows = [row for row in rows if row.feature in set(features)]
+    about = {**identity(spec), "date": dt.date.today().isoformat()}
+    return Labelled(FeatureLabels.from_rows(rows, about), failures, notes)
+
+
+def score(
+    corpus: CorpusLike,
+    labels: FeatureLabels,
+    *,
+    tap: str | None = None,
+    features: Sequence[int] | None = None,
+    client: ChatClient | None = None,
+    embedder: Embeds | None = None,
+    per_side: int = 8,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+) -> Labelled:
+    """Return ``labels`` with scores from the half of the corpus that labels are not made from.
+
+    By a language model if ``client`` is given, else by an embedding. Features that fire in too few documents
+    there keep the score they had and are named in ``failures``.
+
+    Raises
+    ------
+    IncompatibleError
+        If the labels are of another reader.
+    EndpointError
+        If the endpoint cannot be used.
+    """
+    spec = corpus.spec.tap(tap)
+    labels.require_for(spec)
+    wanted = [f for f in (features if features is not None else supported(corpus, tap)) if f in labels]
+    found = trials(corpus, spec.name, wanted, per_side=per_side, seed=seed)
+    failures = {f: "fires in too few documents to score" for f in wanted if f not in found}
+    scores: dict[int, Score]
+    if client is not None:
+        from saetext.features.labelling.by_llm import score_by_llm
+
+        scores, failed = score_by_llm(labels, found, client, on_progress)
+        failures |= failed
+    else:
+        if embedder is None:
+            from saetext.reader.sentences import Embedder
+
+            embedder = Embedder.load()
+        scores = score_by_embedding(labels, found, embedder, on_progress)
+    return Labelled(with_scores(labels, scores), failures)
+
+
+def merged(old: FeatureLabels, new: FeatureLabels, *, replace: bool = False) -> tuple[FeatureLabels, int]:
+    """Return ``old`` with ``new`` added, and how many labels of ``old`` were kept against new ones.
+
+    A label made by reading, or one with a better score than the new one has, stays unless ``replace``.
+    """
+    taken, kept = [], 0
+    for row in new:
+        before = old.get(row.feature)
+        if before is not None and not replace and _outranks(before, row):
+            kept += 1
+        else:
+            taken.append(row)
+    return old.updated(taken, new.about), kept
+
+
+def _outranks(before: FeatureLabel, row: FeatureLabel) -> bool:
+    if before.source == _BY_READING and row.source != _BY_READING:
+        return True
+    return before.score is not None and (row.score or 0.0) < before.score and before.source != row.source
+
+
+def _from_contexts(
+    corpus: CorpusLike,
+    tap: str,
+    method: str,
+    features: list[int],
+    client: ChatClient | None,
+    seed: int,
+    on_progress: OnProgress | None,
+) -> tuple[list[FeatureLabel], dict[int, str]]:
+    card = corpus.card(tap)
+    if method == "llm":
+        from saetext.features.labelling.by_llm import label_by_llm
+
+        if client is None:
+            raise InputError("labels by a language model need an endpoint: --base-url and --model")
+        found: dict[int, Any] = gather(corpus, tap, features, seed=seed, half="make")
+        words = {f: card.top_words(f) for f in features}
+        return label_by_llm(found, client, top_words=words, on_progress=on_progress)
+    from saetext.features.labelling.words import CONTEXTS, label_by_words
+
+    found = gather(corpus, tap, features, per_level=CONTEXTS, seed=seed, half="make")
+    density = {f: float(card.density[f]) for f in features}
+    rows = label_by_words(found, density, {f: card.top_words(f) for f in features})
+    named = {row.feature for row in rows}
+    return rows, {
+        f: "fires in no document of the half that labels are made from" for f in features if f not in named
+    }

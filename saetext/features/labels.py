@@ -1,0 +1,271 @@
+"""FeatureLabels: what each feature means, where that came from, and how far to trust it.
+
+A Parquet table with one row per labelled feature. The embedded reader ships one; ``saetext label`` makes one
+from a corpus, a language model or published labels. Not for: making labels
+(:mod:`saetext.features.labelling`) or searching them (:mod:`saetext.features`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from saetext.corpus.calibration import Card
+from saetext.corpus.spec import TapSpec
+from saetext.errors import IncompatibleError, LabelError
+from saetext.io.files import atomic_path, writing
+from saetext.text.one_line import about, quoted
+
+KINDS = ("word form", "topic", "style", "discourse", "format", "other")
+SCHEMA = pa.schema(
+    [
+        pa.field("feature", pa.int32(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("description", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("score", pa.float32()),
+        pa.field("score_method", pa.string()),
+        pa.field("trials", pa.int32()),
+        pa.field("density", pa.float32()),
+        pa.field("top_words", pa.list_(pa.string()), nullable=False),
+        pa.field("snippets", pa.list_(pa.string()), nullable=False),
+    ]
+)
+_KEY = b"saetext.labels"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class FeatureLabel:
+    """One feature's label.
+
+    Attributes
+    ----------
+    feature : int
+        Index in the SAE.
+    label : str
+        A short noun phrase.
+    description : str
+        A sentence or two; may be empty.
+    kind : str
+        One of :data:`KINDS`.
+    source : str
+        ``reading``, ``words``, ``llm:MODEL``, ``neuronpedia:MODEL``, ``file:NAME``, ``card``.
+    score : float or None
+        Balanced accuracy with which the label tells unseen contexts where the feature fires from others;
+        .5 is chance, None where it was not scored.
+    score_method : str or None
+        ``embedding``, ``llm:MODEL`` or ``reader`` (a person or agent who saw label and contexts only).
+    trials : int or None
+        Contexts judged for the score.
+    density : float or None
+        Share of reference tokens with an activation above zero.
+    top_words : tuple of str
+        Words that set its tokens apart.
+    snippets : tuple of str
+        Contexts from the user's own corpus with the word between « and »; empty in the shipped table.
+    """
+
+    feature: int
+    label: str
+    description: str = ""
+    kind: str = "other"
+    source: str = ""
+    score: float | None = None
+    score_method: str | None = None
+    trials: int | None = None
+    density: float | None = None
+    top_words: tuple[str, ...] = ()
+    snippets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what a table may hold."""
+        if self.kind not in KINDS:
+            raise LabelError(f"feature {self.feature} is of kind {self.kind!r}; kinds are {', '.join(KINDS)}")
+        if not self.label.strip():
+            raise LabelError(f"feature {self.feature} has an empty label")
+
+
+@dataclass(frozen=True, repr=False)
+class FeatureLabels:
+    """Labels of one SAE's features.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        Columns of :data:`SCHEMA`, one row per labelled feature, sorted by feature, each once.
+    about : mapping
+        Where they come from: ``weights_sha256`` and ``d_sae`` of the SAE where known, and provenance
+        (method, model, corpus, date). JSON types only.
+    """
+
+    table: pa.Table
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        scored = self.table.num_rows - self.table.column("score").null_count
+        first = f", first: {quoted(self.texts[0])}" if len(self) else ""
+        return about(self, f"{len(self):,} label{'s' * (len(self) != 1)}, {scored:,} with a score{first}")
+
+    def __len__(self) -> int:
+        """Return the number of labelled features."""
+        return int(self.table.num_rows)
+
+    def __contains__(self, feature: object) -> bool:
+        """Whether the feature has a label."""
+        return feature in self._place
+
+    def __iter__(self) -> Iterator[FeatureLabel]:
+        """Yield the labels in order of feature."""
+        for row in self.table.to_pylist():
+            yield _from_row(row)
+
+    def __getitem__(self, feature: int) -> FeatureLabel:
+        """Return a feature's label.
+
+        Raises
+        ------
+        KeyError
+            If it has none.
+        """
+        found = self.get(feature)
+        if found is None:
+            raise KeyError(feature)
+        return found
+
+    def get(self, feature: int) -> FeatureLabel | None:
+        """Return a feature's label, or None."""
+        at = self._place.get(int(feature))
+        return None if at is None else _from_row(self.table.slice(at, 1).to_pylist()[0])
+
+    def label(self, feature: int) -> str:
+        """Return the label's text, or ``feature N``."""
+        at = self._place.get(int(feature))
+        return f"feature {int(feature)}" if at is None else self.texts[at]
+
+    def score(self, feature: int) -> float | None:
+        """Return the label's score, or None where it has none."""
+        at = self._place.get(int(feature))
+        return None if at is None else self._scores[at]
+
+    @cached_property
+    def _scores(self) -> list[float | None]:
+        return list(self.table.column("score").to_pylist())
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The labels' texts, in order of the table."""
+        return list(self.table.column("label").to_pylist())
+
+    @cached_property
+    def _place(self) -> dict[int, int]:
+        return {f: i for i, f in enumerate(self.table.column("feature").to_pylist())}
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[FeatureLabel], about: Mapping[str, Any] | None = None) -> FeatureLabels:
+        """Build a table; of several rows for a feature the last one stays."""
+        last = {row.feature: row for row in rows}
+        ordered = [last[feature] for feature in sorted(last)]
+        columns = {
+            name: [list(v) if isinstance(v := getattr(row, name), tuple) else v for row in ordered]
+            for name in SCHEMA.names
+        }
+        return cls(pa.table(columns, schema=SCHEMA), dict(about or {}))
+
+    @classmethod
+    def from_card(cls, card: Card, tap: TapSpec | None = None) -> FeatureLabels:
+        """Return the stand-in: a card's top words as labels, without scores."""
+        density = card.density
+        rows = (
+            FeatureLabel(
+                feature,
+                card.label(feature),
+                source="card",
+                density=float(density[feature]),
+                top_words=tuple(words),
+            )
+            for feature, words in enumerate(card.table.column("top_words").to_pylist())
+            if words
+        )
+        return cls.from_rows(rows, identity(tap) if tap is not None else None)
+
+    def updated(self, other: Iterable[FeatureLabel], about: Mapping[str, Any] | None = None) -> FeatureLabels:
+        """Return these labels with those of ``other`` put in their place."""
+        return FeatureLabels.from_rows([*self, *other], {**self.about, **(about or {})})
+
+    def require_for(self, tap: TapSpec, name: str = "these labels") -> None:
+        """Raise :class:`IncompatibleError` if the labels belong to another SAE than ``tap``'s."""
+        made_for = self.about.get("weights_sha256")
+        if made_for is not None and made_for != tap.weights_sha256:
+            raise IncompatibleError(
+                f"{name} are of another reader's features ({self.about.get('sae', 'another SAE')}), "
+                f"not of {tap.sae}: choose a table made for it, or make one with 'saetext label'"
+            )
+        last = self.table.column("feature")[-1].as_py() if len(self) else -1
+        if last >= tap.d_sae:
+            raise IncompatibleError(
+                f"{name} name feature {last}, but {tap.sae} has only {tap.d_sae:,} features"
+            )
+
+    def write(self, path: Path) -> None:
+        """Write the Parquet file, in one step: a reader sees the old file or the new one.
+
+        Raises
+        ------
+        LabelError
+            If it cannot be written.
+        """
+        meta = json.dumps({"version": _VERSION, **self.about}, ensure_ascii=False)
+        with writing(path, LabelError), atomic_path(path) as beside:
+            pq.write_table(self.table.replace_schema_metadata({_KEY: meta}), beside, compression="zstd")
+
+    @classmethod
+    def read(cls, path: Path) -> FeatureLabels:
+        """Read a table written by :meth:`write`.
+
+        Raises
+        ------
+        LabelError
+            If the file is missing, damaged, or no such table.
+        """
+        try:
+            # read whole, not mapped: the file may be replaced while it is in use
+            table = pq.read_table(pa.BufferReader(path.read_bytes()))
+            about = json.loads((table.schema.metadata or {})[_KEY])
+            version = int(about.pop("version"))
+            table = table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(None)
+            table.validate(full=True)  # damage inside a string would surface only where it is shown
+        except FileNotFoundError as error:
+            raise LabelError(f"there is no file {path}") from error
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise LabelError(
+                f"{path} is not a table of labels ({reason}); import other formats with "
+                "'saetext label CORPUS --from FILE'"
+            ) from error
+        if version > _VERSION:
+            raise LabelError(f"{path} is a table of labels of version {version}: upgrade saetext")
+        features = table.column("feature").to_numpy()
+        if len(features) and (features[0] < 0 or (features[1:] <= features[:-1]).any()):
+            raise LabelError(f"{path} is damaged: its features are not in order")
+        return cls(table, about)
+
+
+def identity(tap: TapSpec) -> dict[str, Any]:
+    """Return what ties labels to an SAE, for :attr:`FeatureLabels.about`."""
+    return {"sae": tap.sae, "hook": tap.hook, "d_sae": tap.d_sae, "weights_sha256": tap.weights_sha256}
+
+
+def _from_row(row: Mapping[str, Any]) -> FeatureLabel:
+    values = {f.name: row[f.name] for f in fields(FeatureLabel)}
+    values["top_words"] = tuple(values["top_words"] or ())
+    values["snippets"] = tuple(values["snippets"] or ())
+    return FeatureLabel(**values)

@@ -1,4 +1,0 @@
-"""Making labels for features and scoring them: from words, a language model, published tables, or files.
-
-Not for: the table itself (:mod:`saetext.labels`) or which one is shown (:mod:`saetext.known_labels`).
-"""

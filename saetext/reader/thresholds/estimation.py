@@ -1,0 +1,310 @@
+"""Calibrate a reader: a floor for each feature from reference text, and the words it fires on above all.
+
+The floor is a percentile of the feature's non-zero token activations (default the 75th). Not for: labels, or
+choosing the percentile.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.corpus.calibration import Card
+from saetext.corpus.notices import warn_of_few_tokens
+from saetext.documents import Document
+from saetext.errors import InputError, ReaderError
+from saetext.io.cache import cache_dir
+from saetext.io.progress import Meter, OnProgress
+from saetext.text.words import is_unspaced, matches
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+    from saetext.reader.tokenization import Prepared
+
+DEFAULT_PERCENTILE = 75.0
+DEFAULT_TOKENS = 200_000
+MIN_OBSERVATIONS = 20
+WORDS_PER_FEATURE = 10
+_LONGEST_WORD = 30
+_BATCH = 64
+
+
+@dataclass
+class _Entries:
+    """Activations above zero of all reference tokens: parallel arrays, ``token`` indexes the token table."""
+
+    token: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    value: NDArray[np.float32]
+
+
+def calibrate(
+    reader: Reader,
+    documents: Iterable[Document],
+    *,
+    percentile: float = DEFAULT_PERCENTILE,
+    min_tokens: int = 1,
+    max_tokens: int = DEFAULT_TOKENS,
+    role: str = "assistant",
+    reference: str = "",
+    on_progress: OnProgress | None = None,
+    quiet: bool = False,
+) -> Reader:
+    """Return ``reader`` with cards made from the first ``max_tokens`` counted tokens of ``documents``.
+
+    Parameters
+    ----------
+    percentile : float
+        0 to 100; 0 keeps every activation above zero.
+    reference : str
+        Name of the reference text, kept in the card.
+    on_progress : callable, optional
+        Gets a :class:`saetext.io.progress.Progress` for every batch.
+    quiet : bool
+        Whether to keep back the warning, where little text is meant.
+
+    Raises
+    ------
+    InputError
+        If no document has text, or ``percentile`` is out of range.
+
+    Warns
+    -----
+    SaetextWarning
+        If there are fewer than :data:`saetext.corpus.notices.FEW_TOKENS` tokens.
+    """
+    from saetext.reader.tokenization import Prepared
+
+    if not 0 <= percentile < 100:
+        raise InputError(f"the floor is a percentile from 0 to below 100, not {percentile}")
+    parts: dict[str, list[_Entries]] = {name: [] for name in reader.taps}
+    words: list[str] = []
+    n_documents = 0
+    meter = Meter("calibrating", on_progress)
+    meter.begin(1.0, max_tokens)
+    for chunk in _chunks(documents, _BATCH):
+        prepared = _within(
+            [p for p in reader.tokens.prepare(chunk, role) if isinstance(p, Prepared)],
+            max_tokens - len(words),
+        )
+        starts = np.cumsum([0] + [p.n_tokens for p in prepared])
+        for batch, taps in reader.entries(prepared):
+            # the token table is in document order, so a token's place is its document's start + ordinal
+            place = starts[batch.rows] + batch.ordinals + len(words)
+            for name, (token, feature, value) in taps.items():
+                at = place[token.cpu().numpy()].astype(np.int32)
+                parts[name].append(
+                    _Entries(
+                        at, feature.cpu().numpy().astype(np.int32), value.cpu().numpy().astype(np.float32)
+                    )
+                )
+            meter.add(len(batch.rows))
+        words.extend(w for p in prepared for w in token_words(p.text, p.start, p.end))
+        n_documents += len(prepared)
+        if len(words) >= max_tokens:
+            break
+    if not words:
+        raise InputError("no document has text to calibrate on")
+    if not quiet:
+        warn_of_few_tokens(len(words))
+    about = {"reference": reference, "tokens": len(words), "documents": n_documents}
+    cards = {
+        name: _card(entries, reader.taps[name].encoder.d_sae, words, percentile, min_tokens, about)
+        for name, entries in parts.items()
+    }
+    return reader.with_cards(cards)
+
+
+def card_path(reader: Reader, tap: str, percentile: float, min_tokens: int) -> Path:
+    """Return where the card of an uncalibrated reader's tap is cached."""
+    identity = {
+        "reader": {k: v for k, v in reader.spec.identity(tap).items() if not _is_card_field(k)},
+        "percentile": percentile,
+        "min_tokens": min_tokens,
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
+    return cache_dir() / "cards" / f"{key}.arrow"
+
+
+def _is_card_field(key: str) -> bool:
+    return key.endswith((": card_sha256", ": floor_percentile", ": min_tokens"))
+
+
+def cached_cards(reader: Reader, percentile: float, min_tokens: int) -> dict[str, Card] | None:
+    """Return the cards made earlier for this reader, or None if one is missing or unreadable."""
+    cards: dict[str, Card] = {}
+    for tap in reader.taps:
+        path = card_path(reader, tap, percentile, min_tokens)
+        if not path.is_file():
+            return None
+        try:
+            cards[tap] = Card.read(path)
+        except ReaderError:
+            return None
+    return cards
+
+
+def cache_cards(reader: Reader, percentile: float, min_tokens: int) -> list[Path]:
+    """Keep a calibrated reader's cards in the user's cache; return their paths.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    """
+    bare = reader
+    paths = []
+    for tap, card in reader.cards.items():
+        path = card_path(bare, tap, percentile, min_tokens)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        card.write(path)
+        paths.append(path)
+    return paths
+
+
+def token_words(text: str, start: NDArray[np.int32], end: NDArray[np.int32]) -> list[str]:
+    """Return for each token the lower-cased word it is part of, or its own characters outside words."""
+    spans = [m.span() for m in matches(text)]
+    begins = np.array([s for s, _ in spans], np.int64)
+    words: list[str] = []
+    # a byte-level token carries the space before its word: its last character says which word it belongs to
+    at = np.searchsorted(begins, end - 1, side="right") - 1
+    for token_start, token_end, i in zip(start.tolist(), end.tolist(), at.tolist(), strict=True):
+        if i >= 0 and token_end > token_start and token_end - 1 < spans[i][1]:
+            word, token = text[slice(*spans[i])].lower(), text[token_start:token_end].lower()
+            # in scripts without spaces the token is the best there is
+            words.append(token.strip() if len(word) > _LONGEST_WORD or is_unspaced(word) else word)
+        else:
+            piece = text[token_start:token_end]
+            words.append(piece.strip() or ("\\n" if "\n" in piece else "space" if piece else ""))
+    return words
+
+
+def _chunks(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    chunk: list[Document] = []
+    for document in documents:
+        chunk.append(document)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _within(prepared: Sequence[Prepared], n_tokens: int) -> list[Prepared]:
+    """Return the documents that hold the first ``n_tokens`` counted tokens, the last one cut short."""
+    kept: list[Prepared] = []
+    for p in prepared:
+        if n_tokens <= 0:
+            break
+        if p.n_tokens > n_tokens:
+            stop = int(np.flatnonzero(p.counted)[n_tokens - 1]) + 1
+            p = dataclasses.replace(
+                p, ids=p.ids[:stop], counted=p.counted[:stop], start=p.start[:n_tokens], end=p.end[:n_tokens]
+            )
+        kept.append(p)
+        n_tokens -= p.n_tokens
+    return kept
+
+
+def _card(
+    parts: Sequence[_Entries],
+    d_sae: int,
+    words: Sequence[str],
+    percentile: float,
+    min_tokens: int,
+    about: dict[str, Any],
+) -> Card:
+    token = np.concatenate([p.token for p in parts])
+    feature = np.concatenate([p.feature for p in parts])
+    value = np.concatenate([p.value for p in parts])
+    order = np.lexsort((value, feature))
+    token, feature, value = token[order], feature[order], value[order]
+    counts = np.bincount(feature, minlength=d_sae)
+    stops = np.cumsum(counts)
+    starts = stops - counts
+    sums = np.bincount(feature, weights=value, minlength=d_sae)
+    mean = np.divide(sums, counts, out=np.zeros(d_sae), where=counts > 0)
+    maximum = np.zeros(d_sae, np.float32)
+    maximum[counts > 0] = value[stops[counts > 0] - 1]
+    floors = feature_floors(value, starts, counts, mean, percentile)
+    top = _top_words(token, feature, value > floors[feature], d_sae, words)
+    about = {**about, "l0": float(len(value) / len(words))}
+    return Card.from_arrays(
+        floors,
+        percentile=percentile or None,
+        min_tokens=min_tokens,
+        density=counts / len(words),
+        mean=mean,
+        maximum=maximum,
+        top_words=top,
+        about=about,
+    )
+
+
+def feature_floors(
+    value: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    mean: NDArray[np.float64],
+    percentile: float,
+) -> NDArray[np.float32]:
+    """Return each feature's percentile of its ascending values, interpolated linearly between them.
+
+    A percentile of fewer than ``MIN_OBSERVATIONS`` values is noise; such features get their own mean times
+    the median ratio of floor to mean among the others. Features without values get 0: any activation counts.
+    """
+    floors = np.zeros(len(counts), np.float64)
+    if percentile == 0:
+        return floors.astype(np.float32)
+    seen = counts > 0
+    position = (counts[seen] - 1) * (percentile / 100)
+    low = np.floor(position).astype(np.int64)
+    high = np.minimum(low + 1, counts[seen] - 1)
+    a, b = value[starts[seen] + low].astype(np.float64), value[starts[seen] + high].astype(np.float64)
+    floors[seen] = a + (b - a) * (position - low)
+    enough = counts >= MIN_OBSERVATIONS
+    if enough.any():
+        ratio = float(np.median(floors[enough] / mean[enough]))
+        few = seen & ~enough
+        floors[few] = ratio * mean[few]
+    return floors.astype(np.float32)
+
+
+def _top_words(
+    token: NDArray[np.int32],
+    feature: NDArray[np.int32],
+    above: NDArray[np.bool_],
+    d_sae: int,
+    words: Sequence[str],
+) -> list[list[str]]:
+    """Return the words most characteristic of each feature's tokens above the floor, best first.
+
+    A word scores ``h ln(h N / (H n))``, its share of the log-likelihood ratio (Dunning 1993): ``h`` of the
+    feature's ``H`` tokens are in it, and ``n`` of all ``N``. Words seen once with the feature count only
+    where there is no other.
+    """
+    vocabulary, word_of = np.unique(np.array(words, dtype=object), return_inverse=True)
+    n_word = np.bincount(word_of, minlength=len(vocabulary))
+    hits = np.bincount(feature[above], minlength=d_sae)
+    pairs = feature[above].astype(np.int64) * len(vocabulary) + word_of[token[above]]
+    pair, h = np.unique(pairs, return_counts=True)
+    f, w = np.divmod(pair, len(vocabulary))
+    score = h * np.log(h * len(words) / (hits[f] * n_word[w].astype(np.float64)))
+    # once is chance: such words come after all others
+    score = np.where(h == 1, score - 1e6, score)
+    order = np.lexsort((w, -score, f))
+    result: list[list[str]] = [[] for _ in range(d_sae)]
+    for i in order:
+        mine = result[f[i]]
+        if len(mine) < WORDS_PER_FEATURE and vocabulary[w[i]] and (h[i] > 1 or len(mine) < 3):
+            mine.append(str(vocabulary[w[i]]))
+    return result

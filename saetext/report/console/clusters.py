@@ -1,0 +1,151 @@
+"""Clusters as text for a terminal: a heading in words, each cluster with its features and an example, notes.
+
+Returns strings and prints nothing. Texts and labels are data: they are never parsed as markup, and no control
+character of theirs gets through. Not for: files (:mod:`saetext.analysis.export`) or the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from saetext.analysis.clusters import ClusterResult
+from saetext.report.console.lines import INDENT, finish, make_console, many, styled
+from saetext.text.passages import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_FEATURES = 3
+_BAR = 10  # columns of a share's bar
+
+
+def render_clusters(
+    result: ClusterResult,
+    console_width: int = 100,
+    color: bool = False,
+    *,
+    top: int | None = None,
+    encoding: str = "utf-8",
+) -> str:
+    r"""Return clusters by size, each with name, share, features and one example, and the notes.
+
+    Parameters
+    ----------
+    result : ClusterResult
+        What to show.
+    console_width : int
+        Columns to fill; less than 40 counts as 40 and more than 200 as 200.
+    color : bool
+        Whether to use terminal colours.
+    top : int, optional
+        Clusters to show, all by default.
+    encoding : str
+        The output's encoding; a character it lacks becomes a plain one.
+
+    Returns
+    -------
+    str
+        Lines that end in ``\n``, none wider than the window.
+    """
+    console = make_console(console_width, color)
+    console.print(_heading(result))
+    rows = result.table.to_dicts()
+    shown = rows if top is None else rows[:top]
+    most = max((row["share"] for row in rows), default=0.0)
+    for row in shown:
+        console.print()
+        _print_cluster(console, row, most, result.params.get("model") is not None)
+    if len(shown) < len(rows):
+        rest = sum(row["size"] for row in rows[len(shown) :])
+        console.print()
+        console.print(
+            styled(f"and {many(len(rows) - len(shown), 'cluster')} more, {rest:,} documents (--top 0)", "dim")
+        )
+    for line in _checks(result):
+        console.print()
+        console.print(line)
+    if rows:
+        console.print()
+        console.print(
+            styled(
+                "in: share of the cluster's documents with the feature; else: of all others. The "
+                "clusters were made of these features, so they describe and prove nothing.",
+                "dim",
+            )
+        )
+    for note in result.notes:
+        console.print(styled("note: ", "yellow").append(printable(note)))
+    return finish(console, encoding)
+
+
+def _heading(result: ClusterResult) -> Text:
+    metrics, params = result.metrics, result.params
+    heading = styled(printable(params["corpus"]), "bold")
+    heading.append(f", {many(metrics['documents'], 'document')}")
+    if params.get("along"):
+        along = params["along"]
+        phrases = along if isinstance(along, list) else list(along)
+        heading.append(f" along {', '.join(printable(p) for p in phrases)}")
+    if params.get("without"):
+        heading.append(f" without {', '.join(printable(p) for p in params['without'])}")
+    if params.get("model"):
+        heading.append(f" placed in the clusters of {printable(params['model'])}")
+    heading.append(": ")
+    heading.append(many(metrics["n_clusters"], "cluster"), "bold")
+    if metrics["n_clusters"] and params.get("min_cluster_size"):
+        heading.append(f" of at least {params['min_cluster_size']:,} documents")
+    heading.append(f", {metrics['noise']:.1%} of the documents in none".replace("%", " %"))
+    heading.append(".")
+    return heading
+
+
+def _print_cluster(console: Console, row: Mapping[str, Any], most: float, predicted: bool) -> None:
+    width = console.width
+    bar = "█" * max(1, round(_BAR * row["share"] / most)) if most > 0 and row["size"] else ""
+    head = styled(f"{row['cluster']:>3} ", "dim").append(f"{bar:<{_BAR}} ", "cyan")
+    head.append(f"{row['size']:>6,} {100 * row['share']:5.1f} %  ")
+    head.append(printable(row["name"]), "bold")
+    head.truncate(width, overflow="ellipsis")
+    console.print(head)
+    if predicted and not row["size"]:
+        return
+    for feature in row["features"][:_FEATURES]:
+        line = styled(" " * (INDENT + 2)).append(
+            f"in {100 * feature['inside']:3.0f} %  else {100 * feature['outside']:3.0f} %  "
+        )
+        line.append(printable(feature["label"]))
+        line.truncate(width, overflow="ellipsis")
+        console.print(line)
+    example = row["snippet"] or row["example"]
+    if example:
+        line = styled(" " * (INDENT + 2)).append(printable(example), "dim")
+        line.truncate(width, overflow="ellipsis")
+        console.print(line)
+
+
+def _checks(result: ClusterResult) -> list[Text]:
+    metrics = result.metrics
+    lines = []
+    if "ari" in metrics:
+        lines.append(
+            styled(
+                f"against {printable(result.params['truth'])} ({many(metrics['truth_values'], 'value')}): "
+                f"ARI {metrics['ari']:.3f}, NMI {metrics['nmi']:.3f}, V {metrics['v_measure']:.3f}, "
+                f"homogeneity {metrics['homogeneity']:.3f}, completeness {metrics['completeness']:.3f}; "
+                f"noise is a class of its own, {100 * metrics['truth_noise']:.1f} % of the documents"
+            )
+        )
+    if "stability_seeds" in metrics:
+        dbcv, silhouette = metrics.get("dbcv"), metrics.get("silhouette")
+        parts = [
+            f"stability {metrics['stability_seeds']:.2f} over seeds and "
+            f"{metrics['stability_subsamples']:.2f} over subsamples (adjusted Rand, 1: the same clusters)"
+        ]
+        if dbcv is not None:
+            parts.append(f"DBCV {dbcv:.2f}")
+        if silhouette is not None:
+            parts.append(f"silhouette in MiniLM's embedding {silhouette:.2f}")
+        lines.append(styled("; ".join(parts)))
+    return lines

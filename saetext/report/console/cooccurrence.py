@@ -1,0 +1,294 @@
+"""Correlated pairs as text for a terminal: a heading in words, a table that fits the window, and its notes.
+
+Returns strings and prints nothing. Texts and labels are data: they are never parsed as markup, and no control
+character of theirs gets through. Not for: files (:mod:`saetext.analysis.export`) or HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from saetext.analysis.cooccurrence import CorrelateResult
+from saetext.analysis.cooccurrence.result import Marked
+from saetext.report.console.lines import (
+    COLORS,
+    INDENT,
+    LABEL,
+    finish,
+    make_console,
+    many,
+    probability,
+    score_text,
+    styled,
+)
+from saetext.text.passages import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_ALPHA = 0.05
+_COMMUNITIES = 8  # communities listed
+_NAMES = 5  # concepts of each that are named
+_MARKS = {"a": "«{}»", "b": "‹{}›", "ab": "«‹{}›»", "|": "{}"}
+
+
+def render_correlate(
+    result: CorrelateResult,
+    console_width: int = 100,
+    color: bool = False,
+    *,
+    encoding: str = "utf-8",
+) -> str:
+    r"""Return pairs as a heading in words, a table for each kind, communities and notes.
+
+    Parameters
+    ----------
+    result : CorrelateResult
+        What to show, all of its table.
+    console_width : int
+        Columns to fill; less than 40 counts as 40 and more than 200 as 200.
+    color : bool
+        Whether to use terminal colours. Without them words are marked «so» (a) and ‹so› (b).
+    encoding : str
+        The output's encoding; a character it lacks becomes a plain one.
+
+    Returns
+    -------
+    str
+        Lines that end in ``\n``, none wider than the window.
+    """
+    console = make_console(console_width, color)
+    number = result.params["column"] is not None and "rho_length" in result.metrics
+    console.print(_heading(result, number))
+    rows = list(enumerate(result.table.to_dicts()))
+    members: dict[int, list[dict[str, Any]]] = {}
+    for at, row in rows:
+        if row["group"] != at:
+            members.setdefault(row["group"], []).append(row)
+    leaders = [(at, row) for at, row in rows if row["group"] == at]
+    kinds = [("", leaders)]
+    if not number:
+        kinds = [
+            ("more often together than chance", [x for x in leaders if x[1]["npmi"] >= 0]),
+            ("less often together than chance", [x for x in leaders if x[1]["npmi"] < 0]),
+        ]
+    for title, chosen in kinds:
+        if chosen:
+            console.print()
+            _print_rows(console, result, title, chosen, members, color, number)
+    if leaders:
+        _print_legend(console, [row for _, row in leaders], number)
+    _print_communities(console, result.communities)
+    for note in result.notes:
+        console.print(styled("note: ", "yellow").append(printable(note)))
+    return finish(console, encoding)
+
+
+def _heading(result: CorrelateResult, number: bool) -> Text:
+    metrics, params = result.metrics, result.params
+    heading = styled(f"{printable(params['corpus'])}", "bold")
+    if params["across"]:
+        heading.append(" (a) across ").append(printable(params["across"]), "bold").append(" (b)")
+    if params["column"]:
+        heading.append(" with ").append(printable(params["column"]), "bold")
+    what = "pairs of documents" if params["across"] else "documents"
+    heading.append(f", {metrics['rows']:,} {what}. ")
+    noun = "feature" if number else "pair"
+    heading.append(f"{metrics['significant']:,}", "bold")
+    within = f" and within {printable(params['within'])}" if params["within"] else ""
+    fdr = "Benjamini-Yekutieli" if params["fdr"] == "by" else "Benjamini-Hochberg"
+    how = "correlate with it" if number else "occur together more or less often than chance"
+    heading.append(
+        f" of {many(metrics['eligible_pairs'], f'eligible {noun}')} {how} among documents of equal length"
+        f"{within} (q < .05, {fdr})"
+    )
+    hidden = metrics["hidden_pairs"]
+    looked = metrics["looked_at"]
+    if not number and metrics["significant"] > looked:
+        heading.append(f"; the {looked:,} strongest were looked at")
+    heading.append(f". {metrics['confirmed']:,}", "bold")
+    rest = " that are no matter of course" if hidden else ""
+    heading.append(f"{rest} were found on one half of the data and again on the other (✓)")
+    if hidden:
+        why = ", ".join(f"{key} {n:,}" for key, n in metrics["hidden"].items())
+        verb = "shown too" if params["everything"] else "hidden (--all shows them)"
+        heading.append(f". Matters of course, {verb}: {hidden:,}; {why}")
+    heading.append(".")
+    return heading
+
+
+def _print_rows(
+    console: Console,
+    result: CorrelateResult,
+    title: str,
+    rows: Sequence[tuple[int, dict[str, Any]]],
+    members: Mapping[int, list[dict[str, Any]]],
+    color: bool,
+    number: bool,
+) -> None:
+    width = console.width
+    interval, raw, index = width >= 84, width >= 70, width >= 100
+    measure = "rho" if number else "npmi"
+
+    def line(label: Text, cells: Sequence[tuple[str, str]]) -> None:
+        numbers = styled("")
+        for cell, style in cells:
+            numbers.append(" ").append(cell, style)
+        room = min(width - len(numbers), LABEL)
+        label.truncate(room, overflow="ellipsis", pad=True)
+        console.print(label.append_text(numbers))
+
+    header = [(f"{measure.upper() if not number else 'rho':>6}", "dim")]
+    header += [("    95 % interval", "dim")] * interval
+    header += [("   raw", "dim")] * raw
+    header += [("   lift", "dim"), ("     ab", "dim")] if not number else [("      a", "dim")]
+    header += [("     q", "dim")]
+    header += [("  features", "dim")] * index
+    header += [(" ", "")]
+    line(styled(title or "label", "dim"), header)
+    for position, (at, row) in enumerate(rows):
+        found = row["q"] < _ALPHA or row["confirmed"]
+        before = rows[position - 1][1] if position else None
+        if not found and (before is None or before["q"] < _ALPHA or before["confirmed"]):
+            console.print(styled("── not significant (q ≥ .05) ".ljust(width, "─"), "dim"))
+        style = "bold" if found else ""
+        cells = [(f"{row[measure]:+6.2f}", style)]
+        if interval:
+            low, high = row[f"{measure}_low"], row[f"{measure}_high"]
+            told = "" if low is None else f"[{low:+.2f}, {high:+.2f}]"
+            cells.append((f"{told:>17}", ""))
+        if raw:
+            cells.append((f"{row[f'{measure}_raw']:+6.2f}", "dim"))
+        if number:
+            cells.append((f"{row['n_a']:>7,}", ""))
+        else:
+            lift = row["lift_adjusted"]
+            cells.append((f"{_times(lift):>7}", ""))
+            cells.append((f"{row['n_ab']:>7,}", ""))
+        cells.append((f"{probability(row['q']):>6}", "" if found else "dim"))
+        if index:
+            second = "" if row["feature_b"] is None else f" {row['feature_b']}"
+            cells.append((f"{row['feature_a']}{second}".rjust(10), "dim"))
+        cells.append(("✓" if row["confirmed"] else " ", "green"))
+        first = styled("a ", COLORS[0]).append(printable(row["label_a"]), style)
+        first.append(score_text(row["label_score_a"]), "dim")
+        line(first, cells)
+        if not number:
+            second_line = styled("b ", COLORS[1]).append(printable(row["label_b"]), style)
+            second_line.append(score_text(row["label_score_b"]), "dim")
+            told = f"  n {row['n_a']:,} and {row['n_b']:,}; {_percent(row['p_b_given_a'])} of a have b"
+            second_line.append(told, "dim")
+            if row["hidden"]:
+                second_line.append(f"  ({printable(row['hidden'])})", "yellow")
+            second_line.truncate(width, overflow="ellipsis")
+            console.print(second_line)
+        if row["reversed"]:
+            pooled = row[f"{measure}_pooled"]
+            within = printable(str(result.params["within"]))
+            console.print(styled(f"  ⇄ {pooled:+.2f} without {within}: the sign differs", "yellow"))
+        _print_members(console, members.get(at, []))
+        if at in result.lines:
+            _print_line(console, result.lines[at], color)
+
+
+def _times(lift: float | None) -> str:
+    if lift is None:
+        return "–"
+    return f"{lift:,.0f}x" if lift >= 9.95 else f"{lift:.1f}x" if lift >= 0.995 else f"{lift:.2f}x"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _print_members(console: Console, members: Sequence[Mapping[str, Any]]) -> None:
+    if not members:
+        return
+    text = styled(" " * INDENT + f"with {len(members)} like it: ", "dim")
+    named = (f"{printable(m['label_a'])} + {printable(m['label_b'])}" for m in members[:4])
+    text.append("; ".join(named), "dim")
+    text.truncate(console.width, overflow="ellipsis")
+    console.print(text)
+
+
+def _print_line(console: Console, line: Marked, color: bool) -> None:
+    """Print a snippet on one line, both words in view; what is between and around them is shortened."""
+    room = console.width - INDENT
+    pieces = _merged([(printable(text), kind) for text, kind in line.pieces])
+    extra = 0 if color else sum(2 * len(kind) for _, kind in pieces if kind != "|")
+    plain = [at for at, (_, kind) in enumerate(pieces) if not kind]
+    left = room - extra - sum(len(text) for text, kind in pieces if kind)
+    for n, at in enumerate(sorted(plain, key=lambda at: len(pieces[at][0]))):  # the short ones first
+        share = max(left // (len(plain) - n), 1)
+        text = _shortened(pieces[at][0], share, first=at == 0, last=at == len(pieces) - 1)
+        pieces[at] = (text, "")
+        left -= len(text)
+    shown = styled(" " * INDENT)
+    for text, kind in pieces:
+        if not kind:
+            shown.append(text)
+        elif kind == "|":
+            shown.append(text, "dim")
+        elif color:
+            shown.append(text, f"bold underline {COLORS[kind == 'b']}")
+        else:
+            shown.append(_MARKS[kind].format(text), "bold underline")
+    shown.truncate(console.width, overflow="ellipsis")
+    console.print(shown)
+
+
+def _merged(pieces: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the pieces with plain neighbours joined, and two ellipses in a row as one."""
+    out: list[tuple[str, str]] = []
+    for text, kind in pieces:
+        if out and not kind and not out[-1][1]:
+            out[-1] = (out[-1][0] + text, "")
+        else:
+            out.append((text, kind))
+    return [(text.replace("……", " … "), kind) for text, kind in out if text]
+
+
+def _shortened(text: str, room: int, *, first: bool, last: bool) -> str:
+    """Cut a plain stretch to ``room`` characters at spaces: at its outer end, or in its middle."""
+    if len(text) <= room:
+        return text
+    if room < 6:
+        return "…"
+    if first:
+        kept = text[-(room - 1) :]
+        return "…" + (kept[kept.index(" ") + 1 :] if " " in kept[:-1] else kept)
+    if last:
+        kept = text[: room - 1]
+        return (kept[: kept.rindex(" ")] if " " in kept[1:] else kept) + "…"
+    half = (room - 3) // 2
+    head, tail = text[:half], text[-half:]
+    head = head[: head.rindex(" ")] if " " in head[1:] else head
+    tail = tail[tail.index(" ") + 1 :] if " " in tail[:-1] else tail
+    return f"{head} … {tail}"
+
+
+def _print_legend(console: Console, rows: Sequence[Mapping[str, Any]], number: bool) -> None:
+    told = ["raw: not adjusted for length"]
+    if not number:
+        told.append("lift: how many times as often as by chance")
+    if any(row["confirmed"] for row in rows):
+        told.append("✓ confirmed")
+    if any(row["reversed"] for row in rows):
+        told.append("⇄ the sign differs without the column")
+    console.print(styled("; ".join(told), "dim"))
+
+
+def _print_communities(console: Console, communities: Sequence[Sequence[str]]) -> None:
+    if not communities:
+        return
+    console.print()
+    console.print(styled("concepts that go with each other:", "dim"))
+    for community in communities[:_COMMUNITIES]:
+        listed = "; ".join(printable(name) for name in community[:_NAMES])
+        rest = f" and {len(community) - _NAMES} more" if len(community) > _NAMES else ""
+        text = styled(f"{' ' * INDENT}{len(community):>3}  ", "dim").append(listed)
+        room = console.width - len(rest)
+        text.truncate(room, overflow="ellipsis")
+        console.print(text.append(rest, "dim"))

@@ -1,0 +1,327 @@
+"""From a result to what its HTML report shows: sentences, findings with shaded passages, tables.
+
+Not for: drawing (:mod:`saetext.report.html.differences`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from saetext.analysis.differences import ALPHA, DiffResult, Family
+from saetext.analysis.differences.examples import Place, examples
+from saetext.corpus.protocol import CorpusLike
+from saetext.features.evidence import Example
+from saetext.features.labels import FeatureLabels
+from saetext.features.shading import firing, read_again, shade
+from saetext.io.progress import OnProgress, Stages
+from saetext.report.console.lines import many, probability
+from saetext.report.diff_rows import TableRow, leaders_and_members, rates_by_feature
+from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
+from saetext.text.passages import printable, word_bounds
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+
+WIDTH = 420  # characters of a passage
+_TERMS = 20
+_HEAT = 40  # most lines of the heat map
+_PROMPT = 240
+
+
+def diff_page(
+    result: DiffResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    findings: int = 60,
+    each: int = 3,
+    on_progress: OnProgress | None = None,
+) -> DiffPage:
+    """Collect a diff's page.
+
+    Parameters
+    ----------
+    result : DiffResult
+        The result.
+    sets : sequence of Corpus
+        The corpora it came from, as they were given to :func:`saetext.analysis.differences.diff`.
+    labels : FeatureLabels
+        For the descriptions.
+    reader : Reader, optional
+        Reads the texts shown again to shade every token; without it the strongest word alone is marked.
+    findings, each : int
+        Most findings, and examples of each.
+    on_progress : callable, optional
+        Gets a :class:`saetext.io.progress.Progress` as findings are done.
+    """
+    tell = Stages(on_progress, "findings")
+    leaders, members = leaders_and_members(result)
+    leaders = [r for r in leaders if r["confirmed"] or r["q"] < ALPHA]
+    shown = leaders[:findings]
+    shader = _Shader(sets, result.params["tap"], reader)
+    chosen = {}
+    if result.design is not None:
+        wanted = {r["feature"]: r["diff"] for r in shown}
+        chosen = examples(sets, result.params["tap"], result.design, wanted, each)
+    made = []
+    for done, row in enumerate(shown, start=1):
+        feature = row["feature"]
+        named = labels.get(feature)
+        pairs = tuple(shader.side_by_side(feature, a, b) for a, b in chosen.get(feature, []))
+        if result.several:
+            pairs = _beside_others(result, row)
+        made.append(
+            Finding(
+                _one_against_others(row) if result.several else row,
+                tuple(members.get(feature, ())),
+                pairs,
+                named.description if named else "",
+            )
+        )
+        tell("reading the examples", done, len(shown))
+    hidden = len(leaders) - len(shown)
+    notes = list(result.notes)
+    if hidden:
+        notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table files have all of them")
+    return DiffPage(
+        title=f"How {_title(result)} differ",
+        names=("the set", "all others") if result.several else (result.names[0], result.names[1]),
+        summary=_summary_of_several(result) if result.several else _summary(result),
+        findings=made,
+        tables=[*_hypotheses(result), *_families(result.families)],
+        heat_map=_heat_map(result, leaders) if result.several else None,
+        notes=notes,
+        facts=_facts(result),
+        shading="The strongest word of each passage is marked." if result.several else shader.told(),
+    )
+
+
+def _title(result: DiffResult) -> str:
+    if result.several:
+        return f"{len(result.names)} sets"
+    return " and ".join(map(printable, result.names))
+
+
+def _one_against_others(row: TableRow) -> TableRow:
+    """Return the row of a set as one of two: the set, and all others together."""
+    return {
+        **row, "label": f"{row['set']}: {row['label']}", "rate_a": row["rate"], "rate_b": row["rate_rest"],
+        "n_a": row["n"], "snippet_a": row["snippet"] or "", "snippet_b": None,
+    }  # fmt: skip
+
+
+def _beside_others(result: DiffResult, row: TableRow) -> tuple[SideBySide, ...]:
+    """Return a set's example beside the strongest of all others; nothing where there is neither."""
+    found = dict(zip(result.names, result.evidence.get(row["feature"], ()), strict=False))
+    mine = found.pop(row["set"], None)
+    others = {name: example for name, example in found.items() if example}
+    best = max(others, key=lambda name: others[name].value, default=None)
+    pair = SideBySide(_short(row["set"], mine), _short(best, others[best]) if best is not None else None)
+    return () if pair == SideBySide(None, None) else (pair,)
+
+
+def _short(name: str, example: Example | None) -> Passage | None:
+    """Return a set's example as a passage, the firing word marked."""
+    if example is None:
+        return None
+    words = example.snippet
+    pieces = (Piece(words.before), Piece(words.match, 1.0), Piece(words.after))
+    return Passage(f"{name}: {example.document}", pieces)
+
+
+def _heat_map(result: DiffResult, rows: Sequence[TableRow]) -> HeatMap:
+    first = {row["feature"]: row for row in reversed(rows)}
+    listed = list(dict.fromkeys(row["feature"] for row in rows))[:_HEAT]
+    rates = rates_by_feature(result)
+    return HeatMap(
+        "Share of documents with each feature",
+        tuple(printable(first[feature]["label"]) for feature in listed),
+        tuple(map(printable, result.names)),
+        tuple(rates[feature] for feature in listed),
+        "the features of the findings below, in their order",
+    )
+
+
+class _Shader:
+    """Makes passages, reading each document once."""
+
+    def __init__(self, sets: Sequence[CorpusLike], tap: str, reader: Reader | None) -> None:
+        self.sets, self.tap, self.reader = sets, tap, reader
+        self.again = self.stored = 0
+        self._document = lru_cache(512)(lambda number, row: self.sets[number].document(row))
+        # only where the feature fires: its partner is shown without shades, and reading takes time
+        self._entries = lru_cache(512)(
+            lambda number, row: read_again(self.reader, self.tap, self._document(number, row))
+        )
+
+    def side_by_side(self, feature: int, a: Place | None, b: Place | None) -> SideBySide:
+        prompt = ""
+        for place in (a, b):
+            if place is not None and not prompt:
+                prompt = self._document(place.set, place.row).get("prompt") or ""
+        shown = printable(prompt)
+        if len(shown) > _PROMPT:
+            shown = shown[:_PROMPT].rsplit(" ", 1)[0] + "…"
+        return SideBySide(self.passage(feature, a), self.passage(feature, b), shown)
+
+    def passage(self, feature: int, place: Place | None) -> Passage | None:
+        if place is None:
+            return None
+        document = self._document(place.set, place.row)
+        text = document["text"]
+        if text is None:
+            return Passage(str(document["id"]), (Piece("(the text is not stored)"),))
+        start, end = document["token_start"], document["token_end"]
+        if place.peak < 0:
+            pieces = shade(text, [], (0, 0), WIDTH)
+            return Passage(str(document["id"]), tuple(Piece(p.text) for p in pieces))
+        entries = self._entries(place.set, place.row)
+        values = firing(entries, feature, place.peak, place.value)
+        if values is None:
+            self.stored += 1
+            spans = [(*word_bounds(text, int(start[place.peak]), int(end[place.peak])), place.value)]
+        else:
+            self.again += 1
+            spans = [(int(start[o]), int(end[o]), values[o]) for o in sorted(values)]
+        pieces = shade(text, spans, (int(start[place.peak]), int(end[place.peak])), WIDTH)
+        most = max((p.value for p in pieces), default=0.0) or 1.0
+        return Passage(str(document["id"]), tuple(Piece(p.text, p.value / most) for p in pieces))
+
+    def told(self) -> str:
+        if not self.again and not self.stored:
+            return ""
+        if not self.stored:
+            return "Tokens are shaded by the feature's activation, read again with the reader."
+        if self.again:
+            return (
+                "Tokens are shaded by the feature's activation; where a text could not be read again as it "
+                "was, only the strongest word is marked."
+            )
+        return "The reader was not at hand, so only the strongest word of each passage is marked."
+
+
+def _summary_of_several(result: DiffResult) -> list[str]:
+    metrics = result.metrics
+    by_set = ", ".join(f"{printable(n)} {c:,}" for n, c in metrics["confirmed_by_set"].items())
+    return [
+        f"{len(result.names)} sets, each compared with the others: "
+        + ", ".join(f"{printable(n)} ({many(c, 'document')})" for n, c in metrics["documents"].items())
+        + ".",
+        f"{metrics['confirmed']:,} differences are confirmed on the half of the data that was not used to "
+        f"find them ({by_set}); {metrics['significant']:,} have q < .05 on all of it.",
+    ]
+
+
+def _summary(result: DiffResult) -> list[str]:
+    metrics, params = result.metrics, result.params
+    a, b = map(printable, result.names)
+    how = {
+        "independent": "compared without pairing",
+        "paired": f"compared as {many(metrics['pairs'] or 0, 'pair')} on {params['pair_on']}",
+        "by prompt": f"compared within {many(metrics['units'] or 0, 'value')} of {params['pair_on']}",
+        "by group": f"compared as {many(metrics['units'] or 0, 'group')} of {params['group']}",
+    }[params["design"]]
+    rows = [r for r in result.table.to_dicts() if r["group"] == r["feature"]]
+    confirmed = [r for r in rows if r["confirmed"]]
+    sentences = [
+        f"{a} ({many(metrics['documents_a'], 'document')}) against {b} "
+        f"({many(metrics['documents_b'], 'document')}), {how}. "
+        f"Of {many(metrics['tested'], 'feature')} tested, {metrics['confirmed']:,} differ on one half of the "
+        f"data and again on the other; {metrics['significant']:,} differ at q < .05 on all of it, "
+        f"which is {many(metrics['findings'], 'finding')}."
+    ]
+    for name, sign in ((a, 1), (b, -1)):
+        best = [r for r in confirmed if r["diff"] * sign > 0][:3]
+        if best:
+            listed = "; ".join(
+                f"{printable(r['label'])} ({100 * r['rate_a']:.0f} % against {100 * r['rate_b']:.0f} %)"
+                for r in best
+            )
+            sentences.append(f"Most of all, {name} has more of: {listed}.")
+    flags = [r["explained_by_length"] for r in confirmed]
+    if flags:
+        sentences.append(
+            f"The median document has {metrics['median_tokens_a']:g} tokens in {a} and "
+            f"{metrics['median_tokens_b']:g} in {b}. Of the confirmed findings shown, "
+            f"{flags.count('no')} remain at equal length, {flags.count('yes')} are explained by length, and "
+            f"for {flags.count('not separable')} the data cannot tell."
+        )
+    aucs = {f.name: f.auc for f in result.families if f.auc is not None}
+    if aucs:
+        listed = ", ".join(f"{name} {auc:.3f}" for name, auc in aucs.items())
+        sentences.append(
+            f"How well a linear model of each kind tells the sets apart on unseen documents (AUC): {listed}."
+        )
+    return sentences
+
+
+def _families(families: Sequence[Family]) -> list[Table]:
+    if not families:
+        return []
+    tables = [
+        Table(
+            "What could have been found without the reader",
+            ("family", "tested", "q < .05", "confirmed", "AUC on unseen documents"),
+            tuple(
+                (
+                    f.name, f"{f.tested:,}", f"{f.significant:,}", f"{f.confirmed:,}",
+                    "–" if f.auc is None else f"{f.auc:.3f}",
+                )
+                for f in families
+            ),
+            "the same tests on plain words (1- and 2-grams) and on counts of format",
+        )
+    ]  # fmt: skip
+    for family in families:
+        if family.table is None:
+            continue
+        rows = [r for r in family.table.to_dicts() if r["confirmed"] or r["q"] < ALPHA][:_TERMS]
+        shown = tuple(
+            (
+                printable(r["term"]), f"{100 * r['rate_a']:.1f}", f"{100 * r['rate_b']:.1f}",
+                f"{100 * r['diff']:+.1f}", probability(r["q"]), r["explained_by_length"] or "",
+                "yes" if r["confirmed"] else "",
+            )
+            for r in rows
+        )  # fmt: skip
+        columns = ("term", "A %", "B %", "A − B", "q", "explained by length", "confirmed")
+        tables.append(Table(f"{family.name.capitalize()}", columns, shown))
+    return tables
+
+
+def _hypotheses(result: DiffResult) -> list[Table]:
+    if not result.hypotheses:
+        return []
+    rows = tuple(
+        (
+            printable(h.text), h.more_in.upper(), f"{100 * h.rate_a:.0f} % of {h.n_a}",
+            f"{100 * h.rate_b:.0f} % of {h.n_b}",
+            f"{100 * h.diff:+.0f} [{100 * h.ci_low:+.0f}, {100 * h.ci_high:+.0f}]", probability(h.q),
+            f"{h.failures}", "yes" if h.verified else "no",
+        )
+        for h in result.hypotheses
+    )  # fmt: skip
+    columns = ("hypothesis", "more in", "A", "B", "A − B", "q", "not judged", "holds")
+    note = (
+        "written by a language model from the findings, judged on documents that were not used to find them"
+    )
+    return [Table("Hypotheses", columns, rows, note)]
+
+
+def _facts(result: DiffResult) -> dict[str, str]:
+    facts = {
+        key.replace("_", " "): printable(
+            ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        )
+        for key, value in result.params.items()
+        if value is not None
+    }
+    for source in result.sources:
+        where = f" where {source.where}" if source.where else ""
+        facts[f"corpus {printable(source.name)}"] = printable(
+            f"{source.path}{where}, {source.fingerprint[:12]}"
+        )
+    return facts

@@ -1,0 +1,117 @@
+"""What an HTML report shows, as plain data: sentences, findings with passages, tables, a matrix.
+
+Made from a result by :mod:`saetext.report.html.gathering`, drawn by :mod:`saetext.report.html.differences`.
+Everything textual may come from strangers: whoever draws it escapes it. Not for: computing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a passage; ``strength`` from 0 (plain) to 1 (where the feature is strongest)."""
+
+    text: str
+    strength: float = 0.0
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A part of a document: its pieces in order, and whether text before or after was left out."""
+
+    document: str
+    pieces: tuple[Piece, ...]
+    cut_before: bool = False
+    cut_after: bool = False
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """One example: a passage of each set; of a pair, both sides of it. None where a set has none."""
+
+    a: Passage | None
+    b: Passage | None
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: a feature, or a concept group led by it.
+
+    Attributes
+    ----------
+    row : mapping
+        The row of the result's table (column name to value; None where unknown).
+    members : sequence of mapping
+        The rows of the other features of its concept group, largest difference first.
+    examples : tuple of SideBySide
+        Evidence, best first.
+    description : str
+        One sentence on the feature, may be empty.
+    """
+
+    row: Mapping[str, object]
+    members: tuple[Mapping[str, object], ...] = ()
+    examples: tuple[SideBySide, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table: column names, rows of cells as they are shown, and a note above it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Features x sets: ``values[i][j]`` from 0 to 1 is feature i's rate in set j."""
+
+    title: str
+    features: tuple[str, ...]
+    sets: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class DiffPage:
+    """Everything on the page.
+
+    Attributes
+    ----------
+    title : str
+        Heading.
+    names : pair of str
+        What sets A and B are called; of more than two sets, one set and all others.
+    summary : sequence of str
+        Sentences with the main numbers, one paragraph each.
+    findings : sequence of Finding
+        Confirmed ones first.
+    tables : sequence of Table
+        What plain words and format counts find, hypotheses, how well each separates the sets.
+    heat_map : HeatMap or None
+        For more than two sets.
+    notes : sequence of str
+        What to know before believing it.
+    facts : mapping
+        How it was made: parameters as name to text.
+    shading : str
+        Whether tokens are shaded by activation, or only the strongest word is known; one sentence.
+    """
+
+    title: str
+    names: tuple[str, str]
+    summary: Sequence[str]
+    findings: Sequence[Finding]
+    tables: Sequence[Table] = ()
+    heat_map: HeatMap | None = None
+    notes: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    shading: str = ""

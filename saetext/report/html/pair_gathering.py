@@ -1,0 +1,311 @@
+"""From correlated pairs to what their HTML report shows: sentences, marked passages, the network.
+
+Not for: drawing (:mod:`saetext.report.html.pair_page`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from saetext.analysis.cooccurrence import CorrelateResult
+from saetext.analysis.cooccurrence.communities import layout
+from saetext.analysis.cooccurrence.result import Meeting
+from saetext.corpus.protocol import CorpusLike
+from saetext.features.known_labels import labels_for
+from saetext.features.labels import FeatureLabels
+from saetext.features.shading import firing, read_again, shade
+from saetext.io.progress import OnProgress, Stages
+from saetext.report.console.lines import many
+from saetext.report.html.pair_model import (
+    MarkedPassage,
+    MarkedPiece,
+    Network,
+    Node,
+    PairExample,
+    PairFinding,
+    PairPage,
+)
+from saetext.text.passages import printable, word_bounds
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+
+WIDTH = 420  # characters of a passage
+_PROMPT = 240
+_DRAWN = 60  # pairs of the network, at most
+Span = tuple[int, int, float]
+Place = tuple[int, int, float, int]
+
+
+def pair_page(
+    result: CorrelateResult,
+    corpora: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    findings: int = 60,
+    on_progress: OnProgress | None = None,
+) -> PairPage:
+    """Collect the page.
+
+    Parameters
+    ----------
+    result : CorrelateResult
+        The result.
+    corpora : sequence of Corpus
+        The corpora it came from.
+    labels : FeatureLabels
+        For the descriptions of the first corpus's features.
+    reader : Reader, optional
+        Reads the texts shown again to shade every token; without it the strongest words are marked.
+    findings : int
+        Most findings of each kind.
+    on_progress : callable, optional
+        Gets a :class:`saetext.io.progress.Progress` as findings are done.
+    """
+    tell = Stages(on_progress, "findings")
+    rows = list(enumerate(result.table.to_dicts()))
+    members: dict[int, list[dict[str, Any]]] = {}
+    for at, row in rows:
+        if row["group"] != at:
+            members.setdefault(row["group"], []).append(row)
+    leaders = [(at, row) for at, row in rows if row["group"] == at]
+    kinds = [[x for x in leaders if not _avoided(x[1])], [x for x in leaders if _avoided(x[1])]]
+    shown = [x for kind in kinds for x in kind[:findings]]
+    second = labels if len(corpora) == 1 else labels_for(corpora[1], result.params["across_tap"])
+    marker = _Marker(result, corpora, reader)
+    made = []
+    for done, (at, row) in enumerate(shown, start=1):
+        examples = tuple(marker.example(row, meeting) for meeting in result.evidence.get(at, ()))
+        made.append(
+            PairFinding(
+                {**row, "within": result.params["within"]},
+                tuple(members.get(at, ())),
+                examples,
+                _described(labels, row["feature_a"]),
+                _described(second, row["feature_b"]),
+            )
+        )
+        tell("reading the examples", done, len(shown))
+    notes = list(result.notes)
+    if len(leaders) > len(shown):
+        notes.append(
+            f"{many(len(leaders) - len(shown), 'weaker pair')} not shown here; the table files have them all"
+        )
+    return PairPage(
+        title=_title(result),
+        summary=_summary(result, shown),
+        findings=made,
+        network=_network(result, [row for _, row in shown]),
+        notes=notes,
+        facts=_facts(result),
+        shading=marker.told(),
+    )
+
+
+def _avoided(row: dict[str, Any]) -> bool:
+    return row["npmi"] is not None and row["npmi"] < 0
+
+
+def _described(labels: FeatureLabels, feature: int | None) -> str:
+    named = None if feature is None else labels.get(feature)
+    return named.description if named else ""
+
+
+def _title(result: CorrelateResult) -> str:
+    corpus = printable(result.params["corpus"])
+    if result.params["across"]:
+        return f"What of {corpus} goes with what of {printable(result.params['across'])}"
+    if result.params["column"]:
+        return f"What goes with {printable(result.params['column'])} in {corpus}"
+    return f"What goes together in {corpus}"
+
+
+def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]]) -> list[str]:
+    metrics = result.metrics
+    noun = "feature" if "rho_length" in metrics else "pair"
+    sentences = [
+        f"{many(metrics['rows'], 'document')}. Of {many(metrics['eligible_pairs'], f'eligible {noun}')}, "
+        f"{metrics['significant']:,} differ from chance among documents of equal length (q < .05); "
+        f"{metrics['confirmed']:,} were found on one half of the data and again on the other."
+    ]
+    if metrics["hidden"]:
+        why = ", ".join(f"{reason} {n:,}" for reason, n in metrics["hidden"].items())
+        verb = "shown among the others" if result.params["everything"] else "not shown"
+        sentences.append(f"Matters of course, {verb}: {metrics['hidden_pairs']:,} ({why}).")
+    best = [row for _, row in shown if row["confirmed"] and not _avoided(row)][:3]
+    if best:
+        listed = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
+        sentences.append(f"Strongest of all: {listed}.")
+    return sentences
+
+
+class _Marker:
+    """Makes passages with both concepts marked, reading each document once."""
+
+    def __init__(self, result: CorrelateResult, corpora: Sequence[CorpusLike], reader: Reader | None) -> None:
+        self.taps = [result.params["tap"], result.params["across_tap"]]
+        self.names = [result.params["corpus"], result.params["across"]]
+        # the second corpus may have been read by another reader
+        same = [c.spec.fingerprint == corpora[0].spec.fingerprint for c in corpora]
+        self.again = self.stored = 0
+        self._document: Any = lru_cache(512)(lambda number, row: corpora[number].document(row))
+        self._entries: Any = lru_cache(512)(
+            lambda number, row: read_again(
+                reader if same[number] else None, self.taps[number], self._document(number, row)
+            )
+        )
+
+    def example(self, row: dict[str, Any], meeting: Meeting) -> PairExample:
+        a, b = meeting.place_a, meeting.place_b
+        prompt = ""
+        for place in (a, b):
+            if place is not None and not prompt:
+                prompt = printable(self._document(place[0], place[1]).get("prompt") or "")
+        if len(prompt) > _PROMPT:
+            prompt = prompt[:_PROMPT].rsplit(" ", 1)[0] + "…"
+        if a is not None and b is not None and a[:2] == b[:2]:
+            return PairExample(self._together(row, a, b), prompt)
+        passages = []
+        for kind, place, feature in (("a", a, row["feature_a"]), ("b", b, row["feature_b"])):
+            if place is not None and feature is not None:
+                spans = self._spans(place, feature)
+                passages.append(self._passage(place, [(kind, spans)], self._focus(place)))
+        told = "each where it is strongest" if _avoided(row) else ""
+        return PairExample(tuple(passages), "" if self.names[1] else prompt, told)
+
+    def _together(self, row: dict[str, Any], a: Place, b: Place) -> tuple[MarkedPassage, ...]:
+        """Return one passage with both, or two of one document where they are far apart."""
+        marks = [("a", self._spans(a, row["feature_a"])), ("b", self._spans(b, row["feature_b"]))]
+        one, two = self._focus(a), self._focus(b)
+        both = (min(one[0], two[0]), max(one[1], two[1]))
+        if both[1] - both[0] <= WIDTH:
+            return (self._passage(a, marks, both),)
+        first, second = sorted((one, two))
+        return tuple(self._passage(a, marks, focus, WIDTH // 2) for focus in (first, second))
+
+    def _focus(self, place: Place) -> tuple[int, int]:
+        document = self._document(place[0], place[1])
+        if document["text"] is None or place[3] < 0:
+            return (0, 0)
+        return int(document["token_start"][place[3]]), int(document["token_end"][place[3]])
+
+    def _spans(self, place: Place, feature: int) -> list[Span]:
+        number, row, value, peak = place
+        document = self._document(number, row)
+        text, start, end = document["text"], document["token_start"], document["token_end"]
+        if text is None or peak < 0:
+            return []
+        values = firing(self._entries(number, row), feature, peak, value)
+        if values is None:
+            self.stored += 1
+            return [(*word_bounds(text, int(start[peak]), int(end[peak])), 1.0)]
+        self.again += 1
+        most = max(values.values(), default=0.0) or 1.0
+        return [(int(start[o]), int(end[o]), values[o] / most) for o in sorted(values)]
+
+    def _passage(
+        self,
+        place: Place,
+        marks: Sequence[tuple[str, Sequence[Span]]],
+        focus: tuple[int, int],
+        width: int = WIDTH,
+    ) -> MarkedPassage:
+        document = self._document(place[0], place[1])
+        name = printable(self.names[place[0]] or "")
+        called = str(document["id"])
+        text = document["text"]
+        if text is None:
+            return MarkedPassage(called, (MarkedPiece("(the text is not stored)"),), name)
+        cut, strength = _overlaid(marks)
+        pieces = []
+        for piece in shade(text, [(low, high, 1.0 + at) for at, (low, high) in enumerate(cut)], focus, width):
+            a, b = strength[round(piece.value) - 1] if piece.value else (0.0, 0.0)
+            pieces.append(MarkedPiece(piece.text, a, b))
+        return MarkedPassage(called, tuple(pieces), name)
+
+    def told(self) -> str:
+        if not self.again and not self.stored:
+            return ""
+        if not self.stored:
+            return "Tokens are shaded by activation, read again with the reader."
+        if self.again:
+            return (
+                "Tokens are shaded by activation; where a text could not be read again as it was, only the "
+                "strongest words are marked."
+            )
+        return "The reader was not at hand, so only the strongest words of each passage are marked."
+
+
+def _overlaid(
+    marks: Sequence[tuple[str, Sequence[Span]]],
+) -> tuple[list[tuple[int, int]], list[tuple[float, float]]]:
+    """Cut the spans of both concepts into stretches in order, each with the strength of a and of b."""
+    cuts = sorted({edge for _, spans in marks for low, high, _ in spans for edge in (low, high)})
+    stretches, strengths = [], []
+    for low, high in pairwise(cuts):
+        found = {
+            kind: max((v for x, y, v in spans if x <= low and high <= y), default=0.0)
+            for kind, spans in marks
+        }
+        if any(found.values()):
+            stretches.append((low, high))
+            strengths.append((found.get("a", 0.0), found.get("b", 0.0)))
+    return stretches, strengths
+
+
+def _network(result: CorrelateResult, rows: Sequence[dict[str, Any]]) -> Network | None:
+    """Return the network of the attracted pairs that are on the page."""
+    drawn = [(number, row) for number, row in enumerate(rows, start=1) if not _avoided(row)][:_DRAWN]
+    if "rho_length" in result.metrics or len(drawn) < 2:
+        return None
+
+    def node(row: dict[str, Any], side: str) -> tuple[str, object]:
+        feature = row[f"feature_{side}"]
+        where = side if result.params["across"] else ""
+        return (where, row[f"label_{side}"] if feature is None else feature)
+
+    edges = [(node(row, "a"), node(row, "b"), max(row["npmi"], 0.01)) for _, row in drawn]
+    place = layout(edges, int(result.params["seed"]))
+    names: dict[Any, str] = {}
+    weight, community = dict.fromkeys(place, 0.0), dict.fromkeys(place, -1)
+    for (_, row), (a, b, strength) in zip(drawn, edges, strict=True):
+        for key, side in ((a, "a"), (b, "b")):
+            names.setdefault(key, row[f"label_{side}"])
+            weight[key] += strength
+            if row["community"]:
+                community[key] = row["community"] - 1
+    order = list(place)
+    most = max(weight.values()) or 1.0
+    strongest = max(strength for _, _, strength in edges)
+    nodes = tuple(
+        Node(printable(names[key]), *place[key], weight[key] / most, community[key]) for key in order
+    )
+    lines = tuple(
+        (order.index(a), order.index(b), strength / strongest, number)
+        for (number, _), (a, b, strength) in zip(drawn, edges, strict=True)
+    )
+    listed = tuple("; ".join(map(printable, group[:8])) for group in result.communities)
+    note = "pairs that occur more often than chance; a thicker line is a higher NPMI"
+    return Network(nodes, lines, listed, note)
+
+
+def _facts(result: CorrelateResult) -> dict[str, str]:
+    facts = {}
+    for key, value in result.params.items():
+        if value is None or key == "everything":
+            continue
+        if isinstance(value, dict):
+            value = ", ".join(f"{name.replace('_', ' ')} {limit:g}" for name, limit in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        facts[key.replace("_", " ")] = printable(str(value))
+    for source in result.sources:
+        where = f" where {source.where}" if source.where else ""
+        facts[f"corpus {printable(source.name)}"] = printable(
+            f"{source.path}{where}, {source.fingerprint[:12]}"
+        )
+    return facts

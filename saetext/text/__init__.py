@@ -1,0 +1,1 @@
+"""Words, passages and quoting: what can be said about a text without a model."""

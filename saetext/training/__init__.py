@@ -1,0 +1,1 @@
+"""Train an SAE on one's own texts."""

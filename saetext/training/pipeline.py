@@ -1,0 +1,354 @@
+"""From a user's own texts to an SAE: activations, training, measurement, floors, a sae-lens directory.
+
+Every stage can be stopped and gone on with; what is unfinished lies in ``OUTPUT.training`` beside the output.
+Not for: the training step itself (:mod:`saetext.training.batch_topk`), or labels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saetext.corpus.notices import FEW_TOKENS, warn
+from saetext.documents import Document
+from saetext.errors import InputError, ReaderError
+from saetext.io.files import atomic_file, write_atomic
+from saetext.io.progress import OnProgress, Progress
+from saetext.reader import embedded
+from saetext.reader.language_model import LanguageModel
+from saetext.reader.reader import Reader
+from saetext.reader.thresholds.estimation import DEFAULT_PERCENTILE, calibrate
+from saetext.reader.tokenization import Tokens
+from saetext.training.activations import collect_activations
+from saetext.training.batch_topk import (
+    Quality,
+    TrainConfig,
+    TrainedSae,
+    config_dict,
+    evaluate,
+    save_sae,
+    train_sae,
+)
+
+WINDOW = 256
+_SHARE_HELD_OUT = 50  # one document in so many measures the result
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training left behind.
+
+    Attributes
+    ----------
+    path : Path
+        Directory that sae-lens and :meth:`Reader.load_local` load, with ``card.arrow`` and ``card.json``.
+    quality : Quality
+        Measured on documents that were not trained on, with the weights as stored.
+    seconds : float
+        Spent on training steps in this run.
+    """
+
+    path: Path
+    quality: Quality
+    seconds: float
+
+
+def train(
+    documents: Iterable[Document],
+    output: str | Path,
+    *,
+    model: str | Path | None = None,
+    hook: str | None = None,
+    layer: int | None = None,
+    config: TrainConfig | None = None,
+    max_tokens: int = 5_000_000,
+    valid_tokens: int = 100_000,
+    calibration_tokens: int = 600_000,
+    percentile: float = DEFAULT_PERCENTILE,
+    window: int = WINDOW,
+    role: str = "assistant",
+    held_out: Sequence[Document] | None = None,
+    reference: str = "",
+    weights: str = "float32",
+    device: str = "auto",
+    dtype: str = "float32",
+    trust_pickle: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Trained:
+    """Train an SAE on the activations of a Hugging Face encoder or decoder on ``documents``.
+
+    Parameters
+    ----------
+    documents : iterable of Document
+        All are held in memory; they are shuffled with the configuration's seed.
+    output : path
+        Directory to make; must not hold an SAE yet.
+    model : str or Path, optional
+        Hugging Face id or directory; by default the embedded reader's model.
+    hook, layer : str, int
+        Where: a transformer-lens hook name, or the residual stream before layer ``layer`` (``4`` is what
+        comes out of the first four layers). By default two thirds up.
+    config : TrainConfig, optional
+        By default as the embedded SAE was trained.
+    max_tokens, valid_tokens, calibration_tokens : int
+        Tokens to train on (seen several times if the steps need more), to measure on, and to set floors from.
+    percentile : float
+        Of the floors.
+    window : int
+        Tokens in one forward pass.
+    held_out : sequence of Document, optional
+        Documents to measure on; by default one in fifty, chosen by its text.
+    reference : str
+        Name of the texts, for the card.
+    weights : {"float32", "float16", "bfloat16"}
+        As stored.
+    on_progress : callable, optional
+        Gets a :class:`saetext.io.progress.Progress` for every batch.
+
+    Raises
+    ------
+    InputError
+        If the texts are too few, the disk is too small, or the output exists.
+    ReaderError
+        If the model or hook cannot be used.
+    SaetextError
+        If an unfinished run in ``OUTPUT.training`` had other settings.
+    """
+    output = Path(output)
+    if (output / "cfg.json").exists():
+        raise InputError(f"{output} already holds an SAE; choose another directory")
+    config = config or TrainConfig()
+    language_model, hook = _model(model, hook, layer, device, dtype, trust_pickle)
+    width = language_model.widths[hook]
+    metadata = {"prepend_bos": True, "context_size": window, "dataset_path": reference or "own texts"}
+    tokens = Tokens(
+        language_model.tokenizer,
+        max_positions=language_model.max_positions,
+        context_size=window,
+        bidirectional=language_model.bidirectional,
+    )
+    texts, valid = _split(documents, held_out, config.seed)
+    work = output.with_name(f"{output.name}.training")
+    settings = {
+        "model": language_model.revision,
+        "hook": hook,
+        "window": window,
+        "role": role,
+        "max_tokens": max_tokens,
+        "valid_tokens": valid_tokens,
+        "documents": _digest(texts),
+        "held_out": _digest(valid),
+        **config_dict(config),
+    }
+    _begin(work, settings, width, max_tokens + valid_tokens)
+
+    def collect(stage: str, some: Sequence[Document], limit: int) -> np.ndarray:
+        # about four characters a token, where the texts are fewer than the limit
+        characters = sum(len(d.text or "") + sum(len(m.content) for m in d.messages or ()) for d in some)
+        meter = _Bar(stage, min(limit, characters // 4), on_progress)
+        return collect_activations(
+            language_model, tokens, hook, some, work / f"{stage.split()[-1]}.f16",
+            max_tokens=limit, role=role, on_tokens=meter.add,
+        )  # fmt: skip
+
+    held = collect("reading held-out", valid, valid_tokens)
+    x = collect("reading texts", texts, max_tokens)
+    bar = _Bar("training", config.steps, on_progress)
+    started = time.perf_counter()
+    sae = train_sae(x, config, bar.step, checkpoint=work / "checkpoint.pt")
+    seconds = time.perf_counter() - started
+    quality = evaluate(_stored(sae, weights), held)
+
+    unfinished = work / "sae"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    save_sae(sae, unfinished, hook=hook, model=language_model.name, metadata=metadata, dtype=weights)
+    place = str(Path(model).resolve()) if model is not None and Path(model).is_dir() else model
+    reader = Reader.load_local(
+        unfinished, place or embedded.find_model(), device=device, dtype=dtype, trust_pickle=trust_pickle
+    )
+    reader = calibrate(
+        reader,
+        texts,
+        percentile=percentile,
+        max_tokens=calibration_tokens,
+        role=role,
+        reference=reference,
+        on_progress=_called("setting floors", min(calibration_tokens, len(x)), on_progress),
+        quiet=True,  # that the figures rest on few tokens is told below
+    )
+    [card] = reader.cards.values()
+    card.write(unfinished / "card.arrow")
+    about = {
+        "model": language_model.name,
+        "model_revision": language_model.revision,
+        "hook": hook,
+        "texts": {"name": reference, "train_tokens": len(x), "valid_tokens": len(held), "window": window},
+        "training": {**config_dict(config), "seconds": round(seconds)},
+        "valid": dataclasses.asdict(quality),
+        "floors": {"percentile": percentile, **card.about},
+    }
+    write_atomic(
+        unfinished / "card.json", (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()
+    )
+    output.mkdir(parents=True, exist_ok=True)
+    # cfg.json last: a directory without it is not an SAE
+    for name in sorted((p.name for p in unfinished.iterdir()), key=lambda n: n == "cfg.json"):
+        with (unfinished / name).open("rb") as made, atomic_file(output / name) as file:
+            shutil.copyfileobj(made, file)  # a move, if the output may be on another disk
+    shutil.rmtree(work)
+    if quality.tokens < FEW_TOKENS:
+        warn(
+            f"the figures of {output} rest on few tokens ({quality.tokens:,} held out): more text makes them "
+            "and the SAE better"
+        )
+    return Trained(output, quality, seconds)
+
+
+def _model(
+    model: str | Path | None,
+    hook: str | None,
+    layer: int | None,
+    device: str,
+    dtype: str,
+    trust_pickle: bool,
+) -> tuple[LanguageModel, str]:
+    if hook is not None and layer is not None:
+        raise InputError("give a hook or a layer, not both")
+    name = embedded.find_model() if model is None else model
+    if hook is None and layer is None:
+        layer = _two_thirds(name)
+    hook = hook or f"blocks.{layer}.hook_resid_pre"
+    loaded = LanguageModel.load(name, [hook], device=device, dtype=dtype, trust_pickle=trust_pickle)
+    return loaded, hook
+
+
+def _two_thirds(name: str | Path) -> int:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ReaderError(f"cannot load the configuration of {name}: {reason}") from error
+    layers = getattr(config.get_text_config(), "num_hidden_layers", None)
+    if not layers:
+        raise ReaderError(f"{name} does not say how many layers it has: choose one with --layer")
+    return max(1, round(layers * 2 / 3))
+
+
+def _split(
+    documents: Iterable[Document], held_out: Sequence[Document] | None, seed: int
+) -> tuple[list[Document], list[Document]]:
+    everything = list(documents)
+    shuffled = [everything[i] for i in np.random.default_rng(seed).permutation(len(everything))]
+    if held_out is not None:
+        return shuffled, list(held_out)
+    valid = [d for d in shuffled if int(_hash(d)[:8], 16) % _SHARE_HELD_OUT == 0]
+    if not valid and len(shuffled) > 1:
+        valid = shuffled[: max(1, len(shuffled) // _SHARE_HELD_OUT)]
+    measured = {_hash(d) for d in valid}  # the same text twice must not be on both sides
+    texts = [d for d in shuffled if _hash(d) not in measured]
+    if not texts or not valid:
+        raise InputError(f"{len(everything)} documents are too few to train an SAE on")
+    return texts, valid
+
+
+def _hash(document: Document) -> str:
+    content = repr((document.text, document.messages)).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _digest(documents: Sequence[Document]) -> str:
+    return hashlib.sha256("".join(map(_hash, documents)).encode()).hexdigest()
+
+
+def _begin(work: Path, settings: Mapping[str, Any], width: int, tokens: int) -> None:
+    """Make the working directory, or check that the unfinished run in it had the same settings."""
+    wanted = json.loads(json.dumps(settings))
+    plan = work / "plan.json"
+    if plan.exists():
+        try:
+            before = json.loads(plan.read_text("utf-8"))
+            different = [key for key, value in wanted.items() if before.get(key) != value]
+        except (ValueError, AttributeError):
+            different = ["plan.json, which is damaged"]
+        if different:
+            raise InputError(
+                f"{work} holds an unfinished run that differs in {', '.join(different)}: "
+                "give the same settings to go on with it, or remove it to start again"
+            )
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    needed, free = tokens * width * 2, shutil.disk_usage(work).free
+    if needed > free:
+        work.rmdir()
+        raise InputError(
+            f"activations of {tokens:,} tokens take {needed / 1e9:.1f} GB beside the output, where "
+            f"{free / 1e9:.1f} GB are free: choose fewer with --tokens, or another place"
+        )
+    write_atomic(plan, json.dumps(wanted, indent=2).encode())
+
+
+def _stored(sae: TrainedSae, weights: str) -> TrainedSae:
+    """Return the SAE as it reads from a file with such weights."""
+    import torch
+
+    kind = getattr(torch, weights)
+    return TrainedSae(
+        **{f.name: getattr(sae, f.name).to(kind).float() for f in dataclasses.fields(TrainedSae)}
+    )
+
+
+def _called(stage: str, tokens: int, on_progress: OnProgress | None) -> OnProgress | None:
+    """Return a callback that hears of a stage by this name, which ends after so many tokens."""
+    if on_progress is None:
+        return None
+    tell = on_progress
+    return lambda p: tell(
+        dataclasses.replace(p, stage=stage, share=min(1.0, p.tokens / max(1, tokens)), left=None)
+    )
+
+
+class _Bar:
+    """Turns counts into :class:`Progress`."""
+
+    def __init__(self, stage: str, total: int, on_progress: OnProgress | None) -> None:
+        self.stage, self.total, self.on_progress = stage, total, on_progress
+        self.started = time.perf_counter()
+        self.done = self.before = 0
+
+    def add(self, tokens: int) -> None:
+        """Count tokens."""
+        self.done += tokens
+        self._tell(tokens=self.done)
+
+    def step(self, step: int, steps: int, figures: Mapping[str, float]) -> None:
+        """Show a training step."""
+        if not self.done:
+            self.before = max(0, step - 10)  # where an earlier run stopped
+        self.done = step
+        text = (
+            f"step {step:,}, FVU {figures['fvu']:.3f}, L0 {figures['l0']:.1f}, "
+            f"dead {figures['dead']:.1%}, densest {figures['densest']:.0%}"
+        )
+        self._tell(figures=text)
+
+    def _tell(self, tokens: int = 0, figures: str = "") -> None:
+        if self.on_progress is None:
+            return
+        seconds = time.perf_counter() - self.started
+        share = min(1.0, self.done / max(1, self.total))
+        gained = (self.done - self.before) / max(1, self.total)
+        left = seconds * (1 - share) / gained if gained > 0 and seconds >= 3 else None
+        self.on_progress(
+            Progress(self.stage, tokens=tokens, share=share, seconds=seconds, left=left, figures=figures)
+        )
