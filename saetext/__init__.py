@@ -6,11 +6,11 @@ The names a user types, loaded when first used: importing saetext loads neither 
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis import registry
 from saetext.errors import SaetextError, SaetextWarning
+from saetext.io.provided import provide, resolve
 
 if TYPE_CHECKING:
     from saetext.analysis.clusters import ClusterResult, cluster
@@ -54,52 +54,53 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ClusterResult": "saetext.cluster",
+    "ClusterResult": "saetext.analysis.clusters",
     "Corpus": "saetext.corpus",
-    "CorrelateResult": "saetext.correlate",
-    "DiffResult": "saetext.diff",
-    "FeatureLabels": "saetext.labels",
+    "CorrelateResult": "saetext.analysis.cooccurrence",
+    "DiffResult": "saetext.analysis.differences",
+    "FeatureLabels": "saetext.features.labels",
     "Reader": "saetext.reader.reader",
-    "SearchResult": "saetext.search",
-    "Searcher": "saetext.search",
-    "TrainConfig": "saetext.train",
-    "append": "saetext.encode",
-    "build_index": "saetext.search",
-    "calibrate": "saetext.calibrate",
-    "cluster": "saetext.cluster",
-    "correlate": "saetext.correlate",
-    "diff": "saetext.diff",
-    "encode": "saetext.encode",
+    "SearchResult": "saetext.analysis.search",
+    "Searcher": "saetext.analysis.search",
+    "TrainConfig": "saetext.training.batch_topk",
+    "append": "saetext.encoding.encoder",
+    "build_index": "saetext.analysis.search",
+    "calibrate": "saetext.reader.thresholds.estimation",
+    "cluster": "saetext.analysis.clusters",
+    "correlate": "saetext.analysis.cooccurrence",
+    "diff": "saetext.analysis.differences",
+    "encode": "saetext.encoding.encoder",
     "label": "saetext.features.labelling.pipeline",
     "open_documents": "saetext.documents",
-    "search": "saetext.search",
+    "search": "saetext.analysis.search",
     "train": "saetext.training.pipeline",
-    "train_sae": "saetext.train",
+    "train_sae": "saetext.training.batch_topk",
 }
 
-
-class _Package(types.ModuleType):
-    """Keeps ``saetext.diff`` the function: importing the module of that name would put itself there."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _HOMES and isinstance(value, types.ModuleType):
-            return
-        super().__setattr__(name, value)
-
+# what a lower floor uses of a higher one, without importing it
+provide(
+    labels_of_corpus="saetext.features.known_labels:labels_for",
+    labels_path_of_corpus="saetext.features.known_labels:corpus_labels_path",
+    features_of_document="saetext.features.present:of_document",
+    features_of_reading="saetext.features.present:of_reading",
+    look_at_text="saetext.features.inspect:look_at",
+    text_of_look="saetext.report.console.reading:render_document",
+    html_of_table="saetext.report.html.notebook:to_html",
+    write_page="saetext.report.html.pages:write_page",
+)
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type
 
     def __getattr__(name: str) -> Any:
-        home = _HOMES.get(name)
-        if home is None:
+        if name in _HOMES:
+            value = getattr(importlib.import_module(_HOMES[name]), name)
+        elif (analysis := registry.of_verb(name)) is not None:
+            value = resolve(analysis.function)
+        else:
             raise AttributeError(f"module 'saetext' has no attribute {name!r}")
-        value = getattr(importlib.import_module(home), name)
         globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-sys.modules[__name__].__class__ = _Package

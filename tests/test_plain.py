@@ -226,7 +226,8 @@ def test_where_a_set_is_missing_there_is_no_score():
 
 def test_importing_is_light():
     program = (
-        "import sys, saetext.text.plain; print([n for n in ('sklearn', 'torch', 'polars') if n in sys.modules])"
+        "import sys, saetext.text.plain\n"
+        "print([n for n in ('sklearn', 'torch', 'polars') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.io.frames import as_pandas
+from saetext.io.provided import provided
 from saetext.text.one_line import about, one_line, quoted
 
 if TYPE_CHECKING:
@@ -99,9 +100,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook, see :func:`saetext.report.html.notebook.to_html`."""
-        from saetext.report.html import notebook
-
-        return notebook.to_html(self)
+        html: str = provided("html_of_table")(self)
+        return html
 
     def to_pandas(self) -> Any:
         """Return the table as a pandas frame; a list or struct is an array or dict.
@@ -119,15 +119,15 @@ class Result:
 
     def to_json(self) -> str:
         """Return one strict JSON object ``{"kind", "params", "metrics", "rows"}``; NaN becomes null."""
-        from saetext.analysis import export as tables
+        from saetext.analysis import export
 
-        return tables.to_json(self)
+        return export.to_json(self)
 
     def to_csv(self) -> str:
         """Return the table as CSV with a header; see :func:`saetext.analysis.export.to_csv` on formulas."""
-        from saetext.analysis import export as tables
+        from saetext.analysis import export
 
-        return tables.to_csv(self)
+        return export.to_csv(self)
 
     def to_html(
         self,
@@ -147,9 +147,10 @@ class Result:
         InputError
             If there is no page for this kind of result, or the file exists or cannot be written.
         """
-        from saetext.report.html.pages import write_page
-
-        return write_page(self, path, sets, labels=labels, reader=reader, overwrite=overwrite)
+        page: Path = provided("write_page")(
+            self, path, sets, labels=labels, reader=reader, overwrite=overwrite
+        )
+        return page
 
     def to_parquet(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the table as Parquet, whole or not at all, and return the path.
@@ -159,6 +160,6 @@ class Result:
         InputError
             If the file exists and ``overwrite`` is false, or it cannot be written.
         """
-        from saetext.analysis import export as tables
+        from saetext.analysis import export
 
-        return tables.to_parquet(self, path, overwrite=overwrite)
+        return export.to_parquet(self, path, overwrite=overwrite)

@@ -32,6 +32,7 @@ from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.io.files import checksum
 from saetext.io.frames import as_pandas
+from saetext.io.provided import provided
 from saetext.text.one_line import one_line, quoted
 
 if TYPE_CHECKING:
@@ -334,10 +335,10 @@ class Corpus:
 
     def labels(self, tap: str | None = None) -> FeatureLabels:
         """Return what a tap's features are called, see :func:`saetext.features.known_labels.labels_for`."""
-        from saetext.features.known_labels import corpus_labels_path, labels_for
+        labels_for, labels_path = provided("labels_of_corpus"), provided("labels_path_of_corpus")
 
         name = self.spec.tap(tap).name
-        own = corpus_labels_path(self.path, self.spec, name)
+        own = labels_path(self.path, self.spec, name)
         stamp = own.stat().st_mtime_ns if own.is_file() else 0  # labels may be made while it is open
         if name not in self._labels or self._labels[name][0] != stamp:
             self._labels[name] = (stamp, labels_for(self, name))

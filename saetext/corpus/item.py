@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from saetext.io.provided import provided
 from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
@@ -45,14 +46,13 @@ class CorpusDocument:
 
     @property
     def features(self) -> pl.DataFrame:
-        """Its features with their labels, the most telling first; see :func:`saetext.features.present.present`.
+        """Its features with their labels, the most telling first.
 
         Columns ``tap``, ``feature``, ``label``, ``label_score``, ``value`` (the strongest activation),
         ``tokens`` (how many are above the threshold) and ``word`` (where it is strongest; null without text).
         """
-        from saetext.features.present import of_document
-
-        return of_document(self._corpus, self.row)
+        found: pl.DataFrame = provided("features_of_document")(self._corpus, self.row)
+        return found
 
     def __repr__(self) -> str:
         text = "text not stored" if self.text is None else quoted(self.text, 80)

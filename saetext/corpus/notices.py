@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saetext.documents.rejects import describe_rejects
 from saetext.errors import SaetextWarning
 
 if TYPE_CHECKING:

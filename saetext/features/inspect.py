@@ -20,6 +20,7 @@ from saetext.features.evidence import Hit
 from saetext.features.known_labels import labels_for, reader_labels
 from saetext.features.labels import FeatureLabels
 from saetext.features.present import ranking
+from saetext.io.provided import provided
 from saetext.text.one_line import about, one_line
 from saetext.text.passages import Segment, Span, highlights, word_bounds
 
@@ -52,9 +53,7 @@ class Look:
 
     def __str__(self) -> str:
         """Return what ``saetext read`` prints, without colours."""
-        from saetext.report.console.reading import render_document
-
-        return render_document(self.segments, self.hits, 100, False, title=self.title)
+        return provided("text_of_look")(self.segments, self.hits, 100, False, title=self.title)
 
     def to_json(self) -> str:
         """Return one JSON object: kind, text, and a row per feature."""

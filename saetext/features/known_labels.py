@@ -41,15 +41,21 @@ def reader_labels(tap: TapSpec, card: Card | None, file: Path | None = None) -> 
         found = FeatureLabels.read(file)
         found.require_for(tap, str(file))
         return words.updated(found, found.about)
-    from saetext.reader import embedded  # the package brings torch only when a reader is loaded
-
-    shipped = embedded.load_labels()
+    shipped = shipped_labels()
     if shipped is not None and shipped.about.get("weights_sha256") == tap.weights_sha256:
         return words.updated(shipped, shipped.about)
     if (cached := cached_labels_path(tap)).is_file():
         found = FeatureLabels.read(cached)
         return words.updated(found, found.about)
     return words
+
+
+def shipped_labels() -> FeatureLabels | None:
+    """Return the embedded reader's labels; None in a source tree that has none yet."""
+    from saetext.reader import embedded
+
+    path = embedded.labels_path()
+    return FeatureLabels.read(path) if path.is_file() else None
 
 
 def corpus_labels_path(path: Path, spec: ReaderSpec, tap: str | None = None) -> Path:

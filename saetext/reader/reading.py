@@ -16,13 +16,13 @@ from saetext.documents.reading import kind_of
 from saetext.documents.record import EMPTY_TEXT
 from saetext.errors import InputError
 from saetext.io.frames import as_pandas
+from saetext.io.provided import provided
 from saetext.reader.tokenization import Prepared, Unreadable
 from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from saetext.features.inspect import Look
     from saetext.reader.reader import Reader
 
 
@@ -58,15 +58,14 @@ class Reading:
         ``text`` is the number of the text, from 0; the other columns are those of
         :func:`saetext.features.present.present`.
         """
-        from saetext.features.present import of_reading
-
-        return of_reading(self, self._reader)
+        found: pl.DataFrame = provided("features_of_reading")(self, self._reader)
+        return found
 
     def to_pandas(self) -> Any:
         """Return :attr:`table` as a pandas frame."""
         return as_pandas(self.table)
 
-    def look(self, index: int, *, tap: str | None = None, top: int = 12, labels: Any = None) -> Look:
+    def look(self, index: int, *, tap: str | None = None, top: int = 12, labels: Any = None) -> Any:
         """Return a text with its ``top`` features, each on every word where it is above its threshold.
 
         Parameters
@@ -85,22 +84,20 @@ class Reading:
         InputError
             If there is no such text, or nothing in it to read.
         """
-        from saetext.features.inspect import look_at
-
         at = index + len(self) if index < 0 else index
         if not 0 <= at < len(self):
             raise InputError(f"there is no text {index}; texts are 0 to {len(self) - 1}")
-        return look_at(self._reader, self.prepared[at], tap=tap, top=top, labels=labels)
+        return provided("look_at_text")(self._reader, self.prepared[at], tap=tap, top=top, labels=labels)
 
     def __len__(self) -> int:
         """Return the number of texts."""
         return len(self.prepared)
 
-    def __getitem__(self, index: int) -> Look:
+    def __getitem__(self, index: int) -> Any:
         """Return a text with its strongest features, see :meth:`look`."""
         return self.look(index, tap=next(iter(self._reader.taps)))
 
-    def __iter__(self) -> Iterator[Look]:
+    def __iter__(self) -> Iterator[Any]:
         """Yield the texts with their strongest features."""
         return (self[i] for i in range(len(self)))
 

@@ -1,4 +1,4 @@
-"""The options of a diff, each with its bounds. Not for: the sets (:mod:`saetext.analysis.differences.asked`)."""
+"""The options of a diff, each with its bounds. Not for: the sets (``asked.py``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Against = Literal["union", "mean", "max"]
 
 @dataclass(frozen=True, kw_only=True)
 class DiffRequest:
-    """The options of :func:`saetext.analysis.differences.diff`, checked; the help of each is in its field's metadata.
+    """The options of :func:`saetext.diff`, checked; the help of each is in its field's metadata.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def illustrated(asked: Asked, rows: Rows, findings: Findings) -> Ints:
 def table_of(
     asked: Asked, rows: Rows, findings: Findings, evidence: Mapping[int, Evidence]
 ) -> pl.DataFrame:
-    """Return the table: the columns of :data:`saetext.analysis.differences.result.COLUMNS`, or those of several sets."""
+    """Return the table: the columns of ``result.COLUMNS``, or those of several sets."""
     import polars as pl
 
     numbers = {key: column[findings.at] for key, column in rows.columns.items()}

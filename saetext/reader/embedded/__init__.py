@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from saetext.corpus.calibration import Card
 from saetext.errors import ReaderError
-from saetext.features.labels import FeatureLabels
 
 if TYPE_CHECKING:
     from saetext.reader.sae import SparseEncoder
@@ -38,10 +37,9 @@ def load_card() -> Card:
     return Card.read(_HERE / "card.arrow")
 
 
-def load_labels() -> FeatureLabels | None:
-    """Return the shipped labels, without torch; None in a source tree that has none yet."""
-    path = _HERE / "labels.parquet"
-    return FeatureLabels.read(path) if path.is_file() else None
+def labels_path() -> Path:
+    """Return where the shipped labels lie."""
+    return _HERE / "labels.parquet"
 
 
 def find_model() -> str:

@@ -15,14 +15,17 @@ from saetext.analysis.clusters import ClusterResult
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.differences import DiffResult
 from saetext.analysis.export import write_text
+from saetext.analysis.registry import page_of
 from saetext.corpus.protocol import CorpusLike
-from saetext.errors import InputError
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress
 from saetext.report.html.differences import render_diff_page
 from saetext.report.html.gathering import diff_page
+from saetext.report.html.map_gathering import map_page
+from saetext.report.html.map_page import render_map_page
 from saetext.report.html.pair_gathering import pair_page
+from saetext.report.html.pair_page import render_pair_page
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -62,21 +65,43 @@ def write_page(
     InputError
         If the result has no page, or the file exists or cannot be written.
     """
-    if isinstance(result, ClusterResult):
-        from saetext.report.html.map_gathering import map_page
-        from saetext.report.html.map_page import render_map_page
-
-        known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
-        drawn = map_page(result, sets[0], known, reader=reader, on_progress=on_progress)
-        return write_text(path, render_map_page(drawn), overwrite=overwrite)
-    if isinstance(result, CorrelateResult):
-        from saetext.report.html.pair_page import render_pair_page
-
-        named = labels if labels is not None else labels_for(sets[0], result.params["tap"])
-        pairs = pair_page(result, sets, named, reader=reader, on_progress=on_progress)
-        return write_text(path, render_pair_page(pairs), overwrite=overwrite)
-    if not isinstance(result, DiffResult):
-        raise InputError(f"a {result.kind} has no HTML report")
+    draw = page_of(result.kind)
     known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
-    page = diff_page(result, sets, known, reader=reader, on_progress=on_progress)
-    return write_text(path, render_diff_page(page), overwrite=overwrite)
+    page = draw(result, sets, known, reader=reader, on_progress=on_progress)
+    return write_text(path, page, overwrite=overwrite)
+
+
+def differences_html(
+    result: DiffResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return the report of a diff as HTML."""
+    return render_diff_page(diff_page(result, sets, labels, reader=reader, on_progress=on_progress))
+
+
+def pairs_html(
+    result: CorrelateResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return the report of correlations as HTML."""
+    return render_pair_page(pair_page(result, sets, labels, reader=reader, on_progress=on_progress))
+
+
+def map_html(
+    result: ClusterResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return the map of clusters as HTML."""
+    return render_map_page(map_page(result, sets[0], labels, reader=reader, on_progress=on_progress))

@@ -1,0 +1,120 @@
+"""The analyses there are: a line each, in names alone, so that nothing is imported before it is used.
+
+A new analysis is a package beside this file, a request, a renderer in :mod:`saetext.report`, a command in
+``saetext_cli``, and its line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from saetext.errors import InputError
+from saetext.io.provided import resolve
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis; targets are written ``"module:attribute"``.
+
+    Attributes
+    ----------
+    verb : str
+        The name of its function and of its command.
+    function, request : str
+        The function, and the dataclass of its options.
+    kinds : tuple of str
+        The kinds of results it returns (:attr:`saetext.analysis.base.Result.kind`).
+    text : str
+        Draws a result for a terminal: ``(result, width, color, *, encoding)`` to a string.
+    page : str or None
+        Draws a result as HTML: ``(result, sets, labels, *, reader, on_progress)`` to a string.
+    command : str
+        The module of the command.
+    """
+
+    verb: str
+    function: str
+    request: str
+    kinds: tuple[str, ...]
+    text: str
+    page: str | None
+    command: str
+
+
+_HERE, _TEXT, _PAGE = "saetext.analysis", "saetext.report.console", "saetext.report.html"
+
+ANALYSES: list[Analysis] = [
+    Analysis(
+        "diff",
+        f"{_HERE}.differences:diff",
+        f"{_HERE}.differences:DiffRequest",
+        ("diff", "diff_sets"),
+        f"{_TEXT}.differences:render_diff",
+        f"{_PAGE}.pages:differences_html",
+        "saetext_cli.comparing",
+    ),
+    Analysis(
+        "correlate",
+        f"{_HERE}.cooccurrence:correlate",
+        f"{_HERE}.cooccurrence:CorrelateRequest",
+        ("correlate",),
+        f"{_TEXT}.cooccurrence:render_correlate",
+        f"{_PAGE}.pages:pairs_html",
+        "saetext_cli.correlating",
+    ),
+    Analysis(
+        "cluster",
+        f"{_HERE}.clusters:cluster",
+        f"{_HERE}.clusters:ClusterRequest",
+        ("cluster",),
+        f"{_TEXT}.clusters:render_clusters",
+        f"{_PAGE}.pages:map_html",
+        "saetext_cli.clustering",
+    ),
+    Analysis(
+        "search",
+        f"{_HERE}.search:search",
+        f"{_HERE}.search:SearchRequest",
+        ("search",),
+        f"{_TEXT}.search:render_search",
+        None,
+        "saetext_cli.searching",
+    ),
+]
+
+
+def of_verb(verb: str) -> Analysis | None:
+    """Return the analysis of a verb, None if there is none."""
+    return next((a for a in ANALYSES if a.verb == verb), None)
+
+
+def page_of(kind: str) -> Callable[..., str]:
+    """Return what draws a kind of result as HTML.
+
+    Raises
+    ------
+    InputError
+        If nothing does.
+    """
+    page = next((a.page for a in ANALYSES if kind in a.kinds), None)
+    if page is None:
+        raise InputError(f"a {kind} has no HTML report")
+    draw: Callable[..., str] = resolve(page)
+    return draw
+
+
+def text_of(kind: str) -> Callable[..., Any]:
+    """Return what draws a kind of result for a terminal.
+
+    Raises
+    ------
+    InputError
+        If nothing does.
+    """
+    text = next((a.text for a in ANALYSES if kind in a.kinds), None)
+    if text is None:
+        raise InputError(f"a {kind} cannot be drawn for a terminal")
+    draw: Callable[..., Any] = resolve(text)
+    return draw
