@@ -1,0 +1,85 @@
+"""What every analysis is asked: which documents, which features, how many rows, and a seed.
+
+An analysis's own request inherits from :class:`AnalysisRequest`, so that these mean the same everywhere. Not
+for: how options are declared (:mod:`saetext.io.request`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saetext.errors import InputError
+from saetext.io.request import Request, keyword, option
+
+if TYPE_CHECKING:
+    from saetext.corpus.protocol import CorpusLike
+    from saetext.features.labels import FeatureLabels
+    from saetext.io.progress import OnProgress
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisRequest(Request):
+    """The options that all analyses share."""
+
+    where: str | None = option(
+        "Use only the documents for which this condition on metadata holds, e.g. \"topic = 'travel'\".",
+        default=None,
+        metavar="EXPR",
+    )
+    sample: int | None = option(
+        "Use a random sample of at most this many documents.", default=None, least=2, metavar="N"
+    )
+    seed: int = option("Seed of everything random.", default=0, least=0, metavar="N")
+    top: int | None = option("Number of rows to show; 0 for all.", default=20, least=0, metavar="N")
+    sae: str | None = option(
+        "Which SAE's features to use, where a corpus has several.", default=None, metavar="NAME"
+    )
+    labels: FeatureLabels | Path | str | None = option(
+        "Table of labels to use instead of those known for the corpus.",
+        default=None,
+        hint=Path | None,
+        metavar="FILE",
+    )
+    on_progress: OnProgress | None = keyword(
+        "Called with a Progress as the work goes on.", default=None
+    )
+
+    @property
+    def most(self) -> int | None:
+        """The number of rows to keep; None for all."""
+        return self.top or None
+
+    def labels_of(self, corpus: CorpusLike, sae: str | None = None) -> FeatureLabels:
+        """Return the labels asked for, or those known for the corpus.
+
+        Raises
+        ------
+        IncompatibleError
+            If they are of another reader's features.
+        LabelError
+            If the file cannot be read.
+        """
+        from saetext.features.known_labels import labels_for
+
+        name = corpus.spec.tap(sae or self.sae).name
+        if self.labels is None or isinstance(self.labels, str | Path):
+            return labels_for(corpus, name, None if self.labels is None else Path(self.labels))
+        self.labels.require_for(corpus.spec.tap(name))
+        return self.labels
+
+    def selected(self, corpus: Any, name: str = "") -> Any:
+        """Return the documents for which ``where`` holds.
+
+        Raises
+        ------
+        InputError
+            If there are none, or the condition cannot be read.
+        """
+        if self.where is None:
+            return corpus
+        view = corpus.select(self.where)
+        if not view.n_documents:
+            raise InputError(f"no document of {name or corpus.path} has {self.where}")
+        return view
