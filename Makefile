@@ -30,11 +30,11 @@ $(BIN)/python:
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing (a few minutes the first time)"
 	@$(PIP) "$$(grep '^torch==' constraints.txt)"
-	@$(PIP) --editable '.[embedded]'
+	@$(PIP) --editable '.[all]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@$(PIP) --editable '.[embedded,dev]'
+	@$(PIP) --editable '.[all,dev]'
 	@touch $@
 
 bench: $(VENV)/.test

@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import openai._base_client
 import pytest
 from chat_server import chat_server
 
@@ -20,7 +19,7 @@ from saetext.text.passages import Snippet
 @pytest.fixture(autouse=True)
 def quick_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.001)
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
 
 
 def context(word: str, level: str, value: float = 1.0) -> Context:

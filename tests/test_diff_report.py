@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import openai._base_client
 import polars as pl
 import pytest
 from chat_server import chat_server
@@ -32,7 +31,7 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.001)
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
 
 
 def two_sets(n: int = 120, paired: bool = True, hostile: str = "") -> tuple[MemoryCorpus, MemoryCorpus]:

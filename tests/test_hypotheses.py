@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openai._base_client
 import pytest
 from chat_server import Reply, chat_server
 from hypothesis import given
@@ -41,7 +40,7 @@ NAMES = ("claude", "gpt")
 @pytest.fixture(autouse=True)
 def quick_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.001)
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
 
 
 def finding(feature: int, diff: float = 0.2, **changes: Any) -> FindingText:

@@ -15,7 +15,6 @@ import polars as pl
 import pytest
 
 from saetext.errors import LabelError
-from saetext.features.labelling import neuronpedia
 from saetext.features.labelling.importing import from_file
 from saetext.features.labelling.neuronpedia import published
 
@@ -31,7 +30,7 @@ ROWS = [
 @pytest.fixture(autouse=True)
 def quick_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(neuronpedia, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:

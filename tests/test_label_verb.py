@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import openai._base_client
 import pytest
 from chat_server import chat_server
 from saetext_cli.main import app
@@ -32,7 +31,7 @@ OTHERS = ("oak", "elm", "fir", "ash", "yew", "box", "fig", "pea", "rye", "oat", 
 @pytest.fixture(autouse=True)
 def quick_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.001)
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
 
 
 @pytest.fixture

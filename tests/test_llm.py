@@ -9,10 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import openai._base_client
 import pytest
 from chat_server import chat_server, completion
 from hypothesis import given
@@ -26,7 +24,7 @@ from saetext.io.llm import ChatClient, Prompt, _answer
 def quick_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0.001)
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
 
 
 def prompts(n: int) -> list[Prompt]:
@@ -150,11 +148,9 @@ ANYTHING = st.recursive(
 
 @given(text=ANYTHING, reason=ANYTHING | st.just("stop"), tokens=ANYTHING, wrap=st.integers(0, 3))
 def test_whatever_a_completion_holds_only_its_own_text_is_an_answer(text, reason, tokens, wrap) -> None:
-    message = SimpleNamespace(content=text)
-    choice = SimpleNamespace(message=message, finish_reason=reason)
+    choice = {"message": {"content": text}, "finish_reason": reason}
     choices: Any = [[choice], [], choice, {"a": choice}][wrap]
-    usage = SimpleNamespace(prompt_tokens=tokens, completion_tokens=3)
-    found = _answer(SimpleNamespace(choices=choices, usage=usage))
+    found = _answer({"choices": choices, "usage": {"prompt_tokens": tokens, "completion_tokens": 3}})
     assert (found.text is None) != (found.error is None)
     usable = wrap == 0 and isinstance(text, str) and text.strip()
     assert found.text == (text if usable else None)
@@ -230,7 +226,7 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     started = time.perf_counter()
-    monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 5.0)  # nor is it waited for
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 5.0)  # nor is it waited for
     with pytest.raises(EndpointError, match=r"refused.*is the server running"):
         ChatClient(f"http://127.0.0.1:{port}/v1", "tiny").ask(prompts(3))
     assert time.perf_counter() - started < 3

@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import saetext
+from saetext.io.extras import EXTRAS, READER_STACK
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = "saetext/reader/embedded"
@@ -54,7 +56,8 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     assert templates == {f"saetext/report/templates/{n}" for n in shown}
     others -= templates
     data = [p for p in (ROOT / EMBEDDED).iterdir() if p.is_file() and p.suffix != ".py"]
-    assert others == {f"{EMBEDDED}/{p.name}" for p in data}
+    published = {f"saetext/reader/published/{name}" for name in ("releases.json.xz", "LICENSE")}
+    assert others == {f"{EMBEDDED}/{p.name}" for p in data} | published
     assert {p.name for p in data} >= {"cfg.json", "sae_weights.safetensors", "card.arrow"}
     assert wheel.stat().st_size < 20e6
 
@@ -80,8 +83,10 @@ def test_the_wheels_metadata(wheel: Path, names: list[str]) -> None:
     base = [
         line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra" not in line
     ]
-    for name in ("torch", "transformers", "sae-lens", "pyarrow", "polars", "faiss-cpu", "typer", "rich"):
+    for name in ("torch", "transformers", "pyarrow", "polars", "faiss-cpu", "typer", "rich"):
         assert any(line.startswith(f"Requires-Dist: {name}>=") for line in base), name
+    for name in ("sae-lens", "httpx2", "matplotlib", "pydeck", "openai", "tenacity"):
+        assert not any(line.startswith(f"Requires-Dist: {name}") for line in base), name
     assert "MIT" in read("licenses/LICENSE")
     for line in read(".dist-info/RECORD").splitlines():
         assert not line.startswith(("tests/", "benchmarks/", "cli/", "examples/"))
@@ -90,10 +95,11 @@ def test_the_wheels_metadata(wheel: Path, names: list[str]) -> None:
 def test_every_import_is_a_dependency() -> None:
     """What the packages import at any time is the standard library or a declared dependency."""
     import ast
-    import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {line.split(">")[0].split("[")[0] for line in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    optional = [line for name in EXTRAS for line in extras[name]]
+    declared = {line.split(">")[0] for line in [*project["dependencies"], *optional]}
     module_of = {
         "sae-lens": "sae_lens",
         "faiss-cpu": "faiss",
@@ -106,7 +112,7 @@ def test_every_import_is_a_dependency() -> None:
         | {"saetext", "saetext_cli"}
         | sys.stdlib_module_names
     )
-    allowed |= {"jinja2", "yaml"}  # of transformers, used where its chat templates and sae-lens's list are
+    allowed.add("yaml")  # which sae-lens brings, whose list is read with it
     found: dict[str, str] = {}
     for path in [*(ROOT / "saetext").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -115,6 +121,30 @@ def test_every_import_is_a_dependency() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found[node.module.split(".")[0]] = str(path)
     assert {name: path for name, path in found.items() if name not in allowed} == {}
+
+
+def test_every_extra_is_declared_and_all_has_them_all() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert set(extras) == {*EXTRAS, "all", "dev"}
+    assert extras["all"] == [f"saetext[{','.join(EXTRAS)}]"]
+    for extra, modules in EXTRAS.items():
+        brought = {line.split(">")[0].replace("-", "_") for line in extras[extra]}
+        assert set(modules) <= brought, extra
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().split()}
+    for line in [*project["dependencies"], *(one for name in EXTRAS for one in extras[name])]:
+        assert line.split(">")[0].replace("-", "_") in {name.replace("-", "_") for name in pinned}, line
+
+
+def test_the_page_of_dependencies_names_each_and_the_list_without_torch_is_the_rest() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "docs/dependencies.md").read_text("utf-8")
+    names = [line.split(">")[0] for line in project["dependencies"]]
+    optional = [line.split(">")[0] for extra in EXTRAS for line in project["optional-dependencies"][extra]]
+    for name in [*names, *optional]:
+        assert f"\n| {name} |" in page, name
+    [rest] = re.findall(r"pip install (numpy[^\n]*)", page)
+    assert set(rest.split()) == set(names) - {*READER_STACK, "huggingface-hub"}
 
 
 @pytest.mark.parametrize("name", ["cli", "tests", "benchmarks", "examples", "docs"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,21 @@ def test_sae_lens_loads_and_computes_what_was_trained(
         torch.testing.assert_close(ours, sae.encode(x), atol=1e-4, rtol=1e-4)
     with pytest.raises(SaetextError, match="already holds an SAE"):
         save_sae(sae, tmp_path / "séæ", hook="h", model="m", metadata={})
+
+
+def test_a_trained_sae_is_saved_the_same_without_sae_lens(
+    tmp_path: Path, trained: tuple[TrainedSae, np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_sae(trained[0], tmp_path / "with", hook="h", model="m", metadata={})
+    monkeypatch.setattr("importlib.metadata.version", _missing)
+    monkeypatch.setattr(sys.modules["saetext.train"], "version", _missing, raising=False)
+    save_sae(trained[0], tmp_path / "without", hook="h", model="m", metadata={})
+    for name in ("cfg.json", "sae_weights.safetensors"):
+        assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+
+
+def _missing(name: str) -> str:
+    raise PackageNotFoundError(name)
 
 
 def test_impossible_configurations_are_refused() -> None:

@@ -17,13 +17,7 @@ from tiny_saes import ARCHITECTURES, save_tiny_sae, tiny_sae
 
 from saetext.errors import ReaderError
 from saetext.reader.sae_config import SaeMetadata
-from saetext.reader.weights import (
-    from_sae_lens,
-    load_sae_dir,
-    load_sae_release,
-    pretrained_directory,
-    tensors_sha256,
-)
+from saetext.reader.weights import from_sae_lens, load_sae_dir, load_sae_release, tensors_sha256
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # sae-lens's, about its language model
 CFG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
@@ -349,14 +343,6 @@ def test_tensor_hash():
     assert digest != tensors_sha256({**tensors, "b": tensors["b"].T})
     assert digest != tensors_sha256({**tensors, "a": tensors["a"].nextafter(torch.tensor(9.0))})
     assert digest != tensors_sha256({**tensors, "e": tensors["a"]})
-
-
-def test_registry_listing_is_sae_lens_own():
-    from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
-
-    theirs = {name: set(entry.saes_map) for name, entry in get_pretrained_saes_directory().items()}
-    ours = {name: {sae["id"] for sae in entry["saes"]} for name, entry in pretrained_directory().items()}
-    assert ours == theirs
 
 
 @pytest.fixture

@@ -201,6 +201,7 @@ def cluster(
         require_new(path)
     if png is not None and png.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise typer.BadParameter("a picture's name ends in .png, .svg or .pdf", param_hint="--png")
+    _require_drawing(html, png)
     known_model = load_model(predict) if predict is not None else None
     opened: Any = open_or_encode(
         corpus, device=device, dtype=dtype, text=text_column, id=id_column, prompt=prompt_column
@@ -289,6 +290,16 @@ def _drawn(n: int, sample: int, seed: int) -> Any:
     import numpy as np
 
     return np.sort(np.random.default_rng([seed, 14]).permutation(n)[:sample])
+
+
+def _require_drawing(html: Path | None, png: Path | None) -> None:
+    """Say before anything is computed that what draws the map is missing."""
+    from saetext.io.extras import require
+
+    if html is not None:
+        require("pydeck", "maps", "drawing a map")
+    if png is not None:
+        require("matplotlib", "pictures", "drawing a picture")
 
 
 def _write_map(

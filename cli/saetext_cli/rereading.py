@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def reader_of(corpus: Any, device: str, dtype: str) -> Reader | None:
     """Return the reader that made a corpus; None, and a line that says why, where it cannot be had."""
-    from saetext.reader.reader import Reader
-
     if not corpus.stores_text:
         return None
     with telling("loading the reader"):
         try:
+            from saetext.reader.reader import Reader
+
             cards = {tap: corpus.card(tap) for tap in corpus.taps}
             return Reader.from_spec(corpus.spec, cards, device=device, dtype=dtype)
         except SaetextError as error:

@@ -122,7 +122,7 @@ class Subject:
             from saetext.reader.sae_config import parse_config
 
             return parse_config(json.loads(config.read_text("utf-8")), self._sae).metadata.neuronpedia_id
-        from saetext.reader.weights import pretrained_directory
+        from saetext.reader.published import pretrained_directory
 
         release, _, sae_id = self._sae.partition("/")
         saes = pretrained_directory().get(release, {}).get("saes", ())

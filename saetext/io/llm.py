@@ -18,13 +18,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from saetext.errors import EndpointError
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
 from saetext.io.progress import OnProgress, Stages
+from saetext.io.web import open_client, send
+
+if TYPE_CHECKING:
+    import httpx2
 
 CHARACTERS_PER_TOKEN = 4  # for the estimate, where the model's tokenizer is not known
 _CACHE_VERSION = 1
@@ -151,12 +155,11 @@ class ChatClient:
         temperature: float = 0.0,
         max_tokens: int = 400,
     ) -> None:
-        import openai
-
         self.base_url, self.model = base_url.rstrip("/"), model
         self.temperature, self.max_tokens = temperature, max_tokens
         self.price = price
         self.concurrency = max(1, concurrency)
+        self.max_retries = max_retries
         self.ledger = Ledger(cost=0.0 if price else None)
         self._lock = threading.Lock()
         self._said: dict[str, str] = {}  # failure to what the server said about it last
@@ -167,10 +170,10 @@ class ChatClient:
             parts = urlsplit(base_url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError("an address begins with http:// or https://")
-            self._client = openai.OpenAI(
-                base_url=self.base_url, api_key=key, timeout=timeout, max_retries=max_retries
+            self._client = open_client(
+                "asking a language model", timeout=timeout, connections=self.concurrency, key=key
             )
-        except (openai.OpenAIError, ValueError) as error:
+        except ValueError as error:
             raise EndpointError(f"cannot use {base_url!r} as an endpoint: {_line(error)}") from error
 
     def ask(
@@ -234,19 +237,16 @@ class ChatClient:
 
     def _reach(self) -> None:
         """Raise at once, without retries, if nobody listens; the first prompt shows what else is wrong."""
-        import openai
+        import httpx2
 
-        quick = self._client.with_options(max_retries=0, timeout=_REACH_SECONDS)
         try:
-            quick.models.with_raw_response.list()
-        except openai.APIConnectionError as error:
-            cause = error.__cause__  # of httpx or httpx2, as openai's version has it
-            if type(cause).__name__ in ("ConnectError", "ConnectTimeout"):
-                why = _line(cause) or _TIMED_OUT
-                raise EndpointError(
-                    f"no answer from {self.base_url} ({why}): is the server running?"
-                ) from error
-        except (openai.OpenAIError, ValueError, RecursionError):
+            self._client.get(f"{self.base_url}/models", timeout=_REACH_SECONDS)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            why = _line(error) or _TIMED_OUT
+            raise EndpointError(f"no answer from {self.base_url} ({why}): is the server running?") from error
+        except httpx2.InvalidURL as error:
+            raise EndpointError(f"cannot use {self.base_url!r} as an endpoint: {_line(error)}") from error
+        except httpx2.HTTPError:
             return
 
     def _ask_first(
@@ -326,29 +326,7 @@ class ChatClient:
 
     def _ask(self, key: str, prompt: Prompt) -> Answer:
         """Ask once (with the client's retries) and keep the answer."""
-        import openai
-
-        messages: list[Any] = [{"role": "user", "content": prompt.user}]
-        if prompt.system:
-            messages.insert(0, {"role": "system", "content": prompt.system})
-        try:
-            response = self._client.chat.completions.create(
-                model=self.model,
-                messages=messages,
-                temperature=self.temperature,
-                max_tokens=self.max_tokens,
-            )
-            answer = _answer(response)
-        except openai.APITimeoutError:
-            answer = Answer(None, _TIMED_OUT)
-        except openai.APIConnectionError:
-            answer = Answer(None, _LOST)
-        except openai.APIStatusError as error:
-            limited = isinstance(error, openai.RateLimitError)
-            answer = Answer(None, _RATE_LIMITED if limited else f"status {error.status_code}")
-            self._said[str(answer.error)] = _line(error)
-        except (openai.OpenAIError, ValueError, RecursionError):
-            answer = Answer(None, _NO_COMPLETION)
+        answer = self._completion(prompt)
         with self._lock:
             if answer.error is not None:
                 self.ledger.failures[answer.error] += 1
@@ -360,6 +338,33 @@ class ChatClient:
         if answer.error is None:
             self._keep(key, answer)
         return answer
+
+    def _completion(self, prompt: Prompt) -> Answer:
+        import httpx2
+
+        messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
+        messages.append({"role": "user", "content": prompt.user})
+        body = {
+            "model": self.model,
+            "messages": messages,
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+        }
+        content = json.dumps(body)  # ASCII: what is no valid text is escaped and does no harm
+        url, headers = f"{self.base_url}/chat/completions", {"Content-Type": "application/json"}
+        try:
+            response = send(
+                lambda: self._client.post(url, content=content, headers=headers), retries=self.max_retries
+            )
+        except httpx2.TimeoutException:
+            return Answer(None, _TIMED_OUT)
+        except (httpx2.HTTPError, httpx2.InvalidURL):
+            return Answer(None, _LOST)
+        if response.is_success:
+            return _answer(_json(response))
+        error = _RATE_LIMITED if response.status_code == 429 else f"status {response.status_code}"
+        self._said[error] = _line(_message(response))
+        return Answer(None, error)
 
     def _cost(self, into: int, out: int) -> float | None:
         return None if self.price is None else (into * self.price[0] + out * self.price[1]) / 1e6
@@ -389,12 +394,28 @@ class ChatClient:
             write_atomic(path, json.dumps(content).encode())
 
 
-def _answer(response: Any) -> Answer:
-    """Return the text of a completion; what is not one, has none, or was broken off is an error."""
-    counts = _count(response, "prompt_tokens"), _count(response, "completion_tokens")
+def _json(response: httpx2.Response) -> Any:
+    """Return what a response holds; None where that is no JSON."""
     try:
-        choice = response.choices[0]
-        text, reason = choice.message.content, choice.finish_reason
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message(response: httpx2.Response) -> str:
+    """Return what a server says about an error: its message, or whatever it sent."""
+    content = _json(response)
+    error = content.get("error", content) if isinstance(content, dict) else content
+    message = error.get("message") if isinstance(error, dict) else error
+    return message if isinstance(message, str) else response.text
+
+
+def _answer(content: Any) -> Answer:
+    """Return the text of a completion; what is not one, has none, or was broken off is an error."""
+    counts = _count(content, "prompt_tokens"), _count(content, "completion_tokens")
+    try:
+        choice = content["choices"][0]
+        text, reason = choice["message"].get("content"), choice.get("finish_reason")
     except (AttributeError, LookupError, TypeError):
         return Answer(None, _NO_COMPLETION, False, *counts)
     if isinstance(reason, str) and reason in _BROKEN_OFF:
@@ -404,9 +425,10 @@ def _answer(response: Any) -> Answer:
     return Answer(text, None, False, *counts)
 
 
-def _count(response: Any, name: str) -> int:
+def _count(content: Any, name: str) -> int:
     """Return a number of tokens; 0 where the endpoint tells none, which is no reason to lose its answer."""
-    count = getattr(getattr(response, "usage", None), name, 0)
+    usage = content.get("usage") if isinstance(content, dict) else None
+    count = usage.get(name) if isinstance(usage, dict) else None
     return count if type(count) is int and count > 0 else 0
 
 

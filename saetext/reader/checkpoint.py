@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import huggingface_hub
 import torch
 from huggingface_hub import errors as hub_errors

@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import torch
 
 from saetext.errors import ReaderError

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import torch
 from torch import Tensor, nn
 

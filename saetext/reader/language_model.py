@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import huggingface_hub
 import torch
 import transformers

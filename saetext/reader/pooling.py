@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import numpy as np
 import torch
 from numpy.typing import NDArray

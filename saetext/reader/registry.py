@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saetext.reader import embedded
+from saetext.reader.published import pretrained_directory
 
 _HOOK = re.compile(r"blocks\.\d+\.(?:\w+\.)*?hook_(?:resid_pre|resid_mid|resid_post|attn_out|mlp_out|z)")
 # architectures that saetext.reader.hooks refuses: mixtures of experts, and Qwen 3.5
@@ -40,10 +41,8 @@ def entries(words: Sequence[str] = ()) -> Iterator[Entry]:
     Raises
     ------
     ReaderError
-        If sae-lens is not installed.
+        If the list of an installed sae-lens cannot be read.
     """
-    from saetext.reader.weights import pretrained_directory
-
     wanted = [word.casefold() for word in words]
 
     def fits(entry: Entry) -> bool:

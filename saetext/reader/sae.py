@@ -10,6 +10,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import numpy as np
 import torch
 from torch import Tensor

@@ -6,7 +6,6 @@ computes it. Not for: reading documents; features come from :mod:`saetext.reader
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.io.extras import READER_STACK, installed
 from saetext.reader import embedded
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LAST_HOOK = "blocks.5.hook_normalized_resid_post"
 
 def available() -> bool:
     """Return whether the model is on this machine, without loading torch or asking the network."""
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
+    if not all(map(installed, READER_STACK)):
         return False
     place = embedded.find_model()
     if place != embedded.MODEL:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import importlib.util
 import json
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError  # the exception only: torch raises it for what it will not unpickle
 from typing import Any
+
+import saetext.reader.stack  # noqa: F401 - says what is missing
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,6 +25,8 @@ from torch import Tensor
 
 from saetext.errors import ReaderError
 from saetext.io.cache import file_sha256
+from saetext.io.extras import require
+from saetext.reader.published import pretrained_directory
 from saetext.reader.sae import SparseEncoder
 from saetext.reader.sae_config import CONFIG_NAME, ENCODER_TENSORS, REFUSED, SaeConfig, parse_config
 
@@ -87,6 +89,7 @@ def load_sae_release(release: str, sae_id: str) -> SparseEncoder:
         If the release or the id is unknown, the SAE cannot be downloaded, or its kind cannot be read.
     """
     _require_known(release, sae_id)
+    require("sae_lens", "saelens", f"loading the published SAE {release}/{sae_id}", error=ReaderError)
     sae = _from_pretrained(release, sae_id)
 
     def decoder() -> Tensor:
@@ -130,35 +133,6 @@ def from_sae_lens(
     if load_decoder is not None and config.architecture != "matching_pursuit":
         encoder._load_decoder = load_decoder  # or the whole of `state` would be kept alive
     return encoder
-
-
-@cache
-def pretrained_directory() -> Mapping[str, Mapping[str, Any]]:
-    """Return sae-lens's directory of pretrained SAEs, read from its file without importing it.
-
-    Returns
-    -------
-    mapping
-        Release name to ``{"model", "repo_id", "conversion_func", "saes": [{"id", "path", "neuronpedia", "l0",
-        ...}]}``.
-
-    Raises
-    ------
-    ReaderError
-        If sae-lens is not installed or has no such file.
-    """
-    import yaml  # type: ignore[import-untyped]
-
-    spec = importlib.util.find_spec("sae_lens")
-    folders = list(spec.submodule_search_locations or []) if spec is not None else []
-    if not folders:
-        raise ReaderError("pretrained SAEs come from sae-lens, which is not installed: pip install sae-lens")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        with (Path(folders[0]) / "pretrained_saes.yaml").open(encoding="utf-8") as file:
-            return yaml.load(file, Loader=loader)
-    except (OSError, yaml.YAMLError) as error:
-        raise ReaderError(f"cannot read sae-lens's list of pretrained SAEs: {_one_line(error)}") from error
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:

@@ -20,10 +20,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+
+import saetext.reader.stack  # noqa: F401 - says what is missing
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from torch.nn import functional
 
 from saetext.errors import SaetextError
 from saetext.io.files import atomic_path, write_atomic
+from saetext.reader.published import sae_lens_version, shipped_version
 
 
 @dataclass(frozen=True)
@@ -524,7 +526,7 @@ def save_sae(
         "reshape_activations": "none",
         # without its version sae-lens takes the file for one of its first layout and drops the metadata
         "metadata": {
-            "sae_lens_version": version("sae-lens"),
+            "sae_lens_version": sae_lens_version() or shipped_version(),
             "hook_name": hook,
             "model_name": model,
             **metadata,

@@ -21,10 +21,11 @@ from saetext.features.labels import FeatureLabel
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
 from saetext.io.progress import OnProgress, Stages
+from saetext.io.web import open_client, send
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 BUCKET = "https://neuronpedia-datasets.s3.us-east-1.amazonaws.com"
 _ID = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
@@ -63,9 +64,7 @@ def published(
     base = (base_url or os.environ.get("SAETEXT_NEURONPEDIA") or BUCKET).rstrip("/")
     folder = cache_dir() / "neuronpedia" / neuronpedia_id
     rows: dict[int, FeatureLabel] = {}
-    import httpx
-
-    with httpx.Client(timeout=30, follow_redirects=True) as client:
+    with _client() as client:
         tell = Stages(on_progress, "batches")
         for number in range(_MOST_BATCHES):
             url = f"{base}/v1/{neuronpedia_id}/explanations/batch-{number}.jsonl.gz"
@@ -85,7 +84,14 @@ def published(
     return [rows[feature] for feature in sorted(rows)]
 
 
-def _batch(client: httpx.Client, url: str, cached: Path, last: Path) -> bytes | None:
+def _client() -> httpx2.Client:
+    try:
+        return open_client("downloading labels", timeout=30)
+    except ValueError as error:
+        raise LabelError(str(error)) from error
+
+
+def _batch(client: httpx2.Client, url: str, cached: Path, last: Path) -> bytes | None:
     """Return a batch unpacked, from the cache or the server; None after the last."""
     try:
         return _unpack(cached.read_bytes())
@@ -107,27 +113,12 @@ def _batch(client: httpx.Client, url: str, cached: Path, last: Path) -> bytes | 
     return content
 
 
-def _download(client: httpx.Client, url: str) -> bytes | None:
-    import httpx
-    import tenacity
+def _download(client: httpx2.Client, url: str) -> bytes | None:
+    import httpx2
 
-    def worth_another(state: tenacity.RetryCallState) -> bool:
-        outcome = state.outcome
-        assert outcome is not None
-        error = outcome.exception()
-        return (
-            isinstance(error, httpx.TransportError) if error else outcome.result().status_code in _TEMPORARY
-        )
-
-    ask = tenacity.retry(
-        retry=worth_another,
-        stop=tenacity.stop_after_attempt(_TRIES),
-        wait=tenacity.wait_exponential_jitter(initial=_FIRST_PAUSE, max=10),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-    )(client.get)
     try:
-        response = ask(url)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        response = send(lambda: client.get(url), retries=_TRIES - 1)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise LabelError(
             f"cannot reach {url}: {' '.join(str(error).split()) or type(error).__name__}"
         ) from error
@@ -136,10 +127,6 @@ def _download(client: httpx.Client, url: str) -> bytes | None:
     if response.status_code != 200:
         raise LabelError(f"{url} answers with status {response.status_code}: try again later")
     return bytes(response.content)
-
-
-_FIRST_PAUSE = 1.0
-_TEMPORARY = (429, 500, 502, 503, 504)
 
 
 def _unpack(packed: bytes) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from saetext.corpus.calibration import Card
 from saetext.errors import ReaderError
+from saetext.io.extras import installed
 
 if TYPE_CHECKING:
     from saetext.reader.sae import SparseEncoder
@@ -44,7 +45,7 @@ def labels_path() -> Path:
 
 def find_model() -> str:
     """Return the directory of the installed package, or the hub id where it is missing."""
-    found = importlib.util.find_spec(PACKAGE)
+    found = importlib.util.find_spec(PACKAGE) if installed(PACKAGE) else None
     if found is not None and found.submodule_search_locations:
         path = Path(next(iter(found.submodule_search_locations))) / "model"
         if (path / "model.safetensors").is_file():

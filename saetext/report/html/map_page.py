@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.errors import InputError
+from saetext.io.extras import require
 from saetext.report.html.figures import count, finite, percent
 from saetext.report.html.map_model import MapCluster, MapDocument, MapFeature, MapPage, MapPassage, MapPiece
 from saetext.report.html.map_places import check, colours, middles
@@ -186,9 +187,9 @@ def _packed(whole: Any) -> str:
 @cache
 def _library() -> str:
     """Return deck.gl with its licences, such that it neither ends its element nor asks for another file."""
-    found = find_spec("pydeck")  # which ships it; it is not imported
-    if found is None or found.origin is None:
-        raise InputError("drawing a map takes the package pydeck, which is not installed: pip install pydeck")
+    require("pydeck", "maps", "drawing a map", error=InputError)  # which ships it; it is not imported
+    found = find_spec("pydeck")
+    assert found is not None and found.origin is not None
     path = Path(found.origin).parent / "nbextension" / "static" / "index.js"
     text = path.read_text("utf-8")
     text = re.sub(r"^//[#@] sourceMappingURL=.*$", "", text, flags=re.MULTILINE)

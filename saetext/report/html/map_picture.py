@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.export import atomically
 from saetext.errors import InputError
+from saetext.io.extras import require
 from saetext.report.html.map_model import MapPage
 from saetext.report.html.map_places import DARK, LIGHT, check, colours, middles
 from saetext.text.passages import printable
@@ -97,6 +98,7 @@ def write_map_picture(
 
 
 def _figure(page: MapPage, width: float, height: float, dark: bool) -> Figure:
+    require("matplotlib", "pictures", "drawing a picture", error=InputError)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
