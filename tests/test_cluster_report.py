@@ -244,7 +244,7 @@ def test_a_whole_document_loses_nothing(words: list[str], data: st.DataObject) -
     starts = [end - len(word) for end, word in zip(ends, words, strict=True)]
     document = {"text": " ".join(words), "token_start": starts, "token_end": ends}
     marks = data.draw(st.lists(st.integers(-2, len(words) + 2), max_size=6))
-    pieces = _whole(document, marks)
+    pieces = _whole(document, [(mark, 0.5) for mark in marks])
     assert "".join(piece.text for piece in pieces) == document["text"]
     marked = {piece.text for piece in pieces if piece.strength}
     assert marked == {words[m] for m in marks if 0 <= m < len(words)}
@@ -252,6 +252,6 @@ def test_a_whole_document_loses_nothing(words: list[str], data: st.DataObject) -
 
 def test_a_very_long_document_is_cut() -> None:
     document = {"text": "word " * 10_000, "token_start": [0, 49_990], "token_end": [4, 49_994]}
-    pieces = _whole(document, [0, 1])
+    pieces = _whole(document, [(0, 0.5), (1, 0.5)])
     assert len("".join(piece.text for piece in pieces)) == 20_001
     assert pieces[-1].text.endswith("…") and pieces[0].strength

@@ -114,7 +114,9 @@ def test_tokens_are_shaded_by_reading_the_texts_again(tmp_path) -> None:
     assert page.shading.startswith("Tokens are shaded by the feature's activation, read again")
     passages = [p for f in page.findings for e in f.examples for p in (e.a, e.b) if p]
     shades = [[piece.strength for piece in p.pieces if piece.strength > 0] for p in passages]
-    assert any(len(s) > 1 for s in shades) and all(max(s) == 1 for s in shades if s)
+    assert any(len(s) > 1 for s in shades)
+    # on one scale for all documents, see test_shades.py: not each one's strongest at 1
+    assert len({round(max(s), 3) for s in shades if s}) > 1
     alone = diff_page(result, sets, labels, findings=5)
     assert "only the strongest word" in alone.shading
     assert "read again" in Path(result.to_html(tmp_path / "p.html", sets, reader=reader)).read_text("utf-8")

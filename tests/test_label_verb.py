@@ -204,6 +204,52 @@ def test_the_offline_score_tells_a_right_label_from_a_wrong_one() -> None:
     assert score_by_embedding(right, {}, Letters()) == {}
 
 
+def test_an_offline_score_does_not_depend_on_what_else_is_scored() -> None:
+    letters = "abcdefgh"
+    trials = {
+        i: [Trial(c * 5, True)] * 3 + [Trial(letters[(i + k) % 8] * 5, False) for k in (1, 2, 3)]
+        for i, c in enumerate(letters)
+    }
+    # one that is right, one that is about nothing there, one that is wrong, and others beside them
+    named = {0: "a", 1: "xyz", 2: letters[5], **{i: letters[i] for i in range(3, 8)}}
+    labels = FeatureLabels.from_rows(FeatureLabel(i, text) for i, text in named.items())
+    together = score_by_embedding(labels, trials, Letters())
+    for i, text in named.items():
+        alone = FeatureLabels.from_rows([FeatureLabel(i, text)])
+        assert score_by_embedding(alone, {i: trials[i]}, Letters()) == {i: together[i]}
+        assert score_by_embedding(labels, {i: trials[i]}, Letters()) == {i: together[i]}
+    assert together[0].balanced_accuracy == 1.0
+    assert together[2].balanced_accuracy <= 0.5
+    # a label that says nothing of these passages is at chance, not right or wrong by a rounding error
+    for reference in (["xyz"], ["x", "y", "zz"], []):
+        assert score_by_embedding(labels, trials, Letters(), reference=reference)[1].balanced_accuracy == 0.5
+
+
+def test_random_labels_are_at_chance_offline() -> None:
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("abcdefghij"), 12)) for _ in range(16 * 200)]
+    trials = {
+        i: [Trial(t, at % 2 == 0) for at, t in enumerate(texts[16 * i : 16 * i + 16])] for i in range(200)
+    }
+    labels = FeatureLabels.from_rows(
+        FeatureLabel(i, "".join(rng.choice(list("abcdefghij"), 6))) for i in range(200)
+    )
+    scores = score_by_embedding(labels, trials, Letters())
+    values = [score_by_embedding(labels, {i: trials[i]}, Letters())[i].balanced_accuracy for i in range(200)]
+    assert values == [scores[i].balanced_accuracy for i in range(200)]
+    # the mean of 200 features with 16 passages each has a standard error of about .009
+    assert abs(np.mean(values) - 0.5) < 0.03
+
+
+def test_the_verb_scores_a_feature_alone_as_beside_others(corpus: Path) -> None:
+    opened = Corpus.open(corpus)
+    made = saetext.label(opened)
+    together = score(opened, made.labels, embedder=Letters()).labels
+    for feature in [row.feature for row in together if row.score is not None][::7]:
+        alone = score(opened, made.labels, features=[feature], embedder=Letters()).labels
+        assert alone.get(feature) == together.get(feature)
+
+
 # ---- the verb and the command -----------------------------------------------------------------------------
 
 

@@ -1,8 +1,9 @@
-"""A table of labels whose bytes are damaged is refused in one line, wherever the damage is."""
+"""Labels are looked up by value and fast; a table whose bytes are damaged is refused in one line."""
 
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from saetext.errors import LabelError
-from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.features.labels import KINDS, FeatureLabel, FeatureLabels
 
 ROWS = [
     FeatureLabel(i, f"label {i}", "a sentence", "topic", "words", 0.5, "embedding", 8, 0.1, ("a",), ("«x»",))
@@ -77,3 +78,37 @@ def test_columns_that_say_what_none_may(path: Path, column: str, values: pa.Arra
     pq.write_table(table.set_column(table.schema.get_field_index(column), column, values), path)
     with pytest.raises(LabelError):
         list(FeatureLabels.read(path))
+
+
+def _many(n: int) -> FeatureLabels:
+    """Rows whose every value tells where it comes from; nulls and empty lists in turn."""
+    return FeatureLabels.from_rows(
+        FeatureLabel(
+            3 * i, f"label {i}", f"sentence {i}", KINDS[i % len(KINDS)], "words",
+            None if i % 3 == 0 else i / n, None if i % 3 == 0 else "embedding", None if i % 3 == 0 else i,
+            None if i % 4 == 0 else i / n / 2, tuple(f"w{i}-{k}" for k in range(i % 5)),
+            tuple(f"«s{i}-{k}»" for k in range(i % 3)),
+        )
+        for i in range(n)
+    )  # fmt: skip
+
+
+def test_a_looked_up_label_is_the_row_of_the_table() -> None:
+    labels = _many(50)
+    # in pieces and cut out of a longer table: places in a column are not places in its memory
+    pieces = FeatureLabels(pa.concat_tables([labels.table.slice(0, 20), labels.table.slice(20)]).slice(7, 30))
+    assert len(pieces) == 30 and pieces.get(0) is None and pieces.get(22) is None
+    for at, row in enumerate(pieces.table.to_pylist()):
+        lists = {name: tuple(row[name]) for name in ("top_words", "snippets")}
+        expected = FeatureLabel(**{**row, **lists})
+        assert pieces.get(row["feature"]) == pieces[row["feature"]] == list(pieces)[at] == expected
+    assert FeatureLabels.from_rows([]).get(0) is None and list(FeatureLabels.from_rows([])) == []
+
+
+def test_a_whole_table_is_looked_up_in_well_under_a_second() -> None:
+    labels = _many(65_536)
+    began = time.process_time()  # whatever else the machine does
+    found = [labels.get(3 * i) for i in range(65_536)]
+    passed = time.process_time() - began
+    assert [row.label for row in found if row is not None] == labels.texts
+    assert passed < 0.9

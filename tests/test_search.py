@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saetext.analysis.search import Clause, FeatureQuery, Searcher, Term, search
+from saetext.analysis.search.asking import clause_of
 from saetext.analysis.search.fusing import fuse
 from saetext.analysis.search.kernels import best
 from saetext.analysis.search.query import parse_edits, split_clauses
-from saetext.analysis.search.scoring import full_strength
+from saetext.analysis.search.scoring import Scorer, full_strength
 from saetext.analysis.search.stored import Entries
 from saetext.corpus import Corpus
 from saetext.errors import CorpusError, IncompatibleError, InputError
+from saetext.features.label_index import LabelIndex
 from saetext.features.labels import FeatureLabel, FeatureLabels
 
 D_SAE = 12
@@ -62,6 +65,16 @@ def by_hand(dense: np.ndarray, weights: dict[int, float]) -> np.ndarray:
         total = sum(w * min(row[f] / scale[f], 1.0) for f, w in weights.items())
         found.append(total / math.sqrt(1 + sum(v > 0 for v in row)))
     return np.array(found)
+
+
+def by_hand_unit(dense: np.ndarray, weights: dict[int, float], missing: float = 0.0) -> float:
+    """What a clause's scores are divided by: never less than a fifth of its weights in a usual document."""
+    score = sorted(by_hand(dense, weights))
+    common = score[len(score) - 1 - len(score) // 100]
+    usual = sorted(1 / math.sqrt(1 + n) for n in lengths(dense))
+    middle = (usual[(len(usual) - 1) // 2] + usual[len(usual) // 2]) / 2
+    full = missing + sum(w for w in weights.values() if w > 0)
+    return max(common if common > 0 else score[-1], 0.2 * full * middle)
 
 
 def ranked(score: np.ndarray, live: np.ndarray | None = None, least: float = 0.0) -> list[int]:
@@ -130,9 +143,7 @@ def test_where_and_views_find_what_brute_force_finds(made: tuple[Corpus, Truth])
 def test_several_clauses(made: tuple[Corpus, Truth], searcher: Searcher) -> None:
     dense = made[1].dense("value")
     parts = [{0: 1.0, 3: 0.5}, {5: 1.0}, {8: 2.0, 2: 1.0}]
-    scores = [by_hand(dense, weights) for weights in parts]
-    at = len(dense) - 1 - len(dense) // 100
-    scores = [score / sorted(score)[at] for score in scores]
+    scores = [by_hand(dense, weights) / by_hand_unit(dense, weights) for weights in parts]
     expected = np.minimum(scores[0], scores[1]) - scores[2]
     query = FeatureQuery(
         tuple(
@@ -145,6 +156,82 @@ def test_several_clauses(made: tuple[Corpus, Truth], searcher: Searcher) -> None
     assert set(found.table["row"]) == set(ranked(expected))
     for row in found.table.to_dicts():
         assert math.isclose(sum(f["contribution"] for f in row["features"]), row["score"], abs_tol=1e-9)
+
+
+def entries_of(dense: np.ndarray) -> Entries:
+    feature, doc = np.nonzero(dense.T)
+    indptr = np.searchsorted(feature, np.arange(dense.shape[1] + 1)).astype(np.int64)
+    return Entries(indptr, doc.astype(np.int32), dense[doc, feature].astype(np.float32))
+
+
+def clause_by_hand(dense: np.ndarray, weights: dict[int, float]) -> Clause:
+    return Clause(tuple(Term(f, w, strength(dense[:, f])) for f, w in weights.items()))
+
+
+def two_topics() -> tuple[np.ndarray, dict[int, float], dict[int, float]]:
+    """400 documents: 0 to 3 are topic A, 4 to 23 topic B, the rest noise; A is there, of B only strays."""
+    rng = np.random.default_rng(5)
+    dense = np.zeros((400, 60))
+    dense[:, 24:] = (rng.random((400, 36)) < 0.5) * rng.uniform(1, 2, (400, 36))
+    dense[:100, :4] = rng.uniform(1, 2, (100, 4))
+    dense[::7, 4] = 1.5
+    return dense, dict.fromkeys(range(4), 1.0), dict.fromkeys(range(4, 24), 1.0)
+
+
+def test_a_clause_that_no_document_satisfies_does_not_count_as_satisfied() -> None:
+    dense, a, b = two_topics()
+    hopeless = Scorer(entries_of(dense), len(dense)).score(
+        FeatureQuery((clause_by_hand(dense, a), clause_by_hand(dense, b)))
+    )
+    alone = Scorer(entries_of(dense), len(dense)).score(FeatureQuery((clause_by_hand(dense, a),)))
+    assert alone.score.argmax() < 100
+    # one of B's twenty features is a quarter of the fifth that satisfies, if the document is of usual length
+    assert 0 < hopeless.score.max() < 0.35
+    answered = dense.copy()
+    answered[90:110, 4:16] = np.random.default_rng(6).uniform(1, 2, (20, 12))
+    found = Scorer(entries_of(answered), len(dense)).score(
+        FeatureQuery((clause_by_hand(answered, a), clause_by_hand(answered, b)))
+    )
+    best = np.argsort(-found.score)[:10]
+    assert set(best.tolist()) == set(range(90, 100)) and found.score[best].min() > 2 * hopeless.score.max()
+    for truth, scored in ((dense, hopeless), (answered, found)):
+        parts = [by_hand(truth, weights) / by_hand_unit(truth, weights) for weights in (a, b)]
+        np.testing.assert_allclose(scored.score, np.minimum(*parts))
+    # what nothing has at all satisfies no one
+    empty = Clause((Term(20, 1.0, 1.0), Term(21, 0.5, 1.0)))
+    nothing = Scorer(entries_of(dense), len(dense)).score(FeatureQuery((clause_by_hand(dense, a), empty)))
+    assert (nothing.score == 0).all()
+
+
+def test_what_is_not_wanted_and_not_there_takes_little_away() -> None:
+    dense, a, b = two_topics()
+    unwanted = Clause(clause_by_hand(dense, b).terms, negated=True)
+    scored = Scorer(entries_of(dense), len(dense)).score(FeatureQuery((clause_by_hand(dense, a), unwanted)))
+    parts = [by_hand(dense, weights) / by_hand_unit(dense, weights) for weights in (a, b)]
+    np.testing.assert_allclose(scored.score, parts[0] - parts[1])
+    assert parts[1].max() < 0.35
+
+
+def test_features_that_the_corpus_lacks_count_as_asked_for() -> None:
+    """A remote label stands in for the right one that no document has, but does not satisfy the question."""
+    dense, a, _ = two_topics()
+    named = dict.fromkeys(a, "football match") | {4: "heart of the matter", 20: "heart surgery in medicine"}
+    table = FeatureLabels.from_rows([FeatureLabel(f, name) for f, name in named.items()])
+    scorer = Scorer(entries_of(dense), len(dense))
+    index = LabelIndex(table, lexical=True)
+    clause = clause_of("heart surgery medicine", table, index, scorer)
+    assert [(t.feature, t.weight) for t in clause.terms] == [(4, 1.0)] and clause.missing > 5
+    unit = by_hand_unit(dense, {4: 1.0}, clause.missing)
+    query = FeatureQuery((clause_by_hand(dense, a), clause))
+    parts = [by_hand(dense, a) / by_hand_unit(dense, a), by_hand(dense, {4: 1.0}) / unit]
+    np.testing.assert_allclose(scorer.score(query).score, np.minimum(*parts))
+    remote = dataclasses.replace(clause, missing=0.0)
+    without = scorer.score(FeatureQuery((clause_by_hand(dense, a), remote))).score.max()
+    assert scorer.score(query).score.max() < 0.75 * without
+    there = clause_of("football", table, index, scorer)
+    assert there.missing == 0 and len(there.terms) == 4
+    # of one question alone the scores are what they were
+    np.testing.assert_allclose(scorer.score(FeatureQuery((clause,))).score, by_hand(dense, {4: 1.0}))
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, -1.0]), max_size=60), st.integers(0, 70), st.randoms())
@@ -241,7 +328,11 @@ def test_a_saved_query_finds_the_same(searcher: Searcher, tmp_path: Path) -> Non
     assert again == found.query
     assert searcher.search(again).table.equals(found.table)
     data = json.loads(path.read_text())
+    assert [clause.pop("missing") for clause in data["clauses"]] == [0.0, 0.0, 0.0]
+    path.write_text(json.dumps(data))  # as earlier versions wrote it
+    assert FeatureQuery.read(path, tap) == found.query
     for change, message in (
+        ({"clauses": [{"terms": [], "missing": -1}]}, "damaged"),
         ({"kind": "other"}, "is no saved query"),
         ({"version": 99}, "upgrade saetext"),
         ({"clauses": [{"terms": [{"feature": 1}]}]}, "damaged"),

@@ -75,6 +75,11 @@ class Card:
         return self.table.column("density").to_numpy()
 
     @cached_property
+    def maxima(self) -> NDArray[np.float32]:
+        """float32[d_sae]: largest token activation on reference text; 0 where there was none above zero."""
+        return self.table.column("max").to_numpy()
+
+    @cached_property
     def sha256(self) -> str:
         """Hash of what decides presence: the floors and ``min_tokens``."""
         digest = hashlib.sha256(self.floors.astype("<f4").tobytes())

@@ -40,13 +40,17 @@ class Example:
 
 @dataclass(frozen=True)
 class Hit:
-    """A feature found in a text: its label, strength, the word where it is strongest, the label's score."""
+    """A feature found in a text: its label, strength, the word where it is strongest, the label's score.
+
+    ``full`` is its largest activation on reference text; 0 where that is not known.
+    """
 
     feature: int
     label: str
     value: float
     word: str
     label_score: float | None = None
+    full: float = 0.0
 
 
 def strongest(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saetext.corpus.calibration import Card
 from saetext.corpus.notices import warn_of
 from saetext.documents.rejects import describe_rejects
 from saetext.errors import InputError
@@ -111,7 +112,8 @@ def look_at(
         if int(f) in set(chosen)
     ]
     title = f"{reader.name}: {prepared.n_tokens} tokens, {len(set(feature.tolist()))} features present"
-    return _look(title, prepared.text, spans, chosen, reader_labels(reader.spec.tap(name), card, labels))
+    named = reader_labels(reader.spec.tap(name), card, labels)
+    return _look(title, prepared.text, spans, chosen, named, card)
 
 
 def look_at_document(
@@ -142,16 +144,24 @@ def look_at_document(
     title = f"{document['id']}: {document['n_tokens']} tokens, {len(row.feature)} features present"
     chosen = [int(row.feature[i]) for i in order]
     named = labels_for(corpus, name, labels)
-    return _look(f"{title} ({meta})" if meta else title, document["text"], spans, chosen, named)
+    return _look(f"{title} ({meta})" if meta else title, document["text"], spans, chosen, named, card)
 
 
-def _look(title: str, text: str, spans: list[Span], chosen: Sequence[int], labels: FeatureLabels) -> Look:
+def _look(
+    title: str,
+    text: str,
+    spans: list[Span],
+    chosen: Sequence[int],
+    labels: FeatureLabels,
+    card: Card | None,
+) -> Look:
     words: dict[int, tuple[float, str]] = {}
     for span in spans:
         if span.feature not in words or span.value > words[span.feature][0]:
             start, end = word_bounds(text, span.start, span.end)
             words[span.feature] = (span.value, text[start:end])
-    hits = [Hit(f, labels.label(f), words[f][0], words[f][1], labels.score(f)) for f in chosen]
+    full = np.zeros(max(chosen, default=0) + 1) if card is None else card.maxima
+    hits = [Hit(f, labels.label(f), *words[f], labels.score(f), float(full[f])) for f in chosen]
     return Look(title, highlights(text, spans), hits)
 
 

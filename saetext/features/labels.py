@@ -8,13 +8,15 @@ from a corpus, a language model or published labels. Not for: making labels
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from saetext.corpus.calibration import Card
@@ -125,8 +127,7 @@ class FeatureLabels:
 
     def __iter__(self) -> Iterator[FeatureLabel]:
         """Yield the labels in order of feature."""
-        for row in self.table.to_pylist():
-            yield _from_row(row)
+        return (self._row(at) for at in range(len(self)))
 
     def __getitem__(self, feature: int) -> FeatureLabel:
         """Return a feature's label.
@@ -142,9 +143,9 @@ class FeatureLabels:
         return found
 
     def get(self, feature: int) -> FeatureLabel | None:
-        """Return a feature's label, or None."""
+        """Return a feature's label, or None; fast enough to be asked for every feature."""
         at = self._place.get(int(feature))
-        return None if at is None else _from_row(self.table.slice(at, 1).to_pylist()[0])
+        return None if at is None else self._row(at)
 
     def label(self, feature: int) -> str:
         """Return the label's text, or ``feature N``."""
@@ -154,16 +155,20 @@ class FeatureLabels:
     def score(self, feature: int) -> float | None:
         """Return the label's score, or None where it has none."""
         at = self._place.get(int(feature))
-        return None if at is None else self._scores[at]
+        return None if at is None else self._columns["score"][at]
+
+    def _row(self, at: int) -> FeatureLabel:
+        return FeatureLabel(**{name: values[at] for name, values in self._columns.items()})
 
     @cached_property
-    def _scores(self) -> list[float | None]:
-        return list(self.table.column("score").to_pylist())
+    def _columns(self) -> dict[str, Sequence[Any]]:
+        """The table as Python values, made once: cutting one row out of an Arrow table is slow."""
+        return {name: _values(self.table.column(name)) for name in SCHEMA.names}
 
     @cached_property
     def texts(self) -> list[str]:
         """The labels' texts, in order of the table."""
-        return list(self.table.column("label").to_pylist())
+        return list(self._columns["label"])
 
     @cached_property
     def _place(self) -> dict[int, int]:
@@ -264,8 +269,24 @@ def identity(tap: TapSpec) -> dict[str, Any]:
     return {"sae": tap.sae, "hook": tap.hook, "d_sae": tap.d_sae, "weights_sha256": tap.weights_sha256}
 
 
-def _from_row(row: Mapping[str, Any]) -> FeatureLabel:
-    values = {f.name: row[f.name] for f in fields(FeatureLabel)}
-    values["top_words"] = tuple(values["top_words"] or ())
-    values["snippets"] = tuple(values["snippets"] or ())
-    return FeatureLabel(**values)
+class _Lists(Sequence[tuple[str, ...]]):
+    """A column of lists of strings; a row becomes a tuple only when it is asked for."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._flat: list[str] = pc.list_flatten(column).to_numpy().tolist()
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+        self._end: list[int] = np.cumsum(lengths, dtype=np.int64).tolist()
+
+    def __len__(self) -> int:
+        return len(self._end)
+
+    def __getitem__(self, at: Any) -> Any:
+        return tuple(self._flat[self._end[at - 1] if at else 0 : self._end[at]])
+
+
+def _values(column: pa.ChunkedArray) -> Sequence[Any]:
+    """Return a column as Python values, None for null; by way of NumPy where that is the same, and faster."""
+    if pa.types.is_list(column.type):
+        return _Lists(column)
+    whole = column.null_count == 0 or pa.types.is_string(column.type)
+    return list(column.to_numpy().tolist() if whole else column.to_pylist())

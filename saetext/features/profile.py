@@ -95,6 +95,8 @@ class Profile:
         Features found in the same documents, by phi.
     nearest : tuple of Related
         Features with the most similar decoder directions, by cosine.
+    full : float or None
+        Largest activation on reference text, where words have the darkest shade; None if it fired nowhere.
     page : str or None
         Address on Neuronpedia.
     notes : tuple of str
@@ -116,6 +118,7 @@ class Profile:
     contexts: tuple[ShadedContext, ...] = ()
     together: tuple[Related, ...] = ()
     nearest: tuple[Related, ...] = ()
+    full: float | None = None
     page: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -195,6 +198,7 @@ def profile(
         label=label,
         density=density,
         floor=float(card.floors[feature]) if card is not None else None,
+        full=(float(card.maxima[feature]) or None) if card is not None else None,
         page=subject.page(feature),
         notes=tuple(notes),
         **found,

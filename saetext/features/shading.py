@@ -5,12 +5,13 @@ Not for: choosing documents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saetext.corpus.calibration import Card
 from saetext.documents import Document
 from saetext.text.passages import printable
 
@@ -26,6 +27,27 @@ class Piece:
 
     text: str
     value: float = 0.0
+
+
+class FullShade:
+    """The activation at which a feature has the darkest shade: one for all documents shown.
+
+    Its maximum on the reference text of the cards; of a feature that did not fire there, the strongest
+    activation that is shown.
+
+    Parameters
+    ----------
+    cards : sequence of Card
+        Those of the corpora shown, all of one SAE.
+    """
+
+    def __init__(self, cards: Sequence[Card]) -> None:
+        self._maxima = np.max([card.maxima for card in cards], axis=0) if cards else np.empty(0, np.float32)
+
+    def of(self, feature: int, shown: Iterable[float]) -> float:
+        """Return it for a feature; ``shown`` are its activations in everything that is shown of it."""
+        known = float(self._maxima[feature]) if feature < len(self._maxima) else 0.0
+        return known if known > 0 else max(shown, default=0.0) or 1.0
 
 
 def read_again(reader: Reader | None, tap: str, document: Mapping[str, Any]) -> TokenEntries | None:

@@ -61,7 +61,7 @@ def clause_of(
     negated: bool = False,
     settings: Settings | None = None,
 ) -> Clause:
-    """Return the features a text asks for, the largest weight 1.
+    """Return the features a text asks for, the largest weight 1; ``missing`` has those no document has.
 
     Raises
     ------
@@ -98,8 +98,8 @@ def clause_of(
     damped = {
         feature: each * float(np.log((n + 1) / (scorer.frequency[feature] + 1)) ** settings.rarity)
         for feature, each in weight.items()
-        if scorer.frequency[feature]
     }
+    absent = {feature: damped.pop(feature) for feature in list(damped) if not scorer.frequency[feature]}
     kept = sorted((f for f in damped if damped[f] > 0), key=lambda f: (-damped[f], f))[: settings.features]
     if not kept:
         raise NoFeatureError(f"no document has any of the features that {text!r} asks for")
@@ -112,4 +112,4 @@ def clause_of(
         )
         for f in kept
     )  # fmt: skip
-    return Clause(terms, text, negated)
+    return Clause(terms, text, negated, missing=sum(absent.values()) / most)

@@ -64,11 +64,29 @@ class Term:
 
 @dataclass(frozen=True, repr=False)
 class Clause:
-    """One question of several: its terms, and whether documents should be like it or unlike it."""
+    """One question of several.
+
+    Attributes
+    ----------
+    terms : tuple of Term
+        The features asked for, as far as the corpus has them.
+    text : str
+        The words they were found by; may be empty.
+    negated : bool
+        Whether documents should be unlike it.
+    missing : float
+        Sum of the weights of features asked for that no document of the corpus has.
+    """
 
     terms: tuple[Term, ...]
     text: str = ""
     negated: bool = False
+    missing: float = 0.0
+
+    @property
+    def full(self) -> float:
+        """What a document would gain that has all features asked for at full strength."""
+        return self.missing + sum(term.weight for term in self.terms if term.weight > 0)
 
     def __repr__(self) -> str:
         said = f"{'NOT ' if self.negated else ''}{quoted(self.text)}, " if self.text else ""
@@ -87,8 +105,9 @@ class FeatureQuery:
     ----------
     clauses : tuple of Clause
         With one clause, a document's score is the sum over its features. With several, each clause's scores
-        are divided by the score that one document in a hundred exceeds, the lowest of those asked for counts,
-        and the negated ones are subtracted.
+        are divided by the score that satisfies it, the lowest of those asked for counts, and the negated ones
+        are subtracted. Satisfied is a clause at the score that one document in a hundred exceeds, but never
+        below a fifth of its weights in a document of usual length.
     about : mapping
         Where it comes from; JSON types only.
     """
@@ -201,7 +220,10 @@ def _clause(data: Mapping[str, Any]) -> Clause:
         )  # fmt: skip
     if len({term.feature for term in terms}) < len(terms):
         raise ValueError("a feature stands in it twice")
-    return Clause(tuple(terms), str(data.get("text", "")), bool(data.get("negated", False)))
+    missing = float(data.get("missing", 0.0))  # queries saved by earlier versions have none
+    if not (math.isfinite(missing) and missing >= 0):
+        raise ValueError(f"missing weight {missing}")
+    return Clause(tuple(terms), str(data.get("text", "")), bool(data.get("negated", False)), missing)
 
 
 def _number(value: Any) -> float | None:

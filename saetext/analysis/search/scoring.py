@@ -20,6 +20,11 @@ from saetext.errors import InputError
 
 CAP = 1.0  # a feature counts no more than at its 90th percentile; chosen on development queries, see docs
 COMMON = 0.01  # with several clauses, each is divided by the score that this share of documents exceeds
+# But by no less than this share of the clause's weights would score in a document of usual length, or a
+# clause that no document answers would be measured by the best of those that do not. On 16 questions about
+# 1,431 short texts the best hundredth had .09 to .62 of the weights (median .35), a document off the topic
+# .01 to .04.
+SATISFIED = 0.2
 NO_MASK = np.empty(0, bool)
 _PIECE = 1 << 24  # entries
 
@@ -71,6 +76,7 @@ class Scorer:
         self._scales = np.full(len(self.frequency), np.nan, np.float32) if scales is None else scales
         self._lengths = lengths
         self._damping: NDArray[np.float64] | None = None
+        self._usual: float | None = None
         self._lock = threading.Lock()
 
     @property
@@ -98,6 +104,13 @@ class Scorer:
                 self._damping = 1 / np.sqrt(1.0 + lengths)
             return self._damping
 
+    @property
+    def usual_damping(self) -> float:
+        """The median of :attr:`damping`: what a document of usual length has."""
+        if self._usual is None:
+            self._usual = float(np.median(self.damping)) if self.n_documents else 1.0
+        return self._usual
+
     def score(self, query: FeatureQuery) -> Scored:
         """Return the scores of all documents.
 
@@ -118,7 +131,7 @@ class Scorer:
         score: NDArray[np.float64] | None = None
         for clause in (*asked, *negated):
             mine = self._sum(clause)
-            units[id(clause)] = _unit(mine)
+            units[id(clause)] = _unit(mine, SATISFIED * clause.full * self.usual_damping)
             mine /= units[id(clause)]
             if clause.negated:
                 score = -mine if score is None else score - np.maximum(mine, 0.0)
@@ -220,8 +233,14 @@ def _parts(clause: Clause, stored: Mapping[int, float], factor: float) -> dict[i
     }
 
 
-def _unit(score: NDArray[np.float64]) -> float:
-    """Return the score that one document in a hundred exceeds; the highest where that is nothing."""
+def _unit(score: NDArray[np.float64], least: float) -> float:
+    """Return the score that satisfies a clause.
+
+    That is the score which one document in a hundred exceeds, the highest where that is nothing; but no less
+    than ``least``, which does not depend on how well any document answers.
+    """
     at = max(len(score) - 1 - int(COMMON * len(score)), 0)
     found = float(np.partition(score, at)[at]) if len(score) else 0.0
-    return found if found > 0 else max(float(score.max(initial=0.0)), 1e-30)
+    if found <= 0:
+        found = float(score.max(initial=0.0))
+    return max(found, least, 1e-30)

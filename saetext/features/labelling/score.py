@@ -16,8 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.features.contexts import Trial
+from saetext.features.known_labels import shipped_labels
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io.progress import OnProgress, Stages
+
+_REFERENCE = 256  # labels that stand for labels in general
+_ROUNDING = 1e-6  # a passage at the threshold is no hit: cosines in float32 are no more exact than this
 
 
 class Embeds(Protocol):
@@ -44,18 +48,24 @@ def score_by_embedding(
     trials: Mapping[int, Sequence[Trial]],
     embedder: Embeds,
     on_progress: OnProgress | None = None,
+    *,
+    reference: Sequence[str] | None = None,
 ) -> dict[int, Score]:
-    """Score labels by the likeness of label and passage, without a language model.
+    """Score labels by the cosine similarity of label and passage, without a language model.
 
-    A passage is taken to fire if its likeness to the label, less what this passage has with labels on average
-    and less what this label has with passages on average, is above 0. The threshold thus knows nothing of the
-    feature's own truth, and does not drift with general labels or long passages.
+    A passage is taken to fire if its similarity to the label, beyond its similarity to labels in general, is
+    above the mean of the feature's own passages. So a score does not depend on which other labels are scored.
+    The threshold does not know which passages fire, and general labels or long passages do not move it.
+
+    Parameters
+    ----------
+    reference : sequence of str, optional
+        Texts that stand for labels in general; by default :func:`reference_labels`.
     """
     features = [f for f in trials if f in labels and trials[f]]
     if not features:
         return {}
-    rows = [labels[f] for f in features]
-    named = embedder.embed([f"{row.label}. {row.description}".strip() for row in rows])
+    named = embedder.embed([_told(labels[f]) for f in features])
     texts = list(dict.fromkeys(t.text for f in features for t in trials[f]))
     place = {text: i for i, text in enumerate(texts)}
     done, tell = 0, Stages(on_progress, "passages")
@@ -66,20 +76,35 @@ def score_by_embedding(
         tell("embedding passages", done, len(texts))
 
     passages = embedder.embed(texts, count)
-    # what a passage has in common with any label, and a label with any passage
-    of_passage = passages @ named.mean(0)
-    of_label = named @ passages.mean(0)
-    overall = float(of_label.mean())
+    general = reference_labels() if reference is None else reference
+    named = named - (embedder.embed(general).mean(0) if general else np.float32(0))
     found = {}
     for i, feature in enumerate(features):
-        at = [place[t.text] for t in trials[feature]]
-        likeness = passages[at] @ named[i] - of_passage[at] - of_label[i] + overall
+        own = passages[[place[t.text] for t in trials[feature]]]
+        above = (own - own.mean(0)) @ named[i]
         found[feature] = Score(
-            balanced_accuracy([t.fires for t in trials[feature]], (likeness > 0).tolist()),
-            len(at),
+            balanced_accuracy([t.fires for t in trials[feature]], (above > _ROUNDING).tolist()),
+            len(own),
             "embedding",
         )
     return found
+
+
+def reference_labels() -> list[str]:
+    """Return texts that stand for labels in general: a fixed sample of the embedded reader's labels.
+
+    Empty in a source tree without these labels.
+    """
+    shipped = shipped_labels()
+    if shipped is None:
+        return []
+    rows = list(shipped)
+    chosen = np.random.default_rng(0).choice(len(rows), min(_REFERENCE, len(rows)), replace=False)
+    return [_told(rows[at]) for at in sorted(chosen.tolist())]
+
+
+def _told(row: FeatureLabel) -> str:
+    return f"{row.label}. {row.description}".strip()
 
 
 def balanced_accuracy(truth: Sequence[bool], told: Sequence[bool]) -> float:

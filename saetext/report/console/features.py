@@ -67,7 +67,7 @@ def render_profile(
     """Return one feature as a compact page: label, histogram, contexts, and features like it.
 
     Parameters are those of :func:`saetext.report.console.differences.render_diff`. Words are shaded by
-    activation; without colours the strongest ones are marked «so».
+    activation; without colours the strongest ones of each context are marked «so».
     """
     console = make_console(console_width, color)
     _print_heading(console, profile)
@@ -75,14 +75,14 @@ def render_profile(
         console.print()
         blocks = _BLOCKS if _can_print(_BLOCKS, encoding) else "    #####"
         _print_histogram(console, profile.histogram, blocks)
-    strongest = max((context.value for context in profile.contexts), default=0.0)
+    darkest = full_shade(profile)
     level = ""
     for context in profile.contexts:
         if context.level != level:
             level = context.level
             console.print()
             console.print(styled(LEVEL_NAMES[level], "bold"))
-        words = _shaded(context.pieces, strongest, color)
+        words = _shaded(context.pieces, darkest, color)
         words.append(f"  {printable(context.document)}", "dim italic")
         for position, line in enumerate(words.wrap(console, console.width - 8)):
             margin = f"{'' if position else f'{context.value:.2f}':>6}  "
@@ -90,6 +90,11 @@ def render_profile(
     _print_related(console, profile)
     _print_notes(console, profile.notes)
     return finish(console, encoding)
+
+
+def full_shade(profile: Profile) -> float:
+    """Return the activation at which a token has the darkest shade, the same in every context."""
+    return profile.full or max((context.value for context in profile.contexts), default=0.0) or 1.0
 
 
 def facts(profile: Profile) -> list[str]:
@@ -157,11 +162,11 @@ def _print_histogram(console: Console, histogram: Histogram, blocks: str) -> Non
     console.print(styled(axis, "dim"))
 
 
-def _shaded(pieces: Sequence[Piece], strongest: float, color: bool) -> Text:
+def _shaded(pieces: Sequence[Piece], darkest: float, color: bool) -> Text:
     text = styled("")
     pieces = [Piece(printable(piece.text), piece.value) for piece in pieces]
     for piece in pieces if color else _words(pieces):
-        share = piece.value / strongest if strongest else 0.0
+        share = piece.value / darkest
         if piece.value <= 0:
             text.append(piece.text)
         elif color:

@@ -39,10 +39,11 @@ def render_document(
     Returns
     -------
     str
+        With colours, words at half a feature's largest activation on reference text or more are bold.
     """
     console = make_console(console_width, color)
     number = {hit.feature: index for index, hit in enumerate(hits, start=1)}
-    strongest = max((segment.value for segment in segments), default=0.0)
+    full = {hit.feature: hit.full or hit.value for hit in hits}
     text = styled("")
     for segment in segments:
         numbers = sorted(number[feature] for feature in segment.features if feature in number)
@@ -50,7 +51,9 @@ def render_document(
             text.append(segment.text)
             continue
         word = segment.text if segment.text.strip() else f"↵{segment.text}"
-        style = f"{'bold ' if segment.value >= strongest / 2 else ''}black on yellow"
+        first = segment.features[0]  # the one with this value; another feature's values are on another scale
+        bold = segment.value >= full.get(first, segment.value) / 2
+        style = f"{'bold ' if bold else ''}black on yellow"
         text.append(word if color else f"«{word}»", style)
         text.append(f"[{','.join(map(str, numbers))}]", "dim")
     if title:

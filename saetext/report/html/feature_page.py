@@ -12,13 +12,13 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from saetext.features.profile import Histogram, Profile
-from saetext.report.console.features import LEVEL_NAMES, facts, provenance
+from saetext.report.console.features import LEVEL_NAMES, facts, full_shade, provenance
+from saetext.report.html.parts import shade_of
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-SHADES = 8  # steps of shading, s1 to s8 in the style sheet
 _WIDTH, _HEIGHT = 480, 96  # of the histogram, in its own units
 
 
@@ -28,13 +28,13 @@ def render_page(profile: Profile) -> str:
     Everything in it that came from texts, labels or file names is escaped; the style sheet is admitted by its
     hash, so that nothing else could take effect.
     """
-    strongest = max((context.value for context in profile.contexts), default=0.0)
+    darkest = full_shade(profile)
     levels: dict[str, list[dict[str, Any]]] = {}
     for context in profile.contexts:
         pieces = [
             {
                 "text": printable(piece.text),
-                "shade": max(1, round(SHADES * piece.value / strongest)) if piece.value > 0 else 0,
+                "shade": shade_of(piece.value / darkest),
                 "value": f"{piece.value:.2f}",
             }
             for piece in context.pieces

@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from saetext.analysis.differences import ALPHA, DiffResult, Family
-from saetext.analysis.differences.examples import Place, examples
+from saetext.analysis.differences.examples import Place, Sides, examples
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.evidence import Example
 from saetext.features.labels import FeatureLabels
-from saetext.features.shading import firing, read_again, shade
+from saetext.features.shading import FullShade, firing, read_again, shade
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many, probability
 from saetext.report.diff_rows import TableRow, leaders_and_members, rates_by_feature
@@ -70,9 +70,9 @@ def diff_page(
     for done, row in enumerate(shown, start=1):
         feature = row["feature"]
         named = labels.get(feature)
-        pairs = tuple(shader.side_by_side(feature, a, b) for a, b in chosen.get(feature, []))
+        pairs = shader.side_by_side(feature, chosen.get(feature, []))
         if result.several:
-            pairs = _beside_others(result, row)
+            pairs = _beside_others(result, row, shader.full)
         made.append(
             Finding(
                 _one_against_others(row) if result.several else row,
@@ -113,22 +113,26 @@ def _one_against_others(row: TableRow) -> TableRow:
     }  # fmt: skip
 
 
-def _beside_others(result: DiffResult, row: TableRow) -> tuple[SideBySide, ...]:
+def _beside_others(result: DiffResult, row: TableRow, shades: FullShade) -> tuple[SideBySide, ...]:
     """Return a set's example beside the strongest of all others; nothing where there is neither."""
     found = dict(zip(result.names, result.evidence.get(row["feature"], ()), strict=False))
     mine = found.pop(row["set"], None)
     others = {name: example for name, example in found.items() if example}
     best = max(others, key=lambda name: others[name].value, default=None)
-    pair = SideBySide(_short(row["set"], mine), _short(best, others[best]) if best is not None else None)
+    seen = [example.value for example in (mine, *others.values()) if example is not None]
+    full = shades.of(row["feature"], seen)
+    pair = SideBySide(
+        _short(row["set"], mine, full), _short(best, others[best], full) if best is not None else None
+    )
     return () if pair == SideBySide(None, None) else (pair,)
 
 
-def _short(name: str, example: Example | None) -> Passage | None:
-    """Return a set's example as a passage, the firing word marked."""
+def _short(name: str, example: Example | None, full: float) -> Passage | None:
+    """Return a set's example as a passage, the firing word shaded."""
     if example is None:
         return None
     words = example.snippet
-    pieces = (Piece(words.before), Piece(words.match, 1.0), Piece(words.after))
+    pieces = (Piece(words.before), Piece(words.match, example.value / full), Piece(words.after))
     return Passage(f"{name}: {example.document}", pieces)
 
 
@@ -150,6 +154,7 @@ class _Shader:
 
     def __init__(self, sets: Sequence[CorpusLike], tap: str, reader: Reader | None) -> None:
         self.sets, self.tap, self.reader = sets, tap, reader
+        self.full = FullShade([corpus.card(tap) for corpus in sets])
         self.again = self.stored = 0
         self._document = lru_cache(512)(lambda number, row: self.sets[number].document(row))
         # only where the feature fires: its partner is shown without shades, and reading takes time
@@ -157,7 +162,13 @@ class _Shader:
             lambda number, row: read_again(self.reader, self.tap, self._document(number, row))
         )
 
-    def side_by_side(self, feature: int, a: Place | None, b: Place | None) -> SideBySide:
+    def side_by_side(self, feature: int, chosen: Sequence[Sides]) -> tuple[SideBySide, ...]:
+        """Return all examples of a feature, on one scale of shades."""
+        shown = (place.value for sides in chosen for place in sides if place is not None)
+        full = self.full.of(feature, shown)
+        return tuple(self._example(feature, a, b, full) for a, b in chosen)
+
+    def _example(self, feature: int, a: Place | None, b: Place | None, full: float) -> SideBySide:
         prompt = ""
         for place in (a, b):
             if place is not None and not prompt:
@@ -165,9 +176,9 @@ class _Shader:
         shown = printable(prompt)
         if len(shown) > _PROMPT:
             shown = shown[:_PROMPT].rsplit(" ", 1)[0] + "…"
-        return SideBySide(self.passage(feature, a), self.passage(feature, b), shown)
+        return SideBySide(self._passage(feature, a, full), self._passage(feature, b, full), shown)
 
-    def passage(self, feature: int, place: Place | None) -> Passage | None:
+    def _passage(self, feature: int, place: Place | None, full: float) -> Passage | None:
         if place is None:
             return None
         document = self._document(place.set, place.row)
@@ -187,8 +198,7 @@ class _Shader:
             self.again += 1
             spans = [(int(start[o]), int(end[o]), values[o]) for o in sorted(values)]
         pieces = shade(text, spans, (int(start[place.peak]), int(end[place.peak])), WIDTH)
-        most = max((p.value for p in pieces), default=0.0) or 1.0
-        return Passage(str(document["id"]), tuple(Piece(p.text, p.value / most) for p in pieces))
+        return Passage(str(document["id"]), tuple(Piece(p.text, p.value / full) for p in pieces))
 
     def told(self) -> str:
         if not self.again and not self.stored:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saetext.analysis.clusters import ClusterResult
+from saetext.analysis.clusters.describing import Described
 from saetext.analysis.clusters.typical import Typical
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
-from saetext.features.shading import firing, read_again, shade
+from saetext.features.shading import FullShade, firing, read_again, shade
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.html.map_model import (
     MapCluster,
@@ -82,7 +83,7 @@ def map_page(
     rows = result.table.to_dicts()
     for number, row in enumerate(rows):
         examples = result.typical[number] if number < len(result.typical) else ()
-        clusters.append(_cluster(row, [marker.passage(t, point) for t in examples]))
+        clusters.append(_cluster(row, marker.passages(examples, point)))
         tell("reading the examples", number + 1, len(rows))
     import polars as pl
 
@@ -200,8 +201,11 @@ def _documents(
 ) -> list[MapDocument]:
     """Return whole documents, the words marked where the cluster's features fire most."""
     tap = result.params["tap"]
-    usual = np.maximum(_usual(corpus, tap), 1e-9)
-    telling = [{t.feature for t in one.telling[:_FEATURES]} for one in result.described]
+    usual, largest = _strengths(corpus, tap)
+    usual = np.maximum(usual, 1e-9)
+    shades = FullShade([corpus.card(tap)])
+    full = {f: shades.of(f, [float(largest[f])]) for one in result.described for f in _marked(one)}
+    telling = [set(_marked(one)) for one in result.described]
     cluster = result.documents["cluster"].to_numpy()
     made: dict[int, MapDocument] = {}
     wanted = np.zeros(corpus.n_documents, bool)
@@ -218,7 +222,11 @@ def _documents(
             order = np.argsort(-strength, kind="stable")[:_STRONGEST]
             mine = telling[cluster[row] - 1] if cluster[row] else set()
             document = corpus.document(row)
-            marks = [int(p) for f, p in zip(feature.tolist(), peak.tolist(), strict=True) if f in mine]
+            marks = [
+                (p, v / full[f])
+                for f, p, v in zip(feature.tolist(), peak.tolist(), value.tolist(), strict=True)
+                if f in mine
+            ]
             made[row] = MapDocument(
                 _whole(document, marks),
                 tuple((labels.label(int(feature[i])), float(strength[i])) for i in order),
@@ -228,25 +236,35 @@ def _documents(
     return [made[int(row)] for row in on_map]
 
 
-def _usual(corpus: CorpusLike, tap: str) -> np.ndarray[Any, Any]:
-    """Return float64[d_sae]: the mean strength of each feature where it is present."""
+def _marked(one: Described) -> list[int]:
+    return [told.feature for told in one.telling[:_FEATURES]]
+
+
+def _strengths(corpus: CorpusLike, tap: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return float64[d_sae] twice: the mean strength of each feature where it is present, and the largest."""
     d_sae = corpus.spec.tap(tap).d_sae
-    total, count = np.zeros(d_sae), np.zeros(d_sae)
+    total, count, largest = np.zeros(d_sae), np.zeros(d_sae), np.zeros(d_sae)
     for block in corpus.rows(tap):
+        np.maximum.at(largest, block.feature, block.value)
         total += np.bincount(block.feature, block.value, minlength=d_sae)
         count += np.bincount(block.feature, minlength=d_sae)
-    return total / np.maximum(count, 1)
+    return total / np.maximum(count, 1), largest
 
 
-def _whole(document: Mapping[str, Any], marks: Sequence[int]) -> tuple[MapPiece, ...]:
+def _whole(document: Mapping[str, Any], marks: Sequence[tuple[int, float]]) -> tuple[MapPiece, ...]:
+    """Return a document in pieces; ``marks`` are token ordinals and the strength of what fires there."""
     text, start, end = document["text"], document["token_start"], document["token_end"]
-    spans = sorted({word_bounds(text, int(start[p]), int(end[p])) for p in marks if 0 <= p < len(start)})
+    spans: dict[tuple[int, int], float] = {}
+    for peak, strength in marks:
+        if 0 <= peak < len(start):
+            word = word_bounds(text, int(start[peak]), int(end[peak]))
+            spans[word] = max(strength, spans.get(word, 0.0))
     pieces, at = [], 0
-    for low, high in spans:
+    for (low, high), strength in sorted(spans.items()):
         low = max(low, at)
         if low >= high or high > _LONGEST:
             continue
-        pieces += [MapPiece(text[at:low]), MapPiece(text[low:high], 0.7)]
+        pieces += [MapPiece(text[at:low]), MapPiece(text[low:high], strength)]
         at = high
     rest = text[at : max(_LONGEST, at)]
     pieces.append(MapPiece(rest + ("…" if len(text) > max(_LONGEST, at) else "")))
@@ -258,9 +276,19 @@ class _Marker:
 
     def __init__(self, corpus: CorpusLike, tap: str, reader: Reader | None) -> None:
         self._corpus, self._tap, self._reader = corpus, tap, reader
+        self._full = FullShade([corpus.card(tap)])
         self._again = self._stored = 0
 
-    def passage(self, example: Typical, point: Ints) -> MapPassage:
+    def passages(self, examples: Sequence[Typical], point: Ints) -> list[MapPassage]:
+        """Return all examples of a cluster, each feature on one scale of shades."""
+        shown: dict[int, list[float]] = {}
+        for example in examples:
+            for one in example.fired[:_FEATURES]:
+                shown.setdefault(one.feature, []).append(one.value)
+        full = {feature: self._full.of(feature, values) for feature, values in shown.items()}
+        return [self._passage(example, point, full) for example in examples]
+
+    def _passage(self, example: Typical, point: Ints, full: Mapping[int, float]) -> MapPassage:
         document = self._corpus.document(example.row)
         text, called = document["text"], printable(str(document["id"]))
         row = int(point[example.row])
@@ -272,13 +300,13 @@ class _Marker:
         spans: list[Span] = []
         for one in fired:
             values = firing(entries, one.feature, one.peak, one.value)
+            most = full[one.feature]
             start, end = document["token_start"], document["token_end"]
             if values is None:
                 self._stored += 1
-                spans.append((*word_bounds(text, int(start[one.peak]), int(end[one.peak])), 1.0))
+                spans.append((*word_bounds(text, int(start[one.peak]), int(end[one.peak])), one.value / most))
                 continue
             self._again += 1
-            most = max(values.values(), default=0.0) or 1.0
             spans += [(int(start[o]), int(end[o]), v / most) for o, v in values.items()]
         first = fired[0].peak if fired else -1
         focus = (0, 0)

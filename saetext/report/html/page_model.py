@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a passage; ``strength`` from 0 (plain) to 1 (where the feature is strongest)."""
+    """A stretch of a passage; ``strength`` from 0 (plain) to 1 or more (as strong as on reference text)."""
 
     text: str
     strength: float = 0.0

@@ -5,7 +5,7 @@ Not for: drawing (:mod:`saetext.report.html.pair_page`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from saetext.analysis.cooccurrence.result import Meeting
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
-from saetext.features.shading import firing, read_again, shade
+from saetext.features.shading import FullShade, firing, read_again, shade
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many
 from saetext.report.html.pair_model import (
@@ -79,12 +79,11 @@ def pair_page(
     marker = _Marker(result, corpora, reader)
     made = []
     for done, (at, row) in enumerate(shown, start=1):
-        examples = tuple(marker.example(row, meeting) for meeting in result.evidence.get(at, ()))
         made.append(
             PairFinding(
                 {**row, "within": result.params["within"]},
                 tuple(members.get(at, ())),
-                examples,
+                marker.examples(row, result.evidence.get(at, ())),
                 _described(labels, row["feature_a"]),
                 _described(second, row["feature_b"]),
             )
@@ -151,6 +150,7 @@ class _Marker:
         self.names = [result.params["corpus"], result.params["across"]]
         # the second corpus may have been read by another reader
         same = [c.spec.fingerprint == corpora[0].spec.fingerprint for c in corpora]
+        self._full = [FullShade([c.card(tap)]) for c, tap in zip(corpora, self.taps, strict=False)]
         self.again = self.stored = 0
         self._document: Any = lru_cache(512)(lambda number, row: corpora[number].document(row))
         self._entries: Any = lru_cache(512)(
@@ -159,7 +159,21 @@ class _Marker:
             )
         )
 
-    def example(self, row: dict[str, Any], meeting: Meeting) -> PairExample:
+    def examples(self, row: dict[str, Any], meetings: Sequence[Meeting]) -> tuple[PairExample, ...]:
+        """Return all examples of a pair, each concept on one scale of shades."""
+        places = {"a": [m.place_a for m in meetings], "b": [m.place_b for m in meetings]}
+        full = {
+            side: self._scale(row[f"feature_{side}"], [place for place in found if place is not None])
+            for side, found in places.items()
+        }
+        return tuple(self._example(row, meeting, full) for meeting in meetings)
+
+    def _scale(self, feature: int | None, places: Sequence[Place]) -> float:
+        if feature is None or not places:
+            return 1.0
+        return self._full[places[0][0]].of(feature, (value for _, _, value, _ in places))
+
+    def _example(self, row: dict[str, Any], meeting: Meeting, full: Mapping[str, float]) -> PairExample:
         a, b = meeting.place_a, meeting.place_b
         prompt = ""
         for place in (a, b):
@@ -168,18 +182,23 @@ class _Marker:
         if len(prompt) > _PROMPT:
             prompt = prompt[:_PROMPT].rsplit(" ", 1)[0] + "…"
         if a is not None and b is not None and a[:2] == b[:2]:
-            return PairExample(self._together(row, a, b), prompt)
+            return PairExample(self._together(row, a, b, full), prompt)
         passages = []
         for kind, place, feature in (("a", a, row["feature_a"]), ("b", b, row["feature_b"])):
             if place is not None and feature is not None:
-                spans = self._spans(place, feature)
+                spans = self._spans(place, feature, full[kind])
                 passages.append(self._passage(place, [(kind, spans)], self._focus(place)))
         told = "each where it is strongest" if _avoided(row) else ""
         return PairExample(tuple(passages), "" if self.names[1] else prompt, told)
 
-    def _together(self, row: dict[str, Any], a: Place, b: Place) -> tuple[MarkedPassage, ...]:
+    def _together(
+        self, row: dict[str, Any], a: Place, b: Place, full: Mapping[str, float]
+    ) -> tuple[MarkedPassage, ...]:
         """Return one passage with both, or two of one document where they are far apart."""
-        marks = [("a", self._spans(a, row["feature_a"])), ("b", self._spans(b, row["feature_b"]))]
+        marks = [
+            ("a", self._spans(a, row["feature_a"], full["a"])),
+            ("b", self._spans(b, row["feature_b"], full["b"])),
+        ]
         one, two = self._focus(a), self._focus(b)
         both = (min(one[0], two[0]), max(one[1], two[1]))
         if both[1] - both[0] <= WIDTH:
@@ -193,7 +212,7 @@ class _Marker:
             return (0, 0)
         return int(document["token_start"][place[3]]), int(document["token_end"][place[3]])
 
-    def _spans(self, place: Place, feature: int) -> list[Span]:
+    def _spans(self, place: Place, feature: int, full: float) -> list[Span]:
         number, row, value, peak = place
         document = self._document(number, row)
         text, start, end = document["text"], document["token_start"], document["token_end"]
@@ -202,10 +221,9 @@ class _Marker:
         values = firing(self._entries(number, row), feature, peak, value)
         if values is None:
             self.stored += 1
-            return [(*word_bounds(text, int(start[peak]), int(end[peak])), 1.0)]
+            return [(*word_bounds(text, int(start[peak]), int(end[peak])), value / full)]
         self.again += 1
-        most = max(values.values(), default=0.0) or 1.0
-        return [(int(start[o]), int(end[o]), values[o] / most) for o in sorted(values)]
+        return [(int(start[o]), int(end[o]), values[o] / full) for o in sorted(values)]
 
     def _passage(
         self,
