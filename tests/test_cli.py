@@ -170,7 +170,7 @@ def test_encode_prints_what_was_guessed_and_done(place: Path) -> None:
     assert alone == "sae has no chat template: it reads each text alone; the prompt is kept beside it"
     tokens = Corpus.open("my answers é.jsonl.corpus").manifest.counts["tokens"]
     assert made == (
-        f"sae had no floors: made them from {tokens} tokens of my answers é.jsonl, "
+        f"sae had no floors: made them from {tokens} tokens of 16 documents of my answers é.jsonl, "
         "and kept them for later corpora"
     )
     assert few.startswith(f"warning: {tokens} tokens are little to set floors by")

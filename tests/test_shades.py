@@ -21,7 +21,7 @@ from tiny_reader import tiny, write_jsonl
 from saetext import encode
 from saetext.analysis.clusters import cluster
 from saetext.analysis.cooccurrence import correlate
-from saetext.analysis.differences import diff, diff_sets
+from saetext.analysis.differences import diff
 from saetext.analysis.differences.examples import examples
 from saetext.corpus.calibration import Card
 from saetext.features.evidence import Hit
@@ -34,7 +34,7 @@ from saetext.reader import sentences as embed
 from saetext.report.console.features import render_profile
 from saetext.report.console.reading import render_document
 from saetext.report.html.feature_page import render_page
-from saetext.report.html.gathering import diff_page, sets_page
+from saetext.report.html.gathering import diff_page
 from saetext.report.html.map_gathering import _whole, map_page
 from saetext.report.html.pair_gathering import pair_page
 from saetext.text.passages import Segment
@@ -106,8 +106,8 @@ def test_passages_of_a_diff(maximum: float) -> None:
 @pytest.mark.parametrize("maximum", [8.0, 0.0])
 def test_passages_of_several_sets(maximum: float) -> None:
     sets = [*of_two(maximum), of_two(maximum)[1]]
-    result = diff_sets(sets, names=("x", "y", "z"))
-    page = sets_page(result, NOTHING, cards=[c.card("main") for c in sets])
+    result = diff(*sets, names=("x", "y", "z"))
+    page = diff_page(result, sets, NOTHING)
     assert page.findings
     for finding in page.findings:
         feature = finding.row["feature"]

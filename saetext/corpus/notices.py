@@ -60,6 +60,14 @@ def warn_of_encoding(corpus: Corpus) -> None:
     warn_of(corpus)
 
 
+def warn_of_a_beginning(documents: int, reference: str) -> None:
+    """Warn that thresholds are from the beginning of a very large source alone."""
+    warn(
+        f"only the first {documents:,} documents of {reference or 'the source'} were looked at to set "
+        "thresholds: if it is sorted, run 'saetext calibrate' on a shuffled sample first"
+    )
+
+
 def warn_of_few_tokens(tokens: int) -> None:
     """Warn if floors were made from too little text."""
     if tokens < FEW_TOKENS:

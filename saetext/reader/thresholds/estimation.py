@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.corpus.calibration import Card
-from saetext.corpus.notices import warn_of_few_tokens
+from saetext.corpus.notices import warn_of_a_beginning, warn_of_few_tokens
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.io.cache import cache_dir
-from saetext.io.progress import Meter, OnProgress
+from saetext.io.progress import Meter, OnProgress, Progress
+from saetext.reader.thresholds.reference import MOST_DOCUMENTS, Sample, sample
 from saetext.text.words import is_unspaced, matches
 
 if TYPE_CHECKING:
@@ -53,69 +56,84 @@ def calibrate(
     percentile: float = DEFAULT_PERCENTILE,
     min_tokens: int = 1,
     max_tokens: int = DEFAULT_TOKENS,
+    max_documents: int = MOST_DOCUMENTS,
     role: str = "assistant",
     reference: str = "",
     on_progress: OnProgress | None = None,
     quiet: bool = False,
 ) -> Reader:
-    """Return ``reader`` with cards made from the first ``max_tokens`` counted tokens of ``documents``.
+    """Return ``reader`` with cards made from ``max_tokens`` counted tokens, a sample of ``documents``.
+
+    The sample is drawn by the hash of each text, in one pass with little memory
+    (:mod:`saetext.reader.thresholds.reference`). It is the same in any order of the documents. Fewer tokens
+    than ``max_tokens`` are all used.
 
     Parameters
     ----------
     percentile : float
         0 to 100; 0 keeps every activation above zero.
+    max_tokens : int
+        Counted tokens that the model reads.
+    max_documents : int
+        Where reading stops in a very large or endless source. Documents after it have no part in the sample,
+        so shuffle a sorted source that has more. The default takes less than a minute to read.
     reference : str
         Name of the reference text, kept in the card.
     on_progress : callable, optional
-        Gets a :class:`saetext.io.progress.Progress` for every batch.
+        Gets a :class:`saetext.io.progress.Progress` for every thousand documents read (``sampling``) and for
+        every batch of the model (``calibrating``).
     quiet : bool
         Whether to keep back the warning, where little text is meant.
 
     Raises
     ------
     InputError
-        If no document has text, or ``percentile`` is out of range.
+        If no document has text, or ``percentile`` or a bound is out of range.
 
     Warns
     -----
     SaetextWarning
-        If there are fewer than :data:`saetext.corpus.notices.FEW_TOKENS` tokens.
+        If there are fewer than :data:`saetext.corpus.notices.FEW_TOKENS` tokens, or only the beginning of a
+        very large source was looked at.
     """
-    from saetext.reader.tokenization import Prepared
-
     if not 0 <= percentile < 100:
         raise InputError(f"the floor is a percentile from 0 to below 100, not {percentile}")
+    drawn = sample(
+        documents, max_tokens, role, max_documents=max_documents, on_read=_telling_documents(on_progress)
+    )
+    prepared = _tokenised(reader, drawn, role, max_tokens)
     parts: dict[str, list[_Entries]] = {name: [] for name in reader.taps}
     words: list[str] = []
-    n_documents = 0
     meter = Meter("calibrating", on_progress)
-    meter.begin(1.0, max_tokens)
-    for chunk in _chunks(documents, _BATCH):
-        prepared = _within(
-            [p for p in reader.tokens.prepare(chunk, role) if isinstance(p, Prepared)],
-            max_tokens - len(words),
-        )
-        starts = np.cumsum([0] + [p.n_tokens for p in prepared])
-        for batch, taps in reader.entries(prepared):
+    meter.begin(1.0, sum(p.n_tokens for p in prepared))
+    for at in range(0, len(prepared), _BATCH):
+        some = prepared[at : at + _BATCH]
+        starts = np.cumsum([0] + [p.n_tokens for p in some])
+        for batch, taps in reader.entries(some):
             # the token table is in document order, so a token's place is its document's start + ordinal
             place = starts[batch.rows] + batch.ordinals + len(words)
             for name, (token, feature, value) in taps.items():
-                at = place[token.cpu().numpy()].astype(np.int32)
+                row = place[token.cpu().numpy()].astype(np.int32)
                 parts[name].append(
                     _Entries(
-                        at, feature.cpu().numpy().astype(np.int32), value.cpu().numpy().astype(np.float32)
+                        row, feature.cpu().numpy().astype(np.int32), value.cpu().numpy().astype(np.float32)
                     )
                 )
             meter.add(len(batch.rows))
-        words.extend(w for p in prepared for w in token_words(p.text, p.start, p.end))
-        n_documents += len(prepared)
-        if len(words) >= max_tokens:
-            break
+        words.extend(w for p in some for w in token_words(p.text, p.start, p.end))
     if not words:
         raise InputError("no document has text to calibrate on")
     if not quiet:
         warn_of_few_tokens(len(words))
-    about = {"reference": reference, "tokens": len(words), "documents": n_documents}
+    if not drawn.ended:
+        warn_of_a_beginning(drawn.read, reference)
+    about = {
+        "reference": reference,
+        "tokens": len(words),
+        "documents": len(prepared),
+        "drawn_from": drawn.read,
+        "read_whole": drawn.ended,
+    }
     cards = {
         name: _card(entries, reader.taps[name].encoder.d_sae, words, percentile, min_tokens, about)
         for name, entries in parts.items()
@@ -188,15 +206,26 @@ def token_words(text: str, start: NDArray[np.int32], end: NDArray[np.int32]) -> 
     return words
 
 
-def _chunks(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
-    chunk: list[Document] = []
-    for document in documents:
-        chunk.append(document)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def _telling_documents(on_progress: OnProgress | None) -> Callable[[int], None] | None:
+    """Return what tells how many documents of the source have been read."""
+    if on_progress is None:
+        return None
+    tell, started = on_progress, time.perf_counter()
+    return lambda n: tell(Progress("sampling", documents=n, seconds=time.perf_counter() - started))
+
+
+def _tokenised(reader: Reader, drawn: Sample, role: str, n_tokens: int) -> list[Prepared]:
+    """Return the sample's first readable documents, as many as hold ``n_tokens`` counted tokens."""
+    from saetext.reader.tokenization import Prepared
+
+    prepared: list[Prepared] = []
+    documents = iter(drawn)
+    while n_tokens > 0 and (chunk := list(islice(documents, _BATCH))):
+        readable = [p for p in reader.tokens.prepare(chunk, role) if isinstance(p, Prepared)]
+        kept = _within(readable, n_tokens)
+        prepared += kept
+        n_tokens -= sum(p.n_tokens for p in kept)
+    return prepared
 
 
 def _within(prepared: Sequence[Prepared], n_tokens: int) -> list[Prepared]:

@@ -20,7 +20,7 @@ from saetext.documents import Document, DocumentSource
 from saetext.documents.rejects import nothing_readable
 from saetext.errors import InputError, ReaderError
 from saetext.io.cache import cache_dir
-from saetext.io.progress import OnProgress
+from saetext.io.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -36,6 +36,8 @@ def ready(
 ) -> Reader:
     """Return ``reader`` with cards: its own, cached ones, or made from a sample of ``source``.
 
+    The sample is of the whole source, by the hash of each text: the order of its rows does not matter. Of a
+    source with more than a million documents, it is of the first million.
     A card made here is kept in the user's cache, so that the next corpus of the same reader is comparable.
 
     Parameters
@@ -130,9 +132,17 @@ def made_note(reader: Reader) -> str:
     card = next(iter(reader.cards.values()))
     tokens = int(card.about["tokens"])
     return (
-        f"{reader.name} had no floors: made them from {tokens:,} tokens of {card.about['reference']}, "
+        f"{reader.name} had no floors: made them from {tokens:,} tokens of {drawn_from(card)}, "
         "and kept them for later corpora"
     )
+
+
+def drawn_from(card: Card) -> str:
+    """Return ``300 of 20,000 documents of a.jsonl``, which a card's floors were made from."""
+    drawn = card.about["documents"]
+    of = card.about.get("drawn_from", drawn)  # a card of an earlier version does not say
+    documents = f"{drawn:,} of {of:,} documents" if drawn < of else f"{of:,} documents"
+    return f"{documents} of {card.about['reference']}"
 
 
 def readable(source: DocumentSource) -> Iterator[Document]:
@@ -179,7 +189,10 @@ def _floorless(reader: Reader, min_tokens: int | None) -> dict[str, Card]:
 def _reporter(source: DocumentSource, on_progress: OnProgress | None) -> OnProgress | None:
     if on_progress is None:
         return None
-    tell = on_progress  # it ends with the input or with enough tokens, whichever comes first
-    return lambda p: tell(
-        dataclasses.replace(p, share=max(p.share or 0.0, source.progress() or 0.0), left=None)
-    )
+    tell = on_progress
+
+    def show(p: Progress) -> None:
+        # how far the source has been read is known to the source alone
+        tell(dataclasses.replace(p, share=source.progress()) if p.stage == "sampling" else p)
+
+    return show
