@@ -1,10 +1,10 @@
-# Two commands: `make demo` and `make test`. Each creates .venv and installs what it needs.
+# `make demo`, `make test`, `make docs`. Each creates .venv and installs what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types unit bench clean
+.PHONY: demo test lint types unit docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/saetext demo --output demo
@@ -21,6 +21,13 @@ types: $(VENV)/.test
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --durations 12
 
+# a site in build/site of README, docs/ and the docstrings; every warning is an error
+docs: $(VENV)/.docs
+	$(BIN)/python docs/reference.py --check
+	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going --conf-dir docs \
+		--doctree-dir build/doctrees . build/site
+	@echo "build/site/index.html"
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "saetext needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -35,6 +42,10 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.test: $(VENV)/.demo
 	@$(PIP) --editable '.[all,dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	@$(PIP) --editable '.[embedded,dev,docs]'
 	@touch $@
 
 bench: $(VENV)/.test

@@ -5,7 +5,7 @@
 
 A block that begins ```` ```console ```` holds commands after ``$ `` and what they print. All blocks of all
 files run in one scratch directory that has the example's files in ``examples/``. Lines that report time or
-speed are masked for the comparison. The picture in README.md is drawn here too.
+speed are masked for the comparison. The pictures are drawn here too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_TOUR = ROOT / "docs" / "tour.md"  # first: it shows what encoding says, which happens once
+PAGES = [_TOUR, ROOT / "README.md", *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p != _TOUR)]
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 _MASK = re.compile(r"in \d+:\d\d|about \d+ (h|min)[^,]*|under a minute|at [\d,]+ tokens/s|\d+:\d\d")
 
@@ -82,7 +83,7 @@ def scratch(folder: Path) -> Path:
 
 
 def draw(folder: Path) -> None:
-    """Draw the README's picture: the first diff as a terminal shows it."""
+    """Draw the picture of README.md: the first diff as a terminal shows it."""
     from rich.console import Console
     from rich.text import Text
 
@@ -116,7 +117,7 @@ def photograph(folder: Path) -> None:
 
 
 def copy_map(folder: Path) -> None:
-    """Keep the picture of the map that the README's command has drawn."""
+    """Keep the picture of the map that a command of the tour has drawn."""
     shutil.copy(folder / "map.png", ROOT / "docs" / "images" / "map.png")
 
 

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 
 class SaetextError(Exception):
-    """Base of every error that the data or the request is to blame for."""
+    """Base of every error that the data or the request is to blame for.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> try:
+    ...     saetext.Corpus.open("nowhere.corpus")
+    ... except saetext.SaetextError as error:
+    ...     print(type(error).__name__)
+    CorpusError
+    """
 
 
 class SaetextWarning(UserWarning):

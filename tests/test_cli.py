@@ -121,7 +121,8 @@ def test_help_has_an_example_that_parses(command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented(command: str) -> None:
-    texts = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    made = "reference.md"  # from the commands themselves
+    texts = [ROOT / "README.md", *(p for p in sorted((ROOT / "docs").glob("*.md")) if p.name != made)]
     assert any(f"saetext {command}" in path.read_text("utf-8") for path in texts)
 
 

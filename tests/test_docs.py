@@ -70,7 +70,8 @@ def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [*render.PAGES, ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]:
+    others = [ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md", *ROOT.glob("*.md")]
+    for page in [*render.PAGES, *others]:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text("utf-8")):
             if not target.startswith("http"):
                 assert (page.parent / target).exists(), f"{page.name} -> {target}"

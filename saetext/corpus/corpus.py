@@ -91,6 +91,15 @@ class Corpus:
         What it consists of; of a view, that of the whole corpus.
     selection : int64 array or None
         The rows of the whole corpus that are in this view, increasing; None for all.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> gentle = saetext.Corpus.open("gentle.corpus")
+    >>> gentle.n_documents, gentle.csr("max").shape
+    (150, (150, 4096))
+    >>> gentle.select("topic = 'cooking' AND n_tokens > 80").n_documents
+    15
     """
 
     def __init__(

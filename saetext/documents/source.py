@@ -237,6 +237,12 @@ def open_documents(
     ------
     InputError
         If the source cannot be read, is empty, or lacks a column.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> [document.id for document in saetext.open_documents("examples/gentle.jsonl")][:2]
+    ['cooking-01-gentle', 'cooking-02-gentle']
     """
     reader = _open_reader(source, format)
     if text is None and messages is None:

@@ -116,6 +116,13 @@ def encode(
     SaetextWarning
         Of rejected rows, of much text the reader cannot see or does not know the language of, and of floors
         made from little text.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> texts = [{"text": "Sorry to hear that!"}, {"text": "Restart it."}]
+    >>> saetext.encode(texts, "notes.corpus").n_documents
+    2
     """
     options = {
         "text": text, "id": id, "prompt": prompt, "messages": messages, "role": role, "format": format
@@ -169,6 +176,13 @@ def append(
 
     Until it is done the corpus stays what it was. Ids must also differ from the corpus's; those made from row
     numbers go on where the corpus ends.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> log = saetext.encode([{"text": "Sorry to hear that!"}], "log.corpus")
+    >>> saetext.append([{"text": "Restart it."}], "log.corpus").n_documents
+    2
     """
     from saetext.reader.reader import Reader as ReaderClass
 

@@ -107,6 +107,15 @@ class FeatureLabels:
     about : mapping
         Where they come from: ``weights_sha256`` and ``d_sae`` of the SAE where known, and provenance
         (method, model, corpus, date). JSON types only.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import saetext
+    >>> made = saetext.label(saetext.Corpus.open("gentle.corpus"), "words", features=[334]).labels
+    >>> made.write(Path("labels.parquet"))
+    >>> print(saetext.FeatureLabels.read(Path("labels.parquet")).label(334))
+    the phrase "i'm sorry"
     """
 
     table: pa.Table

@@ -81,8 +81,10 @@ class Reader:
 
     Examples
     --------
-    >>> reader = Reader("embedded")  # doctest: +SKIP
-    >>> reader.read(["I am so sorry."]).table  # doctest: +SKIP
+    >>> import saetext
+    >>> reader = saetext.Reader("embedded")
+    >>> reader.spec.model, reader.spec.window
+    ('sentence-transformers/all-MiniLM-L6-v2', 256)
     """
 
     def __init__(

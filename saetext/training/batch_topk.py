@@ -69,6 +69,12 @@ class TrainConfig:
         ``d_sae``; the loss is the mean over these and the whole. Empty for plain batch-top-k.
     seed : int
         Seeds initial weights and the order of tokens.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> saetext.TrainConfig(d_sae=1024, k=16).steps
+    5000
     """
 
     d_sae: int = 4096
@@ -199,6 +205,15 @@ def train_sae(
     SaetextError
         If there are fewer tokens than one batch, or the checkpoint is of another configuration or data, or
         damaged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import saetext
+    >>> activations = np.random.default_rng(0).normal(size=(512, 16)).astype(np.float32)
+    >>> config = saetext.TrainConfig(d_sae=32, k=4, batch=64, steps=20)
+    >>> saetext.train_sae(activations, config).w_dec.shape
+    torch.Size([32, 16])
     """
     n, d_in = activations.shape
     if n < config.batch:

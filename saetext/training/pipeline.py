@@ -122,6 +122,20 @@ def train(
         If the model or hook cannot be used.
     SaetextError
         If an unfinished run in ``OUTPUT.training`` had other settings.
+
+    Examples
+    --------
+    A toy; a useful SAE takes millions of tokens.
+
+    >>> import saetext
+    >>> trained = saetext.train(
+    ...     saetext.open_documents("examples/gentle.jsonl"),
+    ...     "toy.sae",
+    ...     config=saetext.TrainConfig(d_sae=64, k=4, batch=256, steps=30),
+    ...     max_tokens=8000, valid_tokens=1000, calibration_tokens=2000,
+    ... )
+    >>> trained.quality.fvu < 1
+    True
     """
     output = Path(output)
     if (output / "cfg.json").exists():

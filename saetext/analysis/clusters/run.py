@@ -102,6 +102,13 @@ def cluster(
     InputError
         If there are too few documents or they are all the same, no feature is on the axis, or a parameter is
         out of range.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> result = saetext.cluster(saetext.Corpus.open("gentle.corpus"), min_cluster_size=10)
+    >>> result.documents.height, result.table.height == result.n_clusters
+    (150, True)
     """
     say = Stages(on_progress)
     unknown = set(parameters) - {field.name for field in dataclasses.fields(Settings)}

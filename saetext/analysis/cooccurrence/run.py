@@ -129,6 +129,13 @@ def correlate(
     ------
     InputError
         If a column is missing, nothing pairs, no feature has the support, or nothing is like ``to``.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> result = saetext.correlate(saetext.Corpus.open("gentle.corpus"), top=1)
+    >>> result.table.select("label_a", "label_b").row(0)
+    ('store and storage; China and Chinese', 'land, gardens, fields and acres')
     """
     tell = Stages(on_progress)
     if across is not None and column is not None:

@@ -72,6 +72,14 @@ def diff(
         If a set is empty, a column is missing, a key pairs nothing, or an option is out of its range.
     TypeError
         If there is no such option.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> gentle, brisk = (saetext.Corpus.open(f"{name}.corpus") for name in ("gentle", "brisk"))
+    >>> result = saetext.diff(gentle, brisk, pair_on="prompt_id", names=("gentle", "brisk"))
+    >>> result.table.select("label", "confirmed").row(0)
+    ('opinionated informal commentary, loosely', True)
     """
     given, request = _listed(sets), DiffRequest.of(options)
     if names is None and request.by is None:

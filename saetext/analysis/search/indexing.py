@@ -67,6 +67,12 @@ def build_index(
     ------
     CorpusError
         If it cannot be written.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> saetext.build_index(saetext.Corpus.open("brisk.corpus"), dense=False)["bm25"]
+    'built'
     """
 
     whole: Corpus = as_corpus(corpus).whole

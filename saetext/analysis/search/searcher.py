@@ -81,6 +81,13 @@ class Searcher:
         may be large, only if it is given.
     device : str
         Where models run.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> searcher = saetext.Searcher(saetext.Corpus.open("gentle.corpus"))
+    >>> searcher.search("an apology", where="topic = 'travel'", top=1).ids
+    ['travel-02-gentle']
     """
 
     def __init__(
@@ -241,12 +248,12 @@ class Searcher:
     ) -> SearchResult:
         """Find documents by examples; the query that was learnt is the result's ``query``.
 
+        The examples themselves are not returned. Parameters that are not listed are those of :meth:`search`.
+
         Parameters
         ----------
         like, unlike : sequence of str
             Ids of examples; three to five that are alike work, more work better.
-
-        Others are those of :meth:`search`. The examples themselves are not returned.
 
         Raises
         ------
@@ -509,6 +516,12 @@ def search(
     """Find documents of a corpus; see :meth:`Searcher.search`; for many searches open a :class:`Searcher`.
 
     ``tap``, ``labels``, ``lexical``, ``reader`` and ``device`` are those of :class:`Searcher`.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> saetext.search(saetext.Corpus.open("gentle.corpus"), "apologising to somebody", top=1).ids
+    ['writing-08-gentle']
     """
     opening = {
         name: options.pop(name)

@@ -94,6 +94,13 @@ def label(
         If published labels or a file cannot be had.
     EndpointError
         If the language model's endpoint cannot be used.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> made = saetext.label(saetext.Corpus.open("gentle.corpus"), "words", features=[334])
+    >>> print(made.labels.label(334))
+    the phrase "i'm sorry"
     """
     opened: CorpusLike = as_corpus(corpus)
     spec = opened.spec.tap(tap)

@@ -95,6 +95,14 @@ def calibrate(
     SaetextWarning
         If there are fewer than :data:`saetext.corpus.notices.FEW_TOKENS` tokens, or only the beginning of a
         very large source was looked at.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> texts = saetext.open_documents("examples/gentle.jsonl")
+    >>> strict = saetext.calibrate(saetext.Reader.load(), texts, percentile=90)
+    >>> strict.calibrated
+    True
     """
     if not 0 <= percentile < 100:
         raise InputError(f"the floor is a percentile from 0 to below 100, not {percentile}")

@@ -1,0 +1,56 @@
+"""The examples in the docstrings of the public names run, and print what they say."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import saetext
+
+ROOT = Path(__file__).parents[1]
+#: Results are what functions return, and are shown there.
+WITHOUT = {"ClusterResult", "CorrelateResult", "DiffResult", "SearchResult", "SaetextWarning"}
+WITHOUT |= {"diff_by", "diff_sets", "diff_sets_by"}
+
+
+def examples_of(name: str) -> list[doctest.Example]:
+    return doctest.DocTestParser().get_examples(inspect.getdoc(getattr(saetext, name)) or "")
+
+
+WITH = [name for name in saetext.__all__ if examples_of(name)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The example's files and corpora, and the working directory while examples run."""
+    made = tmp_path_factory.mktemp("examples")
+    shutil.copytree(ROOT / "examples", made / "examples")
+    for name in ("gentle", "brisk"):
+        saetext.encode(made / "examples" / f"{name}.jsonl", made / f"{name}.corpus")
+    before = Path.cwd()
+    os.chdir(made)
+    yield made
+    os.chdir(before)
+
+
+def test_every_public_name_has_an_example() -> None:
+    assert set(saetext.__all__) - set(WITH) - WITHOUT == set()
+    assert len(WITH) >= 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH)
+def test_the_example_prints_what_it_says(name: str, folder: Path) -> None:
+    examples = examples_of(name)
+    assert not any(doctest.SKIP in example.options for example in examples), "an example that is not run"
+    test = doctest.DocTest(examples, {}, name, None, None, None)
+    printed: list[str] = []
+    failed, tried = doctest.DocTestRunner(verbose=False).run(test, out=printed.append)
+    assert failed == 0, "".join(printed)
+    assert tried == len(examples) > 0

@@ -1,0 +1,143 @@
+"""Every term, column and option is explained: docs/glossary.md and docs/reference.md against the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from memory_corpus import DenseCorpus
+from typer.testing import CliRunner
+
+from saetext.analysis.clusters.result import COLUMNS as CLUSTER_COLUMNS
+from saetext.analysis.clusters.result import DOCUMENT_COLUMNS
+from saetext.analysis.clusters.run import _schema as cluster_schema
+from saetext.analysis.cooccurrence.result import COLUMNS as CORRELATE_COLUMNS
+from saetext.analysis.differences import diff, diff_sets
+from saetext.analysis.search.result import schema as search_schema
+from saetext.features import feature_table
+from saetext.features.labels import FeatureLabels
+
+DOCS = Path(__file__).parents[1] / "docs"
+GLOSSARY = (DOCS / "glossary.md").read_text("utf-8")
+TERMS = (
+    "threshold", "calibration", "hook point / SAE", "cosine similarity", "activating, non-activating",
+    "hard negative", "expected pair", "redundant pair", "semantic map", "include / exclude concepts",
+    "validation", "exemplars", "residual association", "LLM reranker", "L0", "FVU", "dead", "density",
+    "pooling", "residual stream", "support", "lift", "NPMI", "ARI", "NMI", "FDR, q", "confirmed", "AUC",
+    "odds ratio", "stratum", "concept group", "presence", "half", "probe", "hybrid",
+)  # fmt: skip
+
+
+def module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+reference = module("reference")
+
+
+def rows(section: str) -> list[list[str]]:
+    """Return the cells of the table under a heading."""
+    [_, body] = re.split(rf"^## {re.escape(section)}$", GLOSSARY, flags=re.M)
+    body = re.split(r"^## ", body, maxsplit=1, flags=re.M)[0]
+    lines = [line for line in body.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
+
+
+def explained(result: str) -> set[str]:
+    return {name for cells in rows(f"Columns of {result}") for name in re.findall(r"`(\w+)`", cells[0])}
+
+
+def nested(schema: Any) -> Iterator[str]:
+    """Yield the columns of a table, and the fields of structs in its lists."""
+    for name, dtype in schema.items():
+        yield name
+        inner = dtype.inner if isinstance(dtype, pl.List) else dtype
+        if isinstance(inner, pl.Struct):
+            yield from nested({field.name: field.dtype for field in inner.fields})
+
+
+def corpus(seed: int) -> DenseCorpus:
+    rng = np.random.default_rng(seed)
+    value = rng.random((80, 6)) * (rng.random((80, 6)) < 0.3 + 0.2 * seed)
+    meta = {"year": rng.integers(0, 5, 80).tolist()}
+    return DenseCorpus(value, n_tokens=rng.integers(5, 60, 80), meta=meta)
+
+
+def of_diff() -> set[str]:
+    sets = [corpus(seed) for seed in range(3)]
+    two = diff(*sets[:2], control="year").table
+    many = diff_sets(sets, names=("a", "b", "c"), control="year").table
+    assert {"control_q", "snippet_a"} < set(two.columns) and {"set", "rate_rest"} < set(many.columns)
+    return {*two.columns, *many.columns}
+
+
+def of_features() -> set[str]:
+    from saetext_cli.main import app
+
+    done = CliRunner().invoke(app, ["features", "embedded", "sorry", "--lexical", "--json", "--top", "1"])
+    [row] = json.loads(done.stdout)["rows"]
+    return {*row, *feature_table(corpus(0), None, FeatureLabels.from_rows([])).columns}
+
+
+def of_cluster() -> set[str]:
+    assert set(cluster_schema()) == set(CLUSTER_COLUMNS)
+    return {*nested(cluster_schema()), *DOCUMENT_COLUMNS}
+
+
+@pytest.mark.parametrize(
+    ("result", "columns"),
+    [
+        ("diff", of_diff),
+        ("correlate", lambda: set(CORRELATE_COLUMNS)),
+        ("cluster", of_cluster),
+        ("search", lambda: set(nested(search_schema()))),
+        ("features", of_features),
+    ],
+)
+def test_every_column_of_every_result_is_explained_and_no_other(result: str, columns: Any) -> None:
+    assert explained(result) == columns()
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_every_term_is_explained(term: str) -> None:
+    assert f"\n| {term} | " in GLOSSARY
+
+
+def test_an_explanation_is_one_sentence_in_the_fields_words() -> None:
+    sections = re.findall(r"^## (.*)$", GLOSSARY, flags=re.M)
+    entries = [cells for section in sections for cells in rows(section)]
+    assert len(entries) > 120
+    assert [name for name, text in entries if not text.endswith(".") or re.search(r"[.!?] [A-Z]", text)] == []
+    assert re.findall(r"\b(?:taps?|floors?|likeness|near miss\w*|fires|firing|silent)\b", GLOSSARY) == []
+    for section in sections[:6]:
+        names = [name.lower() for name, _ in rows(section)]
+        assert names == sorted(names), section
+
+
+def test_the_reference_of_options_is_what_the_commands_say() -> None:
+    """If not: python docs/reference.py."""
+    assert reference.PAGE.read_text("utf-8") == reference.page()
+
+
+def test_the_reference_has_every_option_with_its_help() -> None:
+    page = reference.PAGE.read_text("utf-8")
+    for name, command in reference.commands().items():
+        section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        options = [p for p in reference.shown(command) if p.param_type_name == "option"]
+        for option in options:
+            assert option.help, f"saetext {name} {option.opts[0]} has no help"
+            assert f"| {reference.spelt(option)} |" in section
+        assert section.count("\n| `-") == len(options)
+    assert "| `--top` | whole number, ≥ 1 | `12` |" in page  # of read, by hand
