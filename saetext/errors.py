@@ -51,3 +51,19 @@ class LabelError(SaetextError):
 
 class EndpointError(SaetextError):
     """A language model's endpoint cannot be used: it is down, refuses the key, or knows no such model."""
+
+
+def refuse_unused(because: str, **given: object) -> None:
+    """Raise :class:`InputError` if an argument was given that would change nothing.
+
+    Parameters
+    ----------
+    because : str
+        Why it would not, and what to do.
+    **given : object
+        Arguments by name; those that are None or False were not given.
+    """
+    names = [name for name, value in given.items() if value is not None and value is not False]
+    if names:
+        listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        raise InputError(f"{listed} would change nothing: {because}")

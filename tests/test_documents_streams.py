@@ -117,8 +117,10 @@ def test_identity(tmp_path):
     os.utime(path, (0, 0))
     assert one == open_documents(path).identity() == json.loads(json.dumps(one))
     assert one["columns"] == {"text": "text", "id": "id"} and one["name"] == "a.jsonl"
-    for options in ({"text": "label"}, {"id": ""}, {"role": "user"}):
+    for options in ({"text": "label"}, {"id": ""}):
         assert open_documents(path, **options).identity() != one
+    chats = jsonl(tmp_path / "c.jsonl", [{"messages": [{"role": "user", "content": "a"}]}] * 3)
+    assert open_documents(chats, role="user").identity() != open_documents(chats).identity()
     jsonl(path, ROWS[:2])
     assert open_documents(path).identity() != one
 

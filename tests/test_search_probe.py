@@ -9,9 +9,10 @@ import pytest
 from corpus_factory import make_card, make_spec, random_docs
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from saetext.analysis.search import Searcher
-from saetext.analysis.search.probe import _first_of_copies
+from saetext.analysis.search.probe import _DEFAULT, STRENGTHS, _choose, _first_of_copies
 from saetext.analysis.search.snippets import Mark, firing_line, word_marks
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.rows import PooledRows
@@ -157,8 +158,19 @@ def test_the_words_that_answer_are_marked() -> None:
     assert firing_line("", [], 60).marked() == ""
 
 
-def test_copies_are_held_out_together() -> None:
-    from scipy.sparse import csr_matrix
+def test_folds_are_of_different_examples() -> None:
+    """Where most examples are copies, every fold has an example to rank; below three there are no folds."""
+    rng = np.random.default_rng(0)
+    dense = rng.random((40, 6))
+    target = np.arange(40) < 8
+    dense[1:6] = dense[0]  # eight examples, three of which differ
+    strength, auc = _choose(csr_matrix(dense), target, target, np.ones(40), np.random.default_rng(0))
+    assert strength in STRENGTHS and auc is not None and 0 <= auc <= 1
+    dense[6] = dense[0]
+    found = _choose(csr_matrix(dense), target, target, np.ones(40), np.random.default_rng(0))
+    assert found == (_DEFAULT, None)
 
+
+def test_copies_are_held_out_together() -> None:
     dense = np.array([[1, 0, 2], [0, 1, 0], [1, 0, 2], [0, 0, 0], [0, 0, 0], [0, 1, 0]], float)
     assert _first_of_copies(csr_matrix(dense)).tolist() == [0, 1, 0, 3, 4, 1]

@@ -16,10 +16,10 @@ from tiny_reader import WORDS
 from typer.testing import CliRunner
 
 from saetext.documents import Document
-from saetext.errors import SaetextError
+from saetext.errors import InputError, SaetextError
 from saetext.reader.reader import Reader
 from saetext.training.batch_topk import TrainConfig, _Step, train_sae
-from saetext.training.pipeline import train
+from saetext.training.pipeline import _split, train
 
 SMALL = TrainConfig(d_sae=32, k=3, batch=64, steps=40, lr=1e-3, dead_after=2000)
 
@@ -110,6 +110,16 @@ def test_bad_requests_are_one_line(model: Path, tmp_path: Path, options, message
     with pytest.raises(SaetextError, match=message) as caught:
         train(documents(), tmp_path / "x", model=model, config=SMALL, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_nothing_measured_is_trained_on() -> None:
+    some = documents(20)
+    other = documents(1, seed=5)
+    texts, valid = _split(some, [some[3], *other], 0)
+    assert {d.text for d in valid} == {some[3].text, other[0].text}
+    assert {d.text for d in texts} == {d.text for d in some} - {some[3].text}
+    with pytest.raises(InputError, match="nothing is left to train on"):
+        _split(some, some, 0)
 
 
 def test_too_few_documents(model: Path, tmp_path: Path) -> None:

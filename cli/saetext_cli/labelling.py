@@ -74,8 +74,8 @@ def label(
     """
     from saetext.corpus import Corpus
     from saetext.features.known_labels import corpus_labels_path, labels_for
+    from saetext.features.labelling.pipeline import MIN_SUPPORT, merged, supported
     from saetext.features.labelling.pipeline import label as make
-    from saetext.features.labelling.pipeline import merged, supported
     from saetext.features.labelling.pipeline import score as rate
 
     if method is None and source is None and not score:
@@ -102,11 +102,11 @@ def label(
         with progress_bar("labelling") as show:
             made = make(
                 opened,
-                method or "words",
+                method,
                 tap=name,
                 features=chosen,
-                min_support=min_support,
-                client=client,
+                min_support=min_support if limit is None else MIN_SUPPORT,
+                client=None if score and method != "llm" else client,  # it may be for the scores alone
                 neuronpedia_id=_neuronpedia_id(corpus, name) if method == "neuronpedia" else None,
                 file=source,
                 seed=seed,

@@ -30,7 +30,7 @@ from saetext.documents.text import (
     TextReader,
     holds_json_lines,
 )
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
@@ -106,6 +106,11 @@ class DocumentSource:
         readable = [row for _, row in sample if not isinstance(row, BadRow)]
         chooser = ColumnChooser(self.name, readable, reader.columns, reader.untyped)
         self.columns = chooser.choose(text, id, prompt, messages)
+        if self.columns.messages is None:
+            refuse_unused(
+                f"it says whose turns of a chat count, and {self.name} has no messages; leave it out",
+                role=None if role == "assistant" else role,
+            )
         self._check_ids = self.columns.id is not None and "id" not in self.columns.guessed
         if "id" in self.columns.guessed:
             self._confirm_guessed_id()
@@ -262,6 +267,7 @@ def _open_reader(source: Source, format: str | None) -> RowReader:
         return _path_reader(Path(source), format)
     reader = open_in_memory(source)
     if reader is not None:
+        refuse_unused("it is for files, and these texts are in memory; leave it out", format=format)
         return reader
     if hasattr(source, "read"):
         return _file_object_reader(source, format)

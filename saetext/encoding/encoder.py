@@ -30,7 +30,7 @@ from saetext.documents import Document, DocumentSource, Reject, open_documents
 from saetext.documents.convert import IdSet
 from saetext.documents.rejects import nothing_readable
 from saetext.encoding.targets import beside, kept_by_content, parts_of, path_of, source_stamp
-from saetext.errors import CorpusError, InputError
+from saetext.errors import CorpusError, InputError, refuse_unused
 from saetext.io.progress import Meter, OnProgress
 from saetext.reader.thresholds.policy import ready
 from saetext.text.language import looks_english
@@ -207,7 +207,13 @@ def append(
 
 
 def _as_source(source: Any, **options: Any) -> DocumentSource:
-    return source if isinstance(source, DocumentSource) else open_documents(source, **options)
+    if not isinstance(source, DocumentSource):
+        return open_documents(source, **options)
+    role = None if options["role"] == "assistant" else options["role"]
+    refuse_unused(
+        f"{source.name} is open already; give what to read to open_documents", **{**options, "role": role}
+    )
+    return source
 
 
 def _as_reader(reader: Reader | str | Sequence[str] | None) -> Reader:

@@ -26,7 +26,7 @@ from saetext.corpus.calibration import Card
 from saetext.corpus.rows import PooledRows
 from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
 from saetext.documents import Document
-from saetext.errors import ReaderError
+from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.reader import embedded
 from saetext.reader.batches import Batch, Batcher
 from saetext.reader.language_model import LanguageModel
@@ -40,6 +40,9 @@ from saetext.text.one_line import about, quoted
 OnTokens = Callable[[int], None]
 Entries = tuple[Tensor, Tensor, Tensor]
 T = TypeVar("T")
+
+
+_OWN_MODEL = "the embedded reader has its own language model; leave it out, or name an SAE"
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,7 @@ class Reader:
             If something is missing, unknown, or does not fit together.
         """
         if release is None:
+            refuse_unused("it belongs to a release, so name that too", sae_id=sae_id)
             return cls._load_embedded(device, dtype)
         if sae_id is None:
             raise ReaderError(f"which SAE of {release!r}? give its sae_id too")
@@ -218,6 +222,8 @@ class Reader:
         """
         single = isinstance(sae_dir, str | Path)
         directories = [Path(sae_dir)] if single else [Path(d) for d in sae_dir]  # type: ignore[arg-type,union-attr]
+        if not directories:
+            raise InputError("there is no SAE in an empty list: name a directory")
         encoders = [(d.resolve().name, load_sae_dir(d, trust_pickle=trust_pickle)) for d in directories]
         source = {"kind": "local", "saes": [str(d.resolve()) for d in directories], "model": _place(model)}
         reader = cls._assemble(encoders, model, source, device, dtype, trust_pickle, revision)
@@ -241,8 +247,14 @@ class Reader:
 
         Each name is ``embedded``, ``RELEASE/SAE_ID`` or a directory; several must share one language model,
         which then runs once for all of them. ``revision`` is a commit of the model's hub repository.
+
+        Raises
+        ------
+        InputError
+            If ``model`` or ``revision`` is given for the embedded reader.
         """
         if not names or list(names) == [embedded.NAME]:
+            refuse_unused(_OWN_MODEL, model=model, revision=revision)
             return cls._load_embedded(device, dtype)
         if all(Path(n).is_dir() for n in names):
             directories = [Path(n) for n in names]
@@ -284,6 +296,7 @@ class Reader:
         """
         kind = spec.source.get("kind")
         if kind == "embedded":
+            refuse_unused("the embedded reader made this corpus; leave it out", names=names, model=model)
             reader = cls._load_embedded(device, dtype)
         elif kind in ("release", "local"):
             reader = cls.load_many(

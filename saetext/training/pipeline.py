@@ -106,7 +106,7 @@ def train(
     window : int
         Tokens in one forward pass.
     held_out : sequence of Document, optional
-        Documents to measure on; by default one in fifty, chosen by its text.
+        Documents to measure on; by default one in fifty, chosen by its text. What they say is not trained on.
     reference : str
         Name of the texts, for the card.
     weights : {"float32", "float16", "bfloat16"}
@@ -265,7 +265,11 @@ def _split(
     everything = list(documents)
     shuffled = [everything[i] for i in np.random.default_rng(seed).permutation(len(everything))]
     if held_out is not None:
-        return shuffled, list(held_out)
+        measured = {_hash(d) for d in held_out}
+        texts = [d for d in shuffled if _hash(d) not in measured]
+        if not texts:
+            raise InputError("every document is also in held_out: nothing is left to train on")
+        return texts, list(held_out)
     valid = [d for d in shuffled if int(_hash(d)[:8], 16) % _SHARE_HELD_OUT == 0]
     if not valid and len(shuffled) > 1:
         valid = shuffled[: max(1, len(shuffled) // _SHARE_HELD_OUT)]

@@ -19,13 +19,14 @@ from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jacca
 from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows, rows_of
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.io.progress import Count, Say
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 METRICS = ("cosine", "jaccard")
+_OF_VECTORS = ("pooling", "scaling", "idf_power", "dims")
 FIT_ON = 50_000  # documents that are fitted; the others are placed among them
 JACCARD_MOST = 20_000
 _STEEPEST = 10.0  # idf_power
@@ -106,6 +107,10 @@ class Settings:
             raise InputError(f"min_cluster_size must be at least 2, not {self.min_cluster_size}")
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"epochs must be at least 1, not {self.epochs}")
+        if self.metric == "jaccard":
+            of_vectors = {f.name: f.default for f in dataclasses.fields(self) if f.name in _OF_VECTORS}
+            changed = {n: v for n in of_vectors if (v := getattr(self, n)) != of_vectors[n]}
+            refuse_unused("metric 'jaccard' compares which features are present; leave it out", **changed)
         if not 0 <= self.idf_power <= _STEEPEST:
             raise InputError(f"idf_power must be between 0 and {_STEEPEST:g}, not {self.idf_power:g}")
         if not 0 < self.max_share <= 1:

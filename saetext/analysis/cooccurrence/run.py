@@ -29,7 +29,7 @@ from saetext.corpus.keys import keys
 from saetext.corpus.notices import warn_of
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.encoding.opening import as_corpora, names_of
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress, Say, Stages
@@ -140,6 +140,13 @@ def correlate(
     tell = Stages(on_progress)
     if across is not None and column is not None:
         raise InputError("b is either a second corpus or a column; choose one")
+    if across is None:
+        refuse_unused(
+            "it is for two corpora; name the second with across", pair_on=pair_on, across_tap=across_tap,
+            across_labels=across_labels,
+        )  # fmt: skip
+    if isinstance(names, str) or (names is not None and len(names) != 1 + (across is not None)):
+        raise InputError(f"names are a list with one name for each corpus, not {names!r}")
     if min_support is not None and min_support < 1:
         raise InputError(f"features must be present in at least 1 document, not {min_support}")
     if top is not None and top < 0:
@@ -163,6 +170,12 @@ def correlate(
 
     tell("reading", 0, 0)
     target = None if column is None else target_of(first, column)
+    if target is not None and target.number is not None:
+        refuse_unused(
+            f"{column} is a number, with which features have rank correlations, not pairs; leave it out",
+            limits=None if limits == Limits() else limits, least=None if least == LEAST else least,
+            order=None if order == "surprise" else order,
+        )  # fmt: skip
     rows = make_rows(
         corpora, named, pair_on=pair_on, within=within, group=group, sample=sample, seed=seed,
         known=None if target is None else target.known,

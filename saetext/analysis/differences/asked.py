@@ -17,7 +17,7 @@ from saetext.analysis.differences.request import DiffRequest
 from saetext.corpus.keys import as_text, columns
 from saetext.corpus.protocol import CorpusLike
 from saetext.corpus.spec import require_comparable
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 
@@ -170,3 +170,8 @@ def _require_two(sets: int, request: DiffRequest) -> None:
     for what, given in (("the null check", request.null), ("comparing plain words", request.plain)):
         if given and sets != 2:
             raise InputError(f"{what} is for two sets, and these are {sets}")
+    if sets == 2:
+        refuse_unused(
+            "it ranks the rows of more than two sets; leave it out",
+            against=None if request.against == "union" else request.against,
+        )

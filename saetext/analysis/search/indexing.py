@@ -17,6 +17,7 @@ from saetext.analysis.search.scoring import entry_counts, full_strength
 from saetext.analysis.search.stored import Entries, Part, mapped
 from saetext.analysis.search.words import build_words, words_part
 from saetext.encoding.opening import as_corpus
+from saetext.errors import refuse_unused
 from saetext.io.progress import OnProgress, Stages
 from saetext.reader import sentences as embed
 
@@ -75,6 +76,11 @@ def build_index(
     'built'
     """
 
+    if not dense:
+        refuse_unused(
+            "it is where documents are embedded, and dense=False leaves that out",
+            device=None if device == "auto" else device,
+        )
     whole: Corpus = as_corpus(corpus).whole
     done: dict[str, str] = {}
     tell = Stages(on_progress)

@@ -149,14 +149,16 @@ def _choose(
     """
     from sklearn.metrics import roc_auc_score
 
-    n = int(target.sum())
+    first = _first_of_copies(matrix)
+    different = first == np.arange(len(first))
+    n = int((target & different).sum())
     if n < 3:
         return _DEFAULT, None
     folds = min(_FOLDS, n)
     fold = np.empty(len(target), np.int64)
-    for side in (target, ~target):
+    for side in (target & different, ~target & different):
         fold[side] = rng.permutation(np.arange(int(side.sum())) % folds)
-    fold = fold[_first_of_copies(matrix)]  # a copy of an example would rank high because it was learnt from
+    fold = fold[first]  # a copy of an example would rank high because it was learnt from
     best = (-1.0, _DEFAULT)
     for strength in STRENGTHS:
         scores = np.empty(folds)

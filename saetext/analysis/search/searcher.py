@@ -37,7 +37,7 @@ from saetext.corpus import Corpus
 from saetext.corpus.keys import as_text, require_column
 from saetext.corpus.notices import warn_of
 from saetext.encoding.opening import as_corpus
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 from saetext.text.one_line import about, quoted
@@ -180,6 +180,7 @@ class Searcher:
         texts = split_clauses(query) if isinstance(query, str) else []
         texts += [(text, True) for text in without]
         mode, notes = self.resources.mode(mode, texts, isinstance(query, FeatureQuery))
+        _require_used(mode, texts, features, settings, depth)
         wanted = ""
         if second is not None:
             wanted = self._wanted(second, texts, query, mode)  # refused before anything is asked for
@@ -325,6 +326,8 @@ class Searcher:
             names = [mode]
         else:
             raise InputError(f"similar documents are found by projected, dense, bm25 or hybrid, not {mode!r}")
+        if len(names) == 1:
+            refuse_unused(_ONE_RANKING, depth=None if depth == DEPTH else depth)
         others = np.ones(self.whole.n_documents, bool)
         others[row] = False
         live = self._mask(where)
@@ -508,6 +511,28 @@ class Searcher:
         places = ordered.places[: second.grade]
         texts = [self.whole.document(int(ordered.rows[at]))["text"] or "" for at in places]
         return reranked(ordered, wanted, texts, second.client, second.on_progress)
+
+
+_ONE_RANKING = "it is how far a hybrid search reads each ranking, and here is one; leave it out"
+
+
+def _require_used(
+    mode: str,
+    texts: Sequence[tuple[str, bool]],
+    features: str | Mapping[int, float] | None,
+    settings: Settings | None,
+    depth: int,
+) -> None:
+    """Refuse what a search in this mode would not use."""
+    if mode in ("dense", "bm25"):
+        refuse_unused(
+            f"a search by {mode} has no features; leave it out, or take mode 'features' or 'hybrid'",
+            features=features or None, settings=settings,
+        )  # fmt: skip
+    if not texts:
+        refuse_unused("it says how words become features, and there are no words", settings=settings)
+    if mode != "hybrid":
+        refuse_unused(_ONE_RANKING, depth=None if depth == DEPTH else depth)
 
 
 def search(

@@ -15,7 +15,7 @@ import numpy as np
 
 from saetext.corpus.protocol import CorpusLike
 from saetext.encoding.opening import as_corpus
-from saetext.errors import InputError, LabelError
+from saetext.errors import InputError, LabelError, refuse_unused
 from saetext.features.contexts import gather, trials
 from saetext.features.labelling.score import Embeds, Score, score_by_embedding, with_scores
 from saetext.features.labels import FeatureLabel, FeatureLabels, identity
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from saetext.io.llm import ChatClient
 
 METHODS = ("words", "llm", "neuronpedia")
+MIN_SUPPORT = 3  # documents in which a feature must be present to be labelled
 _BY_READING = "reading"
 
 
@@ -42,7 +43,7 @@ class Labelled:
         return about(self, f"{len(self.labels):,} labels, {len(self.failures):,} features without")
 
 
-def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = 3) -> list[int]:
+def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = MIN_SUPPORT) -> list[int]:
     """Return the features present in at least ``min_support`` documents, most frequent first."""
     spec = corpus.spec.tap(tap)
     support = np.zeros(spec.d_sae, np.int64)
@@ -54,11 +55,11 @@ def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = 3) 
 
 def label(
     corpus: AnyCorpus,
-    method: str = "words",
+    method: str | None = None,
     *,
     tap: str | None = None,
     features: Sequence[int] | None = None,
-    min_support: int = 3,
+    min_support: int = MIN_SUPPORT,
     client: ChatClient | None = None,
     neuronpedia_id: str | None = None,
     file: str | Path | None = None,
@@ -73,8 +74,8 @@ def label(
     ----------
     corpus : Corpus, path, or what can be encoded
         Whose features; ``words`` and ``llm`` need its texts.
-    method : {"words", "llm", "neuronpedia"}
-        Ignored if ``file`` is given.
+    method : {"words", "llm", "neuronpedia"}, optional
+        How; by default from words. There is none if ``file`` is given.
     features : sequence of int, optional
         Which; by default those present in ``min_support`` documents (``words``, ``llm``) or all there are.
     client : ChatClient, optional
@@ -89,7 +90,7 @@ def label(
     Raises
     ------
     InputError
-        If there is no such method or feature, or the texts are not stored.
+        If there is no such method or feature, the texts are not stored, or an argument is of another method.
     LabelError
         If published labels or a file cannot be had.
     EndpointError
@@ -102,6 +103,13 @@ def label(
     >>> print(made.labels.label(334))
     the phrase "i'm sorry"
     """
+    if file is not None:
+        refuse_unused("labels are read from a file; leave it out", method=method)
+    method = "words" if method is None else method
+    _require_used(
+        None if file is not None else method,
+        features is not None, client, neuronpedia_id, None if min_support == MIN_SUPPORT else min_support,
+    )  # fmt: skip
     opened: CorpusLike = as_corpus(corpus)
     spec = opened.spec.tap(tap)
     notes: list[str] = []
@@ -131,6 +139,29 @@ def label(
     return Labelled(FeatureLabels.from_rows(rows, about), failures, notes)
 
 
+def _require_used(
+    method: str | None,
+    chosen: bool,
+    client: ChatClient | None,
+    neuronpedia_id: str | None,
+    min_support: int | None,
+) -> None:
+    """Refuse arguments of other methods than the one used (None: a file)."""
+    if method != "llm":
+        refuse_unused("a language model is asked with method='llm' alone", client=client)
+    if method != "neuronpedia":
+        refuse_unused(
+            "published labels are fetched with method='neuronpedia' alone", neuronpedia_id=neuronpedia_id
+        )
+    if method not in ("words", "llm"):
+        refuse_unused(
+            "labels that exist are taken whatever documents have the feature; choose features instead",
+            min_support=min_support,
+        )
+    if chosen:
+        refuse_unused("the features are named; leave out one of the two", min_support=min_support)
+
+
 def score(
     corpus: CorpusLike,
     labels: FeatureLabels,
@@ -155,6 +186,8 @@ def score(
     EndpointError
         If the endpoint cannot be used.
     """
+    if client is not None:
+        refuse_unused("a language model scores the labels; leave out one of the two", embedder=embedder)
     spec = corpus.spec.tap(tap)
     labels.require_for(spec)
     wanted = [f for f in (features if features is not None else supported(corpus, tap)) if f in labels]
