@@ -133,7 +133,7 @@ def test_text_the_tokenizer_makes_nothing_of_is_a_reject(tmp_path: Path, reader:
 def test_shards_end_at_rows_or_characters(
     tmp_path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("saetext.encode")  # the attribute of the package is the function
+    module = importlib.import_module("saetext.encoding.encoder")
     monkeypatch.setattr(module, "SHARD_CHARACTERS", 20)
     rows = [{"text": "fox " * n} for n in (1, 1, 1, 9, 1, 1)]
     corpus = encode(rows, tmp_path / "c.corpus", reader=reader, shard_rows=3)

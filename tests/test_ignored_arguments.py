@@ -28,6 +28,7 @@ from saetext import (
 )
 from saetext.analysis.cooccurrence import Limits
 from saetext.analysis.search.asking import Settings
+from saetext.analysis.search.by_llm import SecondOpinion
 from saetext.errors import InputError, refuse_unused
 from saetext.features.labelling.pipeline import score
 from saetext.features.labels import FeatureLabels
@@ -171,6 +172,20 @@ def test_correlate() -> None:
         message = refusal(correlate, corpus, column="number", **options)
         assert message.startswith(f"{next(iter(options))} would change nothing") and "number" in message
     assert correlate(corpus, column="kind", order="npmi", min_support=5).params["order"] == "npmi"
+
+
+@pytest.mark.parametrize(
+    ("options", "known"), [({"fdr": "holm"}, "bh, by"), ({"order": "p"}, "surprise, npmi")]
+)
+def test_correlate_knows_its_choices(options: dict[str, Any], known: str) -> None:
+    """An unknown one was taken for the default."""
+    assert known in refusal(correlate, dense(), **options)
+
+
+def test_a_second_opinion_on_nothing() -> None:
+    for nothing in ({}, {"grade": 0}):
+        assert "weigh" in refusal(SecondOpinion, object(), **nothing)
+    assert "grade" in refusal(SecondOpinion, object(), grade=-1)
 
 
 def test_cluster() -> None:

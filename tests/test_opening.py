@@ -153,5 +153,5 @@ def test_what_is_no_corpus_is_refused_in_one_line(source: Any, message: str) -> 
 def test_names_of_sources() -> None:
     assert names_of(["x/gentle.jsonl", Path("y/brisk.jsonl.corpus")]) == ["gentle", "brisk"]
     assert names_of(["x/all.jsonl", "y/all.jsonl"]) == ["x/all.jsonl", "y/all.jsonl"]
-    assert names_of(["x/all.jsonl", "x/all.jsonl"]) is None
+    assert names_of(["x/all.jsonl", "x/all.jsonl"]) == ["x/all.jsonl", "x/all.jsonl (2)"]
     assert names_of(["x/all.jsonl", ["a text"]]) is None

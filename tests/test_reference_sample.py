@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
-import sys
+import warnings
 import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,12 @@ from tiny_reader import OTHER_TAP, make_sae, tiny, write_jsonl
 
 from saetext.corpus.calibration import Card
 from saetext.documents import Document, Message, open_documents
-from saetext.errors import InputError
+from saetext.errors import InputError, SaetextWarning
 from saetext.io.progress import Progress
 from saetext.reader.reader import Reader
+from saetext.reader.thresholds import estimation
 from saetext.reader.thresholds.estimation import calibrate
-from saetext.reader.thresholds.policy import made_notes, ready
+from saetext.reader.thresholds.policy import made_note, ready
 from saetext.reader.thresholds.reference import Sample, sample
 
 SPORT = ["fade", "bead", "cafe", "deaf", "babe"]  # no letter is in both topics
@@ -211,15 +212,16 @@ def test_bounds_are_at_least_one(bound: dict[str, int]) -> None:
 def test_notes_say_what_the_thresholds_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_jsonl(tmp_path / "a.jsonl", [{"text": t} for t in two_topics()])
     source = open_documents(tmp_path / "a.jsonl")
-    told = made_notes(ready(tiny().reader(), source))
-    assert "800 documents of a.jsonl" in told[0] and not any("only the first" in t for t in told)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SaetextWarning)  # the whole source was read
+        assert "800 documents of a.jsonl" in made_note(ready(tiny().reader(), source))
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "another cache"))
-    # the package's attribute of this name is the function
-    module = sys.modules["saetext.calibrate"]
-    monkeypatch.setattr(module, "calibrate", functools.partial(calibrate, max_documents=500))
-    bounded = made_notes(ready(tiny().reader(), source))
-    [warning] = [t for t in bounded if "only the first" in t]
-    assert "500 documents" in warning and "\n" not in warning
+    monkeypatch.setattr(estimation, "calibrate", functools.partial(calibrate, max_documents=500))
+    with pytest.warns(SaetextWarning, match="only the first") as caught:
+        made = made_note(ready(tiny().reader(), source))
+    [warning] = [str(w.message) for w in caught if "only the first" in str(w.message)]
+    assert "500 documents of a.jsonl" in warning and "\n" not in warning
+    assert "500 documents of a.jsonl" in made
 
 
 def test_progress_ends_at_one_and_never_goes_back(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_a_trained_sae_is_saved_the_same_without_sae_lens(
 ) -> None:
     save_sae(trained[0], tmp_path / "with", hook="h", model="m", metadata={})
     monkeypatch.setattr("importlib.metadata.version", _missing)
-    monkeypatch.setattr(sys.modules["saetext.train"], "version", _missing, raising=False)
+    monkeypatch.setattr(sys.modules["saetext.training.batch_topk"], "version", _missing, raising=False)
     save_sae(trained[0], tmp_path / "without", hook="h", model="m", metadata={})
     for name in ("cfg.json", "sae_weights.safetensors"):
         assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()

@@ -129,9 +129,14 @@ def _require_same(corpus: Corpus, path: Path, stamp: Mapping[str, Any], columns:
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """Return the shortest names that tell paths apart: the files' stems, or the paths."""
+    """Return the shortest names that tell paths apart: the files' stems, or the paths.
+
+    A path that is given again is told from the first by a number.
+    """
     stems = [path.resolve().name.split(".")[0] or str(path) for path in paths]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    again = [names[:i].count(name) for i, name in enumerate(names)]
+    return [f"{name} ({n + 1})" if n else name for name, n in zip(names, again, strict=True)]
 
 
 def names_of(sources: Sequence[object]) -> list[str] | None:

@@ -287,13 +287,15 @@ class Reader:
         """Load the reader that made a corpus, with the corpus's cards.
 
         ``names`` and ``model`` say where its SAEs and language model are now, if not where they were; whether
-        they are the same is checked.
+        they are the same is checked. ``dtype`` is by default that in which the corpus was read.
 
         Raises
         ------
         ReaderError
             If it cannot be found again, or is not the same any more.
         """
+        if dtype == "auto":  # another processor may be fast at another one, and some presences would flip
+            dtype = spec.numerics.model_dtype
         kind = spec.source.get("kind")
         if kind == "embedded":
             refuse_unused("the embedded reader made this corpus; leave it out", names=names, model=model)

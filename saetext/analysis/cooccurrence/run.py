@@ -147,6 +147,9 @@ def correlate(
         )  # fmt: skip
     if isinstance(names, str) or (names is not None and len(names) != 1 + (across is not None)):
         raise InputError(f"names are a list with one name for each corpus, not {names!r}")
+    for said, choices in ((order, ("surprise", "npmi")), (fdr, ("bh", "by"))):
+        if said not in choices:
+            raise InputError(f"unknown choice {said!r}; choose one of {', '.join(choices)}")
     if min_support is not None and min_support < 1:
         raise InputError(f"features must be present in at least 1 document, not {min_support}")
     if top is not None and top < 0:

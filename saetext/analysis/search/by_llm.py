@@ -57,12 +57,23 @@ class SecondOpinion:
         How many of the first documents it grades, in one request each; 0 for none.
     on_progress : callable, optional
         Gets a :class:`saetext.io.progress.Progress` for every document graded.
+
+    Raises
+    ------
+    InputError
+        If it is asked for nothing.
     """
 
     client: ChatClient
     weigh: bool = False
     grade: int = 0
     on_progress: OnProgress | None = None
+
+    def __post_init__(self) -> None:
+        if self.grade < 0:
+            raise InputError(f"grade is a number of documents, not {self.grade}")
+        if not (self.weigh or self.grade):
+            raise InputError("a language model would be asked nothing: choose weigh=True, or grade documents")
 
     def params(self) -> dict[str, Any]:
         """Return what a result says of it."""
