@@ -19,8 +19,8 @@ from whole_results import correlate
 
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.cooccurrence.communities import communities, layout
-from saetext.analysis.cooccurrence.result import Marked
 from saetext.analysis.cooccurrence.redundancy import Limits, explained, redundant
+from saetext.analysis.cooccurrence.result import Marked
 from saetext.errors import InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.reader import sentences as embed
@@ -71,7 +71,7 @@ def test_the_heading_says_what_was_tested_and_hidden(result: CorrelateResult) ->
     corpus, _ = planted()
     corpus.peak[:, 1] = corpus.peak[:, 0]
     told = " ".join(render_correlate(correlate(corpus, **NO_LIMITS | {"max_same_phrase": 0.5}), 160).split())
-    assert "Matters of course, hidden (--all shows them): 1; one phrase 1, one concept 1." in told
+    assert "Redundant pairs, hidden (--all shows them): 1; one phrase 1, one concept 1." in told
 
 
 def test_numbers_columns_and_signs_that_differ_are_shown() -> None:

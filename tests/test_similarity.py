@@ -70,8 +70,8 @@ def test_of_words_every_hit_counts_and_no_threshold(ask) -> None:
 
 
 def test_no_caller_has_a_threshold_of_its_own() -> None:
-    for name in ("search/asking.py", "cluster/axis.py", "correlate/asked.py"):
-        text = (ROOT / "saetext" / name).read_text("utf-8")
+    for name in ("search/asking.py", "clusters/axis.py", "cooccurrence/asked.py"):
+        text = (ROOT / "saetext" / "analysis" / name).read_text("utf-8")
         assert "features.similarity import" in text
         assert not re.search(r"^_?(LIKE|UNSURE|STANDS_OUT)\b", text, re.M)
         assert "index.search(" not in text

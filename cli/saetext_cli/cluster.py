@@ -3,67 +3,79 @@
 from __future__ import annotations
 
 import dataclasses
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
 from saetext.errors import InputError
-from saetext_cli.analysing import (
-    AsCsv,
-    AsJson,
-    Sample,
-    Where,
-    finish,
-    require_one_format,
-    selected,
-    write_table,
-)
-from saetext_cli.common import (
-    Device,
-    Dtype,
-    IdColumn,
-    LabelFile,
-    PromptColumn,
-    TapName,
-    TextColumn,
-    colored,
-    encoding,
-    given_options,
-    note,
-    require_new,
-    short_names,
-    width,
-)
-from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, ModelName, PriceIn, PriceOut, client_for
+from saetext.io.request import keyword, option
+from saetext_cli.analysing import finish, write_table
+from saetext_cli.common import colored, encoding, given_options, note, require_new, short_names, width
+from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import progress_bar
+from saetext_cli.options import Columns, Endpoint, PageOutput, Running
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
-    from saetext.analysis.clusters import ClusterResult
+    from saetext.analysis.clusters.result import ClusterResult
+    from saetext.io.llm import ChatClient
+
+# What is asked for anew of each corpus; all else was settled when the clusters were fitted
+_ANEW = {"where", "sample", "seed", "top", "labels", "truth"}
 
 
-# What was settled when the clusters were fitted
-FITTING = (
-    "along", "without", "features", "min_cluster_size", "min_samples", "method", "assign_noise", "metric",
-    "meaning", "dims", "neighbours", "components", "epochs", "max_share", "fit_on", "trust", "llm", "tap",
-)  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class MapOutput(PageOutput):
+    """Output with a map, and the directory in which the clusters are kept."""
+
+    output: Path | None = option(
+        "Directory in which to keep the clusters; by default beside the corpus.",
+        default=None,
+        metavar="DIR",
+        flags=("--output", "-o"),
+        group="Output",
+    )
+    png: Path | None = option(
+        "Write a picture of the map (png, svg or pdf).", default=None, metavar="FILE", group="Output"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.png is not None and self.png.suffix.lower() not in (".png", ".svg", ".pdf"):
+            raise InputError("a picture's name ends in .png, .svg or .pdf")
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """What will be written."""
+        return (*super().files, self.png, self.output)
 
 
-class Metric(StrEnum):
-    """What nearness is."""
+@dataclass(frozen=True, kw_only=True)
+class NamingEndpoint(Endpoint):
+    """The language model that names the clusters, in one request."""
 
-    cosine = "cosine"
-    jaccard = "jaccard"
+    llm: bool = option(
+        "Let the language model --model name the clusters.", default=False, group="Language model"
+    )
+    concurrency: int = keyword("Number of requests at a time: there is one.", default=1)
 
+    def namer(self) -> ChatClient | None:
+        """Return the client, where names by a language model are asked for.
 
-class Method(StrEnum):
-    """How clusters are selected from the tree."""
-
-    eom = "eom"
-    leaf = "leaf"
+        Raises
+        ------
+        InputError
+            If no endpoint was named.
+        """
+        client = self.client()
+        if self.llm and client is None:
+            raise InputError("names by a language model need an endpoint: give --base-url and --model")
+        return client if self.llm else None
 
 
 def register(app: typer.Typer) -> None:
@@ -71,185 +83,80 @@ def register(app: typer.Typer) -> None:
     app.command(
         "cluster",
         epilog="Examples: saetext cluster prompts.corpus --html map.html; "
-        'saetext cluster prompts.corpus --along "tone" --along "politeness:2" --without "topic"; '
+        'saetext cluster prompts.corpus --include "tone" --include "politeness:2" --exclude "topic"; '
         "saetext cluster --predict prompts.clusters new.corpus",
-    )(cluster)
+    )(expanded(cluster))
 
 
 def cluster(
     context: typer.Context,
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus or a data file.")],
-    along: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--along",
-            metavar='"TEXT"[:WEIGHT]',
-            help="Only features whose labels are like this; may be repeated.",
-        ),
-    ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", metavar='"TEXT"', help="No features like this; may be repeated."),
-    ] = None,
-    features: Annotated[
-        str | None,
-        typer.Option("--features", metavar="N[:W],...", help="These features, by number, with weights."),
-    ] = None,
+    request: ClusterRequest,
+    columns: Columns,
+    running: Running,
+    output: MapOutput,
+    endpoint: NamingEndpoint,
     predict: Annotated[
         Path | None,
         typer.Option(
             "--predict", metavar="MODEL", help="Place the documents in clusters that an earlier run wrote."
         ),
     ] = None,
-    where: Where = None,
-    sample: Sample = None,
-    min_cluster_size: Annotated[
-        int | None,
-        typer.Option("--min-cluster-size", help="Fewest documents; suggested from their number.", min=2),
-    ] = None,
-    min_samples: Annotated[
-        int, typer.Option("--min-samples", help="Of HDBSCAN; more of them, more noise.", min=1)
-    ] = 5,
-    method: Annotated[
-        Method, typer.Option("--method", help="Excess of mass, or leaves: finer clusters.")
-    ] = Method.eom,
-    assign_noise: Annotated[
-        bool, typer.Option("--assign-noise", help="Put noise where it belongs most.")
-    ] = False,
-    metric: Annotated[
-        Metric, typer.Option("--metric", help="Of vectors, or of the features present (small corpora).")
-    ] = Metric.cosine,
-    meaning: Annotated[
-        bool,
-        typer.Option(
-            "--meaning/--no-meaning", help="Learn from a sample of texts what features mean together."
-        ),
-    ] = True,
-    dims: Annotated[int, typer.Option("--dims", help="Dimensions of the SVD.", min=2)] = 100,
-    neighbours: Annotated[
-        int, typer.Option("--neighbours", help="Of each document in the graph.", min=2)
-    ] = 15,
-    components: Annotated[
-        int, typer.Option("--components", help="Dimensions of UMAP for the clusters.", min=2)
-    ] = 5,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="Of UMAP.", min=1)] = None,
-    max_share: Annotated[
-        float, typer.Option("--max-share", help="Features in more of the documents do not count.")
-    ] = 0.5,
-    fit_on: Annotated[
-        int, typer.Option("--fit-on", help="Documents to fit; the others are placed.", min=20)
-    ] = 50_000,
-    truth: Annotated[
-        str | None, typer.Option("--truth", metavar="COLUMN", help="Labels to compare the clusters with.")
-    ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="DBCV, stability over seeds and subsamples, silhouette.")
-    ] = False,
-    top: Annotated[int, typer.Option("--top", help="Clusters to show; 0 for all.", min=0)] = 20,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where to keep them; beside the corpus."),
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the map, one self-contained page.")
-    ] = None,
-    png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Write a picture of the map (png, svg, pdf).")
-    ] = None,
-    llm: Annotated[bool, typer.Option("--llm", help="Names by the language model --model.")] = False,
-    base_url: BaseUrl = None,
-    model: ModelName = None,
-    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
-    price_in: PriceIn = None,
-    price_out: PriceOut = None,
-    tap: TapName = None,
-    labels: LabelFile = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of everything random.", min=0)] = 0,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
-    parquet: Annotated[
-        Path | None, typer.Option("--parquet", metavar="FILE", help="Write the table of clusters too.")
-    ] = None,
-    text_column: TextColumn = None,
-    id_column: IdColumn = None,
-    prompt_column: PromptColumn = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
 ) -> None:
     """Group documents by what they share, say in words what each group is, and draw the map.
 
-    Documents become vectors of their features, weighted by rarity, joined by what the features mean together;
-    UMAP and HDBSCAN find the groups. A data file given for a corpus is encoded first.
+    Documents become vectors of their features, weighted by rarity, and joined by a semantic map: a linear map
+    from features to sentence embeddings. UMAP and HDBSCAN find the groups. A data file given for a corpus is
+    encoded first.
     """
-    from saetext.analysis.clusters import Settings, default_path, load_model, save_clusters
-    from saetext.analysis.clusters import cluster as compute
-    from saetext.analysis.clusters import predict as place
-    from saetext.features.known_labels import labels_for
+    from saetext.analysis.clusters.model import default_path, load_model, save_clusters
     from saetext.report.console.clusters import render_clusters
 
-    require_one_format(as_json, as_csv)
     if predict is not None:
-        given = given_options(context, [*FITTING, *(() if sample else ("seed",))])
-        if given:
-            raise typer.BadParameter(
-                f"--predict places in clusters as they were fitted: it does not go with {', '.join(given)}"
-            )
-    client = client_for(base_url, model, api_key_env, 1, price_in, price_out)
-    if llm and client is None:
-        raise InputError("names by a language model need an endpoint: give --base-url and --model")
-    for path in (parquet, html, png, output):
+        _require_anew(context, request)
+    client = endpoint.namer()
+    for path in output.files:
         require_new(path)
-    if png is not None and png.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise typer.BadParameter("a picture's name ends in .png, .svg or .pdf", param_hint="--png")
-    known_model = load_model(predict) if predict is not None else None
-    opened: Any = open_or_encode(
-        corpus, device=device, dtype=dtype, text=text_column, id=id_column, prompt=prompt_column
-    )
-    path_of = opened.path
-    opened = selected(opened, where, corpus)
-    if sample is not None and sample < len(opened):
-        opened = opened.select(_drawn(len(opened), sample, seed))
-    known = labels_for(opened, tap if known_model is None else known_model.tap, labels)
-    name = short_names([corpus])[0]
+    model = load_model(predict) if predict is not None else None
+    opened: Any = open_or_encode(corpus, device=running.device, dtype=running.dtype, **columns.given())
     with progress_bar("reading") as show:
-        if known_model is not None:
-            found = place(known_model, opened, truth=truth, name=name, labels=known, on_progress=show)
-        else:
-            settings = Settings(
-                metric=metric.value, dims=dims, max_share=max_share, meaning=meaning, neighbours=neighbours,
-                components=components, epochs=epochs, min_cluster_size=min_cluster_size,
-                min_samples=min_samples, method=method.value, assign_noise=assign_noise, fit_on=fit_on,
-                seed=seed,
-            )  # fmt: skip
-            found = compute(
-                opened,
-                along=_weighted(along),
-                without=without or (),
-                features=_numbered(features),
-                settings=settings,
-                truth=truth,
-                trust=trust,
-                client=client if llm else None,
-                tap=tap,
-                name=name,
-                labels=known,
-                on_progress=show,
-            )
-    more = {key: value for key, value in (("where", where), ("sample", sample)) if value is not None}
-    found = dataclasses.replace(found, params={**found.params, **more})
-    if llm and client is not None:
+        asked = request.replace(
+            include=_weighted(request.include), name=short_names([corpus])[0], client=client, on_progress=show
+        )
+        found = _computed(opened, asked, model)
+    if client is not None:
         note(client.ledger.describe())
-    kept = save_clusters(_kept(found), opened.spec, output or default_path(path_of))
+    kept = save_clusters(_kept(found), opened.spec, output.output or default_path(opened.path))
     note(f"wrote {kept}: documents.parquet has the cluster of each document")
-    write_table(found, parquet)
-    if html is not None or png is not None:
-        _write_map(found, opened, known, html, png, device, dtype)
+    write_table(found, output.parquet)
+    _write_map(found, request.chosen(opened), request, output, running)
     finish(
         found,
-        as_json,
-        as_csv,
-        lambda: render_clusters(found, width(), colored(), top=top or None, encoding=encoding()),
+        output.as_json,
+        output.as_csv,
+        lambda: render_clusters(found, width(), colored(), top=request.most, encoding=encoding()),
     )
+
+
+def _require_anew(context: typer.Context, request: ClusterRequest) -> None:
+    """Refuse options that the fit settled, even at their default: they were meant to change something."""
+    settled = [name for name in ClusterRequest.option_names() if name not in _ANEW]
+    settled += ["llm", *(() if request.sample else ("seed",))]
+    given = given_options(context, settled)
+    if given:
+        raise typer.BadParameter(
+            f"--predict places in clusters as they were fitted: it does not go with {', '.join(given)}"
+        )
+
+
+def _computed(opened: Any, request: ClusterRequest, model: Any) -> ClusterResult:
+    from saetext.analysis.clusters.run import cluster as compute
+    from saetext.analysis.clusters.run import predict as place
+
+    if model is None:
+        return compute(opened, **request.keywords())
+    shared = {name: getattr(request, name) for name in PredictRequest.option_names()}
+    return place(model, opened, **shared)
 
 
 def _kept(found: ClusterResult) -> ClusterResult:
@@ -257,9 +164,11 @@ def _kept(found: ClusterResult) -> ClusterResult:
     return dataclasses.replace(found, fitted=None) if found.params.get("model") else found
 
 
-def _weighted(given: list[str] | None) -> dict[str, float]:
+def _weighted(given: Any) -> dict[str, float]:
+    """Return phrases with their weights, ``"tone:2"``; a colon before no number is part of it."""
+    phrases: Sequence[str] = given
     weights: dict[str, float] = {}
-    for phrase in given or ():
+    for phrase in phrases:
         words, colon, number = phrase.rpartition(":")
         try:
             weight = float(number) if colon else 1.0
@@ -269,50 +178,26 @@ def _weighted(given: list[str] | None) -> dict[str, float]:
     return weights
 
 
-def _numbered(given: str | None) -> dict[int, float] | None:
-    if given is None:
-        return None
-    found: dict[int, float] = {}
-    for part in given.split(","):
-        number, _, weight = part.strip().partition(":")
-        try:
-            found[int(number)] = float(weight) if weight else 1.0
-        except ValueError:
-            raise typer.BadParameter(
-                f"{part.strip()!r} is no feature: give numbers, with weights if you like, such as 12,88:2",
-                param_hint="--features",
-            ) from None
-    return found
-
-
-def _drawn(n: int, sample: int, seed: int) -> Any:
-    import numpy as np
-
-    return np.sort(np.random.default_rng([seed, 14]).permutation(n)[:sample])
-
-
 def _write_map(
-    found: ClusterResult,
-    opened: Any,
-    labels: Any,
-    html: Path | None,
-    png: Path | None,
-    device: str,
-    dtype: str,
+    found: ClusterResult, opened: Any, request: ClusterRequest, output: MapOutput, running: Running
 ) -> None:
+    """Write the map as a page, as a picture, or as both, where files are named."""
+    if output.html is None and output.png is None:
+        return
     from saetext.report.html.map_gathering import map_page
 
-    reader = reader_of(opened, device, dtype) if html is not None else None
+    labels = request.labels_of(opened, found.params["sae"])
+    reader = reader_of(opened, running.device, running.dtype) if output.html is not None else None
     with progress_bar("reading the examples") as show:
         page = map_page(found, opened, labels, reader=reader, on_progress=show)
-    if html is not None:
+    if output.html is not None:
         from saetext.analysis.export import write_text
         from saetext.report.html.map_page import render_map_page
 
-        write_text(html, render_map_page(page))
-        note(f"wrote {html}")
-    if png is not None:
+        write_text(output.html, render_map_page(page))
+        note(f"wrote {output.html}")
+    if output.png is not None:
         from saetext.report.html.map_picture import write_map_picture
 
-        write_map_picture(page, png)
-        note(f"wrote {png}")
+        write_map_picture(page, output.png)
+        note(f"wrote {output.png}")

@@ -109,7 +109,7 @@ def _heading(result: CorrelateResult, number: bool) -> Text:
     if not number and metrics["significant"] > looked:
         heading.append(f"; the {looked:,} strongest were looked at")
     heading.append(f". {metrics['confirmed']:,}", "bold")
-    rest = " non-redundant" if hidden else ""
+    rest = " non-redundant pairs" if hidden else ""
     heading.append(f"{rest} replicated on the held-out half (✓)")
     if hidden:
         why = ", ".join(f"{key} {n:,}" for key, n in metrics["hidden"].items())

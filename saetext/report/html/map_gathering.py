@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saetext.analysis.clusters import ClusterResult
-from saetext.analysis.clusters.typical import Typical
+from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.shading import firing, read_again, shade
@@ -77,11 +77,11 @@ def map_page(
     point = np.full(table.height, -1)
     point[on_map] = np.arange(len(on_map))
     shown = table[on_map]
-    marker = _Marker(corpus, result.params["tap"], reader)
+    marker = _Marker(corpus, result.params["sae"], reader)
     clusters = []
     rows = result.table.to_dicts()
     for number, row in enumerate(rows):
-        examples = result.typical[number] if number < len(result.typical) else ()
+        examples = result.exemplars[number] if number < len(result.exemplars) else ()
         clusters.append(_cluster(row, [marker.passage(t, point) for t in examples]))
         tell("reading the examples", number + 1, len(rows))
     import polars as pl
@@ -106,8 +106,8 @@ def map_page(
 
 
 def _title(result: ClusterResult) -> str:
-    along = result.params.get("along")
-    axis = f", along {', '.join(map(printable, along))}" if along else ""
+    include = result.params.get("include")
+    axis = f", by {', '.join(map(printable, include))}" if include else ""
     return f"What is in {printable(result.params['corpus'])}{axis}"
 
 
@@ -199,7 +199,7 @@ def _documents(
     result: ClusterResult, corpus: CorpusLike, labels: FeatureLabels, on_map: Ints
 ) -> list[MapDocument]:
     """Return whole documents, the words marked where the cluster's features fire most."""
-    tap = result.params["tap"]
+    tap = result.params["sae"]
     usual = np.maximum(_usual(corpus, tap), 1e-9)
     telling = [{t.feature for t in one.telling[:_FEATURES]} for one in result.described]
     cluster = result.documents["cluster"].to_numpy()
@@ -260,7 +260,7 @@ class _Marker:
         self._corpus, self._tap, self._reader = corpus, tap, reader
         self._again = self._stored = 0
 
-    def passage(self, example: Typical, point: Ints) -> MapPassage:
+    def passage(self, example: Exemplar, point: Ints) -> MapPassage:
         document = self._corpus.document(example.row)
         text, called = document["text"], printable(str(document["id"]))
         row = int(point[example.row])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Result
-from saetext.analysis.clusters import ClusterResult
+from saetext.analysis.clusters import ClusterResult, PredictRequest
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.differences import DiffResult
 from saetext.analysis.export import write_text
@@ -107,4 +107,7 @@ def map_html(
     on_progress: OnProgress | None = None,
 ) -> str:
     """Return the map of clusters as HTML."""
-    return render_map_page(map_page(result, sets[0], labels, reader=reader, on_progress=on_progress))
+    p = result.params
+    asked = PredictRequest(where=p.get("where"), sample=p.get("sample"), seed=p.get("seed", 0))
+    corpus = asked.chosen(sets[0])
+    return render_map_page(map_page(result, corpus, labels, reader=reader, on_progress=on_progress))
