@@ -73,12 +73,12 @@ def quality(name: str, data: Path, work: Path, seeds: int) -> dict[str, Any]:
         ways = {
             "saetext": lambda known=known: cluster(corpus, **known),
             "saetext, noise assigned": lambda known=known: cluster(corpus, assign_noise=True, **known),
-            "saetext, features alone": lambda known=known: cluster(corpus, meaning=False, **known),
+            "saetext, features alone": lambda known=known: cluster(corpus, semantic=False, **known),
         }
         if name == "autoj_scenario":
-            ways["saetext, along task"] = lambda known=known: cluster(corpus, along=TASKS, **known)
+            ways["saetext, along task"] = lambda known=known: cluster(corpus, include=TASKS, **known)
             ways["saetext, along task, noise assigned"] = lambda known=known: cluster(
-                corpus, along=TASKS, assign_noise=True, **known
+                corpus, include=TASKS, assign_noise=True, **known
             )
         for way, run in ways.items():
             m = run().metrics
@@ -139,7 +139,7 @@ def _set(name: str, data: Path, work: Path) -> tuple[Any, list[str], list[str]]:
 
 
 def _embedded(name: str, texts: list[str], work: Path) -> Any:
-    from saetext.analysis.clusters.meaning import embed_texts
+    from saetext.analysis.clusters.semantic_map import embed_texts
 
     path = work / f"{name}.npy"
     if not path.exists():
@@ -160,10 +160,10 @@ def _scored(truth: list[str], labels: Any) -> dict[str, float]:
 
 def _dense(vectors: Any, seed: int) -> dict[str, list[int]]:
     from saetext.analysis.clusters import density, layout
-    from saetext.analysis.clusters.fitting import Settings
     from saetext.analysis.clusters.neighbours import by_cosine
+    from saetext.analysis.clusters.request import ClusterRequest
 
-    s = Settings()
+    s = ClusterRequest()
     graph = layout.fuzzy_graph(by_cosine(vectors, None, s.neighbours), seed)
     start = vectors - vectors.mean(0)
     start = start @ np.linalg.svd(start.T @ start)[0][:, : s.components]

@@ -112,16 +112,16 @@ def test_where_sample_and_seed() -> None:
     assert found["metrics"]["placed"] == 10
 
 
-def test_along_without_and_features() -> None:
+def test_include_exclude_and_features() -> None:
     labels = ["--labels", "labels.parquet"]
-    found = told(*labels, "--along", "tone:2", "--along", "topic: 1")
-    assert found["params"]["along"] == {"tone": 2.0, "topic": 1.0}
+    found = told(*labels, "--include", "tone:2", "--include", "topic: 1")
+    assert found["params"]["include"] == {"tone": 2.0, "topic": 1.0}
     assert found["params"]["kept_features"] == 64
-    found = told(*labels, "--along", "tone", "--features", "2:0.5,4")
+    found = told(*labels, "--include", "tone", "--features", "2:0.5,4")
     assert found["params"]["features"] == {"2": 0.5, "4": 1.0}
     assert found["params"]["kept_features"] == 34
-    found = told(*labels, "--without", "tone")
-    assert found["params"]["without"] == ["tone"] and found["rows"]
+    found = told(*labels, "--exclude", "tone")
+    assert found["params"]["exclude"] == ["tone"] and found["rows"]
     assert all(f["feature"] % 2 == 0 or f["label"] for row in found["rows"] for f in row["features"])
 
 
@@ -175,18 +175,16 @@ def test_names_by_a_language_model() -> None:
         (["--where", "number > 100"], "no document of a.corpus has number > 100"),
         (["--where", "number < 3"], "3 documents are too few"),
         (["--min-cluster-size", "31"], "too few for clusters of"),
-        (["--along", "zebra"], "shares a word with 'zebra'"),
-        (["--along", "word:nan"], "weight of 'word'"),
-        (["--along", "word:-1"], "weight of 'word'"),
-        (["--along", ""], "words are empty"),
-        (["--along", ":2"], "words are empty"),
-        (["--without", ""], "words are empty"),
+        (["--include", "zebra"], "shares a word with 'zebra'"),
+        (["--include", "word:nan"], "weight of 'word'"),
+        (["--include", "word:-1"], "weight of 'word'"),
+        (["--include", ""], "words are empty"),
+        (["--include", ":2"], "words are empty"),
+        (["--exclude", ""], "words are empty"),
         (["--features", "100000"], "no feature 100000"),
         (["--features", "3:0"], "weight of 3"),
         (["--features", "3:nan"], "weight of 3"),
-        (["--max-share", "0"], "max_share"),
-        (["--max-share", "nan"], "max_share"),
-        (["--tap", "nothing"], "nothing"),
+        (["--sae", "nothing"], "nothing"),
         (["--labels", "nothing.parquet"], "nothing.parquet"),
         (["-o", "made.clusters"], "made.clusters exists already"),
         (["-o", "no/where.clusters"], "no directory no"),
@@ -214,6 +212,8 @@ def test_bad_input_is_told_in_one_line(options: list[str], message: str) -> None
         ["--epochs", "0"],
         ["--sample", "1"],
         ["--fit-on", "3"],
+        ["--max-share", "0"],
+        ["--max-share", "nan"],
     ],
 )
 def test_usage(options: list[str]) -> None:
@@ -224,9 +224,9 @@ def test_usage(options: list[str]) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ["--along", "tone"], ["--trust"], ["--llm"], ["--metric", "cosine"], ["--no-meaning"],
+        ["--include", "tone"], ["--validate"], ["--llm"], ["--metric", "cosine"], ["--no-semantic"],
         ["--seed", "0"],
-        ["--min-cluster-size", "9"], ["--assign-noise"], ["--fit-on", "50"], ["--tap", "main"],
+        ["--min-cluster-size", "9"], ["--assign-noise"], ["--fit-on", "50"], ["--sae", "main"],
     ],
 )  # fmt: skip
 def test_what_was_settled_by_the_fit_does_not_go_with_predict(options: list[str]) -> None:

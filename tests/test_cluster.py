@@ -21,7 +21,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from saetext.analysis.clusters import ClusterResult, cluster, default_path, load_model, predict, save_clusters
 from saetext.analysis.clusters import model as on_disk
-from saetext.analysis.clusters.fitting import Settings, place
+from saetext.analysis.clusters.placing import place
+from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.result import COLUMNS, DOCUMENT_COLUMNS
 from saetext.errors import CorpusError, IncompatibleError, InputError, SaetextError
 from saetext.io.files import FileStamp, checksum
@@ -111,11 +112,11 @@ def test_input_is_left_as_it_is(corpus: Stored) -> None:
 @pytest.mark.parametrize(
     ("axis", "column", "other"),
     [
-        ({"along": "topic"}, "topic", "tone"),
-        ({"along": ["tone"]}, "tone", "topic"),
-        ({"without": "topic"}, "tone", "topic"),
+        ({"include": "topic"}, "topic", "tone"),
+        ({"include": ["tone"]}, "tone", "topic"),
+        ({"exclude": "topic"}, "tone", "topic"),
         ({"features": list(range(24, 42))}, "tone", "topic"),
-        ({"along": {"tone": 3.0, "topic": 0.01}}, "tone", "topic"),
+        ({"include": {"tone": 3.0, "topic": 0.01}}, "tone", "topic"),
     ],
 )
 def test_along_an_axis_its_groups_are_found(
@@ -137,9 +138,9 @@ def test_by_jaccard_too(corpus: Stored) -> None:
     assert (placed.cluster[had] == found.fitted.cluster[had]).mean() >= 0.95
 
 
-def test_meaning_joins_groups_that_share_no_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_semantic_map_joins_groups_that_share_no_feature(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence model that knows two topics only: what it says is learned from features and told."""
-    from saetext.analysis.clusters import meaning
+    from saetext.analysis.clusters import semantic_map
     from saetext.analysis.clusters.representation import unit
 
     def embedded(texts: list[str], on_done: Any = None) -> np.ndarray:
@@ -149,18 +150,20 @@ def test_meaning_joins_groups_that_share_no_feature(monkeypatch: pytest.MonkeyPa
                     .astype(np.float32))  # fmt: skip
 
     monkeypatch.setattr(embed, "available", lambda: True)
-    monkeypatch.setattr(meaning, "embed_texts", embedded)
+    monkeypatch.setattr(semantic_map, "embed_texts", embedded)
     corpus = planted(300, tones=False)
     found = cluster(corpus, **QUICK | {"min_cluster_size": 40})
-    assert found.fitted is not None and found.fitted.basis.meaning is not None
-    learned = "what features mean together was learned from 270 of the texts; of 30 others"
-    assert any(learned in note for note in found.notes)
+    assert found.fitted is not None and found.fitted.basis.semantic_map is not None
+    distinct = corpus.frame["text"].n_unique()  # of copies one is read
+    learned = f"fitted on {distinct - distinct // 10} documents, R² "
+    held = f" on {distinct // 10} held-out ones"
+    assert any(learned in note and held in note for note in found.notes), found.notes
     vectors = found.fitted.vectors
     side = np.array([t in TOPICS[:2] for t in corpus.frame["topic"]])
     near = vectors[side] @ vectors[side].T
     assert near.mean() > (vectors[side] @ vectors[~side].T).mean() + 0.5
-    alone = cluster(corpus, meaning=False, **QUICK)
-    assert alone.fitted is not None and alone.fitted.basis.meaning is None
+    alone = cluster(corpus, semantic=False, **QUICK)
+    assert alone.fitted is not None and alone.fitted.basis.semantic_map is None
 
 
 # ---- placing -----------------------------------------------------------------------------------------
@@ -236,18 +239,18 @@ def test_equal_documents_are_not_unlike_each_other() -> None:
     assert (placed.cluster == found.fitted.cluster).all()
 
 
-# ---- trust -------------------------------------------------------------------------------------------
+# ---- validation -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 def test_clear_groups_are_stable_and_noise_is_not(corpus: Stored) -> None:
-    clear = cluster(corpus, trust=True, **QUICK).metrics
+    clear = cluster(corpus, validate=True, **QUICK).metrics
     assert clear["stability_seeds"] > 0.9 and clear["stability_subsamples"] > 0.9
     assert clear["dbcv"] > 0.5 and clear["dbcv_documents"] == 300
     assert "silhouette" not in clear
     rng = np.random.default_rng(0)
     value = (rng.random((300, 40)) < 0.2) * rng.uniform(0.5, 2, (300, 40))
-    found = cluster(Stored(value, told=["x"] * 300), trust=True, min_cluster_size=5, epochs=100)
+    found = cluster(Stored(value, told=["x"] * 300), validate=True, min_cluster_size=5, epochs=100)
     assert found.metrics["stability_seeds"] < 0.6 and found.metrics["stability_subsamples"] < 0.6
     assert found.metrics["dbcv"] < clear["dbcv"]
 
@@ -257,15 +260,15 @@ def test_the_silhouette_is_scikit_learns(
 ) -> None:
     from sklearn.metrics import silhouette_score
 
-    from saetext.analysis.clusters import meaning, trust
+    from saetext.analysis.clusters import semantic_map, validation
 
     def embedded(texts: list[str], on_done: Any = None) -> np.ndarray:
         return np.array([[len(text), text.count("a"), 3] for text in texts], np.float32)
 
     monkeypatch.setattr(embed, "available", lambda: True)
-    monkeypatch.setattr(meaning, "embed_texts", embedded)
+    monkeypatch.setattr(semantic_map, "embed_texts", embedded)
     assert result.fitted is not None
-    value, n = trust._silhouette(corpus, result.fitted, np.arange(300), quiet)
+    value, n = validation._silhouette(corpus, result.fitted, np.arange(300), quiet)
     kept = result.fitted.cluster > 0
     texts = [t for t, k in zip(corpus.frame["text"], kept, strict=True) if k]
     assert n == kept.sum()
@@ -284,7 +287,7 @@ def saved(corpus: Stored, result: ClusterResult, tmp_path: Path) -> Path:
 
 def test_a_model_comes_back_as_it_was(corpus: Stored, result: ClusterResult, saved: Path) -> None:
     model = load_model(saved)
-    assert model.names == tuple(result.table["name"]) and model.spec == corpus.spec and model.tap == "main"
+    assert model.names == tuple(result.table["name"]) and model.spec == corpus.spec and model.sae == "main"
     before, after = result.fitted, model.fitted
     assert before is not None
     for name in ("rows", "vectors", "points", "places", "cluster", "probability"):
@@ -309,18 +312,57 @@ def test_a_model_comes_back_as_it_was(corpus: Stored, result: ClusterResult, sav
     assert manifest["metrics"] == json.loads(result.to_json())["metrics"]
 
 
-def test_presence_and_meaning_come_back_too(corpus: Stored, result: ClusterResult) -> None:
+def earlier(told: dict[str, Any]) -> None:
+    """Write a manifest's parameters as they were named before."""
+    names = {"sae": "tap", "include": "along", "exclude": "without"}
+    names |= {"semantic": "meaning", "validate": "trust"}
+    told["params"] = {names.get(name, name): value for name, value in told["params"].items()}
+    for new in ("where", "sample", "top", "labels"):
+        told["params"].pop(new)
+
+
+def test_a_model_written_with_the_earlier_names_still_opens(corpus: Stored, saved: Path) -> None:
+    new = planted(80, seed=5, tones=False)
+    today = predict(load_model(saved), new, name="new", labels=LABELS)
+    rewrite(saved, earlier)
+    before = json.loads((saved / "manifest.json").read_text("utf-8"))["params"]
+    assert {"tap", "along", "without", "meaning", "trust"} <= before.keys()
+    assert not {"sae", "include", "exclude", "semantic", "validate"} & before.keys()
+    model = load_model(saved)
+    assert model.sae == "main" and model.params["semantic"] is True and model.params["validate"] is False
+    told = predict(model, new, name="new", labels=LABELS)
+    assert told.params == today.params
+    assert told.table.equals(today.table) and told.documents.equals(today.documents)
+
+
+def test_a_model_s_features_are_its_own(saved: Path, corpus: Stored) -> None:
+    with pytest.raises(InputError, match="fitted to the features of main, not of other"):
+        predict(load_model(saved), corpus, sae="other")
+
+
+def test_features_are_given_in_several_ways() -> None:
+    assert ClusterRequest(features="12,88:2").weights == {12: 1.0, 88: 2.0}
+    assert ClusterRequest(features=[1, 2]).weights == {1: 1.0, 2: 1.0}
+    assert ClusterRequest(features={3: 0.5}).params()["features"] == {"3": 0.5}
+    assert ClusterRequest(include="tone").phrases == {"tone": 1.0} and ClusterRequest().weights is None
+    for wrong in ("", "x", "1,,2", "3:x"):
+        with pytest.raises(InputError, match="is no feature"):
+            ClusterRequest(features=wrong)
+
+
+def test_presence_and_a_semantic_map_come_back_too(corpus: Stored, result: ClusterResult) -> None:
     import dataclasses
 
     from scipy import sparse
 
-    from saetext.analysis.clusters.representation import Meaning
+    from saetext.analysis.clusters.representation import SemanticMap
 
     fitted = result.fitted
     assert fitted is not None
-    told = Meaning(np.ones((len(fitted.basis.features), 3), np.float32), np.ones(3, np.float32), 0.4, 9, 1.5)
-    meant = dataclasses.replace(fitted, basis=dataclasses.replace(fitted.basis, meaning=told))
-    back = on_disk._unpacked(on_disk._packed(meant)).basis.meaning
+    directions = np.ones((len(fitted.basis.features), 3), np.float32)
+    told = SemanticMap(directions, np.ones(3, np.float32), 0.4, 9, 1.5)
+    meant = dataclasses.replace(fitted, basis=dataclasses.replace(fitted.basis, semantic_map=told))
+    back = on_disk._unpacked(on_disk._packed(meant)).basis.semantic_map
     assert back is not None and (back.explained, back.documents, back.blend) == (0.4, 9, 1.5)
     np.testing.assert_array_equal(back.directions, told.directions)
     some = sparse.csr_matrix((corpus.value[:, fitted.basis.features] > 0).astype(np.float32))
@@ -385,7 +427,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "odd names": (lambda p: rewrite(p, lambda t: t.update(names=None)), "is damaged"),
     "few names": (lambda p: rewrite(p, lambda t: t.update(names=["one"])), "is damaged"),
     "odd params": (lambda p: rewrite(p, lambda t: t.update(params=[])), "is damaged"),
-    "another tap": (lambda p: rewrite(p, lambda t: t["params"].update(tap="else")), "."),
+    "another SAE": (lambda p: rewrite(p, lambda t: t["params"].update(sae="else")), "."),
     "cut arrays": (lambda p: os.truncate(p / "model.npz", 99), "is damaged"),
     "no arrays": (lambda p: (p / "model.npz").unlink(), "is not whole"),
     "no table": (lambda p: (p / "documents.parquet").unlink(), "is not whole"),
@@ -486,11 +528,11 @@ def test_what_exists_is_not_replaced(corpus: Stored, result: ClusterResult, save
         (np.eye(4)[np.arange(60) % 4], {"min_cluster_size": 31}, "60 documents are too few"),
         (np.eye(4)[np.arange(60) % 4], {"min_cluster_size": 20, "fit_on": 30}, "30 documents to fit are too"),
         (np.vstack([np.eye(4)[np.arange(20) % 4], np.zeros((40, 4))]), {"min_cluster_size": 12}, "only 20"),
-        (np.ones((60, 4)), {"along": "nothing"}, "shares a word with 'nothing'"),
-        (np.ones((60, 4)), {"along": {"tone": float("nan")}}, "weight"),
+        (np.ones((60, 4)), {"include": "nothing"}, "shares a word with 'nothing'"),
+        (np.ones((60, 4)), {"include": {"tone": float("nan")}}, "weight"),
         (np.ones((60, 4)), {"truth": "nothing"}, "no column 'nothing'"),
-        (np.ones((60, 4)), {"metric": "euclid"}, "unknown metric"),
-        (np.ones((60, 4)), {"method": "dbscan"}, "unknown method"),
+        (np.ones((60, 4)), {"metric": "euclid"}, "metric is one of cosine, jaccard, not"),
+        (np.ones((60, 4)), {"method": "dbscan"}, "method is one of eom, leaf, not"),
         (np.ones((60, 4)), {"scaling": "cube"}, "unknown scaling"),
         (np.ones((60, 4)), {"epochs": 0}, "epochs must be at least 1"),
         (np.ones((60, 4)), {"epochs": -5}, "epochs must be at least 1"),
@@ -516,8 +558,9 @@ def test_an_empty_column_of_labels_is_refused_before_the_fit(
     bare = planted(40)
     bare.frame = bare.frame.with_columns(pl.lit(None, dtype=pl.String).alias("nothing"))
     for slow in ("fit", "place"):
-        monkeypatch.setattr(sys.modules["saetext.analysis.clusters.run"], slow, lambda *a, **k:
-        pytest.fail("worked"))
+        monkeypatch.setattr(
+            sys.modules["saetext.analysis.clusters.run"], slow, lambda *a, **k: pytest.fail("worked")
+        )
     with pytest.raises(InputError, match=r"'nothing' .* has no values"):
         cluster(bare, truth="nothing", **QUICK)
     with pytest.raises(InputError, match=r"'nothing' .* has no values"):
@@ -525,10 +568,10 @@ def test_an_empty_column_of_labels_is_refused_before_the_fit(
 
 
 def test_an_unknown_parameter_is_a_mistake_of_the_program() -> None:
-    with pytest.raises(TypeError, match="unknown parameters: min_size"):
+    with pytest.raises(TypeError, match="min_size"):
         cluster(planted(20), min_size=3)
     with pytest.raises(InputError, match="dims must be at least 2"):
-        Settings(dims=1)
+        ClusterRequest(dims=1)
 
 
 def test_one_giant_cluster_and_noise_are_noted() -> None:
@@ -560,7 +603,7 @@ def test_nothing_but_noise_can_be_shown_kept_and_placed_by(tmp_path: Path) -> No
             return real(rng.uniform(size=points.shape).astype(np.float32), **settings | {"min_samples": 28})
 
         patch.setattr(density, "group", scattered)
-        found = cluster(corpus, min_cluster_size=29, epochs=10, assign_noise=True, trust=True)
+        found = cluster(corpus, min_cluster_size=29, epochs=10, assign_noise=True, validate=True)
     assert found.n_clusters == 0 and found.noise == 1.0
     assert any("all documents are noise" in note for note in found.notes)
     assert found.metrics["dbcv"] is None and "stability_seeds" not in found.metrics
@@ -574,7 +617,7 @@ def test_without_texts_there_are_no_words_and_a_note(corpus: Stored, monkeypatch
     bare = planted(300, tones=False)
     bare.frame = bare.frame.with_columns(pl.lit(None, pl.String).alias("text"))
     monkeypatch.setattr(embed, "available", lambda: True)
-    found = cluster(bare, trust=True, **QUICK)
+    found = cluster(bare, validate=True, **QUICK)
     assert any("stores no texts" in note for note in found.notes)
     assert any("no silhouette" in note for note in found.notes)
     for row in found.table.to_dicts():

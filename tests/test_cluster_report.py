@@ -65,7 +65,7 @@ def result(corpus: Stored) -> ClusterResult:
         patch.setattr(embed, "available", lambda: False)
         found = cluster(
             corpus, truth="topic", name=f"pile {HOSTILE}", labels=HOSTILE_LABELS, epochs=50,
-            min_cluster_size=12, along={"topic": 1.0, "something": 0.2}, without=["number 5"],
+            min_cluster_size=12, include={"topic": 1.0, "something": 0.2}, exclude=["number 5"],
         )  # fmt: skip
     checked = {"stability_seeds": 0.98, "stability_subsamples": 0.7, "dbcv": 0.5, "silhouette": 0.25}
     return dataclasses.replace(
@@ -98,7 +98,7 @@ def test_lines_fit_the_window(result: ClusterResult, color: bool) -> None:
 
 def test_everything_is_said(result: ClusterResult) -> None:
     text = " ".join(render_clusters(result, 200).split())
-    assert "200 documents along topic, something without number 5: 4 clusters" in text
+    assert "200 documents by topic, something without number 5: 4 clusters" in text
     assert "against topic (4 values): ARI" in text and "noise is a class of its own" in text
     assert "stability 0.98 over seeds and 0.70 over subsamples" in text and "DBCV 0.50" in text
     for row in result.table.to_dicts():
@@ -176,7 +176,7 @@ def test_the_map_has_the_values_of_the_result(corpus: Stored, result: ClusterRes
     for made_document, row in zip(page.documents, shown["row"].to_list(), strict=True):
         text = "".join(piece.text for piece in made_document.pieces)
         assert text == corpus.frame["text"][row]
-    assert page.facts["without"] == "number 5" and "topic (1)" in page.facts["along"]
+    assert page.facts["exclude"] == "number 5" and "topic (1)" in page.facts["include"]
     assert not map_page(result, corpus, HOSTILE_LABELS, whole=10).documents
 
 
@@ -207,7 +207,7 @@ def test_a_map_without_texts_and_without_clusters(result: ClusterResult) -> None
     assert not page.documents and set(page.beginnings) == {""}
     assert render_map_page(page)
     alone: dict[str, Any] = {
-        "table": result.table.clear(), "described": (), "typical": (),
+        "table": result.table.clear(), "described": (), "exemplars": (),
         "documents": result.documents.with_columns(pl.lit(0, pl.Int32).alias("cluster")),
         "metrics": {**result.metrics, "n_clusters": 0},
     }  # fmt: skip

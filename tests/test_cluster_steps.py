@@ -20,15 +20,22 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 from whole_results import diff
 
-from saetext.analysis.clusters import density, meaning
+from saetext.analysis.clusters import density, semantic_map
 from saetext.analysis.clusters.axis import axis_of
 from saetext.analysis.clusters.describing import Described, Telling, describe
-from saetext.analysis.clusters.meaning import HELD_OUT, MOST, PENALTIES, _Ridge, choose, fit_meaning
+from saetext.analysis.clusters.exemplars import centres, exemplar_rows, find_exemplars, nearest_clusters
 from saetext.analysis.clusters.naming import names, shortened, typical_words
 from saetext.analysis.clusters.neighbours import by_cosine, by_jaccard
-from saetext.analysis.clusters.representation import Basis, Meaning, fit_basis, gather_rows, unit
-from saetext.analysis.clusters.trust import against_truth
-from saetext.analysis.clusters.typical import centres, nearest_clusters, typical, typical_rows
+from saetext.analysis.clusters.representation import Basis, SemanticMap, fit_basis, gather_rows, unit
+from saetext.analysis.clusters.semantic_map import (
+    HELD_OUT,
+    MOST,
+    PENALTIES,
+    _Ridge,
+    choose,
+    fit_semantic_map,
+)
+from saetext.analysis.clusters.validation import against_truth
 from saetext.corpus import strata
 from saetext.errors import InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
@@ -92,12 +99,12 @@ def test_vectors_as_by_hand(scaling: str, power: float) -> None:
     np.testing.assert_allclose(right[:6] @ basis.components @ basis.components.T, right[:6], atol=0.02)
 
 
-def test_vectors_with_meaning_as_by_hand() -> None:
+def test_vectors_with_a_semantic_map_as_by_hand() -> None:
     dense = some_matrix()
     rng = np.random.default_rng(1)
     basis = fit_basis(sparse.csr_matrix(dense), dims=4)
     width = len(basis.features)
-    told = Meaning(
+    told = SemanticMap(
         rng.normal(size=(width, 5)).astype(np.float32), rng.normal(size=5).astype(np.float32), 0.5, 60, 1.7
     )
     basis = Basis(
@@ -205,13 +212,13 @@ def test_many_rows_are_searched_in_parts() -> None:
     assert_nearest(found.row[2040:2060], found.distance[2040:2060], 1 - rows[2040:2060] @ rows.T, False)
 
 
-# ---- meaning -----------------------------------------------------------------------------------------
+# ---- semantic map -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("m", "width"), [(40, 90), (90, 40), (50, 50), (2, 5)])
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_the_ridge_is_scikit_learns(m: int, width: int, penalty: float, monkeypatch: Any) -> None:
-    monkeypatch.setattr(meaning, "_BLOCK", 16)
+    monkeypatch.setattr(semantic_map, "_BLOCK", 16)
     rng = np.random.default_rng(m)
     rows = sparse.csr_matrix(
         (rng.random((m + 5, width)) < 0.3) * rng.random((m + 5, width)), dtype=np.float32
@@ -230,13 +237,13 @@ def test_the_ridge_is_scikit_learns(m: int, width: int, penalty: float, monkeypa
 
 
 @pytest.mark.parametrize("noise", [0.05, 1.5])
-def test_meaning_is_found_where_features_tell_it_and_only_there(noise: float, monkeypatch: Any) -> None:
-    monkeypatch.setattr(meaning, "CHOOSING", 300)
+def test_a_semantic_map_is_found_only_where_features_tell_it(noise: float, monkeypatch: Any) -> None:
+    monkeypatch.setattr(semantic_map, "CHOOSING", 300)
     rng = np.random.default_rng(0)
     rows = sparse.csr_matrix(unit(((rng.random((400, 30)) < 0.2) * 1.0).astype(np.float32)))
     turn = rng.normal(size=(30, 12)).astype(np.float32)
     told = unit(rows @ turn + noise * rng.normal(size=(400, 12)).astype(np.float32))
-    found = fit_meaning(rows, told, 0)
+    found = fit_semantic_map(rows, told, 0)
     assert found is not None and 0.5 <= found.blend <= 3
     assert (found.explained > 0.6) == (noise < 1)
     # scikit-learn's ridge, with the penalty that is best on the held-out tenth of a sample
@@ -252,14 +259,14 @@ def test_meaning_is_found_where_features_tell_it_and_only_there(noise: float, mo
     model, explained = ridge(best, used)
     assert found.explained == pytest.approx(explained, abs=1e-4)
     assert found.documents == 360
-    # distances in the meaning's own directions are those of the ridge's prediction
+    # distances in the map's own directions are those of the ridge's prediction
     mine = rows @ found.directions - found.offset
     theirs = model.predict(rows.toarray()) - told[used].mean(0)
     np.testing.assert_allclose(mine @ mine.T, theirs @ theirs.T, atol=1e-3)
-    assert fit_meaning(rows, unit(rng.normal(size=(400, 12)).astype(np.float32)), 0) is None
+    assert fit_semantic_map(rows, unit(rng.normal(size=(400, 12)).astype(np.float32)), 0) is None
 
 
-def test_the_sample_for_the_meaning_is_bounded() -> None:
+def test_the_sample_for_the_semantic_map_is_bounded() -> None:
     assert len(choose(np.full(100, 10**6), 0)) == 100
     assert len(choose(np.full(50_000, 10), 0)) == MOST
     many = choose(np.full(50_000, 10_000), 0)
@@ -270,12 +277,12 @@ def test_the_sample_for_the_meaning_is_bounded() -> None:
 
 
 def test_an_axis_keeps_what_is_like_it_and_drops_the_rest() -> None:
-    tone = axis_of(LABELS, 50, along=["tone"])
+    tone = axis_of(LABELS, 50, include=["tone"])
     assert tone is not None
     assert np.flatnonzero(tone.weight).tolist() == list(range(24, 42))
     assert "kept 18 of 50 features" in " ".join(tone.notes)
     assert {k.words for k in tone.kept} == {"tone"}
-    mixed = axis_of(LABELS, 50, along={"tone": 2.0, "travel": 1.0}, without=["angry"], features={49: 3.0})
+    mixed = axis_of(LABELS, 50, include={"tone": 2.0, "travel": 1.0}, exclude=["angry"], features={49: 3.0})
     assert mixed is not None
     assert mixed.weight[30] == 2 and mixed.weight[0] == 1 and mixed.weight[49] == 3
     assert not mixed.weight[24:30].any() and mixed.dropped == 6
@@ -283,7 +290,7 @@ def test_an_axis_keeps_what_is_like_it_and_drops_the_rest() -> None:
 
 
 def test_without_alone_takes_out_what_is_like_it_and_nothing_else() -> None:
-    axis = axis_of(LABELS, 50, without=["topic"])
+    axis = axis_of(LABELS, 50, exclude=["topic"])
     assert axis is not None
     assert np.flatnonzero(axis.weight == 0).tolist() == list(range(24))
     assert axis.dropped == 24 and not axis.kept
@@ -293,19 +300,19 @@ def test_without_alone_takes_out_what_is_like_it_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"along": ["zebra"]}, "shares a word with 'zebra'"),
-        ({"along": [""]}, "the words are empty"),
-        ({"without": ["zebra"]}, "shares a word with 'zebra'"),
-        ({"along": {"tone": float("nan")}}, "weight of 'tone'"),
-        ({"along": {"tone": -1.0}}, "weight of 'tone'"),
-        ({"along": {"tone": 0.0}}, "weight of 'tone'"),
-        ({"along": {"tone": float("inf")}}, "weight of 'tone'"),
-        ({"along": {"tone": 1e300}}, "weight of 'tone'"),
-        ({"along": {"tone": 1e-300}}, "weight of 'tone'"),
+        ({"include": ["zebra"]}, "shares a word with 'zebra'"),
+        ({"include": [""]}, "the words are empty"),
+        ({"exclude": ["zebra"]}, "shares a word with 'zebra'"),
+        ({"include": {"tone": float("nan")}}, "weight of 'tone'"),
+        ({"include": {"tone": -1.0}}, "weight of 'tone'"),
+        ({"include": {"tone": 0.0}}, "weight of 'tone'"),
+        ({"include": {"tone": float("inf")}}, "weight of 'tone'"),
+        ({"include": {"tone": 1e300}}, "weight of 'tone'"),
+        ({"include": {"tone": 1e-300}}, "weight of 'tone'"),
         ({"features": {50: 1.0}}, "no feature 50"),
         ({"features": {-1: 1.0}}, "no feature -1"),
         ({"features": {1: -2.0}}, "weight of 1"),
-        ({"along": ["tone"], "without": ["tone"]}, "no feature is left"),
+        ({"include": ["tone"], "exclude": ["tone"]}, "no feature is left"),
     ],
 )
 def test_an_axis_that_cannot_be(asked: dict[str, object], message: str) -> None:
@@ -325,11 +332,11 @@ def test_by_meaning_what_stands_out_is_kept(monkeypatch: pytest.MonkeyPatch) -> 
         return sorted(((f, scale * x) for f, x in likeness.items()), key=lambda p: -p[1])[:n]
 
     monkeypatch.setattr(LabelIndex, "search", search)
-    axis = axis_of(LABELS, 50, along=["like"])
+    axis = axis_of(LABELS, 50, include=["like"])
     assert axis is not None and np.flatnonzero(axis.weight).tolist() == [3, 40]
-    assert [k.feature for k in axis.kept] == [3, 40] and axis.kept[0].likeness == 0.8
+    assert [k.feature for k in axis.kept] == [3, 40] and axis.kept[0].similarity == 0.8
     with pytest.raises(InputError, match="no feature's label is like 'unlike'; the nearest is"):
-        axis_of(LABELS, 50, along=["unlike"])
+        axis_of(LABELS, 50, include=["unlike"])
 
 
 # ---- density -----------------------------------------------------------------------------------------
@@ -606,7 +613,7 @@ def test_names_are_made_of_labels_that_do_not_repeat_each_other() -> None:
     assert len(set(same)) == 3
 
 
-# ---- typical documents -------------------------------------------------------------------------------
+# ---- exemplars -------------------------------------------------------------------------------
 
 
 def test_typical_documents_are_nearest_the_centre() -> None:
@@ -620,13 +627,13 @@ def test_typical_documents_are_nearest_the_centre() -> None:
     np.testing.assert_allclose(centre[0], unit_rows([vectors[20:40].mean(0)])[0], atol=1e-6)
     assert nearest_clusters(centre, 2) == [[2], [1]]
     assert nearest_clusters(centre[:1], 2) == [[]]
-    for c, rows in enumerate(typical_rows(vectors, cluster, probability, centre, 4), start=1):
+    for c, rows in enumerate(exemplar_rows(vectors, cluster, probability, centre, 4), start=1):
         members = np.flatnonzero(cluster == c)
         firm = members[probability[members] >= np.median(probability[members])]
         expected = sorted(firm.tolist(), key=lambda i: -float(vectors[i] @ centre[c - 1]))[:4]
         assert rows.tolist() == expected
     all_one, sure = np.ones(60, np.int32), np.ones(60, np.float32)
-    whole = typical_rows(vectors, all_one, sure, centres(vectors, all_one, 1), 60)
+    whole = exemplar_rows(vectors, all_one, sure, centres(vectors, all_one, 1), 60)
     assert len({0, 1} & set(whole[0].tolist())) == 1  # the same document stands once
 
 
@@ -634,7 +641,7 @@ def test_where_features_fire_is_read_across_blocks() -> None:
     corpus = planted(100, block=13)
     rows = [np.array([99, 0, 13]), np.array([12, 50])]
     for found, asked, features in zip(
-        typical(corpus, "main", rows, [[3, 1, 2], [7]]), rows, [[3, 1, 2], [7]], strict=True
+        find_exemplars(corpus, "main", rows, [[3, 1, 2], [7]]), rows, [[3, 1, 2], [7]], strict=True
     ):
         assert [t.row for t in found] == asked.tolist()
         for t in found:
@@ -666,7 +673,7 @@ def test_against_known_labels() -> None:
         against_truth(corpus, cluster, "none")
 
 
-def test_of_copies_one_is_read_for_the_meaning() -> None:
+def test_of_copies_one_is_read_for_the_semantic_map() -> None:
     n_tokens = np.full(900, 10, np.int64)
     text = np.arange(900) // 3
     chosen = choose(n_tokens, 4, text)

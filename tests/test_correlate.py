@@ -15,7 +15,6 @@ from statsmodels.stats.multitest import multipletests
 from whole_results import correlate
 
 from saetext import stats
-from saetext.analysis.cooccurrence import Limits
 from saetext.analysis.cooccurrence.items import Stored, feature_items
 from saetext.analysis.cooccurrence.kept import Sides
 from saetext.analysis.cooccurrence.result import COLUMNS
@@ -25,7 +24,7 @@ from saetext.analysis.cooccurrence.streaming import stream_pairs
 from saetext.errors import InputError
 from saetext.reader import sentences as embed
 
-NO_LIMITS = Limits(2, 2, 2)
+NO_LIMITS = {"max_similarity": 2.0, "max_cosine": 2.0, "max_same_phrase": 2.0}
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +68,7 @@ def brute(present: np.ndarray, code: np.ndarray) -> dict[tuple[int, int], dict[s
 
 def test_the_planted_pairs_are_found_and_no_others() -> None:
     corpus, _ = planted()
-    result = correlate(corpus, limits=NO_LIMITS)
+    result = correlate(corpus, **NO_LIMITS)
     pairs = {frozenset((r["feature_a"], r["feature_b"])): r for r in result.table.to_dicts()}
     assert set(pairs) == {frozenset((0, 1)), frozenset((2, 3))}
     assert pairs[frozenset((0, 1))]["npmi"] > 0.5
@@ -82,7 +81,7 @@ def test_the_planted_pairs_are_found_and_no_others() -> None:
 def test_the_columns_follow_from_the_counts() -> None:
     corpus, present = planted()
     n = len(present)
-    for row in correlate(corpus, limits=NO_LIMITS, everything=True).table.to_dicts():
+    for row in correlate(corpus, **NO_LIMITS, everything=True).table.to_dicts():
         a, b = present[:, row["feature_a"]], present[:, row["feature_b"]]
         both = (a & b).sum()
         assert (row["n_a"], row["n_b"], row["n_ab"]) == (a.sum(), b.sum(), both)
@@ -156,7 +155,7 @@ def test_all_pairs_are_counted_as_by_hand(many: bool, present: np.ndarray, data:
 
 def test_q_is_benjamini_hochberg_over_all_pairs() -> None:
     corpus, present = planted(n=600, d=20, seed=3)
-    result = correlate(corpus, limits=NO_LIMITS, everything=True, bootstrap=0)
+    result = correlate(corpus, **NO_LIMITS, everything=True, bootstrap=0)
     tokens = corpus.frame["n_tokens"].to_numpy().astype(float)
     truth = brute(present, nested(np.zeros(600, np.int32), tokens, 20))
     p = []
@@ -182,7 +181,7 @@ def lognormal_corpus(seed: int, n: int = 4000, d: int = 60) -> DenseCorpus:
 
 def test_length_alone_is_not_called_a_correlation() -> None:
     corpus = lognormal_corpus(0)
-    result = correlate(corpus, limits=NO_LIMITS, everything=True, bootstrap=0, min_support=5)
+    result = correlate(corpus, **NO_LIMITS, everything=True, bootstrap=0, min_support=5)
     assert result.metrics["significant"] == 0
     assert result.metrics["confirmed"] == 0
     # the counts alone would call most of them significant
@@ -204,7 +203,7 @@ def test_shuffled_within_length_little_is_found() -> None:
             for f in range(value.shape[1]):
                 value[rows, f] = value[rng.permutation(rows), f]
         shuffled = DenseCorpus(value, n_tokens=corpus.frame["n_tokens"].to_numpy(), texts=False)
-        result = correlate(shuffled, limits=NO_LIMITS, bootstrap=0)
+        result = correlate(shuffled, **NO_LIMITS, bootstrap=0)
         found += result.metrics["significant"] > 0
     assert found <= 2  # 5 % of 12, with room for chance
 
@@ -212,10 +211,10 @@ def test_shuffled_within_length_little_is_found() -> None:
 def test_what_is_one_phrase_is_hidden_and_counted() -> None:
     corpus, _ = planted()
     corpus.peak[:, 1] = np.minimum(corpus.peak[:, 0] + 1, 11)
-    result = correlate(corpus, limits=Limits(2, 2, 0.5))
+    result = correlate(corpus, **NO_LIMITS | {"max_same_phrase": 0.5})
     assert {r["feature_a"] for r in result.table.to_dicts()} <= {2, 3}
     assert result.metrics["hidden"]["one phrase"] == result.metrics["hidden_pairs"] == 1
-    shown = correlate(corpus, limits=Limits(2, 2, 0.5), everything=True).table
+    shown = correlate(corpus, **NO_LIMITS | {"max_same_phrase": 0.5}, everything=True).table
     row = shown.filter(pl.col("hidden").is_not_null()).to_dicts()[0]
     assert {row["feature_a"], row["feature_b"]} == {0, 1}
     assert row["same_phrase"] == 1
@@ -225,7 +224,7 @@ def test_same_phrase_is_the_share_of_close_peaks() -> None:
     corpus, present = planted()
     row = next(
         r
-        for r in correlate(corpus, limits=NO_LIMITS).table.to_dicts()
+        for r in correlate(corpus, **NO_LIMITS).table.to_dicts()
         if {r["feature_a"], r["feature_b"]} == {0, 1}
     )
     both = present[:, 0] & present[:, 1]
@@ -236,28 +235,29 @@ def test_same_phrase_is_the_share_of_close_peaks() -> None:
 def test_top_keeps_the_strongest_of_each_kind() -> None:
     corpus, _ = planted(n=1000)
     corpus.value[:, 5] = corpus.value[:, 4]
-    whole = correlate(corpus, limits=NO_LIMITS)
-    first = correlate(corpus, limits=NO_LIMITS, top=1)
+    whole = correlate(corpus, **NO_LIMITS)
+    first = correlate(corpus, **NO_LIMITS, top=1)
     more, less = (whole.table.filter(kind) for kind in (pl.col("npmi") > 0, pl.col("npmi") < 0))
     assert len(more) >= 2
     assert first.table["npmi"].to_list() == [more["npmi"][0], less["npmi"][0]]
     assert first.metrics["significant"] == whole.metrics["significant"]
-    assert len(correlate(corpus, limits=NO_LIMITS, top=0)) == 0
+    for every in (0, None):
+        assert correlate(corpus, **NO_LIMITS, top=every).table.height == whole.table.height
 
 
 def test_to_one_feature_counts_its_pairs_alone() -> None:
     corpus, _ = planted()
-    result = correlate(corpus, to=1, limits=NO_LIMITS)
+    result = correlate(corpus, to=1, **NO_LIMITS)
     assert result.metrics["eligible_pairs"] == 11
     assert result.table.select("feature_a", "feature_b").rows() == [(1, 0)]
-    two = correlate(corpus, to=[0, 1], limits=NO_LIMITS)
+    two = correlate(corpus, to=[0, 1], **NO_LIMITS)
     assert two.metrics["eligible_pairs"] == 11 + 10
     assert two.table.height == 1
 
 
 def test_to_words_finds_the_label() -> None:
     corpus, _ = planted()
-    result = correlate(corpus, to="word1", limits=NO_LIMITS)
+    result = correlate(corpus, to="word1", **NO_LIMITS)
     assert result.params["to"] == [1]
     assert any("taken to mean" in note for note in result.notes)
     with pytest.raises(InputError, match="no feature's label is like 'zebra'"):
@@ -271,8 +271,8 @@ def test_groups_make_it_harder() -> None:
     style = rng.random((10, 6)) < 0.5
     present = np.where(rng.random((400, 6)) < 0.9, style[user], rng.random((400, 6)) < 0.5)
     corpus = DenseCorpus(present.astype(float), meta={"user": user})
-    alone = correlate(corpus, limits=NO_LIMITS, bootstrap=0)
-    grouped = correlate(corpus, group="user", limits=NO_LIMITS, bootstrap=0)
+    alone = correlate(corpus, **NO_LIMITS, bootstrap=0)
+    grouped = correlate(corpus, group="user", **NO_LIMITS, bootstrap=0)
     assert alone.metrics["significant"] > 3
     assert grouped.metrics["significant"] == 0
 
@@ -287,7 +287,7 @@ def test_grouped_p_is_that_of_students_t_on_the_groups_sums() -> None:
     tokens = np.full(600, 12)
     peak = rng.integers(0, 12, present.shape)
     corpus = DenseCorpus(present.astype(float), peak=peak, n_tokens=tokens, meta={"user": user})
-    row = correlate(corpus, group="user", limits=NO_LIMITS, bootstrap=0).table.to_dicts()[0]
+    row = correlate(corpus, group="user", **NO_LIMITS, bootstrap=0).table.to_dicts()[0]
     a, b = present[:, row["feature_a"]], present[:, row["feature_b"]]
     product = (a - a.mean()) * (b - b.mean())
     sums = np.bincount(user, weights=product)
@@ -305,14 +305,14 @@ def test_the_bootstrap_covers_the_truth() -> None:
         b = np.where(a, rng.random(400) < 0.95, rng.random(400) < 0.05)
         value = np.stack([a, b, rng.random(400) < 0.5], 1).astype(float)
         corpus = DenseCorpus(value, peak=rng.integers(0, 12, value.shape))
-        row = correlate(corpus, limits=NO_LIMITS, bootstrap=200, seed=seed).table.to_dicts()[0]
+        row = correlate(corpus, **NO_LIMITS, bootstrap=200, seed=seed).table.to_dicts()[0]
         inside += row["npmi_low"] <= truth <= row["npmi_high"]
     assert inside >= 25
 
 
 def test_the_same_seed_gives_the_same_result() -> None:
     corpus, _ = planted()
-    one, two = (correlate(corpus, seed=3, sample=300, limits=NO_LIMITS) for _ in range(2))
+    one, two = (correlate(corpus, seed=3, sample=300, **NO_LIMITS) for _ in range(2))
     assert one.to_json() == two.to_json()
     assert any("a sample of 300 of 400" in note for note in one.notes)
 
@@ -320,7 +320,7 @@ def test_the_same_seed_gives_the_same_result() -> None:
 def test_json_is_strict() -> None:
     corpus, _ = planted()
     whole = json.loads(
-        correlate(corpus, limits=NO_LIMITS).to_json(),
+        correlate(corpus, **NO_LIMITS).to_json(),
         parse_constant=lambda name: pytest.fail(f"{name} in JSON"),
     )
     assert whole["kind"] == "correlate"
@@ -330,14 +330,14 @@ def test_json_is_strict() -> None:
 def test_without_texts_there_are_no_snippets() -> None:
     corpus, _ = planted()
     silent = DenseCorpus(corpus.value, texts=False)
-    result = correlate(silent, limits=NO_LIMITS)
+    result = correlate(silent, **NO_LIMITS)
     assert result.table["snippet"].is_null().all()
     assert any("not stored" in note for note in result.notes)
 
 
 def test_snippets_mark_both() -> None:
     corpus, _ = planted()
-    row = correlate(corpus, limits=NO_LIMITS).table.to_dicts()[0]
+    row = correlate(corpus, **NO_LIMITS).table.to_dicts()[0]
     assert "«" in row["snippet"]
     assert "‹" in row["snippet"]
 
@@ -377,7 +377,7 @@ def test_small_piles_are_tested_exactly() -> None:
     base = rng.random(150) < 0.5
     present = np.where(rng.random((150, 14)) < 0.35, base[:, None], rng.random((150, 14)) < 0.5)
     corpus = DenseCorpus(present.astype(float), peak=rng.integers(0, 12, present.shape))
-    result = correlate(corpus, limits=NO_LIMITS, everything=True, bootstrap=0)
+    result = correlate(corpus, **NO_LIMITS, everything=True, bootstrap=0)
     p = {}
     for a, b in combinations(range(14), 2):
         both = int((present[:, a] & present[:, b]).sum())

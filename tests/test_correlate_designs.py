@@ -14,7 +14,6 @@ from memory_corpus import DenseCorpus
 from whole_results import correlate
 
 from saetext import stats
-from saetext.analysis.cooccurrence import Limits
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.meeting import Placed
 from saetext.analysis.cooccurrence.numeric import rank_correlations, spearman
@@ -22,7 +21,7 @@ from saetext.analysis.cooccurrence.rows import make_rows, nested
 from saetext.errors import InputError
 from saetext.reader import sentences as embed
 
-NO_LIMITS = Limits(2, 2, 2)
+NO_LIMITS = {"max_similarity": 2.0, "max_cosine": 2.0, "max_same_phrase": 2.0}
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +47,7 @@ def two(n: int = 300, seed: int = 0, order: np.ndarray | None = None) -> tuple[D
 def test_across_pairs_rows_on_a_key_in_any_order() -> None:
     order = np.random.default_rng(1).permutation(300)
     a, b = two(order=order)
-    row = correlate(a, b, pair_on="key", limits=NO_LIMITS, top=1).table.to_dicts()[0]
+    row = correlate(a, b, pair_on="key", **NO_LIMITS, top=1).table.to_dicts()[0]
     assert (row["feature_a"], row["feature_b"]) == (5, 2)
     x, y = a.value[:, 5] > 0, b.value[np.argsort(order), 2] > 0
     assert (row["n_a"], row["n_b"], row["n_ab"]) == (x.sum(), y.sum(), (x & y).sum())
@@ -58,7 +57,7 @@ def test_across_pairs_rows_on_a_key_in_any_order() -> None:
 
 def test_across_counts_every_pair_of_the_two() -> None:
     a, b = two()
-    result = correlate(a, b, pair_on="key", limits=NO_LIMITS, everything=True)
+    result = correlate(a, b, pair_on="key", **NO_LIMITS, everything=True)
     assert result.metrics["eligible_pairs"] == 42
     for row in result.table.to_dicts():
         x, y = a.value[:, row["feature_a"]] > 0, b.value[:, row["feature_b"]] > 0
@@ -79,8 +78,8 @@ def test_across_a_feature_that_is_in_both_is_hidden() -> None:
 def test_several_answers_to_a_prompt_are_a_group() -> None:
     a, b = two(100)
     many = DenseCorpus(np.repeat(b.value, 3, 0), meta={"key": np.repeat(np.arange(100), 3)})
-    result = correlate(a, many, pair_on="key", limits=NO_LIMITS, everything=True)
-    once = correlate(a, b, pair_on="key", limits=NO_LIMITS, everything=True)
+    result = correlate(a, many, pair_on="key", **NO_LIMITS, everything=True)
+    once = correlate(a, b, pair_on="key", **NO_LIMITS, everything=True)
     assert result.metrics["rows"] == 300
     assert any("as a group" in note for note in result.notes)
     # three copies of each answer tell no more than one
@@ -129,7 +128,7 @@ def test_each_value_against_each_feature() -> None:
     values = np.random.default_rng(1).choice(["red", "green", "blue"], 300)
     corpus, _ = with_column(values.tolist())
     corpus.value[:, 0] = values == "red"
-    result = correlate(corpus, column="what", everything=True, limits=NO_LIMITS)
+    result = correlate(corpus, column="what", everything=True, **NO_LIMITS)
     assert result.metrics["eligible_pairs"] == 15
     best = result.table.to_dicts()[0]
     assert (best["feature_a"], best["feature_b"], best["label_b"]) == (0, None, "what = red")
@@ -152,7 +151,7 @@ def test_each_value_against_each_feature() -> None:
 def test_of_two_values_one_is_enough(values: list, kept: str) -> None:
     corpus, _ = with_column(values * 60)
     corpus.value[:, 0] = [v in (True, 1, "yes") for v in values] * 60
-    result = correlate(corpus, column="what", limits=NO_LIMITS)
+    result = correlate(corpus, column="what", **NO_LIMITS)
     assert result.metrics["eligible_pairs"] == 5
     assert result.table["label_b"].to_list()[0] == kept
     assert any("two values" in note for note in result.notes)
@@ -304,10 +303,10 @@ def simpson(n: int = 1200, seed: int = 0) -> DenseCorpus:
 
 def test_a_sign_that_differs_within_is_flagged() -> None:
     corpus = simpson()
-    pooled = correlate(corpus, limits=NO_LIMITS).table.to_dicts()[0]
+    pooled = correlate(corpus, **NO_LIMITS).table.to_dicts()[0]
     assert pooled["npmi"] > 0
     assert pooled["reversed"] is None
-    result = correlate(corpus, within="kind", limits=NO_LIMITS)
+    result = correlate(corpus, within="kind", **NO_LIMITS)
     row = result.table.to_dicts()[0]
     assert row["npmi"] < 0 < row["npmi_pooled"]
     assert row["reversed"]
@@ -327,7 +326,7 @@ def test_strata_of_many_values_equal_a_table_of_them() -> None:
     present = np.where(rng.random((1200, 6)) < 0.7, base[prompt], rng.random((1200, 6)) < 0.4)
     present[:, 1] = np.where(rng.random(1200) < 0.5, present[:, 0], present[:, 1])
     corpus = DenseCorpus(present.astype(float), meta={"prompt": prompt})
-    result = correlate(corpus, within="prompt", limits=NO_LIMITS, everything=True)
+    result = correlate(corpus, within="prompt", **NO_LIMITS, everything=True)
     assert result.metrics["strata"] == 300
     rows = result.table.to_dicts()
     assert {rows[0]["feature_a"], rows[0]["feature_b"]} == {0, 1}
@@ -463,7 +462,7 @@ def test_rows_that_share_a_key_or_a_group_stay_in_one_half() -> None:
 
 def test_what_is_no_number_is_no_value() -> None:
     corpus, _ = with_column([0.0, 1.0, float("nan"), float("inf")] * 50)
-    result = correlate(corpus, column="what", everything=True, limits=NO_LIMITS)
+    result = correlate(corpus, column="what", everything=True, **NO_LIMITS)
     assert set(result.table["label_b"].to_list()) <= {"what = 1", "what = 0"}
     assert any("100 documents without a what were left out" in note for note in result.notes)
 
@@ -471,9 +470,9 @@ def test_what_is_no_number_is_no_value() -> None:
 def test_features_that_are_too_rare_are_named() -> None:
     corpus, _ = with_column(list("ab") * 60)
     corpus.value[:, 3] = 0
-    result = correlate(corpus, to=[1, 3], limits=NO_LIMITS)
+    result = correlate(corpus, to=[1, 3], **NO_LIMITS)
     assert any("too rare to be paired" in note and "3 (word3" in note for note in result.notes)
-    assert correlate(corpus, to=np.int64(1), limits=NO_LIMITS).params["to"] == [1]
+    assert correlate(corpus, to=np.int64(1), **NO_LIMITS).params["to"] == [1]
 
 
 def test_the_bootstrap_draws_groups_in_many_strata_too() -> None:
@@ -488,7 +487,7 @@ def test_the_bootstrap_draws_groups_in_many_strata_too() -> None:
     )
     widths = []
     for group in (None, "user"):
-        found = correlate(corpus, within="prompt", group=group, limits=NO_LIMITS, everything=True)
+        found = correlate(corpus, within="prompt", group=group, **NO_LIMITS, everything=True)
         row = found.table.to_dicts()[0]
         widths.append(row["npmi_high"] - row["npmi_low"])
     assert widths[1] > 1.5 * widths[0]

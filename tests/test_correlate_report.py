@@ -19,8 +19,8 @@ from whole_results import correlate
 
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.cooccurrence.communities import communities, layout
+from saetext.analysis.cooccurrence.redundancy import Limits, explained, redundant
 from saetext.analysis.cooccurrence.result import Marked
-from saetext.analysis.cooccurrence.surprise import Limits, explained, hidden
 from saetext.errors import InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.reader import sentences as embed
@@ -44,7 +44,7 @@ def _labels_by_words(monkeypatch: pytest.MonkeyPatch) -> None:
 def result() -> CorrelateResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embed, "available", lambda: False)
-        return correlate(planted(seed=1)[0], labels=LABELS, limits=NO_LIMITS, everything=True)
+        return correlate(planted(seed=1)[0], labels=LABELS, **NO_LIMITS, everything=True)
 
 
 @pytest.mark.parametrize("width", [10, 40, 79, 100, 163, 400])
@@ -70,20 +70,20 @@ def test_the_heading_says_what_was_tested_and_hidden(result: CorrelateResult) ->
     assert "of 66 eligible pairs occur together more or less often than chance" in text
     corpus, _ = planted()
     corpus.peak[:, 1] = corpus.peak[:, 0]
-    told = " ".join(render_correlate(correlate(corpus, limits=Limits(2, 2, 0.5)), 160).split())
-    assert "Matters of course, hidden (--all shows them): 1; one phrase 1, one concept 1." in told
+    told = " ".join(render_correlate(correlate(corpus, **NO_LIMITS | {"max_same_phrase": 0.5}), 160).split())
+    assert "Redundant pairs, hidden (--all shows them): 1; one phrase 1, one concept 1." in told
 
 
 def test_numbers_columns_and_signs_that_differ_are_shown() -> None:
     corpus = simpson()
-    text = render_correlate(correlate(corpus, within="kind", limits=NO_LIMITS), 100)
+    text = render_correlate(correlate(corpus, within="kind", **NO_LIMITS), 100)
     assert "⇄" in text
     assert "without kind: the sign differs" in text
     number = render_correlate(correlate(corpus, column="score"), 100)
     assert "rho" in number
     assert "score against the number of tokens" in number
     nothing = correlate(
-        DenseCorpus((np.random.default_rng(0).random((60, 4)) < 0.5).astype(float)), limits=NO_LIMITS
+        DenseCorpus((np.random.default_rng(0).random((60, 4)) < 0.5).astype(float)), **NO_LIMITS
     )
     shown = render_correlate(nothing, 100)
     assert "0 of 6 eligible pairs" in shown
@@ -108,16 +108,16 @@ def test_the_page_has_the_pairs_with_both_marked(result: CorrelateResult, tmp_pa
 
 def test_pages_of_two_corpora_columns_and_numbers() -> None:
     a, b = two()
-    across = correlate(a, b, pair_on="key", limits=NO_LIMITS)
+    across = correlate(a, b, pair_on="key", **NO_LIMITS)
     page = pair_page(across, [a, b], LABELS)
     assert len(page.findings[0].examples[0].passages) == 2
     assert {p.set for p in page.findings[0].examples[0].passages} == {"prompts", "answers"}
     corpus = simpson()
     for settings_ in ({"column": "kind"}, {"column": "score"}, {"within": "kind"}):
-        found = correlate(corpus, limits=NO_LIMITS, **settings_)
+        found = correlate(corpus, **NO_LIMITS, **settings_)
         assert "Before you believe it" in render_pair_page(pair_page(found, [corpus], LABELS))
     silent = DenseCorpus(planted()[0].value, texts=False)
-    bare = correlate(silent, limits=NO_LIMITS)
+    bare = correlate(silent, **NO_LIMITS)
     assert "the text is not stored" in render_pair_page(pair_page(bare, [silent], LABELS))
 
 
@@ -173,9 +173,9 @@ def test_a_pair_in_a_clique_is_less_of_a_surprise_than_one_alone() -> None:
     value[:, 8] |= both & (rng.random(600) < 0.8)
     value[:, 9] |= both & (rng.random(600) < 0.8)
     corpus = DenseCorpus(value.astype(float), peak=rng.integers(0, 12, value.shape))
-    first = correlate(corpus, limits=NO_LIMITS).table.to_dicts()[0]
+    first = correlate(corpus, **NO_LIMITS).table.to_dicts()[0]
     assert {first["feature_a"], first["feature_b"]} == {8, 9}
-    strongest = correlate(corpus, limits=NO_LIMITS, order="npmi").table.to_dicts()[0]
+    strongest = correlate(corpus, **NO_LIMITS, order="npmi").table.to_dicts()[0]
     assert strongest["npmi"] > first["npmi"]
     assert strongest["surprise"] < first["surprise"]
 
@@ -186,7 +186,7 @@ def test_reasons_are_the_limits_that_are_exceeded() -> None:
         "decoder_cosine": np.array([0.1, 0.31, np.nan]),
         "same_phrase": np.array([0.9, 0.0, np.nan]),
     }
-    assert hidden(measures, Limits(0.45, 0.3, 0.5)) == [
+    assert redundant(measures, Limits(0.45, 0.3, 0.5)) == [
         "similar labels, one phrase", "similar directions", None
     ]  # fmt: skip
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from saetext_cli.clustering import cluster as cluster_command
+from saetext_cli.cluster import cluster as cluster_command
 from saetext_cli.comparing import diff as diff_command
-from saetext_cli.correlating import correlate as correlate_command
+from saetext_cli.correlate import correlate as correlate_command
+from saetext_cli.declared import expanded
 from saetext_cli.encoding import append as append_command
 from saetext_cli.encoding import calibrate as calibrate_command
 from saetext_cli.encoding import encode as encode_command
@@ -21,8 +22,8 @@ from saetext_cli.searching import search as search_command
 from saetext_cli.training import train as train_command
 
 import saetext
-from saetext.analysis.clusters import Settings
-from saetext.analysis.cooccurrence import Limits
+from saetext.analysis.cooccurrence import CorrelateRequest
+from saetext.analysis.cooccurrence.streaming import LEAST
 from saetext.analysis.differences import DiffRequest
 from saetext.analysis.differences.judged import diff_with_hypotheses
 from saetext.features.inspect import look_at_document
@@ -45,22 +46,11 @@ def said(value: Any) -> Any:
     return getattr(value, "value", value) or None
 
 
-# what a command and a function call by another name
-LIMITS = {f"max_{name}": value for name, value in fields_of(Limits()).items()}
-LIMITS = {
-    "max_similarity": LIMITS["max_label_similarity"],
-    "max_cosine": LIMITS["max_decoder_cosine"],
-    "max_same_phrase": LIMITS["max_same_phrase"],
-}
 PAIRS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
     "diff": (diff_command, fields_of(DiffRequest()), 10),
     "hypotheses": (diff_command, defaults_of(diff_with_hypotheses), 1),
-    "correlate": (
-        correlate_command,
-        {**(own := defaults_of(saetext.correlate)), **LIMITS, "min_joint": own["least"]},
-        20,
-    ),
-    "cluster": (cluster_command, {**defaults_of(saetext.cluster), **fields_of(Settings())}, 18),
+    "correlate": (expanded(correlate_command), defaults_of(saetext.correlate), 20),
+    "cluster": (expanded(cluster_command), defaults_of(saetext.cluster), 18),
     "search": (
         search_command, {**defaults_of(saetext.Searcher), **defaults_of(saetext.Searcher.search)}, 9
     ),
@@ -83,10 +73,12 @@ def test_a_function_and_its_command_have_the_same_defaults(name: str) -> None:
     mine = defaults_of(command)
     shared = sorted(mine.keys() & function.keys())
     assert len(shared) >= at_least, shared
-    different = {
-        key: (function[key], mine[key]) for key in shared if said(function[key]) != said(mine[key])
-    }
+    different = {key: (function[key], mine[key]) for key in shared if said(function[key]) != said(mine[key])}
     assert different == {}
+
+
+def test_pairs_are_counted_as_the_request_says() -> None:
+    assert CorrelateRequest().min_joint == LEAST
 
 
 def test_a_corpus_stores_its_texts_unless_told_otherwise() -> None:

@@ -132,7 +132,7 @@ def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> N
     assert saetext.search(file, features="3", lexical=True).ids == (
         saetext.Searcher(frame, lexical=True).search(features="3").ids
     )
-    clusters = saetext.cluster(frame, min_cluster_size=5, meaning=False, epochs=20)
+    clusters = saetext.cluster(frame, min_cluster_size=5, semantic=False, epochs=20)
     assert clusters.metrics["documents"] == 60 and clusters.params["corpus"] == "corpus"
     assert saetext.label(file, min_support=1).labels.table.equals(
         saetext.label(corpus, min_support=1).labels.table

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from saetext.analysis.cooccurrence.surprise import Limits
+from saetext.analysis.cooccurrence import CorrelateRequest
 from saetext.features import similarity
 from saetext.features.similarity import THRESHOLDS, answering, concept, is_unsure, named
 
@@ -31,7 +31,7 @@ def test_the_table_is_the_one_of_today() -> None:
         "named_share": 0.85, "pair": 0.45,
     }  # fmt: skip
     assert all(len(t.why) > 40 and t.why.endswith(".") and t.unit for t in THRESHOLDS.values())
-    assert Limits().label_similarity == 0.45
+    assert CorrelateRequest().max_similarity == 0.45
 
 
 @pytest.mark.parametrize(("best", "found"), [(0.2, True), (0.1999, False)])
@@ -70,9 +70,9 @@ def test_of_words_every_hit_counts_and_no_threshold(ask) -> None:
 
 
 def test_no_caller_has_a_threshold_of_its_own() -> None:
-    for name in ("search/asking.py", "cluster/axis.py", "correlate/asked.py"):
-        text = (ROOT / "saetext" / name).read_text("utf-8")
+    for name in ("search/asking.py", "clusters/axis.py", "cooccurrence/asked.py"):
+        text = (ROOT / "saetext" / "analysis" / name).read_text("utf-8")
         assert "features.similarity import" in text
         assert not re.search(r"^_?(LIKE|UNSURE|STANDS_OUT)\b", text, re.M)
         assert "index.search(" not in text
-    assert similarity.value("pair") == Limits.label_similarity
+    assert similarity.value("pair") == CorrelateRequest().max_similarity

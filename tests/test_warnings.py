@@ -151,7 +151,7 @@ VERBS: dict[str, tuple[Callable[[Corpus, Corpus], Any], list[str]]] = {
     "diff of three": (lambda a, b: saetext.diff(a, b, a, names=["a", "b", "c"]), ["a", "b"]),
     "correlate": (lambda a, b: saetext.correlate(a, bootstrap=0), ["a"]),
     "correlate across": (lambda a, b: saetext.correlate(a, b, pair_on="half", bootstrap=0), ["a", "b"]),
-    "cluster": (lambda a, b: saetext.cluster(a, min_cluster_size=5, meaning=False, dims=4), ["a"]),
+    "cluster": (lambda a, b: saetext.cluster(a, min_cluster_size=5, semantic=False, dims=4), ["a"]),
     "search": (lambda a, b: saetext.search(a, features="1:1", lexical=True), ["a"]),
     "searcher": (lambda a, b: saetext.Searcher(b.path, lexical=True), ["b"]),
 }

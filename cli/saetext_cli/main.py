@@ -15,9 +15,9 @@ import typer
 
 from saetext.errors import SaetextError
 from saetext_cli import (
-    clustering,
+    cluster,
     comparing,
-    correlating,
+    correlate,
     encoding,
     features,
     finding,
@@ -65,8 +65,8 @@ for module in (
     looking,
     encoding,
     comparing,
-    correlating,
-    clustering,
+    correlate,
+    cluster,
     searching,
     finding,
     features,

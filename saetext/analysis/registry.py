@@ -62,7 +62,7 @@ ANALYSES: list[Analysis] = [
         ("correlate",),
         f"{_TEXT}.cooccurrence:render_correlate",
         f"{_PAGE}.pages:pairs_html",
-        "saetext_cli.correlating",
+        "saetext_cli.correlate",
     ),
     Analysis(
         "cluster",
@@ -71,7 +71,7 @@ ANALYSES: list[Analysis] = [
         ("cluster",),
         f"{_TEXT}.clusters:render_clusters",
         f"{_PAGE}.pages:map_html",
-        "saetext_cli.clustering",
+        "saetext_cli.cluster",
     ),
     Analysis(
         "search",

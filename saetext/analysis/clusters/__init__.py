@@ -1,21 +1,50 @@
 """What is in a pile of documents: clusters with names, a map, and placing new documents.
 
-Not for: two piles (:mod:`saetext.analysis.differences`) or pairs of concepts
-(:mod:`saetext.analysis.cooccurrence`).
+Loaded when first used: a command names its options without what computes them. Not for: two piles
+(:mod:`saetext.analysis.differences`) or pairs of concepts (:mod:`saetext.analysis.cooccurrence`).
 """
 
-from saetext.analysis.clusters.fitting import Settings
-from saetext.analysis.clusters.model import ClusterModel, default_path, load_model, save_clusters
-from saetext.analysis.clusters.result import ClusterResult
-from saetext.analysis.clusters.run import cluster, predict
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from saetext.io.provided import resolve
+
+if TYPE_CHECKING:
+    from saetext.analysis.clusters.model import ClusterModel, default_path, load_model, save_clusters
+    from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
+    from saetext.analysis.clusters.result import ClusterResult
+    from saetext.analysis.clusters.run import cluster, predict
 
 __all__ = [
     "ClusterModel",
+    "ClusterRequest",
     "ClusterResult",
-    "Settings",
+    "PredictRequest",
     "cluster",
     "default_path",
     "load_model",
     "predict",
     "save_clusters",
 ]
+
+_HOMES = {
+    "ClusterModel": "model",
+    "ClusterRequest": "request",
+    "ClusterResult": "result",
+    "PredictRequest": "request",
+    "cluster": "run",
+    "default_path": "model",
+    "load_model": "model",
+    "predict": "run",
+    "save_clusters": "model",
+}
+
+if not TYPE_CHECKING:  # or every name that there is not would have a type
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = resolve(f"{__name__}.{_HOMES[name]}:{name}")
+        globals()[name] = value
+        return value

@@ -30,7 +30,7 @@ class OnAxis:
     label: str
     weight: float
     words: str
-    likeness: float | None
+    similarity: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Axis:
     kept : tuple of OnAxis
         Those that were chosen, the most alike first; empty if all but some count.
     dropped : int
-        Features taken out by ``without``.
+        Features taken out by ``exclude``.
     notes : tuple of str
         What was understood.
     """
@@ -59,8 +59,8 @@ def axis_of(
     labels: FeatureLabels,
     d_sae: int,
     *,
-    along: Phrases = (),
-    without: Sequence[str] = (),
+    include: Phrases = (),
+    exclude: Sequence[str] = (),
     features: Mapping[int, float] | None = None,
 ) -> Axis | None:
     """Return the features that are meant; None if all are.
@@ -71,11 +71,12 @@ def axis_of(
         What features are called.
     d_sae : int
         Number of features.
-    along : sequence of str, or mapping of str to float
-        Phrases, with weights if it is a mapping. A feature is kept whose label's likeness to a phrase is two
-        standard deviations above the mean of all labels; its weight is that of the phrase it matches best.
-    without : sequence of str
-        Phrases whose features are left out, unless they match a phrase of ``along`` better.
+    include : sequence of str, or mapping of str to float
+        Phrases, with weights if it is a mapping. A feature is kept whose label's cosine similarity to a
+        phrase is two standard deviations above the mean of all labels; its weight is that of the phrase
+        it matches best.
+    exclude : sequence of str
+        Phrases whose features are left out, unless they match a phrase of ``include`` better.
     features : mapping, optional
         Feature to weight, kept as well.
 
@@ -84,7 +85,7 @@ def axis_of(
     InputError
         If a phrase matches no label, or a feature is not there.
     """
-    phrases = dict(along) if isinstance(along, Mapping) else dict.fromkeys(along, 1.0)
+    phrases = dict(include) if isinstance(include, Mapping) else dict.fromkeys(include, 1.0)
     chosen = dict(features or {})
     for feature in chosen:
         if not 0 <= feature < d_sae:
@@ -94,22 +95,22 @@ def axis_of(
             raise InputError(
                 f"the weight of {words!r} must be between {_LIGHTEST:g} and {_HEAVIEST:g}, not {weight:g}"
             )
-    if not phrases and not without and not chosen:
+    if not phrases and not exclude and not chosen:
         return None
     notes: list[str] = []
     best = np.full(d_sae, -np.inf)  # how far a label stands out, for the phrase it matches best
     weight_of = np.zeros(d_sae, np.float32)
     matched: dict[int, tuple[str, float]] = {}
     out = np.full(d_sae, -np.inf)
-    if phrases or without:
+    if phrases or exclude:
         index = LabelIndex(labels)
         notes += index.notes
         for words, weight in phrases.items():
-            for feature, apart, likeness in _matches(index, words, labels, notes):
+            for feature, apart, similarity in _matches(index, words, labels, notes):
                 if apart > best[feature]:
                     best[feature], weight_of[feature] = apart, weight
-                    matched[feature] = (words, likeness)
-        for words in without:
+                    matched[feature] = (words, similarity)
+        for words in exclude:
             for feature, apart, _ in _matches(index, words, labels, notes):
                 out[feature] = max(out[feature], apart)
     if not phrases and not chosen:
@@ -120,17 +121,19 @@ def axis_of(
         weight_of[feature] = weight
         matched.setdefault(feature, ("", float("nan")))
     kept = [
-        OnAxis(f, labels.label(f), float(weight_of[f]), words, None if likeness != likeness else likeness)
-        for f, (words, likeness) in sorted(matched.items(), key=lambda item: (-best[item[0]], item[0]))
+        OnAxis(
+            f, labels.label(f), float(weight_of[f]), words, None if similarity != similarity else similarity
+        )
+        for f, (words, similarity) in sorted(matched.items(), key=lambda item: (-best[item[0]], item[0]))
         if weight_of[f] > 0
     ]
     if (phrases or chosen) and not kept:
-        raise InputError("no feature is left on the axis: --without takes out all that --along keeps")
+        raise InputError("no feature is left on the axis: --exclude takes out all that --include keeps")
     if kept:
         named = "; ".join(f"{k.feature} {k.label}" for k in kept[:_NAMED])
         more = f"; and {len(kept) - _NAMED:,} more" if len(kept) > _NAMED else ""
         notes.append(f"kept {len(kept):,} of {d_sae:,} features: {named}{more}")
-    if without:
+    if exclude:
         dropped = np.flatnonzero(removed)
         dropped = dropped[np.argsort(-out[dropped], kind="stable")]
         named = "; ".join(f"{f} {labels.label(int(f))}" for f in dropped[:_NAMED].tolist())
@@ -156,7 +159,7 @@ def _matches(
         )
     if is_unsure(matches):
         notes.append(
-            f"the label most like {words!r} has a likeness of only {best.similarity:.2f}: look at what was "
-            "taken"
+            f"the label most like {words!r} has a cosine similarity of only {best.similarity:.2f}: look at "
+            "what was taken"
         )
     return [(m.feature, m.apart, m.similarity) for m in matches.found]

@@ -1,8 +1,8 @@
 """What sets a cluster apart: the diff's statistics of its documents against the rest, and its neighbours.
 
 Counted on all documents. The clusters were made from the same features, so p and q order what they say and
-are no evidence that the clusters exist: for that see :mod:`saetext.analysis.clusters.trust`. Not for: names
-(:mod:`saetext.analysis.clusters.naming`).
+are no evidence that the clusters exist: for that see :mod:`saetext.analysis.clusters.validation`. Not for:
+names (:mod:`saetext.analysis.clusters.naming`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from saetext.analysis.clusters.fitting import Fitted
-from saetext.analysis.clusters.representation import Basis, Meaning
+from saetext.analysis.clusters.representation import Basis, SemanticMap
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.corpus.files import writing
 from saetext.corpus.spec import ReaderSpec
@@ -29,6 +29,9 @@ from saetext.io.strict_json import dumps
 SCHEMA = "1.0"
 MANIFEST = "manifest.json"
 SUFFIX = ".clusters"
+_RENAMED = {
+    "tap": "sae", "along": "include", "without": "exclude", "meaning": "semantic", "trust": "validate",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ class ClusterModel:
 
     path: Path
     spec: ReaderSpec
-    tap: str
+    sae: str
     params: Mapping[str, Any]
     names: tuple[str, ...]
     fitted: Fitted
@@ -79,7 +82,7 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
         "reader": spec.to_dict(),
         "axis": None
         if result.axis is None
-        else [[k.feature, k.label, k.weight, k.words, k.likeness] for k in result.axis.kept],
+        else [[k.feature, k.label, k.weight, k.words, k.similarity] for k in result.axis.kept],
     }
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,14 +138,19 @@ def load_model(path: str | Path) -> ClusterModel:
                 raise CorpusError(f"{path / name} is damaged: cluster the corpus again")
         spec = ReaderSpec.from_dict(told["reader"])
         fitted = _unpacked((path / "model.npz").read_bytes())
-        params, names = dict(told["params"]), tuple(map(str, told["names"]))
+        params, names = _of_today(told["params"]), tuple(map(str, told["names"]))
         if len(names) != fitted.n_clusters:
             raise ValueError(f"{len(names)} names of {fitted.n_clusters} clusters")
-        return ClusterModel(path, spec, str(params["tap"]), params, names, fitted)
+        return ClusterModel(path, spec, str(params["sae"]), params, names, fitted)
     except OSError as error:
         raise CorpusError(f"{path} is not whole ({error.strerror}): cluster the corpus again") from error
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise CorpusError(f"{path} is damaged: cluster the corpus again") from error
+
+
+def _of_today(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a manifest by the names of today; earlier ones had others."""
+    return {_RENAMED.get(name, name): value for name, value in dict(params).items()}
 
 
 def _packed(fitted: Fitted) -> bytes:
@@ -157,8 +165,8 @@ def _packed(fitted: Fitted) -> bytes:
         arrays |= {"components": basis.components, "vectors": fitted.vectors}
     else:
         arrays |= {"indptr": fitted.vectors.indptr, "indices": fitted.vectors.indices}
-    if basis.meaning is not None:
-        m = basis.meaning
+    if basis.semantic_map is not None:
+        m = basis.semantic_map
         arrays |= {
             "meaning_directions": m.directions, "meaning_offset": m.offset,
             "meaning": np.array([m.explained, m.documents, m.blend]),
@@ -173,15 +181,15 @@ def _unpacked(data: bytes) -> Fitted:
 
     with np.load(io.BytesIO(data), allow_pickle=False) as told:
         arrays = {name: told[name] for name in told.files}
-    meaning = None
+    semantic_map = None
     if "meaning" in arrays:
         explained, documents, blend = arrays["meaning"].tolist()
-        meaning = Meaning(
+        semantic_map = SemanticMap(
             arrays["meaning_directions"], arrays["meaning_offset"], explained, int(documents), blend
         )
     basis = Basis(
         arrays["features"], arrays["weight"], arrays["scale"], arrays.get("components"),
-        str(arrays["pooling"]), str(arrays["scaling"]), meaning,
+        str(arrays["pooling"]), str(arrays["scaling"]), semantic_map,
     )  # fmt: skip
     vectors: Any = arrays.get("vectors")
     if vectors is None:

@@ -64,7 +64,7 @@ def names(described: Sequence[Described], words: Sequence[Words], labels: Featur
 def _parts(one: Described, typical: Words, labels: FeatureLabels) -> list[str]:
     """Return what a name can be made of, the best first."""
     ranked = [
-        (t.score * _trust(labels.score(t.feature)), shortened(labels.label(t.feature)))
+        (t.score * _reliability(labels.score(t.feature)), shortened(labels.label(t.feature)))
         for t in one.telling[:12]
         if t.feature in labels
     ]
@@ -154,7 +154,7 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
     return found
 
 
-def _trust(score: float | None) -> float:
+def _reliability(score: float | None) -> float:
     return 0.75 if score is None else min(max((score - 0.5) * 2, 0.1), 1.0)
 
 

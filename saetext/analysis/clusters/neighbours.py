@@ -62,8 +62,8 @@ def by_cosine(fitted: Floats32, asked: Floats32 | None, k: int, on_done: Count |
     distance = np.empty((len(rows), k), np.float32)
     for start in range(0, len(rows), _BATCH):
         part = slice(start, min(start + _BATCH, len(rows)))
-        likeness, which = index.search(rows[part], k)
-        found[part], distance[part] = which, np.maximum(1 - likeness, 0)
+        similarity, which = index.search(rows[part], k)
+        found[part], distance[part] = which, np.maximum(1 - similarity, 0)
         if on_done is not None:
             on_done(part.stop, len(rows))
     if itself:

@@ -1,8 +1,9 @@
-"""Documents as short dense vectors: features weighted by how rare they are, a truncated SVD, and meaning.
+"""Documents as short dense vectors: features weighted by rarity, a truncated SVD, and a semantic map.
 
 The same :class:`Basis` serves the documents it was fitted on and new ones. Not for: which features count
-(:mod:`saetext.analysis.clusters.axis`), fitting the meaning (:mod:`saetext.analysis.clusters.meaning`) or
-what is near what (:mod:`saetext.analysis.clusters.neighbours`).
+(:mod:`saetext.analysis.clusters.axis`), fitting the semantic map
+(:mod:`saetext.analysis.clusters.semantic_map`) or what is near what
+(:mod:`saetext.analysis.clusters.neighbours`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _BLOCK = 20_000  # rows projected at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Meaning:
+class SemanticMap:
     """A linear map from weighted features to what a sentence embedding would say.
 
     Attributes
@@ -70,7 +71,7 @@ class Basis:
         The SVD's right singular vectors; None where presence itself is compared (Jaccard).
     pooling, scaling : str
         How strengths are pooled (:meth:`saetext.corpus.Corpus.blocks`) and then scaled.
-    meaning : Meaning or None
+    semantic_map : SemanticMap or None
         The second part of the vectors.
     """
 
@@ -80,7 +81,7 @@ class Basis:
     components: Floats32 | None
     pooling: str
     scaling: str
-    meaning: Meaning | None = None
+    semantic_map: SemanticMap | None = None
 
     def sparse(self, matrix: csr_matrix) -> csr_matrix:
         """Return float32[n, F]: weighted rows of length 1, empty for documents without any of the features.
@@ -102,7 +103,9 @@ class Basis:
         """Return float32[n, d]: rows of length 1, all 0 for documents without any of the features."""
         if self.components is None:
             raise ValueError("presence is compared as it is")
-        width = self.components.shape[1] + (0 if self.meaning is None else self.meaning.directions.shape[1])
+        width = self.components.shape[1] + (
+            0 if self.semantic_map is None else self.semantic_map.directions.shape[1]
+        )
         found = np.zeros((matrix.shape[0], width), np.float32)
         for start in range(0, matrix.shape[0], _BLOCK):
             part = slice(start, min(start + _BLOCK, matrix.shape[0]))
@@ -112,11 +115,11 @@ class Basis:
     def _dense(self, rows: csr_matrix) -> Floats32:
         assert self.components is not None
         first = unit(np.asarray(rows @ self.components, np.float32))
-        if self.meaning is None:
+        if self.semantic_map is None:
             return first
-        told = np.asarray(rows @ self.meaning.directions, np.float32)
-        second = unit(told - self.meaning.offset)
-        both = np.hstack([first, self.meaning.blend * second])
+        told = np.asarray(rows @ self.semantic_map.directions, np.float32)
+        second = unit(told - self.semantic_map.offset)
+        both = np.hstack([first, self.semantic_map.blend * second])
         both[np.diff(rows.indptr) == 0] = 0  # the offset alone says nothing
         return unit(both)
 
@@ -134,7 +137,7 @@ def fit_basis(
     jaccard: bool = False,
     seed: int = 0,
 ) -> Basis:
-    """Fit a basis, without meaning, to documents.
+    """Fit a basis, without a semantic map, to documents.
 
     Parameters
     ----------
@@ -247,7 +250,7 @@ def _nothing_left(axis: bool, enough: bool, min_documents: int, max_share: float
     if axis and not enough:
         return (
             "none of the features on this axis is present in enough documents: name other words with "
-            "--along, or more of them"
+            "--include, or more of them"
         )
     return (
         f"no feature is present in {min_documents} or more documents and at most {max_share:.0%} of them, so "

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from saetext.analysis.base import Result
 from saetext.analysis.clusters.axis import Axis
 from saetext.analysis.clusters.describing import Described
+from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.analysis.clusters.fitting import Fitted
-from saetext.analysis.clusters.typical import Typical
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,7 +37,7 @@ class ClusterResult(Result):
       first;
     - ``against``: list of structs ``cluster``, ``name`` and ``features``, likewise against the nearest
       clusters;
-    - ``words``: typical words; ``examples``: ids of typical documents; ``example``, the beginning of the
+    - ``words``: typical words; ``examples``: ids of its exemplars; ``example``, the beginning of the
       first; ``snippet``, its words that fire, marked «so».
 
     Attributes
@@ -55,8 +55,8 @@ class ClusterResult(Result):
         The features that were kept.
     described : tuple of Described
         What sets each cluster apart.
-    typical : tuple of tuple of Typical
-        Typical documents of each.
+    exemplars : tuple of tuple of Exemplar
+        Documents that stand for each.
     """
 
     documents: pl.DataFrame = field(default=None)  # type: ignore[assignment]
@@ -64,7 +64,7 @@ class ClusterResult(Result):
     fitted: Fitted | None = None
     axis: Axis | None = None
     described: tuple[Described, ...] = ()
-    typical: tuple[tuple[Typical, ...], ...] = ()
+    exemplars: tuple[tuple[Exemplar, ...], ...] = ()
 
     @property
     def n_clusters(self) -> int:

@@ -1,10 +1,29 @@
 """Which concepts travel together: pairs that are in one document more or less often than chance.
 
-Not for: what differs between sets (:mod:`saetext.analysis.differences`).
+Loaded when first used: a command names its options without what computes them. Not for: what differs between
+sets (:mod:`saetext.analysis.differences`).
 """
 
-from saetext.analysis.cooccurrence.result import CorrelateResult
-from saetext.analysis.cooccurrence.run import correlate
-from saetext.analysis.cooccurrence.surprise import Limits
+from __future__ import annotations
 
-__all__ = ["CorrelateResult", "Limits", "correlate"]
+from typing import TYPE_CHECKING, Any
+
+from saetext.io.provided import resolve
+
+if TYPE_CHECKING:
+    from saetext.analysis.cooccurrence.request import CorrelateRequest
+    from saetext.analysis.cooccurrence.result import CorrelateResult
+    from saetext.analysis.cooccurrence.run import correlate
+
+__all__ = ["CorrelateRequest", "CorrelateResult", "correlate"]
+
+_HOMES = {"CorrelateRequest": "request", "CorrelateResult": "result", "correlate": "run"}
+
+if not TYPE_CHECKING:  # or every name that there is not would have a type
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = resolve(f"{__name__}.{_HOMES[name]}:{name}")
+        globals()[name] = value
+        return value

@@ -1,6 +1,6 @@
 """What is computed of the pairs that are kept: exact p, groups, confirmation, reversals, resamples.
 
-Not for: finding them (:mod:`saetext.analysis.cooccurrence.streaming`) or what makes them surprising.
+Not for: finding them (:mod:`saetext.analysis.cooccurrence.streaming`) or what makes them redundant.
 """
 
 from __future__ import annotations

@@ -61,10 +61,11 @@ class CorrelateResult(Result):
       shares of documents;
     - ``p`` two-sided, ``q`` over all eligible pairs; ``npmi_confirm`` and ``q_confirm`` from the half that
       was not used to find the pair, null if it was not found on the first half; ``confirmed``;
-    - ``surprise``, NPMI (or rho) times the share that does not follow from what the two go with otherwise
-      (:func:`saetext.analysis.cooccurrence.surprise.explained`): by this rows are ordered;
+    - ``surprise``, the residual association: NPMI (or rho) times the share that does not follow from what
+      the two go with otherwise (:func:`saetext.analysis.cooccurrence.redundancy.explained`): by this rows are
+      ordered;
     - ``same_phrase``, the share of the documents with both in which the two peak within two tokens;
-      ``label_similarity``, ``decoder_cosine``; ``hidden``, why the pair is no surprise, or null;
+      ``label_similarity``, ``decoder_cosine``; ``hidden``, why the pair is redundant, or null;
     - for a number: ``rho`` (rank correlation among documents of equal length) with ``rho_low``,
       ``rho_high``, ``rho_raw``, ``rho_confirm``, instead of NPMI;
     - ``npmi_pooled`` or ``rho_pooled``, without the column given to ``within``, and ``reversed``, whether its
@@ -74,7 +75,8 @@ class CorrelateResult(Result):
     - ``label_score_a``, ``label_score_b``; ``snippet``, words of a document with both marked «so» and ‹so›.
 
     First what occurs together more often than by chance, then what occurs less; in both the confirmed rows
-    come first, then the other significant ones, each by surprise; members of a group follow their leader.
+    come first, then the other significant ones, each by residual association; members of a
+    group follow their leader.
 
     Attributes
     ----------

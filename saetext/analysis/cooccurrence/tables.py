@@ -1,12 +1,12 @@
 """From what was found to the table that is shown: what is hidden, what is one finding, order, words.
 
-Not for: computing the numbers (:mod:`saetext.analysis.cooccurrence.run`).
+Not for: computing the numbers (:mod:`saetext.analysis.cooccurrence.pairs`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.cooccurrence.communities import communities
+from saetext.analysis.cooccurrence.context import Context
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.kept import resample
 from saetext.analysis.cooccurrence.meeting import Placed
+from saetext.analysis.cooccurrence.redundancy import explained
 from saetext.analysis.cooccurrence.result import COLUMNS, Marked, Meeting
 from saetext.analysis.cooccurrence.rows import Rows
 from saetext.analysis.cooccurrence.showing import Lines
 from saetext.analysis.cooccurrence.strata import Strata
 from saetext.analysis.cooccurrence.streaming import ALPHA, Pairs
-from saetext.analysis.cooccurrence.surprise import explained
-from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.corpus.protocol import Ints
 from saetext.features.groups import Selection, concept_groups
 from saetext.features.labels import FeatureLabels
 
@@ -90,34 +91,20 @@ class Made:
     notes: tuple[str, ...]
 
 
-def make_table(
-    found: Found,
-    corpora: Sequence[CorpusLike],
-    taps: Sequence[str],
-    rows: Rows,
-    *,
-    top: int | None,
-    everything: bool,
-    bootstrap: int,
-    seed: int,
-    snippets: bool | int,
-    within: bool,
-    by: str,
-    tell: Callable[[str, int, int], None],
-) -> Made:
+def make_table(found: Found, context: Context) -> Made:
     """Choose, group and order rows, and give them intervals and words."""
+    request, corpora, rows = context.request, context.corpora, context.rows
     columns = found.columns
     strength = columns["rho"] if found.number is not None else columns["npmi"]
     significant = columns["q"] < ALPHA
     notes: list[str] = []
     usable = significant & np.array([reason is None for reason in found.hidden], bool)
-    surprise = np.abs(strength) * (1 - _explained(found, strength, usable))
-    columns = {**columns, "surprise": np.where(strength < 0, -surprise, surprise)}
-    if by == "npmi":
-        surprise = np.abs(strength)
-    order = _order(columns, strength, surprise, found.number is not None)
-    tell("grouping", 0, 0)
-    leads = _concepts(found, order, corpora, taps, seed)
+    residual = np.abs(strength) * (1 - _explained(found, strength, usable))
+    columns = {**columns, "surprise": np.where(strength < 0, -residual, residual)}
+    rank_by = np.abs(strength) if request.order == "npmi" else residual
+    order = _order(columns, strength, rank_by, found.number is not None)
+    context.tell("grouping", 0, 0)
+    leads = _concepts(found, order, context)
     reasons = list(found.hidden)
     if found.sides[1].labels is not None and len(corpora) == 1:
         for k in np.flatnonzero(leads[0] == leads[1]).tolist():
@@ -126,10 +113,10 @@ def make_table(
     causes = [why for k in np.flatnonzero(worth).tolist() if (why := reasons[k])]
     counted = Counter(reason for why in causes for reason in why.split(", "))
     visible = np.array([reason is None for reason in reasons], bool)
-    keep = np.ones(len(order), bool) if everything else worth & visible
+    keep = np.ones(len(order), bool) if request.everything else worth & visible
     shown = order[keep[order]]
     shown, leader = _together(
-        shown, leads, strength, top, one=len(corpora) == 1, number=found.number is not None
+        shown, leads, strength, request.most, one=len(corpora) == 1, number=found.number is not None
     )
     metrics: dict[str, Any] = {
         "looked_at": len(order),
@@ -140,12 +127,13 @@ def make_table(
         "findings": len(np.unique(leader)),
     }
     table = {key: np.asarray(column)[shown] for key, column in columns.items()}
-    if found.number is None and bootstrap and len(shown):
-        tell("resampling", 0, 0)
+    if found.number is None and request.bootstrap and len(shown):
+        context.tell("resampling", 0, 0)
         few = shown[:RESAMPLED]
         low, high = resample(
-            found.pairs.take(few), found.left, found.right, rows, found.strata, bootstrap, seed
-        )
+            found.pairs.take(few), found.left, found.right, rows, found.strata, request.bootstrap,
+            request.seed,
+        )  # fmt: skip
         rest = np.full(len(shown) - len(few), np.nan)
         table["npmi_low"], table["npmi_high"] = np.concatenate([low, rest]), np.concatenate([high, rest])
         if len(few) < len(shown):
@@ -155,8 +143,10 @@ def make_table(
         names.append([side.name(i) for i in items.tolist()])
         numbers.append([side.number(i) for i in items.tolist()])
         scores.append([side.score(i) for i in items.tolist()])
-    groups, community = _communities(found, shown, leader, leads, strength, names, len(corpora) == 1, seed)
-    tell("looking for examples", 0, 0)
+    groups, community = _communities(
+        found, shown, leader, leads, strength, names, not context.across, request.seed
+    )
+    context.tell("looking for examples", 0, 0)
     evidence = {
         k: meetings
         for k, at in enumerate(shown.tolist())
@@ -164,14 +154,22 @@ def make_table(
     }
     lines: dict[int, Marked] = {}
     drawn = Lines(corpora)
-    most = len(shown) if snippets is True else max(int(snippets), 0)
+    most = len(shown) if request.snippets is True else int(request.snippets)
     for k in range(min(most, len(shown))):
         if k in evidence and (line := drawn.line(evidence[k][0])) is not None:
             lines[k] = line
     if most and evidence and not lines:
         notes.append("the texts are not stored, so there are no snippets")
     frame = _frame(
-        table, names, numbers, scores, [reasons[k] for k in shown.tolist()], leader, community, lines, within
+        table,
+        names,
+        numbers,
+        scores,
+        [reasons[k] for k in shown.tolist()],
+        leader,
+        community,
+        lines,
+        request.within is not None,
     )
     return Made(frame, evidence, lines, groups, metrics, tuple(notes))
 
@@ -191,21 +189,20 @@ def _explained(found: Found, strength: Floats, usable: NDArray[np.bool_]) -> Flo
     return explained(left, right, strength >= 0, usable)
 
 
-def _order(columns: Mapping[str, NDArray[Any]], strength: Floats, surprise: Floats, number: bool) -> Ints:
-    """More often than by chance before less often; confirmed, significant, others; by surprise."""
+def _order(columns: Mapping[str, NDArray[Any]], strength: Floats, rank_by: Floats, number: bool) -> Ints:
+    """More often than by chance before less often; confirmed, significant, others; by ``rank_by``."""
     less = np.zeros(len(strength), bool) if number else strength < 0
     found = columns["q"] < ALPHA
     p = np.where(found | columns["confirmed"], 0.0, columns["p"])
     place = np.arange(len(strength))
-    return np.lexsort((place, -surprise, p, ~found, ~columns["confirmed"], less))
+    return np.lexsort((place, -rank_by, p, ~found, ~columns["confirmed"], less))
 
 
-def _concepts(
-    found: Found, order: Ints, corpora: Sequence[CorpusLike], taps: Sequence[str], seed: int
-) -> tuple[Ints, Ints]:
+def _concepts(found: Found, order: Ints, context: Context) -> tuple[Ints, Ints]:
     """Return, for both sides of each pair, the feature that leads the concept (values are themselves)."""
     from saetext.reader.directions import decoder_of
 
+    corpora, saes = context.corpora, context.saes
     leads = []
     for side, items in zip(found.sides, (found.pairs.left, found.pairs.right), strict=True):
         leads.append(side.feature[items] if side.labels is not None else -1 - items)
@@ -221,8 +218,8 @@ def _concepts(
             continue
         # what goes together is what is looked for here: only the same words or directions make one concept
         leaders = concept_groups(
-            [Selection(corpus, np.arange(corpus.n_documents))], taps[number], features,
-            decoder=decoder_of(corpus.spec, taps[number]), alike=2.0, seed=seed,
+            [Selection(corpus, np.arange(corpus.n_documents))], saes[number], features,
+            decoder=decoder_of(corpus.spec, saes[number]), alike=2.0, seed=context.request.seed,
         )  # fmt: skip
         lead_of = dict(zip(features.tolist(), leaders.tolist(), strict=True))
         for k in [0, 1] if len(columns) == 2 else [number]:

@@ -84,12 +84,10 @@ def _heading(result: ClusterResult) -> Text:
     metrics, params = result.metrics, result.params
     heading = styled(printable(params["corpus"]), "bold")
     heading.append(f", {many(metrics['documents'], 'document')}")
-    if params.get("along"):
-        along = params["along"]
-        phrases = along if isinstance(along, list) else list(along)
-        heading.append(f" along {', '.join(printable(p) for p in phrases)}")
-    if params.get("without"):
-        heading.append(f" without {', '.join(printable(p) for p in params['without'])}")
+    if params.get("include"):
+        heading.append(f" by {', '.join(map(printable, params['include']))}")
+    if params.get("exclude"):
+        heading.append(f" without {', '.join(map(printable, params['exclude']))}")
     if params.get("model"):
         heading.append(f" placed in the clusters of {printable(params['model'])}")
     heading.append(": ")

@@ -109,12 +109,12 @@ def _heading(result: CorrelateResult, number: bool) -> Text:
     if not number and metrics["significant"] > looked:
         heading.append(f"; the {looked:,} strongest were looked at")
     heading.append(f". {metrics['confirmed']:,}", "bold")
-    rest = " that are no matter of course" if hidden else ""
-    heading.append(f"{rest} were found on one half of the data and again on the other (✓)")
+    rest = " non-redundant pairs" if hidden else ""
+    heading.append(f"{rest} replicated on the held-out half (✓)")
     if hidden:
         why = ", ".join(f"{key} {n:,}" for key, n in metrics["hidden"].items())
         verb = "shown too" if params["everything"] else "hidden (--all shows them)"
-        heading.append(f". Matters of course, {verb}: {hidden:,}; {why}")
+        heading.append(f". Redundant pairs, {verb}: {hidden:,}; {why}")
     heading.append(".")
     return heading
 

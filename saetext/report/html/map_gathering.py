@@ -13,7 +13,7 @@ import numpy as np
 
 from saetext.analysis.clusters import ClusterResult
 from saetext.analysis.clusters.describing import Described
-from saetext.analysis.clusters.typical import Typical
+from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.shading import FullShade, firing, read_again, shade
@@ -78,11 +78,11 @@ def map_page(
     point = np.full(table.height, -1)
     point[on_map] = np.arange(len(on_map))
     shown = table[on_map]
-    marker = _Marker(corpus, result.params["tap"], reader)
+    marker = _Marker(corpus, result.params["sae"], reader)
     clusters = []
     rows = result.table.to_dicts()
     for number, row in enumerate(rows):
-        examples = result.typical[number] if number < len(result.typical) else ()
+        examples = result.exemplars[number] if number < len(result.exemplars) else ()
         clusters.append(_cluster(row, marker.passages(examples, point)))
         tell("reading the examples", number + 1, len(rows))
     import polars as pl
@@ -107,8 +107,8 @@ def map_page(
 
 
 def _title(result: ClusterResult) -> str:
-    along = result.params.get("along")
-    axis = f", along {', '.join(map(printable, along))}" if along else ""
+    include = result.params.get("include")
+    axis = f", by {', '.join(map(printable, include))}" if include else ""
     return f"What is in {printable(result.params['corpus'])}{axis}"
 
 
@@ -200,7 +200,7 @@ def _documents(
     result: ClusterResult, corpus: CorpusLike, labels: FeatureLabels, on_map: Ints
 ) -> list[MapDocument]:
     """Return whole documents, the words marked where the cluster's features fire most."""
-    tap = result.params["tap"]
+    tap = result.params["sae"]
     usual, largest = _strengths(corpus, tap)
     usual = np.maximum(usual, 1e-9)
     shades = FullShade([corpus.card(tap)])
@@ -279,7 +279,7 @@ class _Marker:
         self._full = FullShade([corpus.card(tap)])
         self._again = self._stored = 0
 
-    def passages(self, examples: Sequence[Typical], point: Ints) -> list[MapPassage]:
+    def passages(self, examples: Sequence[Exemplar], point: Ints) -> list[MapPassage]:
         """Return all examples of a cluster, each feature on one scale of shades."""
         shown: dict[int, list[float]] = {}
         for example in examples:
@@ -288,7 +288,7 @@ class _Marker:
         full = {feature: self._full.of(feature, values) for feature, values in shown.items()}
         return [self._passage(example, point, full) for example in examples]
 
-    def _passage(self, example: Typical, point: Ints, full: Mapping[int, float]) -> MapPassage:
+    def _passage(self, example: Exemplar, point: Ints, full: Mapping[int, float]) -> MapPassage:
         document = self._corpus.document(example.row)
         text, called = document["text"], printable(str(document["id"]))
         row = int(point[example.row])

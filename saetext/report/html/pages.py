@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Result
-from saetext.analysis.clusters import ClusterResult
+from saetext.analysis.clusters import ClusterResult, PredictRequest
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.differences import DiffResult
 from saetext.analysis.export import write_text
@@ -66,7 +66,8 @@ def write_page(
         If the result has no page, or the file exists or cannot be written.
     """
     draw = page_of(result.kind)
-    known = labels if labels is not None else labels_for(sets[0], result.params["tap"])
+    sae = result.params.get("sae") or result.params.get("tap")
+    known = labels if labels is not None else labels_for(sets[0], sae)
     page = draw(result, sets, known, reader=reader, on_progress=on_progress)
     return write_text(path, page, overwrite=overwrite)
 
@@ -92,6 +93,8 @@ def pairs_html(
     on_progress: OnProgress | None = None,
 ) -> str:
     """Return the report of correlations as HTML."""
+    where = result.params.get("where")
+    sets = [corpus if number or where is None else corpus.select(where) for number, corpus in enumerate(sets)]
     return render_pair_page(pair_page(result, sets, labels, reader=reader, on_progress=on_progress))
 
 
@@ -104,4 +107,7 @@ def map_html(
     on_progress: OnProgress | None = None,
 ) -> str:
     """Return the map of clusters as HTML."""
-    return render_map_page(map_page(result, sets[0], labels, reader=reader, on_progress=on_progress))
+    p = result.params
+    asked = PredictRequest(where=p.get("where"), sample=p.get("sample"), seed=p.get("seed", 0))
+    corpus = asked.chosen(sets[0])
+    return render_map_page(map_page(result, corpus, labels, reader=reader, on_progress=on_progress))

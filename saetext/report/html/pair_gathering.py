@@ -75,7 +75,7 @@ def pair_page(
     leaders = [(at, row) for at, row in rows if row["group"] == at]
     kinds = [[x for x in leaders if not _avoided(x[1])], [x for x in leaders if _avoided(x[1])]]
     shown = [x for kind in kinds for x in kind[:findings]]
-    second = labels if len(corpora) == 1 else labels_for(corpora[1], result.params["across_tap"])
+    second = labels if len(corpora) == 1 else labels_for(corpora[1], result.params["across_sae"])
     marker = _Marker(result, corpora, reader)
     made = []
     for done, (at, row) in enumerate(shown, start=1):
@@ -129,12 +129,12 @@ def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]
     sentences = [
         f"{many(metrics['rows'], 'document')}. Of {many(metrics['eligible_pairs'], f'eligible {noun}')}, "
         f"{metrics['significant']:,} differ from chance among documents of equal length (q < .05); "
-        f"{metrics['confirmed']:,} were found on one half of the data and again on the other."
+        f"{metrics['confirmed']:,} replicated on the held-out half."
     ]
     if metrics["hidden"]:
         why = ", ".join(f"{reason} {n:,}" for reason, n in metrics["hidden"].items())
-        verb = "shown among the others" if result.params["everything"] else "not shown"
-        sentences.append(f"Matters of course, {verb}: {metrics['hidden_pairs']:,} ({why}).")
+        verb = "shown among the others" if result.params["everything"] else "hidden"
+        sentences.append(f"Redundant pairs, {verb}: {metrics['hidden_pairs']:,} ({why}).")
     best = [row for _, row in shown if row["confirmed"] and not _avoided(row)][:3]
     if best:
         listed = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
@@ -146,7 +146,7 @@ class _Marker:
     """Makes passages with both concepts marked, reading each document once."""
 
     def __init__(self, result: CorrelateResult, corpora: Sequence[CorpusLike], reader: Reader | None) -> None:
-        self.taps = [result.params["tap"], result.params["across_tap"]]
+        self.taps = [result.params["sae"], result.params["across_sae"]]
         self.names = [result.params["corpus"], result.params["across"]]
         # the second corpus may have been read by another reader
         same = [c.spec.fingerprint == corpora[0].spec.fingerprint for c in corpora]

@@ -1,4 +1,4 @@
-"""Whether clusters are more than an accident: density, stability, an outside view, known labels.
+"""Validation of clusters, internal and external: density, stability, an outside view, known labels.
 
 Each looks at no more than 10,000 documents. Not for: p of features, which were used to make the clusters.
 """
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.clusters import density, layout, meaning
+from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import hdbscan_validity
-from saetext.analysis.clusters.fitting import Fitted, Settings, nearest
+from saetext.analysis.clusters.fitting import Fitted, nearest
+from saetext.analysis.clusters.request import ClusterRequest
 from saetext.corpus.keys import as_text, require_column
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
@@ -27,8 +28,8 @@ SUBSAMPLES = 3
 SHARE = 0.8  # of the documents in each subsample
 
 
-def trust(
-    corpus: CorpusLike, fitted: Fitted, settings: Settings, say: Say
+def validate(
+    corpus: CorpusLike, fitted: Fitted, request: ClusterRequest, say: Say
 ) -> tuple[dict[str, Any], list[str]]:
     """Measure.
 
@@ -41,13 +42,13 @@ def trust(
         embedding of the texts, noise left out), each with the number of documents looked at.
     notes : list of str
     """
-    rng = np.random.default_rng([settings.seed, 20])
+    rng = np.random.default_rng([request.seed, 20])
     m = len(fitted.rows)
     some = np.sort(rng.permutation(m)[:MOST])
     metrics: dict[str, Any] = {"dbcv": _dbcv(fitted, some), "dbcv_documents": len(some)}
     notes: list[str] = []
     if fitted.n_clusters:
-        metrics |= _stability(fitted, settings, some, rng, say)
+        metrics |= _stability(fitted, request, some, rng, say)
     else:
         notes.append("no stability: there are no clusters")  # all noise twice would count as agreement
     found = _silhouette(corpus, fitted, some, say)
@@ -119,7 +120,7 @@ def _dbcv(fitted: Fitted, some: Ints) -> float | None:
 
 
 def _stability(
-    fitted: Fitted, settings: Settings, some: Ints, rng: np.random.Generator, say: Say
+    fitted: Fitted, request: ClusterRequest, some: Ints, rng: np.random.Generator, say: Say
 ) -> dict[str, Any]:
     from sklearn.metrics import adjusted_rand_score
 
@@ -128,31 +129,31 @@ def _stability(
 
     vectors = fitted.vectors[some]
     share = len(some) / len(fitted.rows)
-    size = max(2, round((settings.min_cluster_size or 5) * share))
+    size = max(2, round((request.min_cluster_size or 5) * share))
     runs = 1 + SEEDS + SUBSAMPLES
 
     def again(rows: Ints, seed: int, done: int) -> NDArray[np.int32]:
         say("clustering again for stability", done, runs)
         chosen = vectors[rows]
-        near = nearest(chosen, None, settings.neighbours)
+        near = nearest(chosen, None, request.neighbours)
         graph = layout.fuzzy_graph(near, seed)
-        start = rng.normal(size=(len(rows), settings.components)).astype(np.float32)
+        start = rng.normal(size=(len(rows), request.components)).astype(np.float32)
         points = layout.embed_graph(
-            graph, start, settings.components, min_dist=layout.CLUSTER_DISTANCE, seed=seed,
-            epochs=settings.epochs,
+            graph, start, request.components, min_dist=layout.CLUSTER_DISTANCE, seed=seed,
+            epochs=request.epochs,
         )  # fmt: skip
         scaled = max(2, round(size * len(rows) / len(some)))
         return density.group(
-            points, min_cluster_size=scaled, min_samples=settings.min_samples, method=settings.method
+            points, min_cluster_size=scaled, min_samples=request.min_samples, method=request.method
         ).cluster
 
     whole = np.arange(len(some))
-    first = again(whole, settings.seed, 0)
-    seeds = [agreement(first, again(whole, settings.seed + 1 + i, 1 + i)) for i in range(SEEDS)]
+    first = again(whole, request.seed, 0)
+    seeds = [agreement(first, again(whole, request.seed + 1 + i, 1 + i)) for i in range(SEEDS)]
     parts = []
     for i in range(SUBSAMPLES):
         rows = np.sort(rng.permutation(len(some))[: int(SHARE * len(some))])
-        parts.append(agreement(first[rows], again(rows, settings.seed + 1 + SEEDS + i, 1 + SEEDS + i)))
+        parts.append(agreement(first[rows], again(rows, request.seed + 1 + SEEDS + i, 1 + SEEDS + i)))
     return {
         "stability_seeds": float(np.mean(seeds)),
         "stability_subsamples": float(np.mean(parts)),
@@ -170,8 +171,10 @@ def _silhouette(corpus: CorpusLike, fitted: Fitted, some: Ints, say: Say) -> tup
     some = some[fitted.cluster[some] > 0]
     if len(some) < 3 or len(np.unique(fitted.cluster[some])) in (1, len(some)):
         return "no silhouette: it takes two clusters"
-    texts = meaning.texts_of(corpus, fitted.rows[some])
+    texts = semantic_map.texts_of(corpus, fitted.rows[some])
     if texts is None:
         return "no silhouette: the corpus stores no texts"
-    vectors = meaning.embed_texts(texts, lambda done, of: say("embedding texts for the silhouette", done, of))
+    vectors = semantic_map.embed_texts(
+        texts, lambda done, of: say("embedding texts for the silhouette", done, of)
+    )
     return float(silhouette_score(vectors, fitted.cluster[some], metric="cosine")), len(some)

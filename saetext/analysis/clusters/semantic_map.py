@@ -1,4 +1,4 @@
-"""What features mean together: a ridge regression from them to MiniLM's sentence embeddings.
+"""The semantic map: a ridge regression from features to MiniLM's sentence embeddings.
 
 Fitted on a sample of the very documents that are clustered and checked on documents it has not seen; it is
 linear in the features, so that what brings two documents together stays a sum over named features. Not for:
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.clusters.representation import Floats32, Meaning, unit
+from saetext.analysis.clusters.representation import Floats32, SemanticMap, unit
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
@@ -37,8 +37,8 @@ CHARACTERS = 1200  # of a text that are embedded
 HELD_OUT, HELD_MOST = 0.1, 500
 PENALTIES = (0.3, 1.0, 3.0)  # of the ridge, on rows of length 1: short texts want less than long ones
 CHOOSING = 3000  # documents on which the penalty is chosen
-DIMS = 200  # of the meaning that are kept
-LEAST = 0.05  # share explained below which the features do not tell the meaning
+DIMS = 200  # of the map that are kept
+LEAST = 0.05  # share explained below which the features do not predict the embeddings
 BLEND = 1.5
 _LONGEST = 3.0
 _BLOCK = 1000  # rows of a product that are sparse at a time
@@ -59,7 +59,7 @@ def choose(n_tokens: Ints, seed: int, text: Ints | None = None) -> Ints:
     return np.sort(mixed[: max(int(np.searchsorted(cost, TOKENS, side="right")), min(FEWEST, len(mixed)))])
 
 
-def fit_meaning(rows: csr_matrix, vectors: Floats32, seed: int) -> Meaning | None:
+def fit_semantic_map(rows: csr_matrix, vectors: Floats32, seed: int) -> SemanticMap | None:
     """Fit the map.
 
     Parameters
@@ -74,7 +74,7 @@ def fit_meaning(rows: csr_matrix, vectors: Floats32, seed: int) -> Meaning | Non
 
     Returns
     -------
-    Meaning or None
+    SemanticMap or None
         None if features tell less than 5 % of the variance of held-out embeddings. The longer its part of a
         vector, the more they tell: 1.5 times the root of explained to unexplained variance, 0.5 to 3.
     """
@@ -98,7 +98,7 @@ def fit_meaning(rows: csr_matrix, vectors: Floats32, seed: int) -> Meaning | Non
     _, _, turn = np.linalg.svd(told.T @ told)
     directions = directions @ turn[:DIMS].T
     blend = BLEND * math.sqrt(min(explained, 0.99) / (1 - min(explained, 0.99)))
-    return Meaning(
+    return SemanticMap(
         np.ascontiguousarray(directions, np.float32),
         (ridge.middle @ directions).astype(np.float32),
         explained,

@@ -1,4 +1,4 @@
-"""What makes a pair no surprise: labels that say the same, directions that are, or words that are one phrase.
+"""What makes a pair redundant: similar labels or directions, one phrase, or other pairs that explain it.
 
 Not for: whether the pair holds.
 """
@@ -11,32 +11,38 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.cooccurrence.request import CorrelateRequest
 from saetext.corpus.protocol import Ints
 from saetext.features.label_index import LabelIndex
 from saetext.features.labels import FeatureLabels
-from saetext.features.similarity import of_pairs, value
+from saetext.features.similarity import of_pairs
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Above which a pair is hidden.
+    """Above which a pair is redundant, and hidden.
 
     Attributes
     ----------
     label_similarity : float
-        Cosine of the sentence embeddings of the two labels (without the sentence model: the share of their
-        words that is common).
+        Cosine similarity of the sentence embeddings of the two labels (without the
+        sentence model: the share of their words that is common).
     decoder_cosine : float
-        Cosine of the two decoder directions.
+        Cosine similarity of the two decoder directions.
     same_phrase : float
         Share of the documents with both in which they peak within two tokens of each other.
     """
 
-    label_similarity: float = value("pair")
-    decoder_cosine: float = 0.3
-    same_phrase: float = 0.5
+    label_similarity: float
+    decoder_cosine: float
+    same_phrase: float
+
+    @classmethod
+    def of(cls, request: CorrelateRequest) -> Limits:
+        """Return the limits that were asked for."""
+        return cls(request.max_similarity, request.max_cosine, request.max_same_phrase)
 
 
 REASONS = {
@@ -53,7 +59,7 @@ def label_similarity(
     features_b: Ints,
     on_done: Callable[[int], None] | None = None,
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Return how alike the labels of each pair are, NaN where one has none, and notes."""
+    """Return the cosine similarity of each pair's labels, NaN where one has none, and notes."""
     if not any(int(x) in a and int(y) in b for x, y in zip(features_a, features_b, strict=True)):
         return np.full(len(features_a), np.nan), ()
     first = LabelIndex(a, on_done=on_done)
@@ -66,7 +72,7 @@ def label_similarity(
 def decoder_cosine(
     a: NDArray[np.float32] | None, b: NDArray[np.float32] | None, features_a: Ints, features_b: Ints
 ) -> Floats:
-    """Return the cosine of each pair's decoder directions, NaN where they are not known."""
+    """Return the cosine similarity of each pair's decoder directions, NaN where they are not known."""
     if a is None or b is None or a.shape[1] != b.shape[1]:
         return np.full(len(features_a), np.nan)
     x, y = a[features_a].astype(np.float64), b[features_b].astype(np.float64)
@@ -79,8 +85,8 @@ def explained(left: Ints, right: Ints, attracted: NDArray[np.bool_], usable: NDA
 
     It is the share of a's partners (the other items that go with a) that stand to b as a does, and of b's to
     a, on average; one is added to the number of partners, so that few of them say little. In a pile with a
-    tight topic everything of the topic goes with everything else of it: such pairs are no news, however
-    strong, while two items that meet and share no other partner are.
+    tight topic everything of the topic goes with everything else of it: their residual association is
+    small, however strong the pair, while two items that meet and share no other partner are.
 
     Parameters
     ----------
@@ -120,8 +126,8 @@ def explained(left: Ints, right: Ints, attracted: NDArray[np.bool_], usable: NDA
     return np.clip(out, 0.0, 1.0)
 
 
-def hidden(measures: dict[str, Floats], limits: Limits) -> list[str | None]:
-    """Return why each pair is hidden, None where it is not."""
+def redundant(measures: dict[str, Floats], limits: Limits) -> list[str | None]:
+    """Return why each pair is redundant, None where it is not."""
     n = len(next(iter(measures.values()))) if measures else 0
     reasons: list[list[str]] = [[] for _ in range(n)]
     for name, values in measures.items():

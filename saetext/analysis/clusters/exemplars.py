@@ -1,4 +1,4 @@
-"""Typical documents of each cluster, and where in them the features fire that set it apart.
+"""Exemplars of each cluster, and where in them the features fire that set it apart.
 
 Not for: shading every token again (:mod:`saetext.features.shading`).
 """
@@ -25,7 +25,7 @@ class Fired:
 
 
 @dataclass(frozen=True)
-class Typical:
+class Exemplar:
     """A document that stands for its cluster: its row, and the telling features in it, the first first."""
 
     row: int
@@ -44,13 +44,13 @@ def centres(vectors: object, cluster: NDArray[np.int32], n_clusters: int) -> Flo
 
 def nearest_clusters(centre: Floats32, most: int) -> list[list[int]]:
     """Return, for each cluster, the numbers of the nearest others."""
-    likeness = centre @ centre.T
-    np.fill_diagonal(likeness, -np.inf)
-    order = np.argsort(-likeness, axis=1, kind="stable")[:, : min(most, len(centre) - 1)]
+    similarity = centre @ centre.T
+    np.fill_diagonal(similarity, -np.inf)
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, : min(most, len(centre) - 1)]
     return (order + 1).tolist()
 
 
-def typical_rows(
+def exemplar_rows(
     vectors: object,
     cluster: NDArray[np.int32],
     probability: Floats32,
@@ -80,10 +80,10 @@ def typical_rows(
     return found
 
 
-def typical(
+def find_exemplars(
     corpus: CorpusLike, tap: str, rows: Sequence[Ints], telling: Sequence[Sequence[int]]
-) -> list[tuple[Typical, ...]]:
-    """Find where the telling features fire in typical documents.
+) -> list[tuple[Exemplar, ...]]:
+    """Find where the telling features are strongest in the exemplars.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def typical(
     tap : str
         Which tap.
     rows : sequence of int64 arrays
-        The typical documents of each cluster, best first.
+        The exemplars of each cluster, best first.
     telling : sequence of sequence of int
         Its features, the most telling first.
     """
@@ -111,4 +111,4 @@ def typical(
                 if f in place
             )
         start += len(block)
-    return [tuple(Typical(int(row), fired[int(row)]) for row in chosen) for chosen in rows]
+    return [tuple(Exemplar(int(row), fired[int(row)]) for row in chosen) for chosen in rows]

@@ -1,0 +1,203 @@
+"""``saetext cluster``: what is in a pile of documents."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
+from saetext.errors import InputError
+from saetext.io.request import keyword, option
+from saetext_cli.analysing import finish, write_table
+from saetext_cli.common import colored, encoding, given_options, note, require_new, short_names, width
+from saetext_cli.declared import expanded
+from saetext_cli.making import open_or_encode
+from saetext_cli.meters import progress_bar
+from saetext_cli.options import Columns, Endpoint, PageOutput, Running
+from saetext_cli.rereading import reader_of
+
+if TYPE_CHECKING:
+    from saetext.analysis.clusters.result import ClusterResult
+    from saetext.io.llm import ChatClient
+
+# What is asked for anew of each corpus; all else was settled when the clusters were fitted
+_ANEW = {"where", "sample", "seed", "top", "labels", "truth"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapOutput(PageOutput):
+    """Output with a map, and the directory in which the clusters are kept."""
+
+    output: Path | None = option(
+        "Directory in which to keep the clusters; by default beside the corpus.",
+        default=None,
+        metavar="DIR",
+        flags=("--output", "-o"),
+        group="Output",
+    )
+    png: Path | None = option(
+        "Write a picture of the map (png, svg or pdf).", default=None, metavar="FILE", group="Output"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.png is not None and self.png.suffix.lower() not in (".png", ".svg", ".pdf"):
+            raise InputError("a picture's name ends in .png, .svg or .pdf")
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """What will be written."""
+        return (*super().files, self.png, self.output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamingEndpoint(Endpoint):
+    """The language model that names the clusters, in one request."""
+
+    llm: bool = option(
+        "Let the language model --model name the clusters.", default=False, group="Language model"
+    )
+    concurrency: int = keyword("Number of requests at a time: there is one.", default=1)
+
+    def namer(self) -> ChatClient | None:
+        """Return the client, where names by a language model are asked for.
+
+        Raises
+        ------
+        InputError
+            If no endpoint was named.
+        """
+        client = self.client()
+        if self.llm and client is None:
+            raise InputError("names by a language model need an endpoint: give --base-url and --model")
+        return client if self.llm else None
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(
+        "cluster",
+        epilog="Examples: saetext cluster prompts.corpus --html map.html; "
+        'saetext cluster prompts.corpus --include "tone" --include "politeness:2" --exclude "topic"; '
+        "saetext cluster --predict prompts.clusters new.corpus",
+    )(expanded(cluster))
+
+
+def cluster(
+    context: typer.Context,
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus or a data file.")],
+    request: ClusterRequest,
+    columns: Columns,
+    running: Running,
+    output: MapOutput,
+    endpoint: NamingEndpoint,
+    predict: Annotated[
+        Path | None,
+        typer.Option(
+            "--predict", metavar="MODEL", help="Place the documents in clusters that an earlier run wrote."
+        ),
+    ] = None,
+) -> None:
+    """Group documents by what they share, say in words what each group is, and draw the map.
+
+    Documents become vectors of their features, weighted by rarity, and joined by a semantic map: a linear map
+    from features to sentence embeddings. UMAP and HDBSCAN find the groups. A data file given for a corpus is
+    encoded first.
+    """
+    from saetext.analysis.clusters.model import default_path, load_model, save_clusters
+    from saetext.report.console.clusters import render_clusters
+
+    if predict is not None:
+        _require_anew(context, request)
+    client = endpoint.namer()
+    for path in output.files:
+        require_new(path)
+    model = load_model(predict) if predict is not None else None
+    opened: Any = open_or_encode(corpus, device=running.device, dtype=running.dtype, **columns.given())
+    with progress_bar("reading") as show:
+        asked = request.replace(
+            include=_weighted(request.include), name=short_names([corpus])[0], client=client, on_progress=show
+        )
+        found = _computed(opened, asked, model)
+    if client is not None:
+        note(client.ledger.describe())
+    kept = save_clusters(_kept(found), opened.spec, output.output or default_path(opened.path))
+    note(f"wrote {kept}: documents.parquet has the cluster of each document")
+    write_table(found, output.parquet)
+    _write_map(found, request.chosen(opened), request, output, running)
+    finish(
+        found,
+        output.as_json,
+        output.as_csv,
+        lambda: render_clusters(found, width(), colored(), top=request.most, encoding=encoding()),
+    )
+
+
+def _require_anew(context: typer.Context, request: ClusterRequest) -> None:
+    """Refuse options that the fit settled, even at their default: they were meant to change something."""
+    settled = [name for name in ClusterRequest.option_names() if name not in _ANEW]
+    settled += ["llm", *(() if request.sample else ("seed",))]
+    given = given_options(context, settled)
+    if given:
+        raise typer.BadParameter(
+            f"--predict places in clusters as they were fitted: it does not go with {', '.join(given)}"
+        )
+
+
+def _computed(opened: Any, request: ClusterRequest, model: Any) -> ClusterResult:
+    from saetext.analysis.clusters.run import cluster as compute
+    from saetext.analysis.clusters.run import predict as place
+
+    if model is None:
+        return compute(opened, **request.keywords())
+    shared = {name: getattr(request, name) for name in PredictRequest.option_names()}
+    return place(model, opened, **shared)
+
+
+def _kept(found: ClusterResult) -> ClusterResult:
+    """Return what is saved: placed documents go without the fit, which is where they were placed by."""
+    return dataclasses.replace(found, fitted=None) if found.params.get("model") else found
+
+
+def _weighted(given: Any) -> dict[str, float]:
+    """Return phrases with their weights, ``"tone:2"``; a colon before no number is part of it."""
+    phrases: Sequence[str] = given
+    weights: dict[str, float] = {}
+    for phrase in phrases:
+        words, colon, number = phrase.rpartition(":")
+        try:
+            weight = float(number) if colon else 1.0
+        except ValueError:
+            words, colon, weight = phrase, "", 1.0
+        weights[words.strip() if colon else phrase.strip()] = weight
+    return weights
+
+
+def _write_map(
+    found: ClusterResult, opened: Any, request: ClusterRequest, output: MapOutput, running: Running
+) -> None:
+    """Write the map as a page, as a picture, or as both, where files are named."""
+    if output.html is None and output.png is None:
+        return
+    from saetext.report.html.map_gathering import map_page
+
+    labels = request.labels_of(opened, found.params["sae"])
+    reader = reader_of(opened, running.device, running.dtype) if output.html is not None else None
+    with progress_bar("reading the examples") as show:
+        page = map_page(found, opened, labels, reader=reader, on_progress=show)
+    if output.html is not None:
+        from saetext.analysis.export import write_text
+        from saetext.report.html.map_page import render_map_page
+
+        write_text(output.html, render_map_page(page))
+        note(f"wrote {output.html}")
+    if output.png is not None:
+        from saetext.report.html.map_picture import write_map_picture
+
+        write_map_picture(page, output.png)
+        note(f"wrote {output.png}")

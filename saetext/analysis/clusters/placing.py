@@ -1,0 +1,119 @@
+"""Placing documents in clusters that were fitted: by their nearest fitted documents.
+
+Not for: the fit (:mod:`saetext.analysis.clusters.fitting`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.clusters.backends import umap_weights
+from saetext.analysis.clusters.fitting import Fitted, nearest
+from saetext.analysis.clusters.representation import Floats32, rows_of
+from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.io.progress import Say
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+_ROUNDING = 1e-6  # of a distance: equal documents are not always at 0
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Where every document of a corpus is: cluster (0: none), probability, outlier, x and y; one each.
+
+    ``outlier`` is GLOSH's score of fitted documents and NaN for placed ones; documents without any feature
+    that counts have no place (NaN) and no cluster. ``fitted`` says which were fitted.
+    """
+
+    cluster: NDArray[np.int32]
+    probability: Floats32
+    outlier: Floats32
+    x: Floats32
+    y: Floats32
+    fitted: NDArray[np.bool_]
+    empty: NDArray[np.bool_]
+    unlike: int
+
+
+def place(
+    corpus: CorpusLike, tap: str, fitted: Fitted, say: Say, *, known: Ints | None = None, noise: bool = True
+) -> Placed:
+    """Place every document of a corpus: fitted ones where they are, others by their nearest fitted ones.
+
+    A document goes where UMAP's weights of its nearest fitted documents, summed by cluster, are largest
+    (noise counts as one), and to the weighted mean of the places of those of that cluster; one that is
+    farther from all fitted documents than 99.5 % of these are from each other is unlike them, noise.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The documents.
+    tap : str
+        Which tap.
+    fitted : Fitted
+        What was fitted.
+    say : callable
+        Progress.
+    known : int64[m], optional
+        Rows of this corpus that are the fitted documents.
+    noise : bool
+        Whether a document may go to none.
+    """
+    n = corpus.n_documents
+    cluster, fine = np.zeros(n, np.int32), np.zeros(n, bool)
+    probability, outlier = np.zeros(n, np.float32), np.full(n, np.nan, np.float32)
+    where = np.full((n, 2), np.nan, np.float32)
+    empty, unlike = np.zeros(n, bool), 0
+    if known is not None:
+        cluster[known], probability[known] = fitted.cluster, fitted.probability
+        where[known], fine[known] = fitted.places, True
+    if known is not None and len(known) == n:
+        return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, 0)
+    for first, block in rows_of(corpus, fitted.basis.pooling, tap):
+        part = np.arange(first, first + block.shape[0])
+        here = ~fine[part]
+        rows = block[here]
+        part = part[here]
+        filled = np.diff(rows[:, fitted.basis.features].indptr) > 0
+        empty[part[~filled]] = True
+        part, rows = part[filled], rows[filled]
+        if len(part):
+            found = _place(fitted, rows, noise)
+            cluster[part], probability[part], where[part] = found[:3]
+            unlike += found[3]
+        say("placing documents", first + block.shape[0], n)
+    return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, unlike)
+
+
+def _place(
+    fitted: Fitted, rows: csr_matrix, noise: bool
+) -> tuple[NDArray[np.int32], Floats32, Floats32, int]:
+    basis = fitted.basis
+    vectors: Any = basis.sparse(rows) if basis.components is None else basis.project(rows)
+    near = nearest(fitted.vectors, vectors, fitted.neighbours)
+    m = len(near.row)
+    weight = np.maximum(umap_weights(near.row, near.distance), 1e-12)
+    theirs = fitted.cluster[near.row]
+    votes = np.zeros((m, fitted.n_clusters + 1))
+    np.add.at(votes, (np.arange(m)[:, None], theirs), weight)
+    votes /= votes.sum(1, keepdims=True)
+    far = near.distance[:, 0] > fitted.farthest + _ROUNDING
+    if not noise:
+        votes[:, 0] = 0
+        far[:] = False
+    chosen = votes.argmax(1).astype(np.int32)
+    mine = theirs == chosen[:, None]
+    mine[~mine.any(1)] = True
+    own = weight * mine
+    own /= own.sum(1, keepdims=True)
+    where = np.einsum("mk,mkd->md", own, fitted.places[near.row])
+    firm = votes[np.arange(m), chosen] * (own * fitted.probability[near.row]).sum(1)
+    chosen[far] = 0
+    firm[chosen == 0] = 0
+    return chosen, firm.astype(np.float32), where.astype(np.float32), int(far.sum())
