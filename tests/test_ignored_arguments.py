@@ -26,7 +26,6 @@ from saetext import (
     open_documents,
     search,
 )
-from saetext.analysis.cooccurrence import Limits
 from saetext.analysis.search.asking import Settings
 from saetext.analysis.search.by_llm import SecondOpinion
 from saetext.errors import InputError, refuse_unused
@@ -161,21 +160,21 @@ def test_correlate() -> None:
     corpus = dense(number=np.random.default_rng(0).random(60), kind=["a", "b", "c"] * 20)
     other = dense(1)
     nothing = FeatureLabels.from_rows([])
-    for options in ({"pair_on": "id"}, {"across_tap": "main"}, {"across_labels": nothing}):
+    for options in ({"pair_on": "id"}, {"across_sae": "main"}, {"across_labels": nothing}):
         message = refusal(correlate, corpus, **options)
         assert message.startswith(f"{next(iter(options))} would change nothing") and "across" in message
         assert "across" in refusal(correlate, corpus, column="kind", **options)
     assert "names" in refusal(correlate, corpus, names=["a", "b"])
     assert "names" in refusal(correlate, corpus, other, names=["a"])
     assert "names" in refusal(correlate, corpus, names="a")
-    for options in ({"limits": Limits(same_phrase=0.9)}, {"least": 9}, {"order": "npmi"}):
+    for options in ({"max_same_phrase": 0.9}, {"min_joint": 9}, {"order": "npmi"}):
         message = refusal(correlate, corpus, column="number", **options)
         assert message.startswith(f"{next(iter(options))} would change nothing") and "number" in message
     assert correlate(corpus, column="kind", order="npmi", min_support=5).params["order"] == "npmi"
 
 
 @pytest.mark.parametrize(
-    ("options", "known"), [({"fdr": "holm"}, "bh, by"), ({"order": "p"}, "surprise, npmi")]
+    ("options", "known"), [({"fdr": "holm"}, "bh, by"), ({"order": "p"}, "residual, npmi")]
 )
 def test_correlate_knows_its_choices(options: dict[str, Any], known: str) -> None:
     """An unknown one was taken for the default."""
