@@ -363,7 +363,7 @@ def test_an_unfinished_append_needs_the_same_plan(uninterrupted, tmp_path):
     with CorpusWriter.append(path, plan={"input": "b"}, spec=spec, cards=CARDS) as writer:
         MORE[0].write(writer, 0)
     with pytest.raises(
-        CorpusError, match=r"input was 'b' and is now 'c'; .*append\.json to give that append up"
+        CorpusError, match=r"input was 'b' and is now 'c'; .*append\.json to cancel that append"
     ):
         CorpusWriter.append(path, plan={"input": "c"}, spec=spec, cards=CARDS)
     (path / "append.json").unlink()
@@ -396,7 +396,7 @@ def test_the_same_append_again_adds_nothing_when_only_its_end_was_missed(uninter
     left = (path / "append.json").read_bytes()
     grown = go_on_appending(path).n_documents
     (path / "append.json").write_bytes(left)
-    with pytest.raises(CorpusError, match="this append had finished"):
+    with pytest.raises(CorpusError, match="this append is already finished"):
         go_on_appending(path)
     assert Corpus.open(path).n_documents == grown
     assert go_on_appending(path).n_documents == grown + sum(shard.docs.num_rows for shard in MORE)
