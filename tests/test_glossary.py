@@ -20,7 +20,7 @@ from saetext.analysis.clusters.result import COLUMNS as CLUSTER_COLUMNS
 from saetext.analysis.clusters.result import DOCUMENT_COLUMNS
 from saetext.analysis.clusters.run import _schema as cluster_schema
 from saetext.analysis.cooccurrence.result import COLUMNS as CORRELATE_COLUMNS
-from saetext.analysis.differences import diff, diff_sets
+from saetext.analysis.differences import diff
 from saetext.analysis.search.result import schema as search_schema
 from saetext.features import feature_table
 from saetext.features.labels import FeatureLabels
@@ -78,7 +78,7 @@ def corpus(seed: int) -> DenseCorpus:
 def of_diff() -> set[str]:
     sets = [corpus(seed) for seed in range(3)]
     two = diff(*sets[:2], control="year").table
-    many = diff_sets(sets, names=("a", "b", "c"), control="year").table
+    many = diff(*sets, names=("a", "b", "c"), control="year").table
     assert {"control_q", "snippet_a"} < set(two.columns) and {"set", "rate_rest"} < set(many.columns)
     return {*two.columns, *many.columns}
 
