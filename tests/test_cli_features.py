@@ -49,7 +49,7 @@ def test_words_are_found_without_a_corpus() -> None:
     run = saetext("features", "embedded", word, "--lexical", "--top", 5)
     assert run.code == 0 and run.err == ""
     lines = run.out.splitlines()
-    assert lines[0].split() == ["likeness", "feature", "tokens", "label"] and 2 <= len(lines) <= 6
+    assert lines[0].split() == ["score", "feature", "tokens", "label"] and 2 <= len(lines) <= 6
     likeness = [float(line.split()[0]) for line in lines[1:]]
     assert likeness == sorted(likeness, reverse=True) and likeness[-1] > 0
 

@@ -108,7 +108,7 @@ def test_everything_is_said(result: ClusterResult) -> None:
     assert "no evidence" in text
     assert text.count("note: ") == len(result.notes)
     rest = result.table["size"][1:].sum()
-    assert f"and 3 clusters more, {rest:,} documents" in " ".join(render_clusters(result, 100, top=1).split())
+    assert f"3 more clusters, {rest:,} documents" in " ".join(render_clusters(result, 100, top=1).split())
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "no-such"])

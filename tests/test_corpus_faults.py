@@ -446,8 +446,8 @@ def test_wrong_calls_are_refused_before_anything_is_written(tmp_path):
     with start(tmp_path / "c") as writer:
         good = SHARDS[0]
         for rows, message in (
-            ({"main": good.rows["main"]}, "taps are"),
-            ({**good.rows, "b": SHARDS[2].rows["b"]}, "3 documents, and 4 rows of tap b"),
+            ({"main": good.rows["main"]}, "SAEs are"),
+            ({**good.rows, "b": SHARDS[2].rows["b"]}, "3 documents, and 4 rows of SAE b"),
             ({**good.rows, "b": damaged(good.rows["b"], feature=12)}, "12 features"),
             ({**good.rows, "b": damaged(good.rows["b"], feature=-1)}, "12 features"),
             ({**good.rows, "b": damaged(good.rows["b"], feature=0)}, "strictly increasing"),
@@ -457,7 +457,7 @@ def test_wrong_calls_are_refused_before_anything_is_written(tmp_path):
                     good.docs, rows, rejects=[], input_rows=3, input_hash="", stats={}
                 )  # fmt: skip
         assert writer.finished == [] and not list((tmp_path / "c" / "docs").iterdir())
-    with pytest.raises(ValueError, match="card given for tap b is not the one"):
+    with pytest.raises(ValueError, match="calibration given for SAE b is not the one"):
         start(tmp_path / "d", cards={**CARDS, "b": CARDS["b"].without_floors()})
     spec = make_spec({"../up": CARDS["b"]})
     with pytest.raises(ValueError, match="cannot be the name of a tap"):

@@ -199,7 +199,7 @@ class CorpusWriter:
         self._require_open()
         batch = conform(docs, stores_text=self.stores_text)
         if set(rows) != {tap.name for tap in self.spec.taps}:
-            raise ValueError(f"rows for {sorted(rows)}, taps are {sorted(t.name for t in self.spec.taps)}")
+            raise ValueError(f"rows for {sorted(rows)}, SAEs are {sorted(t.name for t in self.spec.taps)}")
         if unfit := [tap for tap, block in rows.items() if len(block) != batch.num_rows]:
             raise ValueError(f"{batch.num_rows} documents, and {len(rows[unfit[0]])} rows of SAE {unfit[0]}")
         features = {tap.name: features_batch(rows[tap.name], tap) for tap in self.spec.taps}
@@ -355,7 +355,7 @@ class CorpusWriter:
 def _require_cards(spec: ReaderSpec, cards: Mapping[str, Card]) -> None:
     require_tap_names([tap.name for tap in spec.taps])
     if set(cards) != {tap.name for tap in spec.taps}:
-        raise ValueError(f"cards for {sorted(cards)}, taps are {sorted(tap.name for tap in spec.taps)}")
+        raise ValueError(f"calibrations of {sorted(cards)}, SAEs are {sorted(tap.name for tap in spec.taps)}")
     for tap in spec.taps:
         if cards[tap.name].sha256 != tap.card_sha256 or len(cards[tap.name]) != tap.d_sae:
             raise ValueError(f"the calibration given for SAE {tap.name} is not the one its spec names")
