@@ -110,7 +110,7 @@ def test_one_feature_of_a_corpus(corpus: str) -> None:
         "similar directions",
         "«",
         "█",
-        "documents by its max",
+        "documents by maximum activation",
     ):
         assert part in read_again.out
     assert all(len(line) <= 100 for line in read_again.out.splitlines())

@@ -460,7 +460,7 @@ def test_wrong_calls_are_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="calibration given for SAE b is not the one"):
         start(tmp_path / "d", cards={**CARDS, "b": CARDS["b"].without_floors()})
     spec = make_spec({"../up": CARDS["b"]})
-    with pytest.raises(ValueError, match="cannot be the name of a tap"):
+    with pytest.raises(ValueError, match="cannot be the name of an SAE"):
         start(tmp_path / "d", spec=spec, cards={"../up": CARDS["b"]})
     assert not (tmp_path / "d").exists()
 
