@@ -160,7 +160,7 @@ def synthetic(points: int, clusters: int, *, documents: bool = False, long: int 
         title=f"{clusters} groups in {points:,} posts",
         summary=(
             f"{points:,} posts fall into {clusters} clusters by topic and by style; "
-            f"{100 / 12:.1f} % are in none.",
+            f"{100 / 12:.1f} % are in no cluster.",
         ),
         x=place[:, 0].astype(np.float32),
         y=place[:, 1].astype(np.float32),

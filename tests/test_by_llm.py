@@ -136,7 +136,7 @@ def test_labels_and_failures() -> None:
     assert labels[0].snippets == ("well, «word1» it is",)
     assert set(failures) == {3, 4, 5, 6, 7, 8, 9}
     assert failures[3] == failures[8] == "the answer is not JSON" and failures[7] == "status 400"
-    assert failures[9] == "fires in no document"
+    assert failures[9] == "active in no document"
 
 
 def test_detection_scores_are_balanced_accuracy() -> None:

@@ -97,7 +97,7 @@ def test_the_map_as_page_and_picture() -> None:
     done = saetext(*CLUSTER, "--html", "märz 1.html", "--png", "map.png")
     assert done.code == 0, done.err
     assert "wrote märz 1.html" in done.err and "wrote map.png" in done.err
-    assert "What is in a" in Path("märz 1.html").read_text("utf-8")
+    assert "<title>Clusters of a</title>" in Path("märz 1.html").read_text("utf-8")
     assert Path("map.png").read_bytes().startswith(b"\x89PNG")
     assert "exists already" in saetext(*CLUSTER, "--html", "märz 1.html").error
     assert "exists already" in saetext(*CLUSTER, "--png", "map.png").error

@@ -39,7 +39,7 @@ def test_a_report(place: Path) -> None:
     done = saetext(*CORRELATE, "--html", "réport 1.html")
     assert done.code == 0
     assert "wrote réport 1.html" in done.err
-    assert "What goes together in a" in Path("réport 1.html").read_text("utf-8")
+    assert " in a</title>" in Path("réport 1.html").read_text("utf-8")
     assert "exists already" in saetext(*CORRELATE, "--html", "réport 1.html").error
 
 

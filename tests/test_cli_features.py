@@ -49,7 +49,7 @@ def test_words_are_found_without_a_corpus() -> None:
     run = saetext("features", "embedded", word, "--lexical", "--top", 5)
     assert run.code == 0 and run.err == ""
     lines = run.out.splitlines()
-    assert lines[0].split() == ["likeness", "feature", "tokens", "label"] and 2 <= len(lines) <= 6
+    assert lines[0].split() == ["score", "feature", "tokens", "label"] and 2 <= len(lines) <= 6
     likeness = [float(line.split()[0]) for line in lines[1:]]
     assert likeness == sorted(likeness, reverse=True) and likeness[-1] > 0
 
@@ -110,12 +110,12 @@ def test_one_feature_of_a_corpus(corpus: str) -> None:
         "similar directions",
         "«",
         "█",
-        "documents by its max",
+        "documents by maximum activation",
     ):
         assert part in read_again.out
     assert all(len(line) <= 100 for line in read_again.out.splitlines())
     peaks = saetext("features", corpus, "--show", feature, "--peaks")
-    assert peaks.code == 0 and "stored peak only" in peaks.out
+    assert peaks.code == 0 and "only the stored peak" in peaks.out
 
 
 def strongest_feature(corpus: str) -> int:
@@ -144,16 +144,16 @@ def test_a_model_that_has_gone_is_told_and_done_without(place: Path) -> None:
     shutil.rmtree(place / "model")
     feature = strongest_feature("a.corpus")
     run = saetext("features", "a.corpus", "--show", feature)
-    assert run.code == 0 and "the reader cannot be loaded" in run.err and "stored peak only" in run.out
+    assert run.code == 0 and "the reader cannot be loaded" in run.err and "only the stored peak" in run.out
     moved = saetext("features", "a.corpus", "--show", feature, "--model", tiny().model)
-    assert moved.code == 0 and moved.err == "" and "stored peak only" not in moved.out
+    assert moved.code == 0 and moved.err == "" and "only the stored peak" not in moved.out
 
 
 def test_several_taps(place: Path) -> None:
     write_jsonl(place / "a.jsonl", some_rows(30))
     both = ("--sae", tiny().sae, "--sae", tiny().other_sae, "--model", tiny().model)
     assert saetext("encode", "a.jsonl", *both, "-o", "a.corpus").code == 0
-    assert "choose one with --tap" in saetext("features", "a.corpus", "--show", 1).error
+    assert "choose one with --sae" in saetext("features", "a.corpus", "--show", 1).error
     for tap, last in ((TAP, 63), (OTHER_TAP, 47)):
         assert saetext("features", "a.corpus", "--tap", tap, "--show", last).code == 0
         assert f"0 to {last}" in saetext("features", "a.corpus", "--tap", tap, "--show", last + 1).error

@@ -98,17 +98,17 @@ def test_lines_fit_the_window(result: ClusterResult, color: bool) -> None:
 
 def test_everything_is_said(result: ClusterResult) -> None:
     text = " ".join(render_clusters(result, 200).split())
-    assert "200 documents by topic, something without number 5: 4 clusters" in text
-    assert "against topic (4 values): ARI" in text and "noise is a class of its own" in text
-    assert "stability 0.98 over seeds and 0.70 over subsamples" in text and "DBCV 0.50" in text
+    assert "200 documents including topic, something excluding number 5: 4 clusters" in text
+    assert "compared with topic (4 values): ARI" in text and "noise counts as one class" in text
+    assert "0.98 over seeds, 0.70 over subsamples" in text and "DBCV 0.50" in text
     for row in result.table.to_dicts():
         assert f"{row['size']:,} {100 * row['share']:.1f} %" in text
         first = row["features"][0]
         assert f"in {100 * first['inside']:.0f} % else {100 * first['outside']:.0f} %" in text
-    assert "describe and prove nothing" in text
+    assert "no evidence" in text
     assert text.count("note: ") == len(result.notes)
     rest = result.table["size"][1:].sum()
-    assert f"and 3 clusters more, {rest:,} documents" in " ".join(render_clusters(result, 100, top=1).split())
+    assert f"3 more clusters, {rest:,} documents" in " ".join(render_clusters(result, 100, top=1).split())
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "no-such"])
@@ -136,7 +136,7 @@ def test_no_clusters_and_a_prediction_can_be_shown(result: ClusterResult) -> Non
         result, table=result.table.clear(), metrics={"documents": 0, "n_clusters": 0, "noise": 1.0}, notes=()
     )
     told = " ".join(render_clusters(none).split())
-    assert "0 clusters, 100.0 % of the documents in none." in told and "prove nothing" not in told
+    assert "0 clusters, 100.0 % of the documents in no cluster." in told and "evidence" not in told
     placed = dataclasses.replace(
         result,
         params={**result.params, "model": f"m{HOSTILE}"},

@@ -249,7 +249,7 @@ def test_what_cannot_be_gathered(tmp_path: Path, random_corpus: tuple[Corpus, np
         gather(corpus, None, [-1])
     with pytest.raises(InputError, match="unknown half 'both'"):
         gather(corpus, None, [0], half="both")  # type: ignore[arg-type]
-    with pytest.raises(IncompatibleError, match="no tap named 'x'"):
+    with pytest.raises(IncompatibleError, match="no SAE named 'x'"):
         gather(corpus, "x", [0])
     bare, _ = make_corpus(tmp_path / "bare.corpus", stores_text=False)
     with pytest.raises(InputError, match=r"stores no texts.*without --no-text"):

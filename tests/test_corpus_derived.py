@@ -53,7 +53,7 @@ def test_postings_are_stamped_rebuilt_and_need_no_writable_place(tmp_path):
     (built / "stamp.json").write_text(json.dumps({**stamp, "built_from": "other content"}))
     check(Corpus.open(corpus.path))
     assert json.loads((built / "stamp.json").read_text()) == stamp
-    with pytest.raises(InputError, match="no feature 6; tap main has 0 to 5"):
+    with pytest.raises(InputError, match="no feature 6; main has 0 to 5"):
         corpus.postings().documents(6)
     with pytest.raises(InputError, match="no feature -1"):
         corpus.postings().documents(-1)

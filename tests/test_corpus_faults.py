@@ -363,7 +363,7 @@ def test_an_unfinished_append_needs_the_same_plan(uninterrupted, tmp_path):
     with CorpusWriter.append(path, plan={"input": "b"}, spec=spec, cards=CARDS) as writer:
         MORE[0].write(writer, 0)
     with pytest.raises(
-        CorpusError, match=r"input was 'b' and is now 'c'; .*append\.json to give that append up"
+        CorpusError, match=r"input was 'b' and is now 'c'; .*append\.json to cancel that append"
     ):
         CorpusWriter.append(path, plan={"input": "c"}, spec=spec, cards=CARDS)
     (path / "append.json").unlink()
@@ -396,7 +396,7 @@ def test_the_same_append_again_adds_nothing_when_only_its_end_was_missed(uninter
     left = (path / "append.json").read_bytes()
     grown = go_on_appending(path).n_documents
     (path / "append.json").write_bytes(left)
-    with pytest.raises(CorpusError, match="this append had finished"):
+    with pytest.raises(CorpusError, match="this append is already finished"):
         go_on_appending(path)
     assert Corpus.open(path).n_documents == grown
     assert go_on_appending(path).n_documents == grown + sum(shard.docs.num_rows for shard in MORE)
@@ -446,8 +446,8 @@ def test_wrong_calls_are_refused_before_anything_is_written(tmp_path):
     with start(tmp_path / "c") as writer:
         good = SHARDS[0]
         for rows, message in (
-            ({"main": good.rows["main"]}, "taps are"),
-            ({**good.rows, "b": SHARDS[2].rows["b"]}, "3 documents, and 4 rows of tap b"),
+            ({"main": good.rows["main"]}, "SAEs are"),
+            ({**good.rows, "b": SHARDS[2].rows["b"]}, "3 documents, and 4 rows of SAE b"),
             ({**good.rows, "b": damaged(good.rows["b"], feature=12)}, "12 features"),
             ({**good.rows, "b": damaged(good.rows["b"], feature=-1)}, "12 features"),
             ({**good.rows, "b": damaged(good.rows["b"], feature=0)}, "strictly increasing"),
@@ -457,10 +457,10 @@ def test_wrong_calls_are_refused_before_anything_is_written(tmp_path):
                     good.docs, rows, rejects=[], input_rows=3, input_hash="", stats={}
                 )  # fmt: skip
         assert writer.finished == [] and not list((tmp_path / "c" / "docs").iterdir())
-    with pytest.raises(ValueError, match="card given for tap b is not the one"):
+    with pytest.raises(ValueError, match="calibration given for SAE b is not the one"):
         start(tmp_path / "d", cards={**CARDS, "b": CARDS["b"].without_floors()})
     spec = make_spec({"../up": CARDS["b"]})
-    with pytest.raises(ValueError, match="cannot be the name of a tap"):
+    with pytest.raises(ValueError, match="cannot be the name of an SAE"):
         start(tmp_path / "d", spec=spec, cards={"../up": CARDS["b"]})
     assert not (tmp_path / "d").exists()
 

@@ -71,14 +71,14 @@ def test_the_heading_says_what_was_tested_and_hidden(result: CorrelateResult) ->
     corpus, _ = planted()
     corpus.peak[:, 1] = corpus.peak[:, 0]
     told = " ".join(render_correlate(correlate(corpus, **NO_LIMITS | {"max_same_phrase": 0.5}), 160).split())
-    assert "Redundant pairs, hidden (--all shows them): 1; one phrase 1, one concept 1." in told
+    assert re.search(r"expected \(--all shows them\): 1 \(one phrase 1, one concept 1\)\.", told)
 
 
 def test_numbers_columns_and_signs_that_differ_are_shown() -> None:
     corpus = simpson()
     text = render_correlate(correlate(corpus, within="kind", **NO_LIMITS), 100)
     assert "⇄" in text
-    assert "without kind: the sign differs" in text
+    assert re.search(r"⇄ [+-]\.?\d.* without kind: opposite sign", text)
     number = render_correlate(correlate(corpus, column="score"), 100)
     assert "rho" in number
     assert "score against the number of tokens" in number
@@ -99,7 +99,7 @@ def test_the_page_has_the_pairs_with_both_marked(result: CorrelateResult, tmp_pa
     assert any(p.b for p in pieces)
     html = render_pair_page(page)
     assert "<script>alert" not in html
-    assert "What goes together in dense" in html
+    assert " in dense</title>" in html
     path = result.to_html(tmp_path / "pairs.html", [corpus], labels=LABELS)
     assert path.read_text("utf-8") == html
     with pytest.raises(InputError, match="exists already"):
@@ -115,7 +115,7 @@ def test_pages_of_two_corpora_columns_and_numbers() -> None:
     corpus = simpson()
     for settings_ in ({"column": "kind"}, {"column": "score"}, {"within": "kind"}):
         found = correlate(corpus, **NO_LIMITS, **settings_)
-        assert "Before you believe it" in render_pair_page(pair_page(found, [corpus], LABELS))
+        assert '<h2 id="notes-title">' in render_pair_page(pair_page(found, [corpus], LABELS))
     silent = DenseCorpus(planted()[0].value, texts=False)
     bare = correlate(silent, **NO_LIMITS)
     assert "the text is not stored" in render_pair_page(pair_page(bare, [silent], LABELS))

@@ -194,7 +194,7 @@ def test_numbers() -> None:
         ("q", 0.05, ".050"), ("q", np.float32(0.25), ".250"), ("diff", 0.0031, "+0.31"), ("diff", 0.0, "0.0"),
         ("diff", -1e-9, "0.00"), ("diff", np.float64(-0.5), "−50.0"), ("rate_a", 0.0004, "0.04 %"),
         ("auc", 1.0, "1.00"), ("label", None, "feature 7"),
-        ("explained_by_length", "not separable", "length not separable"),
+        ("explained_by_length", "not separable", "cannot be separated from length"),
     ],
 )  # fmt: skip
 def test_odd_numbers(column: str, value: object, shown: str) -> None:
@@ -216,7 +216,7 @@ def test_nothing_known(nothing: object) -> None:
 def test_an_empty_page() -> None:
     page = Page(render_diff_page(DiffPage("Nothing", ("A", "B"), (), ())))
     assert page.count("article") == 0 and page.count("circle") == 0 and page.count("input") == 3
-    assert "No concept was found" in page.text and page.count("script") == 1
+    assert "No difference" in page.text and page.count("script") == 1
 
 
 def test_tokens_are_shaded() -> None:

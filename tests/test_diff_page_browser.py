@@ -168,7 +168,7 @@ def realistic_page() -> DiffPage:
             "Labels were written by a language model that saw twelve examples each.",
         ),
         {"model": "gpt2-small", "SAE": "8-res-jb", "pooling": "maximum over tokens", "seed": "7"},
-        "Words are shaded by how strongly the feature fires on them.",
+        "Words are shaded by how strongly they activate the feature.",
     )
 
 

@@ -95,7 +95,7 @@ def test_the_page_of_a_diff():
     visible = re.sub(r"(?s)<(style|script)\b.*?</\1>", "", html)
     assert not re.search(r"\b(None|nan|inf)\b", visible)
     text = render_diff(result, 100)
-    assert "what finds it" in text and "with the labels shuffled 2 times" in " ".join(text.split())
+    assert "AUC on unseen documents" in text and "with the labels shuffled 2 times" in " ".join(text.split())
 
 
 def test_tokens_are_shaded_by_reading_the_texts_again(tmp_path) -> None:
@@ -133,7 +133,7 @@ def test_the_page_and_text_of_several_sets():
         sets.append(MemoryCorpus(random_present(rng, 100, rates), block=50))
     result = diff(*sets, names=("x", HOSTILE, "z"))
     text = render_diff(result, 80)
-    assert "3 sets, each against the others" in text and "\x1b" not in text
+    assert text.startswith("3 sets, ") and "\x1b" not in text
     assert all(len(line) <= 80 for line in text.splitlines()) and "9*" in text
     page = diff_page(result, sets, FeatureLabels.from_rows([], {}))
     first = page.findings[0]

@@ -129,7 +129,7 @@ def test_guessed_id_that_repeats_becomes_metadata(tmp_path, name):
     WRITERS[name](tmp_path / name, rows)
     source = open_documents(tmp_path / name)
     assert source.columns.id is None and "id" not in source.columns.guessed
-    assert source.notices == ["column 'id' repeats: kept as metadata, rows get ids of their own"]
+    assert source.notices == ["column 'id' repeats: kept as metadata, and rows get new ids"]
     got = documents(source)
     assert [(d.id, d.meta["id"]) for d in got] == [(str(i), f"p{i % 150}") for i in range(300)]
 

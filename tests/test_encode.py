@@ -320,7 +320,7 @@ def test_an_input_that_changed_in_between_is_refused(
     if change is longer:
         assert "input size_bytes was" in message or "input n_rows was" in message
     else:
-        assert "is not what it was when" in message and "rows up to 10 differ" in message
+        assert "has changed since" in message and "rows up to 10 differ" in message
     assert contents(target) == before
 
 
@@ -350,7 +350,7 @@ def test_other_options_do_not_resume(
     interrupted(path, tmp_path / "c.corpus", reader)
     with pytest.raises(CorpusError) as error:
         encode(path, tmp_path / "c.corpus", reader=reader, **options)
-    assert "was begun differently" in message_of(error) and named in message_of(error)
+    assert "was started with other settings" in message_of(error) and named in message_of(error)
 
 
 def test_a_finished_corpus_is_not_overwritten(tmp_path: Path, reader: Reader) -> None:
@@ -604,7 +604,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path, monkeypatch
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "file"))
     source = open_documents(some_rows(10))
-    with pytest.warns(SaetextWarning, match="cannot keep the floors .*--reader-of"):
+    with pytest.warns(SaetextWarning, match="cannot cache the thresholds .*--reader-of"):
         corpus = encode(source, tmp_path / "c.corpus", reader=tiny().reader())
     assert corpus.n_documents == 10
 

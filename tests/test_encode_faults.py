@@ -138,9 +138,7 @@ def test_ctrl_c_ends_quickly_with_one_line(tmp_path: Path) -> None:
     *before, last = err.splitlines()
     assert last == "saetext: stopped; what was finished is kept, and the same command goes on from there"
     assert before[0].startswith("in.jsonl: text from") and len(before) == 1
-    with pytest.raises(
-        CorpusError, match="run the same encode command again and it goes on where it stopped"
-    ):
+    with pytest.raises(CorpusError, match="run the same encode command again to resume it"):
         Corpus.open(target)
 
 

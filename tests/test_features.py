@@ -252,7 +252,7 @@ def test_what_is_no_subject(tmp_path: Path) -> None:
             open_subject(name)
     with pytest.raises(ReaderError, match="no release 'no-such'"):
         open_subject("no-such/release")
-    with pytest.raises(InputError, match="--tap"):
+    with pytest.raises(InputError, match="--sae"):
         open_subject("embedded", tap="main")
     with pytest.raises(InputError, match="--model"):
         open_subject("embedded", model="gpt2")
@@ -388,7 +388,7 @@ def test_a_profile_in_its_corpus(encoded: Path) -> None:
         assert not context.whole and sum(piece.value > 0 for piece in context.pieces) == 1
         row = corpus.document(context.document)["row"]
         assert context.value == pytest.approx(dense[row, feature])
-    assert "stored peak only" in shown.notes[0]
+    assert "only the stored peak" in shown.notes[0]
     json.loads(shown.to_json())
 
 
@@ -465,7 +465,7 @@ def test_a_reader_that_has_gone_costs_only_its_part(encoded: Path, tmp_path: Pat
         subject.load_reader()
     shown = profile(subject, common_feature(subject))
     assert shown.contexts and shown.nearest == ()
-    assert any("similar direction are left out" in note for note in shown.notes)
+    assert any("similar directions are not shown" in note for note in shown.notes)
     make_sae(tmp_path / "sae", hook=TAP, seed=6)  # another SAE in its place
     assert any("is not the one that made" in n for n in profile(subject, common_feature(subject)).notes)
 

@@ -184,13 +184,14 @@ def test_any_numbers_make_a_page(rows: list[dict[str, object]]) -> None:
 def test_numbers() -> None:
     text = seen(a_page())
     for part in (
-        *(".43 NPMI", ".38 to .48", "together 3.2 times as often as chance", "together 0.31 times as often"),
+        *(".43 NPMI", ".38 to .48"),
+        *("together 3.2 times as often as by chance", "together 0.31 times as often"),
         *("1,412 texts", "4.2 %", "of them have B", "100 texts", "60.0 %", "of them have A", "60 texts"),
         *("q 3×10⁻⁹", "lift 2.8", "phi .21", "not adjusted for length .47", "in the same phrase 12.0 %"),
-        *("likeness of labels .31", "decoder cosine −.05", "features 7 and 12345", "−.20 NPMI"),
+        *("label similarity .31", "decoder cosine −.05", "features 7 and 12345", "−.20 NPMI"),
         "confirmed on the held-out half .41, q .001",
         "not confirmed on the held-out half",
-        "sign differs within column plain pooled −.13",
+        "opposite sign within column plain pooled −.13",
         "hidden plain",
         "1 more pair of these two concepts",
         "1 more example",
@@ -220,12 +221,12 @@ def test_a_rank_correlation() -> None:
     [
         ("lift_adjusted", None, "together 2.8 times"), ("lift_adjusted", math.inf, "together 2.8 times"),
         ("lift_adjusted", 0.0, "never together"), ("lift_adjusted", 12345.6, "together 12,346 times"),
-        ("lift_adjusted", 9.96, "together 10 times"), ("lift_adjusted", 1.01, "about as often as chance"),
+        ("lift_adjusted", 9.96, "together 10 times"), ("lift_adjusted", 1.01, "about as often as by chance"),
         ("lift_adjusted", 1e-7, "together under 0.001 times"), ("lift_adjusted", 99.6, "together 100 times"),
         ("npmi", np.float32(1.0), "1.00 NPMI"), ("npmi", -0.001, ".00 NPMI"), ("npmi", -1.0, "−1.00 NPMI"),
         ("npmi_low", None, "no interval"), ("label_a", None, "feature 7"),
         ("feature_b", None, "feature 7 Nothing"),
-        ("within", "model", "sign differs within model"), ("npmi_confirm", math.nan, "half q .001"),
+        ("within", "model", "opposite sign within model"), ("npmi_confirm", math.nan, "half q .001"),
         ("same_phrase", None, "in the same phrase –"), ("decoder_cosine", math.nan, "decoder cosine –"),
     ],
 )  # fmt: skip
@@ -300,7 +301,7 @@ def test_the_network_leads_to_cards() -> None:
     assert drawn[1][1]["class"] == "edge apart" and page.count("g", "c3") == 2
     widths = [float(str(a["stroke-width"])) for t, a in page.tags if "stroke-width" in a]
     assert widths[0] > widths[1] > widths[2]
-    assert "concept 0 – concept 1: together 3.2 times as often as chance, NPMI .43" in page.text
+    assert "concept 0 – concept 1: together 3.2 times as often as by chance, NPMI .43" in page.text
 
 
 def boxes(network: Network) -> list[tuple[float, float, float]]:

@@ -166,7 +166,7 @@ def realistic_page() -> PairPage:
         a_network(),
         ("Labels were written by a language model that saw twelve examples each.",),
         {"model": "gpt2-small", "SAE": "8-res-jb", "within": "topic", "seed": "7"},
-        "Words are shaded by how strongly a concept fires on them.",
+        "Words are shaded by how strongly they activate a concept.",
     )
 
 

@@ -44,7 +44,8 @@ def test_what_it_leaves_loads_in_sae_lens_and_reads_texts(model: Path, tmp_path:
         documents(), tmp_path / "séæ", model=model, config=SMALL, valid_tokens=500,
         window=32, on_progress=lambda p: stages.append(p.stage),
     )  # fmt: skip
-    assert list(dict.fromkeys(stages)) == ["reading held-out", "reading texts", "training", "setting floors"]
+    expected = ["reading held-out", "reading texts", "training", "computing thresholds"]
+    assert list(dict.fromkeys(stages)) == expected
     assert not (tmp_path / "séæ.training").exists()
     theirs = SAE.load_from_disk(tmp_path / "séæ")
     assert theirs.cfg.metadata["hook_name"] == "blocks.2.hook_resid_pre"  # two thirds of three layers
@@ -66,7 +67,7 @@ class Stop(BaseException):
     pass
 
 
-@pytest.mark.parametrize("stage", ["reading texts", "training", "setting floors"])
+@pytest.mark.parametrize("stage", ["reading texts", "training", "computing thresholds"])
 def test_a_stopped_run_ends_as_an_undisturbed_one(model: Path, tmp_path: Path, stage: str) -> None:
     kwargs = {"model": model, "config": SMALL, "valid_tokens": 300, "window": 32}
     train(documents(), tmp_path / "whole", **kwargs)

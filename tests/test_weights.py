@@ -215,7 +215,7 @@ def test_training_only_saes_are_refused_and_the_mend_works(tmp_path):
         sae.b_enc.uniform_(-1, 0.5)
         sae.topk_threshold += 0.1
     sae.save_model(tmp_path / "raw")
-    with pytest.raises(ReaderError, match=r"'batchtopk' exists in training only.*save_inference_model"):
+    with pytest.raises(ReaderError, match=r"'batchtopk' exists only for training.*save_inference_model"):
         load_sae_dir(tmp_path / "raw")
     sae.save_inference_model(tmp_path / "inference")
     encoder = load_sae_dir(tmp_path / "inference")

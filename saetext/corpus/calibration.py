@@ -1,8 +1,8 @@
-"""Card: one floor per feature and what its features did on reference text.
+"""Card: one threshold per feature and what its features did on reference text.
 
-A feature is *present* in a document when its activation exceeds its floor on at least ``min_tokens`` counted
-tokens. The floor is a percentile of the feature's non-zero token activations on reference text. A card is an
-Arrow file; the embedded reader ships one, any other reader's is made by
+A feature is *present* in a document when its activation exceeds its threshold on at least ``min_tokens``
+counted tokens. The threshold is a percentile of its non-zero token activations on reference text. A card
+is an Arrow file; the embedded reader ships one, any other reader's is made by
 :mod:`saetext.reader.thresholds.estimation`. Not for: labels (a card's top words are the stand-in until a
 feature has one).
 """
@@ -38,7 +38,7 @@ CARD_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Card:
-    """Floors and reference statistics of one SAE's features.
+    """Thresholds and reference statistics of one SAE's features.
 
     Attributes
     ----------
@@ -46,11 +46,11 @@ class Card:
         One row per feature, in order, with columns ``feature`` (int32), ``floor`` (float32, activation
         units), ``density`` (share of reference tokens with an activation above zero), ``mean`` and ``max``
         (of the non-zero token activations, 0 where there were none), ``top_words`` (list of strings, the
-        reference words most characteristic of its tokens above the floor, best first).
+        reference words most characteristic of its tokens above the threshold, best first).
     percentile : float or None
-        Which percentile of non-zero activations the floors are; None means every floor is 0.
+        Which percentile of non-zero activations the thresholds are; None means every threshold is 0.
     min_tokens : int
-        Tokens above the floor that make a feature present.
+        Tokens above the threshold that make a feature present.
     about : mapping
         Free provenance: reference text, tokens, measurements. Not part of the hash.
     """
@@ -81,7 +81,7 @@ class Card:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of what decides presence: the floors and ``min_tokens``."""
+        """Hash of what decides presence: the thresholds and ``min_tokens``."""
         digest = hashlib.sha256(self.floors.astype("<f4").tobytes())
         digest.update(f"min_tokens={self.min_tokens}".encode())
         return digest.hexdigest()
@@ -131,7 +131,7 @@ class Card:
             meta = json.loads(table.schema.metadata[b"saetext.card"])
             return cls(table.cast(CARD_SCHEMA), meta["percentile"], meta["min_tokens"], meta["about"])
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
-            raise ReaderError(f"{path} is not a reader's card: {error}") from error
+            raise ReaderError(f"{path} is not the calibration of a reader: {error}") from error
 
     @classmethod
     def from_arrays(

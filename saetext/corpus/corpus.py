@@ -48,7 +48,7 @@ class StoredDocument(TypedDict):
 
     ``text`` and ``prompt`` are None where they are not stored; ``token_start`` and ``token_end`` (int32) are
     code points in the text; ``meta`` has the user's columns under their own names; ``entries`` has one row of
-    features for each tap.
+    features for each SAE.
     """
 
     id: str
@@ -141,7 +141,7 @@ class Corpus:
         path = str(self.path)
         path = path if len(path) <= 60 else f"…{path[-59:]}"  # its end is what tells it from others
         taps = one_line(", ".join(self.taps), 60)
-        return f"<{kind} {quoted(path)}: {len(self):,} documents, taps {taps}>"
+        return f"<{kind} {quoted(path)}: {len(self):,} documents, SAEs {taps}>"
 
     def __len__(self) -> int:
         """Return the number of documents."""
@@ -201,7 +201,7 @@ class Corpus:
 
     @property
     def taps(self) -> tuple[str, ...]:
-        """Names of the taps."""
+        """Names of the SAEs."""
         return tuple(tap.name for tap in self.spec.taps)
 
     @property
@@ -234,7 +234,7 @@ class Corpus:
         return pa.chunked_array(parts, pa.string())
 
     def card(self, tap: str | None = None) -> Card:
-        """Return the floors and reference statistics of a tap (the only one, if none is named)."""
+        """Return the thresholds and reference statistics of an SAE (the only one, if none is named)."""
         name = self.spec.tap(tap).name
         path = self.path / "cards" / f"{name}.arrow"
         require_intact(path, self.manifest.cards[name])
@@ -248,10 +248,10 @@ class Corpus:
         Parameters
         ----------
         pooling : {"max", "mean", "total", "count", "binary"}
-            Maximum over the counted tokens; sum of the activations above the floor, divided by the document's
-            tokens or as it is; number of tokens above the floor (int32); or 1 for every feature present.
+            Maximum over the counted tokens; sum of activations above the threshold, divided by the document's
+            tokens or as it is; number of tokens above the threshold (int32); or 1 for every feature present.
         tap : str, optional
-            Which tap, if there are several.
+            Which SAE, if there are several.
 
         Yields
         ------
@@ -304,7 +304,7 @@ class Corpus:
         Parameters
         ----------
         tap : str, optional
-            Which tap, if there are several.
+            Which SAE, if there are several.
         cache_dir : path, optional
             Where to keep the index if the corpus cannot be written to; without it, memory is used then.
         """
@@ -343,7 +343,7 @@ class Corpus:
         return self.csr(pooling, tap)
 
     def labels(self, tap: str | None = None) -> FeatureLabels:
-        """Return what a tap's features are called, see :func:`saetext.features.known_labels.labels_for`."""
+        """Return what an SAE's features are called, see :func:`saetext.features.known_labels.labels_for`."""
         labels_for, labels_path = provided("labels_of_corpus"), provided("labels_path_of_corpus")
 
         name = self.spec.tap(tap).name

@@ -40,7 +40,7 @@ def export(
     """Write a corpus or view to one new file.
 
     ``npz`` is what :func:`scipy.sparse.load_npz` loads (documents x features), with the array ``ids``
-    (unicode) beside the matrix. ``parquet`` and ``arrow`` (uncompressed IPC) have one row for each document,
+    (unicode) next to the matrix. ``parquet`` and ``arrow`` (uncompressed IPC) have one row for each document,
     also for one without features: ``id``, ``n_tokens``, ``n_unknown``, the metadata, and the lists
     ``feature``, ``value``, ``total``, ``count``, ``peak``, ``first``; exploding the lists together gives the
     long table. A metadata column with the name of a list has the prefix ``meta.``. These two are written
@@ -58,7 +58,7 @@ def export(
         For npz: one of the poolings of :meth:`Corpus.csr`, ``max`` by default. The other formats have all
         columns and take none.
     tap : str, optional
-        Which tap, if there are several.
+        Which SAE, if there are several.
 
     Raises
     ------

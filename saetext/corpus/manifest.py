@@ -81,7 +81,7 @@ class Manifest:
 
     @cached_property
     def counts(self) -> dict[str, Any]:
-        """Documents, input rows, tokens, entries by tap, rejects by reason, bytes."""
+        """Documents, input rows, tokens, entries by SAE, rejects by reason, bytes."""
         rejects: Counter[str] = Counter()
         for shard in self.shards:
             rejects.update(shard.rejects)
@@ -169,7 +169,7 @@ class Manifest:
         names = [tap.name for tap in self.spec.taps]
         require_tap_names(names)
         if set(self.cards) != set(names):
-            raise ValueError(f"cards for {sorted(self.cards)}, taps {sorted(names)}")
+            raise ValueError(f"calibrations of {sorted(self.cards)}, SAEs {sorted(names)}")
         for number, shard in enumerate(self.shards):
             wanted = {docs_name(number), *(features_name(tap, number) for tap in names)}
             if shard.shard != number or set(shard.files) != wanted or set(shard.entries) != set(names):
@@ -184,9 +184,9 @@ def require_tap_names(names: Sequence[str]) -> None:
     """Raise ValueError unless the names are different and safe as directory names."""
     for name in names:
         if not isinstance(name, str) or not _TAP_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} cannot be the name of a tap; use letters, digits and . _ + = @ -")
+            raise ValueError(f"{name!r} cannot be the name of an SAE; use letters, digits and . _ + = @ -")
     if len({name.lower() for name in names}) != len(names):  # some file systems do not tell case
-        raise ValueError(f"taps need different names: {', '.join(names)}")
+        raise ValueError(f"SAEs need different names: {', '.join(names)}")
 
 
 def require_schema(found: Any, root: Path) -> None:
@@ -214,5 +214,5 @@ def _why_no_manifest(root: Path) -> str:
     if not root.is_dir():
         return f"{root} is a file, not a corpus; encode it first"
     if (root / PLAN).exists() or (root / JOURNAL).exists():
-        return f"{root} is unfinished; run the same encode command again and it goes on where it stopped"
+        return f"{root} is unfinished; run the same encode command again to resume it"
     return f"{root} is not a corpus: it has no {NAME}"

@@ -44,7 +44,7 @@ def _levels_within(package: str) -> int:
 
 
 def warn_of(*corpora: CorpusLike | None) -> None:
-    """Warn of what is known of these corpora, once for each that lies somewhere else; others are silent."""
+    """Warn of what is known of these corpora, once for each that is elsewhere; others get none."""
     from saetext.corpus import Corpus
 
     found = [text for corpus in corpora if isinstance(corpus, Corpus) for text in corpus_warnings(corpus)]
@@ -63,17 +63,17 @@ def warn_of_encoding(corpus: Corpus) -> None:
 def warn_of_a_beginning(documents: int, reference: str) -> None:
     """Warn that thresholds are from the beginning of a very large source alone."""
     warn(
-        f"only the first {documents:,} documents of {reference or 'the source'} were looked at to set "
-        "thresholds: if it is sorted, run 'saetext calibrate' on a shuffled sample first"
+        f"only the first {documents:,} documents of {reference or 'the source'} were sampled for "
+        "the thresholds: if it is sorted, first run 'saetext calibrate' on a shuffled sample"
     )
 
 
 def warn_of_few_tokens(tokens: int) -> None:
-    """Warn if floors were made from too little text."""
+    """Warn if thresholds were made from too little text."""
     if tokens < FEW_TOKENS:
         warn(
-            f"{tokens:,} tokens are little to set floors by: features that fire rarely get a guess; "
-            "'saetext calibrate' on 200,000 tokens of typical text makes better ones"
+            f"thresholds from only {tokens:,} tokens: those of rare features are estimates; "
+            "'saetext calibrate' on 200,000 tokens of typical text gives better ones"
         )
 
 
@@ -85,7 +85,7 @@ def reading_notes(source: DocumentSource, reader: Reader) -> list[str]:
         counted = "all turns" if source.role == "all" else f"the turns of role {source.role} alone"
         return [f"{reader.name} has no chat template: it reads {counted}, joined"]
     if source.columns.prompt is not None:
-        return [f"{reader.name} has no chat template: it reads each text alone; the prompt is kept beside it"]
+        return [f"{reader.name} has no chat template: it reads each text alone and stores the prompt with it"]
     return []
 
 
@@ -105,8 +105,8 @@ def corpus_warnings(corpus: Corpus, *, english_only: bool | None = None) -> list
     unknown, foreign = total("unknown") / max(tokens, 1), total("not_english") / max(judged, 1)
     if unknown > UNKNOWN_WARNING:
         found.append(
-            f"{unknown:.1%} of the tokens of {corpus.path} are unknown to this reader (emoji, rare signs): "
-            "it cannot see them"
+            f"{unknown:.1%} of the tokens of {corpus.path} are unknown to this reader (such as emoji or rare "
+            "characters): no feature can represent them"
         )
     if english_only and foreign > FOREIGN_WARNING:
         found.append(

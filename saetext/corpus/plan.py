@@ -55,8 +55,8 @@ def agree(path: Path, wanted: dict[str, Any], start_over: str) -> dict[str, Any]
     for key, (old, new) in _compared(found, wanted).items():
         if old != new:
             raise CorpusError(
-                f"{path.parent} is unfinished and was begun differently: {key} was {_short(old)} and is now "
-                f"{_short(new)}; run the command it was begun with, or {start_over}"
+                f"{path.parent} is unfinished and was started with other settings: {key} was {_short(old)} "
+                f"and is now {_short(new)}; run the same command as at first, or {start_over}"
             )
     if wanted["numerics"][-1] not in found["numerics"]:
         found["numerics"].append(wanted["numerics"][-1])

@@ -76,7 +76,7 @@ class Postings:
         """Return the rows that have a feature, ascending, and its maximum in each."""
         d_sae = len(self._index.indptr) - 1
         if not 0 <= feature < d_sae:
-            raise InputError(f"there is no feature {feature}; tap {self._tap} has 0 to {d_sae - 1}")
+            raise InputError(f"there is no feature {feature}; {self._tap} has 0 to {d_sae - 1}")
         here = slice(self._index.indptr[feature], self._index.indptr[feature + 1])
         doc, value = np.asarray(self._index.doc[here]), np.asarray(self._index.value[here])
         selection = self._corpus.selection
@@ -141,7 +141,7 @@ def _build(corpus: Corpus, tap: str, array: Any) -> _Index:
 
 
 def _build_on_disk(corpus: Corpus, tap: str, home: Path, name: str, stamp: str) -> _Index:
-    """Build beside, then rename; raises OSError where that cannot be."""
+    """Build beside the place, then rename; raises OSError where that cannot be."""
     home.mkdir(parents=True, exist_ok=True)
     sweep(home)
     target = home / name

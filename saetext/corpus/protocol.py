@@ -64,7 +64,7 @@ class CorpusLike(Protocol):
         ...
 
     def card(self, tap: str | None) -> Card:
-        """Return the card of a tap."""
+        """Return the card of an SAE."""
         ...
 
     def select(self, expr: pl.Expr) -> Self:

@@ -37,13 +37,13 @@ class PooledRows:
     value : float32[n_entries]
         Maximum activation over the counted tokens.
     total : float32[n_entries]
-        Sum of the activations above the feature's floor.
+        Sum of the activations above the feature's threshold.
     count : int32[n_entries]
-        Number of counted tokens above the floor, at least 1.
+        Number of counted tokens above the threshold, at least 1.
     peak : int32[n_entries]
         Ordinal (0 = first counted token) of the token with the maximum; the earliest one on a tie.
     first : int32[n_entries]
-        Ordinal of the first counted token above the floor.
+        Ordinal of the first counted token above the threshold.
     """
 
     indptr: NDArray[np.int64]

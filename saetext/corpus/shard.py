@@ -1,4 +1,4 @@
-"""One shard on disk: documents and each tap's features, as uncompressed Arrow IPC of one record batch.
+"""One shard on disk: documents and each SAE's features, as uncompressed Arrow IPC of one record batch.
 
 Written atomically, read by mapping memory: what comes back are views of the file. Not for: knowing which
 shards there are (manifest.py, journal.py).
@@ -64,7 +64,7 @@ def features_batch(rows: PooledRows, tap: TapSpec) -> pa.RecordBatch:
     Raises
     ------
     ValueError
-        If the rows are not what :class:`PooledRows` promises, or name features the tap does not have.
+        If the rows are not what :class:`PooledRows` promises, or name features the SAE does not have.
     InputError
         If there are more entries than an int32 offset can count.
     """
@@ -72,18 +72,18 @@ def features_batch(rows: PooledRows, tap: TapSpec) -> pa.RecordBatch:
     if rows.n_entries >= 2**31:
         raise InputError(f"{rows.n_entries} entries are too many for one shard (2^31); use smaller shards")
     if rows.indptr[0] != 0 or rows.indptr[-1] != rows.n_entries or (lengths < 0).any():
-        raise ValueError(f"indptr of tap {tap.name} does not fit its {rows.n_entries} entries")
+        raise ValueError(f"indptr of SAE {tap.name} does not fit its {rows.n_entries} entries")
     for name in ENTRY_COLUMNS:
         if len(getattr(rows, name)) != rows.n_entries:
             raise ValueError(f"column {name} of tap {tap.name} has {len(getattr(rows, name))} entries")
     if rows.n_entries:
         if rows.feature.min() < 0 or rows.feature.max() >= tap.d_sae:
-            raise ValueError(f"tap {tap.name} has {tap.d_sae} features, a row names {rows.feature.max()}")
+            raise ValueError(f"SAE {tap.name} has {tap.d_sae} features, a row names {rows.feature.max()}")
         rising = np.diff(rows.feature) > 0
         starts = rows.indptr[1:-1][(rows.indptr[1:-1] > 0) & (rows.indptr[1:-1] < rows.n_entries)]
         rising[starts - 1] = True  # a new row may begin lower
         if not rising.all():
-            raise ValueError(f"features of tap {tap.name} are not strictly increasing within a row")
+            raise ValueError(f"features of SAE {tap.name} are not strictly increasing within a row")
     offsets = pa.array(rows.indptr.astype(np.int32))  # one buffer for all six
     columns = [
         pa.ListArray.from_arrays(

@@ -1,7 +1,7 @@
 """ReaderSpec: everything that makes a reader's numbers what they are, and its fingerprint.
 
 *Identity* fields decide what is read and what counts: two corpora are comparable only when these agree.
-*Numerics* (dtype, device, library versions) may differ between comparable corpora and are recorded beside
+*Numerics* (dtype, device, library versions) may differ between comparable corpora and are recorded next to
 them. Not for: loading anything; this module is plain data and knows neither torch nor Arrow.
 """
 
@@ -39,13 +39,13 @@ class TapSpec:
     preprocessing : str
         What happens to activations before the SAE: ``none``, ``centre`` or a normalisation's name.
     card_sha256 : str
-        Hash of the floors and ``min_tokens``: what counts as present.
+        Hash of the thresholds and ``min_tokens``: what counts as present.
     floor_percentile : float or None
-        Percentile of non-zero token activations the floors are; None for ``--floor 0``.
+        Percentile of non-zero token activations the thresholds are; None for ``--floor 0``.
     min_tokens : int
-        Tokens above the floor that make a feature present.
+        Tokens above the threshold that make a feature present.
     settings : str
-        What beside the weights decides the activations (``k``, ``apply_b_dec_to_input``, ...), as JSON.
+        What besides the weights decides the activations (``k``, ``apply_b_dec_to_input``, ...), as JSON.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Numerics:
 
 @dataclass(frozen=True)
 class ReaderSpec:
-    """A reader: the language model, what of the text counts, and its taps.
+    """A reader: the language model, what of the text counts, and its SAEs.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class ReaderSpec:
     tokens_sha256: str = ""
 
     def identity(self, tap: str | None = None) -> dict[str, Any]:
-        """Return the identity fields as a flat dict; with ``tap``, only that tap's beside the model's."""
+        """Return the identity fields as a flat dict; with ``tap``, only that SAE's besides the model's."""
         flat: dict[str, Any] = {
             "model": self.model,
             "revision": self.revision,
@@ -143,22 +143,22 @@ class ReaderSpec:
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
     def tap(self, name: str | None = None) -> TapSpec:
-        """Return the tap called ``name``, or the only one.
+        """Return the SAE called ``name``, or the only one.
 
         Raises
         ------
         IncompatibleError
-            If there is no such tap, or several and none was named.
+            If there is no such SAE, or several and none was named.
         """
         names = ", ".join(t.name for t in self.taps)
         if name is None:
             if len(self.taps) == 1:
                 return self.taps[0]
-            raise IncompatibleError(f"several taps, choose one with --tap: {names}")
+            raise IncompatibleError(f"several SAEs, choose one with --sae: {names}")
         for t in self.taps:
             if t.name == name:
                 return t
-        raise IncompatibleError(f"no tap named {name!r}; there are: {names}")
+        raise IncompatibleError(f"no SAE named {name!r}; there are: {names}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""

@@ -82,7 +82,7 @@ def parse_where(text: str, columns: Iterable[str] | Mapping[str, pl.DataType]) -
     except pl.exceptions.PolarsError as error:
         raise InputError(f"cannot understand the condition {_short(text)}: {_first_line(error)}") from error
     if expression.meta != expression.meta.undo_aliases():
-        raise InputError(f"cannot understand the condition {_short(text)}: two values stand side by side")
+        raise InputError(f"cannot understand the condition {_short(text)}: no operator between two values")
     used = expression.meta.root_names()
     if not used:
         raise InputError(f"the condition {_short(text)} uses no column; {_there_are(names)}")
@@ -164,7 +164,7 @@ def _require_condition(expression: pl.Expr, columns: Mapping[str, pl.DataType], 
 def _unknown(name: str, columns: list[str]) -> InputError:
     near = difflib.get_close_matches(name, columns, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return InputError(f"no column {name!r}; {_there_are(columns)}{hint} (texts stand in single quotes)")
+    return InputError(f"no column {name!r}; {_there_are(columns)}{hint} (put texts in single quotes)")
 
 
 def _there_are(columns: list[str]) -> str:

@@ -74,7 +74,7 @@ class CorpusWriter:
         cards: Mapping[str, Card],
         stores_text: bool,
     ) -> CorpusWriter:
-        """Start a corpus, or go on with an unfinished one.
+        """Start a corpus, or resume an unfinished one.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class CorpusWriter:
             The reader. Other library versions may finish what was begun (all are recorded); another dtype
             or device may not.
         cards : mapping of tap to Card
-            The floors used.
+            The thresholds used.
         stores_text : bool
             False keeps texts and prompts out.
 
@@ -122,7 +122,7 @@ class CorpusWriter:
     def append(
         cls, path: str | Path, *, plan: dict[str, Any], spec: ReaderSpec, cards: Mapping[str, Card]
     ) -> CorpusWriter:
-        """Add to a finished corpus, or go on with an unfinished append.
+        """Add to a finished corpus, or resume an unfinished append.
 
         Until :meth:`finish` whoever opens the corpus sees the old one. Parameters as in :meth:`open`.
 
@@ -199,9 +199,9 @@ class CorpusWriter:
         self._require_open()
         batch = conform(docs, stores_text=self.stores_text)
         if set(rows) != {tap.name for tap in self.spec.taps}:
-            raise ValueError(f"rows for {sorted(rows)}, taps are {sorted(t.name for t in self.spec.taps)}")
+            raise ValueError(f"rows for {sorted(rows)}, SAEs are {sorted(t.name for t in self.spec.taps)}")
         if unfit := [tap for tap, block in rows.items() if len(block) != batch.num_rows]:
-            raise ValueError(f"{batch.num_rows} documents, and {len(rows[unfit[0]])} rows of tap {unfit[0]}")
+            raise ValueError(f"{batch.num_rows} documents, and {len(rows[unfit[0]])} rows of SAE {unfit[0]}")
         features = {tap.name: features_batch(rows[tap.name], tap) for tap in self.spec.taps}
         told = "".join(json.dumps(dict(r), ensure_ascii=False, default=str) + "\n" for r in rejects)
         rejected = told.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
@@ -281,7 +281,7 @@ class CorpusWriter:
 
     def _require_open(self) -> None:
         if not self._lock.is_locked:
-            raise ValueError("this writer is closed; open the corpus again to go on")
+            raise ValueError("this writer is closed; open the corpus again to continue")
 
     @property
     def _rejects_bytes(self) -> int:
@@ -310,8 +310,8 @@ class CorpusWriter:
             path.unlink()  # left by an append that was killed after its manifest was in place
             if left.get("plan") == base.runs[-1]["plan"] == plans.record(plan, spec, {})["plan"]:
                 raise CorpusError(
-                    f"this append had finished: {self.path} has {base.n_documents:,} documents, none added "
-                    "now; to add the same rows once more, run the command again"
+                    f"this append is already finished: {self.path} has {base.n_documents:,} documents, "
+                    "none added now; to add the same rows once more, run the command again"
                 )
         if not path.exists():
             write_atomic(self.path / JOURNAL, lines(base.shards))
@@ -325,7 +325,7 @@ class CorpusWriter:
     @property
     def _start_over(self) -> str:
         if self._base:
-            return f"delete {self.path / APPEND_PLAN} to give that append up, and append again"
+            return f"delete {self.path / APPEND_PLAN} to cancel that append, and append again"
         return f"delete {self.path} and encode again"
 
     def _clean(self) -> None:
@@ -355,10 +355,10 @@ class CorpusWriter:
 def _require_cards(spec: ReaderSpec, cards: Mapping[str, Card]) -> None:
     require_tap_names([tap.name for tap in spec.taps])
     if set(cards) != {tap.name for tap in spec.taps}:
-        raise ValueError(f"cards for {sorted(cards)}, taps are {sorted(tap.name for tap in spec.taps)}")
+        raise ValueError(f"calibrations of {sorted(cards)}, SAEs are {sorted(tap.name for tap in spec.taps)}")
     for tap in spec.taps:
         if cards[tap.name].sha256 != tap.card_sha256 or len(cards[tap.name]) != tap.d_sae:
-            raise ValueError(f"the card given for tap {tap.name} is not the one its spec names")
+            raise ValueError(f"the calibration given for SAE {tap.name} is not the one its spec names")
 
 
 def _refuse_finished(path: Path) -> None:

@@ -158,7 +158,7 @@ class DocumentSource:
                 return
         else:
             why = "cannot be checked for repeats in a stream unless it is named"
-        self.notices.append(f"column {column!r} {why}: kept as metadata, rows get ids of their own")
+        self.notices.append(f"column {column!r} {why}: kept as metadata, and rows get new ids")
         guessed = tuple(part for part in self.columns.guessed if part != "id")
         old = self.columns
         self.columns = Columns(old.text, None, old.prompt, old.messages, guessed, old.available)

@@ -81,7 +81,7 @@ def encode(
     source : path, "-", file object, texts in memory or DocumentSource
         What :func:`saetext.documents.open_documents` takes: a list of texts, a frame, a series, ...
     output : path, optional
-        The corpus directory. It must not hold a finished corpus. By default the corpus of a file lies beside
+        The corpus directory. It must not hold a finished corpus. By default the corpus of a file lies next to
         it, ``answers.jsonl.corpus``; that of texts in memory is kept in saetext's cache (``SAETEXT_CACHE``)
         by what is in it, and opened when the same texts are encoded in the same way again. It may be deleted
         at any time.
@@ -97,7 +97,7 @@ def encode(
         Percentile of non-zero token activations above which a feature is present (default: the reader's card,
         the 75th); 0 keeps every activation.
     min_tokens : int, optional
-        Tokens above the floor that make a feature present (default: the reader's card, 1).
+        Tokens above the threshold that make a feature present (default: the reader's card, 1).
     shard_rows : int
         Input rows per shard.
     extra : mapping, optional
@@ -114,7 +114,7 @@ def encode(
     Warns
     -----
     SaetextWarning
-        Of rejected rows, of much text the reader cannot see or does not know the language of, and of floors
+        Of rejected rows, of much text with unknown tokens or in another language, and of thresholds
         made from little text.
 
     Examples
@@ -237,7 +237,7 @@ def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | N
 
 
 def _plan(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
-    """Return what a resumed run must agree on, beside the reader, to fit the shards already there."""
+    """Return what a resumed run must agree on, besides the reader, to fit the shards already there."""
     if shard_rows < 1:
         raise InputError(f"a shard needs at least one row, not {shard_rows}")
     identity = {f"input {key}": value for key, value in source.identity().items()}
@@ -387,7 +387,7 @@ class _Run:
 
     def _changed(self, how: str) -> InputError:
         return InputError(
-            f"{self.source.name} is not what it was when {self.writer.path} was begun ({how}): "
+            f"{self.source.name} has changed since {self.writer.path} was started ({how}): "
             "restore it, or encode into another directory"
         )
 

@@ -35,7 +35,7 @@ class Estimate:
     exact : bool
         Whether the documents were counted, or extrapolated from how far the sample reached into the source.
     seconds : float
-        Of reading them, floors for a reader without any included, loading the reader not.
+        Of reading them, thresholds for a reader without any included, loading the reader not.
     bytes : int
         Of the corpus on disk.
     tokens_per_second : float
@@ -92,8 +92,8 @@ def estimate(
     source : DocumentSource
         Its first 20,000 rows (or 50M characters) are looked at.
     reader : Reader
-        If it has no floors yet, some are made from the sample and thrown away.
-    store_text, floor, min_tokens
+        If it has no thresholds yet, some are made from the sample and thrown away.
+    store_text, threshold, min_tokens
         As for :func:`saetext.encoding.encoder.encode`.
     seconds : float
         About how long the model may take.

@@ -47,7 +47,7 @@ def as_corpora(
     ----------
     sources : sequence of Corpus, path, or what :func:`saetext.encoding.encoder.encode` takes
         A corpus is returned as it is, a corpus's path is opened. A data file (or a saved dataset) is encoded
-        into ``FILE.corpus`` beside it, which is used again while the file is unchanged. Texts in memory are
+        into ``FILE.corpus`` next to it, which is used again while the file is unchanged. Texts in memory are
         encoded into the cache, by what they are.
     device, dtype : str
         Of the reader, where one is needed.
@@ -125,7 +125,7 @@ def _require_same(corpus: Corpus, path: Path, stamp: Mapping[str, Any], columns:
     read = corpus.manifest.runs[0]["plan"].get("input columns", {})
     for part, name in columns.items():
         if read.get(part) != (name or None):
-            raise InputError(f"{corpus.path} was made with the {part} from {read.get(part)!r}: {anew}")
+            raise InputError(f"{corpus.path} was encoded with the {part} from {read.get(part)!r}: {anew}")
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

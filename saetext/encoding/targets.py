@@ -1,4 +1,4 @@
-"""Where a corpus goes when nobody says: beside its file, or for texts in memory in the cache, by content.
+"""Where a corpus goes when nobody says: next to its file, or for texts in memory in the cache, by content.
 
 Not for: encoding (:mod:`saetext.encoding.encoder`) or deciding whether what lies there may be used again
 (:mod:`saetext.encoding.opening`).
@@ -33,7 +33,7 @@ def kept_by_content(source: DocumentSource, settings: Mapping[str, Any]) -> Path
     source : DocumentSource
         Read through once; the same rows in the same columns give the same place.
     settings : mapping
-        What else decides what the corpus is, JSON types: the reader, its floors.
+        What else decides what the corpus is, JSON types: the reader, its thresholds.
 
     Raises
     ------
@@ -41,9 +41,7 @@ def kept_by_content(source: DocumentSource, settings: Mapping[str, Any]) -> Path
         If the source can be read only once.
     """
     if not source.restartable:
-        raise InputError(
-            f"{source.name} can be read once: say where its corpus goes, encode(source, 'my.corpus')"
-        )
+        raise InputError(f"{source.name} can be read once: name its corpus: encode(source, 'my.corpus')")
     about = {**source.identity(), **settings}
     digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode("utf-8", "surrogatepass"))
     for item in source:

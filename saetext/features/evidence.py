@@ -63,13 +63,13 @@ def strongest(
     corpus : Corpus
         Where to look; its pooled rows are streamed once.
     tap : str
-        Which tap.
+        Which SAE.
     features : int64[n]
         Features wanted.
     kept : bool[n_documents], optional
         Documents that may be shown.
     d_sae : int
-        Number of features of the tap.
+        Number of features of the SAE.
 
     Returns
     -------

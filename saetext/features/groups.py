@@ -51,7 +51,7 @@ def concept_groups(
     selections : sequence of Selection
         The documents, by set; at most 6,000 of each are looked at, drawn with ``seed``.
     tap : str
-        Which tap.
+        Which SAE.
     features : int64[n]
         In order of importance; beyond the first 1,000 each stays alone.
     sign : int64[n], optional
@@ -59,7 +59,7 @@ def concept_groups(
     decoder : float32[d_sae, d_in], optional
         Directions, where they are known.
     alike : float
-        Phi from which on features are one concept whatever they fire on; above 1 that alone never suffices.
+        Phi from which on features are one concept whatever their peaks; above 1 that alone never suffices.
     seed : int
         For the sample.
 

@@ -40,9 +40,9 @@ class Look:
     title : str
         One line above it.
     segments : list of Segment
-        The text, cut where features fire.
+        The text, cut where features are active.
     hits : list of Hit
-        The features, strongest first relative to their floors.
+        The features, strongest first relative to their thresholds.
     """
 
     title: str
@@ -75,7 +75,7 @@ class Look:
 def look_at_text(
     reader: Reader, text: str, *, tap: str | None = None, top: int = 12, labels: Path | None = None
 ) -> Look:
-    """Read ``text`` and return its ``top`` features, each on every word where it exceeds its floor.
+    """Read ``text`` and return its ``top`` features, each on every word where it exceeds its threshold.
 
     Raises
     ------
@@ -180,9 +180,9 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "taps": [
             f"{t.name}: {t.sae} at {t.hook}, {t.d_sae:,} features, "
             + (
-                f"floors at the {t.floor_percentile:g}th percentile"
+                f"thresholds at the {t.floor_percentile:g}th percentile"
                 if t.floor_percentile is not None
-                else "no floors"
+                else "no thresholds"
             )
             for t in spec.taps
         ],

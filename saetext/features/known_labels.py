@@ -26,7 +26,7 @@ def labels_for(corpus: CorpusLike, tap: str | None = None, file: Path | None = N
     LabelError
         If ``file`` cannot be read.
     IncompatibleError
-        If ``file`` is of another reader's features, or there are several taps and none was named.
+        If ``file`` is of another reader's features, or there are several SAEs and none was named.
     """
     spec = corpus.spec.tap(tap)
     if file is None and (own := corpus_labels_path(corpus.path, corpus.spec, tap)).is_file():
@@ -35,7 +35,7 @@ def labels_for(corpus: CorpusLike, tap: str | None = None, file: Path | None = N
 
 
 def reader_labels(tap: TapSpec, card: Card | None, file: Path | None = None) -> FeatureLabels:
-    """Return the labels to show for a reader's tap; ``card`` None where it has not been calibrated."""
+    """Return the labels to show for a reader's SAE; ``card`` None where it has not been calibrated."""
     words = FeatureLabels.from_card(card, tap) if card is not None else FeatureLabels.from_rows([])
     if file is not None:
         found = FeatureLabels.read(file)
@@ -59,7 +59,7 @@ def shipped_labels() -> FeatureLabels | None:
 
 
 def corpus_labels_path(path: Path, spec: ReaderSpec, tap: str | None = None) -> Path:
-    """Return where a corpus's own labels lie: ``labels.parquet``, with the tap's name if it has several."""
+    """Return where a corpus's own labels lie: ``labels.parquet``, with the SAE's name if it has several."""
     name = spec.tap(tap).name
     return path / ("labels.parquet" if len(spec.taps) == 1 else f"labels.{name}.parquet")
 

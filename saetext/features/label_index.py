@@ -67,7 +67,7 @@ class LabelIndex:
     ) -> None:
         if not len(labels):
             raise LabelError(
-                "there are no labels to search: make some with 'saetext label CORPUS', or name a table with "
+                "there are no labels to search: make them with 'saetext label CORPUS', or name a table with "
                 "--labels"
             )
         self.lexical = not embed.available() if lexical is None else lexical
@@ -88,9 +88,9 @@ class LabelIndex:
         return (LEXICAL_NOTE,) if self.lexical else ()
 
     def search(self, query: str, n: int = 20) -> list[tuple[int, float]]:
-        """Return up to ``n`` features with their likeness, best first.
+        """Return up to ``n`` features with their similarity, best first.
 
-        The likeness is the cosine of the two embeddings; of a lexical index the BM25 score, and what shares
+        The similarity is the cosine of the two embeddings; of a lexical index the BM25 score, and what shares
         no word with the query is left out.
 
         Raises
@@ -99,7 +99,7 @@ class LabelIndex:
             If the query is empty.
         """
         if not query.strip():
-            raise InputError("what to search for? the words are empty")
+            raise InputError("nothing to search for: the words are empty")
         if self.lexical:
             return self._by_words(query, n)
         vector = self._embedder.embed([query])
@@ -107,7 +107,7 @@ class LabelIndex:
         return [(self._features[p], float(s)) for p, s in zip(place[0], score[0], strict=True)]
 
     def vectors(self, features: Sequence[int]) -> NDArray[np.float32]:
-        """Return a vector of length 1 per label, whose inner product is the likeness of two labels.
+        """Return a vector of length 1 per label, whose inner product is the similarity of two labels.
 
         Of a table of at most 16,384 labels all are embedded, once, and kept; of a larger one those asked for.
         Without the sentence model each word of a label is a dimension of its own.

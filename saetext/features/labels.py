@@ -62,7 +62,7 @@ class FeatureLabel:
     source : str
         ``reading``, ``words``, ``llm:MODEL``, ``neuronpedia:MODEL``, ``file:NAME``, ``card``.
     score : float or None
-        Balanced accuracy with which the label tells unseen contexts where the feature fires from others;
+        Balanced accuracy with which the label tells unseen contexts where the feature is active from others;
         .5 is chance, None where it was not scored.
     score_method : str or None
         ``embedding``, ``llm:MODEL`` or ``reader`` (a person or agent who saw label and contexts only).

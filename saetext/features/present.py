@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def ranking(feature: NDArray[Any], value: NDArray[Any], card: Card | None) -> NDArray[np.int64]:
-    """Rank by excess over the feature's floor, weighted by how rare the feature is.
+    """Rank by excess over the feature's threshold, weighted by how rare the feature is.
 
-    Raw values of different features do not compare, and what fires everywhere says little.
+    Raw values of different features do not compare, and what is active everywhere says little.
     """
     strength = value.astype(np.float64)
     if card is not None:
@@ -56,7 +56,7 @@ def present(
     row : PooledRows
         One document's.
     card : Card or None
-        Of the tap, for the order.
+        Of the SAE, for the order.
     labels : FeatureLabels
         What to call the features.
     text : str or None
@@ -91,7 +91,7 @@ def present(
 
 
 def of_document(corpus: Corpus, row: int) -> pl.DataFrame:
-    """Return the features of a stored document, tap after tap."""
+    """Return the features of a stored document, SAE after SAE."""
     import polars as pl
 
     stored = corpus.document(row)

@@ -1,4 +1,4 @@
-"""profile: what one feature is, as data: its label, how often it fires, where, and with what.
+"""profile: what one feature is, as data: its label, how often it is active, where, and with what.
 
 Not for: drawing (:mod:`saetext.report.console.features`, :mod:`saetext.report.html.feature_page`).
 """
@@ -32,7 +32,7 @@ _LEAST_TOGETHER = 3  # documents that two features share, below which their like
 
 @dataclass(frozen=True)
 class ShadedContext:
-    """A place where the feature fires: the document, its maximum there, and the words around that.
+    """A place where the feature is active: the document, its maximum there, and the words around that.
 
     ``level`` is ``top``, ``middle`` or ``weak``; ``whole`` says that every token of the pieces was read
     again, not only the one where the feature peaks.
@@ -55,7 +55,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Related:
-    """Another feature with its likeness: phi over documents, or the cosine of the directions."""
+    """Another feature with its similarity: phi over documents, or the cosine of the directions."""
 
     feature: int
     label: str
@@ -86,7 +86,7 @@ class Profile:
     documents, support : int or None
         Documents in the corpus, and how many have the feature.
     token_density : float or None
-        Share of the corpus's tokens above the floor.
+        Share of the corpus's tokens above the threshold.
     histogram : Histogram or None
         Of its maxima in the documents that have it.
     contexts : tuple of ShadedContext
@@ -96,7 +96,7 @@ class Profile:
     nearest : tuple of Related
         Features with the most similar decoder directions, by cosine.
     full : float or None
-        Largest activation on reference text, where words have the darkest shade; None if it fired nowhere.
+        Largest activation on reference text, where words have the darkest shade; None if there is none.
     page : str or None
         Address on Neuronpedia.
     notes : tuple of str
@@ -153,7 +153,7 @@ def profile(
     width : int
         Characters shown around each peak.
     related : int
-        Features listed beside it, of each kind.
+        Features listed next to it, of each kind.
     seed : int
         Of the choice among documents.
 
@@ -168,7 +168,7 @@ def profile(
     if subject.corpus is not None:
         found = _in_corpus(subject, subject.corpus, feature, related)
         if not found["support"]:
-            notes.append(f"it is present in none of the {found['documents']:,} documents")
+            notes.append(f"the feature is present in none of the {found['documents']:,} documents")
         else:
             try:
                 found["contexts"] = _contexts(
@@ -178,13 +178,13 @@ def profile(
                 notes.append(str(error))
         if any(not c.whole for c in found.get("contexts", ())):
             which = "some texts" if reader is not None else "tokens"
-            notes.append(f"{which} are shaded at the stored peak only: they were not read again")
+            notes.append(f"{which} could not be read again: only the stored peak is shaded")
     else:
-        notes.append("contexts come from texts: name a corpus that was made with this reader to see them")
+        notes.append("to see texts, name a corpus that was encoded with this reader")
     try:
         found["nearest"] = _nearest(subject, feature, related)
     except (ReaderError, OSError) as error:
-        notes.append(f"features of similar direction are left out: {error}")
+        notes.append(f"features with similar directions are not shown: {error}")
     label, card = subject.labels.get(feature), subject.card
     density = label.density if label is not None else None
     if density is None and card is not None:
@@ -274,7 +274,7 @@ def _nearest(subject: Subject, feature: int, related: int) -> tuple[Related, ...
 
 
 def _related(subject: Subject, likeness: NDArray[np.float64], n: int) -> tuple[Related, ...]:
-    """Return the ``n`` features of greatest likeness above zero, ties in order of index."""
+    """Return the ``n`` features of greatest similarity above zero, ties in order of index."""
     order = np.lexsort((np.arange(len(likeness)), -likeness))[:n]
     labels = subject.labels
     return tuple(

@@ -1,4 +1,4 @@
-"""Which tokens of a stored document a feature fires on, read again, and a passage with those shaded.
+"""Which tokens of a stored document a feature is active on, read again, and a passage with those shaded.
 
 Not for: choosing documents.
 """
@@ -23,7 +23,7 @@ _CLOSE = 0.1  # a value read again may differ by so much: other dtypes and devic
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a shown text, and the feature's activation on it, 0 where it does not fire."""
+    """A stretch of a shown text, and the feature's activation on it, 0 where it does not are active."""
 
     text: str
     value: float = 0.0
@@ -32,7 +32,7 @@ class Piece:
 class FullShade:
     """The activation at which a feature has the darkest shade: one for all documents shown.
 
-    Its maximum on the reference text of the cards; of a feature that did not fire there, the strongest
+    Its maximum on the reference text of the cards; of a feature that was not active there, the strongest
     activation that is shown.
 
     Parameters
@@ -51,7 +51,7 @@ class FullShade:
 
 
 def read_again(reader: Reader | None, tap: str, document: Mapping[str, Any]) -> TokenEntries | None:
-    """Return what fires on each token of a stored document; None if that cannot be had.
+    """Return what is active on each token of a stored document; None if that cannot be had.
 
     A document's other turns are stored as one prompt, so a chat may not be read as it was: the tokens must be
     the stored ones.
@@ -88,7 +88,7 @@ def shade(
     text : str
         The document.
     spans : sequence of (start, end, value)
-        Code points of tokens on which the feature fires, in order.
+        Code points of tokens on which the feature is active, in order.
     focus : (start, end)
         Code points that must be shown.
     width : int

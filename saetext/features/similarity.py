@@ -33,31 +33,31 @@ THRESHOLDS: dict[str, Threshold] = {
     ),
     "concept": Threshold(
         0.33, _COSINE,
-        "The best label must have it, or the words are no concept of these features. Of nonsense the best "
-        "label has .31 to .36, of 'tone' .47.",
+        "The best label must have it, or the words are no concept of these features. For nonsense words the "
+        "best label has .31 to .36, for 'tone' .47.",
     ),
     "concept_sure": Threshold(
         0.4, _COSINE,
-        "Below it the best label of a concept is told as unsure: nonsense reaches .36.",
+        "Below it a note says that the best label is uncertain: nonsense reaches .36.",
     ),
     "concept_apart": Threshold(
         2.0, "standard deviations above the mean similarity of all labels",
-        "A label from here on belongs to a concept: how alike labels are in general depends on the table and "
-        "on the words, so that no fixed cosine does.",
+        "Labels above it belong to a concept. How similar labels are in general depends on the table and on "
+        "the words, so no fixed cosine similarity works.",
     ),
     "named": Threshold(
         0.3, _COSINE,
-        "The best label must have it to be taken for what the words name. Stricter than a search: it is "
-        "the best five alone that are taken.",
+        "The best label must have it to count as what the words name. Stricter than a search: only the "
+        "best five are taken.",
     ),
     "named_share": Threshold(
         0.85, "share of the best label's similarity",
-        "Labels from here on are taken with the best one: such as say the same in other words.",
+        "Labels above it are taken with the best one: they say the same in other words.",
     ),
     "pair": Threshold(
         0.45, _COSINE,
-        "Above it the two labels of a pair say the same. Of two labels of the embedded reader drawn at "
-        "random it is below .39 in 95 of 100 cases.",
+        "Above it the two labels of a pair say the same. For two random labels of the embedded reader "
+        "it is below .39 in 95 of 100 cases.",
     ),
 }  # fmt: skip
 NAMED_MOST = 5  # features that words can name

@@ -41,7 +41,7 @@ class Subject:
     labels : FeatureLabels
         What its features are called; may be empty.
     card : Card or None
-        Its floors and reference statistics, where they are known.
+        Its thresholds and reference statistics, where they are known.
     corpus : CorpusLike or None
         Where contexts come from.
     encoder : SparseEncoder or None
@@ -93,7 +93,7 @@ class Subject:
         from saetext.reader.reader import Reader
 
         if self.corpus is None:
-            raise ReaderError(f"{self.name} is no corpus: there is nothing to read")
+            raise ReaderError(f"{self.name} is not a corpus: there is nothing to read")
         cards = {tap.name: self.corpus.card(tap.name) for tap in self.corpus.spec.taps}
         return Reader.from_spec(
             self.corpus.spec, cards, model=model, device=device, dtype=dtype, trust_pickle=trust_pickle
@@ -161,9 +161,9 @@ def open_subject(
         A corpus's directory, ``embedded``, ``RELEASE/SAE_ID``, or an SAE's directory. Neither a corpus nor
         the embedded reader needs torch for this.
     model : str, optional
-        Language model of an SAE; with it, floors and words from earlier corpora of the reader are found.
+        Language model of an SAE; with it, thresholds and words from earlier corpora of the reader are found.
     tap : str, optional
-        Which tap of a corpus that has several.
+        Which SAE of a corpus that has several.
     labels : Path, optional
         Table of labels to use.
     device, dtype, trust_pickle
@@ -184,7 +184,7 @@ def open_subject(
         spec = corpus.spec.tap(tap)
         return Subject(name, spec, labels_for(corpus, tap, labels), corpus.card(spec.name), corpus)
     if tap is not None:
-        raise InputError(f"--tap chooses among a corpus's readers, and {name} is no corpus")
+        raise InputError(f"--sae chooses one SAE of a corpus, and {name} is not a corpus")
     if name == _EMBEDDED:
         from saetext.reader import embedded
 

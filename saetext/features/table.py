@@ -1,4 +1,4 @@
-"""feature_table: how often and how strongly each feature fires in a corpus.
+"""feature_table: how often and how strongly each feature is active in a corpus.
 
 Streams the corpus twice and keeps a few numbers per feature. Not for: comparing corpora
 (:mod:`saetext.analysis.differences`).
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def feature_table(corpus: CorpusLike, tap: str | None, labels: FeatureLabels) -> pl.DataFrame:
-    """Return one row per feature of a tap, in order.
+    """Return one row per feature of an SAE, in order.
 
     Parameters
     ----------
     corpus : Corpus
         What to count in.
     tap : str or None
-        Which tap, if there are several.
+        Which SAE, if there are several.
     labels : FeatureLabels
         Names and top words.
 
@@ -33,7 +33,7 @@ def feature_table(corpus: CorpusLike, tap: str | None, labels: FeatureLabels) ->
     -------
     polars.DataFrame
         ``feature``, ``label``, ``label_score``; ``documents`` that have it and their share
-        ``document_density``; ``token_density``, the share of counted tokens above the floor, and its decimal
+        ``document_density``; ``token_density``, share of counted tokens above the threshold, and its decimal
         logarithm ``log_sparsity`` (null for a feature that is nowhere); ``mean``, ``std``, ``skewness``,
         ``kurtosis``, ``max`` of its maxima in the documents that have it (population moments, excess
         kurtosis; null where undefined); ``top_words``.

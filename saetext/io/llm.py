@@ -316,10 +316,10 @@ class ChatClient:
                     row += 1
                 if row > most:
                     said = f": {self._said[reason]}" if reason in self._said else ""
-                    state = "has stopped answering" if some_came else "gives no answer that can be used"
+                    state = "has stopped answering" if some_came else "gives no usable answer"
                     raise EndpointError(
                         f"{self.base_url} {state}: {row} failures in a row ({reason}{said}); "
-                        "what came is kept"
+                        "the answers so far are kept"
                     )
         finally:
             stop.set()

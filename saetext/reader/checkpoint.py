@@ -102,7 +102,7 @@ class Checkpoint:
     def has(self, name: str) -> bool:
         """Return whether there is such a file, in the hub's case as far as the hub answers."""
         if "/" in name or "\\" in name or name.startswith("."):
-            raise ReaderError(f"{self.name}: file name {name!r} leads out of the model's directory")
+            raise ReaderError(f"{self.name}: file name {name!r} points outside the directory of the model")
         if self.commit is None:
             return (self.directory / name).is_file()
         if self._cached(name) is not None:
@@ -192,8 +192,8 @@ class Checkpoint:
             return ReaderError(f"{name} has no revision {revision!r} on the Hugging Face hub")
         reason = getattr(error, "strerror", None) or type(error).__name__
         return ReaderError(
-            f"{name} is not in the local Hugging Face cache and cannot be had from the hub ({reason}): "
-            f"run 'hf download {name}' where there is a network, or give a model directory"
+            f"{name} is not in the local Hugging Face cache and cannot be downloaded ({reason}): "
+            f"run 'hf download {name}' with network access, or give a model directory"
         )
 
 

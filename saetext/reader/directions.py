@@ -15,7 +15,7 @@ from saetext.io.cache import file_sha256
 
 
 def decoder_of(spec: ReaderSpec, tap: str) -> NDArray[np.float32] | None:
-    """Return float32[d_sae, d_in], the decoder of a tap; None where it is not here or cannot be read so.
+    """Return float32[d_sae, d_in], the decoder of an SAE; None where it is not here or cannot be read so.
 
     The embedded reader's weights come with the package, a local SAE's lie in its directory. A file with
     another checksum than the one that made the corpus is not used.

@@ -178,7 +178,7 @@ class LanguageModel:
         if self.max_positions is not None and length > self.max_positions:
             raise ValueError(f"{length} tokens, but {self.name} has {self.max_positions} positions")
         if bool((attention_mask[:, 1:] > attention_mask[:, :-1]).any()):
-            raise ValueError("padding must stand to the right of the tokens")
+            raise ValueError("padding must be to the right of the tokens")
         ids = input_ids.to(self.device)
         if self._stray_ids:
             ids = torch.where(ids < self.config.vocab_size, ids, 0)

@@ -2,7 +2,7 @@
 
 A document's tokens may arrive in any number of pieces and in any order, which is how windows of a long
 document and batches sorted by length arrive. Not for: deciding which tokens count or what is present
-(:mod:`saetext.reader.tokenization` and the card's floors did that before).
+(:mod:`saetext.reader.tokenization` and the card's thresholds did that before).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Pooler:
     d_sae : int
         Number of features.
     min_tokens : int
-        Tokens above the floor that make a feature present; pairs with fewer are dropped at the end.
+        Tokens above the threshold that make a feature present; pairs with fewer are dropped at the end.
     """
 
     def __init__(self, d_sae: int, min_tokens: int = 1) -> None:
@@ -86,7 +86,7 @@ class Pooler:
         feature : int64[n]
             Feature of each entry, below ``d_sae``.
         value : float32[n]
-            Activation of each entry, above zero and above the floor.
+            Activation of each entry, above zero and above the threshold.
         """
         index = _numpy(token)
         if len(index) == 0:

@@ -158,7 +158,7 @@ class Reader:
                 )
             if tap.card is not None and len(tap.card) != tap.encoder.d_sae:
                 raise ReaderError(
-                    f"the card has {len(tap.card)} features, the SAE {tap.sae!r} has {tap.encoder.d_sae}"
+                    f"the calibration has {len(tap.card)} features, SAE {tap.sae!r} has {tap.encoder.d_sae}"
                 )
 
     def __repr__(self) -> str:
@@ -218,7 +218,7 @@ class Reader:
 
         ``model`` defaults to the ``model_name`` in the SAE's metadata; ``revision`` is a commit of a hub id.
         A ``card.arrow`` in the directory, as :func:`saetext.training.pipeline.train` leaves one, sets the
-        floors.
+        thresholds.
         """
         single = isinstance(sae_dir, str | Path)
         directories = [Path(sae_dir)] if single else [Path(d) for d in sae_dir]  # type: ignore[arg-type,union-attr]
@@ -316,7 +316,7 @@ class Reader:
             from saetext.corpus.spec import differing_fields
 
             fields = ", ".join(differing_fields(reader.spec, spec))
-            raise ReaderError(f"the reader of this corpus is not what it was; it differs in: {fields}")
+            raise ReaderError(f"the reader of this corpus has changed; it differs in: {fields}")
         return reader
 
     @classmethod
@@ -368,14 +368,14 @@ class Reader:
 
     @property
     def calibrated(self) -> bool:
-        """Whether every tap has a card; :meth:`read` needs that."""
+        """Whether every SAE has a card; :meth:`read` needs that."""
         return all(tap.card is not None for tap in self.taps.values())
 
     def with_cards(self, cards: Mapping[str, Card]) -> Reader:
-        """Return this reader with other cards (one for every tap); model and SAEs are shared."""
+        """Return this reader with other cards (one for every SAE); model and SAEs are shared."""
         missing = [name for name in self.taps if name not in cards]
         if missing:
-            raise ReaderError(f"no card for {', '.join(missing)}; there are cards for: {', '.join(cards)}")
+            raise ReaderError(f"no calibration of {', '.join(missing)}; there is one of: {', '.join(cards)}")
         taps = [dataclasses.replace(tap, card=cards[name]) for name, tap in self.taps.items()]
         return Reader.of_parts(
             self.model,
@@ -389,7 +389,7 @@ class Reader:
 
     @property
     def cards(self) -> dict[str, Card]:
-        """The cards by tap; ReaderError if the reader is not calibrated."""
+        """The cards by SAE; ReaderError if the reader is not calibrated."""
         self._require_cards()
         return {name: tap.card for name, tap in self.taps.items() if tap.card is not None}
 
@@ -433,7 +433,7 @@ class Reader:
     def _require_cards(self) -> None:
         if not self.calibrated:
             raise ReaderError(
-                f"the reader {self.name!r} has no floors yet: run 'saetext calibrate' or encode a corpus"
+                f"the reader {self.name!r} has no thresholds yet: run 'saetext calibrate' or encode a corpus"
             )
 
     # ---- reading -------------------------------------------------------------------------------------
@@ -485,14 +485,14 @@ class Reader:
         return Reading(prepared, rows, reader)
 
     def pool(self, prepared: Sequence[Prepared], on_tokens: OnTokens | None = None) -> dict[str, PooledRows]:
-        """Return one pooled row per prepared document and tap."""
+        """Return one pooled row per prepared document and SAE."""
         self._require_cards()
         return self._pooled(prepared, on_tokens)
 
     def _pooled(
         self, prepared: Sequence[Prepared], on_tokens: OnTokens | None = None
     ) -> dict[str, PooledRows]:
-        """As :meth:`pool`; where a tap has no card, whatever is above zero is present."""
+        """As :meth:`pool`; where an SAE has no card, whatever is above zero is present."""
         unique: dict[bytes, int] = {}
         first: list[Prepared] = []
         place: list[int] = []
@@ -522,7 +522,7 @@ class Reader:
     def entries(
         self, prepared: Sequence[Prepared]
     ) -> Iterator[tuple[Batch, dict[str, tuple[Tensor, Tensor, Tensor]]]]:
-        """Return all activations above zero, batch by batch: tap -> (token of the batch, feature, value)."""
+        """Return all activations above zero, batch by batch: SAE -> (token of the batch, feature, value)."""
         return self._encoded(prepared, dict.fromkeys(self.taps))
 
     def token_entries(self, prepared: Prepared, tap: str | None = None) -> TokenEntries:
@@ -602,7 +602,7 @@ def _tokens(model: LanguageModel, encoders: Sequence[SparseEncoder]) -> Tokens:
         x if isinstance(x, tuple) else () for x in (e.metadata.exclude_special_tokens for e in encoders)
     }
     if len(excluded) > 1:
-        raise ReaderError("these SAEs were trained without different tokens: encode them one at a time")
+        raise ReaderError("these SAEs were trained with different excluded tokens: encode them one at a time")
     return Tokens(
         model.tokenizer,
         max_positions=model.max_positions,

@@ -73,7 +73,7 @@ class Reading:
         index : int
             Which text; negative from the end.
         tap : str, optional
-            Which tap, if there are several.
+            Which SAE, if there are several.
         top : int
             Most features.
         labels : path, optional

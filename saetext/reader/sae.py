@@ -121,7 +121,7 @@ class SparseEncoder:
         """Return this encoder on another device.
 
         ``dtype`` is that of the matrix product only; below float32 it is faster where the hardware is, and
-        moves activations that are close to their floor across it.
+        moves activations that are close to their threshold across it.
         """
         moved = copy.copy(self)
         moved.device = torch.device(device)
@@ -149,7 +149,7 @@ class SparseEncoder:
         x : float[T, d_in]
             Hidden states at :attr:`hook`; a ``hook_z`` flattened over heads.
         cut : float32[d_sae], optional
-            What an activation must exceed, beside zero.
+            What an activation must exceed, besides zero.
         token_block, feature_block : int
             Largest block of tokens x features held at once.
 

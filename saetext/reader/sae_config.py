@@ -1,4 +1,4 @@
-"""SaeConfig: what decides an SAE's activations beside its weights, read from sae-lens's ``cfg.json``.
+"""SaeConfig: what decides an SAE's activations besides its weights, read from sae-lens's ``cfg.json``.
 
 Understands the flat files of sae-lens before 6.0 and the later ones with ``metadata``. Not for: files or
 tensors (:mod:`saetext.reader.weights`); this module is plain data.
@@ -29,7 +29,7 @@ ENCODER_TENSORS = {
     "jumprelu_transcoder": ("W_enc", "b_enc", "threshold"),
     "jumprelu_skip_transcoder": ("W_enc", "b_enc", "threshold"),
 }
-_TRAINING_ONLY = "exists in training only; save it for inference with sae.save_inference_model(directory)"
+_TRAINING_ONLY = "exists only for training; save it for inference with sae.save_inference_model(directory)"
 REFUSED = {
     "abstopk": "has negative activations, which do not fit presence and max-pooling; choose another",
     "temporal": "attends over the whole context, so tokens cannot be read one by one; choose another",
@@ -94,7 +94,7 @@ class SaeMetadata:
 
 @dataclass(frozen=True)
 class SaeConfig:
-    """What decides an SAE's activations beside its weights.
+    """What decides an SAE's activations besides its weights.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class SaeConfig:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> str:
-        """Return what beside the weights decides the activations, as JSON with sorted keys."""
+        """Return what besides the weights decides the activations, as JSON with sorted keys."""
         fields = dataclasses.asdict(self)
         for name in ("metadata", "raw", "architecture", "d_in", "d_sae"):
             del fields[name]

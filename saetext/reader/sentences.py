@@ -38,7 +38,7 @@ def available() -> bool:
 
 
 class Embedder:
-    """Texts to vectors whose inner product is their likeness in meaning; made by :meth:`load`."""
+    """Texts to vectors whose inner product is their similarity in meaning; made by :meth:`load`."""
 
     def __init__(self, model: LanguageModel, token_budget: int | None = None) -> None:
         self._model = model

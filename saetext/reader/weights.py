@@ -309,7 +309,7 @@ def _from_pretrained(release: str, sae_id: str) -> Any:
             return SAE.from_pretrained(release, sae_id, device="cpu", dtype="float32")
         except (errors.GatedRepoError, errors.RepositoryNotFoundError) as error:
             raise ReaderError(
-                f"the hub does not give out {name}: its repository is gated or does not exist; "
+                f"the hub denies access to {name}: its repository is gated or does not exist; "
                 "accept its licence there and log in with `hf auth login`"
             ) from error
         except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError) as error:

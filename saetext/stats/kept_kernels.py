@@ -21,7 +21,7 @@ def fill_entries(
     indptr: Ints, item: Ints32, value: Floats32, peak: Ints32, take: Ints, fill: Ints, strength: Floats32,
     where: Ints32,
 ) -> None:  # fmt: skip
-    """Put each entry's value and peak beside its row; row ``r`` is the stored row ``take[r]``."""
+    """Put each entry's value and peak next to its row; row ``r`` is the stored row ``take[r]``."""
     for r in range(take.shape[0]):
         t = take[r]
         for e in range(indptr[t], indptr[t + 1]):

@@ -41,7 +41,7 @@ def scatter(
     """Append a block of rows to feature-major arrays: a counting sort, stable in the rows.
 
     ``slot[f]`` is where feature ``f`` goes, -1 for nowhere; ``fill`` has the next free place of each slot and
-    is moved on; rows that are not ``live`` are passed over; ``early`` becomes 1 where the first firing token
+    is moved on; rows that are not ``live`` are passed over; ``early`` becomes 1 where the first token
     lies before ``length``.
     """
     for i in range(indptr.shape[0] - 1):

@@ -39,7 +39,7 @@ class Snippet:
 
 @dataclass(frozen=True)
 class Span:
-    """A token on which a feature fires: code points ``start:end`` and the activation."""
+    """A token on which a feature is active: code points ``start:end`` and the activation."""
 
     start: int
     end: int
@@ -49,7 +49,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a text with the features that fire on it, strongest first; none for plain text."""
+    """A stretch of a text with the features that are active on it, strongest first; none for plain text."""
 
     text: str
     features: tuple[int, ...] = ()

@@ -1,6 +1,6 @@
 """What can be seen in texts without a reader: words, counts of format, and how well they tell sets apart.
 
-The yardstick beside the features. Not for: testing terms (:mod:`saetext.analysis.differences.families`).
+The baseline for the features. Not for: testing terms (:mod:`saetext.analysis.differences.families`).
 """
 
 from __future__ import annotations

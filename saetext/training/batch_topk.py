@@ -58,9 +58,9 @@ class TrainConfig:
     aux_weight : float
         Weight of the loss in which dead features explain what the others missed.
     dead_after : int
-        Tokens without firing after which a feature counts as dead.
+        Tokens without activation after which a feature counts as dead.
     dense_weight : float
-        Weight of an L1 penalty on the activations of features that fire on more than ``dense_above`` of the
+        Weight of an L1 penalty on the activations of features active on more than ``dense_above`` of the
         tokens, growing with the excess; such features mean nothing to a reader. 0 switches it off.
     dense_above : float
         Share of tokens from which a feature counts as too dense.
@@ -137,11 +137,11 @@ class Quality:
     l0 : float
         Mean active features per token.
     dead : float
-        Share of features that never fire on these tokens.
+        Share of features that are never active on these tokens.
     dense : int
-        Number of features that fire on more than 20 % of them.
+        Number of features that are active on more than 20 % of them.
     max_density : float
-        Share of tokens on which the densest feature fires.
+        Share of tokens on which the densest feature is active.
     tokens : int
         Tokens measured.
     """
@@ -192,7 +192,7 @@ def train_sae(
     """Train an SAE on ``activations`` [n_tokens, d_in] (a memory-mapped array is fine).
 
     ``progress(step, steps, figures)`` is called every 10 steps with the running ``fvu``, ``l0``, ``dead`` and
-    ``densest`` (share of tokens on which the densest feature fires).
+    ``densest`` (share of tokens on which the densest feature is active).
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def _resume(path: Path, step: _Step, config: TrainConfig, data: Mapping[str, Any
         ours = {"config": config_dict(config), "data": dict(data)}
         theirs = {key: json.loads(state[key]) for key in ours}
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, UnpicklingError) as error:
-        raise SaetextError(f"{path} is not a checkpoint or is damaged: remove it to start again") from error
+        raise SaetextError(f"{path} is damaged or not a checkpoint: remove it to start again") from error
     for kind, wanted in ours.items():
         wanted = json.loads(json.dumps(wanted))
         if different := [f"{k} {theirs[kind].get(k)}" for k, v in wanted.items() if theirs[kind].get(k) != v]:

@@ -1,6 +1,6 @@
-"""From a user's own texts to an SAE: activations, training, measurement, floors, a sae-lens directory.
+"""From a user's own texts to an SAE: activations, training, measurement, thresholds, a sae-lens directory.
 
-Every stage can be stopped and gone on with; what is unfinished lies in ``OUTPUT.training`` beside the output.
+Every stage is resumable. Unfinished work is in ``OUTPUT.training`` next to the output.
 Not for: the training step itself (:mod:`saetext.training.batch_topk`), or labels.
 """
 
@@ -100,9 +100,9 @@ def train(
     config : TrainConfig, optional
         By default as the embedded SAE was trained.
     max_tokens, valid_tokens, calibration_tokens : int
-        Tokens to train on (seen several times if the steps need more), to measure on, and to set floors from.
+        Tokens to train on (seen several times if the steps need more), to measure on, and for thresholds.
     percentile : float
-        Of the floors.
+        Of the thresholds.
     window : int
         Tokens in one forward pass.
     held_out : sequence of Document, optional
@@ -196,7 +196,7 @@ def train(
         max_tokens=calibration_tokens,
         role=role,
         reference=reference,
-        on_progress=_called("setting floors", min(calibration_tokens, len(x)), on_progress),
+        on_progress=_called("computing thresholds", min(calibration_tokens, len(x)), on_progress),
         quiet=True,  # that the figures rest on few tokens is told below
     )
     [card] = reader.cards.values()
@@ -221,8 +221,8 @@ def train(
     shutil.rmtree(work)
     if quality.tokens < FEW_TOKENS:
         warn(
-            f"the figures of {output} rest on few tokens ({quality.tokens:,} held out): more text makes them "
-            "and the SAE better"
+            f"the measurements of {output} are from few tokens ({quality.tokens:,} held out): more text "
+            "improves them and the SAE"
         )
     return Trained(output, quality, seconds)
 
@@ -302,7 +302,7 @@ def _begin(work: Path, settings: Mapping[str, Any], width: int, tokens: int) -> 
         if different:
             raise InputError(
                 f"{work} holds an unfinished run that differs in {', '.join(different)}: "
-                "give the same settings to go on with it, or remove it to start again"
+                "give the same settings to resume it, or remove it to start again"
             )
         return
     work.mkdir(parents=True, exist_ok=True)
@@ -310,8 +310,8 @@ def _begin(work: Path, settings: Mapping[str, Any], width: int, tokens: int) -> 
     if needed > free:
         work.rmdir()
         raise InputError(
-            f"activations of {tokens:,} tokens take {needed / 1e9:.1f} GB beside the output, where "
-            f"{free / 1e9:.1f} GB are free: choose fewer with --tokens, or another place"
+            f"activations of {tokens:,} tokens take {needed / 1e9:.1f} GB next to the output, where "
+            f"{free / 1e9:.1f} GB are free: choose fewer with --tokens, or another directory"
         )
     write_atomic(plan, json.dumps(wanted, indent=2).encode())
 

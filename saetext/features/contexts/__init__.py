@@ -1,4 +1,4 @@
-"""Where a feature fires and where it does not: contexts to name it from, and trials to check a name on.
+"""Where a feature is active and where it does not: contexts to name it from, and trials to check a name on.
 
 Not for: naming features (:mod:`saetext.features.labelling`) or showing one (:mod:`saetext.features`).
 """

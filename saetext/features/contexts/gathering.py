@@ -1,4 +1,4 @@
-"""Contexts in which a feature fires, and contexts like them in which it does not: the evidence for a label.
+"""Contexts with and without activation of a feature: the evidence for a label.
 
 A label is made on one half of the documents and scored on the other (``half``); which half a document is in
 follows from its id alone. Not for: naming features (:mod:`saetext.features.labelling`) or showing one
@@ -39,7 +39,7 @@ PLACES = ("document start", "line start", "list item", "sentence start", "inside
 
 @dataclass(frozen=True)
 class Context:
-    """A piece of a document, around the token where a feature is strongest, or where it might have fired.
+    """A piece of a document, around the token where a feature is strongest, or might have been.
 
     Attributes
     ----------
@@ -76,10 +76,10 @@ class FeatureContexts:
     support : int
         Documents it is present in, of those looked at.
     top, middle, weak : tuple of Context
-        Its strongest documents, those around the median of its values, and those just above its floor; no
+        Its strongest documents, those around the median of its values, and those just above its threshold; no
         document is in two of them.
     near : tuple of Context
-        Documents without it, at a word on which it fires elsewhere, or else at one that stands around it.
+        Documents without it, at a word on which it is active elsewhere, or else at one that stands around it.
     other : tuple of Context
         Random documents without it, at a random token.
     """
@@ -105,7 +105,7 @@ class FeatureContexts:
 
 @dataclass(frozen=True)
 class Trial:
-    """A passage without marks, and whether the feature fires in it."""
+    """A passage without marks, and whether the feature is active in it."""
 
     text: str
     fires: bool
@@ -128,7 +128,7 @@ def gather(
     corpus : Corpus
         Where to look; it must store its texts.
     tap : str or None
-        Which tap, if there are several.
+        Which SAE, if there are several.
     features : sequence of int
         Features wanted.
     per_level : int
@@ -149,7 +149,7 @@ def gather(
     Raises
     ------
     InputError
-        If the corpus stores no texts, ``half`` is unknown, or the tap has no such feature.
+        If the corpus stores no texts, ``half`` is unknown, or the SAE has no such feature.
     """
     spec = corpus.spec.tap(tap)
     if half not in HALVES:
@@ -199,13 +199,13 @@ def trials(
     Parameters
     ----------
     per_side : int
-        Texts in which the feature fires, drawn evenly from its strongest, middle and weakest documents, and
-        texts in which it does not, a quarter of them near misses.
+        Texts in which it is active, drawn evenly from its strongest, middle and weakest documents, and
+        texts in which it is not, a quarter of them hard negatives.
 
     Returns
     -------
     dict
-        Shuffled texts for each feature; without those that fire in fewer than three documents of this half.
+        Shuffled texts for each feature; without those active in fewer than three documents of this half.
 
     Raises
     ------
@@ -263,7 +263,7 @@ def _read(
     chosen: NDArray[np.int64],
     width: int,
 ) -> tuple[dict[int, _Firing], _Background]:
-    """Read each text needed once: contexts of the features that fire there, and the background."""
+    """Read each text needed once: contexts of the features that are active there, and the background."""
     firing: dict[int, _Firing] = {}
     background = _Background()
     backdrop = set(chosen.tolist())
@@ -272,7 +272,7 @@ def _read(
         text, start, end = document["text"], document["token_start"], document["token_end"]
         if text is None:
             raise InputError(
-                f"{corpus.path} stores no texts, so there are no contexts to see: encode it without --no-text"
+                f"{corpus.path} stores no texts, so there are no contexts: encode it without --no-text"
             )
         if not len(start):
             continue

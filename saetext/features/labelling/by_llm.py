@@ -1,6 +1,6 @@
-"""Labels by a language model, and scores by detection: whether a label tells where its feature fires.
+"""Labels by a language model, and scores by detection: whether a label tells where its feature is active.
 
-Prompts show contexts with the firing word marked and near misses without it; all of them are data, whatever
+Prompts show contexts with the word at the peak marked, and hard negatives; all of them are data, whatever
 they say. Answers are JSON; what does not parse is a failure, counted and reported. Not for: the endpoint
 (:mod:`saetext.io.llm`) or choosing contexts (:mod:`saetext.features.contexts`).
 """
@@ -57,7 +57,7 @@ def label_prompt(contexts: FeatureContexts, top_words: Sequence[str] = ()) -> Pr
 
 
 def detection_prompt(label: FeatureLabel, trials: Sequence[Trial]) -> Prompt:
-    """Return the prompt that asks in which passages a label's feature fires."""
+    """Return the prompt that asks in which passages a label's feature is active."""
     lines = [f"Label: {_clean(label.label)}"]
     if label.description:
         lines.append(f"Description: {_clean(label.description)}")
@@ -72,7 +72,7 @@ def label_by_llm(
     top_words: Mapping[int, Sequence[str]] | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[list[FeatureLabel], dict[int, str]]:
-    """Ask for a label of every feature that fires somewhere.
+    """Ask for a label of every feature that is active somewhere.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def label_by_llm(
     """
     words = top_words or {}
     wanted = {f: c for f, c in contexts.items() if c.firing}
-    failures = {f: "fires in no document" for f in contexts if f not in wanted}
+    failures = {f: "active in no document" for f in contexts if f not in wanted}
     prompts = [label_prompt(c, words.get(f, ())) for f, c in wanted.items()]
     answers = client.ask(prompts, on_progress)
     labels = []
@@ -120,7 +120,7 @@ def score_by_llm(
     client: ChatClient,
     on_progress: OnProgress | None = None,
 ) -> tuple[dict[int, Score], dict[int, str]]:
-    """Let a language model say from the label alone in which unseen passages each feature fires.
+    """Let a language model say from the label alone in which unseen passages each feature is active.
 
     Returns the scores and, for features whose answer could not be used, the reasons.
     """

@@ -71,7 +71,7 @@ def published(
             content = _batch(client, url, folder / f"batch-{number}.jsonl.gz", last=folder / "batches")
             if content is None:
                 if number == 0:
-                    raise LabelError(f"Neuronpedia has no labels of {neuronpedia_id} (looked at {url})")
+                    raise LabelError(f"Neuronpedia has no labels of {neuronpedia_id} (tried {url})")
                 _remember(folder / "batches", str(number).encode())
                 break
             for row in _rows(content, url):
@@ -125,7 +125,7 @@ def _download(client: httpx2.Client, url: str) -> bytes | None:
     if response.status_code in (403, 404):  # a bucket that may not be listed says 403 for what is missing
         return None
     if response.status_code != 200:
-        raise LabelError(f"{url} answers with status {response.status_code}: try again later")
+        raise LabelError(f"{url} answered with status {response.status_code}: try again later")
     return bytes(response.content)
 
 

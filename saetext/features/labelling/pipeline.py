@@ -176,7 +176,7 @@ def score(
 ) -> Labelled:
     """Return ``labels`` with scores from the half of the corpus that labels are not made from.
 
-    By a language model if ``client`` is given, else by an embedding. Features that fire in too few documents
+    By a language model if ``client`` is given, else by an embedding. Features active in too few documents
     there keep the score they had and are named in ``failures``.
 
     Raises
@@ -192,7 +192,7 @@ def score(
     labels.require_for(spec)
     wanted = [f for f in (features if features is not None else supported(corpus, tap)) if f in labels]
     found = trials(corpus, spec.name, wanted, per_side=per_side, seed=seed)
-    failures = {f: "fires in too few documents to score" for f in wanted if f not in found}
+    failures = {f: "active in too few documents to score" for f in wanted if f not in found}
     scores: dict[int, Score]
     if client is not None:
         from saetext.features.labelling.by_llm import score_by_llm
@@ -254,5 +254,5 @@ def _from_contexts(
     rows = label_by_words(found, density, {f: card.top_words(f) for f in features})
     named = {row.feature for row in rows}
     return rows, {
-        f: "fires in no document of the half that labels are made from" for f in features if f not in named
+        f: "active in no document of the half that labels are made from" for f in features if f not in named
     }

@@ -1,7 +1,7 @@
-"""Scores: how well a label tells, on unseen passages, where its feature fires; offline by an embedding.
+"""Scores: how well a label tells, on unseen passages, where its feature is active; offline by an embedding.
 
-The offline score asks whether the embedding of label and description is closer to the passages where the
-feature fires than to the others. It is a weak judge: an embedding knows topics and words better than layout
+The offline score asks whether the embedding of label and description is closer to the passages that activate
+the feature than to the others. It is a weak judge: an embedding knows topics and words better than layout
 or function, so a low score may be the judge's fault, a high one is rarely luck. Not for: judging with a
 language model (:mod:`saetext.features.labelling.by_llm`).
 """
@@ -36,7 +36,7 @@ class Embeds(Protocol):
 
 @dataclass(frozen=True)
 class Score:
-    """Balanced accuracy (mean of the shares of firing and of silent passages told right; .5 is chance)."""
+    """Balanced accuracy: mean of sensitivity and specificity; .5 is chance."""
 
     balanced_accuracy: float
     trials: int
@@ -53,9 +53,10 @@ def score_by_embedding(
 ) -> dict[int, Score]:
     """Score labels by the cosine similarity of label and passage, without a language model.
 
-    A passage is taken to fire if its similarity to the label, beyond its similarity to labels in general, is
-    above the mean of the feature's own passages. So a score does not depend on which other labels are scored.
-    The threshold does not know which passages fire, and general labels or long passages do not move it.
+    A passage is judged to be activating if its similarity to the label, beyond its similarity to labels in
+    general, is above the mean of the feature's own passages. So a score does not depend on which other labels
+    are scored. The threshold does not know which passages are active. General labels or long passages do not
+    move it.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Labels from words alone: what is at and around the places where a feature fires, against where it does not.
+"""Labels from words alone: what is at and around the tokens that activate a feature.
 
-No model is needed. A label is only as good as words allow: it says on which words a feature fires, in which
+No model is needed. A label is only as good as words allow: it names words that activate a feature, in which
 surroundings, or at which place of the text. Not for: meaning behind varied words; that takes a reader.
 """
 
@@ -60,9 +60,9 @@ def label_by_words(
     densities: Mapping[int, float] | None = None,
     top_words: Mapping[int, Sequence[str]] | None = None,
 ) -> list[FeatureLabel]:
-    """Name every feature that fires somewhere in ``contexts`` (gather about :data:`CONTEXTS` of each level).
+    """Name every feature that is active in ``contexts`` (gather about :data:`CONTEXTS` of each level).
 
-    Words are ranked by their share of the log-likelihood ratio (Dunning 1993) between the firing places and
+    Words are ranked by their share of the log-likelihood ratio (Dunning 1993) of the activating places and
     the passages of all features together. Among those that occur once, the words in ``top_words`` (those of
     the card, from reference text) come first. Snippets come from the contexts.
     """
@@ -216,7 +216,7 @@ def _piece(firing: Sequence[Context], silent: Sequence[Context]) -> tuple[str, l
 
 
 def _phrase(firing: Sequence[Context]) -> str | None:
-    """Return the two words that most places share, the firing word being one of them."""
+    """Return the two words that most places share, the word at the peak being one of them."""
     pairs: Counter[str] = Counter()
     for context in firing:
         before, here, after = _words(context.snippet.before), _at(context), _words(context.snippet.after)

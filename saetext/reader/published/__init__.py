@@ -1,7 +1,7 @@
 """The published SAEs that sae-lens can load, found without sae-lens, torch or the network.
 
 ``releases.json.xz`` holds what a reader needs of sae-lens's ``pretrained_saes.yaml`` (MIT, see ``LICENSE``
-beside it); ``benchmarks/list_published.py`` writes it. Where another version of sae-lens is installed, its
+next to it); ``benchmarks/list_published.py`` writes it. Where another version of sae-lens is installed, its
 own file is read instead, so that the list is that of the library which will load the SAE. Not for: loading
 (:mod:`saetext.reader.weights`).
 """

@@ -1,6 +1,6 @@
-"""Calibrate a reader: a floor for each feature from reference text, and the words it fires on above all.
+"""Calibrate a reader: a threshold for each feature from reference text, and the words it is most active on.
 
-The floor is a percentile of the feature's non-zero token activations (default the 75th). Not for: labels, or
+The threshold is a percentile of its non-zero token activations (default the 75th). Not for: labels, or
 choosing the percentile.
 """
 
@@ -105,7 +105,7 @@ def calibrate(
     True
     """
     if not 0 <= percentile < 100:
-        raise InputError(f"the floor is a percentile from 0 to below 100, not {percentile}")
+        raise InputError(f"the threshold is a percentile from 0 to below 100, not {percentile}")
     drawn = sample(
         documents, max_tokens, role, max_documents=max_documents, on_read=_telling_documents(on_progress)
     )
@@ -150,7 +150,7 @@ def calibrate(
 
 
 def card_path(reader: Reader, tap: str, percentile: float, min_tokens: int) -> Path:
-    """Return where the card of an uncalibrated reader's tap is cached."""
+    """Return where the card of an uncalibrated reader's SAE is cached."""
     identity = {
         "reader": {k: v for k, v in reader.spec.identity(tap).items() if not _is_card_field(k)},
         "percentile": percentile,
@@ -297,7 +297,7 @@ def feature_floors(
     """Return each feature's percentile of its ascending values, interpolated linearly between them.
 
     A percentile of fewer than ``MIN_OBSERVATIONS`` values is noise; such features get their own mean times
-    the median ratio of floor to mean among the others. Features without values get 0: any activation counts.
+    the median ratio of threshold to mean among the others. Features without values get 0.
     """
     floors = np.zeros(len(counts), np.float64)
     if percentile == 0:
@@ -323,7 +323,7 @@ def _top_words(
     d_sae: int,
     words: Sequence[str],
 ) -> list[list[str]]:
-    """Return the words most characteristic of each feature's tokens above the floor, best first.
+    """Return the words most characteristic of each feature's tokens above the threshold, best first.
 
     A word scores ``h ln(h N / (H n))``, its share of the log-likelihood ratio (Dunning 1993): ``h`` of the
     feature's ``H`` tokens are in it, and ``n`` of all ``N``. Words seen once with the feature count only

@@ -1,6 +1,6 @@
-"""Which floors a reader uses: its own, those cached from an earlier corpus, or new ones from a first corpus.
+"""Which thresholds a reader uses: its own, those cached from an earlier corpus, or new ones from a corpus.
 
-Not for: how floors are computed (:mod:`saetext.reader.thresholds.estimation`) or stored
+Not for: how thresholds are computed (:mod:`saetext.reader.thresholds.estimation`) or stored
 (:mod:`saetext.corpus.calibration`).
 """
 
@@ -45,7 +45,7 @@ def ready(
     floor : float, optional
         Percentile wanted; by default that of the reader's card, else the 75th. 0 keeps every activation.
     min_tokens : int, optional
-        Tokens above the floor that make a feature present; by default the card's, else 1.
+        Tokens above the threshold that make a feature present; by default the card's, else 1.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def ready(
     Warns
     -----
     SaetextWarning
-        If floors are made from little text, or cannot be kept.
+        If thresholds are made from little text, or cannot be kept.
     """
     from saetext.reader.thresholds.estimation import cache_cards, calibrate
 
@@ -64,7 +64,7 @@ def ready(
         return known
     if not source.restartable:
         raise InputError(
-            f"{source.name} can be read only once, and {reader.name} has no floors yet: make them first with "
+            f"{source.name} can be read only once, and {reader.name} has no thresholds yet: first run "
             "'saetext calibrate', or read a file"
         )
     percentile = _wanted(floor)
@@ -81,8 +81,8 @@ def ready(
         cache_cards(calibrated, percentile, 1)
     except OSError as error:
         warn(
-            f"cannot keep the floors made from {source.name} in {cache_dir()} ({error.strerror or error}): "
-            "read what you compare with it with --reader-of"
+            f"cannot cache the thresholds from {source.name} in {cache_dir()} ({error.strerror or error}): "
+            "to compare other texts with this corpus, encode them with --reader-of"
         )
     return _on_tokens(calibrated, min_tokens)
 
@@ -94,7 +94,7 @@ def with_known_floors(
     from saetext.reader.thresholds.estimation import cached_cards
 
     if floor is not None and not 0 <= floor < 100:
-        raise InputError(f"the floor is a percentile from 0 to below 100, not {floor:g}")
+        raise InputError(f"the threshold is a percentile from 0 to below 100, not {floor:g}")
     if min_tokens is not None and min_tokens < 1:
         raise InputError(f"a feature is present on at least 1 token, not {min_tokens}")
     if floor == 0:
@@ -106,7 +106,7 @@ def with_known_floors(
 
 
 def _with_cached(reader: Reader, percentile: float) -> Reader:
-    """Return ``reader`` with the cached card of every tap that has one: earlier corpora used it."""
+    """Return ``reader`` with the cached card of every SAE that has one: earlier corpora used it."""
     from saetext.reader.thresholds.estimation import card_path
 
     cards = reader.cards
@@ -121,24 +121,24 @@ def _with_cached(reader: Reader, percentile: float) -> Reader:
 def from_sample(
     reader: Reader, documents: list[Document], role: str, *, floor: float | None = None
 ) -> Reader:
-    """Return ``reader`` with floors from these documents alone, for an estimate; nothing is cached."""
+    """Return ``reader`` with thresholds from these documents alone, for an estimate; nothing is cached."""
     from saetext.reader.thresholds.estimation import calibrate
 
     return calibrate(reader, documents, percentile=_wanted(floor), role=role, quiet=True)
 
 
 def made_note(reader: Reader) -> str:
-    """Return what to tell about floors that were just made from a first corpus."""
+    """Return what to tell about thresholds that were just made from a first corpus."""
     card = next(iter(reader.cards.values()))
     tokens = int(card.about["tokens"])
     return (
-        f"{reader.name} had no floors: made them from {tokens:,} tokens of {drawn_from(card)}, "
-        "and kept them for later corpora"
+        f"{reader.name} had no thresholds: computed from {tokens:,} tokens of {drawn_from(card)}, "
+        "and cached for later corpora"
     )
 
 
 def drawn_from(card: Card) -> str:
-    """Return ``300 of 20,000 documents of a.jsonl``, which a card's floors were made from."""
+    """Return ``300 of 20,000 documents of a.jsonl``, which a card's thresholds were made from."""
     drawn = card.about["documents"]
     of = card.about.get("drawn_from", drawn)  # a card of an earlier version does not say
     documents = f"{drawn:,} of {of:,} documents" if drawn < of else f"{of:,} documents"
@@ -160,7 +160,7 @@ def readable(source: DocumentSource) -> Iterator[Document]:
 
 
 def _on_tokens(reader: Reader, min_tokens: int | None) -> Reader:
-    """Return ``reader`` with cards that ask for so many tokens; floors do not depend on that."""
+    """Return ``reader`` with cards that ask for so many tokens; thresholds do not depend on that."""
     if min_tokens is None:
         return reader
     cards = {name: dataclasses.replace(card, min_tokens=min_tokens) for name, card in reader.cards.items()}

@@ -61,7 +61,10 @@ def render_clusters(
         rest = sum(row["size"] for row in rows[len(shown) :])
         console.print()
         console.print(
-            styled(f"and {many(len(rows) - len(shown), 'cluster')} more, {rest:,} documents (--top 0)", "dim")
+            styled(
+                f"{many(len(rows) - len(shown), 'more cluster')}, {many(rest, 'document')} (--top 0: all)",
+                "dim",
+            )
         )
     for line in _checks(result):
         console.print()
@@ -70,8 +73,9 @@ def render_clusters(
         console.print()
         console.print(
             styled(
-                "in: share of the cluster's documents with the feature; else: of all others. The "
-                "clusters were made of these features, so they describe and prove nothing.",
+                "in: share of the cluster's documents that have the feature; else: share of all others. "
+                "The clusters were made from these features, so the numbers describe the clusters and "
+                "are no evidence for them.",
                 "dim",
             )
         )
@@ -85,16 +89,16 @@ def _heading(result: ClusterResult) -> Text:
     heading = styled(printable(params["corpus"]), "bold")
     heading.append(f", {many(metrics['documents'], 'document')}")
     if params.get("include"):
-        heading.append(f" by {', '.join(map(printable, params['include']))}")
+        heading.append(f" including {', '.join(map(printable, params['include']))}")
     if params.get("exclude"):
-        heading.append(f" without {', '.join(map(printable, params['exclude']))}")
+        heading.append(f" excluding {', '.join(map(printable, params['exclude']))}")
     if params.get("model"):
         heading.append(f" placed in the clusters of {printable(params['model'])}")
     heading.append(": ")
     heading.append(many(metrics["n_clusters"], "cluster"), "bold")
     if metrics["n_clusters"] and params.get("min_cluster_size"):
         heading.append(f" of at least {params['min_cluster_size']:,} documents")
-    heading.append(f", {metrics['noise']:.1%} of the documents in none".replace("%", " %"))
+    heading.append(f", {metrics['noise']:.1%} of the documents in no cluster".replace("%", " %"))
     heading.append(".")
     return heading
 
@@ -129,17 +133,19 @@ def _checks(result: ClusterResult) -> list[Text]:
     if "ari" in metrics:
         lines.append(
             styled(
-                f"against {printable(result.params['truth'])} ({many(metrics['truth_values'], 'value')}): "
-                f"ARI {metrics['ari']:.3f}, NMI {metrics['nmi']:.3f}, V {metrics['v_measure']:.3f}, "
+                f"compared with {printable(result.params['truth'])} "
+                f"({many(metrics['truth_values'], 'value')}): ARI {metrics['ari']:.3f}, "
+                f"NMI {metrics['nmi']:.3f}, V {metrics['v_measure']:.3f}, "
                 f"homogeneity {metrics['homogeneity']:.3f}, completeness {metrics['completeness']:.3f}; "
-                f"noise is a class of its own, {100 * metrics['truth_noise']:.1f} % of the documents"
+                f"noise counts as one class, {100 * metrics['truth_noise']:.1f} % of the documents"
             )
         )
     if "stability_seeds" in metrics:
         dbcv, silhouette = metrics.get("dbcv"), metrics.get("silhouette")
         parts = [
-            f"stability {metrics['stability_seeds']:.2f} over seeds and "
-            f"{metrics['stability_subsamples']:.2f} over subsamples (adjusted Rand, 1: the same clusters)"
+            "stability (adjusted Rand index, 1: the same clusters) "
+            f"{metrics['stability_seeds']:.2f} over seeds, "
+            f"{metrics['stability_subsamples']:.2f} over subsamples"
         ]
         if dbcv is not None:
             parts.append(f"DBCV {dbcv:.2f}")

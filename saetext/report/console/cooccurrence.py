@@ -107,14 +107,15 @@ def _heading(result: CorrelateResult, number: bool) -> Text:
     hidden = metrics["hidden_pairs"]
     looked = metrics["looked_at"]
     if not number and metrics["significant"] > looked:
-        heading.append(f"; the {looked:,} strongest were looked at")
+        heading.append(f"; the {looked:,} strongest were examined")
     heading.append(f". {metrics['confirmed']:,}", "bold")
-    rest = " non-redundant pairs" if hidden else ""
-    heading.append(f"{rest} replicated on the held-out half (✓)")
+    kind = f"non-trivial {noun}" if hidden else noun
+    plural = "" if metrics["confirmed"] == 1 else "s"
+    heading.append(f" {kind}{plural} replicated on the held-out half (✓)")
     if hidden:
         why = ", ".join(f"{key} {n:,}" for key, n in metrics["hidden"].items())
-        verb = "shown too" if params["everything"] else "hidden (--all shows them)"
-        heading.append(f". Redundant pairs, {verb}: {hidden:,}; {why}")
+        verb = "shown, though expected" if params["everything"] else "hidden as expected (--all shows them)"
+        heading.append(f"; {verb}: {hidden:,} ({why})")
     heading.append(".")
     return heading
 
@@ -187,7 +188,7 @@ def _print_rows(
         if row["reversed"]:
             pooled = row[f"{measure}_pooled"]
             within = printable(str(result.params["within"]))
-            console.print(styled(f"  ⇄ {pooled:+.2f} without {within}: the sign differs", "yellow"))
+            console.print(styled(f"  ⇄ {pooled:+.2f} without {within}: opposite sign", "yellow"))
         _print_members(console, members.get(at, []))
         if at in result.lines:
             _print_line(console, result.lines[at], color)
@@ -206,7 +207,7 @@ def _percent(share: float) -> str:
 def _print_members(console: Console, members: Sequence[Mapping[str, Any]]) -> None:
     if not members:
         return
-    text = styled(" " * INDENT + f"with {len(members)} like it: ", "dim")
+    text = styled(" " * INDENT + f"{many(len(members), 'more pair')} of these concepts: ", "dim")
     named = (f"{printable(m['label_a'])} + {printable(m['label_b'])}" for m in members[:4])
     text.append("; ".join(named), "dim")
     text.truncate(console.width, overflow="ellipsis")
@@ -272,11 +273,11 @@ def _shortened(text: str, room: int, *, first: bool, last: bool) -> str:
 def _print_legend(console: Console, rows: Sequence[Mapping[str, Any]], number: bool) -> None:
     told = ["raw: not adjusted for length"]
     if not number:
-        told.append("lift: how many times as often as by chance")
+        told.append("lift: times as often as by chance")
     if any(row["confirmed"] for row in rows):
         told.append("✓ confirmed")
     if any(row["reversed"] for row in rows):
-        told.append("⇄ the sign differs without the column")
+        told.append("⇄ opposite sign without the column")
     console.print(styled("; ".join(told), "dim"))
 
 
@@ -284,7 +285,7 @@ def _print_communities(console: Console, communities: Sequence[Sequence[str]]) -
     if not communities:
         return
     console.print()
-    console.print(styled("concepts that go with each other:", "dim"))
+    console.print(styled("communities of concepts that occur together:", "dim"))
     for community in communities[:_COMMUNITIES]:
         listed = "; ".join(printable(name) for name in community[:_NAMES])
         rest = f" and {len(community) - _NAMES} more" if len(community) > _NAMES else ""

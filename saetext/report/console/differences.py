@@ -69,7 +69,7 @@ def render_diff(
     console_width : int
         Columns to fill; less than 40 counts as 40 and more than 200 as 200.
     color : bool
-        Whether to use terminal colours. Without them the firing word is marked «so».
+        Whether to use terminal colours. Without them the word at the peak is marked «so».
     top : int, optional
         Findings to show.
     encoding : str
@@ -100,13 +100,13 @@ def render_diff(
 
 def _heading_of_several(result: DiffResult) -> Text:
     metrics, params = result.metrics, result.params
-    heading = styled(f"{len(result.names)} sets, each against the others")
+    heading = styled(f"{len(result.names)} sets, each compared with all others together")
     heading.append(f" ({', '.join(f'{printable(n)} {c:,}' for n, c in metrics['documents'].items())}). ")
     heading.append(f"{metrics['confirmed']:,}", "bold")
     heading.append(
         f" differences of {many(metrics['tested'], 'feature')} x {len(result.names)} sets are confirmed on "
-        f"the half that was not used to find them; {metrics['significant']:,} have q < .05 on all rows "
-        f"({_HOW[params['design']]}, Benjamini-Hochberg). Ranked by the rate less the "
+        f"the held-out half; {metrics['significant']:,} have q < .05 on all data "
+        f"({_HOW[params['design']]}, Benjamini-Hochberg). Ranked by the rate minus the "
         f"{_AGAINST[params['against']]}."
     )
     return heading
@@ -131,11 +131,12 @@ def _heading(result: DiffResult) -> Text:
     heading.append(f"{metrics['confirmed']:,}", "bold")
     heading.append(
         f" of {many(metrics['tested'], 'feature')} tested differ on one half of the data and again on the "
-        f"other (✓); {metrics['significant']:,} differ at q < .05 on all of it, "
+        f"held-out half (✓); {metrics['significant']:,} have q < .05 on all data, "
         f"{many(metrics['findings'], 'finding')} ({_HOW[params['design']]}, Benjamini-Hochberg). "
     )
     rare = metrics["features"] - metrics["tested"]
-    heading.append(f"Not tested: {rare:,} in fewer than {many(params['min_support'], 'document')}.")
+    least = many(params["min_support"], "document")
+    heading.append(f"Not tested: {many(rare, 'feature')} in fewer than {least}.")
     return heading
 
 
@@ -195,9 +196,9 @@ def _print_rows(
         _print_members(console, members.get(row["feature"], []))
         _print_snippets(console, result.evidence.get(row["feature"], (None, None)), color)
     flags = {row["explained_by_length"] for row in rows}
-    told = ["=length: the difference between documents of equal length"] if equal else []
+    told = ["=length: difference between documents of equal length"] if equal else []
     told += ["L explained by length"] if equal and "yes" in flags else []
-    told += ["? length cannot be told apart"] if equal and "not separable" in flags else []
+    told += ["? cannot be separated from length"] if equal and "not separable" in flags else []
     told += ["✓ confirmed"] if any(row["confirmed"] for row in rows) else []
     if told:
         console.print(styled("; ".join(told), "dim"))
@@ -206,7 +207,7 @@ def _print_rows(
 def _print_members(console: Console, members: Sequence[Mapping[str, Any]]) -> None:
     if not members:
         return
-    text = styled(" " * INDENT + f"with {len(members)} like it: ", "dim")
+    text = styled(" " * INDENT + f"{many(len(members), 'more feature')} of this concept: ", "dim")
     text.append("; ".join(printable(m["label"]) for m in members[:8]), "dim")
     text.truncate(console.width, overflow="ellipsis")
     console.print(text)
@@ -253,7 +254,7 @@ def _print_families(console: Console, families: Sequence[Family]) -> None:
     if not families:
         return
     console.print()
-    console.print(styled("what finds it      tested   q < .05  confirmed  AUC on unseen documents", "dim"))
+    console.print(styled("variables          tested   q < .05  confirmed  AUC on unseen documents", "dim"))
     for family in families:
         auc = "–" if family.auc is None else f"{family.auc:.3f}".lstrip("0")
         console.print(
@@ -306,7 +307,7 @@ def _print_heat(console: Console, result: DiffResult, rows: Sequence[Mapping[str
             line = styled(" " * INDENT + f"{printable(first['set'])}: ", "dim").append(first["snippet"])
             line.truncate(width, overflow="ellipsis")
             console.print(line)
-    console.print(styled("percent of documents; * stands out from the other sets", "dim"))
+    console.print(styled("percent of documents; * differs from the other sets", "dim"))
 
 
 def _print_notes(console: Console, notes: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-LEVEL_NAMES = {"top": "strongest", "middle": "typical", "weak": "just above the floor"}
+LEVEL_NAMES = {"top": "strongest", "middle": "medium", "weak": "just above the threshold"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 4  # lines of the histogram
 # backgrounds from weak to strong in the 256 colours, all light enough for black letters
@@ -40,7 +40,8 @@ def render_found(
     Parameters
     ----------
     rows : sequence of dict
-        ``feature``, ``label``, ``score`` (likeness to the query), ``density`` and ``label_score``.
+        ``feature``, ``label``, ``score`` (cosine similarity to the query, or BM25), ``density`` and
+        ``label_score``.
     console_width, color, encoding
         As :func:`saetext.report.console.differences.render_diff`.
     notes : sequence of str
@@ -48,9 +49,9 @@ def render_found(
     """
     console = make_console(console_width, color)
     if rows:
-        console.print(styled("likeness feature  tokens  label", "dim"))
+        console.print(styled("   score feature  tokens  label", "dim"))
     else:
-        console.print(styled("No label has one of these words."))
+        console.print(styled("No label contains any of these words."))
     for row in rows:
         line = styled(f"{row['score']:>8.2f} ", "dim")
         line.append(f"{row['feature']:>7} ").append(f"{_share(row['density']):>7}  ", "dim")
@@ -64,7 +65,7 @@ def render_found(
 def render_profile(
     profile: Profile, console_width: int = 100, color: bool = False, *, encoding: str = "utf-8"
 ) -> str:
-    """Return one feature as a compact page: label, histogram, contexts, and features like it.
+    """Return one feature as a compact page: label, histogram, contexts, and similar features.
 
     Parameters are those of :func:`saetext.report.console.differences.render_diff`. Words are shaded by
     activation; without colours the strongest ones of each context are marked «so».
@@ -98,10 +99,10 @@ def full_shade(profile: Profile) -> float:
 
 
 def facts(profile: Profile) -> list[str]:
-    """Return how often the feature fires, in words."""
+    """Return how often the feature is active, in words."""
     lines = []
     if profile.density is not None:
-        lines.append(f"fires on {_share(profile.density)} of reference tokens")
+        lines.append(f"active on {_share(profile.density)} of reference tokens")
     if profile.support is not None and profile.documents is not None:
         share = profile.support / max(profile.documents, 1)
         here = f"present in {profile.support:,} of {many(profile.documents, 'document')} ({_share(share)})"
@@ -109,12 +110,12 @@ def facts(profile: Profile) -> list[str]:
             here += f", on {_share(profile.token_density)} of all tokens"
         lines.append(here)
     if profile.floor:
-        lines.append(f"floor {profile.floor:.2f}")
+        lines.append(f"threshold {profile.floor:.2f}")
     return lines
 
 
 def provenance(profile: Profile) -> list[str]:
-    """Return where the label is from and how far to trust it, in words."""
+    """Return the source and the score of the label, in words."""
     label = profile.label
     if label is None:
         return ["not labelled"]
@@ -123,11 +124,11 @@ def provenance(profile: Profile) -> list[str]:
     if not told[-1]:
         told[-1] = f"label from {printable(label.source) or 'an unnamed source'}"
     if label.score is None:
-        told.append("label not scored")
+        told.append("label has no score")
     else:
         trials = f", {many(label.trials, 'trial')}" if label.trials else ""
         method = f" ({printable(label.score_method)}{trials})" if label.score_method else ""
-        told.append(f"label's score{score_text(label.score)}{method}")
+        told.append(f"label score{score_text(label.score)}{method}")
     return told
 
 
@@ -155,10 +156,10 @@ def _print_histogram(console: Console, histogram: Histogram, blocks: str) -> Non
     eighths = [-(-count * _HEIGHT * 8 // most) for count in histogram.counts]
     for line in reversed(range(_HEIGHT)):
         row = "".join(blocks[min(max(e - 8 * line, 0), 8)] for e in eighths)
-        note = f"  most in one column: {most:,}" if line == _HEIGHT - 1 else ""
+        note = f"  tallest column: {most:,}" if line == _HEIGHT - 1 else ""
         console.print(styled(f"  {row}").append(note, "dim"))
     low, high = f"{histogram.edges[0]:.2f}", f"{histogram.edges[-1]:.2f}"
-    axis = f"  {low}{high.rjust(len(histogram.counts) - len(low))}  documents by its maximum"
+    axis = f"  {low}{high.rjust(len(histogram.counts) - len(low))}  documents by maximum activation"
     console.print(styled(axis, "dim"))
 
 

@@ -29,7 +29,7 @@ def render_document(
     segments : sequence of Segment
         The text, from :func:`saetext.text.passages.highlights`.
     hits : sequence of Hit
-        The features to list, in the order of their numbers; a word carries the numbers of those that fire
+        The features to list, in the order of their numbers; a word has the numbers of those active
         on it.
     console_width, color, encoding
         As :func:`saetext.report.console.differences.render_diff`.

@@ -59,7 +59,7 @@ def render_search(
         _print_row(console, row, line, result.params["mode"], color)
     if not len(result):
         console.print()
-        console.print(styled("No document answers."))
+        console.print(styled("No document matches."))
     for note in result.notes:
         console.print(styled("note: ", "yellow").append(printable(note)))
     return finish(console, encoding)

@@ -1,4 +1,4 @@
-"""A comparison of two piles of text as a self-contained HTML page: nothing remote, light and dark.
+"""A comparison of two sets of documents as a self-contained HTML page: nothing remote, light and dark.
 
 All of it is there without the script, which only filters, sorts and switches the theme. Texts are data: each
 is made printable and escaped, and only our own style and script are admitted, by their hashes. Not for:
@@ -36,7 +36,7 @@ from saetext.text.passages import printable
 HEATS = 10  # steps of a heat map's colours, h0 to h10
 PLOTTED = 40  # most lines of the plot
 _TICKS = 7  # most ticks of the axis, about
-_LENGTH = {"yes": "explained by length", "not separable": "length not separable"}
+_LENGTH = {"yes": "explained by length", "not separable": "cannot be separated from length"}
 _NUMERIC = re.compile(r"[<>≤≥~]?\s?[+\-−]?[\d.,]*\d(\s?[%×].*)?")
 
 

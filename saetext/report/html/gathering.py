@@ -81,11 +81,11 @@ def diff_page(
                 named.description if named else "",
             )
         )
-        tell("reading the examples", done, len(shown))
+        tell("reading examples", done, len(shown))
     hidden = len(leaders) - len(shown)
     notes = list(result.notes)
     if hidden:
-        notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table files have all of them")
+        notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table has all of them")
     return DiffPage(
         title=f"How {_title(result)} differ",
         names=("the set", "all others") if result.several else (result.names[0], result.names[1]),
@@ -114,7 +114,7 @@ def _one_against_others(row: TableRow) -> TableRow:
 
 
 def _beside_others(result: DiffResult, row: TableRow, shades: FullShade) -> tuple[SideBySide, ...]:
-    """Return a set's example beside the strongest of all others; nothing where there is neither."""
+    """Return a set's example next to the strongest of all others; nothing where there is neither."""
     found = dict(zip(result.names, result.evidence.get(row["feature"], ()), strict=False))
     mine = found.pop(row["set"], None)
     others = {name: example for name, example in found.items() if example}
@@ -128,7 +128,7 @@ def _beside_others(result: DiffResult, row: TableRow, shades: FullShade) -> tupl
 
 
 def _short(name: str, example: Example | None, full: float) -> Passage | None:
-    """Return a set's example as a passage, the firing word shaded."""
+    """Return a set's example as a passage, the word at the peak shaded."""
     if example is None:
         return None
     words = example.snippet
@@ -145,7 +145,7 @@ def _heat_map(result: DiffResult, rows: Sequence[TableRow]) -> HeatMap:
         tuple(printable(first[feature]["label"]) for feature in listed),
         tuple(map(printable, result.names)),
         tuple(rates[feature] for feature in listed),
-        "the features of the findings below, in their order",
+        "The features of the findings above, in the same order.",
     )
 
 
@@ -157,7 +157,7 @@ class _Shader:
         self.full = FullShade([corpus.card(tap) for corpus in sets])
         self.again = self.stored = 0
         self._document = lru_cache(512)(lambda number, row: self.sets[number].document(row))
-        # only where the feature fires: its partner is shown without shades, and reading takes time
+        # only where the feature is active: its partner is shown without shades, and reading takes time
         self._entries = lru_cache(512)(
             lambda number, row: read_again(self.reader, self.tap, self._document(number, row))
         )
@@ -207,21 +207,21 @@ class _Shader:
             return "Tokens are shaded by the feature's activation, read again with the reader."
         if self.again:
             return (
-                "Tokens are shaded by the feature's activation; where a text could not be read again as it "
-                "was, only the strongest word is marked."
+                "Tokens are shaded by the feature's activation. Where a text could not be read again in the "
+                "same way, only the strongest word is marked."
             )
-        return "The reader was not at hand, so only the strongest word of each passage is marked."
+        return "The reader was not available, so only the strongest word of each passage is marked."
 
 
 def _summary_of_several(result: DiffResult) -> list[str]:
     metrics = result.metrics
     by_set = ", ".join(f"{printable(n)} {c:,}" for n, c in metrics["confirmed_by_set"].items())
     return [
-        f"{len(result.names)} sets, each compared with the others: "
+        f"{len(result.names)} sets, each compared with all others together: "
         + ", ".join(f"{printable(n)} ({many(c, 'document')})" for n, c in metrics["documents"].items())
         + ".",
-        f"{metrics['confirmed']:,} differences are confirmed on the half of the data that was not used to "
-        f"find them ({by_set}); {metrics['significant']:,} have q < .05 on all of it.",
+        f"{metrics['confirmed']:,} differences are confirmed on the held-out half ({by_set}); "
+        f"{metrics['significant']:,} have q < .05 on all data.",
     ]
 
 
@@ -240,8 +240,8 @@ def _summary(result: DiffResult) -> list[str]:
         f"{a} ({many(metrics['documents_a'], 'document')}) against {b} "
         f"({many(metrics['documents_b'], 'document')}), {how}. "
         f"Of {many(metrics['tested'], 'feature')} tested, {metrics['confirmed']:,} differ on one half of the "
-        f"data and again on the other; {metrics['significant']:,} differ at q < .05 on all of it, "
-        f"which is {many(metrics['findings'], 'finding')}."
+        f"data and again on the held-out half. On all data {metrics['significant']:,} have q < .05, "
+        f"in {many(metrics['findings'], 'finding')}."
     ]
     for name, sign in ((a, 1), (b, -1)):
         best = [r for r in confirmed if r["diff"] * sign > 0][:3]
@@ -250,7 +250,7 @@ def _summary(result: DiffResult) -> list[str]:
                 f"{printable(r['label'])} ({100 * r['rate_a']:.0f} % against {100 * r['rate_b']:.0f} %)"
                 for r in best
             )
-            sentences.append(f"Most of all, {name} has more of: {listed}.")
+            sentences.append(f"The largest differences with more in {name}: {listed}.")
     flags = [r["explained_by_length"] for r in confirmed]
     if flags:
         sentences.append(
@@ -263,7 +263,7 @@ def _summary(result: DiffResult) -> list[str]:
     if aucs:
         listed = ", ".join(f"{name} {auc:.3f}" for name, auc in aucs.items())
         sentences.append(
-            f"How well a linear model of each kind tells the sets apart on unseen documents (AUC): {listed}."
+            f"AUC of a linear model of each family that tells the sets apart on unseen documents: {listed}."
         )
     return sentences
 
@@ -273,7 +273,7 @@ def _families(families: Sequence[Family]) -> list[Table]:
         return []
     tables = [
         Table(
-            "What could have been found without the reader",
+            "What words and format alone find",
             ("family", "tested", "q < .05", "confirmed", "AUC on unseen documents"),
             tuple(
                 (
@@ -282,7 +282,7 @@ def _families(families: Sequence[Family]) -> list[Table]:
                 )
                 for f in families
             ),
-            "the same tests on plain words (1- and 2-grams) and on counts of format",
+            "The same tests on plain words (1- and 2-grams) and on counts of format.",
         )
     ]  # fmt: skip
     for family in families:
@@ -315,9 +315,7 @@ def _hypotheses(result: DiffResult) -> list[Table]:
         for h in result.hypotheses
     )  # fmt: skip
     columns = ("hypothesis", "more in", "A", "B", "A − B", "q", "not judged", "holds")
-    note = (
-        "written by a language model from the findings, judged on documents that were not used to find them"
-    )
+    note = "A language model wrote these from the findings and judged them on documents set aside before."
     return [Table("Hypotheses", columns, rows, note)]
 
 

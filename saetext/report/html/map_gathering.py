@@ -1,4 +1,4 @@
-"""From clusters to what their map shows: points, passages with the words that fire, whole documents.
+"""From clusters to what their map shows: points, passages with the words that are active, whole documents.
 
 Not for: drawing (:mod:`saetext.report.html.map_page`, :mod:`saetext.report.html.map_picture`).
 """
@@ -84,7 +84,7 @@ def map_page(
     for number, row in enumerate(rows):
         examples = result.exemplars[number] if number < len(result.exemplars) else ()
         clusters.append(_cluster(row, marker.passages(examples, point)))
-        tell("reading the examples", number + 1, len(rows))
+        tell("reading examples", number + 1, len(rows))
     import polars as pl
 
     texts = corpus.documents.select(pl.col("text").str.slice(0, 4 * _BEGINNING)).collect()["text"][on_map]
@@ -108,25 +108,26 @@ def map_page(
 
 def _title(result: ClusterResult) -> str:
     include = result.params.get("include")
-    axis = f", by {', '.join(map(printable, include))}" if include else ""
-    return f"What is in {printable(result.params['corpus'])}{axis}"
+    axis = f", including {', '.join(map(printable, include))}" if include else ""
+    return f"Clusters of {printable(result.params['corpus'])}{axis}"
 
 
 def _summary(result: ClusterResult) -> list[str]:
     m = result.metrics
     lines = [
-        f"{m['documents']:,} documents in {m['n_clusters']:,} clusters; {m['noise']:.0%} are in none.",
-        "Documents lie near each other that share features; distances across the whole map mean little.",
+        f"{m['documents']:,} documents in {m['n_clusters']:,} clusters; {m['noise']:.0%} are in no cluster.",
+        "Documents that are close share features. Large distances on the map mean little.",
     ]
     if "ari" in m:
         lines.append(
-            f"Against {printable(result.params['truth'])} ({m['truth_values']:,} values): adjusted Rand "
-            f"index {m['ari']:.2f}, normalised mutual information {m['nmi']:.2f}, noise counted as a class."
+            f"Compared with {printable(result.params['truth'])} ({m['truth_values']:,} values): adjusted "
+            f"Rand index {m['ari']:.2f}, normalised mutual information {m['nmi']:.2f}. "
+            "Noise counts as one class."
         )
     if "stability_seeds" in m:
         lines.append(
-            f"Clustered again with other seeds the adjusted Rand index is {m['stability_seeds']:.2f}, with "
-            f"80 % of the documents {m['stability_subsamples']:.2f}."
+            f"Stability (adjusted Rand index): {m['stability_seeds']:.2f} over seeds, "
+            f"{m['stability_subsamples']:.2f} over samples of 80 % of the documents."
         )
     return lines
 
@@ -199,7 +200,7 @@ def _column(name: str, column: pl.Series) -> MapColumn | None:
 def _documents(
     result: ClusterResult, corpus: CorpusLike, labels: FeatureLabels, on_map: Ints
 ) -> list[MapDocument]:
-    """Return whole documents, the words marked where the cluster's features fire most."""
+    """Return whole documents, the words marked where the cluster's features are active most."""
     tap = result.params["sae"]
     usual, largest = _strengths(corpus, tap)
     usual = np.maximum(usual, 1e-9)
@@ -252,7 +253,7 @@ def _strengths(corpus: CorpusLike, tap: str) -> tuple[np.ndarray[Any, Any], np.n
 
 
 def _whole(document: Mapping[str, Any], marks: Sequence[tuple[int, float]]) -> tuple[MapPiece, ...]:
-    """Return a document in pieces; ``marks`` are token ordinals and the strength of what fires there."""
+    """Return a document in pieces; ``marks`` are token ordinals and the strength of what is active there."""
     text, start, end = document["text"], document["token_start"], document["token_end"]
     spans: dict[tuple[int, int], float] = {}
     for peak, strength in marks:
@@ -272,7 +273,7 @@ def _whole(document: Mapping[str, Any], marks: Sequence[tuple[int, float]]) -> t
 
 
 class _Marker:
-    """Makes passages of examples with the words marked on which their cluster's features fire."""
+    """Makes passages of examples with the words marked on which their cluster's features are active."""
 
     def __init__(self, corpus: CorpusLike, tap: str, reader: Reader | None) -> None:
         self._corpus, self._tap, self._reader = corpus, tap, reader
@@ -320,8 +321,8 @@ class _Marker:
         if not self._again and not self._stored:
             return ""
         if self._again:
-            return "Words are shaded where the features fire that set the cluster apart, read again."
-        return "The reader was not at hand, so only each feature's strongest word is marked."
+            return "Words are shaded by the activation of the features that set the cluster apart."
+        return "The reader was not available, so only each feature's strongest word is marked."
 
 
 def _flat(spans: Sequence[Span]) -> list[Span]:

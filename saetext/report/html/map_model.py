@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class MapPiece:
-    """A stretch of a passage, and how strongly its cluster's features fire there, from 0 to 1."""
+    """A stretch of a passage, and how strongly its cluster's features are active there, from 0 to 1."""
 
     text: str
     strength: float = 0.0

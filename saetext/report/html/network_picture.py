@@ -153,7 +153,7 @@ def _names(
     edges: list[tuple[int, int]],
     height: float,
 ) -> list[_Box]:
-    """Return the box of every name: beside its circle, where it covers least of what is there already."""
+    """Return the box of every name: next to its circle, where it covers least of what is there already."""
     circles = [_Box(x - r, y - r, x + r, y + r) for (x, y), r in zip(at.tolist(), radii, strict=True)]
     points = np.zeros((0, 2))
     if edges:

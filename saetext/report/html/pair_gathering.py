@@ -88,11 +88,11 @@ def pair_page(
                 _described(second, row["feature_b"]),
             )
         )
-        tell("reading the examples", done, len(shown))
+        tell("reading examples", done, len(shown))
     notes = list(result.notes)
     if len(leaders) > len(shown):
         notes.append(
-            f"{many(len(leaders) - len(shown), 'weaker pair')} not shown here; the table files have them all"
+            f"{many(len(leaders) - len(shown), 'weaker pair')} not shown here; the table has all of them"
         )
     return PairPage(
         title=_title(result),
@@ -117,10 +117,10 @@ def _described(labels: FeatureLabels, feature: int | None) -> str:
 def _title(result: CorrelateResult) -> str:
     corpus = printable(result.params["corpus"])
     if result.params["across"]:
-        return f"What of {corpus} goes with what of {printable(result.params['across'])}"
+        return f"What in {corpus} goes with what in {printable(result.params['across'])}"
     if result.params["column"]:
         return f"What goes with {printable(result.params['column'])} in {corpus}"
-    return f"What goes together in {corpus}"
+    return f"What occurs together in {corpus}"
 
 
 def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]]) -> list[str]:
@@ -129,16 +129,16 @@ def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]
     sentences = [
         f"{many(metrics['rows'], 'document')}. Of {many(metrics['eligible_pairs'], f'eligible {noun}')}, "
         f"{metrics['significant']:,} differ from chance among documents of equal length (q < .05); "
-        f"{metrics['confirmed']:,} replicated on the held-out half."
+        f"{metrics['confirmed']:,} of them replicated on the held-out half."
     ]
     if metrics["hidden"]:
         why = ", ".join(f"{reason} {n:,}" for reason, n in metrics["hidden"].items())
-        verb = "shown among the others" if result.params["everything"] else "hidden"
-        sentences.append(f"Redundant pairs, {verb}: {metrics['hidden_pairs']:,} ({why}).")
+        verb = "shown with the others" if result.params["everything"] else "not shown"
+        sentences.append(f"Expected pairs, {verb}: {metrics['hidden_pairs']:,} ({why}).")
     best = [row for _, row in shown if row["confirmed"] and not _avoided(row)][:3]
     if best:
         listed = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
-        sentences.append(f"Strongest of all: {listed}.")
+        sentences.append(f"First confirmed pairs: {listed}.")
     return sentences
 
 
@@ -252,10 +252,10 @@ class _Marker:
             return "Tokens are shaded by activation, read again with the reader."
         if self.again:
             return (
-                "Tokens are shaded by activation; where a text could not be read again as it was, only the "
-                "strongest words are marked."
+                "Tokens are shaded by activation. Where a text could not be read again in the same way, only "
+                "the strongest words are marked."
             )
-        return "The reader was not at hand, so only the strongest words of each passage are marked."
+        return "The reader was not available, so only the strongest words of each passage are marked."
 
 
 def _overlaid(
@@ -307,7 +307,7 @@ def _network(result: CorrelateResult, rows: Sequence[dict[str, Any]]) -> Network
         for (number, _), (a, b, strength) in zip(drawn, edges, strict=True)
     )
     listed = tuple("; ".join(map(printable, group[:8])) for group in result.communities)
-    note = "pairs that occur more often than chance; a thicker line is a higher NPMI"
+    note = "Only pairs that occur more often than chance are drawn. A thicker line is a higher NPMI."
     return Network(nodes, lines, listed, note)
 
 

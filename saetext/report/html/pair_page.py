@@ -127,8 +127,8 @@ def _relation(measure: str, value: float | None, lift: float | None) -> str:
         return f"B tends to be {'higher' if value > 0 else 'lower'} where A is stronger"
     often = times(lift)
     if often in ("", "0", "1"):
-        return {"": "", "0": "never together", "1": "together about as often as chance"}[often]
-    return f"together {often} times as often as chance"
+        return {"": "", "0": "never together", "1": "together about as often as by chance"}[often]
+    return f"together {often} times as often as by chance"
 
 
 def _place(value: float) -> str:
@@ -190,7 +190,7 @@ def _stats(row: Row, measure: str) -> list[tuple[str, str]]:
         ("phi", decimal(row, "phi")),
         ("not adjusted for length", raw),
         ("in the same phrase", percent(finite(row.get("same_phrase")))),
-        ("likeness of labels", decimal(row, "label_similarity")),
+        ("label similarity", decimal(row, "label_similarity")),
         ("decoder cosine", decimal(row, "decoder_cosine")),
         named,
     ]

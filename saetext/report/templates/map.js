@@ -498,12 +498,12 @@ void main() {
       const link = make("button", { type: "button", class: "link" }, make("bdi", { text: cluster.name }));
       link.addEventListener("click", () => { shut(false); pick(member[row]); });
       belongs.append(link);
-      if (Number.isFinite(probability[row])) belongs.append(make("span", { class: "soft", text: probability[row].toFixed(2).replace(/^0/, ""), title: "how firmly it belongs there" }));
+      if (Number.isFinite(probability[row])) belongs.append(make("span", { class: "soft", text: probability[row].toFixed(2).replace(/^0/, ""), title: "probability of membership" }));
     } else belongs.append(make("span", { text: "in no cluster" }));
     body.replaceChildren(belongs);
     if (whole && whole[2]) body.append(make("p", { class: "prompt", dir: "auto", text: whole[2] }));
     if (whole) body.append(marked(whole[0]));
-    else if (beginnings[row]) body.append(marked([[beginnings[row], 0]]), make("p", { class: "soft", text: "Only the beginning of the text is in this page." }));
+    else if (beginnings[row]) body.append(marked([[beginnings[row], 0]]), make("p", { class: "soft", text: "This page has only the beginning of the text." }));
     if (!(whole ? whole[0].length : beginnings[row])) body.append(make("p", { class: "none", text: "The text is not stored." }));
     if (whole && whole[1].length) {
       const highest = Math.max(...whole[1].map(([, strength]) => strength || 0)) || 1;
@@ -693,11 +693,11 @@ void main() {
     return changed;
   };
   const begin = async () => {
-    const why = "This browser does not draw WebGL 2, which the map needs. The clusters are listed beside it.";
+    const why = "The map needs WebGL 2, which this browser does not support. The clusters are listed next to it.";
     if (!window.deck) return fail(why);
     try { [ids, beginnings] = await unpack(data.texts); } catch {
       ids = beginnings = Array.from({ length: points }, () => "");
-      byId("count").title = "This browser cannot unpack the texts of this page; a newer one can.";
+      byId("count").title = "This browser cannot decompress the texts of this page. A newer browser can.";
     }
     resize();
     Object.assign(view, whole());
