@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from saetext_cli.clustering import cluster as cluster_command
-from saetext_cli.comparing import diff as diff_command
 from saetext_cli.correlating import correlate as correlate_command
+from saetext_cli.diff import diff as diff_command
 from saetext_cli.encoding import append as append_command
 from saetext_cli.encoding import calibrate as calibrate_command
 from saetext_cli.encoding import encode as encode_command
@@ -23,8 +23,6 @@ from saetext_cli.training import train as train_command
 import saetext
 from saetext.analysis.clusters import Settings
 from saetext.analysis.cooccurrence import Limits
-from saetext.analysis.differences import DiffRequest
-from saetext.analysis.differences.judged import diff_with_hypotheses
 from saetext.features.inspect import look_at_document
 from saetext.reader.reading import Reading
 from saetext.training.batch_topk import TrainConfig
@@ -53,8 +51,7 @@ LIMITS = {
     "max_same_phrase": LIMITS["max_same_phrase"],
 }
 PAIRS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
-    "diff": (diff_command, fields_of(DiffRequest()), 10),
-    "hypotheses": (diff_command, defaults_of(diff_with_hypotheses), 1),
+    "diff": (diff_command, defaults_of(saetext.diff), 16),
     "correlate": (
         correlate_command,
         {**(own := defaults_of(saetext.correlate)), **LIMITS, "min_joint": own["least"]},
@@ -83,9 +80,7 @@ def test_a_function_and_its_command_have_the_same_defaults(name: str) -> None:
     mine = defaults_of(command)
     shared = sorted(mine.keys() & function.keys())
     assert len(shared) >= at_least, shared
-    different = {
-        key: (function[key], mine[key]) for key in shared if said(function[key]) != said(mine[key])
-    }
+    different = {key: (function[key], mine[key]) for key in shared if said(function[key]) != said(mine[key])}
     assert different == {}
 
 

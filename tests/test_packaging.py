@@ -213,7 +213,9 @@ def test_a_script_passes_mypy_strict(wheel: Path, tmp_path: Path) -> None:
     names = "".join(f"reveal_type(saetext.{name})\n" for name in saetext.__all__)
     (tmp_path / "mine.py").write_text(SCRIPT)
     (tmp_path / "names.py").write_text(f"import saetext\n{names}")
-    (tmp_path / "wrong.py").write_text("import saetext\nsaetext.encode(1)\nsaetext.nonesuch\n")
+    (tmp_path / "wrong.py").write_text(
+        "import saetext\nsaetext.encode(1)\nsaetext.nonesuch\nsaetext.diff('a', 'b', tpo=3)\n"
+    )
     command = [
         sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--python-executable",
         str(site), "--cache-dir", str(tmp_path / "cache"), "mine.py", "names.py", "wrong.py",
@@ -227,7 +229,7 @@ def test_a_script_passes_mypy_strict(wheel: Path, tmp_path: Path) -> None:
     assert len(revealed) == len(saetext.__all__) and "Any" not in revealed, done.stdout
     # it sees the signatures and not names alone, and refuses names that are not there
     wrong = [line.rpartition("  ")[2] for line in lines if line.startswith("wrong.py")]
-    assert wrong == ["[call-arg]", "[attr-defined]"], done.stdout
+    assert wrong == ["[call-arg]", "[attr-defined]", "[call-overload]"], done.stdout
 
 
 def _site_of(wheel: Path, folder: Path) -> Path:

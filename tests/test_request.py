@@ -98,7 +98,7 @@ def test_parameters_are_plain_json_without_callbacks() -> None:
 
 def test_signature_and_documentation_come_from_the_request() -> None:
     signature = inspect.signature(compare)
-    assert list(signature.parameters) == ["sets", *Asked.names()]
+    assert list(signature.parameters) == ["sets", *Asked.option_names()]
     assert signature.parameters["sets"].kind is inspect.Parameter.VAR_POSITIONAL
     assert signature.parameters["share"].default == 0.5
     doc = inspect.getdoc(compare) or ""

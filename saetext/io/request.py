@@ -107,7 +107,7 @@ class Request:
         return dataclasses.replace(self, **changes)
 
     @classmethod
-    def names(cls) -> tuple[str, ...]:
+    def option_names(cls) -> tuple[str, ...]:
         """Return the names of all options, in the order they are declared."""
         return tuple(field.name for field in dataclasses.fields(cls))
 

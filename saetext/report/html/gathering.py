@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from saetext.analysis.base import Row
 from saetext.analysis.differences import ALPHA, DiffResult, Family
 from saetext.analysis.differences.examples import Place, examples
 from saetext.corpus.protocol import CorpusLike
@@ -17,7 +18,6 @@ from saetext.features.labels import FeatureLabels
 from saetext.features.shading import firing, read_again, shade
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many, probability
-from saetext.report.diff_rows import TableRow, leaders_and_members, rates_by_feature
 from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
 from saetext.text.passages import printable, word_bounds
 
@@ -58,17 +58,16 @@ def diff_page(
         Gets a :class:`saetext.io.progress.Progress` as findings are done.
     """
     tell = Stages(on_progress, "findings")
-    leaders, members = leaders_and_members(result)
-    leaders = [r for r in leaders if r["confirmed"] or r["q"] < ALPHA]
-    shown = leaders[:findings]
+    found = [one for one in result.findings() if one.row["confirmed"] or one.row["q"] < ALPHA]
+    shown = found[:findings]
     shader = _Shader(sets, result.params["tap"], reader)
     chosen = {}
     if result.design is not None:
-        wanted = {r["feature"]: r["diff"] for r in shown}
+        wanted = {one.row["feature"]: one.row["diff"] for one in shown}
         chosen = examples(sets, result.params["tap"], result.design, wanted, each)
     made = []
-    for done, row in enumerate(shown, start=1):
-        feature = row["feature"]
+    for done, one in enumerate(shown, start=1):
+        row, feature = one.row, one.row["feature"]
         named = labels.get(feature)
         pairs = tuple(shader.side_by_side(feature, a, b) for a, b in chosen.get(feature, []))
         if result.several:
@@ -76,13 +75,13 @@ def diff_page(
         made.append(
             Finding(
                 _one_against_others(row) if result.several else row,
-                tuple(members.get(feature, ())),
+                one.members,
                 pairs,
                 named.description if named else "",
             )
         )
         tell("reading the examples", done, len(shown))
-    hidden = len(leaders) - len(shown)
+    hidden = len(found) - len(shown)
     notes = list(result.notes)
     if hidden:
         notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table files have all of them")
@@ -92,7 +91,7 @@ def diff_page(
         summary=_summary_of_several(result) if result.several else _summary(result),
         findings=made,
         tables=[*_hypotheses(result), *_families(result.families)],
-        heat_map=_heat_map(result, leaders) if result.several else None,
+        heat_map=_heat_map(result, [one.row for one in found]) if result.several else None,
         notes=notes,
         facts=_facts(result),
         shading="The strongest word of each passage is marked." if result.several else shader.told(),
@@ -105,7 +104,7 @@ def _title(result: DiffResult) -> str:
     return " and ".join(map(printable, result.names))
 
 
-def _one_against_others(row: TableRow) -> TableRow:
+def _one_against_others(row: Row) -> Row:
     """Return the row of a set as one of two: the set, and all others together."""
     return {
         **row, "label": f"{row['set']}: {row['label']}", "rate_a": row["rate"], "rate_b": row["rate_rest"],
@@ -113,7 +112,7 @@ def _one_against_others(row: TableRow) -> TableRow:
     }  # fmt: skip
 
 
-def _beside_others(result: DiffResult, row: TableRow) -> tuple[SideBySide, ...]:
+def _beside_others(result: DiffResult, row: Row) -> tuple[SideBySide, ...]:
     """Return a set's example beside the strongest of all others; nothing where there is neither."""
     found = dict(zip(result.names, result.evidence.get(row["feature"], ()), strict=False))
     mine = found.pop(row["set"], None)
@@ -132,10 +131,10 @@ def _short(name: str, example: Example | None) -> Passage | None:
     return Passage(f"{name}: {example.document}", pieces)
 
 
-def _heat_map(result: DiffResult, rows: Sequence[TableRow]) -> HeatMap:
+def _heat_map(result: DiffResult, rows: Sequence[Row]) -> HeatMap:
     first = {row["feature"]: row for row in reversed(rows)}
     listed = list(dict.fromkeys(row["feature"] for row in rows))[:_HEAT]
-    rates = rates_by_feature(result)
+    rates = result.rates_by_feature()
     return HeatMap(
         "Share of documents with each feature",
         tuple(printable(first[feature]["label"]) for feature in listed),
@@ -224,8 +223,7 @@ def _summary(result: DiffResult) -> list[str]:
         "by prompt": f"compared within {many(metrics['units'] or 0, 'value')} of {params['pair_on']}",
         "by group": f"compared as {many(metrics['units'] or 0, 'group')} of {params['group']}",
     }[params["design"]]
-    rows = [r for r in result.table.to_dicts() if r["group"] == r["feature"]]
-    confirmed = [r for r in rows if r["confirmed"]]
+    confirmed = [one.row for one in result.findings() if one.row["confirmed"]]
     sentences = [
         f"{a} ({many(metrics['documents_a'], 'document')}) against {b} "
         f"({many(metrics['documents_b'], 'document')}), {how}. "

@@ -79,7 +79,7 @@ def map_page(
     shown = table[on_map]
     marker = _Marker(corpus, result.params["tap"], reader)
     clusters = []
-    rows = result.table.to_dicts()
+    rows = [found.row for found in result.findings()]
     for number, row in enumerate(rows):
         examples = result.typical[number] if number < len(result.typical) else ()
         clusters.append(_cluster(row, [marker.passage(t, point) for t in examples]))

@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.base import Row
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.cooccurrence.communities import layout
 from saetext.analysis.cooccurrence.result import Meeting
@@ -67,23 +68,19 @@ def pair_page(
         Gets a :class:`saetext.io.progress.Progress` as findings are done.
     """
     tell = Stages(on_progress, "findings")
-    rows = list(enumerate(result.table.to_dicts()))
-    members: dict[int, list[dict[str, Any]]] = {}
-    for at, row in rows:
-        if row["group"] != at:
-            members.setdefault(row["group"], []).append(row)
-    leaders = [(at, row) for at, row in rows if row["group"] == at]
-    kinds = [[x for x in leaders if not _avoided(x[1])], [x for x in leaders if _avoided(x[1])]]
-    shown = [x for kind in kinds for x in kind[:findings]]
+    found = result.findings()
+    kinds = [[one for one in found if _avoided(one.row) is avoided] for avoided in (False, True)]
+    shown = [one for kind in kinds for one in kind[:findings]]
     second = labels if len(corpora) == 1 else labels_for(corpora[1], result.params["across_tap"])
     marker = _Marker(result, corpora, reader)
     made = []
-    for done, (at, row) in enumerate(shown, start=1):
-        examples = tuple(marker.example(row, meeting) for meeting in result.evidence.get(at, ()))
+    for done, one in enumerate(shown, start=1):
+        row = one.row
+        examples = tuple(marker.example(row, meeting) for meeting in result.evidence.get(one.at, ()))
         made.append(
             PairFinding(
                 {**row, "within": result.params["within"]},
-                tuple(members.get(at, ())),
+                one.members,
                 examples,
                 _described(labels, row["feature_a"]),
                 _described(second, row["feature_b"]),
@@ -91,15 +88,15 @@ def pair_page(
         )
         tell("reading the examples", done, len(shown))
     notes = list(result.notes)
-    if len(leaders) > len(shown):
+    if len(found) > len(shown):
         notes.append(
-            f"{many(len(leaders) - len(shown), 'weaker pair')} not shown here; the table files have them all"
+            f"{many(len(found) - len(shown), 'weaker pair')} not shown here; the table files have them all"
         )
     return PairPage(
         title=_title(result),
-        summary=_summary(result, shown),
+        summary=_summary(result, [one.row for one in shown]),
         findings=made,
-        network=_network(result, [row for _, row in shown]),
+        network=_network(result, [one.row for one in shown]),
         notes=notes,
         facts=_facts(result),
         shading=marker.told(),
@@ -107,7 +104,7 @@ def pair_page(
 
 
 def _avoided(row: dict[str, Any]) -> bool:
-    return row["npmi"] is not None and row["npmi"] < 0
+    return bool(row["npmi"] is not None and row["npmi"] < 0)
 
 
 def _described(labels: FeatureLabels, feature: int | None) -> str:
@@ -124,7 +121,7 @@ def _title(result: CorrelateResult) -> str:
     return f"What goes together in {corpus}"
 
 
-def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]]) -> list[str]:
+def _summary(result: CorrelateResult, shown: Sequence[Row]) -> list[str]:
     metrics = result.metrics
     noun = "feature" if "rho_length" in metrics else "pair"
     sentences = [
@@ -136,7 +133,7 @@ def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]
         why = ", ".join(f"{reason} {n:,}" for reason, n in metrics["hidden"].items())
         verb = "shown among the others" if result.params["everything"] else "not shown"
         sentences.append(f"Matters of course, {verb}: {metrics['hidden_pairs']:,} ({why}).")
-    best = [row for _, row in shown if row["confirmed"] and not _avoided(row)][:3]
+    best = [row for row in shown if row["confirmed"] and not _avoided(row)][:3]
     if best:
         listed = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
         sentences.append(f"Strongest of all: {listed}.")
