@@ -222,17 +222,18 @@ def test_two_saes_in_one_pass(place: Path) -> None:
         assert saetext("encode", f"{name}.jsonl", *both, "-o", f"{name}.corpus").code == 0
     assert Corpus.open("a.corpus").taps == (TAP, OTHER_TAP)
     assert (
-        saetext("show", "a.corpus", "d3").error == f"several taps, choose one with --tap: {TAP}, {OTHER_TAP}"
+        saetext("show", "a.corpus", "d3").error
+        == f"several taps, choose one with --tap or --sae: {TAP}, {OTHER_TAP}"
     )
     assert saetext("diff", "a.corpus", "b.corpus").error.startswith("several taps, choose one with --tap")
-    assert "no tap named 'x'" in saetext("diff", "a.corpus", "b.corpus", "--tap", "x").error
-    found = json.loads(saetext("diff", "a.corpus", "b.corpus", "--tap", OTHER_TAP, "--json").out)
+    assert "no tap named 'x'" in saetext("diff", "a.corpus", "b.corpus", "--sae", "x").error
+    found = json.loads(saetext("diff", "a.corpus", "b.corpus", "--sae", OTHER_TAP, "--json").out)
     assert found["params"]["tap"] == OTHER_TAP
     shown = json.loads(saetext("show", "a.corpus", "d3", "--tap", OTHER_TAP, "--json").out)
     assert shown["rows"] and max(row["feature"] for row in shown["rows"]) < 48
     alone = saetext("encode", "a.jsonl", *tiny().options, "-o", "alone.corpus")
     assert alone.code == 0 and "had no floors" not in alone.err
-    assert saetext("diff", "a.corpus", "alone.corpus", "--tap", TAP).code == 0
+    assert saetext("diff", "a.corpus", "alone.corpus", "--sae", TAP).code == 0
 
 
 def test_no_text_is_said_where_a_text_would_be(place: Path, corpora: tuple[str, str]) -> None:
