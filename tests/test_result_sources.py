@@ -43,7 +43,7 @@ def test_where_and_views_give_the_same_rows(corpus: Corpus) -> None:
     views = (corpus.select("model != 'gpt4'"), corpus[:50].select("model != 'gpt4'"))
     given = saetext.diff(*views, plain=False, names=["p", "q"])
     assert asked.table.equals(given.table) and asked.metrics == given.metrics
-    with pytest.raises(InputError, match="no document of .* has model = 'nobody'"):
+    with pytest.raises(InputError, match=r"no document of .* has model = 'nobody'"):
         saetext.diff(corpus, corpus, where="model = 'nobody'")
 
 

@@ -6,28 +6,32 @@ Not for: drawing (:mod:`saetext.report.html.differences`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Row
 from saetext.analysis.differences import ALPHA, DiffResult, Family
-from saetext.analysis.differences.examples import Place, examples
+from saetext.analysis.differences.examples import Place, Sides, examples
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.evidence import Example
 from saetext.features.labels import FeatureLabels
-from saetext.features.shading import firing, read_again, shade
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many, probability
-from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
-from saetext.text.passages import printable, word_bounds
+from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
+from saetext.report.html.passages import Passage, PassageBuilder, Piece
+from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
-WIDTH = 420  # characters of a passage
 _TERMS = 20
 _HEAT = 40  # most lines of the heat map
-_PROMPT = 240
+_SHADING_OF_SEVERAL = "The strongest word of each passage is marked."
+_SHADING = (
+    "Tokens are shaded by the feature's activation, read again with the reader.",
+    "Tokens are shaded by the feature's activation; where a text could not be read again as it was, only the "
+    "strongest word is marked.",
+    "The reader was not at hand, so only the strongest word of each passage is marked.",
+)
 
 
 def diff_page(
@@ -60,7 +64,7 @@ def diff_page(
     tell = Stages(on_progress, "findings")
     found = [one for one in result.findings() if one.row["confirmed"] or one.row["q"] < ALPHA]
     shown = found[:findings]
-    shader = _Shader(sets, result.params["tap"], reader)
+    builder = PassageBuilder(sets, [result.params["tap"]] * len(sets), [reader] * len(sets))
     chosen = {}
     if result.design is not None:
         wanted = {one.row["feature"]: one.row["diff"] for one in shown}
@@ -69,7 +73,7 @@ def diff_page(
     for done, one in enumerate(shown, start=1):
         row, feature = one.row, one.row["feature"]
         named = labels.get(feature)
-        pairs = tuple(shader.side_by_side(feature, a, b) for a, b in chosen.get(feature, []))
+        pairs = tuple(_side_by_side(builder, feature, sides) for sides in chosen.get(feature, []))
         if result.several:
             pairs = _beside_others(result, row)
         made.append(
@@ -94,7 +98,7 @@ def diff_page(
         heat_map=_heat_map(result, [one.row for one in found]) if result.several else None,
         notes=notes,
         facts=_facts(result),
-        shading="The strongest word of each passage is marked." if result.several else shader.told(),
+        shading=_SHADING_OF_SEVERAL if result.several else builder.told(*_SHADING),
     )
 
 
@@ -144,62 +148,18 @@ def _heat_map(result: DiffResult, rows: Sequence[Row]) -> HeatMap:
     )
 
 
-class _Shader:
-    """Makes passages, reading each document once."""
+def _side_by_side(builder: PassageBuilder, feature: int, sides: Sides) -> SideBySide:
+    prompt = builder.prompt((place.set, place.row) for place in sides if place is not None)
+    a, b = (_passage(builder, feature, place) for place in sides)
+    return SideBySide(a, b, prompt)
 
-    def __init__(self, sets: Sequence[CorpusLike], tap: str, reader: Reader | None) -> None:
-        self.sets, self.tap, self.reader = sets, tap, reader
-        self.again = self.stored = 0
-        self._document = lru_cache(512)(lambda number, row: self.sets[number].document(row))
-        # only where the feature fires: its partner is shown without shades, and reading takes time
-        self._entries = lru_cache(512)(
-            lambda number, row: read_again(self.reader, self.tap, self._document(number, row))
-        )
 
-    def side_by_side(self, feature: int, a: Place | None, b: Place | None) -> SideBySide:
-        prompt = ""
-        for place in (a, b):
-            if place is not None and not prompt:
-                prompt = self._document(place.set, place.row).get("prompt") or ""
-        shown = printable(prompt)
-        if len(shown) > _PROMPT:
-            shown = shown[:_PROMPT].rsplit(" ", 1)[0] + "…"
-        return SideBySide(self.passage(feature, a), self.passage(feature, b), shown)
-
-    def passage(self, feature: int, place: Place | None) -> Passage | None:
-        if place is None:
-            return None
-        document = self._document(place.set, place.row)
-        text = document["text"]
-        if text is None:
-            return Passage(str(document["id"]), (Piece("(the text is not stored)"),))
-        start, end = document["token_start"], document["token_end"]
-        if place.peak < 0:
-            pieces = shade(text, [], (0, 0), WIDTH)
-            return Passage(str(document["id"]), tuple(Piece(p.text) for p in pieces))
-        entries = self._entries(place.set, place.row)
-        values = firing(entries, feature, place.peak, place.value)
-        if values is None:
-            self.stored += 1
-            spans = [(*word_bounds(text, int(start[place.peak]), int(end[place.peak])), place.value)]
-        else:
-            self.again += 1
-            spans = [(int(start[o]), int(end[o]), values[o]) for o in sorted(values)]
-        pieces = shade(text, spans, (int(start[place.peak]), int(end[place.peak])), WIDTH)
-        most = max((p.value for p in pieces), default=0.0) or 1.0
-        return Passage(str(document["id"]), tuple(Piece(p.text, p.value / most) for p in pieces))
-
-    def told(self) -> str:
-        if not self.again and not self.stored:
-            return ""
-        if not self.stored:
-            return "Tokens are shaded by the feature's activation, read again with the reader."
-        if self.again:
-            return (
-                "Tokens are shaded by the feature's activation; where a text could not be read again as it "
-                "was, only the strongest word is marked."
-            )
-        return "The reader was not at hand, so only the strongest word of each passage is marked."
+def _passage(builder: PassageBuilder, feature: int, place: Place | None) -> Passage | None:
+    if place is None:
+        return None
+    spans = builder.spans(place.set, place.row, feature, place.value, place.peak)
+    focus = builder.focus(place.set, place.row, place.peak)
+    return builder.passage(place.set, place.row, [spans], focus)
 
 
 def _summary_of_several(result: DiffResult) -> list[str]:

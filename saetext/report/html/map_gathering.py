@@ -6,7 +6,6 @@ Not for: drawing (:mod:`saetext.report.html.map_page`, :mod:`saetext.report.html
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,17 +14,9 @@ from saetext.analysis.clusters import ClusterResult
 from saetext.analysis.clusters.typical import Typical
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
-from saetext.features.shading import firing, read_again, shade
 from saetext.io.progress import OnProgress, Stages
-from saetext.report.html.map_model import (
-    MapCluster,
-    MapColumn,
-    MapDocument,
-    MapFeature,
-    MapPage,
-    MapPassage,
-    MapPiece,
-)
+from saetext.report.html.map_model import MapCluster, MapColumn, MapDocument, MapFeature, MapPage
+from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable, word_bounds
 
 if TYPE_CHECKING:
@@ -34,7 +25,6 @@ if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
 WHOLE = 5000  # documents up to which each can be opened
-WIDTH = 420  # characters of a passage
 _BEGINNING = 160
 _LONGEST = 20_000  # characters of an opened document
 _FEATURES = 6  # of a cluster
@@ -42,7 +32,11 @@ _STRONGEST = 10  # features of an opened document
 _COLUMNS = 20
 _VALUES = 200  # values of a category that are told apart
 _RESERVED = ("row", "id", "text", "prompt")
-Span = tuple[int, int, float]
+_SHADING = (
+    "Words are shaded where the features fire that set the cluster apart, read again.",
+    "Words are shaded where the features fire that set the cluster apart, read again.",
+    "The reader was not at hand, so only each feature's strongest word is marked.",
+)
 
 
 def map_page(
@@ -77,12 +71,12 @@ def map_page(
     point = np.full(table.height, -1)
     point[on_map] = np.arange(len(on_map))
     shown = table[on_map]
-    marker = _Marker(corpus, result.params["tap"], reader)
+    builder = PassageBuilder([corpus], [result.params["tap"]], [reader])
     clusters = []
     rows = [found.row for found in result.findings()]
     for number, row in enumerate(rows):
         examples = result.typical[number] if number < len(result.typical) else ()
-        clusters.append(_cluster(row, [marker.passage(t, point) for t in examples]))
+        clusters.append(_cluster(row, [_passage(builder, t, point) for t in examples]))
         tell("reading the examples", number + 1, len(rows))
     import polars as pl
 
@@ -101,7 +95,7 @@ def map_page(
         _documents(result, corpus, labels, on_map) if len(on_map) <= whole and not texts.null_count() else (),
         result.notes,
         _facts(result),
-        marker.told(),
+        builder.told(*_SHADING),
     )
 
 
@@ -130,7 +124,7 @@ def _summary(result: ClusterResult) -> list[str]:
     return lines
 
 
-def _cluster(row: Mapping[str, Any], examples: Sequence[MapPassage]) -> MapCluster:
+def _cluster(row: Mapping[str, Any], examples: Sequence[Passage]) -> MapCluster:
     facts = []
     if row["probability"] is not None:
         facts.append(("mean probability", f"{row['probability']:.2f}"))
@@ -238,7 +232,7 @@ def _usual(corpus: CorpusLike, tap: str) -> np.ndarray[Any, Any]:
     return total / np.maximum(count, 1)
 
 
-def _whole(document: Mapping[str, Any], marks: Sequence[int]) -> tuple[MapPiece, ...]:
+def _whole(document: Mapping[str, Any], marks: Sequence[int]) -> tuple[Piece, ...]:
     text, start, end = document["text"], document["token_start"], document["token_end"]
     spans = sorted({word_bounds(text, int(start[p]), int(end[p])) for p in marks if 0 <= p < len(start)})
     pieces, at = [], 0
@@ -246,65 +240,20 @@ def _whole(document: Mapping[str, Any], marks: Sequence[int]) -> tuple[MapPiece,
         low = max(low, at)
         if low >= high or high > _LONGEST:
             continue
-        pieces += [MapPiece(text[at:low]), MapPiece(text[low:high], 0.7)]
+        pieces += [Piece(text[at:low]), Piece(text[low:high], 0.7)]
         at = high
     rest = text[at : max(_LONGEST, at)]
-    pieces.append(MapPiece(rest + ("…" if len(text) > max(_LONGEST, at) else "")))
+    pieces.append(Piece(rest + ("…" if len(text) > max(_LONGEST, at) else "")))
     return tuple(piece for piece in pieces if piece.text)
 
 
-class _Marker:
-    """Makes passages of examples with the words marked on which their cluster's features fire."""
-
-    def __init__(self, corpus: CorpusLike, tap: str, reader: Reader | None) -> None:
-        self._corpus, self._tap, self._reader = corpus, tap, reader
-        self._again = self._stored = 0
-
-    def passage(self, example: Typical, point: Ints) -> MapPassage:
-        document = self._corpus.document(example.row)
-        text, called = document["text"], printable(str(document["id"]))
-        row = int(point[example.row])
-        where = row if row >= 0 else None
-        if text is None:
-            return MapPassage(called, (MapPiece("(the text is not stored)"),), where)
-        fired = example.fired[:_FEATURES]
-        entries = read_again(self._reader, self._tap, document) if fired else None
-        spans: list[Span] = []
-        for one in fired:
-            values = firing(entries, one.feature, one.peak, one.value)
-            start, end = document["token_start"], document["token_end"]
-            if values is None:
-                self._stored += 1
-                spans.append((*word_bounds(text, int(start[one.peak]), int(end[one.peak])), 1.0))
-                continue
-            self._again += 1
-            most = max(values.values(), default=0.0) or 1.0
-            spans += [(int(start[o]), int(end[o]), v / most) for o, v in values.items()]
-        first = fired[0].peak if fired else -1
-        focus = (0, 0)
-        if first >= 0:
-            focus = int(document["token_start"][first]), int(document["token_end"][first])
-        pieces = shade(text, _flat(spans), focus, WIDTH)
-        return MapPassage(called, tuple(MapPiece(p.text, p.value) for p in pieces), where)
-
-    def told(self) -> str:
-        """Say what the shades mean."""
-        if not self._again and not self._stored:
-            return ""
-        if self._again:
-            return "Words are shaded where the features fire that set the cluster apart, read again."
-        return "The reader was not at hand, so only each feature's strongest word is marked."
-
-
-def _flat(spans: Sequence[Span]) -> list[Span]:
-    """Return stretches in order that do not overlap, each with the largest strength on it."""
-    cuts = sorted({edge for low, high, _ in spans for edge in (low, high)})
-    found: list[Span] = []
-    for low, high in pairwise(cuts):
-        most = max((v for a, b, v in spans if a <= low and high <= b), default=0.0)
-        if most > 0:
-            found.append((low, high, most))
-    return found
+def _passage(builder: PassageBuilder, example: Typical, point: Ints) -> Passage:
+    """Return an example with the words shaded on which the features of its cluster are active."""
+    fired = example.fired[:_FEATURES]
+    spans = [s for f in fired for s in builder.spans(0, example.row, f.feature, f.value, f.peak)]
+    focus = builder.focus(0, example.row, fired[0].peak if fired else -1)
+    at = int(point[example.row])
+    return builder.passage(0, example.row, [spans], focus, point=at if at >= 0 else None)
 
 
 def _facts(result: ClusterResult) -> dict[str, str]:
