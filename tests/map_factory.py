@@ -13,9 +13,8 @@ from saetext.report.html.map_model import (
     MapDocument,
     MapFeature,
     MapPage,
-    MapPassage,
-    MapPiece,
 )
+from saetext.report.html.passages import Passage, Piece
 
 TOPICS = (
     "recipes and cooking times", "football match reports", "complaints about late parcels",
@@ -47,19 +46,19 @@ FEATURES = (
 def a_map(text: str = "plain", **more: object) -> MapPage:
     """Make a small map that has ``text`` wherever one can stand."""
     feature = MapFeature(f"feature {text}", 0.412, 0.031, 7)
-    passage = MapPassage(
-        f"doc {text}", (MapPiece(f"… before {text}\n"), MapPiece("fi", 1.0), MapPiece("ring", 0.5)), 1
+    passage = Passage(
+        f"doc {text}", (Piece(f"… before {text}\n"), Piece("fi", 1.0), Piece("ring", 0.5)), row=1
     )
     clusters = (
         MapCluster(
             1, f"first {text}", 3, 0.6, (feature, MapFeature("", 1.0, 0.0)),
-            ((f"near {text}", (feature,)),), (f"word {text}",), (passage, MapPassage("d", ())),
+            ((f"near {text}", (feature,)),), (f"word {text}",), (passage, Passage("d", ())),
             ((f"about {text}", f"figure {text}"),),
         ),
         MapCluster(2, f"second {text}", 1, 0.2),
     )  # fmt: skip
     document = MapDocument(
-        (MapPiece(f"whole {text} "), MapPiece("strong", 0.9)), ((f"fires {text}", 3.5),), f"prompt {text}"
+        (Piece(f"whole {text} "), Piece("strong", 0.9)), ((f"fires {text}", 3.5),), f"prompt {text}"
     )
     whole = MapPage(
         title=f"title {text}",
@@ -131,11 +130,11 @@ def synthetic(points: int, clusters: int, *, documents: bool = False, long: int 
                 tuple((names[(at + k) % clusters], features[1:3]) for k in (1, 2) if clusters > 2),
                 tuple(WORDS[-1 - (at * 3 + k) % 90] for k in range(8)),
                 tuple(
-                    MapPassage(f"document-{row}", (
-                        MapPiece(texts[row][:40]), MapPiece(texts[row][40:52], 0.9),
-                        MapPiece(texts[row][52:60], 0.4),
-                        MapPiece(texts[row][60:] + " …"),
-                    ), row)
+                    Passage(f"document-{row}", (
+                        Piece(texts[row][:40]), Piece(texts[row][40:52], 0.9),
+                        Piece(texts[row][52:60], 0.4),
+                        Piece(texts[row][60:] + " …"),
+                    ), row=row)
                     for row in rows
                 ),
                 (("density", f"{0.9 / (at + 1):.2f}"), ("median length", f"{180 + 13 * at} words")),
@@ -147,9 +146,9 @@ def synthetic(points: int, clusters: int, *, documents: bool = False, long: int 
     whole = [
         MapDocument(
             (
-                MapPiece(text[:40]),
-                MapPiece(text[40:52], 0.9),
-                MapPiece(f"{text[52:]}\n\n" + (text + ". ") * 6),
+                Piece(text[:40]),
+                Piece(text[40:52], 0.9),
+                Piece(f"{text[52:]}\n\n" + (text + ". ") * 6),
             ),
             tuple((label, 9.5 - k) for k, label in enumerate(FEATURES[:7])),
             "Tell me about it.",

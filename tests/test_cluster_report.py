@@ -21,9 +21,10 @@ from saetext.analysis.clusters import ClusterResult, cluster
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.reader import sentences as embed
 from saetext.report.console.clusters import render_clusters
-from saetext.report.html.map_gathering import _columns, _flat, _whole, map_page
+from saetext.report.html.map_gathering import _columns, _whole, map_page
 from saetext.report.html.map_page import render_map_page
 from saetext.report.html.map_picture import write_map_picture
+from saetext.report.html.passages import overlaid
 from saetext.text.passages import printable
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e[bold]"
@@ -232,7 +233,7 @@ def test_stretches_carry_the_largest_strength(spans: list[tuple[int, int, float]
         expected[low:high] = np.maximum(expected[low:high], value)
     found = np.zeros(13)
     last = 0
-    for low, high, value in _flat(spans):
+    for (low, high), (value,) in zip(*overlaid([spans]), strict=True):
         assert last <= low < high and value > 0
         found[low:high], last = value, high
     np.testing.assert_array_equal(found, expected)

@@ -25,8 +25,9 @@ from saetext.errors import InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.reader import sentences as embed
 from saetext.report.console.cooccurrence import render_correlate
-from saetext.report.html.pair_gathering import _overlaid, pair_page
+from saetext.report.html.pair_gathering import pair_page
 from saetext.report.html.pair_page import render_pair_page
+from saetext.report.html.passages import overlaid
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e"
 LABELS = FeatureLabels.from_rows(
@@ -95,8 +96,8 @@ def test_the_page_has_the_pairs_with_both_marked(result: CorrelateResult, tmp_pa
     assert len(page.findings) == len(result.table.filter(pl.col("group") == pl.int_range(pl.len())))
     best = next(f for f in page.findings if {f.row["feature_a"], f.row["feature_b"]} == {0, 1})
     pieces = [p for passage in best.examples[0].passages for p in passage.pieces]
-    assert any(p.a for p in pieces)
-    assert any(p.b for p in pieces)
+    assert any(p.strength for p in pieces)
+    assert any(p.second for p in pieces)
     html = render_pair_page(page)
     assert "<script>alert" not in html
     assert " in dense</title>" in html
@@ -133,7 +134,7 @@ def test_marks() -> None:
 
 
 def test_spans_of_both_are_cut_where_either_ends() -> None:
-    stretches, strengths = _overlaid([("a", [(0, 4, 0.5), (6, 8, 1.0)]), ("b", [(2, 6, 0.25)])])
+    stretches, strengths = overlaid([[(0, 4, 0.5), (6, 8, 1.0)], [(2, 6, 0.25)]])
     assert stretches == [(0, 2), (2, 4), (4, 6), (6, 8)]
     assert strengths == [(0.5, 0.0), (0.5, 0.25), (0.0, 0.25), (1.0, 0.0)]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from saetext_cli.cluster import cluster as cluster_command
-from saetext_cli.comparing import diff as diff_command
 from saetext_cli.correlate import correlate as correlate_command
 from saetext_cli.declared import expanded
+from saetext_cli.diff import diff as diff_command
 from saetext_cli.encoding import append as append_command
 from saetext_cli.encoding import calibrate as calibrate_command
 from saetext_cli.encoding import encode as encode_command
@@ -24,8 +24,6 @@ from saetext_cli.training import train as train_command
 import saetext
 from saetext.analysis.cooccurrence import CorrelateRequest
 from saetext.analysis.cooccurrence.streaming import LEAST
-from saetext.analysis.differences import DiffRequest
-from saetext.analysis.differences.judged import diff_with_hypotheses
 from saetext.features.inspect import look_at_document
 from saetext.reader.reading import Reading
 from saetext.training.batch_topk import TrainConfig
@@ -47,8 +45,7 @@ def said(value: Any) -> Any:
 
 
 PAIRS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
-    "diff": (diff_command, fields_of(DiffRequest()), 10),
-    "hypotheses": (diff_command, defaults_of(diff_with_hypotheses), 1),
+    "diff": (diff_command, defaults_of(saetext.diff), 16),
     "correlate": (expanded(correlate_command), defaults_of(saetext.correlate), 20),
     "cluster": (expanded(cluster_command), defaults_of(saetext.cluster), 18),
     "search": (

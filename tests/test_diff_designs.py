@@ -17,6 +17,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from test_diff import D_SAE, MemoryCorpus, make_spec, present_sets, random_present
 from whole_results import diff
 
+import saetext
 from saetext import stats
 from saetext.analysis.differences import DiffRequest
 from saetext.analysis.differences.design import make_design
@@ -26,6 +27,7 @@ from saetext.corpus.spec import Numerics
 from saetext.corpus.strata import bins, crossed, overlap
 from saetext.errors import InputError
 from saetext.features.groups import Selection, _alike, concept_groups
+from saetext.io.request import options_of
 
 
 def keyed(rows, keys, column="prompt_id", **more) -> MemoryCorpus:
@@ -424,7 +426,7 @@ def test_several_sets_that_are_refused():
         diff(a, a, names=["a", "a"])
     with pytest.raises(InputError, match="has no documents"):
         diff(a, MemoryCorpus([]), names=["a", "b"])
-    with pytest.raises(InputError, match="unknown comparison"):
+    with pytest.raises(InputError, match="against is one of"):
         diff(a, a, against="median")
 
 
@@ -527,13 +529,13 @@ def test_notes_on_partners_name_the_set_that_is_compared():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top": -1}, "findings to keep must be at least 0, not -1"),
-        ({"null": -1}, "times to shuffle must be at least 0, not -1"),
+        ({"top": -1}, "top must be at least 0, not -1"),
+        ({"null": -1}, "null must be at least 0, not -1"),
         ({"seed": -1}, "seed must be at least 0, not -1"),
-        ({"snippets": -1}, "rows with snippets must be at least 0, not -1"),
-        ({"min_support": 0}, "documents with a feature must be at least 1, not 0"),
-        ({"sample": 1}, "documents in a sample must be at least 2, not 1"),
-        ({"against": "median"}, "unknown comparison 'median'; choose one of union, mean, max"),
+        ({"snippets": -1}, "snippets must be at least 0, not -1"),
+        ({"min_support": 0}, "min_support must be at least 1, not 0"),
+        ({"sample": 1}, "sample must be at least 2, not 1"),
+        ({"against": "median"}, "against is one of union, mean, max, not 'median'"),
         ({"values": ["x"]}, "name it with by"),
     ],
 )
@@ -545,9 +547,9 @@ def test_options_out_of_range_are_refused(options, message):
 
 
 def test_a_request_says_what_each_option_is_for_and_stays_as_it_is():
-    for option in dataclasses.fields(DiffRequest):
-        assert option.metadata["help"].endswith(".") and option.kw_only, option.name
-        assert option.name in diff.__doc__
+    for option in options_of(DiffRequest):
+        assert option.about.help.endswith("."), option.name
+        assert option.name in saetext.diff.__doc__
     wanted = ["x"]
     request = DiffRequest(control=wanted, by="kind", values=wanted)
     wanted.append("y")
@@ -556,7 +558,7 @@ def test_a_request_says_what_each_option_is_for_and_stays_as_it_is():
     assert hash(request) == hash(DiffRequest(control="x", by="kind", values=("x",)))
     with pytest.raises(dataclasses.FrozenInstanceError):
         request.top = 3  # type: ignore[misc]
-    with pytest.raises(TypeError, match=r"diff\(\) got an unexpected keyword argument 'nope'"):
+    with pytest.raises(TypeError, match="got an unexpected keyword argument 'nope'"):
         diff(MemoryCorpus([{}]), MemoryCorpus([{}]), nope=1)
 
 

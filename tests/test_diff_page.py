@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saetext.report.html.differences import render_diff_page
-from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
+from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
+from saetext.report.html.passages import Passage, Piece
 
 HOSTILE = (
     "</style></script><script>window.pwned=1;alert(1)</script><img src=//evil.example/x onerror=alert(1)>"
@@ -43,7 +44,7 @@ def a_row(text: str = "plain", **more: object) -> dict[str, object]:
 
 def a_passage(text: str) -> Passage:
     pieces = (Piece(f"before {text}\n\n"), Piece("fi", 1.0), Piece("ring", 0.5), Piece(""), Piece(" after"))
-    return Passage(f"doc {text}", pieces, True, True)
+    return Passage(f"doc {text}", pieces, cut_before=True, cut_after=True)
 
 
 def a_page(text: str = "plain", **more: object) -> DiffPage:

@@ -14,7 +14,8 @@ import pytest
 from test_diff_page import HOSTILE, a_page
 
 from saetext.report.html.differences import render_diff_page
-from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
+from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
+from saetext.report.html.passages import Passage, Piece
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")

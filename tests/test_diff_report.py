@@ -17,7 +17,6 @@ from whole_results import diff
 
 from saetext import encode
 from saetext.analysis.differences.examples import examples
-from saetext.analysis.differences.judged import diff_with_hypotheses
 from saetext.errors import EndpointError, InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io.llm import ChatClient
@@ -165,9 +164,7 @@ def test_hypotheses_are_judged_on_documents_that_nothing_else_saw(paired):
     estimates = []
     with chat_server(answers) as server:
         client = ChatClient(server.url, "tiny", api_key="k")
-        result = diff_with_hypotheses(
-            a, b, client, names=("left", "right"), judged=30, on_estimate=estimates.append
-        )
+        result = diff(a, b, client=client, names=("left", "right"), judged=30, on_estimate=estimates.append)
         asked = [body["messages"][-1]["content"] for body in server.requests]
     proposing, judging = asked[0], asked[1:]
     judged = {re.search(r" ([ab]\d+)\s*</document>", text)[1] for text in judging}
@@ -194,7 +191,7 @@ def test_a_judge_that_fails_is_counted():
         return "I would rather not say" if " b" in user[-400:] and n % 3 == 0 else answers(user, n)
 
     with chat_server(behave) as server:
-        result = diff_with_hypotheses(a, b, ChatClient(server.url, "tiny", api_key="k"), judged=20)
+        result = diff(a, b, client=ChatClient(server.url, "tiny", api_key="k"), judged=20)
     failed = sum(h.failures for h in result.hypotheses)
     assert failed == result.metrics["judge"]["not_judged"] > 0
     assert any(f"{failed} judgements failed" in note for note in result.notes)
@@ -205,9 +202,9 @@ def test_nothing_confirmed_asks_for_nothing_and_a_dead_endpoint_is_one_line():
     rng = np.random.default_rng(5)
     a, b = (MemoryCorpus(random_present(rng, 60, 0.4)) for _ in range(2))
     with chat_server(answers) as server:
-        result = diff_with_hypotheses(a, b, ChatClient(server.url, "tiny", api_key="k"))
+        result = diff(a, b, client=ChatClient(server.url, "tiny", api_key="k"))
         assert not server.requests and "no hypotheses were asked for" in result.notes[-1]
     c, d = two_sets()
     with pytest.raises(EndpointError) as caught:
-        diff_with_hypotheses(c, d, ChatClient("http://127.0.0.1:9/v1", "tiny", api_key="k"))
+        diff(c, d, client=ChatClient("http://127.0.0.1:9/v1", "tiny", api_key="k"))
     assert "\n" not in str(caught.value)

@@ -16,8 +16,6 @@ from test_diff_page import HOSTILE, Page
 
 from saetext.report.html.network_picture import LONGEST, WIDTH, network_picture, shortened
 from saetext.report.html.pair_model import (
-    MarkedPassage,
-    MarkedPiece,
     Network,
     Node,
     PairExample,
@@ -25,6 +23,7 @@ from saetext.report.html.pair_model import (
     PairPage,
 )
 from saetext.report.html.pair_page import render_pair_page
+from saetext.report.html.passages import Passage, Piece
 
 ODD = '"><img onerror=alert(1)>\x07\u2067 \u0301'
 COLUMNS = (
@@ -47,16 +46,16 @@ def a_row(text: str = "plain", **more: object) -> dict[str, object]:
     return row | more
 
 
-def a_passage(text: str) -> MarkedPassage:
+def a_passage(text: str) -> Passage:
     pieces = (
-        MarkedPiece(f"… before {text}\n\n"),
-        MarkedPiece("fi", 1.0),
-        MarkedPiece("ring", 0.0, 0.5),
-        MarkedPiece("both", 0.25, 1.0),
-        MarkedPiece(""),
-        MarkedPiece(f" after {text}"),
+        Piece(f"… before {text}\n\n"),
+        Piece("fi", 1.0),
+        Piece("ring", 0.0, 0.5),
+        Piece("both", 0.25, 1.0),
+        Piece(""),
+        Piece(f" after {text}"),
     )
-    return MarkedPassage(f"doc {text}", pieces, f"set {text}")
+    return Passage(f"doc {text}", pieces, f"set {text}")
 
 
 def a_page(text: str = "plain", **more: object) -> PairPage:
@@ -275,8 +274,8 @@ def test_words_are_marked_by_side_and_strength() -> None:
     page = Page(render_pair_page(a_page()))
     assert page.marked[-9:] == [("fi", "a s8"), ("ring", "b s4"), ("both", "ab s8")] * 3
     strengths = ((0.0, math.nan), (0.3, 0.0), (0.3, -1.0), (0.001, 0.0), (7.0, 0.3), (math.inf, 0.5))
-    pieces = tuple(MarkedPiece(str(at), a, b) for at, (a, b) in enumerate(strengths))
-    example = PairExample((MarkedPassage("d", pieces),))
+    pieces = tuple(Piece(str(at), a, b) for at, (a, b) in enumerate(strengths))
+    example = PairExample((Passage("d", pieces),))
     page = Page(
         render_pair_page(
             a_page(
@@ -351,7 +350,7 @@ def test_names_are_shortened(label: str, short: str) -> None:
 
 
 def test_size() -> None:
-    pieces = tuple(MarkedPiece("word ", at % 9 / 9, at % 7 / 7) for at in range(300))
-    example = PairExample((MarkedPassage("one", pieces), MarkedPassage("two", pieces)), "prompt")
+    pieces = tuple(Piece("word ", at % 9 / 9, at % 7 / 7) for at in range(300))
+    example = PairExample((Passage("one", pieces), Passage("two", pieces)), "prompt")
     findings = [PairFinding(a_row(), (a_row(),) * 3, (example,) * 4)] * 60
     assert len(render_pair_page(a_page(findings=findings)).encode()) < 7_000_000

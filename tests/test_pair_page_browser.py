@@ -16,8 +16,6 @@ from test_diff_page_browser import pytestmark as pytestmark
 from test_pair_page import a_page
 
 from saetext.report.html.pair_model import (
-    MarkedPassage,
-    MarkedPiece,
     Network,
     Node,
     PairExample,
@@ -25,6 +23,7 @@ from saetext.report.html.pair_model import (
     PairPage,
 )
 from saetext.report.html.pair_page import render_pair_page
+from saetext.report.html.passages import Passage, Piece
 
 __all__ = ["driver"]  # the fixture
 
@@ -32,18 +31,16 @@ __all__ = ["driver"]  # the fixture
 # ---- a page as it would be made ----------------------------------------------------------------------
 
 
-def words(text: str, set_name: str = "") -> MarkedPassage:
+def words(text: str, set_name: str = "") -> Passage:
     """Make a passage of a text in which ``{word|8|3}`` is marked at 8 tenths of a and 3 of b."""
     document, _, text = text.partition(": ")
     parts = re.split(r"\{([^|}]*)\|(\d+)\|(\d+)\}", text)
     pieces = [
-        MarkedPiece(part, int(parts[at + 1]) / 10, int(parts[at + 2]) / 10)
-        if at % 4 == 1
-        else MarkedPiece(part)
+        Piece(part, int(parts[at + 1]) / 10, int(parts[at + 2]) / 10) if at % 4 == 1 else Piece(part)
         for at, part in enumerate(parts)
         if at % 4 in (0, 1) and part
     ]
-    return MarkedPassage(document, tuple(pieces), set_name)
+    return Passage(document, tuple(pieces), set_name)
 
 
 BOTH = (

@@ -15,18 +15,15 @@ import typer
 
 from saetext.errors import SaetextError
 from saetext_cli import (
-    cluster,
-    comparing,
-    correlate,
     encoding,
     features,
     finding,
     labelling,
     looking,
-    searching,
     touring,
     training,
 )
+from saetext_cli.analyses import analyses
 from saetext_cli.common import note, showing_warnings
 from saetext_cli.late import LateGroup, shelf
 
@@ -64,10 +61,7 @@ for module in (
     touring,
     looking,
     encoding,
-    comparing,
-    correlate,
-    cluster,
-    searching,
+    *analyses(),
     finding,
     features,
     labelling,

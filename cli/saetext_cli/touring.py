@@ -25,8 +25,10 @@ def demo(
     ] = Path("demo"),
 ) -> None:
     """Compare two sets of 150 answers, one gentle and one brisk, from text files to a report."""
-    from saetext_cli.comparing import diff
+    from saetext.analysis.differences import DiffRequest
+    from saetext_cli.diff import run
     from saetext_cli.looking import read
+    from saetext_cli.options import Columns, Endpoint, PageOutput, Running
 
     files = _copies(output)
     _step("What does the reader see in a sentence?", f"saetext read {shlex.quote(SENTENCE)} --top 8")
@@ -45,7 +47,8 @@ def demo(
         str(page),
     ]
     _step("How do the two sets of answers differ?", shlex.join(compare))
-    diff(files, pair_on="prompt_id", top=15, html=page)
+    asked = DiffRequest(pair_on="prompt_id", top=15)
+    run(files, asked, Columns(), PageOutput(html=page), Endpoint(), Running())
     corpus = shlex.quote(f"{files[0]}.corpus")
     note(f"\nThe corpora are in {output}/, and the report: open {page}")
     note(f"Try: saetext show {corpus} cooking-01-gentle")

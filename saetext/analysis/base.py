@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from saetext.features.labels import FeatureLabels
     from saetext.reader.reader import Reader
 
+Row = dict[str, Any]
+
 _COUNTED = ("tested", "significant", "confirmed", "n_clusters", "found")  # of the metrics, in a repr
 _NAMED = ("set", "label", "label_a", "label_b", "name", "id")  # columns that name a row
 
@@ -40,12 +42,68 @@ class Source:
         Fingerprint of the corpus.
     where : str
         The selection of its rows in words, empty for all of them.
+    condition : str or None
+        The condition on metadata by which rows were selected, see :mod:`saetext.corpus.where`.
+    column, value : str or None
+        The column, and the value as text, of the rows that were selected after that.
     """
 
     name: str
     path: str
     fingerprint: str
     where: str = ""
+    condition: str | None = None
+    column: str | None = None
+    value: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        corpus: CorpusLike,
+        name: str,
+        *,
+        condition: str | None = None,
+        column: str | None = None,
+        value: str | None = None,
+    ) -> Source:
+        """Return the source that a corpus is after it was selected by a condition and a value."""
+        told = [condition or "", f"{column} = {value}" if column is not None else ""]
+        words = " and ".join(part for part in told if part)
+        return cls(name, str(corpus.path), corpus.fingerprint, words, condition, column, value)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding of a result: a row that leads, and the rows that say the same and stand behind it.
+
+    Attributes
+    ----------
+    label : str
+        What it is called.
+    at : int
+        The number of the leading row in the table, from 0.
+    rows : tuple of mapping
+        The rows of the table, column name to value, the leading one first.
+    """
+
+    label: str
+    at: int
+    rows: tuple[Row, ...]
+
+    @property
+    def row(self) -> Row:
+        """The row that leads."""
+        return self.rows[0]
+
+    @property
+    def members(self) -> tuple[Row, ...]:
+        """The rows behind it."""
+        return self.rows[1:]
+
+    @property
+    def snippets(self) -> tuple[str, ...]:
+        """The snippets of the leading row, the words that count marked «so»."""
+        return tuple(str(v) for key, v in self.row.items() if key.startswith("snippet") and v is not None)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,9 +152,21 @@ class Result:
     def _first(self) -> str:
         if not len(self):
             return ""
-        row = self.table.row(0, named=True)
-        named = [str(row[key]) for key in _NAMED if row.get(key) is not None]
-        return f"first: {quoted(' + '.join(named), 60)}" if named else ""
+        named = _called(self.table.row(0, named=True))
+        return f"first: {quoted(named, 60)}" if named else ""
+
+    def findings(self) -> list[Finding]:
+        """Return the rows of the table grouped as reports show them, in the order of the table."""
+        rows = self.table.to_dicts()
+        leading: dict[int, list[Row]] = {}
+        behind: dict[int, list[Row]] = {}
+        for at, leader in enumerate(self._leaders(rows)):
+            (leading if leader == at else behind).setdefault(leader, []).append(rows[at])
+        return [Finding(_called(row), at, (row, *behind.get(at, ()))) for at, [row] in leading.items()]
+
+    def _leaders(self, rows: Sequence[Row]) -> list[int]:
+        """Return the number of the row that leads each row; -1 for rows that reports leave out."""
+        return list(range(len(rows)))
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook, see :func:`saetext.report.html.notebook.to_html`."""
@@ -132,7 +202,7 @@ class Result:
     def to_html(
         self,
         path: str | Path,
-        sets: Sequence[CorpusLike],
+        sets: Sequence[CorpusLike] | None = None,
         *,
         labels: FeatureLabels | None = None,
         reader: Reader | None = None,
@@ -140,12 +210,14 @@ class Result:
     ) -> Path:
         """Write the result as one self-contained page and return the path.
 
-        Parameters are those of :func:`saetext.report.html.pages.write_page`.
+        Parameters are those of :func:`saetext.report.html.pages.write_page`; without ``sets`` the corpora
+        are opened from where they were.
 
         Raises
         ------
         InputError
-            If there is no page for this kind of result, or the file exists or cannot be written.
+            If there is no page for this kind of result, a corpus cannot be opened or has changed, or the
+            file exists or cannot be written.
         """
         page: Path = provided("write_page")(
             self, path, sets, labels=labels, reader=reader, overwrite=overwrite
@@ -163,3 +235,7 @@ class Result:
         from saetext.analysis import export
 
         return export.to_parquet(self, path, overwrite=overwrite)
+
+
+def _called(row: Row) -> str:
+    return " + ".join(str(row[key]) for key in _NAMED if row.get(key) is not None)

@@ -12,7 +12,7 @@ from saetext.io.files import atomic_path, write_atomic, writing
 from saetext.io.strict_json import dumps
 
 if TYPE_CHECKING:
-    from saetext.analysis.base import Result
+    from saetext.analysis.base import Result, Source
 
 
 def to_json(result: Result) -> str:
@@ -21,7 +21,7 @@ def to_json(result: Result) -> str:
     Row keys are the columns of the table. NaN and infinities become null; text stays Unicode. The corpora
     the result came from are in ``params["sources"]``.
     """
-    sources = [dataclasses.asdict(source) for source in result.sources]
+    sources = [_known(source) for source in result.sources]
     whole = {
         "kind": result.kind,
         "params": {**result.params, "sources": sources},
@@ -103,3 +103,8 @@ def _free(path: Path, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists already; choose another name or allow overwriting")
     return path
+
+
+def _known(source: Source) -> dict[str, Any]:
+    """Return what is told of a source."""
+    return {key: value for key, value in dataclasses.asdict(source).items() if value is not None}

@@ -53,7 +53,7 @@ ANALYSES: list[Analysis] = [
         ("diff", "diff_sets"),
         f"{_TEXT}.differences:render_diff",
         f"{_PAGE}.pages:differences_html",
-        "saetext_cli.comparing",
+        "saetext_cli.diff",
     ),
     Analysis(
         "correlate",

@@ -6,7 +6,7 @@ Not for: what that means for a test, see :mod:`saetext.analysis.differences.desi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from saetext.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
+
+_C = TypeVar("_C", bound=CorpusLike)
 
 PAIR_COLUMNS = ("prompt_id", "prompt")  # tried in this order when no column is named
 
@@ -46,6 +48,18 @@ def as_text(corpus: CorpusLike, column: str) -> pl.Expr:
     if dtype.is_nested() or dtype in (pl.Binary, pl.Duration):
         raise InputError(f"column {column!r} of {corpus.path} is {dtype}; choose one of text or numbers")
     return pl.col(column).cast(pl.String)
+
+
+def of_value(corpus: _C, column: str, text: str) -> _C:
+    """Return a view of the documents whose value of a column, as text, is this.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or it is not text or numbers.
+    """
+    require_column(corpus, column)
+    return corpus.select(as_text(corpus, column) == text)
 
 
 def keys(corpora: Sequence[CorpusLike], column: str) -> list[Ints]:

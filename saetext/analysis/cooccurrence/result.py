@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from saetext.analysis.base import Result
+from saetext.analysis.base import Result, Row
 
 #: Columns of the table, in this order.
 COLUMNS = (
@@ -91,6 +91,10 @@ class CorrelateResult(Result):
     evidence: Mapping[int, tuple[Meeting, ...]] = field(default_factory=dict)
     lines: Mapping[int, Marked] = field(default_factory=dict)
     communities: tuple[tuple[str, ...], ...] = ()
+
+    def _leaders(self, rows: Sequence[Row]) -> list[int]:
+        """Pairs of the same two concepts stand behind the one that leads them."""
+        return [row["group"] for row in rows]
 
     @property
     def n_significant(self) -> int:

@@ -1,11 +1,38 @@
 """What differs between sets of documents, with error control, length control and confirmation.
 
-Not for: drawing results (:mod:`saetext.report`).
+Loaded when first used: a command names its options without what computes them. Not for: drawing results
+(:mod:`saetext.report`).
 """
 
-from saetext.analysis.differences.compare import diff
-from saetext.analysis.differences.request import DiffRequest
-from saetext.analysis.differences.result import DiffResult, Family, NullCheck
-from saetext.analysis.differences.testing import ALPHA, LEVEL
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from saetext.io.provided import resolve
+
+if TYPE_CHECKING:
+    from saetext.analysis.differences.request import DiffRequest
+    from saetext.analysis.differences.result import DiffResult, Family, NullCheck
+    from saetext.analysis.differences.run import diff
+    from saetext.analysis.differences.testing import ALPHA, LEVEL
 
 __all__ = ["ALPHA", "LEVEL", "DiffRequest", "DiffResult", "Family", "NullCheck", "diff"]
+
+_HOMES = {
+    "ALPHA": "testing",
+    "LEVEL": "testing",
+    "DiffRequest": "request",
+    "DiffResult": "result",
+    "Family": "result",
+    "NullCheck": "result",
+    "diff": "run",
+}
+
+if not TYPE_CHECKING:  # or every name that there is not would have a type
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = resolve(f"{__name__}.{_HOMES[name]}:{name}")
+        globals()[name] = value
+        return value

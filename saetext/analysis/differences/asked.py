@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from saetext.analysis.base import Source
 from saetext.analysis.differences.request import DiffRequest
-from saetext.corpus.keys import as_text, columns
+from saetext.corpus.keys import as_text, columns, of_value
 from saetext.corpus.protocol import CorpusLike
 from saetext.corpus.spec import require_comparable
 from saetext.errors import InputError, refuse_unused
-from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 
 MOST_SETS = 50
@@ -69,20 +68,15 @@ class Asked:
         return self.sets[0].spec.tap(self.tap).d_sae
 
     def sources(self) -> tuple[Source, ...]:
-        """Return where the sets come from."""
+        """Return where the sets come from, and how to select them again."""
         by = self.request.by
         return tuple(
-            Source(name, str(corpus.path), corpus.fingerprint, f"{by} = {name}" if by else "")
+            Source.of(corpus, name, condition=self.request.where, column=by, value=name if by else None)
             for name, corpus in zip(self.names, self.sets, strict=True)
         )
 
 
-def resolve(
-    sets: Sequence[CorpusLike],
-    request: DiffRequest,
-    names: Sequence[str] | None = None,
-    labels: FeatureLabels | None = None,
-) -> Asked:
+def resolve(sets: Sequence[CorpusLike], request: DiffRequest) -> Asked:
     """Return what is compared.
 
     Parameters
@@ -90,11 +84,7 @@ def resolve(
     sets : sequence of Corpus
         The sets; with ``request.by`` the one corpus that is split.
     request : DiffRequest
-        The options.
-    names : sequence of str, optional
-        What to call the sets, by default a, b, c and so on, or the values of the column.
-    labels : FeatureLabels, optional
-        By default those known for the first set.
+        The options; without names the sets are called a, b, c and so on, or by the values of the column.
 
     Raises
     ------
@@ -103,6 +93,8 @@ def resolve(
     InputError
         If there are too few or too many sets, one is empty, or two have one name.
     """
+    names = request.names
+    sets = [request.selected(corpus) for corpus in sets]
     if request.by is not None:
         if len(sets) != 1:
             raise InputError(f"the values of a column are those of one corpus, and these are {len(sets)}")
@@ -111,23 +103,17 @@ def resolve(
         names, sets = split_by(sets[0], request.by, request.values)
     if not 2 <= len(sets) <= MOST_SETS:
         raise InputError(f"2 to {MOST_SETS} sets are compared, not {len(sets)}")
-    if isinstance(names, str):
-        raise InputError(f"names are a list of texts, not the text {names!r}")
     names = _letters(len(sets)) if names is None else tuple(names)
     if len(names) != len(sets) or len(set(names)) != len(sets):
         raise InputError(f"every set needs a name of its own: {len(sets)} sets, names {', '.join(names)}")
-    tap = sets[0].spec.tap(request.tap).name
+    tap = sets[0].spec.tap(request.sae).name
     for other, name in zip(sets[1:], names[1:], strict=True):
         require_comparable(sets[0].spec, other.spec, tap, names=(names[0], name))
     for corpus, name in zip(sets, names, strict=True):
         if not corpus.n_documents:
             raise InputError(f"{name} ({corpus.path}) has no documents; every set needs some")
     _require_two(len(sets), request)
-    if labels is None:
-        labels = labels_for(sets[0], tap)
-    else:
-        labels.require_for(sets[0].spec.tap(tap))
-    return Asked(tuple(sets), names, tap, labels, request)
+    return Asked(tuple(sets), names, tap, request.labels_of(sets[0], tap), request)
 
 
 def split_by(
@@ -140,7 +126,6 @@ def split_by(
     InputError
         If there is no such column, or it does not have those values; the message lists what it has.
     """
-    import polars as pl
 
     if column not in columns(corpus):
         raise InputError(f"no column {column!r} in {corpus.path}; its columns: {', '.join(columns(corpus))}")
@@ -158,7 +143,7 @@ def split_by(
     for text in chosen:
         if text not in present:
             raise InputError(f"no document has {column} = {text!r}; it has: {listing}")
-    return chosen, tuple(corpus.select(pl.col(column).cast(pl.String) == text) for text in chosen)
+    return chosen, tuple(of_value(corpus, column, text) for text in chosen)
 
 
 def _letters(n: int) -> tuple[str, ...]:
@@ -167,7 +152,11 @@ def _letters(n: int) -> tuple[str, ...]:
 
 
 def _require_two(sets: int, request: DiffRequest) -> None:
-    for what, given in (("the null check", request.null), ("comparing plain words", request.plain)):
+    for what, given in (
+        ("the null check", request.null),
+        ("comparing plain words", request.plain),
+        ("judging hypotheses", request.client),
+    ):
         if given and sets != 2:
             raise InputError(f"{what} is for two sets, and these are {sets}")
     if sets == 2:

@@ -104,7 +104,7 @@ def findings_of(asked: Asked, done: Sequence[Contrast], rows: Rows) -> Findings:
     groups = np.unique(place)
     # of several sets, a row that is not significant is counted as well
     count = len(np.unique(place[rows.found[at]])) if asked.two else len(groups)
-    top = asked.request.top
+    top = asked.request.most
     if top is not None and top < len(groups):
         kept = place < groups[top]
         at, leaders = at[kept], leaders[kept]

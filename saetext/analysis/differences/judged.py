@@ -6,12 +6,12 @@ Not for: prompts and parsing (:mod:`saetext.analysis.differences.hypotheses`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from saetext.analysis.differences.asked import resolve
+from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.compare import compare
 from saetext.analysis.differences.design import Design, make_design
 from saetext.analysis.differences.examples import examples
@@ -23,50 +23,29 @@ from saetext.analysis.differences.hypotheses import (
     propose,
     verify,
 )
-from saetext.analysis.differences.request import DiffRequest
 from saetext.analysis.differences.result import DiffResult
 from saetext.corpus.protocol import CorpusLike
-from saetext.features.labels import FeatureLabels
-from saetext.io.llm import ChatClient, Estimate
-from saetext.io.progress import OnProgress
 from saetext.text.passages import snippet
+
+if TYPE_CHECKING:
+    from saetext.io.llm import ChatClient
 
 _SHARE = 0.2  # most of a set that is set aside
 _WIDTH = 200  # characters of a snippet in the prompt
 
 
-def diff_with_hypotheses(
-    a: CorpusLike,
-    b: CorpusLike,
-    client: ChatClient,
-    *,
-    names: Sequence[str] | None = None,
-    labels: FeatureLabels | None = None,
-    hypotheses: int = 8,
-    judged: int = 100,
-    on_estimate: Callable[[Estimate], None] | None = None,
-    on_progress: OnProgress | None = None,
-    **options: Any,
-) -> DiffResult:
+def compare_and_judge(asked: Asked, client: ChatClient) -> DiffResult:
     """Compare two sets, let a language model say what the confirmed findings come down to, and check that.
+
+    Neither the tests nor the proposals see the documents that are set aside for the judge, and the model is
+    not told the names of the sets.
 
     Parameters
     ----------
-    a, b : Corpus
-        The sets; they must store their texts.
+    asked : Asked
+        Two sets that store their texts, and how they are compared.
     client : ChatClient
         Proposes and judges.
-    names, labels
-        As :func:`saetext.analysis.differences.diff`; the model is not told the names.
-    hypotheses : int
-        Most hypotheses.
-    judged : int
-        Most documents of each set that are set aside for the judge (at most a fifth of it); neither the
-        tests nor the proposals see them.
-    on_estimate, on_progress : callable, optional
-        Called with what judging would take before anything is asked, and as answers come.
-    **options
-        As :func:`saetext.analysis.differences.diff`.
 
     Returns
     -------
@@ -78,24 +57,25 @@ def diff_with_hypotheses(
     EndpointError
         If the endpoint cannot be used.
     InputError
-        As :func:`saetext.analysis.differences.diff`.
+        If texts are not stored.
     """
-    request = DiffRequest.of(options)
-    asked = resolve((a, b), request, names, labels)
+    request, sets = asked.request, asked.sets
     design = make_design(
-        (a, b), asked.owner.astype(np.int8), asked.names,
+        sets, asked.owner.astype(np.int8), asked.names,
         pair_on=request.pair_on, group=request.group, seed=request.seed,
     )  # fmt: skip
-    aside = design.within(_aside(design, judged), request.seed + 1)
+    aside = design.within(_aside(design, request.judged), request.seed + 1)
     result = compare(asked, without=aside)
-    texts = [_texts(corpus, s, design, aside) for s, corpus in enumerate((a, b))]
-    if on_estimate is not None:
-        on_estimate(estimate(hypotheses, texts[0], texts[1], client))
-    findings = _findings(result, (a, b))
-    proposals, failures = propose(findings, client, names=(asked.names[0], asked.names[1]), most=hypotheses)
+    texts = [_texts(corpus, s, design, aside) for s, corpus in enumerate(sets)]
+    if request.on_estimate is not None:
+        request.on_estimate(estimate(request.hypotheses, texts[0], texts[1], client))
+    findings = _findings(result, sets)
+    proposals, failures = propose(
+        findings, client, names=(asked.names[0], asked.names[1]), most=request.hypotheses
+    )
     paired = design.kind == "paired"
     found: list[Hypothesis] = verify(
-        proposals, texts[0], texts[1], client, paired=paired, on_progress=on_progress
+        proposals, texts[0], texts[1], client, paired=paired, on_progress=request.on_progress
     )
     notes = list(result.notes)
     if not findings:
@@ -141,14 +121,14 @@ def _texts(corpus: CorpusLike, side: int, design: Design, aside: np.ndarray) -> 
 
 
 def _findings(result: DiffResult, sets: Sequence[CorpusLike]) -> list[FindingText]:
-    rows = result.table.to_dicts()
-    confirmed = [r for r in rows if r["confirmed"] and r["group"] == r["feature"]][:MOST_FINDINGS]
+    confirmed = [one for one in result.findings() if one.row["confirmed"]][:MOST_FINDINGS]
     if not confirmed or result.design is None:
         return []
     tap = result.params["tap"]
-    shown = examples(sets, tap, result.design, {r["feature"]: r["diff"] for r in confirmed}, 3)
+    shown = examples(sets, tap, result.design, {one.row["feature"]: one.row["diff"] for one in confirmed}, 3)
     findings = []
-    for row in confirmed:
+    for one in confirmed:
+        row = one.row
         snippets: tuple[list[str], list[str]] = ([], [])
         for pair in shown[row["feature"]]:
             for s, place in enumerate(pair):
@@ -157,7 +137,7 @@ def _findings(result: DiffResult, sets: Sequence[CorpusLike]) -> list[FindingTex
                 document = sets[place.set].document(place.row)
                 text, start, end = document["text"], document["token_start"], document["token_end"]
                 snippets[s].append(snippet(text, start, end, place.peak, _WIDTH).marked())
-        members = tuple(r["label"] for r in rows if r["group"] == row["feature"] and r is not row)
+        members = tuple(str(member["label"]) for member in one.members)
         findings.append(
             FindingText(
                 row["feature"], row["label"], row["diff"], row["rate_a"], row["rate_b"],

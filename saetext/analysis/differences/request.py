@@ -2,152 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
+from saetext.analysis.request import AnalysisRequest
 from saetext.errors import InputError
+from saetext.io.request import keyword, option
+
+if TYPE_CHECKING:
+    from saetext.io.llm import ChatClient, Estimate
 
 Against = Literal["union", "mean", "max"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffRequest:
-    """The options of :func:`saetext.diff`, checked; the help of each is in its field's metadata.
+class DiffRequest(AnalysisRequest):
+    """The options of :func:`saetext.diff`, checked.
 
     Raises
     ------
     InputError
-        If a number is out of its range, or an option cannot be.
+        If a number is out of its range, or options contradict each other.
     """
 
-    pair_on: str | None = field(
+    by: str | None = option(
+        "Compare the values of this column of one corpus; all values if none are given.",
         default=None,
-        metadata={
-            "help": "Column on which rows belong together; by default prompt_id or prompt, if at "
-            "least 90 % of each set find a partner, and an empty string never pairs."
-        },
+        metavar="COLUMN[=A,B,...]",
     )
-    group: str | None = field(
+    values: Sequence[str] | None = keyword(
+        "Values of that column to compare, as text; all by default, in alphabetical order.",
         default=None,
-        metadata={
-            "help": "Column of rows that are not independent of each other, such as those of one user."
-        },
+        recorded=True,
     )
-    control: str | Sequence[str] | None = field(
+    names: Sequence[str] | None = keyword(
+        "Names of the sets; by default those of their files, else a, b, c, or the values of the column.",
         default=None,
-        metadata={
-            "help": "Column or columns to adjust for like for length: numbers in quantiles, "
-            "anything else by value."
-        },
     )
-    tap: str | None = field(
-        default=None,
-        metadata={"help": "Which tap of the reader; needed only when there are several."},
-    )
-    min_support: int | None = field(
-        default=None,
-        metadata={
-            "help": "Documents of all sets together in which a feature must be present to be "
-            "tested; by default 5 or 0.05 % of them, whichever is more."
-        },
-    )
-    top: int | None = field(
-        default=20,
-        metadata={"help": "Findings to keep, a concept group counting as one; None for all."},
-    )
-    seed: int = field(
-        default=0,
-        metadata={"help": "Seed of the halves, the samples and the shuffled labels."},
-    )
-    snippets: bool | int = field(
-        default=True,
-        metadata={"help": "Whether rows get their snippets, or how many of the first rows do."},
-    )
-    plain: bool | None = field(
-        default=None,
-        metadata={
-            "help": "Whether to run the same tests on plain words and counts of format; for two sets, where "
-            "it is the default."
-        },
-    )
-    null: int = field(
-        default=0,
-        metadata={"help": "How many times to repeat the tests with shuffled labels; for two sets."},
-    )
-    sample: int | None = field(
-        default=None,
-        metadata={
-            "help": "Compare a random choice of at most so many documents, whole pairs or groups of them."
-        },
-    )
-    by: str | None = field(
-        default=None,
-        metadata={"help": "Column of one corpus whose values make the sets."},
-    )
-    values: Sequence[str] | None = field(
-        default=None,
-        metadata={
-            "help": "Values of that column to compare, as text; all by default, in alphabetical order."
-        },
-    )
-    against: Against = field(
+    against: Against = option(
+        "For more than two sets: rank by the rate less the rate in all others together (union), the mean of "
+        "their rates, or the largest of them (max).",
         default="union",
-        metadata={
-            "help": "What a set's rate is compared with when the rows of more than two sets are "
-            "ranked: the rate in all others together, the mean of their rates, or the "
-            "largest of them."
-        },
+    )
+    pair_on: str | None = option(
+        "Column that pairs rows; by default prompt_id or prompt if at least 90 % of each set have a partner. "
+        "'' never pairs.",
+        default=None,
+        metavar="COLUMN",
+    )
+    group: str | None = option(
+        "Column of rows that are not independent of each other, such as those of one user.",
+        default=None,
+        metavar="COLUMN",
+    )
+    control: str | Sequence[str] | None = option(
+        "Adjust for this column as for length: numbers by quantile, anything else by value; may be repeated.",
+        default=None,
+        hint=list[str] | None,
+        metavar="COLUMN",
+    )
+    min_support: int | None = option(
+        "Number of documents a feature must be present in to be tested; by default 5, or 0.05 % of all if "
+        "that is more.",
+        default=None,
+        least=1,
+        metavar="N",
+    )
+    null: int = option(
+        "Number of label permutations for the null check; for two sets.", default=0, least=0, metavar="N"
+    )
+    plain: bool | None = option(
+        "Also test plain words and format counts; for two sets, where it is the default.",
+        default=None,
+        flags=("--plain/--no-plain",),
+    )
+    snippets: bool | int = keyword(
+        "Whether rows get their snippets, or how many of the first rows do.", default=True, recorded=True
+    )
+    client: ChatClient | None = keyword(
+        "Language model that states hypotheses and judges them on documents set aside; for two sets that "
+        "store their texts.",
+        default=None,
+    )
+    judged: int = option(
+        "Largest number of documents of each set that are set aside for the judge, at most a fifth of it.",
+        default=100,
+        least=2,
+        metavar="N",
+        group="Language model",
+    )
+    hypotheses: int = option(
+        "Largest number of hypotheses.", default=8, least=1, metavar="N", group="Language model"
+    )
+    on_estimate: Callable[[Estimate], None] | None = keyword(
+        "Called with an estimate of what judging takes, before anything is judged.", default=None
     )
 
     def __post_init__(self) -> None:
-        least = {"top": 0, "null": 0, "seed": 0, "snippets": 0, "min_support": 1, "sample": 2}
-        for name, bound in least.items():
-            value = getattr(self, name)
-            if value is not None and value < bound:
-                raise InputError(f"{_NAMED[name]} must be at least {bound}, not {value}")
-        if self.against not in get_args(Against):
-            choices = ", ".join(get_args(Against))
-            raise InputError(f"unknown comparison {self.against!r}; choose one of {choices}")
+        super().__post_init__()
+        if self.snippets < 0:
+            raise InputError(f"snippets must be at least 0, not {self.snippets}")
         if self.values is not None and self.by is None:
             raise InputError("values are those of a column; name it with by")
-        if isinstance(self.values, str):
-            raise InputError(f"values are a list of texts, not the text {self.values!r}")
-        # tuples, so that a request can neither change nor be changed by who made it
-        if self.values is not None:
-            object.__setattr__(self, "values", tuple(map(str, self.values)))
+        for name in ("values", "names"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise InputError(f"{name} are a list of texts, not the text {given!r}")
+            # tuples, so that a request can neither change nor be changed by who made it
+            if given is not None:
+                object.__setattr__(self, name, tuple(map(str, given)))
         if self.control is not None:
             columns = (self.control,) if isinstance(self.control, str) else tuple(self.control)
             object.__setattr__(self, "control", columns)
 
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> DiffRequest:
-        """Make a request from a function's keywords.
-
-        Raises
-        ------
-        TypeError
-            If one is no option of a diff.
-        InputError
-            If a value is out of its range.
-        """
-        known = {option.name for option in fields(cls)}
-        for name in options:
-            if name not in known:
-                raise TypeError(f"diff() got an unexpected keyword argument {name!r}")
-        return cls(**options)
+    def params(self) -> dict[str, Any]:
+        """Return the recorded options; those of the judge only where there is one."""
+        left_out = () if self.client is not None else ("judged", "hypotheses")
+        return {name: value for name, value in super().params().items() if name not in left_out}
 
     @property
     def controls(self) -> tuple[str, ...]:
         """The columns to adjust for."""
         return tuple(self.control or ())
-
-
-_NAMED = {
-    "top": "the number of findings to keep",
-    "null": "the number of times to shuffle",
-    "seed": "the seed",
-    "snippets": "the number of rows with snippets",
-    "min_support": "the number of documents with a feature",
-    "sample": "the number of documents in a sample",
-}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from saetext.analysis.base import Result
+from saetext.analysis.base import Result, Row
 from saetext.analysis.differences.design import Design
 from saetext.features.evidence import Example
 from saetext.text.one_line import about
@@ -138,6 +138,23 @@ class DiffResult(Result):
     null: NullCheck | None = None
     hypotheses: tuple[Hypothesis, ...] = ()
     design: Design | None = None
+
+    def _leaders(self, rows: Sequence[Row]) -> list[int]:
+        """Members of a concept group stand behind its leader.
+
+        Of more than two sets they are left out: a feature leads in some sets and not in others.
+        """
+        if self.several:
+            return [at if row["group"] == row["feature"] else -1 for at, row in enumerate(rows)]
+        place = {row["feature"]: at for at, row in enumerate(rows)}
+        return [place.get(row["group"], -1) for row in rows]
+
+    def rates_by_feature(self) -> dict[int, tuple[float, ...]]:
+        """Return the rate of each feature of the table in each set, in the order of the sets."""
+        if self.rates is None:
+            return {}
+        rates = self.rates.select(self.names).rows()
+        return dict(zip(self.rates["feature"].to_list(), rates, strict=True))
 
     @property
     def several(self) -> bool:

@@ -24,14 +24,14 @@ INTERVALS = {
     "by prompt": "Wald, clustered by key",
     "by group": "Wald, clustered by group",
 }
-#: Parameters of two sets, and of more, in this order; ``by`` follows where sets are values of a column.
+#: What is resolved of two sets, and of more, in this order; what else was asked for follows.
 _TWO = (
     "a", "b", "tap", "design", "pair_on", "group", "control", "test", "interval", "level", "alpha",
-    "min_support", "early_tokens", "top", "sample", "seed",
+    "min_support", "early_tokens", "top", "sample", "seed", "sae",
 )  # fmt: skip
 _SEVERAL = (
     "sets", "tap", "against", "design", "pair_on", "group", "control", "level", "alpha", "test", "interval",
-    "min_support", "top", "sample", "seed",
+    "min_support", "top", "sample", "seed", "sae",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ def params_of(asked: Asked, done: Sequence[Contrast]) -> dict[str, Any]:
         "b": asked.names[1],
         "sets": list(asked.names),
         "tap": asked.tap,
+        "sae": asked.tap,
         "against": request.against,
         "design": design.kind,
         "pair_on": design.column if design.kind in ("paired", "by prompt") else None,
@@ -54,12 +55,13 @@ def params_of(asked: Asked, done: Sequence[Contrast]) -> dict[str, Any]:
         "alpha": ALPHA,
         "min_support": done[0].min_support,
         "early_tokens": done[0].early,
-        "top": request.top,
+        "top": request.most,
         "sample": request.sample,
         "seed": request.seed,
     }
-    chosen = {key: known[key] for key in (_TWO if asked.two else _SEVERAL)}
-    return chosen if request.by is None else {**chosen, "by": request.by}
+    resolved = {key: known[key] for key in (_TWO if asked.two else _SEVERAL)}
+    asked_for = request.params()
+    return {**resolved, **{key: value for key, value in asked_for.items() if key not in resolved}}
 
 
 def metrics_of(

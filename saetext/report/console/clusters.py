@@ -51,7 +51,7 @@ def render_clusters(
     """
     console = make_console(console_width, color)
     console.print(_heading(result))
-    rows = result.table.to_dicts()
+    rows = [found.row for found in result.findings()]
     shown = rows if top is None else rows[:top]
     most = max((row["share"] for row in rows), default=0.0)
     for row in shown:

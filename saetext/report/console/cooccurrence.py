@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.base import Finding
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.cooccurrence.result import Marked
 from saetext.report.console.lines import (
@@ -62,24 +63,19 @@ def render_correlate(
     console = make_console(console_width, color)
     number = result.params["column"] is not None and "rho_length" in result.metrics
     console.print(_heading(result, number))
-    rows = list(enumerate(result.table.to_dicts()))
-    members: dict[int, list[dict[str, Any]]] = {}
-    for at, row in rows:
-        if row["group"] != at:
-            members.setdefault(row["group"], []).append(row)
-    leaders = [(at, row) for at, row in rows if row["group"] == at]
-    kinds = [("", leaders)]
+    findings = result.findings()
+    kinds = [("", findings)]
     if not number:
         kinds = [
-            ("more often together than chance", [x for x in leaders if x[1]["npmi"] >= 0]),
-            ("less often together than chance", [x for x in leaders if x[1]["npmi"] < 0]),
+            ("more often together than chance", [one for one in findings if one.row["npmi"] >= 0]),
+            ("less often together than chance", [one for one in findings if one.row["npmi"] < 0]),
         ]
     for title, chosen in kinds:
         if chosen:
             console.print()
-            _print_rows(console, result, title, chosen, members, color, number)
-    if leaders:
-        _print_legend(console, [row for _, row in leaders], number)
+            _print_rows(console, result, title, chosen, color, number)
+    if findings:
+        _print_legend(console, [one.row for one in findings], number)
     _print_communities(console, result.communities)
     for note in result.notes:
         console.print(styled("note: ", "yellow").append(printable(note)))
@@ -124,8 +120,7 @@ def _print_rows(
     console: Console,
     result: CorrelateResult,
     title: str,
-    rows: Sequence[tuple[int, dict[str, Any]]],
-    members: Mapping[int, list[dict[str, Any]]],
+    findings: Sequence[Finding],
     color: bool,
     number: bool,
 ) -> None:
@@ -149,9 +144,10 @@ def _print_rows(
     header += [("  features", "dim")] * index
     header += [(" ", "")]
     line(styled(title or "label", "dim"), header)
-    for position, (at, row) in enumerate(rows):
+    for position, one in enumerate(findings):
+        row = one.row
         found = row["q"] < _ALPHA or row["confirmed"]
-        before = rows[position - 1][1] if position else None
+        before = findings[position - 1].row if position else None
         if not found and (before is None or before["q"] < _ALPHA or before["confirmed"]):
             console.print(styled("── not significant (q ≥ .05) ".ljust(width, "─"), "dim"))
         style = "bold" if found else ""
@@ -189,9 +185,9 @@ def _print_rows(
             pooled = row[f"{measure}_pooled"]
             within = printable(str(result.params["within"]))
             console.print(styled(f"  ⇄ {pooled:+.2f} without {within}: opposite sign", "yellow"))
-        _print_members(console, members.get(at, []))
-        if at in result.lines:
-            _print_line(console, result.lines[at], color)
+        _print_members(console, one.members)
+        if one.at in result.lines:
+            _print_line(console, result.lines[one.at], color)
 
 
 def _times(lift: float | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.base import Finding
 from saetext.analysis.differences import ALPHA, DiffResult, Family
 from saetext.analysis.differences.result import Evidence
 from saetext.report.console.lines import (
@@ -23,7 +24,6 @@ from saetext.report.console.lines import (
     score_text,
     styled,
 )
-from saetext.report.diff_rows import leaders_and_members, rates_by_feature
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -81,15 +81,14 @@ def render_diff(
         Lines that end in ``\n``, none wider than the window.
     """
     console = make_console(console_width, color)
-    leaders, members = leaders_and_members(result)
-    leaders = leaders if top is None else leaders[:top]
+    findings = result.findings()[:top]
     console.print(_heading_of_several(result) if result.several else _heading(result))
-    if leaders:
+    if findings:
         console.print()
         if result.several:
-            _print_heat(console, result, leaders, color)
+            _print_heat(console, result, [found.row for found in findings], color)
         else:
-            _print_rows(console, result, leaders, members, color)
+            _print_rows(console, result, findings, color)
     for hypothesis in result.hypotheses:
         console.print()
         _print_hypothesis(console, result, hypothesis)
@@ -143,11 +142,11 @@ def _heading(result: DiffResult) -> Text:
 def _print_rows(
     console: Console,
     result: DiffResult,
-    rows: list[dict[str, Any]],
-    members: Mapping[int, list[dict[str, Any]]],
+    findings: Sequence[Finding],
     color: bool,
 ) -> None:
     """Print each finding as a line of numbers with the label, its group and its snippets below."""
+    rows = [found.row for found in findings]
     width = console.width
     arm = 4 if width < 80 else 7 if width < _TWO_SNIPPETS else 12
     scale = max(abs(row["diff"]) for row in rows) or 1.0
@@ -193,7 +192,7 @@ def _print_rows(
         cells.append(("✓" if row["confirmed"] else " ", "green"))
         label = printable(row["label"])
         line(label, "bold" if significant else "", cells, score_text(row.get("label_score")))
-        _print_members(console, members.get(row["feature"], []))
+        _print_members(console, findings[position].members)
         _print_snippets(console, result.evidence.get(row["feature"], (None, None)), color)
     flags = {row["explained_by_length"] for row in rows}
     told = ["=length: difference between documents of equal length"] if equal else []
@@ -277,7 +276,7 @@ def _print_families(console: Console, families: Sequence[Family]) -> None:
 def _print_heat(console: Console, result: DiffResult, rows: Sequence[Mapping[str, Any]], color: bool) -> None:
     width = console.width
     names = result.names
-    rates = rates_by_feature(result)
+    rates = result.rates_by_feature()
     cell = max(5, min(12, (width // 2) // max(len(names), 1) - 1))
     room = max(16, width - (cell + 1) * len(names) - 2)
     header = styled("label".ljust(room), "dim")

@@ -54,9 +54,9 @@ def render_search(
     console.print(_heading(result))
     if explain and result.query is not None:
         _print_query(console, result.query)
-    for row, line in zip(result.table.to_dicts(), result.lines, strict=True):
+    for found in result.findings():
         console.print()
-        _print_row(console, row, line, result.params["mode"], color)
+        _print_row(console, found.row, result.lines[found.at], result.params["mode"], color)
     if not len(result):
         console.print()
         console.print(styled("No document matches."))

@@ -29,8 +29,9 @@ from saetext.report.html.figures import (
     text_of,
     with_interval,
 )
-from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Passage, Table
+from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Table
 from saetext.report.html.parts import draw, number_cards, shade_of
+from saetext.report.html.passages import Passage, joined
 from saetext.text.passages import printable
 
 HEATS = 10  # steps of a heat map's colours, h0 to h10
@@ -190,17 +191,10 @@ def _numbers(row: Row) -> dict[str, str]:
 def _passage(passage: Passage | None) -> dict[str, Any] | None:
     if passage is None:
         return None
-    pieces: list[dict[str, Any]] = []
-    for piece in passage.pieces:
-        text = printable(piece.text, newlines=True)
-        shade = shade_of(piece.strength)
-        if pieces and pieces[-1]["shade"] == shade:
-            pieces[-1]["text"] += text
-        elif text:
-            pieces.append({"text": text, "shade": shade})
+    shaded = joined(passage.pieces, lambda piece: shade_of(piece.strength))
     return {
         "document": printable(passage.document),
-        "pieces": pieces,
+        "pieces": [{"text": text, "shade": shade} for text, shade in shaded],
         "before": passage.cut_before,
         "after": passage.cut_after,
     }

@@ -6,28 +6,32 @@ Not for: drawing (:mod:`saetext.report.html.differences`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from saetext.analysis.base import Row
 from saetext.analysis.differences import ALPHA, DiffResult, Family
 from saetext.analysis.differences.examples import Place, Sides, examples
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.evidence import Example
 from saetext.features.labels import FeatureLabels
-from saetext.features.shading import FullShade, firing, read_again, shade
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many, probability
-from saetext.report.diff_rows import TableRow, leaders_and_members, rates_by_feature
-from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Passage, Piece, SideBySide, Table
-from saetext.text.passages import printable, word_bounds
+from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
+from saetext.report.html.passages import Passage, PassageBuilder, Piece
+from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
-WIDTH = 420  # characters of a passage
 _TERMS = 20
 _HEAT = 40  # most lines of the heat map
-_PROMPT = 240
+_SHADING_OF_SEVERAL = "The strongest word of each passage is marked."
+_SHADING = (
+    "Tokens are shaded by the feature's activation, read again with the reader.",
+    "Tokens are shaded by the feature's activation; where a text could not be read again as it was, only the "
+    "strongest word is marked.",
+    "The reader was not at hand, so only the strongest word of each passage is marked.",
+)
 
 
 def diff_page(
@@ -58,31 +62,30 @@ def diff_page(
         Gets a :class:`saetext.io.progress.Progress` as findings are done.
     """
     tell = Stages(on_progress, "findings")
-    leaders, members = leaders_and_members(result)
-    leaders = [r for r in leaders if r["confirmed"] or r["q"] < ALPHA]
-    shown = leaders[:findings]
-    shader = _Shader(sets, result.params["tap"], reader)
+    found = [one for one in result.findings() if one.row["confirmed"] or one.row["q"] < ALPHA]
+    shown = found[:findings]
+    builder = PassageBuilder(sets, [result.params["tap"]] * len(sets), [reader] * len(sets))
     chosen = {}
     if result.design is not None:
-        wanted = {r["feature"]: r["diff"] for r in shown}
+        wanted = {one.row["feature"]: one.row["diff"] for one in shown}
         chosen = examples(sets, result.params["tap"], result.design, wanted, each)
     made = []
-    for done, row in enumerate(shown, start=1):
-        feature = row["feature"]
+    for done, one in enumerate(shown, start=1):
+        row, feature = one.row, one.row["feature"]
         named = labels.get(feature)
-        pairs = shader.side_by_side(feature, chosen.get(feature, []))
+        pairs = _side_by_side(builder, feature, chosen.get(feature, []))
         if result.several:
-            pairs = _beside_others(result, row, shader.full)
+            pairs = _beside_others(builder, result, row)
         made.append(
             Finding(
                 _one_against_others(row) if result.several else row,
-                tuple(members.get(feature, ())),
+                one.members,
                 pairs,
                 named.description if named else "",
             )
         )
         tell("reading examples", done, len(shown))
-    hidden = len(leaders) - len(shown)
+    hidden = len(found) - len(shown)
     notes = list(result.notes)
     if hidden:
         notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table has all of them")
@@ -92,10 +95,10 @@ def diff_page(
         summary=_summary_of_several(result) if result.several else _summary(result),
         findings=made,
         tables=[*_hypotheses(result), *_families(result.families)],
-        heat_map=_heat_map(result, leaders) if result.several else None,
+        heat_map=_heat_map(result, [one.row for one in found]) if result.several else None,
         notes=notes,
         facts=_facts(result),
-        shading="The strongest word of each passage is marked." if result.several else shader.told(),
+        shading=_SHADING_OF_SEVERAL if result.several else builder.told(*_SHADING),
     )
 
 
@@ -105,7 +108,7 @@ def _title(result: DiffResult) -> str:
     return " and ".join(map(printable, result.names))
 
 
-def _one_against_others(row: TableRow) -> TableRow:
+def _one_against_others(row: Row) -> Row:
     """Return the row of a set as one of two: the set, and all others together."""
     return {
         **row, "label": f"{row['set']}: {row['label']}", "rate_a": row["rate"], "rate_b": row["rate_rest"],
@@ -113,14 +116,14 @@ def _one_against_others(row: TableRow) -> TableRow:
     }  # fmt: skip
 
 
-def _beside_others(result: DiffResult, row: TableRow, shades: FullShade) -> tuple[SideBySide, ...]:
+def _beside_others(builder: PassageBuilder, result: DiffResult, row: Row) -> tuple[SideBySide, ...]:
     """Return a set's example next to the strongest of all others; nothing where there is neither."""
     found = dict(zip(result.names, result.evidence.get(row["feature"], ()), strict=False))
     mine = found.pop(row["set"], None)
     others = {name: example for name, example in found.items() if example}
     best = max(others, key=lambda name: others[name].value, default=None)
     seen = [example.value for example in (mine, *others.values()) if example is not None]
-    full = shades.of(row["feature"], seen)
+    full = builder.full(0, row["feature"], seen)
     pair = SideBySide(
         _short(row["set"], mine, full), _short(best, others[best], full) if best is not None else None
     )
@@ -136,10 +139,10 @@ def _short(name: str, example: Example | None, full: float) -> Passage | None:
     return Passage(f"{name}: {example.document}", pieces)
 
 
-def _heat_map(result: DiffResult, rows: Sequence[TableRow]) -> HeatMap:
+def _heat_map(result: DiffResult, rows: Sequence[Row]) -> HeatMap:
     first = {row["feature"]: row for row in reversed(rows)}
     listed = list(dict.fromkeys(row["feature"] for row in rows))[:_HEAT]
-    rates = rates_by_feature(result)
+    rates = result.rates_by_feature()
     return HeatMap(
         "Share of documents with each feature",
         tuple(printable(first[feature]["label"]) for feature in listed),
@@ -149,68 +152,28 @@ def _heat_map(result: DiffResult, rows: Sequence[TableRow]) -> HeatMap:
     )
 
 
-class _Shader:
-    """Makes passages, reading each document once."""
+def _side_by_side(
+    builder: PassageBuilder, feature: int, chosen: Sequence[Sides]
+) -> tuple[SideBySide, ...]:
+    """Return all examples of a feature, on one scale of shades."""
+    shown = (place.value for sides in chosen for place in sides if place is not None)
+    full = builder.full(0, feature, shown)
+    found = []
+    for sides in chosen:
+        prompt = builder.prompt((place.set, place.row) for place in sides if place is not None)
+        a, b = (_passage(builder, feature, place, full) for place in sides)
+        found.append(SideBySide(a, b, prompt))
+    return tuple(found)
 
-    def __init__(self, sets: Sequence[CorpusLike], tap: str, reader: Reader | None) -> None:
-        self.sets, self.tap, self.reader = sets, tap, reader
-        self.full = FullShade([corpus.card(tap) for corpus in sets])
-        self.again = self.stored = 0
-        self._document = lru_cache(512)(lambda number, row: self.sets[number].document(row))
-        # only where the feature is active: its partner is shown without shades, and reading takes time
-        self._entries = lru_cache(512)(
-            lambda number, row: read_again(self.reader, self.tap, self._document(number, row))
-        )
 
-    def side_by_side(self, feature: int, chosen: Sequence[Sides]) -> tuple[SideBySide, ...]:
-        """Return all examples of a feature, on one scale of shades."""
-        shown = (place.value for sides in chosen for place in sides if place is not None)
-        full = self.full.of(feature, shown)
-        return tuple(self._example(feature, a, b, full) for a, b in chosen)
-
-    def _example(self, feature: int, a: Place | None, b: Place | None, full: float) -> SideBySide:
-        prompt = ""
-        for place in (a, b):
-            if place is not None and not prompt:
-                prompt = self._document(place.set, place.row).get("prompt") or ""
-        shown = printable(prompt)
-        if len(shown) > _PROMPT:
-            shown = shown[:_PROMPT].rsplit(" ", 1)[0] + "…"
-        return SideBySide(self._passage(feature, a, full), self._passage(feature, b, full), shown)
-
-    def _passage(self, feature: int, place: Place | None, full: float) -> Passage | None:
-        if place is None:
-            return None
-        document = self._document(place.set, place.row)
-        text = document["text"]
-        if text is None:
-            return Passage(str(document["id"]), (Piece("(the text is not stored)"),))
-        start, end = document["token_start"], document["token_end"]
-        if place.peak < 0:
-            pieces = shade(text, [], (0, 0), WIDTH)
-            return Passage(str(document["id"]), tuple(Piece(p.text) for p in pieces))
-        entries = self._entries(place.set, place.row)
-        values = firing(entries, feature, place.peak, place.value)
-        if values is None:
-            self.stored += 1
-            spans = [(*word_bounds(text, int(start[place.peak]), int(end[place.peak])), place.value)]
-        else:
-            self.again += 1
-            spans = [(int(start[o]), int(end[o]), values[o]) for o in sorted(values)]
-        pieces = shade(text, spans, (int(start[place.peak]), int(end[place.peak])), WIDTH)
-        return Passage(str(document["id"]), tuple(Piece(p.text, p.value / full) for p in pieces))
-
-    def told(self) -> str:
-        if not self.again and not self.stored:
-            return ""
-        if not self.stored:
-            return "Tokens are shaded by the feature's activation, read again with the reader."
-        if self.again:
-            return (
-                "Tokens are shaded by the feature's activation. Where a text could not be read again in the "
-                "same way, only the strongest word is marked."
-            )
-        return "The reader was not available, so only the strongest word of each passage is marked."
+def _passage(
+    builder: PassageBuilder, feature: int, place: Place | None, full: float
+) -> Passage | None:
+    if place is None:
+        return None
+    spans = builder.spans(place.set, place.row, feature, place.value, place.peak, full)
+    focus = builder.focus(place.set, place.row, place.peak)
+    return builder.passage(place.set, place.row, [spans], focus)
 
 
 def _summary_of_several(result: DiffResult) -> list[str]:
@@ -234,8 +197,7 @@ def _summary(result: DiffResult) -> list[str]:
         "by prompt": f"compared within {many(metrics['units'] or 0, 'value')} of {params['pair_on']}",
         "by group": f"compared as {many(metrics['units'] or 0, 'group')} of {params['group']}",
     }[params["design"]]
-    rows = [r for r in result.table.to_dicts() if r["group"] == r["feature"]]
-    confirmed = [r for r in rows if r["confirmed"]]
+    confirmed = [one.row for one in result.findings() if one.row["confirmed"]]
     sentences = [
         f"{a} ({many(metrics['documents_a'], 'document')}) against {b} "
         f"({many(metrics['documents_b'], 'document')}), {how}. "

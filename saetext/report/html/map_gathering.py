@@ -6,7 +6,6 @@ Not for: drawing (:mod:`saetext.report.html.map_page`, :mod:`saetext.report.html
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,17 +15,10 @@ from saetext.analysis.clusters.describing import Described
 from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
-from saetext.features.shading import FullShade, firing, read_again, shade
+from saetext.features.shading import FullShade
 from saetext.io.progress import OnProgress, Stages
-from saetext.report.html.map_model import (
-    MapCluster,
-    MapColumn,
-    MapDocument,
-    MapFeature,
-    MapPage,
-    MapPassage,
-    MapPiece,
-)
+from saetext.report.html.map_model import MapCluster, MapColumn, MapDocument, MapFeature, MapPage
+from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable, word_bounds
 
 if TYPE_CHECKING:
@@ -35,7 +27,6 @@ if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
 WHOLE = 5000  # documents up to which each can be opened
-WIDTH = 420  # characters of a passage
 _BEGINNING = 160
 _LONGEST = 20_000  # characters of an opened document
 _FEATURES = 6  # of a cluster
@@ -43,7 +34,11 @@ _STRONGEST = 10  # features of an opened document
 _COLUMNS = 20
 _VALUES = 200  # values of a category that are told apart
 _RESERVED = ("row", "id", "text", "prompt")
-Span = tuple[int, int, float]
+_SHADING = (
+    "Words are shaded where the features fire that set the cluster apart, read again.",
+    "Words are shaded where the features fire that set the cluster apart, read again.",
+    "The reader was not at hand, so only each feature's strongest word is marked.",
+)
 
 
 def map_page(
@@ -78,12 +73,12 @@ def map_page(
     point = np.full(table.height, -1)
     point[on_map] = np.arange(len(on_map))
     shown = table[on_map]
-    marker = _Marker(corpus, result.params["sae"], reader)
+    builder = PassageBuilder([corpus], [result.params["sae"]], [reader])
     clusters = []
-    rows = result.table.to_dicts()
+    rows = [found.row for found in result.findings()]
     for number, row in enumerate(rows):
         examples = result.exemplars[number] if number < len(result.exemplars) else ()
-        clusters.append(_cluster(row, marker.passages(examples, point)))
+        clusters.append(_cluster(row, _passages(builder, examples, point)))
         tell("reading examples", number + 1, len(rows))
     import polars as pl
 
@@ -102,7 +97,7 @@ def map_page(
         _documents(result, corpus, labels, on_map) if len(on_map) <= whole and not texts.null_count() else (),
         result.notes,
         _facts(result),
-        marker.told(),
+        builder.told(*_SHADING),
     )
 
 
@@ -132,7 +127,7 @@ def _summary(result: ClusterResult) -> list[str]:
     return lines
 
 
-def _cluster(row: Mapping[str, Any], examples: Sequence[MapPassage]) -> MapCluster:
+def _cluster(row: Mapping[str, Any], examples: Sequence[Passage]) -> MapCluster:
     facts = []
     if row["probability"] is not None:
         facts.append(("mean probability", f"{row['probability']:.2f}"))
@@ -252,7 +247,7 @@ def _strengths(corpus: CorpusLike, tap: str) -> tuple[np.ndarray[Any, Any], np.n
     return total / np.maximum(count, 1), largest
 
 
-def _whole(document: Mapping[str, Any], marks: Sequence[tuple[int, float]]) -> tuple[MapPiece, ...]:
+def _whole(document: Mapping[str, Any], marks: Sequence[tuple[int, float]]) -> tuple[Piece, ...]:
     """Return a document in pieces; ``marks`` are token ordinals and the strength of what is active there."""
     text, start, end = document["text"], document["token_start"], document["token_end"]
     spans: dict[tuple[int, int], float] = {}
@@ -265,75 +260,36 @@ def _whole(document: Mapping[str, Any], marks: Sequence[tuple[int, float]]) -> t
         low = max(low, at)
         if low >= high or high > _LONGEST:
             continue
-        pieces += [MapPiece(text[at:low]), MapPiece(text[low:high], strength)]
+        pieces += [Piece(text[at:low]), Piece(text[low:high], strength)]
         at = high
     rest = text[at : max(_LONGEST, at)]
-    pieces.append(MapPiece(rest + ("…" if len(text) > max(_LONGEST, at) else "")))
+    pieces.append(Piece(rest + ("…" if len(text) > max(_LONGEST, at) else "")))
     return tuple(piece for piece in pieces if piece.text)
 
 
-class _Marker:
-    """Makes passages of examples with the words marked on which their cluster's features are active."""
-
-    def __init__(self, corpus: CorpusLike, tap: str, reader: Reader | None) -> None:
-        self._corpus, self._tap, self._reader = corpus, tap, reader
-        self._full = FullShade([corpus.card(tap)])
-        self._again = self._stored = 0
-
-    def passages(self, examples: Sequence[Exemplar], point: Ints) -> list[MapPassage]:
-        """Return all examples of a cluster, each feature on one scale of shades."""
-        shown: dict[int, list[float]] = {}
-        for example in examples:
-            for one in example.fired[:_FEATURES]:
-                shown.setdefault(one.feature, []).append(one.value)
-        full = {feature: self._full.of(feature, values) for feature, values in shown.items()}
-        return [self._passage(example, point, full) for example in examples]
-
-    def _passage(self, example: Exemplar, point: Ints, full: Mapping[int, float]) -> MapPassage:
-        document = self._corpus.document(example.row)
-        text, called = document["text"], printable(str(document["id"]))
-        row = int(point[example.row])
-        where = row if row >= 0 else None
-        if text is None:
-            return MapPassage(called, (MapPiece("(the text is not stored)"),), where)
-        fired = example.fired[:_FEATURES]
-        entries = read_again(self._reader, self._tap, document) if fired else None
-        spans: list[Span] = []
-        for one in fired:
-            values = firing(entries, one.feature, one.peak, one.value)
-            most = full[one.feature]
-            start, end = document["token_start"], document["token_end"]
-            if values is None:
-                self._stored += 1
-                spans.append((*word_bounds(text, int(start[one.peak]), int(end[one.peak])), one.value / most))
-                continue
-            self._again += 1
-            spans += [(int(start[o]), int(end[o]), v / most) for o, v in values.items()]
-        first = fired[0].peak if fired else -1
-        focus = (0, 0)
-        if first >= 0:
-            focus = int(document["token_start"][first]), int(document["token_end"][first])
-        pieces = shade(text, _flat(spans), focus, WIDTH)
-        return MapPassage(called, tuple(MapPiece(p.text, p.value) for p in pieces), where)
-
-    def told(self) -> str:
-        """Say what the shades mean."""
-        if not self._again and not self._stored:
-            return ""
-        if self._again:
-            return "Words are shaded by the activation of the features that set the cluster apart."
-        return "The reader was not available, so only each feature's strongest word is marked."
+def _passages(builder: PassageBuilder, examples: Sequence[Exemplar], point: Ints) -> list[Passage]:
+    """Return all examples of a cluster, each feature on one scale of shades."""
+    shown: dict[int, list[float]] = {}
+    for example in examples:
+        for one in example.fired[:_FEATURES]:
+            shown.setdefault(one.feature, []).append(one.value)
+    full = {feature: builder.full(0, feature, values) for feature, values in shown.items()}
+    return [_passage(builder, example, point, full) for example in examples]
 
 
-def _flat(spans: Sequence[Span]) -> list[Span]:
-    """Return stretches in order that do not overlap, each with the largest strength on it."""
-    cuts = sorted({edge for low, high, _ in spans for edge in (low, high)})
-    found: list[Span] = []
-    for low, high in pairwise(cuts):
-        most = max((v for a, b, v in spans if a <= low and high <= b), default=0.0)
-        if most > 0:
-            found.append((low, high, most))
-    return found
+def _passage(
+    builder: PassageBuilder, example: Exemplar, point: Ints, full: Mapping[int, float]
+) -> Passage:
+    """Return an example with the words shaded on which the features of its cluster are active."""
+    fired = example.fired[:_FEATURES]
+    spans = [
+        span
+        for f in fired
+        for span in builder.spans(0, example.row, f.feature, f.value, f.peak, full[f.feature])
+    ]
+    focus = builder.focus(0, example.row, fired[0].peak if fired else -1)
+    at = int(point[example.row])
+    return builder.passage(0, example.row, [spans], focus, point=at if at >= 0 else None)
 
 
 def _facts(result: ClusterResult) -> dict[str, str]:

@@ -13,22 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class MapPiece:
-    """A stretch of a passage, and how strongly its cluster's features are active there, from 0 to 1."""
-
-    text: str
-    strength: float = 0.0
-
-
-@dataclass(frozen=True)
-class MapPassage:
-    """A part of a document; the ends carry an ellipsis where text was left out. ``row`` is its point."""
-
-    document: str
-    pieces: tuple[MapPiece, ...]
-    row: int | None = None
+from saetext.report.html.passages import Passage, Piece
 
 
 @dataclass(frozen=True)
@@ -61,7 +46,7 @@ class MapCluster:
         Its nearest clusters by name, and what sets it apart from each.
     words : tuple of str
         Typical words.
-    examples : tuple of MapPassage
+    examples : tuple of Passage
         Typical documents, best first.
     facts : tuple of (str, str)
         Other figures about it, named.
@@ -74,7 +59,7 @@ class MapCluster:
     features: tuple[MapFeature, ...] = ()
     nearest: tuple[tuple[str, tuple[MapFeature, ...]], ...] = ()
     words: tuple[str, ...] = ()
-    examples: tuple[MapPassage, ...] = ()
+    examples: tuple[Passage, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
 
 
@@ -96,7 +81,7 @@ class MapColumn:
 class MapDocument:
     """A whole document, for a click on its point: its text in pieces, and its strongest features."""
 
-    pieces: tuple[MapPiece, ...]
+    pieces: tuple[Piece, ...]
     features: tuple[tuple[str, float], ...] = ()  # label and strength, strongest first
     prompt: str = ""
 

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 from saetext.errors import InputError
 from saetext.io.extras import require
 from saetext.report.html.figures import count, finite, percent
-from saetext.report.html.map_model import MapCluster, MapDocument, MapFeature, MapPage, MapPassage, MapPiece
+from saetext.report.html.map_model import MapCluster, MapDocument, MapFeature, MapPage
 from saetext.report.html.map_places import check, colours, middles
 from saetext.report.html.parts import draw, shade_of
+from saetext.report.html.passages import Passage, Piece, joined
 from saetext.text.passages import printable
 
 _TOGETHER = 256  # documents compressed together: one click unpacks so many
@@ -108,7 +109,7 @@ def _width(share: float) -> str:
     return f"{100 * min(max(finite(share) or 0.0, 0.0), 1.0):.2f}%"
 
 
-def _passage(passage: MapPassage) -> dict[str, Any]:
+def _passage(passage: Passage) -> dict[str, Any]:
     return {
         "document": printable(passage.document),
         "row": passage.row,
@@ -116,16 +117,10 @@ def _passage(passage: MapPassage) -> dict[str, Any]:
     }
 
 
-def _pieces(pieces: Sequence[MapPiece]) -> list[list[Any]]:
+def _pieces(pieces: Sequence[Piece]) -> list[list[Any]]:
     """Return stretches of text with their step of shading, those of one step joined."""
-    joined: list[list[Any]] = []
-    for piece in pieces:
-        text, shade = printable(piece.text, newlines=True), shade_of(piece.strength)
-        if joined and joined[-1][1] == shade:
-            joined[-1][0] += text
-        elif text:
-            joined.append([text, shade])
-    return joined
+    shaded = joined(pieces, lambda piece: shade_of(piece.strength))
+    return [[text, shade] for text, shade in shaded]
 
 
 # ---- what the script reads -----------------------------------------------------------------------------

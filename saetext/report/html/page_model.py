@@ -9,23 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of a passage; ``strength`` from 0 (plain) to 1 or more (as strong as on reference text)."""
-
-    text: str
-    strength: float = 0.0
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A part of a document: its pieces in order, and whether text before or after was left out."""
-
-    document: str
-    pieces: tuple[Piece, ...]
-    cut_before: bool = False
-    cut_after: bool = False
+from saetext.report.html.passages import Passage
 
 
 @dataclass(frozen=True)

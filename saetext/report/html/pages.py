@@ -16,6 +16,7 @@ from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.differences import DiffResult
 from saetext.analysis.export import write_text
 from saetext.analysis.registry import page_of
+from saetext.analysis.sources import reopened
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
@@ -34,23 +35,24 @@ if TYPE_CHECKING:
 def write_page(
     result: Result,
     path: str | Path,
-    sets: Sequence[CorpusLike],
+    sets: Sequence[CorpusLike] | None = None,
     *,
     labels: FeatureLabels | None = None,
     reader: Reader | None = None,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Path:
-    """Write the report of a diff, of correlations or of clusters, whole or not at all, and return its path.
+    """Write the report of a result, whole or not at all, and return its path.
 
     Parameters
     ----------
-    result : DiffResult, CorrelateResult or ClusterResult
-        What to report.
+    result : Result
+        What to report; its kind needs a page, see :mod:`saetext.analysis.registry`.
     path : path
         The file.
-    sets : sequence of Corpus
-        The corpora it came from, in their order: the examples' texts are read from them.
+    sets : sequence of Corpus, optional
+        The corpora it came from, in their order: the examples' texts are read from them. By default they are
+        opened again, see :func:`saetext.analysis.sources.reopened`.
     labels : FeatureLabels, optional
         For the descriptions; by default those known for the first corpus.
     reader : Reader, optional
@@ -63,12 +65,14 @@ def write_page(
     Raises
     ------
     InputError
-        If the result has no page, or the file exists or cannot be written.
+        If the result has no page, a corpus cannot be opened or has changed, or the file exists or cannot be
+        written.
     """
     draw = page_of(result.kind)
+    corpora = [reopened(source) for source in result.sources] if sets is None else sets
     sae = result.params.get("sae") or result.params.get("tap")
-    known = labels if labels is not None else labels_for(sets[0], sae)
-    page = draw(result, sets, known, reader=reader, on_progress=on_progress)
+    known = labels if labels is not None else labels_for(corpora[0], sae)
+    page = draw(result, corpora, known, reader=reader, on_progress=on_progress)
     return write_text(path, page, overwrite=overwrite)
 
 

@@ -6,37 +6,31 @@ Not for: drawing (:mod:`saetext.report.html.pair_page`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.base import Row
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.cooccurrence.communities import layout
 from saetext.analysis.cooccurrence.result import Meeting
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
-from saetext.features.shading import FullShade, firing, read_again, shade
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many
-from saetext.report.html.pair_model import (
-    MarkedPassage,
-    MarkedPiece,
-    Network,
-    Node,
-    PairExample,
-    PairFinding,
-    PairPage,
-)
-from saetext.text.passages import printable, word_bounds
+from saetext.report.html.pair_model import Network, Node, PairExample, PairFinding, PairPage
+from saetext.report.html.passages import WIDTH, Passage, PassageBuilder, Span
+from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
-WIDTH = 420  # characters of a passage
-_PROMPT = 240
 _DRAWN = 60  # pairs of the network, at most
-Span = tuple[int, int, float]
+_SHADING = (
+    "Tokens are shaded by activation, read again with the reader.",
+    "Tokens are shaded by activation; where a text could not be read again as it was, only the strongest "
+    "words are marked.",
+    "The reader was not at hand, so only the strongest words of each passage are marked.",
+)
 Place = tuple[int, int, float, int]
 
 
@@ -67,46 +61,43 @@ def pair_page(
         Gets a :class:`saetext.io.progress.Progress` as findings are done.
     """
     tell = Stages(on_progress, "findings")
-    rows = list(enumerate(result.table.to_dicts()))
-    members: dict[int, list[dict[str, Any]]] = {}
-    for at, row in rows:
-        if row["group"] != at:
-            members.setdefault(row["group"], []).append(row)
-    leaders = [(at, row) for at, row in rows if row["group"] == at]
-    kinds = [[x for x in leaders if not _avoided(x[1])], [x for x in leaders if _avoided(x[1])]]
-    shown = [x for kind in kinds for x in kind[:findings]]
+    found = result.findings()
+    kinds = [[one for one in found if _avoided(one.row) is avoided] for avoided in (False, True)]
+    shown = [one for kind in kinds for one in kind[:findings]]
     second = labels if len(corpora) == 1 else labels_for(corpora[1], result.params["across_sae"])
-    marker = _Marker(result, corpora, reader)
+    examples_of = _Examples(result, corpora, reader)
     made = []
-    for done, (at, row) in enumerate(shown, start=1):
+    for done, one in enumerate(shown, start=1):
+        row = one.row
+        examples = examples_of.examples(row, result.evidence.get(one.at, ()))
         made.append(
             PairFinding(
                 {**row, "within": result.params["within"]},
-                tuple(members.get(at, ())),
-                marker.examples(row, result.evidence.get(at, ())),
+                one.members,
+                examples,
                 _described(labels, row["feature_a"]),
                 _described(second, row["feature_b"]),
             )
         )
         tell("reading examples", done, len(shown))
     notes = list(result.notes)
-    if len(leaders) > len(shown):
+    if len(found) > len(shown):
         notes.append(
-            f"{many(len(leaders) - len(shown), 'weaker pair')} not shown here; the table has all of them"
+            f"{many(len(found) - len(shown), 'weaker pair')} not shown here; the table has all of them"
         )
     return PairPage(
         title=_title(result),
-        summary=_summary(result, shown),
+        summary=_summary(result, [one.row for one in shown]),
         findings=made,
-        network=_network(result, [row for _, row in shown]),
+        network=_network(result, [one.row for one in shown]),
         notes=notes,
         facts=_facts(result),
-        shading=marker.told(),
+        shading=examples_of.builder.told(*_SHADING),
     )
 
 
 def _avoided(row: dict[str, Any]) -> bool:
-    return row["npmi"] is not None and row["npmi"] < 0
+    return bool(row["npmi"] is not None and row["npmi"] < 0)
 
 
 def _described(labels: FeatureLabels, feature: int | None) -> str:
@@ -123,7 +114,7 @@ def _title(result: CorrelateResult) -> str:
     return f"What occurs together in {corpus}"
 
 
-def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]]) -> list[str]:
+def _summary(result: CorrelateResult, shown: Sequence[Row]) -> list[str]:
     metrics = result.metrics
     noun = "feature" if "rho_length" in metrics else "pair"
     sentences = [
@@ -135,31 +126,24 @@ def _summary(result: CorrelateResult, shown: Sequence[tuple[int, dict[str, Any]]
         why = ", ".join(f"{reason} {n:,}" for reason, n in metrics["hidden"].items())
         verb = "shown with the others" if result.params["everything"] else "not shown"
         sentences.append(f"Expected pairs, {verb}: {metrics['hidden_pairs']:,} ({why}).")
-    best = [row for _, row in shown if row["confirmed"] and not _avoided(row)][:3]
+    best = [row for row in shown if row["confirmed"] and not _avoided(row)][:3]
     if best:
         listed = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
         sentences.append(f"First confirmed pairs: {listed}.")
     return sentences
 
 
-class _Marker:
-    """Makes passages with both concepts marked, reading each document once."""
+class _Examples:
+    """Makes the examples of pairs: passages with both concepts shaded."""
 
     def __init__(self, result: CorrelateResult, corpora: Sequence[CorpusLike], reader: Reader | None) -> None:
-        self.taps = [result.params["sae"], result.params["across_sae"]]
-        self.names = [result.params["corpus"], result.params["across"]]
+        self._names = [result.params["corpus"], result.params["across"]]
         # the second corpus may have been read by another reader
         same = [c.spec.fingerprint == corpora[0].spec.fingerprint for c in corpora]
-        self._full = [FullShade([c.card(tap)]) for c, tap in zip(corpora, self.taps, strict=False)]
-        self.again = self.stored = 0
-        self._document: Any = lru_cache(512)(lambda number, row: corpora[number].document(row))
-        self._entries: Any = lru_cache(512)(
-            lambda number, row: read_again(
-                reader if same[number] else None, self.taps[number], self._document(number, row)
-            )
-        )
+        saes = [result.params["sae"], result.params["across_sae"]]
+        self.builder = PassageBuilder(corpora, saes, [reader if s else None for s in same])
 
-    def examples(self, row: dict[str, Any], meetings: Sequence[Meeting]) -> tuple[PairExample, ...]:
+    def examples(self, row: Row, meetings: Sequence[Meeting]) -> tuple[PairExample, ...]:
         """Return all examples of a pair, each concept on one scale of shades."""
         places = {"a": [m.place_a for m in meetings], "b": [m.place_b for m in meetings]}
         full = {
@@ -171,108 +155,46 @@ class _Marker:
     def _scale(self, feature: int | None, places: Sequence[Place]) -> float:
         if feature is None or not places:
             return 1.0
-        return self._full[places[0][0]].of(feature, (value for _, _, value, _ in places))
+        return self.builder.full(places[0][0], feature, (value for _, _, value, _ in places))
 
-    def _example(self, row: dict[str, Any], meeting: Meeting, full: Mapping[str, float]) -> PairExample:
+    def _example(self, row: Row, meeting: Meeting, full: Mapping[str, float]) -> PairExample:
         a, b = meeting.place_a, meeting.place_b
-        prompt = ""
-        for place in (a, b):
-            if place is not None and not prompt:
-                prompt = printable(self._document(place[0], place[1]).get("prompt") or "")
-        if len(prompt) > _PROMPT:
-            prompt = prompt[:_PROMPT].rsplit(" ", 1)[0] + "…"
+        prompt = self.builder.prompt(place[:2] for place in (a, b) if place is not None)
         if a is not None and b is not None and a[:2] == b[:2]:
             return PairExample(self._together(row, a, b, full), prompt)
         passages = []
         for kind, place, feature in (("a", a, row["feature_a"]), ("b", b, row["feature_b"])):
             if place is not None and feature is not None:
                 spans = self._spans(place, feature, full[kind])
-                passages.append(self._passage(place, [(kind, spans)], self._focus(place)))
+                layers: list[list[Span]] = [spans, []] if kind == "a" else [[], spans]
+                passages.append(self._passage(place, layers, self._focus(place)))
         told = "each where it is strongest" if _avoided(row) else ""
-        return PairExample(tuple(passages), "" if self.names[1] else prompt, told)
+        return PairExample(tuple(passages), "" if self._names[1] else prompt, told)
 
-    def _together(
-        self, row: dict[str, Any], a: Place, b: Place, full: Mapping[str, float]
-    ) -> tuple[MarkedPassage, ...]:
+    def _together(self, row: Row, a: Place, b: Place, full: Mapping[str, float]) -> tuple[Passage, ...]:
         """Return one passage with both, or two of one document where they are far apart."""
-        marks = [
-            ("a", self._spans(a, row["feature_a"], full["a"])),
-            ("b", self._spans(b, row["feature_b"], full["b"])),
+        layers = [
+            self._spans(a, row["feature_a"], full["a"]),
+            self._spans(b, row["feature_b"], full["b"]),
         ]
         one, two = self._focus(a), self._focus(b)
         both = (min(one[0], two[0]), max(one[1], two[1]))
         if both[1] - both[0] <= WIDTH:
-            return (self._passage(a, marks, both),)
-        first, second = sorted((one, two))
-        return tuple(self._passage(a, marks, focus, WIDTH // 2) for focus in (first, second))
+            return (self._passage(a, layers, both),)
+        return tuple(self._passage(a, layers, focus, WIDTH // 2) for focus in sorted((one, two)))
 
     def _focus(self, place: Place) -> tuple[int, int]:
-        document = self._document(place[0], place[1])
-        if document["text"] is None or place[3] < 0:
-            return (0, 0)
-        return int(document["token_start"][place[3]]), int(document["token_end"][place[3]])
+        return self.builder.focus(place[0], place[1], place[3])
 
     def _spans(self, place: Place, feature: int, full: float) -> list[Span]:
         number, row, value, peak = place
-        document = self._document(number, row)
-        text, start, end = document["text"], document["token_start"], document["token_end"]
-        if text is None or peak < 0:
-            return []
-        values = firing(self._entries(number, row), feature, peak, value)
-        if values is None:
-            self.stored += 1
-            return [(*word_bounds(text, int(start[peak]), int(end[peak])), value / full)]
-        self.again += 1
-        return [(int(start[o]), int(end[o]), values[o] / full) for o in sorted(values)]
+        return self.builder.spans(number, row, feature, value, peak, full)
 
     def _passage(
-        self,
-        place: Place,
-        marks: Sequence[tuple[str, Sequence[Span]]],
-        focus: tuple[int, int],
-        width: int = WIDTH,
-    ) -> MarkedPassage:
-        document = self._document(place[0], place[1])
-        name = printable(self.names[place[0]] or "")
-        called = str(document["id"])
-        text = document["text"]
-        if text is None:
-            return MarkedPassage(called, (MarkedPiece("(the text is not stored)"),), name)
-        cut, strength = _overlaid(marks)
-        pieces = []
-        for piece in shade(text, [(low, high, 1.0 + at) for at, (low, high) in enumerate(cut)], focus, width):
-            a, b = strength[round(piece.value) - 1] if piece.value else (0.0, 0.0)
-            pieces.append(MarkedPiece(piece.text, a, b))
-        return MarkedPassage(called, tuple(pieces), name)
-
-    def told(self) -> str:
-        if not self.again and not self.stored:
-            return ""
-        if not self.stored:
-            return "Tokens are shaded by activation, read again with the reader."
-        if self.again:
-            return (
-                "Tokens are shaded by activation. Where a text could not be read again in the same way, only "
-                "the strongest words are marked."
-            )
-        return "The reader was not available, so only the strongest words of each passage are marked."
-
-
-def _overlaid(
-    marks: Sequence[tuple[str, Sequence[Span]]],
-) -> tuple[list[tuple[int, int]], list[tuple[float, float]]]:
-    """Cut the spans of both concepts into stretches in order, each with the strength of a and of b."""
-    cuts = sorted({edge for _, spans in marks for low, high, _ in spans for edge in (low, high)})
-    stretches, strengths = [], []
-    for low, high in pairwise(cuts):
-        found = {
-            kind: max((v for x, y, v in spans if x <= low and high <= y), default=0.0)
-            for kind, spans in marks
-        }
-        if any(found.values()):
-            stretches.append((low, high))
-            strengths.append((found.get("a", 0.0), found.get("b", 0.0)))
-    return stretches, strengths
+        self, place: Place, layers: Sequence[Sequence[Span]], focus: tuple[int, int], width: int = WIDTH
+    ) -> Passage:
+        name = printable(self._names[place[0]] or "")
+        return self.builder.passage(place[0], place[1], layers, focus, width=width, name=name)
 
 
 def _network(result: CorrelateResult, rows: Sequence[dict[str, Any]]) -> Network | None:

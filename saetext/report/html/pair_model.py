@@ -10,30 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class MarkedPiece:
-    """A stretch of a passage; strengths from 0 (plain) to 1 of the first and of the second concept."""
-
-    text: str
-    a: float = 0.0
-    b: float = 0.0
-
-
-@dataclass(frozen=True)
-class MarkedPassage:
-    """A part of a document with both concepts marked; the ends carry an ellipsis where text was left out."""
-
-    document: str
-    pieces: tuple[MarkedPiece, ...]
-    set: str = ""
+from saetext.report.html.passages import Passage
 
 
 @dataclass(frozen=True)
 class PairExample:
     """One example: a passage with both concepts, or one passage of each where they are of two documents."""
 
-    passages: tuple[MarkedPassage, ...]
+    passages: tuple[Passage, ...]
     prompt: str = ""
     told: str = ""
 

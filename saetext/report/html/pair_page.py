@@ -24,8 +24,9 @@ from saetext.report.html.figures import (
     times,
 )
 from saetext.report.html.network_picture import network_picture
-from saetext.report.html.pair_model import MarkedPassage, PairExample, PairFinding, PairPage
+from saetext.report.html.pair_model import PairExample, PairFinding, PairPage
 from saetext.report.html.parts import draw, number_cards, shade_of
+from saetext.report.html.passages import Passage, Piece, joined
 from saetext.text.passages import printable
 
 
@@ -204,14 +205,12 @@ def _example(example: PairExample) -> dict[str, Any]:
     }
 
 
-def _passage(passage: MarkedPassage) -> dict[str, Any]:
-    pieces: list[dict[str, Any]] = []
-    for piece in passage.pieces:
-        text = printable(piece.text, newlines=True)
-        a, b = shade_of(piece.a), shade_of(piece.b)
-        mark = f"{'a' if a else ''}{'b' if b else ''} s{max(a, b)}" if a or b else ""
-        if pieces and pieces[-1]["mark"] == mark:
-            pieces[-1]["text"] += text
-        elif text:
-            pieces.append({"text": text, "mark": mark})
+def _passage(passage: Passage) -> dict[str, Any]:
+    pieces = [{"text": text, "mark": mark} for text, mark in joined(passage.pieces, _mark)]
     return {"document": printable(passage.document), "set": printable(passage.set).strip(), "pieces": pieces}
+
+
+def _mark(piece: Piece) -> str:
+    """Return the classes of a piece: which of the two concepts it is of, and how strong."""
+    a, b = shade_of(piece.strength), shade_of(piece.second)
+    return f"{'a' if a else ''}{'b' if b else ''} s{max(a, b)}" if a or b else ""

@@ -1,0 +1,126 @@
+"""``saetext diff``: how sets of documents differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saetext.analysis.differences import DiffRequest
+from saetext.errors import InputError
+from saetext_cli.analysing import finish, write_table
+from saetext_cli.common import colored, encoding, note, require_new, short_names, width
+from saetext_cli.declared import expanded
+from saetext_cli.making import open_or_encode
+from saetext_cli.meters import progress_bar
+from saetext_cli.options import Columns, Endpoint, PageOutput, Running
+from saetext_cli.rereading import reader_of
+
+if TYPE_CHECKING:
+    from saetext.analysis.differences import DiffResult
+    from saetext.io.llm import Estimate
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(
+        "diff",
+        epilog="Examples: saetext diff a.corpus b.corpus --pair-on prompt_id --html report.html; "
+        "saetext diff all.corpus --by model=gpt4,claude --json; saetext diff all.corpus --by model",
+    )(diff)
+
+
+def run(
+    corpora: Annotated[
+        list[Path],
+        typer.Argument(metavar="A [B ...]", help="Two or more corpora or data files, or one with --by."),
+    ],
+    request: DiffRequest,
+    columns: Columns,
+    output: PageOutput,
+    endpoint: Endpoint,
+    running: Running,
+    llm: Annotated[
+        bool,
+        typer.Option(
+            "--llm",
+            help="Let --model state hypotheses and judge them on documents set aside.",
+            rich_help_panel="Language model",
+        ),
+    ] = False,
+) -> None:
+    """Rank the features by how differently often they are present in two or more sets of documents.
+
+    Every feature with support is tested, with the false discovery rate controlled, adjusted for length, and
+    confirmed on the half of the data that was not used to find it. A data file given for a corpus is encoded
+    first.
+    """
+    from saetext.report.console.differences import render_diff
+
+    _require_sets(corpora, request, llm)
+    client = endpoint.client()
+    if llm and client is None:
+        raise InputError("hypotheses by a language model need an endpoint: give --base-url and --model")
+    for path in output.files:
+        require_new(path)
+    opened = [
+        open_or_encode(path, device=running.device, dtype=running.dtype, **columns.given())
+        for path in corpora
+    ]
+    request = _of_files(request, corpora).replace(client=client if llm else None, on_estimate=_tell)
+    found = _compared(opened, request)
+    if llm and client is not None:
+        note(client.ledger.describe())
+    write_table(found, output.parquet)
+    _write_page(found, output.html, opened[0], request, running)
+    finish(
+        found, output.as_json, output.as_csv,
+        lambda: render_diff(found, width(), colored(), encoding=encoding()),
+    )  # fmt: skip
+
+
+diff = expanded(run)
+
+
+def _require_sets(corpora: list[Path], request: DiffRequest, llm: bool) -> None:
+    if request.by is None and len(corpora) < 2:
+        raise typer.BadParameter("expected two corpora or more, or one with --by")
+    if request.by is not None and len(corpora) != 1:
+        raise typer.BadParameter(f"expected one corpus with --by, got {len(corpora)}")
+    for option, given in (("--null", request.null), ("--llm", llm), ("--plain", request.plain)):
+        if given and len(corpora) > 2:
+            raise typer.BadParameter(f"{option} is for two sets, and these are {len(corpora)}")
+
+
+def _of_files(request: DiffRequest, corpora: list[Path]) -> DiffRequest:
+    """Return the request with the column and its values taken apart, or the sets called by their files."""
+    if request.by is None:
+        return request.replace(names=short_names(corpora))
+    column, _, values = request.by.partition("=")
+    return request.replace(by=column, values=values.split(",") if values else None)
+
+
+def _tell(estimate: Estimate) -> None:
+    note(f"judging {estimate.describe()}, at most")
+
+
+def _compared(opened: list[Any], request: DiffRequest) -> DiffResult:
+    from saetext.analysis.differences.run import diff_of
+
+    with progress_bar("comparing" if request.client is None else "judging") as show:
+        return diff_of(opened, request.replace(on_progress=show))
+
+
+def _write_page(
+    found: DiffResult, path: Path | None, first: Any, request: DiffRequest, running: Running
+) -> None:
+    """Write the page, if a file is named; the examples of two sets are read again to shade their tokens."""
+    if path is None:
+        return
+    from saetext.report.html.pages import write_page
+
+    reader = None if found.several else reader_of(first, running.device, running.dtype)
+    with progress_bar("reading the examples") as show:
+        write_page(found, path, labels=request.labels_of(first), reader=reader, on_progress=show)
+    note(f"wrote {path}")
