@@ -465,8 +465,7 @@ def test_without_a_script_all_is_there(opened: Any) -> None:
         opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-@pytest.mark.skipif(not SHOTS, reason="SAETEXT_SHOTS names no folder for screenshots")
-def test_screenshots(opened: Any) -> None:
+def test_screenshots(opened: Any, tmp_path: Path) -> None:
     from selenium.webdriver import ActionChains
 
     def shot(name: str, width: int, height: int | None = None) -> None:
@@ -475,7 +474,7 @@ def test_screenshots(opened: Any) -> None:
         if height is None:
             view["height"] = opened.execute_script("return document.documentElement.scrollHeight")
             opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-        opened.save_screenshot(str(Path(str(SHOTS)) / f"{name}.png"))
+        opened.save_screenshot(str(Path(SHOTS or tmp_path) / f"{name}.png"))
 
     shot("light", 1200)
     dark(opened, True)

@@ -411,8 +411,7 @@ def test_without_a_script_all_is_there(opened: Any) -> None:
         opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-@pytest.mark.skipif(not SHOTS, reason="SAETEXT_SHOTS names no folder for screenshots")
-def test_screenshots(opened: Any) -> None:
+def test_screenshots(opened: Any, tmp_path: Path) -> None:
     def shot(name: str, width: int) -> None:
         narrowed(opened, width)
         view = {
@@ -422,7 +421,7 @@ def test_screenshots(opened: Any) -> None:
             "mobile": False,
         }
         opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-        opened.save_screenshot(str(Path(str(SHOTS)) / f"pairs-{name}.png"))
+        opened.save_screenshot(str(Path(SHOTS or tmp_path) / f"pairs-{name}.png"))
 
     shot("light", 1200)
     dark(opened, True)
