@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm_up
 from filelock import FileLock
 from hypothesis import settings
 from required import pytest_make_collect_report as pytest_make_collect_report
@@ -23,9 +24,13 @@ settings.load_profile("fixed")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Before pytest-xdist starts workers: threads that wait for each other cost more than the work."""
+    """Before pytest-xdist starts workers: threads that wait for each other cost more than the work.
+
+    And what is compiled is compiled now, so that the workers do not do it at the same time.
+    """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ.setdefault(name, "1")
+    warm_up.run_all()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
