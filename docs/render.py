@@ -1,11 +1,13 @@
 """Run the commands shown in README.md and docs/*.md and put their real output beneath them.
 
-    python docs/render.py            rewrite the outputs
-    python docs/render.py --check    say what would change, exit 1 if anything would
+    python docs/render.py                          rewrite the outputs
+    python docs/render.py docs/diff.md README.md   rewrite those of these pages
+    python docs/render.py --check [PAGE ...]       say what would change, exit 1 if anything would
 
-A block that begins ```` ```console ```` holds commands after ``$ `` and what they print. All blocks of all
-files run in one scratch directory that has the example's files in ``examples/``. Lines that report time or
-speed are masked for the comparison. The pictures are drawn here too.
+A block that begins ```` ```console ```` holds commands after ``$ `` and what they print. The blocks of a page
+run in a scratch directory of its own, so that rendering one page is rendering all. It has the example's files
+in ``examples/``, encoded already: only the tour shows what a first encoding says. Lines that report time or
+speed are masked for the comparison. The pictures are drawn here too, each with the page it is made from.
 """
 
 from __future__ import annotations
@@ -17,19 +19,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_TOUR = ROOT / "docs" / "tour.md"  # first: it shows what encoding says, which happens once
+_TOUR = ROOT / "docs" / "tour.md"
 PAGES = [_TOUR, ROOT / "README.md", *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p != _TOUR)]
+EXAMPLES = ("gentle", "brisk")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
+_COMMAND = re.compile(r"^\$ ((?:.*\\\n> ?)*.*)$", re.M)
 _MASK = re.compile(r"in \d+:\d\d|about \d+ (h|min)[^,]*|under a minute|at [\d,]+ tokens/s|\d+:\d\d")
 
 
 def commands(block: str) -> list[str]:
     """Return the commands of a console block, continuation lines joined."""
-    joined = re.sub(r"\\\n> ?", "", block)
-    return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
+    return [_joined(shown) for shown in _shown(block)]
 
 
 def environment(folder: Path, binaries: Path | None = None) -> dict[str, str]:
@@ -56,14 +60,13 @@ def run(command: str, folder: Path, binaries: Path | None = None) -> str:
     return output.rstrip("\n")
 
 
-def rendered(text: str, folder: Path) -> str:
+def rendered(text: str, folder: Path, run: Callable[[str, Path], str] = run) -> str:
     """Return a page with every console block's output replaced by what the commands print now."""
 
     def again(match: re.Match[str]) -> str:
         lines = []
-        for command in commands(match.group(1)):
-            shown = next(part for part in _shown(match.group(1)) if _joined(part) == command)
-            output = run(command, folder)
+        for shown in _shown(match.group(1)):
+            output = run(_joined(shown), folder)
             lines.append(f"$ {shown}\n{output}" if output else f"$ {shown}")
         body = "\n".join(lines)
         return f"```console\n{body}\n```"
@@ -71,14 +74,33 @@ def rendered(text: str, folder: Path) -> str:
     return _BLOCK.sub(again, text)
 
 
+def outputs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the commands of a page, each with the output that stands beneath it."""
+    for block in _BLOCK.findall(text):
+        parts = _COMMAND.split(block)[1:]
+        for shown, output in zip(parts[::2], parts[1::2], strict=True):
+            yield _joined(shown), output.strip("\n")
+
+
 def masked(text: str) -> str:
     """Return a page without what differs from run to run."""
     return _MASK.sub("~", text)
 
 
-def scratch(folder: Path) -> Path:
-    """Put the example where the commands expect it."""
+def prepare(folder: Path) -> Path:
+    """Make what pages begin with, once for all of them: the example's files and their corpora."""
     shutil.copytree(ROOT / "examples", folder / "examples")
+    for name in EXAMPLES:
+        run(f"saetext encode examples/{name}.jsonl", folder)
+    return folder
+
+
+def scratch(page: Path, folder: Path, prepared: Path) -> Path:
+    """Make the directory in which a page's commands run, with a copy of what is prepared."""
+    if page == _TOUR:
+        shutil.copytree(ROOT / "examples", folder / "examples")
+    else:
+        shutil.copytree(prepared, folder, dirs_exist_ok=True)
     return folder
 
 
@@ -91,8 +113,8 @@ def draw(folder: Path) -> None:
     from saetext.corpus import Corpus
     from saetext.report.console.differences import render_diff
 
-    a, b = (Corpus.open(folder / "examples" / f"{name}.jsonl.corpus") for name in ("gentle", "brisk"))
-    result = diff(a, b, pair_on="prompt_id", names=("gentle", "brisk"), top=10, plain=False)
+    a, b = (Corpus.open(folder / "examples" / f"{name}.jsonl.corpus") for name in EXAMPLES)
+    result = diff(a, b, pair_on="prompt_id", names=EXAMPLES, top=10, plain=False)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         console = Console(record=True, width=120, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(render_diff(result, 120, True)))
@@ -121,34 +143,47 @@ def copy_map(folder: Path) -> None:
     shutil.copy(folder / "map.png", ROOT / "docs" / "images" / "map.png")
 
 
+#: What is drawn once a page's commands have run, from what they left in its directory.
+PICTURES = {ROOT / "README.md": draw, ROOT / "docs" / "diff.md": photograph, _TOUR: copy_map}
+
+
 def main() -> None:
-    """Rewrite or check all pages."""
+    """Rewrite or check the pages that are named, or all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
+    parser.add_argument("pages", nargs="*", type=Path, metavar="PAGE")
+    asked = parser.parse_args()
+    named = [page.resolve() for page in asked.pages]
+    if unknown := [str(page) for page in named if page not in PAGES]:
+        parser.error(f"not a page of the documentation: {', '.join(unknown)}")
+    stale = [page.name for page in _again(named or PAGES, write=not asked.check)]
+    print(("stale: " if asked.check else "rewritten: ") + (", ".join(stale) or "none"))
+    raise SystemExit(bool(stale) and asked.check)
+
+
+def _again(pages: Iterable[Path], *, write: bool) -> list[Path]:
+    """Run the commands of pages; return those whose outputs have changed, rewritten if ``write``."""
     stale = []
     with tempfile.TemporaryDirectory() as name:
-        folder = scratch(Path(name))
-        for page in PAGES:
+        prepared = prepare(Path(name) / "prepared")
+        for number, page in enumerate(pages):
+            folder = scratch(page, Path(name) / f"page {number}", prepared)
             old = page.read_text("utf-8")
             new = rendered(old, folder)
             if masked(new) != masked(old):
-                stale.append(page.name)
-                if not check:
+                stale.append(page)
+                if write:
                     page.write_text(new, "utf-8")
-        if not check:
-            draw(folder)
-            photograph(folder)
-            copy_map(folder)
-    print(("stale: " if check else "rewritten: ") + (", ".join(stale) or "none"))
-    raise SystemExit(bool(stale) and check)
+            if write and page in PICTURES:
+                PICTURES[page](folder)
+    return stale
 
 
 def _shown(block: str) -> list[str]:
     """Return the commands as written, continuation lines kept."""
-    return [m.group(1) for m in re.finditer(r"^\$ ((?:.*\\\n> ?)*.*)$", block, re.M)]
+    return _COMMAND.findall(block)
 
 
 def _joined(shown: str) -> str:

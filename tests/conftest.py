@@ -1,11 +1,22 @@
-"""Settings for the whole suite: the same examples on every run, and one thread in each of several workers."""
+"""Settings for the whole suite: the same examples on every run, and one thread in each of several workers.
+
+What several files or several workers need is made once: see ``made_once``. Where everything is installed, a
+skip is a failure: see ``required.py``.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import warm_up
+from filelock import FileLock
 from hypothesis import settings
+from required import pytest_make_collect_report as pytest_make_collect_report
+from required import pytest_runtest_makereport as pytest_runtest_makereport
 
 settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")
@@ -13,9 +24,13 @@ settings.load_profile("fixed")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Before pytest-xdist starts workers: threads that wait for each other cost more than the work."""
+    """Before pytest-xdist starts workers: threads that wait for each other cost more than the work.
+
+    And what is compiled is compiled now, so that the workers do not do it at the same time.
+    """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ.setdefault(name, "1")
+    warm_up.run_all()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,3 +41,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return float(marker.args[0]) if marker is not None and marker.args else 0.0
 
     items.sort(key=limit, reverse=True)
+
+
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Return a function that makes a directory once for all workers; who comes second waits for it.
+
+    Tests must not change what is in it: they copy it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        made, half = common / name, common / f"{name}.half"
+        with FileLock(common / f"{name}.lock"):
+            if not made.exists():
+                shutil.rmtree(half, ignore_errors=True)  # of one who failed
+                half.mkdir()
+                fill(half)
+                half.rename(made)
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def encoded_examples(made_once: MadeOnce) -> Path:
+    """Return a directory with ``examples/``, its two files encoded by the command line."""
+    from documentation import render
+
+    return made_once("encoded examples", render.prepare)

@@ -27,12 +27,12 @@ WITH = [name for name in saetext.__all__ if examples_of(name)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory, encoded_examples: Path) -> Iterator[Path]:
     """The example's files and corpora, and the working directory while examples run."""
     made = tmp_path_factory.mktemp("examples")
     shutil.copytree(ROOT / "examples", made / "examples")
     for name in ("gentle", "brisk"):
-        saetext.encode(made / "examples" / f"{name}.jsonl", made / f"{name}.corpus")
+        shutil.copytree(encoded_examples / "examples" / f"{name}.jsonl.corpus", made / f"{name}.corpus")
     before = Path.cwd()
     os.chdir(made)
     yield made

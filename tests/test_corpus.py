@@ -232,7 +232,7 @@ def mapped_ranges(path: Path) -> list[tuple[int, int]]:
     return ranges
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="platform: no /proc")
 def test_matrices_are_views_of_the_mapped_files(tmp_path):
     corpus, _ = make_corpus(tmp_path / "é c", 1, (50, 50), 40)
     whole, _ = make_corpus(tmp_path / "one", 1, (50,), 40)

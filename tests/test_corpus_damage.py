@@ -146,7 +146,7 @@ def resident(path: Path) -> int:
     return found
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="platform: no /proc")
 def test_pages_that_were_read_are_given_back(tmp_path):
     corpus = make_big_corpus(tmp_path / "big.corpus", 4000)
     view = corpus.select(range(1, 4000))

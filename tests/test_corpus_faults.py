@@ -150,7 +150,7 @@ def random_kills(path: Path, most: int) -> None:
     print(killed, "killed", unfinished, "with shards on disk")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: no fork")
 def test_dying_at_every_sync_and_rename_ends_with_the_same_bytes(tmp_path):
     # a process of its own: forking one that has threads is not safe
     out = run_here(f"f.crash_points(f.Path({str(tmp_path)!r}))")
@@ -158,7 +158,7 @@ def test_dying_at_every_sync_and_rename_ends_with_the_same_bytes(tmp_path):
     assert len(points) == 2 and min(points) > 20, out
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: no fork")
 def test_killed_at_random_ends_with_the_same_bytes(tmp_path):
     out = run_here(f"f.random_kills(f.Path({str(tmp_path)!r}), 60)")
     killed, unfinished = (int(word) for word in out.split() if word.isdigit())
@@ -301,7 +301,7 @@ def test_the_same_writer_can_go_on_after_a_failure(uninterrupted, tmp_path, monk
         assert contents(tmp_path / f"{k}") == contents(uninterrupted)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
+@pytest.mark.skipif(sys.platform != "linux", reason="platform: no RLIMIT_FSIZE")
 def test_a_real_limit_on_file_size(uninterrupted, tmp_path):
     import resource
 

@@ -7,21 +7,17 @@ import dataclasses
 import hashlib
 import math
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from page_helpers import HOSTILE, Page
 
 from saetext.report.html.differences import render_diff_page
 from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
 from saetext.report.html.passages import Passage, Piece
 
-HOSTILE = (
-    "</style></script><script>window.pwned=1;alert(1)</script><img src=//evil.example/x onerror=alert(1)>"
-    "{{ 7*7 }}\x1b[31m\u202e&\"'"
-)
 COLUMNS = (
     *("feature", "label", "label_score", "n_a", "n_b", "rate_a", "rate_b", "diff", "ci_low", "ci_high"),
     *("odds_ratio", "p", "q", "auc", "adjusted_diff", "adjusted_q", "explained_by_length", "diff_confirm"),
@@ -66,41 +62,6 @@ def a_page(text: str = "plain", **more: object) -> DiffPage:
         f"shading {text}",
     )
     return dataclasses.replace(whole, **more)  # type: ignore[arg-type]
-
-
-class Page(HTMLParser):
-    """What a browser would make of a page: its elements, text and marked tokens."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.marked: list[tuple[str, str]] = []
-        self._open: list[str] = []
-        self._mark = ""
-        self.feed(html)
-        assert self._open == [], "every element is closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "mark":
-            self._mark = str(dict(attrs)["class"])
-        if tag not in ("meta", "input"):
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-        if tag == "mark":
-            self._mark = ""
-
-    def handle_data(self, data: str) -> None:
-        if not {"style", "script"} & set(self._open):
-            self.text += data
-        if self._mark and data.strip():
-            self.marked.append((data, self._mark))
-
-    def count(self, tag: str, name: str = "") -> int:
-        return sum(t == tag and name in ["", *str(a.get("class")).split(" ")] for t, a in self.tags)
 
 
 def test_hostile_text_stays_text() -> None:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_diff_page import HOSTILE, a_page
+from page_helpers import (
+    ALL_SHADES,
+    CONTRAST,
+    HOSTILE,
+    SHOTS,
+    asked_for,
+    choose,
+    count,
+    dark,
+    driver,
+    focused,
+    needs_browser,
+    open_html,
+    press,
+)
+from test_diff_page import a_page
 
 from saetext.report.html.differences import render_diff_page
 from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
 from saetext.report.html.passages import Passage, Piece
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-MISSING = [name for name, path in (("Chromium", CHROMIUM), ("chromedriver", DRIVER)) if path is None]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no {' and no '.join(MISSING)} on the path")
-
-SHOTS = os.environ.get("SAETEXT_SHOTS")  # a folder: then screenshots of the page go there
+__all__ = ["driver"]  # the fixture
+pytestmark = needs_browser
 
 
 # ---- a page as it would be made ----------------------------------------------------------------------
@@ -176,57 +184,12 @@ def realistic_page() -> DiffPage:
 # ---- the browser -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    folder = tmp_path_factory.mktemp("chromium")
-    for argument in (
-        *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run"),
-        *("--disable-background-networking", "--window-size=1200,900", f"--user-data-dir={folder}"),
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as browser:
-        yield browser
-
-
 @pytest.fixture
 def opened(driver: Any, tmp_path: Path) -> Iterator[Any]:
     """Open the realistic page, and see afterwards that nothing was reported."""
-    open_page(driver, tmp_path, realistic_page())
+    open_html(driver, tmp_path, render_diff_page(realistic_page()))
     yield driver
     assert driver.get_log("browser") == []
-
-
-def open_page(driver: Any, folder: Path, page: DiffPage) -> None:
-    path = folder / "page.html"
-    path.write_text(render_diff_page(page), "utf-8")
-    for kind in ("browser", "performance"):
-        driver.get_log(kind)
-    driver.set_window_size(1200, 900)
-    dark(driver, False)
-    driver.get(path.as_uri())
-    driver.execute_script("try { localStorage.clear(); } catch {}")
-    driver.get(path.as_uri())
-
-
-def dark(driver: Any, on: bool) -> None:
-    features = [{"name": "prefers-color-scheme", "value": "dark" if on else "light"}]
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-
-def press(driver: Any, *keys: str) -> None:
-    from selenium.webdriver import ActionChains
-
-    ActionChains(driver).send_keys(*keys).perform()
-
-
-def choose(driver: Any, control: str, value: str) -> None:
-    from selenium.webdriver.support.select import Select
-
-    Select(driver.find_element("id", control)).select_by_value(value)
 
 
 def labels(driver: Any) -> list[str]:
@@ -238,32 +201,21 @@ def labels(driver: Any) -> list[str]:
     return list(driver.execute_script(script))
 
 
-def focused(driver: Any) -> str:
-    return str(driver.execute_script("return document.activeElement.id"))
-
-
-def count(driver: Any) -> str:
-    return str(driver.find_element("id", "count").text)
-
-
 ALL = [label for label, *_ in LABELS]
 
 
 def test_a_hostile_page_runs_and_fetches_nothing(driver: Any, tmp_path: Path) -> None:
     from selenium.common.exceptions import NoAlertPresentException
 
-    open_page(
-        driver, tmp_path, a_page(f"{HOSTILE}<b onclick=window.pwned=1></textarea><svg onload=window.pwned=1>")
-    )
+    hostile = f"{HOSTILE}<b onclick=window.pwned=1></textarea><svg onload=window.pwned=1>"
+    open_html(driver, tmp_path, render_diff_page(a_page(hostile)))
     driver.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
     with pytest.raises(NoAlertPresentException):
         _ = driver.switch_to.alert.text
     assert driver.execute_script("return window.pwned === undefined && document.images.length === 0")
     assert driver.execute_script("return document.scripts.length === 1 && document.links.length > 0")
     assert driver.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    asked = [url for url in asked if not url.startswith(("chrome:", "data:"))]  # the browser's own first page
+    asked = asked_for(driver)
     assert asked and {url.partition(":")[0] for url in asked} == {"file"}
     assert {Path(url).name for url in asked} == {"page.html"}
     # what the policy would not let through, had it got in
@@ -393,41 +345,6 @@ def test_it_fits_every_width(opened: Any, width: int) -> None:
         opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-CONTRAST = """
-const rgba = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
-const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-  .map((v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-  .reduce((sum, v, at) => sum + v * [.2126, .7152, .0722][at], 0);
-const ground = (element) => {
-  const layers = [];
-  for (let at = element; at; at = at.parentElement) layers.push(rgba(getComputedStyle(at).backgroundColor));
-  const over = (under, [r, g, b, a]) => [r, g, b].map((v, i) => v * a + under[i] * (1 - a));
-  return layers.reverse().reduce(over, [255, 255, 255]);
-};
-const poor = [];
-for (const element of document.querySelectorAll("body *")) {
-  const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-  if (!own || !element.checkVisibility() || element.closest("svg, script, .skip, .off, .scale")) continue;
-  const one = light(rgba(getComputedStyle(element).color)), other = light(ground(element));
-  const ratio = (Math.max(one, other) + .05) / (Math.min(one, other) + .05);
-  const what = `${element.tagName}.${element.className} ${element.textContent.slice(0, 30)}`;
-  if (ratio < 4.5) poor.push(`${ratio.toFixed(2)} ${what}`);
-}
-return [...new Set(poor)];
-"""
-
-
-# every shade gets words
-ALL_SHADES = """
-for (const [at, side] of ["a", "b"].entries())
-  for (const mark of document.querySelectorAll(`.scale.${side} mark`)) {
-    const copy = mark.cloneNode();
-    copy.textContent = "word";
-    document.querySelectorAll("blockquote")[at].append(copy);
-  }
-"""
-
-
 def test_themes_are_readable(opened: Any) -> None:
     def ground() -> int:
         return int(
@@ -466,8 +383,7 @@ def test_without_a_script_all_is_there(opened: Any) -> None:
         opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-@pytest.mark.skipif(not SHOTS, reason="SAETEXT_SHOTS names no folder for screenshots")
-def test_screenshots(opened: Any) -> None:
+def test_screenshots(opened: Any, tmp_path: Path) -> None:
     from selenium.webdriver import ActionChains
 
     def shot(name: str, width: int, height: int | None = None) -> None:
@@ -476,7 +392,7 @@ def test_screenshots(opened: Any) -> None:
         if height is None:
             view["height"] = opened.execute_script("return document.documentElement.scrollHeight")
             opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-        opened.save_screenshot(str(Path(str(SHOTS)) / f"{name}.png"))
+        opened.save_screenshot(str(Path(SHOTS or tmp_path) / f"{name}.png"))
 
     shot("light", 1200)
     dark(opened, True)

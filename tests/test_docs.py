@@ -2,71 +2,67 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from documentation import ROOT, blocks, first_of_each_verb, render
 from forked_command import forked_command
+from shown_outputs import differences
 
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def _render() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("render", ROOT / "docs" / "render.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+RUN = [page for page in render.PAGES if re.search("^```(console|python)$", page.read_text("utf-8"), re.M)]
 
 
-render = _render()
-
-
-def _commands(page: str) -> list[str]:
-    return [line for line in page.splitlines() if line.startswith("$ ")]
-
-
-def _lengths(page: str) -> list[int]:
-    return [len(block.splitlines()) for block in re.findall(r"^```console\n(.*?)^```$", page, re.M | re.S)]
-
-
-def _started_once_per_verb(run: Callable[..., str], forked: Path) -> Callable[[str, Path], str]:
-    """Run the first command of each verb as it is installed, those after it without its seconds of start."""
-    started: set[str] = set()
-
-    def run_once_started(command: str, folder: Path) -> str:
-        new = set(re.findall(r"\bsaetext (\w+)", command)) - started
-        started.update(new)
-        return run(command, folder, None if new else forked)
-
-    return run_once_started
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return where the executable is that does without the seconds of start."""
+    with forked_command(render.environment(tmp_path_factory.mktemp("forked"))) as folder:
+        yield folder
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_every_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All console blocks succeed in order, with the same commands and notes; then the Python blocks run."""
-    folder = render.scratch(tmp_path)
-    with forked_command(render.environment(folder)) as forked:
-        monkeypatch.setattr(render, "run", _started_once_per_verb(render.run, forked))
-        for page in render.PAGES:
-            old = page.read_text("utf-8")
-            new = render.rendered(old, folder)  # raises when a command fails
-            assert _commands(new) == _commands(old)
-            # another processor rounds differently, which may swap a snippet: length and order of lines stay
-            lengths = zip(_lengths(old), _lengths(new), strict=True)
-            assert all(abs(before - after) <= 3 for before, after in lengths), page.name
-    for page in render.PAGES:
-        for block in re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S):
-            done = subprocess.run(
-                [sys.executable, "-c", block], cwd=folder, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, f"{page.name}:\n{block}\n{done.stderr}"
+@pytest.mark.parametrize("page", RUN, ids=[page.relative_to(ROOT).as_posix() for page in RUN])
+def test_every_example_runs(page: Path, forked: Path, encoded_examples: Path, tmp_path: Path) -> None:
+    """A page's commands succeed in order and print about what it shows; then its Python blocks run."""
+    folder = render.scratch(page, tmp_path, encoded_examples)
+    installed = first_of_each_verb()
+
+    def run(command: str, folder: Path) -> str:
+        return str(render.run(command, folder, None if (page, command) in installed else forked))
+
+    old = page.read_text("utf-8")
+    new = render.rendered(old, folder, run)  # raises when a command fails
+    shown, printed = (list(render.outputs(render.masked(text))) for text in (old, new))
+    assert [command for command, _ in printed] == [command for command, _ in shown]
+    wrong = {
+        command: said
+        for (command, before), (_, after) in zip(shown, printed, strict=True)
+        if (said := differences(before, after))
+    }
+    assert not wrong, "\n".join(f"$ {command}\n" + "\n".join(said) for command, said in wrong.items())
+    for block in blocks(old, "python"):
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
+
+
+def test_each_verb_is_started_once_as_it_is_installed() -> None:
+    from documentation import verbs
+
+    used = [
+        verb
+        for page in RUN
+        for block in blocks(page.read_text("utf-8"), "console")
+        for command in render.commands(block)
+        for verb in verbs(command)
+    ]
+    assert {verb for _, command in first_of_each_verb() for verb in verbs(command)} == set(used)
+    assert len(first_of_each_verb()) <= len(set(used)) < len(used)
 
 
 def test_links_lead_somewhere() -> None:

@@ -77,7 +77,7 @@ def test_file_objects(tmp_path):
     assert content(open_documents(io.BytesIO(csv_bytes(ROWS)), format="csv")) == expected(ROWS)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="platform: no named pipes")
 def test_named_pipe(tmp_path):
     pipe = tmp_path / "pipe.jsonl"
     os.mkfifo(pipe)
@@ -87,7 +87,7 @@ def test_named_pipe(tmp_path):
     writer.join()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs file names of any bytes")
+@pytest.mark.skipif(sys.platform != "linux", reason="platform: no file names of any bytes")
 def test_file_name_that_is_not_utf8(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.jsonl")
     source = open_documents(jsonl(path, ROWS))

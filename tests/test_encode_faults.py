@@ -26,7 +26,7 @@ from saetext.reader.thresholds.policy import ready
 
 HERE = Path(__file__).parent
 SAETEXT = [sys.executable, "-m", "saetext_cli.main"]
-needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and signals")
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="platform: no fork and signals")
 
 
 def environment(cache: Path) -> dict[str, str]:

@@ -7,21 +7,17 @@ import dataclasses
 import hashlib
 import re
 import unicodedata
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from page_helpers import HOSTILE, Page
 
 from saetext.features.labels import FeatureLabel
 from saetext.features.profile import Histogram, Profile, Related, ShadedContext
 from saetext.features.shading import Piece
 from saetext.report.console.features import render_found, render_profile
 from saetext.report.html.feature_page import render_page
-
-HOSTILE = (
-    "</style><script>alert(1)</script><img src=//evil.example/x onerror=alert(1)>{{ 7*7 }}\x1b[31m\u202e&\"'"
-)
 
 BAD = ("Cc", "Cf", "Cs")
 
@@ -76,38 +72,6 @@ def a_profile(text: str = "plain", **more: object) -> Profile:
         notes=(f"note {text}",),
     )
     return dataclasses.replace(whole, **more)  # type: ignore[arg-type]
-
-
-class Page(HTMLParser):
-    """What a browser would make of a page: its elements, text and marked tokens."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.marked: list[tuple[str, str]] = []
-        self._open: list[str] = []
-        self._mark = ""
-        self.feed(html)
-        assert self._open == [], "every element is closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "mark":
-            self._mark = str(dict(attrs)["class"])
-        if tag != "meta":
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-        if tag == "mark":
-            self._mark = ""
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self._open:
-            self.text += data
-        if self._mark:
-            self.marked.append((data, self._mark))
 
 
 @pytest.mark.parametrize("text", ["plain", HOSTILE])

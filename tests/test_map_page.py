@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_factory import a_map, synthetic
-from test_diff_page import HOSTILE, Page
+from page_helpers import HOSTILE, Page
 
 from saetext.report.html import map_page
 from saetext.report.html.map_model import MapColumn, MapPage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from map_factory import a_map, synthetic
-from test_diff_page import HOSTILE
-from test_diff_page_browser import CONTRAST, SHOTS, choose, dark, driver, press
-from test_diff_page_browser import pytestmark as pytestmark
+from page_helpers import CONTRAST, HOSTILE, SHOTS, asked_for, choose, dark, driver, needs_browser, press
 
 from saetext.report.html.map_model import MapColumn, MapPage
 from saetext.report.html.map_page import render_map_page
 
 __all__ = ["driver"]  # the fixture
+pytestmark = needs_browser
 
 POINTS = 700
 # what Chromium says of drawing without a graphics card
@@ -149,9 +147,7 @@ def test_a_hostile_page_runs_and_fetches_nothing(driver: Any, tmp_path: Path) ->
         _ = driver.switch_to.alert.text
     assert driver.execute_script("return window.pwned === undefined && document.images.length === 0")
     assert said(driver) == []
-    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    asked = [url for url in asked if not url.startswith(("chrome:", "data:", "blob:"))]
+    asked = [url for url in asked_for(driver) if not url.startswith("blob:")]  # what its script makes
     assert asked and {Path(url).name for url in asked} == {"page.html"}
 
 

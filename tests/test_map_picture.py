@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from map_factory import a_map, synthetic
-from test_diff_page import HOSTILE
+from page_helpers import HOSTILE
 
 from saetext.errors import InputError
 from saetext.report.html.map_model import MapCluster, MapPage

@@ -364,7 +364,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_device("gpu")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="platform: no GPU")
 def test_cuda_equals_cpu(saved: Callable[[str], Path]) -> None:
     ids, mask = batch(12, 5)
     for family in FAMILIES:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_diff_page import HOSTILE, Page
+from page_helpers import HOSTILE, Page
 
 from saetext.report.html.network_picture import LONGEST, WIDTH, network_picture, shortened
 from saetext.report.html.pair_model import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -10,9 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_diff_page import HOSTILE
-from test_diff_page_browser import ALL_SHADES, CONTRAST, SHOTS, choose, count, dark, driver, focused, press
-from test_diff_page_browser import pytestmark as pytestmark
+from page_helpers import (
+    ALL_SHADES,
+    CONTRAST,
+    HOSTILE,
+    SHOTS,
+    asked_for,
+    choose,
+    count,
+    dark,
+    driver,
+    focused,
+    needs_browser,
+    open_html,
+    press,
+)
 from test_pair_page import a_page
 
 from saetext.report.html.pair_model import (
@@ -26,6 +37,7 @@ from saetext.report.html.pair_page import render_pair_page
 from saetext.report.html.passages import Passage, Piece
 
 __all__ = ["driver"]  # the fixture
+pytestmark = needs_browser
 
 
 # ---- a page as it would be made ----------------------------------------------------------------------
@@ -173,21 +185,9 @@ def realistic_page() -> PairPage:
 @pytest.fixture
 def opened(driver: Any, tmp_path: Path) -> Iterator[Any]:
     """Open the realistic page, and see afterwards that nothing was reported."""
-    open_page(driver, tmp_path, realistic_page())
+    open_html(driver, tmp_path, render_pair_page(realistic_page()))
     yield driver
     assert driver.get_log("browser") == []
-
-
-def open_page(driver: Any, folder: Path, page: PairPage) -> None:
-    path = folder / "page.html"
-    path.write_text(render_pair_page(page), "utf-8")
-    for kind in ("browser", "performance"):
-        driver.get_log(kind)
-    driver.set_window_size(1200, 900)
-    dark(driver, False)
-    driver.get(path.as_uri())
-    driver.execute_script("try { localStorage.clear(); } catch {}")
-    driver.get(path.as_uri())
 
 
 def shown(driver: Any) -> list[str]:
@@ -213,7 +213,7 @@ def test_a_hostile_page_runs_and_fetches_nothing(driver: Any, tmp_path: Path) ->
     from selenium.common.exceptions import NoAlertPresentException
 
     hostile = f'{HOSTILE}"><img src=x onerror=window.pwned=1></title></text><svg onload=window.pwned=1>'
-    open_page(driver, tmp_path, a_page(hostile))
+    open_html(driver, tmp_path, render_pair_page(a_page(hostile)))
     driver.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
     with pytest.raises(NoAlertPresentException):
         _ = driver.switch_to.alert.text
@@ -221,9 +221,7 @@ def test_a_hostile_page_runs_and_fetches_nothing(driver: Any, tmp_path: Path) ->
     assert driver.execute_script("return document.scripts.length === 1")
     assert "<img" in driver.find_element("css selector", ".card h3").text
     assert driver.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    asked = [url for url in asked if not url.startswith(("chrome:", "data:"))]  # the browser's own first page
+    asked = asked_for(driver)
     assert asked and {Path(url).name for url in asked} == {"page.html"}
 
 
@@ -332,7 +330,7 @@ def test_names_are_within_the_picture(opened: Any) -> None:
 @pytest.mark.parametrize("width", [360, 800, 1200])
 @pytest.mark.parametrize("text", ["", "W" * 200])
 def test_it_fits_every_width(driver: Any, tmp_path: Path, width: int, text: str) -> None:
-    open_page(driver, tmp_path, a_page(text) if text else realistic_page())
+    open_html(driver, tmp_path, render_pair_page(a_page(text) if text else realistic_page()))
     narrowed(driver, width)
     try:
         driver.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
@@ -408,8 +406,7 @@ def test_without_a_script_all_is_there(opened: Any) -> None:
         opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
-@pytest.mark.skipif(not SHOTS, reason="SAETEXT_SHOTS names no folder for screenshots")
-def test_screenshots(opened: Any) -> None:
+def test_screenshots(opened: Any, tmp_path: Path) -> None:
     def shot(name: str, width: int) -> None:
         narrowed(opened, width)
         view = {
@@ -419,7 +416,7 @@ def test_screenshots(opened: Any) -> None:
             "mobile": False,
         }
         opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-        opened.save_screenshot(str(Path(str(SHOTS)) / f"pairs-{name}.png"))
+        opened.save_screenshot(str(Path(SHOTS or tmp_path) / f"pairs-{name}.png"))
 
     shot("light", 1200)
     dark(opened, True)

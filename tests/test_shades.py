@@ -13,9 +13,10 @@ import pytest
 from cluster_factory import LABELS as TOPIC_LABELS
 from cluster_factory import planted as topics
 from memory_corpus import DenseCorpus
+from page_helpers import Page
 from test_correlate import NO_LIMITS
 from test_correlate import planted as pairs
-from test_feature_page import Page, a_profile
+from test_feature_page import a_profile
 from tiny_reader import tiny, write_jsonl
 
 from saetext import encode

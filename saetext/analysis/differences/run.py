@@ -46,6 +46,14 @@ def diff(sets: tuple[AnyCorpus | Sequence[AnyCorpus], ...], request: DiffRequest
         If the language model cannot be used.
     TypeError
         If there is no such option.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> gentle, brisk = (saetext.Corpus.open(f"{name}.corpus") for name in ("gentle", "brisk"))
+    >>> result = saetext.diff(gentle, brisk, pair_on="prompt_id", names=("gentle", "brisk"))
+    >>> result.table.select("label", "confirmed").row(0)
+    ('opinionated informal commentary, loosely', True)
     """
     return diff_of(sets, request)
 
