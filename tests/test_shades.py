@@ -112,7 +112,8 @@ def test_passages_of_several_sets(maximum: float) -> None:
     assert page.findings
     for finding in page.findings:
         feature = finding.row["feature"]
-        of_feature = {name: e for (f, name), e in result.evidence.items() if f == feature}
+        shown = zip(result.names, result.evidence[feature], strict=True)
+        of_feature = {name: example for name, example in shown if example is not None}
         full = maximum or max(e.value for e in of_feature.values())
         for passage in (finding.examples[0].a, finding.examples[0].b):
             if passage is not None:
@@ -156,11 +157,11 @@ def test_passages_of_pairs(maximum: float) -> None:
     rng = np.random.default_rng(2)
     corpus.value = np.where(corpus.value > 0, rng.uniform(0.5, 4, corpus.value.shape), 0).astype(np.float32)
     corpus._card = with_maxima(corpus._card, [maximum] * corpus.value.shape[1])
-    result = correlate(corpus, limits=NO_LIMITS, everything=True)
+    result = correlate(corpus, **NO_LIMITS, everything=True)
     page = pair_page(result, [corpus], NOTHING)
     rows = result.table.to_dicts()
     at_of = {(r["feature_a"], r["feature_b"]): at for at, r in enumerate(rows)}
-    strengths = []
+    strengths, strength_of = [], {"a": "strength", "b": "second"}
     for finding in page.findings:
         row = finding.row
         meetings = result.evidence.get(at_of[row["feature_a"], row["feature_b"]], ())
@@ -170,7 +171,8 @@ def test_passages_of_pairs(maximum: float) -> None:
         full = {side: maximum or max((p[2] for p in found), default=1) for side, found in places.items()}
         for meeting, example in zip(meetings, finding.examples, strict=True):
             for side, place in (("a", meeting.place_a), ("b", meeting.place_b)):
-                shown = {getattr(piece, side) for passage in example.passages for piece in passage.pieces}
+                pieces = [piece for passage in example.passages for piece in passage.pieces]
+                shown = {getattr(piece, strength_of[side]) for piece in pieces}
                 expected = place[2] / full[side] if place is not None and place[3] >= 0 else 0.0
                 assert max(shown) == pytest.approx(expected, rel=1e-5)
                 strengths.append(expected)
@@ -188,7 +190,7 @@ def test_passages_of_clusters_and_whole_documents(maximum: float) -> None:
     result = cluster(corpus, labels=TOPIC_LABELS)
     page = map_page(result, corpus, TOPIC_LABELS)
     assert page.clusters
-    for examples_, shown in zip(result.typical, page.clusters, strict=True):
+    for examples_, shown in zip(result.exemplars, page.clusters, strict=True):
         strongest: dict[int, float] = {}
         for example in examples_:
             for one in example.fired[:6]:
