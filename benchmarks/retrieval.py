@@ -74,7 +74,7 @@ class Methods:
         n = len(self.vectors)
         found: dict[str, NDArray[np.int64]] = {}
         with contextlib.suppress(NoFeatureError):
-            found["features"] = ranking(searcher.scorer.score(searcher.explain(text)).score)
+            found["features"] = ranking(searcher.scorer.score(searcher.build_query(text)).score)
         found["dense"] = ranking(self.vectors @ searcher.resources.embedder.embed([text])[0])
         known = searcher.resources.words.known(text)
         score = searcher.resources.words.scores(known) if known else np.zeros(n)

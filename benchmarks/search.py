@@ -58,6 +58,7 @@ def memory() -> dict[str, float]:
 def measure(path: Path) -> dict[str, Any]:
     """Open the corpus and search it; run in a fresh process."""
     from saetext import FeatureLabels, Searcher
+    from saetext.analysis.search.rankings import Reach, by_features
     from saetext.features.labels import FeatureLabel
 
     labels = FeatureLabels.from_rows([FeatureLabel(f, f"feature {f}") for f in range(FEATURES)])
@@ -86,15 +87,15 @@ def measure(path: Path) -> dict[str, Any]:
     for name, queries in asked.items():
         weights = [dict(zip(map(int, q), rng.random(len(q)) + 0.1, strict=True)) for q in queries]
         for features in weights:  # a warm cache: every page of the queries is in memory
-            searcher.scorer.score(searcher.explain(features=features))
+            searcher.scorer.score(searcher.build_query(features=features))
         whole, ranking = [], []
         for features in weights:
             wall = time.perf_counter()
             searcher.search(features=features)
             whole.append(time.perf_counter() - wall)
-            query = searcher.explain(features=features)
+            query = searcher.build_query(features=features)
             wall = time.perf_counter()
-            searcher._by_features(searcher.scorer.score(query), 10, None)
+            by_features(searcher.scorer.score(query), Reach(10, None))
             ranking.append(time.perf_counter() - wall)
         found[name] = {
             "entries_per_query": int(np.mean([frequency[q].sum() for q in queries])),

@@ -144,7 +144,7 @@ def test_usage(options: list[str]) -> None:
     assert saetext(*SEARCH, *options).code == 2
 
 
-def test_a_language_models_second_opinion() -> None:
+def test_the_llm_reranker() -> None:
     def behave(user: str, number: int) -> str:
         return '{"grades": {"1": 3}}' if "<feature " in user else '{"grade": 2}'
 

@@ -15,10 +15,10 @@ from saetext_cli.diff import diff as diff_command
 from saetext_cli.encoding import append as append_command
 from saetext_cli.encoding import calibrate as calibrate_command
 from saetext_cli.encoding import encode as encode_command
+from saetext_cli.index import index as index_command
 from saetext_cli.labelling import label as label_command
 from saetext_cli.looking import read as read_command
-from saetext_cli.searching import index as index_command
-from saetext_cli.searching import search as search_command
+from saetext_cli.search import search as search_command
 from saetext_cli.training import train as train_command
 
 import saetext
@@ -48,12 +48,9 @@ PAIRS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
     "diff": (diff_command, defaults_of(saetext.diff), 16),
     "correlate": (expanded(correlate_command), defaults_of(saetext.correlate), 20),
     "cluster": (expanded(cluster_command), defaults_of(saetext.cluster), 18),
-    "search": (
-        search_command, {**defaults_of(saetext.Searcher), **defaults_of(saetext.Searcher.search)}, 9
-    ),
-    "like": (search_command, defaults_of(saetext.Searcher.like), 8),
-    "similar": (search_command, defaults_of(saetext.Searcher.similar), 5),
-    "index": (index_command, defaults_of(saetext.build_index), 2),
+    "search": (expanded(search_command), defaults_of(saetext.search), 20),
+    "searcher": (expanded(search_command), defaults_of(saetext.Searcher.search), 20),
+    "index": (expanded(index_command), defaults_of(saetext.build_index), 2),
     "encode": (encode_command, defaults_of(saetext.encode), 6),
     "append": (append_command, defaults_of(saetext.append), 4),
     "calibrate": (calibrate_command, defaults_of(saetext.calibrate), 2),

@@ -27,7 +27,7 @@ from saetext import (
     search,
 )
 from saetext.analysis.search.asking import Settings
-from saetext.analysis.search.by_llm import SecondOpinion
+from saetext.analysis.search.by_llm import LLMReranker
 from saetext.errors import InputError, refuse_unused
 from saetext.features.labelling.pipeline import score
 from saetext.features.labels import FeatureLabels
@@ -181,10 +181,10 @@ def test_correlate_knows_its_choices(options: dict[str, Any], known: str) -> Non
     assert known in refusal(correlate, dense(), **options)
 
 
-def test_a_second_opinion_on_nothing() -> None:
-    for nothing in ({}, {"grade": 0}):
-        assert "weigh" in refusal(SecondOpinion, object(), **nothing)
-    assert "grade" in refusal(SecondOpinion, object(), grade=-1)
+def test_an_llm_reranker_of_nothing() -> None:
+    for nothing in ({}, {"rerank": 0}):
+        assert "rerank_features" in refusal(LLMReranker, object(), **nothing)
+    assert "rerank" in refusal(LLMReranker, object(), rerank=-1)
 
 
 def test_cluster() -> None:
@@ -204,8 +204,8 @@ def test_search(searcher: Searcher) -> None:
     assert "settings would change nothing" in refusal(
         searcher.search, features={1: 1.0}, settings=Settings(features=5)
     )
-    assert "depth would change nothing" in refusal(searcher.similar, "doc-1", mode="bm25", depth=5)
-    assert searcher.similar("doc-1", mode="bm25").params["mode"] == "bm25"
+    assert "depth would change nothing" in refusal(searcher.search, similar="doc-1", mode="bm25", depth=5)
+    assert searcher.search(similar="doc-1", mode="bm25").params["mode"] == "bm25"
     assert searcher.search(features={1: 1.0}).params["mode"] == "features"
 
 

@@ -12,7 +12,7 @@ import saetext
 from saetext.analysis.clusters import run as clusters
 from saetext.analysis.cooccurrence import run as pairs
 from saetext.analysis.search import dense, indexing
-from saetext.analysis.search.by_llm import SecondOpinion
+from saetext.analysis.search.by_llm import LLMReranker
 from saetext.features.labelling import by_llm, neuronpedia, score
 from saetext.features.labelling import pipeline as label
 from saetext.io.llm import ChatClient
@@ -51,7 +51,7 @@ def test_nobody_listening_is_fine() -> None:
 
 LONG = [
     saetext.encode, saetext.append, saetext.train, saetext.calibrate, pairs.correlate, clusters.cluster,
-    clusters.predict, indexing.build_index, dense.build_dense, ChatClient.ask, SecondOpinion,
+    clusters.predict, indexing.build_index, dense.build_dense, ChatClient.ask, LLMReranker,
     pages.write_page,
     gathering.diff_page, map_gathering.map_page, pair_gathering.pair_page, label.label, label.score,
     by_llm.label_by_llm, by_llm.score_by_llm, score.score_by_embedding, neuronpedia.published,

@@ -21,6 +21,7 @@ from saetext.io.request import (
     Request,
     annotation_text,
     keyword,
+    method_of_none_or_one,
     option,
     options_of,
     verb,
@@ -105,6 +106,26 @@ def test_a_verb_of_two_things_and_one_whose_second_may_be_left_out() -> None:
     assert signature["one"].default is inspect.Parameter.empty and signature["other"].default is None
     doc = inspect.getdoc(join) or ""
     assert doc.index("The second.") < doc.index("seed : int, default 0")
+
+
+class Box:
+    """Holds a thing."""
+
+    held = 1
+
+    @method_of_none_or_one(Common)
+    def take(self, other: int | None, request: Common) -> tuple[int, int | None, int]:
+        """Take."""
+        return self.held, other, request.seed
+
+
+def test_a_method_whose_thing_may_be_left_out() -> None:
+    assert Box().take() == (1, None, 0)
+    assert Box().take(seed=2) == (1, None, 2)
+    assert Box().take(5, seed=2) == (1, 5, 2)
+    with pytest.raises(TypeError, match="sede"):
+        Box().take(sede=2)  # type: ignore[call-overload]
+    assert list(inspect.signature(Box().take).parameters) == ["other", *Common.option_names()]
 
 
 def test_a_keyword_may_have_bounds() -> None:
@@ -219,7 +240,8 @@ def test_type_checkers_know_the_keywords(tmp_path: Path) -> None:
     script.write_text(
         "from __future__ import annotations\n"
         "from dataclasses import dataclass\n"
-        "from saetext.io.request import Request, option, verb_of_many, verb_of_one_or_two, verb_of_two\n"
+        "from saetext.io.request import Request, method_of_none_or_one, option, verb_of_many\n"
+        "from saetext.io.request import verb_of_one_or_two, verb_of_two\n"
         "@dataclass(frozen=True, kw_only=True)\n"
         "class Asked(Request):\n"
         '    top: int = option("How many.", default=3)\n'
@@ -240,7 +262,14 @@ def test_type_checkers_know_the_keywords(tmp_path: Path) -> None:
         'join("a", "b")\n'
         'number: int = put("a", b"b", top=4)\n'
         'put("a")\n'
-        'put("a", b"b", top="4")\n',
+        'put("a", b"b", top="4")\n'
+        "class Box:\n"
+        "    @method_of_none_or_one(Asked)\n"
+        "    def take(self, thing: bytes | None, request: Asked) -> list[int]:\n"
+        "        return [request.top]\n"
+        'more: list[int] = Box().take() + Box().take(b"b", top=4) + Box().take(top=4)\n'
+        "Box().take(tpo=4)\n"
+        'Box().take("b")\n',
         "utf-8",
     )
     done = subprocess.run(
@@ -248,4 +277,5 @@ def test_type_checkers_know_the_keywords(tmp_path: Path) -> None:
         cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if ": error:" in line and script.name in line]
-    assert sorted({line.split(":")[1] for line in lines}) == ["11", "12", "20", "21", "23", "24"], done.stdout
+    wrong = ["12", "13", "21", "22", "24", "25", "31", "32"]
+    assert sorted({line.split(":")[1] for line in lines}) == wrong, done.stdout

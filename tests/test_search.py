@@ -281,7 +281,7 @@ def test_threads_find_the_same(searcher: Searcher) -> None:
 
 
 def test_words_become_features(searcher: Searcher) -> None:
-    made = searcher.explain("hedging")
+    made = searcher.build_query("hedging")
     assert [term.feature for term in made.clauses[0].terms] == [6]
     assert made.clauses[0].terms[0].weight == 1.0
     found = searcher.search("hedging AND music NOT anger")
@@ -291,11 +291,11 @@ def test_words_become_features(searcher: Searcher) -> None:
         ("anger", True),
     ]
     assert "labels were searched by their words" in found.notes[0]
-    assert searcher.search("hedging AND music", without=["anger"]).ids == found.ids
+    assert searcher.search("hedging AND music", exclude=["anger"]).ids == found.ids
 
 
 def test_edits_change_the_query(searcher: Searcher) -> None:
-    made = searcher.explain("anger music", features="2:0,7:1.5,-3,5")
+    made = searcher.build_query("anger music", features="2:0,7:1.5,-3,5")
     assert {term.feature: term.weight for term in made.clauses[0].terms} == {7: 1.5, 3: -1.0, 5: 1.0}
     assert parse_edits(" 12:1.5, -88 ,7:-2e-1") == {12: 1.5, 88: -1.0, 7: -0.2}
     for text, piece in (("12:", "12:"), ("a", "'a'"), ("1,1", "twice"), ("-3:2", "-3:2"), ("", "''")):
@@ -354,7 +354,7 @@ def test_bad_requests(searcher: Searcher) -> None:
     for options, message in (
         ({}, "what to search for"),
         ({"query": "zebra"}, "no feature answers 'zebra'"),
-        ({"query": "music", "mode": "sparse"}, "unknown mode"),
+        ({"query": "music", "mode": "sparse"}, "mode is one of"),
         ({"query": "music", "mode": "dense"}, "has no dense index: run 'saetext index"),
         ({"query": "music", "mode": "bm25"}, "has no bm25 index"),
         ({"features": "1", "mode": "hybrid"}, "needs words"),
@@ -363,13 +363,39 @@ def test_bad_requests(searcher: Searcher) -> None:
         ({"query": "music", "where": "open('x') = 1"}, "no function open here"),
         ({"query": "music", "where": "model = 'gpt4' AND >"}, "cannot understand"),
         ({"query": "music", "group_by": "nothing"}, "no column 'nothing'"),
-        ({"query": "music", "top": 0}, "at least one document"),
+        ({"query": "music", "top": 0}, "top must be at least 1"),
         ({"features": "1:0"}, "no feature is left"),
     ):
         with pytest.raises(InputError, match=message):
-            searcher.search(**options)
+            searcher.search(options.pop("query", None), **options)
     with pytest.raises(CorpusError, match="did you mean 'doc-1"):
-        searcher.like(["doc-1x"])
+        searcher.search(like=["doc-1x"])
+
+
+def test_a_sample_is_drawn_from_the_documents_that_may_be_found(searcher: Searcher) -> None:
+    whole = searcher.search(features="1,2,3", top=500)
+    some = searcher.search(features="1,2,3", top=500, sample=20, seed=4)
+    assert some.metrics["documents"] == 20 and some.ids == [id for id in whole.ids if id in set(some.ids)]
+    assert some.ids == searcher.search(features="1,2,3", top=500, sample=20, seed=4).ids
+    assert some.ids != searcher.search(features="1,2,3", top=500, sample=20, seed=5).ids
+    where = searcher.search(features="1,2,3", top=500, where="model = 'gpt4'", sample=5)
+    assert where.metrics["documents"] == 5
+    assert set(where.ids) <= set(searcher.search(features="1,2,3", top=500, where="model = 'gpt4'").ids)
+
+
+def test_what_contradicts_itself_is_refused(searcher: Searcher) -> None:
+    for options, message in (
+        ({"sae": "main"}, "sae would change nothing"),
+        ({"lexical": True}, "lexical would change nothing"),
+        ({"labels": labels()}, "labels would change nothing"),
+        ({"like": ["doc-1"], "similar": "doc-2"}, "choose one of"),
+        ({"unlike": ["doc-1"]}, "goes with --like"),
+        ({"like": "doc-1"}, "like is a list of texts"),
+        ({"rerank": 3}, "needs a language model"),
+        ({"reranker": object()}, "asked nothing"),
+    ):
+        with pytest.raises(InputError, match=message):
+            searcher.search(None if "like" in options else "music", **options)
 
 
 def test_a_function_searches_too(made: tuple[Corpus, Truth], searcher: Searcher) -> None:

@@ -210,10 +210,10 @@ def test_without_texts_there_are_only_features(tmp_path: Path) -> None:
 def test_similar_documents(tmp_path: Path) -> None:
     corpus, truth = make_corpus(tmp_path / "a.corpus", 10, (60, 40), density=0.5)
     with pytest.raises(InputError, match="has no projected index"):
-        Searcher(corpus, labels=labels()).similar("doc-1")
+        Searcher(corpus, labels=labels()).search(similar="doc-1")
     build_index(corpus)
     searcher = Searcher(corpus, labels=labels())
-    found = searcher.similar("doc-3", mode="projected", top=100)
+    found = searcher.search(similar="doc-3", mode="projected", top=100)
     assert "doc-3" not in found.ids and len(found) == 99
     # of 12 features 11 dimensions are kept: nearly the cosine of the weighted rows themselves
     dense = truth.dense("value")
@@ -223,7 +223,7 @@ def test_similar_documents(tmp_path: Path) -> None:
     weighted /= np.maximum(np.linalg.norm(weighted, axis=1, keepdims=True), 1e-30)
     cosine = weighted @ weighted[3]
     assert np.corrcoef(np.array(found.table["score"]), cosine[found.table["row"].to_numpy()])[0, 1] > 0.97
-    both = searcher.similar("doc-3", where="model = 'gpt4'")
+    both = searcher.search(similar="doc-3", where="model = 'gpt4'")
     assert both.params["mode"] == "hybrid"
     assert all(truth.metas[row]["model"] == "gpt4" for row in both.table["row"])
 

@@ -49,13 +49,13 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Searcher, np.ndar
 
 
 def precision(searcher: Searcher, kind: np.ndarray, ids: list[str], **options: object) -> float:
-    return float(kind[searcher.like(ids, top=100, **options).table["row"].to_numpy()].mean())  # type: ignore[arg-type]
+    return float(kind[searcher.search(like=ids, top=100, **options).table["row"].to_numpy()].mean())  # type: ignore[arg-type]
 
 
 def test_few_examples_find_what_was_planted(planted: tuple[Searcher, np.ndarray]) -> None:
     searcher, kind = planted
     ids = [f"doc-{row}" for row in np.flatnonzero(kind)[:20]]
-    found = searcher.like(ids, top=100)
+    found = searcher.search(like=ids, top=100)
     weights = {term.feature: term.weight for term in found.query.clauses[0].terms}
     assert set(PLANTED) <= set(sorted(weights, key=lambda feature: -weights[feature])[:5])
     assert not set(ids) & set(found.ids)
@@ -67,7 +67,7 @@ def test_few_examples_find_what_was_planted(planted: tuple[Searcher, np.ndarray]
     assert precision(searcher, kind, ids[:5]) > 0.6  # a third would by chance
     for row in found.table.to_dicts():
         assert np.isclose(sum(f["contribution"] for f in row["features"]), row["score"])
-    again = searcher.like(ids, top=100)
+    again = searcher.search(like=ids, top=100)
     assert again.query == found.query and again.table.equals(found.table)
 
 
@@ -87,7 +87,7 @@ def test_one_or_two_examples_work_and_are_told_to_be_few(planted: tuple[Searcher
     has = searcher.whole.csr("max").toarray() > 0
     ids = [f"doc-{row}" for row in np.flatnonzero(kind & has[:, PLANTED].all(1))[:2]]
     for some in (ids, ids[:1]):
-        found = searcher.like(some)
+        found = searcher.search(like=some)
         assert "fewer than three examples" in found.notes[0]
         assert len(found) == 10 and found.metrics["auc"] is None
 
@@ -95,9 +95,9 @@ def test_one_or_two_examples_work_and_are_told_to_be_few(planted: tuple[Searcher
 def test_bad_examples(planted: tuple[Searcher, np.ndarray]) -> None:
     searcher, _ = planted
     with pytest.raises(InputError, match="cannot be both like and unlike"):
-        searcher.like(["doc-1", "doc-2"], ["doc-2"])
+        searcher.search(like=["doc-1", "doc-2"], unlike=["doc-2"])
     with pytest.raises(InputError, match="name documents"):
-        searcher.like([])
+        searcher.search(like=[])
 
 
 def test_a_learnt_query_is_saved_and_used_again(planted: tuple[Searcher, np.ndarray], tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_learnt_query_is_saved_and_used_again(planted: tuple[Searcher, np.ndar
 
     searcher, kind = planted
     ids = [f"doc-{row}" for row in np.flatnonzero(kind)[:6]]
-    found = searcher.like(ids, top=600)
+    found = searcher.search(like=ids, top=600)
     path = tmp_path / "q.json"
     path.write_text(found.query.to_json(searcher.corpus.spec.tap(None)))
     again = searcher.search(FeatureQuery.read(path, searcher.corpus.spec.tap(None)), top=600)
@@ -121,7 +121,7 @@ def test_everything_an_example(tmp_path: Path) -> None:
     corpus: Corpus = make_corpus(tmp_path / "a.corpus", 0, (3,), density=0.9)[0]
     searcher = Searcher(corpus, lexical=True)
     with pytest.raises(InputError, match="nothing to tell them from"):
-        searcher.like(["doc-0", "doc-1", "doc-2"])
+        searcher.search(like=["doc-0", "doc-1", "doc-2"])
 
 
 # ---- snippets -----------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ ANALYSES: list[Analysis] = [
         ("search",),
         f"{_TEXT}.search:render_search",
         None,
-        "saetext_cli.searching",
+        "saetext_cli.search",
     ),
 ]
 

@@ -374,3 +374,37 @@ def annotation_text(annotation: Any) -> str:
     if annotation is object:
         return "object"
     return getattr(annotation, "__name__", str(annotation)) if origin is None else str(annotation)
+
+
+# ---- methods -------------------------------------------------------------------------------------------
+
+
+class NoneOrOne(Protocol[_D, _P, _R]):
+    """A bound method whose only thing may be left out: ``searcher.search("hedging", top=5)``."""
+
+    @overload
+    def __call__(self, *args: _P.args, **options: _P.kwargs) -> _R: ...
+    @overload
+    def __call__(self, thing: _D | None, /, *args: _P.args, **options: _P.kwargs) -> _R: ...
+
+
+class MethodOfNoneOrOne(Protocol[_A, _D, _P, _R]):
+    """Such a method in its class."""
+
+    def __get__(self, instance: _A, owner: object) -> NoneOrOne[_D, _P, _R]: ...
+
+
+def method_of_none_or_one(
+    request: Callable[_P, _Q],
+) -> Callable[[Callable[[_S, _B | None, _Q], _X]], MethodOfNoneOrOne[_S, _B, _P, _X]]:
+    """Make ``f(self, thing, request)`` a method whose thing may be left out, with the request's options."""
+
+    def decorate(run: Callable[[_S, _B | None, _Q], _X]) -> MethodOfNoneOrOne[_S, _B, _P, _X]:
+        @functools.wraps(run)
+        def call(self: _S, thing: _B | None = None, /, **options: Any) -> _X:
+            return run(self, thing, _made(request, options))
+
+        done = _described(call, run, request, optional=True)
+        return typing.cast("MethodOfNoneOrOne[_S, _B, _P, _X]", done)
+
+    return decorate

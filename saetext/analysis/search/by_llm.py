@@ -1,4 +1,4 @@
-"""A second opinion from a language model: which features fit a question, and how well documents answer it.
+"""The LLM reranker: a language model grades which features fit a query, and how well documents answer it.
 
 What comes back is a number for each; the texts and labels are data in the prompts and no instructions. Not
 for: the endpoint (:mod:`saetext.io.llm`).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -44,17 +44,17 @@ _WEIGHING = (
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SecondOpinion:
-    """A language model that looks over a search by description.
+class LLMReranker:
+    """A language model that reranks a search by description.
 
     Attributes
     ----------
     client : ChatClient
-        Who is asked.
-    weigh : bool
+        The endpoint.
+    rerank_features : bool
         Whether it grades the features, in one request for each question.
-    grade : int
-        How many of the first documents it grades, in one request each; 0 for none.
+    rerank : int
+        Number of first documents that it grades, in one request each; 0 for none.
     on_progress : callable, optional
         Gets a :class:`saetext.io.progress.Progress` for every document graded.
 
@@ -65,19 +65,15 @@ class SecondOpinion:
     """
 
     client: ChatClient
-    weigh: bool = False
-    grade: int = 0
+    rerank_features: bool = False
+    rerank: int = 0
     on_progress: OnProgress | None = None
 
     def __post_init__(self) -> None:
-        if self.grade < 0:
-            raise InputError(f"grade is a number of documents, not {self.grade}")
-        if not (self.weigh or self.grade):
-            raise InputError("a language model would be asked nothing: choose weigh=True, or grade documents")
-
-    def params(self) -> dict[str, Any]:
-        """Return what a result says of it."""
-        return {"llm": self.client.model, "weigh": self.weigh, "grade": self.grade}
+        if self.rerank < 0:
+            raise InputError(f"rerank is a number of documents, not {self.rerank}")
+        if not (self.rerank_features or self.rerank):
+            raise InputError("an LLM reranker would be asked nothing: choose rerank_features or rerank")
 
 
 def grade_prompt(wanted: str, text: str) -> Prompt:
@@ -109,7 +105,7 @@ def wanted_of(texts: Sequence[tuple[str, bool]], query: FeatureQuery | None) -> 
     found = list(dict.fromkeys(found))
     plus = [text for text, negated in found if not negated]
     if not plus:
-        raise InputError("a language model can be asked about a search in words only")
+        raise InputError("an LLM reranker can be asked about a search in words only")
     return "; and ".join(plus) + "".join(f"; but not: {text}" for text, negated in found if negated)
 
 

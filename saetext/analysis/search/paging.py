@@ -17,7 +17,6 @@ from saetext.analysis.search.query import FeatureQuery
 from saetext.analysis.search.scoring import Scored, Scorer
 from saetext.analysis.search.snippets import Line, Mark, firing_line, word_marks
 from saetext.corpus import Corpus
-from saetext.errors import InputError
 from saetext.features.labels import FeatureLabels
 from saetext.text.passages import printable, word_bounds
 
@@ -67,14 +66,6 @@ class Because:
     query: FeatureQuery | None = None
     scored: Scored | None = None
     words: Sequence[str] = ()
-
-
-def require_page(top: int, offset: int) -> None:
-    """Raise :class:`InputError` unless there is such a page."""
-    if top < 1 or offset < 0:
-        raise InputError(
-            f"a page has at least one document and begins at 0 or later, not {top} from {offset}"
-        )
 
 
 def order(rankings: Mapping[str, Ranking], mode: str, values: Sequence[str | None] | None) -> Order:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from saetext.analysis.search.dense import dense_part
 from saetext.analysis.search.projected import projected_part
 from saetext.analysis.search.query import FeatureQuery
-from saetext.analysis.search.result import MODES
 from saetext.analysis.search.stored import Part
 from saetext.analysis.search.vectors import VectorIndex
 from saetext.analysis.search.words import WordIndex, words_part
@@ -144,8 +143,6 @@ class Resources:
         self, mode: str | None, texts: Sequence[tuple[str, bool]], weighted: bool
     ) -> tuple[str, tuple[str, ...]]:
         """Return the mode to use, and what to say about it."""
-        if mode is not None and mode not in MODES[:4]:
-            raise InputError(f"unknown mode {mode!r}; choose one of {', '.join(MODES[:4])}")
         asked = any(not negated for _, negated in texts)
         if mode in ("dense", "bm25", "hybrid"):
             if not asked:

@@ -1,0 +1,37 @@
+"""``saetext index``: build what makes searches fast and hybrid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saetext.analysis.search.request import IndexRequest
+from saetext_cli.common import megabytes, note
+from saetext_cli.declared import expanded
+from saetext_cli.meters import progress_bar
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("index", epilog="Example: saetext index answers.corpus")(expanded(index))
+
+
+def index(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus.")], request: IndexRequest
+) -> None:
+    """Build what makes searches fast and hybrid: postings, sentence embeddings, words.
+
+    The index is kept inside the corpus. Parts that are there already are checked and kept, so run it again
+    after an append or an interruption.
+    """
+    from saetext.analysis.search import build_index
+    from saetext.corpus import Corpus
+
+    opened = Corpus.open(corpus)
+    with progress_bar("indexing") as show:
+        done = build_index(opened, dense=request.dense, device=request.device, on_progress=show)
+    for part, state in done.items():
+        note(f"{part}: {state}")
+    note(f"{corpus}: index of {megabytes(opened.sizes()['index'])}")

@@ -1,0 +1,124 @@
+"""Search by a description in words, by weighted features, or by a query that was made or saved earlier.
+
+Not for: examples and similar documents (:mod:`saetext.analysis.search.by_document`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from saetext.analysis.search.answer import Answer
+from saetext.analysis.search.asking import NoFeatureError
+from saetext.analysis.search.by_llm import LLMReranker, reranked, wanted_of, weighed
+from saetext.analysis.search.paging import Because, Order, Ranking
+from saetext.analysis.search.query import FeatureQuery, split_clauses
+from saetext.analysis.search.rankings import Reach, by_features, by_vector, by_words, meaning
+from saetext.analysis.search.request import SearchRequest
+from saetext.errors import InputError
+
+if TYPE_CHECKING:
+    from saetext.analysis.search.searcher import Searcher
+    from saetext.corpus import Corpus
+
+Texts = Sequence[tuple[str, bool]]
+
+
+def search_in_words(
+    searcher: Searcher, query: str | FeatureQuery | None, request: SearchRequest
+) -> Answer:
+    """Return what answers; see :meth:`saetext.analysis.search.searcher.Searcher.search`."""
+    texts = split_clauses(query) if isinstance(query, str) else []
+    texts += [(text, True) for text in request.exclude]
+    mode, notes = searcher.resources.mode(request.mode, texts, isinstance(query, FeatureQuery))
+    request.require_used(mode, bool(texts))
+    reranker = request.llm_reranker()
+    wanted = ""
+    if reranker is not None:  # refused before anything is asked for
+        wanted = _wanted(searcher.whole, reranker, texts, query, mode)
+    asked = None
+    if mode in ("features", "hybrid"):
+        asked, told = _query(searcher, query, request, mode, reranker)
+        notes = (*notes, *told)
+    reach = Reach(_depth(searcher, request, mode, reranker), searcher.mask(request))
+    rankings: dict[str, Ranking] = {}
+    scored = None
+    if asked is not None:
+        scored = searcher.scorer.score(asked)
+        rankings["features"] = by_features(scored, reach)
+    known: list[str] = []
+    if mode in ("dense", "hybrid"):
+        vector = meaning(searcher.resources.embedder, texts)
+        rankings["dense"] = by_vector(searcher.resources.vectors("dense"), vector, reach)
+    if mode in ("bm25", "hybrid"):
+        known = _add_words(searcher, texts, rankings, reach)
+        if mode == "bm25" and not known:
+            raise InputError(
+                f"no word of {query!r} occurs in {searcher.whole.path}; try --mode features or dense"
+            )
+    notes = (*searcher.resources.label_notes(asked), *notes)
+    regrade = None
+    if reranker is not None and reranker.rerank:
+        regrade = partial(_regraded, whole=searcher.whole, reranker=reranker, wanted=wanted)
+    return Answer(mode, rankings, Because(asked, scored, known), notes, regrade)
+
+
+def _query(
+    searcher: Searcher,
+    query: str | FeatureQuery | None,
+    request: SearchRequest,
+    mode: str,
+    reranker: LLMReranker | None,
+) -> tuple[FeatureQuery | None, list[str]]:
+    """Return the features to search by, None where none answers a hybrid search, and notes."""
+    try:
+        asked = searcher.build_query(
+            query, features=request.features, exclude=request.exclude, settings=request.settings
+        )
+    except NoFeatureError as error:
+        if mode == "features":
+            raise InputError(f"{error}; {searcher.resources.other_ways()}") from error
+        kept = query if isinstance(query, FeatureQuery) else None
+        return kept, [f"{error}: documents were ranked by meaning and by words alone"]
+    if reranker is None or not reranker.rerank_features:
+        return asked, []
+    return weighed(asked, reranker.client)
+
+
+def _depth(
+    searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMReranker | None
+) -> int:
+    if request.group_by is not None:
+        return searcher.whole.n_documents
+    graded = 0 if reranker is None else reranker.rerank
+    return max(request.top + request.offset, graded, request.depth if mode == "hybrid" else 0)
+
+
+def _add_words(searcher: Searcher, texts: Texts, rankings: dict[str, Ranking], reach: Reach) -> list[str]:
+    """Add the ranking by words, if any occurs in the corpus; return those words."""
+    words = searcher.resources.words
+    plus = [term for text, negated in texts if not negated for term in words.known(text)]
+    minus = [term for text, negated in texts if negated for term in words.known(text)]
+    if plus:
+        rankings["bm25"] = by_words(words, plus, minus, reach)
+    return plus
+
+
+def _wanted(
+    whole: Corpus, reranker: LLMReranker, texts: Texts, query: str | FeatureQuery | None, mode: str
+) -> str:
+    """Return what an LLM reranker is told is wanted; refuse what it could not be asked."""
+    if reranker.rerank_features and mode not in ("features", "hybrid"):
+        raise InputError(f"a search by {mode} has no features that an LLM reranker could grade")
+    if reranker.rerank and not whole.stores_text:
+        raise InputError(f"{whole.path} stores no texts that an LLM reranker could grade")
+    return wanted_of(texts, query if isinstance(query, FeatureQuery) else None)
+
+
+def _regraded(
+    ordered: Order, *, whole: Corpus, reranker: LLMReranker, wanted: str
+) -> tuple[Order, list[str]]:
+    places = ordered.places[: reranker.rerank]
+    texts = [whole.document(int(ordered.rows[at]))["text"] or "" for at in places]
+    return reranked(ordered, wanted, texts, reranker.client, reranker.on_progress)
