@@ -17,7 +17,17 @@ from saetext_cli.declared import expanded
 from typer.testing import CliRunner
 
 from saetext.errors import InputError
-from saetext.io.request import Request, annotation_text, keyword, option, options_of, verb, verb_of_many
+from saetext.io.request import (
+    Request,
+    annotation_text,
+    keyword,
+    option,
+    options_of,
+    verb,
+    verb_of_many,
+    verb_of_one_or_two,
+    verb_of_two,
+)
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -62,6 +72,51 @@ def look(thing: int, request: Common) -> int:
     return thing + request.seed
 
 
+@verb_of_two(Common)
+def put(model: str, thing: int, request: Common) -> tuple[str, int]:
+    """Put a thing into a model."""
+    return model, thing + request.seed
+
+
+@verb_of_one_or_two(Common)
+def join(one: int, other: int | None, request: Common) -> tuple[int, int | None, int]:
+    """Join.
+
+    Parameters
+    ----------
+    one : int
+        The first.
+    other : int, optional
+        The second.
+    """
+    return one, other, request.seed
+
+
+def test_a_verb_of_two_things_and_one_whose_second_may_be_left_out() -> None:
+    assert put("m", 3, seed=4) == ("m", 7)
+    assert join(1) == (1, None, 0)
+    assert join(1, seed=2) == (1, None, 2)
+    assert join(1, 5, seed=2) == (1, 5, 2)
+    with pytest.raises(TypeError):
+        join()  # type: ignore[call-overload]
+    assert list(inspect.signature(put).parameters) == ["model", "thing", *Common.option_names()]
+    signature = inspect.signature(join).parameters
+    assert list(signature) == ["one", "other", *Common.option_names()]
+    assert signature["one"].default is inspect.Parameter.empty and signature["other"].default is None
+    doc = inspect.getdoc(join) or ""
+    assert doc.index("The second.") < doc.index("seed : int, default 0")
+
+
+def test_a_keyword_may_have_bounds() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Bound(Request):
+        power: float = keyword("Of the weight.", default=0.5, recorded=True, least=0, most=10)
+
+    assert Bound(power=2.0).params() == {"power": 2.0}
+    with pytest.raises(InputError, match="power must be at most 10, not 11"):
+        Bound(power=11.0)
+
+
 def test_keywords_make_the_request_and_things_stand_before_them() -> None:
     sets, asked = compare("a", "b", share=0.25, control=("x",))
     assert sets == ("a", "b")
@@ -98,7 +153,7 @@ def test_parameters_are_plain_json_without_callbacks() -> None:
 
 def test_signature_and_documentation_come_from_the_request() -> None:
     signature = inspect.signature(compare)
-    assert list(signature.parameters) == ["sets", *Asked.names()]
+    assert list(signature.parameters) == ["sets", *Asked.option_names()]
     assert signature.parameters["sets"].kind is inspect.Parameter.VAR_POSITIONAL
     assert signature.parameters["share"].default == 0.5
     doc = inspect.getdoc(compare) or ""
@@ -164,7 +219,7 @@ def test_type_checkers_know_the_keywords(tmp_path: Path) -> None:
     script.write_text(
         "from __future__ import annotations\n"
         "from dataclasses import dataclass\n"
-        "from saetext.io.request import Request, option, verb_of_many\n"
+        "from saetext.io.request import Request, option, verb_of_many, verb_of_one_or_two, verb_of_two\n"
         "@dataclass(frozen=True, kw_only=True)\n"
         "class Asked(Request):\n"
         '    top: int = option("How many.", default=3)\n'
@@ -173,12 +228,24 @@ def test_type_checkers_know_the_keywords(tmp_path: Path) -> None:
         "    return [request.top]\n"
         'right: list[int] = compare("a", "b", top=4)\n'
         'compare("a", tpo=4)\n'
-        'compare("a", top="4")\n',
+        'compare("a", top="4")\n'
+        "@verb_of_one_or_two(Asked)\n"
+        "def join(one: str, other: bytes | None, request: Asked) -> list[int]:\n"
+        "    return [request.top]\n"
+        "@verb_of_two(Asked)\n"
+        "def put(one: str, other: bytes, request: Asked) -> int:\n"
+        "    return request.top\n"
+        'made: list[int] = join("a") + join("a", b"b") + join("a", None, top=4)\n'
+        'join("a", b"b", tpo=4)\n'
+        'join("a", "b")\n'
+        'number: int = put("a", b"b", top=4)\n'
+        'put("a")\n'
+        'put("a", b"b", top="4")\n',
         "utf-8",
     )
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(script)],
         cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False,
     )  # fmt: skip
-    lines = [line for line in done.stdout.splitlines() if ": error:" in line]
-    assert sorted({line.split(":")[1] for line in lines}) == ["11", "12"], done.stdout
+    lines = [line for line in done.stdout.splitlines() if ": error:" in line and script.name in line]
+    assert sorted({line.split(":")[1] for line in lines}) == ["11", "12", "20", "21", "23", "24"], done.stdout

@@ -78,9 +78,16 @@ def option(
     return dataclasses.field(default=default, metadata={_KEY: about})
 
 
-def keyword(help: str, *, default: _T, recorded: bool = False) -> _T:
+def keyword(
+    help: str,
+    *,
+    default: _T,
+    recorded: bool = False,
+    least: float | None = None,
+    most: float | None = None,
+) -> _T:
     """Declare a field that only Python has: a callback, an object, a setting no command needs."""
-    about = About(help, command=False, recorded=recorded)
+    about = About(help, least, most, command=False, recorded=recorded)
     return dataclasses.field(default=default, metadata={_KEY: about})
 
 
@@ -102,12 +109,16 @@ class Request:
         """Return the recorded options in plain JSON types, for :attr:`Result.params`."""
         return {o.name: _plain(getattr(self, o.name)) for o in options_of(type(self)) if o.about.recorded}
 
+    def keywords(self) -> dict[str, Any]:
+        """Return all options by name: ``verb(thing, **request.keywords())``."""
+        return {name: getattr(self, name) for name in self.option_names()}
+
     def replace(self, **changes: Any) -> typing.Self:
         """Return a copy with some options changed, checked again."""
         return dataclasses.replace(self, **changes)
 
     @classmethod
-    def names(cls) -> tuple[str, ...]:
+    def option_names(cls) -> tuple[str, ...]:
         """Return the names of all options, in the order they are declared."""
         return tuple(field.name for field in dataclasses.fields(cls))
 
@@ -202,6 +213,8 @@ _A = TypeVar("_A", contravariant=True)
 _Q = TypeVar("_Q", bound=Request)
 _S = TypeVar("_S")
 _X = TypeVar("_X")
+_B = TypeVar("_B")
+_D = TypeVar("_D", contravariant=True)
 
 
 class OneOrMore(Protocol[_A, _P, _R]):
@@ -215,6 +228,15 @@ class OneOrMore(Protocol[_A, _P, _R]):
     def __call__(self, a: _A, b: _A, c: _A, /, *args: _P.args, **options: _P.kwargs) -> _R: ...
     @overload
     def __call__(self, a: _A, b: _A, c: _A, d: _A, /, *args: _P.args, **options: _P.kwargs) -> _R: ...
+
+
+class OneOrTwo(Protocol[_A, _D, _P, _R]):
+    """A verb over one thing, or over two that are not alike: ``correlate(corpus, across, top=10)``."""
+
+    @overload
+    def __call__(self, a: _A, /, *args: _P.args, **options: _P.kwargs) -> _R: ...
+    @overload
+    def __call__(self, a: _A, b: _D | None, /, *args: _P.args, **options: _P.kwargs) -> _R: ...
 
 
 def verb(request: Callable[_P, _Q]) -> Callable[[Callable[[_S, _Q], _X]], Callable[Concatenate[_S, _P], _X]]:
@@ -248,20 +270,47 @@ def verb_of_many(
     return decorate
 
 
+def verb_of_two(
+    request: Callable[_P, _Q],
+) -> Callable[[Callable[[_S, _B, _Q], _X]], Callable[Concatenate[_S, _B, _P], _X]]:
+    """Make ``f(one, other, request)`` a function of two things with the request's options."""
+
+    def decorate(run: Callable[[_S, _B, _Q], _X]) -> Callable[Concatenate[_S, _B, _P], _X]:
+        @functools.wraps(run)
+        def call(one: _S, other: _B, /, *args: _P.args, **options: _P.kwargs) -> _X:
+            return run(one, other, _made(request, options))
+
+        return typing.cast("Callable[Concatenate[_S, _B, _P], _X]", _described(call, run, request))
+
+    return decorate
+
+
+def verb_of_one_or_two(
+    request: Callable[_P, _Q],
+) -> Callable[[Callable[[_S, _B | None, _Q], _X]], OneOrTwo[_S, _B, _P, _X]]:
+    """Make ``f(one, other, request)`` a function whose second thing may be left out."""
+
+    def decorate(run: Callable[[_S, _B | None, _Q], _X]) -> OneOrTwo[_S, _B, _P, _X]:
+        @functools.wraps(run)
+        def call(one: _S, other: _B | None = None, /, **options: Any) -> _X:
+            return run(one, other, _made(request, options))
+
+        return typing.cast("OneOrTwo[_S, _B, _P, _X]", _described(call, run, request, optional=True))
+
+    return decorate
+
+
 def _made(request: Callable[..., _Q], options: Mapping[str, Any]) -> _Q:
     return request(**options)
 
 
-def _described(call: Any, run: Any, request: Any) -> Any:
-    """Give a function the signature and the documentation of what it takes."""
+def _described(call: Any, run: Any, request: Any, *, optional: bool = False) -> Any:
+    """Give a function the signature and the documentation of what it takes; ``optional``: its last thing."""
     known = options_of(request)
-    own = list(inspect.signature(run).parameters.values())
-    things = own[0]
-    written = str(things.annotation)
-    many = written.startswith("tuple[")
-    kind = inspect.Parameter.VAR_POSITIONAL if many else inspect.Parameter.POSITIONAL_ONLY
-    annotation = written.removeprefix("tuple[").removesuffix(", ...]") if many else things.annotation
-    parameters = [inspect.Parameter(things.name, kind, annotation=annotation)]
+    *things, _ = inspect.signature(run).parameters.values()
+    parameters = [_thing(thing) for thing in things]
+    if optional:
+        parameters[-1] = parameters[-1].replace(default=None)
     parameters += [
         inspect.Parameter(
             o.name, inspect.Parameter.KEYWORD_ONLY, default=o.default, annotation=annotation_text(o.type)
@@ -274,6 +323,15 @@ def _described(call: Any, run: Any, request: Any) -> Any:
     call.__doc__ = _documented(inspect.getdoc(run) or "", known)
     call.request = request
     return call
+
+
+def _thing(thing: inspect.Parameter) -> inspect.Parameter:
+    """Return what a verb is about as its caller gives it: by position; a tuple of them as ``*things``."""
+    written = str(thing.annotation)
+    if not written.startswith("tuple["):
+        return thing.replace(kind=inspect.Parameter.POSITIONAL_ONLY)
+    one = written.removeprefix("tuple[").removesuffix(", ...]")
+    return thing.replace(kind=inspect.Parameter.VAR_POSITIONAL, annotation=one)
 
 
 def _documented(doc: str, known: tuple[Option, ...]) -> str:
