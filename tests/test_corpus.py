@@ -219,7 +219,7 @@ def test_select_by_condition_and_what_it_refuses(made):
     for wrong in ("median", ""):
         with pytest.raises(InputError, match="unknown pooling"):
             corpus.csr(wrong, "main")
-    with pytest.raises(IncompatibleError, match="choose one with --tap"):
+    with pytest.raises(IncompatibleError, match="choose one with --tap or --sae"):
         corpus.csr()
 
 

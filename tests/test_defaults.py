@@ -8,17 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from saetext_cli.append import append as append_command
+from saetext_cli.calibrate import calibrate as calibrate_command
 from saetext_cli.clustering import cluster as cluster_command
 from saetext_cli.comparing import diff as diff_command
 from saetext_cli.correlating import correlate as correlate_command
-from saetext_cli.encoding import append as append_command
-from saetext_cli.encoding import calibrate as calibrate_command
-from saetext_cli.encoding import encode as encode_command
-from saetext_cli.labelling import label as label_command
-from saetext_cli.looking import read as read_command
+from saetext_cli.declared import expanded
+from saetext_cli.encode import encode as encode_command
+from saetext_cli.label import label as label_command
+from saetext_cli.read import read as read_command
 from saetext_cli.searching import index as index_command
 from saetext_cli.searching import search as search_command
-from saetext_cli.training import train as train_command
+from saetext_cli.train import train as train_command
 
 import saetext
 from saetext.analysis.clusters import Settings
@@ -27,7 +28,6 @@ from saetext.analysis.differences import DiffRequest
 from saetext.analysis.differences.judged import diff_with_hypotheses
 from saetext.features.inspect import look_at_document
 from saetext.reader.reading import Reading
-from saetext.training.batch_topk import TrainConfig
 
 
 def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
@@ -67,13 +67,13 @@ PAIRS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
     "like": (search_command, defaults_of(saetext.Searcher.like), 8),
     "similar": (search_command, defaults_of(saetext.Searcher.similar), 5),
     "index": (index_command, defaults_of(saetext.build_index), 2),
-    "encode": (encode_command, defaults_of(saetext.encode), 6),
-    "append": (append_command, defaults_of(saetext.append), 4),
-    "calibrate": (calibrate_command, defaults_of(saetext.calibrate), 2),
-    "train": (train_command, {**defaults_of(saetext.train), **fields_of(TrainConfig())}, 16),
-    "label": (label_command, {n: d for n, d in defaults_of(saetext.label).items() if n != "method"}, 4),
-    "read": (read_command, defaults_of(Reading.look), 3),
-    "show": (read_command, defaults_of(look_at_document), 3),
+    "encode": (expanded(encode_command), defaults_of(saetext.encode), 6),
+    "append": (expanded(append_command), defaults_of(saetext.append), 4),
+    "calibrate": (expanded(calibrate_command), defaults_of(saetext.calibrate), 2),
+    "train": (expanded(train_command), defaults_of(saetext.train), 16),
+    "label": (expanded(label_command), defaults_of(saetext.label), 4),
+    "read": (expanded(read_command), defaults_of(Reading.look), 3),
+    "show": (expanded(read_command), defaults_of(look_at_document), 3),
 }  # fmt: skip
 
 
@@ -91,4 +91,4 @@ def test_a_function_and_its_command_have_the_same_defaults(name: str) -> None:
 
 def test_a_corpus_stores_its_texts_unless_told_otherwise() -> None:
     assert defaults_of(saetext.encode)["store_text"] is True
-    assert defaults_of(encode_command)["no_text"] is False
+    assert defaults_of(expanded(encode_command))["store_text"] is True

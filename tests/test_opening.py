@@ -86,7 +86,7 @@ def test_texts_in_memory_are_kept_in_the_cache_by_what_they_are(loads: Loads, tm
     others = [
         saetext.encode(texts[:5]),
         saetext.encode(texts[::-1]),
-        saetext.encode(texts, floor=0),
+        saetext.encode(texts, threshold=0),
         saetext.encode(texts, min_tokens=2),
         saetext.encode(texts, store_text=False),
         saetext.encode(texts, reader=tiny().reader(both=True)),

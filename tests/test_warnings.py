@@ -206,7 +206,7 @@ def test_the_command_line_prints_each_once(
     sae, model = bert
     rows = [{"text": f"{EMOJI} {'the dog ' * (i % 7)}", "half": "ab"[i % 2]} for i in range(30)]
     write_jsonl(place / "a.jsonl", [*rows, {"text": ""}])
-    lines = run(monkeypatch, capsys, "encode", "a.jsonl", "--sae", sae, "--model", model, "-o", "a.corpus")
+    lines = run(monkeypatch, capsys, "encode", "a.jsonl", "--reader", sae, "--model", model, "-o", "a.corpus")
     assert [text.partition(" (")[0] for text in warned(lines)][1] == "1 row rejected"
     few, _, unknown = warned(lines)
     assert "little" in few and "unknown to this reader" in unknown

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from saetext.errors import InputError
-from saetext_cli.common import TapName, note, require_new, result, waiting
-from saetext_cli.endpoint import ApiKeyEnv, BaseUrl, Concurrency, ModelName, PriceIn, PriceOut, client_for
+from saetext.features.labelling.request import LabelRequest
+from saetext_cli.common import note, require_new, result, waiting
 from saetext_cli.meters import progress_bar
+from saetext_cli.options import Endpoint
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.features.labels import FeatureLabels
-    from saetext.io.llm import ChatClient
 
 
 def register(app: typer.Typer) -> None:
@@ -30,35 +30,21 @@ def register(app: typer.Typer) -> None:
 
 def label(
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS")],
-    method: Annotated[
-        str | None, typer.Option("--method", help="words (offline), llm, or neuronpedia (published ones).")
-    ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="FILE", help="Import labels: .csv, .tsv, .json, .jsonl or .parquet."),
+    request: LabelRequest,
+    endpoint: Endpoint,
+    features: Annotated[
+        str | None, typer.Option("--features", metavar="N,N,...", help="Label only these features.")
     ] = None,
     score: Annotated[
         bool,
         typer.Option(
-            "--score", help="Score on unseen texts of this corpus: by the endpoint if given, else offline."
+            "--score",
+            help="Score labels on unseen texts of this corpus: by the endpoint if given, else offline.",
         ),
     ] = False,
-    base_url: BaseUrl = None,
-    model: ModelName = None,
-    api_key_env: ApiKeyEnv = "OPENAI_API_KEY",
-    concurrency: Concurrency = 8,
-    price_in: PriceIn = None,
-    price_out: PriceOut = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what asking would take.")] = False,
-    features: Annotated[str | None, typer.Option("--features", metavar="N,N,...", help="Only these.")] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only the most frequent so many.")
-    ] = None,
-    min_support: Annotated[
-        int, typer.Option("--min-support", min=1, help="Documents a feature must be present in.")
-    ] = 3,
-    tap: TapName = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the choice of contexts.")] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print how many requests method llm would send.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A new file; default: the corpus's labels.parquet."),
@@ -74,66 +60,88 @@ def label(
     """
     from saetext.corpus import Corpus
     from saetext.features.known_labels import corpus_labels_path, labels_for
-    from saetext.features.labelling.pipeline import MIN_SUPPORT, merged, supported
-    from saetext.features.labelling.pipeline import label as make
-    from saetext.features.labelling.pipeline import score as rate
 
-    if method is None and source is None and not score:
+    makes = request.method is not None or request.file is not None
+    if not makes and not score:
         raise typer.BadParameter("what to do? --method words, llm or neuronpedia, --from FILE, or --score")
-    if method is not None and source is not None:
+    if request.method is not None and request.file is not None:
         raise typer.BadParameter("choose one of --method and --from")
     require_new(output)
     opened = Corpus.open(corpus)
-    name = opened.spec.tap(tap).name
-    chosen = _numbers(features)
-    if limit is not None:
-        chosen = (chosen or supported(opened, tap, min_support))[:limit]
-    client = client_for(base_url, model, api_key_env, concurrency, price_in, price_out)
-    if (method == "llm" or dry_run) and client is None:
+    client = endpoint.client()
+    request = _chosen(opened, request.replace(features=_numbers(features), client=client))
+    if (request.method == "llm" or dry_run) and client is None:
         raise InputError("labels by a language model need an endpoint: give --base-url and --model")
     if dry_run:
-        assert client is not None
-        _say_estimate(opened, name, client, chosen or supported(opened, tap, min_support), seed)
+        _say_estimate(opened, request)
         return
-    labels = labels_for(opened, name)
-    if method is not None or source is not None:
-        if method == "llm" and client is not None:
-            _say_estimate(opened, name, client, chosen or supported(opened, tap, min_support), seed)
-        with progress_bar("labelling") as show:
-            made = make(
-                opened,
-                method,
-                tap=name,
-                features=chosen,
-                min_support=min_support if limit is None else MIN_SUPPORT,
-                client=None if score and method != "llm" else client,  # it may be for the scores alone
-                neuronpedia_id=_neuronpedia_id(corpus, name) if method == "neuronpedia" else None,
-                file=source,
-                seed=seed,
-                on_progress=show,
-            )
-        for line in made.notes:
-            note(line)
-        labels, kept = merged(labels, made.labels, replace=replace)
-        note(
-            f"{len(made.labels):,} labels made" + (f"; {kept:,} better ones stay (--replace)" if kept else "")
-        )
-        _say_failures(made.failures, "have no label")
-        if client is not None:
-            note(client.ledger.describe())
-        _write(labels, output or corpus_labels_path(corpus, opened.spec, name))
+    labels = labels_for(opened, request.sae)
+    path = output or corpus_labels_path(corpus, opened.spec, request.sae)
+    if makes:
+        labels = _made(opened, labels, request, replace=replace, score=score)
+        _write(labels, path)
     if score:
-        with progress_bar("scoring") as show:
-            rated = rate(
-                opened, labels, tap=name, features=chosen, client=client, seed=seed, on_progress=show
-            )
-        _say_failures(rated.failures, "were not scored")
-        labels = rated.labels
-        _say_scores(labels, "llm" if client is not None else "embedding")
-        if client is not None:
-            note(client.ledger.describe())
-        _write(labels, output or corpus_labels_path(corpus, opened.spec, name))
-    result(str(output or corpus_labels_path(corpus, opened.spec, name)))
+        _write(_scored(opened, labels, request), path)
+    result(str(path))
+
+
+def _chosen(opened: Corpus, request: LabelRequest) -> LabelRequest:
+    """Return the request with its SAE by name, and the most frequent features by number if it has a limit."""
+    from saetext.features.labelling.pipeline import selected
+    from saetext.features.labelling.request import MIN_SUPPORT
+
+    request = request.replace(sae=opened.spec.tap(request.sae).name)
+    if request.limit is None:
+        return request
+    return request.replace(features=selected(opened, request), limit=None, min_support=MIN_SUPPORT)
+
+
+def _made(
+    opened: Corpus, labels: FeatureLabels, request: LabelRequest, *, replace: bool, score: bool
+) -> FeatureLabels:
+    """Return ``labels`` with those that are made now, and say how many, and at which costs."""
+    from saetext.features.labelling.pipeline import label as make
+    from saetext.features.labelling.pipeline import merged
+
+    client = request.client
+    if request.method == "llm":
+        _say_estimate(opened, request)
+    elif score:
+        request = request.replace(client=None)  # it is for the scores alone
+    if request.method == "neuronpedia":
+        request = request.replace(neuronpedia_id=_neuronpedia_id(opened.path, request.sae))
+    with progress_bar("labelling") as show:
+        made = make(opened, **request.replace(on_progress=show).keywords())
+    for line in made.notes:
+        note(line)
+    labels, kept = merged(labels, made.labels, replace=replace)
+    note(f"{len(made.labels):,} labels made" + (f"; {kept:,} better ones stay (--replace)" if kept else ""))
+    _say_failures(made.failures, "have no label")
+    if client is not None:
+        note(client.ledger.describe())
+    return labels
+
+
+def _scored(opened: Corpus, labels: FeatureLabels, request: LabelRequest) -> FeatureLabels:
+    """Return ``labels`` with scores, and say what they are, and at which costs."""
+    from saetext.features.labelling.pipeline import score as rate
+
+    client = request.client
+    with progress_bar("scoring") as show:
+        rated = rate(
+            opened,
+            labels,
+            tap=request.sae,
+            features=request.features,
+            client=client,
+            seed=request.seed,
+            on_progress=show,
+        )
+    _say_failures(rated.failures, "were not scored")
+    _say_scores(rated.labels, "llm" if client is not None else "embedding")
+    if client is not None:
+        note(client.ledger.describe())
+    return rated.labels
 
 
 def _write(labels: FeatureLabels, path: Path) -> None:
@@ -144,15 +152,18 @@ def _write(labels: FeatureLabels, path: Path) -> None:
     FeatureLabels.from_rows(own, labels.about).write(path)
 
 
-def _say_estimate(opened: Corpus, tap: str, client: ChatClient, features: list[int], seed: int) -> None:
+def _say_estimate(opened: Corpus, request: LabelRequest) -> None:
     from saetext.features.contexts import gather
     from saetext.features.labelling.by_llm import label_prompt
+    from saetext.features.labelling.pipeline import supported
 
+    assert request.client is not None
+    features = list(request.features or supported(opened, request.sae, request.min_support))
     with waiting("gathering contexts"):
-        card = opened.card(tap)
-        found = gather(opened, tap, features, seed=seed, half="make")
+        card = opened.card(request.sae)
+        found = gather(opened, request.sae, features, seed=request.seed, half="make")
         prompts = [label_prompt(c, card.top_words(f)) for f, c in found.items() if c.firing]
-    note(f"{len(prompts):,} features: {client.estimate(prompts).describe()}")
+    note(f"{len(prompts):,} features: {request.client.estimate(prompts).describe()}")
 
 
 def _say_failures(failures: dict[int, str], what: str) -> None:
@@ -172,10 +183,10 @@ def _say_scores(labels: FeatureLabels, method: str) -> None:
         )
 
 
-def _neuronpedia_id(corpus: Path, tap: str) -> str | None:
+def _neuronpedia_id(corpus: Path, sae: str | None) -> str | None:
     from saetext.features import open_subject
 
-    return open_subject(str(corpus), tap=tap).neuronpedia_id
+    return open_subject(str(corpus), tap=sae).neuronpedia_id
 
 
 def _numbers(given: str | None) -> list[int] | None:

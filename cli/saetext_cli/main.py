@@ -15,17 +15,23 @@ import typer
 
 from saetext.errors import SaetextError
 from saetext_cli import (
+    append,
+    calibrate,
     clustering,
     comparing,
     correlating,
-    encoding,
+    demo,
+    encode,
+    export,
     features,
-    finding,
-    labelling,
-    looking,
+    info,
+    label,
+    read,
+    readers,
     searching,
-    touring,
-    training,
+    show,
+    train,
+    upgrade,
 )
 from saetext_cli.common import note, showing_warnings
 from saetext_cli.late import LateGroup, shelf
@@ -61,17 +67,23 @@ def _root(
 
 
 for module in (
-    touring,
-    looking,
-    encoding,
+    demo,
+    read,
+    show,
+    info,
+    encode,
+    append,
+    calibrate,
+    export,
+    upgrade,
     comparing,
     correlating,
     clustering,
     searching,
-    finding,
+    readers,
     features,
-    labelling,
-    training,
+    label,
+    train,
 ):
     module.register(shelf)
 

@@ -7,19 +7,10 @@ from typing import Annotated
 
 import typer
 
-from saetext_cli.common import (
-    Device,
-    Format,
-    MessagesColumn,
-    PromptColumn,
-    Role,
-    TextColumn,
-    TrustPickle,
-    describe_source,
-    note,
-    result,
-)
+from saetext.training.request import TrainRequest
+from saetext_cli.common import describe_source, note, result
 from saetext_cli.meters import clock, progress_bar
+from saetext_cli.options import Texts
 
 
 def register(app: typer.Typer) -> None:
@@ -30,88 +21,40 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    texts: Annotated[str, typer.Argument(metavar="FILE", help="Texts to train on, as for encode.")],
+    source: Annotated[str, typer.Argument(metavar="FILE", help="Texts to train on, as for encode.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory to make, in sae-lens's format.")],
-    model: Annotated[
-        str | None,
-        typer.Option("--model", help="Hugging Face id or directory; default: the embedded reader's model."),
-    ] = None,
-    layer: Annotated[
-        int | None,
-        typer.Option("--layer", min=0, help="Residual stream before this layer; default: two thirds up."),
-    ] = None,
-    hook: Annotated[
-        str | None, typer.Option("--hook", help="Or a transformer-lens hook, e.g. blocks.8.hook_mlp_out.")
-    ] = None,
-    d_sae: Annotated[int, typer.Option("--features", min=1, help="Number of features.")] = 4096,
-    k: Annotated[int, typer.Option("-k", min=1, help="Active features per token, on average.")] = 24,
-    steps: Annotated[int, typer.Option(min=1, help="Training steps.")] = 5000,
-    batch: Annotated[int, typer.Option(min=1, help="Tokens per step.")] = 4096,
-    lr: Annotated[float, typer.Option(min=0, help="Learning rate.")] = 6e-4,
+    request: TrainRequest,
+    texts: Texts,
     prefixes: Annotated[
         str | None,
-        typer.Option(help="Matryoshka: sizes that reconstruct on their own, e.g. 256,1024."),
+        typer.Option(
+            metavar="N,N,...", help="Matryoshka: numbers of features that reconstruct on their own."
+        ),
     ] = None,
-    max_tokens: Annotated[int, typer.Option("--tokens", min=1, help="Tokens to train on.")] = 5_000_000,
-    window: Annotated[int, typer.Option(min=4, help="Tokens in one forward pass.")] = 256,
-    percentile: Annotated[
-        float, typer.Option(min=0, max=99.99, help="Of the floors; see saetext calibrate.")
-    ] = 75.0,
-    weights: Annotated[str, typer.Option(help="Stored as float32, float16 or bfloat16.")] = "float32",
-    seed: Annotated[int, typer.Option(help="Of the initial weights and the order of tokens.")] = 0,
-    text_column: TextColumn = None,
-    prompt_column: PromptColumn = None,
-    messages_column: MessagesColumn = None,
-    role: Role = "assistant",
-    format: Format = None,
-    device: Device = "auto",
-    trust_pickle: TrustPickle = False,
 ) -> None:
     """Train a sparse autoencoder on your own texts and any Hugging Face encoder or decoder.
 
     Reads the texts into activations (float16, beside the output), trains on the CPU, measures on held-out
-    documents, sets the floors. Stop it when you like: the same command goes on from there.
+    documents, sets the thresholds. Every stage is resumable: interrupted, the same command goes on.
     """
     from saetext.documents import open_documents
     from saetext.reader.thresholds.policy import readable
-
-    if weights not in ("float32", "float16", "bfloat16"):
-        raise typer.BadParameter("--weights is float32, float16 or bfloat16")
-    documents = open_documents(
-        texts, format=format, text=text_column, prompt=prompt_column, messages=messages_column, role=role
-    )
-    describe_source(documents)
-    from saetext.training.batch_topk import TrainConfig
     from saetext.training.pipeline import train as run
 
-    config = TrainConfig(
-        d_sae=d_sae, k=k, batch=batch, steps=steps, lr=lr, seed=seed, prefixes=_numbers(prefixes)
-    )
+    request = request.replace(prefixes=_numbers(prefixes), role=texts.role)
+    documents = open_documents(source, **texts.given())
+    describe_source(documents)
     with progress_bar() as show:
-        trained = run(
-            readable(documents),
-            output,
-            model=model,
-            layer=layer,
-            hook=hook,
-            config=config,
-            max_tokens=max_tokens,
-            window=window,
-            percentile=percentile,
-            role=role,
-            reference=documents.name,
-            weights=weights,
-            device=device,
-            trust_pickle=trust_pickle,
-            on_progress=show,
-        )
+        asked = request.replace(reference=documents.name, on_progress=show)
+        trained = run(readable(documents), output, **asked.keywords())
     q = trained.quality
     note(
         f"trained in {clock(trained.seconds)}; on {q.tokens:,} held-out tokens: FVU {q.fvu:.3f}, "
         f"L0 {q.l0:.1f}, {q.dead:.1%} of the features dead, {q.dense} on more than 20 % of the tokens "
         f"(densest {q.max_density:.0%})"
     )
-    note(f"read texts with it: saetext encode FILE --sae {output}" + (f" --model {model}" if model else ""))
+    model = f" --model {request.model}" if request.model else ""
+    note(f"read texts with it: saetext encode FILE -r {output}{model}")
     result(str(trained.path))
 
 

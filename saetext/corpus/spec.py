@@ -154,7 +154,7 @@ class ReaderSpec:
         if name is None:
             if len(self.taps) == 1:
                 return self.taps[0]
-            raise IncompatibleError(f"several taps, choose one with --tap: {names}")
+            raise IncompatibleError(f"several taps, choose one with --tap or --sae: {names}")
         for t in self.taps:
             if t.name == name:
                 return t

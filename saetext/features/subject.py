@@ -184,7 +184,7 @@ def open_subject(
         spec = corpus.spec.tap(tap)
         return Subject(name, spec, labels_for(corpus, tap, labels), corpus.card(spec.name), corpus)
     if tap is not None:
-        raise InputError(f"--tap chooses among a corpus's readers, and {name} is no corpus")
+        raise InputError(f"--sae chooses among a corpus's readers, and {name} is no corpus")
     if name == _EMBEDDED:
         from saetext.reader import embedded
 

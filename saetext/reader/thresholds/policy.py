@@ -94,7 +94,7 @@ def with_known_floors(
     from saetext.reader.thresholds.estimation import cached_cards
 
     if floor is not None and not 0 <= floor < 100:
-        raise InputError(f"the floor is a percentile from 0 to below 100, not {floor:g}")
+        raise InputError(f"the threshold is a percentile from 0 to below 100, not {floor:g}")
     if min_tokens is not None and min_tokens < 1:
         raise InputError(f"a feature is present on at least 1 token, not {min_tokens}")
     if floor == 0:
