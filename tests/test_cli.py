@@ -223,7 +223,8 @@ def test_two_saes_in_one_pass(place: Path) -> None:
         assert saetext("encode", f"{name}.jsonl", *both, "-o", f"{name}.corpus").code == 0
     assert Corpus.open("a.corpus").taps == (TAP, OTHER_TAP)
     assert (
-        saetext("show", "a.corpus", "d3").error == f"several taps, choose one with --tap or --sae: {TAP}, {OTHER_TAP}"
+        saetext("show", "a.corpus", "d3").error
+        == f"several taps, choose one with --tap or --sae: {TAP}, {OTHER_TAP}"
     )
     assert saetext("diff", "a.corpus", "b.corpus").error.startswith("several taps, choose one with --tap")
     assert "no tap named 'x'" in saetext("diff", "a.corpus", "b.corpus", "--tap", "x").error
@@ -253,7 +254,8 @@ def test_floors_by_option(corpora: tuple[str, str]) -> None:
     size = Corpus.open("a.corpus").csr().nnz
     for name, option in [("zero", "0"), ("low", "50")]:
         assert (
-            saetext("encode", "a.jsonl", *tiny().options, "--threshold", option, "-o", f"{name}.corpus").code == 0
+            saetext("encode", "a.jsonl", *tiny().options, "--threshold", option, "-o", f"{name}.corpus").code
+            == 0
         )
     assert Corpus.open("zero.corpus").csr().nnz > Corpus.open("low.corpus").csr().nnz > size
     assert "these corpora were made by different readers" in saetext("diff", "a.corpus", "low.corpus").error

@@ -189,7 +189,7 @@ def test_the_command(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert done.stdout.strip() == str(tmp_path / "mine")
     assert "FVU" in done.stderr and "held-out" in done.stderr and "saetext encode" in done.stderr
     corpus = tmp_path / "c.corpus"
-    args = ["encode", str(source), "-o", str(corpus), "--reader", str(tmp_path / "mine"), "--model", str(model)]
+    args = ["encode", str(source), "-o", str(corpus), "-r", str(tmp_path / "mine"), "--model", str(model)]
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0, done.output
     assert "calibrating" not in done.stderr

@@ -138,7 +138,7 @@ def test_training_warns_of_few_held_out_tokens(place: Path) -> None:
     with recorded() as found:
         saetext.train(
             open_documents(some_rows(60)), "sae", model=tiny().options[-1], hook="blocks.0.hook_resid_pre",
-            config=config, max_tokens=2000,
+            **config.keywords(), max_tokens=2000,
         )  # fmt: skip
     [few] = told(found)
     assert "rest on few tokens" in few

@@ -27,7 +27,8 @@ def export(
     pooling: Annotated[
         str | None,
         typer.Option(
-            "--pooling", help="Value of a feature in an npz matrix: max (default), mean, total, count or binary."
+            "--pooling",
+            help="Value of a feature in an npz matrix: max (default), mean, total, count or binary.",
         ),
     ] = None,
     where: Annotated[

@@ -24,7 +24,8 @@ def make_corpus(documents: DocumentSource, target: Path, request: EncodeRequest,
     from saetext.corpus.notices import reading_notes
     from saetext.encoding.encoder import encode
 
-    for line in reading_notes(documents, request.reader):
+    reader: Any = request.reader
+    for line in reading_notes(documents, reader):
         note(line)
     started = time.perf_counter()
     with progress_bar() as show:

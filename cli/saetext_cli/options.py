@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -54,7 +54,7 @@ class Texts(Columns):
         group=_INPUT,
     )
 
-    def given(self) -> dict[str, str | None]:
+    def given(self) -> dict[str, Any]:
         """Return what :func:`saetext.open_documents` takes."""
         return {
             **super().given(),
