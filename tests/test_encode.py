@@ -340,7 +340,7 @@ def test_an_input_that_became_shorter_is_refused(tmp_path: Path, reader: Reader)
         ({"shard_rows": 10, "text": "topic"}, "input columns was"),
         ({"shard_rows": 10, "store_text": False}, "stores_text was True and is now False"),
         ({"shard_rows": 10, "min_tokens": 2}, f"reader's tap {TAP}: "),
-        ({"shard_rows": 10, "floor": 0.0}, f"reader's tap {TAP}: "),
+        ({"shard_rows": 10, "threshold": 0.0}, f"reader's tap {TAP}: "),
     ],
 )
 def test_other_options_do_not_resume(

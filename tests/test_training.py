@@ -193,3 +193,20 @@ def test_the_command(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0, done.output
     assert "calibrating" not in done.stderr
+
+
+def test_what_an_unfinished_run_must_agree_on_keeps_its_names(model: Path, tmp_path: Path) -> None:
+    """A run that an earlier version began is resumed: its plan has these keys."""
+
+    def interrupt(progress) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        train(documents(), tmp_path / "a", model=model, **SMALL.keywords(), on_progress=interrupt)
+    plan = json.loads((tmp_path / "a.training" / "plan.json").read_text("utf-8"))
+    assert set(plan) == {
+        "model", "hook", "window", "role", "max_tokens", "valid_tokens", "documents", "held_out",
+        "d_sae", "k", "batch", "steps", "lr", "warmup", "decay", "aux_weight", "dead_after",
+        "dense_weight", "dense_above", "prefixes", "seed",
+    }  # fmt: skip
+    assert plan["d_sae"] == 32 and plan["prefixes"] == [] and plan["window"] == 256
