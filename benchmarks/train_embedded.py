@@ -63,7 +63,7 @@ def main() -> None:
             split["train"],
             args.output,
             layer=args.layer,
-            config=config,
+            **config.keywords(),
             max_tokens=args.tokens,
             valid_tokens=args.valid_tokens,
             calibration_tokens=args.calibration_tokens,

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from saetext.features.labels import FeatureLabels
     from saetext.reader.reader import Reader
     from saetext.reader.thresholds.estimation import calibrate
-    from saetext.training.batch_topk import TrainConfig, train_sae
+    from saetext.training.batch_topk import train_sae
+    from saetext.training.config import TrainConfig
     from saetext.training.pipeline import train
 
 __all__ = [
@@ -62,7 +63,7 @@ _HOMES = {
     "Reader": "saetext.reader.reader",
     "SearchResult": "saetext.analysis.search",
     "Searcher": "saetext.analysis.search",
-    "TrainConfig": "saetext.training.batch_topk",
+    "TrainConfig": "saetext.training.config",
     "append": "saetext.encoding.encoder",
     "build_index": "saetext.analysis.search",
     "calibrate": "saetext.reader.thresholds.estimation",

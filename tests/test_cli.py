@@ -191,7 +191,7 @@ def test_a_second_corpus_is_comparable_and_reader_of_is_the_same(corpora: tuple[
     shutil.rmtree(os.environ["SAETEXT_CACHE"])  # the corpus alone says how to read
     assert saetext("encode", "b.jsonl", "--reader-of", "a.corpus", "-o", "c.corpus").code == 0
     assert Corpus.open("c.corpus").fingerprint == b.fingerprint
-    for option in (["--floor", "0"], ["--min-tokens", "2"]):
+    for option in (["--threshold", "0"], ["--min-tokens", "2"]):
         refused = saetext("encode", "b.jsonl", "--reader-of", "a.corpus", "-o", "d.corpus", *option)
         assert refused.code == 2 and not Path("d.corpus").exists()
 
@@ -200,25 +200,25 @@ def test_a_reader_that_has_moved_is_named_anew(place: Path) -> None:
     shutil.copytree(tiny().sae, "here")
     shutil.copytree(tiny().model, "model")
     write_jsonl(place / "a.jsonl", some_rows(10))
-    moved = ["--sae", "there", "--model", "elsewhere"]
-    assert saetext("encode", "a.jsonl", "--sae", "here", "--model", "model", "-o", "a.corpus").code == 0
+    moved = ["--reader", "there", "--model", "elsewhere"]
+    assert saetext("encode", "a.jsonl", "--reader", "here", "--model", "model", "-o", "a.corpus").code == 0
     Path("here").rename("there")
     Path("model").rename("elsewhere")
     assert "here" in saetext("encode", "a.jsonl", "--reader-of", "a.corpus", "-o", "b.corpus").error
     assert saetext("encode", "a.jsonl", "--reader-of", "a.corpus", *moved, "-o", "b.corpus").code == 0
     assert saetext("append", "a.corpus", "a.jsonl", "--id", "", *moved).code == 0
     assert saetext("diff", "a.corpus", "b.corpus").code == 0
-    other = ["--sae", tiny().other_sae, "--model", "elsewhere"]
+    other = ["--reader", tiny().other_sae, "--model", "elsewhere"]
     assert "no calibration of" in saetext("append", "b.corpus", "a.jsonl", "--id", "", *other).error
     make_sae(place / "third", hook=TAP, seed=5)
-    third = ["--sae", "third", "--model", "elsewhere"]
+    third = ["--reader", "third", "--model", "elsewhere"]
     assert "has changed since" in saetext("append", "b.corpus", "a.jsonl", "--id", "", *third).error
 
 
 def test_two_saes_in_one_pass(place: Path) -> None:
     write_jsonl(place / "a.jsonl", some_rows(30))
     write_jsonl(place / "b.jsonl", some_rows(30, seed=1))
-    both = [*tiny().options, "--sae", tiny().other_sae]
+    both = [*tiny().options, "--reader", tiny().other_sae]
     for name in "ab":
         assert saetext("encode", f"{name}.jsonl", *both, "-o", f"{name}.corpus").code == 0
     assert Corpus.open("a.corpus").taps == (TAP, OTHER_TAP)
@@ -229,7 +229,7 @@ def test_two_saes_in_one_pass(place: Path) -> None:
     assert "no SAE named 'x'" in saetext("diff", "a.corpus", "b.corpus", "--sae", "x").error
     found = json.loads(saetext("diff", "a.corpus", "b.corpus", "--sae", OTHER_TAP, "--json").out)
     assert found["params"]["tap"] == OTHER_TAP
-    shown = json.loads(saetext("show", "a.corpus", "d3", "--tap", OTHER_TAP, "--json").out)
+    shown = json.loads(saetext("show", "a.corpus", "d3", "--sae", OTHER_TAP, "--json").out)
     assert shown["rows"] and max(row["feature"] for row in shown["rows"]) < 48
     alone = saetext("encode", "a.jsonl", *tiny().options, "-o", "alone.corpus")
     assert alone.code == 0 and "had no thresholds" not in alone.err
@@ -253,7 +253,8 @@ def test_floors_by_option(corpora: tuple[str, str]) -> None:
     size = Corpus.open("a.corpus").csr().nnz
     for name, option in [("zero", "0"), ("low", "50")]:
         assert (
-            saetext("encode", "a.jsonl", *tiny().options, "--floor", option, "-o", f"{name}.corpus").code == 0
+            saetext("encode", "a.jsonl", *tiny().options, "--threshold", option, "-o", f"{name}.corpus").code
+            == 0
         )
     assert Corpus.open("zero.corpus").csr().nnz > Corpus.open("low.corpus").csr().nnz > size
     assert "these corpora were made by different readers" in saetext("diff", "a.corpus", "low.corpus").error
@@ -274,7 +275,7 @@ def test_stdin(corpora: tuple[str, str], place: Path) -> None:
     )
     assert zipped.code == 0
     assert "name the corpus with --output" in saetext("encode", "-", *tiny().options, stdin=lines).error
-    floorless = saetext("encode", "-", *tiny().options, "--floor", "60", "-o", "x.corpus", stdin=lines)
+    floorless = saetext("encode", "-", *tiny().options, "--threshold", "60", "-o", "x.corpus", stdin=lines)
     assert "standard input can be read only once" in floorless.error and not Path("x.corpus").exists()
 
 
@@ -282,7 +283,7 @@ def test_columns_by_option(place: Path) -> None:
     rows = [{"key": f"k{i}", "ask": "why?", "say": "the fox jumps", "n": i} for i in range(5)]
     pl.DataFrame(rows).write_csv("t.csv")
     named = ["--text-column", "say", "--prompt-column", "ask", "--id", "key"]
-    done = saetext("encode", "t.csv", *tiny().options, "--floor", "0", *named)
+    done = saetext("encode", "t.csv", *tiny().options, "--threshold", "0", *named)
     assert done.err.startswith("t.csv: text from 'say', prompt from 'ask', ids from 'key'\n")
     document = Corpus.open("t.csv.corpus").document("k3")
     assert (document["text"], document["prompt"], document["meta"]) == ("the fox jumps", "why?", {"n": 3})
@@ -292,7 +293,7 @@ def test_columns_by_option(place: Path) -> None:
         target = f"{role}.corpus"
         assert (
             saetext(
-                "encode", "chat.jsonl", *tiny().options, "--floor", "0", "--role", role, "-o", target
+                "encode", "chat.jsonl", *tiny().options, "--threshold", "0", "--role", role, "-o", target
             ).code
             == 0
         )
@@ -623,7 +624,7 @@ def wide_sae(place: Path) -> None:
 
 
 def other_reader(place: Path) -> None:
-    options = ["--sae", tiny().other_sae, "--model", tiny().model]
+    options = ["--reader", tiny().other_sae, "--model", tiny().model]
     assert saetext("encode", "a.jsonl", *options, "-o", "other.corpus").code == 0
 
 
@@ -631,7 +632,7 @@ def text(name: str, content: str) -> Maker:
     return lambda place: (place / name).write_text(content)
 
 
-ENCODE = ["encode", "{file}", "--sae", "{sae}", "--model", "{model}", "-o", "x.corpus"]
+ENCODE = ["encode", "{file}", "--reader", "{sae}", "--model", "{model}", "-o", "x.corpus"]
 
 
 def encoding(file: str, *more: str) -> list[str]:
@@ -671,7 +672,7 @@ BAD: dict[str, tuple[Maker, list[str], str]] = {
     "unknown dtype": (make_nothing, encoding("a.jsonl", "--dtype", "int4"), "unknown dtype 'int4'"),
     "floor": (
         make_nothing,
-        encoding("a.jsonl", "--floor", "100"),
+        encoding("a.jsonl", "--threshold", "100"),
         "a percentile from 0 to below 100, not 100",
     ),
     "no such reader": (
@@ -681,27 +682,27 @@ BAD: dict[str, tuple[Maker, list[str], str]] = {
     ),
     "no such model directory": (
         make_nothing,
-        ["encode", "a.jsonl", "--sae", "{sae}", "--model", "./nowhere", "-o", "x.corpus"],
+        ["encode", "a.jsonl", "--reader", "{sae}", "--model", "./nowhere", "-o", "x.corpus"],
         "there is no model directory './nowhere'",
     ),
     "no such release": (
         make_nothing,
-        ["encode", "a.jsonl", "--sae", "gpt2-small-res-jbb/blocks.1.hook_resid_pre", "-o", "x.corpus"],
+        ["encode", "a.jsonl", "--reader", "gpt2-small-res-jbb/blocks.1.hook_resid_pre", "-o", "x.corpus"],
         "sae-lens has no release 'gpt2-small-res-jbb'; closest: gpt2-small-res-jb",
     ),
     "SAE of another model": (
         wide_sae,
-        ["encode", "a.jsonl", "--sae", "wide", "--model", "{model}", "-o", "x.corpus"],
+        ["encode", "a.jsonl", "--reader", "wide", "--model", "{model}", "-o", "x.corpus"],
         "reads 48 values at blocks.1.hook_resid_pre, but model has 32 there",
     ),
     "pickled SAE": (
         pickled_sae,
-        ["encode", "a.jsonl", "--sae", "pickled", "--model", "{model}", "-o", "x.corpus"],
+        ["encode", "a.jsonl", "--reader", "pickled", "--model", "{model}", "-o", "x.corpus"],
         "only pickled weights (sae_weights.pt), which can run code",
     ),
     "pickled model": (
         pickled_model,
-        ["encode", "a.jsonl", "--sae", "{sae}", "--model", "model", "-o", "x.corpus"],
+        ["encode", "a.jsonl", "--reader", "{sae}", "--model", "model", "-o", "x.corpus"],
         "has only pickled weights (pytorch_model.bin), which can run code",
     ),
     "output is a file": (
@@ -711,17 +712,17 @@ BAD: dict[str, tuple[Maker, list[str], str]] = {
     ),
     "output below a file": (
         make_nothing,
-        ["encode", "a.jsonl", "--sae", "{sae}", "--model", "{model}", "-o", "b.jsonl/x.corpus"],
+        ["encode", "a.jsonl", "--reader", "{sae}", "--model", "{model}", "-o", "b.jsonl/x.corpus"],
         "b.jsonl is a file; choose another path",
     ),
     "output holds other things": (
         make_nothing,
-        ["encode", "a.jsonl", "--sae", "{sae}", "--model", "{model}", "-o", "."],
+        ["encode", "a.jsonl", "--reader", "{sae}", "--model", "{model}", "-o", "."],
         ". is not a corpus and not empty",
     ),
     "output is finished": (
         make_nothing,
-        ["encode", "a.jsonl", "--sae", "{sae}", "--model", "{model}", "-o", "b.corpus"],
+        ["encode", "a.jsonl", "--reader", "{sae}", "--model", "{model}", "-o", "b.corpus"],
         "b.corpus is a finished corpus already: add to it with 'saetext append'",
     ),
     "info of nothing": (make_nothing, ["info", "none.corpus"], "none.corpus does not exist"),
@@ -834,7 +835,7 @@ def test_a_file_of_mixed_types_and_one_huge_line(place: Path) -> None:
     lines = ['{"text": "the fox", "n": 1}', '{"text": 5}', "[1]", "no", '{"text": "a dog", "n": "two"}']
     lines.append(json.dumps({"text": "the lazy dog " * 20_000, "n": None}))
     (place / "mixed.jsonl").write_text("\n".join(lines))
-    done = saetext("encode", "mixed.jsonl", *tiny().options, "--floor", "0")
+    done = saetext("encode", "mixed.jsonl", *tiny().options, "--threshold", "0")
     assert done.code == 0 and "3 rows rejected (2 malformed line, 1 not text)" in done.err
     corpus = Corpus.open("mixed.jsonl.corpus")
     assert corpus.ids.to_pylist() == ["0", "4", "5"]
@@ -851,7 +852,7 @@ def test_a_file_of_mixed_types_and_one_huge_line(place: Path) -> None:
         ["encode"],
         ["encode", "a.jsonl", "--nope"],
         ["encode", "a.jsonl", "--shard-rows", "0"],
-        ["encode", "a.jsonl", "--floor", "high"],
+        ["encode", "a.jsonl", "--threshold", "high"],
         ["encode", "a.jsonl", "--min-tokens", "0"],
         ["diff", "a.corpus"],
         ["diff", "a.corpus", "b.corpus", "c.corpus", "--null", "3"],
@@ -872,7 +873,7 @@ def test_wrong_usage_exits_2(arguments: list[str], place: Path) -> None:
 @pytest.mark.slow
 def test_a_model_that_is_not_there_while_offline_fails_fast(prepared: Path, place: Path) -> None:
     shutil.copy2(prepared / "a.jsonl", place)
-    command = [sys.executable, "-m", "saetext_cli.main", "encode", "a.jsonl", "--sae", str(tiny().sae)]
+    command = [sys.executable, "-m", "saetext_cli.main", "encode", "a.jsonl", "--reader", str(tiny().sae)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(place / "hf"), "OMP_NUM_THREADS": "1"}
     began = time.monotonic()
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -139,7 +139,7 @@ def test_a_model_that_has_gone_is_told_and_done_without(place: Path) -> None:
 
     shutil.copytree(tiny().model, place / "model")
     write_jsonl(place / "a.jsonl", some_rows(40))
-    options = ("--sae", tiny().sae, "--model", "model")
+    options = ("--reader", tiny().sae, "--model", "model")
     assert saetext("encode", "a.jsonl", *options, "-o", "a.corpus").code == 0
     shutil.rmtree(place / "model")
     feature = strongest_feature("a.corpus")
@@ -151,12 +151,12 @@ def test_a_model_that_has_gone_is_told_and_done_without(place: Path) -> None:
 
 def test_several_taps(place: Path) -> None:
     write_jsonl(place / "a.jsonl", some_rows(30))
-    both = ("--sae", tiny().sae, "--sae", tiny().other_sae, "--model", tiny().model)
+    both = ("--reader", tiny().sae, "--reader", tiny().other_sae, "--model", tiny().model)
     assert saetext("encode", "a.jsonl", *both, "-o", "a.corpus").code == 0
     assert "choose one with --sae" in saetext("features", "a.corpus", "--show", 1).error
     for tap, last in ((TAP, 63), (OTHER_TAP, 47)):
-        assert saetext("features", "a.corpus", "--tap", tap, "--show", last).code == 0
-        assert f"0 to {last}" in saetext("features", "a.corpus", "--tap", tap, "--show", last + 1).error
+        assert saetext("features", "a.corpus", "--sae", tap, "--show", last).code == 0
+        assert f"0 to {last}" in saetext("features", "a.corpus", "--sae", tap, "--show", last + 1).error
 
 
 # ---- table -------------------------------------------------------------------------------------------

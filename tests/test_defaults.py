@@ -8,31 +8,35 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from saetext_cli.append import append as append_command
+from saetext_cli.calibrate import calibrate as calibrate_command
 from saetext_cli.cluster import cluster as cluster_command
 from saetext_cli.correlate import correlate as correlate_command
 from saetext_cli.declared import expanded
 from saetext_cli.diff import diff as diff_command
-from saetext_cli.encoding import append as append_command
-from saetext_cli.encoding import calibrate as calibrate_command
-from saetext_cli.encoding import encode as encode_command
+from saetext_cli.encode import encode as encode_command
 from saetext_cli.index import index as index_command
-from saetext_cli.labelling import label as label_command
-from saetext_cli.looking import read as read_command
+from saetext_cli.label import label as label_command
+from saetext_cli.read import read as read_command
 from saetext_cli.search import search as search_command
-from saetext_cli.training import train as train_command
+from saetext_cli.train import train as train_command
 
 import saetext
 from saetext.analysis.cooccurrence import CorrelateRequest
 from saetext.analysis.cooccurrence.streaming import LEAST
 from saetext.features.inspect import look_at_document
 from saetext.reader.reading import Reading
-from saetext.training.batch_topk import TrainConfig
 
 
 def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the parameters that have a default, with it."""
     parameters = inspect.signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+def of_sae(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the defaults of a function that calls an SAE by its tap, with the command's name for it."""
+    return {"sae" if name == "tap" else name: value for name, value in defaults_of(function).items()}
 
 
 def fields_of(value: Any) -> dict[str, Any]:
@@ -51,13 +55,13 @@ PAIRS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
     "search": (expanded(search_command), defaults_of(saetext.search), 20),
     "searcher": (expanded(search_command), defaults_of(saetext.Searcher.search), 20),
     "index": (expanded(index_command), defaults_of(saetext.build_index), 2),
-    "encode": (encode_command, defaults_of(saetext.encode), 6),
-    "append": (append_command, defaults_of(saetext.append), 4),
-    "calibrate": (calibrate_command, defaults_of(saetext.calibrate), 2),
-    "train": (train_command, {**defaults_of(saetext.train), **fields_of(TrainConfig())}, 16),
-    "label": (label_command, {n: d for n, d in defaults_of(saetext.label).items() if n != "method"}, 4),
-    "read": (read_command, defaults_of(Reading.look), 3),
-    "show": (read_command, defaults_of(look_at_document), 3),
+    "encode": (expanded(encode_command), defaults_of(saetext.encode), 6),
+    "append": (expanded(append_command), defaults_of(saetext.append), 4),
+    "calibrate": (expanded(calibrate_command), defaults_of(saetext.calibrate), 2),
+    "train": (expanded(train_command), defaults_of(saetext.train), 16),
+    "label": (expanded(label_command), defaults_of(saetext.label), 4),
+    "read": (expanded(read_command), of_sae(Reading.look), 3),
+    "show": (expanded(read_command), of_sae(look_at_document), 3),
 }  # fmt: skip
 
 
@@ -77,4 +81,4 @@ def test_pairs_are_counted_as_the_request_says() -> None:
 
 def test_a_corpus_stores_its_texts_unless_told_otherwise() -> None:
     assert defaults_of(saetext.encode)["store_text"] is True
-    assert defaults_of(encode_command)["no_text"] is False
+    assert defaults_of(expanded(encode_command))["store_text"] is True

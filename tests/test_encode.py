@@ -340,7 +340,7 @@ def test_an_input_that_became_shorter_is_refused(tmp_path: Path, reader: Reader)
         ({"shard_rows": 10, "text": "topic"}, "input columns was"),
         ({"shard_rows": 10, "store_text": False}, "stores_text was True and is now False"),
         ({"shard_rows": 10, "min_tokens": 2}, f"reader's tap {TAP}: "),
-        ({"shard_rows": 10, "floor": 0.0}, f"reader's tap {TAP}: "),
+        ({"shard_rows": 10, "threshold": 0.0}, f"reader's tap {TAP}: "),
     ],
 )
 def test_other_options_do_not_resume(
@@ -425,7 +425,7 @@ def test_output_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_shards_need_rows(tmp_path: Path, reader: Reader) -> None:
-    with pytest.raises(InputError, match="at least one row"):
+    with pytest.raises(InputError, match="shard_rows must be at least 1"):
         encode(some_rows(5), tmp_path / "c.corpus", reader=reader, shard_rows=0)
     assert not (tmp_path / "c.corpus").exists()
 
@@ -518,7 +518,7 @@ def test_floors_are_made_once_and_make_corpora_comparable(tmp_path: Path, own_ca
     second = encode(some_rows(30, seed=1), tmp_path / "b.corpus", reader=tiny().reader())
     assert second.spec.fingerprint == first.spec.fingerprint
     assert second.card().about["reference"] == "list" and second.card().percentile == 75.0
-    other = encode(some_rows(30, seed=1), tmp_path / "c.corpus", reader=tiny().reader(), floor=50)
+    other = encode(some_rows(30, seed=1), tmp_path / "c.corpus", reader=tiny().reader(), threshold=50)
     assert other.spec.fingerprint != first.spec.fingerprint and other.card().percentile == 50
     assert (other.card().floors < second.card().floors).mean() > 0.9
 
@@ -526,7 +526,7 @@ def test_floors_are_made_once_and_make_corpora_comparable(tmp_path: Path, own_ca
 def test_the_percentile_of_the_card_is_numpys(tmp_path: Path) -> None:
     rows = some_rows(80)
     bare = tiny().reader()
-    card = encode(rows, tmp_path / "a.corpus", reader=bare, floor=75).card()
+    card = encode(rows, tmp_path / "a.corpus", reader=bare, threshold=75).card()
     prepared = bare.tokens.prepare([Document("x", r["text"], None, None, {}, 0, "") for r in rows])
     entries = [bare.token_entries(p) for p in prepared]
     feature = np.concatenate([e.feature for e in entries])
@@ -575,18 +575,18 @@ def test_min_tokens(tmp_path: Path, reader: Reader) -> None:
 
 def test_floor_zero_keeps_everything(tmp_path: Path, reader: Reader, own_cache: Path) -> None:
     rows = some_rows(10)
-    corpus = encode(rows, tmp_path / "c.corpus", reader=tiny().reader(), floor=0)
+    corpus = encode(rows, tmp_path / "c.corpus", reader=tiny().reader(), threshold=0)
     assert corpus.card().percentile is None and not corpus.card().floors.any()
     assert not (own_cache / "cards").exists()
     [prepared] = reader.tokens.prepare([Document("x", rows[0]["text"], None, None, {}, 0, "")])
     expected = set(reader.token_entries(prepared, TAP).feature.tolist())
     assert set(corpus.document(0)["entries"][TAP].feature.tolist()) == expected
-    least = encode(rows, tmp_path / "d.corpus", reader=tiny().reader(), floor=0, min_tokens=3)
+    least = encode(rows, tmp_path / "d.corpus", reader=tiny().reader(), threshold=0, min_tokens=3)
     assert 0 < least.csr().nnz < corpus.csr().nnz
 
 
 @pytest.mark.parametrize(
-    "options", [{"floor": 100}, {"floor": -1}, {"floor": float("nan")}, {"min_tokens": 0}]
+    "options", [{"threshold": 100}, {"threshold": -1}, {"threshold": float("nan")}, {"min_tokens": 0}]
 )
 def test_floors_out_of_range(options: dict[str, Any], tmp_path: Path, reader: Reader) -> None:
     with pytest.raises(InputError):

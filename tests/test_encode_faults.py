@@ -63,7 +63,7 @@ def kill_loop(tmp_path: Path, **plan: Any) -> dict[str, int]:
 @pytest.mark.slow
 def test_killed_at_random_points_encode_ends_with_the_same_bytes(tmp_path: Path) -> None:
     rows = write_jsonl(tmp_path / "in é.jsonl", some_rows(64, empty_every=9))
-    both = [*tiny().options, "--sae", str(tiny().other_sae), "--shard-rows", "8"]
+    both = [*tiny().options, "--reader", str(tiny().other_sae), "--shard-rows", "8"]
 
     def command(name: str) -> list[str]:
         return ["encode", str(rows), *both, "-o", str(tmp_path / name)]
@@ -120,7 +120,7 @@ def test_ctrl_c_ends_quickly_with_one_line(tmp_path: Path) -> None:
     target = tmp_path / "c.corpus"
     command = [*SAETEXT, "encode", str(rows), *tiny().options, "--shard-rows", "5", "-o", str(target)]
     process = subprocess.Popen(
-        [*command, "--floor", "0"],
+        [*command, "--threshold", "0"],
         env=environment(tmp_path / "cache"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

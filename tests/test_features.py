@@ -19,9 +19,9 @@ from tiny_reader import TAP, make_sae, some_rows, tiny, write_jsonl
 
 import saetext
 from saetext.errors import CorpusError, IncompatibleError, InputError, LabelError, ReaderError
-from saetext.features import LabelIndex, Subject, feature_table, open_subject, profile
+from saetext.features import LabelIndex, Subject, feature_table, open_subject
 from saetext.features.labels import FeatureLabel, FeatureLabels, identity
-from saetext.features.profile import phi
+from saetext.features.profile import phi, profile
 from saetext.features.shading import shade
 from saetext.reader import sentences as embed
 from saetext.text.passages import printable

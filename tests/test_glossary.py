@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from saetext.analysis.clusters.result import COLUMNS as CLUSTER_COLUMNS
 from saetext.analysis.clusters.result import DOCUMENT_COLUMNS
-from saetext.analysis.clusters.run import _schema as cluster_schema
+from saetext.analysis.clusters.tables import _schema as cluster_schema
 from saetext.analysis.cooccurrence.result import COLUMNS as CORRELATE_COLUMNS
 from saetext.analysis.differences import diff
 from saetext.analysis.search.result import schema as search_schema

@@ -116,7 +116,7 @@ def test_a_source_has_its_columns_already(options: dict[str, str], tmp_path: Pat
     message = refusal(encode, source, tmp_path / "a.corpus", reader=tiny().reader(), **options)
     assert message.startswith(f"{next(iter(options))} would change nothing") and "open_documents" in message
     assert not (tmp_path / "a.corpus").exists()
-    made = encode(some_rows(3), tmp_path / "b.corpus", reader=(reader := tiny().reader()), floor=0)
+    made = encode(some_rows(3), tmp_path / "b.corpus", reader=(reader := tiny().reader()), threshold=0)
     assert "open_documents" in refusal(append, source, made.path, reader=reader, **options)
 
 

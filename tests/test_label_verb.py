@@ -270,7 +270,7 @@ def test_the_verb(corpus: Path) -> None:
         with pytest.raises(InputError):
             label(opened, **bad)  # type: ignore[arg-type]
     with pytest.raises(LabelError, match="no Neuronpedia id"):
-        label(opened, "neuronpedia")
+        label(opened, method="neuronpedia")
 
 
 def test_the_command_by_words_shows_everywhere(corpus: Path) -> None:

@@ -31,7 +31,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> dict[int, FeatureLabel]:
             (f"the old {plain} was put where people saw item{i}", {}),
         ]
     path = tmp_path_factory.mktemp("named") / "named.corpus"
-    return {row.feature: row for row in label(write(path, documents), "words").labels}
+    return {row.feature: row for row in label(write(path, documents), method="words").labels}
 
 
 def test_names_that_are_known(labels: dict[int, FeatureLabel]) -> None:

@@ -86,7 +86,7 @@ def test_texts_in_memory_are_kept_in_the_cache_by_what_they_are(loads: Loads, tm
     others = [
         saetext.encode(texts[:5]),
         saetext.encode(texts[::-1]),
-        saetext.encode(texts, floor=0),
+        saetext.encode(texts, threshold=0),
         saetext.encode(texts, min_tokens=2),
         saetext.encode(texts, store_text=False),
         saetext.encode(texts, reader=tiny().reader(both=True)),
@@ -155,3 +155,17 @@ def test_names_of_sources() -> None:
     assert names_of(["x/all.jsonl", "y/all.jsonl"]) == ["x/all.jsonl", "y/all.jsonl"]
     assert names_of(["x/all.jsonl", "x/all.jsonl"]) == ["x/all.jsonl", "x/all.jsonl (2)"]
     assert names_of(["x/all.jsonl", ["a text"]]) is None
+
+
+def test_texts_that_an_earlier_version_encoded_are_found_in_the_cache() -> None:
+    """Where a corpus of texts lies depends on these names, whatever the options are called now."""
+    from saetext.documents import open_documents
+    from saetext.encoding.targets import kept_by_content
+    from saetext.reader import embedded
+
+    texts = ["Sorry to hear that!", "Restart it."]
+    which = ["embedded", embedded.WEIGHTS_SHA256, embedded.load_card().sha256]
+    settings = {"floor": 50.0, "min_tokens": 2, "store_text": False, "reader": which}
+    expected = kept_by_content(open_documents(texts), settings)
+    made = saetext.encode(texts, threshold=50.0, min_tokens=2, store_text=False)
+    assert made.path == expected

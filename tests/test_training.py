@@ -41,7 +41,7 @@ def test_what_it_leaves_loads_in_sae_lens_and_reads_texts(model: Path, tmp_path:
 
     stages = []
     found = train(
-        documents(), tmp_path / "séæ", model=model, config=SMALL, valid_tokens=500,
+        documents(), tmp_path / "séæ", model=model, **SMALL.keywords(), valid_tokens=500,
         window=32, on_progress=lambda p: stages.append(p.stage),
     )  # fmt: skip
     expected = ["reading held-out", "reading texts", "training", "computing thresholds"]
@@ -60,7 +60,7 @@ def test_what_it_leaves_loads_in_sae_lens_and_reads_texts(model: Path, tmp_path:
     card = json.loads((tmp_path / "séæ" / "card.json").read_text("utf-8"))
     assert card["valid"]["fvu"] == found.quality.fvu and 0 < found.quality.fvu < 1
     with pytest.raises(SaetextError, match="already holds an SAE"):
-        train(documents(), tmp_path / "séæ", model=model, config=SMALL)
+        train(documents(), tmp_path / "séæ", model=model, **SMALL.keywords())
 
 
 class Stop(BaseException):
@@ -69,7 +69,7 @@ class Stop(BaseException):
 
 @pytest.mark.parametrize("stage", ["reading texts", "training", "computing thresholds"])
 def test_a_stopped_run_ends_as_an_undisturbed_one(model: Path, tmp_path: Path, stage: str) -> None:
-    kwargs = {"model": model, "config": SMALL, "valid_tokens": 300, "window": 32}
+    kwargs = {"model": model, **SMALL.keywords(), "valid_tokens": 300, "window": 32}
     train(documents(), tmp_path / "whole", **kwargs)
 
     def interrupt(progress) -> None:
@@ -90,13 +90,13 @@ def test_an_unfinished_run_of_other_settings_is_not_gone_on_with(model: Path, tm
             raise Stop
 
     with pytest.raises(Stop):
-        train(documents(), tmp_path / "a", model=model, config=SMALL, on_progress=interrupt)
+        train(documents(), tmp_path / "a", model=model, **SMALL.keywords(), on_progress=interrupt)
     other = TrainConfig(d_sae=32, k=4, batch=64, steps=40)
     with pytest.raises(SaetextError, match=r"differs in .*\bk\b.*remove it"):
-        train(documents(), tmp_path / "a", model=model, config=other)
+        train(documents(), tmp_path / "a", model=model, **other.keywords())
     (tmp_path / "a.training" / "plan.json").write_text("{")
     with pytest.raises(SaetextError, match="damaged"):
-        train(documents(), tmp_path / "a", model=model, config=SMALL)
+        train(documents(), tmp_path / "a", model=model, **SMALL.keywords())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_an_unfinished_run_of_other_settings_is_not_gone_on_with(model: Path, tm
 )
 def test_bad_requests_are_one_line(model: Path, tmp_path: Path, options, message: str) -> None:
     with pytest.raises(SaetextError, match=message) as caught:
-        train(documents(), tmp_path / "x", model=model, config=SMALL, **options)
+        train(documents(), tmp_path / "x", model=model, **SMALL.keywords(), **options)
     assert "\n" not in str(caught.value)
 
 
@@ -125,9 +125,9 @@ def test_nothing_measured_is_trained_on() -> None:
 
 def test_too_few_documents(model: Path, tmp_path: Path) -> None:
     with pytest.raises(SaetextError, match="too few"):
-        train(documents(1), tmp_path / "x", model=model, config=SMALL)
+        train(documents(1), tmp_path / "x", model=model, **SMALL.keywords())
     with pytest.raises(SaetextError, match="fewer than one batch"):
-        train(documents(3), tmp_path / "y", model=model, config=TrainConfig(d_sae=8, k=2))
+        train(documents(3), tmp_path / "y", model=model, d_sae=8, k=2)
 
 
 def test_a_resumed_training_has_the_same_weights(tmp_path: Path) -> None:
@@ -190,7 +190,24 @@ def test_the_command(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert done.stdout.strip() == str(tmp_path / "mine")
     assert "FVU" in done.stderr and "held-out" in done.stderr and "saetext encode" in done.stderr
     corpus = tmp_path / "c.corpus"
-    args = ["encode", str(source), "-o", str(corpus), "--sae", str(tmp_path / "mine"), "--model", str(model)]
+    args = ["encode", str(source), "-o", str(corpus), "-r", str(tmp_path / "mine"), "--model", str(model)]
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0, done.output
     assert "calibrating" not in done.stderr
+
+
+def test_what_an_unfinished_run_must_agree_on_keeps_its_names(model: Path, tmp_path: Path) -> None:
+    """A run that an earlier version began is resumed: its plan has these keys."""
+
+    def interrupt(progress) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        train(documents(), tmp_path / "a", model=model, **SMALL.keywords(), on_progress=interrupt)
+    plan = json.loads((tmp_path / "a.training" / "plan.json").read_text("utf-8"))
+    assert set(plan) == {
+        "model", "hook", "window", "role", "max_tokens", "valid_tokens", "documents", "held_out",
+        "d_sae", "k", "batch", "steps", "lr", "warmup", "decay", "aux_weight", "dead_after",
+        "dense_weight", "dense_above", "prefixes", "seed",
+    }  # fmt: skip
+    assert plan["d_sae"] == 32 and plan["prefixes"] == [] and plan["window"] == 256

@@ -138,7 +138,7 @@ def test_training_warns_of_few_held_out_tokens(place: Path) -> None:
     with recorded() as found:
         saetext.train(
             open_documents(some_rows(60)), "sae", model=tiny().options[-1], hook="blocks.0.hook_resid_pre",
-            config=config, max_tokens=2000,
+            **config.keywords(), max_tokens=2000,
         )  # fmt: skip
     [few] = told(found)
     assert "from few tokens" in few
@@ -206,7 +206,7 @@ def test_the_command_line_prints_each_once(
     sae, model = bert
     rows = [{"text": f"{EMOJI} {'the dog ' * (i % 7)}", "half": "ab"[i % 2]} for i in range(30)]
     write_jsonl(place / "a.jsonl", [*rows, {"text": ""}])
-    lines = run(monkeypatch, capsys, "encode", "a.jsonl", "--sae", sae, "--model", model, "-o", "a.corpus")
+    lines = run(monkeypatch, capsys, "encode", "a.jsonl", "--reader", sae, "--model", model, "-o", "a.corpus")
     assert [text.partition(" (")[0] for text in warned(lines)][1] == "1 row rejected"
     few, _, unknown = warned(lines)
     assert "thresholds from only" in few and "unknown to this reader" in unknown

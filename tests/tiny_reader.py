@@ -39,7 +39,7 @@ class Tiny:
 
     @property
     def options(self) -> list[str]:
-        return ["--sae", str(self.sae), "--model", str(self.model)]
+        return ["--reader", str(self.sae), "--model", str(self.model)]
 
     def reader(self, *, both: bool = False) -> Reader:
         saes = [self.sae, self.other_sae] if both else [self.sae]

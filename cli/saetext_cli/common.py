@@ -24,27 +24,9 @@ if TYPE_CHECKING:
     from saetext.documents import DocumentSource
     from saetext.reader.reader import Reader
 
-ReaderNames = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--reader",
-        "--sae",
-        "-r",
-        metavar="READER",
-        help="embedded (default), RELEASE/SAE_ID as in SAELens, or a directory with an SAE. "
-        "Several on one language model: repeat it.",
-    ),
-]
-ModelName = Annotated[
-    str | None,
-    typer.Option("--model", help="Language model of an SAE directory: Hugging Face id or directory."),
-]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 Dtype = Annotated[
     str, typer.Option("--dtype", help="Of the language model: auto, float32, bfloat16, float16.")
-]
-TrustPickle = Annotated[
-    bool, typer.Option("--trust-pickle", help="Allow pickled weights from a source you trust.")
 ]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the text; guessed.")]
 IdColumn = Annotated[
@@ -53,19 +35,6 @@ IdColumn = Annotated[
 PromptColumn = Annotated[
     str | None,
     typer.Option("--prompt-column", help="Column with the prompt, read as context and not counted; guessed."),
-]
-MessagesColumn = Annotated[
-    str | None,
-    typer.Option("--messages-column", help="Column with chat messages [{role, content}]; guessed."),
-]
-Role = Annotated[
-    str, typer.Option("--role", help="Whose turns of a chat count: assistant, user, system or all.")
-]
-Format = Annotated[
-    str | None,
-    typer.Option(
-        "--format", help="jsonl, json, csv, tsv, parquet, arrow or dataset; told by the file's name."
-    ),
 ]
 TapName = Annotated[
     str | None, typer.Option("--tap", help="Which SAE's features, when a corpus has several.")
@@ -159,11 +128,11 @@ def load_reader(
     trust_pickle: bool = False,
     like: Path | None = None,
 ) -> Reader:
-    """Load a reader by its names, or the one that made the corpus ``like``, with that corpus's floors."""
+    """Load a reader by its names, or the one that made the corpus ``like``, with that corpus's thresholds."""
     from saetext.corpus import Corpus
 
     if model is not None and like is None and (names or ["embedded"]) == ["embedded"]:
-        raise typer.BadParameter("--model belongs to an SAE: name its directory with --sae")
+        raise typer.BadParameter("--model belongs to an SAE: name its directory with --reader")
     corpus = Corpus.open(like) if like is not None else None
     with waiting("loading the reader"):
         from saetext.reader.reader import Reader

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from saetext.errors import InputError, ReaderError
-from saetext_cli.common import (
-    Device,
-    Dtype,
-    LabelFile,
-    ModelName,
-    TapName,
-    TrustPickle,
-    colored,
-    encoding,
-    note,
-    require_new,
-    result,
-    waiting,
-    width,
-)
+from saetext.io.request import option
+from saetext_cli.common import colored, encoding, note, require_new, result, waiting, width
+from saetext_cli.options import Labelled, ModelChoice, Printed
 
 if TYPE_CHECKING:
     from saetext.analysis.base import Result
@@ -34,6 +23,22 @@ def register(app: typer.Typer) -> None:
     app.command("features", epilog='Example: saetext features embedded "politeness" --top 10')(features)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FeaturesRequest(Printed):
+    """What to do with the features: find some, show one, or tabulate all."""
+
+    show: int | None = option("Show feature number N instead.", default=None, metavar="N")
+    html: Path | None = option(
+        "With --show: write it as one self-contained HTML page.", default=None, metavar="FILE"
+    )
+    table: Path | None = option(
+        "Write every feature's statistics; .parquet or .csv by the name.", default=None, metavar="FILE"
+    )
+    top: int = option("Number of features to list.", default=20, least=1, metavar="N")
+    lexical: bool = option("Search labels by their words, not by meaning.", default=False)
+    peaks: bool = option("With --show: mark stored peaks only, without loading the model.", default=False)
+
+
 def features(
     name: Annotated[
         str,
@@ -42,97 +47,67 @@ def features(
             help="A corpus, embedded, RELEASE/SAE_ID as in SAELens, or a directory with an SAE.",
         ),
     ],
+    request: FeaturesRequest,
+    labelled: Labelled,
+    choice: ModelChoice,
     query: Annotated[
         str | None, typer.Argument(metavar="[WORDS]", help="What to look for among the labels.")
     ] = None,
-    show: Annotated[
-        int | None, typer.Option("--show", metavar="N", help="Show feature number N instead.")
-    ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="FILE", help="With --show: write it as one self-contained page."),
-    ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            "--table", metavar="FILE", help="Write every feature's statistics; .parquet or .csv by the name."
-        ),
-    ] = None,
-    top: Annotated[int, typer.Option("--top", help="Features to list.", min=1)] = 20,
-    lexical: Annotated[
-        bool, typer.Option("--lexical", help="Search labels by their words, not by meaning.")
-    ] = False,
-    peaks: Annotated[
-        bool,
-        typer.Option("--peaks", help="With --show: mark stored peaks only, without loading the model."),
-    ] = False,
-    model: ModelName = None,
-    tap: TapName = None,
-    labels: LabelFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print what was found as CSV.")] = False,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    trust_pickle: TrustPickle = False,
 ) -> None:
     """Find features by what their labels mean; look at one (--show); tabulate all (--table)."""
-    _require_one_task(query, show, html, table, as_json, as_csv)
-    for file in (html, table):
+    _require_one_task(query, request)
+    for file in (request.html, request.table):
         require_new(file)
     from saetext.features import open_subject
 
     subject = open_subject(
         name,
         # a corpus knows its own model; the option says where that is now
-        model=None if _is_corpus(name) else model,
-        tap=tap,
-        labels=labels,
-        device=device,
-        dtype=dtype,
-        trust_pickle=trust_pickle,
+        model=None if _is_corpus(name) else choice.model,
+        tap=labelled.sae,
+        labels=labelled.labels,
+        device=choice.device,
+        dtype=choice.dtype,
+        trust_pickle=choice.trust_pickle,
     )
     if query is not None:
-        _find(subject, query, top, lexical, device, as_json, as_csv)
-    elif table is not None:
-        _tabulate(subject, table)
-    elif show is not None:
-        subject.require(show)
-        _show(_profile(subject, show, peaks, model, device, dtype, trust_pickle), html, as_json)
+        _find(subject, query, request, choice.device)
+    elif request.table is not None:
+        _tabulate(subject, request.table)
+    elif request.show is not None:
+        subject.require(request.show)
+        _show(_profile(subject, request.show, request.peaks, choice), request.html, request.as_json)
 
 
-def _require_one_task(
-    query: str | None, show: int | None, html: Path | None, table: Path | None, as_json: bool, as_csv: bool
-) -> None:
-    if sum(task is not None for task in (query, show, table)) != 1:
+def _require_one_task(query: str | None, request: FeaturesRequest) -> None:
+    if sum(task is not None for task in (query, request.show, request.table)) != 1:
         raise typer.BadParameter("give words to look for, or --show N, or --table FILE")
-    if html is not None and show is None:
+    if request.html is not None and request.show is None:
         raise typer.BadParameter("--html writes the page of one feature: name it with --show N")
-    if as_csv and (query is None or as_json):
+    if request.as_csv and query is None:
         raise typer.BadParameter("--csv is for features found by words, without --json")
-    if table is not None and table.suffix.lower() not in (".parquet", ".csv"):
-        raise typer.BadParameter(f"--table writes .parquet or .csv, not {table.name!r}")
+    if request.table is not None and request.table.suffix.lower() not in (".parquet", ".csv"):
+        raise typer.BadParameter(f"--table writes .parquet or .csv, not {request.table.name!r}")
 
 
 def _is_corpus(name: str) -> bool:
     return any((Path(name) / file).is_file() for file in ("manifest.json", "plan.json"))
 
 
-def _find(
-    subject: Subject, query: str, top: int, lexical: bool, device: str, as_json: bool, as_csv: bool
-) -> None:
+def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -> None:
     import polars as pl
 
     from saetext.analysis.base import Result
     from saetext.features import LabelIndex
     from saetext.report.console.features import render_found
 
-    index = LabelIndex(subject.labels, lexical=lexical or None, device=device)
+    index = LabelIndex(subject.labels, lexical=request.lexical or None, device=device)
     built = index.lexical or index.cached_at.is_file()
     what = "searching" if built else f"embedding {len(subject.labels):,} labels, once"
     if not built:
         note(f"{what}, for this and later searches")
     with waiting(what):
-        found = index.search(query, top)
+        found = index.search(query, request.top)
     rows = []
     for feature, score in found:
         label = subject.labels[feature]
@@ -150,8 +125,8 @@ def _find(
                 "description": label.description,
             }
         )
-    if not (as_json or as_csv):
-        notes = [] if lexical else index.notes
+    if not (request.as_json or request.as_csv):
+        notes = [] if request.lexical else index.notes
         result(render_found(rows, width(), colored(), notes=notes, encoding=encoding()))
         return
     schema = {
@@ -166,11 +141,11 @@ def _find(
     whole = Result(
         "features",
         pl.DataFrame(rows, schema=schema),
-        {"of": subject.name, "query": query, "top": top, "lexical": index.lexical},
+        {"of": subject.name, "query": query, "top": request.top, "lexical": index.lexical},
         {"labels": len(subject.labels)},
         index.notes,
     )
-    result(whole.to_json() if as_json else whole.to_csv())
+    result(whole.to_json() if request.as_json else whole.to_csv())
 
 
 def _tabulate(subject: Subject, path: Path) -> None:
@@ -199,23 +174,18 @@ def _tabulate(subject: Subject, path: Path) -> None:
     )
 
 
-def _profile(
-    subject: Subject,
-    feature: int,
-    peaks: bool,
-    model: str | None,
-    device: str,
-    dtype: str,
-    trust_pickle: bool,
-) -> Profile:
-    from saetext.features import profile
+def _profile(subject: Subject, feature: int, peaks: bool, choice: ModelChoice) -> Profile:
+    from saetext.features.profile import profile
 
     reader = None
     if subject.corpus is not None and not peaks:
         try:
             with waiting("loading the reader, to shade the words"):
                 reader = subject.load_reader(
-                    model=model, device=device, dtype=dtype, trust_pickle=trust_pickle
+                    model=choice.model,
+                    device=choice.device,
+                    dtype=choice.dtype,
+                    trust_pickle=choice.trust_pickle,
                 )
         except ReaderError as error:
             note(f"the reader cannot be loaded: {' '.join(str(error).split())}")

@@ -5,6 +5,7 @@ Typer reads the annotations of every command's function at each start, which tak
 
 from __future__ import annotations
 
+import copy
 import inspect
 from functools import cached_property
 from typing import Any
@@ -13,11 +14,16 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
+from saetext_cli.declared import expanded
+
 shelf = typer.Typer()  # where commands register; it is never run itself
 
 
 class LateCommand(TyperCommand):
-    """A command with its name and help; options and function come when something asks for them."""
+    """A command with its name and help; options and function come when something asks for them.
+
+    A parameter that is a request becomes its options (:func:`saetext_cli.declared.expanded`).
+    """
 
     def __init__(self, info: CommandInfo) -> None:
         self._info = info
@@ -26,7 +32,9 @@ class LateCommand(TyperCommand):
     @cached_property
     def _whole(self) -> Any:
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.registered_commands.append(self._info)
+        info = copy.copy(self._info)
+        info.callback = expanded(info.callback) if info.callback is not None else None
+        alone.registered_commands.append(info)
         return typer.main.get_command(alone)
 
     @property

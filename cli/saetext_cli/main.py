@@ -15,14 +15,20 @@ import typer
 
 from saetext.errors import SaetextError
 from saetext_cli import (
-    encoding,
+    append,
+    calibrate,
+    demo,
+    encode,
+    export,
     features,
-    finding,
     index,
-    labelling,
-    looking,
-    touring,
-    training,
+    info,
+    label,
+    read,
+    readers,
+    show,
+    train,
+    upgrade,
 )
 from saetext_cli.analyses import analyses
 from saetext_cli.common import note, showing_warnings
@@ -59,15 +65,21 @@ def _root(
 
 
 for module in (
-    touring,
-    looking,
-    encoding,
+    demo,
+    read,
+    show,
+    info,
+    encode,
+    append,
+    calibrate,
+    export,
+    upgrade,
     *analyses(),
     index,
-    finding,
+    readers,
     features,
-    labelling,
-    training,
+    label,
+    train,
 ):
     module.register(shelf)
 

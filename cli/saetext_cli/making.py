@@ -7,44 +7,50 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from saetext.encoding.request import EncodeRequest
 from saetext_cli.common import describe_corpus, describe_source, load_reader, note, options
 from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.documents import DocumentSource
-    from saetext.reader.reader import Reader
 
 
-def make_corpus(
-    documents: DocumentSource,
-    target: Path,
-    reader: Reader,
-    *,
-    told: int,
-    floor: float | None = None,
-    min_tokens: int | None = None,
-    **settings: Any,
-) -> Corpus:
-    """Encode with a progress bar and describe the result; ``told`` notices were printed already."""
+def make_corpus(documents: DocumentSource, target: Path, request: EncodeRequest, *, told: int) -> Corpus:
+    """Encode with a progress bar and describe the result; ``told`` notices were printed already.
+
+    The request has the reader, loaded.
+    """
     from saetext.corpus.notices import reading_notes
     from saetext.encoding.encoder import encode
-    from saetext.reader.thresholds.policy import made_note, ready, with_known_floors
 
+    reader: Any = request.reader
     for line in reading_notes(documents, reader):
         note(line)
     started = time.perf_counter()
-    known = with_known_floors(reader, floor, min_tokens)
     with progress_bar() as show:
-        if known is None:
-            reader = ready(reader, documents, floor=floor, min_tokens=min_tokens, on_progress=show)
-        else:
-            reader = known
-        if known is None:
-            note(made_note(reader))
-        corpus = encode(documents, target, reader=reader, on_progress=show, **settings)
+        asked = _with_thresholds(documents, request.replace(on_progress=show))
+        corpus = encode(documents, target, **asked.keywords())
     describe_corpus(corpus, documents, told=told, seconds=time.perf_counter() - started)
     return corpus
+
+
+def _with_thresholds(documents: DocumentSource, request: EncodeRequest) -> EncodeRequest:
+    """Return the request with a reader that has thresholds, and say so where they had to be made."""
+    from saetext.reader.thresholds.policy import made_note, ready, with_known_floors
+
+    asked: Any = request.reader
+    reader = with_known_floors(asked, request.threshold, request.min_tokens)
+    if reader is None:
+        reader = ready(
+            asked,
+            documents,
+            floor=request.threshold,
+            min_tokens=request.min_tokens,
+            on_progress=request.on_progress,
+        )
+        note(made_note(reader))
+    return request.replace(reader=reader, threshold=None, min_tokens=None)
 
 
 def open_or_encode(path: Path, *, device: str = "auto", dtype: str = "auto", **columns: Any) -> Corpus:
@@ -56,7 +62,7 @@ def open_or_encode(path: Path, *, device: str = "auto", dtype: str = "auto", **c
         documents = open_documents(file, **options(**columns))
         told = describe_source(documents)
         reader = load_reader(None, None, device=device, dtype=dtype)
-        return make_corpus(documents, target, reader, told=told, extra=extra)
+        return make_corpus(documents, target, EncodeRequest(reader=reader, extra=extra), told=told)
 
     def tell(file: Path, target: Path) -> None:
         note(f"{file}: using {target}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from saetext.io.request import Request, option
 
 if TYPE_CHECKING:
     from saetext.io.llm import ChatClient
+    from saetext.reader.reader import Reader
 
 _INPUT, _MODEL, _OUTPUT, _LLM = "Input", "Where models run", "Output", "Language model"
 
@@ -53,7 +54,7 @@ class Texts(Columns):
         group=_INPUT,
     )
 
-    def given(self) -> dict[str, str | None]:
+    def given(self) -> dict[str, Any]:
         """Return what :func:`saetext.open_documents` takes."""
         return {
             **super().given(),
@@ -74,18 +75,9 @@ class Running(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReaderChoice(Running):
-    """Which reader reads, and where."""
+class ModelChoice(Running):
+    """Which language model an SAE reads, and where it runs."""
 
-    reader: tuple[str, ...] = option(
-        "embedded (default), RELEASE/SAE_ID as in SAELens, or a directory with an SAE. "
-        "Several on one language model: repeat it.",
-        default=(),
-        hint=list[str] | None,
-        metavar="READER",
-        flags=("--reader", "--sae", "-r"),
-        group=_MODEL,
-    )
     model: str | None = option(
         "Language model of an SAE directory: Hugging Face id or directory.", default=None, group=_MODEL
     )
@@ -95,19 +87,67 @@ class ReaderChoice(Running):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output(Request):
-    """How a result is printed and what is written."""
+class ReaderChoice(ModelChoice):
+    """Which reader reads, and where."""
+
+    reader: tuple[str, ...] = option(
+        "embedded (default), RELEASE/SAE_ID as in SAELens, or a directory with an SAE. "
+        "Several on one language model: repeat it.",
+        default=(),
+        hint=list[str] | None,
+        metavar="READER",
+        flags=("--reader", "-r"),
+        group=_MODEL,
+    )
+
+    def load(self, like: Path | None = None) -> Reader:
+        """Return the reader, or the one that made the corpus ``like``, from where its parts are now."""
+        from saetext_cli.common import load_reader
+
+        return load_reader(
+            list(self.reader),
+            self.model,
+            device=self.device,
+            dtype=self.dtype,
+            trust_pickle=self.trust_pickle,
+            like=like,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled(Request):
+    """Which features are shown, and by which labels."""
+
+    sae: str | None = option(
+        "Which SAE's features to use, where a corpus has several.", default=None, metavar="NAME"
+    )
+    labels: Path | None = option(
+        "Table of labels to use instead of those known for the corpus or the reader.",
+        default=None,
+        metavar="FILE",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed(Request):
+    """How a result is printed."""
 
     as_json: bool = option("Print one JSON object.", default=False, flags=("--json",), group=_OUTPUT)
     as_csv: bool = option("Print CSV.", default=False, flags=("--csv",), group=_OUTPUT)
-    parquet: Path | None = option(
-        "Write the table to a Parquet file as well.", default=None, metavar="FILE", group=_OUTPUT
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.as_json and self.as_csv:
             raise typer.BadParameter("choose one of --json and --csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output(Printed):
+    """How a result is printed and what is written."""
+
+    parquet: Path | None = option(
+        "Write the table to a Parquet file as well.", default=None, metavar="FILE", group=_OUTPUT
+    )
 
     @property
     def files(self) -> tuple[Path | None, ...]:

@@ -29,9 +29,11 @@ from saetext.corpus.notices import warn_of_encoding
 from saetext.documents import Document, DocumentSource, Reject, open_documents
 from saetext.documents.convert import IdSet
 from saetext.documents.rejects import nothing_readable
+from saetext.encoding.request import AppendRequest, EncodeRequest
 from saetext.encoding.targets import beside, kept_by_content, parts_of, path_of, source_stamp
 from saetext.errors import CorpusError, InputError, refuse_unused
 from saetext.io.progress import Meter, OnProgress
+from saetext.io.request import verb_of_one_or_two, verb_of_two
 from saetext.reader.thresholds.policy import ready
 from saetext.text.language import looks_english
 
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from saetext.reader.reader import Reader
     from saetext.reader.tokenization import Prepared, Unreadable
 
-SHARD_ROWS = 1024
 SHARD_CHARACTERS = 8_000_000
 
 
@@ -56,24 +57,8 @@ class _Shard:
     digest: str = ""
 
 
-def encode(
-    source: Any,
-    output: str | Path | None = None,
-    *,
-    reader: Reader | str | Sequence[str] | None = None,
-    text: str | None = None,
-    id: str | None = None,
-    prompt: str | None = None,
-    messages: str | None = None,
-    role: str = "assistant",
-    format: str | None = None,
-    store_text: bool = True,
-    floor: float | None = None,
-    min_tokens: int | None = None,
-    shard_rows: int = SHARD_ROWS,
-    extra: Mapping[str, Any] | None = None,
-    on_progress: OnProgress | None = None,
-) -> Corpus:
+@verb_of_one_or_two(EncodeRequest)
+def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Corpus:
     """Read documents and write a corpus; run again after an interruption, it resumes.
 
     Parameters
@@ -85,25 +70,6 @@ def encode(
         it, ``answers.jsonl.corpus``; that of texts in memory is kept in saetext's cache (``SAETEXT_CACHE``)
         by what is in it, and opened when the same texts are encoded in the same way again. It may be deleted
         at any time.
-    reader : Reader, str or list of str, optional
-        A loaded reader or names as on the command line; default the embedded one.
-    text, id, prompt, messages : str, optional
-        Columns; guessed when not given.
-    role : str
-        Whose turns of a chat count.
-    store_text : bool
-        False keeps texts and prompts out of the corpus.
-    floor : float, optional
-        Percentile of non-zero token activations above which a feature is present (default: the reader's card,
-        the 75th); 0 keeps every activation.
-    min_tokens : int, optional
-        Tokens above the threshold that make a feature present (default: the reader's card, 1).
-    shard_rows : int
-        Input rows per shard.
-    extra : mapping, optional
-        JSON values to keep in the manifest, outside what is checksummed.
-    on_progress : callable, optional
-        Called with a :class:`saetext.io.progress.Progress`.
 
     Raises
     ------
@@ -124,30 +90,32 @@ def encode(
     >>> saetext.encode(texts, "notes.corpus").n_documents
     2
     """
-    options = {
-        "text": text, "id": id, "prompt": prompt, "messages": messages, "role": role, "format": format
-    }  # fmt: skip
+    extra = request.extra
     if output is None and (file := path_of(source)) is not None:
         output, extra = beside(file), {**source_stamp(file), **(extra or {})}
     if output is None:
-        source = _as_source(source, **options)
-        settings = {"floor": floor, "min_tokens": min_tokens, "store_text": store_text}
-        reader, which = _identified(reader)
-        output = kept_by_content(source, {**settings, "reader": which})
+        source = _as_source(source, **request.columns())
+        request, output = _kept(source, request)
         if (output / "manifest.json").exists():
             return Corpus.open(output)
     output = Path(output)
     require_free(output)
-    source = _as_source(source, **options)
-    plan = _plan(source, shard_rows)
-    reader = ready(_as_reader(reader), source, floor=floor, min_tokens=min_tokens, on_progress=on_progress)
+    source = _as_source(source, **request.columns())
+    plan = _plan(source, request.shard_rows)
+    reader = ready(
+        _as_reader(request.reader),
+        source,
+        floor=request.threshold,
+        min_tokens=request.min_tokens,
+        on_progress=request.on_progress,
+    )
     undo = _Undo(output)
     with CorpusWriter.open(
-        output, plan=plan, spec=reader.spec, cards=reader.cards, stores_text=store_text
+        output, plan=plan, spec=reader.spec, cards=reader.cards, stores_text=request.store_text
     ) as writer:
-        run = _Run(writer, source, reader, shard_rows, store_text)
+        run = _Run(writer, source, reader, request.shard_rows, request.store_text)
         try:
-            run.shards(on_progress)
+            run.shards(request.on_progress)
             run.require_documents()
         except BaseException:
             if not any(entry.rows for entry in _journalled(output)):
@@ -158,24 +126,30 @@ def encode(
     return corpus
 
 
-def append(
-    source: Any,
-    corpus: str | Path,
-    *,
-    reader: Reader | None = None,
-    text: str | None = None,
-    id: str | None = None,
-    prompt: str | None = None,
-    messages: str | None = None,
-    role: str = "assistant",
-    format: str | None = None,
-    shard_rows: int = SHARD_ROWS,
-    on_progress: OnProgress | None = None,
-) -> Corpus:
-    """Add documents to a finished corpus, read exactly as it was; parameters as in :func:`encode`.
+def _kept(source: DocumentSource, request: EncodeRequest) -> tuple[EncodeRequest, Path]:
+    """Return the request with its reader identified, and where the corpus of texts in memory is kept."""
+    settings = {  # these names are part of where earlier corpora lie
+        "floor": request.threshold,
+        "min_tokens": request.min_tokens,
+        "store_text": request.store_text,
+    }
+    reader, which = _identified(request.reader)
+    return request.replace(reader=reader), kept_by_content(source, {**settings, "reader": which})
+
+
+@verb_of_two(AppendRequest)
+def append(source: Any, corpus: str | Path, request: AppendRequest) -> Corpus:
+    """Add documents to a finished corpus, read exactly as it was.
 
     Until it is done the corpus stays what it was. Ids must also differ from the corpus's; those made from row
     numbers go on where the corpus ends.
+
+    Parameters
+    ----------
+    source : path, "-", file object, texts in memory or DocumentSource
+        What :func:`saetext.documents.open_documents` takes.
+    corpus : path
+        The finished corpus.
 
     Examples
     --------
@@ -188,15 +162,18 @@ def append(
 
     path = Path(corpus)
     opened = Corpus.open(path)
-    source = _as_source(source, text=text, id=id, prompt=prompt, messages=messages, role=role, format=format)
-    plan = _plan(source, shard_rows)
+    source = _as_source(source, **request.columns())
+    plan = _plan(source, request.shard_rows)
     cards = {name: opened.card(name) for name in opened.taps}
-    reader = ReaderClass.from_spec(opened.spec, cards) if reader is None else reader.with_cards(cards)
+    if request.reader is None:
+        reader = ReaderClass.from_spec(opened.spec, cards)
+    else:
+        reader = _as_reader(request.reader).with_cards(cards)
     taken = _Taken(opened)
     with CorpusWriter.append(path, plan=plan, spec=reader.spec, cards=reader.cards) as writer:
-        run = _Run(writer, source, reader, shard_rows, opened.stores_text, taken)
+        run = _Run(writer, source, reader, request.shard_rows, opened.stores_text, taken)
         try:
-            run.shards(on_progress)
+            run.shards(request.on_progress)
         except BaseException:
             if len(_journalled(path)) == len(opened.manifest.shards):
                 (path / APPEND_PLAN).unlink(missing_ok=True)  # nothing to go on from
@@ -238,8 +215,6 @@ def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | N
 
 def _plan(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
     """Return what a resumed run must agree on, besides the reader, to fit the shards already there."""
-    if shard_rows < 1:
-        raise InputError(f"a shard needs at least one row, not {shard_rows}")
     identity = {f"input {key}": value for key, value in source.identity().items()}
     return {**identity, "rows per shard": shard_rows}
 

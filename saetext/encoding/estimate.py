@@ -80,7 +80,7 @@ def estimate(
     reader: Reader,
     *,
     store_text: bool = True,
-    floor: float | None = None,
+    threshold: float | None = None,
     min_tokens: int | None = None,
     seconds: float = SECONDS,
     seed: int = 0,
@@ -110,7 +110,7 @@ def estimate(
     from saetext.reader.thresholds.policy import from_sample, with_known_floors
     from saetext.reader.tokenization import Prepared
 
-    known = with_known_floors(reader, floor, min_tokens)
+    known = with_known_floors(reader, threshold, min_tokens)
     calibrates = known is None
     look = _look(source, seed)
     pairs = [
@@ -121,7 +121,7 @@ def estimate(
     if not pairs:
         raise InputError(f"{source.name}: none of the first {look.rows:,} rows can be read")
     if known is None:
-        known = from_sample(reader, [d for d, _ in pairs[:32]], look.role, floor=floor)
+        known = from_sample(reader, [d for d, _ in pairs[:32]], look.role, floor=threshold)
     known.pool([p for _, p in pairs[:4]])  # the first passes compile and warm up
     read, took, entries = _timed(known, [p for _, p in pairs], seconds)
 

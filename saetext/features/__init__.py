@@ -1,11 +1,35 @@
 """Finding features by what their labels mean, looking at one, and statistics of all.
 
-Not for: making labels (:mod:`saetext.features.labelling`) or drawing (:mod:`saetext.report`).
+What it offers is loaded when first used: what is asked of features is declared without loading any of it. Not
+for: making labels (:mod:`saetext.features.labelling`) or drawing (:mod:`saetext.report`).
 """
 
-from saetext.features.label_index import LabelIndex
-from saetext.features.profile import Profile, profile
-from saetext.features.subject import Subject, open_subject
-from saetext.features.table import feature_table
+from __future__ import annotations
 
-__all__ = ["LabelIndex", "Profile", "Subject", "feature_table", "open_subject", "profile"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from saetext.features.label_index import LabelIndex
+    from saetext.features.profile import Profile
+    from saetext.features.subject import Subject, open_subject
+    from saetext.features.table import feature_table
+
+__all__ = ["LabelIndex", "Profile", "Subject", "feature_table", "open_subject"]
+
+_HOMES = {
+    "LabelIndex": "label_index",
+    "Profile": "profile",
+    "Subject": "subject",
+    "feature_table": "table",
+    "open_subject": "subject",
+}
+
+if not TYPE_CHECKING:  # or every name that there is not would have a type
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'saetext.features' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"saetext.features.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value

@@ -35,71 +35,7 @@ from torch.nn import functional
 from saetext.errors import SaetextError
 from saetext.io.files import atomic_path, write_atomic
 from saetext.reader.published import sae_lens_version, shipped_version
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """What decides the result of training, apart from the activations.
-
-    Attributes
-    ----------
-    d_sae : int
-        Number of features.
-    k : int
-        Mean number of active features per token.
-    batch : int
-        Tokens per step.
-    steps : int
-        Number of steps; tokens seen = ``batch x steps``, with as many passes over the data as that takes.
-    lr : float
-        Adam's learning rate after warm-up.
-    warmup, decay : float
-        Shares of the steps for the linear rise at the start and the linear fall to zero at the end.
-    aux_weight : float
-        Weight of the loss in which dead features explain what the others missed.
-    dead_after : int
-        Tokens without activation after which a feature counts as dead.
-    dense_weight : float
-        Weight of an L1 penalty on the activations of features active on more than ``dense_above`` of the
-        tokens, growing with the excess; such features mean nothing to a reader. 0 switches it off.
-    dense_above : float
-        Share of tokens from which a feature counts as too dense.
-    prefixes : tuple of int
-        Matryoshka: numbers of features that must reconstruct without the later ones, ascending and below
-        ``d_sae``; the loss is the mean over these and the whole. Empty for plain batch-top-k.
-    seed : int
-        Seeds initial weights and the order of tokens.
-
-    Examples
-    --------
-    >>> import saetext
-    >>> saetext.TrainConfig(d_sae=1024, k=16).steps
-    5000
-    """
-
-    d_sae: int = 4096
-    k: int = 24
-    batch: int = 4096
-    steps: int = 5000
-    lr: float = 6e-4
-    warmup: float = 0.02
-    decay: float = 0.3
-    aux_weight: float = 1 / 32
-    dead_after: int = 200_000
-    dense_weight: float = 0.3
-    dense_above: float = 0.05
-    prefixes: tuple[int, ...] = ()
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the ranges once, at the edge."""
-        if min(self.d_sae, self.k, self.batch, self.steps) < 1:
-            raise SaetextError("d_sae, k, batch and steps must be at least 1")
-        if self.k > self.d_sae:
-            raise SaetextError(f"k ({self.k}) cannot exceed the number of features ({self.d_sae})")
-        bounds = (0, *self.prefixes, self.d_sae)
-        if any(a >= b for a, b in itertools.pairwise(bounds)):
-            raise SaetextError(f"prefixes must ascend from 1 to below {self.d_sae}, not {self.prefixes}")
+from saetext.training.config import TrainConfig as TrainConfig
 
 
 @dataclass

@@ -23,23 +23,23 @@ from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.io.files import atomic_file, write_atomic
 from saetext.io.progress import OnProgress, Progress
+from saetext.io.request import verb_of_two
 from saetext.reader import embedded
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.reader import Reader
-from saetext.reader.thresholds.estimation import DEFAULT_PERCENTILE, calibrate
+from saetext.reader.thresholds.estimation import calibrate
 from saetext.reader.tokenization import Tokens
 from saetext.training.activations import collect_activations
 from saetext.training.batch_topk import (
     Quality,
-    TrainConfig,
     TrainedSae,
     config_dict,
     evaluate,
     save_sae,
     train_sae,
 )
+from saetext.training.request import TrainRequest
 
-WINDOW = 256
 _SHARE_HELD_OUT = 50  # one document in so many measures the result
 
 
@@ -62,28 +62,8 @@ class Trained:
     seconds: float
 
 
-def train(
-    documents: Iterable[Document],
-    output: str | Path,
-    *,
-    model: str | Path | None = None,
-    hook: str | None = None,
-    layer: int | None = None,
-    config: TrainConfig | None = None,
-    max_tokens: int = 5_000_000,
-    valid_tokens: int = 100_000,
-    calibration_tokens: int = 600_000,
-    percentile: float = DEFAULT_PERCENTILE,
-    window: int = WINDOW,
-    role: str = "assistant",
-    held_out: Sequence[Document] | None = None,
-    reference: str = "",
-    weights: str = "float32",
-    device: str = "auto",
-    dtype: str = "float32",
-    trust_pickle: bool = False,
-    on_progress: OnProgress | None = None,
-) -> Trained:
+@verb_of_two(TrainRequest)
+def train(documents: Iterable[Document], output: str | Path, request: TrainRequest) -> Trained:
     """Train an SAE on the activations of a Hugging Face encoder or decoder on ``documents``.
 
     Parameters
@@ -92,27 +72,6 @@ def train(
         All are held in memory; they are shuffled with the configuration's seed.
     output : path
         Directory to make; must not hold an SAE yet.
-    model : str or Path, optional
-        Hugging Face id or directory; by default the embedded reader's model.
-    hook, layer : str, int
-        Where: a transformer-lens hook name, or the residual stream before layer ``layer`` (``4`` is what
-        comes out of the first four layers). By default two thirds up.
-    config : TrainConfig, optional
-        By default as the embedded SAE was trained.
-    max_tokens, valid_tokens, calibration_tokens : int
-        Tokens to train on (seen several times if the steps need more), to measure on, and for thresholds.
-    percentile : float
-        Of the thresholds.
-    window : int
-        Tokens in one forward pass.
-    held_out : sequence of Document, optional
-        Documents to measure on; by default one in fifty, chosen by its text. What they say is not trained on.
-    reference : str
-        Name of the texts, for the card.
-    weights : {"float32", "float16", "bfloat16"}
-        As stored.
-    on_progress : callable, optional
-        Gets a :class:`saetext.io.progress.Progress` for every batch.
 
     Raises
     ------
@@ -131,7 +90,7 @@ def train(
     >>> trained = saetext.train(
     ...     saetext.open_documents("examples/gentle.jsonl"),
     ...     "toy.sae",
-    ...     config=saetext.TrainConfig(d_sae=64, k=4, batch=256, steps=30),
+    ...     d_sae=64, k=4, batch=256, steps=30,
     ...     max_tokens=8000, valid_tokens=1000, calibration_tokens=2000,
     ... )
     >>> trained.quality.fvu < 1
@@ -140,63 +99,62 @@ def train(
     output = Path(output)
     if (output / "cfg.json").exists():
         raise InputError(f"{output} already holds an SAE; choose another directory")
-    config = config or TrainConfig()
-    language_model, hook = _model(model, hook, layer, device, dtype, trust_pickle)
+    config = request.config()
+    language_model, hook = _model(request)
     width = language_model.widths[hook]
-    metadata = {"prepend_bos": True, "context_size": window, "dataset_path": reference or "own texts"}
+    metadata = {"prepend_bos": True, "context_size": request.window,
+                "dataset_path": request.reference or "own texts"}
     tokens = Tokens(
         language_model.tokenizer,
         max_positions=language_model.max_positions,
-        context_size=window,
+        context_size=request.window,
         bidirectional=language_model.bidirectional,
     )
-    texts, valid = _split(documents, held_out, config.seed)
+    texts, valid = _split(documents, request.held_out, config.seed)
     work = output.with_name(f"{output.name}.training")
     settings = {
         "model": language_model.revision,
         "hook": hook,
-        "window": window,
-        "role": role,
-        "max_tokens": max_tokens,
-        "valid_tokens": valid_tokens,
+        "window": request.window,
+        "role": request.role,
+        "max_tokens": request.max_tokens,
+        "valid_tokens": request.valid_tokens,
         "documents": _digest(texts),
         "held_out": _digest(valid),
         **config_dict(config),
     }
-    _begin(work, settings, width, max_tokens + valid_tokens)
+    _begin(work, settings, width, request.max_tokens + request.valid_tokens)
 
     def collect(stage: str, some: Sequence[Document], limit: int) -> np.ndarray:
         # about four characters a token, where the texts are fewer than the limit
         characters = sum(len(d.text or "") + sum(len(m.content) for m in d.messages or ()) for d in some)
-        meter = _Bar(stage, min(limit, characters // 4), on_progress)
+        meter = _Bar(stage, min(limit, characters // 4), request.on_progress)
         return collect_activations(
             language_model, tokens, hook, some, work / f"{stage.split()[-1]}.f16",
-            max_tokens=limit, role=role, on_tokens=meter.add,
+            max_tokens=limit, role=request.role, on_tokens=meter.add,
         )  # fmt: skip
 
-    held = collect("reading held-out", valid, valid_tokens)
-    x = collect("reading texts", texts, max_tokens)
-    bar = _Bar("training", config.steps, on_progress)
+    held = collect("reading held-out", valid, request.valid_tokens)
+    x = collect("reading texts", texts, request.max_tokens)
+    bar = _Bar("training", config.steps, request.on_progress)
     started = time.perf_counter()
     sae = train_sae(x, config, bar.step, checkpoint=work / "checkpoint.pt")
     seconds = time.perf_counter() - started
-    quality = evaluate(_stored(sae, weights), held)
+    quality = evaluate(_stored(sae, request.weights), held)
 
     unfinished = work / "sae"
     shutil.rmtree(unfinished, ignore_errors=True)
-    save_sae(sae, unfinished, hook=hook, model=language_model.name, metadata=metadata, dtype=weights)
-    place = str(Path(model).resolve()) if model is not None and Path(model).is_dir() else model
-    reader = Reader.load_local(
-        unfinished, place or embedded.find_model(), device=device, dtype=dtype, trust_pickle=trust_pickle
-    )
+    save_sae(sae, unfinished, hook=hook, model=language_model.name, metadata=metadata, dtype=request.weights)
     reader = calibrate(
-        reader,
+        _reader_of(unfinished, request),
         texts,
-        percentile=percentile,
-        max_tokens=calibration_tokens,
-        role=role,
-        reference=reference,
-        on_progress=_called("computing thresholds", min(calibration_tokens, len(x)), on_progress),
+        percentile=request.percentile,
+        max_tokens=request.calibration_tokens,
+        role=request.role,
+        reference=request.reference,
+        on_progress=_called(
+            "computing thresholds", min(request.calibration_tokens, len(x)), request.on_progress
+        ),
         quiet=True,  # that the figures rest on few tokens is told below
     )
     [card] = reader.cards.values()
@@ -205,10 +163,15 @@ def train(
         "model": language_model.name,
         "model_revision": language_model.revision,
         "hook": hook,
-        "texts": {"name": reference, "train_tokens": len(x), "valid_tokens": len(held), "window": window},
+        "texts": {
+            "name": request.reference,
+            "train_tokens": len(x),
+            "valid_tokens": len(held),
+            "window": request.window,
+        },
         "training": {**config_dict(config), "seconds": round(seconds)},
         "valid": dataclasses.asdict(quality),
-        "floors": {"percentile": percentile, **card.about},
+        "floors": {"percentile": request.percentile, **card.about},
     }
     write_atomic(
         unfinished / "card.json", (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()
@@ -227,22 +190,30 @@ def train(
     return Trained(output, quality, seconds)
 
 
-def _model(
-    model: str | Path | None,
-    hook: str | None,
-    layer: int | None,
-    device: str,
-    dtype: str,
-    trust_pickle: bool,
-) -> tuple[LanguageModel, str]:
-    if hook is not None and layer is not None:
+def _model(request: TrainRequest) -> tuple[LanguageModel, str]:
+    if request.hook is not None and request.layer is not None:
         raise InputError("give a hook or a layer, not both")
-    name = embedded.find_model() if model is None else model
-    if hook is None and layer is None:
+    name = embedded.find_model() if request.model is None else request.model
+    layer = request.layer
+    if request.hook is None and layer is None:
         layer = _two_thirds(name)
-    hook = hook or f"blocks.{layer}.hook_resid_pre"
-    loaded = LanguageModel.load(name, [hook], device=device, dtype=dtype, trust_pickle=trust_pickle)
+    hook = request.hook or f"blocks.{layer}.hook_resid_pre"
+    loaded = LanguageModel.load(
+        name, [hook], device=request.device, dtype=request.dtype, trust_pickle=request.trust_pickle
+    )
     return loaded, hook
+
+
+def _reader_of(sae: Path, request: TrainRequest) -> Reader:
+    model = request.model
+    place = str(Path(model).resolve()) if model is not None and Path(model).is_dir() else model
+    return Reader.load_local(
+        sae,
+        place or embedded.find_model(),
+        device=request.device,
+        dtype=request.dtype,
+        trust_pickle=request.trust_pickle,
+    )
 
 
 def _two_thirds(name: str | Path) -> int:

@@ -17,17 +17,18 @@ from saetext.corpus.protocol import CorpusLike
 from saetext.encoding.opening import as_corpus
 from saetext.errors import InputError, LabelError, refuse_unused
 from saetext.features.contexts import gather, trials
+from saetext.features.labelling.request import MIN_SUPPORT as MIN_SUPPORT
+from saetext.features.labelling.request import LabelRequest
 from saetext.features.labelling.score import Embeds, Score, score_by_embedding, with_scores
 from saetext.features.labels import FeatureLabel, FeatureLabels, identity
 from saetext.io.progress import OnProgress
+from saetext.io.request import verb
 from saetext.text.one_line import about
 
 if TYPE_CHECKING:
     from saetext.encoding.opening import AnyCorpus
     from saetext.io.llm import ChatClient
 
-METHODS = ("words", "llm", "neuronpedia")
-MIN_SUPPORT = 3  # documents in which a feature must be present to be labelled
 _BY_READING = "reading"
 
 
@@ -53,19 +54,16 @@ def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = MIN
     return [int(f) for f in order if support[f] >= max(min_support, 1)]
 
 
-def label(
-    corpus: AnyCorpus,
-    method: str | None = None,
-    *,
-    tap: str | None = None,
-    features: Sequence[int] | None = None,
-    min_support: int = MIN_SUPPORT,
-    client: ChatClient | None = None,
-    neuronpedia_id: str | None = None,
-    file: str | Path | None = None,
-    seed: int = 0,
-    on_progress: OnProgress | None = None,
-) -> Labelled:
+def selected(corpus: CorpusLike, request: LabelRequest) -> list[int] | None:
+    """Return the features that a request names or limits to the most frequent; None if it does neither."""
+    named = None if request.features is None else list(request.features)
+    if request.limit is None:
+        return named
+    return (named or supported(corpus, request.sae, request.min_support))[: request.limit]
+
+
+@verb(LabelRequest)
+def label(corpus: AnyCorpus, request: LabelRequest) -> Labelled:
     """Make labels for a corpus's features.
 
     Contexts come from one half of the documents; the other half is for :func:`score`.
@@ -74,18 +72,6 @@ def label(
     ----------
     corpus : Corpus, path, or what can be encoded
         Whose features; ``words`` and ``llm`` need its texts.
-    method : {"words", "llm", "neuronpedia"}, optional
-        How; by default from words. There is none if ``file`` is given.
-    features : sequence of int, optional
-        Which; by default those present in ``min_support`` documents (``words``, ``llm``) or all there are.
-    client : ChatClient, optional
-        For ``llm``.
-    neuronpedia_id : str, optional
-        For ``neuronpedia``: ``MODEL/SAE``.
-    file : path, optional
-        Import these instead, see :mod:`saetext.features.labelling.importing`.
-    on_progress : callable, optional
-        Gets a :class:`saetext.io.progress.Progress` as features are labelled.
 
     Raises
     ------
@@ -99,19 +85,18 @@ def label(
     Examples
     --------
     >>> import saetext
-    >>> made = saetext.label(saetext.Corpus.open("gentle.corpus"), "words", features=[334])
+    >>> made = saetext.label(saetext.Corpus.open("gentle.corpus"), method="words", features=[334])
     >>> print(made.labels.label(334))
     the phrase "i'm sorry"
     """
+    file, neuronpedia_id = request.file, request.neuronpedia_id
     if file is not None:
-        refuse_unused("labels are read from a file; leave it out", method=method)
-    method = "words" if method is None else method
-    _require_used(
-        None if file is not None else method,
-        features is not None, client, neuronpedia_id, None if min_support == MIN_SUPPORT else min_support,
-    )  # fmt: skip
+        refuse_unused("labels are read from a file; leave it out", method=request.method)
+    method = request.method or "words"
+    _require_used(None if file is not None else method, request)
     opened: CorpusLike = as_corpus(corpus)
-    spec = opened.spec.tap(tap)
+    spec = opened.spec.tap(request.sae)
+    features = selected(opened, request)
     notes: list[str] = []
     failures: dict[int, str] = {}
     if features is not None and (wrong := [f for f in features if not 0 <= f < spec.d_sae]):
@@ -128,37 +113,33 @@ def label(
         if neuronpedia_id is None:
             raise LabelError(f"{spec.sae} has no Neuronpedia id: no labels are published for it")
         rows = published(neuronpedia_id, spec.d_sae)
-    elif method in ("words", "llm"):
-        chosen = list(features) if features is not None else supported(opened, tap, min_support)
-        rows, failures = _from_contexts(opened, spec.name, method, chosen, client, seed, on_progress)
     else:
-        raise InputError(f"labels are made by {', '.join(METHODS)} or from a file, not by {method!r}")
+        chosen = features if features is not None else supported(opened, spec.name, request.min_support)
+        rows, failures = _from_contexts(opened, spec.name, chosen, request)
     if features is not None:
         rows = [row for row in rows if row.feature in set(features)]
     about = {**identity(spec), "date": dt.date.today().isoformat()}
     return Labelled(FeatureLabels.from_rows(rows, about), failures, notes)
 
 
-def _require_used(
-    method: str | None,
-    chosen: bool,
-    client: ChatClient | None,
-    neuronpedia_id: str | None,
-    min_support: int | None,
-) -> None:
+def _require_used(method: str | None, request: LabelRequest) -> None:
     """Refuse arguments of other methods than the one used (None: a file)."""
+    # the most frequent features are chosen by their support
+    counted = request.limit is not None and request.features is None
+    min_support = None if counted or request.min_support == MIN_SUPPORT else request.min_support
     if method != "llm":
-        refuse_unused("a language model is asked with method='llm' alone", client=client)
+        refuse_unused("a language model is asked with method='llm' alone", client=request.client)
     if method != "neuronpedia":
         refuse_unused(
-            "published labels are fetched with method='neuronpedia' alone", neuronpedia_id=neuronpedia_id
+            "published labels are fetched with method='neuronpedia' alone",
+            neuronpedia_id=request.neuronpedia_id,
         )
     if method not in ("words", "llm"):
         refuse_unused(
             "labels that exist are taken whatever documents have the feature; choose features instead",
             min_support=min_support,
         )
-    if chosen:
+    if request.features is not None:
         refuse_unused("the features are named; leave out one of the two", min_support=min_support)
 
 
@@ -230,26 +211,20 @@ def _outranks(before: FeatureLabel, row: FeatureLabel) -> bool:
 
 
 def _from_contexts(
-    corpus: CorpusLike,
-    tap: str,
-    method: str,
-    features: list[int],
-    client: ChatClient | None,
-    seed: int,
-    on_progress: OnProgress | None,
+    corpus: CorpusLike, tap: str, features: list[int], request: LabelRequest
 ) -> tuple[list[FeatureLabel], dict[int, str]]:
     card = corpus.card(tap)
-    if method == "llm":
+    if request.method == "llm":
         from saetext.features.labelling.by_llm import label_by_llm
 
-        if client is None:
+        if request.client is None:
             raise InputError("labels by a language model need an endpoint: --base-url and --model")
-        found: dict[int, Any] = gather(corpus, tap, features, seed=seed, half="make")
+        found: dict[int, Any] = gather(corpus, tap, features, seed=request.seed, half="make")
         words = {f: card.top_words(f) for f in features}
-        return label_by_llm(found, client, top_words=words, on_progress=on_progress)
+        return label_by_llm(found, request.client, top_words=words, on_progress=request.on_progress)
     from saetext.features.labelling.words import CONTEXTS, label_by_words
 
-    found = gather(corpus, tap, features, per_level=CONTEXTS, seed=seed, half="make")
+    found = gather(corpus, tap, features, per_level=CONTEXTS, seed=request.seed, half="make")
     density = {f: float(card.density[f]) for f in features}
     rows = label_by_words(found, density, {f: card.top_words(f) for f in features})
     named = {row.feature for row in rows}

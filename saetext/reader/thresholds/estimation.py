@@ -25,15 +25,17 @@ from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.io.cache import cache_dir
 from saetext.io.progress import Meter, OnProgress, Progress
-from saetext.reader.thresholds.reference import MOST_DOCUMENTS, Sample, sample
+from saetext.io.request import verb_of_two
+from saetext.reader.thresholds.reference import Sample, sample
+from saetext.reader.thresholds.request import DEFAULT_PERCENTILE as DEFAULT_PERCENTILE
+from saetext.reader.thresholds.request import DEFAULT_TOKENS as DEFAULT_TOKENS
+from saetext.reader.thresholds.request import CalibrateRequest
 from saetext.text.words import is_unspaced, matches
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
     from saetext.reader.tokenization import Prepared
 
-DEFAULT_PERCENTILE = 75.0
-DEFAULT_TOKENS = 200_000
 MIN_OBSERVATIONS = 20
 WORDS_PER_FEATURE = 10
 _LONGEST_WORD = 30
@@ -49,19 +51,8 @@ class _Entries:
     value: NDArray[np.float32]
 
 
-def calibrate(
-    reader: Reader,
-    documents: Iterable[Document],
-    *,
-    percentile: float = DEFAULT_PERCENTILE,
-    min_tokens: int = 1,
-    max_tokens: int = DEFAULT_TOKENS,
-    max_documents: int = MOST_DOCUMENTS,
-    role: str = "assistant",
-    reference: str = "",
-    on_progress: OnProgress | None = None,
-    quiet: bool = False,
-) -> Reader:
+@verb_of_two(CalibrateRequest)
+def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateRequest) -> Reader:
     """Return ``reader`` with cards made from ``max_tokens`` counted tokens, a sample of ``documents``.
 
     The sample is drawn by the hash of each text, in one pass with little memory
@@ -70,20 +61,13 @@ def calibrate(
 
     Parameters
     ----------
-    percentile : float
-        0 to 100; 0 keeps every activation above zero.
-    max_tokens : int
-        Counted tokens that the model reads.
-    max_documents : int
-        Where reading stops in a very large or endless source. Documents after it have no part in the sample,
-        so shuffle a sorted source that has more. The default takes less than a minute to read.
-    reference : str
-        Name of the reference text, kept in the card.
-    on_progress : callable, optional
-        Gets a :class:`saetext.io.progress.Progress` for every thousand documents read (``sampling``) and for
-        every batch of the model (``calibrating``).
-    quiet : bool
-        Whether to keep back the warning, where little text is meant.
+    reader : Reader
+        Whose thresholds are set.
+    documents : iterable of Document
+        Reference text. Where there are more than ``max_documents``, those after it have no part in the
+        sample, so shuffle a sorted source. The default takes less than a minute to read. ``on_progress``
+        hears of every thousand documents read (``sampling``) and of every batch of the model
+        (``calibrating``).
 
     Raises
     ------
@@ -104,15 +88,19 @@ def calibrate(
     >>> strict.calibrated
     True
     """
-    if not 0 <= percentile < 100:
-        raise InputError(f"the threshold is a percentile from 0 to below 100, not {percentile}")
+    if not 0 <= request.percentile < 100:
+        raise InputError(f"the threshold is a percentile from 0 to below 100, not {request.percentile}")
     drawn = sample(
-        documents, max_tokens, role, max_documents=max_documents, on_read=_telling_documents(on_progress)
+        documents,
+        request.max_tokens,
+        request.role,
+        max_documents=request.max_documents,
+        on_read=_telling_documents(request.on_progress),
     )
-    prepared = _tokenised(reader, drawn, role, max_tokens)
+    prepared = _tokenised(reader, drawn, request.role, request.max_tokens)
     parts: dict[str, list[_Entries]] = {name: [] for name in reader.taps}
     words: list[str] = []
-    meter = Meter("calibrating", on_progress)
+    meter = Meter("calibrating", request.on_progress)
     meter.begin(1.0, sum(p.n_tokens for p in prepared))
     for at in range(0, len(prepared), _BATCH):
         some = prepared[at : at + _BATCH]
@@ -131,19 +119,21 @@ def calibrate(
         words.extend(w for p in some for w in token_words(p.text, p.start, p.end))
     if not words:
         raise InputError("no document has text to calibrate on")
-    if not quiet:
+    if not request.quiet:
         warn_of_few_tokens(len(words))
     if not drawn.ended:
-        warn_of_a_beginning(drawn.read, reference)
+        warn_of_a_beginning(drawn.read, request.reference)
     about = {
-        "reference": reference,
+        "reference": request.reference,
         "tokens": len(words),
         "documents": len(prepared),
         "drawn_from": drawn.read,
         "read_whole": drawn.ended,
     }
     cards = {
-        name: _card(entries, reader.taps[name].encoder.d_sae, words, percentile, min_tokens, about)
+        name: _card(
+            entries, reader.taps[name].encoder.d_sae, words, request.percentile, request.min_tokens, about
+        )
         for name, entries in parts.items()
     }
     return reader.with_cards(cards)

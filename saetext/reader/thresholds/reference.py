@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from saetext.documents import Document
 from saetext.errors import InputError
+from saetext.reader.thresholds.request import MOST_DOCUMENTS as MOST_DOCUMENTS
 
-MOST_DOCUMENTS = 1_000_000
 #: No tokenizer makes fewer tokens of ordinary text, so that the documents kept fill the budget.
 CHARACTERS_PER_TOKEN = 16
 TELL_EVERY = 1000  # documents

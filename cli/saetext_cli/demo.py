@@ -27,12 +27,12 @@ def demo(
     """Compare two sets of 150 answers, one gentle and one brisk, from text files to a report."""
     from saetext.analysis.differences import DiffRequest
     from saetext_cli.diff import run
-    from saetext_cli.looking import read
-    from saetext_cli.options import Columns, Endpoint, PageOutput, Running
+    from saetext_cli.options import Columns, Endpoint, Labelled, PageOutput, ReaderChoice, Running
+    from saetext_cli.read import read
 
     files = _copies(output)
     _step("What does the reader see in a sentence?", f"saetext read {shlex.quote(SENTENCE)} --top 8")
-    read(SENTENCE, top=8)
+    read(SENTENCE, ReaderChoice(), Labelled(), top=8)
     page = output / "report.html"
     page.unlink(missing_ok=True)  # an earlier tour's
     compare = [

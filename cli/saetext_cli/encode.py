@@ -1,0 +1,106 @@
+"""``saetext encode``: a file of texts into a corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from saetext.encoding.request import EncodeRequest
+from saetext.errors import InputError
+from saetext_cli.common import describe_source, megabytes, note, require_file_of_texts, result, waiting
+from saetext_cli.making import make_corpus
+from saetext_cli.meters import duration
+from saetext_cli.options import ReaderChoice, Texts
+
+if TYPE_CHECKING:
+    from saetext.encoding.estimate import Estimate
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command("encode", epilog="Example: saetext encode answers.jsonl -o answers.corpus")(encode)
+
+
+def encode(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="JSONL, JSON, CSV, TSV, Parquet, Arrow, a saved dataset, or - for stdin."
+        ),
+    ],
+    request: EncodeRequest,
+    texts: Texts,
+    choice: ReaderChoice,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The corpus directory; default: the file's name + .corpus."),
+    ] = None,
+    reader_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--reader-of",
+            metavar="CORPUS",
+            help="Read exactly as this corpus was (--reader and --model then say where its parts are now).",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print documents, tokens, time and disk space from a sample; write nothing."
+        ),
+    ] = False,
+) -> None:
+    """Read a file of texts into a corpus of named features. Interrupted, the same command resumes."""
+    from saetext.documents import open_documents
+    from saetext.encoding.encoder import require_free
+    from saetext.encoding.opening import source_stamp
+
+    _require_undecided(reader_of, request)
+    if source == "-" and output is None and not dry_run:
+        raise InputError("reading from stdin: name the corpus with --output")
+    require_file_of_texts(source)
+    target = output or Path(source.rstrip("/") + ".corpus")
+    if not dry_run:
+        require_free(target)
+    documents = open_documents(source, **texts.given())
+    told = describe_source(documents)
+    reader = choice.load(like=reader_of)
+    if dry_run:
+        from saetext.encoding.estimate import estimate
+
+        with waiting("reading a sample"):
+            found = estimate(
+                documents,
+                reader,
+                store_text=request.store_text,
+                threshold=request.threshold,
+                min_tokens=request.min_tokens,
+            )
+        _tell(found)
+        return
+    extra = {} if source == "-" else source_stamp(Path(source))
+    make_corpus(documents, target, request.replace(reader=reader, extra=extra), told=told)
+
+
+def _require_undecided(reader_of: Path | None, request: EncodeRequest) -> None:
+    """Refuse options about how to read beside a corpus that is read like."""
+    decided = {"--threshold": request.threshold, "--min-tokens": request.min_tokens}
+    given = [name for name, value in decided.items() if value is not None]
+    if reader_of is not None and given:
+        raise typer.BadParameter(f"--reader-of says how to read already; leave out {', '.join(given)}")
+
+
+def _tell(found: Estimate) -> None:
+    from saetext.documents.rejects import describe_rejects
+
+    if found.rejects:
+        note(f"{describe_rejects(found.rejects)} of the first {found.looked_at:,}")
+    # of a stream only its beginning is known
+    about = "at least " if found.at_least else "" if found.exact else "about "
+    result(
+        f"{about}{found.documents:,} documents, about {found.tokens:,} tokens, "
+        f"{duration(found.seconds)} at {found.tokens_per_second:,.0f} tokens/s, "
+        f"about {megabytes(found.bytes)} on disk (from a sample of {found.sampled:,} documents)"
+    )

@@ -1,0 +1,29 @@
+"""``saetext read``: what a reader sees in a text."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from saetext_cli.looks import print_look
+from saetext_cli.options import Labelled, ReaderChoice
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command("read", epilog='Example: saetext read "I am so sorry, perhaps we could try again?"')(read)
+
+
+def read(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text itself, or - for stdin.")],
+    choice: ReaderChoice,
+    labelled: Labelled,
+    top: Annotated[int, typer.Option("--top", help="Number of features to show.", min=1)] = 12,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what the reader sees in a text: its strongest features on the words."""
+    content = sys.stdin.read() if text == "-" else text
+    reading = choice.load().read(content)
+    print_look(reading.look(0, tap=labelled.sae, top=top, labels=labelled.labels), as_json)
