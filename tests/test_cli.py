@@ -385,7 +385,7 @@ def test_calibrate_makes_the_floors_that_encode_uses(place: Path) -> None:
     assert done.code == 0
     assert Path(done.out.rstrip("\n")).is_file()
     assert re.search(
-        rf"{TAP}: floors of 64 features at the 75th percentile, from [\d,]+ tokens; L0 [\d.]+", done.err
+        rf"{TAP}: thresholds of 64 features at the 75th percentile, from [\d,]+ tokens; L0 [\d.]+", done.err
     )
     assert "warning" not in done.err  # enough tokens
     made = saetext("encode", "a.jsonl", *tiny().options)
