@@ -1,4 +1,4 @@
-"""What the analyses (diff, correlate, cluster, search) share: which documents, and where the result goes.
+"""What the analyses (diff, correlate, cluster, search) share: where the result goes.
 
 Not for: options and messages of every command (:mod:`saetext_cli.common`).
 """
@@ -7,51 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from saetext.errors import InputError
 from saetext_cli.common import note, result
 from saetext_cli.meters import progress_bar
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
     from saetext.analysis.base import Result
-
-Where = Annotated[
-    str | None,
-    typer.Option("--where", metavar="EXPR", help="Only these documents, e.g. \"topic = 'travel'\"."),
-]
-Sample = Annotated[
-    int | None, typer.Option("--sample", help="At most so many documents, drawn with --seed.", min=2)
-]
-Group = Annotated[
-    str | None,
-    typer.Option("--group", metavar="COLUMN", help="Rows of one value are not independent (a user's)."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-TableFile = Annotated[Path | None, typer.Option("--parquet", metavar="FILE", help="Write the table too.")]
-ReportFile = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write a report, one self-contained page.")
-]
-
-
-def require_one_format(as_json: bool, as_csv: bool) -> None:
-    """Refuse --json together with --csv."""
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv")
-
-
-def selected(corpus: Any, where: str | None, path: Path) -> Any:
-    """Return the documents of a corpus that ``where`` allows; an error if there are none."""
-    if where is None:
-        return corpus
-    view = corpus.select(where)
-    if not len(view):
-        raise InputError(f"no document of {path} has {where}")
-    return view
 
 
 def write_table(found: Result, path: Path | None) -> None:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -23,29 +23,6 @@ if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.documents import DocumentSource
     from saetext.reader.reader import Reader
-
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
-Dtype = Annotated[
-    str, typer.Option("--dtype", help="Of the language model: auto, float32, bfloat16, float16.")
-]
-TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the text; guessed.")]
-IdColumn = Annotated[
-    str | None, typer.Option("--id", help="Column with unique ids; guessed, else row numbers.")
-]
-PromptColumn = Annotated[
-    str | None,
-    typer.Option("--prompt-column", help="Column with the prompt, read as context and not counted; guessed."),
-]
-TapName = Annotated[
-    str | None, typer.Option("--tap", help="Which SAE's features, when a corpus has several.")
-]
-
-LabelFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--labels", metavar="FILE", help="Table of labels to show; by default the corpus's or reader's own."
-    ),
-]
 
 
 def given_options(context: typer.Context, names: Iterable[str]) -> list[str]:
