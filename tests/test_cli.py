@@ -212,7 +212,7 @@ def test_a_reader_that_has_moved_is_named_anew(place: Path) -> None:
     assert "no calibration of" in saetext("append", "b.corpus", "a.jsonl", "--id", "", *other).error
     make_sae(place / "third", hook=TAP, seed=5)
     third = ["--reader", "third", "--model", "elsewhere"]
-    assert "has changed since" in saetext("append", "b.corpus", "a.jsonl", "--id", "", *third).error
+    assert "has changed; it differs in" in saetext("append", "b.corpus", "a.jsonl", "--id", "", *third).error
 
 
 def test_two_saes_in_one_pass(place: Path) -> None:

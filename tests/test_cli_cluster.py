@@ -88,7 +88,7 @@ def test_as_json_csv_and_parquet() -> None:
     assert [row["name"] for row in table] == [row["name"] for row in found["rows"]]
     assert Path("a-2.clusters").is_dir()
     shown = saetext(*CLUSTER, "--top", "1")
-    assert shown.code == 0 and "a, 60 documents:" in shown.out and "more, " in shown.out
+    assert shown.code == 0 and "a, 60 documents:" in shown.out and "(--top 0" in shown.out
     assert Path("a-3.clusters").is_dir()
     assert "not installed" not in shown.err
 

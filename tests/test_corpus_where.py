@@ -74,7 +74,7 @@ def test_conditions_mean_what_polars_means(text, want, schema):
         ("1 = 1", "uses no column"),
         ("date > '2024-05-01'", "write a date as DATE"),
         ("n = 1; DROP TABLE x", "cannot understand"),
-        ("model = 'a' 'b'", "side by side"),
+        ("model = 'a' 'b'", "no operator between"),
         ("model = 'unclosed", "cannot understand"),
         ("n $ 1", "at '\\$ 1'"),
         ("EXISTS (SELECT 1)", "no function EXISTS"),

@@ -87,7 +87,10 @@ def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_asking_whether_it_is_there_loads_nothing() -> None:
-    program = "import sys\nfrom saetext import embed\nprint(embed.available(), 'torch' in sys.modules)"
+    program = (
+        "import sys\nfrom saetext.reader import sentences\n"
+        "print(sentences.available(), 'torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "True False\n"
 

@@ -147,8 +147,10 @@ def test_each_extra_is_named_where_its_package_is_missing(
 @pytest.mark.parametrize("module", READER_STACK)
 def test_the_python_interface_says_it_too(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hide(monkeypatch, module)
-    for name in ("saetext.reader.reader", "saetext.reader.stack"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    names = ("saetext.reader.reader", "saetext.reader.stack")
+    for name in names:
+        for loaded in names:
+            monkeypatch.delitem(sys.modules, loaded, raising=False)
         with pytest.raises(ReaderError, match=r"pip install torch transformers$"):
             importlib.import_module(name)
     with pytest.raises(ReaderError, match="reading texts needs torch and transformers"):

@@ -58,7 +58,7 @@ def test_a_file_is_encoded_beside_itself_and_used_again(loads: Loads, tmp_path: 
     assert first.path == tmp_path / "a.jsonl.corpus" and len(first) == 6
     assert as_corpus(file).fingerprint == first.fingerprint and loads.count == 1
     assert as_corpus(file, text="text").fingerprint == first.fingerprint
-    with pytest.raises(InputError, match="made with the text from 'text'"):
+    with pytest.raises(InputError, match="encoded with the text from 'text'"):
         as_corpus(file, text="topic")
     write_jsonl(file, some_rows(7))
     with pytest.raises(InputError, match="has changed since") as caught:
@@ -97,7 +97,7 @@ def test_texts_in_memory_are_kept_in_the_cache_by_what_they_are(loads: Loads, tm
 
 
 def test_what_can_be_read_once_needs_a_place(loads: Loads) -> None:
-    with pytest.raises(InputError, match="say where its corpus goes") as caught:
+    with pytest.raises(InputError, match="name its corpus") as caught:
         saetext.encode(text for text in ["a b", "c d"])
     assert "\n" not in str(caught.value)
     assert loads.count == 0

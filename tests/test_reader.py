@@ -349,7 +349,7 @@ def test_a_card_survives_a_round_trip(tmp_path: Path) -> None:
     assert again.label(2) == "é, b" and again.label(1) == "feature 1"
     assert again.about == {"x": 1} and again.min_tokens == 2
     (tmp_path / "bad.arrow").write_bytes(b"ARROW1 not really")
-    with pytest.raises(ReaderError, match="is not a reader's card"):
+    with pytest.raises(ReaderError, match="is not the calibration of a reader"):
         Card.read(tmp_path / "bad.arrow")
 
 

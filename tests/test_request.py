@@ -279,3 +279,19 @@ def test_type_checkers_know_the_keywords(tmp_path: Path) -> None:
     lines = [line for line in done.stdout.splitlines() if ": error:" in line and script.name in line]
     wrong = ["12", "13", "21", "22", "24", "25", "31", "32"]
     assert sorted({line.split(":")[1] for line in lines}) == wrong, done.stdout
+
+
+def test_options_stand_before_every_section_that_follows_parameters() -> None:
+    @verb(Common)
+    def done(thing: int, request: Common) -> int:
+        """Do it.
+
+        Examples
+        --------
+        >>> 1 + 1
+        2
+        """
+        return thing
+
+    doc = inspect.getdoc(done) or ""
+    assert doc.index("seed : int") < doc.index("Examples") and doc.rstrip().endswith("2")

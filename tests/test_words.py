@@ -131,14 +131,14 @@ def test_tokens_know_their_words_in_every_script() -> None:
 
 # Where runs of letters are looked for that are not words of texts, and why.
 OTHERWISE = {
-    "words.py": "the definition",
+    "text/words.py": "the definition",
     "corpus/where.py": "names in a condition",
-    "hypotheses.py": "whether a name stands alone",
-    "plain.py": "signs of format, capitals among them",
-    "report/diff_page.py": "numbers",
+    "analysis/differences/hypotheses.py": "whether a name stands alone",
+    "text/plain.py": "signs of format, capitals among them",
+    "report/html/differences.py": "numbers",
     "features/subject.py": "an id",
     "reader/hooks.py": "a path of modules",
-    "reader/catalog.py": "a hook's name",
+    "reader/registry.py": "a hook's name",
 }
 
 

@@ -122,7 +122,7 @@ def load_reader(
                 device=device,
                 dtype=dtype,
                 trust_pickle=trust_pickle,
-                names=names,
+                names=names or None,
                 model=model,
             )
         return _load(tuple(names or []), model, device, dtype, trust_pickle)

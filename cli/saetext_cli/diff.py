@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from saetext.analysis.differences import DiffRequest
+from saetext.analysis.differences.request import DiffRequest
 from saetext.errors import InputError
 from saetext_cli.analysing import finish, write_table
 from saetext_cli.common import colored, encoding, note, require_new, short_names, width

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.errors import InputError
+from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
 if TYPE_CHECKING:
     from saetext.corpus.protocol import CorpusLike
     from saetext.features.labels import FeatureLabels
-    from saetext.io.progress import OnProgress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
 if TYPE_CHECKING:
-    from saetext.io.progress import OnProgress
     from saetext.reader.reader import Reader
 
 SHARD_ROWS = 1024

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import inspect
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -345,10 +346,12 @@ def _documented(doc: str, known: tuple[Option, ...]) -> str:
         lines.append(f"{o.name} : {annotation_text(o.type)}, default {o.default!r}")
         lines.append(f"    {o.about.help}{_bounds(o)}")
     listing = "\n".join(lines)
-    head, mark, tail = doc.partition("\nReturns\n-------")
-    if "\nParameters\n----------" in head:
-        return f"{head.rstrip()}\n{listing}\n{mark}{tail}"
-    return f"{head.rstrip()}\n\nParameters\n----------\n{listing}\n{mark}{tail}"
+    after = re.search(r"\n(Returns|Yields|Raises|Warns|See Also|Notes|Examples)\n-+\n", doc)
+    at = len(doc) if after is None else after.start()
+    head, tail = doc[:at].rstrip(), doc[at:]
+    if "\nParameters\n----------" not in head:
+        head += "\n\nParameters\n----------"
+    return f"{head}\n{listing}\n{tail}"
 
 
 def _bounds(o: Option) -> str:

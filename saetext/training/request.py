@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import keyword, option
 from saetext.reader.thresholds.request import DEFAULT_PERCENTILE
 from saetext.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from saetext.documents import Document
-    from saetext.io.progress import OnProgress
 
 WINDOW = 256
 

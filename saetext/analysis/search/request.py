@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from saetext.analysis.request import AnalysisRequest
 from saetext.errors import InputError, refuse_unused
+from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
 if TYPE_CHECKING:
     from saetext.analysis.search.asking import Settings
     from saetext.analysis.search.by_llm import LLMReranker
     from saetext.io.llm import ChatClient
-    from saetext.io.progress import OnProgress
     from saetext.reader.reader import Reader
 
 Mode = Literal["features", "dense", "bm25", "hybrid", "projected"]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
 if TYPE_CHECKING:
     from saetext.io.llm import ChatClient
-    from saetext.io.progress import OnProgress
 
 MIN_SUPPORT = 3  # documents in which a feature must be present to be labelled
 

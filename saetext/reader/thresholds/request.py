@@ -6,12 +6,9 @@ Not for: computing thresholds (:mod:`saetext.reader.thresholds.estimation`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
-
-if TYPE_CHECKING:
-    from saetext.io.progress import OnProgress
 
 DEFAULT_PERCENTILE = 75.0
 DEFAULT_TOKENS = 200_000
