@@ -127,7 +127,7 @@ def test_every_import_is_a_dependency() -> None:
 def test_every_extra_is_declared_and_all_has_them_all() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    assert set(extras) == {*EXTRAS, "all", "dev"}
+    assert set(extras) == {*EXTRAS, "all", "dev", "docs"}
     assert extras["all"] == [f"saetext[{','.join(EXTRAS)}]"]
     for extra, modules in EXTRAS.items():
         brought = {line.split(">")[0].replace("-", "_") for line in extras[extra]}

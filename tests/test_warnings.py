@@ -83,7 +83,7 @@ def test_encode_warns_of_thresholds_unknown_tokens_and_rejects_once_each(reader:
     tokens = corpus.manifest.counts["tokens"]
     unknown = sum(int(corpus.document(i)["n_unknown"]) for i in range(6))
     few, rejected, cannot_see = told(found)
-    assert few.startswith(f"{tokens:,} tokens are little") and tokens < FEW_TOKENS
+    assert few.startswith(f"thresholds from only {tokens:,} tokens") and tokens < FEW_TOKENS
     assert rejected == "2 rows rejected (2 empty text); see a.corpus/rejects.jsonl"
     assert unknown == 12 and cannot_see.startswith(f"{unknown / tokens:.1%} of the tokens of a.corpus")
     assert {w.category for w in found} == {saetext.SaetextWarning}
