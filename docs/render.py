@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _TOUR = ROOT / "docs" / "tour.md"
 PAGES = [_TOUR, ROOT / "README.md", *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p != _TOUR)]
 EXAMPLES = ("gentle", "brisk")
+_PROGRESS = re.compile(r"[A-Za-z][\w ]*: \d+ %(, .*)?$")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n> ?)*.*)$", re.M)
 _MASK = re.compile(r"in \d+:\d\d|about \d+ (h|min)[^,]*|under a minute|at [\d,]+ tokens/s|\d+:\d\d")
@@ -57,7 +58,9 @@ def run(command: str, folder: Path, binaries: Path | None = None) -> str:
     output = done.stderr + done.stdout
     if done.returncode != 0:
         raise SystemExit(f"$ {command}\n{output}\nexit code {done.returncode}")
-    return output.rstrip("\n")
+    # a line of progress comes every half minute: only slow machines show it
+    lines = [line for line in output.rstrip("\n").split("\n") if not _PROGRESS.match(line)]
+    return "\n".join(lines)
 
 
 def rendered(text: str, folder: Path, run: Callable[[str, Path], str] = run) -> str:
