@@ -294,11 +294,12 @@ class Reader:
         ReaderError
             If it cannot be found again, or is not the same any more.
         """
-        if dtype == "auto":  # another processor may be fast at another one, and some presences would flip
-            dtype = spec.numerics.model_dtype
         kind = spec.source.get("kind")
         if kind == "embedded":
             refuse_unused("the embedded reader made this corpus; leave it out", names=names, model=model)
+        if dtype == "auto":  # another processor may be fast at another one, and some presences would flip
+            dtype = spec.numerics.model_dtype
+        if kind == "embedded":
             reader = cls._load_embedded(device, dtype)
         elif kind in ("release", "local"):
             reader = cls.load_many(

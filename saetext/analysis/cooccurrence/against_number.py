@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from saetext import stats
 from saetext.analysis.cooccurrence.context import Context
+from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.meeting import place
 from saetext.analysis.cooccurrence.numeric import halves, rank_correlations, spearman
 from saetext.analysis.cooccurrence.pairs import LOOK
 from saetext.analysis.cooccurrence.strata import Strata
-from saetext.analysis.cooccurrence.streaming import ALPHA, Pairs
 from saetext.analysis.cooccurrence.tables import Found, Side
 from saetext.corpus.keys import keys
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from scipy import special
 
 from saetext import stats
+from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.rows import Rows
 from saetext.analysis.cooccurrence.strata import Moments, Strata, StrataCounts
-from saetext.analysis.cooccurrence.streaming import ALPHA, Pairs, Streamed
+from saetext.analysis.cooccurrence.streaming import Streamed
 from saetext.corpus.protocol import Ints
 from saetext.stats.association import SMALL
 

@@ -14,9 +14,9 @@ from scipy import special
 from scipy import stats as scipy_stats
 
 from saetext import stats
+from saetext.analysis.cooccurrence.held import ALPHA
 from saetext.analysis.cooccurrence.meeting import Placed
 from saetext.analysis.cooccurrence.rows import Rows
-from saetext.analysis.cooccurrence.streaming import ALPHA
 
 _LEVEL = 0.95
 _GROUPED = 0.1  # p below which the variance over groups is computed; beyond, nothing is found anyway

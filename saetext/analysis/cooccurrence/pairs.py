@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from saetext import stats
 from saetext.analysis.cooccurrence import kept as kept_pairs
 from saetext.analysis.cooccurrence.context import Context
+from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.meeting import Placed, meetings, place
 from saetext.analysis.cooccurrence.redundancy import Limits, decoder_cosine, label_similarity, redundant
 from saetext.analysis.cooccurrence.strata import Moments, Strata
-from saetext.analysis.cooccurrence.streaming import ALPHA, KEEP, Pairs, Streamed, stream_pairs
+from saetext.analysis.cooccurrence.streaming import KEEP, Streamed, stream_pairs
 from saetext.analysis.cooccurrence.tables import Found, Side
 from saetext.corpus.protocol import Ints
 from saetext.errors import InputError

@@ -15,13 +15,14 @@ from saetext.analysis.base import Source
 from saetext.analysis.cooccurrence.against_number import correlate_with_number, length_notes
 from saetext.analysis.cooccurrence.asked import Target, target_of, told_to, wanted
 from saetext.analysis.cooccurrence.context import Context
+from saetext.analysis.cooccurrence.held import ALPHA
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.pairs import find_pairs
 from saetext.analysis.cooccurrence.request import CorrelateRequest
 from saetext.analysis.cooccurrence.result import CorrelateResult
 from saetext.analysis.cooccurrence.rows import make_rows
 from saetext.analysis.cooccurrence.sides import require_features, sides_of
-from saetext.analysis.cooccurrence.streaming import ALPHA, CHANCE
+from saetext.analysis.cooccurrence.streaming import CHANCE
 from saetext.analysis.cooccurrence.tables import Found, make_table
 from saetext.corpus.notices import warn_of
 from saetext.corpus.protocol import CorpusLike

@@ -7,9 +7,7 @@ and the strongest pairs are held. Not for: what is computed of the kept ones.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext import stats
+from saetext.analysis.cooccurrence.held import ALPHA, Pairs, Pool
+from saetext.analysis.cooccurrence.in_order import in_order
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.strata import Moments, Strata, StrataCounts
 from saetext.corpus.protocol import Ints
@@ -25,7 +25,6 @@ from saetext.io.progress import Count
 if TYPE_CHECKING:
     from saetext.stats.pair_kernels import Chance, Rough
 
-ALPHA = 0.05  # false-discovery rate below which a pair counts as found
 LEAST = 5  # documents that must have both, for a pair that meets more often than by chance
 CHANCE = 20.0  # documents that should have both by chance, for a pair that meets less often
 KEEP = 200_000  # pairs held, of each kind
@@ -37,47 +36,6 @@ _Z = 1.6  # standard deviations from which p is computed; nearer ones count as 1
 _MANY = 5_000_000  # pairs from which on p is computed from 2.5 only: then at most a quarter could be found
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Pairs that stand out: items, joint counts in the first half and in all, and p.
-
-    Attributes
-    ----------
-    left, right : int64[P]
-        Items.
-    half, both : int64[P]
-        Rows of the first half, and of all, that have both.
-    npmi : float64[P]
-        Against the expectation within strata.
-    p, p_half : float64[P]
-        Two-sided, on all rows and on the first half.
-    """
-
-    left: Ints
-    right: Ints
-    half: Ints
-    both: Ints
-    npmi: Floats
-    p: Floats
-    p_half: Floats
-
-    def __len__(self) -> int:
-        """Return the number of pairs."""
-        return len(self.left)
-
-    def take(self, which: NDArray[np.bool_] | Ints) -> Pairs:
-        """Return some of them."""
-        return Pairs(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
-
-    @classmethod
-    def join(cls, parts: list[Pairs]) -> Pairs:
-        """Put several one after the other."""
-        if not parts:
-            ints, floats = np.empty(0, np.int64), np.empty(0)
-            return cls(ints, ints, ints, ints, floats, floats, floats)
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__))
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,35 +117,32 @@ def stream_pairs(
     pieces = int(np.clip(work.sum() / _PIECE, 8, _PIECES))
     cuts = np.unique(np.searchsorted(np.cumsum(work), np.linspace(0, work.sum(), pieces + 1)[1:-1]))
     cuts = np.unique(np.concatenate([[0], cuts, [len(left)]]))
-    lock = threading.Lock()
-    pool = _Pool(found, keep, tests)
-    done = 0
+    pool = Pool(found.p, keep, tests)
+    work_of = np.concatenate([[0.0], np.cumsum(work)])
+    ranges = list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))[::-1]  # the long rows first
+    done_with = np.cumsum([0.0] + [work_of[last] - work_of[first] for first, last in ranges])
 
-    def piece(first: int, last: int) -> None:
-        nonlocal done
+    def piece(span: tuple[int, int]) -> Iterator[Pairs]:
+        first, last = span
         while first < last:
             first, pairs = count(first, last)
-            seen = pairs.p < 1
-            with lock:
-                found.p.add(pairs.p[seen])
-                if half_rows:
-                    found.p_half.add(pairs.p_half[pairs.p_half < 1])
-                pool.add(pairs.take(pairs.p < ALPHA))
-        with lock:
-            done += int(work_of[last] - work_of[start_of[last]])
-            pool.share = done / max(work_of[-1], 1)
-            if on_done is not None:
-                on_done(int(1000 * pool.share), 1000)
+            yield pairs.take((pairs.p < 1) | (pairs.p_half < 1))
 
-    work_of = np.concatenate([[0.0], np.cumsum(work)])
-    start_of = dict(zip(cuts[1:].tolist(), cuts[:-1].tolist(), strict=True))
-    ranges = list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))[::-1]  # the long rows first
-    executor = ThreadPoolExecutor(threads or os.cpu_count() or 1)
-    try:
-        for ready in [executor.submit(piece, *r) for r in ranges]:
-            ready.result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    def tell(number: int) -> None:
+        pool.share = float(done_with[number] / max(work_of[-1], 1))
+        if on_done is not None:
+            on_done(int(1000 * pool.share), 1000)
+
+    at = 0
+    for number, pairs in in_order(ranges, piece, threads or os.cpu_count() or 1):
+        if number > at:
+            tell(number)
+            at = number
+        found.p.add(pairs.p[pairs.p < 1])
+        if half_rows:
+            found.p_half.add(pairs.p_half[pairs.p_half < 1])
+        pool.add(pairs.take(pairs.p < ALPHA))
+    tell(len(ranges))
     held = pool.finish()
     dropped = pool.gone <= 10 * max(found.p.found(ALPHA, tests)[1], ALPHA / tests)
     return Streamed(held, tests, found.p, found.p_half, dropped)
@@ -203,51 +158,6 @@ def _work(left: Items, other: Items, limit: Ints, n_rows: int) -> Floats:
     """Estimate the nanoseconds of each left item: increments, and pairs looked at."""
     upto = np.concatenate([[0], np.cumsum(other.n)])[limit]
     return left.n * upto / max(n_rows, 1) + 3.0 * limit + 1.0
-
-
-class _Pool:
-    """The strongest pairs so far, of those more and of those less often than by chance."""
-
-    def __init__(self, found: Streamed, keep: int, tests: int) -> None:
-        self._found, self._keep, self._tests = found, keep, tests
-        self._held: list[list[Pairs]] = [[], []]
-        self._size = [0, 0]
-        self.gone = 1.0  # the smallest p that was dropped
-        self.share = 0.0
-
-    def add(self, pairs: Pairs) -> None:
-        for kind, which in enumerate((pairs.npmi >= 0, pairs.npmi < 0)):
-            part = pairs.take(which)
-            self._held[kind].append(part)
-            self._size[kind] += len(part)
-            if self._size[kind] > 2 * self._keep:
-                self._prune(kind)
-
-    def finish(self) -> Pairs:
-        self.share = 1.0
-        for kind in (0, 1):
-            if self._size[kind] > self._keep:
-                self._prune(kind)
-        return Pairs.join([part for held in self._held for part in held])
-
-    def _prune(self, kind: int) -> None:
-        """Drop what cannot be significant, then the weakest.
-
-        The largest significant p grows with what is found: extrapolate it from the share of the work done,
-        and allow for twice that.
-        """
-        pairs = Pairs.join(self._held[kind])
-        tests = self._tests * max(self.share, 0.01) / (2 if self.share < 1 else 1)
-        _, reach = self._found.p.found(ALPHA, max(int(tests), 1))
-        kept = pairs.p <= max(reach, ALPHA / self._tests)
-        self.gone = min(self.gone, float(pairs.p[~kept].min(initial=1.0)))
-        pairs = pairs.take(kept)
-        if len(pairs) > self._keep:
-            strength = np.abs(pairs.npmi)
-            order = np.lexsort((pairs.right, pairs.left, -strength))
-            self.gone = min(self.gone, float(pairs.p[order[self._keep :]].min()))
-            pairs = pairs.take(order[: self._keep])
-        self._held[kind], self._size[kind] = [pairs], len(pairs)
 
 
 def _counter(

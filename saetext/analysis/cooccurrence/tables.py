@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.cooccurrence.communities import communities
 from saetext.analysis.cooccurrence.context import Context
+from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.kept import resample
 from saetext.analysis.cooccurrence.meeting import Placed
@@ -23,7 +24,6 @@ from saetext.analysis.cooccurrence.result import COLUMNS, Marked, Meeting
 from saetext.analysis.cooccurrence.rows import Rows
 from saetext.analysis.cooccurrence.showing import Lines
 from saetext.analysis.cooccurrence.strata import Strata
-from saetext.analysis.cooccurrence.streaming import ALPHA, Pairs
 from saetext.corpus.protocol import Ints
 from saetext.features.groups import Selection, concept_groups
 from saetext.features.labels import FeatureLabels
