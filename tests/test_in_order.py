@@ -51,10 +51,11 @@ def test_results_that_nobody_asks_for_end_the_threads() -> None:
     assert threading.active_count() == before
 
 
-def test_pairs_held_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("seed", range(3))
+def test_pairs_held_do_not_depend_on_the_threads(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(seed)
     hidden = rng.random((600, 1)) < 0.5
-    present = rng.random((600, 120)) < np.where(hidden, rng.uniform(0.4, 0.8, 120), 0.3)
+    present = rng.random((600, 120)) < np.where(hidden, 0.3 + rng.uniform(-0.1, 0.35, 120), 0.3)
     stored = Stored.of(DenseCorpus(present.astype(float), block=100), "main")
     items, _, _ = feature_items(stored, np.arange(600), 5)
     strata = Strata(np.zeros(600, np.int32), 0, 600, few=True)
@@ -77,4 +78,3 @@ def test_pairs_held_do_not_depend_on_the_threads(monkeypatch: pytest.MonkeyPatch
         assert run.dropped == runs[0].dropped
         for name in ("left", "right", "both", "half", "p"):
             np.testing.assert_array_equal(getattr(run.pairs, name), getattr(runs[0].pairs, name))
-    assert 60 <= len(runs[0].pairs) <= 120 < runs[0].p.found(0.05, runs[0].tests)[0]
