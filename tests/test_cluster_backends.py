@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from saetext.analysis.clusters import backends
+from saetext.analysis.clusters.fitting import fit
+from saetext.analysis.clusters.request import ClusterRequest
 
 ROOT = Path(__file__).parents[1]
 TESTED = {"umap-learn": "0.5.12", "hdbscan": "0.8.44"}
@@ -131,3 +133,28 @@ def test_validity_tells_a_good_grouping_from_a_bad_one(points: np.ndarray) -> No
     good = np.repeat(np.arange(3), 40)
     assert backends.hdbscan_validity(points.astype(float), good) > 0.5
     assert backends.hdbscan_validity(points.astype(float), np.tile(np.arange(3), 40)) < 0
+
+
+def test_linear_algebra_of_a_fit_uses_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more, the last bits of its sums differ, and then other documents are in the clusters."""
+    from cluster_factory import planted
+    from sklearn.utils import extmath
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    used: list[set[int]] = []
+    svd = extmath.randomized_svd
+
+    def watched(*args: Any, **options: Any) -> Any:
+        used.append(threads())
+        return svd(*args, **options)
+
+    monkeypatch.setattr(extmath, "randomized_svd", watched)
+    corpus = planted(120)
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        fit(corpus, "main", ClusterRequest(semantic=False, min_cluster_size=10), None, lambda *_: None)
+        assert threads() == before
+    assert len(used) == 2 and used == [{1}, {1}]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.clusters import density, layout, semantic_map
+from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
 from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
@@ -103,11 +104,12 @@ def fit(
         corpus, request.pooling, sae, rows, lambda done, of: say("reading the corpus", done, of)
     )
     say("weighing features", 0, 0)
-    basis = fit_basis(
-        matrix, axis=axis, pooling=request.pooling, scaling=request.scaling, idf_power=request.idf_power,
-        dims=request.dims, min_documents=request.min_documents, max_share=request.max_share,
-        jaccard=request.metric == "jaccard", seed=seed,
-    )  # fmt: skip
+    with one_thread():
+        basis = fit_basis(
+            matrix, axis=axis, pooling=request.pooling, scaling=request.scaling,
+            idf_power=request.idf_power, dims=request.dims, min_documents=request.min_documents,
+            max_share=request.max_share, jaccard=request.metric == "jaccard", seed=seed,
+        )  # fmt: skip
     filled = np.diff(matrix[:, basis.features].indptr) > 0
     if filled.sum() < 2 * size:
         raise InputError(
@@ -172,7 +174,8 @@ def _with_semantic_map(
         return basis
     vectors = semantic_map.embed_texts(texts, lambda done, of: say("embedding texts", done, of))
     say("fitting the semantic map", 0, 0)
-    found = semantic_map.fit_semantic_map(basis.sparse(matrix[chosen]), vectors, seed)
+    with one_thread():
+        found = semantic_map.fit_semantic_map(basis.sparse(matrix[chosen]), vectors, seed)
     if found is None:
         notes.append(
             "no semantic map, clustered by features alone: they do not predict the sentence embeddings"
@@ -195,7 +198,8 @@ def _start(vectors: Any, dims: int, seed: int) -> Floats32:
     else:
         data = vectors
     most = max(1, min(dims, min(data.shape) - 1))
-    left, values, _ = randomized_svd(data, most, random_state=seed)
+    with one_thread():
+        left, values, _ = randomized_svd(data, most, random_state=seed)
     return np.asarray(left * values, np.float32)
 
 
