@@ -92,7 +92,7 @@ def _timed(a: Path, b: Path, pair: bool) -> dict[str, Any]:
     steps: list[tuple[str, float]] = []
     start = time.perf_counter()
     result = diff(
-        *sets, pair_on="prompt_id" if pair else "", snippets=False, top=None, plain=False,
+        *sets, pair_on="prompt_id" if pair else "", snippets=False, top=None, families="features",
         on_progress=lambda p: steps.append((p.stage, time.perf_counter())),
     )  # fmt: skip
     seconds = time.perf_counter() - start

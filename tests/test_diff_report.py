@@ -79,7 +79,7 @@ def test_examples_without_pairs_are_the_strongest_of_each_set():
 
 def test_the_page_of_a_diff():
     a, b = two_sets(hostile=HOSTILE)
-    result = diff(a, b, names=(f"gentle {HOSTILE}", "brisk"), labels=LABELS, plain=True, null=2)
+    result = diff(a, b, names=(f"gentle {HOSTILE}", "brisk"), labels=LABELS, families="all", null=2)
     page = diff_page(result, (a, b), LABELS)
     assert [f.row["feature"] for f in page.findings[:2]] in ([3, 7], [7, 3])
     told = " ".join(page.summary)

@@ -153,7 +153,7 @@ def test_diff() -> None:
     a, b, c = dense(0), dense(1), dense(2)
     for against in ("mean", "max"):
         assert "against would change nothing" in refusal(diff, a, b, against=against)
-    assert diff(a, b, c, against="max", plain=False).params["against"] == "max"
+    assert diff(a, b, c, against="max", families="features").params["against"] == "max"
 
 
 def test_correlate() -> None:

@@ -106,11 +106,11 @@ def test_what_can_be_read_once_needs_a_place(loads: Loads) -> None:
 def test_two_files_are_compared_by_one_reader(loads: Loads, tmp_path: Path) -> None:
     a = write_jsonl(tmp_path / "gentle.jsonl", some_rows(40, seed=1))
     b = write_jsonl(tmp_path / "brisk.jsonl", some_rows(40, seed=2))
-    found = saetext.diff(str(a), b, pair_on="prompt_id", plain=False)
+    found = saetext.diff(str(a), b, pair_on="prompt_id", families="features")
     assert found.names == ("gentle", "brisk") and found.metrics["pairs"] == 40
     assert loads.count == 1
     opened = [Corpus.open(f"{file}.corpus") for file in (a, b)]
-    same = saetext.diff(*opened, pair_on="prompt_id", plain=False)
+    same = saetext.diff(*opened, pair_on="prompt_id", families="features")
     assert same.names == ("a", "b") and found.table.equals(same.table)
 
 
@@ -119,8 +119,8 @@ def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> N
     file = write_jsonl(tmp_path / "all.jsonl", rows)
     corpus = as_corpus(file)
     frame = pl.DataFrame(rows)
-    by = saetext.diff(file, by="topic", plain=False)
-    assert by.table.equals(saetext.diff(corpus, by="topic", plain=False).table) and by.names == ("a", "b")
+    by = saetext.diff(file, by="topic", families="features")
+    assert by.table.equals(saetext.diff(corpus, by="topic", families="features").table) and by.names == ("a", "b")
     sets = saetext.diff(file, frame, corpus, names=["x", "y", "z"])
     assert sets.metrics["documents"] == {"x": 60, "y": 60, "z": 60}
     halves = [write_jsonl(tmp_path / f"{n}.jsonl", rows[n::2]) for n in range(2)]
@@ -137,7 +137,7 @@ def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> N
     assert saetext.label(file, min_support=1).labels.table.equals(
         saetext.label(corpus, min_support=1).labels.table
     )
-    assert saetext.diff([frame, corpus], plain=False).names == ("a", "b")
+    assert saetext.diff([frame, corpus], families="features").names == ("a", "b")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 def test_a_report_selects_the_same_rows_again(corpus: Corpus, tmp_path: Path) -> None:
     chosen = {"where": "score > 0.2", "by": "model", "values": ["gpt4", "llama"]}
-    result = saetext.diff(corpus, min_support=1, plain=False, sae="main", **chosen)  # type: ignore[call-overload]
+    result = saetext.diff(corpus, min_support=1, families="features", sae="main", **chosen)  # type: ignore[call-overload]
     view = corpus.select("score > 0.2")
     for source in result.sources:
         again = reopened(source)
@@ -39,9 +39,9 @@ def test_a_report_selects_the_same_rows_again(corpus: Corpus, tmp_path: Path) ->
 
 
 def test_where_and_views_give_the_same_rows(corpus: Corpus) -> None:
-    asked = saetext.diff(corpus, corpus[:50], where="model != 'gpt4'", plain=False, names=["p", "q"])
+    asked = saetext.diff(corpus, corpus[:50], where="model != 'gpt4'", families="features", names=["p", "q"])
     views = (corpus.select("model != 'gpt4'"), corpus[:50].select("model != 'gpt4'"))
-    given = saetext.diff(*views, plain=False, names=["p", "q"])
+    given = saetext.diff(*views, families="features", names=["p", "q"])
     assert asked.table.equals(given.table) and asked.metrics == given.metrics
     with pytest.raises(InputError, match=r"no document of .* has model = 'nobody'"):
         saetext.diff(corpus, corpus, where="model = 'nobody'")
@@ -51,8 +51,8 @@ def test_what_cannot_be_opened_again_is_one_line(corpus: Corpus, tmp_path: Path)
     copy = tmp_path / "other.corpus"
     shutil.copytree(corpus.path, copy)
     other = Corpus.open(copy)
-    result = saetext.diff(corpus, other, plain=False)
-    view = saetext.diff(corpus[:30], other, plain=False)
+    result = saetext.diff(corpus, other, families="features")
+    view = saetext.diff(corpus[:30], other, families="features")
     with pytest.raises(InputError, match=r"a \(.*texts.corpus\) has changed .*; pass the corpora as sets=$"):
         view.to_html(tmp_path / "page.html")
     assert view.to_html(tmp_path / "page.html", sets=(corpus[:30], other)).is_file()
@@ -67,7 +67,7 @@ def test_what_cannot_be_opened_again_is_one_line(corpus: Corpus, tmp_path: Path)
 
 
 def test_findings_stand_as_reports_show_them(corpus: Corpus) -> None:
-    result = saetext.diff(corpus, by="model", values=["gpt4", "llama"], min_support=1, plain=False)
+    result = saetext.diff(corpus, by="model", values=["gpt4", "llama"], min_support=1, families="features")
     rows = result.table.to_dicts()
     found = result.findings()
     assert [one.row for one in found] == [row for row in rows if row["group"] == row["feature"]]

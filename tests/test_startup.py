@@ -58,4 +58,4 @@ def test_a_shell_completes_commands_and_options() -> None:
     assert done.returncode == 0, done
     assert "complete -o default -F _saetext_completion saetext" in done.stdout
     assert completed("saetext c") == {"calibrate", "cluster", "correlate"}
-    assert {"--pair-on", "--parquet", "--plain"} <= completed("saetext diff --p")
+    assert {"--pair-on", "--parquet"} <= completed("saetext diff --p")

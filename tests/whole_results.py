@@ -9,5 +9,5 @@ from functools import partial
 
 import saetext
 
-diff = partial(saetext.diff, top=None, plain=False)
+diff = partial(saetext.diff, top=None, families="features")
 correlate = partial(saetext.correlate, top=None)

@@ -50,11 +50,12 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Rank the features by how differently often they are present in two or more sets of documents.
+    """Say what differs between two or more sets of documents.
 
-    Every feature with support is tested, with the false discovery rate controlled, adjusted for length, and
-    confirmed on the half of the data that was not used to find it. A data file given for a corpus is encoded
-    first.
+    Of two sets, marks of format, words and features are tested alike, and each difference is listed under the
+    simplest description that carries it; of more, features. The false discovery rate is controlled, length
+    is adjusted for, and what was found on one half of the data is confirmed on the other. A data file given
+    for a corpus is encoded first.
     """
     from saetext.report.console.differences import render_diff
 
@@ -88,7 +89,9 @@ def _require_sets(corpora: list[Path], request: DiffRequest, llm: bool) -> None:
         raise typer.BadParameter("expected two corpora or more, or one with --by")
     if request.by is not None and len(corpora) != 1:
         raise typer.BadParameter(f"expected one corpus with --by, got {len(corpora)}")
-    for option, given in (("--null", request.null), ("--llm", llm), ("--plain", request.plain)):
+    for option, given in (
+        ("--null", request.null), ("--llm", llm), ("--families all", request.families == "all"),
+    ):  # fmt: skip
         if given and len(corpora) > 2:
             raise typer.BadParameter(f"{option} is for two sets, and these are {len(corpora)}")
 

@@ -168,6 +168,10 @@ class Result:
         """Return the number of the row that leads each row; -1 for rows that reports leave out."""
         return list(range(len(rows)))
 
+    def lists(self) -> dict[str, pl.DataFrame]:
+        """Return the tables that JSON has beside the rows, by the key they have there."""
+        return {}
+
     def _repr_html_(self) -> str:
         """Return the table for a notebook, see :func:`saetext.report.html.notebook.to_html`."""
         html: str = provided("html_of_table")(self)
@@ -188,7 +192,10 @@ class Result:
         return self.table.height
 
     def to_json(self) -> str:
-        """Return one strict JSON object ``{"kind", "params", "metrics", "rows"}``; NaN becomes null."""
+        """Return one strict JSON object ``{"kind", "params", "metrics", "rows"}``; NaN becomes null.
+
+        A diff of two sets has ``findings`` beside the rows.
+        """
         from saetext.analysis import export
 
         return export.to_json(self)

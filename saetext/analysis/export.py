@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 def to_json(result: Result) -> str:
     """Return ``{"kind", "params", "metrics", "rows"}`` as strict JSON in one line.
 
-    Row keys are the columns of the table. NaN and infinities become null; text stays Unicode. The corpora
-    the result came from are in ``params["sources"]``.
+    Row keys are the columns of the table. Lists beside the table (:meth:`Result.lists`) come before it. NaN
+    and infinities become null; text stays Unicode. The corpora the result came from are in
+    ``params["sources"]``.
     """
     sources = [_known(source) for source in result.sources]
-    whole = {
+    whole: dict[str, Any] = {
         "kind": result.kind,
         "params": {**result.params, "sources": sources},
         "metrics": result.metrics,
+        **{name: table.to_dicts() for name, table in result.lists().items()},
         "rows": result.table.to_dicts(),
     }
     return dumps(whole)

@@ -6,19 +6,33 @@ contrast. Not for: the steps, which have a module each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast, contrasts
+from saetext.analysis.differences.families import Families, compare_families
 from saetext.analysis.differences.findings import findings_of, rows_of
+from saetext.analysis.differences.found import (
+    ILLUSTRATED,
+    features_of_list,
+    figures_of,
+    found_table,
+    name_of_term,
+)
 from saetext.analysis.differences.notes import notes_of
-from saetext.analysis.differences.result import DiffResult, Family, NullCheck
+from saetext.analysis.differences.result import DiffResult, Evidence, NullCheck
+from saetext.analysis.differences.simplest import Description, Led, simplest
 from saetext.analysis.differences.summary import metrics_of, params_of
 from saetext.analysis.differences.table import evidence_of, illustrated, rates_of, table_of
-from saetext.io.progress import OnProgress, Stages
+from saetext.corpus.protocol import Ints
+from saetext.io.progress import Stages
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffResult:
@@ -38,34 +52,52 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     notes = notes_of(asked, done, rows)
     say("grouping")
     findings = findings_of(asked, done, rows)
-    say("looking for examples")
-    evidence, told = evidence_of(asked, done, illustrated(asked, rows, findings))
-    table = table_of(asked, rows, findings, evidence)
-    families, missing = _families(asked, done, on_progress)
     null = _null(asked, done, say)
+    families = _families(asked, done)
+    say("listing findings")
+    groups = dict(zip(rows.columns["feature"][findings.at].tolist(), findings.leaders.tolist(), strict=True))
+    led = [] if families is None else simplest(done[0], rows, groups, families)
+    say("looking for examples")
+    wanted = np.union1d(illustrated(asked, rows, findings), _illustrated(asked, led))
+    evidence, told = evidence_of(asked, done, wanted)
+    table = table_of(asked, rows, findings, evidence)
+    beside = families.tested if families else ()
     return DiffResult(
         "diff" if asked.two else "diff_sets",
         table,
         params_of(asked, done),
-        metrics_of(asked, done, rows, findings, families, null),
-        (*notes, *told, *missing, *([null.describe()] if null else [])),
+        {**metrics_of(asked, done, rows, findings, beside, null), **(figures_of(led) if families else {})},
+        (
+            *notes, *told, *(families.notes if families else ()), *([null.describe()] if null else []),
+        ),
         asked.sources(),
         rates=rates_of(asked, rows, table),
         evidence=evidence,
-        families=families,
+        families=beside,
+        found=None if families is None else _found(asked, led, families, evidence),
         null=null,
         design=done[0].design if asked.two else None,
-    )
+    )  # fmt: skip
 
 
-def _families(
-    asked: Asked, done: Sequence[Contrast], on_progress: OnProgress | None
-) -> tuple[tuple[Family, ...], list[str]]:
-    if not (asked.two if asked.request.plain is None else asked.request.plain):
-        return (), []
-    from saetext.analysis.differences.families import compare_families
+def _illustrated(asked: Asked, led: Sequence[Led]) -> Ints:
+    """int64[n]: the features of the list that get an example."""
+    return features_of_list(led) if asked.request.snippets else np.empty(0, np.int64)
 
-    return compare_families(done[0], seed=asked.request.seed, on_progress=on_progress)
+
+def _found(
+    asked: Asked, led: Sequence[Led], families: Families, evidence: Mapping[int, Evidence]
+) -> pl.DataFrame:
+    def name_of(one: Description) -> str:
+        return asked.labels.label(int(one.key)) if one.kind == "feature" else name_of_term(one.kind, one.key)
+
+    return found_table(led, families, name_of, evidence, ILLUSTRATED if asked.request.snippets else 0)
+
+
+def _families(asked: Asked, done: Sequence[Contrast]) -> Families | None:
+    if not asked.two or asked.request.families == "features":
+        return None
+    return compare_families(done[0], seed=asked.request.seed, on_progress=asked.request.on_progress)
 
 
 def _null(asked: Asked, done: Sequence[Contrast], say: Stages) -> NullCheck | None:

@@ -5,7 +5,8 @@ Not for: making words and counts (:mod:`saetext.text.plain`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,20 +30,42 @@ ROWS = 20_000  # documents whose words are counted; of more, a sample of units
 MODEL_ROWS = 4_000  # documents of each half that linear models see
 
 
+@dataclass(frozen=True, eq=False)
+class Families:
+    """What descriptions besides the features find.
+
+    Attributes
+    ----------
+    tested : tuple of Family
+        Features, words, format; the features alone where texts are not stored.
+    design : Design
+        The design with the rows on which words and format were compared.
+    terms : mapping
+        By family, what was tested: its terms, and the rows with a side x terms.
+    texts : list of str or None
+        Of the rows with a side, in their order; None where they are not stored.
+    notes : list of str
+    """
+
+    tested: tuple[Family, ...]
+    design: Design
+    terms: Mapping[str, TermMatrix] = field(default_factory=dict)
+    texts: list[str] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """int64[n]: the rows that were compared."""
+        return np.flatnonzero(self.design.side >= 0)
+
+
 def compare_families(
     done: Contrast,
     *,
     seed: int = 0,
     on_progress: OnProgress | None = None,
-) -> tuple[tuple[Family, ...], list[str]]:
-    """Test words and format counts as the features were tested, and let each family separate the sets.
-
-    Returns
-    -------
-    families : tuple of Family
-        Features, words, format; the features alone where texts are not stored.
-    notes : list of str
-    """
+) -> Families:
+    """Test words and format counts as the features were tested, and let each family separate the sets."""
     from saetext.text.plain import format_matrix, separation, word_matrix
 
     say = Stages(on_progress)
@@ -53,21 +76,23 @@ def compare_families(
     few = _few(design, rows, seed)
     say("linear model of the features")
     columns = done.columns
-    auc = _auc(separation, _features(done, few), design, few, "max", seed)
+    auc = _auc(separation, features_of(done, few), design, few, "max", seed)
     found = columns["q"] < ALPHA
     families = [Family("features", len(found), int(found.sum()), int(columns["confirmed"].sum()), auc)]
     texts = _texts(done.sets, rows)
     if texts is None:
         notes.append("the texts are not stored, so words and format were not compared")
-        return tuple(families), notes
+        return Families(tuple(families), design, notes=notes)
+    terms: dict[str, TermMatrix] = {}
     least = max(5, -(-len(rows) // 2000))
     for name, make, scale in (
         ("words", lambda: word_matrix(texts, min_documents=least), "tfidf"),
         ("format", lambda: format_matrix(texts), "standard"),
     ):
         say(f"comparing {name}")
-        families.append(_family(name, make(), done, design, rows, few, scale, separation, seed))
-    return tuple(families), notes
+        terms[name] = make()
+        families.append(_family(name, terms[name], done, design, rows, few, scale, separation, seed))
+    return Families(tuple(families), design, terms, texts, notes)
 
 
 def _family(
@@ -127,7 +152,8 @@ def _auc(
     return found
 
 
-def _features(done: Contrast, rows: NDArray[np.int64]) -> csr_matrix:
+def features_of(done: Contrast, rows: NDArray[np.int64]) -> csr_matrix:
+    """Return float32[rows, d_sae]: the features of some rows, increasing."""
     from scipy import sparse
 
     parts = []

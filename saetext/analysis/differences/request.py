@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from saetext.io.llm import ChatClient, Estimate
 
 Against = Literal["union", "mean", "max"]
+FamiliesOf = Literal["all", "features"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +73,10 @@ class DiffRequest(AnalysisRequest):
     null: int = option(
         "Number of label permutations for the null check; for two sets.", default=0, least=0, metavar="N"
     )
-    plain: bool | None = option(
-        "Also test plain words and format counts; for two sets, where it is the default.",
+    families: FamiliesOf | None = option(
+        "What differences are described by: format, words and features in one list (all), or features alone; "
+        "of two sets all by default.",
         default=None,
-        flags=("--plain/--no-plain",),
     )
     snippets: bool | int = keyword(
         "Whether rows get their snippets, or how many of the first rows do.", default=True, recorded=True

@@ -29,6 +29,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
+#: Columns of the list of findings, in this order.
+FOUND = (
+    "name", "kind", "rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed", "length", "term",
+    "feature", "members", "n_members", "snippet_a", "snippet_b",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Family:
     """What one kind of description finds: the reader's features, plain words, or counts of format.
@@ -124,6 +131,17 @@ class DiffResult(Result):
     families : tuple of Family
         What plain words and format counts find beside the features; empty where that was not asked for, and
         for more than two sets, as are ``null`` and ``hypotheses``.
+    found : polars.DataFrame or None
+        For two sets, what differs under the simplest description that carries it, the strongest first and
+        those that length explains last; None where only features were asked for. Its columns:
+
+        - ``name``, and ``kind``: ``format``, ``word``, ``property``, ``theme`` or ``feature``;
+        - ``rate_a``, ``rate_b``, ``diff``, ``ci_low``, ``ci_high``, ``q`` (within its kind) and
+          ``confirmed``, as in ``table``; ``length`` is ``explained_by_length``;
+        - ``feature``, and ``term``, null for features: what it is in its family's table;
+        - ``members``, the names of descriptions whose difference goes away among documents that are alike
+          in this one, the strongest twelve; ``n_members``, how many there are;
+        - ``snippet_a`` and ``snippet_b``, an example, the words in question marked «so».
     null : NullCheck or None
         What is found with shuffled labels, where that was asked for.
     hypotheses : tuple of Hypothesis
@@ -135,9 +153,17 @@ class DiffResult(Result):
     rates: pl.DataFrame | None = None
     evidence: Mapping[int, Evidence] = field(default_factory=dict)
     families: tuple[Family, ...] = ()
+    found: pl.DataFrame | None = None
     null: NullCheck | None = None
     hypotheses: tuple[Hypothesis, ...] = ()
     design: Design | None = None
+
+    def lists(self) -> dict[str, pl.DataFrame]:
+        """Return the tables that JSON has beside the rows: the first ``top`` findings."""
+        if self.found is None:
+            return {}
+        top = self.params["top"]
+        return {"findings": self.found if top is None else self.found.head(top)}
 
     def _leaders(self, rows: Sequence[Row]) -> list[int]:
         """Members of a concept group stand behind its leader.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from saetext.analysis.base import Finding
 from saetext.analysis.differences import ALPHA, DiffResult, Family
 from saetext.analysis.differences.result import Evidence
+from saetext.report.console.found import print_found, print_sentences
 from saetext.report.console.lines import (
     COLORS,
     INDENT,
@@ -45,6 +46,7 @@ _AGAINST = {
     "max": "largest of the others' rates",
 }
 _SHADES = " ░▒▓█"
+_TESTED = {"words": "words and phrases", "format": "marks of format"}
 
 
 def render_diff(
@@ -83,7 +85,13 @@ def render_diff(
     console = make_console(console_width, color)
     findings = result.findings()[:top]
     console.print(_heading_of_several(result) if result.several else _heading(result))
-    if findings:
+    if result.found is not None:
+        console.print()
+        print_sentences(console, result)
+        if result.found.height:
+            console.print()
+            print_found(console, result.found.head(_shown(result, top)).to_dicts(), color)
+    elif findings:
         console.print()
         if result.several:
             _print_heat(console, result, [found.row for found in findings], color)
@@ -92,9 +100,15 @@ def render_diff(
     for hypothesis in result.hypotheses:
         console.print()
         _print_hypothesis(console, result, hypothesis)
-    _print_families(console, result.families)
+    _print_families(console, result.families, named=result.found is None)
     _print_notes(console, result.notes)
     return finish(console, encoding)
+
+
+def _shown(result: DiffResult, top: int | None) -> int:
+    """Return how many findings are shown: those asked for here, else when the sets were compared."""
+    asked = [limit for limit in (top, result.params["top"]) if limit is not None]
+    return min([result.metrics["found"], *asked])
 
 
 def _heading_of_several(result: DiffResult) -> Text:
@@ -127,6 +141,16 @@ def _heading(result: DiffResult) -> Text:
             "by group": f", as {many(metrics['units'] or 0, 'group')} of {column}.\n",
         }[params["design"]]
     )
+    if result.found is not None:
+        tested = ", ".join(
+            f"{family.tested:,} {_TESTED.get(family.name, family.name)}" for family in result.families
+        )
+        heading.append(f"{metrics['found']:,}", "bold")
+        heading.append(
+            f" differences (q < .05, {_HOW[params['design']]}, Benjamini-Hochberg), each under the simplest "
+            f"description that carries it. Tested: {tested}."
+        )
+        return heading
     heading.append(f"{metrics['confirmed']:,}", "bold")
     heading.append(
         f" of {many(metrics['tested'], 'feature')} tested differ on one half of the data and again on the "
@@ -249,7 +273,8 @@ def _print_hypothesis(console: Console, result: DiffResult, hypothesis: Any) -> 
     console.print(text)
 
 
-def _print_families(console: Console, families: Sequence[Family]) -> None:
+def _print_families(console: Console, families: Sequence[Family], *, named: bool) -> None:
+    """Print how much each family finds and, if asked, which terms differ most."""
     if not families:
         return
     console.print()
@@ -262,7 +287,7 @@ def _print_families(console: Console, families: Sequence[Family]) -> None:
             )
         )
     for family in families:
-        if family.table is None:
+        if family.table is None or not named:
             continue
         rows = [r for r in family.table.to_dicts() if r["confirmed"] or r["q"] < ALPHA]
         for side, sign in (("A", 1), ("B", -1)):

@@ -1,0 +1,187 @@
+"""One list of what differs, each difference under the simplest description that carries it.
+
+Marks of format, properties, words, themes and features are tested alike; what says the same is folded. Not
+for: the tests (:mod:`saetext.analysis.differences.families`), folding
+(:mod:`saetext.analysis.differences.folding`) or the table (:mod:`saetext.analysis.differences.found`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.differences.contrast import Contrast
+from saetext.analysis.differences.families import Families, features_of
+from saetext.analysis.differences.findings import Rows
+from saetext.analysis.differences.folding import Together, fold
+from saetext.analysis.differences.testing import ALPHA
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+MOST = 400  # descriptions of each kind that are looked at, those with the largest differences
+#: What a family's descriptions are called in the list.
+KINDS = {
+    "format": "format", "properties": "property", "words": "word", "themes": "theme", "features": "feature",
+}  # fmt: skip
+#: By how much the size of a difference counts more where its description is simple.
+_SIMPLE = {"format": 1.15, "property": 1.15, "word": 1.1, "theme": 1.0, "feature": 1.0}
+_UNCONFIRMED = 0.7  # how much of it counts where the held-out half did not confirm it
+_SMALL_WORD = 0.5  # of words that say nothing by themselves, like "the"
+_NUMBERS = ("rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed")
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """A description of a difference, tested.
+
+    Attributes
+    ----------
+    kind : str
+        One of the values of :data:`KINDS`.
+    key : str or int
+        The term, or the feature.
+    column : int
+        Its column in its family's matrix.
+    numbers : mapping
+        ``rate_a``, ``rate_b``, ``diff``, ``ci_low``, ``ci_high``, ``q``, ``confirmed``, and ``length``.
+    """
+
+    kind: str
+    key: str | int
+    column: int
+    numbers: Mapping[str, Any]
+
+    @property
+    def by_length(self) -> bool:
+        """Whether length explains it."""
+        return self.numbers["length"] == "yes"
+
+    @property
+    def strength(self) -> float:
+        """By what it is ranked: the size of the difference that is sure, more for simple descriptions."""
+        low, high = self.numbers["ci_low"], self.numbers["ci_high"]
+        sure = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+        weight = _SIMPLE[self.kind]
+        if self.kind == "word":
+            weight *= _SMALL_WORD if _says_nothing(str(self.key)) else 1.0
+        # a difference whose interval touches 0 is told from nothing by its size alone
+        return float(weight * (sure + 1e-3 * abs(self.numbers["diff"])) * _held(self.numbers["confirmed"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Led:
+    """A description that leads, and those that say the same."""
+
+    lead: Description
+    members: tuple[Description, ...] = field(default=())
+
+
+def simplest(done: Contrast, rows: Rows, groups: Mapping[int, int], families: Families) -> list[Led]:
+    """Return what differs, the strongest first, those that length explains last.
+
+    Parameters
+    ----------
+    done : Contrast
+        Two sets, compared.
+    rows : Rows
+        What was found of the features.
+    groups : mapping
+        Feature to the feature that leads its concept group.
+    families : Families
+        What was found of other descriptions.
+    """
+    given = [*_of_families(families), *_of_features(rows)]
+    if not given:
+        return []
+    matrix = _matrix(given, done, families)
+    together = Together.count(matrix, families.design.side[families.rows])
+    strength = np.array([one.strength for one in given])
+    leader = fold(together, strength)
+    leader = _by_group(given, leader, strength, groups)
+    order = sorted(
+        np.flatnonzero(leader == np.arange(len(given))).tolist(),
+        key=lambda at: (given[at].by_length, -strength[at], str(given[at].key)),
+    )
+    found = []
+    for at in order:
+        behind = [i for i in np.flatnonzero(leader == at).tolist() if i != at]
+        behind.sort(key=lambda i: (-strength[i], str(given[i].key)))
+        found.append(Led(given[at], tuple(given[i] for i in behind)))
+    return found
+
+
+def _of_families(families: Families) -> list[Description]:
+    found = []
+    for family in families.tested:
+        if family.table is None:
+            continue
+        place = {name: at for at, name in enumerate(families.terms[family.name].names)}
+        rows = [row for row in family.table.to_dicts() if row["confirmed"] or row["q"] < ALPHA]
+        rows.sort(key=lambda row: (-abs(row["diff"]), row["term"]))
+        found += [
+            Description(KINDS[family.name], row["term"], place[row["term"]], _numbers(row))
+            for row in rows[:MOST]
+        ]
+    return found
+
+
+def _of_features(rows: Rows) -> list[Description]:
+    at = np.flatnonzero(rows.found)
+    at = at[np.lexsort((rows.columns["feature"][at], -np.abs(rows.columns["diff"][at])))][:MOST]
+    columns = {key: rows.columns[key][at] for key in (*_NUMBERS, "explained_by_length")}
+    found = []
+    for i, feature in enumerate(rows.columns["feature"][at].tolist()):
+        row = {key: column[i] for key, column in columns.items()}
+        found.append(Description("feature", feature, feature, _numbers(row)))
+    return found
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {key: bool(row[key]) if key == "confirmed" else float(row[key]) for key in _NUMBERS}
+    return {**plain, "length": row["explained_by_length"]}
+
+
+def _matrix(given: Sequence[Description], done: Contrast, families: Families) -> csr_matrix:
+    """Return the rows compared x descriptions, above 0 where present."""
+    from scipy import sparse
+
+    names = {kind: name for name, kind in KINDS.items()}
+    parts = []
+    for kind in dict.fromkeys(one.kind for one in given):  # descriptions of a kind follow one another
+        columns = [one.column for one in given if one.kind == kind]
+        whole = features_of(done, families.rows) if kind == "feature" else families.terms[names[kind]].matrix
+        parts.append(sparse.csc_matrix(whole)[:, columns])
+    return sparse.csr_matrix(sparse.hstack(parts, format="csr"))
+
+
+def _by_group(
+    given: Sequence[Description],
+    leader: NDArray[np.int64],
+    strength: NDArray[np.float64],
+    groups: Mapping[int, int],
+) -> NDArray[np.int64]:
+    """Put a feature that leads under the strongest leading feature of its concept group and sign."""
+    first: dict[tuple[int, bool], int] = {}
+    moved = leader.copy()
+    for at in np.argsort(-strength, kind="stable").tolist():
+        one = given[at]
+        if one.kind != "feature" or leader[at] != at:
+            continue
+        group = groups.get(int(one.key), int(one.key)), one.numbers["diff"] > 0
+        moved[leader == at] = first.setdefault(group, at)
+    return moved
+
+
+def _held(confirmed: bool) -> float:
+    return 1.0 if confirmed else _UNCONFIRMED
+
+
+def _says_nothing(term: str) -> bool:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return all(word in ENGLISH_STOP_WORDS or len(word) == 1 for word in term.lower().split())
