@@ -10,6 +10,7 @@ the cases, ``truth_scoring.py`` the rules. Develop with ``--half dev``; the othe
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import time
@@ -39,7 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", action="store_true", help="also print the rows and what is said of them")
     parser.add_argument("--cache", type=Path, help="where corpora are kept, by content")
     parser.add_argument("-o", "--out", type=Path, default=RESULTS / "truth.json")
+    parser.add_argument(
+        "--markdown", action="store_true", help="run nothing; print what -o holds as Markdown"
+    )
     args = parser.parse_args(arguments)
+    if args.markdown:
+        print(as_markdown(json.loads(args.out.read_text(encoding="utf-8"))[args.half]["cases"]))
+        return
     if args.cache is not None:
         os.environ["SAETEXT_CACHE"] = str(args.cache)
     cases = wanted(CASES, args.half, args.only, quick=args.quick)
@@ -208,6 +215,15 @@ def by_kind(runs: Sequence[dict[str, Any]]) -> list[list[object]]:
             ]
         )
     return lines
+
+
+def as_markdown(runs: Sequence[dict[str, Any]]) -> str:
+    """Return the lines by kind and by case as two tables in Markdown."""
+    parts = []
+    for head, *lines in (by_kind(runs), table(runs)):
+        told = [[str(cell) for cell in line] for line in (head, ["---"] * len(head), *lines)]
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in told))
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

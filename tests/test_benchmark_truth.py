@@ -365,6 +365,11 @@ def test_one_case_from_texts_to_the_saved_table(
     assert len(head) == len(line) and line[0] == case.name
     assert run.by_kind([one])[-1][:2] == ["all", 1]
     assert case.name in capsys.readouterr().out
+    saved = tmp_path / "truth.json"
+    load("common").save(saved, "dev", {"cases": [one]})
+    run.main(["--markdown", "-o", str(saved)])
+    printed = capsys.readouterr().out
+    assert f"| {case.name} | topic |" in printed and "| all | 1 |" in printed
 
 
 @pytest.mark.data
