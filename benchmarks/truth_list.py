@@ -1,6 +1,6 @@
 """All cases of ``truth.py``: what is planted where and how strongly, and the natural differences.
 
-Names are fixed here before any result is seen. Not for: how a case is made (``truth_cases.py``).
+Names that say the truth were fixed before any result. Not for: how a case is made (``truth_cases.py``).
 """
 
 from __future__ import annotations
