@@ -15,9 +15,11 @@ from typer.testing import CliRunner
 
 import saetext
 from saetext.corpus import Corpus
+from saetext.corpus.calibration import Card
 from saetext.errors import IncompatibleError, InputError, LabelError
 from saetext.features.contexts import Context, FeatureContexts, Trial
 from saetext.features.known_labels import labels_for
+from saetext.features.labelling.importing import from_file
 from saetext.features.labelling.pipeline import label, merged, score, supported
 from saetext.features.labelling.score import balanced_accuracy, score_by_embedding
 from saetext.features.labelling.words import label_by_words
@@ -73,6 +75,25 @@ def test_a_table_comes_back_as_it_was_and_damage_is_told(tmp_path: Path) -> None
     for bad in ({"label": " "}, {"label": "x", "kind": "odd"}):
         with pytest.raises(LabelError):
             FeatureLabel(1, **bad)  # type: ignore[arg-type]
+
+
+def test_a_table_is_named_by_a_path_or_its_text(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = FeatureLabels.from_rows([FeatureLabel(1, "one")])
+    labels.write("labels.parquet")
+    opened = Corpus.open(corpus)
+    for path in ("labels.parquet", str(tmp_path / "labels.parquet"), tmp_path / "labels.parquet"):
+        assert FeatureLabels.read(path).label(1) == "one"
+        assert labels_for(opened, None, path).label(1) == "one"
+    with pytest.raises(LabelError, match="there is no file missing"):
+        FeatureLabels.read("missing")
+    (tmp_path / "labels.csv").write_text("feature,label\n1,one\n")
+    assert from_file("labels.csv", 5) == from_file(Path("labels.csv"), 5)
+    card = opened.card(opened.taps[0])
+    card.write("card.arrow")
+    assert Card.read("card.arrow").table.equals(Card.read(tmp_path / "card.arrow").table)
 
 
 def test_labels_of_another_reader_are_refused(corpus: Path, tmp_path: Path) -> None:

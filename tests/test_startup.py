@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
 import subprocess
 import sys
 
 import pytest
+import typer
+from saetext_cli.commands import commands
+from saetext_cli.late import LateGroup
+from saetext_cli.main import app
+from typer.testing import CliRunner
 
 HEAVY = ("torch", "transformers", "umap", "sklearn", "polars", "pyarrow", "numba", "faiss", "numpy", "scipy")
 UNSET = ("COV_", "FORCE_COLOR", "_TYPER", "_SAETEXT")
@@ -24,9 +31,8 @@ def seconds(*arguments: str) -> float:
 
 def test_help_takes_at_most_twice_the_time_of_typer_and_rich() -> None:
     program = "import sys; sys.argv = ['saetext', '--help']; from saetext_cli.main import main; main()"
-    # typer draws help with rich_utils, which imports what it uses of rich: alone twice typer itself
     # in turn, and the best of each: what else the machine does slows both
-    runs = [(seconds("-c", "import typer, rich, typer.rich_utils"), seconds("-c", program)) for _ in range(7)]
+    runs = [(seconds("-c", "import typer, rich"), seconds("-c", program)) for _ in range(7)]
     base, own = (min(column) for column in zip(*runs, strict=True))
     assert own <= 2 * base, f"saetext --help takes {own:.3f} s, importing typer and rich {base:.3f} s"
 
@@ -40,6 +46,35 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=PLAIN)
     assert done.stdout.endswith("imported: []\n"), done
+
+
+def test_the_line_of_a_command_is_the_first_of_its_own_help() -> None:
+    assert len(commands()) >= 18
+    for name, (module, line) in commands().items():
+        alone = typer.Typer(add_completion=False)
+        importlib.import_module(module).register(alone)
+        [info] = alone.registered_commands
+        assert info.name == name and info.callback is not None
+        assert line == " ".join((inspect.getdoc(info.callback) or "").split("\n\n")[0].split())
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_list_of_commands_says_what_typer_says(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of all commands is drawn by ourselves: what it says of options and commands is typer's."""
+    from typer import rich_utils
+    from typer.core import TyperGroup
+
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", width)
+    monkeypatch.setenv("COLUMNS", str(width))
+    own = CliRunner().invoke(app, ["--help"]).output
+    monkeypatch.setattr(LateGroup, "format_help", TyperGroup.format_help)
+    typers = CliRunner().invoke(app, ["--help"]).output
+    assert max(len(line) for line in own.splitlines()) <= width
+    pages = [own.partition("─ Commands ─"), typers.partition("─ Commands ─")]
+    # of a switch typer names the type too, so only the commands are alike to the word
+    assert pages[0][2].split() == pages[1][2].split() and len(pages[0][2]) > 1000
+    for part in ("Usage: saetext [OPTIONS]", "named", "--version", "--install", "--help", "-h"):
+        assert part in pages[0][0] and part in pages[1][0]
 
 
 def completed(words: str) -> set[str]:

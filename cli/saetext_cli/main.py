@@ -14,25 +14,8 @@ from typing import Annotated
 import typer
 
 from saetext.errors import SaetextError
-from saetext_cli import (
-    append,
-    calibrate,
-    demo,
-    encode,
-    export,
-    features,
-    index,
-    info,
-    label,
-    read,
-    readers,
-    show,
-    train,
-    upgrade,
-)
-from saetext_cli.analyses import analyses
 from saetext_cli.common import note, showing_warnings
-from saetext_cli.late import LateGroup, shelf
+from saetext_cli.late import LateGroup
 
 app = typer.Typer(
     name="saetext",
@@ -62,26 +45,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-for module in (
-    demo,
-    read,
-    show,
-    info,
-    encode,
-    append,
-    calibrate,
-    export,
-    upgrade,
-    *analyses(),
-    index,
-    readers,
-    features,
-    label,
-    train,
-):
-    module.register(shelf)
 
 
 class _Stopped(BaseException):

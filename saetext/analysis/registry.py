@@ -7,15 +7,13 @@ A new analysis is a package beside this file, a request, a renderer in :mod:`sae
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from saetext.errors import InputError
 from saetext.io.provided import resolve
 
 
-@dataclass(frozen=True)
-class Analysis:
+class Analysis(NamedTuple):
     """One analysis; targets are written ``"module:attribute"``.
 
     Attributes
@@ -32,6 +30,8 @@ class Analysis:
         Draws a result as HTML: ``(result, sets, labels, *, reader, on_progress)`` to a string.
     command : str
         The module of the command.
+    help : str
+        The first sentence of the command's help, for the list of commands; asked of its module if empty.
     """
 
     verb: str
@@ -41,6 +41,7 @@ class Analysis:
     text: str
     page: str | None
     command: str
+    help: str = ""
 
 
 _HERE, _TEXT, _PAGE = "saetext.analysis", "saetext.report.console", "saetext.report.html"
@@ -54,6 +55,7 @@ ANALYSES: list[Analysis] = [
         f"{_TEXT}.differences:render_diff",
         f"{_PAGE}.pages:differences_html",
         "saetext_cli.diff",
+        "Rank the features by how differently often they are present in two or more sets of documents.",
     ),
     Analysis(
         "correlate",
@@ -63,6 +65,8 @@ ANALYSES: list[Analysis] = [
         f"{_TEXT}.cooccurrence:render_correlate",
         f"{_PAGE}.pages:pairs_html",
         "saetext_cli.correlate",
+        "Rank pairs of concepts that occur together more or less often than chance, "
+        "redundant pairs left out.",
     ),
     Analysis(
         "cluster",
@@ -72,6 +76,7 @@ ANALYSES: list[Analysis] = [
         f"{_TEXT}.clusters:render_clusters",
         f"{_PAGE}.pages:map_html",
         "saetext_cli.cluster",
+        "Group documents by what they share, say in words what each group is, and draw the map.",
     ),
     Analysis(
         "search",
@@ -81,6 +86,7 @@ ANALYSES: list[Analysis] = [
         f"{_TEXT}.search:render_search",
         None,
         "saetext_cli.search",
+        "Find documents by what they are like, and say why each was found.",
     ),
 ]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -102,7 +103,7 @@ class Card:
         table = self.table.set_column(index, CARD_SCHEMA.field("floor"), zeros)
         return Card(table, None, 1, self.about)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Write an uncompressed Arrow IPC file, whole or not at all.
 
         Raises
@@ -112,11 +113,11 @@ class Card:
         """
         meta = {"percentile": self.percentile, "min_tokens": self.min_tokens, "about": dict(self.about)}
         table = self.table.cast(CARD_SCHEMA).replace_schema_metadata({"saetext.card": json.dumps(meta)})
-        with atomic_file(path) as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        with atomic_file(Path(path)) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
 
     @classmethod
-    def read(cls, path: Path) -> Card:
+    def read(cls, path: str | os.PathLike[str]) -> Card:
         """Read a card.
 
         Raises

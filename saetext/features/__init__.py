@@ -6,8 +6,9 @@ for: making labels (:mod:`saetext.features.labelling`) or drawing (:mod:`saetext
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
     from saetext.features.label_index import LabelIndex
@@ -26,10 +27,4 @@ _HOMES = {
 }
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module 'saetext.features' has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"saetext.features.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
+    __getattr__ = lazily(__name__, _HOMES)

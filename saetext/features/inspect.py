@@ -6,9 +6,9 @@ Not for: printing (:mod:`saetext.report.console.reading`) or comparing documents
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,7 +73,12 @@ class Look:
 
 
 def look_at_text(
-    reader: Reader, text: str, *, tap: str | None = None, top: int = 12, labels: Path | None = None
+    reader: Reader,
+    text: str,
+    *,
+    tap: str | None = None,
+    top: int = 12,
+    labels: str | os.PathLike[str] | None = None,
 ) -> Look:
     """Read ``text`` and return its ``top`` features, each on every word where it exceeds its threshold.
 
@@ -91,7 +96,7 @@ def look_at(
     *,
     tap: str | None = None,
     top: int = 12,
-    labels: Path | None = None,
+    labels: str | os.PathLike[str] | None = None,
 ) -> Look:
     """Return a prepared text with its ``top`` features, see :func:`look_at_text`."""
     from saetext.reader.tokenization import Unreadable
@@ -117,7 +122,12 @@ def look_at(
 
 
 def look_at_document(
-    corpus: Corpus, id: str | int, *, tap: str | None = None, top: int = 12, labels: Path | None = None
+    corpus: Corpus,
+    id: str | int,
+    *,
+    tap: str | None = None,
+    top: int = 12,
+    labels: str | os.PathLike[str] | None = None,
 ) -> Look:
     """Return a stored document with its ``top`` features, each on the token where it peaks; no model needed.
 

@@ -5,6 +5,7 @@ Not for: making labels (:mod:`saetext.features.labelling`).
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from saetext.corpus.calibration import Card
@@ -14,7 +15,9 @@ from saetext.features.labels import FeatureLabels
 from saetext.io.cache import cache_dir
 
 
-def labels_for(corpus: CorpusLike, tap: str | None = None, file: Path | None = None) -> FeatureLabels:
+def labels_for(
+    corpus: CorpusLike, tap: str | None = None, file: str | os.PathLike[str] | None = None
+) -> FeatureLabels:
     """Return the labels to show for a corpus's features.
 
     The first there is of: ``file``; the corpus's own table; those that came with the reader or that
@@ -34,7 +37,9 @@ def labels_for(corpus: CorpusLike, tap: str | None = None, file: Path | None = N
     return reader_labels(spec, corpus.card(spec.name), file)
 
 
-def reader_labels(tap: TapSpec, card: Card | None, file: Path | None = None) -> FeatureLabels:
+def reader_labels(
+    tap: TapSpec, card: Card | None, file: str | os.PathLike[str] | None = None
+) -> FeatureLabels:
     """Return the labels to show for a reader's SAE; ``card`` None where it has not been calibrated."""
     words = FeatureLabels.from_card(card, tap) if card is not None else FeatureLabels.from_rows([])
     if file is not None:

@@ -8,6 +8,7 @@ from a corpus, a language model or published labels. Not for: making labels
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -110,11 +111,10 @@ class FeatureLabels:
 
     Examples
     --------
-    >>> from pathlib import Path
     >>> import saetext
     >>> made = saetext.label(saetext.Corpus.open("gentle.corpus"), "words", features=[334]).labels
-    >>> made.write(Path("labels.parquet"))
-    >>> print(saetext.FeatureLabels.read(Path("labels.parquet")).label(334))
+    >>> made.write("labels.parquet")
+    >>> print(saetext.FeatureLabels.read("labels.parquet").label(334))
     the phrase "i'm sorry"
     """
 
@@ -229,7 +229,7 @@ class FeatureLabels:
                 f"{name} name feature {last}, but {tap.sae} has only {tap.d_sae:,} features"
             )
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Write the Parquet file, in one step: a reader sees the old file or the new one.
 
         Raises
@@ -237,12 +237,13 @@ class FeatureLabels:
         LabelError
             If it cannot be written.
         """
+        path = Path(path)
         meta = json.dumps({"version": _VERSION, **self.about}, ensure_ascii=False)
         with writing(path, LabelError), atomic_path(path) as beside:
             pq.write_table(self.table.replace_schema_metadata({_KEY: meta}), beside, compression="zstd")
 
     @classmethod
-    def read(cls, path: Path) -> FeatureLabels:
+    def read(cls, path: str | os.PathLike[str]) -> FeatureLabels:
         """Read a table written by :meth:`write`.
 
         Raises
@@ -250,6 +251,7 @@ class FeatureLabels:
         LabelError
             If the file is missing, damaged, or no such table.
         """
+        path = Path(path)
         try:
             # read whole, not mapped: the file may be replaced while it is in use
             table = pq.read_table(pa.BufferReader(path.read_bytes()))

@@ -6,6 +6,7 @@ Not for: reading texts; :meth:`Subject.load_reader` gives the reader where that 
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,7 +149,7 @@ def open_subject(
     *,
     model: str | None = None,
     tap: str | None = None,
-    labels: Path | None = None,
+    labels: str | os.PathLike[str] | None = None,
     device: str = "auto",
     dtype: str = "auto",
     trust_pickle: bool = False,
@@ -164,7 +165,7 @@ def open_subject(
         Language model of an SAE; with it, thresholds and words from earlier corpora of the reader are found.
     tap : str, optional
         Which SAE of a corpus that has several.
-    labels : Path, optional
+    labels : str or path, optional
         Table of labels to use.
     device, dtype, trust_pickle
         How an SAE that is no corpus's is loaded.

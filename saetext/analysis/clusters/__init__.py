@@ -6,9 +6,9 @@ Loaded when first used: a command names its options without what computes them. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from saetext.io.provided import resolve
+from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
     from saetext.analysis.clusters.model import ClusterModel, default_path, load_model, save_clusters
@@ -41,10 +41,4 @@ _HOMES = {
 }
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = resolve(f"{__name__}.{_HOMES[name]}:{name}")
-        globals()[name] = value
-        return value
+    __getattr__ = lazily(__name__, _HOMES)

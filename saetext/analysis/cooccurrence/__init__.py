@@ -6,9 +6,9 @@ sets (:mod:`saetext.analysis.differences`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from saetext.io.provided import resolve
+from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
     from saetext.analysis.cooccurrence.request import CorrelateRequest
@@ -20,10 +20,4 @@ __all__ = ["CorrelateRequest", "CorrelateResult", "correlate"]
 _HOMES = {"CorrelateRequest": "request", "CorrelateResult": "result", "correlate": "run"}
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = resolve(f"{__name__}.{_HOMES[name]}:{name}")
-        globals()[name] = value
-        return value
+    __getattr__ = lazily(__name__, _HOMES)

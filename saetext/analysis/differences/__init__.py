@@ -6,9 +6,9 @@ Loaded when first used: a command names its options without what computes them. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from saetext.io.provided import resolve
+from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
     from saetext.analysis.differences.request import DiffRequest
@@ -29,10 +29,4 @@ _HOMES = {
 }
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = resolve(f"{__name__}.{_HOMES[name]}:{name}")
-        globals()[name] = value
-        return value
+    __getattr__ = lazily(__name__, _HOMES)

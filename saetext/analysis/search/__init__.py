@@ -6,9 +6,9 @@ labels (:mod:`saetext.features`), or what sets documents apart (:mod:`saetext.an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from saetext.io.provided import resolve
+from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
     from saetext.analysis.search.asking import NoFeatureError, Settings
@@ -51,10 +51,4 @@ _HOMES = {
 }
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = resolve(f"{__name__}.{_HOMES[name]}:{name}")
-        globals()[name] = value
-        return value
+    __getattr__ = lazily(__name__, _HOMES)

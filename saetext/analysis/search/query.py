@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -160,7 +161,7 @@ class FeatureQuery:
         return json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False)
 
     @classmethod
-    def read(cls, path: Path, tap: TapSpec) -> FeatureQuery:
+    def read(cls, path: str | os.PathLike[str], tap: TapSpec) -> FeatureQuery:
         """Read a query that was saved.
 
         Raises
@@ -171,7 +172,7 @@ class FeatureQuery:
             If it is of another reader's features.
         """
         try:
-            data = json.loads(path.read_bytes())
+            data = json.loads(Path(path).read_bytes())
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror or error}") from error
         except ValueError as error:

@@ -15,6 +15,7 @@ from saetext.features.contexts.gathering import (
     gather,
     trials,
 )
+from saetext.features.contexts.passages import random_passages
 
 __all__ = [
     "HALVES",
@@ -26,5 +27,6 @@ __all__ = [
     "Level",
     "Trial",
     "gather",
+    "random_passages",
     "trials",
 ]

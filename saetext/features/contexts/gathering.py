@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
-from saetext.features.contexts.sampling import scan, shuffled
+from saetext.features.contexts.sampling import LONGEST_TEXT, backdrop, flat, scan, shuffled
 from saetext.reader.thresholds.estimation import token_words
 from saetext.text.passages import Snippet, snippet, word_bounds
 
@@ -27,12 +27,9 @@ Half = Literal["all", "make", "score"]
 Level = Literal["top", "middle", "weak", "near", "other"]
 HALVES = ("all", "make", "score")
 MIN_FIRING = 3  # documents of a half in which a feature must be present for its label to be scored
-BACKGROUND = 4_000  # documents looked at for contexts without a feature
-_LONGEST_TEXT = 20_000  # code points of a background document that are looked at
 _REACH = 8  # tokens on either side of a peak that count as its surroundings
 _NEAR_SHARE = 4  # of so many trials without the feature, one is a near miss
 _BULLET = re.compile(r"\s*(?:[-*•]+|\(?\d{1,3}[.):]|[A-Za-z][.)])\s*")
-_BREAKS = str.maketrans("\n\r\t", "   ")
 # Where a word stands in its text.
 PLACES = ("document start", "line start", "list item", "sentence start", "inside", "end")
 
@@ -161,8 +158,7 @@ def gather(
         wanted[feature] = True
 
     kept, priority = shuffled(corpus, seed, half)
-    chosen = np.flatnonzero(kept)
-    chosen = np.sort(chosen[np.argsort(priority[chosen], kind="stable")[:BACKGROUND]])
+    chosen = backdrop(kept, priority)
     entries, support, present = scan(corpus, spec.name, wanted, kept, priority, chosen, per_level)
     firing, background = _read(corpus, entries, chosen, width)
     card = corpus.card(spec.name)
@@ -266,8 +262,8 @@ def _read(
     """Read each text needed once: contexts of the features that are active there, and the background."""
     firing: dict[int, _Firing] = {}
     background = _Background()
-    backdrop = set(chosen.tolist())
-    for row in sorted(backdrop | entries.keys()):
+    chosen_rows = set(chosen.tolist())
+    for row in sorted(chosen_rows | entries.keys()):
         document = corpus.document(row)
         text, start, end = document["text"], document["token_start"], document["token_end"]
         if text is None:
@@ -278,21 +274,20 @@ def _read(
             continue
         words = token_words(text, start, end)
         name = str(document["id"])
-        # a snippet shows line breaks as spaces anyway, and is cut out of such a text many times as fast
-        flat = text.translate(_BREAKS)
+        spaced = flat(text)
         for feature, peak, value in entries.get(row, ()):
             begins, ends = int(start[peak]), int(end[peak])
-            shown = snippet(flat if text[begins:ends].strip() else text, [begins], [ends], 0, width)
+            shown = snippet(spaced if text[begins:ends].strip() else text, [begins], [ends], 0, width)
             where = _place(text, begins, ends)
             seen = firing.setdefault(feature, _Firing())
             seen.contexts.append(Context(name, row, value, shown, "top", where))
             seen.lengths.append(len(start))
             seen.words[words[peak]] += 1
             seen.around.update({*words[max(peak - _REACH, 0) : peak], *words[peak + 1 : peak + 1 + _REACH]})
-        if row in backdrop:
-            n = int(np.searchsorted(end, min(_LONGEST_TEXT, len(text)), side="right")) or 1
+        if row in chosen_rows:
+            n = int(np.searchsorted(end, min(LONGEST_TEXT, len(text)), side="right")) or 1
             stop = int(end[n - 1])
-            background.add(_Silent(row, name, text[:stop], flat[:stop], start[:n], end[:n]), words[:n])
+            background.add(_Silent(row, name, text[:stop], spaced[:stop], start[:n], end[:n]), words[:n])
     background.index()
     return firing, background
 

@@ -1,6 +1,6 @@
-"""Which entries of a corpus to read for each feature: one pass over its rows, in bounded memory.
+"""Which documents and entries of a corpus to read: one pass over its rows, in bounded memory.
 
-Not for: texts (gathering.py).
+Not for: places in texts (gathering.py, passages.py).
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from saetext.corpus.protocol import CorpusLike
 
+BACKGROUND = 4_000  # documents looked at for contexts without a feature
+LONGEST_TEXT = 20_000  # code points of a background document that are looked at
+_BREAKS = str.maketrans("\n\r\t", "   ")
 _SAMPLE = 48  # entries of a feature kept to find the middle of its values
 _PENDING = 2_000_000  # entries held before a pool is pruned
 
@@ -66,6 +69,20 @@ def shuffled(corpus: CorpusLike, seed: int, half: str) -> tuple[NDArray[np.bool_
     kept = np.ones(len(ids), bool) if half == "all" else (hashed & np.uint64(1)) == (half == "score")
     mixed = np.fromiter((xxhash.xxh64_intdigest(i.encode(), seed + 1) for i in ids), np.uint64, len(ids))
     return kept, mixed / 2.0**64
+
+
+def backdrop(kept: NDArray[np.bool_], priority: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the rows, in order, of the documents that stand for all those kept."""
+    rows = np.flatnonzero(kept)
+    return np.sort(rows[np.argsort(priority[rows], kind="stable")[:BACKGROUND]])
+
+
+def flat(text: str) -> str:
+    """Return a text with its line breaks as spaces, place by place.
+
+    A snippet shows them so anyway, and is cut out of such a text many times as fast.
+    """
+    return text.translate(_BREAKS)
 
 
 def scan(

@@ -5,6 +5,7 @@ Not for: tables that :meth:`saetext.features.labels.FeatureLabels.write` made, w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ class Imported:
     notes: list[str]
 
 
-def from_file(path: Path, d_sae: int) -> Imported:
+def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
     """Read labels of an SAE with ``d_sae`` features.
 
     Raises
@@ -36,6 +37,7 @@ def from_file(path: Path, d_sae: int) -> Imported:
     LabelError
         If the file cannot be read, has no columns of features and labels, or names other features.
     """
+    path = Path(path)
     frame = _frame(path)
     names = {str(c).strip().lower(): c for c in reversed(frame.columns)}
     feature = _first(names, _FEATURE)

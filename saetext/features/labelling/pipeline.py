@@ -16,7 +16,7 @@ import numpy as np
 from saetext.corpus.protocol import CorpusLike
 from saetext.encoding.opening import as_corpus
 from saetext.errors import InputError, LabelError, refuse_unused
-from saetext.features.contexts import gather, trials
+from saetext.features.contexts import gather, random_passages, trials
 from saetext.features.labelling.request import MIN_SUPPORT as MIN_SUPPORT
 from saetext.features.labelling.request import LabelRequest
 from saetext.features.labelling.score import Embeds, Score, score_by_embedding, with_scores
@@ -226,7 +226,8 @@ def _from_contexts(
 
     found = gather(corpus, tap, features, per_level=CONTEXTS, seed=request.seed, half="make")
     density = {f: float(card.density[f]) for f in features}
-    rows = label_by_words(found, density, {f: card.top_words(f) for f in features})
+    passages = random_passages(corpus, seed=request.seed, half="make")
+    rows = label_by_words(found, density, {f: card.top_words(f) for f in features}, passages)
     named = {row.feature for row in rows}
     return rows, {
         f: "active in no document of the half that labels are made from" for f in features if f not in named

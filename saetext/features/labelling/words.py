@@ -59,23 +59,20 @@ def label_by_words(
     contexts: Mapping[int, FeatureContexts],
     densities: Mapping[int, float] | None = None,
     top_words: Mapping[int, Sequence[str]] | None = None,
+    passages: Sequence[str] = (),
 ) -> list[FeatureLabel]:
     """Name every feature that is active in ``contexts`` (gather about :data:`CONTEXTS` of each level).
 
-    Words are ranked by their share of the log-likelihood ratio (Dunning 1993) of the activating places and
-    the passages of all features together. Among those that occur once, the words in ``top_words`` (those of
-    the card, from reference text) come first. Snippets come from the contexts.
+    Words are ranked by their share of the log-likelihood ratio (Dunning 1993) of the activating places
+    and ``passages`` of any kind (:func:`saetext.features.contexts.random_passages`) with its own; no label
+    depends on the other features. Among words that occur once, those in ``top_words`` (of the card, from
+    reference text) come first. Snippets come from the contexts.
     """
-    background: Counter[str] = Counter()
-    for found in contexts.values():
-        for context in (*found.firing, *found.silent):
-            background.update(set(_words(_flat(context))))
-    total = sum(len(found.firing) + len(found.silent) for found in contexts.values())
+    common = Counter(word for passage in passages for word in set(_words(passage)))
     return [
         _name(
             found,
-            background,
-            max(total, 1),
+            _Background(common, len(passages), found),
             (densities or {}).get(feature),
             frozenset((top_words or {}).get(feature, ())),
         )
@@ -84,18 +81,29 @@ def label_by_words(
     ]
 
 
+class _Background:
+    """In how many passages a word is: those of all texts, and a feature's own."""
+
+    def __init__(self, common: Counter[str], total: int, found: FeatureContexts) -> None:
+        own = [set(_words(_flat(context))) for context in (*found.firing, *found.silent)]
+        self._common, self._own = common, Counter(word for passage in own for word in passage)
+        self.total = total + len(own)
+
+    def __getitem__(self, word: str) -> int:
+        return self._common[word] + self._own[word]
+
+
 def _name(
     found: FeatureContexts,
-    background: Counter[str],
-    total: int,
+    background: _Background,
     density: float | None,
     known: frozenset[str],
 ) -> FeatureLabel:
     firing = found.firing
     words = Counter(w for c in firing for w in set(_at(c)))
     around = Counter(w for c in firing for w in set(_around(c)) if _tells(w))
-    top = _ranked(words, len(firing), background, total, known)
-    near = [w for w in _ranked(around, len(firing), background, total) if around[w] >= 3 and w not in words]
+    top = _ranked(words, len(firing), background, known)
+    near = [w for w in _ranked(around, len(firing), background) if around[w] >= 3 and w not in words]
     forms = _forms(top, words)
     label, description, kind = _describe(found, forms, words, near)
     return FeatureLabel(
@@ -161,13 +169,12 @@ def _describe(
 def _ranked(
     counts: Counter[str],
     n: int,
-    background: Counter[str],
-    total: int,
+    background: _Background,
     known: frozenset[str] = frozenset(),
 ) -> list[str]:
     def score(word: str) -> float:
         h = counts[word]
-        return h * math.log(h * total / (n * max(background[word], h)))
+        return h * math.log(h * background.total / (n * max(background[word], h)))
 
     # once is chance: such words come after all others
     return sorted(counts, key=lambda w: (counts[w] == 1, counts[w] == 1 and w not in known, -score(w), w))

@@ -1,0 +1,40 @@
+"""The commands there are: the module of each and the line that ``saetext --help`` shows, in its order.
+
+Names and texts alone, so that listing commands imports none of them. Each line begins the command's own help,
+under test. A command is a module with ``register``, and its line here; an analysis has its line in
+:mod:`saetext.analysis.registry`. Not for: what a command does.
+"""
+
+from __future__ import annotations
+
+from saetext.analysis import registry
+
+_BEFORE = {
+    "demo": "Compare two sets of 150 answers, one gentle and one brisk, from text files to a report.",
+    "read": "Show what the reader sees in a text: its strongest features on the words.",
+    "show": "Show one document of a corpus with its strongest features on the words where they peak.",
+    "info": "Say what is in a corpus and how it was read.",
+    "encode": "Read a file of texts into a corpus of named features. Interrupted, the same command resumes.",
+    "append": "Add documents to a corpus, read exactly as it was. Interrupted, the same command resumes.",
+    "calibrate": "Set a threshold for each feature from reference text; kept in your cache for later "
+    "encodings.",
+    "export": "Write a corpus's vectors as a SciPy matrix (npz), Parquet or plain Arrow.",
+    "upgrade": "Bring a corpus to the newest layout on disk.",
+}
+_AFTER = {
+    "index": "Build what makes searches fast and hybrid: postings, sentence embeddings, words.",
+    "readers": "List what can be used as a reader: the embedded one, and every SAE that SAELens knows.",
+    "features": "Find features by what their labels mean; look at one (--show); tabulate all (--table).",
+    "label": "Give features names from your own texts, a language model or published tables, and score them.",
+    "train": "Train a sparse autoencoder on your own texts and any Hugging Face encoder or decoder.",
+}
+
+
+def commands() -> dict[str, tuple[str, str]]:
+    """Return the module and the line of help of each command, by its name."""
+    analyses = {analysis.verb: (analysis.command, analysis.help) for analysis in registry.ANALYSES}
+    return {**_own(_BEFORE), **analyses, **_own(_AFTER)}
+
+
+def _own(lines: dict[str, str]) -> dict[str, tuple[str, str]]:
+    return {name: (f"saetext_cli.{name}", line) for name, line in lines.items()}
