@@ -1,4 +1,4 @@
-"""Marks of format: by example either way, hostile texts, and emoji against Unicode's names."""
+"""Marks of format: by example either way, and hostile texts."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 # Emoji of Unicode 16: those shown as pictures by themselves below U+1F000, those that need U+FE0F or a skin
-# tone for it, and all pictographs above; tests hold them against the property.
+# tone for it, and all pictographs above.
 _PICTURE = (
     "\u231a\u231b\u23e9-\u23ec\u23f0\u23f3\u25fd\u25fe\u2614\u2615\u2648-\u2653\u267f\u2693\u26a1\u26aa\u26ab\u26bd"
     "\u26be\u26c4\u26c5\u26ce\u26d4\u26ea\u26f2\u26f3\u26f5\u26fa\u26fd\u2705\u270a\u270b\u2728\u274c\u274e\u2753-\u2755"
