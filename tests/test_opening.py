@@ -120,7 +120,10 @@ def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> N
     corpus = as_corpus(file)
     frame = pl.DataFrame(rows)
     by = saetext.diff(file, by="topic", families="features")
-    assert by.table.equals(saetext.diff(corpus, by="topic", families="features").table) and by.names == ("a", "b")
+    assert by.table.equals(saetext.diff(corpus, by="topic", families="features").table) and by.names == (
+        "a",
+        "b",
+    )
     sets = saetext.diff(file, frame, corpus, names=["x", "y", "z"])
     assert sets.metrics["documents"] == {"x": 60, "y": 60, "z": 60}
     halves = [write_jsonl(tmp_path / f"{n}.jsonl", rows[n::2]) for n in range(2)]

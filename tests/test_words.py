@@ -134,7 +134,7 @@ OTHERWISE = {
     "text/words.py": "the definition",
     "corpus/where.py": "names in a condition",
     "analysis/differences/hypotheses.py": "whether a name stands alone",
-    "text/plain.py": "signs of format, capitals among them",
+    "text/marks.py": "signs of format, contractions among them",
     "report/html/differences.py": "numbers",
     "features/subject.py": "an id",
     "reader/hooks.py": "a path of modules",

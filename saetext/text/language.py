@@ -56,7 +56,7 @@ _OTHERS = """
 """
 
 _ENGLISH_WORDS = frozenset(_ENGLISH.split())
-_OTHER_WORDS = frozenset(_OTHERS.split()) - _ENGLISH_WORDS
+OTHER_WORDS = frozenset(_OTHERS.split()) - _ENGLISH_WORDS
 
 
 def looks_english(text: str) -> bool | None:
@@ -75,4 +75,4 @@ def looks_english(text: str) -> bool | None:
         return None
     plain = [word.replace("’", "'") for word in words]
     english = sum(word in _ENGLISH_WORDS for word in plain)
-    return english * _ONE_IN >= len(words) and english >= sum(word in _OTHER_WORDS for word in plain)
+    return english * _ONE_IN >= len(words) and english >= sum(word in OTHER_WORDS for word in plain)

@@ -47,6 +47,16 @@ def _compiled() -> re.Pattern[str]:
 
 
 @cache
+def _splitting() -> re.Pattern[str]:
+    return re.compile(f"({pattern()})")
+
+
+@cache
+def _splitting_ascii() -> re.Pattern[str]:
+    return re.compile(f"({_ASCII.pattern})", re.ASCII)
+
+
+@cache
 def _compiled_part() -> re.Pattern[str]:
     return re.compile(rf"\w[\w{_marks()}]*+")
 
@@ -54,6 +64,16 @@ def _compiled_part() -> re.Pattern[str]:
 def matches(text: str) -> Iterator[re.Match[str]]:
     """Yield each word of a text with its place, in order."""
     return (_ASCII if text.isascii() else _compiled()).finditer(text)
+
+
+def spelled(text: str) -> list[str]:
+    """Return the words of a text as they are spelled there, in order."""
+    return (_ASCII if text.isascii() else _compiled()).findall(text)
+
+
+def split(text: str) -> list[str]:
+    """Return a text cut at its words: what stands before the first, the first, what follows it, and so on."""
+    return (_splitting_ascii() if text.isascii() else _splitting()).split(text)
 
 
 def words(text: str) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from saetext.analysis.clusters.describing import Described
 from saetext.features.labels import FeatureLabels
 from saetext.text.passages import printable
-from saetext.text.plain import word_matrix
+from saetext.text.terms import word_matrix
 from saetext.text.words import parts
 
 SAMPLED = 200  # documents of each cluster whose words are counted

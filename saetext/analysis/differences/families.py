@@ -1,6 +1,6 @@
-"""What plain words and counts of format find beside the features, by the same tests on the same rows.
+"""What words, phrases and marks of format find beside the features, by the same tests on the same rows.
 
-Not for: making words and counts (:mod:`saetext.text.plain`).
+Not for: making them (:mod:`saetext.text.phrases`, :mod:`saetext.text.marks`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from saetext.io.progress import OnProgress, Stages
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from saetext.text.plain import TermMatrix
+    from saetext.text.terms import TermMatrix
 
 ROWS = 20_000  # documents whose words are counted; of more, a sample of units
 MODEL_ROWS = 4_000  # documents of each half that linear models see
@@ -65,8 +65,10 @@ def compare_families(
     seed: int = 0,
     on_progress: OnProgress | None = None,
 ) -> Families:
-    """Test words and format counts as the features were tested, and let each family separate the sets."""
-    from saetext.text.plain import format_matrix, separation, word_matrix
+    """Test phrases and marks of format as the features were tested, and let each family separate the sets."""
+    from saetext.stats.separation import separation
+    from saetext.text.marks import mark_matrix
+    from saetext.text.phrases import phrase_matrix
 
     say = Stages(on_progress)
     design, notes = _sampled(done.design, seed)
@@ -86,8 +88,8 @@ def compare_families(
     terms: dict[str, TermMatrix] = {}
     least = max(5, -(-len(rows) // 2000))
     for name, make, scale in (
-        ("words", lambda: word_matrix(texts, min_documents=least), "tfidf"),
-        ("format", lambda: format_matrix(texts), "standard"),
+        ("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"),
+        ("format", lambda: mark_matrix(texts), "standard"),
     ):
         say(f"comparing {name}")
         terms[name] = make()

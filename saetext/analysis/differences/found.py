@@ -180,12 +180,13 @@ def _pattern(term: str) -> re.Pattern[str]:
 
 def _marked_line(text: str, mark: str) -> str:
     """Return the first line that has the mark by itself, else the text's beginning."""
-    from saetext.text.plain import format_matrix
+    from saetext.text.marks import mark_matrix
 
     lines = [line[:_LINE] for line in text.splitlines() if line.strip()][:200]
     if lines:
-        marks = format_matrix(lines)
-        column = marks.matrix[:, [marks.names.index(mark)]].toarray().ravel()
-        if len(at := np.flatnonzero(column > 0)):
-            return printable(lines[int(at[0])]).strip()[:_WIDTH]
+        marks = mark_matrix(lines)
+        if mark in marks.names:  # openings are those of the texts given
+            column = marks.matrix[:, [marks.names.index(mark)]].toarray().ravel()
+            if len(at := np.flatnonzero(column > 0)):
+                return printable(lines[int(at[0])]).strip()[:_WIDTH]
     return printable(text[: 4 * _WIDTH]).strip()[:_WIDTH]

@@ -182,6 +182,6 @@ def _held(confirmed: bool) -> float:
 
 
 def _says_nothing(term: str) -> bool:
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+    from saetext.text.function_words import only_function_words
 
-    return all(word in ENGLISH_STOP_WORDS or len(word) == 1 for word in term.lower().split())
+    return only_function_words(term.lower().split())

@@ -244,7 +244,7 @@ def _families(families: Sequence[Family]) -> list[Table]:
                 )
                 for f in families
             ),
-            "The same tests on plain words (1- and 2-grams) and on counts of format.",
+            "The same tests on phrases of one to four words and on marks of format.",
         )
     ]  # fmt: skip
     for family in families:

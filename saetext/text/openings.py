@@ -1,0 +1,85 @@
+"""First words of texts, by document: "Sure", "As an", "Here are".
+
+Not for: greetings in many languages (:mod:`saetext.text.marks`), or phrases anywhere in a text
+(:mod:`saetext.text.phrases`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+
+from saetext.text.phrases import FEW, SAME, is_word, joint, plain, shown
+from saetext.text.terms import TermMatrix
+from saetext.text.words import matches
+
+OPENINGS = 30
+_LEAST = 5  # documents with an opening
+
+
+def openings(texts: Sequence[str], *, most: int = OPENINGS) -> TermMatrix:
+    """Tell which texts begin with each of the commonest first words and first two words.
+
+    One word is left out where nearly all documents that begin with it begin with the same two.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The documents, or their beginnings.
+    most : int
+        Openings to keep, those of most documents first.
+
+    Returns
+    -------
+    TermMatrix
+        Names in their most frequent spelling, the commonest first; 1 where a document begins with it.
+
+    Examples
+    --------
+    >>> openings(["Sure, I can."] * 5 + ["Sure! Here."] * 5 + ["sure."]).names
+    ('Sure', 'Sure, I')
+    """
+    from scipy import sparse
+
+    documents: dict[tuple[str, ...], list[int]] = {}
+    spellings: dict[tuple[str, ...], Counter[str]] = {}
+    for number, text in enumerate(texts):
+        for key, spelling in _first(text):
+            documents.setdefault(key, []).append(number)
+            spellings.setdefault(key, Counter())[spelling] += 1
+    longer = Counter[str]()
+    for key, rows in documents.items():
+        if len(key) == 2:
+            longer[key[0]] = max(longer[key[0]], len(rows))
+    kept = [
+        key
+        for key, rows in documents.items()
+        if len(rows) >= _LEAST and (len(key) == 2 or _apart(len(rows), longer[key[0]]))
+    ]
+    kept = sorted(kept, key=lambda key: (-len(documents[key]), key))[:most]
+    at = np.array([row for key in kept for row in documents[key]], np.int64)
+    columns = np.repeat(np.arange(len(kept)), [len(documents[key]) for key in kept])
+    matrix = sparse.csr_matrix(
+        (np.ones(len(at), np.float32), (at, columns)), shape=(len(texts), len(kept)), dtype=np.float32
+    )
+    names = (max(spellings[key], key=spellings[key].__getitem__) for key in kept)
+    return TermMatrix(tuple(names), matrix)
+
+
+def _first(text: str) -> list[tuple[tuple[str, ...], str]]:
+    """Return the first word and the first two, each as it is counted and as it is spelled."""
+    found = list(islice(matches(text), 2))
+    words = [match.group() for match in found]
+    if not words or not is_word(words[0]):
+        return []
+    first: list[tuple[tuple[str, ...], str]] = [((plain(words[0]),), shown(words[:1], []))]
+    if len(words) == 2 and is_word(words[1]) and (joined := joint(text[found[0].end() : found[1].start()])):
+        first.append(((plain(words[0]), plain(words[1])), shown(words, [joined])))
+    return first
+
+
+def _apart(documents: int, longer: int) -> bool:
+    return documents - longer >= FEW and documents - longer > SAME * documents
