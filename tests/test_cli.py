@@ -461,7 +461,9 @@ def test_diff_writes_a_report(corpora: tuple[str, str]) -> None:
     page = Path("réport 1.html").read_text("utf-8")
     assert "How a and b differ" in page and "default-src 'none'" in page
     assert "exists already" in saetext("diff", *corpora, "--html", "réport 1.html").error
-    several = saetext("diff", "a.corpus", "--by", "topic", "--html", "sets.html", "--json", "--families", "features")
+    several = saetext(
+        "diff", "a.corpus", "--by", "topic", "--html", "sets.html", "--json", "--families", "features"
+    )
     assert several.code == 0 and json.loads(several.out)["kind"] == "diff"  # topic has two values
     three = saetext("diff", "a.corpus", "--by", "prompt_id=1,2,3", "--html", "three.html")
     assert three.code == 0 and three.out.startswith("3 sets, ")
@@ -470,7 +472,8 @@ def test_diff_writes_a_report(corpora: tuple[str, str]) -> None:
 
 def test_diff_asks_a_model_only_if_something_is_confirmed(corpora: tuple[str, str]) -> None:
     with chat_server(lambda user, n: '{"holds": true}') as server:
-        asked = ["--llm", "--base-url", server.url, "--model", "tiny", "--judged", "5", "--families", "features"]
+        asked = ["--llm", "--base-url", server.url, "--model", "tiny", "--judged", "5"]
+        asked += ["--families", "features"]
         done = saetext("diff", *corpora, *asked)
         assert done.code == 0 and "requests" in done.err and "no hypotheses were asked for" in done.out
         assert not server.requests

@@ -29,7 +29,7 @@ KINDS = {
     "format": "format", "properties": "property", "words": "word", "themes": "theme", "features": "feature",
 }  # fmt: skip
 #: By how much the size of a difference counts more where its description is simple.
-_SIMPLE = {"format": 1.15, "property": 1.15, "word": 1.1, "theme": 1.0, "feature": 1.0}
+_SIMPLE = {"format": 1.15, "property": 1.2, "word": 1.1, "theme": 1.0, "feature": 0.85}
 _UNCONFIRMED = 0.7  # how much of it counts where the held-out half did not confirm it
 _SMALL_WORD = 0.5  # of words that say nothing by themselves, like "the"
 _NUMBERS = ("rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed")
