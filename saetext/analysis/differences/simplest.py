@@ -32,6 +32,7 @@ KINDS = {
 _SIMPLE = {"format": 1.15, "property": 1.2, "word": 1.1, "theme": 1.0, "feature": 0.85}
 _UNCONFIRMED = 0.7  # how much of it counts where the held-out half did not confirm it
 _SMALL_WORD = 0.5  # of words that say nothing by themselves, like "the"
+_PHRASE, _FEW = 1.1, 2  # of more words than so many: what they say is the more definite
 _NUMBERS = ("rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed")
 
 
@@ -68,7 +69,8 @@ class Description:
         sure = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
         weight = _SIMPLE[self.kind]
         if self.kind == "word":
-            weight *= _SMALL_WORD if _says_nothing(str(self.key)) else 1.0
+            words = str(self.key).split()
+            weight *= _SMALL_WORD if _say_nothing(words) else _PHRASE if len(words) > _FEW else 1.0
         # a difference whose interval touches 0 is told from nothing by its size alone
         return float(weight * (sure + 1e-3 * abs(self.numbers["diff"])) * _held(self.numbers["confirmed"]))
 
@@ -181,7 +183,7 @@ def _held(confirmed: bool) -> float:
     return 1.0 if confirmed else _UNCONFIRMED
 
 
-def _says_nothing(term: str) -> bool:
+def _say_nothing(words: Sequence[str]) -> bool:
     from saetext.text.function_words import only_function_words
 
-    return only_function_words(term.lower().split())
+    return only_function_words([word.lower().replace("’", "'") for word in words])

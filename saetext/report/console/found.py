@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _TWO_SNIPPETS = 130  # columns from which the snippets of both sides share a line
 _NAMED = 6  # members named
+_LEAST = 24  # columns that a name needs beside the numbers
 _KIND = 9  # columns of the kind
 _MARKS = {"yes": "L", "no": " ", None: " "}
 
@@ -86,7 +87,12 @@ def _line(console: Console, name: str, style: str, cells: Sequence[tuple[str, st
     for cell, of in cells:
         numbers.append(" ").append(cell, of)
     text = styled(name, style)
-    text.truncate(min(console.width - len(numbers), LABEL), overflow="ellipsis", pad=True)
+    room = min(console.width - len(numbers), LABEL)
+    if room < _LEAST:  # a name has a line of its own
+        text.truncate(console.width, overflow="ellipsis")
+        console.print(text)
+        text, room = styled(""), 0
+    text.truncate(room, overflow="ellipsis", pad=True)
     console.print(text.append_text(numbers))
 
 
