@@ -108,7 +108,7 @@ def test_the_first_screen(result: DiffResult, width: int) -> None:
     flat = re.sub(r"\s+", " ", shown)
     assert "old has more of: “" in flat and "The median document has 30 tokens in old and 30 in new" in flat
     at = next(i for i, line in enumerate(lines) if line.startswith("finding"))
-    assert "Unfortunately" in lines[at + 1]
+    assert "Unfortunately" in " ".join(lines[at + 1 : at + 3])
     named = [line for line in lines[at:] if re.search(r"[+-]\d+\.\d ", line)]
     assert len(named) == 2  # as many as were asked for
 
