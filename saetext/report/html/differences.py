@@ -158,6 +158,8 @@ def _card(finding: Finding, axis: _Axis) -> dict[str, Any]:
         "q_confirm": probability(number_of(row, "q_confirm")),
         "group": f"group {group}" if group.isdigit() else group,
         "members": members,
+        "kind": text_of(row, "kind"),
+        "also": [printable(name) for name in finding.also],
         "snippets": [text_of(row, name) for name in ("snippet_a", "snippet_b")],
         "examples": [
             {

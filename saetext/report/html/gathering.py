@@ -5,17 +5,20 @@ Not for: drawing (:mod:`saetext.report.html.differences`).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Row
 from saetext.analysis.differences import ALPHA, DiffResult, Family
 from saetext.analysis.differences.examples import Place, Sides, examples
+from saetext.analysis.differences.sentences import sentences
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.evidence import Example
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many, probability
+from saetext.report.html.found_gathering import compared, listed
 from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
 from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
 _TERMS = 20
+_MOST = 400  # findings of two sets on a page; the first have passages, the others a snippet
 _HEAT = 40  # most lines of the heat map
 _SHADING_OF_SEVERAL = "The strongest word of each passage is marked."
 _SHADING = (
@@ -62,30 +66,31 @@ def diff_page(
         Gets a :class:`saetext.io.progress.Progress` as findings are done.
     """
     tell = Stages(on_progress, "findings")
-    found = [one for one in result.findings() if one.row["confirmed"] or one.row["q"] < ALPHA]
+    found = _found(result)
     shown = found[:findings]
     builder = PassageBuilder(sets, [result.params["tap"]] * len(sets), [reader] * len(sets))
     chosen = {}
     if result.design is not None:
-        wanted = {one.row["feature"]: one.row["diff"] for one in shown}
+        rows: list[Row] = [dict(one.row) for one in shown]
+        wanted = {row["feature"]: row["diff"] for row in rows if row["feature"] is not None}
         chosen = examples(sets, result.params["tap"], result.design, wanted, each)
     made = []
     for done, one in enumerate(shown, start=1):
-        row, feature = one.row, one.row["feature"]
-        named = labels.get(feature)
-        pairs = _side_by_side(builder, feature, chosen.get(feature, []))
+        row: Row = dict(one.row)
+        feature = row["feature"]
+        named = labels.get(feature) if feature is not None else None
+        pairs = () if feature is None else _side_by_side(builder, feature, chosen.get(feature, []))
         if result.several:
             pairs = _beside_others(builder, result, row)
+            row = _one_against_others(row)
         made.append(
-            Finding(
-                _one_against_others(row) if result.several else row,
-                one.members,
-                pairs,
-                named.description if named else "",
+            dataclasses.replace(
+                one, row=row, examples=pairs, description=named.description if named else ""
             )
         )
         tell("reading examples", done, len(shown))
-    hidden = len(found) - len(shown)
+    made += [one for one in found[findings:_MOST] if not result.several]
+    hidden = len(found) - len(made)
     notes = list(result.notes)
     if hidden:
         notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table has all of them")
@@ -95,11 +100,22 @@ def diff_page(
         summary=_summary_of_several(result) if result.several else _summary(result),
         findings=made,
         tables=[*_hypotheses(result), *_families(result.families)],
-        heat_map=_heat_map(result, [one.row for one in found]) if result.several else None,
+        heat_map=_heat_map(result, [dict(one.row) for one in found]) if result.several else None,
         notes=notes,
         facts=_facts(result),
         shading=_SHADING_OF_SEVERAL if result.several else builder.told(*_SHADING),
     )
+
+
+def _found(result: DiffResult) -> list[Finding]:
+    """Return all findings of the page, without passages."""
+    if result.found is not None:
+        return [Finding(row, also=also) for row, also in listed(result)]
+    return [
+        Finding(one.row, one.members)
+        for one in result.findings()
+        if one.row["confirmed"] or one.row["q"] < ALPHA
+    ]
 
 
 def _title(result: DiffResult) -> str:
@@ -197,8 +213,10 @@ def _summary(result: DiffResult) -> list[str]:
         "by prompt": f"compared within {many(metrics['units'] or 0, 'value')} of {params['pair_on']}",
         "by group": f"compared as {many(metrics['units'] or 0, 'group')} of {params['group']}",
     }[params["design"]]
+    if result.found is not None:
+        return [*sentences(result), compared(result, how)]
     confirmed = [one.row for one in result.findings() if one.row["confirmed"]]
-    sentences = [
+    told = [
         f"{a} ({many(metrics['documents_a'], 'document')}) against {b} "
         f"({many(metrics['documents_b'], 'document')}), {how}. "
         f"Of {many(metrics['tested'], 'feature')} tested, {metrics['confirmed']:,} differ on one half of the "
@@ -208,14 +226,14 @@ def _summary(result: DiffResult) -> list[str]:
     for name, sign in ((a, 1), (b, -1)):
         best = [r for r in confirmed if r["diff"] * sign > 0][:3]
         if best:
-            listed = "; ".join(
+            named = "; ".join(
                 f"{printable(r['label'])} ({100 * r['rate_a']:.0f} % against {100 * r['rate_b']:.0f} %)"
                 for r in best
             )
-            sentences.append(f"The largest differences with more in {name}: {listed}.")
+            told.append(f"The largest differences with more in {name}: {named}.")
     flags = [r["explained_by_length"] for r in confirmed]
     if flags:
-        sentences.append(
+        told.append(
             f"The median document has {metrics['median_tokens_a']:g} tokens in {a} and "
             f"{metrics['median_tokens_b']:g} in {b}. Of the confirmed findings shown, "
             f"{flags.count('no')} remain at equal length, {flags.count('yes')} are explained by length, and "
@@ -223,11 +241,11 @@ def _summary(result: DiffResult) -> list[str]:
         )
     aucs = {f.name: f.auc for f in result.families if f.auc is not None}
     if aucs:
-        listed = ", ".join(f"{name} {auc:.3f}" for name, auc in aucs.items())
-        sentences.append(
-            f"AUC of a linear model of each family that tells the sets apart on unseen documents: {listed}."
+        named = ", ".join(f"{name} {auc:.3f}" for name, auc in aucs.items())
+        told.append(
+            f"AUC of a linear model of each family that tells the sets apart on unseen documents: {named}."
         )
-    return sentences
+    return told
 
 
 def _families(families: Sequence[Family]) -> list[Table]:

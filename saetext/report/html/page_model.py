@@ -35,12 +35,15 @@ class Finding:
         Evidence, best first.
     description : str
         One sentence on the feature, may be empty.
+    also : tuple of str
+        Names of other descriptions that say the same.
     """
 
     row: Mapping[str, object]
     members: tuple[Mapping[str, object], ...] = ()
     examples: tuple[SideBySide, ...] = ()
     description: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
