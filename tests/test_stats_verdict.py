@@ -26,8 +26,8 @@ def weighed(model, side, present):
     row = np.concatenate([*where, np.empty(0)]).astype(np.int32)
     sums = np.zeros((f, 5))
     kernels.weigh_units(
-        indptr, row, side, model.unit, model.weight, model.solve, model.expected, model.squares, model.cross,
-        model.once, model.all_once, model.residual_df, 0, f, sums,
+        indptr, row, side, model.unit, model.rows, model.expected, model.squares, model.cross, model.once,
+        model.all_once, model.residual_df, 0, f, sums,
     )  # fmt: skip
     return sums
 

@@ -21,7 +21,7 @@ from saetext.stats.stratified import (
     stratified_gap,
 )
 from saetext.stats.verdict import SHARE, explained, widening
-from saetext.stats.within_units import LEAST_CLOSE, Within, WithinUnits, curve, within_units
+from saetext.stats.units import LEAST_CLOSE, Within, WithinUnits, curve, within_units
 
 __all__ = [
     "LEAST_CLOSE",

@@ -187,8 +187,7 @@ def weigh_units(
     row: Ints32,
     side: Bytes,
     unit: Ints32,
-    weight: Floats,
-    solve: Floats,
+    rows: Floats,
     expected: Floats,
     squares: Floats,
     cross: Floats,
@@ -199,12 +198,12 @@ def weigh_units(
     high: int,
     sums: Floats,
 ) -> None:
-    """Sum the weights of the rows with each feature; see :class:`saetext.stats.within_units.WithinUnits`.
+    """Sum the weights of the rows with each feature; see :class:`saetext.stats.units.WithinUnits`.
 
     ``sums[f]`` gets the adjusted and the raw difference, the jackknife variance of the adjusted difference
     and of the gap, and the variance of the residuals.
     """
-    n_units, k = expected.shape[1], solve.shape[1]
+    n_units, k = expected.shape[0], expected.shape[2]
     part = np.zeros((n_units, 2))
     present = np.zeros(n_units, np.int32)
     touched = np.empty(n_units, np.int32)
@@ -224,10 +223,10 @@ def weigh_units(
                 m += 1
             present[u] += 1
             x += 1
-            part[u, 0] += weight[r, 0]
-            part[u, 1] += weight[r, 1]
+            part[u, 0] += rows[r, k]
+            part[u, 1] += rows[r, k + 1]
             for j in range(k):
-                beta[j] += solve[r, j]
+                beta[j] += rows[r, j]
         within = float(x)
         own_a, own_b = 0.0, 0.0
         for i in range(m):
@@ -237,8 +236,8 @@ def weigh_units(
             own_b += b * b
             within -= present[u] * present[u] * once[u]
             for j in range(k):
-                product[0, j] += a * expected[0, u, j]
-                product[1, j] += b * expected[1, u, j]
+                product[0, j] += a * expected[u, 0, j]
+                product[1, j] += b * expected[u, 1, j]
             part[u, 0] = 0.0
             part[u, 1] = 0.0
             present[u] = 0

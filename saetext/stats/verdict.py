@@ -1,7 +1,7 @@
 """Whether a covariate such as length explains a difference: yes, no, or unclear.
 
 One rule for all analyses. Not for: estimating what remains (:mod:`saetext.stats.stratified` for bins,
-:mod:`saetext.stats.within_units` for pairs, prompts and groups).
+:mod:`saetext.stats.units` for pairs, prompts and groups).
 """
 
 from __future__ import annotations

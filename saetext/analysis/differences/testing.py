@@ -154,8 +154,8 @@ def _measure(entries: Entries, design: Design, length: Adjusting, control: Adjus
             )  # fmt: skip
         if model is not None and weighed is not None:
             kernels.weigh_units(
-                entries.indptr, entries.row, design.side, model.unit, model.weight, model.solve,
-                model.expected, model.squares, model.cross, model.once, model.all_once, model.residual_df,
+                entries.indptr, entries.row, design.side, model.unit, model.rows, model.expected,
+                model.squares, model.cross, model.once, model.all_once, model.residual_df,
                 low, high, weighed,
             )  # fmt: skip
         kernels.rank_effects(

@@ -44,12 +44,10 @@ class WithinUnits:
     ----------
     unit : int32[n]
         Unit of each row.
-    weight : float64[n, 2]
-        Of a row that has the feature, what it adds to its unit's part of the difference and of the gap.
-    solve : float64[n, K]
-        What it adds to the coefficients: the difference, the curve of length, the two rates. 0 for rows
-        that are left out.
-    expected : float64[2, U, K]
+    rows : float64[n, K + 2]
+        Of a row that has the feature, what it adds to the coefficients (the difference, the curve of length,
+        the two rates) and to its unit's part of the difference and of the gap. 0 for rows left out.
+    expected : float64[U, 2, K]
         What each unit's parts are by the coefficients.
     squares : float64[2, K, K]
         Sum over units of the products of ``expected``.
@@ -71,8 +69,7 @@ class WithinUnits:
     """
 
     unit: NDArray[np.int32]
-    weight: Floats
-    solve: Floats
+    rows: Floats
     expected: Floats
     squares: Floats
     cross: Floats
@@ -154,7 +151,7 @@ def within_units(
     """
     live = side >= 0
     n_units = int(unit.max(initial=-1)) + 1
-    mine, sides, rows_of = unit[live], side[live], np.flatnonzero(live)
+    mine, sides = unit[live], side[live]
     n_a, n_b = max(int((sides == 0).sum()), 1), max(int((sides == 1).sum()), 1)
     units = len(np.unique(mine))
     size = np.maximum(np.bincount(mine, minlength=n_units), 1).astype(np.float64)
@@ -190,22 +187,18 @@ def within_units(
     level = per_unit((adjusted * scale[mine])[:, None]) * np.array([n_a, n_b]) / max(len(mine), 1)
     rates = per_unit(np.column_stack([raw_weight * a, raw_weight * (1 - a)]))
     gap_rates = level - SHARE * again * rates
-    expected = np.stack([np.hstack([parts, level]), np.hstack([parts, gap_rates])])
+    expected = np.stack([np.hstack([parts, level]), np.hstack([parts, gap_rates])], axis=1)
     gap = adjusted - SHARE * freed(raw_weight[:, None])[:, 0]
-    weight, solve = np.zeros((len(side), 2)), np.zeros((len(side), z.shape[1] + 2))
-    weight[rows_of, 0] = adjusted * scale[mine]
-    weight[rows_of, 1] = weight[rows_of, 0] - SHARE * again * raw_weight
-    solve[rows_of, :-2] = coefficient
-    solve[rows_of, -2] = a / n_a
-    solve[rows_of, -1] = (1 - a) / n_b
+    own = adjusted * scale[mine]
+    rows = np.zeros((len(side), z.shape[1] + 4))
+    rows[live] = np.column_stack([coefficient, a / n_a, (1 - a) / n_b, own, own - SHARE * again * raw_weight])
     rank = int(np.linalg.matrix_rank(cross)) if len(cross) else 0
     one_side = int(min(len(np.unique(mine[sides == s])) for s in (0, 1)))
     return WithinUnits(
         unit,
-        weight,
-        solve,
+        rows,
         expected,
-        np.einsum("suk,sul->skl", expected, expected),
+        np.einsum("usk,usl->skl", expected, expected, optimize=True),
         cross,
         1 / size if own_rate else np.zeros(n_units),
         0.0 if own_rate else 1 / max(len(mine), 1),
