@@ -20,8 +20,8 @@ from saetext.stats.stratified import (
     odds_ratio,
     stratified_gap,
 )
-from saetext.stats.verdict import SHARE, explained, widening
 from saetext.stats.units import LEAST_CLOSE, Within, WithinUnits, curve, within_units
+from saetext.stats.verdict import SHARE, explained, widening
 
 __all__ = [
     "LEAST_CLOSE",
