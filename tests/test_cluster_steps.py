@@ -513,6 +513,28 @@ def test_telling_features_are_those_of_the_diff() -> None:
             assert t.ci_low == pytest.approx(row["ci_low"]) and t.ci_high == pytest.approx(row["ci_high"])
 
 
+def test_what_length_explains_comes_last() -> None:
+    """One cluster has long documents: a feature of long documents is explained, one of its own is not."""
+    rng = np.random.default_rng(4)
+    cluster = np.repeat([1, 2], [800, 1200]).astype(np.int32)
+    tokens = np.where(cluster == 1, rng.integers(60, 200, 2000), rng.integers(20, 160, 2000))
+    value = np.zeros((2000, 4), np.float32)
+    value[:, 0] = rng.random(2000) < tokens / 250
+    value[:, 1] = rng.random(2000) < np.where(cluster == 1, 0.35, 0.2)
+    value[:, 2] = rng.random(2000) < tokens / 250
+    corpus = Stored(value)
+    corpus.frame = corpus.frame.with_columns(pl.Series("n_tokens", tokens, dtype=pl.Int32))
+    told = describe(corpus, "main", cluster, [[2], [1]])[0]
+    for telling in (told.telling, told.against[0][1]):
+        verdict = [(t.feature, t.explained_by_length) for t in telling]
+        assert verdict[0] == (1, "no") and all(word != "no" for f, word in verdict if f != 1)
+        assert [word == "yes" for _, word in verdict] == sorted(word == "yes" for _, word in verdict)
+    far = corpus.frame["n_tokens"].to_numpy() + np.where(cluster == 1, 1000, 0)
+    corpus.frame = corpus.frame.with_columns(pl.Series("n_tokens", far, dtype=pl.Int32))
+    apart = describe(corpus, "main", cluster, [[], []])[0].telling
+    assert {t.explained_by_length for t in apart} <= {"unclear"}
+
+
 def test_adjusted_q_is_cochran_mantel_haenszel_corrected() -> None:
     corpus, cluster = with_clusters(seed=2)
     code = strata.bins(corpus.frame["n_tokens"].to_numpy().astype(float), np.ones(240, bool), 5)

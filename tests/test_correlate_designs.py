@@ -509,3 +509,32 @@ def test_copies_under_other_ids_stay_in_one_half() -> None:
         late = np.zeros(n, bool)
         late[rng.permutation(n)[: n // 2]] = True
         assert (make_rows([plain], ["a"], seed=seed).take[0] == np.argsort(late, kind="stable")).all()
+
+
+# ---- length that is adjusted away ------------------------------------------------------------------------
+
+
+def test_a_column_that_goes_with_length_is_named():
+    """Wrong answers are longer: a feature of long texts goes with "wrong" by length alone."""
+    rng = np.random.default_rng(5)
+    wrong = rng.random(600) < 0.4
+    tokens = np.where(wrong, 99, 38) + rng.integers(-15, 16, 600)
+    value = np.zeros((600, 3), np.float32)
+    value[:, 0] = rng.random(600) < tokens / 150
+    value[:, 1:] = rng.random((600, 2)) < 0.3
+    corpus = DenseCorpus(value)
+    corpus.frame = corpus.frame.with_columns(
+        pl.Series("n_tokens", tokens, dtype=pl.Int32),
+        answer=pl.Series(["wrong" if w else "right" for w in wrong]),
+        coin=pl.Series(rng.choice(["head", "tail"], 600).tolist()),
+    )
+    result = correlate(corpus, column="answer")
+    note = next(n for n in result.notes if "goes with length" in n)
+    medians = {v: np.median(tokens[wrong == (v == "wrong")]) for v in ("wrong", "right")}
+    assert f"{medians['wrong']:g} for 'wrong', {medians['right']:g} for 'right'" in note
+    assert result.metrics["p_length"] == pytest.approx(
+        scipy.stats.kruskal(tokens[wrong], tokens[~wrong]).pvalue, rel=1e-6, abs=1e-300
+    )
+    other = correlate(corpus, column="coin")
+    assert not any("goes with length" in n for n in other.notes)
+    assert other.metrics["p_length"] > 0.05

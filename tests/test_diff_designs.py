@@ -141,7 +141,7 @@ def test_a_difference_that_is_only_length_is_called_so():
     assert rows[1]["explained_by_length"] == "no" and rows[1]["adjusted_diff"] > 0.2
     assert result.metrics["length_overlap"] > 0.5
     apart = diff(sets[0], lengths(MemoryCorpus(sets[1].present), tokens[1] + 1000))
-    assert set(apart.table.filter(pl.col("q") < ALPHA)["explained_by_length"]) == {"not separable"}
+    assert set(apart.table.filter(pl.col("q") < ALPHA)["explained_by_length"]) == {"unclear"}
     assert any("length cannot be told from the rest" in note for note in apart.notes)
 
 
@@ -168,7 +168,7 @@ def test_the_adjusted_difference_equals_its_definition(rows_a, rows_b, random):
                 w = len(a) * len(b) / (len(a) + len(b))
                 num, weight = num + w * (np.mean(a) - np.mean(b)), weight + w
         assert row["control_diff"] == pytest.approx(num / weight if weight else 0.0)
-        assert row["explained_by_control"] in (None, "yes", "no", "not separable")
+        assert row["explained_by_control"] in (None, "yes", "no", "unclear")
 
 
 def test_bins():

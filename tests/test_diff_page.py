@@ -156,7 +156,7 @@ def test_numbers() -> None:
         ("q", 0.05, ".050"), ("q", np.float32(0.25), ".250"), ("diff", 0.0031, "+0.31"), ("diff", 0.0, "0.0"),
         ("diff", -1e-9, "0.00"), ("diff", np.float64(-0.5), "−50.0"), ("rate_a", 0.0004, "0.04 %"),
         ("auc", 1.0, "1.00"), ("label", None, "feature 7"),
-        ("explained_by_length", "not separable", "cannot be separated from length"),
+        ("explained_by_length", "unclear", "cannot tell whether length explains it"),
     ],
 )  # fmt: skip
 def test_odd_numbers(column: str, value: object, shown: str) -> None:

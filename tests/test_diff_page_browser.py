@@ -79,7 +79,7 @@ LABELS: tuple[tuple[str, float, float, float, str], ...] = (
         "yes",
     ),
     ("deadlines and times of day", 0.79, 0.082, 0.244, "no"),
-    ("offering to help further", 0.84, 0.297, 0.151, "not separable"),
+    ("offering to help further", 0.84, 0.297, 0.151, "unclear"),
     ("one-word sentences", 0.71, 0.013, 0.129, "no"),
     ("words of shared effort: “together”, “we could”", 0.77, 0.186, 0.088, "no"),
     ("exclamation marks", 0.95, 0.062, 0.031, "no"),

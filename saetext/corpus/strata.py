@@ -81,7 +81,13 @@ def crossed(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.i
 def overlap(code: NDArray[np.int32], side: NDArray[np.int8]) -> float:
     """Return the share of rows in bins that hold both sets, each taken as equally large."""
     size = int(code.max(initial=-1)) + 1
-    a, b = (np.bincount(code[side == s], minlength=size).astype(np.float64) for s in (0, 1))
+    a, b = (np.bincount(code[side == s], minlength=size) for s in (0, 1))
+    return overlap_of(a, b)
+
+
+def overlap_of(rows_a: NDArray[np.int64], rows_b: NDArray[np.int64]) -> float:
+    """As :func:`overlap`, from the rows of each set in each bin."""
+    a, b, size = rows_a.astype(np.float64), rows_b.astype(np.float64), len(rows_a)
     if not a.sum() or not b.sum():
         return 0.0
     share_a, share_b = a / a.sum(), b / b.sum()

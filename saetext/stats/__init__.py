@@ -12,14 +12,29 @@ from saetext.stats.exact import fisher_exact_p, mcnemar_exact_p
 from saetext.stats.multiple import PHistogram, benjamini_hochberg
 from saetext.stats.proportions import newcombe, newcombe_paired, wilson
 from saetext.stats.ranks import auc_interval
-from saetext.stats.stratified import Stratified, cmh_p, grouped_p, mantel_haenszel, odds_ratio
+from saetext.stats.stratified import (
+    Stratified,
+    cmh_p,
+    grouped_p,
+    mantel_haenszel,
+    odds_ratio,
+    stratified_gap,
+)
+from saetext.stats.units import LEAST_CLOSE, Within, WithinUnits, curve, within_units
+from saetext.stats.verdict import SHARE, explained, widening
 
 __all__ = [
+    "LEAST_CLOSE",
+    "SHARE",
     "PHistogram",
     "Stratified",
+    "Within",
+    "WithinUnits",
     "auc_interval",
     "benjamini_hochberg",
     "cmh_p",
+    "curve",
+    "explained",
     "fisher_exact_p",
     "grouped_p",
     "joint_tail",
@@ -33,5 +48,8 @@ __all__ = [
     "odds_ratio",
     "pearson_tails",
     "phi",
+    "stratified_gap",
+    "widening",
     "wilson",
+    "within_units",
 ]

@@ -182,6 +182,83 @@ def count_units(
 
 
 @njit(cache=True, nogil=True)
+def weigh_units(
+    indptr: Ints,
+    row: Ints32,
+    side: Bytes,
+    unit: Ints32,
+    rows: Floats,
+    expected: Floats,
+    squares: Floats,
+    cross: Floats,
+    once: Floats,
+    all_once: float,
+    residual_df: int,
+    low: int,
+    high: int,
+    sums: Floats,
+) -> None:
+    """Sum the weights of the rows with each feature; see :class:`saetext.stats.units.WithinUnits`.
+
+    ``sums[f]`` gets the adjusted and the raw difference, the jackknife variance of the adjusted difference
+    and of the gap, and the variance of the residuals.
+    """
+    n_units, k = expected.shape[0], expected.shape[2]
+    part = np.zeros((n_units, 2))
+    present = np.zeros(n_units, np.int32)
+    touched = np.empty(n_units, np.int32)
+    beta = np.empty(k)
+    product = np.empty((2, k))
+    for f in range(low, high):
+        beta[:] = 0.0
+        product[:] = 0.0
+        m, x = 0, 0
+        for e in range(indptr[f], indptr[f + 1]):
+            r = row[e]
+            if side[r] < 0:
+                continue
+            u = unit[r]
+            if present[u] == 0:
+                touched[m] = u
+                m += 1
+            present[u] += 1
+            x += 1
+            part[u, 0] += rows[r, k]
+            part[u, 1] += rows[r, k + 1]
+            for j in range(k):
+                beta[j] += rows[r, j]
+        within = float(x)
+        own_a, own_b = 0.0, 0.0
+        for i in range(m):
+            u = touched[i]
+            a, b = part[u, 0], part[u, 1]
+            own_a += a * a
+            own_b += b * b
+            within -= present[u] * present[u] * once[u]
+            for j in range(k):
+                product[0, j] += a * expected[u, 0, j]
+                product[1, j] += b * expected[u, 1, j]
+            part[u, 0] = 0.0
+            part[u, 1] = 0.0
+            present[u] = 0
+        within -= x * x * all_once
+        for j in range(k - 2):
+            for i in range(k - 2):
+                within -= beta[j] * cross[j, i] * beta[i]
+        for j in range(k):
+            own_a -= 2 * beta[j] * product[0, j]
+            own_b -= 2 * beta[j] * product[1, j]
+            for i in range(k):
+                own_a += beta[j] * squares[0, j, i] * beta[i]
+                own_b += beta[j] * squares[1, j, i] * beta[i]
+        sums[f, 0] = beta[0]
+        sums[f, 1] = beta[k - 2] - beta[k - 1]
+        sums[f, 2] = max(own_a, 0.0)
+        sums[f, 3] = max(own_b, 0.0)
+        sums[f, 4] = max(within, 0.0) / residual_df
+
+
+@njit(cache=True, nogil=True)
 def _below(values: NDArray[np.float32], v: np.float32) -> tuple[int, int]:
     """Return how many of the sorted values are below ``v``, and how many equal it."""
     low, high = 0, values.shape[0]

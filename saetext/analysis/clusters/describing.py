@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from saetext import stats
 from saetext.analysis.clusters.representation import rows_of
 from saetext.corpus.protocol import CorpusLike, Ints
-from saetext.corpus.strata import bins
+from saetext.corpus.strata import LEAST_OVERLAP, bins, overlap_of
 from saetext.io.progress import Count
 
 LOOKED_AT = 60  # features of each cluster that are tested
@@ -45,6 +46,8 @@ class Telling:
         The difference among documents of equal length (Mantel-Haenszel).
     score : float
         inside * ln(inside / outside), by which features are ordered.
+    explained_by_length : str
+        "yes", "no" or "unclear" (:func:`saetext.stats.explained`).
     """
 
     feature: int
@@ -58,6 +61,7 @@ class Telling:
     adjusted_diff: float
     adjusted_q: float
     score: float
+    explained_by_length: str = "unclear"
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def describe(
     found: list[Described] = []
     outside_tests = sum(m * len(near[c]) for c, m in enumerate(tested))
     whole = by_stratum.sum(0), rows.sum(0)
-    measured: list[list[dict[str, NDArray[np.float64]]]] = []
+    measured: list[list[dict[str, Any]]] = []
     for c in range(1, k + 1):
         at = np.searchsorted(union, chosen[c - 1])
         sides = [(whole[0] - by_stratum[c], whole[1] - rows[c])]
@@ -136,6 +140,7 @@ def describe(
             for g in groups:
                 g["q" if name == "p" else "adjusted_q"] = q[start : start + len(g[name])]
                 start += len(g[name])
+        _explain(groups, m)
     for c in range(1, k + 1):
         sides_of = [_listed(chosen[c - 1], g) for g in measured[c - 1]]
         found.append(Described(sides_of[0], tuple(zip(near[c - 1], sides_of[1:], strict=True))))
@@ -203,28 +208,49 @@ def _best(x_a: Ints, n_a: int, x_b: Ints, n_b: int) -> Ints:
     return best[score[best] > 0]
 
 
-def _measure(x_a: Ints, n_a: Ints, x_b: Ints, n_b: Ints) -> dict[str, Floats]:
+def _explain(groups: list[dict[str, Any]], tested: int) -> None:
+    """Add the verdict on length to comparisons that are read together."""
+    selected = sum(int((g["q"] < 0.05).sum()) for g in groups)
+    widen = stats.widening(selected, tested, 0.95)
+    for g in groups:
+        g["verdict"] = stats.explained(
+            g["diff"], g["adjusted_diff"], g["adjusted_low"], g["adjusted_high"], g["gap_low"], g["gap_high"],
+            widen=widen,
+        )  # fmt: skip
+        g["verdict"][g["vague"]] = "unclear"
+
+
+def _measure(x_a: Ints, n_a: Ints, x_b: Ints, n_b: Ints) -> dict[str, Any]:
     """Return the numbers of features from their counts by stratum."""
     a, b, all_a, all_b = x_a.sum(0), x_b.sum(0), int(n_a.sum()), int(n_b.sum())
     low, high = stats.newcombe(a, all_a, b, all_b, 0.95)
     adjusted = stats.mantel_haenszel(x_a, n_a, x_b, n_b, 0.95)
+    gap_low, gap_high = stats.stratified_gap(x_a, n_a, x_b, n_b, 0.95)
+    vague = np.full(len(a), overlap_of(n_a, n_b) < LEAST_OVERLAP)
+    inside, outside = a / max(all_a, 1), b / max(all_b, 1)
     return {
-        "inside": a / max(all_a, 1), "outside": b / max(all_b, 1), "ci_low": low, "ci_high": high,
+        "inside": inside, "outside": outside, "diff": inside - outside, "ci_low": low, "ci_high": high,
+        "adjusted_low": adjusted.low, "adjusted_high": adjusted.high, "gap_low": gap_low,
+        "gap_high": gap_high, "vague": vague,
         "p": stats.fisher_exact_p(a, all_a, b, all_b), "adjusted_diff": adjusted.diff,
         "adjusted_p": adjusted.p, "score": _score(a, all_a, b, all_b),
     }  # fmt: skip
 
 
-def _listed(features: Ints, told: dict[str, Floats]) -> tuple[Telling, ...]:
-    """Return the features that are more frequent inside, and so at equal length, the most telling first."""
+def _listed(features: Ints, told: dict[str, Any]) -> tuple[Telling, ...]:
+    """Return the features that are more frequent inside, and so at equal length, the most telling first.
+
+    Those that length explains come last.
+    """
     inside, outside = told["inside"], told["outside"]
     keep = np.flatnonzero((told["q"] < 0.05) & (inside > outside) & ~(told["adjusted_diff"] <= 0))
-    keep = keep[np.argsort(-told["score"][keep], kind="stable")]
+    keep = keep[np.lexsort((-told["score"][keep], told["verdict"][keep] == "yes"))]
     return tuple(
         Telling(
             int(features[i]), float(inside[i]), float(outside[i]), float(inside[i] - outside[i]),
             float(told["ci_low"][i]), float(told["ci_high"][i]), float(told["p"][i]), float(told["q"][i]),
             float(told["adjusted_diff"][i]), float(told["adjusted_q"][i]), float(told["score"][i]),
+            str(told["verdict"][i]),
         )
         for i in keep.tolist()
     )  # fmt: skip

@@ -33,8 +33,8 @@ class ClusterResult(Result):
     - ``cluster``, from 1; ``name``; ``size``, documents; ``share`` of all of them;
     - ``probability``, the mean over its documents; ``persistence``, HDBSCAN's (null for a prediction);
     - ``features``: list of structs ``feature``, ``label``, ``inside``, ``outside``, ``diff``, ``ci_low``,
-      ``ci_high``, ``q``, ``adjusted_diff`` (at equal length), ``adjusted_q``, ``score``; the most telling
-      first;
+      ``ci_high``, ``q``, ``adjusted_diff`` (at equal length), ``adjusted_q``, ``score``,
+      ``explained_by_length``; the most telling first, those that length explains last;
     - ``against``: list of structs ``cluster``, ``name`` and ``features``, likewise against the nearest
       clusters;
     - ``words``: typical words; ``examples``: ids of its exemplars; ``example``, the beginning of the

@@ -121,6 +121,7 @@ def _schema() -> dict[str, Any]:
                 "feature": pl.Int64, "label": pl.String, "inside": pl.Float64, "outside": pl.Float64,
                 "diff": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64, "q": pl.Float64,
                 "adjusted_diff": pl.Float64, "adjusted_q": pl.Float64, "score": pl.Float64,
+                "explained_by_length": pl.String,
             }
         )
     )  # fmt: skip

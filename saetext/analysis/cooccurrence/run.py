@@ -17,6 +17,7 @@ from saetext.analysis.cooccurrence.asked import Target, target_of, told_to, want
 from saetext.analysis.cooccurrence.context import Context
 from saetext.analysis.cooccurrence.held import ALPHA
 from saetext.analysis.cooccurrence.items import Items
+from saetext.analysis.cooccurrence.lengths import value_length_notes
 from saetext.analysis.cooccurrence.pairs import find_pairs
 from saetext.analysis.cooccurrence.request import CorrelateRequest
 from saetext.analysis.cooccurrence.result import CorrelateResult
@@ -166,6 +167,8 @@ def _found(
         found = correlate_with_number(context, left, number, metrics)
         notes += length_notes(context, number, metrics)
         return found
+    if target is not None:
+        notes += value_length_notes(context, target, metrics)
     items = sides_of(context, left, target, only)
     found = find_pairs(context, items, metrics)
     metrics["eligible_items_b"] = len(items.other)

@@ -134,7 +134,7 @@ def contrast(
     n_tokens = np.concatenate(
         [c.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.int64) for c in sets]
     )
-    length = Adjusting.by(bins(n_tokens.astype(np.float64), live), design)
+    length = Adjusting.by(bins(n_tokens.astype(np.float64), live), design, n_tokens.astype(np.float64))
     control = _control(sets, design, names, controls)
     counts = support(sets, tap, live, sets[0].spec.tap(tap).d_sae)
     if min_support is None:

@@ -17,7 +17,7 @@ from saetext.analysis.differences.design import Design
 from saetext.analysis.differences.entries import from_matrix
 from saetext.analysis.differences.result import Family
 from saetext.analysis.differences.table import as_columns
-from saetext.analysis.differences.testing import ALPHA, measure, numbers, order
+from saetext.analysis.differences.testing import ALPHA, measure, numbers, order, without_verdict
 from saetext.corpus.protocol import CorpusLike
 from saetext.io.progress import OnProgress, Stages
 
@@ -113,10 +113,11 @@ def _family(
     whole = _spread(terms.matrix, rows, len(design.side))
     entries = from_matrix(whole, design.side >= 0)
     # bins of the documents that are compared here; length means what it means for the features
-    length = type(done.length).by(done.length.code, design)
+    length = type(done.length).by(done.length.code, design, done.length.n_tokens)
     control = None if done.control is None else type(done.control).by(done.control.code, design)
     sums = measure([entries], design, length, control or length)
     found = numbers(sums, design, length, control)
+    without_verdict(found)
     at = order(found, entries.features, np.abs(found["diff"]))
     table = pl.DataFrame(
         {

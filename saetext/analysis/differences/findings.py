@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from saetext import stats
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast
-from saetext.analysis.differences.testing import ALPHA, order
+from saetext.analysis.differences.testing import ALPHA, order, without_verdict
 from saetext.corpus.protocol import Ints
 from saetext.features.groups import Selection, concept_groups
 
@@ -91,6 +91,7 @@ def rows_of(done: Sequence[Contrast]) -> Rows:
         part["diff_max"] = rates[:, number] - others.max(1)
     whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     whole["q"] = stats.benjamini_hochberg(whole["p"])
+    without_verdict(whole)
     return Rows(features, rates, whole)
 
 

@@ -97,10 +97,12 @@ class DiffResult(Result):
     - ``auc``, how often a random document of A has it more strongly than one of B (ties half), with
       ``auc_low``, ``auc_high``;
     - ``adjusted_diff``, the difference between documents of the same length (Mantel-Haenszel over bins of
-      token count), with ``adjusted_low``, ``adjusted_high``, ``adjusted_q`` and ``adjusted_odds_ratio``;
-      ``explained_by_length``, which is "yes" if at least half of the difference goes away, "no", "not
-      separable" if the data cannot tell, null if there is no significant difference; ``early_diff``, the
-      difference within the first tokens that nearly all documents have;
+      token count; within pairs and prompts least squares with a curve of log length), with
+      ``adjusted_low``, ``adjusted_high``, ``adjusted_q`` and ``adjusted_odds_ratio``;
+      ``explained_by_length``, which is "yes" if less than half of the difference remains, "no" if at least
+      half does, "unclear" if the data cannot tell (:func:`saetext.stats.explained`), null if there is no
+      significant difference; ``early_diff``, the difference within the first tokens that nearly all
+      documents have;
     - ``diff_confirm`` and ``q_confirm``, from the half of the data that was not used to find it, null if
       it was not found on the first half; ``confirmed``;
     - ``group``, the feature that leads its concept group (itself if alone);

@@ -25,21 +25,64 @@ Bools = NDArray[np.bool_]
 ALPHA = 0.05  # false-discovery rate below which a row counts as significant
 LEVEL = 0.95  # confidence level of the intervals
 
+_CONTROL = {f"adjusted_{name}": f"control_{name}" for name in ("diff", "q", "low", "high", "odds_ratio")} | {
+    "explained_by_length": "explained_by_control"
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Adjusting:
-    """Bins of rows within which sets are compared, and the share of rows in bins that hold both sets."""
+    """Bins of rows within which sets are compared, and what that needs where rows belong together.
+
+    Attributes
+    ----------
+    code : int32[n]
+        Bin of each row.
+    rows : int64[2, bins]
+        Rows of each side in each bin.
+    overlap : float
+        Share of rows in bins that hold both sets.
+    n_tokens : float64[n] or None
+        Lengths, where the bins are of length.
+    model : WithinUnits or None
+        How lengths are adjusted for within pairs and prompts, or over groups.
+    """
 
     code: NDArray[np.int32]
-    rows: Ints  # int64[2, bins]
+    rows: Ints
     overlap: float
+    n_tokens: Floats | None = None
+    model: stats.WithinUnits | None = None
 
     @classmethod
-    def by(cls, code: NDArray[np.int32], design: Design) -> Adjusting:
-        """Count the rows of each side in each bin."""
+    def by(cls, code: NDArray[np.int32], design: Design, n_tokens: Floats | None = None) -> Adjusting:
+        """Count the rows of each side in each bin, and solve the model of length if rows belong together."""
         size = int(code.max(initial=0)) + 1
         rows = np.stack([np.bincount(code[design.side == s], minlength=size) for s in (0, 1)])
-        return cls(code, rows, overlap(code, design.side))
+        model = None if n_tokens is None else _model(code, design, n_tokens)
+        return cls(code, rows, overlap(code, design.side), n_tokens, model)
+
+    @property
+    def vague(self) -> bool:
+        """Whether so few rows are alike that nothing can be told from what is adjusted for."""
+        if self.model is not None and self.model.paired:
+            return not self.model.known or self.model.close < stats.LEAST_CLOSE
+        return self.overlap < LEAST_OVERLAP
+
+
+def _model(code: NDArray[np.int32], design: Design, n_tokens: Floats) -> stats.WithinUnits | None:
+    if design.kind == "independent":
+        return None
+    live = design.side >= 0
+    if design.kind == "by group":  # one column a bin: the difference is Mantel and Haenszel's
+        columns = (code[:, None] == np.unique(code[live])[None, 1:]).astype(np.float64)
+        return stats.within_units(design.side, design.unit, columns, own_rate=False)
+    columns = np.zeros((len(code), 1))
+    if live.any():
+        found = stats.curve(n_tokens[live], len(np.unique(design.unit[live])))
+        columns = np.zeros((len(code), found.shape[1]))
+        columns[live] = found
+    return stats.within_units(design.side, design.unit, columns, own_rate=True, length=n_tokens)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +96,7 @@ class Sums:
     by_early: Ints  # [F, side]
     units: Floats | None  # [F, half, len(UNIT_SUMS)], unless rows are independent
     spread: Floats | None  # [F]
+    weighed: Floats | None  # [F, 5], see kernels.weigh_units
     auc: Floats
     auc_variance: Floats
 
@@ -91,6 +135,8 @@ def _measure(entries: Entries, design: Design, length: Adjusting, control: Adjus
     by_control = np.zeros((n, 2, control.rows.shape[1]), np.int64)
     by_early = np.zeros((n, 2), np.int64)
     auc, variance = np.zeros(n), np.zeros(n)
+    model = length.model
+    weighed = None if model is None else np.zeros((n, 5))
     rows_a, rows_b = design.per_unit(0), design.per_unit(1)
     grouped = design.kind != "independent"
     units = np.zeros((n, 2, len(kernels.UNIT_SUMS))) if grouped else None
@@ -106,13 +152,21 @@ def _measure(entries: Entries, design: Design, length: Adjusting, control: Adjus
                 entries.indptr, entries.row, design.side, design.half, design.unit, rows_a, rows_b,
                 low, high, units, spread,
             )  # fmt: skip
+        if model is not None and weighed is not None:
+            kernels.weigh_units(
+                entries.indptr, entries.row, design.side, model.unit, model.rows, model.expected,
+                model.squares, model.cross, model.once, model.all_once, model.residual_df,
+                low, high, weighed,
+            )  # fmt: skip
         kernels.rank_effects(
             entries.indptr, entries.row, entries.value, design.side, design.unit, rows_a, rows_b,
             low, high, auc, variance,
         )  # fmt: skip
 
     kernels.over_features(work, n, os.cpu_count() or 1)
-    return Sums(entries.features, by_half, by_stratum, by_control, by_early, units, spread, auc, variance)
+    return Sums(
+        entries.features, by_half, by_stratum, by_control, by_early, units, spread, weighed, auc, variance
+    )
 
 
 def count_only(entries: Entries, design: Design) -> Sums:
@@ -136,7 +190,9 @@ def count_only(entries: Entries, design: Design) -> Sums:
 
     kernels.over_features(work, n, os.cpu_count() or 1)
     none, nothing = np.zeros((n, 2, 0), np.int64), np.zeros(n)
-    return Sums(entries.features, by_half, none, none, by_half[:, :, 0], units, spread, nothing, nothing)
+    return Sums(
+        entries.features, by_half, none, none, by_half[:, :, 0], units, spread, None, nothing, nothing
+    )
 
 
 def p_values(sums: Sums, design: Design, half: int | None = None) -> Floats:
@@ -164,7 +220,10 @@ def p_values(sums: Sums, design: Design, half: int | None = None) -> Floats:
 def numbers(
     sums: Sums, design: Design, length: Adjusting, control: Adjusting | None
 ) -> dict[str, NDArray[Any]]:
-    """Return the numeric columns of the table, one entry a feature."""
+    """Return the numeric columns of the table, one entry a feature.
+
+    Every row has a verdict on length; :func:`without_verdict` takes it from those that are not significant.
+    """
     x_a, x_b = (_count(sums.by_half, side, None) for side in (0, 1))
     n_a, n_b = design.rows(0), design.rows(1)
     rate_a, rate_b = x_a / max(n_a, 1), x_b / max(n_b, 1)
@@ -177,9 +236,12 @@ def numbers(
         "ci_low": low, "ci_high": high, "odds_ratio": odds, "p": p, "q": stats.benjamini_hochberg(p),
         "auc": sums.auc, "auc_low": auc_low, "auc_high": auc_high, "early_diff": early[:, 0] - early[:, 1],
     }  # fmt: skip
-    columns |= _adjusted(columns, sums.by_stratum, length, excess, "adjusted", "explained_by_length")
+    columns |= _adjusted(columns, sums.by_stratum, length, excess, sums.weighed)
     if control is not None:
-        columns |= _adjusted(columns, sums.by_control, control, excess, "control", "explained_by_control")
+        columns |= {
+            _CONTROL[key]: column
+            for key, column in _adjusted(columns, sums.by_control, control, excess).items()
+        }
     return columns | confirmation(sums, design)
 
 
@@ -237,30 +299,36 @@ def _intervals(sums: Sums, design: Design, x_a: Ints, x_b: Ints) -> tuple[Floats
 
 
 def _adjusted(
-    columns: dict[str, NDArray[Any]],
+    columns: Mapping[str, NDArray[Any]],
     counts: Ints,
     within: Adjusting,
     excess: Floats,
-    prefix: str,
-    verdict: str,
+    weighed: Floats | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Return the Mantel-Haenszel columns, and whether they explain the difference."""
-    found = stats.mantel_haenszel(
-        counts[:, 0].T, within.rows[0], counts[:, 1].T, within.rows[1], LEVEL, np.maximum(excess, 1.0)
-    )
-    q = stats.benjamini_hochberg(found.p)
-    diff = columns["diff"]
-    remains = (q < ALPHA) & (found.diff * diff > 0) & (np.abs(found.diff) >= np.abs(diff) / 2)
-    # An interval that holds both nothing and all of the difference tells nothing.
-    vague = (found.low <= np.minimum(diff, 0)) & (found.high >= np.maximum(diff, 0))
-    words = np.where(remains, "no", np.where(vague, "not separable", "yes")).astype(object)
-    if within.overlap < LEAST_OVERLAP:
-        words[:] = "not separable"
-    words[columns["q"] >= ALPHA] = None  # there is nothing to explain
+    """Return the difference at equal length (or of equal columns), and whether that explains it."""
+    strata = (counts[:, 0].T, within.rows[0], counts[:, 1].T, within.rows[1], LEVEL, np.maximum(excess, 1.0))
+    found = stats.mantel_haenszel(*strata)
+    diff, low, high, p = found.diff, found.low, found.high, found.p
+    if within.model is not None and weighed is not None:
+        diff, low, high, p, *gap = within.model.results(weighed, LEVEL)
+    else:
+        gap = list(stats.stratified_gap(*strata))
+    df = np.inf if within.model is None else within.model.df
+    widen = stats.widening(int((columns["q"] < ALPHA).sum()), len(diff), LEVEL, df)
+    words = stats.explained(columns["diff"], diff, low, high, *gap, widen=widen)
+    if within.vague:
+        words[:] = "unclear"
     return {
-        f"{prefix}_diff": found.diff, f"{prefix}_q": q, verdict: words,
-        f"{prefix}_low": found.low, f"{prefix}_high": found.high, f"{prefix}_odds_ratio": found.odds_ratio,
+        "adjusted_diff": diff, "adjusted_q": stats.benjamini_hochberg(p), "explained_by_length": words,
+        "adjusted_low": low, "adjusted_high": high, "adjusted_odds_ratio": found.odds_ratio,
     }  # fmt: skip
+
+
+def without_verdict(columns: dict[str, NDArray[Any]]) -> None:
+    """Take the verdicts from rows without a significant difference: there is nothing to explain."""
+    for name in ("explained_by_length", "explained_by_control"):
+        if name in columns:
+            columns[name][columns["q"] >= ALPHA] = None
 
 
 def order(columns: Mapping[str, NDArray[Any]], features: Ints, size: Floats) -> Ints:

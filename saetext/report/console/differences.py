@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _TWO_SNIPPETS = 130  # columns from which the snippets of both sides share a line
 _TERMS = 6  # words or formats shown of each side
-_MARKS = {"yes": "L", "not separable": "?"}
+_MARKS = {"yes": "L", "unclear": "?"}
 _HOW = {
     "independent": "Fisher's exact test",
     "paired": "McNemar's exact test",
@@ -221,7 +221,7 @@ def _print_rows(
     flags = {row["explained_by_length"] for row in rows}
     told = ["=length: difference between documents of equal length"] if equal else []
     told += ["L explained by length"] if equal and "yes" in flags else []
-    told += ["? cannot be separated from length"] if equal and "not separable" in flags else []
+    told += ["? cannot tell"] if equal and "unclear" in flags else []
     told += ["✓ confirmed"] if any(row["confirmed"] for row in rows) else []
     if told:
         console.print(styled("; ".join(told), "dim"))

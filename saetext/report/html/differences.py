@@ -37,7 +37,7 @@ from saetext.text.passages import printable
 HEATS = 10  # steps of a heat map's colours, h0 to h10
 PLOTTED = 40  # most lines of the plot
 _TICKS = 7  # most ticks of the axis, about
-_LENGTH = {"yes": "explained by length", "not separable": "cannot be separated from length"}
+_LENGTH = {"yes": "explained by length", "unclear": "cannot tell whether length explains it"}
 _NUMERIC = re.compile(r"[<>≤≥~]?\s?[+\-−]?[\d.,]*\d(\s?[%×].*)?")
 
 

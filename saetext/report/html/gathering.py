@@ -237,7 +237,7 @@ def _summary(result: DiffResult) -> list[str]:
             f"The median document has {metrics['median_tokens_a']:g} tokens in {a} and "
             f"{metrics['median_tokens_b']:g} in {b}. Of the confirmed findings shown, "
             f"{flags.count('no')} remain at equal length, {flags.count('yes')} are explained by length, and "
-            f"for {flags.count('not separable')} the data cannot tell."
+            f"for {flags.count('unclear')} the data cannot tell."
         )
     aucs = {f.name: f.auc for f in result.families if f.auc is not None}
     if aucs:
