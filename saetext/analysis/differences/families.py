@@ -1,11 +1,11 @@
-"""What plain words and counts of format find beside the features, by the same tests on the same rows.
+"""What plain words, counts of format and themes find beside the features, by the same tests on the same rows.
 
-Not for: making words and counts (:mod:`saetext.text.plain`).
+Not for: making words and counts (:mod:`saetext.text.plain`), or themes (:mod:`saetext.features.themes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from saetext.analysis.differences.result import Family
 from saetext.analysis.differences.table import as_columns
 from saetext.analysis.differences.testing import ALPHA, measure, numbers, order
 from saetext.corpus.protocol import CorpusLike
+from saetext.features.theme_counts import theme_presence
+from saetext.features.themes import Themes
 from saetext.io.progress import OnProgress, Stages
 
 if TYPE_CHECKING:
@@ -35,12 +37,13 @@ def compare_families(
     seed: int = 0,
     on_progress: OnProgress | None = None,
 ) -> tuple[tuple[Family, ...], list[str]]:
-    """Test words and format counts as the features were tested, and let each family separate the sets.
+    """Test words, format counts and themes as the features were tested; let each family separate the sets.
 
     Returns
     -------
     families : tuple of Family
-        Features, words, format; the features alone where texts are not stored.
+        Features, words, format, themes; no words and format where texts are not stored, no themes where none
+        ship with the SAE.
     notes : list of str
     """
     from saetext.text.plain import format_matrix, separation, word_matrix
@@ -56,18 +59,30 @@ def compare_families(
     auc = _auc(separation, _features(done, few), design, few, "max", seed)
     found = columns["q"] < ALPHA
     families = [Family("features", len(found), int(found.sum()), int(columns["confirmed"].sum()), auc)]
+    makers: list[tuple[str, Callable[[], TermMatrix], str]] = []
     texts = _texts(done.sets, rows)
     if texts is None:
         notes.append("the texts are not stored, so words and format were not compared")
-        return tuple(families), notes
-    least = max(5, -(-len(rows) // 2000))
-    for name, make, scale in (
-        ("words", lambda: word_matrix(texts, min_documents=least), "tfidf"),
-        ("format", lambda: format_matrix(texts), "standard"),
-    ):
+    else:
+        least = max(5, -(-len(rows) // 2000))
+        makers += [
+            ("words", lambda: word_matrix(texts, min_documents=least), "tfidf"),
+            ("format", lambda: format_matrix(texts), "standard"),
+        ]
+    themes = Themes.for_spec(done.sets[0].spec, done.tap)
+    if themes is not None:
+        makers.append(("themes", lambda: _themes(done, themes, rows), "max"))
+    for name, make, scale in makers:
         say(f"comparing {name}")
         families.append(_family(name, make(), done, design, rows, few, scale, separation, seed))
     return tuple(families), notes
+
+
+def _themes(done: Contrast, themes: Themes, rows: NDArray[np.int64]) -> TermMatrix:
+    from saetext.text.plain import TermMatrix
+
+    present = theme_presence(done.sets, done.tap, themes, rows=rows)
+    return TermMatrix(tuple(theme.name for theme in themes), present)
 
 
 def _family(

@@ -235,7 +235,7 @@ def _families(families: Sequence[Family]) -> list[Table]:
         return []
     tables = [
         Table(
-            "What words and format alone find",
+            "What words, format and themes find",
             ("family", "tested", "q < .05", "confirmed", "AUC on unseen documents"),
             tuple(
                 (
@@ -244,7 +244,8 @@ def _families(families: Sequence[Family]) -> list[Table]:
                 )
                 for f in families
             ),
-            "The same tests on plain words (1- and 2-grams) and on counts of format.",
+            "The same tests on plain words (1- and 2-grams), on counts of format and, where they ship with "
+            "the SAE, on themes: features gathered under one name.",
         )
     ]  # fmt: skip
     for family in families:
