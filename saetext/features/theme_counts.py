@@ -6,7 +6,7 @@ Not for: what the themes are (:mod:`saetext.features.themes`), or comparing docu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,16 +104,11 @@ def thresholds(
     width = _width(themes)
     size = np.bincount(stratum, minlength=1)
     with_feature = np.zeros((len(size), width), np.int64)
-    start = 0
-    for corpus in sets:
-        for block in corpus.rows(sae):
-            low, high = np.searchsorted(rows, (start, start + len(block)))
-            part = block.take(rows[low:high] - start)
-            start += len(block)
-            owner = np.repeat(stratum[low:high], np.diff(part.indptr))
-            known = part.feature < width
-            at = owner[known].astype(np.int64) * width + part.feature[known]
-            with_feature += np.bincount(at, minlength=with_feature.size).reshape(with_feature.shape)
+    for low, part in _parts(sets, sae, rows):
+        owner = np.repeat(stratum[low : low + len(part)], np.diff(part.indptr))
+        known = part.feature < width
+        at = owner[known].astype(np.int64) * width + part.feature[known]
+        with_feature += np.bincount(at, minlength=with_feature.size).reshape(with_feature.shape)
     rate = with_feature / np.maximum(size, 1)[:, None]
     least = np.zeros((len(size), len(themes)), np.int32)
     for column, theme in zip(least.T, themes, strict=True):
@@ -140,14 +135,24 @@ def theme_presence(
     from scipy import sparse
 
     chosen = thresholds(sets, sae, themes, rows=rows)
-    whole = sparse.vstack([theme_matrix(corpus, sae, themes) for corpus in sets], format="csr")
-    counts = whole if rows is None else whole[rows]
+    used = np.arange(len(chosen.stratum)) if rows is None else rows
+    counts = theme_matrix((part for _, part in _parts(sets, sae, used)), None, themes)
     owner = np.repeat(chosen.stratum, np.diff(counts.indptr))
     least = chosen.least[owner, counts.indices]
     kept = counts.data >= least
     ends = np.concatenate(([0], np.cumsum(kept)))
     data = (counts.data[kept] / least[kept]).astype(np.float32)
     return sparse.csr_matrix((data, counts.indices[kept], ends[counts.indptr]), shape=counts.shape)
+
+
+def _parts(sets: Sequence[CorpusLike], sae: str | None, rows: Ints) -> Iterator[tuple[int, PooledRows]]:
+    """Yield the chosen rows of each block, with the place of the first of them among all that are chosen."""
+    start = 0
+    for corpus in sets:
+        for block in corpus.rows(sae):
+            low, high = np.searchsorted(rows, (start, start + len(block)))
+            yield int(low), block.take(rows[low:high] - start)
+            start += len(block)
 
 
 def _strata(sets: Sequence[CorpusLike], rows: Ints | None) -> tuple[Ints, NDArray[np.int32]]:
