@@ -6,9 +6,9 @@
 A check takes one class of a data set and asks which themes are present in more of its documents than of the
 rest (z of two proportions; thresholds from all documents of the data set). It is a hit if one of the themes
 named beforehand is among the first three. ``SEEN`` checks were looked at while the themes were made.
-``HELD_OUT`` ones were written down first and then run. Texts of goemotions, ag_news_test, self_dialogue
-and user_prompts had served before, without their classes, to see on which words features peak; those of
-banking77, onestop_levels, politeness and reasoning_sentences had not been looked at.
+``HELD_OUT`` ones were written down first and then run. Texts of goemotions, ag_news_test, self_dialogue,
+user_prompts and clickbait had served before, without their classes, to see where features peak and which
+texts have most of a theme; those of banking77, onestop_levels, politeness and reasoning_sentences had not.
 """
 
 from __future__ import annotations
