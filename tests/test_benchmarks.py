@@ -14,6 +14,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from saetext.corpus.rows import PooledRows
+from saetext.features import Themes
 from tests.corpus_factory import make_corpus
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -212,3 +213,28 @@ def test_search_finds_what_brute_force_finds(load: Any, tmp_path: Path) -> None:
 def test_labels_are_scored_with_noise_as_a_class(load: Any) -> None:
     found = load("cluster")._scored(list("aabbcc"), [0, 0, 1, 1, -1, -1])
     assert found == {"ari": 1.0, "nmi": pytest.approx(1.0), "clusters": 2, "noise": pytest.approx(1 / 3)}
+
+
+def test_themes_are_checked_and_ranked(load: Any, tmp_path: Path) -> None:
+    benchmark, themes = load("themes"), Themes.load("embedded")
+    path = tmp_path / "themes.json"
+    themes.write(path)
+    assert benchmark.faults_of(themes, path) == []
+    cut = Themes(tuple(t for t in themes.all if t.id != "law"), {**themes.made_for, "weights_sha256": "w"})
+    told = benchmark.faults_of(cut, path)
+    assert told[:2] == [
+        "the file is not as Themes.write writes it",
+        "the themes are not of the SAE that the labels are of",
+    ]
+    assert f"feature {themes.named('law').features[0]} is nowhere" in told
+    classes = np.array(["a"] * 30 + ["b"] * 70)
+    at = [theme.id for theme in themes].index("music")
+    present = np.zeros((100, len(themes)), bool)
+    present[:20, at] = True
+    row = benchmark.check(themes, (present, classes), "planted", "a", "law music")
+    assert row["place"] == 1 and row["n"] == 30
+    assert row["leading"][0] == {"theme": "music", "class": 0.667, "rest": 0.0}
+    assert benchmark.null_splits(np.random.default_rng(1).random((400, 30)) < 0.1, splits=40) <= 8
+    known = {theme.id for theme in themes}
+    for data, _, wanted in (*benchmark.SEEN, *benchmark.HELD_OUT):
+        assert data in benchmark.DATA and set(wanted.split()) <= known

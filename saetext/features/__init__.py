@@ -1,4 +1,4 @@
-"""Finding features by what their labels mean, looking at one, and statistics of all.
+"""Finding features by what their labels mean, looking at one, statistics of all, and themes.
 
 What it offers is loaded when first used: what is asked of features is declared without loading any of it. Not
 for: making labels (:mod:`saetext.features.labelling`) or drawing (:mod:`saetext.report`).
@@ -15,15 +15,31 @@ if TYPE_CHECKING:
     from saetext.features.profile import Profile
     from saetext.features.subject import Subject, open_subject
     from saetext.features.table import feature_table
+    from saetext.features.theme_counts import theme_matrix, theme_presence
+    from saetext.features.themes import Theme, Themes
 
-__all__ = ["LabelIndex", "Profile", "Subject", "feature_table", "open_subject"]
+__all__ = [
+    "LabelIndex",
+    "Profile",
+    "Subject",
+    "Theme",
+    "Themes",
+    "feature_table",
+    "open_subject",
+    "theme_matrix",
+    "theme_presence",
+]
 
 _HOMES = {
     "LabelIndex": "label_index",
     "Profile": "profile",
     "Subject": "subject",
+    "Theme": "themes",
+    "Themes": "themes",
     "feature_table": "table",
     "open_subject": "subject",
+    "theme_matrix": "theme_counts",
+    "theme_presence": "theme_counts",
 }
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type

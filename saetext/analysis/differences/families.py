@@ -19,6 +19,8 @@ from saetext.analysis.differences.result import Family
 from saetext.analysis.differences.table import as_columns
 from saetext.analysis.differences.testing import ALPHA, measure, numbers, order, without_verdict
 from saetext.corpus.protocol import CorpusLike
+from saetext.features.theme_counts import theme_presence
+from saetext.features.themes import Themes
 from saetext.io.progress import OnProgress, Stages
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ def compare_families(
     auc = _auc(separation, features_of(done, few), design, few, "max", seed)
     found = columns["q"] < ALPHA
     families = [Family("features", len(found), int(found.sum()), int(columns["confirmed"].sum()), auc)]
+    makers: list[tuple[str, Callable[[], TermMatrix], str]] = []
     texts = _texts(done.sets, rows)
     if texts is None:
         notes.append("the texts are not stored, so words and format were not compared")
@@ -95,6 +98,13 @@ def compare_families(
         terms[name] = make()
         families.append(_family(name, terms[name], done, design, rows, few, scale, separation, seed))
     return Families(tuple(families), design, terms, texts, notes)
+
+
+def _themes(done: Contrast, themes: Themes, rows: NDArray[np.int64]) -> TermMatrix:
+    from saetext.text.plain import TermMatrix
+
+    present = theme_presence(done.sets, done.tap, themes, rows=rows)
+    return TermMatrix(tuple(theme.name for theme in themes), present)
 
 
 def _family(

@@ -38,12 +38,12 @@ FOUND = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Family:
-    """What one kind of description finds: the reader's features, plain words, or counts of format.
+    """What one kind of description finds: the reader's features, plain words, counts of format, or themes.
 
     Attributes
     ----------
     name : str
-        ``features``, ``words`` or ``format``.
+        ``features``, ``words``, ``format`` or ``themes``.
     tested, significant, confirmed : int
         How many were tested, have q < .05, and hold on the half that was not used to find them.
     auc : float or None

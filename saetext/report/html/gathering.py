@@ -253,7 +253,7 @@ def _families(families: Sequence[Family]) -> list[Table]:
         return []
     tables = [
         Table(
-            "What words and format alone find",
+            "What words, format and themes find",
             ("family", "tested", "q < .05", "confirmed", "AUC on unseen documents"),
             tuple(
                 (

@@ -82,7 +82,7 @@ class DiffPage:
     findings : sequence of Finding
         Confirmed ones first.
     tables : sequence of Table
-        What plain words and format counts find, hypotheses, how well each separates the sets.
+        What plain words, format counts and themes find, hypotheses, how well each separates the sets.
     heat_map : HeatMap or None
         For more than two sets.
     notes : sequence of str
