@@ -18,6 +18,7 @@ from saetext_cli import (
     append,
     calibrate,
     demo,
+    detector,
     encode,
     export,
     features,
@@ -78,6 +79,7 @@ for module in (
     index,
     readers,
     features,
+    detector,
     label,
     train,
 ):

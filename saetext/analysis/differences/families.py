@@ -1,6 +1,7 @@
-"""What plain words and counts of format find beside the features, by the same tests on the same rows.
+"""What properties, plain words and counts of format find beside the features, by the same tests and rows.
 
-Not for: making words and counts (:mod:`saetext.text.plain`).
+Not for: making words and counts (:mod:`saetext.text.plain`) or detectors of properties
+(:mod:`saetext.features.detectors`).
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ def compare_families(
     seed: int = 0,
     on_progress: OnProgress | None = None,
 ) -> tuple[tuple[Family, ...], list[str]]:
-    """Test words and format counts as the features were tested, and let each family separate the sets.
+    """Test properties, words and format as the features were tested, and let each family separate the sets.
 
     Returns
     -------
     families : tuple of Family
-        Features, words, format; the features alone where texts are not stored.
+        Features, properties (where detectors come with the reader), words, format; without the last two where
+        texts are not stored.
     notes : list of str
     """
     from saetext.text.plain import format_matrix, separation, word_matrix
@@ -56,6 +58,9 @@ def compare_families(
     auc = _auc(separation, _features(done, few), design, few, "max", seed)
     found = columns["q"] < ALPHA
     families = [Family("features", len(found), int(found.sum()), int(columns["confirmed"].sum()), auc)]
+    if (properties := _properties(done, rows)) is not None:
+        say("comparing properties")
+        families.append(_family("properties", properties, done, design, rows, few, "max", separation, seed))
     texts = _texts(done.sets, rows)
     if texts is None:
         notes.append("the texts are not stored, so words and format were not compared")
@@ -140,6 +145,20 @@ def _features(done: Contrast, rows: NDArray[np.int64]) -> csr_matrix:
             shape = (len(mine), len(done.support))
             parts.append(sparse.csr_matrix((mine.value, mine.feature, mine.indptr), shape=shape))
     return sparse.vstack(parts, format="csr")
+
+
+def _properties(done: Contrast, rows: NDArray[np.int64]) -> TermMatrix | None:
+    """Return the properties present in these rows; None where no detector comes with the reader."""
+    from scipy import sparse
+
+    from saetext.features.detectors import presence, shipped
+    from saetext.text.plain import TermMatrix
+
+    detectors = shipped(done.sets[0].spec, done.tap)
+    if not detectors:
+        return None
+    whole = sparse.vstack([presence(corpus, detectors, done.tap) for corpus in done.sets], format="csr")
+    return TermMatrix(tuple(detector.title for detector in detectors), whole[rows])
 
 
 def _texts(sets: Sequence[CorpusLike], rows: NDArray[np.int64]) -> list[str] | None:

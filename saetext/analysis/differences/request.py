@@ -73,7 +73,7 @@ class DiffRequest(AnalysisRequest):
         "Number of label permutations for the null check; for two sets.", default=0, least=0, metavar="N"
     )
     plain: bool | None = option(
-        "Also test plain words and format counts; for two sets, where it is the default.",
+        "Also test properties, plain words and format counts; for two sets, where it is the default.",
         default=None,
         flags=("--plain/--no-plain",),
     )

@@ -31,12 +31,12 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Family:
-    """What one kind of description finds: the reader's features, plain words, or counts of format.
+    """What one kind of description finds: features, properties, plain words, or counts of format.
 
     Attributes
     ----------
     name : str
-        ``features``, ``words`` or ``format``.
+        ``features``, ``properties`` (:mod:`saetext.features.detectors`), ``words`` or ``format``.
     tested, significant, confirmed : int
         How many were tested, have q < .05, and hold on the half that was not used to find them.
     auc : float or None
@@ -122,8 +122,8 @@ class DiffResult(Result):
         Feature to its strongest example in each set (None where there is none), for the rows that have
         snippets.
     families : tuple of Family
-        What plain words and format counts find beside the features; empty where that was not asked for, and
-        for more than two sets, as are ``null`` and ``hypotheses``.
+        What properties, plain words and format counts find beside the features; empty where that was not
+        asked for, and for more than two sets, as are ``null`` and ``hypotheses``.
     null : NullCheck or None
         What is found with shuffled labels, where that was asked for.
     hypotheses : tuple of Hypothesis

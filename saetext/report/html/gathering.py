@@ -235,7 +235,7 @@ def _families(families: Sequence[Family]) -> list[Table]:
         return []
     tables = [
         Table(
-            "What words and format alone find",
+            "What properties, words and format find",
             ("family", "tested", "q < .05", "confirmed", "AUC on unseen documents"),
             tuple(
                 (
@@ -244,7 +244,7 @@ def _families(families: Sequence[Family]) -> list[Table]:
                 )
                 for f in families
             ),
-            "The same tests on plain words (1- and 2-grams) and on counts of format.",
+            "The same tests on properties (of detectors), plain words (1- and 2-grams) and counts of format.",
         )
     ]  # fmt: skip
     for family in families:
