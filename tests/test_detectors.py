@@ -1,4 +1,4 @@
-"""Detectors: probabilities against a slow sum, pages that go round or are refused, and where they are used."""
+"""Detectors: probabilities against a slow sum, pages that go round or are refused, and their uses."""
 
 from __future__ import annotations
 
@@ -97,8 +97,9 @@ def test_a_page_goes_round(tmp_path: Path) -> None:
         {"features": [3, 0]}, {"features": [0, 5]}, {"features": [0, -1]}, {"features": [0, 3.0]},
         {"features": [0, True]}, {"features": [0]}, {"features": []}, {"weights": [1, "2"]},
         {"weights": [1, 1e999]}, {"weights": [1, float("nan")]}, {"scales": [1, 0]}, {"bias": None},
-        {"calibration": {"slope": 0, "intercept": 1}}, {"calibration": []}, {"threshold": 2}, {"name": "../x"},
-        {"name": 7}, {"title": ""}, {"pooling": "mean"}, {"reader": {}}, {"auc": {"x": 3}}, {"version": 99},
+        {"calibration": {"slope": 0, "intercept": 1}}, {"calibration": []}, {"threshold": 2},
+        {"name": "../x"}, {"name": 7}, {"title": ""}, {"pooling": "mean"}, {"reader": {}}, {"auc": {"x": 3}},
+        {"version": 99},
         {"kind": "x"}, {"features": {"a": 1}}, {"made_from": "me"}, {"features": [0, 10**30]},
         {"bias": 10**400},
     ],
