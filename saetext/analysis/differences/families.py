@@ -1,11 +1,12 @@
-"""What words, phrases and marks of format find beside the features, by the same tests on the same rows.
+"""What words, format, properties and themes find beside the features, by the same tests on the same rows.
 
-Not for: making them (:mod:`saetext.text.phrases`, :mod:`saetext.text.marks`).
+Not for: making them (:mod:`saetext.text.phrases`, :mod:`saetext.text.marks`,
+:mod:`saetext.features.detectors`, :mod:`saetext.features.themes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ class Families:
     Attributes
     ----------
     tested : tuple of Family
-        Features, words, format; the features alone where texts are not stored.
+        Features, words and format (where texts are stored), properties and themes (where they come with the
+        reader).
     design : Design
         The design with the rows on which words and format were compared.
     terms : mapping
@@ -69,8 +71,6 @@ def compare_families(
 ) -> Families:
     """Test phrases and marks of format as the features were tested, and let each family separate the sets."""
     from saetext.stats.separation import separation
-    from saetext.text.marks import mark_matrix
-    from saetext.text.phrases import phrase_matrix
 
     say = Stages(on_progress)
     design, notes = _sampled(done.design, seed)
@@ -83,28 +83,50 @@ def compare_families(
     auc = _auc(separation, features_of(done, few), design, few, "max", seed)
     found = columns["q"] < ALPHA
     families = [Family("features", len(found), int(found.sum()), int(columns["confirmed"].sum()), auc)]
-    makers: list[tuple[str, Callable[[], TermMatrix], str]] = []
     texts = _texts(done.sets, rows)
     if texts is None:
         notes.append("the texts are not stored, so words and format were not compared")
-        return Families(tuple(families), design, notes=notes)
     terms: dict[str, TermMatrix] = {}
-    least = max(5, -(-len(rows) // 2000))
-    for name, make, scale in (
-        ("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"),
-        ("format", lambda: mark_matrix(texts), "standard"),
-    ):
+    for name, make, scale in _makers(done, rows, texts):
         say(f"comparing {name}")
         terms[name] = make()
         families.append(_family(name, terms[name], done, design, rows, few, scale, separation, seed))
     return Families(tuple(families), design, terms, texts, notes)
 
 
-def _themes(done: Contrast, themes: Themes, rows: NDArray[np.int64]) -> TermMatrix:
-    from saetext.text.plain import TermMatrix
+def _makers(
+    done: Contrast, rows: NDArray[np.int64], texts: list[str] | None
+) -> list[tuple[str, Callable[[], TermMatrix], str]]:
+    """Return the name of each family that can be had, what makes it, and how a linear model scales it."""
+    from saetext.features.detectors import presence, shipped
+    from saetext.text.marks import mark_matrix
+    from saetext.text.phrases import phrase_matrix
+    from saetext.text.terms import TermMatrix
 
-    present = theme_presence(done.sets, done.tap, themes, rows=rows)
-    return TermMatrix(tuple(theme.name for theme in themes), present)
+    found: list[tuple[str, Callable[[], TermMatrix], str]] = []
+    least = max(5, -(-len(rows) // 2000))
+    if texts is not None:
+        found.append(("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"))
+        found.append(("format", lambda: mark_matrix(texts), "standard"))
+    spec = done.sets[0].spec
+    if detectors := shipped(spec, done.tap):
+        titles = tuple(detector.title for detector in detectors)
+
+        def properties() -> TermMatrix:
+            from scipy import sparse
+
+            parts = [presence(corpus, detectors, done.tap) for corpus in done.sets]
+            return TermMatrix(titles, sparse.csr_matrix(sparse.vstack(parts, format="csr")[rows]))
+
+        found.append(("properties", properties, "max"))
+    if (themes := Themes.for_spec(spec, done.tap)) is not None:
+        names = tuple(theme.name for theme in themes)
+
+        def counted() -> TermMatrix:
+            return TermMatrix(names, theme_presence(done.sets, done.tap, themes, rows=rows))
+
+        found.append(("themes", counted, "max"))
+    return found
 
 
 def _family(

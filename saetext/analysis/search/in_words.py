@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from saetext.analysis.search.answer import Answer
 from saetext.analysis.search.asking import NoFeatureError
+from saetext.analysis.search.by_detector import detector_meant
 from saetext.analysis.search.by_llm import LLMReranker, reranked, wanted_of, weighed
 from saetext.analysis.search.paging import Because, Order, Ranking
 from saetext.analysis.search.query import FeatureQuery, split_clauses
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 Texts = Sequence[tuple[str, bool]]
 
 
-def search_in_words(
-    searcher: Searcher, query: str | FeatureQuery | None, request: SearchRequest
-) -> Answer:
+def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, request: SearchRequest) -> Answer:
     """Return what answers; see :meth:`saetext.analysis.search.searcher.Searcher.search`."""
     texts = split_clauses(query) if isinstance(query, str) else []
     texts += [(text, True) for text in request.exclude]
@@ -38,14 +37,20 @@ def search_in_words(
     if reranker is not None:  # refused before anything is asked for
         wanted = _wanted(searcher.whole, reranker, texts, query, mode)
     asked = None
-    if mode in ("features", "hybrid"):
+    meant = detector_meant(searcher, texts, request)
+    if meant is not None:
+        notes = (*notes, meant.note)
+    elif mode in ("features", "hybrid"):
         asked, told = _query(searcher, query, request, mode, reranker)
         notes = (*notes, *told)
     reach = Reach(_depth(searcher, request, mode, reranker), searcher.mask(request))
     rankings: dict[str, Ranking] = {}
     scored = None
-    if asked is not None:
+    if meant is not None:
+        asked, scored = meant.query, meant.scored
+    elif asked is not None:
         scored = searcher.scorer.score(asked)
+    if asked is not None and scored is not None:
         rankings["features"] = by_features(scored, reach)
     known: list[str] = []
     if mode in ("dense", "hybrid"):
@@ -86,9 +91,7 @@ def _query(
     return weighed(asked, reranker.client)
 
 
-def _depth(
-    searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMReranker | None
-) -> int:
+def _depth(searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMReranker | None) -> int:
     if request.group_by is not None:
         return searcher.whole.n_documents
     graded = 0 if reranker is None else reranker.rerank

@@ -63,6 +63,11 @@ class SearchRequest(AnalysisRequest):
         metavar="ID",
     )
     similar: str | None = option("Find documents similar to this one.", default=None, metavar="ID")
+    detector: str | None = option(
+        "Rank by this detector's probability; 'saetext detector list' names them.",
+        default=None,
+        metavar="NAME",
+    )
     top: int = option("Number of documents to show.", default=10, least=1, metavar="N")
     offset: int = option("Number of documents to skip: the next page.", default=0, least=0, metavar="N")
     group_by: str | None = option(
@@ -145,7 +150,7 @@ class SearchRequest(AnalysisRequest):
         """Raise :class:`InputError` unless it is told in one way what to search for."""
         ways = {
             "words": in_words, "--like": bool(self.like), "--similar": self.similar is not None,
-            "--query": by_query,
+            "--query": by_query, "--detector": self.detector is not None,
         }  # fmt: skip
         given = [name for name, there in ways.items() if there]
         if len(given) > 1:
@@ -179,9 +184,7 @@ class SearchRequest(AnalysisRequest):
                 features=self.features or None, settings=self.settings,
             )  # fmt: skip
         if not words:
-            refuse_unused(
-                "it says how words become features, and there are no words", settings=self.settings
-            )
+            refuse_unused("it says how words become features, and there are no words", settings=self.settings)
         if mode != "hybrid":
             self.require_one_ranking()
 

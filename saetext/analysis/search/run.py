@@ -62,6 +62,6 @@ def search(corpus: AnyCorpus, query: str | FeatureQuery | None, request: SearchR
     --------
     >>> import saetext
     >>> saetext.search(saetext.Corpus.open("gentle.corpus"), "apologising to somebody", top=1).ids
-    ['writing-08-gentle']
+    ['travel-02-gentle']
     """
     return opened(corpus, request).answer(query, request)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from saetext.analysis.base import Source
 from saetext.analysis.search.answer import Answer
 from saetext.analysis.search.asking import Settings, clause_of
+from saetext.analysis.search.by_detector import search_by_detector
 from saetext.analysis.search.by_document import search_by_examples, search_similar
 from saetext.analysis.search.in_words import search_in_words
 from saetext.analysis.search.indexing import read_scales, scales_part
@@ -149,6 +150,8 @@ class Searcher:
         request.require_one(query is not None)
         if request.similar is not None:
             found = search_similar(self, request.similar, request)
+        elif request.detector is not None:
+            found = search_by_detector(self, request)
         elif request.like:
             found = search_by_examples(self, request)
         else:

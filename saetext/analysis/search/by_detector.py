@@ -1,0 +1,93 @@
+"""Search by a detector: named, or meant by a description that is like its title or description.
+
+Not for: detectors themselves (:mod:`saetext.features.detectors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saetext.analysis.search.answer import Answer
+from saetext.analysis.search.paging import Because
+from saetext.analysis.search.query import Clause, FeatureQuery, Term
+from saetext.analysis.search.rankings import Reach, by_features
+from saetext.analysis.search.request import SearchRequest
+from saetext.analysis.search.scoring import Scored
+from saetext.errors import refuse_unused
+from saetext.features.detectors import Detector, resolved, score, shipped
+from saetext.features.detectors.scoring import one_named
+from saetext.reader import sentences
+
+if TYPE_CHECKING:
+    from saetext.analysis.search.searcher import Searcher
+
+
+@dataclass(frozen=True, eq=False)
+class Meant:
+    """A detector's probabilities as scores, its features as the query, and what to say about it."""
+
+    query: FeatureQuery
+    scored: Scored
+    note: str
+
+
+def search_by_detector(searcher: Searcher, request: SearchRequest) -> Answer:
+    """Return documents by the probability of the detector that the request names."""
+    refuse_unused(
+        "a detector ranks by its own features; leave it out",
+        features=request.features or None, exclude=request.exclude or None, mode=request.mode,
+        settings=request.settings, rerank=request.rerank or None,
+        rerank_features=request.rerank_features or None,
+    )  # fmt: skip
+    request.require_one_ranking()
+    detector = one_named(shipped(searcher.whole.spec, searcher.sae), str(request.detector))
+    meant = _by(searcher, detector, f"ranked by the detector {detector.name!r} ({detector.title})")
+    deep = searcher.whole.n_documents if request.group_by else request.top + request.offset
+    ranking = by_features(meant.scored, Reach(deep, searcher.mask(request)))
+    return Answer("features", {"features": ranking}, Because(meant.query, meant.scored), (meant.note,))
+
+
+def detector_meant(
+    searcher: Searcher, texts: Sequence[tuple[str, bool]], request: SearchRequest
+) -> Meant | None:
+    """Return the detector that a description means; None where it means none, or features are asked for.
+
+    Features are asked for by ``--mode``, weights, settings, several clauses or an LLM reranker of features.
+    """
+    if request.mode is not None or request.features or request.settings or request.rerank_features:
+        return None
+    if len(texts) != 1 or texts[0][1] or request.lexical or not sentences.available():
+        return None
+    known = shipped(searcher.whole.spec, searcher.sae)
+    found = resolved(texts[0][0], known, searcher.resources.embedder.embed) if known else None
+    if found is None:
+        return None
+    detector, cosine = found
+    said = (
+        f"{texts[0][0]!r} is like {detector.title!r} (cosine similarity {cosine:.2f}): ranked by the "
+        f"detector {detector.name!r}"
+    )
+    return _by(searcher, detector, said)
+
+
+def _by(searcher: Searcher, detector: Detector, said: str) -> Meant:
+    probability = score(searcher.whole, [detector], searcher.sae)[:, 0].astype(np.float64)
+    n = max(searcher.whole.n_documents, 1)
+    terms = tuple(
+        Term(
+            int(feature), float(weight), float(scale), searcher.labels.label(int(feature)),
+            share=int(searcher.scorer.frequency[feature]) / n,
+        )
+        for feature, weight, scale in zip(detector.features, detector.weights, detector.scales, strict=True)
+    )  # fmt: skip
+    query = FeatureQuery((Clause(terms, detector.title),), {"detector": detector.name})
+    above = int((probability >= detector.threshold).sum())
+    note = (
+        f"{said}; {above:,} of {searcher.whole.n_documents:,} documents have a probability of at least "
+        f"{detector.threshold:.2f}, its threshold"
+    )
+    return Meant(query, Scored(probability, (1.0,), 0.0), note)
