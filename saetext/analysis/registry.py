@@ -55,7 +55,7 @@ ANALYSES: list[Analysis] = [
         f"{_TEXT}.differences:render_diff",
         f"{_PAGE}.pages:differences_html",
         "saetext_cli.diff",
-        "Rank the features by how differently often they are present in two or more sets of documents.",
+        "Say what differs between two or more sets of documents.",
     ),
     Analysis(
         "correlate",

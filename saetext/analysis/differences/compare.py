@@ -56,7 +56,7 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     families = _families(asked, done)
     say("listing findings")
     groups = dict(zip(rows.columns["feature"][findings.at].tolist(), findings.leaders.tolist(), strict=True))
-    led = [] if families is None else simplest(done[0], rows, groups, families)
+    led = [] if families is None else simplest(done[0], rows, groups, families, asked.labels)
     say("looking for examples")
     wanted = np.union1d(illustrated(asked, rows, findings), _illustrated(asked, led))
     evidence, told = evidence_of(asked, done, wanted)

@@ -23,14 +23,17 @@ from saetext.analysis.differences.testing import ALPHA
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from saetext.features.labels import FeatureLabels
+
 MOST = 400  # descriptions of each kind that are looked at, those with the largest differences
 #: What a family's descriptions are called in the list.
 KINDS = {
     "format": "format", "properties": "property", "words": "word", "themes": "theme", "features": "feature",
 }  # fmt: skip
 #: By how much the size of a difference counts more where its description is simple.
-_SIMPLE = {"format": 1.15, "property": 1.2, "word": 1.1, "theme": 1.0, "feature": 0.85}
+_SIMPLE = {"format": 1.15, "property": 1.2, "word": 1.1, "theme": 1.0, "feature": 0.7}
 _UNCONFIRMED = 0.7  # how much of it counts where the held-out half did not confirm it
+_LOOSE = 0.5  # how much a feature counts whose label says itself that it fits loosely
 _SMALL_WORD = 0.5  # of words that say nothing by themselves, like "the"
 _PHRASE, _FEW = 1.1, 2  # of more words than so many: what they say is the more definite
 _NUMBERS = ("rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed")
@@ -50,12 +53,15 @@ class Description:
         Its column in its family's matrix.
     numbers : mapping
         ``rate_a``, ``rate_b``, ``diff``, ``ci_low``, ``ci_high``, ``q``, ``confirmed``, and ``length``.
+    loose : bool
+        Whether its name says itself that it fits loosely.
     """
 
     kind: str
     key: str | int
     column: int
     numbers: Mapping[str, Any]
+    loose: bool = False
 
     @property
     def by_length(self) -> bool:
@@ -67,7 +73,7 @@ class Description:
         """By what it is ranked: the size of the difference that is sure, more for simple descriptions."""
         low, high = self.numbers["ci_low"], self.numbers["ci_high"]
         sure = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-        weight = _SIMPLE[self.kind]
+        weight = _SIMPLE[self.kind] * (_LOOSE if self.loose else 1.0)
         if self.kind == "word":
             words = str(self.key).split()
             weight *= _SMALL_WORD if _say_nothing(words) else _PHRASE if len(words) > _FEW else 1.0
@@ -83,7 +89,9 @@ class Led:
     members: tuple[Description, ...] = field(default=())
 
 
-def simplest(done: Contrast, rows: Rows, groups: Mapping[int, int], families: Families) -> list[Led]:
+def simplest(
+    done: Contrast, rows: Rows, groups: Mapping[int, int], families: Families, labels: FeatureLabels
+) -> list[Led]:
     """Return what differs, the strongest first, those that length explains last.
 
     Parameters
@@ -96,8 +104,10 @@ def simplest(done: Contrast, rows: Rows, groups: Mapping[int, int], families: Fa
         Feature to the feature that leads its concept group.
     families : Families
         What was found of other descriptions.
+    labels : FeatureLabels
+        Of the features: those that call themselves loose lead seldom.
     """
-    given = [*_of_families(families), *_of_features(rows)]
+    given = [*_of_families(families), *_of_features(rows, labels)]
     if not given:
         return []
     matrix = _matrix(given, done, families)
@@ -132,14 +142,15 @@ def _of_families(families: Families) -> list[Description]:
     return found
 
 
-def _of_features(rows: Rows) -> list[Description]:
+def _of_features(rows: Rows, labels: FeatureLabels) -> list[Description]:
     at = np.flatnonzero(rows.found)
     at = at[np.lexsort((rows.columns["feature"][at], -np.abs(rows.columns["diff"][at])))][:MOST]
     columns = {key: rows.columns[key][at] for key in (*_NUMBERS, "explained_by_length")}
     found = []
     for i, feature in enumerate(rows.columns["feature"][at].tolist()):
         row = {key: column[i] for key, column in columns.items()}
-        found.append(Description("feature", feature, feature, _numbers(row)))
+        loose = "loose" in labels.label(feature)
+        found.append(Description("feature", feature, feature, _numbers(row), loose))
     return found
 
 
