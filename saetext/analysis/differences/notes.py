@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.findings import Rows
@@ -73,7 +75,27 @@ def _nothing(asked: Asked, done: Sequence[Contrast], rows: Rows) -> list[str]:
     if not len(rows.features):
         support = done[0].min_support
         return [f"no feature is present in {support} or more documents, so nothing was tested"]
-    if not rows.columns["diff"].any():
+    if rows.found.any():
+        return []
+    unseen = _unseen(asked, done[0]) if asked.two else []
+    if not unseen and not rows.columns["diff"].any():
         which = "both" if asked.two else "all"
         return [f"every feature is equally frequent in {which} sets: are they the same documents?"]
-    return []
+    return unseen
+
+
+def _unseen(asked: Asked, done: Contrast) -> list[str]:
+    """Return in what the texts differ that the reader does not see, if it is known what that is."""
+    from saetext.analysis.differences.unseen import invisible_differences
+
+    design = done.design
+    texts = np.concatenate(
+        [corpus.documents.select("text").collect()["text"].to_numpy() for corpus in asked.sets]
+    )
+    if asked.sets[0].spec.source.get("kind") != "embedded" or any(text is None for text in texts):
+        return []
+    sides = [np.flatnonzero(design.side == side) for side in (0, 1)]
+    if paired := design.kind == "paired":
+        sides = [rows[np.argsort(design.unit[rows], kind="stable")] for rows in sides]
+    a, b = (texts[rows].tolist() for rows in sides)
+    return invisible_differences(a, b, paired=paired, names=(asked.names[0], asked.names[1]))
