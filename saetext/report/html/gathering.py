@@ -214,7 +214,7 @@ def _summary(result: DiffResult) -> list[str]:
         "by group": f"compared as {many(metrics['units'] or 0, 'group')} of {params['group']}",
     }[params["design"]]
     if result.found is not None:
-        return [*sentences(result), compared(result, how)]
+        return [*sentences(result), compared(result, how), *_separation(result)]
     confirmed = [one.row for one in result.findings() if one.row["confirmed"]]
     told = [
         f"{a} ({many(metrics['documents_a'], 'document')}) against {b} "
@@ -239,13 +239,16 @@ def _summary(result: DiffResult) -> list[str]:
             f"{flags.count('no')} remain at equal length, {flags.count('yes')} are explained by length, and "
             f"for {flags.count('unclear')} the data cannot tell."
         )
-    aucs = {f.name: f.auc for f in result.families if f.auc is not None}
-    if aucs:
-        named = ", ".join(f"{name} {auc:.3f}" for name, auc in aucs.items())
-        told.append(
-            f"AUC of a linear model of each family that tells the sets apart on unseen documents: {named}."
-        )
+    told += _separation(result)
     return told
+
+
+def _separation(result: DiffResult) -> list[str]:
+    aucs = {f.name: f.auc for f in result.families if f.auc is not None}
+    if not aucs:
+        return []
+    named = ", ".join(f"{name} {auc:.3f}" for name, auc in aucs.items())
+    return [f"AUC of a linear model of each family that tells the sets apart on unseen documents: {named}."]
 
 
 def _families(families: Sequence[Family]) -> list[Table]:
