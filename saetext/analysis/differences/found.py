@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 ILLUSTRATED = 200  # findings that get an example, the first ones
 NAMED = 12  # members named in a row
 _WIDTH = 80  # characters of a snippet
-_LINE = 400  # characters of a line that are looked at for a mark
+_LINE, _PIECES = 2000, 200  # characters of a line, and lines and sentences, that are looked at for a mark
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _TEXTS = ("name", "kind", "length", "term", "snippet_a", "snippet_b")
 _FAMILIES = {kind: family for family, kind in KINDS.items()}
 
@@ -80,7 +81,7 @@ def found_table(
         lead = one.lead
         a = b = None
         if at < illustrated:
-            a, b = _snippets(lead, evidence, finder)
+            a, b = _snippets(lead, evidence, finder, at)
         rows.append(
             {
                 "name": printable(name_of(lead)),
@@ -102,13 +103,13 @@ def found_table(
 
 
 def _snippets(
-    lead: Description, evidence: Mapping[int, Evidence], finder: _Finder
+    lead: Description, evidence: Mapping[int, Evidence], finder: _Finder, nth: int
 ) -> tuple[str | None, str | None]:
     if lead.kind == "feature":
         found = evidence.get(int(lead.key), (None, None))
         a, b = (None if example is None else example.snippet.marked() for example in found)
         return a, b
-    return finder.snippets(lead)
+    return finder.snippets(lead, nth)
 
 
 class _Finder:
@@ -120,26 +121,29 @@ class _Finder:
         self._side, self._unit = design.side[self._rows], design.unit[self._rows]
         self._together = design.kind in ("paired", "by prompt")
 
-    def snippets(self, lead: Description) -> tuple[str | None, str | None]:
-        """Return a snippet of each side; None where it has no example to show."""
+    def snippets(self, lead: Description, nth: int) -> tuple[str | None, str | None]:
+        """Return a snippet of each side; None where it has no example to show.
+
+        The example is the ``nth`` document that has it, so that findings do not all show the same one.
+        """
         texts = self._families.texts
         if texts is None:
             return None, None
         column = self._families.terms[_FAMILIES[lead.kind]].matrix[:, [lead.column]]
         has = np.asarray(column.toarray()).ravel() > 0
         side = 0 if lead.numbers["diff"] >= 0 else 1
-        at = self._example(has, side)
+        at = self._example(has, side, nth)
         if at is None:
             return None, None
         told: list[str | None] = [None, None]
         told[side] = _excerpt(texts[at], lead)
         partner = self._partner(at, has)
         if partner is not None:
-            told[1 - side] = printable(texts[partner][: 4 * _WIDTH]).strip()[:_WIDTH]
+            told[1 - side] = _opening(texts[partner])
         return told[0], told[1]
 
-    def _example(self, has: NDArray[np.bool_], side: int) -> int | None:
-        """Return the side's first document that has it, if possible one whose partner has not."""
+    def _example(self, has: NDArray[np.bool_], side: int, nth: int) -> int | None:
+        """Return a document of the side that has it, if possible one whose partner has not."""
         mine = np.flatnonzero(has & (self._side == side))
         if not len(mine):
             return None
@@ -147,7 +151,7 @@ class _Finder:
             other = np.unique(self._unit[has & (self._side == 1 - side)])
             alone = mine[~np.isin(self._unit[mine], other)]
             mine = alone if len(alone) else mine
-        return int(mine[0])
+        return int(mine[nth % len(mine)])
 
     def _partner(self, at: int, has: NDArray[np.bool_]) -> int | None:
         if not self._together:
@@ -169,8 +173,8 @@ def _excerpt(text: str, lead: Description) -> str:
         )
         return cut.fit(_WIDTH).marked()
     if lead.kind == "format":
-        return _marked_line(text, str(lead.key))
-    return printable(text[: 4 * _WIDTH]).strip()[:_WIDTH]
+        return _marked_piece(text, str(lead.key))
+    return _opening(text)
 
 
 def _pattern(term: str) -> re.Pattern[str]:
@@ -178,15 +182,24 @@ def _pattern(term: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
 
-def _marked_line(text: str, mark: str) -> str:
-    """Return the first line that has the mark by itself, else the text's beginning."""
+def _marked_piece(text: str, mark: str) -> str:
+    """Return the first line, or sentence of a long line, that has the mark by itself; else the beginning."""
     from saetext.text.marks import mark_matrix
 
-    lines = [line[:_LINE] for line in text.splitlines() if line.strip()][:200]
-    if lines:
-        marks = mark_matrix(lines)
+    pieces: list[str] = []
+    for line in text.splitlines()[:_PIECES]:
+        pieces += [line] if len(line) <= _WIDTH else _SENTENCE.split(line[:_LINE])
+    pieces = [piece for piece in pieces if piece.strip()][:_PIECES]
+    if pieces:
+        marks = mark_matrix(pieces)
         if mark in marks.names:  # openings are those of the texts given
             column = marks.matrix[:, [marks.names.index(mark)]].toarray().ravel()
             if len(at := np.flatnonzero(column > 0)):
-                return printable(lines[int(at[0])]).strip()[:_WIDTH]
-    return printable(text[: 4 * _WIDTH]).strip()[:_WIDTH]
+                return _opening(pieces[int(at[0])])
+    return _opening(text)
+
+
+def _opening(text: str) -> str:
+    """Return the beginning of a text, its line breaks shown."""
+    shown = printable(re.sub(r"\s*\n\s*", " ↵ ", text[: 4 * _WIDTH].strip())).strip()
+    return shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
