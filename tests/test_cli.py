@@ -36,7 +36,7 @@ from saetext.io.progress import Progress
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
     "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "correlate",
-    "cluster", "search", "index", "readers", "features", "label", "train",
+    "cluster", "search", "index", "readers", "features", "detector", "label", "train",
 ]  # fmt: skip
 
 
@@ -445,8 +445,8 @@ def test_diff_as_json_csv_and_parquet(corpora: tuple[str, str]) -> None:
     )
     assert done.code == 0 and done.err == "wrote d.parquet\n"
     found = json.loads(done.out)
-    assert list(found) == ["kind", "params", "metrics", "rows"] and found["kind"] == "diff"
-    assert len(found["rows"]) == 7 and set(ROW_KEYS) <= set(found["rows"][0])
+    assert list(found) == ["kind", "params", "metrics", "findings", "rows"] and found["kind"] == "diff"
+    assert len(found["findings"]) <= 7 == len(found["rows"]) and set(ROW_KEYS) <= set(found["rows"][0])
     assert found["params"]["pair_on"] == "prompt_id" and found["params"]["seed"] == 0
     table = list(csv.DictReader(io.StringIO(saetext("diff", *corpora, "--top", "7", "--csv").out)))
     assert [int(row["feature"]) for row in table] == [row["feature"] for row in found["rows"]]

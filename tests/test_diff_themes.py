@@ -33,10 +33,10 @@ def made(rate: dict[str, float], seed: int, *, texts: bool = True, weights: str 
 @pytest.mark.parametrize("texts", [True, False])
 def test_a_planted_theme_leads_its_family(texts: bool) -> None:
     sets = [made({"sport-games": 0.6, "food": 0.3}, 1, texts=texts), made({"music": 0.5, "food": 0.3}, 2)]
-    result = diff(*sets, plain=True)
+    result = diff(*sets, families="all")
     families = {family.name: family for family in result.families}
     words = ["words", "format"] if texts else []
-    assert list(families) == ["features", *words, "themes"]
+    assert list(families) == ["features", *words, "properties", "themes"]
     themes = families["themes"]
     assert themes.table is not None and themes.tested == len(themes.table) == len(Themes.load("embedded"))
     top = themes.table.filter(pl.col("confirmed"))
@@ -49,7 +49,7 @@ def test_a_planted_theme_leads_its_family(texts: bool) -> None:
 def test_its_numbers_are_those_of_the_presence() -> None:
     sets = [made({"sport-games": 0.5}, 3), made({"law": 0.5}, 4)]
     themes = Themes.load("embedded")
-    [family] = [f for f in diff(*sets, plain=True).families if f.name == "themes"]
+    [family] = [f for f in diff(*sets, families="all").families if f.name == "themes"]
     present = theme_presence(sets, None, themes).toarray() > 0
     n_a, n_b = present[:N].sum(0), present[N:].sum(0)
     assert family.table is not None
@@ -63,4 +63,4 @@ def test_its_numbers_are_those_of_the_presence() -> None:
 
 def test_an_sae_without_themes_has_no_such_family() -> None:
     sets = [made({}, seed, weights="w") for seed in (5, 6)]
-    assert [family.name for family in diff(*sets, plain=True).families] == ["features", "words", "format"]
+    assert [family.name for family in diff(*sets, families="all").families] == ["features", "words", "format"]

@@ -58,7 +58,10 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     others -= templates
     data = [p for p in (ROOT / EMBEDDED).iterdir() if p.is_file() and p.suffix != ".py"]
     published = {f"saetext/reader/published/{name}" for name in ("releases.json.xz", "LICENSE")}
-    assert others == {f"{EMBEDDED}/{p.name}" for p in data} | published
+    pages = (ROOT / "saetext/features/detectors/embedded").glob("*.json")
+    detectors = {p.relative_to(ROOT).as_posix() for p in pages}
+    assert len(detectors) == 18
+    assert others == {f"{EMBEDDED}/{p.name}" for p in data} | published | detectors
     assert {p.name for p in data} >= {"cfg.json", "sae_weights.safetensors", "card.arrow"}
     assert wheel.stat().st_size < 20e6
 
@@ -194,7 +197,7 @@ def test_the_demo_runs_offline_from_the_wheels_files(wheel: Path, tmp_path: Path
         "A gentle (150 documents) against B brisk (150 documents), as 150 pairs on prompt_id." in done.stdout
     )
     assert "saetext show 'a tour/gentle.jsonl.corpus' cooking-01-gentle" in done.stderr
-    significant = re.search(r"(\d+) of [\d,]+ features tested\s+differ on one half", done.stdout)
+    significant = re.search(r"(\d+) of [\d,]+ differences were found on one half", done.stdout)
     page = (tmp_path / "a tour" / "report.html").read_text("utf-8")
     assert "How gentle and brisk differ" in page and "Content-Security-Policy" in page
     assert significant and int(significant[1]) > 100

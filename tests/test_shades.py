@@ -129,7 +129,7 @@ def test_every_token_read_again_is_on_the_same_scale(tmp_path: Path) -> None:
         texts = [" ".join(rng.choices(words.split(), k=3)) for _ in range(60)]
         rows = [{"id": f"{name}{i}", "text": text} for i, text in enumerate(texts)]
         sets.append(encode(write_jsonl(tmp_path / f"{name}.jsonl", rows), tmp_path / name, reader=reader))
-    result = diff(*sets)
+    result = diff(*sets, families="features")
     maxima = sets[0].card(None).table.column("max").to_numpy()
     page = diff_page(result, sets, NOTHING, reader=reader, findings=5)
     checked = 0

@@ -58,7 +58,8 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     groups = dict(zip(rows.columns["feature"][findings.at].tolist(), findings.leaders.tolist(), strict=True))
     led = [] if families is None else simplest(done[0], rows, groups, families, asked.labels)
     say("looking for examples")
-    wanted = np.union1d(illustrated(asked, rows, findings), _illustrated(asked, led))
+    both = [*illustrated(asked, rows, findings).tolist(), *_illustrated(asked, led).tolist()]
+    wanted = np.array(list(dict.fromkeys(both)), np.int64)
     evidence, told = evidence_of(asked, done, wanted)
     table = table_of(asked, rows, findings, evidence)
     beside = families.tested if families else ()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from saetext.errors import IncompatibleError, InputError
 from saetext.io import strict_json
-from saetext.io.files import atomic_path
+from saetext.io.files import write_atomic
 from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
@@ -134,8 +134,7 @@ class Detector:
     def write(self, path: Path) -> None:
         """Write the page; a file that is there is replaced whole."""
         try:
-            with atomic_path(path) as beside:
-                beside.write_text(self.to_json(), "utf-8")
+            write_atomic(path, self.to_json().encode())
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 

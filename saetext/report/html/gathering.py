@@ -89,7 +89,8 @@ def diff_page(
             )
         )
         tell("reading examples", done, len(shown))
-    made += [one for one in found[findings:_MOST] if not result.several]
+    if result.found is not None:  # one card each, without passages
+        made += found[findings:_MOST]
     hidden = len(found) - len(made)
     notes = list(result.notes)
     if hidden:
