@@ -117,7 +117,7 @@ def draw(folder: Path) -> None:
     from saetext.report.console.differences import render_diff
 
     a, b = (Corpus.open(folder / "examples" / f"{name}.jsonl.corpus") for name in EXAMPLES)
-    result = diff(a, b, pair_on="prompt_id", names=EXAMPLES, top=10, families="features")
+    result = diff(a, b, pair_on="prompt_id", names=EXAMPLES, top=10)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         console = Console(record=True, width=120, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(render_diff(result, 120, True)))
