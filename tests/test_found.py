@@ -131,3 +131,11 @@ def test_texts_that_are_not_stored_leave_features() -> None:
     result = saetext.diff(a, b, labels=LABELS)
     assert result.found is not None and set(result.found["kind"]) == {"feature"}
     assert result.found["snippet_a"].null_count() == result.found.height
+
+
+def test_the_list_does_not_depend_on_how_much_is_shown() -> None:
+    a, b = sides()
+    few, all_ = (saetext.diff(a, b, labels=LABELS, top=top) for top in (1, None))
+    assert few.found is not None and all_.found is not None
+    assert few.found.drop("snippet_a", "snippet_b").equals(all_.found.drop("snippet_a", "snippet_b"))
+    assert few.metrics["found"] == all_.metrics["found"]

@@ -55,8 +55,7 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     null = _null(asked, done, say)
     families = _families(asked, done)
     say("listing findings")
-    groups = dict(zip(rows.columns["feature"][findings.at].tolist(), findings.leaders.tolist(), strict=True))
-    led = [] if families is None else simplest(done[0], rows, groups, families, asked.labels)
+    led = [] if families is None else simplest(done[0], rows, findings.groups, families, asked.labels)
     say("looking for examples")
     both = [*illustrated(asked, rows, findings).tolist(), *_illustrated(asked, led).tolist()]
     wanted = np.array(list(dict.fromkeys(both)), np.int64)

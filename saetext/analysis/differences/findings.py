@@ -5,7 +5,7 @@ Not for: labels, snippets and the table itself (:mod:`saetext.analysis.differenc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,11 +65,14 @@ class Findings:
         The feature that leads the concept group of each.
     count : int
         Number of findings, kept or not; a concept group is one.
+    groups : mapping
+        The feature that leads the concept group of each feature, kept or not.
     """
 
     at: Ints
     leaders: Ints
     count: int
+    groups: Mapping[int, int]
 
 
 def rows_of(done: Sequence[Contrast]) -> Rows:
@@ -102,6 +105,7 @@ def findings_of(asked: Asked, done: Sequence[Contrast], rows: Rows) -> Findings:
     place = _places(rows, at, leaders)
     arranged = np.lexsort((np.arange(len(at)), place))
     at, leaders, place = at[arranged], leaders[arranged], place[arranged]
+    led = dict(zip(rows.columns["feature"][at].tolist(), leaders.tolist(), strict=True))
     groups = np.unique(place)
     # of several sets, a row that is not significant is counted as well
     count = len(np.unique(place[rows.found[at]])) if asked.two else len(groups)
@@ -109,7 +113,7 @@ def findings_of(asked: Asked, done: Sequence[Contrast], rows: Rows) -> Findings:
     if top is not None and top < len(groups):
         kept = place < groups[top]
         at, leaders = at[kept], leaders[kept]
-    return Findings(at, leaders, count)
+    return Findings(at, leaders, count, led)
 
 
 def _sizes(asked: Asked, rows: Rows) -> NDArray[np.float64]:

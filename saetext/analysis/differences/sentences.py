@@ -12,6 +12,7 @@ from saetext.text.passages import printable
 if TYPE_CHECKING:
     from saetext.analysis.differences.result import DiffResult
 
+_UNTOLD = "for {:,} of the differences the data cannot tell whether length explains them"
 _NAMED = 4  # findings named of each set
 
 
@@ -55,7 +56,8 @@ def _length(result: DiffResult, a: str, b: str) -> list[str]:
     if explained:
         parts.append(f"length explains {explained:,} of the differences, which are listed last")
     if unclear:
-        parts.append(f"for {unclear:,} the data cannot tell whether length does")
+        more = f"for {unclear:,} more the data cannot tell"
+        parts.append(more if explained else _UNTOLD.format(unclear))
     return [f"{text}; {'; '.join(parts)}."]
 
 
