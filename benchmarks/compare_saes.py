@@ -1,6 +1,6 @@
 """Which SAE: layers, k, width, Matryoshka and the density penalty, trained briefly and probed.
 
-    python benchmarks/compare_saes.py ../shared/data --work /tmp/saes
+    python benchmarks/compare_saes.py ../shared/data --work saes
 
 Each is trained for ``--steps`` steps of 4,096 tokens on the same 1.2M tokens of ``sae_corpus`` and measured
 on held-out text (FVU, L0, dead and dense features) and by the probes of ``probe_data.py`` on all activations

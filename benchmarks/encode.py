@@ -2,7 +2,7 @@
 
     python benchmarks/encode.py                     everything, some fifteen minutes on two cores
     python benchmarks/encode.py --only embedded     one section; the others stay in the results file
-    python benchmarks/encode.py --quick -o /tmp/x   tiny settings, to see that it works
+    python benchmarks/encode.py --quick -o quick    tiny settings, to see that it works
 
 Sections: ``embedded`` and ``gpt2`` (speed), ``memory``, ``disk``, ``command`` (start-up times). What each
 measures is said in README.md beside this file. Speeds of one section are measured in turn, several times, in

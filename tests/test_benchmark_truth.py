@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +11,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from benchmark_modules import BENCHMARKS, importing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SHARED = BENCHMARKS.parents[1] / "shared" / "data"
 SENTENCES = (
     "The ferry leaves at nine.",
@@ -30,13 +28,8 @@ SENTENCES = (
 
 @pytest.fixture(scope="module")
 def load() -> Iterator[Any]:
-    """Import a benchmark by name, with ``benchmarks`` on the path only as long as these tests run."""
-    sys.path.insert(0, str(BENCHMARKS))
-    ours = {path.stem for path in BENCHMARKS.glob("*.py")}
-    yield importlib.import_module
-    sys.path.remove(str(BENCHMARKS))
-    for name in ours & set(sys.modules):
-        del sys.modules[name]
+    with importing() as load:
+        yield load
 
 
 @pytest.fixture(scope="module")

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_modules import BENCHMARKS, importing
 from scipy.sparse import csr_matrix
 
 from saetext.corpus.rows import PooledRows
 from saetext.features import Themes
 from tests.corpus_factory import make_corpus
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def load() -> Any:
-    """Import a benchmark by name, with ``benchmarks`` on the path only as long as these tests run."""
-    sys.path.insert(0, str(BENCHMARKS))
-    ours = {path.stem for path in BENCHMARKS.glob("*.py")}
-    yield importlib.import_module
-    sys.path.remove(str(BENCHMARKS))
-    for name in ours & set(sys.modules):
-        del sys.modules[name]
+def load() -> Iterator[Any]:
+    with importing() as load:
+        yield load
 
 
 @pytest.fixture(scope="module")

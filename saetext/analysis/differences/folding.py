@@ -2,6 +2,8 @@
 
 A description (a mark, a phrase, a feature, a theme) is folded under another if its difference goes away among
 documents that are alike in the other. Not for: testing descriptions, or their names.
+
+Documents count as independent: where they are paired, the intervals are too wide and less is folded.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_BLOCK = 4096  # documents whose descriptions are dense at once
 LEVEL = 0.95  # of the interval that must lie below half of a difference for it to have gone away
 
 
@@ -46,10 +49,13 @@ class Together:
         """Count a matrix of documents x descriptions (above 0 where present), 0 for A and 1 for B."""
         parts = []
         for s in (0, 1):
-            has = present[np.flatnonzero(side == s)].astype(np.float32)
-            has.data = (has.data > 0).astype(np.float32)
-            both = has.T @ has
-            parts.append(np.asarray(both.todense(), np.float64))
+            rows = np.flatnonzero(side == s)
+            both = np.zeros((present.shape[1], present.shape[1]))
+            # descriptions are frequent: products of dense blocks are many times faster than sparse ones
+            for start in range(0, len(rows), _BLOCK):
+                has = (present[rows[start : start + _BLOCK]].toarray() > 0).astype(np.float32)
+                both += has.T @ has  # counts below 2**24 are exact
+            parts.append(both)
         two = np.stack(parts)
         n = int((side == 0).sum()), int((side == 1).sum())
         return cls(n, np.stack([np.diagonal(part) for part in two]), two)

@@ -11,6 +11,7 @@ from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.findings import Rows
 from saetext.corpus.strata import LEAST_OVERLAP
 
+_LOOKED_AT = 20_000  # documents whose texts are compared in what the reader does not see
 LENGTH_RATIO = 1.25  # of median tokens; from there on the result says that lengths differ
 
 
@@ -89,6 +90,8 @@ def _unseen(asked: Asked, done: Contrast) -> list[str]:
     from saetext.analysis.differences.unseen import invisible_differences
 
     design = done.design
+    if int((design.side >= 0).sum()) > _LOOKED_AT:
+        design = design.without(~design.within(_LOOKED_AT, asked.request.seed))
     texts = np.concatenate(
         [corpus.documents.select("text").collect()["text"].to_numpy() for corpus in asked.sets]
     )

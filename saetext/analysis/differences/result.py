@@ -32,7 +32,8 @@ COLUMNS = (
 #: Columns of the list of findings, in this order.
 FOUND = (
     "name", "kind", "rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed", "length", "term",
-    "feature", "members", "n_members", "snippet_a", "snippet_b",
+    "feature", "members", "n_members", "snippet_a", "snippet_b", "n_a", "n_b", "odds_ratio", "auc", "auc_low",
+    "auc_high", "adjusted_diff", "adjusted_low", "adjusted_high", "adjusted_q", "diff_confirm", "q_confirm",
 )  # fmt: skip
 
 
@@ -142,8 +143,10 @@ class DiffResult(Result):
           ``confirmed``, as in ``table``; ``length`` is ``explained_by_length``;
         - ``feature``, and ``term``, null for features: what it is in its family's table;
         - ``members``, the names of descriptions whose difference goes away among documents that are alike
-          in this one, the strongest twelve; ``n_members``, how many there are;
-        - ``snippet_a`` and ``snippet_b``, an example, the words in question marked «so».
+          in this one, and of features of its concept group, the strongest twelve; ``n_members``, how many
+          there are;
+        - ``snippet_a`` and ``snippet_b``, an example; of words and features the place is marked «so»;
+        - ``n_a`` to ``q_confirm``, as in ``table``.
     null : NullCheck or None
         What is found with shuffled labels, where that was asked for.
     hypotheses : tuple of Hypothesis

@@ -12,6 +12,7 @@ from saetext.text.passages import printable
 if TYPE_CHECKING:
     from saetext.analysis.differences.result import DiffResult
 
+_TESTED = {"words": "words and phrases", "format": "marks of format"}
 _UNTOLD = "for {:,} of the differences the data cannot tell whether length explains them"
 _NAMED = 4  # findings named of each set
 
@@ -21,16 +22,29 @@ def sentences(result: DiffResult) -> list[str]:
     if result.found is None:
         return []
     a, b = map(printable, result.names)
-    rows = result.found.to_dicts()
-    told = [row for row in rows if row["confirmed"] and row["length"] != "yes"] or [
-        row for row in rows if row["length"] != "yes"
-    ]
+    return [_changed(result, a, b), *_length(result, a, b), *_sure(result)]
+
+
+def tested(result: DiffResult) -> str:
+    """Return how many descriptions of each kind were tested."""
+    return ", ".join(f"{one.tested:,} {_TESTED.get(one.name, one.name)}" for one in result.families)
+
+
+def _changed(result: DiffResult, a: str, b: str) -> str:
+    assert result.found is not None
+    rows = [row for row in result.found.to_dicts() if row["length"] != "yes"]
+    sure = [row for row in rows if row["confirmed"]]
+    told = sure or rows
     more = [
         _more(name, [row for row in told if row["diff"] * sign > 0]) for name, sign in ((a, 1), (b, -1))
     ]
-    found = [part for part in more if part]
-    changed = f"{'; '.join(found)}." if found else "Nothing was found that differs."
-    return [changed, *_length(result, a, b), *_sure(result)]
+    found = "; ".join(part for part in more if part)
+    if not found:
+        by_length = bool(result.metrics["found"])
+        return "Nothing was found that differs" + (" and that length does not explain." if by_length else ".")
+    if not sure and result.design is not None and result.design.split:
+        return f"No difference was confirmed; what stands out and may be chance: {found}."
+    return f"{found}."
 
 
 def _more(name: str, rows: list[dict[str, Any]]) -> str:

@@ -30,13 +30,20 @@ MOST = 400  # descriptions of each kind that are looked at, those with the large
 KINDS = {
     "format": "format", "properties": "property", "words": "word", "themes": "theme", "features": "feature",
 }  # fmt: skip
+#: And the other way round.
+FAMILY_OF = {kind: family for family, kind in KINDS.items()}
 #: By how much the size of a difference counts more where its description is simple.
 _SIMPLE = {"format": 1.15, "property": 1.2, "word": 1.1, "theme": 1.0, "feature": 0.7}
 _UNCONFIRMED = 0.7  # how much of it counts where the held-out half did not confirm it
 _LOOSE = 0.5  # how much a feature counts whose label says itself that it fits loosely
 _SMALL_WORD = 0.5  # of words that say nothing by themselves, like "the"
 _PHRASE, _FEW = 1.1, 2  # of more words than so many: what they say is the more definite
-_NUMBERS = ("rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed")
+_VERDICT = "explained_by_length"
+_COUNTS = ("n_a", "n_b")
+_NUMBERS = (
+    "rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "odds_ratio", "auc", "auc_low", "auc_high",
+    "adjusted_diff", "adjusted_low", "adjusted_high", "adjusted_q", "diff_confirm", "q_confirm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +59,7 @@ class Description:
     column : int
         Its column in its family's matrix.
     numbers : mapping
-        ``rate_a``, ``rate_b``, ``diff``, ``ci_low``, ``ci_high``, ``q``, ``confirmed``, and ``length``.
+        The columns of the table of features that have the same meaning here, and ``length``, the verdict.
     loose : bool
         Whether its name says itself that it fits loosely.
     """
@@ -145,7 +152,7 @@ def _of_families(families: Families) -> list[Description]:
 def _of_features(rows: Rows, labels: FeatureLabels) -> list[Description]:
     at = np.flatnonzero(rows.found)
     at = at[np.lexsort((rows.columns["feature"][at], -np.abs(rows.columns["diff"][at])))][:MOST]
-    columns = {key: rows.columns[key][at] for key in (*_NUMBERS, "explained_by_length")}
+    columns = {key: rows.columns[key][at] for key in (*_COUNTS, *_NUMBERS, "confirmed", _VERDICT)}
     found = []
     for i, feature in enumerate(rows.columns["feature"][at].tolist()):
         row = {key: column[i] for key, column in columns.items()}
@@ -155,19 +162,30 @@ def _of_features(rows: Rows, labels: FeatureLabels) -> list[Description]:
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {key: bool(row[key]) if key == "confirmed" else float(row[key]) for key in _NUMBERS}
-    return {**plain, "length": row["explained_by_length"]}
+    return {
+        **{key: int(row[key]) for key in _COUNTS},
+        **{key: _number(row[key]) for key in _NUMBERS},
+        "confirmed": bool(row["confirmed"]),
+        "length": row[_VERDICT],
+    }
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, None for one that there is not."""
+    return None if value is None or np.isnan(value) else float(value)
 
 
 def _matrix(given: Sequence[Description], done: Contrast, families: Families) -> csr_matrix:
     """Return the rows compared x descriptions, above 0 where present."""
     from scipy import sparse
 
-    names = {kind: name for name, kind in KINDS.items()}
     parts = []
     for kind in dict.fromkeys(one.kind for one in given):  # descriptions of a kind follow one another
         columns = [one.column for one in given if one.kind == kind]
-        whole = features_of(done, families.rows) if kind == "feature" else families.terms[names[kind]].matrix
+        if kind == "feature":
+            whole = features_of(done, families.rows)
+        else:
+            whole = families.terms[FAMILY_OF[kind]].matrix
         parts.append(sparse.csc_matrix(whole)[:, columns])
     return sparse.csr_matrix(sparse.hstack(parts, format="csr"))
 

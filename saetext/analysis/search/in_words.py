@@ -39,7 +39,8 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     asked = None
     meant = detector_meant(searcher, texts, request)
     if meant is not None:
-        notes = (*notes, meant.note)
+        part = "" if mode == "features" else "in the part that goes by features, "
+        notes = (*notes, part + meant.note)
     elif mode in ("features", "hybrid"):
         asked, told = _query(searcher, query, request, mode, reranker)
         notes = (*notes, *told)

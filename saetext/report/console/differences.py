@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from saetext.analysis.base import Finding
 from saetext.analysis.differences import ALPHA, DiffResult, Family
 from saetext.analysis.differences.result import Evidence
+from saetext.analysis.differences.sentences import tested
 from saetext.report.console.found import print_found, print_sentences
 from saetext.report.console.lines import (
     COLORS,
@@ -46,7 +47,6 @@ _AGAINST = {
     "max": "largest of the others' rates",
 }
 _SHADES = " ░▒▓█"
-_TESTED = {"words": "words and phrases", "format": "marks of format"}
 
 
 def render_diff(
@@ -142,13 +142,10 @@ def _heading(result: DiffResult) -> Text:
         }[params["design"]]
     )
     if result.found is not None:
-        tested = ", ".join(
-            f"{family.tested:,} {_TESTED.get(family.name, family.name)}" for family in result.families
-        )
         heading.append(f"{metrics['found']:,}", "bold")
         heading.append(
             f" differences (q < .05, {_HOW[params['design']]}, Benjamini-Hochberg), each under the simplest "
-            f"description that carries it. Tested: {tested}."
+            f"description that carries it. Tested: {tested(result)}."
         )
         return heading
     heading.append(f"{metrics['confirmed']:,}", "bold")
