@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -133,9 +134,46 @@ def test_texts_that_are_not_stored_leave_features() -> None:
     assert result.found["snippet_a"].null_count() == result.found.height
 
 
-def test_the_list_does_not_depend_on_how_much_is_shown() -> None:
-    a, b = sides()
-    few, all_ = (saetext.diff(a, b, labels=LABELS, top=top) for top in (1, None))
-    assert few.found is not None and all_.found is not None
-    assert few.found.drop("snippet_a", "snippet_b").equals(all_.found.drop("snippet_a", "snippet_b"))
-    assert few.metrics["found"] == all_.metrics["found"]
+def test_the_list_does_not_depend_on_how_much_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features of one concept stand together, whether the table of features shows them or not."""
+
+    def by_two(selections: object, sae: str, features: np.ndarray, **_: object) -> np.ndarray:
+        return features - features % 2
+
+    monkeypatch.setattr("saetext.analysis.differences.findings.concept_groups", by_two)
+    rng = np.random.default_rng(4)
+    a, b = (Stored((rng.random((N, D)) < rate).astype(float), n_tokens=[30] * N) for rate in (0.6, 0.3))
+    few, every = (saetext.diff(a, b, labels=LABELS, top=top) for top in (1, None))
+    assert few.found is not None and every.found is not None
+    assert len(few.table) == 2 and len(every.table) == D
+    features = every.found.filter(pl.col("kind") == "feature")
+    assert features.height == D // 2 and features["n_members"].to_list() == [1] * (D // 2)
+    assert few.found.drop("snippet_a", "snippet_b").equals(every.found.drop("snippet_a", "snippet_b"))
+    assert few.metrics["found"] == every.metrics["found"]
+
+
+def test_what_is_not_confirmed_is_not_told_as_a_fact(result: DiffResult) -> None:
+    assert result.found is not None
+    doubtful = dataclasses.replace(result, found=result.found.with_columns(confirmed=pl.lit(False)))
+    assert sentences(result)[0].startswith("old has more of: ")
+    assert sentences(doubtful)[0].startswith(
+        "No difference was confirmed; what stands out and may be chance: old has"
+    )
+    by_length = dataclasses.replace(result, found=result.found.with_columns(length=pl.lit("yes")))
+    assert sentences(by_length)[0] == "Nothing was found that differs and that length does not explain."
+
+
+def test_a_finding_has_the_numbers_of_its_table(result: DiffResult) -> None:
+    assert result.found is not None
+    tables = {family.name: family.table for family in result.families if family.table is not None}
+    known = {("word", r["term"]): r for r in tables["words"].to_dicts()}
+    known |= {("format", r["term"]): r for r in tables["format"].to_dicts()}
+    shared = ("n_a", "n_b", "odds_ratio", "auc", "adjusted_diff", "adjusted_q", "q_confirm")
+    checked = 0
+    for row in result.found.to_dicts():
+        if row["kind"] == "feature":
+            continue
+        table = known[row["kind"], row["term"]]
+        assert [row[key] for key in shared] == [table[key] for key in shared]
+        checked += 1
+    assert checked >= 2
