@@ -18,7 +18,18 @@ from test_cli import place, saetext
 
 from saetext.analysis.differences import diff
 from saetext.errors import IncompatibleError, InputError
-from saetext.features.detectors import Detector, fit, load, presence, quality, resolved, score, shipped
+from saetext.features.detectors import (
+    LONGEST,
+    Detector,
+    fit,
+    load,
+    long_share,
+    presence,
+    quality,
+    resolved,
+    score,
+    shipped,
+)
 from saetext.features.detectors.fitting import threshold_for
 from saetext.features.detectors.making import make
 from saetext.features.detectors.scoring import one_named, score_matrix
@@ -216,3 +227,23 @@ def test_the_command_says_what_is_missing(place: Path) -> None:
     wrong.write_text("{}")
     done = saetext("detector", "list", "--use", str(wrong))
     assert done.code == 1 and "is no detector" in done.err
+
+
+@pytest.mark.parametrize(("features", "there"), [(LONGEST, True), (LONGEST + 1, False)])
+def test_long_texts_have_no_properties(features: int, there: bool) -> None:
+    """A diff does without them where more than a fifth of the documents are too long, and says so."""
+    weights = shipped()[0].weights_sha256
+    sets = []
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        value = np.zeros((50, 4096), np.float32)
+        for row, n in zip(value, [20] * 39 + [features] * 11, strict=True):
+            row[rng.choice(4096, n, replace=False)] = 1
+        corpus = DenseCorpus(value)
+        tap = dataclasses.replace(corpus.spec.taps[0], weights_sha256=weights)
+        corpus.spec = dataclasses.replace(corpus.spec, taps=(tap,))
+        sets.append(corpus)
+    assert long_share(sets) == (0.0 if there else 0.22)
+    result = diff(*sets)
+    assert ("properties" in [family.name for family in result.families]) == there
+    assert any(note.startswith("properties were not compared: 22 %") for note in result.notes) != there

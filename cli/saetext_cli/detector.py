@@ -140,11 +140,17 @@ def _list(request: DetectorRequest) -> None:
 def _score(corpus: Corpus, request: DetectorRequest) -> None:
     import polars as pl
 
-    from saetext.features.detectors import score
+    from saetext.features.detectors import LONG_SHARE, LONGEST, long_share, score
 
     detectors = _detectors(request, corpus)
     with telling("scoring"):
         found = score(corpus, detectors)
+        share = long_share([corpus])
+    if share > LONG_SHARE:
+        note(
+            f"{100 * share:.0f} % of the texts have more than {LONGEST} features (about 370 words): "
+            "probabilities of such texts are too high"
+        )
     ids = corpus.documents.select("id").collect()["id"]
     table = pl.DataFrame({"id": ids, **{each.name: found[:, at] for at, each in enumerate(detectors)}})
     if request.output is not None:

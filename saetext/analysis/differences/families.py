@@ -49,6 +49,8 @@ class Families:
     texts : list of str or None
         Of the rows with a side, in their order; None where they are not stored.
     notes : list of str
+    weak : frozenset of str
+        Themes that say of what form words are and little more, such as function words.
     """
 
     tested: tuple[Family, ...]
@@ -56,6 +58,7 @@ class Families:
     terms: Mapping[str, TermMatrix] = field(default_factory=dict)
     texts: list[str] | None = None
     notes: list[str] = field(default_factory=list)
+    weak: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -87,18 +90,23 @@ def compare_families(
     if texts is None:
         notes.append("the texts are not stored, so words and format were not compared")
     terms: dict[str, TermMatrix] = {}
-    for name, make, scale in _makers(done, rows, texts):
+    for name, make, scale in _makers(done, rows, texts, notes):
         say(f"comparing {name}")
         terms[name] = make()
         families.append(_family(name, terms[name], done, design, rows, few, scale, separation, seed))
-    return Families(tuple(families), design, terms, texts, notes)
+    themes = Themes.for_spec(done.sets[0].spec, done.tap) or ()
+    weak = frozenset(theme.name for theme in themes if theme.kind == "form")
+    return Families(tuple(families), design, terms, texts, notes, weak)
 
 
 def _makers(
-    done: Contrast, rows: NDArray[np.int64], texts: list[str] | None
+    done: Contrast, rows: NDArray[np.int64], texts: list[str] | None, notes: list[str]
 ) -> list[tuple[str, Callable[[], TermMatrix], str]]:
-    """Return the name of each family that can be had, what makes it, and how a linear model scales it."""
-    from saetext.features.detectors import presence, shipped
+    """Return the name of each family that can be had, what makes it, and how a linear model scales it.
+
+    What cannot be had is added to the notes.
+    """
+    from saetext.features.detectors import LONG_SHARE, LONGEST, long_share, presence, shipped
     from saetext.text.marks import mark_matrix
     from saetext.text.phrases import phrase_matrix
     from saetext.text.terms import TermMatrix
@@ -109,7 +117,13 @@ def _makers(
         found.append(("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"))
         found.append(("format", lambda: mark_matrix(texts), "standard"))
     spec = done.sets[0].spec
-    if detectors := shipped(spec, done.tap):
+    detectors = shipped(spec, done.tap)
+    if detectors and (share := long_share(done.sets, done.tap)) > LONG_SHARE:
+        notes.append(
+            f"properties were not compared: {100 * share:.0f} % of the documents have more than {LONGEST} "
+            "features, and detectors see what is not there in texts of more than about 370 words"
+        )
+    elif detectors:
         titles = tuple(detector.title for detector in detectors)
 
         def properties() -> TermMatrix:

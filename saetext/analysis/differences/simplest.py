@@ -19,6 +19,7 @@ from saetext.analysis.differences.families import Families, features_of
 from saetext.analysis.differences.findings import Rows
 from saetext.analysis.differences.folding import Together, fold
 from saetext.analysis.differences.testing import ALPHA
+from saetext.text.marks import LONGER
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -33,9 +34,9 @@ KINDS = {
 #: And the other way round.
 FAMILY_OF = {kind: family for family, kind in KINDS.items()}
 #: By how much the size of a difference counts more where its description is simple.
-_SIMPLE = {"format": 1.15, "property": 1.2, "word": 1.1, "theme": 1.0, "feature": 0.7}
+_SIMPLE = {"format": 1.15, "property": 1.0, "word": 1.1, "theme": 1.0, "feature": 0.7}
 _UNCONFIRMED = 0.7  # how much of it counts where the held-out half did not confirm it
-_LOOSE = 0.5  # how much a feature counts whose label says itself that it fits loosely
+_WEAK = 0.5  # how much a description counts whose name says little
 _SMALL_WORD = 0.5  # of words that say nothing by themselves, like "the"
 _PHRASE, _FEW = 1.1, 2  # of more words than so many: what they say is the more definite
 _VERDICT = "explained_by_length"
@@ -60,15 +61,15 @@ class Description:
         Its column in its family's matrix.
     numbers : mapping
         The columns of the table of features that have the same meaning here, and ``length``, the verdict.
-    loose : bool
-        Whether its name says itself that it fits loosely.
+    weak : bool
+        Whether its name says little: a label that calls itself loose, or a theme of function words.
     """
 
     kind: str
     key: str | int
     column: int
     numbers: Mapping[str, Any]
-    loose: bool = False
+    weak: bool = False
 
     @property
     def by_length(self) -> bool:
@@ -80,7 +81,7 @@ class Description:
         """By what it is ranked: the size of the difference that is sure, more for simple descriptions."""
         low, high = self.numbers["ci_low"], self.numbers["ci_high"]
         sure = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-        weight = _SIMPLE[self.kind] * (_LOOSE if self.loose else 1.0)
+        weight = _SIMPLE[self.kind] * (_WEAK if self.weak else 1.0)
         if self.kind == "word":
             words = str(self.key).split()
             weight *= _SMALL_WORD if _say_nothing(words) else _PHRASE if len(words) > _FEW else 1.0
@@ -142,10 +143,12 @@ def _of_families(families: Families) -> list[Description]:
         place = {name: at for at, name in enumerate(families.terms[family.name].names)}
         rows = [row for row in family.table.to_dicts() if row["confirmed"] or row["q"] < ALPHA]
         rows.sort(key=lambda row: (-abs(row["diff"]), row["term"]))
-        found += [
-            Description(KINDS[family.name], row["term"], place[row["term"]], _numbers(row))
-            for row in rows[:MOST]
-        ]
+        for row in rows[:MOST]:
+            numbers = _numbers(row)
+            if row["term"] == LONGER:
+                numbers["length"] = None  # it is length
+            weak = family.name == "themes" and row["term"] in families.weak
+            found.append(Description(KINDS[family.name], row["term"], place[row["term"]], numbers, weak))
     return found
 
 

@@ -18,7 +18,7 @@ from saetext.analysis.search.rankings import Reach, by_features
 from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.scoring import Scored
 from saetext.errors import refuse_unused
-from saetext.features.detectors import Detector, resolved, score, shipped
+from saetext.features.detectors import LONG_SHARE, LONGEST, Detector, long_share, resolved, score, shipped
 from saetext.features.detectors.scoring import one_named
 from saetext.reader import sentences
 
@@ -90,4 +90,8 @@ def _by(searcher: Searcher, detector: Detector, said: str) -> Meant:
         f"{said}; {above:,} of {searcher.whole.n_documents:,} documents have a probability of at least "
         f"{detector.threshold:.2f}, its threshold"
     )
+    if (share := long_share([searcher.whole], searcher.sae)) > LONG_SHARE:
+        note += (
+            f"; {100 * share:.0f} % have more than {LONGEST} features, and probabilities of such are too high"
+        )
     return Meant(query, Scored(probability, (1.0,), 0.0), note)

@@ -7,7 +7,20 @@ A detector belongs to one SAE. Those of the embedded reader come with the packag
 from saetext.features.detectors.asked import resolved
 from saetext.features.detectors.detector import Detector
 from saetext.features.detectors.fitting import Quality, fit, quality
-from saetext.features.detectors.scoring import presence, score
+from saetext.features.detectors.scoring import LONG_SHARE, LONGEST, long_share, presence, score
 from saetext.features.detectors.shipping import load, shipped
 
-__all__ = ["Detector", "Quality", "fit", "load", "presence", "quality", "resolved", "score", "shipped"]
+__all__ = [
+    "LONGEST",
+    "LONG_SHARE",
+    "Detector",
+    "Quality",
+    "fit",
+    "load",
+    "long_share",
+    "presence",
+    "quality",
+    "resolved",
+    "score",
+    "shipped",
+]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from saetext.corpus.protocol import CorpusLike
     from saetext.corpus.rows import PooledRows
 
+LONGEST = 800  # features present in a document, about 370 words, beyond which probabilities are too high
+LONG_SHARE = 0.2  # share of longer documents from which on that is said, and a diff does without properties
+
 
 def score(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = None) -> NDArray[np.float32]:
     """Return how likely each document has each property.
@@ -100,6 +103,16 @@ def presence(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None 
     found = score(corpus, detectors, sae)
     least = np.array([detector.threshold for detector in detectors], np.float32)
     return sparse.csr_matrix(np.where(found >= least, found, np.float32(0)))
+
+
+def long_share(corpora: Sequence[CorpusLike], sae: str | None = None) -> float:
+    """Return the share of documents with more than :data:`LONGEST` features, 0 where there are no documents.
+
+    Many weak features add up in long texts, and properties are then seen that are not there.
+    """
+    counts = [np.diff(block.indptr) for corpus in corpora for block in corpus.rows(sae)]
+    size = np.concatenate([np.empty(0, np.int64), *counts])
+    return float((size > LONGEST).mean()) if len(size) else 0.0
 
 
 def one_named(detectors: Sequence[Detector], name: str) -> Detector:
