@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ByHand:
     """(c): transformer-lens's ``run_with_cache``, sae-lens's ``encode``, one scipy matrix a document.
 
-    Presence above zero, no floors, nothing stored: that is less than saetext does.
+    Presence above zero, no thresholds, nothing stored: that is less than saetext does.
     """
 
     def __init__(self, model: Path, sae: Path, size: common.Size) -> None:
@@ -128,9 +128,9 @@ def require_same(by_hand: Sequence[Any], corpus_path: Path, reader: Reader) -> d
     theirs = [row.toarray()[0] for row in by_hand]
     found = np.array([theirs[i][j] for i, j in zip(ours.row, ours.col, strict=True)])
     worst = float(np.abs(found - ours.data).max())
-    # a floor that is itself one of the texts' activations is exceeded or not as the last bit falls
-    floors = np.maximum(next(iter(reader.cards.values())).floors, 1e-4)
-    least, most = (sum(int((row > floors + slack).sum()) for row in theirs) for slack in (1e-4, -1e-4))
+    # a threshold that is itself one of the texts' activations is exceeded or not as the last bit falls
+    thresholds = np.maximum(next(iter(reader.calibrations.values())).thresholds, 1e-4)
+    least, most = (sum(int((row > thresholds + slack).sum()) for row in theirs) for slack in (1e-4, -1e-4))
     if worst > 1e-4 or not least <= ours.nnz <= most:
         entries = f"{ours.nnz} entries, not {least} to {most}"
         raise SystemExit(f"(b) and (c) disagree: {worst:.2g} apart, {entries}")

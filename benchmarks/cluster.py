@@ -261,9 +261,13 @@ def _mixed(path: Path, work: Path, documents: int) -> None:
     rng = np.random.default_rng(0)
     rows = PooledRows.concatenate(list(real.rows()))
     known = [real.document(row) for row in range(len(real))]
-    shard, tap, columns = 10_000, real.taps[0], ("feature", "value", "total", "count", "peak", "first")
+    shard, sae, columns = 10_000, real.saes[0], ("feature", "value", "total", "count", "peak", "first")
     with CorpusWriter.open(
-        path, plan={"n": documents}, spec=real.spec, cards={tap: real.card(tap)}, stores_text=True
+        path,
+        plan={"n": documents},
+        spec=real.spec,
+        calibrations={sae: real.calibration(sae)},
+        stores_text=True,
     ) as writer:
         for number, start in enumerate(range(0, documents, shard)):
             drawn = rng.integers(0, len(rows), min(shard, documents - start))
@@ -279,7 +283,7 @@ def _mixed(path: Path, work: Path, documents: int) -> None:
             )  # fmt: skip
             kept = PooledRows(indptr, *(getattr(taken, name)[keep] for name in columns))
             writer.write_shard(
-                docs, {tap: kept}, rejects=[], input_rows=len(drawn), input_hash=str(number), stats={}
+                docs, {sae: kept}, rejects=[], input_rows=len(drawn), input_hash=str(number), stats={}
             )
         writer.finish()
 

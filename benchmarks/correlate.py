@@ -128,7 +128,7 @@ def _pairing(path: Path) -> Any:
 
     corpus = Corpus.open(path)
     n = corpus.n_documents
-    items, _, _ = feature_items(Stored.of(corpus, corpus.taps[0]), np.arange(n), max(LEAST, n // 2000))
+    items, _, _ = feature_items(Stored.of(corpus, corpus.saes[0]), np.arange(n), max(LEAST, n // 2000))
     ptr, item = items.by_row(n)
     nothing = np.zeros(len(items), np.float32)
     limit = np.arange(len(items))

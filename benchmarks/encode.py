@@ -75,15 +75,15 @@ class Batches:
 class Ceiling:
     """(a): the truncated forward pass and the SAE's product alone, on saetext's own batches, made before.
 
-    Tokens, padding and batches are ready; nothing is compared with a floor, pooled or written. The products
-    go to memory that is already there, which is the fastest that plain torch offers.
+    Tokens, padding and batches are ready; nothing is compared with a threshold, pooled or written. The
+    products go to memory that is already there, which is the fastest that plain torch offers.
     """
 
     def __init__(self, reader: Reader, batches: Batches) -> None:
         import torch
 
-        (tap,) = reader.taps.values()
-        self.model, self.hook, self.weight = reader.model, tap.encoder.hook, tap.encoder._weight
+        (sae,) = reader.saes.values()
+        self.model, self.hook, self.weight = reader.model, sae.encoder.hook, sae.encoder._weight
         self.batches = batches.all
         largest = max(len(positions) for _, _, positions in self.batches)
         self.out = torch.empty(largest * self.weight.shape[1])
@@ -192,7 +192,7 @@ def gpt2(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
     # what a shard of usual size would have; there are too few texts here for batches of like length
     full = Batches(reader, common.varied_texts(args.shard_rows), args.shard_rows)
-    (card,) = reader.cards.values()
+    (calibration,) = reader.calibrations.values()
     result = {
         "settings": {
             "documents": len(texts),
@@ -202,7 +202,7 @@ def gpt2(args: argparse.Namespace, work: Path) -> dict[str, Any]:
             "repeats": args.repeats or 5,
             "model": vars(size),
             "hook": size.hook,
-            "l0": round(card.about["l0"], 1),
+            "l0": round(calibration.about["l0"], 1),
             "token_budget": reader._batcher.budget,
             "by_hand": f"batches of {best}, {'sorted by length' if by_length else 'in file order'}",
             "layers_run": {"a, b, c": size.layer, "c without stop_at_layer": size.layers},
@@ -284,11 +284,11 @@ def disk(args: argparse.Namespace, work: Path) -> dict[str, Any]:
             "entries": entries,
             "kb_per_100_tokens": grows,
             "parts_kb_per_100_tokens": per,
-            "card_kb": round(parts["cards"] / 1000, 1),
+            "calibration_kb": round(parts["cards"] / 1000, 1),
         }
         size = f"{tokens / documents:,.0f} tokens a document, {entries / tokens:.2f} entries a token"
         rows.append((f"{name} ({size})", grows, "kB per 100 tokens", per["features"], "of it features"))
-    common.say("disk, embedded reader (without the card, which is there once)", rows)
+    common.say("disk, embedded reader (without the calibration, which is there once)", rows)
     return result
 
 

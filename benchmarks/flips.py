@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from saetext.corpus.rows import PooledRows
-from saetext.reader.reader import Reader, Tap
+from saetext.reader.reader import LoadedSae, Reader
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     whole = Reader.load(dtype="float32", device="cpu")
     half = Reader.load(dtype="bfloat16", device="cpu")
     reference, tokens, seconds = read(whole, texts)
-    d_sae = whole.spec.taps[0].d_sae
+    d_sae = whole.spec.saes[0].d_sae
     result: dict[str, Any] = {
         "settings": {"documents": len(texts), "tokens": tokens, "features": d_sae},
         "presences": reference.n_entries,
@@ -54,14 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     for name, reader in ways.items():
         rows, _, seconds = read(reader, texts)
-        result[name] = compare(reference, rows, whole.taps["embedded"].card.floors, d_sae)  # type: ignore[union-attr]
+        result[name] = compare(reference, rows, whole.saes["embedded"].calibration.thresholds, d_sae)  # type: ignore[union-attr]
         result["seconds"][name] = round(seconds, 2)
     common.say(
         f"presences that differ from all-float32 ({reference.n_entries:,} presences, {tokens:,} tokens)",
         [
             (name, f"{result[name]['jaccard_distance']:.2%}", f"lost {result[name]['lost']:,}",
              f"gained {result[name]['gained']:,}",
-             f"half of them within {result[name]['median_distance_from_floor']:.2%} of their floor",
+             f"half of them within {result[name]['median_distance_from_threshold']:.2%} of their threshold",
              f"largest change of a feature's rate {result[name]['largest_rate_change']:.1%}")
             for name in ways
         ],
@@ -81,35 +81,35 @@ def read(reader: Reader, texts: Sequence[str]) -> tuple[PooledRows, int, float]:
 
 def with_sae_in(reader: Reader, dtype: torch.dtype) -> Reader:
     """Return the reader with its SAE's product in ``dtype``, which saetext never does by itself."""
-    (tap,) = reader.taps.values()
-    taps = [Tap(tap.name, tap.sae, tap.encoder.to(reader.model.device, dtype), tap.card)]
-    return Reader.of_parts(reader.model, taps, reader.tokens, name=reader.name, source={})
+    (sae,) = reader.saes.values()
+    saes = [LoadedSae(sae.name, sae.origin, sae.encoder.to(reader.model.device, dtype), sae.calibration)]
+    return Reader.of_parts(reader.model, saes, reader.tokens, name=reader.name, source={})
 
 
 def in_small_batches(reader: Reader) -> Reader:
     """Return the reader with other batches: what rounding alone does."""
-    taps = list(reader.taps.values())
-    return Reader.of_parts(reader.model, taps, reader.tokens, name=reader.name, source={}, token_budget=512)
+    saes = list(reader.saes.values())
+    return Reader.of_parts(reader.model, saes, reader.tokens, name=reader.name, source={}, token_budget=512)
 
 
-def compare(ours: PooledRows, others: PooledRows, floors: np.ndarray, d_sae: int) -> dict[str, Any]:
+def compare(ours: PooledRows, others: PooledRows, thresholds: np.ndarray, d_sae: int) -> dict[str, Any]:
     """Compare two readings of the same documents."""
     keys, values = zip(*(_keyed(rows, d_sae) for rows in (ours, others)), strict=True)
     lost, gained = np.setdiff1d(keys[0], keys[1]), np.setdiff1d(keys[1], keys[0])
     both, at, its = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
-    # how far above its floor a presence stood where there was one
+    # how far above its threshold a presence stood where there was one
     flipped = np.concatenate(
         [values[0][np.searchsorted(keys[0], lost)], values[1][np.searchsorted(keys[1], gained)]]
     )
-    distance = flipped / floors[np.concatenate([lost, gained]) % d_sae] - 1
+    distance = flipped / thresholds[np.concatenate([lost, gained]) % d_sae] - 1
     change = np.bincount(keys[1] % d_sae, minlength=d_sae) - np.bincount(keys[0] % d_sae, minlength=d_sae)
     relative = np.abs(values[1][its] / values[0][at] - 1)
     return {
         "jaccard_distance": round((len(lost) + len(gained)) / (len(both) + len(lost) + len(gained)), 5),
         "lost": len(lost),
         "gained": len(gained),
-        "median_distance_from_floor": round(float(np.median(distance)) if len(distance) else 0.0, 5),
-        "p95_distance_from_floor": round(float(np.quantile(distance, 0.95)) if len(distance) else 0.0, 5),
+        "median_distance_from_threshold": round(float(np.median(distance)) if len(distance) else 0.0, 5),
+        "p95_distance_from_threshold": round(float(np.quantile(distance, 0.95)) if len(distance) else 0.0, 5),
         "median_relative_change_of_value": round(float(np.median(relative)), 6),
         "largest_rate_change": round(float(np.abs(change).max()) / len(ours), 5),
         "mean_rate_change": round(float(np.abs(change).mean()) / len(ours), 6),

@@ -103,19 +103,21 @@ def main() -> None:
 
 
 def _sheets(read: Read, reader: Reader, args: argparse.Namespace) -> None:
-    card = reader.cards["embedded"]
-    d_sae = len(card)
+    calibration = reader.calibrations["embedded"]
+    d_sae = len(calibration)
     rng = np.random.default_rng(args.seed)
     occurrences = _occurrences(read.words)
     for number, first in enumerate(range(0, d_sae, args.per_sheet)):
         blocks = []
         for feature in range(first, min(first + args.per_sheet, d_sae)):
             tokens, values = read.of(feature)
-            top_words = card.top_words(feature)
-            lines = [f"### {feature}   fires on {100 * card.density[feature]:.3f} % of tokens"]
+            top_words = calibration.top_words(feature)
+            lines = [f"### {feature}   fires on {100 * calibration.density[feature]:.3f} % of tokens"]
             lines.append("words: " + ", ".join(top_words))
             peak = float(values[0]) if len(values) else 1.0
-            for name, rows in _levels(read, tokens, values, float(card.floors[feature]), rng).items():
+            for name, rows in _levels(
+                read, tokens, values, float(calibration.thresholds[feature]), rng
+            ).items():
                 lines += [f"{name} {values[i] / peak:.2f}: {read.passage(tokens[i], True)}" for i in rows]
             for token in _near(read, set(tokens.tolist()), top_words, occurrences, rng):
                 lines.append(f"NOT: {read.passage(token, True)}")
@@ -125,7 +127,7 @@ def _sheets(read: Read, reader: Reader, args: argparse.Namespace) -> None:
 
 
 def _levels(
-    read: Read, tokens: np.ndarray, values: np.ndarray, floor: float, rng: np.random.Generator
+    read: Read, tokens: np.ndarray, values: np.ndarray, threshold: float, rng: np.random.Generator
 ) -> dict[str, list[int]]:
     """Return places among a feature's tokens, strongest first: each document once, few of one register."""
     seen: set[int] = set()
@@ -145,8 +147,8 @@ def _levels(
                 break
         return chosen
 
-    above = np.flatnonzero(values > floor)
-    below = np.flatnonzero(values <= floor)
+    above = np.flatnonzero(values > threshold)
+    below = np.flatnonzero(values <= threshold)
     strong = take(np.arange(len(values)), 5, 3)
     middle = take(rng.permutation(above), 4, 5)
     weak = take(rng.permutation(below), 2, 99)
@@ -171,22 +173,22 @@ def _near(
 
 
 def _trials(read: Read, reader: Reader, args: argparse.Namespace) -> None:
-    card = reader.cards["embedded"]
+    calibration = reader.calibrations["embedded"]
     rng = np.random.default_rng(args.seed + 7)
     occurrences = _occurrences(read.words)
     shown, truth = [], []
     scored = 0
-    for feature in rng.permutation(len(card)).tolist():
+    for feature in rng.permutation(len(calibration)).tolist():
         tokens, values = read.of(feature)
         _, once = np.unique(read.document[tokens], return_index=True)
-        present = np.sort(once)[values[np.sort(once)] > card.floors[feature]]
+        present = np.sort(once)[values[np.sort(once)] > calibration.thresholds[feature]]
         if len(present) < args.per_side:
             continue
         fires = [read.passage(tokens[i], False) for i in rng.permutation(present)[: args.per_side]]
         firing = np.zeros(len(read.words), bool)
         firing[tokens] = True
         # half of the others hold one of the feature's words, where there are such
-        candidates = _near(read, set(tokens.tolist()), card.top_words(feature), occurrences, rng)
+        candidates = _near(read, set(tokens.tolist()), calibration.top_words(feature), occurrences, rng)
         candidates += rng.integers(0, len(read.words), 60).tolist()
         silent = []
         for token in candidates:
@@ -227,9 +229,9 @@ def _read(reader: Reader, frame: pl.DataFrame) -> Read:
             good = [i for i, p in enumerate(prepared) if isinstance(p, Prepared)]
             readable = [p for p in prepared if isinstance(p, Prepared)]
             starts = np.cumsum([0] + [p.n_tokens for p in readable]) + done
-            for batch, taps in reader.entries(readable):
+            for batch, saes in reader.entries(readable):
                 place = starts[batch.rows] + batch.ordinals
-                token, feature, value = taps["embedded"]
+                token, feature, value = saes["embedded"]
                 # copies: an entry's tensor is a view of a whole block's
                 columns = (place[token.numpy()], feature.numpy(), value.numpy())
                 at, which, strength = (np.array(c, k) for c, k in zip(columns, _KINDS, strict=True))
@@ -251,7 +253,7 @@ def _read(reader: Reader, frame: pl.DataFrame) -> Read:
         token=token[order],
         feature=feature[order],
         value=value[order],
-        bounds=np.searchsorted(feature[order], np.arange(len(reader.cards["embedded"]) + 1)),
+        bounds=np.searchsorted(feature[order], np.arange(len(reader.calibrations["embedded"]) + 1)),
     )
 
 

@@ -49,7 +49,7 @@ def main() -> None:
             told = [i in row["fires"] for i in range(1, len(truth[feature]) + 1)]
             scores[feature] = balanced_accuracy(truth[feature], told), len(told)
     reader = Reader.load(device="cpu", dtype="float32")
-    card = reader.cards["embedded"]
+    calibration = reader.calibrations["embedded"]
     rows = [
         FeatureLabel(
             feature,
@@ -60,13 +60,13 @@ def main() -> None:
             score=scores[feature][0] if feature in scores else None,
             score_method="reader" if feature in scores else None,
             trials=scores[feature][1] if feature in scores else None,
-            density=float(card.density[feature]),
-            top_words=tuple(card.top_words(feature)),
+            density=float(calibration.density[feature]),
+            top_words=tuple(calibration.top_words(feature)),
         )
         for feature, row in answers.items()
     ]
     about: dict[str, Any] = {
-        **identity(reader.spec.tap("embedded")),
+        **identity(reader.spec.sae("embedded")),
         "method": "written by reading strong, present and weak contexts and near misses",
         "date": dt.date.today().isoformat(),
     }
@@ -81,7 +81,7 @@ def main() -> None:
             "below_two_thirds": int((values < 2 / 3).sum()),
         }
     labels = FeatureLabels.from_rows(rows, about)
-    print(f"{len(labels):,} of {len(card):,} features labelled", json.dumps(about.get("scored", {})))
+    print(f"{len(labels):,} of {len(calibration):,} features labelled", json.dumps(about.get("scored", {})))
     print(Counter(row.kind for row in labels).most_common())
     repeated = [f"{n} x {text}" for text, n in Counter(row.label for row in labels).most_common(8) if n > 1]
     print("repeated:", "; ".join(repeated) or "none")

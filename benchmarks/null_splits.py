@@ -63,7 +63,7 @@ def _splits(path: Path, times: int, *, every_kind: bool = False) -> dict[str, An
         second[rng.permutation(unit.max() + 1)[: (unit.max() + 1) // 2]] = 1
         side = second[unit]
         design = make_design([corpus], side, [path.name], pair_on="", seed=seed)
-        found = contrast([corpus], corpus.taps[0], design, [path.name])
+        found = contrast([corpus], corpus.saes[0], design, [path.name])
         tested = len(found.features)
         if every_kind:
             families = compare_families(found, seed=seed).tested

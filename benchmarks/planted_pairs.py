@@ -38,11 +38,11 @@ class Planted:
         names = [f"d{i}" for i in range(len(n))]
         return pl.LazyFrame({"id": names, "n_tokens": n}, schema={"id": pl.String, "n_tokens": pl.Int32})
 
-    def rows(self, tap: str | None) -> Any:
+    def rows(self, sae: str | None) -> Any:
         """Yield the rows, then those into which the second feature is put, at the end."""
         from saetext.corpus.rows import PooledRows
 
-        whole = next(_whole(self._corpus, tap))
+        whole = next(_whole(self._corpus, sae))
         yield whole.take(self._rows)
         tokens = self._corpus.n_tokens
         for a, b in self._joined:
@@ -58,16 +58,16 @@ class Planted:
             indptr = np.array([0, len(feature)], np.int64)
             yield PooledRows(indptr, feature.astype(np.int32), value, value, ones, peak, peak)
 
-    def card(self, tap: str | None) -> Any:
-        """Return the corpus's card."""
-        return self._corpus.card(tap)
+    def calibration(self, sae: str | None) -> Any:
+        """Return the corpus's calibration."""
+        return self._corpus.calibration(sae)
 
 
-def _whole(corpus: Any, tap: str | None) -> Any:
+def _whole(corpus: Any, sae: str | None) -> Any:
     from saetext.corpus.rows import PooledRows
 
     if not hasattr(corpus, "_held"):
-        corpus._held = PooledRows.concatenate(list(corpus.rows(tap)))
+        corpus._held = PooledRows.concatenate(list(corpus.rows(sae)))
     yield corpus._held
 
 
@@ -89,8 +89,8 @@ def main() -> None:
         if not path.exists():
             encode(args.texts, path)
     corpus = Corpus.open(path)
-    tap = corpus.taps[0]
-    labels, decoder = labels_for(corpus, tap), decoder_of(corpus.spec, tap)
+    sae = corpus.saes[0]
+    labels, decoder = labels_for(corpus, sae), decoder_of(corpus.spec, sae)
     assert decoder is not None
     present = corpus.csr("binary").tocsc()
     index = LabelIndex(labels)

@@ -1,13 +1,13 @@
-"""What the embedded reader's features are worth: probes against other representations, and the floor.
+"""What the embedded reader's features are worth: probes against other representations, and the threshold.
 
     python benchmarks/representations.py ../shared/data
-    python benchmarks/representations.py ../shared/data --floors
+    python benchmarks/representations.py ../shared/data --thresholds
 
 The first measures, on 18 properties of six public datasets (``probe_data.py``), the test AUC of a linear
 probe and of the best single feature for the reader's features and for what could be used instead: the same
-layer's hidden states without an SAE, MiniLM's own sentence embedding, TF-IDF. ``--floors`` measures what the
-floor does: the same probes, features and bytes per document, and how well the differences between two sets
-of answers found on one half of the prompts come back on the other. Other SAEs: ``compare_saes.py``.
+layer's hidden states without an SAE, MiniLM's own sentence embedding, TF-IDF. ``--thresholds`` measures what
+the threshold does: the same probes, features and bytes per document, and how well the differences between
+two sets of answers found on one half of the prompts come back on the other. Other SAEs: ``compare_saes.py``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from saetext import stats
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.reader.batches import Batcher
 from saetext.reader.reader import Reader, hidden_states
@@ -45,14 +45,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
-    parser.add_argument("--floors", action="store_true")
+    parser.add_argument("--thresholds", action="store_true")
     parser.add_argument("--sae", type=Path, help="SAE directory; default: the embedded reader's")
     parser.add_argument("--save", type=Path, default=RESULTS / "representations.json")
     args = parser.parse_args()
     reader = Reader.load(dtype="float32")
     texts = probe_data.load(args.data)
-    if args.floors:
-        _floors(reader, texts, args)
+    if args.thresholds:
+        _thresholds(reader, texts, args)
         return
     found: dict[str, probes.Scores] = {}
 
@@ -62,8 +62,8 @@ def main() -> None:
 
     values = read(reader, texts.texts, None)
     measure("features, above zero", values, True)
-    floors = reader.cards["embedded"].floors
-    measure("features, above the floor", above(values, floors), True)
+    thresholds = reader.calibrations["embedded"].thresholds
+    measure("features, above the threshold", above(values, thresholds), True)
     measure("same layer, mean of the hidden states", _mean_hidden(reader, texts.texts), False)
     measure("MiniLM sentence embedding", Embedder.load().embed(texts.texts), False)
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
@@ -78,7 +78,7 @@ def main() -> None:
     save(args.save, "representations", {**environment(), "mean_auc": means, "tasks": tasks})
 
 
-def _floors(reader: Reader, texts: probe_data.Texts, args: argparse.Namespace) -> None:
+def _thresholds(reader: Reader, texts: probe_data.Texts, args: argparse.Namespace) -> None:
     answers = pl.read_parquet(args.data / "alpaca_eval_outputs.parquet").sort("prompt_id")
     sides = [answers.filter(pl.col("model") == name)["text"].to_list() for pair in PAIRS for name in pair]
     corpus = pl.read_parquet(args.data / "sae_corpus.parquet").filter(pl.col("split") == "valid")
@@ -88,9 +88,9 @@ def _floors(reader: Reader, texts: probe_data.Texts, args: argparse.Namespace) -
     tokens = sum(p.n_tokens for s in sides for p in _prepared(reader, s))
     rows = []
     for percentile in PERCENTILES:
-        floors = _percentile(reference, percentile)
-        scores = probes.score(above(values, floors), texts.tasks)
-        kept = [above(x, floors) for x in answered]
+        thresholds = _percentile(reference, percentile)
+        scores = probes.score(above(values, thresholds), texts.tasks)
+        kept = [above(x, thresholds) for x in answered]
         row: dict[str, float] = {
             "percentile": percentile,
             **{f"{k}_auc": v for k, v in scores.means.items()},
@@ -102,8 +102,8 @@ def _floors(reader: Reader, texts: probe_data.Texts, args: argparse.Namespace) -
             row |= {f"{name}_{k}": v for k, v in _replication(a, b).items()}
         rows.append(row)
         print(row, flush=True)
-    say("floors", [list(rows[0]), *[list(r.values()) for r in rows]])
-    save(args.save, "floors", {**environment(), "pairs": PAIRS, "rows": rows})
+    say("thresholds", [list(rows[0]), *[list(r.values()) for r in rows]])
+    save(args.save, "thresholds", {**environment(), "pairs": PAIRS, "rows": rows})
 
 
 def _replication(a: csr_matrix, b: csr_matrix, splits: int = 10) -> dict[str, float]:
@@ -132,12 +132,12 @@ def _test(a: csr_matrix, b: csr_matrix) -> tuple[np.ndarray, np.ndarray]:
     return q, np.sign(only_a - only_b)
 
 
-def read(reader: Reader, texts: list[str], floors: np.ndarray | None) -> csr_matrix:
-    """Return each text's maximum activations, 0 where not above zero (or a floor)."""
-    card = reader.cards["embedded"].without_floors()
-    if floors is not None:
-        card = Card.from_arrays(floors, percentile=None)
-    bare = reader.with_cards({"embedded": card})
+def read(reader: Reader, texts: list[str], thresholds: np.ndarray | None) -> csr_matrix:
+    """Return each text's maximum activations, 0 where not above zero (or a threshold)."""
+    calibration = reader.calibrations["embedded"].without_thresholds()
+    if thresholds is not None:
+        calibration = Calibration.from_arrays(thresholds, percentile=None)
+    bare = reader.with_calibrations({"embedded": calibration})
     indptr, feature, value = [np.zeros(1, np.int64)], [], []
     with Progress(transient=True) as bar:
         for start in bar.track(range(0, len(texts), 512), description="reading"):
@@ -146,14 +146,14 @@ def read(reader: Reader, texts: list[str], floors: np.ndarray | None) -> csr_mat
             feature.append(np.array(rows.feature))
             value.append(np.array(rows.value))
     data = np.log1p(np.concatenate(value))
-    shape = (len(texts), len(card))
+    shape = (len(texts), len(calibration))
     return csr_matrix((data, np.concatenate(feature), np.concatenate(indptr)), shape=shape)
 
 
-def above(x: csr_matrix, floors: np.ndarray) -> csr_matrix:
-    """Return the entries above the floors (``x`` holds log(1 + value))."""
+def above(x: csr_matrix, thresholds: np.ndarray) -> csr_matrix:
+    """Return the entries above the thresholds (``x`` holds log(1 + value))."""
     kept = x.copy()
-    kept.data[kept.data <= np.log1p(floors)[kept.indices]] = 0
+    kept.data[kept.data <= np.log1p(thresholds)[kept.indices]] = 0
     kept.eliminate_zeros()
     return kept
 
@@ -167,7 +167,7 @@ def _prepared(reader: Reader, texts: list[str]) -> list[Prepared]:
 
 
 def _mean_hidden(reader: Reader, texts: list[str]) -> np.ndarray:
-    hook = next(iter(reader.taps.values())).encoder.hook
+    hook = next(iter(reader.saes.values())).encoder.hook
     sums = np.zeros((len(texts), reader.model.widths[hook]))
     prepared = _prepared(reader, texts)
     batcher = Batcher(reader.tokens, 4096)
@@ -182,13 +182,13 @@ def _token_values(reader: Reader, texts: list[str]) -> list[np.ndarray]:
     """Return each feature's activations above zero on tokens, ascending."""
     features, values = [], []
     for start in range(0, len(texts), 128):
-        for _, taps in reader.entries(_prepared(reader, texts[start : start + 128])):
-            _, feature, value = taps["embedded"]
+        for _, saes in reader.entries(_prepared(reader, texts[start : start + 128])):
+            _, feature, value = saes["embedded"]
             features.append(np.array(feature.numpy(), np.int16))
             values.append(np.array(value.numpy(), np.float32))
     feature, value = np.concatenate(features), np.concatenate(values)
     order = np.lexsort((value, feature))
-    bounds = np.searchsorted(feature[order], np.arange(1, len(reader.cards["embedded"])))
+    bounds = np.searchsorted(feature[order], np.arange(1, len(reader.calibrations["embedded"])))
     return np.split(value[order], bounds)
 
 

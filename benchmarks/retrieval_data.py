@@ -105,7 +105,7 @@ def mean_activations(corpus: Corpus, to: Path) -> NDArray[np.float32]:
     if path.exists():
         return np.asarray(np.load(path), np.float32)
     reader = Reader.load()
-    hook = reader.spec.taps[0].hook
+    hook = reader.spec.saes[0].hook
     batcher = Batcher(reader.tokens, 4096)
     texts = corpus.documents.select("text").collect()["text"].to_list()
     found = np.zeros((len(texts), reader.model.widths[hook]), np.float32)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.corpus import Corpus, CorpusWriter
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.meta import docs_table
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
+from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec
 
 SHARD = 10_000
 
@@ -43,18 +43,34 @@ def synthetic_corpus(
     ``length_effect`` is the power of a document's relative length with which its rates grow.
     """
     d_sae = len(rates)
-    card = Card.from_arrays(np.zeros(d_sae, np.float32), percentile=75.0, top_words=[[]] * d_sae)
-    tap = TapSpec(
-        "main", "synthetic", "topk", "blocks.1.hook_resid_pre", 8, d_sae, "w", "none", card.sha256, 75.0, 1
+    calibration = Calibration.from_arrays(
+        np.zeros(d_sae, np.float32), percentile=75.0, top_words=[[]] * d_sae
+    )
+    sae = SaeSpec(
+        "main",
+        "synthetic",
+        "topk",
+        "blocks.1.hook_resid_pre",
+        8,
+        d_sae,
+        "w",
+        "none",
+        calibration.sha256,
+        75.0,
+        1,
     )
     spec = ReaderSpec(
         model="synthetic", revision="1", window=256, overlap=16, prefix_ids=(), suffix_ids=(), masks="1",
-        chat_template_sha256="", pooling="max", taps=(tap,),
+        chat_template_sha256="", pooling="max", saes=(sae,),
         numerics=Numerics("float32", "float32", "cpu", {}),
     )  # fmt: skip
     rng = np.random.default_rng(seed)
     with CorpusWriter.open(
-        path, plan={"n": n_documents, "seed": seed}, spec=spec, cards={"main": card}, stores_text=False
+        path,
+        plan={"n": n_documents, "seed": seed},
+        spec=spec,
+        calibrations={"main": calibration},
+        stores_text=False,
     ) as writer:
         for number, start in enumerate(range(0, n_documents, SHARD)):
             n = min(SHARD, n_documents - start)

@@ -147,8 +147,8 @@ def learned(name: str, mine: Texts, items: list[Any], pool: Texts) -> tuple[Dete
     target = np.array([truth for _, truth in (*rows, *there)])
     aside = np.array([*held, *(is_held(pool.rows[at]["id"]) for at, _ in there)])
     title, description = TITLES[name]
-    tap = mine.corpus.spec.tap()
-    made = fit(matrix, target, aside, tap, name=name, title=title, description=description)
+    sae = mine.corpus.spec.sae()
+    made = fit(matrix, target, aside, sae, name=name, title=title, description=description)
     counts = {
         "own texts with": sum(truth for _, truth in rows), "own texts without": sum(not t for _, t in rows),
         "pool with": len(found[True]), "pool without": len(found[False]), "held out": int(aside.sum()),

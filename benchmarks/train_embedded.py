@@ -1,4 +1,4 @@
-"""Train the embedded reader's SAE and make its card, from a Parquet file of texts.
+"""Train the embedded reader's SAE and make its calibration, from a Parquet file of texts.
 
     python benchmarks/train_embedded.py ../shared/data/sae_corpus.parquet -o embedded/
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 from rich.progress import Progress, TextColumn
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.io.progress import Progress as State
 from saetext.training.batch_topk import TrainConfig
@@ -73,8 +73,10 @@ def main() -> None:
             weights="float16",
             on_progress=show,
         )
-    card = Card.read(args.output / "card.arrow")
-    dataclasses.replace(card, about={**card.about, "language": "English"}).write(args.output / "card.arrow")
+    calibration = Calibration.read(args.output / "card.arrow")
+    dataclasses.replace(calibration, about={**calibration.about, "language": "English"}).write(
+        args.output / "card.arrow"
+    )
     print(json.dumps(dataclasses.asdict(trained.quality)))
     print(f"wrote {trained.path}")
 

@@ -39,7 +39,7 @@ class Stored(DenseCorpus):
         if told is not None:
             self.frame = self.frame.with_columns(pl.Series("text", told, dtype=pl.String))
 
-    def blocks(self, pooling: str, tap: str | None) -> Iterator[tuple[np.ndarray, sparse.csr_matrix]]:
+    def blocks(self, pooling: str, sae: str | None) -> Iterator[tuple[np.ndarray, sparse.csr_matrix]]:
         for start in range(0, len(self.value), self.block):
             part = self.value[start : start + self.block]
             yield (

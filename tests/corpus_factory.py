@@ -14,39 +14,43 @@ import numpy as np
 import pyarrow as pa
 
 from saetext.corpus import Corpus, CorpusWriter
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.meta import docs_table
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
+from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec
 
 WORDS = ("river", "café", "Zürich", "naïve", "日本", "plain", "answer", "quite", "perhaps", "🙂")
 
 
-def make_card(d_sae: int, seed: int = 0) -> Card:
+def make_calibration(d_sae: int, seed: int = 0) -> Calibration:
     rng = np.random.default_rng(seed)
-    return Card.from_arrays(
+    return Calibration.from_arrays(
         rng.random(d_sae, np.float32), percentile=90.0, top_words=[[f"word{i}"] for i in range(d_sae)]
     )
 
 
 def make_spec(
-    cards: dict[str, Card], *, device: str = "cpu", versions: dict[str, str] | None = None, window: int = 128
+    calibrations: dict[str, Calibration],
+    *,
+    device: str = "cpu",
+    versions: dict[str, str] | None = None,
+    window: int = 128,
 ) -> ReaderSpec:
-    taps = tuple(
-        TapSpec(
+    saes = tuple(
+        SaeSpec(
             name=name,
-            sae=f"tests/{name}",
+            origin=f"tests/{name}",
             architecture="jumprelu",
             hook="blocks.1.hook_resid_pre",
             d_in=8,
-            d_sae=len(card),
+            d_sae=len(calibration),
             weights_sha256="0" * 64,
             preprocessing="none",
-            card_sha256=card.sha256,
-            floor_percentile=card.percentile,
-            min_tokens=card.min_tokens,
+            calibration_sha256=calibration.sha256,
+            threshold_percentile=calibration.percentile,
+            min_tokens=calibration.min_tokens,
         )
-        for name, card in cards.items()
+        for name, calibration in calibrations.items()
     )
     return ReaderSpec(
         model="tests/tiny",
@@ -58,7 +62,7 @@ def make_spec(
         masks="1",
         chat_template_sha256="",
         pooling="max",
-        taps=taps,
+        saes=saes,
         numerics=Numerics("float32", "float32", device, versions or {"torch": "2.13.0"}),
         source={"kind": "test"},
     )
@@ -116,7 +120,7 @@ def random_meta(rng: np.random.Generator, row: int) -> dict[str, Any]:
 
 @dataclass
 class Truth:
-    """What a corpus should say, dense: arrays documents x features per tap and column."""
+    """What a corpus should say, dense: arrays documents x features per SAE and column."""
 
     d_sae: int
     ids: list[str] = field(default_factory=list)
@@ -126,27 +130,27 @@ class Truth:
     n_tokens: list[int] = field(default_factory=list)
     rows: dict[str, list[PooledRows]] = field(default_factory=dict)
 
-    def dense(self, column: str, tap: str = "main") -> np.ndarray:
+    def dense(self, column: str, sae: str = "main") -> np.ndarray:
         """One entry column as a dense matrix, written by a plain loop."""
         out = np.zeros((len(self.ids), self.d_sae))
         at = 0
-        for rows in self.rows.get(tap, []):
+        for rows in self.rows.get(sae, []):
             for i in range(len(rows)):
                 for e in range(rows.indptr[i], rows.indptr[i + 1]):
                     out[at, rows.feature[e]] = getattr(rows, column)[e]
                 at += 1
         return out
 
-    def pooled(self, pooling: str, tap: str = "main") -> np.ndarray:
+    def pooled(self, pooling: str, sae: str = "main") -> np.ndarray:
         match pooling:
             case "max":
-                return self.dense("value", tap)
+                return self.dense("value", sae)
             case "mean":
-                return self.dense("total", tap) / np.maximum(np.array(self.n_tokens, float), 1)[:, None]
+                return self.dense("total", sae) / np.maximum(np.array(self.n_tokens, float), 1)[:, None]
             case "binary":
-                return (self.dense("value", tap) > 0).astype(float)
+                return (self.dense("value", sae) > 0).astype(float)
             case _:
-                return self.dense(pooling, tap)
+                return self.dense(pooling, sae)
 
 
 @dataclass
@@ -174,7 +178,7 @@ def make_shards(
     sizes: Sequence[int],
     d_sae: int = 12,
     *,
-    taps: Sequence[str] = ("main",),
+    saes: Sequence[str] = ("main",),
     first: int = 0,
     metas: Sequence[dict[str, Any]] | None = None,
     max_tokens: int = 9,
@@ -187,7 +191,7 @@ def make_shards(
         n_tokens = rng.integers(0, max_tokens + 1, size, dtype=np.int32)
         mine = [dict(metas[start - first + i]) if metas else random_meta(rng, start + i) for i in range(size)]
         docs = random_docs(rng, n_tokens, start, mine)
-        rows = {tap: random_rows(rng, n_tokens, d_sae, density) for tap in taps}
+        rows = {sae: random_rows(rng, n_tokens, d_sae, density) for sae in saes}
         rejects = [{"row": start + k, "reason": ("empty", "not text")[k % 2]} for k in range(number % 3)]
         shards.append(Shard(docs, rows, rejects, mine))
     return shards
@@ -202,8 +206,8 @@ def truth_of(shards: Sequence[Shard], d_sae: int) -> Truth:
         truth.prompts += table["prompt"]
         truth.n_tokens += table["n_tokens"]
         truth.metas += shard.metas
-        for tap, rows in shard.rows.items():
-            truth.rows.setdefault(tap, []).append(rows)
+        for sae, rows in shard.rows.items():
+            truth.rows.setdefault(sae, []).append(rows)
     return truth
 
 
@@ -213,16 +217,20 @@ def make_corpus(
     sizes: Sequence[int] = (5, 0, 7, 1),
     d_sae: int = 12,
     *,
-    taps: Sequence[str] = ("main",),
+    saes: Sequence[str] = ("main",),
     stores_text: bool = True,
     metas: Sequence[dict[str, Any]] | None = None,
     density: float = 0.2,
 ) -> tuple[Corpus, Truth]:
     """Write a random corpus of shards of these sizes; returns it with its dense truth."""
-    cards = {tap: make_card(d_sae) for tap in taps}
-    shards = make_shards(seed, sizes, d_sae, taps=taps, metas=metas, density=density)
+    calibrations = {sae: make_calibration(d_sae) for sae in saes}
+    shards = make_shards(seed, sizes, d_sae, saes=saes, metas=metas, density=density)
     with CorpusWriter.open(
-        path, plan={"seed": seed}, spec=make_spec(cards), cards=cards, stores_text=stores_text
+        path,
+        plan={"seed": seed},
+        spec=make_spec(calibrations),
+        calibrations=calibrations,
+        stores_text=stores_text,
     ) as writer:
         for number, shard in enumerate(shards):
             shard.write(writer, number)
@@ -242,9 +250,13 @@ def make_big_corpus(
 ) -> Corpus:
     """Write a synthetic corpus quickly: ``entries`` features a document, ids and a ``group`` column."""
     rng = np.random.default_rng(seed)
-    cards = {"main": make_card(d_sae)}
+    calibrations = {"main": make_calibration(d_sae)}
     with CorpusWriter.open(
-        path, plan={"n": n_documents}, spec=make_spec(cards), cards=cards, stores_text=True
+        path,
+        plan={"n": n_documents},
+        spec=make_spec(calibrations),
+        calibrations=calibrations,
+        stores_text=True,
     ) as writer:
         for number, start in enumerate(range(0, n_documents, shard_size)):
             n = min(shard_size, n_documents - start)

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
+from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec
 
 WORDS = ("the", "rain", "in", "Spain", "stays", "mainly", "on", "a", "plain", "so", "they", "say")
 
@@ -36,10 +36,10 @@ class DenseCorpus:
         self.peak = np.zeros((n, d_sae), np.int32) if peak is None else np.asarray(peak, np.int32)
         self.block, self.path, self.fingerprint = block, Path(path), "f" * 8
         tokens = np.full(n, len(WORDS)) if n_tokens is None else np.asarray(n_tokens)
-        self._card = Card.from_arrays(
+        self._calibration = Calibration.from_arrays(
             np.zeros(d_sae), percentile=90, top_words=[[f"word{i}", f"other{i}"] for i in range(d_sae)]
         )
-        tap = TapSpec(
+        sae = SaeSpec(
             "main",
             "tiny",
             "topk",
@@ -48,13 +48,13 @@ class DenseCorpus:
             d_sae,
             "w",
             "none",
-            self._card.sha256,
+            self._calibration.sha256,
             90.0,
             1,
         )
         self.spec = ReaderSpec(
             model="tiny", revision="r1", window=128, overlap=16, prefix_ids=(1,), suffix_ids=(2,), masks="1",
-            chat_template_sha256="", pooling="max", taps=(tap,),
+            chat_template_sha256="", pooling="max", saes=(sae,),
             numerics=Numerics("float32", "float32", "cpu", {"torch": "2.13"}),
         )  # fmt: skip
         self._texts = texts
@@ -75,7 +75,7 @@ class DenseCorpus:
     def documents(self) -> pl.LazyFrame:
         return self.frame.lazy()
 
-    def rows(self, tap: str | None) -> Iterator[PooledRows]:
+    def rows(self, sae: str | None) -> Iterator[PooledRows]:
         for start in range(0, len(self.value), self.block):
             part = slice(start, start + self.block)
             row, feature = np.nonzero(self.value[part])
@@ -84,7 +84,7 @@ class DenseCorpus:
             ones = np.ones(len(row), np.int32)
             yield PooledRows(indptr, feature.astype(np.int32), value, value, ones, peak, peak)
 
-    def blocks(self, pooling: str, tap: str | None) -> Iterator[tuple[np.ndarray, sparse.csr_matrix]]:
+    def blocks(self, pooling: str, sae: str | None) -> Iterator[tuple[np.ndarray, sparse.csr_matrix]]:
         yield np.arange(len(self.value)), sparse.csr_matrix((self.value > 0).astype(np.float32))
 
     def document(self, row: int) -> dict[str, Any]:
@@ -93,8 +93,8 @@ class DenseCorpus:
         known = self.frame.row(row, named=True)
         return {**known, "prompt": known.get("prompt"), "token_start": starts, "token_end": ends}
 
-    def card(self, tap: str | None) -> Card:
-        return self._card
+    def calibration(self, sae: str | None) -> Calibration:
+        return self._calibration
 
     def select(self, expr: pl.Expr) -> DenseCorpus:
         keep = self.frame.select(expr.fill_null(False)).to_series().to_numpy()

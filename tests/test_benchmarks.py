@@ -80,7 +80,7 @@ def test_encode_against_by_hand(load: Any, tmp_path: Path, capsys: pytest.Captur
 def test_only_equal_work_is_compared(load: Any, tmp_path: Path) -> None:
     require_same = load("by_hand").require_same
     corpus, truth = make_corpus(tmp_path / "c.corpus", sizes=(5, 3), d_sae=12)
-    reader = SimpleNamespace(cards={"main": SimpleNamespace(floors=np.zeros(12, np.float32))})
+    reader = SimpleNamespace(calibrations={"main": SimpleNamespace(thresholds=np.zeros(12, np.float32))})
     right = truth.dense("value")
 
     def rows(dense: np.ndarray) -> list[Any]:
@@ -114,15 +114,15 @@ def test_flips_of_a_case_counted_by_hand(load: Any) -> None:
         zeros = np.zeros(len(feature), np.int32)
         return PooledRows(indptr, feature, value, value, zeros + 1, zeros, zeros)
 
-    floors = np.array([1.0, 2.0, 4.0, 1.0], np.float32)
+    thresholds = np.array([1.0, 2.0, 4.0, 1.0], np.float32)
     ours = rows({0: 3.0, 1: 2.5}, {2: 5.0}, {0: 2.0})
     others = rows({0: 3.3}, {2: 5.0, 3: 1.25}, {0: 2.0})
-    found = load("flips").compare(ours, others, floors, 4)
+    found = load("flips").compare(ours, others, thresholds, 4)
     assert (found["lost"], found["gained"]) == (1, 1)
     assert found["jaccard_distance"] == pytest.approx(2 / 5)
-    assert found["median_distance_from_floor"] == pytest.approx(0.25)
+    assert found["median_distance_from_threshold"] == pytest.approx(0.25)
     assert found["largest_rate_change"] == pytest.approx(1 / 3, abs=1e-5)
-    assert load("flips").compare(ours, ours, floors, 4)["jaccard_distance"] == 0
+    assert load("flips").compare(ours, ours, thresholds, 4)["jaccard_distance"] == 0
 
 
 def test_flips_run(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +172,7 @@ def test_activations_are_the_mean_over_counted_tokens(load: Any, tmp_path: Path)
     found = load("retrieval_data").mean_activations(Corpus.open(path), tmp_path)
     again = load("retrieval_data").mean_activations(Corpus.open(path), tmp_path)
     np.testing.assert_allclose(again, found, atol=1e-2)  # kept in half precision
-    hook = reader.spec.taps[0].hook
+    hook = reader.spec.saes[0].hook
     for at, (text, mine) in enumerate(zip(texts, found, strict=True)):
         document = Document(str(at), text, None, None, {}, at, "")
         file = tmp_path / f"{at}.bin"

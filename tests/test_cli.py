@@ -28,7 +28,7 @@ from saetext_cli import common, meters
 from saetext_cli.main import app, main
 from scipy import sparse
 from tiny_models import HIDDEN
-from tiny_reader import OTHER_TAP, TAP, contents, make_sae, some_rows, tiny, write_jsonl
+from tiny_reader import OTHER_SAE, SAE, contents, make_sae, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
 from saetext.io.progress import Progress
@@ -210,7 +210,7 @@ def test_a_reader_that_has_moved_is_named_anew(place: Path) -> None:
     assert saetext("diff", "a.corpus", "b.corpus").code == 0
     other = ["--reader", tiny().other_sae, "--model", "elsewhere"]
     assert "no calibration of" in saetext("append", "b.corpus", "a.jsonl", "--id", "", *other).error
-    make_sae(place / "third", hook=TAP, seed=5)
+    make_sae(place / "third", hook=SAE, seed=5)
     third = ["--reader", "third", "--model", "elsewhere"]
     assert "has changed; it differs in" in saetext("append", "b.corpus", "a.jsonl", "--id", "", *third).error
 
@@ -221,19 +221,19 @@ def test_two_saes_in_one_pass(place: Path) -> None:
     both = [*tiny().options, "--reader", tiny().other_sae]
     for name in "ab":
         assert saetext("encode", f"{name}.jsonl", *both, "-o", f"{name}.corpus").code == 0
-    assert Corpus.open("a.corpus").taps == (TAP, OTHER_TAP)
+    assert Corpus.open("a.corpus").saes == (SAE, OTHER_SAE)
     assert (
-        saetext("show", "a.corpus", "d3").error == f"several SAEs, choose one with --sae: {TAP}, {OTHER_TAP}"
+        saetext("show", "a.corpus", "d3").error == f"several SAEs, choose one with --sae: {SAE}, {OTHER_SAE}"
     )
     assert saetext("diff", "a.corpus", "b.corpus").error.startswith("several SAEs, choose one with --sae")
     assert "no SAE named 'x'" in saetext("diff", "a.corpus", "b.corpus", "--sae", "x").error
-    found = json.loads(saetext("diff", "a.corpus", "b.corpus", "--sae", OTHER_TAP, "--json").out)
-    assert found["params"]["tap"] == OTHER_TAP
-    shown = json.loads(saetext("show", "a.corpus", "d3", "--sae", OTHER_TAP, "--json").out)
+    found = json.loads(saetext("diff", "a.corpus", "b.corpus", "--sae", OTHER_SAE, "--json").out)
+    assert found["params"]["sae"] == OTHER_SAE
+    shown = json.loads(saetext("show", "a.corpus", "d3", "--sae", OTHER_SAE, "--json").out)
     assert shown["rows"] and max(row["feature"] for row in shown["rows"]) < 48
     alone = saetext("encode", "a.jsonl", *tiny().options, "-o", "alone.corpus")
     assert alone.code == 0 and "had no thresholds" not in alone.err
-    assert saetext("diff", "a.corpus", "alone.corpus", "--sae", TAP).code == 0
+    assert saetext("diff", "a.corpus", "alone.corpus", "--sae", SAE).code == 0
 
 
 def test_no_text_is_said_where_a_text_would_be(place: Path, corpora: tuple[str, str]) -> None:
@@ -249,7 +249,7 @@ def test_no_text_is_said_where_a_text_would_be(place: Path, corpora: tuple[str, 
     assert "not stored" in saetext("info", "bare.corpus").out
 
 
-def test_floors_by_option(corpora: tuple[str, str]) -> None:
+def test_thresholds_by_option(corpora: tuple[str, str]) -> None:
     size = Corpus.open("a.corpus").csr().nnz
     for name, option in [("zero", "0"), ("low", "50")]:
         assert (
@@ -378,19 +378,19 @@ def test_append(corpora: tuple[str, str], place: Path) -> None:
     assert saetext("append", "nothing.corpus", "more.jsonl").error == "nothing.corpus does not exist"
 
 
-def test_calibrate_makes_the_floors_that_encode_uses(place: Path) -> None:
+def test_calibrate_makes_the_thresholds_that_encode_uses(place: Path) -> None:
     write_jsonl(place / "reference.jsonl", some_rows(1000, seed=8))
     write_jsonl(place / "a.jsonl", some_rows(20))
     done = saetext("calibrate", tiny().sae, "reference.jsonl", "--model", tiny().model)
     assert done.code == 0
     assert Path(done.out.rstrip("\n")).is_file()
     assert re.search(
-        rf"{TAP}: thresholds of 64 features at the 75th percentile, from [\d,]+ tokens; L0 [\d.]+", done.err
+        rf"{SAE}: thresholds of 64 features at the 75th percentile, from [\d,]+ tokens; L0 [\d.]+", done.err
     )
     assert "warning" not in done.err  # enough tokens
     made = saetext("encode", "a.jsonl", *tiny().options)
     assert "had no thresholds" not in made.err
-    assert Corpus.open("a.jsonl.corpus").card().about["reference"] == "reference.jsonl"
+    assert Corpus.open("a.jsonl.corpus").calibration().about["reference"] == "reference.jsonl"
     assert "from 0 to below 100" in saetext(
         "calibrate", tiny().sae, "reference.jsonl", "--model", tiny().model, "--percentile", "100"
     ).error  # fmt: skip
@@ -401,10 +401,10 @@ def test_calibrate_makes_the_floors_that_encode_uses(place: Path) -> None:
     assert "set SAETEXT_CACHE to a directory that can be written to" in refused.error
 
 
-def test_read_uses_the_floors_once_there_are_some(corpora: tuple[str, str]) -> None:
+def test_read_uses_the_thresholds_once_there_are_some(corpora: tuple[str, str]) -> None:
     rows = json.loads(saetext("read", "the fox jumps", *tiny().options, "--json").out)["rows"]
-    floors = Corpus.open("a.corpus").card().floors
-    assert rows and all(row["value"] > floors[row["feature"]] for row in rows)
+    thresholds = Corpus.open("a.corpus").calibration().thresholds
+    assert rows and all(row["value"] > thresholds[row["feature"]] for row in rows)
     assert not all(row["label"].startswith("feature ") for row in rows)
     piped = saetext("read", "-", *tiny().options, "--json", stdin=b"the fox jumps")
     assert json.loads(piped.out)["rows"] == rows
@@ -502,7 +502,7 @@ def test_diff_of_data_files_encodes_them_beside_and_reuses_that(
     assert reused.code == 0
     *using, pairing = reused.err.splitlines()
     assert using == ["a.jsonl: using a.jsonl.corpus", "b.jsonl: using b.jsonl.corpus"]
-    assert pairing.startswith("note: rows pair one to one")
+    assert re.match(r"note: each \w+ occurs once per set, so rows with the same", pairing)
     assert json.loads(reused.out)["params"]["a"] == "a"
     assert {path: (path / "manifest.json").read_bytes() for path in extra} == extra
     assert "a.jsonl.corpus was encoded with the text from 'text'" in saetext(
@@ -673,7 +673,7 @@ BAD: dict[str, tuple[Maker, list[str], str]] = {
     "unknown role": (make_nothing, encoding("a.jsonl", "--role", "robot"), "role 'robot' is unknown"),
     "unknown device": (make_nothing, encoding("a.jsonl", "--device", "tpu"), "unknown device 'tpu'"),
     "unknown dtype": (make_nothing, encoding("a.jsonl", "--dtype", "int4"), "unknown dtype 'int4'"),
-    "floor": (
+    "threshold": (
         make_nothing,
         encoding("a.jsonl", "--threshold", "100"),
         "a percentile from 0 to below 100, not 100",

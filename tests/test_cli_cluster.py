@@ -45,12 +45,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_jsonl(home / "b.jsonl", rows[:7])
         for name in "ab":
             assert saetext("encode", f"{name}.jsonl", *tiny().options, "-o", f"{name}.corpus").code == 0
-        tap = Corpus.open("a.corpus").spec.tap()
+        sae = Corpus.open("a.corpus").spec.sae()
         labels = [
             FeatureLabel(f, f"tone of voice {f}" if f % 2 else f"topic {f}", source="reading")
             for f in range(64)
         ]
-        FeatureLabels.from_rows(labels, identity(tap)).write(Path("labels.parquet"))
+        FeatureLabels.from_rows(labels, identity(sae)).write(Path("labels.parquet"))
         assert saetext(*CLUSTER, "-o", "made.clusters").code == 0
         yield home
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from test_cli import Run, place, saetext
-from tiny_reader import OTHER_TAP, TAP, some_rows, tiny, write_jsonl
+from tiny_reader import OTHER_SAE, SAE, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
 from saetext.features.labels import FeatureLabel, FeatureLabels, identity
@@ -30,9 +30,9 @@ def corpus(place: Path) -> str:
 
 @pytest.fixture
 def labels(corpus: str) -> str:
-    tap = Corpus.open(corpus).spec.tap()
+    sae = Corpus.open(corpus).spec.sae()
     rows = [FeatureLabel(f, label, source="reading", score=0.8, density=0.01) for f, label in LABELS.items()]
-    FeatureLabels.from_rows(rows, identity(tap)).write(Path("labels.parquet"))
+    FeatureLabels.from_rows(rows, identity(sae)).write(Path("labels.parquet"))
     return "labels.parquet"
 
 
@@ -45,13 +45,13 @@ def usage(run: Run) -> str:
 
 
 def test_words_are_found_without_a_corpus() -> None:
-    word = embedded.load_card().top_words(842)[0]
+    word = embedded.load_calibration().top_words(842)[0]
     run = saetext("features", "embedded", word, "--lexical", "--top", 5)
     assert run.code == 0 and run.err == ""
     lines = run.out.splitlines()
     assert lines[0].split() == ["score", "feature", "tokens", "label"] and 2 <= len(lines) <= 6
-    likeness = [float(line.split()[0]) for line in lines[1:]]
-    assert likeness == sorted(likeness, reverse=True) and likeness[-1] > 0
+    similarity = [float(line.split()[0]) for line in lines[1:]]
+    assert similarity == sorted(similarity, reverse=True) and similarity[-1] > 0
 
 
 @pytest.mark.skipif(not embed.available(), reason="needs the extra 'embedded'")
@@ -149,14 +149,14 @@ def test_a_model_that_has_gone_is_told_and_done_without(place: Path) -> None:
     assert moved.code == 0 and moved.err == "" and "only the stored peak" not in moved.out
 
 
-def test_several_taps(place: Path) -> None:
+def test_several_saes(place: Path) -> None:
     write_jsonl(place / "a.jsonl", some_rows(30))
     both = ("--reader", tiny().sae, "--reader", tiny().other_sae, "--model", tiny().model)
     assert saetext("encode", "a.jsonl", *both, "-o", "a.corpus").code == 0
     assert "choose one with --sae" in saetext("features", "a.corpus", "--show", 1).error
-    for tap, last in ((TAP, 63), (OTHER_TAP, 47)):
-        assert saetext("features", "a.corpus", "--sae", tap, "--show", last).code == 0
-        assert f"0 to {last}" in saetext("features", "a.corpus", "--sae", tap, "--show", last + 1).error
+    for sae, last in ((SAE, 63), (OTHER_SAE, 47)):
+        assert saetext("features", "a.corpus", "--sae", sae, "--show", last).code == 0
+        assert f"0 to {last}" in saetext("features", "a.corpus", "--sae", sae, "--show", last + 1).error
 
 
 # ---- table -------------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ def _made(corpora: tuple[str, str]) -> None:
 
 
 def word() -> str:
-    """A word among the labels, which are the card's top words."""
-    return Corpus.open("a.corpus").card(None).label(int(present()[0])).split(",")[0].strip()
+    """A word among the labels, which are the calibration's top words."""
+    return Corpus.open("a.corpus").calibration(None).label(int(present()[0])).split(",")[0].strip()
 
 
 def present() -> list[int]:

@@ -324,12 +324,12 @@ def test_an_axis_that_cannot_be(asked: dict[str, object], message: str) -> None:
 def test_by_meaning_what_stands_out_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     from saetext.features.label_index import LabelIndex
 
-    likeness = {f: 0.1 + 0.001 * f for f in range(50)} | {3: 0.8, 40: 0.75}
+    similarity = {f: 0.1 + 0.001 * f for f in range(50)} | {3: 0.8, 40: 0.75}
     monkeypatch.setattr(embed, "available", lambda: True)
 
     def search(self: LabelIndex, query: str, n: int = 20) -> list[tuple[int, float]]:
         scale = 1.0 if query == "like" else 0.2
-        return sorted(((f, scale * x) for f, x in likeness.items()), key=lambda p: -p[1])[:n]
+        return sorted(((f, scale * x) for f, x in similarity.items()), key=lambda p: -p[1])[:n]
 
     monkeypatch.setattr(LabelIndex, "search", search)
     axis = axis_of(LABELS, 50, include=["like"])

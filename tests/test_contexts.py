@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus_factory import make_card, make_corpus, make_spec
+from corpus_factory import make_calibration, make_corpus, make_spec
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -26,8 +26,10 @@ Fires = Mapping[int, tuple[float, int]]  # feature to value and peak
 
 def write(path: Path, documents: Sequence[tuple[str, Fires]], d_sae: int = 4, shard: int = 50) -> Corpus:
     """Write a corpus of texts whose tokens are their words, with these features."""
-    cards = {"main": make_card(d_sae)}
-    with CorpusWriter.open(path, plan={}, spec=make_spec(cards), cards=cards, stores_text=True) as writer:
+    calibrations = {"main": make_calibration(d_sae)}
+    with CorpusWriter.open(
+        path, plan={}, spec=make_spec(calibrations), calibrations=calibrations, stores_text=True
+    ) as writer:
         for begin in range(0, len(documents), shard):
             part = documents[begin : begin + shard]
             starts, ends = [], []

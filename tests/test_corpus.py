@@ -24,7 +24,7 @@ from saetext.errors import CorpusError, IncompatibleError, InputError
 from tests.corpus_factory import (
     assert_matrix,
     make_big_corpus,
-    make_card,
+    make_calibration,
     make_corpus,
     make_shards,
     make_spec,
@@ -44,22 +44,22 @@ def no_power_cuts(monkeypatch):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return make_corpus(tmp_path_factory.mktemp("größer corpus") / "a b ü.corpus", taps=("main", "b"))
+    return make_corpus(tmp_path_factory.mktemp("größer corpus") / "a b ü.corpus", saes=("main", "b"))
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-@pytest.mark.parametrize("tap", ["main", "b"])
-def test_csr_and_blocks_equal_the_dense_truth(made, pooling, tap):
+@pytest.mark.parametrize("sae", ["main", "b"])
+def test_csr_and_blocks_equal_the_dense_truth(made, pooling, sae):
     corpus, truth = made
-    dense = truth.pooled(pooling, tap)
+    dense = truth.pooled(pooling, sae)
     assert dense.any()
-    assert_matrix(corpus.csr(pooling, tap), dense)
+    assert_matrix(corpus.csr(pooling, sae), dense)
     seen = []
-    for rows, block in corpus.blocks(pooling, tap):
+    for rows, block in corpus.blocks(pooling, sae):
         assert_matrix(block, dense[rows])
         seen.append(rows)
     np.testing.assert_array_equal(np.concatenate(seen), np.arange(len(corpus)))
-    assert corpus.csr(pooling, tap).dtype == (np.int32 if pooling == "count" else np.float32)
+    assert corpus.csr(pooling, sae).dtype == (np.int32 if pooling == "count" else np.float32)
 
 
 def test_what_was_written_is_described(made):
@@ -75,9 +75,9 @@ def test_what_was_written_is_described(made):
     np.testing.assert_array_equal(corpus.n_tokens, truth.n_tokens)
     assert corpus.n_tokens.dtype == np.int32
     assert corpus.ids.to_pylist() == truth.ids
-    assert corpus.taps == ("main", "b")
+    assert corpus.saes == ("main", "b")
     assert corpus.manifest.extra == {"made by": "tests"}
-    assert corpus.card("b").sha256 == corpus.spec.tap("b").card_sha256
+    assert corpus.calibration("b").sha256 == corpus.spec.sae("b").calibration_sha256
     sizes = corpus.sizes()
     on_disk = sum(
         f.stat().st_size for d in ("docs", "features", "cards") for f in (corpus.path / d).rglob("*.arrow")
@@ -133,11 +133,11 @@ def test_one_document_by_id_and_row(made):
         spans = zip(document["token_start"], document["token_end"], strict=True)
         assert [document["text"][a:b] for a, b in spans] == words
         assert document["meta"] == {k: truth.metas[row].get(k) for k in ("model", "score", "year")}
-        for tap in ("main", "b"):
-            entry = document["entries"][tap]
+        for sae in ("main", "b"):
+            entry = document["entries"][sae]
             dense = np.zeros(12)
             dense[entry.feature] = entry.value
-            np.testing.assert_allclose(dense, truth.pooled("max", tap)[row])
+            np.testing.assert_allclose(dense, truth.pooled("max", sae)[row])
         assert corpus.document(row)["id"] == name
         assert corpus.document(np.int64(row))["id"] == name
     with pytest.raises(CorpusError, match="no document 'doc-33'; did you mean 'doc-3'"):
@@ -334,15 +334,15 @@ def test_append_keeps_the_old_corpus_until_it_is_finished(tmp_path):
     path = tmp_path / "c"
     corpus, _ = make_corpus(path, 0, (5, 4))
     postings = corpus.postings().document_frequency
-    card = {"main": make_card(12)}
+    calibration = {"main": make_calibration(12)}
     more = make_shards(9, (3, 6), first=9)
-    spec = make_spec(card, device="cuda")  # numerics may differ, identity may not
-    with CorpusWriter.append(path, plan={"more": 1}, spec=spec, cards=card) as writer:
+    spec = make_spec(calibration, device="cuda")  # numerics may differ, identity may not
+    with CorpusWriter.append(path, plan={"more": 1}, spec=spec, calibrations=calibration) as writer:
         assert writer.finished == []
         more[0].write(writer, 0)
     assert Corpus.open(path).fingerprint == corpus.fingerprint
     np.testing.assert_array_equal(Corpus.open(path).csr().toarray(), corpus.csr().toarray())
-    with CorpusWriter.append(path, plan={"more": 1}, spec=spec, cards=card) as writer:
+    with CorpusWriter.append(path, plan={"more": 1}, spec=spec, calibrations=calibration) as writer:
         assert [entry.rows for entry in writer.finished] == [3]
         more[1].write(writer, 1)
         grown = writer.finish(extra={"again": True})
@@ -369,10 +369,10 @@ def test_importing_a_corpus_stays_light():
 
 
 def test_rejects_and_ids_may_hold_anything(tmp_path):
-    card = {"main": make_card(12)}
+    calibration = {"main": make_calibration(12)}
     (shard,) = make_shards(0, (2,))
     with CorpusWriter.open(
-        tmp_path / "c", plan={}, spec=make_spec(card), cards=card, stores_text=True
+        tmp_path / "c", plan={}, spec=make_spec(calibration), calibrations=calibration, stores_text=True
     ) as writer:
         shard.rejects = [
             {"row": 1, "reason": "not text", "value": "\ud800 ü\n"},

@@ -31,7 +31,7 @@ def no_power_cuts(monkeypatch):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    return make_corpus(tmp_path_factory.mktemp("whole") / "c", 5, (3, 0, 4, 2), taps=("main", "b"))[0].path
+    return make_corpus(tmp_path_factory.mktemp("whole") / "c", 5, (3, 0, 4, 2), saes=("main", "b"))[0].path
 
 
 def test_damage_is_found_and_named(uninterrupted, tmp_path):
@@ -39,7 +39,7 @@ def test_damage_is_found_and_named(uninterrupted, tmp_path):
         "docs/part-00002.arrow": lambda c: c.document(5),
         "features/main/part-00002.arrow": lambda c: c.postings("main"),
         "features/b/part-00002.arrow": lambda c: c.csr("max", "b"),
-        "cards/main.arrow": lambda c: c.card("main"),
+        "cards/main.arrow": lambda c: c.calibration("main"),
     }
     for name, use in uses.items():
         copy = tmp_path / name.replace("/", " ")
@@ -72,8 +72,8 @@ def test_damage_is_found_and_named(uninterrupted, tmp_path):
 
 def touch(corpus: Corpus) -> None:
     _ = corpus.n_tokens
-    for tap in corpus.taps:
-        list(corpus.blocks("max", tap))
+    for sae in corpus.saes:
+        list(corpus.blocks("max", sae))
 
 
 def test_a_file_is_read_through_once_per_process(uninterrupted, monkeypatch):
@@ -129,7 +129,7 @@ def test_only_so_many_files_stay_mapped(uninterrupted, monkeypatch):
         corpus.document(row)
     assert len(corpus._opened._files) == 2
     before = len(maps)
-    assert before == 3 * (1 + 2)  # documents and two taps, three files for two places
+    assert before == 3 * (1 + 2)  # documents and two SAEs, three files for two places
     corpus.select([0]).n_tokens
     corpus.n_tokens
     assert len(corpus._opened._files) == 2

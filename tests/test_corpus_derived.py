@@ -29,7 +29,7 @@ def no_power_cuts(monkeypatch):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return make_corpus(tmp_path_factory.mktemp("größer corpus") / "a b ü.corpus", taps=("main", "b"))
+    return make_corpus(tmp_path_factory.mktemp("größer corpus") / "a b ü.corpus", saes=("main", "b"))
 
 
 def test_postings_are_stamped_rebuilt_and_need_no_writable_place(tmp_path):
@@ -87,16 +87,16 @@ def test_two_processes_build_postings_at_once(tmp_path):
 def test_export(made, tmp_path):
     corpus, truth = made
     for pooling in ("max", "mean", "count"):
-        export(corpus, tmp_path / f"{pooling}.npz", "npz", pooling=pooling, tap="b")
+        export(corpus, tmp_path / f"{pooling}.npz", "npz", pooling=pooling, sae="b")
         assert_matrix(scipy.sparse.load_npz(tmp_path / f"{pooling}.npz"), truth.pooled(pooling, "b"))
         with np.load(tmp_path / f"{pooling}.npz", allow_pickle=False) as arrays:
             assert arrays["ids"].tolist() == truth.ids
     some = [1, 5, 9, 12]
     view = corpus.select(some)
-    export(corpus, tmp_path / "all ü.parquet", "parquet", tap="b")
-    export(corpus, tmp_path / "all.arrow", "arrow", tap="b")
-    export(view, tmp_path / "view.parquet", "parquet", tap="b")
-    export(corpus.select([]), tmp_path / "none.parquet", "parquet", tap="b")
+    export(corpus, tmp_path / "all ü.parquet", "parquet", sae="b")
+    export(corpus, tmp_path / "all.arrow", "arrow", sae="b")
+    export(view, tmp_path / "view.parquet", "parquet", sae="b")
+    export(corpus.select([]), tmp_path / "none.parquet", "parquet", sae="b")
     read = pl.read_parquet(tmp_path / "all ü.parquet")
     with pa.memory_map(str(tmp_path / "all.arrow")) as source:
         assert pl.from_arrow(pa.ipc.open_file(source).read_all()).equals(read)
@@ -112,11 +112,11 @@ def test_export(made, tmp_path):
         np.testing.assert_allclose(dense, truth.dense(column, "b"))
     for name in ("max.npz", "all.arrow"):
         with pytest.raises(InputError, match="already exists"):
-            export(corpus, tmp_path / name, name[-5:].split(".")[-1], tap="b")
+            export(corpus, tmp_path / name, name[-5:].split(".")[-1], sae="b")
     with pytest.raises(InputError, match="takes no pooling"):
-        export(corpus, tmp_path / "x", "parquet", pooling="max", tap="b")
+        export(corpus, tmp_path / "x", "parquet", pooling="max", sae="b")
     with pytest.raises(InputError, match="unknown format"):
-        export(corpus, tmp_path / "x", "pickle", tap="b")
+        export(corpus, tmp_path / "x", "pickle", sae="b")
     with pytest.raises(CorpusError, match="cannot write"):
-        export(corpus, tmp_path / "missing" / "x.npz", tap="b")
+        export(corpus, tmp_path / "missing" / "x.npz", sae="b")
     assert not list(tmp_path.glob("*.tmp")) and not list(tmp_path.glob(".*"))

@@ -78,13 +78,13 @@ def test_features_of_a_document_have_labels_and_words(made: tuple[Corpus, Any]) 
     value, count, peak = (truth.dense(name) for name in ("value", "count", "peak"))
     at = max(range(13), key=lambda i: int((value[i] > 0).sum()))
     found = corpus[at].features
-    assert found.columns == ["tap", "feature", "label", "label_score", "value", "tokens", "word"]
+    assert found.columns == ["sae", "feature", "label", "label_score", "value", "tokens", "word"]
     assert sorted(found["feature"]) == np.flatnonzero(value[at]).tolist() and found.height > 2
     words = truth.texts[at].split(" ")
     for row in found.to_dicts():
         f = row["feature"]
         assert row["value"] == pytest.approx(value[at, f]) and row["tokens"] == count[at, f]
-        assert row["tap"] == "main" and row["label"] == f"word{f}" and row["label_score"] is None
+        assert row["sae"] == "main" and row["label"] == f"word{f}" and row["label_score"] is None
         if words[int(peak[at, f])] != "🙂":
             assert row["word"] in words[int(peak[at, f])]
     # a view's document is the same document
@@ -101,13 +101,13 @@ def test_labels_made_while_a_corpus_is_open_are_seen(tmp_path: Path) -> None:
     assert (first["feature"], first["label"], first["label_score"]) == (f, "saying sorry", 0.75)
 
 
-def test_features_of_several_taps_and_without_texts(tmp_path: Path) -> None:
-    corpus, truth = make_corpus(tmp_path / "a.corpus", seed=4, taps=("main", "other"), stores_text=False)
+def test_features_of_several_saes_and_without_texts(tmp_path: Path) -> None:
+    corpus, truth = make_corpus(tmp_path / "a.corpus", seed=4, saes=("main", "other"), stores_text=False)
     at = int((truth.dense("value") > 0).sum(1).argmax())
     found = corpus[at].features
-    for tap in ("main", "other"):
-        mine = found.filter(found["tap"] == tap)
-        assert sorted(mine["feature"]) == np.flatnonzero(truth.dense("value", tap)[at]).tolist()
+    for sae in ("main", "other"):
+        mine = found.filter(found["sae"] == sae)
+        assert sorted(mine["feature"]) == np.flatnonzero(truth.dense("value", sae)[at]).tolist()
     assert found["word"].null_count() == found.height and corpus[at].text is None
 
 
@@ -144,7 +144,7 @@ def test_what_is_not_there_is_said_in_one_line(
 
 def test_documents_say_what_they_are_on_one_short_line(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 120) / ("y\n" * 60) / "a.corpus"
-    corpus, _ = make_corpus(deep, seed=3, taps=[f"tap{i}" for i in range(30)])
+    corpus, _ = make_corpus(deep, seed=3, saes=[f"sae{i}" for i in range(30)])
     hostile = dataclasses.replace(corpus[0], id="\x1b[31m" * 99, text="a\n" * 999)
     for thing in (corpus, corpus[2:5], corpus[0], hostile):
         said = repr(thing)

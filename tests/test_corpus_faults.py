@@ -15,20 +15,27 @@ import pytest
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.errors import CorpusError, IncompatibleError, ShardCorruptError
 from saetext.io import files as corpus_files
-from tests.corpus_factory import make_card, make_shards, make_spec
+from tests.corpus_factory import make_calibration, make_shards, make_spec
 
 REPO = Path(__file__).parents[1]
 SIZES = (3, 0, 4, 2)
-CARDS = {"main": make_card(12), "b": make_card(12)}
-SHARDS = make_shards(5, SIZES, taps=("main", "b"))
-MORE = make_shards(6, (2, 3), taps=("main", "b"), first=9)
+CALIBRATIONS = {"main": make_calibration(12), "b": make_calibration(12)}
+SHARDS = make_shards(5, SIZES, saes=("main", "b"))
+MORE = make_shards(6, (2, 3), saes=("main", "b"), first=9)
 
 
 def start(path: Path, **changes) -> CorpusWriter:
-    spec = make_spec(CARDS, **{k: changes.pop(k) for k in ("device", "versions", "window") if k in changes})
+    spec = make_spec(
+        CALIBRATIONS, **{k: changes.pop(k) for k in ("device", "versions", "window") if k in changes}
+    )
     return CorpusWriter.open(
         path,
-        **{"plan": {"input": "a.jsonl", "shard": 4}, "spec": spec, "cards": CARDS, "stores_text": True}
+        **{
+            "plan": {"input": "a.jsonl", "shard": 4},
+            "spec": spec,
+            "calibrations": CALIBRATIONS,
+            "stores_text": True,
+        }
         | changes,
     )
 
@@ -42,7 +49,9 @@ def go_on(path: Path) -> Corpus:
 
 
 def go_on_appending(path: Path) -> Corpus:
-    with CorpusWriter.append(path, plan={"input": "b.jsonl"}, spec=make_spec(CARDS), cards=CARDS) as writer:
+    with CorpusWriter.append(
+        path, plan={"input": "b.jsonl"}, spec=make_spec(CALIBRATIONS), calibrations=CALIBRATIONS
+    ) as writer:
         for number in range(len(writer.finished), len(MORE)):
             MORE[number].write(writer, number)
         return writer.finish(extra={})
@@ -329,7 +338,7 @@ def test_two_writers(tmp_path):
     other.kill()
     other.wait()
     corpus = go_on(tmp_path / "c")  # the lock died with it
-    with CorpusWriter.append(corpus.path, plan={}, spec=make_spec(CARDS), cards=CARDS):
+    with CorpusWriter.append(corpus.path, plan={}, spec=make_spec(CALIBRATIONS), calibrations=CALIBRATIONS):
         with pytest.raises(CorpusError, match="being written by another process"):
             go_on_appending(corpus.path)
         assert len(Corpus.open(corpus.path)) == 9  # readers are not kept out
@@ -359,31 +368,35 @@ def test_another_plan_is_refused_by_key(tmp_path, changes, message):
 def test_an_unfinished_append_needs_the_same_plan(uninterrupted, tmp_path):
     path = tmp_path / "c"
     shutil.copytree(uninterrupted, path)
-    spec = make_spec(CARDS)
-    with CorpusWriter.append(path, plan={"input": "b"}, spec=spec, cards=CARDS) as writer:
+    spec = make_spec(CALIBRATIONS)
+    with CorpusWriter.append(path, plan={"input": "b"}, spec=spec, calibrations=CALIBRATIONS) as writer:
         MORE[0].write(writer, 0)
     with pytest.raises(
         CorpusError, match=r"input was 'b' and is now 'c'; .*append\.json to cancel that append"
     ):
-        CorpusWriter.append(path, plan={"input": "c"}, spec=spec, cards=CARDS)
+        CorpusWriter.append(path, plan={"input": "c"}, spec=spec, calibrations=CALIBRATIONS)
     (path / "append.json").unlink()
-    with CorpusWriter.append(path, plan={"input": "c"}, spec=spec, cards=CARDS) as writer:
+    with CorpusWriter.append(path, plan={"input": "c"}, spec=spec, calibrations=CALIBRATIONS) as writer:
         assert writer.finished == []
         assert len(list((path / "docs").iterdir())) == len(SIZES)
     with pytest.raises(IncompatibleError, match=r"window is 128 in .* and 64 in the reader given"):
-        CorpusWriter.append(path, plan={}, spec=make_spec(CARDS, window=64), cards=CARDS)
+        CorpusWriter.append(path, plan={}, spec=make_spec(CALIBRATIONS, window=64), calibrations=CALIBRATIONS)
     with pytest.raises(CorpusError, match="does not exist"):
-        CorpusWriter.append(tmp_path / "none", plan={}, spec=spec, cards=CARDS)
+        CorpusWriter.append(tmp_path / "none", plan={}, spec=spec, calibrations=CALIBRATIONS)
 
 
 def test_an_append_killed_after_its_manifest_is_done(uninterrupted, tmp_path):
     path = tmp_path / "c"
     shutil.copytree(uninterrupted, path)
-    CorpusWriter.append(path, plan={"input": "b.jsonl"}, spec=make_spec(CARDS), cards=CARDS).close()
+    CorpusWriter.append(
+        path, plan={"input": "b.jsonl"}, spec=make_spec(CALIBRATIONS), calibrations=CALIBRATIONS
+    ).close()
     left = (path / "append.json").read_bytes()
     grown = go_on_appending(path)
     (path / "append.json").write_bytes(left)  # it did not come to removing this
-    with CorpusWriter.append(path, plan={"other": 1}, spec=make_spec(CARDS), cards=CARDS) as writer:
+    with CorpusWriter.append(
+        path, plan={"other": 1}, spec=make_spec(CALIBRATIONS), calibrations=CALIBRATIONS
+    ) as writer:
         assert writer.finished == []
         again = writer.finish()
     assert again.ids.to_pylist() == grown.ids.to_pylist()
@@ -392,7 +405,9 @@ def test_an_append_killed_after_its_manifest_is_done(uninterrupted, tmp_path):
 def test_the_same_append_again_adds_nothing_when_only_its_end_was_missed(uninterrupted, tmp_path):
     path = tmp_path / "c"
     shutil.copytree(uninterrupted, path)
-    CorpusWriter.append(path, plan={"input": "b.jsonl"}, spec=make_spec(CARDS), cards=CARDS).close()
+    CorpusWriter.append(
+        path, plan={"input": "b.jsonl"}, spec=make_spec(CALIBRATIONS), calibrations=CALIBRATIONS
+    ).close()
     left = (path / "append.json").read_bytes()
     grown = go_on_appending(path).n_documents
     (path / "append.json").write_bytes(left)
@@ -405,7 +420,9 @@ def test_the_same_append_again_adds_nothing_when_only_its_end_was_missed(uninter
 def test_a_corpus_stays_intact_while_an_append_is_under_way(uninterrupted, tmp_path):
     path = tmp_path / "c"
     shutil.copytree(uninterrupted, path)
-    with CorpusWriter.append(path, plan={"input": "b.jsonl"}, spec=make_spec(CARDS), cards=CARDS) as writer:
+    with CorpusWriter.append(
+        path, plan={"input": "b.jsonl"}, spec=make_spec(CALIBRATIONS), calibrations=CALIBRATIONS
+    ) as writer:
         writer.write_shard(
             MORE[0].docs,
             MORE[0].rows,
@@ -458,10 +475,10 @@ def test_wrong_calls_are_refused_before_anything_is_written(tmp_path):
                 )  # fmt: skip
         assert writer.finished == [] and not list((tmp_path / "c" / "docs").iterdir())
     with pytest.raises(ValueError, match="calibration given for SAE b is not the one"):
-        start(tmp_path / "d", cards={**CARDS, "b": CARDS["b"].without_floors()})
-    spec = make_spec({"../up": CARDS["b"]})
+        start(tmp_path / "d", calibrations={**CALIBRATIONS, "b": CALIBRATIONS["b"].without_thresholds()})
+    spec = make_spec({"../up": CALIBRATIONS["b"]})
     with pytest.raises(ValueError, match="cannot be the name of an SAE"):
-        start(tmp_path / "d", spec=spec, cards={"../up": CARDS["b"]})
+        start(tmp_path / "d", spec=spec, calibrations={"../up": CALIBRATIONS["b"]})
     assert not (tmp_path / "d").exists()
 
 

@@ -34,11 +34,6 @@ def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 
-def of_sae(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the defaults of a function that calls an SAE by its tap, with the command's name for it."""
-    return {"sae" if name == "tap" else name: value for name, value in defaults_of(function).items()}
-
-
 def fields_of(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
@@ -60,8 +55,8 @@ PAIRS: dict[str, tuple[Callable[..., Any], dict[str, Any], int]] = {
     "calibrate": (expanded(calibrate_command), defaults_of(saetext.calibrate), 2),
     "train": (expanded(train_command), defaults_of(saetext.train), 16),
     "label": (expanded(label_command), defaults_of(saetext.label), 4),
-    "read": (expanded(read_command), of_sae(Reading.look), 3),
-    "show": (expanded(read_command), of_sae(look_at_document), 3),
+    "read": (expanded(read_command), defaults_of(Reading.look), 3),
+    "show": (expanded(read_command), defaults_of(look_at_document), 3),
 }  # fmt: skip
 
 

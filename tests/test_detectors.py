@@ -38,9 +38,9 @@ __all__ = ["place"]
 
 
 def detector(corpus: Any, **changes: Any) -> Detector:
-    tap = corpus.spec.tap()
+    sae = corpus.spec.sae()
     made = Detector(
-        "loud", "a loud text", "It shouts.", tap.sae, tap.weights_sha256, tap.d_sae,
+        "loud", "a loud text", "It shouts.", sae.origin, sae.weights_sha256, sae.d_sae,
         np.array([0, 3], np.int32), np.array([2.0, -1.5]), np.array([0.5, 2.0]), -0.25, 0.1, 1.5, -0.2, 0.5,
         {"held out": 0.9}, {"texts": 3},
     )  # fmt: skip
@@ -141,14 +141,14 @@ def test_what_is_planted_is_learned() -> None:
     value[~target, 2] = 0
     corpus = DenseCorpus(value)
     held = np.arange(200) % 4 == 0
-    made = fit(sparse.csr_matrix(value), target, held, corpus.spec.tap(), name="x", title="x")
+    made = fit(sparse.csr_matrix(value), target, held, corpus.spec.sae(), name="x", title="x")
     found = score(corpus, [made])[:, 0]
     assert quality(found, target, made.threshold).auc > 0.99 and made.auc["held out"] > 0.99
     assert made.features[np.argmax(made.weights)] == 2
-    again = fit(sparse.csr_matrix(value), target, held, corpus.spec.tap(), name="x", title="x")
+    again = fit(sparse.csr_matrix(value), target, held, corpus.spec.sae(), name="x", title="x")
     assert again.to_json() == made.to_json()
     with pytest.raises(InputError, match="at least 8 of each"):
-        fit(sparse.csr_matrix(value[:20]), target[:20], held[:20], corpus.spec.tap(), name="x", title="x")
+        fit(sparse.csr_matrix(value[:20]), target[:20], held[:20], corpus.spec.sae(), name="x", title="x")
 
 
 def test_the_threshold_has_its_precision_at_the_base_rate() -> None:
@@ -169,7 +169,7 @@ def test_shipped_pages_are_whole_and_fit_the_embedded_reader() -> None:
     assert len({d.name for d in found}) == len({d.title for d in found}) == len(found)
     for each in found:
         unseen = [value for key, value in each.auc.items() if key != "held out"]
-        assert max(unseen) >= 0.85 and each.d_sae == len(embedded.load_card().density)
+        assert max(unseen) >= 0.85 and each.d_sae == len(embedded.load_calibration().density)
 
 
 def test_a_description_means_the_most_similar_detector() -> None:
@@ -240,8 +240,8 @@ def test_long_texts_have_no_properties(features: int, there: bool) -> None:
         for row, n in zip(value, [20] * 39 + [features] * 11, strict=True):
             row[rng.choice(4096, n, replace=False)] = 1
         corpus = DenseCorpus(value)
-        tap = dataclasses.replace(corpus.spec.taps[0], weights_sha256=weights)
-        corpus.spec = dataclasses.replace(corpus.spec, taps=(tap,))
+        sae = dataclasses.replace(corpus.spec.saes[0], weights_sha256=weights)
+        corpus.spec = dataclasses.replace(corpus.spec, saes=(sae,))
         sets.append(corpus)
     assert long_share(sets) == (0.0 if there else 0.22)
     result = diff(*sets)

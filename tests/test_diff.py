@@ -20,25 +20,25 @@ from whole_results import diff
 from saetext.analysis.differences import DiffResult
 from saetext.analysis.differences.entries import gather, support
 from saetext.analysis.differences.result import COLUMNS
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
+from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec
 from saetext.errors import IncompatibleError, InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
 
 D_SAE = 12
 WORDS = ["the", "rain", "in", "Spain", "stays", "mainly", "on", "a", "plain", "so", "they", "say"]
-CARD = Card.from_arrays(
+CALIBRATION = Calibration.from_arrays(
     np.zeros(D_SAE), percentile=90, top_words=[[f"word{i}", f"other{i}"] if i else [] for i in range(D_SAE)]
 )
 
 
 def make_spec(numerics: Numerics | None = None, **changes) -> ReaderSpec:
     hook = "blocks.1.hook_resid_pre"
-    tap = TapSpec("main", "tiny", "topk", hook, 8, D_SAE, "w", "none", CARD.sha256, 90.0, 1)
+    sae = SaeSpec("main", "tiny", "topk", hook, 8, D_SAE, "w", "none", CALIBRATION.sha256, 90.0, 1)
     spec = ReaderSpec(
         model="tiny", revision="r1", window=128, overlap=16, prefix_ids=(1,), suffix_ids=(2,), masks="1",
-        chat_template_sha256="", pooling="max", taps=(tap,),
+        chat_template_sha256="", pooling="max", saes=(sae,),
         numerics=numerics or Numerics("float32", "float32", "cpu", {"torch": "2.13"}),
     )  # fmt: skip
     return dataclasses.replace(spec, **changes)
@@ -67,7 +67,7 @@ class MemoryCorpus:
     def documents(self) -> pl.LazyFrame:
         return self.frame.lazy()
 
-    def rows(self, tap) -> Iterator[PooledRows]:
+    def rows(self, sae) -> Iterator[PooledRows]:
         for start in range(0, len(self.present), self.block):
             part = self.present[start : start + self.block]
             entries = [(f, v, p) for row in part for f, (v, p) in row.items()]
@@ -80,10 +80,10 @@ class MemoryCorpus:
                 peak=np.array(peak, np.int32), first=np.array(peak, np.int32),
             )  # fmt: skip
 
-    def blocks(self, pooling, tap) -> Iterator[tuple[np.ndarray, sparse.csr_matrix]]:
-        assert pooling == "binary" and tap == "main"
+    def blocks(self, pooling, sae) -> Iterator[tuple[np.ndarray, sparse.csr_matrix]]:
+        assert pooling == "binary" and sae == "main"
         start = 0
-        for rows in self.rows(tap):
+        for rows in self.rows(sae):
             data = np.ones(rows.n_entries, np.float32)
             block = sparse.csr_matrix((data, rows.feature, rows.indptr), shape=(len(rows), D_SAE))
             yield np.arange(start, start + len(rows)), block
@@ -96,8 +96,8 @@ class MemoryCorpus:
         name = f"doc{self.origin[row]}"
         return {"id": name, "text": self.texts[row], "token_start": starts, "token_end": ends}
 
-    def card(self, tap) -> Card:
-        return CARD
+    def calibration(self, sae) -> Calibration:
+        return CALIBRATION
 
     def select(self, expr) -> MemoryCorpus:
         keep = np.flatnonzero(self.frame.select(expr.fill_null(False)).to_series().to_numpy())
@@ -228,7 +228,7 @@ def test_top_keeps_the_tests_of_all():
     assert diff(a, b, snippets=False).table["snippet_b"].null_count() == some.height
 
 
-def test_support_floor():
+def test_support_threshold():
     rows = [{0: (1.0, 0)}] * 3 + [{1: (1.0, 0)}] * 2 + [{}] * 5
     a, b = MemoryCorpus(rows), MemoryCorpus(rows)
     assert diff(a, b).table["feature"].to_list() == [0]  # 6 documents in both sets; feature 1 has 4
@@ -276,7 +276,7 @@ def test_without_texts():
 
 def test_labels():
     a = MemoryCorpus([{0: (1.0, 0), 1: (1.0, 0), 2: (1.0, 0)}] * 5)
-    assert diff(a, a).table.sort("feature")["label"].to_list()[1] == "word1, other1"  # the card's words
+    assert diff(a, a).table.sort("feature")["label"].to_list()[1] == "word1, other1"
     labels = FeatureLabels.from_rows([FeatureLabel(2, "polite refusals", score=0.9)])
     table = diff(a, a, labels=labels).table.sort("feature")
     assert table["label"].to_list() == ["feature 0", "feature 1", "polite refusals"]
@@ -297,7 +297,9 @@ def test_pairs_by_itself_on_prompt_id():
     a, b = four(list("abcd")), four(list("dcba"))
     result = diff(a, b)
     assert result.paired and result.params["pair_on"] == "prompt_id"
-    assert result.notes[0] == "rows pair one to one on prompt_id, so they were paired"
+    assert (
+        result.notes[0] == "each prompt_id occurs once per set, so rows with the same prompt_id were paired"
+    )
     assert not diff(a, b, pair_on="").paired
 
 
@@ -463,9 +465,9 @@ def test_memory_does_not_grow_with_the_corpus():
     class Repeated(MemoryCorpus):
         times = 1
 
-        def rows(self, tap):
+        def rows(self, sae):
             for _ in range(self.times):
-                yield from super().rows(tap)
+                yield from super().rows(sae)
 
         @property
         def n_documents(self):
@@ -494,7 +496,11 @@ def store(memory: MemoryCorpus, path: Path, *, shard: int, stores_text: bool = T
     meta = [c for c in memory.frame.columns if c not in ("id", "text", "n_tokens")]
     blocks = PooledRows.concatenate(list(memory.rows("main")))
     with CorpusWriter.open(
-        path, plan={}, spec=memory.spec, cards={"main": memory.card("main")}, stores_text=stores_text
+        path,
+        plan={},
+        spec=memory.spec,
+        calibrations={"main": memory.calibration("main")},
+        stores_text=stores_text,
     ) as writer:
         for start in range(0, memory.n_documents, shard):
             rows = range(start, min(start + shard, memory.n_documents))

@@ -344,7 +344,7 @@ def test_features_that_are_one_concept_are_one_finding():
 
 @settings(max_examples=30, deadline=None)
 @given(present_sets(2, 25), present_sets(2, 25))
-def test_likeness_equals_counting(rows_a, rows_b):
+def test_similarity_equals_counting(rows_a, rows_b):
     """Phi within the sets, and the share of common documents in which both peak within a token."""
     sets = [MemoryCorpus(rows_a), MemoryCorpus(rows_b)]
     selections = [Selection(c, np.arange(c.n_documents)) for c in sets]

@@ -24,9 +24,9 @@ def made(rate: dict[str, float], seed: int, *, texts: bool = True, weights: str 
         features = list(themes.named(id).features)
         value[:, features] |= (rng.random((N, 1)) < share) & (rng.random((N, len(features))) < 0.5)
     corpus = DenseCorpus(value, texts=texts)
-    tap = corpus.spec.taps[0]
+    sae = corpus.spec.saes[0]
     known = weights or themes.made_for["weights_sha256"]
-    corpus.spec = replace(corpus.spec, taps=(replace(tap, weights_sha256=known),))
+    corpus.spec = replace(corpus.spec, saes=(replace(sae, weights_sha256=known),))
     return corpus
 
 

@@ -1,4 +1,4 @@
-"""What encode writes, against an oracle that reads one text at a time; resume, append, floors, estimates."""
+"""What encode writes, against an oracle that reads one text at a time; resume, append, estimates."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tiny_reader import TAP, contents, some_rows, tiny, write_jsonl
+from tiny_reader import SAE, contents, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus, CorpusWriter
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.notices import corpus_warnings, reading_notes
 from saetext.documents import Document, open_documents
 from saetext.documents.rejects import describe_rejects
@@ -27,8 +27,8 @@ from saetext.encoding.estimate import estimate
 from saetext.errors import CorpusError, InputError, SaetextError, SaetextWarning
 from saetext.io.progress import Meter, Progress
 from saetext.reader.reader import Reader
-from saetext.reader.thresholds.estimation import card_path
-from saetext.reader.thresholds.policy import ready, with_known_floors
+from saetext.reader.thresholds.estimation import calibration_path
+from saetext.reader.thresholds.policy import ready, with_known_thresholds
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    """A reader of two taps with floors, made once."""
+    """A reader of two SAEs with thresholds, made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SAETEXT_CACHE", str(tmp_path_factory.mktemp("cache")))
         return ready(tiny().reader(both=True), open_documents(some_rows(60, seed=9)))
@@ -66,9 +66,9 @@ def test_rows_equal_what_single_texts_give(tmp_path: Path, reader: Reader) -> No
         assert stored["n_tokens"] == prepared.n_tokens
         words = [row["text"][a:b] for a, b in zip(stored["token_start"], stored["token_end"], strict=True)]
         assert "".join(words) == row["text"]
-        for tap, card in reader.cards.items():
-            expected = _pooled(reader, prepared, tap, card.floors)
-            found = stored["entries"][tap]
+        for sae, calibration in reader.calibrations.items():
+            expected = _pooled(reader, prepared, sae, calibration.thresholds)
+            found = stored["entries"][sae]
             assert found.feature.tolist() == sorted(expected)
             for j, feature in enumerate(found.feature.tolist()):
                 value, total, count, peak, first = expected[feature]
@@ -78,12 +78,12 @@ def test_rows_equal_what_single_texts_give(tmp_path: Path, reader: Reader) -> No
                 assert found.peak[j] == peak
 
 
-def _pooled(reader: Reader, prepared: Any, tap: str, floors: np.ndarray) -> dict[int, tuple[float, ...]]:
+def _pooled(reader: Reader, prepared: Any, sae: str, thresholds: np.ndarray) -> dict[int, tuple[float, ...]]:
     """The slow oracle: token by token, in Python."""
-    entries = reader.token_entries(prepared, tap)
+    entries = reader.token_entries(prepared, sae)
     found: dict[int, list[tuple[int, float]]] = {}
     for ordinal, feature, value in zip(entries.ordinal, entries.feature, entries.value, strict=True):
-        if value > floors[feature]:
+        if value > thresholds[feature]:
             found.setdefault(int(feature), []).append((int(ordinal), float(value)))
     pooled = {}
     for feature, hits in found.items():
@@ -147,7 +147,7 @@ def test_a_text_that_repeats_within_a_shard_is_read_once(tmp_path: Path, reader:
     one, other = corpus.n_tokens[0], corpus.n_tokens[30]
     assert seen[-1].tokens == one + other
     assert corpus.manifest.counts["tokens"] == 30 * one + other
-    matrix = corpus.csr(tap=TAP)
+    matrix = corpus.csr(sae=SAE)
     assert (matrix[:30] != matrix[[0] * 30]).nnz == 0
 
 
@@ -339,8 +339,8 @@ def test_an_input_that_became_shorter_is_refused(tmp_path: Path, reader: Reader)
         ({"shard_rows": 11}, "rows per shard was 10 and is now 11"),
         ({"shard_rows": 10, "text": "topic"}, "input columns was"),
         ({"shard_rows": 10, "store_text": False}, "stores_text was True and is now False"),
-        ({"shard_rows": 10, "min_tokens": 2}, f"reader's tap {TAP}: "),
-        ({"shard_rows": 10, "threshold": 0.0}, f"reader's tap {TAP}: "),
+        ({"shard_rows": 10, "min_tokens": 2}, f"reader's SAE {SAE}: "),
+        ({"shard_rows": 10, "threshold": 0.0}, f"reader's SAE {SAE}: "),
     ],
 )
 def test_other_options_do_not_resume(
@@ -476,7 +476,7 @@ def test_the_old_corpus_holds_until_an_append_is_done_and_resumes(tmp_path: Path
             append(rows[20:], path, reader=reader, shard_rows=10)
     old = Corpus.open(path)
     assert old.fingerprint == before.fingerprint and old.n_documents == 20
-    assert (old.csr(tap=TAP) != before.csr(tap=TAP)).nnz == 0
+    assert (old.csr(sae=SAE) != before.csr(sae=SAE)).nnz == 0
     with pytest.raises(CorpusError, match="n_rows was 40 and is now 41"):
         append([*rows[20:], {"text": "one more", "id": "x"}], path, reader=reader, shard_rows=10)
     seen: list[Progress] = []
@@ -505,82 +505,82 @@ def test_append_wants_the_reader_of_the_corpus(tmp_path: Path, reader: Reader) -
     assert "reader" in message_of(error)
 
 
-# ---- floors ------------------------------------------------------------------------------------------
+# ---- thresholds --------------------------------------------------------------------------------------
 
 
-def test_floors_are_made_once_and_make_corpora_comparable(tmp_path: Path, own_cache: Path) -> None:
+def test_thresholds_are_made_once_and_make_corpora_comparable(tmp_path: Path, own_cache: Path) -> None:
     bare = tiny().reader()
-    assert with_known_floors(bare) is None
+    assert with_known_thresholds(bare) is None
     seen: list[Progress] = []
     first = encode(some_rows(30), tmp_path / "a.corpus", reader=bare, on_progress=seen.append)
     assert {p.stage for p in seen} == {"calibrating", "encoding"}
     assert [f.suffix for f in (own_cache / "cards").iterdir()] == [".arrow"]
     second = encode(some_rows(30, seed=1), tmp_path / "b.corpus", reader=tiny().reader())
     assert second.spec.fingerprint == first.spec.fingerprint
-    assert second.card().about["reference"] == "list" and second.card().percentile == 75.0
+    assert second.calibration().about["reference"] == "list" and second.calibration().percentile == 75.0
     other = encode(some_rows(30, seed=1), tmp_path / "c.corpus", reader=tiny().reader(), threshold=50)
-    assert other.spec.fingerprint != first.spec.fingerprint and other.card().percentile == 50
-    assert (other.card().floors < second.card().floors).mean() > 0.9
+    assert other.spec.fingerprint != first.spec.fingerprint and other.calibration().percentile == 50
+    assert (other.calibration().thresholds < second.calibration().thresholds).mean() > 0.9
 
 
-def test_the_percentile_of_the_card_is_numpys(tmp_path: Path) -> None:
+def test_the_percentile_of_the_calibration_is_numpys(tmp_path: Path) -> None:
     rows = some_rows(80)
     bare = tiny().reader()
-    card = encode(rows, tmp_path / "a.corpus", reader=bare, threshold=75).card()
+    calibration = encode(rows, tmp_path / "a.corpus", reader=bare, threshold=75).calibration()
     prepared = bare.tokens.prepare([Document("x", r["text"], None, None, {}, 0, "") for r in rows])
     entries = [bare.token_entries(p) for p in prepared]
     feature = np.concatenate([e.feature for e in entries])
     value = np.concatenate([e.value for e in entries])
     checked = 0
-    for f in range(len(card)):
+    for f in range(len(calibration)):
         values = value[feature == f]
         if len(values) >= 20:
-            assert card.floors[f] == pytest.approx(np.percentile(values, 75), rel=1e-4)
+            assert calibration.thresholds[f] == pytest.approx(np.percentile(values, 75), rel=1e-4)
             checked += 1
     assert checked > 20
 
 
-def test_a_tap_keeps_its_floors_beside_a_new_one(tmp_path: Path) -> None:
+def test_an_sae_keeps_its_thresholds_beside_a_new_one(tmp_path: Path) -> None:
     first = encode(some_rows(30), tmp_path / "a.corpus", reader=tiny().reader())
     both = encode(some_rows(30, seed=1), tmp_path / "b.corpus", reader=tiny().reader(both=True))
-    assert both.card(TAP).sha256 == first.card().sha256
-    assert card_path(tiny().reader(), TAP, 75.0, 1).is_file()
+    assert both.calibration(SAE).sha256 == first.calibration().sha256
+    assert calibration_path(tiny().reader(), SAE, 75.0, 1).is_file()
     again = encode(some_rows(30, seed=2), tmp_path / "c.corpus", reader=tiny().reader())
-    assert again.card().sha256 == first.card().sha256
+    assert again.calibration().sha256 == first.calibration().sha256
 
 
-def test_a_damaged_card_in_the_cache_is_made_again(tmp_path: Path) -> None:
+def test_a_damaged_calibration_in_the_cache_is_made_again(tmp_path: Path) -> None:
     first = encode(some_rows(30), tmp_path / "a.corpus", reader=tiny().reader())
-    path = card_path(tiny().reader(), TAP, 75.0, 1)
+    path = calibration_path(tiny().reader(), SAE, 75.0, 1)
     path.write_bytes(path.read_bytes()[:1000])
     second = encode(some_rows(30), tmp_path / "b.corpus", reader=tiny().reader())
     assert second.fingerprint == first.fingerprint
-    assert Card.read(path).sha256 == first.card().sha256
+    assert Calibration.read(path).sha256 == first.calibration().sha256
 
 
 def test_min_tokens(tmp_path: Path, reader: Reader) -> None:
     rows = some_rows(30)
     one = encode(rows, tmp_path / "one.corpus", reader=reader)
     two = encode(rows, tmp_path / "two.corpus", reader=reader, min_tokens=2)
-    assert two.spec.tap(TAP).min_tokens == 2
-    assert (two.card(TAP).floors == one.card(TAP).floors).all()
-    counts = one.csr("count", TAP).copy()
+    assert two.spec.sae(SAE).min_tokens == 2
+    assert (two.calibration(SAE).thresholds == one.calibration(SAE).thresholds).all()
+    counts = one.csr("count", SAE).copy()
     counts.data = np.where(counts.data >= 2, counts.data, 0)
     counts.eliminate_zeros()
-    assert (two.csr("count", TAP) != counts).nnz == 0
+    assert (two.csr("count", SAE) != counts).nnz == 0
     # the reader that a corpus names keeps what it was made with
-    like = Reader.from_spec(two.spec, {t: two.card(t) for t in two.taps})
+    like = Reader.from_spec(two.spec, {t: two.calibration(t) for t in two.saes})
     assert encode(rows, tmp_path / "like.corpus", reader=like).fingerprint == two.fingerprint
 
 
-def test_floor_zero_keeps_everything(tmp_path: Path, reader: Reader, own_cache: Path) -> None:
+def test_threshold_zero_keeps_everything(tmp_path: Path, reader: Reader, own_cache: Path) -> None:
     rows = some_rows(10)
     corpus = encode(rows, tmp_path / "c.corpus", reader=tiny().reader(), threshold=0)
-    assert corpus.card().percentile is None and not corpus.card().floors.any()
+    assert corpus.calibration().percentile is None and not corpus.calibration().thresholds.any()
     assert not (own_cache / "cards").exists()
     [prepared] = reader.tokens.prepare([Document("x", rows[0]["text"], None, None, {}, 0, "")])
-    expected = set(reader.token_entries(prepared, TAP).feature.tolist())
-    assert set(corpus.document(0)["entries"][TAP].feature.tolist()) == expected
+    expected = set(reader.token_entries(prepared, SAE).feature.tolist())
+    assert set(corpus.document(0)["entries"][SAE].feature.tolist()) == expected
     least = encode(rows, tmp_path / "d.corpus", reader=tiny().reader(), threshold=0, min_tokens=3)
     assert 0 < least.csr().nnz < corpus.csr().nnz
 
@@ -588,13 +588,13 @@ def test_floor_zero_keeps_everything(tmp_path: Path, reader: Reader, own_cache: 
 @pytest.mark.parametrize(
     "options", [{"threshold": 100}, {"threshold": -1}, {"threshold": float("nan")}, {"min_tokens": 0}]
 )
-def test_floors_out_of_range(options: dict[str, Any], tmp_path: Path, reader: Reader) -> None:
+def test_thresholds_out_of_range(options: dict[str, Any], tmp_path: Path, reader: Reader) -> None:
     with pytest.raises(InputError):
         encode(some_rows(5), tmp_path / "c.corpus", reader=reader, **options)
     assert not (tmp_path / "c.corpus").exists()
 
 
-def test_a_stream_cannot_make_floors(tmp_path: Path) -> None:
+def test_a_stream_cannot_make_thresholds(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can be read only once"):
         encode((r for r in some_rows(5)), tmp_path / "c.corpus", reader=tiny().reader())
     assert not (tmp_path / "c.corpus").exists()

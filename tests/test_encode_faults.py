@@ -71,7 +71,7 @@ def test_killed_at_random_points_encode_ends_with_the_same_bytes(tmp_path: Path)
     counts = kill_loop(
         tmp_path,
         warm_corpus=str(tmp_path / "warm.corpus"),
-        warm=command("warm.corpus"),  # makes the floors as well
+        warm=command("warm.corpus"),  # makes the thresholds as well
         reference=command("reference.corpus"),
         reference_corpus=str(tmp_path / "reference.corpus"),
         target=command("killed.corpus"),
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_quickly_with_one_line(tmp_path: Path) -> None:
     assert time.monotonic() - sent < 5
     assert process.returncode == 130 and out == ""
     *before, last = err.splitlines()
-    assert last == "saetext: stopped; what was finished is kept, and the same command goes on from there"
+    assert last == "saetext: stopped; finished work is kept: run the same command again to resume"
     assert before[0].startswith("in.jsonl: text from") and len(before) == 1
     with pytest.raises(CorpusError, match="run the same encode command again to resume it"):
         Corpus.open(target)

@@ -60,7 +60,7 @@ def a_profile(text: str = "plain", **more: object) -> Profile:
         label.label,
         label,
         density=0.012,
-        floor=1.5,
+        threshold=1.5,
         documents=1000,
         support=400,
         token_density=0.003,

@@ -15,7 +15,7 @@ from corpus_factory import make_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from tiny_reader import TAP, make_sae, some_rows, tiny, write_jsonl
+from tiny_reader import SAE, make_sae, some_rows, tiny, write_jsonl
 
 import saetext
 from saetext.errors import CorpusError, IncompatibleError, InputError, LabelError, ReaderError
@@ -188,7 +188,7 @@ def test_the_embedded_reader_without_torch(tmp_path: Path) -> None:
     program = (
         "import sys\nfrom saetext.features import open_subject, LabelIndex\n"
         "s = open_subject('embedded')\nLabelIndex(s.labels, lexical=True).search('music')\n"
-        "print(s.tap.d_sae, len(s.card), 'torch' in sys.modules, s.page(3))"
+        "print(s.sae.d_sae, len(s.calibration), 'torch' in sys.modules, s.page(3))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "4096 4096 False None\n"
@@ -198,15 +198,15 @@ def test_the_embedded_reader_is_the_one_that_loads() -> None:
     subject = open_subject("embedded")
     encoder = subject.load_encoder()  # raises unless the hash agrees
     assert (encoder.d_sae, encoder.d_in, encoder.hook) == (
-        subject.tap.d_sae,
-        subject.tap.d_in,
-        subject.tap.hook,
+        subject.sae.d_sae,
+        subject.sae.d_in,
+        subject.sae.hook,
     )
 
 
 def test_an_sae_directory(tmp_path: Path) -> None:
     subject = open_subject(str(tiny().sae))
-    assert subject.tap.d_sae == 64 and subject.card is None and len(subject.labels) == 0
+    assert subject.sae.d_sae == 64 and subject.calibration is None and len(subject.labels) == 0
     assert subject.page(3) is None
     with pytest.raises(InputError, match=r"no feature 64; .* has 0 to 63"):
         profile(subject, 64)
@@ -218,14 +218,14 @@ def test_an_sae_directory_with_its_model_has_the_words_of_an_earlier_corpus(tmp_
     write_jsonl(tmp_path / "a.jsonl", some_rows(40))
     saetext.encode(tmp_path / "a.jsonl", tmp_path / "a.corpus", reader=tiny().reader())
     subject = open_subject(str(tiny().sae), model=str(tiny().model), device="cpu", dtype="float32")
-    card = saetext.Corpus.open(tmp_path / "a.corpus").card()
-    assert subject.card is not None and subject.card.sha256 == card.sha256
-    assert subject.labels.label(5) == card.label(5)
+    calibration = saetext.Corpus.open(tmp_path / "a.corpus").calibration()
+    assert subject.calibration is not None and subject.calibration.sha256 == calibration.sha256
+    assert subject.labels.label(5) == calibration.label(5)
 
 
 @pytest.mark.parametrize("told", ["gpt2-small/8-res-jb", "no slash", "a/b/c", "../x", "a/b\nc", 7, None])
 def test_the_page_on_neuronpedia(tmp_path: Path, told: object) -> None:
-    sae = make_sae(tmp_path / "sae", hook=TAP, seed=1)
+    sae = make_sae(tmp_path / "sae", hook=SAE, seed=1)
     cfg = json.loads((sae / "cfg.json").read_text())
     cfg["metadata"]["neuronpedia_id"] = told
     (sae / "cfg.json").write_text(json.dumps(cfg))
@@ -240,7 +240,7 @@ def test_the_page_of_a_release_is_in_sae_lens_directory(tmp_path: Path) -> None:
     source = {"kind": "release", "saes": ["gpt2-small-res-jb/blocks.8.hook_resid_pre"]}
     manifest = dataclasses.replace(corpus.manifest, spec=dataclasses.replace(corpus.spec, source=source))
     other = saetext.Corpus(corpus.path, manifest)
-    subject = Subject("x", other.spec.tap(), labels_of(["a"]), None, other)
+    subject = Subject("x", other.spec.sae(), labels_of(["a"]), None, other)
     assert subject.page(3) == "https://www.neuronpedia.org/gpt2-small/8-res-jb/3"
 
 
@@ -253,7 +253,7 @@ def test_what_is_no_subject(tmp_path: Path) -> None:
     with pytest.raises(ReaderError, match="no release 'no-such'"):
         open_subject("no-such/release")
     with pytest.raises(InputError, match="--sae"):
-        open_subject("embedded", tap="main")
+        open_subject("embedded", sae="main")
     with pytest.raises(InputError, match="--model"):
         open_subject("embedded", model="gpt2")
     (tmp_path / "half").mkdir()
@@ -263,9 +263,9 @@ def test_what_is_no_subject(tmp_path: Path) -> None:
 
 
 def test_labels_of_another_reader(tmp_path: Path) -> None:
-    sae = open_subject(str(tiny().sae))
+    subject = open_subject(str(tiny().sae))
     file = tmp_path / "labels.parquet"
-    FeatureLabels.from_rows([FeatureLabel(3, "dogs")], identity(sae.tap)).write(file)
+    FeatureLabels.from_rows([FeatureLabel(3, "dogs")], identity(subject.sae)).write(file)
     assert open_subject(str(tiny().sae), labels=file).labels.label(3) == "dogs"
     for other in ("embedded", str(tiny().other_sae)):
         with pytest.raises(IncompatibleError, match="another reader's features"):
@@ -371,16 +371,16 @@ def test_a_profile_in_its_corpus(encoded: Path) -> None:
     correlation[feature], correlation[shared < 3] = -1, -1
     # features that fire together equally often come in any order
     best = np.sort(correlation)[::-1][:5]
-    np.testing.assert_allclose([r.likeness for r in shown.together], best, atol=1e-6)
+    np.testing.assert_allclose([r.similarity for r in shown.together], best, atol=1e-6)
     for other in shown.together:
-        assert other.likeness == pytest.approx(correlation[other.feature])
+        assert other.similarity == pytest.approx(correlation[other.feature])
 
-    decoder = tiny().reader().taps[TAP].encoder.decoder.numpy()
+    decoder = tiny().reader().saes[SAE].encoder.decoder.numpy()
     unit = decoder / np.linalg.norm(decoder, axis=1, keepdims=True)
     cosine = unit @ unit[feature]
     cosine[feature] = -1
     assert [r.feature for r in shown.nearest] == np.argsort(-cosine)[:5].tolist()
-    np.testing.assert_allclose([r.likeness for r in shown.nearest], np.sort(cosine)[::-1][:5], atol=1e-5)
+    np.testing.assert_allclose([r.similarity for r in shown.nearest], np.sort(cosine)[::-1][:5], atol=1e-5)
 
     assert {c.level for c in shown.contexts} == {"top", "middle", "weak"}
     assert shown.contexts[0].value == pytest.approx(dense[:, feature].max())
@@ -425,10 +425,10 @@ def test_texts_that_read_differently_fall_back_to_the_peak(
     reader = subject.load_reader(device="cpu", dtype="float32")
     real = reader.token_entries
 
-    def doubled(prepared: object, tap: str) -> object:
+    def doubled(prepared: object, sae: str) -> object:
         import dataclasses
 
-        entries = real(prepared, tap)
+        entries = real(prepared, sae)
         return dataclasses.replace(entries, value=entries.value * 2)
 
     monkeypatch.setattr(reader, "token_entries", doubled)
@@ -455,7 +455,7 @@ def test_a_feature_that_is_nowhere(tmp_path: Path) -> None:
 def test_a_reader_that_has_gone_costs_only_its_part(encoded: Path, tmp_path: Path) -> None:
     import shutil
 
-    sae = make_sae(tmp_path / "sae", hook=TAP, seed=5)
+    sae = make_sae(tmp_path / "sae", hook=SAE, seed=5)
     reader = saetext.Reader.load_local(sae, tiny().model, device="cpu", dtype="float32")
     write_jsonl(tmp_path / "a.jsonl", some_rows(30))
     saetext.encode(tmp_path / "a.jsonl", tmp_path / "a.corpus", reader=reader)
@@ -466,7 +466,7 @@ def test_a_reader_that_has_gone_costs_only_its_part(encoded: Path, tmp_path: Pat
     shown = profile(subject, common_feature(subject))
     assert shown.contexts and shown.nearest == ()
     assert any("similar directions are not shown" in note for note in shown.notes)
-    make_sae(tmp_path / "sae", hook=TAP, seed=6)  # another SAE in its place
+    make_sae(tmp_path / "sae", hook=SAE, seed=6)  # another SAE in its place
     assert any("is not the one that made" in n for n in profile(subject, common_feature(subject)).notes)
 
 

@@ -53,7 +53,7 @@ def lengths(corpus: object, request: LengthsRequest) -> Result:
     source = Source.of(opened, opened.path.name, condition=request.where)
     metrics = {"documents": opened.n_documents, "found": table.height}
     kept = table if request.most is None else table.head(request.most)
-    return Result("lengths", kept, {**request.params(), "tap": opened.taps[0]}, metrics, (), (source,))
+    return Result("lengths", kept, {**request.params(), "sae": opened.saes[0]}, metrics, (), (source,))
 ''',
     "text.py": """
 def render(result, width=100, color=False, *, encoding="utf-8"):

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import saetext
 from saetext.corpus import Corpus
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.errors import IncompatibleError, InputError, LabelError
 from saetext.features.contexts import Context, FeatureContexts, Trial
 from saetext.features.known_labels import labels_for
@@ -91,9 +91,9 @@ def test_a_table_is_named_by_a_path_or_its_text(
         FeatureLabels.read("missing")
     (tmp_path / "labels.csv").write_text("feature,label\n1,one\n")
     assert from_file("labels.csv", 5) == from_file(Path("labels.csv"), 5)
-    card = opened.card(opened.taps[0])
-    card.write("card.arrow")
-    assert Card.read("card.arrow").table.equals(Card.read(tmp_path / "card.arrow").table)
+    calibration = opened.calibration(opened.saes[0])
+    calibration.write("card.arrow")
+    assert Calibration.read("card.arrow").table.equals(Calibration.read(tmp_path / "card.arrow").table)
 
 
 def test_labels_of_another_reader_are_refused(corpus: Path, tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_the_verb(corpus: Path) -> None:
     assert all(support[a] >= support[b] for a, b in itertools.pairwise(features))
     made = saetext.label(opened)
     assert {r.feature for r in made.labels} | set(made.failures) == set(features)
-    assert made.labels.about["weights_sha256"] == opened.spec.taps[0].weights_sha256
+    assert made.labels.about["weights_sha256"] == opened.spec.saes[0].weights_sha256
     rated = score(opened, made.labels, embedder=Letters())
     scored = [r for r in rated.labels if r.score is not None]
     assert scored and all(0 <= r.score <= 1 and r.trials >= 6 for r in scored)  # type: ignore[operator]

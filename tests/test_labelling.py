@@ -48,7 +48,7 @@ def test_numbers_and_contractions_are_no_surroundings(labels: dict[int, FeatureL
     assert "“1”" not in labels[3].description and "it's" not in labels[3].label + labels[3].description
 
 
-def test_the_cards_words_come_first_among_those_seen_once(tmp_path: Path) -> None:
+def test_the_calibrations_words_come_first_among_those_seen_once(tmp_path: Path) -> None:
     words = PLAIN.split()
     documents: list[tuple[str, Fires]] = [
         (f"a {word} in place number {i}", {0: (3 - i / 10, 1)}) for i, word in enumerate(words)

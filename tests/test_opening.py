@@ -167,7 +167,7 @@ def test_texts_that_an_earlier_version_encoded_are_found_in_the_cache() -> None:
     from saetext.reader import embedded
 
     texts = ["Sorry to hear that!", "Restart it."]
-    which = ["embedded", embedded.WEIGHTS_SHA256, embedded.load_card().sha256]
+    which = ["embedded", embedded.WEIGHTS_SHA256, embedded.load_calibration().sha256]
     settings = {"floor": 50.0, "min_tokens": 2, "store_text": False, "reader": which}
     expected = kept_by_content(open_documents(texts), settings)
     made = saetext.encode(texts, threshold=50.0, min_tokens=2, store_text=False)

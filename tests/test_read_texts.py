@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_reader import OTHER_TAP, TAP, tiny
+from tiny_reader import OTHER_SAE, SAE, tiny
 
 import saetext
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.reader.reader import Reader
@@ -25,10 +25,10 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def with_thresholds(reader: Reader, at: float) -> Reader:
-    return reader.with_cards(
+    return reader.with_calibrations(
         {
-            name: Card.from_arrays(np.full(tap.encoder.d_sae, at, np.float32), percentile=50.0)
-            for name, tap in reader.taps.items()
+            name: Calibration.from_arrays(np.full(sae.encoder.d_sae, at, np.float32), percentile=50.0)
+            for name, sae in reader.saes.items()
         }
     )
 
@@ -39,7 +39,7 @@ def test_a_reader_by_its_directory_is_that_of_load_local() -> None:
         made = Reader(name, model=tiny().model, device="cpu", dtype="float32")
         assert type(made) is Reader and made.spec == expected.spec
     both = saetext.Reader([tiny().sae, tiny().other_sae], model=tiny().model, device="cpu", dtype="float32")
-    assert list(both.taps) == [TAP, OTHER_TAP] and both.spec == tiny().reader(both=True).spec
+    assert list(both.saes) == [SAE, OTHER_SAE] and both.spec == tiny().reader(both=True).spec
 
 
 def test_a_reader_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_the_table_has_the_features_of_every_text() -> None:
     reading = reader.read(TEXTS)
     table = reading.table
     assert len(reading) == 3
-    assert table.columns == ["text", "tap", "feature", "label", "label_score", "value", "tokens", "word"]
+    assert table.columns == ["text", "sae", "feature", "label", "label_score", "value", "tokens", "word"]
     for at, prepared in enumerate(reading.readable):
         entries = reader.token_entries(prepared)
         above = entries.value > 0.2
@@ -82,7 +82,7 @@ def test_the_table_has_the_features_of_every_text() -> None:
             of_it = above & (entries.feature == row["feature"])
             peak = int(entries.ordinal[of_it][entries.value[of_it].argmax()])
             assert row["value"] == pytest.approx(float(entries.value[of_it].max()), abs=1e-5)
-            assert row["tokens"] == int(of_it.sum()) and row["tap"] == TAP
+            assert row["tokens"] == int(of_it.sum()) and row["sae"] == SAE
             assert TEXTS[at][prepared.start[peak] : prepared.end[peak]].strip(" ,") in row["word"]
     first, last = (table.filter(table["text"] == at).drop("text") for at in (0, 2))
     assert first.equals(last)
@@ -120,11 +120,11 @@ def test_a_text_is_shown_with_its_strongest_features() -> None:
     reading = with_thresholds(tiny().reader(both=True), 0.2).read(TEXTS)
     look = reading[1]
     assert [h.feature for h in look.hits] == list(
-        reading.table.filter((reading.table["text"] == 1) & (reading.table["tap"] == TAP))["feature"][:12]
+        reading.table.filter((reading.table["text"] == 1) & (reading.table["sae"] == SAE))["feature"][:12]
     )
     assert [found.to_json() for found in reading] == [reading[i].to_json() for i in range(3)]
     assert json.loads(reading[-2].to_json())["text"] == TEXTS[1]
-    other = reading.look(1, tap=OTHER_TAP, top=3)
+    other = reading.look(1, sae=OTHER_SAE, top=3)
     assert len(other.hits) == 3 and str(other).count("\n") > 3
 
 

@@ -13,7 +13,7 @@ import transformers
 from tiny_models import HIDDEN, save_model
 from tiny_saes import save_tiny_sae, tiny_sae
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.errors import ReaderError
 from saetext.reader import embedded
@@ -63,13 +63,19 @@ def make(tmp_path: Path, family: str, architecture: str = "jumprelu", layer: int
     return Reader.load_local(directory, model, dtype="float32", device="cpu")
 
 
-def with_floor(reader: Reader, floor: float, min_tokens: int = 1) -> Reader:
-    card = Card.from_arrays(np.full(D_SAE, floor), percentile=90, min_tokens=min_tokens)
-    return reader.with_cards(dict.fromkeys(reader.taps, card))
+def with_threshold(reader: Reader, threshold: float, min_tokens: int = 1) -> Reader:
+    calibration = Calibration.from_arrays(np.full(D_SAE, threshold), percentile=90, min_tokens=min_tokens)
+    return reader.with_calibrations(dict.fromkeys(reader.saes, calibration))
 
 
 def brute_force(
-    reader: Reader, path: Path, sae: Any, prepared: list[Prepared], layer: int, floor: float, min_tokens: int
+    reader: Reader,
+    path: Path,
+    sae: Any,
+    prepared: list[Prepared],
+    layer: int,
+    threshold: float,
+    min_tokens: int,
 ) -> np.ndarray:
     """Return [documents, features, 5]: max, total, count, peak, first; one unpadded pass a window."""
     model = transformers.AutoModel.from_pretrained(path, attn_implementation="eager").eval()
@@ -85,7 +91,7 @@ def brute_force(
             for i in range(w.own_start, w.own_stop):
                 if p.counted[i]:
                     acts[ordinal[i]] = encoded[i - w.start + len(reader.tokens.prefix_ids)]
-        above = acts > floor
+        above = acts > threshold
         count = above.sum(0)
         present = count >= max(min_tokens, 1)
         out[row, :, 0] = acts.max(0) * present
@@ -97,16 +103,18 @@ def brute_force(
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "gemma2"])
-@pytest.mark.parametrize(("floor", "min_tokens"), [(0.0, 1), (0.8, 2)])
-def test_pooled_rows_equal_brute_force(tmp_path: Path, family: str, floor: float, min_tokens: int) -> None:
-    reader = with_floor(make(tmp_path, family), floor, min_tokens)
+@pytest.mark.parametrize(("threshold", "min_tokens"), [(0.0, 1), (0.8, 2)])
+def test_pooled_rows_equal_brute_force(
+    tmp_path: Path, family: str, threshold: float, min_tokens: int
+) -> None:
+    reader = with_threshold(make(tmp_path, family), threshold, min_tokens)
     docs = documents([1, 3, 40, 7, 150, 3, 22])  # two are longer than the model's 64 positions
     reading = reader.read(docs)
     prepared = reading.readable
     assert len(prepared) == len(docs)
     assert max(len(p.ids) for p in prepared) > reader.tokens.window
     sae = tiny_sae("jumprelu", d_in=HIDDEN, d_sae=D_SAE)
-    truth = brute_force(reader, tmp_path / f"{family} modèl", sae, prepared, 1, floor, min_tokens)
+    truth = brute_force(reader, tmp_path / f"{family} modèl", sae, prepared, 1, threshold, min_tokens)
     rows = next(iter(reading.rows.values()))
     got = np.zeros_like(truth)
     for row in range(len(rows)):
@@ -120,7 +128,7 @@ def test_pooled_rows_equal_brute_force(tmp_path: Path, family: str, floor: float
 
 
 def test_repeated_texts_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = with_floor(make(tmp_path, "bert"), 0.0)
+    reader = with_threshold(make(tmp_path, "bert"), 0.0)
     docs = documents([5, 9])
     seen = 0
     hidden = reader.model.hidden
@@ -138,7 +146,7 @@ def test_repeated_texts_are_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_batch_order_and_budget_do_not_change_the_rows(tmp_path: Path) -> None:
-    reader = with_floor(make(tmp_path, "gpt2"), 0.5)
+    reader = with_threshold(make(tmp_path, "gpt2"), 0.5)
     docs = documents([4, 100, 12, 30, 1])
     whole = next(iter(reader.read(docs).rows.values()))
     reader._batcher.budget = 64
@@ -149,7 +157,7 @@ def test_batch_order_and_budget_do_not_change_the_rows(tmp_path: Path) -> None:
 
 
 def test_the_budget_adapts_when_memory_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = with_floor(make(tmp_path, "bert"), 0.0)
+    reader = with_threshold(make(tmp_path, "bert"), 0.0)
     docs = documents([6] * 17)
     expected = next(iter(reader.read(docs).rows.values()))
     hidden = reader.model.hidden
@@ -186,8 +194,8 @@ def test_several_saes_are_fed_by_one_pass(tmp_path: Path, monkeypatch: pytest.Mo
         )
         for layer in (1, 2)
     ]
-    together = with_floor(Reader.load_local(dirs, model, dtype="float32", device="cpu"), 0.0)
-    assert list(together.taps) == ["blocks.1.hook_resid_pre", "blocks.2.hook_resid_pre"]
+    together = with_threshold(Reader.load_local(dirs, model, dtype="float32", device="cpu"), 0.0)
+    assert list(together.saes) == ["blocks.1.hook_resid_pre", "blocks.2.hook_resid_pre"]
     calls = 0
     hidden = together.model.hidden
 
@@ -200,20 +208,20 @@ def test_several_saes_are_fed_by_one_pass(tmp_path: Path, monkeypatch: pytest.Mo
     rows = together.read(documents([9, 5])).rows
     assert calls == 1
     for directory, (_, got) in zip(dirs, rows.items(), strict=True):
-        alone = with_floor(Reader.load_local(directory, model, dtype="float32", device="cpu"), 0.0)
+        alone = with_threshold(Reader.load_local(directory, model, dtype="float32", device="cpu"), 0.0)
         expected = next(iter(alone.read(documents([9, 5])).rows.values()))
         np.testing.assert_array_equal(expected.feature, got.feature)
         np.testing.assert_allclose(expected.value, got.value, atol=1e-5)
 
 
 def test_a_reader_is_found_again_from_its_spec(tmp_path: Path) -> None:
-    reader = with_floor(make(tmp_path, "gpt2"), 0.3)
+    reader = with_threshold(make(tmp_path, "gpt2"), 0.3)
     spec = type(reader.spec).from_dict(json.loads(json.dumps(reader.spec.to_dict())))
-    again = Reader.from_spec(spec, reader.cards, dtype="float32", device="cpu")
+    again = Reader.from_spec(spec, reader.calibrations, dtype="float32", device="cpu")
     assert again.spec.fingerprint == reader.spec.fingerprint
-    other = Card.from_arrays(np.full(D_SAE, 0.4), percentile=90)
-    with pytest.raises(ReaderError, match=r"differs in: .*card_sha256"):
-        Reader.from_spec(spec, dict.fromkeys(reader.taps, other), dtype="float32", device="cpu")
+    other = Calibration.from_arrays(np.full(D_SAE, 0.4), percentile=90)
+    with pytest.raises(ReaderError, match=r"differs in: .*calibration_sha256"):
+        Reader.from_spec(spec, dict.fromkeys(reader.saes, other), dtype="float32", device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -239,13 +247,13 @@ def test_names_that_are_no_reader_are_refused() -> None:
         Reader.load("gpt2-small-res-jb")
 
 
-def test_reading_needs_floors(tmp_path: Path) -> None:
+def test_reading_needs_thresholds(tmp_path: Path) -> None:
     with pytest.raises(ReaderError, match="saetext calibrate"):
         make(tmp_path, "gpt2").read(documents([3]))
 
 
 def test_token_entries_are_what_pooling_pools(tmp_path: Path) -> None:
-    reader = with_floor(make(tmp_path, "bert"), 0.0)
+    reader = with_threshold(make(tmp_path, "bert"), 0.0)
     reading = reader.read(documents([90]))
     entries = reader.token_entries(reading.readable[0])
     rows = next(iter(reading.rows.values()))
@@ -266,7 +274,7 @@ def test_the_embedded_reader_reads_offline_and_equals_transformers(monkeypatch: 
     assert reader.model.n_layers_built < 6
     text = "Sorry about that! Perhaps we could try again tomorrow, if it suits you."
     reading = reader.read([Document("0", text, None, None, {}, 0, "")])
-    hook = reader.taps["embedded"].encoder.hook
+    hook = reader.saes["embedded"].encoder.hook
     layer = int(hook.split(".")[1])
     model = transformers.AutoModel.from_pretrained(embedded.find_model()).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(embedded.find_model())
@@ -278,10 +286,10 @@ def test_the_embedded_reader_reads_offline_and_equals_transformers(monkeypatch: 
 
         sae = SAE.load_from_disk(str(Path(embedded.__file__).parent), dtype="float32")
         acts = sae.encode(hidden).numpy()
-    floors = reader.cards["embedded"].floors
-    expected = acts.max(0) * (acts > floors).any(0)
+    thresholds = reader.calibrations["embedded"].thresholds
+    expected = acts.max(0) * (acts > thresholds).any(0)
     rows = reading.rows["embedded"]
-    got = np.zeros(len(floors))
+    got = np.zeros(len(thresholds))
     got[rows.feature] = rows.value
     np.testing.assert_allclose(got, expected, atol=1e-4)
     assert rows.n_entries > 10
@@ -294,25 +302,25 @@ def test_tampered_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_shipped_sae_keeps_its_promises() -> None:
-    """The figures that issue and card name, as measured on the validation split when it was made."""
+    """The figures that the issue and card.json name, as measured on the validation split when it was made."""
     about = json.loads((Path(embedded.__file__).parent / "card.json").read_text("utf-8"))
-    card = embedded.load_card()
+    calibration = embedded.load_calibration()
     assert about["valid"]["l0"] <= 32
     assert about["valid"]["fvu"] <= (0.15 if "blocks.5" in about["hook"] else 0.18)
     assert about["valid"]["dead"] < 0.02
-    assert len(card) == 4096
-    assert card.percentile == about["floors"]["percentile"]
+    assert len(calibration) == 4096
+    assert calibration.percentile == about["floors"]["percentile"]
     assert (Path(embedded.__file__).parent / "sae_weights.safetensors").stat().st_size < 25e6
 
 
 # ---- calibration -----------------------------------------------------------------------------------------
 
 
-def test_floors_are_numpys_percentiles_of_the_nonzero_activations(tmp_path: Path) -> None:
+def test_thresholds_are_numpys_percentiles_of_the_nonzero_activations(tmp_path: Path) -> None:
     reader = make(tmp_path, "gpt2")
     docs = documents([30] * 40)
     calibrated = calibrate(reader, docs, percentile=75, reference="words")
-    card = next(iter(calibrated.cards.values()))
+    calibration = next(iter(calibrated.calibrations.values()))
     values: list[list[float]] = [[] for _ in range(D_SAE)]
     n = 0
     for p in reader.tokens.prepare(docs):
@@ -323,40 +331,40 @@ def test_floors_are_numpys_percentiles_of_the_nonzero_activations(tmp_path: Path
             values[f].append(float(v))
     checked = 0
     for f, activations in enumerate(values):
-        assert card.density[f] == pytest.approx(len(activations) / n, abs=1e-6)
+        assert calibration.density[f] == pytest.approx(len(activations) / n, abs=1e-6)
         if len(activations) >= 20:
-            assert card.floors[f] == pytest.approx(np.percentile(activations, 75), abs=1e-4)
+            assert calibration.thresholds[f] == pytest.approx(np.percentile(activations, 75), abs=1e-4)
             checked += 1
         elif not activations:
-            assert card.floors[f] == 0
+            assert calibration.thresholds[f] == 0
     assert checked > 10
-    assert card.about["tokens"] == n
-    busiest = int(np.argmax(card.density))
-    assert card.top_words(busiest) and set(card.top_words(busiest)) <= {*WORDS, "space"}
+    assert calibration.about["tokens"] == n
+    busiest = int(np.argmax(calibration.density))
+    assert calibration.top_words(busiest) and set(calibration.top_words(busiest)) <= {*WORDS, "space"}
 
 
-def test_a_card_survives_a_round_trip(tmp_path: Path) -> None:
-    card = Card.from_arrays(
+def test_a_calibration_survives_a_round_trip(tmp_path: Path) -> None:
+    calibration = Calibration.from_arrays(
         np.arange(5) / 7,
         percentile=90,
         min_tokens=2,
         top_words=[["a"], [], ["é", "b"], [], []],
         about={"x": 1},
     )
-    card.write(tmp_path / "kärt.arrow")
-    again = Card.read(tmp_path / "kärt.arrow")
-    assert again.sha256 == card.sha256
+    calibration.write(tmp_path / "kärt.arrow")
+    again = Calibration.read(tmp_path / "kärt.arrow")
+    assert again.sha256 == calibration.sha256
     assert again.label(2) == "é, b" and again.label(1) == "feature 1"
     assert again.about == {"x": 1} and again.min_tokens == 2
     (tmp_path / "bad.arrow").write_bytes(b"ARROW1 not really")
     with pytest.raises(ReaderError, match="is not the calibration of a reader"):
-        Card.read(tmp_path / "bad.arrow")
+        Calibration.read(tmp_path / "bad.arrow")
 
 
 def test_one_shortage_of_memory_lowers_the_budget_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = with_floor(make(tmp_path, "bert"), 0.0)
+    reader = with_threshold(make(tmp_path, "bert"), 0.0)
     hidden = reader.model.hidden
     reader._batcher.budget = 128
 
@@ -372,10 +380,10 @@ def test_one_shortage_of_memory_lowers_the_budget_once(
 
 
 def test_the_sae_running_out_of_memory_is_mended_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = with_floor(make(tmp_path, "bert"), 0.0)
+    reader = with_threshold(make(tmp_path, "bert"), 0.0)
     docs = documents([6] * 9)
     expected = next(iter(reader.read(docs).rows.values()))
-    encoder = next(iter(reader.taps.values())).encoder
+    encoder = next(iter(reader.saes.values())).encoder
     entries = encoder.entries
 
     def scarce(x: torch.Tensor, cut: torch.Tensor | None = None) -> Any:
@@ -389,23 +397,28 @@ def test_the_sae_running_out_of_memory_is_mended_too(tmp_path: Path, monkeypatch
 
 
 def test_a_moved_reader_is_found_where_one_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = with_floor(make(tmp_path, "gpt2"), 0.3)
-    spec, cards = reader.spec, reader.cards
+    reader = with_threshold(make(tmp_path, "gpt2"), 0.3)
+    spec, calibrations = reader.spec, reader.calibrations
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert Reader.from_spec(spec, cards, dtype="float32", device="cpu").spec.fingerprint == spec.fingerprint
+    assert (
+        Reader.from_spec(spec, calibrations, dtype="float32", device="cpu").spec.fingerprint
+        == spec.fingerprint
+    )
     (tmp_path / "gpt2 modèl").rename("model")
     (tmp_path / "sae jumprelu 1").rename("renamed sae")
     with pytest.raises(ReaderError):
-        Reader.from_spec(spec, cards, dtype="float32", device="cpu")
-    moved = Reader.from_spec(spec, cards, names=["renamed sae"], model="model", dtype="float32", device="cpu")
+        Reader.from_spec(spec, calibrations, dtype="float32", device="cpu")
+    moved = Reader.from_spec(
+        spec, calibrations, names=["renamed sae"], model="model", dtype="float32", device="cpu"
+    )
     assert moved.spec.identity() == spec.identity()
 
 
 def test_calibration_stops_where_it_is_told(tmp_path: Path) -> None:
     reader = make(tmp_path, "gpt2")
-    card = next(iter(calibrate(reader, documents([30] * 40), max_tokens=101).cards.values()))
-    assert card.about["tokens"] == 101
+    calibration = next(iter(calibrate(reader, documents([30] * 40), max_tokens=101).calibrations.values()))
+    assert calibration.about["tokens"] == 101
 
 
 def test_a_small_shard_of_mixed_lengths_is_not_mostly_padding(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
-from tiny_reader import OTHER_TAP, make_sae, tiny, write_jsonl
+from tiny_reader import OTHER_SAE, make_sae, tiny, write_jsonl
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.documents import Document, Message, open_documents
 from saetext.errors import InputError, SaetextWarning
 from saetext.io.progress import Progress
@@ -55,7 +55,7 @@ def two_topics(n: int = 400) -> list[str]:
 @pytest.fixture(scope="module")
 def sparse(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     """A reader with features that only some words have."""
-    directory = make_sae(tmp_path_factory.mktemp("sparse") / "sae", hook=OTHER_TAP, seed=4, d_sae=256)
+    directory = make_sae(tmp_path_factory.mktemp("sparse") / "sae", hook=OTHER_SAE, seed=4, d_sae=256)
     tensors = load_file(directory / "sae_weights.safetensors")
     tensors["W_enc"] *= 20
     tensors["b_dec"] *= 0
@@ -64,9 +64,11 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return Reader.load_local(directory, tiny().model, device="cpu", dtype="float32")
 
 
-def card(reader: Reader, some: Sequence[str], max_tokens: int = 20_000, percentile: float = 75) -> Card:
+def calibration(
+    reader: Reader, some: Sequence[str], max_tokens: int = 20_000, percentile: float = 75
+) -> Calibration:
     calibrated = calibrate(reader, documents(some), max_tokens=max_tokens, percentile=percentile)
-    [made] = calibrated.cards.values()
+    [made] = calibrated.calibrations.values()
     return made
 
 
@@ -77,32 +79,32 @@ def kept(found: Sample) -> list[str]:
 # ---- thresholds ------------------------------------------------------------------------------------------
 
 
-def test_a_sorted_file_and_a_shuffled_one_give_the_same_card(sparse: Reader) -> None:
+def test_a_sorted_file_and_a_shuffled_one_give_the_same_calibration(sparse: Reader) -> None:
     ordered = two_topics()
     shuffled = random.Random(5).sample(ordered, len(ordered))
-    a, b = card(sparse, ordered), card(sparse, shuffled)
+    a, b = calibration(sparse, ordered), calibration(sparse, shuffled)
     assert a.about["tokens"] == 20_000 and a.sha256 == b.sha256
     assert a.table.equals(b.table) and a.about == b.about
 
 
 def test_both_halves_of_a_sorted_file_set_thresholds(sparse: Reader) -> None:
     ordered = two_topics()
-    first, second = card(sparse, ordered[:400], 10**6), card(sparse, ordered[400:], 10**6)
-    whole, sampled = card(sparse, ordered, 10**6), card(sparse, ordered)
-    low, high = card(sparse, ordered, 10**6, 60), card(sparse, ordered, 10**6, 90)
+    first, second = calibration(sparse, ordered[:400], 10**6), calibration(sparse, ordered[400:], 10**6)
+    whole, sampled = calibration(sparse, ordered, 10**6), calibration(sparse, ordered)
+    low, high = calibration(sparse, ordered, 10**6, 60), calibration(sparse, ordered, 10**6, 90)
     for half, other in ((first, second), (second, first)):
         own = np.flatnonzero((other.density == 0) & (half.density > 0.02))
         assert len(own) >= 3  # features that only this half can set a threshold for
-        assert (sampled.floors[own] > 0).all()
-        assert (low.floors[own] <= sampled.floors[own]).all()
-        assert (sampled.floors[own] <= high.floors[own]).all()
+        assert (sampled.thresholds[own] > 0).all()
+        assert (low.thresholds[own] <= sampled.thresholds[own]).all()
+        assert (sampled.thresholds[own] <= high.thresholds[own]).all()
     seen = whole.density > 0.05
     np.testing.assert_allclose(sampled.density[seen], whole.density[seen], rtol=0.35)
 
 
 def test_a_small_text_is_used_whole_in_any_order(sparse: Reader) -> None:
     some = ["the fox", *texts(SPORT, 30, 3), *texts(SPORT, 10, 3), "the fox"]
-    a, b = card(sparse, some), card(sparse, some[::-1])
+    a, b = calibration(sparse, some), calibration(sparse, some[::-1])
     assert a.about["documents"] == a.about["drawn_from"] == 42 and a.about["read_whole"]
     assert a.table.equals(b.table)
     reader = sparse
@@ -116,7 +118,7 @@ def test_a_small_text_is_used_whole_in_any_order(sparse: Reader) -> None:
     enough = [f for f, v in values.items() if len(v) >= 20]
     assert len(enough) > 10
     for f in enough:
-        assert a.floors[f] == pytest.approx(np.percentile(values[f], 75), rel=1e-4)
+        assert a.thresholds[f] == pytest.approx(np.percentile(values[f], 75), rel=1e-4)
 
 
 # ---- the sample ------------------------------------------------------------------------------------------
@@ -196,7 +198,7 @@ def test_an_endless_source_is_read_as_far_as_one_says() -> None:
     assert next(endless).position == 700  # not one is read in vain
     exactly = sample(documents(["a", "b"]), 50, "assistant", max_documents=2)
     assert (exactly.read, exactly.ended) == (2, False)  # it cannot know
-    [made] = calibrate(tiny().reader(), endless, max_tokens=100, max_documents=200).cards.values()
+    [made] = calibrate(tiny().reader(), endless, max_tokens=100, max_documents=200).calibrations.values()
     assert made.about["drawn_from"] == 200 and not made.about["read_whole"]
 
 

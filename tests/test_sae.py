@@ -118,10 +118,10 @@ def test_equals_sae_lens(architecture, path):
         with torch.no_grad():
             want = sae.encode(x)
             margin = margins(sae, x)
-        floors = data.draw(st.sampled_from(["none", "zero", "random"]), label="cut")
+        thresholds = data.draw(st.sampled_from(["none", "zero", "random"]), label="cut")
         cut = None
-        if floors != "none":
-            cut = torch.rand(sae.cfg.d_sae, generator=generator) * (floors == "random")
+        if thresholds != "none":
+            cut = torch.rand(sae.cfg.d_sae, generator=generator) * (thresholds == "random")
             margin = torch.minimum(margin, (want - cut).abs().double())
             want = torch.where(want > cut, want, 0)
         blocks = {

@@ -321,16 +321,16 @@ def test_clauses_are_split_at_capitals_only() -> None:
 
 def test_a_saved_query_finds_the_same(searcher: Searcher, tmp_path: Path) -> None:
     found = searcher.search("anger AND music NOT money", features="3:0.25")
-    tap = searcher.corpus.spec.tap(None)
+    sae = searcher.corpus.spec.sae(None)
     path = tmp_path / "query.json"
-    path.write_text(found.query.to_json(tap))
-    again = FeatureQuery.read(path, tap)
+    path.write_text(found.query.to_json(sae))
+    again = FeatureQuery.read(path, sae)
     assert again == found.query
     assert searcher.search(again).table.equals(found.table)
     data = json.loads(path.read_text())
     assert [clause.pop("missing") for clause in data["clauses"]] == [0.0, 0.0, 0.0]
     path.write_text(json.dumps(data))  # as earlier versions wrote it
-    assert FeatureQuery.read(path, tap) == found.query
+    assert FeatureQuery.read(path, sae) == found.query
     for change, message in (
         ({"clauses": [{"terms": [], "missing": -1}]}, "damaged"),
         ({"kind": "other"}, "is no saved query"),
@@ -341,13 +341,13 @@ def test_a_saved_query_finds_the_same(searcher: Searcher, tmp_path: Path) -> Non
     ):
         path.write_text(json.dumps({**data, **change}))
         with pytest.raises(InputError, match=message):
-            FeatureQuery.read(path, tap)
+            FeatureQuery.read(path, sae)
     path.write_text(json.dumps({**data, "reader": {**data["reader"], "weights_sha256": "1" * 64}}))
     with pytest.raises(IncompatibleError, match="another reader's features"):
-        FeatureQuery.read(path, tap)
+        FeatureQuery.read(path, sae)
     path.write_text("{")
     with pytest.raises(InputError, match="not JSON"):
-        FeatureQuery.read(path, tap)
+        FeatureQuery.read(path, sae)
 
 
 def test_bad_requests(searcher: Searcher) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus_factory import make_card, make_corpus, make_shards, make_spec
+from corpus_factory import make_calibration, make_corpus, make_shards, make_spec
 
 from saetext.analysis.search import Searcher, build_index, scoring, vectors
 from saetext.analysis.search.dense import build_dense, dense_part
@@ -139,8 +139,10 @@ def test_words_are_ranked_as_by_loops(tmp_path: Path) -> None:
 
 def append(path: Path, seed: int) -> Corpus:
     """Add a shard to a corpus."""
-    cards = {"main": make_card(D_SAE)}
-    with CorpusWriter.append(path, plan={"seed": seed}, spec=make_spec(cards), cards=cards) as writer:
+    calibrations = {"main": make_calibration(D_SAE)}
+    with CorpusWriter.append(
+        path, plan={"seed": seed}, spec=make_spec(calibrations), calibrations=calibrations
+    ) as writer:
         make_shards(seed, [20], D_SAE, first=1000)[0].write(writer, 99)
         return writer.finish(extra={})
 

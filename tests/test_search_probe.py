@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus_factory import make_card, make_spec, random_docs
+from corpus_factory import make_calibration, make_spec, random_docs
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
@@ -39,8 +39,10 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Searcher, np.ndar
     strong = value[row, feature].astype(np.float32)
     rows = PooledRows(indptr, feature.astype(np.int32), strong, strong, ones, ones * 0, ones * 0)
     path = tmp_path_factory.mktemp("probe") / "a.corpus"
-    cards = {"main": make_card(D_SAE)}
-    with CorpusWriter.open(path, plan={}, spec=make_spec(cards), cards=cards, stores_text=True) as writer:
+    calibrations = {"main": make_calibration(D_SAE)}
+    with CorpusWriter.open(
+        path, plan={}, spec=make_spec(calibrations), calibrations=calibrations, stores_text=True
+    ) as writer:
         docs = random_docs(rng, np.full(n, 6, np.int32), 0, [{"kind": bool(k)} for k in kind])
         writer.write_shard(docs, {"main": rows}, rejects=[], input_rows=n, input_hash="0", stats={})
         corpus = writer.finish(extra={})
@@ -107,8 +109,8 @@ def test_a_learnt_query_is_saved_and_used_again(planted: tuple[Searcher, np.ndar
     ids = [f"doc-{row}" for row in np.flatnonzero(kind)[:6]]
     found = searcher.search(like=ids, top=600)
     path = tmp_path / "q.json"
-    path.write_text(found.query.to_json(searcher.corpus.spec.tap(None)))
-    again = searcher.search(FeatureQuery.read(path, searcher.corpus.spec.tap(None)), top=600)
+    path.write_text(found.query.to_json(searcher.corpus.spec.sae(None)))
+    again = searcher.search(FeatureQuery.read(path, searcher.corpus.spec.sae(None)), top=600)
     assert [id for id in again.ids if id not in ids] == found.ids
     assert again.query.about["learnt_from"]["like"] == ids
     edited = searcher.search(found.query, features={PLANTED[0]: 0})

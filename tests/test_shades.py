@@ -24,7 +24,7 @@ from saetext.analysis.clusters import cluster
 from saetext.analysis.cooccurrence import correlate
 from saetext.analysis.differences import diff
 from saetext.analysis.differences.examples import examples
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.features.evidence import Hit
 from saetext.features.inspect import look_at_document, look_at_text
 from saetext.features.labels import FeatureLabels
@@ -49,12 +49,14 @@ def _labels_by_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(embed, "available", lambda: False)
 
 
-def with_maxima(card: Card, maximum: Iterable[float]) -> Card:
-    """Return the card with other maxima on its reference text."""
+def with_maxima(calibration: Calibration, maximum: Iterable[float]) -> Calibration:
+    """Return the calibration with other maxima on its reference text."""
     column = np.array(list(maximum))
-    at = card.table.schema.get_field_index("max")
-    table = card.table.set_column(at, card.table.schema.field("max"), [column.astype(np.float32)])
-    return dataclasses.replace(card, table=table)
+    at = calibration.table.schema.get_field_index("max")
+    table = calibration.table.set_column(
+        at, calibration.table.schema.field("max"), [column.astype(np.float32)]
+    )
+    return dataclasses.replace(calibration, table=table)
 
 
 def of_two(maximum: float) -> list[DenseCorpus]:
@@ -64,7 +66,7 @@ def of_two(maximum: float) -> list[DenseCorpus]:
     for rate in (0.9, 0.1):
         value = (rng.random((80, 4)) < [0.5, rate, 0.5, 0.5]) * rng.uniform(0.5, 4, (80, 4))
         corpus = DenseCorpus(value, peak=rng.integers(0, 12, value.shape))
-        corpus._card = with_maxima(corpus._card, [maximum] * 4)
+        corpus._calibration = with_maxima(corpus._calibration, [maximum] * 4)
         sets.append(corpus)
     return sets
 
@@ -73,9 +75,9 @@ def of_two(maximum: float) -> list[DenseCorpus]:
 
 
 def test_the_darkest_shade_is_the_maximum_on_reference_text_or_the_strongest_shown() -> None:
-    card = Card.from_arrays(np.zeros(3), percentile=90, maximum=np.array([8, 0, 2]))
-    other = Card.from_arrays(np.zeros(3), percentile=90, maximum=np.array([4, 0, 6]))
-    full = FullShade([card, other])
+    calibration = Calibration.from_arrays(np.zeros(3), percentile=90, maximum=np.array([8, 0, 2]))
+    other = Calibration.from_arrays(np.zeros(3), percentile=90, maximum=np.array([4, 0, 6]))
+    full = FullShade([calibration, other])
     assert full.of(0, [1, 100]) == 8 and full.of(2, ()) == 6  # whatever is shown
     assert full.of(1, [1, 5, 3]) == 5 and full.of(1, ()) == 1
     assert FullShade([]).of(7, [2.5]) == 2.5
@@ -130,13 +132,13 @@ def test_every_token_read_again_is_on_the_same_scale(tmp_path: Path) -> None:
         rows = [{"id": f"{name}{i}", "text": text} for i, text in enumerate(texts)]
         sets.append(encode(write_jsonl(tmp_path / f"{name}.jsonl", rows), tmp_path / name, reader=reader))
     result = diff(*sets, families="features")
-    maxima = sets[0].card(None).table.column("max").to_numpy()
+    maxima = sets[0].calibration(None).table.column("max").to_numpy()
     page = diff_page(result, sets, NOTHING, reader=reader, findings=5)
     checked = 0
     for finding in page.findings:
         feature = finding.row["feature"]
         wanted = {feature: finding.row["diff"]}
-        chosen = examples(sets, result.params["tap"], result.design, wanted, 3)[feature]
+        chosen = examples(sets, result.params["sae"], result.design, wanted, 3)[feature]
         shown_values = [p.value for sides in chosen for p in sides if p is not None]
         full = maxima[feature] or max(shown_values)
         for shown, sides in zip(finding.examples, chosen, strict=True):
@@ -156,7 +158,7 @@ def test_passages_of_pairs(maximum: float) -> None:
     corpus, _ = pairs(seed=1)
     rng = np.random.default_rng(2)
     corpus.value = np.where(corpus.value > 0, rng.uniform(0.5, 4, corpus.value.shape), 0).astype(np.float32)
-    corpus._card = with_maxima(corpus._card, [maximum] * corpus.value.shape[1])
+    corpus._calibration = with_maxima(corpus._calibration, [maximum] * corpus.value.shape[1])
     result = correlate(corpus, **NO_LIMITS, everything=True)
     page = pair_page(result, [corpus], NOTHING)
     rows = result.table.to_dicts()
@@ -186,7 +188,7 @@ def test_passages_of_pairs(maximum: float) -> None:
 @pytest.mark.parametrize("maximum", [3.0, 0.0])
 def test_passages_of_clusters_and_whole_documents(maximum: float) -> None:
     corpus = topics(200, tones=False)
-    corpus._card = with_maxima(corpus._card, [maximum] * corpus.value.shape[1])
+    corpus._calibration = with_maxima(corpus._calibration, [maximum] * corpus.value.shape[1])
     result = cluster(corpus, labels=TOPIC_LABELS)
     page = map_page(result, corpus, TOPIC_LABELS)
     assert page.clusters
@@ -222,8 +224,8 @@ def test_words_of_a_whole_document_have_the_strongest_of_their_features() -> Non
 
 
 def test_a_feature_page_and_its_text() -> None:
-    of_card = a_profile(full=18.0)
-    assert Page(render_page(of_card)).marked == [
+    of_calibration = a_profile(full=18.0)
+    assert Page(render_page(of_calibration)).marked == [
         ("fi", "s4"), ("ring", "s2"), ("fi", "s2"), ("ring", "s1"), ("fi", "s1"), ("ring", "s1")
     ]  # fmt: skip
     assert Page(render_page(a_profile(full=4.5))).marked[:4] == [
@@ -238,7 +240,7 @@ def test_a_profile_knows_the_maximum_on_reference_text(tmp_path: Path) -> None:
     rows = [{"id": str(i), "text": f"the quick fox {i}"} for i in range(20)]
     corpus = encode(write_jsonl(tmp_path / "a.jsonl", rows), tmp_path / "a", reader=tiny().reader())
     subject = open_subject(str(tmp_path / "a"))
-    maxima = corpus.card(None).table.column("max").to_numpy()
+    maxima = corpus.calibration(None).table.column("max").to_numpy()
     for feature in np.unique(corpus.csr().indices)[:5].tolist():
         assert profile(subject, feature).full == (pytest.approx(maxima[feature]) if maxima[feature] else None)
 
@@ -254,7 +256,7 @@ def test_words_of_a_document_are_bold_by_their_own_feature(tmp_path: Path) -> No
     rows = [{"id": "a", "text": "the quick brown fox"}]
     reader = tiny().reader()
     corpus = encode(write_jsonl(tmp_path / "a.jsonl", rows), tmp_path / "a", reader=reader)
-    maxima = corpus.card(None).table.column("max").to_numpy()
+    maxima = corpus.calibration(None).table.column("max").to_numpy()
     looked = [look_at_document(corpus, "a"), look_at_text(reader, "the quick brown fox")]
     for look in looked:
         assert look.hits

@@ -121,12 +121,12 @@ def test_damaged_files(tmp_path: Path, damaged: bytes) -> None:
 
 
 def test_themes_of_another_sae_are_refused() -> None:
-    tap = DenseCorpus(np.zeros((2, D))).spec.taps[0]
-    SOME.require_for(tap)
+    sae = DenseCorpus(np.zeros((2, D))).spec.saes[0]
+    SOME.require_for(sae)
     with pytest.raises(IncompatibleError, match="of another SAE's features"):
-        Themes(SOME.all, {"sae": "mine", "weights_sha256": "v"}).require_for(tap)
+        Themes(SOME.all, {"sae": "mine", "weights_sha256": "v"}).require_for(sae)
     with pytest.raises(IncompatibleError, match="names feature 20, but tiny has only 20"):
-        Themes((Theme("a", "A", "", "topic", (D,)),)).require_for(tap)
+        Themes((Theme("a", "A", "", "topic", (D,)),)).require_for(sae)
 
 
 # ---- the shipped ones ------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_themes_come_with_the_weights_alone() -> None:
 def with_hash(corpus: DenseCorpus, weights: str) -> DenseCorpus:
     from dataclasses import replace
 
-    corpus.spec = replace(corpus.spec, taps=(replace(corpus.spec.taps[0], weights_sha256=weights),))
+    corpus.spec = replace(corpus.spec, saes=(replace(corpus.spec.saes[0], weights_sha256=weights),))
     return corpus
 
 

@@ -1,4 +1,4 @@
-"""``saetext train``: from texts to a directory that sae-lens loads, stopped and gone on with."""
+"""``saetext train``: from texts to a directory that sae-lens loads, interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def test_what_it_leaves_loads_in_sae_lens_and_reads_texts(model: Path, tmp_path:
     assert theirs.cfg.metadata["hook_name"] == "blocks.2.hook_resid_pre"  # two thirds of three layers
     reader = Reader.load_local(tmp_path / "séæ", model, dtype="float32", device="cpu")
     assert reader.calibrated
-    [encoder] = [tap.encoder for tap in reader.taps.values()]
+    [encoder] = [sae.encoder for sae in reader.saes.values()]
     x = torch.randn(50, encoder.d_in, generator=torch.Generator().manual_seed(0))
     token, feature, value = encoder.entries(x)
     ours = torch.zeros(50, 32)
     ours[token, feature] = value
     torch.testing.assert_close(ours, theirs.encode(x).detach(), atol=1e-4, rtol=1e-4)
-    card = json.loads((tmp_path / "séæ" / "card.json").read_text("utf-8"))
-    assert card["valid"]["fvu"] == found.quality.fvu and 0 < found.quality.fvu < 1
+    about = json.loads((tmp_path / "séæ" / "card.json").read_text("utf-8"))
+    assert about["valid"]["fvu"] == found.quality.fvu and 0 < found.quality.fvu < 1
     with pytest.raises(SaetextError, match="already holds an SAE"):
         train(documents(), tmp_path / "séæ", model=model, **SMALL.keywords())
 

@@ -123,7 +123,7 @@ def test_an_estimate_warns_of_nothing(reader: Reader) -> None:
     assert told(found) == []
 
 
-def test_known_floors_and_readable_text_warn_of_nothing(reader: Reader) -> None:
+def test_known_thresholds_and_readable_text_warn_of_nothing(reader: Reader) -> None:
     make("a.corpus", PLAIN, reader, 5)
     with recorded() as found:
         corpus = saetext.encode([{"text": PLAIN}] * 5, "b.corpus", reader=reader)
@@ -172,11 +172,7 @@ def test_the_warning_follows_the_corpus(verb: str, reader: Reader) -> None:
 
 def test_each_is_shown_once_to_a_python_user(place: Path, reader: Reader) -> None:
     make("a.corpus", EMOJI, reader)
-    program = (
-        "import saetext\n"
-        "corpus = saetext.Corpus.open('a.corpus')\n"
-        "saetext.diff(corpus, by='half')\n"
-    )
+    program = "import saetext\ncorpus = saetext.Corpus.open('a.corpus')\nsaetext.diff(corpus, by='half')\n"
     (place / "mine.py").write_text(program)
     done = subprocess.run([sys.executable, "mine.py"], capture_output=True, text=True, check=True)
     shown = [line for line in done.stderr.splitlines() if "SaetextWarning" in line]

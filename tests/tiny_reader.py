@@ -24,8 +24,8 @@ from saetext.reader.reader import Reader
 
 torch.set_num_threads(1)  # on a busy machine, threads that wait for each other cost more than the work
 
-TAP = "blocks.1.hook_resid_pre"
-OTHER_TAP = "blocks.0.hook_resid_pre"
+SAE = "blocks.1.hook_resid_pre"
+OTHER_SAE = "blocks.0.hook_resid_pre"
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "however", "answer", "sleeps"]
 
 
@@ -54,8 +54,8 @@ def tiny() -> Tiny:
     model = save_model("gpt2", root / "model", num_hidden_layers=2)
     return Tiny(
         model,
-        make_sae(root / "sae", hook=TAP, seed=1),
-        make_sae(root / "other", hook=OTHER_TAP, seed=2, d_sae=48),
+        make_sae(root / "sae", hook=SAE, seed=1),
+        make_sae(root / "other", hook=OTHER_SAE, seed=2, d_sae=48),
     )
 
 

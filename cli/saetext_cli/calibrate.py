@@ -43,7 +43,9 @@ def calibrate(
     loaded = load_reader(
         [reader], choice.model, device=choice.device, dtype=choice.dtype, trust_pickle=choice.trust_pickle
     )
-    if loaded.calibrated and all(card.percentile == request.percentile for card in loaded.cards.values()):
+    if loaded.calibrated and all(
+        calibration.percentile == request.percentile for calibration in loaded.calibrations.values()
+    ):
         raise InputError(
             f"{reader} comes with thresholds at the {request.percentile:g}th percentile; "
             "choose another with --percentile"
@@ -51,20 +53,24 @@ def calibrate(
     with progress_bar() as show:
         asked = request.replace(role=texts.role, reference=documents.name, on_progress=show)
         calibrated = make(loaded, readable(documents), **asked.keywords())
-    for (name, card), path in zip(calibrated.cards.items(), _kept(calibrated, request), strict=True):
-        never = int((card.density == 0).sum())
+    for (name, calibration), path in zip(
+        calibrated.calibrations.items(), _kept(calibrated, request), strict=True
+    ):
+        never = int((calibration.density == 0).sum())
         note(
-            f"{name}: thresholds of {len(card):,} features at the {request.percentile:g}th percentile, from "
-            f"{card.about['tokens']:,} tokens; L0 {card.about['l0']:.1f}, {never:,} features never active"
+            f"{name}: thresholds of {len(calibration):,} features at the "
+            f"{request.percentile:g}th percentile, "
+            f"from {calibration.about['tokens']:,} tokens; L0 {calibration.about['l0']:.1f}, "
+            f"{never:,} features never active"
         )
         result(str(path))
 
 
 def _kept(calibrated: Reader, request: CalibrateRequest) -> list[Path]:
-    from saetext.reader.thresholds.estimation import cache_cards
+    from saetext.reader.thresholds.estimation import cache_calibrations
 
     try:
-        return cache_cards(calibrated, request.percentile, request.min_tokens)
+        return cache_calibrations(calibrated, request.percentile, request.min_tokens)
     except OSError as error:
         raise InputError(
             f"cannot write {error.filename or 'the cache'}: {error.strerror or error}; "

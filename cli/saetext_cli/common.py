@@ -115,10 +115,10 @@ def load_reader(
         from saetext.reader.reader import Reader
 
         if corpus is not None:
-            cards = {tap: corpus.card(tap) for tap in corpus.taps}
+            calibrations = {sae: corpus.calibration(sae) for sae in corpus.saes}
             return Reader.from_spec(
                 corpus.spec,
-                cards,
+                calibrations,
                 device=device,
                 dtype=dtype,
                 trust_pickle=trust_pickle,

@@ -57,5 +57,5 @@ def export(
         raise InputError(f"cannot tell the format of {output}: name it with --format ({', '.join(FORMATS)})")
     if where is not None:
         opened = opened.select(where)
-    write(opened, output, kind, pooling=pooling, tap=sae)  # type: ignore[arg-type]  # one of FORMATS
+    write(opened, output, kind, pooling=pooling, sae=sae)  # type: ignore[arg-type]  # one of FORMATS
     note(f"wrote {output}: {len(opened):,} documents, {megabytes(output.stat().st_size)}")

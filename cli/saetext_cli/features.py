@@ -64,7 +64,7 @@ def features(
         name,
         # a corpus knows its own model; the option says where that is now
         model=None if _is_corpus(name) else choice.model,
-        tap=labelled.sae,
+        sae=labelled.sae,
         labels=labelled.labels,
         device=choice.device,
         dtype=choice.dtype,
@@ -112,8 +112,8 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
     for feature, score in found:
         label = subject.labels[feature]
         density = label.density
-        if density is None and subject.card is not None:
-            density = float(subject.card.density[feature])
+        if density is None and subject.calibration is not None:
+            density = float(subject.calibration.density[feature])
         rows.append(
             {
                 "feature": feature,
@@ -159,10 +159,10 @@ def _tabulate(subject: Subject, path: Path) -> None:
 
     corpus = subject.corpus
     with waiting("counting"):
-        table = feature_table(corpus, subject.tap.name, subject.labels)
+        table = feature_table(corpus, subject.sae.name, subject.labels)
     source = Source(subject.name, str(corpus.path), corpus.fingerprint)
     whole: Result = Result(
-        "features", table, {"tap": subject.tap.name}, {"documents": corpus.n_documents}, (), (source,)
+        "features", table, {"sae": subject.sae.name}, {"documents": corpus.n_documents}, (), (source,)
     )
     if path.suffix.lower() == ".csv":
         write_text(path, whole.to_csv())

@@ -90,7 +90,7 @@ def _chosen(opened: Corpus, request: LabelRequest) -> LabelRequest:
     from saetext.features.labelling.pipeline import selected
     from saetext.features.labelling.request import MIN_SUPPORT
 
-    request = request.replace(sae=opened.spec.tap(request.sae).name)
+    request = request.replace(sae=opened.spec.sae(request.sae).name)
     if request.limit is None:
         return request
     return request.replace(features=selected(opened, request), limit=None, min_support=MIN_SUPPORT)
@@ -131,7 +131,7 @@ def _scored(opened: Corpus, labels: FeatureLabels, request: LabelRequest) -> Fea
         rated = rate(
             opened,
             labels,
-            tap=request.sae,
+            sae=request.sae,
             features=request.features,
             client=client,
             seed=request.seed,
@@ -160,9 +160,9 @@ def _say_estimate(opened: Corpus, request: LabelRequest) -> None:
     assert request.client is not None
     features = list(request.features or supported(opened, request.sae, request.min_support))
     with waiting("gathering contexts"):
-        card = opened.card(request.sae)
+        calibration = opened.calibration(request.sae)
         found = gather(opened, request.sae, features, seed=request.seed, half="make")
-        prompts = [label_prompt(c, card.top_words(f)) for f, c in found.items() if c.firing]
+        prompts = [label_prompt(c, calibration.top_words(f)) for f, c in found.items() if c.firing]
     note(f"{len(prompts):,} features: {request.client.estimate(prompts).describe()}")
 
 
@@ -186,7 +186,7 @@ def _say_scores(labels: FeatureLabels, method: str) -> None:
 def _neuronpedia_id(corpus: Path, sae: str | None) -> str | None:
     from saetext.features import open_subject
 
-    return open_subject(str(corpus), tap=sae).neuronpedia_id
+    return open_subject(str(corpus), sae=sae).neuronpedia_id
 
 
 def _numbers(given: str | None) -> list[int] | None:

@@ -76,7 +76,7 @@ def main() -> None:
             "train",
             "index",
         )
-        kept = "; what was finished is kept, and the same command goes on from there" if resumes else ""
+        kept = "; finished work is kept: run the same command again to resume" if resumes else ""
         note(f"saetext: stopped{kept}")
         # no interpreter shutdown: it would wait for a forward pass or a download under way
         sys.stdout.flush()

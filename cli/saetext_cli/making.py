@@ -37,15 +37,15 @@ def make_corpus(documents: DocumentSource, target: Path, request: EncodeRequest,
 
 def _with_thresholds(documents: DocumentSource, request: EncodeRequest) -> EncodeRequest:
     """Return the request with a reader that has thresholds, and say so where they had to be made."""
-    from saetext.reader.thresholds.policy import made_note, ready, with_known_floors
+    from saetext.reader.thresholds.policy import made_note, ready, with_known_thresholds
 
     asked: Any = request.reader
-    reader = with_known_floors(asked, request.threshold, request.min_tokens)
+    reader = with_known_thresholds(asked, request.threshold, request.min_tokens)
     if reader is None:
         reader = ready(
             asked,
             documents,
-            floor=request.threshold,
+            threshold=request.threshold,
             min_tokens=request.min_tokens,
             on_progress=request.on_progress,
         )

@@ -63,7 +63,7 @@ def _lines() -> OnProgress:
 
 
 def _resuming(say: Callable[[str], None]) -> Callable[[Progress], None]:
-    """Return what says once, when the new work begins, that an earlier run is gone on with."""
+    """Return what says once, when the new work begins, that an earlier run is resumed."""
     told = False
 
     def tell(p: Progress) -> None:

@@ -26,4 +26,4 @@ def read(
     """Show what the reader sees in a text: its strongest features on the words."""
     content = sys.stdin.read() if text == "-" else text
     reading = choice.load().read(content)
-    print_look(reading.look(0, tap=labelled.sae, top=top, labels=labelled.labels), as_json)
+    print_look(reading.look(0, sae=labelled.sae, top=top, labels=labelled.labels), as_json)

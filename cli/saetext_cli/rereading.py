@@ -19,8 +19,8 @@ def reader_of(corpus: Any, device: str, dtype: str) -> Reader | None:
         try:
             from saetext.reader.reader import Reader
 
-            cards = {tap: corpus.card(tap) for tap in corpus.taps}
-            return Reader.from_spec(corpus.spec, cards, device=device, dtype=dtype)
+            calibrations = {sae: corpus.calibration(sae) for sae in corpus.saes}
+            return Reader.from_spec(corpus.spec, calibrations, device=device, dtype=dtype)
         except SaetextError as error:
             note(f"tokens are not shaded, since the reader cannot be loaded: {error}")
             return None

@@ -106,7 +106,7 @@ def _require_one_way(request: SearchRequest, words: str | None, files: QueryFile
 def _saved(path: Path, searcher: Searcher) -> FeatureQuery:
     from saetext.analysis.search import FeatureQuery
 
-    return FeatureQuery.read(path, searcher.corpus.spec.tap(searcher.sae))
+    return FeatureQuery.read(path, searcher.corpus.spec.sae(searcher.sae))
 
 
 def _save_query(found: SearchResult, searcher: Searcher, path: Path | None) -> None:
@@ -116,5 +116,5 @@ def _save_query(found: SearchResult, searcher: Searcher, path: Path | None) -> N
 
     if found.query is None:
         raise InputError(f"a search by {found.params['mode']} has no features to save")
-    write_text(path, found.query.to_json(searcher.corpus.spec.tap(searcher.sae)) + "\n")
+    write_text(path, found.query.to_json(searcher.corpus.spec.sae(searcher.sae)) + "\n")
     note(f"wrote {path}; search by it with --query {path}")

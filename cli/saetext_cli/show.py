@@ -27,5 +27,5 @@ def show(
     from saetext.corpus import Corpus
     from saetext.features.inspect import look_at_document
 
-    found = look_at_document(Corpus.open(corpus), id, tap=labelled.sae, top=top, labels=labelled.labels)
+    found = look_at_document(Corpus.open(corpus), id, sae=labelled.sae, top=top, labels=labelled.labels)
     print_look(found, as_json)

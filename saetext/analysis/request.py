@@ -42,9 +42,7 @@ class AnalysisRequest(Request):
         hint=Path | None,
         metavar="FILE",
     )
-    on_progress: OnProgress | None = keyword(
-        "Called with a Progress as the work goes on.", default=None
-    )
+    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
 
     @property
     def most(self) -> int | None:
@@ -63,10 +61,10 @@ class AnalysisRequest(Request):
         """
         from saetext.features.known_labels import labels_for
 
-        name = corpus.spec.tap(sae or self.sae).name
+        name = corpus.spec.sae(sae or self.sae).name
         if self.labels is None or isinstance(self.labels, str | Path):
             return labels_for(corpus, name, None if self.labels is None else Path(self.labels))
-        self.labels.require_for(corpus.spec.tap(name))
+        self.labels.require_for(corpus.spec.sae(name))
         return self.labels
 
     def selected(self, corpus: Any, name: str = "") -> Any:

@@ -1,10 +1,10 @@
-"""Card: one threshold per feature and what its features did on reference text.
+"""Calibration: one threshold per feature and what its features did on reference text.
 
 A feature is *present* in a document when its activation exceeds its threshold on at least ``min_tokens``
-counted tokens. The threshold is a percentile of its non-zero token activations on reference text. A card
-is an Arrow file; the embedded reader ships one, any other reader's is made by
-:mod:`saetext.reader.thresholds.estimation`. Not for: labels (a card's top words are the stand-in until a
-feature has one).
+counted tokens. The threshold is a percentile of its non-zero token activations on reference text.
+A calibration is an Arrow file; the embedded reader ships one, any other reader's is made by
+:mod:`saetext.reader.thresholds.estimation`. Not for: labels (a calibration's top words are the stand-in
+until a feature has one).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from saetext.errors import ReaderError
 from saetext.io.files import atomic_file
 
-CARD_SCHEMA = pa.schema(
+CALIBRATION_SCHEMA = pa.schema(
     [
         pa.field("feature", pa.int32(), nullable=False),
         pa.field("floor", pa.float32(), nullable=False),
@@ -38,7 +38,7 @@ CARD_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Card:
+class Calibration:
     """Thresholds and reference statistics of one SAE's features.
 
     Attributes
@@ -66,7 +66,7 @@ class Card:
         return int(self.table.num_rows)
 
     @cached_property
-    def floors(self) -> NDArray[np.float32]:
+    def thresholds(self) -> NDArray[np.float32]:
         """float32[d_sae]: the activation a token must exceed."""
         return self.table.column("floor").to_numpy().astype(np.float32, copy=False)
 
@@ -83,7 +83,7 @@ class Card:
     @cached_property
     def sha256(self) -> str:
         """Hash of what decides presence: the thresholds and ``min_tokens``."""
-        digest = hashlib.sha256(self.floors.astype("<f4").tobytes())
+        digest = hashlib.sha256(self.thresholds.astype("<f4").tobytes())
         digest.update(f"min_tokens={self.min_tokens}".encode())
         return digest.hexdigest()
 
@@ -92,16 +92,16 @@ class Card:
         return list(self.table.column("top_words")[int(feature)].as_py())
 
     def label(self, feature: int, n_words: int = 4) -> str:
-        """Return the stand-in label: the top words, or ``feature N`` where the card has none."""
+        """Return the stand-in label: the top words, or ``feature N`` where the calibration has none."""
         words = self.top_words(feature)[:n_words]
         return ", ".join(words) if words else f"feature {int(feature)}"
 
-    def without_floors(self) -> Card:
-        """Return the card of ``--floor 0``: every activation above zero is present."""
+    def without_thresholds(self) -> Calibration:
+        """Return the calibration of ``--threshold 0``: every activation above zero is present."""
         zeros = pa.array(np.zeros(len(self), np.float32))
         index = self.table.schema.get_field_index("floor")
-        table = self.table.set_column(index, CARD_SCHEMA.field("floor"), zeros)
-        return Card(table, None, 1, self.about)
+        table = self.table.set_column(index, CALIBRATION_SCHEMA.field("floor"), zeros)
+        return Calibration(table, None, 1, self.about)
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write an uncompressed Arrow IPC file, whole or not at all.
@@ -112,32 +112,34 @@ class Card:
             If it cannot be written.
         """
         meta = {"percentile": self.percentile, "min_tokens": self.min_tokens, "about": dict(self.about)}
-        table = self.table.cast(CARD_SCHEMA).replace_schema_metadata({"saetext.card": json.dumps(meta)})
+        table = self.table.cast(CALIBRATION_SCHEMA).replace_schema_metadata(
+            {"saetext.card": json.dumps(meta)}
+        )
         with atomic_file(Path(path)) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Card:
-        """Read a card.
+    def read(cls, path: str | os.PathLike[str]) -> Calibration:
+        """Read a calibration.
 
         Raises
         ------
         ReaderError
-            If the file is not a card.
+            If the file is not a calibration.
         """
         try:
-            # not mapped: the file may be replaced while the card is in use
+            # not mapped: the file may be replaced while the calibration is in use
             with pa.OSFile(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
             meta = json.loads(table.schema.metadata[b"saetext.card"])
-            return cls(table.cast(CARD_SCHEMA), meta["percentile"], meta["min_tokens"], meta["about"])
+            return cls(table.cast(CALIBRATION_SCHEMA), meta["percentile"], meta["min_tokens"], meta["about"])
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise ReaderError(f"{path} is not the calibration of a reader: {error}") from error
 
     @classmethod
     def from_arrays(
         cls,
-        floors: NDArray[np.floating],
+        thresholds: NDArray[np.floating],
         *,
         percentile: float | None,
         min_tokens: int = 1,
@@ -146,9 +148,9 @@ class Card:
         maximum: NDArray[np.floating] | None = None,
         top_words: Sequence[Sequence[str]] | None = None,
         about: Mapping[str, Any] | None = None,
-    ) -> Card:
-        """Build a card from arrays of length d_sae; what is left out is zero or empty."""
-        n = len(floors)
+    ) -> Calibration:
+        """Build a calibration from arrays of length d_sae; what is left out is zero or empty."""
+        n = len(thresholds)
 
         def column(values: NDArray[np.floating] | None) -> pa.Array:
             return pa.array(np.zeros(n, np.float32) if values is None else np.asarray(values, np.float32))
@@ -157,12 +159,12 @@ class Card:
         table = pa.table(
             [
                 pa.array(np.arange(n, dtype=np.int32)),
-                column(floors),
+                column(thresholds),
                 column(density),
                 column(mean),
                 column(maximum),
                 pa.array(words, pa.list_(pa.string())),
             ],
-            schema=CARD_SCHEMA,
+            schema=CALIBRATION_SCHEMA,
         )
         return cls(table, percentile, min_tokens, dict(about or {}))

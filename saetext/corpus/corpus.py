@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from saetext.corpus import shard as shards
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import require_intact, require_size
 from saetext.corpus.frame import DocsPart, frames, scan
 from saetext.corpus.item import CorpusDocument
@@ -132,16 +132,16 @@ class Corpus:
         for entry in manifest.shards:
             for name, stamp in entry.files.items():
                 require_size(path / name, stamp)
-        for tap, stamp in manifest.cards.items():
-            require_size(path / "cards" / f"{tap}.arrow", stamp)
+        for sae, stamp in manifest.calibrations.items():
+            require_size(path / "cards" / f"{sae}.arrow", stamp)
         return cls(path, manifest)
 
     def __repr__(self) -> str:
         kind = "Corpus" if self.selection is None else f"Corpus view of {self.manifest.n_documents:,}"
         path = str(self.path)
         path = path if len(path) <= 60 else f"…{path[-59:]}"  # its end is what tells it from others
-        taps = one_line(", ".join(self.taps), 60)
-        return f"<{kind} {quoted(path)}: {len(self):,} documents, SAEs {taps}>"
+        saes = one_line(", ".join(self.saes), 60)
+        return f"<{kind} {quoted(path)}: {len(self):,} documents, SAEs {saes}>"
 
     def __len__(self) -> int:
         """Return the number of documents."""
@@ -200,9 +200,9 @@ class Corpus:
         return self.manifest.spec
 
     @property
-    def taps(self) -> tuple[str, ...]:
+    def saes(self) -> tuple[str, ...]:
         """Names of the SAEs."""
-        return tuple(tap.name for tap in self.spec.taps)
+        return tuple(sae.name for sae in self.spec.saes)
 
     @property
     def stores_text(self) -> bool:
@@ -233,15 +233,15 @@ class Corpus:
             parts.append(column if part.local is None else column.take(pa.array(part.local)))
         return pa.chunked_array(parts, pa.string())
 
-    def card(self, tap: str | None = None) -> Card:
+    def calibration(self, sae: str | None = None) -> Calibration:
         """Return the thresholds and reference statistics of an SAE (the only one, if none is named)."""
-        name = self.spec.tap(tap).name
+        name = self.spec.sae(sae).name
         path = self.path / "cards" / f"{name}.arrow"
-        require_intact(path, self.manifest.cards[name])
-        return Card.read(path)
+        require_intact(path, self.manifest.calibrations[name])
+        return Calibration.read(path)
 
     def blocks(
-        self, pooling: str = "max", tap: str | None = None
+        self, pooling: str = "max", sae: str | None = None
     ) -> Iterator[tuple[NDArray[np.int64], csr_matrix]]:
         """Yield the matrix shard by shard.
 
@@ -250,7 +250,7 @@ class Corpus:
         pooling : {"max", "mean", "total", "count", "binary"}
             Maximum over the counted tokens; sum of activations above the threshold, divided by the document's
             tokens or as it is; number of tokens above the threshold (int32); or 1 for every feature present.
-        tap : str, optional
+        sae : str, optional
             Which SAE, if there are several.
 
         Yields
@@ -262,25 +262,25 @@ class Corpus:
         """
         if pooling not in shards.POOLINGS:
             raise InputError(f"unknown pooling {pooling!r}; choose one of {', '.join(shards.POOLINGS)}")
-        d_sae = self.spec.tap(tap).d_sae
+        d_sae = self.spec.sae(sae).d_sae
         for part in self._parts():
             n_tokens = self._docs(part.shard).column("n_tokens").to_numpy() if pooling == "mean" else None
-            matrix = shards.csr(self._features(part.shard, tap), pooling, d_sae, n_tokens)
+            matrix = shards.csr(self._features(part.shard, sae), pooling, d_sae, n_tokens)
             yield part.positions, matrix if part.local is None else matrix[part.local]
 
-    def csr(self, pooling: str = "max", tap: str | None = None) -> csr_matrix:
+    def csr(self, pooling: str = "max", sae: str | None = None) -> csr_matrix:
         """Return the whole matrix, documents x features; poolings as in :meth:`blocks`.
 
         A corpus of one shard is returned as a read-only view of the file, a larger one is copied together.
         """
-        d_sae = self.spec.tap(tap).d_sae
-        blocks = self.blocks(pooling, tap)
+        d_sae = self.spec.sae(sae).d_sae
+        blocks = self.blocks(pooling, sae)
         parts = list(self._parts())
         if len(parts) == 1:
             return next(blocks)[1]
         rows = np.zeros(len(self) + 1, np.int64)
         for part in parts:
-            lengths = np.diff(shards.indptr(self._features(part.shard, tap)))
+            lengths = np.diff(shards.indptr(self._features(part.shard, sae)))
             rows[part.start + 1 : part.stop + 1] = lengths[_all(part.local)]
         np.cumsum(rows, out=rows)
         data = np.empty(rows[-1], np.int32 if pooling == "count" else np.float32)
@@ -292,25 +292,25 @@ class Corpus:
             rows = rows.astype(np.int32)
         return shards.matrix(data, indices, rows, (len(self), d_sae))
 
-    def rows(self, tap: str | None = None) -> Iterator[PooledRows]:
+    def rows(self, sae: str | None = None) -> Iterator[PooledRows]:
         """Yield the rows with all entry columns shard by shard, in row order."""
         for part in self._parts():
-            rows = shards.pooled_rows(self._features(part.shard, tap))
+            rows = shards.pooled_rows(self._features(part.shard, sae))
             yield rows if part.local is None else rows.take(part.local)
 
-    def postings(self, tap: str | None = None, *, cache_dir: str | Path | None = None) -> Postings:
+    def postings(self, sae: str | None = None, *, cache_dir: str | Path | None = None) -> Postings:
         """Return the index from features to documents, building it on disk the first time.
 
         Parameters
         ----------
-        tap : str, optional
+        sae : str, optional
             Which SAE, if there are several.
         cache_dir : path, optional
             Where to keep the index if the corpus cannot be written to; without it, memory is used then.
         """
         from saetext.corpus.postings import Postings
 
-        name = self.spec.tap(tap).name
+        name = self.spec.sae(sae).name
         if name not in self._postings:
             self._postings[name] = Postings.of(self, name, None if cache_dir is None else Path(cache_dir))
         return self._postings[name]
@@ -338,15 +338,15 @@ class Corpus:
         """
         return as_pandas(self.to_polars())
 
-    def to_scipy(self, pooling: str = "max", tap: str | None = None) -> csr_matrix:
+    def to_scipy(self, pooling: str = "max", sae: str | None = None) -> csr_matrix:
         """Return the matrix documents x features as SciPy CSR, see :meth:`csr`."""
-        return self.csr(pooling, tap)
+        return self.csr(pooling, sae)
 
-    def labels(self, tap: str | None = None) -> FeatureLabels:
+    def labels(self, sae: str | None = None) -> FeatureLabels:
         """Return what an SAE's features are called, see :func:`saetext.features.known_labels.labels_for`."""
         labels_for, labels_path = provided("labels_of_corpus"), provided("labels_path_of_corpus")
 
-        name = self.spec.tap(tap).name
+        name = self.spec.sae(sae).name
         own = labels_path(self.path, self.spec, name)
         stamp = own.stat().st_mtime_ns if own.is_file() else 0  # labels may be made while it is open
         if name not in self._labels or self._labels[name][0] != stamp:
@@ -378,7 +378,7 @@ class Corpus:
             token_start=stored["token_start"].values.to_numpy(),
             token_end=stored["token_end"].values.to_numpy(),
             meta={name: meta.get(name) for name in self.manifest.meta},
-            entries={tap: shards.pooled_row(self._features(entry, tap), local) for tap in self.taps},
+            entries={sae: shards.pooled_row(self._features(entry, sae), local) for sae in self.saes},
         )
 
     def give_back_pages(self) -> None:
@@ -420,10 +420,10 @@ class Corpus:
         """
         for entry in self.manifest.shards:
             self._docs(entry, again=True)
-            for tap in self.taps:
-                self._features(entry, tap, again=True)
-        for tap, stamp in self.manifest.cards.items():
-            require_intact(self.path / "cards" / f"{tap}.arrow", stamp, again=True)
+            for sae in self.saes:
+                self._features(entry, sae, again=True)
+        for sae, stamp in self.manifest.calibrations.items():
+            require_intact(self.path / "cards" / f"{sae}.arrow", stamp, again=True)
         # an append under way adds to the end of this file before the manifest knows
         told = self.manifest.rejects
         try:
@@ -440,11 +440,11 @@ class Corpus:
 
         The derived index is listed but is not in the total.
         """
-        sizes: dict[str, float] = {"docs": 0, **{f"features/{tap}": 0 for tap in self.taps}}
+        sizes: dict[str, float] = {"docs": 0, **{f"features/{sae}": 0 for sae in self.saes}}
         for entry in self.manifest.shards:
             for name, stamp in entry.files.items():
                 sizes[name.rpartition("/")[0]] += stamp.bytes
-        sizes["cards"] = sum(stamp.bytes for stamp in self.manifest.cards.values())
+        sizes["cards"] = sum(stamp.bytes for stamp in self.manifest.calibrations.values())
         sizes["rejects"] = self.manifest.rejects.bytes
         total = sum(sizes.values())
         sizes["index"] = sum(f.stat().st_size for f in (self.path / "index").rglob("*") if f.is_file())
@@ -488,8 +488,8 @@ class Corpus:
             path, stamp, lambda: shards.map_docs(path, stamp, entry.rows, again=again), again=again
         )
 
-    def _features(self, entry: JournalEntry, tap: str | None, *, again: bool = False) -> pa.RecordBatch:
-        spec = self.spec.tap(tap)
+    def _features(self, entry: JournalEntry, sae: str | None, *, again: bool = False) -> pa.RecordBatch:
+        spec = self.spec.sae(sae)
         name = shards.features_name(spec.name, entry.shard)
         path, stamp = self.path / name, entry.files[name]
         return self._opened.batch(

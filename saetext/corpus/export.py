@@ -35,7 +35,7 @@ def export(
     format: Literal["npz", "parquet", "arrow"] = "npz",
     *,
     pooling: str | None = None,
-    tap: str | None = None,
+    sae: str | None = None,
 ) -> None:
     """Write a corpus or view to one new file.
 
@@ -57,7 +57,7 @@ def export(
     pooling : str, optional
         For npz: one of the poolings of :meth:`Corpus.csr`, ``max`` by default. The other formats have all
         columns and take none.
-    tap : str, optional
+    sae : str, optional
         Which SAE, if there are several.
 
     Raises
@@ -75,9 +75,9 @@ def export(
     if path.exists():
         raise InputError(f"{path} already exists; choose another file or delete it")
     if format == "npz":
-        _export_npz(corpus, path, pooling or "max", tap)
+        _export_npz(corpus, path, pooling or "max", sae)
         return
-    batches = _batches(corpus, corpus.spec.tap(tap).name)
+    batches = _batches(corpus, corpus.spec.sae(sae).name)
     first = next(batches)
     with writing(path), atomic_file(path) as file:
         if format == "parquet":
@@ -89,8 +89,8 @@ def export(
                 writer.write_batch(batch)
 
 
-def _export_npz(corpus: Corpus, path: Path, pooling: str, tap: str | None) -> None:
-    matrix = corpus.csr(pooling, tap)
+def _export_npz(corpus: Corpus, path: Path, pooling: str, sae: str | None) -> None:
+    matrix = corpus.csr(pooling, sae)
     ids = corpus.ids.to_pylist()
     if max(map(len, ids), default=0) > _LONGEST_ID:
         raise InputError(f"an id is longer than {_LONGEST_ID} characters, too long for npz; export parquet")
@@ -106,7 +106,7 @@ def _export_npz(corpus: Corpus, path: Path, pooling: str, tap: str | None) -> No
         np.savez(file, **arrays)
 
 
-def _batches(corpus: Corpus, tap: str) -> Iterator[pa.RecordBatch]:
+def _batches(corpus: Corpus, sae: str) -> Iterator[pa.RecordBatch]:
     """Yield the table in batches of one schema, at least one."""
     from polars import CompatLevel
 
@@ -116,7 +116,7 @@ def _batches(corpus: Corpus, tap: str) -> Iterator[pa.RecordBatch]:
         while name in ENTRY_COLUMNS or name in shown:
             name = f"meta.{name}"
         shown.append(name)
-    blocks = corpus.rows(tap) if len(corpus) else iter([PooledRows.empty(0)])
+    blocks = corpus.rows(sae) if len(corpus) else iter([PooledRows.empty(0)])
     for frame, rows in zip(corpus.frames(columns), blocks, strict=True):
         documents = frame.to_arrow(compat_level=CompatLevel.oldest())
         arrays = [_plain(column) for column in documents.columns]

@@ -48,7 +48,7 @@ class CorpusDocument:
     def features(self) -> pl.DataFrame:
         """Its features with their labels, the most telling first.
 
-        Columns ``tap``, ``feature``, ``label``, ``label_score``, ``value`` (the strongest activation),
+        Columns ``sae``, ``feature``, ``label``, ``label_score``, ``value`` (the strongest activation),
         ``tokens`` (how many are above the threshold) and ``word`` (where it is strongest; null without text).
         """
         found: pl.DataFrame = provided("features_of_document")(self._corpus, self.row)

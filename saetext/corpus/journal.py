@@ -31,7 +31,7 @@ class JournalEntry:
         What the encoder says identifies that input.
     tokens : int
         Counted tokens.
-    entries : mapping of tap to int
+    entries : mapping of SAE to int
         Stored (document, feature) entries.
     rejects : mapping of reason to int
         Input rows that could not be encoded.
@@ -70,7 +70,7 @@ class JournalEntry:
             if type(values[name]) is not int or values[name] < 0:
                 raise ValueError(f"{name} is {values[name]!r}")
         values["files"] = {str(name): FileStamp.from_dict(stamp) for name, stamp in data["files"].items()}
-        values["entries"] = {str(tap): int(n) for tap, n in data["entries"].items()}
+        values["entries"] = {str(sae): int(n) for sae, n in data["entries"].items()}
         return cls(**values)
 
 

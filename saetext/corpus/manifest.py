@@ -28,7 +28,7 @@ PLAN = "plan.json"
 APPEND_PLAN = "append.json"
 JOURNAL = "journal"
 REJECTS = "rejects.jsonl"
-_TAP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,99}")
+_SAE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Manifest:
     ----------
     spec : ReaderSpec
         The reader.
-    cards : mapping of tap to FileStamp
-        Stamps of ``cards/<tap>.arrow``.
+    calibrations : mapping of SAE to FileStamp
+        Stamps of ``cards/<sae>.arrow``.
     rejects : FileStamp
         Stamp of ``rejects.jsonl``.
     shards : tuple of JournalEntry
@@ -59,7 +59,7 @@ class Manifest:
     """
 
     spec: ReaderSpec
-    cards: Mapping[str, FileStamp]
+    calibrations: Mapping[str, FileStamp]
     rejects: FileStamp
     shards: tuple[JournalEntry, ...]
     stores_text: bool
@@ -89,7 +89,7 @@ class Manifest:
             "documents": self.n_documents,
             "input_rows": sum(shard.input_rows for shard in self.shards),
             "tokens": sum(shard.tokens for shard in self.shards),
-            "entries": {t.name: sum(s.entries[t.name] for s in self.shards) for t in self.spec.taps},
+            "entries": {t.name: sum(s.entries[t.name] for s in self.shards) for t in self.spec.saes},
             "rejects": dict(sorted(rejects.items())),
             "bytes": sum(stamp.bytes for shard in self.shards for stamp in shard.files.values()),
         }
@@ -107,7 +107,7 @@ class Manifest:
 
     def write(self, root: Path) -> None:
         """Write ``manifest.json`` atomically."""
-        stamps = {tap: stamp.to_dict() for tap, stamp in self.cards.items()}
+        stamps = {sae: stamp.to_dict() for sae, stamp in self.calibrations.items()}
         data = {
             "schema": self.schema,
             "created": self.created,
@@ -148,7 +148,7 @@ class Manifest:
         try:
             manifest = cls(
                 spec=ReaderSpec.from_dict(data["spec"]),
-                cards={str(tap): FileStamp.from_dict(stamp) for tap, stamp in data["cards"].items()},
+                calibrations={str(sae): FileStamp.from_dict(stamp) for sae, stamp in data["cards"].items()},
                 rejects=FileStamp.from_dict(data["rejects"]),
                 shards=tuple(JournalEntry.from_dict(shard) for shard in data["shards"]),
                 stores_text=bool(data["stores_text"]),
@@ -166,12 +166,12 @@ class Manifest:
 
     def _check(self) -> None:
         """Raise ValueError unless names stay inside the corpus and every shard has its files."""
-        names = [tap.name for tap in self.spec.taps]
-        require_tap_names(names)
-        if set(self.cards) != set(names):
-            raise ValueError(f"calibrations of {sorted(self.cards)}, SAEs {sorted(names)}")
+        names = [sae.name for sae in self.spec.saes]
+        require_sae_names(names)
+        if set(self.calibrations) != set(names):
+            raise ValueError(f"calibrations of {sorted(self.calibrations)}, SAEs {sorted(names)}")
         for number, shard in enumerate(self.shards):
-            wanted = {docs_name(number), *(features_name(tap, number) for tap in names)}
+            wanted = {docs_name(number), *(features_name(sae, number) for sae in names)}
             if shard.shard != number or set(shard.files) != wanted or set(shard.entries) != set(names):
                 raise ValueError(f"shard {number} is not described")
             if not set(shard.meta.values()) <= set(META_TYPES):
@@ -180,10 +180,10 @@ class Manifest:
             raise ValueError(f"{self.n_documents} documents")
 
 
-def require_tap_names(names: Sequence[str]) -> None:
+def require_sae_names(names: Sequence[str]) -> None:
     """Raise ValueError unless the names are different and safe as directory names."""
     for name in names:
-        if not isinstance(name, str) or not _TAP_NAME.fullmatch(name):
+        if not isinstance(name, str) or not _SAE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be the name of an SAE; use letters, digits and . _ + = @ -")
     if len({name.lower() for name in names}) != len(names):  # some file systems do not tell case
         raise ValueError(f"SAEs need different names: {', '.join(names)}")

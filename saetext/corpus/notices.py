@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_WARNING = 0.02  # share of tokens
 FOREIGN_WARNING = 0.10  # share of documents
-FEW_TOKENS = 20_000  # reference text below which most features' floors are guesses
+FEW_TOKENS = 20_000  # reference text below which most features' thresholds are guesses
 
 
 def warn(message: str) -> None:
@@ -114,5 +114,3 @@ def corpus_warnings(corpus: Corpus, *, english_only: bool | None = None) -> list
             "the only language of this reader"
         )
     return found
-
-

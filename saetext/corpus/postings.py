@@ -1,6 +1,6 @@
 """Postings: from a feature to the documents it is in, an index on disk that is built once per content.
 
-It lies in ``index/<tap>/postings-<hash>/``, the hash being of the corpus's fingerprint: what was built from
+It lies in ``index/<sae>/postings-<hash>/``, the hash being of the corpus's fingerprint: what was built from
 other content is never taken for it. Built in two passes over the shards (count, then counting sort) with
 memory for one shard. Not for: search and ranking.
 """
@@ -48,35 +48,35 @@ class Postings:
     Row numbers are those of the corpus or view it was asked of.
     """
 
-    def __init__(self, index: _Index, corpus: Corpus, tap: str) -> None:
+    def __init__(self, index: _Index, corpus: Corpus, sae: str) -> None:
         self._index = index
         self._corpus = corpus
-        self._tap = tap
+        self._sae = sae
 
     @classmethod
-    def of(cls, corpus: Corpus, tap: str, cache_dir: Path | None = None) -> Postings:
+    def of(cls, corpus: Corpus, sae: str, cache_dir: Path | None = None) -> Postings:
         """Load the index of a corpus, building it if it is missing, damaged or of other content."""
 
         whole = corpus.whole
-        stamp = f"{_FORMAT} {whole.fingerprint} {tap}"
+        stamp = f"{_FORMAT} {whole.fingerprint} {sae}"
         name = f"postings-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
-        homes = [corpus.path / "index" / tap, *([cache_dir] if cache_dir else [])]
+        homes = [corpus.path / "index" / sae, *([cache_dir] if cache_dir else [])]
         for home in homes:
             if index := _load(home / name, stamp):
-                return cls(index, corpus, tap)
+                return cls(index, corpus, sae)
         for home in homes:
             try:
-                index = _build_on_disk(whole, tap, home, name, stamp)
+                index = _build_on_disk(whole, sae, home, name, stamp)
             except OSError:  # read-only or full: the next place, and memory in the end
                 continue
-            return cls(index, corpus, tap)
-        return cls(_build(whole, tap, lambda _, n, dtype: np.zeros(n, dtype)), corpus, tap)
+            return cls(index, corpus, sae)
+        return cls(_build(whole, sae, lambda _, n, dtype: np.zeros(n, dtype)), corpus, sae)
 
     def documents(self, feature: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the rows that have a feature, ascending, and its maximum in each."""
         d_sae = len(self._index.indptr) - 1
         if not 0 <= feature < d_sae:
-            raise InputError(f"there is no feature {feature}; {self._tap} has 0 to {d_sae - 1}")
+            raise InputError(f"there is no feature {feature}; {self._sae} has 0 to {d_sae - 1}")
         here = slice(self._index.indptr[feature], self._index.indptr[feature + 1])
         doc, value = np.asarray(self._index.doc[here]), np.asarray(self._index.value[here])
         selection = self._corpus.selection
@@ -102,7 +102,7 @@ class Postings:
         if self._corpus.selection is None:
             return np.diff(self._index.indptr)
         counts = np.zeros(len(self._index.indptr) - 1, np.int64)
-        for _, block in self._corpus.blocks("max", self._tap):
+        for _, block in self._corpus.blocks("max", self._sae):
             counts += np.bincount(block.indices, minlength=len(counts))
         return counts
 
@@ -111,7 +111,7 @@ class Postings:
         from scipy.sparse import csc_matrix
 
         if self._corpus.selection is not None:
-            return self._corpus.csr("max", self._tap).tocsc()
+            return self._corpus.csr("max", self._sae).tocsc()
         shape = (len(self._corpus), len(self._index.indptr) - 1)
         rows = self._index.indptr
         if rows[-1] < 2**31:
@@ -121,16 +121,16 @@ class Postings:
         return matrix
 
 
-def _build(corpus: Corpus, tap: str, array: Any) -> _Index:
+def _build(corpus: Corpus, sae: str, array: Any) -> _Index:
     """Build the index in arrays made by ``array(name, length, dtype)``."""
-    d_sae = corpus.spec.tap(tap).d_sae
+    d_sae = corpus.spec.sae(sae).d_sae
     indptr = array("indptr", d_sae + 1, np.int64)
-    for _, block in corpus.blocks("max", tap):
+    for _, block in corpus.blocks("max", sae):
         indptr[1:] += np.bincount(block.indices, minlength=d_sae)
     np.cumsum(indptr, out=indptr)
     doc, value = array("doc", int(indptr[-1]), np.int32), array("value", int(indptr[-1]), np.float32)
     filled = np.array(indptr[:-1])  # where the next entry of each feature goes
-    for rows, block in corpus.blocks("max", tap):
+    for rows, block in corpus.blocks("max", sae):
         columns = block.tocsc()  # a counting sort, stable in the rows
         lengths = np.diff(columns.indptr)
         place = np.repeat(filled - columns.indptr[:-1], lengths) + np.arange(columns.nnz)
@@ -140,7 +140,7 @@ def _build(corpus: Corpus, tap: str, array: Any) -> _Index:
     return _Index(indptr, doc, value)
 
 
-def _build_on_disk(corpus: Corpus, tap: str, home: Path, name: str, stamp: str) -> _Index:
+def _build_on_disk(corpus: Corpus, sae: str, home: Path, name: str, stamp: str) -> _Index:
     """Build beside the place, then rename; raises OSError where that cannot be."""
     home.mkdir(parents=True, exist_ok=True)
     sweep(home)
@@ -153,20 +153,18 @@ def _build_on_disk(corpus: Corpus, tap: str, home: Path, name: str, stamp: str) 
                 arrays.append(_mapped_zeros(building / f"{name}.npy", length, dtype))
                 return arrays[-1][:length]
 
-            _build(corpus, tap, array)
+            _build(corpus, sae, array)
             for mapped in arrays:
                 mapped.flush()
             files = {f"{array}.npy": checksum(building / f"{array}.npy").to_dict() for array in _ARRAYS}
-            write_atomic(
-                building / "stamp.json", json.dumps({"built_from": stamp, "files": files}).encode()
-            )
+            write_atomic(building / "stamp.json", json.dumps({"built_from": stamp, "files": files}).encode())
             if target.exists() and _load(target, stamp) is None:  # damaged: out of the way
                 shutil.rmtree(target, ignore_errors=True)
     except OSError:
         if _load(target, stamp) is None:  # another process was first, else this is a real failure
             raise
     for old in home.glob("postings-*"):
-        if old.name != name and home == corpus.path / "index" / tap:
+        if old.name != name and home == corpus.path / "index" / sae:
             shutil.rmtree(old, ignore_errors=True)  # of content this corpus no longer has
     index = _load(target, stamp)
     if index is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.rows import PooledRows
 from saetext.corpus.spec import ReaderSpec
 
@@ -51,11 +51,11 @@ class CorpusLike(Protocol):
         """One row a document, with the metadata as columns."""
         ...
 
-    def blocks(self, pooling: str, tap: str | None) -> Iterator[tuple[Ints, csr_matrix]]:
+    def blocks(self, pooling: str, sae: str | None) -> Iterator[tuple[Ints, csr_matrix]]:
         """Yield (positions, documents x features), every document once."""
         ...
 
-    def rows(self, tap: str | None) -> Iterator[PooledRows]:
+    def rows(self, sae: str | None) -> Iterator[PooledRows]:
         """Yield the pooled rows of all documents, in order of position."""
         ...
 
@@ -63,8 +63,8 @@ class CorpusLike(Protocol):
         """Return one document with ``id``, ``text``, ``token_start`` and ``token_end``."""
         ...
 
-    def card(self, tap: str | None) -> Card:
-        """Return the card of an SAE."""
+    def calibration(self, sae: str | None) -> Calibration:
+        """Return the calibration of an SAE."""
         ...
 
     def select(self, expr: pl.Expr) -> Self:

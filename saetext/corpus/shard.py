@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from saetext.corpus.files import require_intact
 from saetext.corpus.meta import DOCS_FIELDS, META_TYPES
 from saetext.corpus.rows import ENTRY_COLUMNS, PooledRows
-from saetext.corpus.spec import TapSpec
+from saetext.corpus.spec import SaeSpec
 from saetext.errors import InputError, ShardCorruptError
 from saetext.io.files import FileStamp, HashingFile, atomic_file
 
@@ -44,9 +44,9 @@ def docs_name(shard: int) -> str:
     return f"docs/part-{shard:05d}.arrow"
 
 
-def features_name(tap: str, shard: int) -> str:
+def features_name(sae: str, shard: int) -> str:
     """Return the path of a shard's features inside its corpus."""
-    return f"features/{tap}/part-{shard:05d}.arrow"
+    return f"features/{sae}/part-{shard:05d}.arrow"
 
 
 def write_batch(path: Path, batch: pa.RecordBatch) -> FileStamp:
@@ -58,7 +58,7 @@ def write_batch(path: Path, batch: pa.RecordBatch) -> FileStamp:
     return hashing.stamp
 
 
-def features_batch(rows: PooledRows, tap: TapSpec) -> pa.RecordBatch:
+def features_batch(rows: PooledRows, sae: SaeSpec) -> pa.RecordBatch:
     """Return rows as six parallel list columns, after checking them.
 
     Raises
@@ -72,18 +72,18 @@ def features_batch(rows: PooledRows, tap: TapSpec) -> pa.RecordBatch:
     if rows.n_entries >= 2**31:
         raise InputError(f"{rows.n_entries} entries are too many for one shard (2^31); use smaller shards")
     if rows.indptr[0] != 0 or rows.indptr[-1] != rows.n_entries or (lengths < 0).any():
-        raise ValueError(f"indptr of SAE {tap.name} does not fit its {rows.n_entries} entries")
+        raise ValueError(f"indptr of SAE {sae.name} does not fit its {rows.n_entries} entries")
     for name in ENTRY_COLUMNS:
         if len(getattr(rows, name)) != rows.n_entries:
-            raise ValueError(f"column {name} of tap {tap.name} has {len(getattr(rows, name))} entries")
+            raise ValueError(f"column {name} of SAE {sae.name} has {len(getattr(rows, name))} entries")
     if rows.n_entries:
-        if rows.feature.min() < 0 or rows.feature.max() >= tap.d_sae:
-            raise ValueError(f"SAE {tap.name} has {tap.d_sae} features, a row names {rows.feature.max()}")
+        if rows.feature.min() < 0 or rows.feature.max() >= sae.d_sae:
+            raise ValueError(f"SAE {sae.name} has {sae.d_sae} features, a row names {rows.feature.max()}")
         rising = np.diff(rows.feature) > 0
         starts = rows.indptr[1:-1][(rows.indptr[1:-1] > 0) & (rows.indptr[1:-1] < rows.n_entries)]
         rising[starts - 1] = True  # a new row may begin lower
         if not rising.all():
-            raise ValueError(f"features of SAE {tap.name} are not strictly increasing within a row")
+            raise ValueError(f"features of SAE {sae.name} are not strictly increasing within a row")
     offsets = pa.array(rows.indptr.astype(np.int32))  # one buffer for all six
     columns = [
         pa.ListArray.from_arrays(

@@ -16,16 +16,25 @@ from typing import Any
 
 from saetext.errors import IncompatibleError
 
+#: Fields that corpora store under another name, which is also what fingerprints are computed of.
+_STORED = {
+    "saes": "taps",
+    "origin": "sae",
+    "calibration_sha256": "card_sha256",
+    "threshold_percentile": "floor_percentile",
+}
+_FIELD = {stored: field for field, stored in _STORED.items()}
+
 
 @dataclass(frozen=True)
-class TapSpec:
+class SaeSpec:
     """One hook of the language model with the SAE that reads it.
 
     Attributes
     ----------
     name : str
         Short name, safe as a directory name, unique within its reader.
-    sae : str
+    origin : str
         What the user calls the SAE: ``embedded``, ``RELEASE/SAE_ID`` or the directory's name. Not identity:
         the weights' hash is.
     architecture : str
@@ -38,10 +47,10 @@ class TapSpec:
         SHA-256 of the SAE's weights.
     preprocessing : str
         What happens to activations before the SAE: ``none``, ``centre`` or a normalisation's name.
-    card_sha256 : str
+    calibration_sha256 : str
         Hash of the thresholds and ``min_tokens``: what counts as present.
-    floor_percentile : float or None
-        Percentile of non-zero token activations the thresholds are; None for ``--floor 0``.
+    threshold_percentile : float or None
+        Percentile of non-zero token activations the thresholds are; None for ``--threshold 0``.
     min_tokens : int
         Tokens above the threshold that make a feature present.
     settings : str
@@ -49,15 +58,15 @@ class TapSpec:
     """
 
     name: str
-    sae: str
+    origin: str
     architecture: str
     hook: str
     d_in: int
     d_sae: int
     weights_sha256: str
     preprocessing: str
-    card_sha256: str
-    floor_percentile: float | None
+    calibration_sha256: str
+    threshold_percentile: float | None
     min_tokens: int
     settings: str = ""
 
@@ -109,13 +118,16 @@ class ReaderSpec:
     masks: str
     chat_template_sha256: str
     pooling: str
-    taps: tuple[TapSpec, ...]
+    saes: tuple[SaeSpec, ...]
     numerics: Numerics
     source: Mapping[str, Any] = field(default_factory=dict)
     tokens_sha256: str = ""
 
-    def identity(self, tap: str | None = None) -> dict[str, Any]:
-        """Return the identity fields as a flat dict; with ``tap``, only that SAE's besides the model's."""
+    def identity(self, sae: str | None = None) -> dict[str, Any]:
+        """Return the identity fields as a flat dict; with ``sae``, only that SAE's besides the model's.
+
+        The keys are those that corpora store. :func:`differing_fields` has the keys for messages.
+        """
         flat: dict[str, Any] = {
             "model": self.model,
             "revision": self.revision,
@@ -130,9 +142,9 @@ class ReaderSpec:
         }
         if self.revision.startswith("sha256:"):
             flat.pop("model")  # a local directory may be renamed or moved; its weights decide
-        for t in self.taps:
-            if tap is None or t.name == tap:
-                for key, value in dataclasses.asdict(t).items():
+        for t in self.saes:
+            if sae is None or t.name == sae:
+                for key, value in _stored(dataclasses.asdict(t)).items():
                     if key not in ("name", "sae"):
                         flat[f"tap {t.name}: {key}"] = value
         return flat
@@ -142,7 +154,7 @@ class ReaderSpec:
         """SHA-256 (hex) of the identity fields."""
         return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()
 
-    def tap(self, name: str | None = None) -> TapSpec:
+    def sae(self, name: str | None = None) -> SaeSpec:
         """Return the SAE called ``name``, or the only one.
 
         Raises
@@ -150,19 +162,21 @@ class ReaderSpec:
         IncompatibleError
             If there is no such SAE, or several and none was named.
         """
-        names = ", ".join(t.name for t in self.taps)
+        names = ", ".join(t.name for t in self.saes)
         if name is None:
-            if len(self.taps) == 1:
-                return self.taps[0]
+            if len(self.saes) == 1:
+                return self.saes[0]
             raise IncompatibleError(f"several SAEs, choose one with --sae: {names}")
-        for t in self.taps:
+        for t in self.saes:
             if t.name == name:
                 return t
         raise IncompatibleError(f"no SAE named {name!r}; there are: {names}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        data = _stored(dataclasses.asdict(self))
+        data["taps"] = [_stored(one) for one in data["taps"]]
+        return json.loads(json.dumps(data))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ReaderSpec:
@@ -170,29 +184,45 @@ class ReaderSpec:
 
         def known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
             names = {f.name for f in dataclasses.fields(kind)}
-            return {k: v for k, v in values.items() if k in names}
+            named = {_FIELD.get(k, k): v for k, v in values.items()}
+            return {k: v for k, v in named.items() if k in names}
 
         values = known(cls, data)
         values["prefix_ids"] = tuple(values["prefix_ids"])
         values["suffix_ids"] = tuple(values["suffix_ids"])
-        values["taps"] = tuple(TapSpec(**known(TapSpec, t)) for t in data["taps"])
+        values["saes"] = tuple(SaeSpec(**known(SaeSpec, t)) for t in data["taps"])
         values["numerics"] = Numerics(**known(Numerics, data["numerics"]))
         return cls(**values)
 
 
-def differing_fields(a: ReaderSpec, b: ReaderSpec, tap: str | None = None) -> dict[str, tuple[Any, Any]]:
+def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields under the names that corpora store, in the same order."""
+    return {_STORED.get(key, key): value for key, value in fields.items()}
+
+
+def _told(key: str) -> str:
+    """Return the key of an identity field as messages have it: ``SAE main: calibration_sha256``."""
+    if not key.startswith("tap "):
+        return key
+    name, _, stored = key.removeprefix("tap ").partition(": ")
+    return f"SAE {name}: {_FIELD.get(stored, stored)}"
+
+
+def differing_fields(a: ReaderSpec, b: ReaderSpec, sae: str | None = None) -> dict[str, tuple[Any, Any]]:
     """Return the identity fields in which two readers differ, with both values."""
-    left, right = a.identity(tap), b.identity(tap)
+    left, right = a.identity(sae), b.identity(sae)
     return {
-        key: (left.get(key), right.get(key)) for key in {**left, **right} if left.get(key) != right.get(key)
+        _told(key): (left.get(key), right.get(key))
+        for key in {**left, **right}
+        if left.get(key) != right.get(key)
     }
 
 
 def require_comparable(
-    a: ReaderSpec, b: ReaderSpec, tap: str | None = None, *, names: tuple[str, str]
+    a: ReaderSpec, b: ReaderSpec, sae: str | None = None, *, names: tuple[str, str]
 ) -> None:
     """Raise :class:`IncompatibleError` naming the differing fields unless ``a`` and ``b`` agree."""
-    differing = differing_fields(a, b, tap)
+    differing = differing_fields(a, b, sae)
     if not differing:
         return
     shown = "; ".join(

@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from saetext.corpus import plan as plans
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import require_size, writing
 from saetext.corpus.journal import Journal, JournalEntry, lines
-from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, NAME, PLAN, REJECTS, Manifest, require_tap_names
+from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
 from saetext.corpus.meta import conform, meta_types
 from saetext.corpus.rows import PooledRows
 from saetext.corpus.shard import PART, docs_name, features_batch, features_name, write_batch
@@ -42,7 +42,7 @@ LOCK = ".lock"
 class CorpusWriter:
     """Writes one corpus; made by :meth:`open` or :meth:`append`, and a context manager.
 
-    Leaving it without :meth:`finish` keeps what was journalled: the same call goes on from there.
+    Leaving it without :meth:`finish` keeps what was journalled: the same call resumes there.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class CorpusWriter:
         self._base: Manifest | None = None  # what is appended to
         self._journal: Journal
         self._plan: dict[str, Any]
-        self._cards: dict[str, FileStamp]
+        self._calibrations: dict[str, FileStamp]
         self.spec: ReaderSpec
         self.stores_text: bool
 
@@ -71,7 +71,7 @@ class CorpusWriter:
         *,
         plan: dict[str, Any],
         spec: ReaderSpec,
-        cards: Mapping[str, Card],
+        calibrations: Mapping[str, Calibration],
         stores_text: bool,
     ) -> CorpusWriter:
         """Start a corpus, or resume an unfinished one.
@@ -86,7 +86,7 @@ class CorpusWriter:
         spec : ReaderSpec
             The reader. Other library versions may finish what was begun (all are recorded); another dtype
             or device may not.
-        cards : mapping of tap to Card
+        calibrations : mapping of SAE to Calibration
             The thresholds used.
         stores_text : bool
             False keeps texts and prompts out.
@@ -99,7 +99,7 @@ class CorpusWriter:
             things.
         """
         path = Path(path)
-        _require_cards(spec, cards)
+        _require_calibrations(spec, calibrations)
         if path.exists() and not path.is_dir():
             raise CorpusError(f"{path} is a file; choose another path for the corpus")
         _require_ours(path)
@@ -112,7 +112,7 @@ class CorpusWriter:
         try:
             _refuse_finished(path)  # now that nobody else can finish it
             with writing(path):
-                writer._begin(plan, spec, cards, stores_text)
+                writer._begin(plan, spec, calibrations, stores_text)
         except BaseException:
             writer.close()
             raise
@@ -120,7 +120,12 @@ class CorpusWriter:
 
     @classmethod
     def append(
-        cls, path: str | Path, *, plan: dict[str, Any], spec: ReaderSpec, cards: Mapping[str, Card]
+        cls,
+        path: str | Path,
+        *,
+        plan: dict[str, Any],
+        spec: ReaderSpec,
+        calibrations: Mapping[str, Calibration],
     ) -> CorpusWriter:
         """Add to a finished corpus, or resume an unfinished append.
 
@@ -135,7 +140,7 @@ class CorpusWriter:
             If the corpus was made by a reader of another identity.
         """
         path = Path(path)
-        _require_cards(spec, cards)
+        _require_calibrations(spec, calibrations)
         Manifest.read(path)  # before a lock file is put beside it
         writer = cls(path, _locked(path))
         try:
@@ -173,7 +178,7 @@ class CorpusWriter:
         ----------
         docs : pyarrow.Table
             As :func:`saetext.corpus.meta.docs_table` makes it.
-        rows : mapping of tap to PooledRows
+        rows : mapping of SAE to PooledRows
             One row for each document.
         rejects : sequence of mappings
             Input rows that could not be encoded, with ``reason`` among the keys; plain JSON types.
@@ -198,19 +203,19 @@ class CorpusWriter:
         """
         self._require_open()
         batch = conform(docs, stores_text=self.stores_text)
-        if set(rows) != {tap.name for tap in self.spec.taps}:
-            raise ValueError(f"rows for {sorted(rows)}, SAEs are {sorted(t.name for t in self.spec.taps)}")
-        if unfit := [tap for tap, block in rows.items() if len(block) != batch.num_rows]:
+        if set(rows) != {sae.name for sae in self.spec.saes}:
+            raise ValueError(f"rows for {sorted(rows)}, SAEs are {sorted(t.name for t in self.spec.saes)}")
+        if unfit := [sae for sae, block in rows.items() if len(block) != batch.num_rows]:
             raise ValueError(f"{batch.num_rows} documents, and {len(rows[unfit[0]])} rows of SAE {unfit[0]}")
-        features = {tap.name: features_batch(rows[tap.name], tap) for tap in self.spec.taps}
+        features = {sae.name: features_batch(rows[sae.name], sae) for sae in self.spec.saes}
         told = "".join(json.dumps(dict(r), ensure_ascii=False, default=str) + "\n" for r in rejects)
         rejected = told.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
         number = len(self._journal.entries)
 
         with writing(self.path):
             files = {docs_name(number): write_batch(self.path / docs_name(number), batch)}
-            for tap, block in features.items():
-                name = features_name(tap, number)
+            for sae, block in features.items():
+                name = features_name(sae, number)
                 files[name] = write_batch(self.path / name, block)
             before = self._rejects_bytes
             if rejected:
@@ -221,7 +226,7 @@ class CorpusWriter:
                 input_rows=input_rows,
                 input_hash=input_hash,
                 tokens=pc.sum(batch.column("n_tokens")).as_py() or 0,
-                entries={tap: rows[tap].n_entries for tap in features},
+                entries={sae: rows[sae].n_entries for sae in features},
                 rejects=dict(sorted(Counter(str(r.get("reason", "unknown")) for r in rejects).items())),
                 rejects_bytes=before + len(rejected),
                 files=files,
@@ -253,7 +258,7 @@ class CorpusWriter:
         with writing(self.path):
             manifest = Manifest(
                 spec=self.spec,
-                cards=self._cards,
+                calibrations=self._calibrations,
                 rejects=checksum(self.path / REJECTS),
                 shards=tuple(entries),
                 stores_text=self.stores_text,
@@ -288,7 +293,11 @@ class CorpusWriter:
         return self._journal.entries[-1].rejects_bytes if self._journal.entries else 0
 
     def _begin(
-        self, plan: dict[str, Any], spec: ReaderSpec, cards: Mapping[str, Card], stores_text: bool
+        self,
+        plan: dict[str, Any],
+        spec: ReaderSpec,
+        calibrations: Mapping[str, Calibration],
+        stores_text: bool,
     ) -> None:
         wanted = plans.record(plan, spec, {"stores_text": stores_text})
         self._plan = plans.agree(self.path / PLAN, wanted, self._start_over)
@@ -296,11 +305,11 @@ class CorpusWriter:
         self.stores_text = stores_text
         self._journal = Journal.read(self.path / JOURNAL, self._start_over)
         self._clean()
-        self._cards = {}
-        for tap, card in cards.items():
-            path = self.path / "cards" / f"{tap}.arrow"
-            card.write(path)
-            self._cards[tap] = checksum(path)
+        self._calibrations = {}
+        for sae, calibration in calibrations.items():
+            path = self.path / "cards" / f"{sae}.arrow"
+            calibration.write(path)
+            self._calibrations[sae] = checksum(path)
 
     def _begin_append(self, base: Manifest, plan: dict[str, Any], spec: ReaderSpec) -> None:
         onto = hashlib.sha256((self.path / NAME).read_bytes()).hexdigest()
@@ -316,7 +325,7 @@ class CorpusWriter:
         if not path.exists():
             write_atomic(self.path / JOURNAL, lines(base.shards))
         self._plan = plans.agree(path, plans.record(plan, spec, {"onto": onto}), self._start_over)
-        self.spec, self.stores_text, self._cards = base.spec, base.stores_text, dict(base.cards)
+        self.spec, self.stores_text, self._calibrations = base.spec, base.stores_text, dict(base.calibrations)
         self._journal = Journal.read(self.path / JOURNAL, self._start_over)
         if self._journal.entries[: len(base.shards)] != list(base.shards):
             raise CorpusError(f"{self.path / JOURNAL} does not fit {NAME}; {self._start_over}")
@@ -331,7 +340,7 @@ class CorpusWriter:
     def _clean(self) -> None:
         """Remove what the journal does not know, and check that what it knows is there."""
         folders = [self.path / name for name in ("docs", "cards", "features")]
-        folders += [self.path / "features" / tap.name for tap in self.spec.taps]
+        folders += [self.path / "features" / sae.name for sae in self.spec.saes]
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         known = {self.path / name for entry in self._journal.entries for name in entry.files}
@@ -352,13 +361,18 @@ class CorpusWriter:
         sync_directory(self.path)
 
 
-def _require_cards(spec: ReaderSpec, cards: Mapping[str, Card]) -> None:
-    require_tap_names([tap.name for tap in spec.taps])
-    if set(cards) != {tap.name for tap in spec.taps}:
-        raise ValueError(f"calibrations of {sorted(cards)}, SAEs are {sorted(tap.name for tap in spec.taps)}")
-    for tap in spec.taps:
-        if cards[tap.name].sha256 != tap.card_sha256 or len(cards[tap.name]) != tap.d_sae:
-            raise ValueError(f"the calibration given for SAE {tap.name} is not the one its spec names")
+def _require_calibrations(spec: ReaderSpec, calibrations: Mapping[str, Calibration]) -> None:
+    require_sae_names([sae.name for sae in spec.saes])
+    if set(calibrations) != {sae.name for sae in spec.saes}:
+        raise ValueError(
+            f"calibrations of {sorted(calibrations)}, SAEs are {sorted(sae.name for sae in spec.saes)}"
+        )
+    for sae in spec.saes:
+        if (
+            calibrations[sae.name].sha256 != sae.calibration_sha256
+            or len(calibrations[sae.name]) != sae.d_sae
+        ):
+            raise ValueError(f"the calibration given for SAE {sae.name} is not the one its spec names")
 
 
 def _refuse_finished(path: Path) -> None:

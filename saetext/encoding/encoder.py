@@ -105,13 +105,13 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
     reader = ready(
         _as_reader(request.reader),
         source,
-        floor=request.threshold,
+        threshold=request.threshold,
         min_tokens=request.min_tokens,
         on_progress=request.on_progress,
     )
     undo = _Undo(output)
     with CorpusWriter.open(
-        output, plan=plan, spec=reader.spec, cards=reader.cards, stores_text=request.store_text
+        output, plan=plan, spec=reader.spec, calibrations=reader.calibrations, stores_text=request.store_text
     ) as writer:
         run = _Run(writer, source, reader, request.shard_rows, request.store_text)
         try:
@@ -164,19 +164,19 @@ def append(source: Any, corpus: str | Path, request: AppendRequest) -> Corpus:
     opened = Corpus.open(path)
     source = _as_source(source, **request.columns())
     plan = _plan(source, request.shard_rows)
-    cards = {name: opened.card(name) for name in opened.taps}
+    calibrations = {name: opened.calibration(name) for name in opened.saes}
     if request.reader is None:
-        reader = ReaderClass.from_spec(opened.spec, cards)
+        reader = ReaderClass.from_spec(opened.spec, calibrations)
     else:
-        reader = _as_reader(request.reader).with_cards(cards)
+        reader = _as_reader(request.reader).with_calibrations(calibrations)
     taken = _Taken(opened)
-    with CorpusWriter.append(path, plan=plan, spec=reader.spec, cards=reader.cards) as writer:
+    with CorpusWriter.append(path, plan=plan, spec=reader.spec, calibrations=reader.calibrations) as writer:
         run = _Run(writer, source, reader, request.shard_rows, opened.stores_text, taken)
         try:
             run.shards(request.on_progress)
         except BaseException:
             if len(_journalled(path)) == len(opened.manifest.shards):
-                (path / APPEND_PLAN).unlink(missing_ok=True)  # nothing to go on from
+                (path / APPEND_PLAN).unlink(missing_ok=True)  # nothing to resume
             raise
         grown = run.finish({})
     warn_of_encoding(grown)
@@ -208,7 +208,7 @@ def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | N
     if reader is None or reader in ("embedded", ["embedded"], ("embedded",)):
         from saetext.reader import embedded
 
-        return None, ["embedded", embedded.WEIGHTS_SHA256, embedded.load_card().sha256]
+        return None, ["embedded", embedded.WEIGHTS_SHA256, embedded.load_calibration().sha256]
     loaded = _as_reader(reader)
     return loaded, loaded.spec.identity()
 

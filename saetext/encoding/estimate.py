@@ -107,10 +107,10 @@ def estimate(
     """
     from saetext.encoding.encoder import shard_table
     from saetext.reader.thresholds.estimation import DEFAULT_TOKENS
-    from saetext.reader.thresholds.policy import from_sample, with_known_floors
+    from saetext.reader.thresholds.policy import from_sample, with_known_thresholds
     from saetext.reader.tokenization import Prepared
 
-    known = with_known_floors(reader, threshold, min_tokens)
+    known = with_known_thresholds(reader, threshold, min_tokens)
     calibrates = known is None
     look = _look(source, seed)
     pairs = [
@@ -121,7 +121,7 @@ def estimate(
     if not pairs:
         raise InputError(f"{source.name}: none of the first {look.rows:,} rows can be read")
     if known is None:
-        known = from_sample(reader, [d for d, _ in pairs[:32]], look.role, floor=threshold)
+        known = from_sample(reader, [d for d, _ in pairs[:32]], look.role, threshold=threshold)
     known.pool([p for _, p in pairs[:4]])  # the first passes compile and warm up
     read, took, entries = _timed(known, [p for _, p in pairs], seconds)
 
@@ -134,7 +134,7 @@ def estimate(
     speed = read_tokens / max(took, 1e-9)
     table = shard_table([d for d, _ in pairs[: len(read)]], read, look.role, store_text)
     per_token = (table.nbytes + _FEATURE_BYTES * entries + _DOCUMENT_BYTES * len(read)) / read_tokens
-    cards = sum(card.table.nbytes for card in known.cards.values())
+    calibrations = sum(calibration.table.nbytes for calibration in known.calibrations.values())
     calibrating = min(tokens, DEFAULT_TOKENS) / speed if calibrates else 0.0
     return Estimate(
         documents=round(documents),
@@ -142,7 +142,7 @@ def estimate(
         exact=look.share == 1.0 and len(pairs) == len(look.sample),
         at_least=look.share is None,
         seconds=tokens / speed + calibrating,
-        bytes=round(tokens * per_token + cards),
+        bytes=round(tokens * per_token + calibrations),
         tokens_per_second=speed,
         sampled=len(read),
         looked_at=look.rows,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     AnyCorpus: TypeAlias = CorpusLike | Source
 
 Make = Callable[[Path, Path, Mapping[str, Any]], Corpus]
-_METHODS = ("blocks", "rows", "document", "card", "select")
+_METHODS = ("blocks", "rows", "document", "calibration", "select")
 
 
 def as_corpus(source: AnyCorpus, **settings: Any) -> Any:

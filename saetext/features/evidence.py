@@ -54,7 +54,7 @@ class Hit:
 
 
 def strongest(
-    corpus: CorpusLike, tap: str, features: Ints, kept: NDArray[np.bool_] | None, d_sae: int
+    corpus: CorpusLike, sae: str, features: Ints, kept: NDArray[np.bool_] | None, d_sae: int
 ) -> dict[int, Example] | None:
     """Return, for each feature, its strongest document with the words that made it so.
 
@@ -62,7 +62,7 @@ def strongest(
     ----------
     corpus : Corpus
         Where to look; its pooled rows are streamed once.
-    tap : str
+    sae : str
         Which SAE.
     features : int64[n]
         Features wanted.
@@ -84,7 +84,7 @@ def strongest(
     value, row = np.full(d_sae, -np.inf, np.float32), np.full(d_sae, -1, np.int64)
     peak = np.zeros(d_sae, np.int64)
     start = 0
-    for block in corpus.rows(tap):
+    for block in corpus.rows(sae):
         owner = start + np.repeat(np.arange(len(block)), np.diff(block.indptr))
         start += len(block)
         take = wanted[block.feature] if kept is None else wanted[block.feature] & kept[owner]

@@ -31,7 +31,7 @@ class Selection:
 
 def concept_groups(
     selections: Sequence[Selection],
-    tap: str,
+    sae: str,
     features: Ints,
     *,
     sign: Ints | None = None,
@@ -50,7 +50,7 @@ def concept_groups(
     ----------
     selections : sequence of Selection
         The documents, by set; at most 6,000 of each are looked at, drawn with ``seed``.
-    tap : str
+    sae : str
         Which SAE.
     features : int64[n]
         In order of importance; beyond the first 1,000 each stays alone.
@@ -72,7 +72,7 @@ def concept_groups(
     few = features[:MOST]
     if len(few) < 2:
         return leaders
-    phi, words = _alike(selections, tap, few, np.random.default_rng(seed))
+    phi, words = _alike(selections, sae, few, np.random.default_rng(seed))
     same = phi >= alike
     if sign is not None:
         same &= np.equal.outer(sign[:MOST], sign[:MOST])
@@ -93,7 +93,7 @@ def concept_groups(
 
 
 def _alike(
-    selections: Sequence[Selection], tap: str, features: Ints, rng: np.random.Generator
+    selections: Sequence[Selection], sae: str, features: Ints, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return phi of presence within the selections, and the share of common documents with one peak."""
     from saetext.stats.kernels import count_close
@@ -104,7 +104,7 @@ def _alike(
     covariance, variance, both = np.zeros((k, k)), np.zeros(k), np.zeros((k, k))
     close = np.zeros((k, k), np.int64)
     for selection in selections:
-        peak = _peaks(selection, tap, place, k, rng)
+        peak = _peaks(selection, sae, place, k, rng)
         if not len(peak):
             continue
         present = (peak >= 0).astype(np.float32)
@@ -121,14 +121,14 @@ def _alike(
 
 
 def _peaks(
-    selection: Selection, tap: str, place: Ints, k: int, rng: np.random.Generator
+    selection: Selection, sae: str, place: Ints, k: int, rng: np.random.Generator
 ) -> NDArray[np.int32]:
     """Return int32[documents, k]: where each feature peaks in a sample of documents, -1: absent."""
     rows = selection.rows
     chosen = np.sort(rng.permutation(rows)[:SAMPLE]) if len(rows) > SAMPLE else np.sort(rows)
     table = np.full((len(chosen), k), -1, np.int32)
     start = 0
-    for block in selection.corpus.rows(tap):
+    for block in selection.corpus.rows(sae):
         low, high = np.searchsorted(chosen, (start, start + len(block)))
         part = block.take(chosen[low:high] - start)
         known = part.feature < len(place)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.notices import warn_of
 from saetext.documents.rejects import describe_rejects
 from saetext.errors import InputError
@@ -76,7 +76,7 @@ def look_at_text(
     reader: Reader,
     text: str,
     *,
-    tap: str | None = None,
+    sae: str | None = None,
     top: int = 12,
     labels: str | os.PathLike[str] | None = None,
 ) -> Look:
@@ -87,14 +87,14 @@ def look_at_text(
     InputError
         If there is nothing to read.
     """
-    return reader.read(text).look(0, tap=tap, top=top, labels=labels)
+    return reader.read(text).look(0, sae=sae, top=top, labels=labels)
 
 
 def look_at(
     reader: Reader,
     prepared: Prepared | Unreadable,
     *,
-    tap: str | None = None,
+    sae: str | None = None,
     top: int = 12,
     labels: str | os.PathLike[str] | None = None,
 ) -> Look:
@@ -103,13 +103,17 @@ def look_at(
 
     if isinstance(prepared, Unreadable) or not prepared.text.strip():
         raise InputError("there is no text to read")
-    name = reader.spec.tap(tap).name
-    card = reader.cards[name] if reader.calibrated else None
+    name = reader.spec.sae(sae).name
+    calibration = reader.calibrations[name] if reader.calibrated else None
     entries = reader.token_entries(prepared, name)
-    floors = card.floors if card is not None else np.zeros(reader.taps[name].encoder.d_sae, np.float32)
-    above = entries.value > floors[entries.feature]
+    thresholds = (
+        calibration.thresholds
+        if calibration is not None
+        else np.zeros(reader.saes[name].encoder.d_sae, np.float32)
+    )
+    above = entries.value > thresholds[entries.feature]
     feature, value, ordinal = entries.feature[above], entries.value[above], entries.ordinal[above]
-    order = ranking(feature, value, card)
+    order = ranking(feature, value, calibration)
     chosen = list(dict.fromkeys(feature[order].tolist()))[:top]
     spans = [
         Span(int(prepared.start[o]), int(prepared.end[o]), int(f), float(v))
@@ -117,15 +121,15 @@ def look_at(
         if int(f) in set(chosen)
     ]
     title = f"{reader.name}: {prepared.n_tokens} tokens, {len(set(feature.tolist()))} features present"
-    named = reader_labels(reader.spec.tap(name), card, labels)
-    return _look(title, prepared.text, spans, chosen, named, card)
+    named = reader_labels(reader.spec.sae(name), calibration, labels)
+    return _look(title, prepared.text, spans, chosen, named, calibration)
 
 
 def look_at_document(
     corpus: Corpus,
     id: str | int,
     *,
-    tap: str | None = None,
+    sae: str | None = None,
     top: int = 12,
     labels: str | os.PathLike[str] | None = None,
 ) -> Look:
@@ -138,13 +142,13 @@ def look_at_document(
     InputError
         If the corpus stores no texts.
     """
-    name = corpus.spec.tap(tap).name
+    name = corpus.spec.sae(sae).name
     document = corpus.document(id)
     if document["text"] is None:
         raise InputError(f"{corpus.path} was encoded with --no-text: there is no text to show")
-    card = corpus.card(name)
+    calibration = corpus.calibration(name)
     row = document["entries"][name]
-    order = ranking(row.feature, row.value, card)[:top]
+    order = ranking(row.feature, row.value, calibration)[:top]
     start, end = document["token_start"], document["token_end"]
     spans = [
         Span(int(start[row.peak[i]]), int(end[row.peak[i]]), int(row.feature[i]), float(row.value[i]))
@@ -154,7 +158,7 @@ def look_at_document(
     title = f"{document['id']}: {document['n_tokens']} tokens, {len(row.feature)} features present"
     chosen = [int(row.feature[i]) for i in order]
     named = labels_for(corpus, name, labels)
-    return _look(f"{title} ({meta})" if meta else title, document["text"], spans, chosen, named, card)
+    return _look(f"{title} ({meta})" if meta else title, document["text"], spans, chosen, named, calibration)
 
 
 def _look(
@@ -163,14 +167,14 @@ def _look(
     spans: list[Span],
     chosen: Sequence[int],
     labels: FeatureLabels,
-    card: Card | None,
+    calibration: Calibration | None,
 ) -> Look:
     words: dict[int, tuple[float, str]] = {}
     for span in spans:
         if span.feature not in words or span.value > words[span.feature][0]:
             start, end = word_bounds(text, span.start, span.end)
             words[span.feature] = (span.value, text[start:end])
-    full = np.zeros(max(chosen, default=0) + 1) if card is None else card.maxima
+    full = np.zeros(max(chosen, default=0) + 1) if calibration is None else calibration.maxima
     hits = [Hit(f, labels.label(f), *words[f], labels.score(f), float(full[f])) for f in chosen]
     return Look(title, highlights(text, spans), hits)
 
@@ -187,17 +191,17 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "tokens": counts["tokens"],
         "rejected": describe_rejects(counts["rejects"]) or "none",
         "reader": f"{spec.model} (window {spec.window}, {numerics.model_dtype} on {numerics.device})",
-        "taps": [
-            f"{t.name}: {t.sae} at {t.hook}, {t.d_sae:,} features, "
+        "SAEs": [
+            f"{t.name}: {t.origin} at {t.hook}, {t.d_sae:,} features, "
             + (
-                f"thresholds at the {t.floor_percentile:g}th percentile"
-                if t.floor_percentile is not None
+                f"thresholds at the {t.threshold_percentile:g}th percentile"
+                if t.threshold_percentile is not None
                 else "no thresholds"
             )
-            for t in spec.taps
+            for t in spec.saes
         ],
         "per document": {
-            tap: f"{counts['entries'][tap] / max(1, counts['documents']):.1f} features" for tap in corpus.taps
+            sae: f"{counts['entries'][sae] / max(1, counts['documents']):.1f} features" for sae in corpus.saes
         },
         "columns": columns,
         "texts": "stored" if corpus.manifest.stores_text else "not stored",

@@ -8,21 +8,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.protocol import CorpusLike
-from saetext.corpus.spec import ReaderSpec, TapSpec
+from saetext.corpus.spec import ReaderSpec, SaeSpec
 from saetext.features.labels import FeatureLabels
 from saetext.io.cache import cache_dir
 
 
 def labels_for(
-    corpus: CorpusLike, tap: str | None = None, file: str | os.PathLike[str] | None = None
+    corpus: CorpusLike, sae: str | None = None, file: str | os.PathLike[str] | None = None
 ) -> FeatureLabels:
     """Return the labels to show for a corpus's features.
 
     The first there is of: ``file``; the corpus's own table; those that came with the reader or that
-    ``saetext label`` made for it earlier; its card's top words. A feature that such a table leaves out is
-    named by the card's words.
+    ``saetext label`` made for it earlier; its calibration's top words. A feature that such a table leaves out
+    is named by the calibration's words.
 
     Raises
     ------
@@ -31,25 +31,29 @@ def labels_for(
     IncompatibleError
         If ``file`` is of another reader's features, or there are several SAEs and none was named.
     """
-    spec = corpus.spec.tap(tap)
-    if file is None and (own := corpus_labels_path(corpus.path, corpus.spec, tap)).is_file():
+    spec = corpus.spec.sae(sae)
+    if file is None and (own := corpus_labels_path(corpus.path, corpus.spec, sae)).is_file():
         file = own
-    return reader_labels(spec, corpus.card(spec.name), file)
+    return reader_labels(spec, corpus.calibration(spec.name), file)
 
 
 def reader_labels(
-    tap: TapSpec, card: Card | None, file: str | os.PathLike[str] | None = None
+    sae: SaeSpec, calibration: Calibration | None, file: str | os.PathLike[str] | None = None
 ) -> FeatureLabels:
-    """Return the labels to show for a reader's SAE; ``card`` None where it has not been calibrated."""
-    words = FeatureLabels.from_card(card, tap) if card is not None else FeatureLabels.from_rows([])
+    """Return the labels to show for a reader's SAE; ``calibration`` None where it has not been calibrated."""
+    words = (
+        FeatureLabels.from_calibration(calibration, sae)
+        if calibration is not None
+        else FeatureLabels.from_rows([])
+    )
     if file is not None:
         found = FeatureLabels.read(file)
-        found.require_for(tap, str(file))
+        found.require_for(sae, str(file))
         return words.updated(found, found.about)
     shipped = shipped_labels()
-    if shipped is not None and shipped.about.get("weights_sha256") == tap.weights_sha256:
+    if shipped is not None and shipped.about.get("weights_sha256") == sae.weights_sha256:
         return words.updated(shipped, shipped.about)
-    if (cached := cached_labels_path(tap)).is_file():
+    if (cached := cached_labels_path(sae)).is_file():
         found = FeatureLabels.read(cached)
         return words.updated(found, found.about)
     return words
@@ -63,12 +67,12 @@ def shipped_labels() -> FeatureLabels | None:
     return FeatureLabels.read(path) if path.is_file() else None
 
 
-def corpus_labels_path(path: Path, spec: ReaderSpec, tap: str | None = None) -> Path:
+def corpus_labels_path(path: Path, spec: ReaderSpec, sae: str | None = None) -> Path:
     """Return where a corpus's own labels lie: ``labels.parquet``, with the SAE's name if it has several."""
-    name = spec.tap(tap).name
-    return path / ("labels.parquet" if len(spec.taps) == 1 else f"labels.{name}.parquet")
+    name = spec.sae(sae).name
+    return path / ("labels.parquet" if len(spec.saes) == 1 else f"labels.{name}.parquet")
 
 
-def cached_labels_path(tap: TapSpec) -> Path:
+def cached_labels_path(sae: SaeSpec) -> Path:
     """Return where labels of an SAE are kept for all its corpora."""
-    return cache_dir() / "labels" / f"{tap.weights_sha256[:24]}.parquet"
+    return cache_dir() / "labels" / f"{sae.weights_sha256[:24]}.parquet"

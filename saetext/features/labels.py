@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from saetext.corpus.calibration import Card
-from saetext.corpus.spec import TapSpec
+from saetext.corpus.calibration import Calibration
+from saetext.corpus.spec import SaeSpec
 from saetext.errors import IncompatibleError, LabelError
 from saetext.io.files import atomic_path, writing
 from saetext.text.one_line import about, quoted
@@ -195,38 +195,38 @@ class FeatureLabels:
         return cls(pa.table(columns, schema=SCHEMA), dict(about or {}))
 
     @classmethod
-    def from_card(cls, card: Card, tap: TapSpec | None = None) -> FeatureLabels:
-        """Return the stand-in: a card's top words as labels, without scores."""
-        density = card.density
+    def from_calibration(cls, calibration: Calibration, sae: SaeSpec | None = None) -> FeatureLabels:
+        """Return the stand-in: a calibration's top words as labels, without scores."""
+        density = calibration.density
         rows = (
             FeatureLabel(
                 feature,
-                card.label(feature),
+                calibration.label(feature),
                 source="card",
                 density=float(density[feature]),
                 top_words=tuple(words),
             )
-            for feature, words in enumerate(card.table.column("top_words").to_pylist())
+            for feature, words in enumerate(calibration.table.column("top_words").to_pylist())
             if words
         )
-        return cls.from_rows(rows, identity(tap) if tap is not None else None)
+        return cls.from_rows(rows, identity(sae) if sae is not None else None)
 
     def updated(self, other: Iterable[FeatureLabel], about: Mapping[str, Any] | None = None) -> FeatureLabels:
         """Return these labels with those of ``other`` put in their place."""
         return FeatureLabels.from_rows([*self, *other], {**self.about, **(about or {})})
 
-    def require_for(self, tap: TapSpec, name: str = "these labels") -> None:
-        """Raise :class:`IncompatibleError` if the labels belong to another SAE than ``tap``'s."""
+    def require_for(self, sae: SaeSpec, name: str = "these labels") -> None:
+        """Raise :class:`IncompatibleError` if the labels belong to another SAE than ``sae``'s."""
         made_for = self.about.get("weights_sha256")
-        if made_for is not None and made_for != tap.weights_sha256:
+        if made_for is not None and made_for != sae.weights_sha256:
             raise IncompatibleError(
                 f"{name} are of another reader's features ({self.about.get('sae', 'another SAE')}), "
-                f"not of {tap.sae}: choose a table made for it, or make one with 'saetext label'"
+                f"not of {sae.origin}: choose a table made for it, or make one with 'saetext label'"
             )
         last = self.table.column("feature")[-1].as_py() if len(self) else -1
-        if last >= tap.d_sae:
+        if last >= sae.d_sae:
             raise IncompatibleError(
-                f"{name} name feature {last}, but {tap.sae} has only {tap.d_sae:,} features"
+                f"{name} name feature {last}, but {sae.origin} has only {sae.d_sae:,} features"
             )
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -275,9 +275,9 @@ class FeatureLabels:
         return cls(table, about)
 
 
-def identity(tap: TapSpec) -> dict[str, Any]:
+def identity(sae: SaeSpec) -> dict[str, Any]:
     """Return what ties labels to an SAE, for :attr:`FeatureLabels.about`."""
-    return {"sae": tap.sae, "hook": tap.hook, "d_sae": tap.d_sae, "weights_sha256": tap.weights_sha256}
+    return {"sae": sae.origin, "hook": sae.hook, "d_sae": sae.d_sae, "weights_sha256": sae.weights_sha256}
 
 
 class _Lists(Sequence[tuple[str, ...]]):

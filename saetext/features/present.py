@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.rows import PooledRows
 from saetext.features.labels import FeatureLabels
 from saetext.text.passages import printable, word_bounds
@@ -24,24 +24,26 @@ if TYPE_CHECKING:
     from saetext.reader.reading import Reading
 
 
-def ranking(feature: NDArray[Any], value: NDArray[Any], card: Card | None) -> NDArray[np.int64]:
+def ranking(feature: NDArray[Any], value: NDArray[Any], calibration: Calibration | None) -> NDArray[np.int64]:
     """Rank by excess over the feature's threshold, weighted by how rare the feature is.
 
     Raw values of different features do not compare, and what is active everywhere says little.
     """
     strength = value.astype(np.float64)
-    if card is not None:
-        floor = card.floors[feature]
-        typical = np.where(floor > 0, floor, np.maximum(card.table.column("mean").to_numpy()[feature], 1e-6))
-        rarity = -np.log(np.clip(card.density[feature], 1e-6, 1.0))
+    if calibration is not None:
+        threshold = calibration.thresholds[feature]
+        typical = np.where(
+            threshold > 0, threshold, np.maximum(calibration.table.column("mean").to_numpy()[feature], 1e-6)
+        )
+        rarity = -np.log(np.clip(calibration.density[feature], 1e-6, 1.0))
         strength = strength / typical * rarity
     return np.lexsort((feature, -strength))
 
 
 def present(
-    tap: str,
+    sae: str,
     row: PooledRows,
-    card: Card | None,
+    calibration: Calibration | None,
     labels: FeatureLabels,
     text: str | None,
     token_start: Sequence[int] | NDArray[Any],
@@ -51,11 +53,11 @@ def present(
 
     Parameters
     ----------
-    tap : str
+    sae : str
         Whose features.
     row : PooledRows
         One document's.
-    card : Card or None
+    calibration : Calibration or None
         Of the SAE, for the order.
     labels : FeatureLabels
         What to call the features.
@@ -67,19 +69,19 @@ def present(
     Returns
     -------
     polars.DataFrame
-        ``tap``, ``feature``, ``label``, ``label_score``, ``value`` (the strongest activation), ``tokens``
+        ``sae``, ``feature``, ``label``, ``label_score``, ``value`` (the strongest activation), ``tokens``
         (how many are above the threshold), ``word`` (where it is strongest; null without a text).
     """
     import polars as pl
 
-    order = ranking(row.feature, row.value, card)
+    order = ranking(row.feature, row.value, calibration)
     features = row.feature[order].tolist()
     words: list[str | None] = [None] * len(features)
     if text is not None:
         words = [_word(text, int(token_start[p]), int(token_end[p])) for p in row.peak[order].tolist()]
     return pl.DataFrame(
         {
-            "tap": pl.Series([tap] * len(features), dtype=pl.String),
+            "sae": pl.Series([sae] * len(features), dtype=pl.String),
             "feature": pl.Series(features, dtype=pl.Int64),
             "label": pl.Series([labels.label(f) for f in features], dtype=pl.String),
             "label_score": pl.Series([labels.score(f) for f in features], dtype=pl.Float64),
@@ -98,8 +100,8 @@ def of_document(corpus: Corpus, row: int) -> pl.DataFrame:
     start, end = stored["token_start"], stored["token_end"]
     return pl.concat(
         [
-            present(tap, entries, corpus.card(tap), corpus.labels(tap), stored["text"], start, end)
-            for tap, entries in stored["entries"].items()
+            present(sae, entries, corpus.calibration(sae), corpus.labels(sae), stored["text"], start, end)
+            for sae, entries in stored["entries"].items()
         ]
     )
 
@@ -111,18 +113,18 @@ def of_reading(reading: Reading, reader: Reader) -> pl.DataFrame:
     from saetext.features.known_labels import reader_labels
     from saetext.reader.tokenization import Prepared
 
-    taps = {spec.name: spec for spec in reader.spec.taps}
-    cards = {name: reader.taps[name].card for name in taps}
-    labels = {name: reader_labels(spec, cards[name]) for name, spec in taps.items()}
+    saes = {spec.name: spec for spec in reader.spec.saes}
+    calibrations = {name: reader.saes[name].calibration for name in saes}
+    labels = {name: reader_labels(spec, calibrations[name]) for name, spec in saes.items()}
     nothing = PooledRows.empty(1)
-    tables = [present(n, nothing, None, labels[n], None, (), ()).with_columns(text=pl.lit(0)) for n in taps]
+    tables = [present(n, nothing, None, labels[n], None, (), ()).with_columns(text=pl.lit(0)) for n in saes]
     row = 0
     for at, prepared in enumerate(reading.prepared):
         if isinstance(prepared, Prepared):
-            for name in taps:
+            for name in saes:
                 one = reading.rows[name].take([row])
                 found = present(
-                    name, one, cards[name], labels[name], prepared.text, prepared.start, prepared.end
+                    name, one, calibrations[name], labels[name], prepared.text, prepared.start, prepared.end
                 )
                 tables.append(found.with_columns(text=pl.lit(at)))
             row += 1

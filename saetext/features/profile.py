@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("top", "middle", "weak")
 BINS = (16, 40)  # of a histogram, from few documents to many
-_LEAST_TOGETHER = 3  # documents that two features share, below which their likeness is an accident
+_LEAST_TOGETHER = 3  # documents that two features share, below which their similarity is an accident
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Related:
     feature: int
     label: str
     label_score: float | None
-    likeness: float
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Profile:
         The label with its score and source.
     density : float or None
         Share of reference tokens with an activation above zero.
-    floor : float or None
+    threshold : float or None
         Activation a token must exceed.
     documents, support : int or None
         Documents in the corpus, and how many have the feature.
@@ -110,7 +110,7 @@ class Profile:
     name: str
     label: FeatureLabel | None = None
     density: float | None = None
-    floor: float | None = None
+    threshold: float | None = None
     documents: int | None = None
     support: int | None = None
     token_density: float | None = None
@@ -185,20 +185,20 @@ def profile(
         found["nearest"] = _nearest(subject, feature, related)
     except (ReaderError, OSError) as error:
         notes.append(f"features with similar directions are not shown: {error}")
-    label, card = subject.labels.get(feature), subject.card
+    label, calibration = subject.labels.get(feature), subject.calibration
     density = label.density if label is not None else None
-    if density is None and card is not None:
-        density = float(card.density[feature])
+    if density is None and calibration is not None:
+        density = float(calibration.density[feature])
     return Profile(
         feature=feature,
         of=subject.name,
-        sae=subject.tap.sae,
-        hook=subject.tap.hook,
+        sae=subject.sae.origin,
+        hook=subject.sae.hook,
         name=subject.labels.label(feature),
         label=label,
         density=density,
-        floor=float(card.floors[feature]) if card is not None else None,
-        full=(float(card.maxima[feature]) or None) if card is not None else None,
+        threshold=float(calibration.thresholds[feature]) if calibration is not None else None,
+        full=(float(calibration.maxima[feature]) or None) if calibration is not None else None,
         page=subject.page(feature),
         notes=tuple(notes),
         **found,
@@ -209,11 +209,11 @@ def _in_corpus(subject: Subject, corpus: CorpusLike, feature: int, related: int)
     """Count in one pass over the entries: support, tokens, maxima and companions."""
     import polars as pl
 
-    d_sae = subject.tap.d_sae
+    d_sae = subject.sae.d_sae
     frequency, shared = np.zeros(d_sae, np.int64), np.zeros(d_sae, np.int64)
     maxima: list[NDArray[np.float32]] = []
     tokens = 0
-    for rows in corpus.rows(subject.tap.name):
+    for rows in corpus.rows(subject.sae.name):
         frequency += np.bincount(rows.feature, minlength=d_sae)
         at = np.flatnonzero(rows.feature == feature)
         if not len(at):
@@ -273,14 +273,14 @@ def _nearest(subject: Subject, feature: int, related: int) -> tuple[Related, ...
     return _related(subject, cosine, related)
 
 
-def _related(subject: Subject, likeness: NDArray[np.float64], n: int) -> tuple[Related, ...]:
+def _related(subject: Subject, similarity: NDArray[np.float64], n: int) -> tuple[Related, ...]:
     """Return the ``n`` features of greatest similarity above zero, ties in order of index."""
-    order = np.lexsort((np.arange(len(likeness)), -likeness))[:n]
+    order = np.lexsort((np.arange(len(similarity)), -similarity))[:n]
     labels = subject.labels
     return tuple(
-        Related(f, labels.label(f), labels.score(f), float(likeness[f]))
+        Related(f, labels.label(f), labels.score(f), float(similarity[f]))
         for f in order.tolist()
-        if likeness[f] > 0
+        if similarity[f] > 0
     )
 
 
@@ -293,7 +293,7 @@ def _contexts(
     width: int,
     seed: int,
 ) -> tuple[ShadedContext, ...]:
-    name = subject.tap.name
+    name = subject.sae.name
     gathered = gather(corpus, name, [feature], per_level=per_level, width=width, seed=seed)[feature]
     shown = []
     for level in LEVELS:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.text.passages import printable
 
@@ -32,17 +32,21 @@ class Piece:
 class FullShade:
     """The activation at which a feature has the darkest shade: one for all documents shown.
 
-    Its maximum on the reference text of the cards; of a feature that was not active there, the strongest
-    activation that is shown.
+    Its maximum on the reference text of the calibrations; of a feature that was not active there, the
+    strongest activation that is shown.
 
     Parameters
     ----------
-    cards : sequence of Card
+    calibrations : sequence of Calibration
         Those of the corpora shown, all of one SAE.
     """
 
-    def __init__(self, cards: Sequence[Card]) -> None:
-        self._maxima = np.max([card.maxima for card in cards], axis=0) if cards else np.empty(0, np.float32)
+    def __init__(self, calibrations: Sequence[Calibration]) -> None:
+        self._maxima = (
+            np.max([calibration.maxima for calibration in calibrations], axis=0)
+            if calibrations
+            else np.empty(0, np.float32)
+        )
 
     def of(self, feature: int, shown: Iterable[float]) -> float:
         """Return it for a feature; ``shown`` are its activations in everything that is shown of it."""
@@ -50,7 +54,7 @@ class FullShade:
         return known if known > 0 else max(shown, default=0.0) or 1.0
 
 
-def read_again(reader: Reader | None, tap: str, document: Mapping[str, Any]) -> TokenEntries | None:
+def read_again(reader: Reader | None, sae: str, document: Mapping[str, Any]) -> TokenEntries | None:
     """Return what is active on each token of a stored document; None if that cannot be had.
 
     A document's other turns are stored as one prompt, so a chat may not be read as it was: the tokens must be
@@ -66,7 +70,7 @@ def read_again(reader: Reader | None, tap: str, document: Mapping[str, Any]) -> 
         return None
     if not np.array_equal(prepared.start, document["token_start"]):
         return None
-    return reader.token_entries(prepared, tap)
+    return reader.token_entries(prepared, sae)
 
 
 def firing(entries: TokenEntries | None, feature: int, peak: int, value: float) -> dict[int, float] | None:

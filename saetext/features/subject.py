@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.protocol import CorpusLike
-from saetext.corpus.spec import TapSpec
+from saetext.corpus.spec import SaeSpec
 from saetext.errors import InputError, ReaderError
 from saetext.features.known_labels import labels_for, reader_labels
 from saetext.features.labels import FeatureLabels
@@ -37,11 +37,11 @@ class Subject:
     ----------
     name : str
         What the user called it.
-    tap : TapSpec
+    sae : SaeSpec
         The SAE.
     labels : FeatureLabels
         What its features are called; may be empty.
-    card : Card or None
+    calibration : Calibration or None
         Its thresholds and reference statistics, where they are known.
     corpus : CorpusLike or None
         Where contexts come from.
@@ -50,16 +50,16 @@ class Subject:
     """
 
     name: str
-    tap: TapSpec
+    sae: SaeSpec
     labels: FeatureLabels
-    card: Card | None
+    calibration: Calibration | None
     corpus: CorpusLike | None = None
     encoder: SparseEncoder | None = None
 
     def require(self, feature: int) -> None:
         """Raise :class:`InputError` unless the SAE has this feature."""
-        if not 0 <= feature < self.tap.d_sae:
-            raise InputError(f"there is no feature {feature}; {self.name} has 0 to {self.tap.d_sae - 1}")
+        if not 0 <= feature < self.sae.d_sae:
+            raise InputError(f"there is no feature {feature}; {self.name} has 0 to {self.sae.d_sae - 1}")
 
     def load_encoder(self) -> SparseEncoder:
         """Return the SAE.
@@ -71,9 +71,9 @@ class Subject:
         """
         if self.encoder is not None:
             return self.encoder
-        encoder = _load_encoder(self._sae)
-        if encoder.weights_sha256 != self.tap.weights_sha256:
-            raise ReaderError(f"the SAE {self.tap.sae} is not the one that made {self.name}")
+        encoder = _load_encoder(self._place)
+        if encoder.weights_sha256 != self.sae.weights_sha256:
+            raise ReaderError(f"the SAE {self.sae.origin} is not the one that made {self.name}")
         return encoder
 
     def load_reader(
@@ -95,9 +95,9 @@ class Subject:
 
         if self.corpus is None:
             raise ReaderError(f"{self.name} is not a corpus: there is nothing to read")
-        cards = {tap.name: self.corpus.card(tap.name) for tap in self.corpus.spec.taps}
+        calibrations = {sae.name: self.corpus.calibration(sae.name) for sae in self.corpus.spec.saes}
         return Reader.from_spec(
-            self.corpus.spec, cards, model=model, device=device, dtype=dtype, trust_pickle=trust_pickle
+            self.corpus.spec, calibrations, model=model, device=device, dtype=dtype, trust_pickle=trust_pickle
         )
 
     @cached_property
@@ -116,28 +116,28 @@ class Subject:
     def _neuronpedia_id(self) -> object:
         if self.encoder is not None and self.encoder.metadata.neuronpedia_id:
             return self.encoder.metadata.neuronpedia_id
-        if self._sae == _EMBEDDED:
+        if self._place == _EMBEDDED:
             return None
-        config = Path(self._sae) / "cfg.json"
+        config = Path(self._place) / "cfg.json"
         if config.is_file():
             from saetext.reader.sae_config import parse_config
 
-            return parse_config(json.loads(config.read_text("utf-8")), self._sae).metadata.neuronpedia_id
+            return parse_config(json.loads(config.read_text("utf-8")), self._place).metadata.neuronpedia_id
         from saetext.reader.published import pretrained_directory
 
-        release, _, sae_id = self._sae.partition("/")
+        release, _, sae_id = self._place.partition("/")
         saes = pretrained_directory().get(release, {}).get("saes", ())
         return next((sae.get("neuronpedia") for sae in saes if str(sae["id"]) == sae_id), None)
 
     @property
-    def _sae(self) -> str:
+    def _place(self) -> str:
         """``embedded``, ``RELEASE/SAE_ID`` or a directory: where the SAE can be loaded from."""
         if self.corpus is None:
             return self.name
         source = self.corpus.spec.source
         if source.get("kind") == "embedded":
             return _EMBEDDED
-        place = [tap.name for tap in self.corpus.spec.taps].index(self.tap.name)
+        place = [sae.name for sae in self.corpus.spec.saes].index(self.sae.name)
         saes = list(source.get("saes") or [])
         if source.get("kind") not in ("release", "local") or place >= len(saes):
             raise ReaderError(f"{self.name} does not say where its SAE is")
@@ -148,7 +148,7 @@ def open_subject(
     name: str,
     *,
     model: str | None = None,
-    tap: str | None = None,
+    sae: str | None = None,
     labels: str | os.PathLike[str] | None = None,
     device: str = "auto",
     dtype: str = "auto",
@@ -163,7 +163,7 @@ def open_subject(
         the embedded reader needs torch for this.
     model : str, optional
         Language model of an SAE; with it, thresholds and words from earlier corpora of the reader are found.
-    tap : str, optional
+    sae : str, optional
         Which SAE of a corpus that has several.
     labels : str or path, optional
         Table of labels to use.
@@ -182,17 +182,17 @@ def open_subject(
         from saetext.corpus import Corpus
 
         corpus = Corpus.open(path)
-        spec = corpus.spec.tap(tap)
-        return Subject(name, spec, labels_for(corpus, tap, labels), corpus.card(spec.name), corpus)
-    if tap is not None:
+        spec = corpus.spec.sae(sae)
+        return Subject(name, spec, labels_for(corpus, sae, labels), corpus.calibration(spec.name), corpus)
+    if sae is not None:
         raise InputError(f"--sae chooses one SAE of a corpus, and {name} is not a corpus")
     if name == _EMBEDDED:
         from saetext.reader import embedded
 
         if model is not None:
             raise InputError("--model belongs to an SAE, and the embedded reader has its own model")
-        spec, card = _embedded_tap(), embedded.load_card()
-        return Subject(name, spec, reader_labels(spec, card, labels), card)
+        spec, calibration = _embedded_sae(), embedded.load_calibration()
+        return Subject(name, spec, reader_labels(spec, calibration, labels), calibration)
     if not path.is_dir() and ("/" not in name or path.exists() or name.startswith((".", "/", "~"))):
         raise InputError(
             f"{name} is neither a corpus nor a reader: expected a corpus's directory, 'embedded', "
@@ -202,16 +202,18 @@ def open_subject(
         raise InputError(f"{name} is neither a corpus (manifest.json) nor an SAE (cfg.json)")
     if model is None:
         encoder = _load_encoder(name, trust_pickle)
-        spec = _tap_of(encoder, path.resolve().name if path.is_dir() else name)
+        spec = _sae_of(encoder, path.resolve().name if path.is_dir() else name)
         return Subject(name, spec, reader_labels(spec, None, labels), None, encoder=encoder)
     from saetext.reader.reader import Reader
-    from saetext.reader.thresholds.policy import with_known_floors
+    from saetext.reader.thresholds.policy import with_known_thresholds
 
     reader = Reader.load_many([name], model, device=device, dtype=dtype, trust_pickle=trust_pickle)
-    reader = with_known_floors(reader) or reader
-    [only] = reader.taps.values()
-    spec = reader.spec.tap()
-    return Subject(name, spec, reader_labels(spec, only.card, labels), only.card, encoder=only.encoder)
+    reader = with_known_thresholds(reader) or reader
+    [only] = reader.saes.values()
+    spec = reader.spec.sae()
+    return Subject(
+        name, spec, reader_labels(spec, only.calibration, labels), only.calibration, encoder=only.encoder
+    )
 
 
 def _load_encoder(name: str, trust_pickle: bool = False) -> SparseEncoder:
@@ -230,39 +232,39 @@ def _load_encoder(name: str, trust_pickle: bool = False) -> SparseEncoder:
     return load_sae_release(release, sae_id)
 
 
-def _embedded_tap() -> TapSpec:
+def _embedded_sae() -> SaeSpec:
     """Return what identifies the embedded reader's features, without torch."""
     from saetext.reader import embedded
 
     home = Path(embedded.__file__).parent
     cfg = json.loads((home / "cfg.json").read_text("utf-8"))
-    return TapSpec(
+    return SaeSpec(
         name=_EMBEDDED,
-        sae=_EMBEDDED,
+        origin=_EMBEDDED,
         architecture=cfg["architecture"],
         hook=cfg["metadata"]["hook_name"],
         d_in=cfg["d_in"],
         d_sae=cfg["d_sae"],
         weights_sha256=file_sha256(home / "sae_weights.safetensors"),
         preprocessing="",
-        card_sha256="",
-        floor_percentile=None,
+        calibration_sha256="",
+        threshold_percentile=None,
         min_tokens=1,
     )
 
 
-def _tap_of(encoder: SparseEncoder, name: str) -> TapSpec:
-    return TapSpec(
+def _sae_of(encoder: SparseEncoder, name: str) -> SaeSpec:
+    return SaeSpec(
         name=name,
-        sae=name,
+        origin=name,
         architecture=encoder.architecture,
         hook=encoder.hook,
         d_in=encoder.d_in,
         d_sae=encoder.d_sae,
         weights_sha256=encoder.weights_sha256,
         preprocessing=encoder.preprocessing,
-        card_sha256="",
-        floor_percentile=None,
+        calibration_sha256="",
+        threshold_percentile=None,
         min_tokens=1,
         settings=encoder.config.settings(),
     )

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def feature_table(corpus: CorpusLike, tap: str | None, labels: FeatureLabels) -> pl.DataFrame:
+def feature_table(corpus: CorpusLike, sae: str | None, labels: FeatureLabels) -> pl.DataFrame:
     """Return one row per feature of an SAE, in order.
 
     Parameters
     ----------
     corpus : Corpus
         What to count in.
-    tap : str or None
+    sae : str or None
         Which SAE, if there are several.
     labels : FeatureLabels
         Names and top words.
@@ -40,7 +40,7 @@ def feature_table(corpus: CorpusLike, tap: str | None, labels: FeatureLabels) ->
     """
     import polars as pl
 
-    spec = corpus.spec.tap(tap)
+    spec = corpus.spec.sae(sae)
     d_sae = spec.d_sae
     support, tokens = np.zeros(d_sae, np.int64), np.zeros(d_sae, np.int64)
     total, largest = np.zeros(d_sae), np.full(d_sae, -np.inf)
@@ -64,7 +64,7 @@ def feature_table(corpus: CorpusLike, tap: str | None, labels: FeatureLabels) ->
         n_tokens = corpus.documents.select(pl.col("n_tokens").sum()).collect().item() or 0
         token_density = tokens / max(n_tokens, 1)
         log_sparsity = np.where(tokens > 0, np.log10(token_density), np.nan)
-    card = corpus.card(spec.name)
+    calibration = corpus.calibration(spec.name)
     named = [labels.get(feature) for feature in range(d_sae)]
     table = pl.DataFrame(
         {
@@ -82,7 +82,7 @@ def feature_table(corpus: CorpusLike, tap: str | None, labels: FeatureLabels) ->
             "max": np.where(support > 0, largest, np.nan),
             "top_words": pl.Series(
                 [
-                    list(one.top_words) if one and one.top_words else card.top_words(feature)
+                    list(one.top_words) if one and one.top_words else calibration.top_words(feature)
                     for feature, one in enumerate(named)
                 ],
                 dtype=pl.List(pl.String),

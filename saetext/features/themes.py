@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from saetext.corpus.spec import ReaderSpec, TapSpec
+from saetext.corpus.spec import ReaderSpec, SaeSpec
 from saetext.errors import IncompatibleError, InputError
 from saetext.io.cache import file_sha256
 from saetext.io.files import atomic_file, writing
@@ -170,16 +170,16 @@ class Themes(Sequence[Theme]):
         """Return the themes that a feature is in and that are shown; may be empty."""
         return tuple(theme for theme in self.shown if feature in theme.features)
 
-    def require_for(self, tap: TapSpec, name: str = "these themes") -> None:
-        """Raise :class:`IncompatibleError` if the themes belong to another SAE than ``tap``'s."""
+    def require_for(self, sae: SaeSpec, name: str = "these themes") -> None:
+        """Raise :class:`IncompatibleError` if the themes belong to another SAE than ``sae``'s."""
         made_for = self.made_for.get("weights_sha256")
-        if made_for is not None and made_for != tap.weights_sha256:
+        if made_for is not None and made_for != sae.weights_sha256:
             raise IncompatibleError(
                 f"{name} are of another SAE's features ({self.made_for.get('sae', 'another SAE')}), "
-                f"not of {tap.sae}"
+                f"not of {sae.origin}"
             )
         try:
-            self._require_below(tap.d_sae, tap.sae)
+            self._require_below(sae.d_sae, sae.origin)
         except InputError as error:
             raise IncompatibleError(f"{name} do not fit: {error}") from error
 
@@ -224,7 +224,7 @@ class Themes(Sequence[Theme]):
         from saetext.reader import embedded
 
         shipped = cls.load(embedded.NAME)
-        return shipped if shipped.made_for.get("weights_sha256") == spec.tap(sae).weights_sha256 else None
+        return shipped if shipped.made_for.get("weights_sha256") == spec.sae(sae).weights_sha256 else None
 
     @classmethod
     def read(cls, path: Path) -> Themes:

@@ -14,7 +14,7 @@ from saetext.corpus.spec import ReaderSpec
 from saetext.io.cache import file_sha256
 
 
-def decoder_of(spec: ReaderSpec, tap: str) -> NDArray[np.float32] | None:
+def decoder_of(spec: ReaderSpec, sae: str) -> NDArray[np.float32] | None:
     """Return float32[d_sae, d_in], the decoder of an SAE; None where it is not here or cannot be read so.
 
     The embedded reader's weights come with the package, a local SAE's lie in its directory. A file with
@@ -22,19 +22,19 @@ def decoder_of(spec: ReaderSpec, tap: str) -> NDArray[np.float32] | None:
     """
     from safetensors import SafetensorError, safe_open
 
-    names = [t.name for t in spec.taps]
+    names = [t.name for t in spec.saes]
     saes = list(spec.source.get("saes") or [])
     kind = spec.source.get("kind")
     if kind == "embedded":
         from saetext.reader import embedded
 
         home = Path(embedded.__file__).parent
-    elif kind == "local" and names.index(tap) < len(saes):
-        home = Path(str(saes[names.index(tap)]))
+    elif kind == "local" and names.index(sae) < len(saes):
+        home = Path(str(saes[names.index(sae)]))
     else:
         return None
     path = home / "sae_weights.safetensors"
-    expected = spec.tap(tap)
+    expected = spec.sae(sae)
     try:
         if file_sha256(path) != expected.weights_sha256:
             return None

@@ -2,7 +2,7 @@
 
 A document's tokens may arrive in any number of pieces and in any order, which is how windows of a long
 document and batches sorted by length arrive. Not for: deciding which tokens count or what is present
-(:mod:`saetext.reader.tokenization` and the card's thresholds did that before).
+(:mod:`saetext.reader.tokenization` and the calibration's thresholds did that before).
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.spec import Numerics, ReaderSpec, TapSpec
+from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.reader import embedded
@@ -46,13 +46,13 @@ _OWN_MODEL = "the embedded reader has its own language model; leave it out, or n
 
 
 @dataclass(frozen=True)
-class Tap:
-    """One SAE of a reader; ``card`` is None until the reader is calibrated."""
+class LoadedSae:
+    """One SAE of a reader; ``calibration`` is None until the reader is calibrated."""
 
     name: str
-    sae: str
+    origin: str
     encoder: SparseEncoder
-    card: Card | None
+    calibration: Calibration | None
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Reader:
     def of_parts(
         cls,
         model: LanguageModel,
-        taps: Sequence[Tap],
+        saes: Sequence[LoadedSae],
         tokens: Tokens,
         *,
         name: str,
@@ -126,16 +126,16 @@ class Reader:
         Raises
         ------
         ReaderError
-            If an SAE or its card does not fit the model.
+            If an SAE or its calibration does not fit the model.
         """
         reader = cls.__new__(cls)
-        reader._assemble_parts(model, taps, tokens, name, source, model_identity, token_budget)
+        reader._assemble_parts(model, saes, tokens, name, source, model_identity, token_budget)
         return reader
 
     def _assemble_parts(
         self,
         model: LanguageModel,
-        taps: Sequence[Tap],
+        saes: Sequence[LoadedSae],
         tokens: Tokens,
         name: str,
         source: Mapping[str, Any],
@@ -144,25 +144,26 @@ class Reader:
     ) -> None:
         self.name = name
         self.model = model
-        self.taps = {tap.name: tap for tap in taps}
+        self.saes = {sae.name: sae for sae in saes}
         self.tokens = tokens
         self._source = dict(source)
         self._identity = model_identity or (model.name, model.revision)
         self._batcher = Batcher(tokens, token_budget or (32_768 if model.device.type == "cuda" else 4096))
-        for tap in taps:
-            width = model.widths[tap.encoder.hook]
-            if width != tap.encoder.d_in:
+        for sae in saes:
+            width = model.widths[sae.encoder.hook]
+            if width != sae.encoder.d_in:
                 raise ReaderError(
-                    f"the SAE {tap.sae!r} reads {tap.encoder.d_in} values at {tap.encoder.hook}, "
+                    f"the SAE {sae.origin!r} reads {sae.encoder.d_in} values at {sae.encoder.hook}, "
                     f"but {model.name} has {width} there: the SAE belongs to another model"
                 )
-            if tap.card is not None and len(tap.card) != tap.encoder.d_sae:
+            if sae.calibration is not None and len(sae.calibration) != sae.encoder.d_sae:
                 raise ReaderError(
-                    f"the calibration has {len(tap.card)} features, SAE {tap.sae!r} has {tap.encoder.d_sae}"
+                    f"the calibration has {len(sae.calibration)} features, "
+                    f"SAE {sae.origin!r} has {sae.encoder.d_sae}"
                 )
 
     def __repr__(self) -> str:
-        d_sae = " + ".join(f"{tap.encoder.d_sae:,}" for tap in self.taps.values())
+        d_sae = " + ".join(f"{sae.encoder.d_sae:,}" for sae in self.saes.values())
         state = "with thresholds" if self.calibrated else "without thresholds"
         return about(self, f"{quoted(self.name)}, {quoted(self.model.name, 50)}, {d_sae} features, {state}")
 
@@ -229,7 +230,9 @@ class Reader:
         reader = cls._assemble(encoders, model, source, device, dtype, trust_pickle, revision)
         files = [d / "card.arrow" for d in directories]
         if all(f.is_file() for f in files):  # left there by saetext train
-            reader = reader.with_cards({tap: Card.read(f) for tap, f in zip(reader.taps, files, strict=True)})
+            reader = reader.with_calibrations(
+                {sae: Calibration.read(f) for sae, f in zip(reader.saes, files, strict=True)}
+            )
         return reader
 
     @classmethod
@@ -276,7 +279,7 @@ class Reader:
     def from_spec(
         cls,
         spec: ReaderSpec,
-        cards: Mapping[str, Card],
+        calibrations: Mapping[str, Calibration],
         *,
         device: str = "auto",
         dtype: str = "auto",
@@ -284,7 +287,7 @@ class Reader:
         names: Sequence[str] | None = None,
         model: str | Path | None = None,
     ) -> Reader:
-        """Load the reader that made a corpus, with the corpus's cards.
+        """Load the reader that made a corpus, with the corpus's calibrations.
 
         ``names`` and ``model`` say where its SAEs and language model are now, if not where they were; whether
         they are the same is checked. ``dtype`` is by default that in which the corpus was read.
@@ -312,7 +315,7 @@ class Reader:
             )
         else:
             raise ReaderError(f"this corpus does not say how its reader {spec.model!r} was loaded")
-        reader = reader.with_cards(cards)
+        reader = reader.with_calibrations(calibrations)
         if reader.spec.identity() != spec.identity():
             from saetext.corpus.spec import differing_fields
 
@@ -322,14 +325,14 @@ class Reader:
 
     @classmethod
     def _load_embedded(cls, device: str, dtype: str) -> Reader:
-        encoder, card = embedded.load()
+        encoder, calibration = embedded.load()
         model = LanguageModel.load(embedded.find_model(), [encoder.hook], device=device, dtype=dtype)
         embedded.check_weights(model.path)
         encoder = encoder.to(model.device)
         tokens = _tokens(model, [encoder])
         return cls.of_parts(
             model,
-            [Tap(embedded.NAME, embedded.NAME, encoder, card)],
+            [LoadedSae(embedded.NAME, embedded.NAME, encoder, calibration)],
             tokens,
             name=embedded.NAME,
             source={"kind": "embedded"},
@@ -357,30 +360,32 @@ class Reader:
         loaded = LanguageModel.load(
             model, hooks, revision=revision, device=device, dtype=dtype, trust_pickle=trust_pickle
         )
-        taps: list[Tap] = []
+        saes: list[LoadedSae] = []
         for name, encoder in encoders:
-            tap_name = _tap_name(encoder.hook, {t.name for t in taps})
-            taps.append(Tap(tap_name, name, encoder.to(loaded.device), None))
+            sae_name = _sae_name(encoder.hook, {t.name for t in saes})
+            saes.append(LoadedSae(sae_name, name, encoder.to(loaded.device), None))
         tokens = _tokens(loaded, [e for _, e in encoders])
-        reader = cls.of_parts(loaded, taps, tokens, name=" + ".join(n for n, _ in encoders), source=source)
+        reader = cls.of_parts(loaded, saes, tokens, name=" + ".join(n for n, _ in encoders), source=source)
         return reader
 
-    # ---- cards and spec ------------------------------------------------------------------------------
+    # ---- calibrations and spec -----------------------------------------------------------------------
 
     @property
     def calibrated(self) -> bool:
-        """Whether every SAE has a card; :meth:`read` needs that."""
-        return all(tap.card is not None for tap in self.taps.values())
+        """Whether every SAE has a calibration; :meth:`read` needs that."""
+        return all(sae.calibration is not None for sae in self.saes.values())
 
-    def with_cards(self, cards: Mapping[str, Card]) -> Reader:
-        """Return this reader with other cards (one for every SAE); model and SAEs are shared."""
-        missing = [name for name in self.taps if name not in cards]
+    def with_calibrations(self, calibrations: Mapping[str, Calibration]) -> Reader:
+        """Return this reader with other calibrations (one for every SAE); model and SAEs are shared."""
+        missing = [name for name in self.saes if name not in calibrations]
         if missing:
-            raise ReaderError(f"no calibration of {', '.join(missing)}; there is one of: {', '.join(cards)}")
-        taps = [dataclasses.replace(tap, card=cards[name]) for name, tap in self.taps.items()]
+            raise ReaderError(
+                f"no calibration of {', '.join(missing)}; there is one of: {', '.join(calibrations)}"
+            )
+        saes = [dataclasses.replace(sae, calibration=calibrations[name]) for name, sae in self.saes.items()]
         return Reader.of_parts(
             self.model,
-            taps,
+            saes,
             self.tokens,
             name=self.name,
             source=self._source,
@@ -389,30 +394,30 @@ class Reader:
         )
 
     @property
-    def cards(self) -> dict[str, Card]:
-        """The cards by SAE; ReaderError if the reader is not calibrated."""
-        self._require_cards()
-        return {name: tap.card for name, tap in self.taps.items() if tap.card is not None}
+    def calibrations(self) -> dict[str, Calibration]:
+        """The calibrations by SAE; ReaderError if the reader is not calibrated."""
+        self._require_calibrations()
+        return {name: sae.calibration for name, sae in self.saes.items() if sae.calibration is not None}
 
     @property
     def spec(self) -> ReaderSpec:
         """Everything that makes this reader's numbers what they are."""
-        taps = [
-            TapSpec(
-                name=tap.name,
-                sae=tap.sae,
-                architecture=tap.encoder.architecture,
-                hook=tap.encoder.hook,
-                d_in=tap.encoder.d_in,
-                d_sae=tap.encoder.d_sae,
-                weights_sha256=tap.encoder.weights_sha256,
-                preprocessing=tap.encoder.preprocessing,
-                card_sha256=tap.card.sha256 if tap.card else "",
-                floor_percentile=tap.card.percentile if tap.card else None,
-                min_tokens=tap.card.min_tokens if tap.card else 1,
-                settings=tap.encoder.config.settings(),
+        saes = [
+            SaeSpec(
+                name=sae.name,
+                origin=sae.origin,
+                architecture=sae.encoder.architecture,
+                hook=sae.encoder.hook,
+                d_in=sae.encoder.d_in,
+                d_sae=sae.encoder.d_sae,
+                weights_sha256=sae.encoder.weights_sha256,
+                preprocessing=sae.encoder.preprocessing,
+                calibration_sha256=sae.calibration.sha256 if sae.calibration else "",
+                threshold_percentile=sae.calibration.percentile if sae.calibration else None,
+                min_tokens=sae.calibration.min_tokens if sae.calibration else 1,
+                settings=sae.encoder.config.settings(),
             )
-            for tap in self.taps.values()
+            for sae in self.saes.values()
         ]
         versions = {p: importlib.metadata.version(p) for p in ("saetext", "torch", "transformers")}
         return ReaderSpec(
@@ -425,13 +430,13 @@ class Reader:
             masks=MASKS_VERSION,
             chat_template_sha256=self.tokens.chat_template_sha256,
             pooling="max",
-            taps=tuple(taps),
+            saes=tuple(saes),
             numerics=Numerics(self.model.dtype, "float32", self.model.device.type, versions),
             source=self._source,
             tokens_sha256=self.tokens.sha256,
         )
 
-    def _require_cards(self) -> None:
+    def _require_calibrations(self) -> None:
         if not self.calibrated:
             raise ReaderError(
                 f"the reader {self.name!r} has no thresholds yet: run 'saetext calibrate' or encode a corpus"
@@ -474,11 +479,11 @@ class Reader:
         documents, plain = as_documents(texts)
         reader = self
         if plain and not self.calibrated:
-            from saetext.reader.thresholds.policy import with_known_floors
+            from saetext.reader.thresholds.policy import with_known_thresholds
 
-            reader = with_known_floors(self) or self
+            reader = with_known_thresholds(self) or self
         elif not plain:
-            self._require_cards()
+            self._require_calibrations()
         prepared = self.tokens.prepare(documents, role)
         if plain:
             prepared = without_blanks(prepared)
@@ -487,13 +492,13 @@ class Reader:
 
     def pool(self, prepared: Sequence[Prepared], on_tokens: OnTokens | None = None) -> dict[str, PooledRows]:
         """Return one pooled row per prepared document and SAE."""
-        self._require_cards()
+        self._require_calibrations()
         return self._pooled(prepared, on_tokens)
 
     def _pooled(
         self, prepared: Sequence[Prepared], on_tokens: OnTokens | None = None
     ) -> dict[str, PooledRows]:
-        """As :meth:`pool`; where an SAE has no card, whatever is above zero is present."""
+        """As :meth:`pool`; where an SAE has no calibration, whatever is above zero is present."""
         unique: dict[bytes, int] = {}
         first: list[Prepared] = []
         place: list[int] = []
@@ -505,13 +510,15 @@ class Reader:
             place.append(unique[key])
         poolers: dict[str, Pooler] = {}
         cuts: dict[str, Tensor | None] = {}
-        for name, tap in self.taps.items():
-            poolers[name] = Pooler(tap.encoder.d_sae, 1 if tap.card is None else tap.card.min_tokens)
+        for name, sae in self.saes.items():
+            poolers[name] = Pooler(
+                sae.encoder.d_sae, 1 if sae.calibration is None else sae.calibration.min_tokens
+            )
             cuts[name] = None
-            if tap.card is not None:
-                cuts[name] = torch.from_numpy(tap.card.floors.copy()).to(self.model.device)
-        for batch, taps in self._encoded(first, cuts):
-            for name, (token, feature, value) in taps.items():
+            if sae.calibration is not None:
+                cuts[name] = torch.from_numpy(sae.calibration.thresholds.copy()).to(self.model.device)
+        for batch, saes in self._encoded(first, cuts):
+            for name, (token, feature, value) in saes.items():
                 poolers[name].add(batch.rows, batch.ordinals, token, feature, value)
             if on_tokens is not None:
                 on_tokens(len(batch.rows))
@@ -524,14 +531,14 @@ class Reader:
         self, prepared: Sequence[Prepared]
     ) -> Iterator[tuple[Batch, dict[str, tuple[Tensor, Tensor, Tensor]]]]:
         """Return all activations above zero, batch by batch: SAE -> (token of the batch, feature, value)."""
-        return self._encoded(prepared, dict.fromkeys(self.taps))
+        return self._encoded(prepared, dict.fromkeys(self.saes))
 
-    def token_entries(self, prepared: Prepared, tap: str | None = None) -> TokenEntries:
+    def token_entries(self, prepared: Prepared, sae: str | None = None) -> TokenEntries:
         """Return all activations above zero of one document's counted tokens, by token then feature."""
-        name = self.spec.tap(tap).name
+        name = self.spec.sae(sae).name
         parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-        for batch, taps in self._encoded([prepared], {name: None}):
-            token, feature, value = (t.cpu().numpy() for t in taps[name])
+        for batch, saes in self._encoded([prepared], {name: None}):
+            token, feature, value = (t.cpu().numpy() for t in saes[name])
             parts.append((batch.ordinals[token], feature, value))
         ordinal, feature, value = (np.concatenate(column) for column in zip(*parts, strict=True))
         order = np.lexsort((feature, ordinal))
@@ -544,7 +551,7 @@ class Reader:
     ) -> Iterator[tuple[Batch, dict[str, Entries]]]:
         def encode(hidden: dict[str, Tensor]) -> dict[str, Entries]:
             return {
-                n: self.taps[n].encoder.entries(hidden[self.taps[n].encoder.hook], c) for n, c in cuts.items()
+                n: self.saes[n].encoder.entries(hidden[self.saes[n].encoder.hook], c) for n, c in cuts.items()
             }
 
         return hidden_states(self.model, self._batcher, prepared, encode)
@@ -622,7 +629,7 @@ def _place(model: str | Path | None) -> str:
     return str(Path(model).resolve()) if Path(model).is_dir() else str(model)
 
 
-def _tap_name(hook: str, taken: set[str]) -> str:
+def _sae_name(hook: str, taken: set[str]) -> str:
     """Return the hook as a name that is safe as a directory name and not taken.
 
     Not the SAE's own name: a directory may be renamed, and its corpora stay comparable.

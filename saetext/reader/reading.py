@@ -38,7 +38,7 @@ class Reading:
     ----------
     prepared : list of Prepared or Unreadable
         One per text, in order.
-    rows : dict of tap name to PooledRows
+    rows : dict of SAE name to PooledRows
         One row per *readable* text, in order.
     """
 
@@ -65,14 +65,14 @@ class Reading:
         """Return :attr:`table` as a pandas frame."""
         return as_pandas(self.table)
 
-    def look(self, index: int, *, tap: str | None = None, top: int = 12, labels: Any = None) -> Any:
+    def look(self, index: int, *, sae: str | None = None, top: int = 12, labels: Any = None) -> Any:
         """Return a text with its ``top`` features, each on every word where it is above its threshold.
 
         Parameters
         ----------
         index : int
             Which text; negative from the end.
-        tap : str, optional
+        sae : str, optional
             Which SAE, if there are several.
         top : int
             Most features.
@@ -87,7 +87,7 @@ class Reading:
         at = index + len(self) if index < 0 else index
         if not 0 <= at < len(self):
             raise InputError(f"there is no text {index}; texts are 0 to {len(self) - 1}")
-        return provided("look_at_text")(self._reader, self.prepared[at], tap=tap, top=top, labels=labels)
+        return provided("look_at_text")(self._reader, self.prepared[at], sae=sae, top=top, labels=labels)
 
     def __len__(self) -> int:
         """Return the number of texts."""
@@ -95,7 +95,7 @@ class Reading:
 
     def __getitem__(self, index: int) -> Any:
         """Return a text with its strongest features, see :meth:`look`."""
-        return self.look(index, tap=next(iter(self._reader.taps)))
+        return self.look(index, sae=next(iter(self._reader.saes)))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the texts with their strongest features."""

@@ -40,7 +40,7 @@ def collect_activations(
 ) -> NDArray[np.float16]:
     """Write up to ``max_tokens`` activations of ``documents``, in the given order, to ``path``.
 
-    A run that was stopped is gone on with: what it had written lies in ``PATH.part``. ``on_tokens`` is called
+    An interrupted run is resumed: what it had written lies in ``PATH.part``. ``on_tokens`` is called
     with the numbers of tokens as they are done, those of an earlier run included.
 
     Returns

@@ -488,5 +488,5 @@ def save_sae(
 
 
 def config_dict(config: TrainConfig) -> dict[str, Any]:
-    """Return the configuration as plain JSON types, for cards and metadata."""
+    """Return the configuration as plain JSON types, for records and metadata."""
     return dataclasses.asdict(config)

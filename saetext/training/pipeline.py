@@ -102,8 +102,11 @@ def train(documents: Iterable[Document], output: str | Path, request: TrainReque
     config = request.config()
     language_model, hook = _model(request)
     width = language_model.widths[hook]
-    metadata = {"prepend_bos": True, "context_size": request.window,
-                "dataset_path": request.reference or "own texts"}
+    metadata = {
+        "prepend_bos": True,
+        "context_size": request.window,
+        "dataset_path": request.reference or "own texts",
+    }
     tokens = Tokens(
         language_model.tokenizer,
         max_positions=language_model.max_positions,
@@ -157,8 +160,8 @@ def train(documents: Iterable[Document], output: str | Path, request: TrainReque
         ),
         quiet=True,  # that the figures rest on few tokens is told below
     )
-    [card] = reader.cards.values()
-    card.write(unfinished / "card.arrow")
+    [calibration] = reader.calibrations.values()
+    calibration.write(unfinished / "card.arrow")
     about = {
         "model": language_model.name,
         "model_revision": language_model.revision,
@@ -171,11 +174,9 @@ def train(documents: Iterable[Document], output: str | Path, request: TrainReque
         },
         "training": {**config_dict(config), "seconds": round(seconds)},
         "valid": dataclasses.asdict(quality),
-        "floors": {"percentile": request.percentile, **card.about},
+        "floors": {"percentile": request.percentile, **calibration.about},
     }
-    write_atomic(
-        unfinished / "card.json", (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()
-    )
+    write_atomic(unfinished / "card.json", (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode())
     output.mkdir(parents=True, exist_ok=True)
     # cfg.json last: a directory without it is not an SAE
     for name in sorted((p.name for p in unfinished.iterdir()), key=lambda n: n == "cfg.json"):

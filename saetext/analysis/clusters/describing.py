@@ -74,7 +74,7 @@ class Described:
 
 def describe(
     corpus: CorpusLike,
-    tap: str,
+    sae: str,
     cluster: NDArray[np.int32],
     near: list[list[int]],
     on_done: Count | None = None,
@@ -85,8 +85,8 @@ def describe(
     ----------
     corpus : Corpus
         The documents.
-    tap : str
-        Which tap.
+    sae : str
+        Which SAE.
     cluster : int32[n]
         The cluster of each document, from 1; 0 for none: those count among the others.
     near : list of list of int
@@ -102,9 +102,9 @@ def describe(
     k = int(cluster.max(initial=0))
     if not k:
         return []
-    d_sae = corpus.spec.tap(tap).d_sae
+    d_sae = corpus.spec.sae(sae).d_sae
     counts = np.zeros((k + 1, d_sae), np.int64)
-    for part, present in _present(corpus, tap, cluster, k + 1):
+    for part, present in _present(corpus, sae, cluster, k + 1):
         counts += present
         if on_done is not None:
             on_done(part, 2 * corpus.n_documents)
@@ -119,7 +119,7 @@ def describe(
         )
     union = np.unique(np.concatenate(chosen))
     strata = _strata(corpus)
-    by_stratum, rows = _by_stratum(corpus, tap, cluster, k + 1, union, strata, on_done)
+    by_stratum, rows = _by_stratum(corpus, sae, cluster, k + 1, union, strata, on_done)
     found: list[Described] = []
     outside_tests = sum(m * len(near[c]) for c, m in enumerate(tested))
     whole = by_stratum.sum(0), rows.sum(0)
@@ -147,11 +147,11 @@ def describe(
     return found
 
 
-def _present(corpus: CorpusLike, tap: str, code: NDArray[np.int32], size: int) -> Iterator[tuple[int, Ints]]:
+def _present(corpus: CorpusLike, sae: str, code: NDArray[np.int32], size: int) -> Iterator[tuple[int, Ints]]:
     """Yield (rows done, int64[size, d_sae]): how many rows of each code have each feature."""
     from scipy import sparse
 
-    for first, block in rows_of(corpus, "binary", tap):
+    for first, block in rows_of(corpus, "binary", sae):
         mine = code[first : first + block.shape[0]]
         ones = np.ones(len(mine), np.float64)
         member = sparse.csr_matrix((ones, (mine, np.arange(len(mine)))), shape=(size, len(mine)))
@@ -166,7 +166,7 @@ def _strata(corpus: CorpusLike) -> NDArray[np.int32]:
 
 def _by_stratum(
     corpus: CorpusLike,
-    tap: str,
+    sae: str,
     cluster: NDArray[np.int32],
     size: int,
     features: Ints,
@@ -179,7 +179,7 @@ def _by_stratum(
     s = int(strata.max(initial=0)) + 1
     code = cluster.astype(np.int64) * s + strata
     counts = np.zeros((size * s, len(features)), np.int64)
-    for first, block in rows_of(corpus, "binary", tap):
+    for first, block in rows_of(corpus, "binary", sae):
         mine = code[first : first + block.shape[0]]
         member = sparse.csr_matrix(
             (np.ones(len(mine)), (mine, np.arange(len(mine)))), shape=(size * s, len(mine))

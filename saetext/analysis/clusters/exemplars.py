@@ -81,7 +81,7 @@ def exemplar_rows(
 
 
 def find_exemplars(
-    corpus: CorpusLike, tap: str, rows: Sequence[Ints], telling: Sequence[Sequence[int]]
+    corpus: CorpusLike, sae: str, rows: Sequence[Ints], telling: Sequence[Sequence[int]]
 ) -> list[tuple[Exemplar, ...]]:
     """Find where the telling features are strongest in the exemplars.
 
@@ -89,8 +89,8 @@ def find_exemplars(
     ----------
     corpus : Corpus
         The documents; pooled rows are streamed once.
-    tap : str
-        Which tap.
+    sae : str
+        Which SAE.
     rows : sequence of int64 arrays
         The exemplars of each cluster, best first.
     telling : sequence of sequence of int
@@ -100,7 +100,7 @@ def find_exemplars(
     wanted = np.array(sorted(owner), np.int64)
     fired: dict[int, tuple[Fired, ...]] = {}
     start = 0
-    for block in corpus.rows(tap):
+    for block in corpus.rows(sae):
         low, high = np.searchsorted(wanted, (start, start + len(block)))
         for row in wanted[low:high].tolist():
             here = slice(int(block.indptr[row - start]), int(block.indptr[row - start + 1]))

@@ -42,7 +42,7 @@ class Placed:
 
 
 def place(
-    corpus: CorpusLike, tap: str, fitted: Fitted, say: Say, *, known: Ints | None = None, noise: bool = True
+    corpus: CorpusLike, sae: str, fitted: Fitted, say: Say, *, known: Ints | None = None, noise: bool = True
 ) -> Placed:
     """Place every document of a corpus: fitted ones where they are, others by their nearest fitted ones.
 
@@ -54,8 +54,8 @@ def place(
     ----------
     corpus : Corpus
         The documents.
-    tap : str
-        Which tap.
+    sae : str
+        Which SAE.
     fitted : Fitted
         What was fitted.
     say : callable
@@ -75,7 +75,7 @@ def place(
         where[known], fine[known] = fitted.places, True
     if known is not None and len(known) == n:
         return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, 0)
-    for first, block in rows_of(corpus, fitted.basis.pooling, tap):
+    for first, block in rows_of(corpus, fitted.basis.pooling, sae):
         part = np.arange(first, first + block.shape[0])
         here = ~fine[part]
         rows = block[here]

@@ -204,21 +204,21 @@ def unit(rows: Floats32) -> Floats32:
     return rows
 
 
-def rows_of(corpus: CorpusLike, pooling: str, tap: str) -> Iterator[tuple[int, csr_matrix]]:
+def rows_of(corpus: CorpusLike, pooling: str, sae: str) -> Iterator[tuple[int, csr_matrix]]:
     """Yield (first row, documents x d_sae) of a corpus, at most 20,000 rows at a time."""
-    for positions, block in corpus.blocks(pooling, tap):
+    for positions, block in corpus.blocks(pooling, sae):
         for start in range(0, len(positions), _BLOCK):
             yield int(positions[start]), block[start : start + _BLOCK]
 
 
 def gather_rows(
-    corpus: CorpusLike, pooling: str, tap: str, rows: Ints, on_done: Count | None = None
+    corpus: CorpusLike, pooling: str, sae: str, rows: Ints, on_done: Count | None = None
 ) -> csr_matrix:
     """Return the matrix of some rows, increasing."""
     from scipy import sparse
 
     parts = []
-    for first, block in rows_of(corpus, pooling, tap):
+    for first, block in rows_of(corpus, pooling, sae):
         low, high = np.searchsorted(rows, (first, first + block.shape[0]))
         if high > low:
             whole = high - low == block.shape[0]

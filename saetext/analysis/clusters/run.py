@@ -67,7 +67,7 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
     asked = _opened(corpus, request)
     opened, sae, labels = asked.corpus, asked.sae, asked.labels
     axis = axis_of(
-        labels, opened.spec.tap(sae).d_sae, include=request.phrases, exclude=tuple(request.exclude),
+        labels, opened.spec.sae(sae).d_sae, include=request.phrases, exclude=tuple(request.exclude),
         features=request.weights,
     )  # fmt: skip
     fitted, grouping, request, notes = fit(opened, sae, request, None if axis is None else axis.weight, say)
@@ -184,7 +184,7 @@ def _opened(corpus: AnyCorpus, request: PredictRequest, model: ClusterModel | No
     if model is not None and opened.n_documents == 0:
         raise InputError(f"{name} ({opened.path}) has no documents")
     warn_of(opened)
-    sae = opened.spec.tap(request.sae).name if model is None else model.sae
+    sae = opened.spec.sae(request.sae).name if model is None else model.sae
     labels = request.labels_of(opened, sae)
     if request.truth is not None:
         validation.known_labels(opened, request.truth)

@@ -34,7 +34,7 @@ _READ = 2000  # characters of a text whose words are counted
 
 def summarise(
     corpus: CorpusLike,
-    tap: str,
+    sae: str,
     fitted: Fitted | None,
     placed: Placed,
     seed: int,
@@ -59,11 +59,11 @@ def summarise(
             for at in exemplar_rows(fitted.vectors, fitted.cluster, fitted.probability, centre, EXAMPLES)
         ]
     described = describe(
-        corpus, tap, placed.cluster, near, lambda done, of: say("describing clusters", done, of)
+        corpus, sae, placed.cluster, near, lambda done, of: say("describing clusters", done, of)
     )
     described += [Described((), ())] * (k - len(described))
     telling = [[t.feature for t in one.telling[:SHOWN]] for one in described]
-    examples = find_exemplars(corpus, tap, rows, telling)
+    examples = find_exemplars(corpus, sae, rows, telling)
     say("counting words", 0, 0)
     return described, examples, _words(corpus, placed.cluster, k, seed)
 

@@ -22,13 +22,13 @@ class Stored:
     d_sae: int
 
     @classmethod
-    def of(cls, corpus: CorpusLike, tap: str) -> Stored:
+    def of(cls, corpus: CorpusLike, sae: str) -> Stored:
         """Read a corpus."""
         lengths, features = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
-        for block in corpus.rows(tap):
+        for block in corpus.rows(sae):
             lengths.append(np.diff(block.indptr))
             features.append(block.feature)
-        return cls(np.cumsum(np.concatenate(lengths)), np.concatenate(features), corpus.spec.tap(tap).d_sae)
+        return cls(np.cumsum(np.concatenate(lengths)), np.concatenate(features), corpus.spec.sae(sae).d_sae)
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,14 +45,14 @@ class Meetings:
     rows: Ints  # [P, BEST]
 
 
-def place(corpus: CorpusLike, tap: str, items: Items, take: Ints) -> Placed:
+def place(corpus: CorpusLike, sae: str, items: Items, take: Ints) -> Placed:
     """Read strengths and peaks of features from a corpus; row ``r`` is its document ``take[r]``."""
     from saetext.stats import kept_kernels
 
-    slot = np.full(corpus.spec.tap(tap).d_sae, -1, np.int32)
+    slot = np.full(corpus.spec.sae(sae).d_sae, -1, np.int32)
     slot[items.name] = np.arange(len(items), dtype=np.int32)
     lengths, parts = [np.zeros(1, np.int64)], []
-    for block in corpus.rows(tap):
+    for block in corpus.rows(sae):
         found = slot[block.feature]
         keep = found >= 0
         upto = np.concatenate([[0], np.cumsum(keep)])

@@ -73,7 +73,7 @@ def correlate(corpus: AnyCorpus, across: AnyCorpus | None, request: CorrelateReq
     require_features(context, left, only, notes)
     metrics: dict[str, Any] = {
         "documents": context.corpora[0].n_documents, "rows": len(context.rows),
-        "features": context.corpora[0].spec.tap(context.saes[0]).d_sae,
+        "features": context.corpora[0].spec.sae(context.saes[0]).d_sae,
         "eligible_features": len(left), "rare": rare, "always": always,
         "strata": int(context.rows.stratum.max()) + 1,
         "median_tokens": float(np.median(context.length())),
@@ -109,7 +109,7 @@ def _prepared(
     corpora: list[CorpusLike] = as_corpora(given)
     corpora[0] = first = request.selected(corpora[0])
     saes = [
-        c.spec.tap(sae).name
+        c.spec.sae(sae).name
         for c, sae in zip(corpora, (request.sae, request.across_sae or request.sae), strict=False)
     ]
     names = list(request.names) if request.names else names_of(given) or _names(corpora)
@@ -133,7 +133,7 @@ def _prepared(
     )  # fmt: skip
     notes = [*rows.notes, *(() if target is None else target.notes)]
     support = max(5, -(-len(rows) // 2000)) if request.min_support is None else request.min_support
-    only, told = wanted(request.to, labels[0], first.spec.tap(saes[0]).d_sae)
+    only, told = wanted(request.to, labels[0], first.spec.sae(saes[0]).d_sae)
     return Context(corpora, saes, names, labels, rows, support, request, tell), target, only, notes + told
 
 
@@ -148,7 +148,7 @@ def _labels(request: CorrelateRequest, corpora: list[CorpusLike], saes: list[str
         second = request.across_labels
         if second is None:
             second = labels_for(corpora[1], saes[1])
-        second.require_for(corpora[1].spec.tap(saes[1]))
+        second.require_for(corpora[1].spec.sae(saes[1]))
         known.append(second)
     return known
 

@@ -25,7 +25,7 @@ MOST_SETS = 50
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """K sets with a name each, the tap on which they are compared, and how.
+    """K sets with a name each, the SAE on which they are compared, and how.
 
     Attributes
     ----------
@@ -33,8 +33,8 @@ class Asked:
         Two to fifty, none of them empty, read by comparable readers.
     names : tuple of str
         What they are called.
-    tap : str
-        The tap's full name.
+    sae : str
+        The SAE's full name.
     labels : FeatureLabels
         What the features are called.
     request : DiffRequest
@@ -43,7 +43,7 @@ class Asked:
 
     sets: tuple[CorpusLike, ...]
     names: tuple[str, ...]
-    tap: str
+    sae: str
     labels: FeatureLabels
     request: DiffRequest
 
@@ -65,7 +65,7 @@ class Asked:
     @property
     def d_sae(self) -> int:
         """The number of features."""
-        return self.sets[0].spec.tap(self.tap).d_sae
+        return self.sets[0].spec.sae(self.sae).d_sae
 
     def sources(self) -> tuple[Source, ...]:
         """Return where the sets come from, and how to select them again."""
@@ -106,14 +106,14 @@ def resolve(sets: Sequence[CorpusLike], request: DiffRequest) -> Asked:
     names = _letters(len(sets)) if names is None else tuple(names)
     if len(names) != len(sets) or len(set(names)) != len(sets):
         raise InputError(f"every set needs a name of its own: {len(sets)} sets, names {', '.join(names)}")
-    tap = sets[0].spec.tap(request.sae).name
+    sae = sets[0].spec.sae(request.sae).name
     for other, name in zip(sets[1:], names[1:], strict=True):
-        require_comparable(sets[0].spec, other.spec, tap, names=(names[0], name))
+        require_comparable(sets[0].spec, other.spec, sae, names=(names[0], name))
     for corpus, name in zip(sets, names, strict=True):
         if not corpus.n_documents:
             raise InputError(f"{name} ({corpus.path}) has no documents; every set needs some")
     _require_two(len(sets), request)
-    return Asked(tuple(sets), names, tap, request.labels_of(sets[0], tap), request)
+    return Asked(tuple(sets), names, sae, request.labels_of(sets[0], sae), request)
 
 
 def split_by(

@@ -32,8 +32,8 @@ class Contrast:
     ----------
     sets : sequence of Corpus
         The corpora; their rows follow one another.
-    tap : str
-        On which tap.
+    sae : str
+        On which SAE.
     design : Design
         Which rows are on which side.
     length, control : Adjusting
@@ -53,7 +53,7 @@ class Contrast:
     """
 
     sets: Sequence[CorpusLike]
-    tap: str
+    sae: str
     design: Design
     length: Adjusting
     control: Adjusting | None
@@ -67,7 +67,7 @@ class Contrast:
     def entries(self) -> Sequence[Entries]:
         """Gather the entries of the tested features again."""
         live = self.design.side >= 0
-        parts = gather(self.sets, self.tap, self.features, self.support, live, self.early)
+        parts = gather(self.sets, self.sae, self.features, self.support, live, self.early)
         return list(parts)
 
     def median_tokens(self, side: int) -> float:
@@ -107,7 +107,7 @@ def contrasts(
             design = design.without(without)
         done.append(
             contrast(
-                asked.sets, asked.tap, design, asked.names,
+                asked.sets, asked.sae, design, asked.names,
                 controls=request.controls, min_support=request.min_support,
             )
         )  # fmt: skip
@@ -116,7 +116,7 @@ def contrasts(
 
 def contrast(
     sets: Sequence[CorpusLike],
-    tap: str,
+    sae: str,
     design: Design,
     names: Sequence[str],
     *,
@@ -136,7 +136,7 @@ def contrast(
     )
     length = Adjusting.by(bins(n_tokens.astype(np.float64), live), design, n_tokens.astype(np.float64))
     control = _control(sets, design, names, controls)
-    counts = support(sets, tap, live, sets[0].spec.tap(tap).d_sae)
+    counts = support(sets, sae, live, sets[0].spec.sae(sae).d_sae)
     if min_support is None:
         min_support = max(5, -(-int(live.sum()) // 2000))
     features = np.flatnonzero(counts >= max(min_support, 1))
@@ -144,10 +144,10 @@ def contrast(
     first = max(1, min(early, default=1))
     # kernels take bins of a control in any case: without one, a single bin
     within = control or Adjusting.by(np.zeros(len(live), np.int32), design)
-    sums: Sums = measure(gather(sets, tap, features, counts, live, first), design, length, within)
+    sums: Sums = measure(gather(sets, sae, features, counts, live, first), design, length, within)
     tested = numbers(sums, design, length, control)
     return Contrast(
-        sets, tap, design, length, control, first, int(min_support), features, tested, counts, n_tokens
+        sets, sae, design, length, control, first, int(min_support), features, tested, counts, n_tokens
     )
 
 

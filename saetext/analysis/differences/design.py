@@ -206,7 +206,7 @@ def _guessed(
             left = sum(sizes) - sum(found)
             rest = f"; {left} without a partner were left out" if left else ""
             if kind == "paired":
-                note = f"rows pair one to one on {column}, so they were paired{rest}"
+                note = f"each {column} occurs once per set, so rows with the same {column} were paired{rest}"
             else:
                 note = f"{_told(sets, key, side, kept, column)}{rest}"
             return kind, column, np.where(kept, key, -1), [note]
@@ -274,9 +274,7 @@ def _told(
     )
 
 
-def _blocks(
-    kind: Kind, text: Ints, side: NDArray[np.int8], unit: NDArray[np.int32], n_units: int
-) -> Ints:
+def _blocks(kind: Kind, text: Ints, side: NDArray[np.int8], unit: NDArray[np.int32], n_units: int) -> Ints:
     """Return the block of each unit: units with a common text, numbered in the order of their first.
 
     Pairs and prompts are told apart by their key: one short answer to two prompts is two answers.

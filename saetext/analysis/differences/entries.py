@@ -49,12 +49,12 @@ class Entries:
         return len(self.features)
 
 
-def support(sets: Sequence[CorpusLike], tap: str, live: NDArray[np.bool_], d_sae: int) -> Ints:
+def support(sets: Sequence[CorpusLike], sae: str, live: NDArray[np.bool_], d_sae: int) -> Ints:
     """Return int64[d_sae]: in how many of the live rows each feature is present."""
     counts = np.zeros(d_sae, np.int64)
     start = 0
     for corpus in sets:
-        for block in corpus.rows(tap):
+        for block in corpus.rows(sae):
             mine = live[start : start + len(block)]
             start += len(block)
             feature = block.feature
@@ -66,7 +66,7 @@ def support(sets: Sequence[CorpusLike], tap: str, live: NDArray[np.bool_], d_sae
 
 def gather(
     sets: Sequence[CorpusLike],
-    tap: str,
+    sae: str,
     features: Ints,
     counts: Ints,
     live: NDArray[np.bool_],
@@ -82,12 +82,12 @@ def gather(
     while first < len(features):
         sizes = np.cumsum(counts[features[first:]])
         last = first + max(1, int(np.searchsorted(sizes, budget, side="right")))
-        yield _pass(sets, tap, features[first:last], counts, live, length)
+        yield _pass(sets, sae, features[first:last], counts, live, length)
         first = last
 
 
 def _pass(
-    sets: Sequence[CorpusLike], tap: str, features: Ints, counts: Ints, live: NDArray[np.bool_], length: int
+    sets: Sequence[CorpusLike], sae: str, features: Ints, counts: Ints, live: NDArray[np.bool_], length: int
 ) -> Entries:
     from saetext.stats.kernels import scatter
 
@@ -99,7 +99,7 @@ def _pass(
     fill = indptr[:-1].copy()
     start = 0
     for corpus in sets:
-        for block in corpus.rows(tap):
+        for block in corpus.rows(sae):
             scatter(
                 block.indptr, block.feature, block.value, block.first, live[start : start + len(block)],
                 start, length, slot, fill, row, value, early,

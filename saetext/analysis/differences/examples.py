@@ -29,7 +29,7 @@ Sides = tuple[Place | None, Place | None]
 
 
 def examples(
-    sets: Sequence[CorpusLike], tap: str, design: Design, wanted: Mapping[int, float], most: int = 3
+    sets: Sequence[CorpusLike], sae: str, design: Design, wanted: Mapping[int, float], most: int = 3
 ) -> dict[int, list[Sides]]:
     """Choose examples of features.
 
@@ -37,8 +37,8 @@ def examples(
     ----------
     sets : sequence of Corpus
         The corpora.
-    tap : str
-        Which tap.
+    sae : str
+        Which SAE.
     design : Design
         Which rows are on which side, and belong together.
     wanted : mapping
@@ -54,7 +54,7 @@ def examples(
         without the feature is there with value 0.
     """
     starts = np.cumsum([0] + [c.n_documents for c in sets])
-    found = _entries(sets, tap, design, np.array(sorted(wanted), np.int64))
+    found = _entries(sets, sae, design, np.array(sorted(wanted), np.int64))
     together = design.kind in ("paired", "by prompt")
     partners = _partners(design) if together else {}
 
@@ -108,7 +108,7 @@ def _partners(design: Design) -> dict[tuple[int, int], list[int]]:
 
 
 def _entries(
-    sets: Sequence[CorpusLike], tap: str, design: Design, features: Ints
+    sets: Sequence[CorpusLike], sae: str, design: Design, features: Ints
 ) -> dict[int, tuple[Ints, NDArray[np.float32], Ints]]:
     """Return row, value and peak of each feature's entries in live rows."""
     if not len(features):
@@ -118,7 +118,7 @@ def _entries(
     rows, values, peaks, which = [], [], [], []
     start = 0
     for corpus in sets:
-        for block in corpus.rows(tap):
+        for block in corpus.rows(sae):
             owner = start + np.repeat(np.arange(len(block)), np.diff(block.indptr))
             start += len(block)
             keep = (block.feature < len(wanted)) & (design.side[owner] >= 0)

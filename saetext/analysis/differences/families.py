@@ -94,7 +94,7 @@ def compare_families(
         say(f"comparing {name}")
         terms[name] = make()
         families.append(_family(name, terms[name], done, design, rows, few, scale, separation, seed))
-    themes = Themes.for_spec(done.sets[0].spec, done.tap) or ()
+    themes = Themes.for_spec(done.sets[0].spec, done.sae) or ()
     weak = frozenset(theme.name for theme in themes if theme.kind == "form")
     return Families(tuple(families), design, terms, texts, notes, weak)
 
@@ -117,8 +117,8 @@ def _makers(
         found.append(("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"))
         found.append(("format", lambda: mark_matrix(texts), "standard"))
     spec = done.sets[0].spec
-    detectors = shipped(spec, done.tap)
-    if detectors and (share := long_share(done.sets, done.tap)) > LONG_SHARE:
+    detectors = shipped(spec, done.sae)
+    if detectors and (share := long_share(done.sets, done.sae)) > LONG_SHARE:
         notes.append(
             f"properties were not compared: {100 * share:.0f} % of the documents have more than {LONGEST} "
             "features, and detectors see what is not there in texts of more than about 370 words"
@@ -129,15 +129,15 @@ def _makers(
         def properties() -> TermMatrix:
             from scipy import sparse
 
-            parts = [presence(corpus, detectors, done.tap) for corpus in done.sets]
+            parts = [presence(corpus, detectors, done.sae) for corpus in done.sets]
             return TermMatrix(titles, sparse.csr_matrix(sparse.vstack(parts, format="csr")[rows]))
 
         found.append(("properties", properties, "max"))
-    if (themes := Themes.for_spec(spec, done.tap)) is not None:
+    if (themes := Themes.for_spec(spec, done.sae)) is not None:
         names = tuple(theme.name for theme in themes)
 
         def counted() -> TermMatrix:
-            return TermMatrix(names, theme_presence(done.sets, done.tap, themes, rows=rows))
+            return TermMatrix(names, theme_presence(done.sets, done.sae, themes, rows=rows))
 
         found.append(("themes", counted, "max"))
     return found
@@ -208,7 +208,7 @@ def features_of(done: Contrast, rows: NDArray[np.int64]) -> csr_matrix:
     parts = []
     start = 0
     for corpus in done.sets:
-        for block in corpus.rows(done.tap):
+        for block in corpus.rows(done.sae):
             low, high = np.searchsorted(rows, (start, start + len(block)))
             mine = block.take(rows[low:high] - start)
             start += len(block)

@@ -144,9 +144,9 @@ def _leaders(asked: Asked, done: Sequence[Contrast], rows: Rows, at: Ints) -> In
         Selection(corpus, np.flatnonzero(live[low:high]))
         for corpus, low, high in zip(asked.sets, asked.starts, asked.starts[1:], strict=False)
     ]
-    decoder = decoder_of(asked.sets[0].spec, asked.tap)
+    decoder = decoder_of(asked.sets[0].spec, asked.sae)
     leads = concept_groups(
-        selections, asked.tap, grouped, sign=sign, decoder=decoder, seed=asked.request.seed
+        selections, asked.sae, grouped, sign=sign, decoder=decoder, seed=asked.request.seed
     )
     lead = dict(zip(grouped.tolist(), leads.tolist(), strict=True))
     return np.array([lead.get(f, f) for f in feature.tolist()], np.int64)

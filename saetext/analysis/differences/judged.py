@@ -124,8 +124,8 @@ def _findings(result: DiffResult, sets: Sequence[CorpusLike]) -> list[FindingTex
     confirmed = [one for one in result.findings() if one.row["confirmed"]][:MOST_FINDINGS]
     if not confirmed or result.design is None:
         return []
-    tap = result.params["tap"]
-    shown = examples(sets, tap, result.design, {one.row["feature"]: one.row["diff"] for one in confirmed}, 3)
+    sae = result.params["sae"]
+    shown = examples(sets, sae, result.design, {one.row["feature"]: one.row["diff"] for one in confirmed}, 3)
     findings = []
     for one in confirmed:
         row = one.row

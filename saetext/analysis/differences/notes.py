@@ -36,9 +36,7 @@ def _designs(asked: Asked, done: Sequence[Contrast]) -> list[str]:
 
 def _numerics(asked: Asked) -> list[str]:
     numerics = [corpus.spec.numerics for corpus in asked.sets]
-    read = {
-        name: [getattr(one, name) for one in numerics] for name in ("model_dtype", "sae_dtype", "device")
-    }
+    read = {name: [getattr(one, name) for one in numerics] for name in ("model_dtype", "sae_dtype", "device")}
     packages = sorted({package for one in numerics for package in one.versions})
     read |= {package: [one.versions.get(package) for one in numerics] for package in packages}
     differing = [
@@ -49,7 +47,7 @@ def _numerics(asked: Asked) -> list[str]:
     if not differing:
         return []
     return [
-        "the sets were read with different numerics, which can flip presences that lie close to a floor: "
+        "the sets were read with different numerics, which can change features close to their threshold: "
         + "; ".join(differing)
     ]
 

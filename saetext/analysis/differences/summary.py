@@ -26,12 +26,12 @@ INTERVALS = {
 }
 #: What is resolved of two sets, and of more, in this order; what else was asked for follows.
 _TWO = (
-    "a", "b", "tap", "design", "pair_on", "group", "control", "test", "interval", "level", "alpha",
-    "min_support", "early_tokens", "top", "sample", "seed", "sae",
+    "a", "b", "sae", "design", "pair_on", "group", "control", "test", "interval", "level", "alpha",
+    "min_support", "early_tokens", "top", "sample", "seed",
 )  # fmt: skip
 _SEVERAL = (
-    "sets", "tap", "against", "design", "pair_on", "group", "control", "level", "alpha", "test", "interval",
-    "min_support", "top", "sample", "seed", "sae",
+    "sets", "sae", "against", "design", "pair_on", "group", "control", "level", "alpha", "test", "interval",
+    "min_support", "top", "sample", "seed",
 )  # fmt: skip
 
 
@@ -42,8 +42,7 @@ def params_of(asked: Asked, done: Sequence[Contrast]) -> dict[str, Any]:
         "a": asked.names[0],
         "b": asked.names[1],
         "sets": list(asked.names),
-        "tap": asked.tap,
-        "sae": asked.tap,
+        "sae": asked.sae,
         "against": request.against,
         "design": design.kind,
         "pair_on": design.column if design.kind in ("paired", "by prompt") else None,

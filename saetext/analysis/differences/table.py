@@ -35,7 +35,7 @@ def evidence_of(
     for number, (name, corpus, low, high) in enumerate(parts):
         # rows that the set's own contrast leaves out are not shown
         side = done[min(number, len(done) - 1)].design.side
-        examples = strongest(corpus, asked.tap, features, side[low:high] >= 0, asked.d_sae)
+        examples = strongest(corpus, asked.sae, features, side[low:high] >= 0, asked.d_sae)
         if examples is None:
             notes.append(f"the texts of {name} ({corpus.path}) are not stored, so it has no snippets")
         found.append(examples or {})
@@ -49,9 +49,7 @@ def illustrated(asked: Asked, rows: Rows, findings: Findings) -> Ints:
     return np.array(list(dict.fromkeys(rows.columns["feature"][at].tolist())), np.int64)
 
 
-def table_of(
-    asked: Asked, rows: Rows, findings: Findings, evidence: Mapping[int, Evidence]
-) -> pl.DataFrame:
+def table_of(asked: Asked, rows: Rows, findings: Findings, evidence: Mapping[int, Evidence]) -> pl.DataFrame:
     """Return the table: the columns of ``result.COLUMNS``, or those of several sets."""
     import polars as pl
 

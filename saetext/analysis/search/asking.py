@@ -33,7 +33,7 @@ class Settings:
     temperature : float
         Weights fall as exp(-rank / features / temperature).
     sharpness : float
-        Power of the likeness of a label.
+        Power of the similarity of a label.
     rarity : float
         Power of log(documents / documents with the feature) that damps common features.
     reading : float
@@ -74,12 +74,12 @@ def clause_of(
         best = matches.nearest
         near = ""
         if best is not None:
-            near = f" (the nearest is {labels.label(best.feature)!r}, likeness {best.similarity:.2f})"
+            near = f" (the nearest is {labels.label(best.feature)!r}, similarity {best.similarity:.2f})"
         raise NoFeatureError(f"no feature answers {text!r}{near}")
     top = matches.found[0].similarity if index.lexical else 1.0  # BM25 has no natural unit
-    likeness = {m.feature: m.similarity / top for m in matches.found if m.similarity > 0}
+    similarity = {m.feature: m.similarity / top for m in matches.found if m.similarity > 0}
     weight: dict[int, float] = {}
-    for rank, (feature, like) in enumerate(likeness.items()):
+    for rank, (feature, like) in enumerate(similarity.items()):
         fall = np.exp(-rank / settings.features / settings.temperature)
         weight[feature] = float(fall * like**settings.sharpness)
     unit = max(weight.values(), default=1.0)
@@ -107,7 +107,7 @@ def clause_of(
     terms = tuple(
         Term(
             f, damped[f] / most, scorer.scale(f), labels.label(f),
-            likeness=None if index.lexical else likeness.get(f), read=seen.get(f),
+            similarity=None if index.lexical else similarity.get(f), read=seen.get(f),
             share=int(scorer.frequency[f]) / n,
         )
         for f in kept

@@ -30,10 +30,10 @@ _FORMAT = 1
 PARTS = ("features", "projected", "bm25", "dense")
 
 
-def scales_part(corpus: Corpus, tap: str) -> Part:
+def scales_part(corpus: Corpus, sae: str) -> Part:
     """Return where the features' scales are, or would be."""
-    stamp = f"{_FORMAT} {corpus.manifest.fingerprint} {tap}"
-    return Part(corpus.path / "index" / tap, "scales", stamp)
+    stamp = f"{_FORMAT} {corpus.manifest.fingerprint} {sae}"
+    return Part(corpus.path / "index" / sae, "scales", stamp)
 
 
 def read_scales(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -70,7 +70,7 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     whole: Corpus = as_corpus(corpus).whole
     tell = Stages(request.on_progress)
     done: dict[str, str] = {}
-    for sae in whole.taps:
+    for sae in whole.saes:
         done |= _features(whole, sae, tell)
     if not whole.stores_text:
         return {**done, **dict.fromkeys(("bm25", "dense"), "the corpus stores no texts")}
@@ -84,7 +84,7 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
 
 def _features(whole: Corpus, sae: str, tell: Stages) -> dict[str, str]:
     """Build what searches by one SAE's features use; return what was done."""
-    suffix = f" of {sae}" if len(whole.taps) > 1 else ""
+    suffix = f" of {sae}" if len(whole.saes) > 1 else ""
     tell(f"postings{suffix}")
     entries = Entries(*whole.postings(sae).whole())
     scales, projected = scales_part(whole, sae), projected_part(whole, sae)

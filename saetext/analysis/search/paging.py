@@ -93,8 +93,8 @@ def order(rankings: Mapping[str, Ranking], mode: str, values: Sequence[str | Non
 class Pages:
     """Makes pages of documents of a corpus."""
 
-    def __init__(self, whole: Corpus, tap: str, labels: FeatureLabels, scorer: Scorer) -> None:
-        self._whole, self._tap, self._labels, self._scorer = whole, tap, labels, scorer
+    def __init__(self, whole: Corpus, sae: str, labels: FeatureLabels, scorer: Scorer) -> None:
+        self._whole, self._sae, self._labels, self._scorer = whole, sae, labels, scorer
 
     def page(
         self, order: Order, top: int, offset: int, because: Because
@@ -115,7 +115,7 @@ class Pages:
     def _row(self, row: int, because: Because) -> tuple[Line | None, dict[str, Any]]:
         """Return a document's line, and what of its row does not depend on its place."""
         document = self._whole.document(row)
-        entries = document["entries"][self._tap]
+        entries = document["entries"][self._sae]
         contributions: list[tuple[int, float]] = []
         if because.query is not None and because.scored is not None:
             contributions = self._scorer.contributions(

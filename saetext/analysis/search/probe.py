@@ -40,7 +40,7 @@ class Examples:
 
 def learn(
     corpus: Corpus,
-    tap: str,
+    sae: str,
     scorer: Scorer,
     examples: Examples,
     labels: FeatureLabels,
@@ -53,10 +53,10 @@ def learn(
     ----------
     corpus : Corpus
         The whole corpus.
-    tap : str
-        Which tap.
+    sae : str
+        Which SAE.
     scorer : Scorer
-        Of this corpus and tap.
+        Of this corpus and SAE.
     examples : Examples
         What documents should be like, and unlike.
     labels : FeatureLabels
@@ -81,7 +81,7 @@ def learn(
     if not len(rest) and not unlike:
         raise InputError("every document of the corpus is an example: there is nothing to tell them from")
     rows = np.concatenate([like, unlike, rest]).astype(np.int64)
-    matrix, features = _matrix(corpus, tap, scorer, rows, n_examples=len(like) + len(unlike))
+    matrix, features = _matrix(corpus, sae, scorer, rows, n_examples=len(like) + len(unlike))
     if not len(features):
         raise InputError("the examples have no features: nothing can be learnt from them")
     target = np.zeros(len(rows), bool)
@@ -121,13 +121,13 @@ def learn(
 
 
 def _matrix(
-    corpus: Corpus, tap: str, scorer: Scorer, rows: NDArray[np.int64], n_examples: int
+    corpus: Corpus, sae: str, scorer: Scorer, rows: NDArray[np.int64], n_examples: int
 ) -> tuple[csr_matrix, NDArray[np.int64]]:
     """Return rows x features of the examples (the first rows), as a query counts them, and those features."""
     from scipy.sparse import csr_matrix
 
     order = np.argsort(rows)
-    found = corpus.select(rows[order]).csr("max", tap)[np.argsort(order)]
+    found = corpus.select(rows[order]).csr("max", sae)[np.argsort(order)]
     features = np.unique(found[:n_examples].indices).astype(np.int64)
     found = found[:, features]
     scale = np.array([scorer.scale(int(feature)) for feature in features])

@@ -27,13 +27,13 @@ SAMPLE = 20_000  # documents the projection is fitted on
 _SEED = 0
 
 
-def projected_part(corpus: Corpus, tap: str) -> Part:
+def projected_part(corpus: Corpus, sae: str) -> Part:
     """Return where the index of a corpus's projected features is, or would be."""
-    stamp = f"{_FORMAT} {corpus.manifest.fingerprint} {tap}"
-    return Part(corpus.path / "index" / tap, "projected", stamp)
+    stamp = f"{_FORMAT} {corpus.manifest.fingerprint} {sae}"
+    return Part(corpus.path / "index" / sae, "projected", stamp)
 
 
-def build_projected(corpus: Corpus, tap: str, scales: NDArray[np.float32]) -> Path | None:
+def build_projected(corpus: Corpus, sae: str, scales: NDArray[np.float32]) -> Path | None:
     """Fit the projection on a whole corpus and build the index; None for fewer than three documents.
 
     Parameters
@@ -50,7 +50,7 @@ def build_projected(corpus: Corpus, tap: str, scales: NDArray[np.float32]) -> Pa
     from sklearn.decomposition import TruncatedSVD
 
     n = corpus.n_documents
-    frequency = corpus.postings(tap).document_frequency
+    frequency = corpus.postings(sae).document_frequency
     present = int((frequency > 0).sum())
     if n < 3 or present < 3:
         return None
@@ -58,18 +58,18 @@ def build_projected(corpus: Corpus, tap: str, scales: NDArray[np.float32]) -> Pa
     rarity = np.log((n + 1) / (frequency + 1))
     chosen = np.sort(np.random.default_rng(_SEED).permutation(n)[:SAMPLE])
     parts = []
-    for rows, block in corpus.blocks("max", tap):
+    for rows, block in corpus.blocks("max", sae):
         low, high = np.searchsorted(chosen, (rows[0], rows[-1] + 1))
         parts.append(_weighted(block[chosen[low:high] - rows[0]], inverse, rarity))
     width = min(WIDTH, len(chosen) - 1, present - 1)
     svd = TruncatedSVD(width, algorithm="randomized", random_state=_SEED).fit(sparse.vstack(parts))
 
     def blocks() -> Iterator[NDArray[np.float32]]:
-        for _, block in corpus.blocks("max", tap):
+        for _, block in corpus.blocks("max", sae):
             point = svd.transform(_weighted(block, inverse, rarity)).astype(np.float32)
             yield point / np.maximum(np.linalg.norm(point, axis=1, keepdims=True), 1e-30)
 
-    return projected_part(corpus, tap).build(lambda folder: write_vectors(folder, blocks(), n, width))
+    return projected_part(corpus, sae).build(lambda folder: write_vectors(folder, blocks(), n, width))
 
 
 def _weighted(block: csr_matrix, inverse: NDArray[np.float64], rarity: NDArray[np.float64]) -> csr_matrix:

@@ -22,7 +22,7 @@ from saetext.text.one_line import about, quoted
 if TYPE_CHECKING:
     import polars as pl
 
-    from saetext.corpus.spec import TapSpec
+    from saetext.corpus.spec import SaeSpec
 
 KIND = "saetext query"
 _VERSION = 1
@@ -43,7 +43,7 @@ class Term:
         An activation that counts as full strength: the 90th percentile of the feature's non-zero values.
     label : str
         Its label.
-    likeness : float or None
+    similarity : float or None
         Cosine of the label and the words asked for, where that is how it was found.
     read : float or None
         How strongly it fires on the words themselves, relative to ``scale``, where it does.
@@ -55,7 +55,7 @@ class Term:
     weight: float
     scale: float
     label: str = ""
-    likeness: float | None = None
+    similarity: float | None = None
     read: float | None = None
     share: float | None = None
 
@@ -144,24 +144,24 @@ class FeatureQuery:
         ]
         schema = {
             "clause": pl.Int64, "negated": pl.Boolean, "text": pl.String, "feature": pl.Int64,
-            "weight": pl.Float64, "scale": pl.Float64, "label": pl.String, "likeness": pl.Float64,
+            "weight": pl.Float64, "scale": pl.Float64, "label": pl.String, "similarity": pl.Float64,
             "read": pl.Float64, "share": pl.Float64,
         }  # fmt: skip
         return pl.DataFrame(rows, schema=schema)
 
-    def to_json(self, tap: TapSpec) -> str:
+    def to_json(self, sae: SaeSpec) -> str:
         """Return the query as one JSON object that says which SAE's features it is of."""
         whole = {
             "kind": KIND,
             "version": _VERSION,
-            "reader": _identity(tap),
+            "reader": _identity(sae),
             "clauses": [dataclasses.asdict(clause) for clause in self.clauses],
             "about": dict(self.about),
         }
         return json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], tap: TapSpec) -> FeatureQuery:
+    def read(cls, path: str | os.PathLike[str], sae: SaeSpec) -> FeatureQuery:
         """Read a query that was saved.
 
         Raises
@@ -188,15 +188,15 @@ class FeatureQuery:
             made_for, about = dict(data["reader"]), dict(data["about"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{path} is a damaged query: {type(error).__name__} {error}") from error
-        mine = _identity(tap)
+        mine = _identity(sae)
         if made_for.get("weights_sha256") != mine["weights_sha256"]:
             raise IncompatibleError(
-                f"{path} is a query of another reader's features ({made_for.get('sae')}), not of {tap.sae}"
+                f"{path} is a query of another reader's features ({made_for.get('sae')}), not of {sae.origin}"
             )
         query = cls(clauses, about)
         for clause in clauses:
             for term in clause.terms:
-                require_feature(term.feature, tap.d_sae)
+                require_feature(term.feature, sae.d_sae)
         return query
 
 
@@ -216,7 +216,8 @@ def _clause(data: Mapping[str, Any]) -> Clause:
         terms.append(
             Term(
                 int(each["feature"]), weight, scale, str(each.get("label", "")),
-                _number(each.get("likeness")), _number(each.get("read")), _number(each.get("share")),
+                _number(each.get("similarity", each.get("likeness"))),
+                _number(each.get("read")), _number(each.get("share")),
             )
         )  # fmt: skip
     if len({term.feature for term in terms}) < len(terms):
@@ -231,8 +232,8 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _identity(tap: TapSpec) -> dict[str, Any]:
-    return {"sae": tap.sae, "hook": tap.hook, "d_sae": tap.d_sae, "weights_sha256": tap.weights_sha256}
+def _identity(sae: SaeSpec) -> dict[str, Any]:
+    return {"sae": sae.origin, "hook": sae.hook, "d_sae": sae.d_sae, "weights_sha256": sae.weights_sha256}
 
 
 def require_feature(feature: int, d_sae: int) -> None:

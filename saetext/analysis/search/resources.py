@@ -37,8 +37,8 @@ class Resources:
     ----------
     whole : Corpus
         The corpus, no view.
-    tap : str
-        Which tap.
+    sae : str
+        Which SAE.
     labels : FeatureLabels
         Of its features.
     lexical, reader, device
@@ -48,14 +48,14 @@ class Resources:
     def __init__(
         self,
         whole: Corpus,
-        tap: str,
+        sae: str,
         labels: FeatureLabels,
         *,
         lexical: bool | None,
         reader: Reader | None,
         device: str,
     ) -> None:
-        self.whole, self.tap, self.labels = whole, tap, labels
+        self.whole, self.sae, self.labels = whole, sae, labels
         self._lexical, self._reader, self._device = lexical, reader, device
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
@@ -120,7 +120,7 @@ class Resources:
         return {
             "dense": dense_part(self.whole),
             "bm25": words_part(self.whole),
-            "projected": projected_part(self.whole, self.tap),
+            "projected": projected_part(self.whole, self.sae),
         }
 
     def folder(self, name: str) -> Path:
@@ -189,8 +189,8 @@ class Resources:
         def load() -> Reader:
             from saetext.reader.reader import Reader
 
-            cards = {tap: self.whole.card(tap) for tap in self.whole.taps}
-            return Reader.from_spec(self.whole.spec, cards, device=self._device, dtype="float32")
+            calibrations = {sae: self.whole.calibration(sae) for sae in self.whole.saes}
+            return Reader.from_spec(self.whole.spec, calibrations, device=self._device, dtype="float32")
 
         try:
             reader = self._reader if self._reader is not None else self.once("reader", load)
@@ -199,5 +199,5 @@ class Resources:
         reading = reader.read([Document("query", text, None, None, {}, 0, "")])
         if not reading.readable:
             return np.empty(0, np.int32), np.empty(0, np.float32)
-        rows = reading.rows[self.tap]
+        rows = reading.rows[self.sae]
         return rows.feature, rows.value

@@ -1,4 +1,4 @@
-"""Searcher: a corpus that stays open for searches, by description, by example, by likeness; safe in threads.
+"""Searcher: a corpus that stays open for searches by description, example or similarity; safe in threads.
 
 Not for: building the index (:mod:`saetext.analysis.search.indexing`) or drawing results
 (:mod:`saetext.report`).
@@ -90,7 +90,7 @@ class Searcher:
         self.corpus: Corpus = as_corpus(corpus)
         warn_of(self.corpus)
         self.whole = self.corpus.whole
-        self.sae = self.corpus.spec.tap(sae).name
+        self.sae = self.corpus.spec.sae(sae).name
         self.labels = labels if labels is not None else labels_for(self.corpus, self.sae)
         self.resources = Resources(
             self.whole, self.sae, self.labels, lexical=lexical, reader=reader, device=device

@@ -21,7 +21,7 @@ _EXACT = 20_000  # documents that pass a filter up to which all of them are comp
 
 
 def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, width: int) -> None:
-    """Write an index of ``n`` vectors (blocks of float32[*, width]) whose inner product is their likeness."""
+    """Write an index of ``n`` vectors (blocks of float32[*, width]); inner products are similarities."""
     faiss = importlib.import_module("faiss")  # its stubs do not know these calls
 
     index: Any
@@ -63,7 +63,7 @@ class VectorIndex:
     def search(
         self, vector: NDArray[np.float32], k: int, live: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return up to ``k`` rows with their likeness, best first, earlier rows first on a tie.
+        """Return up to ``k`` rows with their similarity, best first, earlier rows first on a tie.
 
         ``live`` says which rows may be returned.
         """

@@ -110,7 +110,7 @@ class Trial:
 
 def gather(
     corpus: CorpusLike,
-    tap: str | None,
+    sae: str | None,
     features: Sequence[int],
     *,
     per_level: int = 6,
@@ -124,7 +124,7 @@ def gather(
     ----------
     corpus : Corpus
         Where to look; it must store its texts.
-    tap : str or None
+    sae : str or None
         Which SAE, if there are several.
     features : sequence of int
         Features wanted.
@@ -148,20 +148,20 @@ def gather(
     InputError
         If the corpus stores no texts, ``half`` is unknown, or the SAE has no such feature.
     """
-    spec = corpus.spec.tap(tap)
+    spec = corpus.spec.sae(sae)
     if half not in HALVES:
         raise InputError(f"unknown half {half!r}; choose one of {', '.join(HALVES)}")
     wanted = np.zeros(spec.d_sae, bool)
     for feature in features:
         if not 0 <= feature < spec.d_sae:
-            raise InputError(f"there is no feature {feature}: {spec.sae} has 0 to {spec.d_sae - 1}")
+            raise InputError(f"there is no feature {feature}: {spec.origin} has 0 to {spec.d_sae - 1}")
         wanted[feature] = True
 
     kept, priority = shuffled(corpus, seed, half)
     chosen = backdrop(kept, priority)
     entries, support, present = scan(corpus, spec.name, wanted, kept, priority, chosen, per_level)
     firing, background = _read(corpus, entries, chosen, width)
-    card = corpus.card(spec.name)
+    calibration = corpus.calibration(spec.name)
     contexts = {}
     for feature in features:
         seen = firing.get(feature, _Firing())
@@ -171,7 +171,7 @@ def gather(
             rng = np.random.default_rng([seed, feature])
             silent = np.ones(len(background.documents), bool)
             silent[present.get(feature, ())] = False
-            near = background.near(seen, card.top_words(feature), silent, per_level, width, rng)
+            near = background.near(seen, calibration.top_words(feature), silent, per_level, width, rng)
             silent[[background.at[context.row] for context in near]] = False
             other = background.other(silent, per_level, width, rng)
         top, middle, weak = _levels(seen.contexts, per_level)
@@ -183,7 +183,7 @@ def gather(
 
 def trials(
     corpus: CorpusLike,
-    tap: str | None,
+    sae: str | None,
     features: Sequence[int],
     *,
     per_side: int = 8,
@@ -210,7 +210,7 @@ def trials(
     """
     found: dict[int, list[Trial]] = {}
     for feature, contexts in gather(
-        corpus, tap, features, per_level=per_side, width=width, seed=seed, half="score"
+        corpus, sae, features, per_level=per_side, width=width, seed=seed, half="score"
     ).items():
         fires = _in_turn([contexts.top, contexts.middle, contexts.weak], per_side)
         near = contexts.near[: max(per_side // _NEAR_SHARE, 1)]

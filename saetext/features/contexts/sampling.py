@@ -87,7 +87,7 @@ def flat(text: str) -> str:
 
 def scan(
     corpus: CorpusLike,
-    tap: str,
+    sae: str,
     wanted: NDArray[np.bool_],
     kept: NDArray[np.bool_],
     priority: NDArray[np.float64],
@@ -104,7 +104,7 @@ def scan(
     in_background[chosen] = np.arange(len(chosen))
     present: list[tuple[NDArray[Any], NDArray[Any]]] = []
     start = 0
-    for block in corpus.rows(tap):
+    for block in corpus.rows(sae):
         owner = start + np.repeat(np.arange(len(block)), np.diff(block.indptr))
         start += len(block)
         take = wanted[block.feature] & kept[owner]

@@ -23,7 +23,7 @@ from saetext.io.files import write_atomic
 from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
-    from saetext.corpus.spec import TapSpec
+    from saetext.corpus.spec import SaeSpec
 
 KIND = "saetext detector"
 VERSION = 1
@@ -101,12 +101,12 @@ class Detector:
     def __repr__(self) -> str:
         return about(self, f"{quoted(self.title)}, {len(self.features):,} features of {self.sae}")
 
-    def require_for(self, tap: TapSpec) -> None:
+    def require_for(self, sae: SaeSpec) -> None:
         """Raise :class:`IncompatibleError` unless it is of this SAE's features."""
-        if self.weights_sha256 != tap.weights_sha256 or self.d_sae != tap.d_sae:
+        if self.weights_sha256 != sae.weights_sha256 or self.d_sae != sae.d_sae:
             raise IncompatibleError(
                 f"detector {self.name!r} is of the features of {self.sae} "
-                f"(weights {self.weights_sha256[:12]}...), not of {tap.sae} ({tap.weights_sha256[:12]}...)"
+                f"(weights {self.weights_sha256[:12]}...), not of {sae.origin} ({sae.weights_sha256[:12]}...)"
             )
 
     def to_json(self) -> str:

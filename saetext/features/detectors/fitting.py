@@ -20,7 +20,7 @@ from saetext.features.detectors.scoring import raw_scores, score_matrix
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-    from saetext.corpus.spec import TapSpec
+    from saetext.corpus.spec import SaeSpec
 
 MOST = 200  # features of a detector
 LEAST_TEXTS = 8  # of either kind
@@ -55,7 +55,7 @@ def fit(
     matrix: csr_matrix,
     target: NDArray[np.bool_],
     held: NDArray[np.bool_],
-    tap: TapSpec,
+    sae: SaeSpec,
     *,
     name: str,
     title: str,
@@ -72,7 +72,7 @@ def fit(
         Which texts have the property.
     held : bool[n]
         Texts that are kept for the calibration, the threshold and ``auc``.
-    tap : TapSpec
+    sae : SaeSpec
         The SAE.
     made_from : mapping, optional
         What to note about the texts.
@@ -99,7 +99,7 @@ def fit(
     kept = np.sort(np.lexsort((often, -np.abs(first)))[:MOST])
     weights, bias = _logistic(_scaled(seen, often[kept], scales[kept]), target[~held])
     plain = Detector(
-        name, title, description, tap.sae, tap.weights_sha256, tap.d_sae, often[kept].astype(np.int32),
+        name, title, description, sae.origin, sae.weights_sha256, sae.d_sae, often[kept].astype(np.int32),
         _short(weights[:-1]), _short(scales[kept]), float(_short(weights[-1:])[0]), round(bias, 5),
         1.0, 0.0, 0.5, made_from=made_from or {},
     )  # fmt: skip

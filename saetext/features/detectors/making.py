@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saetext.corpus.protocol import CorpusLike
-from saetext.corpus.spec import TapSpec, require_comparable
+from saetext.corpus.spec import SaeSpec, require_comparable
 from saetext.errors import InputError
 from saetext.features.detectors.detector import Detector
 from saetext.features.detectors.fitting import fit
@@ -35,8 +35,8 @@ def make(
     from scipy import sparse
 
     require_comparable(like.spec, unlike.spec, sae, names=(str(like.path), str(unlike.path)))
-    tap = like.spec.tap(sae)
-    parts = [_pooled(corpus, tap) for corpus in (like, unlike)]
+    spec = like.spec.sae(sae)
+    parts = [_pooled(corpus, spec) for corpus in (like, unlike)]
     matrix = sparse.vstack(parts, "csr")
     target = np.arange(matrix.shape[0]) < parts[0].shape[0]
     copies = _keys(parts[0]) & _keys(parts[1])
@@ -48,14 +48,14 @@ def make(
         rows = rng.permutation(np.flatnonzero(target == side))
         held[rows[: -(-len(rows) // 4)]] = True
     made_from = {"like": like.fingerprint, "unlike": unlike.fingerprint, "seed": seed}
-    return fit(matrix, target, held, tap, name=name, title=title, made_from=made_from)
+    return fit(matrix, target, held, spec, name=name, title=title, made_from=made_from)
 
 
-def _pooled(corpus: CorpusLike, tap: TapSpec) -> csr_matrix:
+def _pooled(corpus: CorpusLike, spec: SaeSpec) -> csr_matrix:
     from scipy import sparse
 
-    parts = [matrix_of(block, tap.d_sae) for block in corpus.rows(tap.name)]
-    none = sparse.csr_matrix(np.zeros((0, tap.d_sae), np.float32))
+    parts = [matrix_of(block, spec.d_sae) for block in corpus.rows(spec.name)]
+    none = sparse.csr_matrix(np.zeros((0, spec.d_sae), np.float32))
     return sparse.vstack([none, *parts], "csr")
 
 

@@ -46,15 +46,15 @@ def score(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = N
     IncompatibleError
         If a detector is of another SAE.
     """
-    tap = corpus.spec.tap(sae)
+    spec = corpus.spec.sae(sae)
     for detector in detectors:
-        detector.require_for(tap)
+        detector.require_for(spec)
     found = np.zeros((corpus.n_documents, len(detectors)), np.float32)
     if not len(detectors):
         return found
     start = 0
-    for block in corpus.rows(tap.name):
-        found[start : start + len(block)] = score_matrix(matrix_of(block, tap.d_sae), detectors)
+    for block in corpus.rows(spec.name):
+        found[start : start + len(block)] = score_matrix(matrix_of(block, spec.d_sae), detectors)
         start += len(block)
     return found
 

@@ -30,8 +30,8 @@ def shipped(spec: ReaderSpec | None = None, sae: str | None = None) -> tuple[Det
     """
     if spec is None:
         return _all()
-    tap = spec.tap(sae)
-    return tuple(d for d in _all() if (d.weights_sha256, d.d_sae) == (tap.weights_sha256, tap.d_sae))
+    mine = spec.sae(sae)
+    return tuple(d for d in _all() if (d.weights_sha256, d.d_sae) == (mine.weights_sha256, mine.d_sae))
 
 
 @lru_cache(1)

@@ -44,9 +44,9 @@ class Labelled:
         return about(self, f"{len(self.labels):,} labels, {len(self.failures):,} features without")
 
 
-def supported(corpus: CorpusLike, tap: str | None = None, min_support: int = MIN_SUPPORT) -> list[int]:
+def supported(corpus: CorpusLike, sae: str | None = None, min_support: int = MIN_SUPPORT) -> list[int]:
     """Return the features present in at least ``min_support`` documents, most frequent first."""
-    spec = corpus.spec.tap(tap)
+    spec = corpus.spec.sae(sae)
     support = np.zeros(spec.d_sae, np.int64)
     for block in corpus.rows(spec.name):
         support += np.bincount(block.feature, minlength=spec.d_sae)
@@ -95,12 +95,12 @@ def label(corpus: AnyCorpus, request: LabelRequest) -> Labelled:
     method = request.method or "words"
     _require_used(None if file is not None else method, request)
     opened: CorpusLike = as_corpus(corpus)
-    spec = opened.spec.tap(request.sae)
+    spec = opened.spec.sae(request.sae)
     features = selected(opened, request)
     notes: list[str] = []
     failures: dict[int, str] = {}
     if features is not None and (wrong := [f for f in features if not 0 <= f < spec.d_sae]):
-        raise InputError(f"there is no feature {wrong[0]}: {spec.sae} has features 0 to {spec.d_sae - 1}")
+        raise InputError(f"there is no feature {wrong[0]}: {spec.origin} has features 0 to {spec.d_sae - 1}")
     rows: list[FeatureLabel]
     if file is not None:
         from saetext.features.labelling.importing import from_file
@@ -111,7 +111,7 @@ def label(corpus: AnyCorpus, request: LabelRequest) -> Labelled:
         from saetext.features.labelling.neuronpedia import published
 
         if neuronpedia_id is None:
-            raise LabelError(f"{spec.sae} has no Neuronpedia id: no labels are published for it")
+            raise LabelError(f"{spec.origin} has no Neuronpedia id: no labels are published for it")
         rows = published(neuronpedia_id, spec.d_sae)
     else:
         chosen = features if features is not None else supported(opened, spec.name, request.min_support)
@@ -147,7 +147,7 @@ def score(
     corpus: CorpusLike,
     labels: FeatureLabels,
     *,
-    tap: str | None = None,
+    sae: str | None = None,
     features: Sequence[int] | None = None,
     client: ChatClient | None = None,
     embedder: Embeds | None = None,
@@ -169,9 +169,9 @@ def score(
     """
     if client is not None:
         refuse_unused("a language model scores the labels; leave out one of the two", embedder=embedder)
-    spec = corpus.spec.tap(tap)
+    spec = corpus.spec.sae(sae)
     labels.require_for(spec)
-    wanted = [f for f in (features if features is not None else supported(corpus, tap)) if f in labels]
+    wanted = [f for f in (features if features is not None else supported(corpus, sae)) if f in labels]
     found = trials(corpus, spec.name, wanted, per_side=per_side, seed=seed)
     failures = {f: "active in too few documents to score" for f in wanted if f not in found}
     scores: dict[int, Score]
@@ -211,23 +211,23 @@ def _outranks(before: FeatureLabel, row: FeatureLabel) -> bool:
 
 
 def _from_contexts(
-    corpus: CorpusLike, tap: str, features: list[int], request: LabelRequest
+    corpus: CorpusLike, sae: str, features: list[int], request: LabelRequest
 ) -> tuple[list[FeatureLabel], dict[int, str]]:
-    card = corpus.card(tap)
+    calibration = corpus.calibration(sae)
     if request.method == "llm":
         from saetext.features.labelling.by_llm import label_by_llm
 
         if request.client is None:
             raise InputError("labels by a language model need an endpoint: --base-url and --model")
-        found: dict[int, Any] = gather(corpus, tap, features, seed=request.seed, half="make")
-        words = {f: card.top_words(f) for f in features}
+        found: dict[int, Any] = gather(corpus, sae, features, seed=request.seed, half="make")
+        words = {f: calibration.top_words(f) for f in features}
         return label_by_llm(found, request.client, top_words=words, on_progress=request.on_progress)
     from saetext.features.labelling.words import CONTEXTS, label_by_words
 
-    found = gather(corpus, tap, features, per_level=CONTEXTS, seed=request.seed, half="make")
-    density = {f: float(card.density[f]) for f in features}
+    found = gather(corpus, sae, features, per_level=CONTEXTS, seed=request.seed, half="make")
+    density = {f: float(calibration.density[f]) for f in features}
     passages = random_passages(corpus, seed=request.seed, half="make")
-    rows = label_by_words(found, density, {f: card.top_words(f) for f in features}, passages)
+    rows = label_by_words(found, density, {f: calibration.top_words(f) for f in features}, passages)
     named = {row.feature for row in rows}
     return rows, {
         f: "active in no document of the half that labels are made from" for f in features if f not in named

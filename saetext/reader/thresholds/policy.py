@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from saetext.corpus.calibration import Card
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.notices import warn
 from saetext.documents import Document, DocumentSource
 from saetext.documents.rejects import nothing_readable
@@ -30,36 +30,37 @@ def ready(
     reader: Reader,
     source: DocumentSource,
     *,
-    floor: float | None = None,
+    threshold: float | None = None,
     min_tokens: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Reader:
-    """Return ``reader`` with cards: its own, cached ones, or made from a sample of ``source``.
+    """Return ``reader`` with calibrations: its own, cached ones, or made from a sample of ``source``.
 
     The sample is of the whole source, by the hash of each text: the order of its rows does not matter. Of a
     source with more than a million documents, it is of the first million.
-    A card made here is kept in the user's cache, so that the next corpus of the same reader is comparable.
+    A calibration made here is kept in the user's cache, so that the reader's next corpus is comparable.
 
     Parameters
     ----------
-    floor : float, optional
-        Percentile wanted; by default that of the reader's card, else the 75th. 0 keeps every activation.
+    threshold : float, optional
+        Percentile wanted; by default that of the calibration, else the 75th. 0 keeps every activation.
     min_tokens : int, optional
-        Tokens above the threshold that make a feature present; by default the card's, else 1.
+        Tokens above the threshold that make a feature present; by default the calibration's, else 1.
 
     Raises
     ------
     InputError
-        If ``floor`` or ``min_tokens`` is out of range, or ``source`` is needed twice and can be read once.
+        If ``threshold`` or ``min_tokens`` is out of range, or ``source`` is needed twice and can be read
+        once.
 
     Warns
     -----
     SaetextWarning
         If thresholds are made from little text, or cannot be kept.
     """
-    from saetext.reader.thresholds.estimation import cache_cards, calibrate
+    from saetext.reader.thresholds.estimation import cache_calibrations, calibrate
 
-    known = with_known_floors(reader, floor, min_tokens)
+    known = with_known_thresholds(reader, threshold, min_tokens)
     if known is not None:
         return known
     if not source.restartable:
@@ -67,7 +68,7 @@ def ready(
             f"{source.name} can be read only once, and {reader.name} has no thresholds yet: first run "
             "'saetext calibrate', or read a file"
         )
-    percentile = _wanted(floor)
+    percentile = _wanted(threshold)
     calibrated = calibrate(
         reader,
         readable(source),
@@ -78,7 +79,7 @@ def ready(
     )
     calibrated = _with_cached(calibrated, percentile)
     try:
-        cache_cards(calibrated, percentile, 1)
+        cache_calibrations(calibrated, percentile, 1)
     except OSError as error:
         warn(
             f"cannot cache the thresholds from {source.name} in {cache_dir()} ({error.strerror or error}): "
@@ -87,62 +88,64 @@ def ready(
     return _on_tokens(calibrated, min_tokens)
 
 
-def with_known_floors(
-    reader: Reader, floor: float | None = None, min_tokens: int | None = None
+def with_known_thresholds(
+    reader: Reader, threshold: float | None = None, min_tokens: int | None = None
 ) -> Reader | None:
-    """Return ``reader`` with cards if that takes no text, else None; parameters as in :func:`ready`."""
-    from saetext.reader.thresholds.estimation import cached_cards
+    """Return ``reader`` with calibrations if that takes no text, else None; arguments as in :func:`ready`."""
+    from saetext.reader.thresholds.estimation import cached_calibrations
 
-    if floor is not None and not 0 <= floor < 100:
-        raise InputError(f"the threshold is a percentile from 0 to below 100, not {floor:g}")
+    if threshold is not None and not 0 <= threshold < 100:
+        raise InputError(f"the threshold is a percentile from 0 to below 100, not {threshold:g}")
     if min_tokens is not None and min_tokens < 1:
         raise InputError(f"a feature is present on at least 1 token, not {min_tokens}")
-    if floor == 0:
-        return reader.with_cards(_floorless(reader, min_tokens))
-    if reader.calibrated and all(floor in (None, card.percentile) for card in reader.cards.values()):
+    if threshold == 0:
+        return reader.with_calibrations(_without_thresholds(reader, min_tokens))
+    if reader.calibrated and all(
+        threshold in (None, calibration.percentile) for calibration in reader.calibrations.values()
+    ):
         return _on_tokens(reader, min_tokens)
-    cards = cached_cards(reader, _wanted(floor), 1)
-    return None if cards is None else _on_tokens(reader.with_cards(cards), min_tokens)
+    calibrations = cached_calibrations(reader, _wanted(threshold), 1)
+    return None if calibrations is None else _on_tokens(reader.with_calibrations(calibrations), min_tokens)
 
 
 def _with_cached(reader: Reader, percentile: float) -> Reader:
-    """Return ``reader`` with the cached card of every SAE that has one: earlier corpora used it."""
-    from saetext.reader.thresholds.estimation import card_path
+    """Return ``reader`` with the cached calibration of every SAE that has one: earlier corpora used it."""
+    from saetext.reader.thresholds.estimation import calibration_path
 
-    cards = reader.cards
-    for name in reader.taps:
-        path = card_path(reader, name, percentile, 1)
+    calibrations = reader.calibrations
+    for name in reader.saes:
+        path = calibration_path(reader, name, percentile, 1)
         if path.is_file():
             with contextlib.suppress(ReaderError):  # damaged: the new one takes its place
-                cards[name] = Card.read(path)
-    return reader.with_cards(cards)
+                calibrations[name] = Calibration.read(path)
+    return reader.with_calibrations(calibrations)
 
 
 def from_sample(
-    reader: Reader, documents: list[Document], role: str, *, floor: float | None = None
+    reader: Reader, documents: list[Document], role: str, *, threshold: float | None = None
 ) -> Reader:
     """Return ``reader`` with thresholds from these documents alone, for an estimate; nothing is cached."""
     from saetext.reader.thresholds.estimation import calibrate
 
-    return calibrate(reader, documents, percentile=_wanted(floor), role=role, quiet=True)
+    return calibrate(reader, documents, percentile=_wanted(threshold), role=role, quiet=True)
 
 
 def made_note(reader: Reader) -> str:
     """Return what to tell about thresholds that were just made from a first corpus."""
-    card = next(iter(reader.cards.values()))
-    tokens = int(card.about["tokens"])
+    calibration = next(iter(reader.calibrations.values()))
+    tokens = int(calibration.about["tokens"])
     return (
-        f"{reader.name} had no thresholds: computed from {tokens:,} tokens of {drawn_from(card)}, "
+        f"{reader.name} had no thresholds: computed from {tokens:,} tokens of {drawn_from(calibration)}, "
         "and cached for later corpora"
     )
 
 
-def drawn_from(card: Card) -> str:
-    """Return ``300 of 20,000 documents of a.jsonl``, which a card's thresholds were made from."""
-    drawn = card.about["documents"]
-    of = card.about.get("drawn_from", drawn)  # a card of an earlier version does not say
+def drawn_from(calibration: Calibration) -> str:
+    """Return ``300 of 20,000 documents of a.jsonl``, which a calibration's thresholds were made from."""
+    drawn = calibration.about["documents"]
+    of = calibration.about.get("drawn_from", drawn)  # a calibration of an earlier version does not say
     documents = f"{drawn:,} of {of:,} documents" if drawn < of else f"{of:,} documents"
-    return f"{documents} of {card.about['reference']}"
+    return f"{documents} of {calibration.about['reference']}"
 
 
 def readable(source: DocumentSource) -> Iterator[Document]:
@@ -160,30 +163,33 @@ def readable(source: DocumentSource) -> Iterator[Document]:
 
 
 def _on_tokens(reader: Reader, min_tokens: int | None) -> Reader:
-    """Return ``reader`` with cards that ask for so many tokens; thresholds do not depend on that."""
+    """Return ``reader`` with calibrations that ask for so many tokens; thresholds do not depend on that."""
     if min_tokens is None:
         return reader
-    cards = {name: dataclasses.replace(card, min_tokens=min_tokens) for name, card in reader.cards.items()}
-    return reader.with_cards(cards)
+    calibrations = {
+        name: dataclasses.replace(calibration, min_tokens=min_tokens)
+        for name, calibration in reader.calibrations.items()
+    }
+    return reader.with_calibrations(calibrations)
 
 
-def _wanted(floor: float | None) -> float:
+def _wanted(threshold: float | None) -> float:
     from saetext.reader.thresholds.estimation import DEFAULT_PERCENTILE
 
-    return DEFAULT_PERCENTILE if floor is None else floor
+    return DEFAULT_PERCENTILE if threshold is None else threshold
 
 
-def _floorless(reader: Reader, min_tokens: int | None) -> dict[str, Card]:
-    """Return cards on which every activation is present; top words stay where a card has them."""
-    from saetext.reader.thresholds.estimation import cached_cards
+def _without_thresholds(reader: Reader, min_tokens: int | None) -> dict[str, Calibration]:
+    """Return calibrations on which every activation is present; top words stay where there are some."""
+    from saetext.reader.thresholds.estimation import cached_calibrations
 
-    known = reader.cards if reader.calibrated else cached_cards(reader, _wanted(None), 1) or {}
-    cards = {}
-    for name, tap in reader.taps.items():
-        card = known.get(name) or Card.from_arrays(np.zeros(tap.encoder.d_sae), percentile=None)
-        least = min_tokens or card.min_tokens
-        cards[name] = dataclasses.replace(card.without_floors(), min_tokens=least)
-    return cards
+    known = reader.calibrations if reader.calibrated else cached_calibrations(reader, _wanted(None), 1) or {}
+    calibrations = {}
+    for name, sae in reader.saes.items():
+        calibration = known.get(name) or Calibration.from_arrays(np.zeros(sae.encoder.d_sae), percentile=None)
+        least = min_tokens or calibration.min_tokens
+        calibrations[name] = dataclasses.replace(calibration.without_thresholds(), min_tokens=least)
+    return calibrations
 
 
 def _reporter(source: DocumentSource, on_progress: OnProgress | None) -> OnProgress | None:

@@ -109,8 +109,8 @@ def facts(profile: Profile) -> list[str]:
         if profile.support:
             here += f", on {_share(profile.token_density)} of all tokens"
         lines.append(here)
-    if profile.floor:
-        lines.append(f"threshold {profile.floor:.2f}")
+    if profile.threshold:
+        lines.append(f"threshold {profile.threshold:.2f}")
     return lines
 
 
@@ -218,7 +218,7 @@ def _list(title: str, measure: str, related: Sequence[Related]) -> list[Text]:
         return []
     lines = [styled(title, "bold").append(f"  {measure}", "dim")]
     for other in related:
-        line = styled(f"{other.likeness:>6.2f} {other.feature:>7}  ", "dim").append(printable(other.label))
+        line = styled(f"{other.similarity:>6.2f} {other.feature:>7}  ", "dim").append(printable(other.label))
         lines.append(line.append(score_text(other.label_score), "dim"))
     return lines
 

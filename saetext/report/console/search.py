@@ -109,7 +109,7 @@ def _print_query(console: Console, query: FeatureQuery) -> None:
         console.print(styled(f"{'weight':>8} {'like':>5} {'read':>5} {'in %':>6} {'no.':>7}  label", "dim"))
         terms = sorted(clause.terms, key=lambda term: (-abs(term.weight), term.feature))
         for term in terms[:_TERMS]:
-            like = "" if term.likeness is None else f"{term.likeness:.2f}"
+            like = "" if term.similarity is None else f"{term.similarity:.2f}"
             read = "" if term.read is None else f"{term.read:.2f}"
             share = "" if term.share is None else f"{100 * term.share:.1f}"
             line = styled(f"{term.weight:>+8.3f}", "bold")

@@ -70,7 +70,7 @@ def render_page(profile: Profile) -> str:
 def _rows(related: Any) -> list[dict[str, str]]:
     return [
         {
-            "likeness": f"{other.likeness:.2f}",
+            "similarity": f"{other.similarity:.2f}",
             "feature": str(other.feature),
             "label": printable(other.label),
             "score": "" if other.label_score is None else f"{other.label_score:.2f}".lstrip("0"),

@@ -68,12 +68,12 @@ def diff_page(
     tell = Stages(on_progress, "findings")
     found = _found(result)
     shown = found[:findings]
-    builder = PassageBuilder(sets, [result.params["tap"]] * len(sets), [reader] * len(sets))
+    builder = PassageBuilder(sets, [result.params["sae"]] * len(sets), [reader] * len(sets))
     chosen = {}
     if result.design is not None:
         rows: list[Row] = [dict(one.row) for one in shown]
         wanted = {row["feature"]: row["diff"] for row in rows if row["feature"] is not None}
-        chosen = examples(sets, result.params["tap"], result.design, wanted, each)
+        chosen = examples(sets, result.params["sae"], result.design, wanted, each)
     made = []
     for done, one in enumerate(shown, start=1):
         row: Row = dict(one.row)
@@ -84,9 +84,7 @@ def diff_page(
             pairs = _beside_others(builder, result, row)
             row = _one_against_others(row)
         made.append(
-            dataclasses.replace(
-                one, row=row, examples=pairs, description=named.description if named else ""
-            )
+            dataclasses.replace(one, row=row, examples=pairs, description=named.description if named else "")
         )
         tell("reading examples", done, len(shown))
     if result.found is not None:  # one card each, without passages
@@ -169,9 +167,7 @@ def _heat_map(result: DiffResult, rows: Sequence[Row]) -> HeatMap:
     )
 
 
-def _side_by_side(
-    builder: PassageBuilder, feature: int, chosen: Sequence[Sides]
-) -> tuple[SideBySide, ...]:
+def _side_by_side(builder: PassageBuilder, feature: int, chosen: Sequence[Sides]) -> tuple[SideBySide, ...]:
     """Return all examples of a feature, on one scale of shades."""
     shown = (place.value for sides in chosen for place in sides if place is not None)
     full = builder.full(0, feature, shown)
@@ -183,9 +179,7 @@ def _side_by_side(
     return tuple(found)
 
 
-def _passage(
-    builder: PassageBuilder, feature: int, place: Place | None, full: float
-) -> Passage | None:
+def _passage(builder: PassageBuilder, feature: int, place: Place | None, full: float) -> Passage | None:
     if place is None:
         return None
     spans = builder.spans(place.set, place.row, feature, place.value, place.peak, full)

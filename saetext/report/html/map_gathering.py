@@ -196,10 +196,10 @@ def _documents(
     result: ClusterResult, corpus: CorpusLike, labels: FeatureLabels, on_map: Ints
 ) -> list[MapDocument]:
     """Return whole documents, the words marked where the cluster's features are active most."""
-    tap = result.params["sae"]
-    usual, largest = _strengths(corpus, tap)
+    sae = result.params["sae"]
+    usual, largest = _strengths(corpus, sae)
     usual = np.maximum(usual, 1e-9)
-    shades = FullShade([corpus.card(tap)])
+    shades = FullShade([corpus.calibration(sae)])
     full = {f: shades.of(f, [float(largest[f])]) for one in result.described for f in _marked(one)}
     telling = [set(_marked(one)) for one in result.described]
     cluster = result.documents["cluster"].to_numpy()
@@ -207,7 +207,7 @@ def _documents(
     wanted = np.zeros(corpus.n_documents, bool)
     wanted[on_map] = True
     start = 0
-    for block in corpus.rows(tap):
+    for block in corpus.rows(sae):
         for local in range(len(block)):
             row = start + local
             if not wanted[row]:
@@ -236,11 +236,11 @@ def _marked(one: Described) -> list[int]:
     return [told.feature for told in one.telling[:_FEATURES]]
 
 
-def _strengths(corpus: CorpusLike, tap: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _strengths(corpus: CorpusLike, sae: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return float64[d_sae] twice: the mean strength of each feature where it is present, and the largest."""
-    d_sae = corpus.spec.tap(tap).d_sae
+    d_sae = corpus.spec.sae(sae).d_sae
     total, count, largest = np.zeros(d_sae), np.zeros(d_sae), np.zeros(d_sae)
-    for block in corpus.rows(tap):
+    for block in corpus.rows(sae):
         np.maximum.at(largest, block.feature, block.value)
         total += np.bincount(block.feature, block.value, minlength=d_sae)
         count += np.bincount(block.feature, minlength=d_sae)
@@ -277,9 +277,7 @@ def _passages(builder: PassageBuilder, examples: Sequence[Exemplar], point: Ints
     return [_passage(builder, example, point, full) for example in examples]
 
 
-def _passage(
-    builder: PassageBuilder, example: Exemplar, point: Ints, full: Mapping[int, float]
-) -> Passage:
+def _passage(builder: PassageBuilder, example: Exemplar, point: Ints, full: Mapping[int, float]) -> Passage:
     """Return an example with the words shaded on which the features of its cluster are active."""
     fired = example.fired[:_FEATURES]
     spans = [

@@ -70,7 +70,7 @@ def write_page(
     """
     draw = page_of(result.kind)
     corpora = [reopened(source) for source in result.sources] if sets is None else sets
-    sae = result.params.get("sae") or result.params.get("tap")
+    sae = result.params.get("sae")
     known = labels if labels is not None else labels_for(corpora[0], sae)
     page = draw(result, corpora, known, reader=reader, on_progress=on_progress)
     return write_text(path, page, overwrite=overwrite)

@@ -93,7 +93,7 @@ class PassageBuilder:
         self, sets: Sequence[CorpusLike], saes: Sequence[str], readers: Sequence[Reader | None]
     ) -> None:
         self._again = self._stored = 0
-        self._full = [FullShade([c.card(sae)]) for c, sae in zip(sets, saes, strict=False)]
+        self._full = [FullShade([c.calibration(sae)]) for c, sae in zip(sets, saes, strict=False)]
         self._document: Any = lru_cache(512)(lambda number, row: sets[number].document(row))
         # only where a feature is active: reading takes time
         self._entries: Any = lru_cache(512)(
@@ -117,9 +117,7 @@ class PassageBuilder:
         """Return the activation with the darkest shade: one for everything that is ``shown`` of a feature."""
         return self._full[number].of(feature, shown)
 
-    def spans(
-        self, number: int, row: int, feature: int, value: float, peak: int, full: float
-    ) -> list[Span]:
+    def spans(self, number: int, row: int, feature: int, value: float, peak: int, full: float) -> list[Span]:
         """Return where a feature is active, relative to ``full``; or its strongest word."""
         document = self._document(number, row)
         text, start, end = document["text"], document["token_start"], document["token_end"]
