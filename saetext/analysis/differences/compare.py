@@ -25,9 +25,10 @@ from saetext.analysis.differences.found import (
 )
 from saetext.analysis.differences.notes import notes_of
 from saetext.analysis.differences.result import DiffResult, Evidence, NullCheck
+from saetext.analysis.differences.shown import evidence_of
 from saetext.analysis.differences.simplest import Description, Led, simplest
 from saetext.analysis.differences.summary import metrics_of, params_of
-from saetext.analysis.differences.table import evidence_of, illustrated, rates_of, table_of
+from saetext.analysis.differences.table import illustrated, rates_of, table_of
 from saetext.corpus.protocol import Ints
 from saetext.io.progress import Stages
 

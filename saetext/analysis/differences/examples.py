@@ -1,6 +1,6 @@
 """Examples of a finding, side by side: documents that show it beside their partners, or the other set's.
 
-Not for: one snippet a row (:func:`saetext.features.evidence.strongest`) or drawing.
+Not for: one snippet a row (:mod:`saetext.analysis.differences.shown`) or drawing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Place:
 
 
 Sides = tuple[Place | None, Place | None]
+TOGETHER = ("paired", "by prompt")  # designs in which rows of both sides belong to one prompt
 
 
 def examples(
@@ -55,7 +56,7 @@ def examples(
     """
     starts = np.cumsum([0] + [c.n_documents for c in sets])
     found = _entries(sets, sae, design, np.array(sorted(wanted), np.int64))
-    together = design.kind in ("paired", "by prompt")
+    together = design.kind in TOGETHER
     partners = _partners(design) if together else {}
 
     def place(row: int, value: float = 0.0, peak: int = -1) -> Place:
@@ -70,13 +71,10 @@ def examples(
         row, value, peak = found[feature]
         side = design.side[row]
         lead = 0 if difference >= 0 else 1
-        mine = np.flatnonzero(side == lead)
         at = {int(r): i for i, r in enumerate(row)}
         pairs: list[Sides] = []
         if together:
-            other_has = np.isin(design.unit[row[mine]], design.unit[row[side == 1 - lead]])
-            mine = mine[np.lexsort((row[mine], -value[mine], other_has))]
-            for i in mine[:most].tolist():
+            for i in leading(design, row, value, lead)[:most].tolist():
                 options = partners.get((int(design.unit[row[i]]), 1 - lead), [])
                 other = options[0] if options else None
                 partner = None
@@ -98,6 +96,31 @@ def examples(
                 pairs.append((a, b))
         chosen[feature] = pairs
     return chosen
+
+
+def leading(design: Design, row: NDArray[np.integer], value: NDArray[np.floating], lead: int) -> Ints:
+    """Order a feature's entries on one side: which are shown first.
+
+    Parameters
+    ----------
+    row, value : array[n]
+        The feature's entries in live rows.
+    lead : int
+        The side, 0 or 1.
+
+    Returns
+    -------
+    int64[m]
+        Places in ``row``: where rows share a prompt, those first whose prompt the other side answers without
+        the feature; then by value, the strongest first.
+    """
+    side, unit = design.side[row], design.unit[row]
+    mine = np.flatnonzero(side == lead)
+    other_has = np.zeros(len(mine), bool)
+    if design.kind in TOGETHER:
+        other_has = np.isin(unit[mine], unit[side == 1 - lead])
+    ordered: Ints = mine[np.lexsort((row[mine], -value[mine], other_has))]
+    return ordered
 
 
 def _partners(design: Design) -> dict[tuple[int, int], list[int]]:

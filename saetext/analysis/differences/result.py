@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from saetext.analysis.differences.hypotheses import Hypothesis
 
-#: A feature's strongest example in each set.
+#: A feature's example in each set.
 Evidence = tuple[Example | None, ...]
 
 #: Columns of the table of two sets, in this order; ``control_*`` and ``explained_by_control`` follow where
@@ -107,8 +107,10 @@ class DiffResult(Result):
     - ``diff_confirm`` and ``q_confirm``, from the half of the data that was not used to find it, null if
       it was not found on the first half; ``confirmed``;
     - ``group``, the feature that leads its concept group (itself if alone);
-    - ``snippet_a`` and ``snippet_b``, the strongest example in each set with the word marked «so», null
-      where there is none.
+    - ``snippet_a`` and ``snippet_b``, an example in each set with the word marked «so», null where there is
+      none. Where rows share a prompt both are of one prompt: one that only the set with the larger rate
+      answers with the feature if there is any, and then the other set's is null. Otherwise each is the
+      strongest of its set, but never the same words for both.
 
     For more sets it has a row for each feature and set, which is compared with all others together:
 
@@ -129,8 +131,8 @@ class DiffResult(Result):
         ``feature``, ``label`` and the rate in each set by its name, for the features of the table in its
         order.
     evidence : mapping
-        Feature to its strongest example in each set (None where there is none), for the rows that have
-        snippets.
+        Feature to its example in each set (None where there is none), for the rows that have snippets; of
+        more than two sets the strongest of each.
     families : tuple of Family
         What plain words and format counts find beside the features; empty where that was not asked for, and
         for more than two sets, as are ``null`` and ``hypotheses``.

@@ -1,19 +1,17 @@
-"""The tables of a diff: a row a finding, with labels and snippets. Not for: which rows there are."""
+"""The tables of a diff: a row a finding, with labels and snippets. Not for: which rows or examples."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.differences.asked import Asked
-from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.findings import Findings, Rows
 from saetext.analysis.differences.result import COLUMNS, Evidence
 from saetext.corpus.protocol import Ints
-from saetext.features.evidence import strongest
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -24,22 +22,6 @@ _SEVERAL = {"n_a": "n", "rate_a": "rate", "rate_b": "rate_rest"}
 _FIRST = ("n", "rate", "rate_rest", "diff", "ci_low", "ci_high", "diff_mean", "diff_max")
 _OF_TWO = ("diff_mean", "diff_max")  # the difference itself
 _OF_SEVERAL = ("n_b", "early_diff")
-
-
-def evidence_of(
-    asked: Asked, done: Sequence[Contrast], features: Ints
-) -> tuple[dict[int, Evidence], list[str]]:
-    """Look for the strongest example of each feature in each set; say which sets store no texts."""
-    found, notes = [], []
-    parts = zip(asked.names, asked.sets, asked.starts, asked.starts[1:], strict=False)
-    for number, (name, corpus, low, high) in enumerate(parts):
-        # rows that the set's own contrast leaves out are not shown
-        side = done[min(number, len(done) - 1)].design.side
-        examples = strongest(corpus, asked.sae, features, side[low:high] >= 0, asked.d_sae)
-        if examples is None:
-            notes.append(f"the texts of {name} ({corpus.path}) are not stored, so it has no snippets")
-        found.append(examples or {})
-    return {f: tuple(examples.get(f) for examples in found) for f in features.tolist()}, notes
 
 
 def illustrated(asked: Asked, rows: Rows, findings: Findings) -> Ints:
