@@ -39,10 +39,10 @@ def main() -> None:
     print(f"{len(rows)} rows, {truth.sum()} fit")
     for names in (("said",), ("known",), ("coverage",), ("strength",), ("alike",)):
         print(f"AUC of {names[0]}: {auc(columns(rows, names)[:, 0], truth):.2f}")
-    for title, weights in (("with", fit.WITH_ALIKE), ("without", fit.WITHOUT_ALIKE)):
-        names = tuple(name for name in weights if name != "constant")
+    for title, more in (("as used", ()), ("and similarity of label and words as sentences", ("alike",))):
+        names = (*(name for name in fit.WEIGHTS if name != "constant"), *more)
         x = columns(rows, names)
-        print(f"{title} the sentence model: {coefficients(names, x, truth)}")
+        print(f"{title}: {coefficients(names, x, truth)}")
         for half in (False, True):
             told = predicted(names, coefficients(names, x[odd == half], truth[odd == half]), x)
             fitted, held = odd == half, odd != half

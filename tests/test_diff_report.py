@@ -19,6 +19,7 @@ from saetext import encode
 from saetext.analysis.differences.examples import examples
 from saetext.errors import EndpointError, InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.features.peaks import LocalEvidence
 from saetext.io.llm import ChatClient
 from saetext.report.console.differences import render_diff
 from saetext.report.html.differences import render_diff_page
@@ -77,7 +78,13 @@ def test_examples_without_pairs_are_the_strongest_of_each_set():
     assert examples((a, b), "main", result.design, {}, 2) == {}
 
 
-def test_the_page_of_a_diff():
+def test_the_page_of_a_diff(monkeypatch):
+    monkeypatch.setattr(
+        "saetext.analysis.differences.naming.local_evidence",
+        lambda sets, sae, features, *_, **__: {
+            f: LocalEvidence(("so",), 1.0, 0.9, True) for f in features.tolist()
+        },
+    )
     a, b = two_sets(hostile=HOSTILE)
     result = diff(a, b, names=(f"gentle {HOSTILE}", "brisk"), labels=LABELS, families="all", null=2)
     page = diff_page(result, (a, b), LABELS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ import saetext
 from saetext.analysis.differences.result import FOUND, DiffResult
 from saetext.analysis.differences.sentences import sentences
 from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.features.peaks import LocalEvidence
 from saetext.report.console.differences import render_diff
 
 N, D = 400, 6
@@ -46,10 +48,16 @@ def sides(paired: bool = True, seed: int = 0) -> tuple[Stored, Stored]:
     return made[0], made[1]
 
 
+def every_label_fits(*_: object, **__: object) -> dict[int, LocalEvidence]:
+    return {f: LocalEvidence(("so",), 1.0, 0.9, True) for f in range(D)}
+
+
 @pytest.fixture(scope="module", params=[True, False], ids=["paired", "independent"])
-def result(request: pytest.FixtureRequest) -> DiffResult:
+def result(request: pytest.FixtureRequest) -> Iterator[DiffResult]:
     a, b = sides(request.param)
-    return saetext.diff(a, b, labels=LABELS, names=("old", "new"), top=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("saetext.analysis.differences.naming.local_evidence", every_label_fits)
+        yield saetext.diff(a, b, labels=LABELS, names=("old", "new"), top=2)
 
 
 def test_the_simplest_leads_and_what_says_the_same_stands_behind(result: DiffResult) -> None:
@@ -141,6 +149,7 @@ def test_the_list_does_not_depend_on_how_much_is_shown(monkeypatch: pytest.Monke
         return features - features % 2
 
     monkeypatch.setattr("saetext.analysis.differences.findings.concept_groups", by_two)
+    monkeypatch.setattr("saetext.analysis.differences.naming.local_evidence", every_label_fits)
     rng = np.random.default_rng(4)
     a, b = (Stored((rng.random((N, D)) < rate).astype(float), n_tokens=[30] * N) for rate in (0.6, 0.3))
     few, every = (saetext.diff(a, b, labels=LABELS, top=top) for top in (1, None))

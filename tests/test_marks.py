@@ -339,7 +339,7 @@ def test_each_mark_has_an_example_and_a_name_to_be_said():
 
 def test_openings_are_marks():
     got = mark_matrix(["Sure, I can."] * 6 + ["No."] * 2)
-    assert got.names[-1] == 'the opening "Sure, I"'
+    assert got.names[-1] == 'the opening "Sure, I can"'
     assert got.matrix.toarray()[:, -1].tolist() == [1] * 6 + [0] * 2
 
 

@@ -152,6 +152,8 @@ def test_openings_by_hand():
         + ["**Note** that"] * 5
     )
     got = openings(texts)
-    assert got.names == ("Sure", "Here is", "Sure, I", "Note that")
+    assert got.names == ("Sure", "Here is one", "Sure, I can", "Note that")
     assert got.matrix.toarray().sum(0).tolist() == [11, 8, 6, 5]
+    split = ["To be honest, no"] * 6 + ["To be honest, yes"] * 7 + ["To be fair"] * 2
+    assert openings(split).names == ("To be honest", "To be honest, yes", "To be honest, no")
     assert openings(texts, most=1).names == ("Sure",) and openings([]).matrix.shape == (0, 0)

@@ -29,7 +29,7 @@ def mark_matrix(texts: Sequence[str], *, most_openings: int = OPENINGS) -> TermM
     texts : sequence of str
         The documents.
     most_openings : int
-        First words and first two words that become marks of their own (``the opening "Sure"``), those of most
+        Openings of one to four words that become marks of their own (``the opening "Sure"``), those of most
         documents first.
 
     Returns
@@ -59,7 +59,7 @@ def mark_matrix(texts: Sequence[str], *, most_openings: int = OPENINGS) -> TermM
     return TermMatrix(names, sparse.csr_matrix(sparse.hstack([sparse.csr_matrix(table), first.matrix])))
 
 
-_BEGINNING = 400  # characters in which the first two words are looked for
+_BEGINNING = 400  # characters in which the first words are looked for
 
 
 def _matches(pattern: str, needed: str = "", flags: int = 0) -> Count:

@@ -16,14 +16,15 @@ from saetext.text.phrases import FEW, SAME, is_word, joint, plain, shown
 from saetext.text.terms import TermMatrix
 from saetext.text.words import matches
 
-OPENINGS = 30
+OPENINGS = 40
+WORDS = 4  # words of the longest opening
 _LEAST = 5  # documents with an opening
 
 
 def openings(texts: Sequence[str], *, most: int = OPENINGS) -> TermMatrix:
-    """Tell which texts begin with each of the commonest first words and first two words.
+    """Tell which texts begin with each of the commonest openings, of one to four words.
 
-    One word is left out where nearly all documents that begin with it begin with the same two.
+    An opening is left out where nearly all documents that have it go on with the same word.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def openings(texts: Sequence[str], *, most: int = OPENINGS) -> TermMatrix:
     Examples
     --------
     >>> openings(["Sure, I can."] * 5 + ["Sure! Here."] * 5 + ["sure."]).names
-    ('Sure', 'Sure, I')
+    ('Sure', 'Sure, I can')
     """
     from scipy import sparse
 
@@ -50,14 +51,14 @@ def openings(texts: Sequence[str], *, most: int = OPENINGS) -> TermMatrix:
         for key, spelling in _first(text):
             documents.setdefault(key, []).append(number)
             spellings.setdefault(key, Counter())[spelling] += 1
-    longer = Counter[str]()
+    longer = Counter[tuple[str, ...]]()
     for key, rows in documents.items():
-        if len(key) == 2:
-            longer[key[0]] = max(longer[key[0]], len(rows))
+        if len(key) > 1:
+            longer[key[:-1]] = max(longer[key[:-1]], len(rows))
     kept = [
         key
         for key, rows in documents.items()
-        if len(rows) >= _LEAST and (len(key) == 2 or _apart(len(rows), longer[key[0]]))
+        if len(rows) >= _LEAST and (len(key) == WORDS or _apart(len(rows), longer[key]))
     ]
     kept = sorted(kept, key=lambda key: (-len(documents[key]), key))[:most]
     at = np.array([row for key in kept for row in documents[key]], np.int64)
@@ -70,14 +71,21 @@ def openings(texts: Sequence[str], *, most: int = OPENINGS) -> TermMatrix:
 
 
 def _first(text: str) -> list[tuple[tuple[str, ...], str]]:
-    """Return the first word and the first two, each as it is counted and as it is spelled."""
-    found = list(islice(matches(text), 2))
-    words = [match.group() for match in found]
-    if not words or not is_word(words[0]):
-        return []
-    first: list[tuple[tuple[str, ...], str]] = [((plain(words[0]),), shown(words[:1], []))]
-    if len(words) == 2 and is_word(words[1]) and (joined := joint(text[found[0].end() : found[1].start()])):
-        first.append(((plain(words[0]), plain(words[1])), shown(words, [joined])))
+    """Return the first one to four words, each as they are counted and as they are spelled."""
+    found = list(islice(matches(text), WORDS))
+    first: list[tuple[tuple[str, ...], str]] = []
+    words: list[str] = []
+    joints: list[int] = []
+    for at, match in enumerate(found):
+        if not is_word(match.group()):
+            break
+        if at:
+            joined = joint(text[found[at - 1].end() : match.start()])
+            if not joined:
+                break
+            joints.append(joined)
+        words.append(match.group())
+        first.append((tuple(map(plain, words)), shown(words, joints)))
     return first
 
 

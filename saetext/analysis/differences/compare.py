@@ -23,6 +23,7 @@ from saetext.analysis.differences.found import (
     found_table,
     name_of_term,
 )
+from saetext.analysis.differences.naming import FeatureName, by_names, names_of
 from saetext.analysis.differences.notes import notes_of
 from saetext.analysis.differences.result import DiffResult, Evidence, NullCheck
 from saetext.analysis.differences.shown import evidence_of
@@ -57,6 +58,8 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     families = _families(asked, done)
     say("listing findings")
     led = [] if families is None else simplest(done[0], rows, findings.groups, families, asked.labels)
+    names = names_of(led, done[0], findings.groups, asked.labels, on_progress=on_progress)
+    led = by_names(led, names)
     say("looking for examples")
     both = [*illustrated(asked, rows, findings).tolist(), *_illustrated(asked, led).tolist()]
     wanted = np.array(list(dict.fromkeys(both)), np.int64)
@@ -75,7 +78,7 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
         rates=rates_of(asked, rows, table),
         evidence=evidence,
         families=beside,
-        found=None if families is None else _found(asked, led, families, evidence),
+        found=None if families is None else _found(asked, led, families, names, evidence),
         null=null,
         design=done[0].design if asked.two else None,
     )  # fmt: skip
@@ -87,12 +90,18 @@ def _illustrated(asked: Asked, led: Sequence[Led]) -> Ints:
 
 
 def _found(
-    asked: Asked, led: Sequence[Led], families: Families, evidence: Mapping[int, Evidence]
+    asked: Asked,
+    led: Sequence[Led],
+    families: Families,
+    names: Mapping[int, FeatureName],
+    evidence: Mapping[int, Evidence],
 ) -> pl.DataFrame:
-    def name_of(one: Description) -> str:
-        return asked.labels.label(int(one.key)) if one.kind == "feature" else name_of_term(one.kind, one.key)
+    def name_of(one: Description) -> str | None:
+        if one.kind != "feature":
+            return name_of_term(one.kind, one.key)
+        return names[int(one.key)].name if int(one.key) in names else None
 
-    return found_table(led, families, name_of, evidence, ILLUSTRATED if asked.request.snippets else 0)
+    return found_table(led, families, name_of, names, evidence, ILLUSTRATED if asked.request.snippets else 0)
 
 
 def _families(asked: Asked, done: Sequence[Contrast]) -> Families | None:

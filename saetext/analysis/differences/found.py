@@ -12,6 +12,7 @@ import numpy as np
 
 from saetext.analysis.differences.excerpts import Finder
 from saetext.analysis.differences.families import Families
+from saetext.analysis.differences.naming import FeatureName
 from saetext.analysis.differences.result import FOUND, Evidence
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.corpus.protocol import Ints
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 ILLUSTRATED = 200  # findings that get an example, the first ones
 NAMED = 12  # members named in a row
-_TEXTS = ("name", "kind", "length", "term", "snippet_a", "snippet_b")
+_TEXTS = ("name", "kind", "length", "term", "label", "snippet_a", "snippet_b")
 
 
 def features_of_list(led: Sequence[Led], most: int = ILLUSTRATED) -> Ints:
@@ -49,7 +50,8 @@ def name_of_term(kind: str, term: str | int) -> str:
 def found_table(
     led: Sequence[Led],
     families: Families,
-    name_of: Callable[[Description], str],
+    name_of: Callable[[Description], str | None],
+    names: Mapping[int, FeatureName],
     evidence: Mapping[int, Evidence],
     illustrated: int = ILLUSTRATED,
 ) -> pl.DataFrame:
@@ -62,7 +64,10 @@ def found_table(
     families : Families
         What words and marks were compared on.
     name_of : callable
-        What a description is called.
+        What a description is called; None for one that was not looked at. A finding without a name has its
+        feature's number.
+    names : mapping
+        Feature to its label and words, for those that lead.
     evidence : mapping
         Feature to its example in each set.
     illustrated : int
@@ -79,21 +84,40 @@ def found_table(
             a, b = _snippets(lead, evidence, finder, at)
         rows.append(
             {
-                "name": printable(name_of(lead)),
+                "name": printable(name_of(lead) or f"feature {lead.key}"),
                 "kind": lead.kind,
                 **lead.numbers,
                 "term": None if lead.kind == "feature" else lead.key,
                 "feature": lead.key if lead.kind == "feature" else None,
-                "members": [printable(name_of(member)) for member in one.members[:NAMED]],
+                "members": _members(one, name_of),
                 "n_members": len(one.members),
+                **_named(names.get(int(lead.key)) if lead.kind == "feature" else None),
                 "snippet_a": a,
                 "snippet_b": b,
             }
         )
     types: dict[str, Any] = dict.fromkeys(FOUND, pl.Float64) | dict.fromkeys(_TEXTS, pl.String)
     types |= dict.fromkeys(("n_a", "n_b", "feature", "n_members"), pl.Int64)
-    types |= {"confirmed": pl.Boolean, "members": pl.List(pl.String)}
+    types |= {"confirmed": pl.Boolean, "fits": pl.Boolean}
+    types |= dict.fromkeys(("members", "words"), pl.List(pl.String))
     return pl.DataFrame(rows, schema=types, orient="row")
+
+
+def _members(one: Led, name_of: Callable[[Description], str | None]) -> list[str]:
+    """Return the names of the first members that have one, each once: simple ones before features."""
+    plain = sorted(one.members, key=lambda member: member.kind == "feature")
+    named = [printable(name) for member in plain if (name := name_of(member))]
+    return list(dict.fromkeys(named))[:NAMED]
+
+
+def _named(named: FeatureName | None) -> dict[str, Any]:
+    if named is None:
+        return {"label": None, "words": [], "fits": None}
+    return {
+        "label": printable(named.label),
+        "words": [printable(word) for word in named.words],
+        "fits": named.fits,
+    }
 
 
 def _snippets(

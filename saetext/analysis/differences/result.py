@@ -34,6 +34,7 @@ FOUND = (
     "name", "kind", "rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed", "length", "term",
     "feature", "members", "n_members", "snippet_a", "snippet_b", "n_a", "n_b", "odds_ratio", "auc", "auc_low",
     "auc_high", "adjusted_diff", "adjusted_low", "adjusted_high", "adjusted_q", "diff_confirm", "q_confirm",
+    "label", "words", "fits",
 )  # fmt: skip
 
 
@@ -148,7 +149,11 @@ class DiffResult(Result):
           in this one, and of features of its concept group, the strongest twelve; ``n_members``, how many
           there are;
         - ``snippet_a`` and ``snippet_b``, an example; of words and features the place is marked «so»;
-        - ``n_a`` to ``q_confirm``, as in ``table``.
+        - ``n_a`` to ``q_confirm``, as in ``table``;
+        - of features ``label``, ``words``, up to four words that set its peaks in these texts apart from
+          what is around them, and ``fits``, whether the label describes what it does here (null where texts
+          are not stored). ``name`` is a label that fits, of its own or of another feature of its concept
+          group, else the words.
     null : NullCheck or None
         What is found with shuffled labels, where that was asked for.
     hypotheses : tuple of Hypothesis

@@ -91,10 +91,11 @@ class Description:
 
 @dataclass(frozen=True, eq=False)
 class Led:
-    """A description that leads, and those that say the same."""
+    """A description that leads, those that say the same, and how much what it is called says."""
 
     lead: Description
     members: tuple[Description, ...] = field(default=())
+    weight: float = 1.0
 
 
 def simplest(
@@ -123,16 +124,19 @@ def simplest(
     strength = np.array([one.strength for one in given])
     leader = fold(together, strength)
     leader = _by_group(given, leader, strength, groups)
-    order = sorted(
-        np.flatnonzero(leader == np.arange(len(given))).tolist(),
-        key=lambda at: (given[at].by_length, -strength[at], str(given[at].key)),
-    )
     found = []
-    for at in order:
+    for at in np.flatnonzero(leader == np.arange(len(given))).tolist():
         behind = [i for i in np.flatnonzero(leader == at).tolist() if i != at]
         behind.sort(key=lambda i: (-strength[i], str(given[i].key)))
         found.append(Led(given[at], tuple(given[i] for i in behind)))
-    return found
+    return in_order(found)
+
+
+def in_order(led: Sequence[Led]) -> list[Led]:
+    """Return findings in order: the strongest first, those that length explains last."""
+    return sorted(
+        led, key=lambda one: (one.lead.by_length, -one.weight * one.lead.strength, str(one.lead.key))
+    )
 
 
 def _of_families(families: Families) -> list[Description]:

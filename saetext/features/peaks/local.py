@@ -5,8 +5,7 @@ Not for: the steps, which have a module each.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,6 @@ from saetext.features.peaks.sampling import keys_of, sample
 from saetext.features.peaks.signals import Signals, signals_of
 from saetext.features.peaks.words import LocalWords, local_words
 from saetext.io.progress import OnProgress, Stages
-from saetext.reader import sentences
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,6 @@ def local_evidence(
         for f, windows in found.windows.items()
         if (label := labels.get(f)) is not None
     }
-    signals = _with_alike(signals, words, labels)
     return {f: _made(words.get(f), signals.get(f)) for f in features.tolist()}
 
 
@@ -132,19 +129,3 @@ def _made(words: LocalWords | None, signals: Signals | None) -> LocalEvidence:
     fits = fit is not None and fit >= fits_.LEAST
     return LocalEvidence(words.words, words.coverage, fit, fits, words.z)
 
-
-def _with_alike(
-    signals: Mapping[int, Signals], words: Mapping[int, LocalWords], labels: FeatureLabels
-) -> dict[int, Signals]:
-    """Add the similarity of labels and words, where the sentence model is on this machine."""
-    told = [f for f in sorted(signals) if words[f].words]
-    if not told or not sentences.available():
-        return dict(signals)
-    embedder = sentences.Embedder.load()
-    texts = [labels.label(f) for f in told] + [", ".join(words[f].words) for f in told]
-    vectors = embedder.embed(texts)
-    alike = np.einsum("nd,nd->n", vectors[: len(told)], vectors[len(told) :])
-    found = {f: dataclasses.replace(s, alike=0.0) for f, s in signals.items()}
-    for f, cosine in zip(told, alike.tolist(), strict=True):
-        found[f] = dataclasses.replace(found[f], alike=round(cosine, 6))
-    return found

@@ -55,15 +55,12 @@ class Signals:
         Share of the peaks that the local words cover.
     strength : float
         Median activation at the peaks, as a share of the largest on reference text; labels come from there.
-    alike : float or None
-        Cosine similarity of label and local words as sentences; None without the sentence model.
     """
 
     said: float
     known: float
     coverage: float
     strength: float
-    alike: float | None = None
 
 
 def signals_of(

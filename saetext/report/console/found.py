@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.differences.naming import NEAR
 from saetext.analysis.differences.result import DiffResult
 from saetext.analysis.differences.sentences import sentences
 from saetext.report.console.lines import (
@@ -47,6 +48,7 @@ def print_found(console: Console, rows: Sequence[Mapping[str, Any]], color: bool
             console.print(styled("── explained by length ".ljust(width, "─"), "dim"))
         cells = _cells(row, row["diff"] / scale, arm, interval, kind)
         _line(console, printable(row["name"]), "bold", cells)
+        _print_words(console, row)
         _print_examples(console, row, color)
         _print_members(console, row)
     told = ["✓ held on the other half of the documents"] if any(row["confirmed"] for row in rows) else []
@@ -115,6 +117,16 @@ def _marked(snippet: str, style: str, color: bool) -> Text:
     if not (color and opening and closing):
         return styled(snippet)
     return styled(before).append(match, f"bold underline {style}").append(after)
+
+
+def _print_words(console: Console, row: Mapping[str, Any]) -> None:
+    """Say at which words of these texts a feature is strongest, where its name is a label."""
+    if not row["words"] or row["name"].startswith(NEAR):
+        return
+    text = styled(" " * INDENT + "strongest at ", "dim")
+    text.append(", ".join(f"“{printable(word)}”" for word in row["words"]), "dim")
+    text.truncate(console.width, overflow="ellipsis")
+    console.print(text)
 
 
 def _print_members(console: Console, row: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from saetext.features.evidence import Example
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many, probability
-from saetext.report.html.found_gathering import compared, listed
+from saetext.report.html.found_gathering import compared, described, listed
 from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
 from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable
@@ -78,14 +78,12 @@ def diff_page(
     for done, one in enumerate(shown, start=1):
         row: Row = dict(one.row)
         feature = row["feature"]
-        named = labels.get(feature) if feature is not None else None
         pairs = () if feature is None else _side_by_side(builder, feature, chosen.get(feature, []))
         if result.several:
             pairs = _beside_others(builder, result, row)
             row = _one_against_others(row)
-        made.append(
-            dataclasses.replace(one, row=row, examples=pairs, description=named.description if named else "")
-        )
+        told = described(row, labels)
+        made.append(dataclasses.replace(one, row=row, examples=pairs, description=told))
         tell("reading examples", done, len(shown))
     if result.found is not None:  # one card each, without passages
         made += found[findings:_MOST]

@@ -1,0 +1,208 @@
+"""What the list of findings calls its features: their label where it fits these texts, else their words.
+
+A label was written for other texts. Not for: measuring whether it fits (:mod:`saetext.features.peaks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from saetext.analysis.differences.contrast import Contrast
+from saetext.analysis.differences.simplest import Description, Led, in_order
+from saetext.features.labels import FeatureLabels
+from saetext.features.peaks import LocalEvidence, local_evidence
+from saetext.io.progress import OnProgress
+from saetext.text.function_words import only_function_words
+from saetext.text.words import words as words_of
+
+MOST = 200  # findings whose features are read about, the first ones
+OPENED = 40  # findings of which members are read about too
+BESIDE = 4  # members of each
+WORDS = 3  # words in a name
+COVERED = 0.25  # share of its peaks that words must cover to name a feature
+COMPARABLE = 0.6  # of the size of a lead's difference that a member needs to lead in its place
+NEAR = "near "  # names that are words begin so
+LOOSE = "loose"  # labels that begin so name nothing
+_BESIDE_WORDS = " \t⏎.,;:!?\"'“”‘’()[]{}*_#-–—"  # marks around a phrase that say nothing of it
+#: How much the size of a difference counts where a feature's label does not fit, where its words are function
+#: words, and where it has none.
+_BY_WORDS, _BY_FUNCTION_WORDS, _BY_NOTHING = 0.8, 0.5, 0.3
+
+
+@dataclass(frozen=True)
+class FeatureName:
+    """What a feature is called in the list.
+
+    Attributes
+    ----------
+    name : str
+        Its label if that fits; else that of a feature of its concept group which fits and peaks at the same
+        words; else the words at its peaks.
+    label : str
+        Its own label.
+    words : tuple of str
+        Words and phrases that set its peaks apart in these texts, strongest first.
+    fits : bool or None
+        Whether its own label describes what it does here; None where there was no text to tell by.
+    labelled : bool
+        Whether ``name`` is a label.
+    weight : float
+        How much the size of its difference counts in the order of findings.
+    """
+
+    name: str
+    label: str
+    words: tuple[str, ...] = ()
+    fits: bool | None = None
+    labelled: bool = True
+    weight: float = 1.0
+
+
+def names_of(
+    led: Sequence[Led],
+    done: Contrast,
+    groups: Mapping[int, int],
+    labels: FeatureLabels,
+    *,
+    on_progress: OnProgress | None = None,
+) -> dict[int, FeatureName]:
+    """Name the features that lead findings, and the first members of the first findings.
+
+    Parameters
+    ----------
+    led : sequence of Led
+        The findings in order.
+    done : Contrast
+        The two sides.
+    groups : mapping
+        Feature to the feature that leads its concept group.
+    labels : FeatureLabels
+        What the features are called elsewhere.
+
+    Returns
+    -------
+    dict
+        Feature to its name: those that were read about. Where texts are not stored, every feature has its
+        label, and ``fits`` is None.
+    """
+    signs = {int(one.key): one.numbers["diff"] for one in _to_read(led)}
+    features = np.array(sorted(signs), np.int64)
+    lead = np.array([0 if signs[f] >= 0 else 1 for f in features.tolist()], np.int8)
+    side = done.design.side
+    read = local_evidence(
+        done.sets, done.sae, features, side >= 0, labels=labels, side=side, lead=lead, on_progress=on_progress
+    )
+    read = {f: one for f, one in read.items() if one.words or one.fit is not None}
+    members: dict[int, list[int]] = {}
+    for f in read:
+        members.setdefault(groups.get(f, f), []).append(f)
+    named = {f: _name(f, {m: read[m] for m in members[groups.get(f, f)]}, labels) for f in read}
+    return {f: FeatureName(labels.label(f), labels.label(f)) for f in signs} | named
+
+
+def _to_read(led: Sequence[Led]) -> Iterator[Description]:
+    for at, one in enumerate(led[:MOST]):
+        few = [member for member in one.members if member.kind == "feature"][: BESIDE if at < OPENED else 0]
+        yield from (each for each in (one.lead, *few) if each.kind == "feature")
+
+
+def _name(feature: int, group: Mapping[int, LocalEvidence], labels: FeatureLabels) -> FeatureName:
+    """Name a feature by what was read of it and of its concept group."""
+    mine, label = group[feature], labels.label(feature)
+    words = _plain(mine.words)
+    fitting = [f for f, one in group.items() if one.fits and not labels.label(f).startswith(LOOSE)]
+    fits = feature in fitting
+    if not fits:
+        fitting = [f for f in fitting if _share_a_word(mine, group[f])]
+    if fitting:
+        best = feature if fits else max(fitting, key=lambda f: group[f].fit or 0.0)
+        return FeatureName(labels.label(best), label, words, fits)
+    if not words:
+        return FeatureName(f"feature {feature}, which no word tells", label, (), fits, False, _BY_NOTHING)
+    name = NEAR + ", ".join(f"“{word}”" for word in words[:WORDS])
+    if mine.coverage < COVERED:
+        return FeatureName(f"{name} and others", label, words, fits, False, _BY_NOTHING)
+    told = _BY_FUNCTION_WORDS if not _tokens(words) else _BY_WORDS
+    return FeatureName(name, label, words, fits, False, told)
+
+
+def _plain(phrases: Sequence[str]) -> tuple[str, ...]:
+    """Return phrases without marks around them; single letters, which abbreviations leave, only if alone."""
+    plain = list(dict.fromkeys(map(bare, phrases)))
+    longer = [word for word in plain if len(word) > 1 or not word.isalpha() or word in "AaI"]
+    return tuple(longer or plain)
+
+
+def bare(word: str) -> str:
+    """Return a phrase without the marks and line breaks around its words; a mark by itself as it is."""
+    return word.strip(_BESIDE_WORDS) or word
+
+
+def _share_a_word(one: LocalEvidence, other: LocalEvidence) -> bool:
+    return bool({bare(w).casefold() for w in one.words} & {bare(w).casefold() for w in other.words})
+
+
+def _tokens(phrases: Sequence[str]) -> frozenset[str]:
+    """Return the words of phrases that mean something by themselves."""
+    return frozenset(w for phrase in phrases for w in words_of(phrase) if not only_function_words([w]))
+
+
+# ---- the order, with names ---------------------------------------------------------------------------------
+
+
+def by_names(led: Sequence[Led], names: Mapping[int, FeatureName]) -> list[Led]:
+    """Return the findings in the order that their names give them, without those that say nothing new.
+
+    A feature whose label does not fit counts less, and one that no word tells least. One that is told by
+    words which a stronger finding of the same side names already is put under that.
+    """
+    promoted = [_better_named(one, names) for one in led]
+    ordered = in_order([replace(one, weight=_weight(one.lead, names)) for one in promoted])
+    found: list[Led] = []
+    said: dict[tuple[bool, str], int] = {}
+    for one in ordered:
+        up = one.lead.numbers["diff"] > 0
+        told = _told(one.lead, names)
+        places = [said.get((up, token), -1) for token in told]
+        name = _named(one.lead, names)
+        if name is not None and not name.labelled and places and min(places) >= 0:
+            above = found[min(places)]
+            found[min(places)] = replace(above, members=(*above.members, one.lead, *one.members))
+            continue
+        for token in told:
+            said.setdefault((up, token), len(found))
+        found.append(one)
+    return found
+
+
+def _better_named(one: Led, names: Mapping[int, FeatureName]) -> Led:
+    """Let a member lead that says what a lead without a label says, if its difference is not much smaller."""
+    named = _named(one.lead, names)
+    if named is None or named.labelled:
+        return one
+    known = [m for m in one.members if m.kind != "feature" or ((n := _named(m, names)) and n.labelled)]
+    best = max(known, key=lambda member: (member.strength, str(member.key)), default=None)
+    if best is None or best.strength < COMPARABLE * named.weight * one.lead.strength:
+        return one
+    return Led(best, (one.lead, *(member for member in one.members if member is not best)))
+
+
+def _named(one: Description, names: Mapping[int, FeatureName]) -> FeatureName | None:
+    return names.get(int(one.key)) if one.kind == "feature" else None
+
+
+def _weight(one: Description, names: Mapping[int, FeatureName]) -> float:
+    named = _named(one, names)
+    return 1.0 if named is None else named.weight
+
+
+def _told(one: Description, names: Mapping[int, FeatureName]) -> tuple[str, ...]:
+    """Return the words that a finding names; nothing of those that are not called by words."""
+    named = _named(one, names)
+    if named is not None and not named.labelled:
+        phrases = named.words[:WORDS]
+        return tuple(sorted(_tokens(phrases))) or tuple(sorted({w for p in phrases for w in words_of(p)}))
+    return tuple(sorted(set(words_of(str(one.key))))) if one.kind == "word" else ()

@@ -1,0 +1,143 @@
+"""What the list of a diff calls features: a label that fits, else words; and the order that names give."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from cluster_factory import Stored
+
+import saetext
+from saetext.analysis.differences.naming import FeatureName, bare, by_names, names_of
+from saetext.analysis.differences.simplest import Description, Led
+from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.features.peaks import LocalEvidence
+
+LABELS = FeatureLabels.from_rows(
+    [
+        FeatureLabel(0, "greetings"),
+        FeatureLabel(1, "mail headers"),
+        FeatureLabel(2, "loose: bits"),
+        FeatureLabel(3, "hello and hi"),
+        FeatureLabel(4, "rivers"),
+    ]
+)
+
+
+def described(kind: str, key: str | int, size: float = 0.4, **more: Any) -> Description:
+    numbers = {"diff": size, "ci_low": size - 0.05, "ci_high": size + 0.05, "confirmed": True, "length": "no"}
+    return Description(kind, key, 0, numbers | more)
+
+
+def named(
+    monkeypatch: pytest.MonkeyPatch, read: dict[int, LocalEvidence], groups: dict[int, int] | None = None
+) -> dict[int, FeatureName]:
+    def told(_sets: object, _sae: str, features: np.ndarray, *_: object, **__: object) -> Any:
+        return {f: read[f] for f in features.tolist()}
+
+    monkeypatch.setattr("saetext.analysis.differences.naming.local_evidence", told)
+    a = b = Stored(np.ones((20, 5)))
+    # of a contrast only these are looked at
+    fake: Any = SimpleNamespace(sets=(a, b), sae="main", design=SimpleNamespace(side=np.zeros(40)))
+    return names_of([Led(described("feature", f)) for f in read], fake, groups or {}, LABELS)
+
+
+def test_a_label_that_fits_is_the_name_and_one_that_does_not_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = named(
+        monkeypatch,
+        {
+            0: LocalEvidence(("Hello", "Hi"), 0.9, 0.8, True),
+            1: LocalEvidence((". Unfortunately,", "me know", "c", "d"), 0.9, 0.2, False),
+            2: LocalEvidence(("x",), 0.9, 0.9, True),
+            4: LocalEvidence((), 0.0, 0.3, False),
+        },
+    )
+    assert (names[0].name, names[0].fits, names[0].labelled) == ("greetings", True, True)
+    assert names[1].name == "near “Unfortunately”, “me know”" and names[1].label == "mail headers"
+    assert names[2].name == "near “x”" and names[2].fits is False  # loose labels name nothing
+    assert names[4].name == "feature 4, which no word tells"
+    assert names[0].weight > names[1].weight > names[4].weight
+
+
+def test_a_label_is_borrowed_within_a_concept_group_for_the_same_words_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitting = LocalEvidence(("hello", "hi"), 0.9, 0.9, True)
+    same, other = (LocalEvidence((word,), 0.9, 0.1, False) for word in ("Hello,", "river"))
+    names = named(monkeypatch, {1: same, 3: fitting, 4: other}, {1: 3, 3: 3, 4: 3})
+    assert names[1].name == "hello and hi" and names[1].fits is False and names[1].label == "mail headers"
+    assert names[4].name == "near “river”"
+    apart = named(monkeypatch, {1: same, 3: fitting}, {1: 1, 3: 3})
+    assert apart[1].name == "near “Hello”"
+
+
+def test_words_beside_few_of_the_peaks_and_function_words_count_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = named(
+        monkeypatch,
+        {
+            0: LocalEvidence(("river",), 0.9, 0.1, False),
+            1: LocalEvidence(("for", "in"), 0.9, 0.1, False),
+            4: LocalEvidence(("river",), 0.1, 0.1, False),
+        },
+    )
+    assert names[4].name == "near “river” and others"
+    assert names[0].weight > names[1].weight > names[4].weight
+
+
+def test_what_a_stronger_finding_says_in_the_same_words_stands_under_it() -> None:
+    names = {
+        1: FeatureName("near “Input”", "a", ("Input",), False, False, 0.8),
+        2: FeatureName("near “input”, “Output”", "b", ("input", "Output"), False, False, 0.8),
+        3: FeatureName("near “input”", "c", ("input",), False, False, 0.8),
+        4: FeatureName("near “the input”", "d", ("the input",), False, False, 0.8),
+    }
+    led = [
+        Led(described("word", "Input", 0.5)),
+        Led(described("feature", 1, 0.4), (described("feature", 9),)),
+        Led(described("feature", 2, 0.3)),
+        Led(described("feature", 3, -0.3, ci_low=-0.35, ci_high=-0.25)),
+        Led(described("feature", 4, 0.2)),
+    ]
+    found = by_names(led, names)
+    assert [one.lead.key for one in found] == ["Input", 2, 3]  # of the other side, it is news
+    assert [member.key for member in found[0].members] == [1, 9, 4]
+
+
+def test_a_member_with_a_name_leads_instead_of_a_feature_without_one() -> None:
+    names = {
+        1: FeatureName("near “S”", "a", ("S",), False, False, 0.8),
+        2: FeatureName("feature 2, which no word tells", "b", (), False, False, 0.3),
+        3: FeatureName("rivers", "rivers", ("river",), True),
+    }
+    theme = described("theme", "Countries", 0.35)
+    [one] = by_names([Led(described("feature", 1, 0.4), (theme, described("feature", 8)))], names)
+    assert one.lead is theme and [member.key for member in one.members] == [1, 8]
+    small = described("theme", "Countries", 0.1)
+    [one] = by_names([Led(described("feature", 1, 0.4), (small,))], names)
+    assert one.lead.key == 1
+    [one] = by_names([Led(described("feature", 2, 0.4), (small,))], names)
+    assert one.lead is small  # better than nothing
+    [one] = by_names([Led(described("feature", 3, 0.4), (theme,))], names)
+    assert one.lead.key == 3
+
+
+@pytest.mark.parametrize(
+    ("phrase", "plain"),
+    [(". Some", "Some"), ("in summary,", "in summary"), ("⏎⏎-", "⏎⏎-"), ("don't", "don't")],
+)
+def test_marks_beside_a_phrase_are_left_out(phrase: str, plain: str) -> None:
+    assert bare(phrase) == plain
+
+
+def test_without_stored_texts_labels_are_unchecked_names() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (Stored((rng.random((200, 5)) < rate).astype(float), n_tokens=[30] * 200) for rate in (0.7, 0.2))
+    for corpus in (a, b):
+        corpus.frame = corpus.frame.drop("text").with_columns(text=None)
+    result = saetext.diff(a, b, labels=LABELS)
+    assert result.found is not None
+    features = result.found.filter(result.found["kind"] == "feature")
+    assert features.height and features["fits"].null_count() == features.height
+    assert features["name"].to_list() == features["label"].to_list()
