@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast, contrasts
 from saetext.analysis.differences.families import Families, compare_families
-from saetext.analysis.differences.findings import findings_of, rows_of
+from saetext.analysis.differences.findings import Rows, findings_of, rows_of
 from saetext.analysis.differences.found import (
     ILLUSTRATED,
     features_of_list,
@@ -24,12 +24,12 @@ from saetext.analysis.differences.found import (
     name_of_term,
 )
 from saetext.analysis.differences.notes import notes_of
-from saetext.analysis.differences.result import DiffResult, Evidence, NullCheck
+from saetext.analysis.differences.of_several import found_of_several, illustrated_of_each, joined
+from saetext.analysis.differences.result import DiffResult, Evidence, Family, NullCheck
 from saetext.analysis.differences.shown import evidence_of
 from saetext.analysis.differences.simplest import Description, Led, simplest
 from saetext.analysis.differences.summary import metrics_of, params_of
 from saetext.analysis.differences.table import illustrated, rates_of, table_of
-from saetext.corpus.protocol import Ints
 from saetext.io.progress import Stages
 
 if TYPE_CHECKING:
@@ -56,49 +56,66 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     null = _null(asked, done, say)
     families = _families(asked, done)
     say("listing findings")
-    led = [] if families is None else simplest(done[0], rows, findings.groups, families, asked.labels)
+    led = [simplest(rows.of(n), findings.groups, one, asked.labels) for n, one in enumerate(families)]
     say("looking for examples")
-    both = [*illustrated(asked, rows, findings).tolist(), *_illustrated(asked, led).tolist()]
+    both = [*illustrated(asked, rows, findings).tolist(), *_illustrated(asked, led)]
     wanted = np.array(list(dict.fromkeys(both)), np.int64)
     evidence, told = evidence_of(asked, done, wanted)
     table = table_of(asked, rows, findings, evidence)
-    beside = families.tested if families else ()
+    beside = _beside(asked, rows, families)
+    listed = [one for part in led for one in part]
     return DiffResult(
         "diff" if asked.two else "diff_sets",
         table,
         params_of(asked, done),
-        {**metrics_of(asked, done, rows, findings, beside, null), **(figures_of(led) if families else {})},
+        {**metrics_of(asked, done, rows, findings, beside, null), **(figures_of(listed) if families else {})},
         (
-            *notes, *told, *(families.notes if families else ()), *([null.describe()] if null else []),
+            *notes, *told, *(families[0].notes if families else ()), *([null.describe()] if null else []),
         ),
         asked.sources(),
         rates=rates_of(asked, rows, table),
         evidence=evidence,
         families=beside,
-        found=None if families is None else _found(asked, led, families, evidence),
+        found=_found(asked, rows, led, families, evidence) if families else None,
         null=null,
         design=done[0].design if asked.two else None,
     )  # fmt: skip
 
 
-def _illustrated(asked: Asked, led: Sequence[Led]) -> Ints:
-    """int64[n]: the features of the list that get an example."""
-    return features_of_list(led) if asked.request.snippets else np.empty(0, np.int64)
+def _illustrated(asked: Asked, led: Sequence[Sequence[Led]]) -> list[int]:
+    """Return the features of the list that get an example."""
+    if not asked.request.snippets:
+        return []
+    most = ILLUSTRATED if asked.two else illustrated_of_each(len(asked.sets))
+    return [feature for mine in led for feature in features_of_list(mine, most).tolist()]
+
+
+def _beside(asked: Asked, rows: Rows, families: Sequence[Families]) -> tuple[Family, ...]:
+    if asked.two or not families:
+        return families[0].tested if families else ()
+    return joined(families, rows, asked.names)
 
 
 def _found(
-    asked: Asked, led: Sequence[Led], families: Families, evidence: Mapping[int, Evidence]
+    asked: Asked,
+    rows: Rows,
+    led: Sequence[Sequence[Led]],
+    families: Sequence[Families],
+    evidence: Mapping[int, Evidence],
 ) -> pl.DataFrame:
     def name_of(one: Description) -> str:
         return asked.labels.label(int(one.key)) if one.kind == "feature" else name_of_term(one.kind, one.key)
 
-    return found_table(led, families, name_of, evidence, ILLUSTRATED if asked.request.snippets else 0)
+    if not asked.two:
+        return found_of_several(asked, rows, led, families, [name_of] * len(led), evidence)
+    return found_table(led[0], families[0], name_of, evidence, ILLUSTRATED if asked.request.snippets else 0)
 
 
-def _families(asked: Asked, done: Sequence[Contrast]) -> Families | None:
-    if not asked.two or asked.request.families == "features":
-        return None
-    return compare_families(done[0], seed=asked.request.seed, on_progress=asked.request.on_progress)
+def _families(asked: Asked, done: Sequence[Contrast]) -> list[Families]:
+    """Return what other descriptions find of each contrast; nothing where only features were asked for."""
+    if asked.request.families == "features":
+        return []
+    return compare_families(done, seed=asked.request.seed, on_progress=asked.request.on_progress)
 
 
 def _null(asked: Asked, done: Sequence[Contrast], say: Stages) -> NullCheck | None:

@@ -48,7 +48,7 @@ def print_found(console: Console, rows: Sequence[Mapping[str, Any]], color: bool
         cells = _cells(row, row["diff"] / scale, arm, interval, kind)
         _line(console, printable(row["name"]), "bold", cells)
         _print_examples(console, row, color)
-        _print_members(console, row)
+        print_members(console, row)
     told = ["✓ held on the other half of the documents"] if any(row["confirmed"] for row in rows) else []
     marks = {_mark(row) for row in rows}
     told += ["L explained by length"] if "L" in marks else []
@@ -103,12 +103,12 @@ def _print_examples(console: Console, row: Mapping[str, Any], color: bool) -> No
         if row[key]
     ]
     for side, snippet, style in given:
-        text = styled(" " * INDENT).append(f"{side} ", style).append_text(_marked(snippet, style, color))
+        text = styled(" " * INDENT).append(f"{side} ", style).append_text(marked(snippet, style, color))
         text.truncate(console.width, overflow="ellipsis")
         console.print(text)
 
 
-def _marked(snippet: str, style: str, color: bool) -> Text:
+def marked(snippet: str, style: str, color: bool) -> Text:
     """Return a snippet whose word between «» is coloured instead where there are colours."""
     before, opening, rest = snippet.partition("«")
     match, closing, after = rest.partition("»")
@@ -117,7 +117,8 @@ def _marked(snippet: str, style: str, color: bool) -> Text:
     return styled(before).append(match, f"bold underline {style}").append(after)
 
 
-def _print_members(console: Console, row: Mapping[str, Any]) -> None:
+def print_members(console: Console, row: Mapping[str, Any]) -> None:
+    """Print the names of what says the same as a finding."""
     if not row["n_members"]:
         return
     text = styled(" " * INDENT + "also: ", "dim")
