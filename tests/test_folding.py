@@ -116,7 +116,7 @@ def test_error_of_folding_what_is_independent() -> None:
 
 
 def test_what_tells_the_sets_apart_perfectly_is_one_finding() -> None:
-    """No two documents of both sets are alike in it, so nothing can be left or go away among such documents."""
+    """No documents of both sets are alike in it, so nothing can be left or go away among such documents."""
     rng = np.random.default_rng(3)
     side = np.repeat([0, 1], 400).astype(np.int8)
     always = side == 0
