@@ -66,7 +66,7 @@ def _splits(path: Path, times: int, *, every_kind: bool = False) -> dict[str, An
         found = contrast([corpus], corpus.saes[0], design, [path.name])
         tested = len(found.features)
         if every_kind:
-            families = compare_families(found, seed=seed).tested
+            families = compare_families([found], seed=seed)[0].tested
             for family in families:
                 by_kind[family.name].append((family.significant, family.confirmed))
             significant.append(sum(family.significant for family in families))

@@ -113,3 +113,15 @@ def test_error_of_folding_what_is_independent() -> None:
         together = Together.count(matrix([one, two]), side)
         folded += len(set(fold(together, np.abs(together.diff)).tolist())) == 1
     assert folded <= 1
+
+
+def test_what_tells_the_sets_apart_perfectly_is_one_finding() -> None:
+    """No documents of both sets are alike in it, so nothing can be left or go away among such documents."""
+    rng = np.random.default_rng(3)
+    side = np.repeat([0, 1], 400).astype(np.int8)
+    always = side == 0
+    nearly = always & (rng.random(800) < 0.97)
+    stray = always | (rng.random(800) < 0.003)
+    other = rng.random(800) < np.where(side == 0, 0.6, 0.2)
+    together = Together.count(matrix([always, nearly, stray, other]), side)
+    assert fold(together, np.array([4.0, 3.0, 2.0, 1.0])).tolist() == [0, 0, 0, 3]

@@ -21,7 +21,7 @@ from saetext.analysis.clusters.result import DOCUMENT_COLUMNS
 from saetext.analysis.clusters.tables import _schema as cluster_schema
 from saetext.analysis.cooccurrence.result import COLUMNS as CORRELATE_COLUMNS
 from saetext.analysis.differences import diff
-from saetext.analysis.differences.result import FOUND
+from saetext.analysis.differences.result import FOUND, FOUND_OF_SEVERAL
 from saetext.analysis.search.result import schema as search_schema
 from saetext.features import feature_table
 from saetext.features.labels import FeatureLabels
@@ -101,7 +101,7 @@ def of_cluster() -> set[str]:
     ("result", "columns"),
     [
         ("diff", of_diff),
-        ("findings", lambda: set(FOUND)),
+        ("findings", lambda: {*FOUND, *FOUND_OF_SEVERAL}),
         ("correlate", lambda: set(CORRELATE_COLUMNS)),
         ("cluster", of_cluster),
         ("search", lambda: set(nested(search_schema()))),

@@ -52,10 +52,10 @@ def run(
 ) -> None:
     """Say what differs between two or more sets of documents.
 
-    Of two sets, marks of format, words and features are tested alike, and each difference is listed under the
-    simplest description that carries it; of more, features. The false discovery rate is controlled, length
-    is adjusted for, and what was found on one half of the data is confirmed on the other. A data file given
-    for a corpus is encoded first.
+    Marks of format, words and features are tested alike, and each difference is listed under the simplest
+    description that carries it. Of more than two sets each is compared with all others together. The false
+    discovery rate is controlled, length is adjusted for, and what was found on one half of the data is
+    confirmed on the other. A data file given for a corpus is encoded first.
     """
     from saetext.report.console.differences import render_diff
 
@@ -89,9 +89,7 @@ def _require_sets(corpora: list[Path], request: DiffRequest, llm: bool) -> None:
         raise typer.BadParameter("expected two corpora or more, or one with --by")
     if request.by is not None and len(corpora) != 1:
         raise typer.BadParameter(f"expected one corpus with --by, got {len(corpora)}")
-    for option, given in (
-        ("--null", request.null), ("--llm", llm), ("--families all", request.families == "all"),
-    ):  # fmt: skip
+    for option, given in (("--null", request.null), ("--llm", llm)):
         if given and len(corpora) > 2:
             raise typer.BadParameter(f"{option} is for two sets, and these are {len(corpora)}")
 

@@ -154,7 +154,6 @@ def _letters(n: int) -> tuple[str, ...]:
 def _require_two(sets: int, request: DiffRequest) -> None:
     for what, given in (
         ("the null check", request.null),
-        ("comparing words and format (families all)", request.families == "all"),
         ("judging hypotheses", request.client),
     ):
         if given and sets != 2:

@@ -7,6 +7,7 @@ contrast. Not for: the steps, which have a module each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast, contrasts
 from saetext.analysis.differences.families import Families, compare_families
-from saetext.analysis.differences.findings import findings_of, rows_of
+from saetext.analysis.differences.findings import Rows, findings_of, rows_of
 from saetext.analysis.differences.found import (
     ILLUSTRATED,
     features_of_list,
@@ -23,14 +24,14 @@ from saetext.analysis.differences.found import (
     found_table,
     name_of_term,
 )
-from saetext.analysis.differences.naming import FeatureName, by_names, names_of
+from saetext.analysis.differences.naming import Names, by_names, names_of
 from saetext.analysis.differences.notes import notes_of
-from saetext.analysis.differences.result import DiffResult, Evidence, NullCheck
+from saetext.analysis.differences.of_several import found_of_several, illustrated_of_each, joined
+from saetext.analysis.differences.result import DiffResult, Evidence, Family, NullCheck
 from saetext.analysis.differences.shown import evidence_of
 from saetext.analysis.differences.simplest import Description, Led, simplest
 from saetext.analysis.differences.summary import metrics_of, params_of
 from saetext.analysis.differences.table import illustrated, rates_of, table_of
-from saetext.corpus.protocol import Ints
 from saetext.io.progress import Stages
 
 if TYPE_CHECKING:
@@ -57,57 +58,94 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     null = _null(asked, done, say)
     families = _families(asked, done)
     say("listing findings")
-    led = [] if families is None else simplest(done[0], rows, findings.groups, families, asked.labels)
-    names = names_of(led, done[0], findings.groups, asked.labels, on_progress=on_progress)
-    led = by_names(led, names)
+    led, names = _named(asked, done, rows, findings.groups, families)
     say("looking for examples")
-    both = [*illustrated(asked, rows, findings).tolist(), *_illustrated(asked, led).tolist()]
+    both = [*illustrated(asked, rows, findings).tolist(), *_illustrated(asked, led)]
     wanted = np.array(list(dict.fromkeys(both)), np.int64)
     evidence, told = evidence_of(asked, done, wanted)
     table = table_of(asked, rows, findings, evidence)
-    beside = families.tested if families else ()
+    beside = _beside(asked, rows, families)
+    listed = [one for part in led for one in part]
     return DiffResult(
         "diff" if asked.two else "diff_sets",
         table,
         params_of(asked, done),
-        {**metrics_of(asked, done, rows, findings, beside, null), **(figures_of(led) if families else {})},
+        {**metrics_of(asked, done, rows, findings, beside, null), **(figures_of(listed) if families else {})},
         (
-            *notes, *told, *(families.notes if families else ()), *([null.describe()] if null else []),
+            *notes, *told, *(families[0].notes if families else ()), *([null.describe()] if null else []),
         ),
         asked.sources(),
         rates=rates_of(asked, rows, table),
         evidence=evidence,
         families=beside,
-        found=None if families is None else _found(asked, led, families, names, evidence),
+        found=_found(asked, rows, led, families, names, evidence) if families else None,
         null=null,
         design=done[0].design if asked.two else None,
     )  # fmt: skip
 
 
-def _illustrated(asked: Asked, led: Sequence[Led]) -> Ints:
-    """int64[n]: the features of the list that get an example."""
-    return features_of_list(led) if asked.request.snippets else np.empty(0, np.int64)
+def _illustrated(asked: Asked, led: Sequence[Sequence[Led]]) -> list[int]:
+    """Return the features of the list that get an example."""
+    if not asked.request.snippets:
+        return []
+    most = ILLUSTRATED if asked.two else illustrated_of_each(len(asked.sets))
+    return [feature for mine in led for feature in features_of_list(mine, most).tolist()]
+
+
+def _beside(asked: Asked, rows: Rows, families: Sequence[Families]) -> tuple[Family, ...]:
+    if asked.two or not families:
+        return families[0].tested if families else ()
+    return joined(families, rows, asked.names)
+
+
+def _named(
+    asked: Asked,
+    done: Sequence[Contrast],
+    rows: Rows,
+    groups: Mapping[int, int],
+    families: Sequence[Families],
+) -> tuple[list[list[Led]], list[Names]]:
+    """Return the findings of each contrast in order, and what their features are called."""
+    found: list[list[Led]] = []
+    called: list[Names] = []
+    for number, one in enumerate(families):
+        led = simplest(rows.of(number), groups, one, asked.labels)
+        most = ILLUSTRATED if asked.two else illustrated_of_each(len(done))
+        names = names_of(
+            led, done[number], groups, asked.labels, most=most, on_progress=asked.request.on_progress
+        )
+        found.append(by_names(led, names))
+        called.append(names)
+    return found, called
+
+
+def _called(names: Names, one: Description) -> str | None:
+    """Return what a description is called; None for a feature that was not looked at."""
+    if one.kind != "feature":
+        return name_of_term(one.kind, one.key)
+    return names[int(one.key)].name if int(one.key) in names else None
 
 
 def _found(
     asked: Asked,
-    led: Sequence[Led],
-    families: Families,
-    names: Mapping[int, FeatureName],
+    rows: Rows,
+    led: Sequence[Sequence[Led]],
+    families: Sequence[Families],
+    names: Sequence[Names],
     evidence: Mapping[int, Evidence],
 ) -> pl.DataFrame:
-    def name_of(one: Description) -> str | None:
-        if one.kind != "feature":
-            return name_of_term(one.kind, one.key)
-        return names[int(one.key)].name if int(one.key) in names else None
+    namers = [partial(_called, of) for of in names]
+    if not asked.two:
+        return found_of_several(asked, rows, led, families, namers, names, evidence)
+    most = ILLUSTRATED if asked.request.snippets else 0
+    return found_table(led[0], families[0], namers[0], names[0], evidence, most)
 
-    return found_table(led, families, name_of, names, evidence, ILLUSTRATED if asked.request.snippets else 0)
 
-
-def _families(asked: Asked, done: Sequence[Contrast]) -> Families | None:
-    if not asked.two or asked.request.families == "features":
-        return None
-    return compare_families(done[0], seed=asked.request.seed, on_progress=asked.request.on_progress)
+def _families(asked: Asked, done: Sequence[Contrast]) -> list[Families]:
+    """Return what other descriptions find of each contrast; nothing where only features were asked for."""
+    if asked.request.families == "features":
+        return []
+    return compare_families(done, seed=asked.request.seed, on_progress=asked.request.on_progress)
 
 
 def _null(asked: Asked, done: Sequence[Contrast], say: Stages) -> NullCheck | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.design import Design, make_design
 from saetext.analysis.differences.entries import Entries, gather, support
+from saetext.analysis.differences.sampling import sampled
 from saetext.analysis.differences.testing import Adjusting, Sums, measure, numbers
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import MOST_BINS, bins, column_bins, crossed
@@ -93,16 +94,21 @@ def contrasts(
     """
     say = Stages(on_progress)
     request, owner = asked.request, asked.owner
-    done = []
-    for number, name in enumerate(asked.names[:1] if asked.two else asked.names):
-        say("counting" if asked.two else f"comparing {name} with the others")
+    designs = []
+    compared = list(enumerate(asked.names[:1] if asked.two else asked.names))
+    for number, name in compared:
         side = np.where(owner == number, 0, 1).astype(np.int8)
-        design = make_design(
-            asked.sets, side, asked.names, sides=(name, asked.names[1] if asked.two else "all others"),
-            pair_on=request.pair_on, group=request.group, seed=request.seed,
+        designs.append(
+            make_design(
+                asked.sets, side, asked.names, sides=(name, asked.names[1] if asked.two else "all others"),
+                pair_on=request.pair_on, group=request.group, seed=request.seed,
+            )
         )  # fmt: skip
-        if request.sample is not None and (design.side >= 0).sum() > request.sample:
-            design = design.without(~design.within(request.sample, request.seed))
+    if request.sample is not None:
+        designs = sampled(designs, request.sample, request.seed)
+    done = []
+    for (_, name), design in zip(compared, designs, strict=True):
+        say("counting" if asked.two else f"comparing {name} with the others")
         if without is not None:
             design = design.without(without)
         done.append(

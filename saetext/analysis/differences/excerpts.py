@@ -6,7 +6,6 @@ Not for: examples of features (:mod:`saetext.features.evidence`).
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,6 @@ from numpy.typing import NDArray
 from saetext.analysis.differences.families import Families
 from saetext.analysis.differences.simplest import FAMILY_OF, Description
 from saetext.text.passages import Snippet, printable
-
-if TYPE_CHECKING:
-    from scipy.sparse import csc_matrix
 
 _WIDTH = 80  # characters of a snippet
 _LINE, _PIECES = 2000, 200  # characters of a line, and lines and sentences, that are looked at for a mark
@@ -30,7 +26,6 @@ class Finder:
         self._families = families
         design, self._rows = families.design, families.rows
         self._side, self._unit = design.side[self._rows], design.unit[self._rows]
-        self._columns: dict[str, csc_matrix] = {}
         self._together = design.kind in ("paired", "by prompt")
 
     def snippets(self, lead: Description, nth: int) -> tuple[str | None, str | None]:
@@ -55,9 +50,7 @@ class Finder:
 
     def _has(self, family: str, column: int) -> NDArray[np.bool_]:
         """bool[rows]: which texts have a term."""
-        if family not in self._columns:
-            self._columns[family] = self._families.terms[family].matrix.tocsc()
-        matrix = self._columns[family]
+        matrix = self._families.counted.columns(family)
         part = slice(*matrix.indptr[column : column + 2])
         has = np.zeros(matrix.shape[0], bool)
         has[matrix.indices[part][matrix.data[part] > 0]] = True

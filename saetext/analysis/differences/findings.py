@@ -52,6 +52,11 @@ class Rows:
         """bool[rows]: whether a row is significant or confirmed."""
         return self.significant | self.columns["confirmed"]
 
+    def of(self, number: int) -> Rows:
+        """Return the rows of one contrast."""
+        mine = self.columns["set"] == number
+        return Rows(self.features, self.rates, {key: column[mine] for key, column in self.columns.items()})
+
 
 @dataclass(frozen=True, eq=False)
 class Findings:

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _BLOCK = 4096  # documents whose descriptions are dense at once
+SAME = 0.9  # share of the documents with either of two descriptions that have both, from which they are one
 LEVEL = 0.95  # of the interval that must lie below half of a difference for it to have gone away
 
 
@@ -112,7 +113,9 @@ def fold(together: Together, strength: Floats) -> Ints:
     """Return int64[C]: the description that leads each one, itself where it stands alone.
 
     The strongest leads. Each next one goes under the leader that leaves least of it, if there is one given
-    which its difference goes away: the interval of what is left lies below half of it.
+    which its difference goes away: the interval of what is left lies below half of it. So does one that
+    nearly the same documents have: what tells the sets apart perfectly has no documents of both sides that
+    are alike in it.
 
     Parameters
     ----------
@@ -131,9 +134,18 @@ def fold(together: Together, strength: Floats) -> Ints:
         leader[at] = at
         _, upper = remaining(together, at)
         share = np.divide(upper, size, out=np.full(len(size), np.inf), where=size > 0)
+        apart = 1 - _common(together, at)
+        share = np.minimum(share, np.where(apart <= 1 - SAME, apart, np.inf))
         goes = (share < 0.5) & (share < least) & _alongside(together, at)
         least[goes], best[goes] = share[goes], at
     return leader
+
+
+def _common(together: Together, given: int) -> Floats:
+    """float64[C]: of the documents with either description, the share that has both (Jaccard)."""
+    one, two = together.one.sum(0), together.two[:, given].sum(0)
+    either = one + one[given] - two
+    return np.divide(two, either, out=np.zeros(len(one)), where=either > 0)
 
 
 def _alongside(together: Together, given: int) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from saetext.analysis.differences.excerpts import Finder
 from saetext.analysis.differences.families import Families
-from saetext.analysis.differences.naming import FeatureName
+from saetext.analysis.differences.naming import FeatureName, Names
 from saetext.analysis.differences.result import FOUND, Evidence
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.corpus.protocol import Ints
@@ -51,7 +51,7 @@ def found_table(
     led: Sequence[Led],
     families: Families,
     name_of: Callable[[Description], str | None],
-    names: Mapping[int, FeatureName],
+    names: Names,
     evidence: Mapping[int, Evidence],
     illustrated: int = ILLUSTRATED,
 ) -> pl.DataFrame:

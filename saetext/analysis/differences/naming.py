@@ -18,7 +18,7 @@ from saetext.io.progress import OnProgress
 from saetext.text.function_words import only_function_words
 from saetext.text.words import words as words_of
 
-MOST = 200  # findings whose features are read about, the first ones
+MOST = 200  # findings whose features are read about by default, the first ones
 OPENED = 40  # findings of which members are read about too
 BESIDE = 4  # members of each
 WORDS = 3  # words in a name
@@ -30,6 +30,7 @@ _BESIDE_WORDS = " \t⏎.,;:!?\"'“”‘’()[]{}*_#-–—"  # marks around a 
 #: How much the size of a difference counts where a feature's label does not fit, where its words are function
 #: words, and where it has none.
 _BY_WORDS, _BY_FUNCTION_WORDS, _BY_NOTHING = 0.8, 0.5, 0.3
+_UNREAD = 0.3  # the same for one that was not among the first and so was not read about
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,17 @@ class FeatureName:
     weight: float = 1.0
 
 
+#: Feature to its name.
+Names = Mapping[int, FeatureName]
+
+
 def names_of(
     led: Sequence[Led],
     done: Contrast,
     groups: Mapping[int, int],
     labels: FeatureLabels,
     *,
+    most: int = MOST,
     on_progress: OnProgress | None = None,
 ) -> dict[int, FeatureName]:
     """Name the features that lead findings, and the first members of the first findings.
@@ -81,6 +87,8 @@ def names_of(
         Feature to the feature that leads its concept group.
     labels : FeatureLabels
         What the features are called elsewhere.
+    most : int
+        Findings whose features are read about, the first ones.
 
     Returns
     -------
@@ -88,7 +96,7 @@ def names_of(
         Feature to its name: those that were read about. Where texts are not stored, every feature has its
         label, and ``fits`` is None.
     """
-    signs = {int(one.key): one.numbers["diff"] for one in _to_read(led)}
+    signs = {int(one.key): one.numbers["diff"] for one in _to_read(led, most)}
     features = np.array(sorted(signs), np.int64)
     lead = np.array([0 if signs[f] >= 0 else 1 for f in features.tolist()], np.int8)
     side = done.design.side
@@ -103,8 +111,8 @@ def names_of(
     return {f: FeatureName(labels.label(f), labels.label(f)) for f in signs} | named
 
 
-def _to_read(led: Sequence[Led]) -> Iterator[Description]:
-    for at, one in enumerate(led[:MOST]):
+def _to_read(led: Sequence[Led], most: int) -> Iterator[Description]:
+    for at, one in enumerate(led[:most]):
         few = [member for member in one.members if member.kind == "feature"][: BESIDE if at < OPENED else 0]
         yield from (each for each in (one.lead, *few) if each.kind == "feature")
 
@@ -153,7 +161,7 @@ def _tokens(phrases: Sequence[str]) -> frozenset[str]:
 # ---- the order, with names ---------------------------------------------------------------------------------
 
 
-def by_names(led: Sequence[Led], names: Mapping[int, FeatureName]) -> list[Led]:
+def by_names(led: Sequence[Led], names: Names) -> list[Led]:
     """Return the findings in the order that their names give them, without those that say nothing new.
 
     A feature whose label does not fit counts less, and one that no word tells least. One that is told by
@@ -178,7 +186,7 @@ def by_names(led: Sequence[Led], names: Mapping[int, FeatureName]) -> list[Led]:
     return found
 
 
-def _better_named(one: Led, names: Mapping[int, FeatureName]) -> Led:
+def _better_named(one: Led, names: Names) -> Led:
     """Let a member lead that says what a lead without a label says, if its difference is not much smaller."""
     named = _named(one.lead, names)
     if named is None or named.labelled:
@@ -190,16 +198,18 @@ def _better_named(one: Led, names: Mapping[int, FeatureName]) -> Led:
     return Led(best, (one.lead, *(member for member in one.members if member is not best)))
 
 
-def _named(one: Description, names: Mapping[int, FeatureName]) -> FeatureName | None:
+def _named(one: Description, names: Names) -> FeatureName | None:
     return names.get(int(one.key)) if one.kind == "feature" else None
 
 
-def _weight(one: Description, names: Mapping[int, FeatureName]) -> float:
+def _weight(one: Description, names: Names) -> float:
+    if one.kind != "feature":
+        return 1.0
     named = _named(one, names)
-    return 1.0 if named is None else named.weight
+    return _UNREAD if named is None else named.weight
 
 
-def _told(one: Description, names: Mapping[int, FeatureName]) -> tuple[str, ...]:
+def _told(one: Description, names: Names) -> tuple[str, ...]:
     """Return the words that a finding names; nothing of those that are not called by words."""
     named = _named(one, names)
     if named is not None and not named.labelled:

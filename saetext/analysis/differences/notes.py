@@ -53,20 +53,27 @@ def _numerics(asked: Asked) -> list[str]:
 
 
 def _lengths(asked: Asked, done: Sequence[Contrast]) -> list[str]:
-    """Say that the lengths of two sets differ; of several, the adjusted columns alone tell."""
-    a, b = done[0].median_tokens(0), done[0].median_tokens(1)
-    if not asked.two or max(a, b) < LENGTH_RATIO * max(min(a, b), 1):
+    """Say that the lengths of the sets differ, and where length cannot be told from the rest."""
+    medians = [contrast.median_tokens(0) for contrast in done]
+    if asked.two:
+        medians.append(done[0].median_tokens(1))
+    if max(medians) < LENGTH_RATIO * max(min(medians), 1):
         return []
+    named = [f"{median:g} in {name}" for median, name in zip(medians, asked.names, strict=True)]
+    named[0] = named[0].replace(" in ", " tokens in ", 1)
     note = (
-        f"the median document has {a:g} tokens in {asked.names[0]} and {b:g} in {asked.names[1]}, and "
+        f"the median document has {', '.join(named[:-1])} and {named[-1]}, and "
         "longer documents have more of most features: see which differences remain at equal length"
     )
-    overlap = done[0].length.overlap
-    if overlap < LEAST_OVERLAP:
-        note += (
-            f"; only {100 * overlap:.0f} % of the documents have a length that both sets have, "
-            "so length cannot be told from the rest"
-        )
+    for name, contrast in zip(asked.names, done, strict=False):
+        overlap = contrast.length.overlap
+        if overlap < LEAST_OVERLAP:
+            alike = "both sets" if asked.two else f"{name} and others"
+            of_it = "" if asked.two else f" of {name}"
+            note += (
+                f"; only {100 * overlap:.0f} % of the documents have a length that {alike} have, "
+                f"so length cannot be told from the rest{of_it}"
+            )
     return [note]
 
 

@@ -74,8 +74,8 @@ class DiffRequest(AnalysisRequest):
         "Number of label permutations for the null check; for two sets.", default=0, least=0, metavar="N"
     )
     families: FamiliesOf | None = option(
-        "What differences are described by: format, words and features in one list (all), or features alone; "
-        "of two sets all by default.",
+        "What differences are described by: format, words and features in one list (all, the default), or "
+        "features alone.",
         default=None,
     )
     snippets: bool | int = keyword(

@@ -36,6 +36,13 @@ FOUND = (
     "auc_high", "adjusted_diff", "adjusted_low", "adjusted_high", "adjusted_q", "diff_confirm", "q_confirm",
     "label", "words", "fits",
 )  # fmt: skip
+#: Columns of the list of findings of several sets.
+FOUND_OF_SEVERAL = (
+    "name", "kind", "set", "rate", "rate_rest", "rates", "diff", "ci_low", "ci_high", "q", "confirmed",
+    "length", "term", "feature", "members", "n_members", "snippet", "snippet_rest", "n", "odds_ratio", "auc",
+    "auc_low", "auc_high", "adjusted_diff", "adjusted_low", "adjusted_high", "adjusted_q", "diff_confirm",
+    "q_confirm", "label", "words", "fits",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,9 +54,11 @@ class Family:
     name : str
         ``features``, ``words``, ``format`` or ``themes``.
     tested, significant, confirmed : int
-        How many were tested, have q < .05, and hold on the half that was not used to find them.
+        How many were tested, have q < .05, and hold on the half that was not used to find them. Of several
+        sets each is tested in each set: the last two count differences.
     auc : float or None
-        How well a linear model of the family, fitted on the first half, separates the sets on the second.
+        How well a linear model of the family, fitted on the first half, separates the sets on the second;
+        None for more than two sets.
     table : polars.DataFrame or None
         As the result's table with ``term`` instead of feature and label; None for the features themselves.
     """
@@ -135,11 +144,10 @@ class DiffResult(Result):
         Feature to its example in each set (None where there is none), for the rows that have snippets; of
         more than two sets the strongest of each.
     families : tuple of Family
-        What plain words and format counts find beside the features; empty where that was not asked for, and
-        for more than two sets, as are ``null`` and ``hypotheses``.
+        What plain words and format counts find beside the features; empty where that was not asked for.
     found : polars.DataFrame or None
-        For two sets, what differs under the simplest description that carries it, the strongest first and
-        those that length explains last; None where only features were asked for. Its columns:
+        What differs under the simplest description that carries it, the strongest first and those that
+        length explains last; None where only features were asked for. Its columns for two sets:
 
         - ``name``, and ``kind``: ``format``, ``word``, ``property``, ``theme`` or ``feature``;
         - ``rate_a``, ``rate_b``, ``diff``, ``ci_low``, ``ci_high``, ``q`` (within its kind) and
@@ -154,10 +162,15 @@ class DiffResult(Result):
           what is around them, and ``fits``, whether the label describes what it does here (null where texts
           are not stored). ``name`` is a label that fits, of its own or of another feature of its concept
           group, else the words.
+
+        For more sets, each is compared with all others together: the strongest finding of each set comes
+        first, then the second of each. ``set`` says whose, ``rate`` and ``rate_rest`` are its rate and that
+        of all others together, ``rates`` the rate in each set by its name, ``snippet`` and ``snippet_rest``
+        an example of the set and of another one, and ``q`` is over all sets.
     null : NullCheck or None
-        What is found with shuffled labels, where that was asked for.
+        What is found with shuffled labels, where that was asked for; None for more than two sets.
     hypotheses : tuple of Hypothesis
-        What a language model made of the findings, where that was asked for.
+        What a language model made of the findings, where that was asked for; empty for more than two sets.
     design : Design or None
         Which rows of two sets were compared with which; None for more.
     """

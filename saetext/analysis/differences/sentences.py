@@ -1,4 +1,4 @@
-"""What changed between two sets, in three plain sentences made from the list of findings.
+"""What changed between sets, in a few plain sentences made from the list of findings.
 
 Not for: the list (:mod:`saetext.analysis.differences.found`).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.differences.sentences_of_several import sentences_of_several
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def sentences(result: DiffResult) -> list[str]:
     """Return what each set has more of, what length has to do with it, and how sure it is."""
     if result.found is None:
         return []
+    if result.several:
+        return sentences_of_several(result)
     a, b = map(printable, result.names)
     return [_changed(result, a, b), *_length(result, a, b), *_sure(result)]
 
@@ -35,9 +38,7 @@ def _changed(result: DiffResult, a: str, b: str) -> str:
     rows = [row for row in result.found.to_dicts() if row["length"] != "yes"]
     sure = [row for row in rows if row["confirmed"]]
     told = sure or rows
-    more = [
-        _more(name, [row for row in told if row["diff"] * sign > 0]) for name, sign in ((a, 1), (b, -1))
-    ]
+    more = [_more(name, [row for row in told if row["diff"] * sign > 0]) for name, sign in ((a, 1), (b, -1))]
     found = "; ".join(part for part in more if part)
     if not found:
         by_length = bool(result.metrics["found"])

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.differences.contrast import Contrast
-from saetext.analysis.differences.families import Families, features_of
+from saetext.analysis.differences.families import Families
 from saetext.analysis.differences.findings import Rows
 from saetext.analysis.differences.folding import Together, fold
 from saetext.analysis.differences.testing import ALPHA
@@ -98,17 +97,13 @@ class Led:
     weight: float = 1.0
 
 
-def simplest(
-    done: Contrast, rows: Rows, groups: Mapping[int, int], families: Families, labels: FeatureLabels
-) -> list[Led]:
+def simplest(rows: Rows, groups: Mapping[int, int], families: Families, labels: FeatureLabels) -> list[Led]:
     """Return what differs, the strongest first, those that length explains last.
 
     Parameters
     ----------
-    done : Contrast
-        Two sets, compared.
     rows : Rows
-        What was found of the features.
+        What was found of the features of one contrast.
     groups : mapping
         Feature to the feature that leads its concept group.
     families : Families
@@ -119,7 +114,7 @@ def simplest(
     given = [*_of_families(families), *_of_features(rows, labels)]
     if not given:
         return []
-    matrix = _matrix(given, done, families)
+    matrix = _matrix(given, families)
     together = Together.count(matrix, families.design.side[families.rows])
     strength = np.array([one.strength for one in given])
     leader = fold(together, strength)
@@ -182,18 +177,14 @@ def _number(value: Any) -> float | None:
     return None if value is None or np.isnan(value) else float(value)
 
 
-def _matrix(given: Sequence[Description], done: Contrast, families: Families) -> csr_matrix:
+def _matrix(given: Sequence[Description], families: Families) -> csr_matrix:
     """Return the rows compared x descriptions, above 0 where present."""
     from scipy import sparse
 
     parts = []
     for kind in dict.fromkeys(one.kind for one in given):  # descriptions of a kind follow one another
         columns = [one.column for one in given if one.kind == kind]
-        if kind == "feature":
-            whole = features_of(done, families.rows)
-        else:
-            whole = families.terms[FAMILY_OF[kind]].matrix
-        parts.append(sparse.csc_matrix(whole)[:, columns])
+        parts.append(families.counted.columns(FAMILY_OF[kind])[:, columns])
     return sparse.csr_matrix(sparse.hstack(parts, format="csr"))
 
 

@@ -87,6 +87,10 @@ def metrics_of(
         "confirmed_by_set": {
             name: int(confirmed[rows.columns["set"] == i].sum()) for i, name in enumerate(asked.names)
         },
+        "median_tokens": {name: c.median_tokens(0) for name, c in zip(asked.names, done, strict=True)},
+        "length_overlap": {name: c.length.overlap for name, c in zip(asked.names, done, strict=True)},
+        "halved": sum(contrast.design.split for contrast in done),
+        "families": _figures(families),
     }
 
 
@@ -108,8 +112,9 @@ def _sides(asked: Asked, contrast: Contrast) -> dict[str, Any]:
 
 
 def _beside(families: Sequence[Family], null: NullCheck | None) -> dict[str, Any]:
+    return {"families": _figures(families), "null": dataclasses.asdict(null) if null else None}
+
+
+def _figures(families: Sequence[Family]) -> dict[str, dict[str, Any]]:
     figures = ("tested", "significant", "confirmed", "auc")
-    return {
-        "families": {f.name: {figure: getattr(f, figure) for figure in figures} for f in families},
-        "null": dataclasses.asdict(null) if null else None,
-    }
+    return {family.name: {figure: getattr(family, figure) for figure in figures} for family in families}

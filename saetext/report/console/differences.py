@@ -14,6 +14,7 @@ from saetext.analysis.differences import ALPHA, DiffResult, Family
 from saetext.analysis.differences.result import Evidence
 from saetext.analysis.differences.sentences import tested
 from saetext.report.console.found import print_found, print_sentences
+from saetext.report.console.found_of_several import print_found_of_several
 from saetext.report.console.lines import (
     COLORS,
     INDENT,
@@ -88,7 +89,10 @@ def render_diff(
     if result.found is not None:
         console.print()
         print_sentences(console, result)
-        if result.found.height:
+        if result.found.height and result.several:
+            console.print()
+            print_found_of_several(console, result.found.to_dicts(), result.names, _shown(result, top), color)
+        elif result.found.height:
             console.print()
             print_found(console, result.found.head(_shown(result, top)).to_dicts(), color)
     elif findings:
@@ -115,6 +119,13 @@ def _heading_of_several(result: DiffResult) -> Text:
     metrics, params = result.metrics, result.params
     heading = styled(f"{len(result.names)} sets, each compared with all others together")
     heading.append(f" ({', '.join(f'{printable(n)} {c:,}' for n, c in metrics['documents'].items())}). ")
+    if result.found is not None:
+        heading.append(f"{metrics['found']:,}", "bold")
+        heading.append(
+            f" differences of a set from all others (q < .05, {_HOW[params['design']]}, Benjamini-Hochberg), "
+            f"each under the simplest description that carries it. Tested: {tested(result)}."
+        )
+        return heading
     heading.append(f"{metrics['confirmed']:,}", "bold")
     heading.append(
         f" differences of {many(metrics['tested'], 'feature')} x {len(result.names)} sets are confirmed on "
@@ -275,12 +286,14 @@ def _print_families(console: Console, families: Sequence[Family], *, named: bool
     if not families:
         return
     console.print()
-    console.print(styled("variables          tested   q < .05  confirmed  AUC on unseen documents", "dim"))
+    separated = any(family.auc is not None for family in families)
+    header = "variables          tested   q < .05  confirmed"
+    console.print(styled(header + "  AUC on unseen documents" * separated, "dim"))
     for family in families:
         auc = "–" if family.auc is None else f"{family.auc:.3f}".lstrip("0")
         console.print(
             styled(f"{family.name:<15} {family.tested:>9,} {family.significant:>9,} ").append(
-                f"{family.confirmed:>10,}  {auc}"
+                f"{family.confirmed:>10,}" + f"  {auc}" * separated
             )
         )
     for family in families:
@@ -309,15 +322,16 @@ def _print_heat(console: Console, result: DiffResult, rows: Sequence[Mapping[str
         )
     header.truncate(width, overflow="ellipsis")
     console.print(header)
-    seen: dict[int, list[str]] = {}
+    seen: dict[int, dict[str, str]] = {}
     for row in rows:
-        seen.setdefault(row["feature"], []).append(row["set"])
+        mark = _MARKS.get(row["explained_by_length"], "*")
+        seen.setdefault(row["feature"], {})[row["set"]] = mark
     for feature, stand_out in seen.items():
         first = next(r for r in rows if r["feature"] == feature)
         text = styled(printable(first["label"]), "bold" if first["confirmed"] else "")
         text.truncate(room, overflow="ellipsis", pad=True)
         for name, rate in zip(names, rates[feature], strict=True):
-            mark = "*" if name in stand_out else " "
+            mark = stand_out.get(name, " ")
             shade = "" if color else _SHADES[min(int(rate * 5), 4)]
             shown = f"{shade}{100 * rate:.0f}{mark}"
             style = f"on grey{int(15 + 55 * rate)}" if color else ""
@@ -328,7 +342,11 @@ def _print_heat(console: Console, result: DiffResult, rows: Sequence[Mapping[str
             line = styled(" " * INDENT + f"{printable(first['set'])}: ", "dim").append(first["snippet"])
             line.truncate(width, overflow="ellipsis")
             console.print(line)
-    console.print(styled("percent of documents; * differs from the other sets", "dim"))
+    told = ["percent of documents; * differs from the other sets"]
+    marks = {mark for of_set in seen.values() for mark in of_set.values()}
+    told += ["L differs, explained by length"] if "L" in marks else []
+    told += ["? differs, and the data cannot tell whether length explains it"] if "?" in marks else []
+    console.print(styled("; ".join(told), "dim"))
 
 
 def _print_notes(console: Console, notes: Sequence[str]) -> None:

@@ -48,9 +48,9 @@ def print_found(console: Console, rows: Sequence[Mapping[str, Any]], color: bool
             console.print(styled("── explained by length ".ljust(width, "─"), "dim"))
         cells = _cells(row, row["diff"] / scale, arm, interval, kind)
         _line(console, printable(row["name"]), "bold", cells)
-        _print_words(console, row)
+        print_words(console, row)
         _print_examples(console, row, color)
-        _print_members(console, row)
+        print_members(console, row)
     told = ["✓ held on the other half of the documents"] if any(row["confirmed"] for row in rows) else []
     marks = {_mark(row) for row in rows}
     told += ["L explained by length"] if "L" in marks else []
@@ -105,12 +105,12 @@ def _print_examples(console: Console, row: Mapping[str, Any], color: bool) -> No
         if row[key]
     ]
     for side, snippet, style in given:
-        text = styled(" " * INDENT).append(f"{side} ", style).append_text(_marked(snippet, style, color))
+        text = styled(" " * INDENT).append(f"{side} ", style).append_text(marked(snippet, style, color))
         text.truncate(console.width, overflow="ellipsis")
         console.print(text)
 
 
-def _marked(snippet: str, style: str, color: bool) -> Text:
+def marked(snippet: str, style: str, color: bool) -> Text:
     """Return a snippet whose word between «» is coloured instead where there are colours."""
     before, opening, rest = snippet.partition("«")
     match, closing, after = rest.partition("»")
@@ -119,7 +119,7 @@ def _marked(snippet: str, style: str, color: bool) -> Text:
     return styled(before).append(match, f"bold underline {style}").append(after)
 
 
-def _print_words(console: Console, row: Mapping[str, Any]) -> None:
+def print_words(console: Console, row: Mapping[str, Any]) -> None:
     """Say at which words of these texts a feature is strongest, where its name is a label."""
     if not row["words"] or row["name"].startswith(NEAR):
         return
@@ -129,7 +129,8 @@ def _print_words(console: Console, row: Mapping[str, Any]) -> None:
     console.print(text)
 
 
-def _print_members(console: Console, row: Mapping[str, Any]) -> None:
+def print_members(console: Console, row: Mapping[str, Any]) -> None:
+    """Print the names of what says the same as a finding."""
     if not row["n_members"]:
         return
     text = styled(" " * INDENT + "also: ", "dim")

@@ -1,4 +1,4 @@
-"""The findings of two sets for their page: the list of what differs, each with its row, and with passages.
+"""The findings of a diff for its page: the list of what differs, each with its row, and with passages.
 
 Not for: the rest of the page (:mod:`saetext.report.html.gathering`).
 """
@@ -12,6 +12,7 @@ from saetext.analysis.differences import DiffResult
 from saetext.analysis.differences.sentences import tested
 from saetext.features.labels import FeatureLabels
 from saetext.report.console.lines import many
+from saetext.report.html.page_model import HeatMap
 from saetext.text.passages import printable
 
 
@@ -49,4 +50,38 @@ def compared(result: DiffResult, how: str) -> str:
         f"({many(metrics['documents_b'], 'document')}), {how}. Tested alike: {tested(result)}. "
         "Each difference stands under the simplest description that carries it. What says the same is named "
         "below it."
+    )
+
+
+def one_against_others(row: Row) -> Row:
+    """Return the row of one of several sets as one of two: the set, and all others together."""
+    return {
+        **row, "label": f"{row['set']}: {row['label']}", "rate_a": row["rate"], "rate_b": row["rate_rest"],
+        "n_a": row["n"], "snippet_a": row["snippet"] or "", "snippet_b": row.get("snippet_rest"),
+    }  # fmt: skip
+
+
+def compared_of_several(result: DiffResult) -> str:
+    """Return which sets were compared, and how many descriptions were tested."""
+    sets = ", ".join(
+        f"{printable(n)} ({many(c, 'document')})" for n, c in result.metrics["documents"].items()
+    )
+    return (
+        f"{len(result.names)} sets, each compared with all others together: {sets}. Tested alike: "
+        f"{tested(result)}. Each difference stands under the simplest description that carries it. What says "
+        "the same is named below it."
+    )
+
+
+def heat_map_of_found(result: DiffResult, most: int) -> HeatMap:
+    """Return the rate of each description of the list in every set, the first ``most`` of them."""
+    assert result.found is not None
+    rows = {(row["kind"], row["name"]): row for row in reversed(result.found.to_dicts())}
+    first = list(reversed(rows.values()))[:most]
+    return HeatMap(
+        "Share of documents with each finding",
+        tuple(printable(row["name"]) for row in first),
+        tuple(map(printable, result.names)),
+        tuple(tuple(row["rates"][name] for name in result.names) for row in first),
+        "The findings above, in the same order.",
     )

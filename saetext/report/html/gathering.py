@@ -18,7 +18,14 @@ from saetext.features.evidence import Example
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many, probability
-from saetext.report.html.found_gathering import compared, described, listed
+from saetext.report.html.found_gathering import (
+    compared,
+    compared_of_several,
+    described,
+    heat_map_of_found,
+    listed,
+    one_against_others,
+)
 from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
 from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable
@@ -80,13 +87,15 @@ def diff_page(
         feature = row["feature"]
         pairs = () if feature is None else _side_by_side(builder, feature, chosen.get(feature, []))
         if result.several:
-            pairs = _beside_others(builder, result, row)
-            row = _one_against_others(row)
+            pairs = _beside_others(builder, result, row) if feature is not None else ()
+            row = one_against_others(row)
         told = described(row, labels)
         made.append(dataclasses.replace(one, row=row, examples=pairs, description=told))
         tell("reading examples", done, len(shown))
     if result.found is not None:  # one card each, without passages
-        made += found[findings:_MOST]
+        for one in found[findings:_MOST]:
+            row = dict(one.row)
+            made.append(dataclasses.replace(one, row=one_against_others(row) if result.several else row))
     hidden = len(found) - len(made)
     notes = list(result.notes)
     if hidden:
@@ -97,7 +106,7 @@ def diff_page(
         summary=_summary_of_several(result) if result.several else _summary(result),
         findings=made,
         tables=[*_hypotheses(result), *_families(result.families)],
-        heat_map=_heat_map(result, [dict(one.row) for one in found]) if result.several else None,
+        heat_map=_heat_map(result, found) if result.several else None,
         notes=notes,
         facts=_facts(result),
         shading=_SHADING_OF_SEVERAL if result.several else builder.told(*_SHADING),
@@ -119,14 +128,6 @@ def _title(result: DiffResult) -> str:
     if result.several:
         return f"{len(result.names)} sets"
     return " and ".join(map(printable, result.names))
-
-
-def _one_against_others(row: Row) -> Row:
-    """Return the row of a set as one of two: the set, and all others together."""
-    return {
-        **row, "label": f"{row['set']}: {row['label']}", "rate_a": row["rate"], "rate_b": row["rate_rest"],
-        "n_a": row["n"], "snippet_a": row["snippet"] or "", "snippet_b": None,
-    }  # fmt: skip
 
 
 def _beside_others(builder: PassageBuilder, result: DiffResult, row: Row) -> tuple[SideBySide, ...]:
@@ -152,7 +153,10 @@ def _short(name: str, example: Example | None, full: float) -> Passage | None:
     return Passage(f"{name}: {example.document}", pieces)
 
 
-def _heat_map(result: DiffResult, rows: Sequence[Row]) -> HeatMap:
+def _heat_map(result: DiffResult, findings: Sequence[Finding]) -> HeatMap:
+    if result.found is not None:
+        return heat_map_of_found(result, _HEAT)
+    rows: list[Row] = [dict(one.row) for one in findings]
     first = {row["feature"]: row for row in reversed(rows)}
     listed = list(dict.fromkeys(row["feature"] for row in rows))[:_HEAT]
     rates = result.rates_by_feature()
@@ -186,6 +190,8 @@ def _passage(builder: PassageBuilder, feature: int, place: Place | None, full: f
 
 
 def _summary_of_several(result: DiffResult) -> list[str]:
+    if result.found is not None:
+        return [*sentences(result), compared_of_several(result)]
     metrics = result.metrics
     by_set = ", ".join(f"{printable(n)} {c:,}" for n, c in metrics["confirmed_by_set"].items())
     return [
@@ -247,35 +253,38 @@ def _separation(result: DiffResult) -> list[str]:
 def _families(families: Sequence[Family]) -> list[Table]:
     if not families:
         return []
-    tables = [
-        Table(
-            "What words, format and themes find",
-            ("family", "tested", "q < .05", "confirmed", "AUC on unseen documents"),
-            tuple(
-                (
-                    f.name, f"{f.tested:,}", f"{f.significant:,}", f"{f.confirmed:,}",
-                    "–" if f.auc is None else f"{f.auc:.3f}",
-                )
-                for f in families
-            ),
-            "The same tests on phrases of one to four words and on marks of format.",
+    separated = any(family.auc is not None for family in families)
+    auc = ("AUC on unseen documents",) * separated
+    rows = tuple(
+        (f.name, f"{f.tested:,}", f"{f.significant:,}", f"{f.confirmed:,}", *(_auc(f),) * separated)
+        for f in families
+    )
+    note = "The same tests on phrases of one to four words and on marks of format."
+    title, columns = "What words, format and themes find", ("family", "tested", "q < .05", "confirmed", *auc)
+    return [Table(title, columns, rows, note), *(_terms(f) for f in families if f.table is not None)]
+
+
+def _auc(family: Family) -> str:
+    return "–" if family.auc is None else f"{family.auc:.3f}"
+
+
+def _terms(family: Family) -> Table:
+    """Return the terms of a family that differ most; of several sets, each with the set that differs."""
+    assert family.table is not None
+    several = "set" in family.table.columns
+    table = family.table.filter((family.table["q"] < ALPHA) | family.table["confirmed"])
+    rates = ("rate", "rate_rest") if several else ("rate_a", "rate_b")
+    shown = tuple(
+        (
+            printable(r["term"]), *((printable(r["set"]),) if several else ()),
+            *(f"{100 * r[rate]:.1f}" for rate in rates), f"{100 * r['diff']:+.1f}", probability(r["q"]),
+            r["explained_by_length"] or "", "yes" if r["confirmed"] else "",
         )
-    ]  # fmt: skip
-    for family in families:
-        if family.table is None:
-            continue
-        rows = [r for r in family.table.to_dicts() if r["confirmed"] or r["q"] < ALPHA][:_TERMS]
-        shown = tuple(
-            (
-                printable(r["term"]), f"{100 * r['rate_a']:.1f}", f"{100 * r['rate_b']:.1f}",
-                f"{100 * r['diff']:+.1f}", probability(r["q"]), r["explained_by_length"] or "",
-                "yes" if r["confirmed"] else "",
-            )
-            for r in rows
-        )  # fmt: skip
-        columns = ("term", "A %", "B %", "A − B", "q", "explained by length", "confirmed")
-        tables.append(Table(f"{family.name.capitalize()}", columns, shown))
-    return tables
+        for r in table.head(_TERMS).to_dicts()
+    )  # fmt: skip
+    of_rates = ("set", "set %", "all others %", "difference") if several else ("A %", "B %", "A − B")
+    columns = ("term", *of_rates, "q", "explained by length", "confirmed")
+    return Table(family.name.capitalize(), columns, shown)
 
 
 def _hypotheses(result: DiffResult) -> list[Table]:
