@@ -6,13 +6,16 @@ Not for: examples of features (:mod:`saetext.features.evidence`).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.differences.examples import TOGETHER
 from saetext.analysis.differences.families import Families
+from saetext.analysis.differences.places import Term, places
 from saetext.analysis.differences.simplest import FAMILY_OF, Description
-from saetext.text.passages import Snippet, printable
+from saetext.text.passages import Snippet, printable, snippet
 
 _WIDTH = 80  # characters of a snippet
 _LINE, _PIECES = 2000, 200  # characters of a line, and lines and sentences, that are looked at for a mark
@@ -20,33 +23,69 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
 class Finder:
-    """Looks for examples of words and marks in the texts compared, a document and its partner."""
+    """Looks for examples of all kinds but features in the texts compared: a document and its partner.
 
-    def __init__(self, families: Families) -> None:
+    Parameters
+    ----------
+    families : Families
+        What was compared.
+    leads : sequence of Description
+        The findings to illustrate, in order. The example of each is another document than that of the one
+        before it, as far as there are enough.
+    """
+
+    def __init__(self, families: Families, leads: Sequence[Description]) -> None:
         self._families = families
         design, self._rows = families.design, families.rows
         self._side, self._unit = design.side[self._rows], design.unit[self._rows]
-        self._together = design.kind in ("paired", "by prompt")
+        self._together = design.kind in TOGETHER
+        self._chosen: dict[int, tuple[int, int | None]] = {}
+        wanted: dict[int, list[Term]] = {}
+        if families.texts is not None:
+            for nth, lead in enumerate(leads):
+                at = self._choose(lead, nth)
+                if at is not None and lead.kind in ("property", "theme"):
+                    wanted.setdefault(int(self._rows[at]), []).append((FAMILY_OF[lead.kind], str(lead.key)))
+        counted = families.counted
+        self._places = places(counted.sets, counted.sae, wanted)
 
     def snippets(self, lead: Description, nth: int) -> tuple[str | None, str | None]:
-        """Return a snippet of each side; None where it has no example to show.
-
-        The example is the ``nth`` document that has it, so that findings do not all show the same one.
-        """
+        """Return a snippet of each side for the ``nth`` finding; None where it has no example to show."""
         texts = self._families.texts
-        if texts is None:
+        if texts is None or nth not in self._chosen:
             return None, None
-        has = self._has(FAMILY_OF[lead.kind], lead.column)
+        at, partner = self._chosen[nth]
         side = 0 if lead.numbers["diff"] >= 0 else 1
-        at = self._example(has, side, nth)
-        if at is None:
-            return None, None
         told: list[str | None] = [None, None]
-        told[side] = _excerpt(texts[at], lead)
-        partner = self._partner(at, has)
+        told[side] = self._at_its_place(at, lead) or _excerpt(texts[at], lead)
         if partner is not None:
             told[1 - side] = _opening(texts[partner])
         return told[0], told[1]
+
+    def _choose(self, lead: Description, nth: int) -> int | None:
+        """Choose a document, and its partner, for a finding."""
+        if lead.kind == "feature":
+            return None
+        has = self._has(FAMILY_OF[lead.kind], lead.column)
+        at = self._example(has, 0 if lead.numbers["diff"] >= 0 else 1, nth)
+        if at is not None:
+            self._chosen[nth] = at, self._partner(at, has)
+        return at
+
+    def _at_its_place(self, at: int, lead: Description) -> str | None:
+        """Return where a property or a theme shows in a text; None for what has no such place."""
+        row = int(self._rows[at])
+        token = self._places.get((row, (FAMILY_OF[lead.kind], str(lead.key))))
+        if token is None:
+            return None
+        for corpus in self._families.counted.sets:
+            if row < corpus.n_documents:
+                document = corpus.document(row)
+                return snippet(
+                    document["text"], document["token_start"], document["token_end"], token, _WIDTH
+                ).marked()
+            row -= corpus.n_documents
+        return None
 
     def _has(self, family: str, column: int) -> NDArray[np.bool_]:
         """bool[rows]: which texts have a term."""

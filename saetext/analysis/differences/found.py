@@ -75,7 +75,7 @@ def found_table(
     """
     import polars as pl
 
-    finder = Finder(families)
+    finder = Finder(families, [one.lead for one in led[:illustrated]])
     rows = []
     for at, one in enumerate(led):
         lead = one.lead

@@ -1,0 +1,101 @@
+"""Where in a document a property or a theme shows: the token around which most of its features are active.
+
+Not for: words and marks (:mod:`saetext.analysis.differences.excerpts`), or features, which have their peak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.corpus.rows import PooledRows
+
+REACH = 6  # tokens on either side of a peak whose features count for it
+
+#: A family (``properties`` or ``themes``) and the name of a term in it.
+Term = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The features of a term: increasing, what each adds, and the activation that counts as full strength."""
+
+    features: Ints
+    weights: NDArray[np.float64]
+    scales: NDArray[np.float64]
+
+
+def parts_of(sets: Sequence[CorpusLike], sae: str) -> dict[Term, Parts]:
+    """Return the features of each property and theme that comes with the reader."""
+    from saetext.features.detectors import shipped
+    from saetext.features.themes import Themes
+
+    spec = sets[0].spec
+    found: dict[Term, Parts] = {}
+    for detector in shipped(spec, sae):
+        up = detector.weights > 0
+        found["properties", detector.title] = Parts(
+            detector.features[up].astype(np.int64), detector.weights[up], detector.scales[up]
+        )
+    full = np.asarray(sets[0].calibration(sae).maxima, np.float64)
+    for theme in Themes.for_spec(spec, sae) or ():
+        features = np.array(sorted(theme.features), np.int64)
+        scales = np.where(full[features] > 0, full[features], 1.0)
+        found["themes", theme.name] = Parts(features, np.ones(len(features)), scales)
+    return found
+
+
+def places(
+    sets: Sequence[CorpusLike], sae: str, wanted: Mapping[int, Sequence[Term]]
+) -> dict[tuple[int, Term], int]:
+    """Say where terms show in documents, in one pass.
+
+    Parameters
+    ----------
+    sets : sequence of Corpus
+        The corpora; their rows follow one another.
+    sae : str
+        Which SAE.
+    wanted : mapping
+        Row to the terms that are looked for in it.
+
+    Returns
+    -------
+    dict
+        Row and term to the ordinal of a token; without those of which no feature is present.
+    """
+    if not wanted:
+        return {}
+    parts = parts_of(sets, sae)
+    rows = np.array(sorted(wanted), np.int64)
+    found: dict[tuple[int, Term], int] = {}
+    start = 0
+    for corpus in sets:
+        for block in corpus.rows(sae):
+            low, high = np.searchsorted(rows, (start, start + len(block)))
+            for row in rows[low:high].tolist():
+                for term in wanted[row]:
+                    token = _place(block, row - start, parts[term]) if term in parts else None
+                    if token is not None:
+                        found[row, term] = token
+            start += len(block)
+    return found
+
+
+def _place(block: PooledRows, row: int, parts: Parts) -> int | None:
+    """Return the peak around which the features of a term add most; None if it has none here."""
+    mine = slice(int(block.indptr[row]), int(block.indptr[row + 1]))
+    feature = block.feature[mine].astype(np.int64)
+    _, here, there = np.intersect1d(feature, parts.features, return_indices=True)
+    if not len(here):
+        return None
+    peak = block.peak[mine][here].astype(np.int64)
+    full = np.minimum(block.value[mine][here] / parts.scales[there], 1.0)
+    adds = parts.weights[there] * full
+    around = (np.abs(peak[:, None] - peak[None, :]) <= REACH) @ adds
+    best = np.lexsort((peak, -adds, -np.round(around, 9)))[0]
+    return int(peak[best])

@@ -1,0 +1,79 @@
+"""Where a property or a theme shows in a document, against counting by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cluster_factory import Stored
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import saetext
+from saetext.analysis.differences import places as module
+from saetext.analysis.differences.places import REACH, Parts, places
+from saetext.corpus.rows import PooledRows
+
+TERM = ("themes", "t")
+
+
+def block(entries: list[tuple[int, float, int]]) -> PooledRows:
+    """One document with (feature, value, peak)."""
+    feature, value, peak = (
+        (list(column) for column in zip(*entries, strict=True)) if entries else ([], [], [])
+    )
+    strong, at = np.array(value, np.float32), np.array(peak, np.int32)
+    indptr = np.array([0, len(entries)], np.int64)
+    return PooledRows(indptr, np.array(feature, np.int32), strong, strong, np.ones_like(at), at, at)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.dictionaries(
+        st.integers(0, 9), st.tuples(st.floats(0.125, 4.0, width=16), st.integers(0, 40)), max_size=8
+    ),
+    st.lists(st.floats(0.25, 2.0, width=16), min_size=4, max_size=4),
+)
+def test_the_place_is_where_most_is_added(found: dict[int, tuple[float, int]], weights: list[float]) -> None:
+    parts = Parts(np.array([1, 3, 5, 7]), np.array(weights), np.array([2.0, 2.0, 1.0, 0.5]))
+    entries = [(f, *found[f]) for f in sorted(found)]
+    adds = {
+        peak_of: weights[i] * min(value / parts.scales[i], 1)
+        for i, f in enumerate([1, 3, 5, 7])
+        for peak_of, (value, _) in [(f, found.get(f, (0.0, 0)))]
+        if f in found
+    }
+    got = module._place(block(entries), 0, parts)
+    if not adds:
+        assert got is None
+        return
+    around = {f: sum(add for g, add in adds.items() if abs(found[f][1] - found[g][1]) <= REACH) for f in adds}
+    most = max(around.values())
+    best = {f for f in around if around[f] == pytest.approx(most)}
+    assert got in {found[f][1] for f in best}
+
+
+def test_rows_of_several_sets_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        module, "parts_of", lambda *_: {TERM: Parts(np.array([0, 2]), np.ones(2), np.ones(2))}
+    )
+    a, b = Stored(np.array([[1.0, 0, 0], [0, 1, 0]])), Stored(np.array([[0, 0, 1.0], [0, 0, 0]]))
+    wanted = {row: [TERM, ("themes", "unknown")] for row in range(4)}
+    assert set(places((a, b), "main", wanted)) == {(0, TERM), (2, TERM)}
+    assert places((a, b), "main", {}) == {}
+
+
+def test_a_planted_theme_is_shown_at_its_words() -> None:
+    rng = np.random.default_rng(1)
+    plain = ("We walked along the river and talked about the garden for an hour.", "The train was on time.")
+    planted = "The court heard the lawsuit, and the judge ruled for the defendant."
+    texts = [plain[i % 2] + f" It was day {i}." for i in range(120)]
+    mine = [f"{text} {planted}" if rng.random() < 0.5 else text for text in texts]
+    a = saetext.encode([{"id": str(i), "text": text} for i, text in enumerate(mine)])
+    b = saetext.encode([{"id": str(i), "text": text} for i, text in enumerate(texts)])
+    result = saetext.diff(a, b, names=("a", "b"))
+    assert result.found is not None
+    themes = result.found.filter(result.found["kind"] == "theme")
+    shown = themes["snippet_a"].drop_nulls().to_list() if themes.height else []
+    every = [row["snippet_a"] or "" for row in result.found.to_dicts()]
+    assert any("court" in text or "judge" in text for text in [*shown, *every])
+    assert all("«" in text for text in shown)
