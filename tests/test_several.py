@@ -139,10 +139,11 @@ def test_what_was_planted_in_each_set_is_named_of_it(result: DiffResult) -> None
     longer = "more words than the median document"  # named, or behind a phrase that all of those have
     of_bold = found.filter(pl.col("set") == "bold").select("name", "members").rows()
     assert any(longer in (name, *members) for name, members in of_bold)
-    assert names["plain"][0] == "the feature of set 0"
+    own = found.filter(pl.col("set") == "plain").row(0, named=True)
+    assert own["feature"] == 0
     told = sentences(result)
     assert len(told) == 3 + 2
-    assert told[0].startswith("plain has more of: the feature of set 0 (8")
+    assert told[0].startswith(f"plain has more of: {own['name']} (8")
     assert told[1].startswith("sorry has more of: ") and "Unfortunately" in told[1]
     assert told[2].startswith("bold has more of: ") and "bold (" in told[2]
     a, b, c = (int(np.median(corpus.frame["n_tokens"])) for corpus in made())
@@ -272,6 +273,40 @@ def test_texts_that_are_not_stored_leave_features() -> None:
     assert result.found is not None and set(result.found["kind"]) == {"feature"}
     assert result.found["snippet"].null_count() == result.found.height
     assert "has more of" in render_diff(result)
+
+
+def test_many_sets_are_not_a_sentence_each() -> None:
+    sets = []
+    for number in range(13):
+        rng = np.random.default_rng(number)
+        value = rng.random((40, 13)) < 0.1
+        value[:, number] = rng.random(40) < 0.9
+        sets.append(Stored(value.astype(float), n_tokens=[30] * 40, told=[None] * 40))
+    result = saetext.diff(
+        *sets, labels=FeatureLabels.from_rows([FeatureLabel(i, f"of {i}") for i in range(13)])
+    )
+    told = sentences(result)
+    assert told[0].startswith("a has more of: of 0 (") and told[9].startswith("j has more of: of 9 (")
+    assert told[10] == "3 more sets differ from the others: see the list." and len(told) == 13
+    assert max(map(len, render_diff(result, 80).splitlines())) <= 80
+
+
+def test_what_a_set_shares_with_another_is_not_what_is_said_of_it() -> None:
+    """Of three sets a and b have a feature, c has not; b alone has another one, which differs less."""
+    rng = np.random.default_rng(2)
+    sets = []
+    for number in range(3):
+        value = rng.random((300, D)) < 0.2
+        value[:, 0] = rng.random(300) < (0.9, 0.97, 0.0)[number]
+        value[:, 1] = rng.random(300) < (0.2, 0.6, 0.2)[number]
+        sets.append(Stored(value.astype(float), n_tokens=[30] * 300, told=[None] * 300))
+    result = saetext.diff(*sets, labels=LABELS)
+    assert result.found is not None
+    of_b = result.found.filter((pl.col("set") == "b") & (pl.col("diff") > 0))
+    assert of_b["name"][0] == "the feature of set 0"  # it differs most
+    told = sentences(result)
+    assert told[1].startswith("b has more of: the feature of set 1 (")
+    assert told[2].startswith("c has less of: the feature of set 0 (0 against ")
 
 
 def test_a_set_of_few_documents_among_many() -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 SETS = 10  # sets that get a sentence, in their order
 _NAMED = 3  # findings named of each set
-_PECULIAR = 0.5  # of a difference to all others that the closest of them must show; and of the strongest one
+_LARGE = 0.5  # of the strongest difference that others must have to be named before it
+_APART = 1 / 3  # of a difference to all others that the closest of them must show
 
 
 def sentences_of_several(result: DiffResult) -> list[str]:
@@ -27,8 +28,8 @@ def sentences_of_several(result: DiffResult) -> list[str]:
         mine = [row for row in sure or rows if row["set"] == name]
         if mine:
             told.append(_of_set(printable(name), mine))
-    if more := len(told) - SETS:
-        told = [*told[:SETS], f"{more} more sets differ from the others; see the list."] if more > 0 else told
+    if (more := len(told) - SETS) > 0:
+        told = [*told[:SETS], f"{more} more sets differ from the others: see the list."]
     if not told:
         by_length = bool(result.metrics["found"])
         but = " and that length does not explain" if by_length else ""
@@ -41,16 +42,19 @@ def sentences_of_several(result: DiffResult) -> list[str]:
 def _of_set(name: str, rows: list[dict[str, Any]]) -> str:
     for sign, word in ((1, "more"), (-1, "less")):
         if mine := [row for row in rows if sign * row["diff"] > 0]:
-            enough = _PECULIAR * abs(mine[0]["diff"])
-            apart = [row for row in mine if abs(row["diff"]) >= enough and _peculiar(row, sign)]
-            return f"{name} has {word} of: {_told(apart or mine)}."
+            enough = _LARGE * abs(mine[0]["diff"])
+            large = [row for row in mine if abs(row["diff"]) >= enough]
+            gaps = [_gap(row, sign) / abs(row["diff"]) for row in large]
+            apart = [row for row, gap in zip(large, gaps, strict=True) if gap >= _APART]
+            most = [row for row, gap in zip(large, gaps, strict=True) if 0 < gap < _APART]
+            return f"{name} has {word} of: {_told([*apart, *most] or mine)}."
     return f"{name} differs from the others."
 
 
-def _peculiar(row: dict[str, Any], sign: int) -> bool:
-    """Whether a set has more (less) than each of the others, and not than most of them."""
+def _gap(row: dict[str, Any], sign: int) -> float:
+    """Return by how much a set has more (less) than the one of the others that comes closest."""
     others = [sign * rate for name, rate in row["rates"].items() if name != row["set"]]
-    return bool(sign * row["rate"] - max(others) >= _PECULIAR * abs(row["diff"]))
+    return float(sign * row["rate"] - max(others))
 
 
 def _told(rows: list[dict[str, Any]]) -> str:
