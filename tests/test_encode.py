@@ -194,6 +194,24 @@ def test_sources(kind: str, tmp_path: Path, reader: Reader) -> None:
     assert corpus.fingerprint == expected.fingerprint
 
 
+@pytest.mark.parametrize("kind", ["dicts", "pandas", "polars"])
+def test_columns_of_texts_in_memory_are_named_without_an_output(kind: str, reader: Reader) -> None:
+    """They were refused: the texts were opened with them, and then again without."""
+    rows = [
+        {"key": f"k{i}", "said": row["text"], "asked": f"question {i}"} for i, row in enumerate(some_rows(4))
+    ]
+    frame = pl.DataFrame(rows)
+    source = {"dicts": rows, "pandas": frame.to_pandas(), "polars": frame}[kind]
+    columns = {"text": "said", "id": "key", "prompt": "asked"}
+    corpus = encode(source, reader=reader, threshold=0, **columns)
+    assert corpus.documents.select("id").collect()["id"].to_list() == ["k0", "k1", "k2", "k3"]
+    assert [corpus.document(i)["text"] for i in range(4)] == [row["said"] for row in rows]
+    again = encode(source, reader=reader, threshold=0, **columns)
+    assert again.path == corpus.path
+    with pytest.raises(InputError, match="open_documents"):  # one that is open has its columns already
+        encode(open_documents(source, **columns), reader=reader, threshold=0, text="said")
+
+
 # ---- progress ----------------------------------------------------------------------------------------
 
 

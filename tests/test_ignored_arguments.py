@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from saetext import (
     Searcher,
     append,
     build_index,
+    calibrate,
     cluster,
     correlate,
     diff,
@@ -26,11 +28,15 @@ from saetext import (
     open_documents,
     search,
 )
+from saetext.analysis.cooccurrence.request import CorrelateRequest
+from saetext.analysis.differences.request import DiffRequest
 from saetext.analysis.search.asking import Settings
 from saetext.analysis.search.by_llm import LLMReranker
 from saetext.errors import InputError, refuse_unused
 from saetext.features.labelling.pipeline import score
 from saetext.features.labels import FeatureLabels
+from saetext.io.request import Request
+from saetext.training.request import TrainRequest
 
 
 @pytest.fixture(autouse=True)
@@ -198,9 +204,7 @@ def test_search(searcher: Searcher) -> None:
         message = refusal(searcher.search, "river", mode="bm25", **options)
         assert message.startswith(f"{next(iter(options))} would change nothing") and "bm25" in message
     assert "depth would change nothing" in refusal(searcher.search, "river", mode="bm25", depth=5)
-    assert "depth would change nothing" in refusal(
-        search, searcher.corpus, features={1: 1.0}, depth=5, lexical=True
-    )
+    assert "depth would change nothing" in refusal(search, searcher.corpus, features={1: 1.0}, depth=5)
     assert "settings would change nothing" in refusal(
         searcher.search, features={1: 1.0}, settings=Settings(features=5)
     )
@@ -211,3 +215,113 @@ def test_search(searcher: Searcher) -> None:
 
 def test_build_index(searcher: Searcher) -> None:
     assert "device would change nothing" in refusal(build_index, searcher.corpus, dense=False, device="cpu")
+
+
+def test_an_interval_of_rank_correlations_is_no_bootstrap() -> None:
+    corpus = dense(number=np.random.default_rng(0).random(60))
+    assert "bootstrap would change nothing" in refusal(correlate, corpus, column="number", bootstrap=50)
+
+
+@pytest.mark.parametrize("options", [{"judged": 5}, {"hypotheses": 3}, {"on_estimate": print}])
+def test_what_a_judge_is_asked_needs_a_judge(options: dict[str, Any]) -> None:
+    message = refusal(diff, dense(0), dense(1), **options)
+    assert message.startswith(f"{next(iter(options))} would change nothing") and "language model" in message
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"mode": "bm25"}, {"similar": "doc-1", "mode": "bm25"}, {"features": {1: 1.0}}, {"like": ["doc-1"]}],
+)
+def test_how_words_become_features_needs_words_that_do(how: dict[str, Any], searcher: Searcher) -> None:
+    words = ["river"] if how == {"mode": "bm25"} else []
+    for options in ({"lexical": True}, {"reader": object()}):
+        message = refusal(search, searcher.corpus, *words, **how, **options)
+        assert f"{next(iter(options))} would change nothing" in message
+    assert search(searcher.corpus, *words, **how).params["seed"] == 0
+
+
+def test_a_seed_of_a_search_needs_a_sample_or_examples(searcher: Searcher) -> None:
+    for how in ({"features": {1: 1.0}}, {"similar": "doc-1", "mode": "bm25"}):
+        assert "seed would change nothing" in refusal(searcher.search, seed=1, **how)
+    assert searcher.search(features={1: 1.0}, seed=1, sample=10).params["seed"] == 1
+    assert searcher.search(like=["doc-1", "doc-2"], seed=1).params["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    "options", [{"file": "labels.csv"}, {"method": "neuronpedia", "neuronpedia_id": "a/b"}]
+)
+def test_labels_that_exist_have_no_seed(options: dict[str, Any]) -> None:
+    assert refusal(label, dense(), seed=1, **options).startswith("seed would change nothing")
+
+
+def test_the_embedded_reader_has_nothing_pickled() -> None:
+    assert "trust_pickle would change nothing" in refusal(Reader.load_many, [], trust_pickle=True)
+    assert "trust_pickle would change nothing" in refusal(TrainRequest, trust_pickle=True)
+    assert TrainRequest(model="somewhere", trust_pickle=True).trust_pickle
+
+
+def test_calibrate_has_a_role_of_chats_only() -> None:
+    reader, texts = tiny().reader(), open_documents(some_rows(3))
+    assert "role would change nothing" in refusal(calibrate, reader, texts, role="user", quiet=True)
+    turns = [{"messages": [{"role": "user", "content": "hello there"}]}] * 3
+    assert calibrate(reader, open_documents(turns, role="user"), role="user", quiet=True).calibrated
+
+
+def test_train() -> None:
+    assert "dense_above would change nothing" in refusal(TrainRequest, dense_weight=0, dense_above=0.1)
+    assert "not both" in refusal(TrainRequest, hook="blocks.1.hook_mlp_out", layer=1)
+
+
+# ---- every option of the analyses, in every way to ask ------------------------------------------------
+
+INSIDE = ("params", "changed", "__post_init__")  # what records or checks an option does not use it
+
+
+def unread(request: type[Request], ask: Callable[[], Any], patch: pytest.MonkeyPatch) -> set[str]:
+    """Return the options of a request that nothing has read when the verb is done."""
+    names, seen = set(request.option_names()), set()
+
+    def get(self: Any, name: str) -> Any:
+        if name in names:
+            code = sys._getframe(1).f_code
+            if code.co_name not in INSIDE and not code.co_filename.endswith("io/request.py"):
+                seen.add(name)
+        return object.__getattribute__(self, name)
+
+    with patch.context() as patched:
+        patched.setattr(request, "__getattribute__", get)
+        ask()
+    return names - seen
+
+
+OTHER = {  # another value than the default, for each option that is ever left unread
+    "across_labels": FeatureLabels.from_rows([]), "bootstrap": 50, "max_cosine": 0.9, "max_same_phrase": 0.9,
+    "max_similarity": 0.9, "min_joint": 9, "hypotheses": 3, "judged": 9, "on_estimate": print,
+    "values": ["a", "b"], "order": "npmi",
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("how", ["pairs", "across", "values", "number", "two", "three", "by"])
+def test_an_option_that_nothing_reads_is_refused(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    a, b, c = (dense(seed, number=draw.random(60), kind=["a", "b", "c"] * 20) for seed in range(3))
+    verb, things, given, request = {
+        "pairs": (correlate, (a,), {}, CorrelateRequest),
+        "across": (correlate, (a, b), {}, CorrelateRequest),
+        "values": (correlate, (a,), {"column": "kind"}, CorrelateRequest),
+        "number": (correlate, (a,), {"column": "number"}, CorrelateRequest),
+        "two": (diff, (a, b), {}, DiffRequest),
+        "three": (diff, (a, b, c), {}, DiffRequest),
+        "by": (diff, (a,), {"by": "kind"}, DiffRequest),
+    }[how]
+    for name in sorted(unread(request, lambda: verb(*things, **given), monkeypatch)):
+        if how == "by" and name == "values":
+            continue
+        assert name in refusal(verb, *things, **given, **{name: OTHER[name]})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_unread_options_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = unread(CorrelateRequest, lambda: correlate(dense()), monkeypatch)
+    assert found == {"across_labels"}

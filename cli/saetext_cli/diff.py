@@ -69,7 +69,9 @@ def run(
         open_or_encode(path, device=running.device, dtype=running.dtype, **columns.given())
         for path in corpora
     ]
-    request = _of_files(request, corpora).replace(client=client if llm else None, on_estimate=_tell)
+    request = _of_files(request, corpora).replace(
+        client=client if llm else None, on_estimate=_tell if llm else None
+    )
     found = _compared(opened, request)
     if llm and client is not None:
         note(client.ledger.describe())

@@ -98,9 +98,11 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
         request, output = _kept(source, request)
         if (output / "manifest.json").exists():
             return Corpus.open(output)
-    output = Path(output)
-    require_free(output)
-    source = _as_source(source, **request.columns())
+        require_free(output)
+    else:
+        output = Path(output)
+        require_free(output)  # before the input is opened
+        source = _as_source(source, **request.columns())
     plan = _plan(source, request.shard_rows)
     reader = ready(
         _as_reader(request.reader),

@@ -257,7 +257,7 @@ class Reader:
             If ``model`` or ``revision`` is given for the embedded reader.
         """
         if not names or list(names) == [embedded.NAME]:
-            refuse_unused(_OWN_MODEL, model=model, revision=revision)
+            refuse_unused(_OWN_MODEL, model=model, revision=revision, trust_pickle=trust_pickle)
             return cls._load_embedded(device, dtype)
         if all(Path(n).is_dir() for n in names):
             directories = [Path(n) for n in names]
@@ -299,7 +299,10 @@ class Reader:
         """
         kind = spec.source.get("kind")
         if kind == "embedded":
-            refuse_unused("the embedded reader made this corpus; leave it out", names=names, model=model)
+            refuse_unused(
+                "the embedded reader made this corpus; leave it out",
+                names=names, model=model, trust_pickle=trust_pickle,
+            )  # fmt: skip
         if dtype == "auto":  # another processor may be fast at another one, and some presences would flip
             dtype = spec.numerics.model_dtype
         if kind == "embedded":

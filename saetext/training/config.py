@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.io.request import Request, keyword, option
 
 
@@ -77,6 +77,10 @@ class TrainConfig(Request):
         super().__post_init__()
         if self.k > self.d_sae:
             raise InputError(f"k ({self.k}) cannot exceed the number of features ({self.d_sae})")
+        if not self.dense_weight:
+            refuse_unused(
+                "dense_weight 0 leaves too dense features alone; leave it out", **self.changed("dense_above")
+            )
         bounds = (0, *self.prefixes, self.d_sae)
         if any(a >= b for a, b in itertools.pairwise(bounds)):
             raise InputError(f"prefixes must ascend from 1 to below {self.d_sae}, not {self.prefixes}")

@@ -192,8 +192,6 @@ def train(documents: Iterable[Document], output: str | Path, request: TrainReque
 
 
 def _model(request: TrainRequest) -> tuple[LanguageModel, str]:
-    if request.hook is not None and request.layer is not None:
-        raise InputError("give a hook or a layer, not both")
     name = embedded.find_model() if request.model is None else request.model
     layer = request.layer
     if request.hook is None and layer is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from saetext.errors import InputError, refuse_unused
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import keyword, option
 from saetext.reader.thresholds.request import DEFAULT_PERCENTILE
@@ -65,6 +66,16 @@ class TrainRequest(TrainConfig):
         "Allow pickled weights from a source you trust.", default=False, group="Where models run"
     )
     on_progress: OnProgress | None = keyword("Called with a Progress for every batch.", default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hook is not None and self.layer is not None:
+            raise InputError("give a hook or a layer, not both")
+        if self.model is None:
+            refuse_unused(
+                "the embedded reader's model has no pickled weights; name another model, or leave it out",
+                trust_pickle=self.trust_pickle,
+            )
 
     def config(self) -> TrainConfig:
         """Return what decides the result, apart from the activations."""

@@ -121,7 +121,9 @@ def _prepared(
     tell("reading", 0, 0)
     target = None if request.column is None else target_of(first, request.column)
     if target is not None and target.number is not None:
-        changed = request.changed("max_similarity", "max_cosine", "max_same_phrase", "min_joint", "order")
+        changed = request.changed(
+            "max_similarity", "max_cosine", "max_same_phrase", "min_joint", "order", "bootstrap"
+        )
         refuse_unused(
             f"{request.column} is a number, with which features have rank correlations, not pairs; "
             "leave it out",

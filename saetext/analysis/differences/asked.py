@@ -158,6 +158,11 @@ def _require_two(sets: int, request: DiffRequest) -> None:
     ):
         if given and sets != 2:
             raise InputError(f"{what} is for two sets, and these are {sets}")
+    if request.client is None:
+        refuse_unused(
+            "it is for hypotheses that a language model judges; name one, or leave it out",
+            **request.changed("judged", "hypotheses", "on_estimate"),
+        )
     if sets == 2:
         refuse_unused(
             "it ranks the rows of more than two sets; leave it out",

@@ -41,9 +41,11 @@ def search_by_detector(searcher: Searcher, request: SearchRequest) -> Answer:
         "a detector ranks by its own features; leave it out",
         features=request.features or None, exclude=request.exclude or None, mode=request.mode,
         settings=request.settings, rerank=request.rerank or None,
-        rerank_features=request.rerank_features or None,
+        rerank_features=request.rerank_features or None, reranker=request.reranker,
     )  # fmt: skip
     request.require_one_ranking()
+    request.require_no_words()
+    request.require_random()
     detector = one_named(shipped(searcher.whole.spec, searcher.sae), str(request.detector))
     meant = _by(searcher, detector, f"ranked by the detector {detector.name!r} ({detector.title})")
     deep = searcher.whole.n_documents if request.group_by else request.top + request.offset

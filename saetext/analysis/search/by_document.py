@@ -46,6 +46,7 @@ def search_by_examples(searcher: Searcher, request: SearchRequest) -> Answer:
 def search_similar(searcher: Searcher, id: str, request: SearchRequest) -> Answer:
     """Return what is similar to one document: in features (projected), in meaning, in words, or in all."""
     request.require_used("hybrid", words=False)
+    request.require_random()
     row = searcher.resources.row_of(id)
     names = _rankings_of(searcher, request)
     deep = max(request.depth, request.top + request.offset)

@@ -32,6 +32,7 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     texts += [(text, True) for text in request.exclude]
     mode, notes = searcher.resources.mode(request.mode, texts, isinstance(query, FeatureQuery))
     request.require_used(mode, bool(texts))
+    request.require_random()
     reranker = request.llm_reranker()
     wanted = ""
     if reranker is not None:  # refused before anything is asked for

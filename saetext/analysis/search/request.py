@@ -183,10 +183,22 @@ class SearchRequest(AnalysisRequest):
                 f"a search by {mode} has no features; leave it out, or take mode 'features' or 'hybrid'",
                 features=self.features or None, settings=self.settings,
             )  # fmt: skip
-        if not words:
-            refuse_unused("it says how words become features, and there are no words", settings=self.settings)
+        if not words or mode in ("dense", "bm25"):
+            self.require_no_words()
         if mode != "hybrid":
             self.require_one_ranking()
+
+    def require_no_words(self) -> None:
+        """Raise :class:`InputError` for options of how words become features, where none do."""
+        refuse_unused(
+            "it says how words become features, and here none do; leave it out",
+            settings=self.settings, lexical=None if self.lexical is None else True, reader=self.reader,
+        )  # fmt: skip
+
+    def require_random(self) -> None:
+        """Raise :class:`InputError` if a seed is given and nothing is random."""
+        if self.sample is None:
+            refuse_unused("nothing is random without sample or like; leave it out", **self.changed("seed"))
 
     def require_one_ranking(self) -> None:
         """Raise :class:`InputError` if ``depth`` is given where only one ranking is read."""

@@ -136,6 +136,10 @@ def _require_used(method: str | None, request: LabelRequest) -> None:
         )
     if method not in ("words", "llm"):
         refuse_unused(
+            "it is of the contexts that labels are made from, and these labels exist",
+            **request.changed("seed"),
+        )
+        refuse_unused(
             "labels that exist are taken whatever documents have the feature; choose features instead",
             min_support=min_support,
         )

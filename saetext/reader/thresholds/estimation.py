@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.notices import warn_of_a_beginning, warn_of_few_tokens
 from saetext.documents import Document
-from saetext.errors import InputError, ReaderError
+from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.io.cache import cache_dir
 from saetext.io.progress import Meter, OnProgress, Progress
 from saetext.io.request import verb_of_two
@@ -97,6 +97,8 @@ def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateR
         max_documents=request.max_documents,
         on_read=_telling_documents(request.on_progress),
     )
+    if not any(document.messages for document, _ in drawn.texts):
+        refuse_unused("these documents are no chats; leave it out", **request.changed("role"))
     prepared = _tokenised(reader, drawn, request.role, request.max_tokens)
     parts: dict[str, list[_Entries]] = {name: [] for name in reader.saes}
     words: list[str] = []
