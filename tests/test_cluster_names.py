@@ -135,7 +135,7 @@ def test_no_two_names_are_alike(drawn: list[tuple[list[str], list[str]]]) -> Non
     assert all(name.strip() and name.isprintable() for name in found)
 
 
-FITS, NOT = LocalEvidence(("x",), 0.9, 0.9, True), LocalEvidence(("x",), 0.9, 0.2, False)
+FITS, NOT = LocalEvidence(("paid",), 0.9, 0.9, True), LocalEvidence(("gun",), 0.9, 0.2, False)
 JOBS = FeatureLabels.from_rows(
     [
         FeatureLabel(0, "salaries and pay"), FeatureLabel(1, "weapons and strings"),
@@ -167,12 +167,12 @@ def test_a_label_that_does_not_fit_is_no_name() -> None:
 
 def test_a_trait_is_said_if_it_adds_something_and_holds() -> None:
     work = Trait("theme", "Work and careers", 0.9, 0.1, 2.0, (0, 1, 2))
-    held = {0: FITS, 2: FITS, 1: NOT}
+    held = {0: FITS, 2: LocalEvidence(("salary",), 0.9, 0.9, True), 1: NOT}
     assert named(local=held, traits=[work]) == "cover letter, job, skills · Work and careers"
     assert named(local={0: FITS, 1: NOT}, traits=[work]) == "cover letter, job, skills"  # by one feature
-    assert named(local={0: FITS, 2: FITS, 1: NOT, 3: FITS}, traits=[Trait("mark", "job", 1, 0, 2)]) == (
-        "cover letter, job, skills"
-    )
+    same = {0: held[2], 1: NOT, 2: LocalEvidence(("salaries",), 0.9, 0.9, True)}  # by one word's features
+    assert named(local=same, traits=[work]) == "cover letter, job, skills"
+    assert named(local=held, traits=[Trait("mark", "job", 1, 0, 2)]) == "cover letter, job, skills"
     code = Trait("property", "program code", 0.9, 0.1, 2.0)
     assert named(telling(0, 1.0), local=held, traits=[code, work]).endswith(" · program code")
     short = Trait("length", "short texts", 0.95, 0.05, 0.0)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from saetext.analysis.clusters.cluster_words import STEM, Words, repeats, stems
-from saetext.analysis.clusters.describing import Described, Telling
+from saetext.analysis.clusters.describing import Described
 from saetext.analysis.clusters.traits import Trait
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import LocalEvidence
@@ -28,10 +28,10 @@ LEAST_SCORE = 0.7  # of a label or trait beside words
 _LONGEST = 40  # characters of a label in a name
 # Labels that speak of how words are written or of grammar: true perhaps, but no name for documents
 _ABOUT_FORM = re.compile(
-    r"""["“”]|\b(?:words?|pieces?|tokens?|fragments?|prefix(?:es)?|suffix(?:es)?|letters?|digits?|starts?|ending
-    |endings|beginning\swith|starting\swith|commas?|periods?|full\sstops?|marks?|brackets?|parenthes[ei]s
-    |colons?|quotes?|clauses?|sentences?|verbs?|nouns?|pronouns?|adjectives?|adverbs?|articles?|prepositions?
-    |conjunctions?|passage|passages|names|identifiers|abbreviations?|loosely|loose|forms?|function)\b""",
+    r"""["“”]|\b(?:words?|pieces?|tokens?|fragments?|prefix(?:es)?|suffix(?:es)?|letters?|digits?|numbers?
+    |starts?|endings?|(?:beginning|starting)\swith|commas?|periods?|full\sstops?|marks?|brackets?
+    |parenthes[ei]s|colons?|quotes?|clauses?|sentences?|verbs?|nouns?|pronouns?|adjectives?|adverbs?|articles?
+    |prepositions?|conjunctions?|passages?|names|identifiers|abbreviations?|loosely|loose|forms?|function)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -60,6 +60,17 @@ class Evidence:
     traits: Sequence[Trait] = ()
     local: Mapping[int, LocalEvidence] | None = None
     vocabulary: frozenset[str] = frozenset()
+
+    def fits(self, feature: int, label: str) -> bool | None:
+        """Return whether a label is true of this cluster as a whole; None where that was not looked at.
+
+        That a label fits was judged where half of it was true. So each of its words has to be in the texts.
+        """
+        local = None if self.local is None else self.local.get(feature)
+        if local is None or local.fit is None:
+            return None
+        mine = stems(label)
+        return local.fits and bool(mine) and mine <= self.vocabulary
 
 
 def names(evidence: Sequence[Evidence], labels: FeatureLabels) -> list[str]:
@@ -139,15 +150,16 @@ def _traits(one: Evidence) -> list[tuple[float, str]]:
 
 
 def _holds(theme: Trait, one: Evidence) -> bool:
-    """Whether labels of at least half of a theme's features in this cluster fit, and of two or more.
+    """Whether labels of at least half of a theme's features in this cluster fit, at two different words.
 
-    In short texts a theme may be there by one feature of another meaning: "Law and courts" at "cheque".
+    In short texts a theme may be there by one word of another meaning: "Size, weight and length" at "pound".
     """
     if not one.vocabulary:
         return True
-    local = one.local or {}
-    fits = [evidence.fits for f, evidence in local.items() if f in theme.features]
-    return sum(fits) >= 2 and 2 * sum(fits) >= len(fits)
+    mine = [evidence for f, evidence in (one.local or {}).items() if f in theme.features]
+    fits = [evidence for evidence in mine if evidence.fits]
+    at = [frozenset(stems(evidence.words[0])) for evidence in fits if evidence.words]
+    return len(set(at)) >= 2 and 2 * len(fits) >= len(mine)
 
 
 def _labels(one: Evidence, labels: FeatureLabels) -> list[tuple[float, str]]:
@@ -156,29 +168,22 @@ def _labels(one: Evidence, labels: FeatureLabels) -> list[tuple[float, str]]:
     for t in one.described.telling:
         if t.feature not in labels or t.explained_by_length == "yes":
             continue
-        local = None if one.local is None else one.local.get(t.feature)
+        label = labels.label(t.feature)
         if one.vocabulary:
-            if local is None or not _names(t, local, labels, one.vocabulary):
+            if not one.fits(t.feature, label) or t.inside < LEAST_SHARE or _of_form(label):
                 continue
-            weight = local.fit or 0.0
+            weight = (one.local or {})[t.feature].fit or 0.0
         else:
             weight = _reliability(labels.score(t.feature))
-        if part := shortened(labels.label(t.feature)):
+        if part := shortened(label):
             found.append((t.score * weight, part))
     return found
 
 
-def _names(t: Telling, local: LocalEvidence, labels: FeatureLabels, vocabulary: frozenset[str]) -> bool:
-    """Whether a label fits here and every word of it is one of the cluster's texts.
-
-    That a label fits was judged where half of it was true; a name is to be true as a whole.
-    """
-    label = labels.label(t.feature)
-    if not local.fits or t.inside < LEAST_SHARE or _ABOUT_FORM.search(label):
-        return False
-    mine = stems(label)
-    forms = len(mine) < len([word for word in parts(label) if stems(word)])  # "update, updated, updating"
-    return bool(mine) and mine <= vocabulary and not forms
+def _of_form(label: str) -> bool:
+    """Whether a label speaks of how words are written, or of forms of one word ("update, updated")."""
+    named = [word for word in parts(label) if stems(word)]
+    return bool(_ABOUT_FORM.search(label)) or len(stems(label)) < len(named)
 
 
 def shortened(label: str) -> str:

@@ -94,7 +94,9 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
     words = [tuple(word for word, _ in some) for some in told.words]
     return ClusterResult(
         "cluster",
-        clusters_table(opened, placed, told.described, told.exemplars, words, called, persistence, labels),
+        clusters_table(
+            opened, placed, told.described, told.exemplars, words, called, persistence, labels, evidence
+        ),
         params,
         metrics,
         tuple(notes),
