@@ -178,6 +178,9 @@ def test_a_trait_is_said_if_it_adds_something_and_holds() -> None:
     short = Trait("length", "short texts", 0.95, 0.05, 0.0)
     assert named(local={}, traits=[short]) == "cover letter, job, skills"
     assert named(local={}, traits=[short], words=()) == "short texts"
+    quotes = Trait("sign", "quotation", 0.9, 0.1, 2.0)
+    assert named(local={}, traits=[quotes, short]) == "cover letter, job, skills"
+    assert named(local={}, traits=[quotes, short], words=()) == "quotation"
 
 
 def test_clusters_of_the_same_words_get_more_of_them_and_one_of_none_says_so() -> None:

@@ -137,7 +137,7 @@ def _repeated(part: str, words: Sequence[str]) -> bool:
 
 def _fallback(one: Evidence) -> list[str]:
     """Return what can be said of a cluster without words, labels and themes of its own."""
-    return [t.name for t in one.traits if t.kind in ("opening", "length")][:1]
+    return [t.name for t in one.traits if t.kind in ("sign", "opening", "length")][:1]
 
 
 def _traits(one: Evidence) -> list[tuple[float, str]]:

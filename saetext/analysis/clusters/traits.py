@@ -20,7 +20,7 @@ from saetext.corpus.strata import bins
 from saetext.features.detectors import LONG_SHARE, long_share, presence, shipped
 from saetext.features.theme_counts import theme_presence
 from saetext.features.themes import Theme, Themes
-from saetext.text.marks import mark_matrix
+from saetext.text.marks import LONGER, mark_matrix
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -33,11 +33,12 @@ _BINS = 5  # of length
 _OPENING = "the opening "
 # Marks that are the look of a text or its language; others ("question mark") name no kind of text
 _NAMING = frozenset(
-    """list|bullet list|numbered list|heading|table|code|code block|link|mathematical notation|emoji
-    |mostly capital letters|letters of a script other than Latin|greeting at the start|sign-off""".replace(
-        "\n    ", ""
-    ).split("|")
-)
+    (
+        "list", "bullet list", "numbered list", "heading", "table", "code", "code block", "link",
+        "mathematical notation", "emoji", "mostly capital letters", "letters of a script other than Latin",
+        "greeting at the start", "sign-off",
+    )
+)  # fmt: skip
 _KINDS = ("topic", "style", "discourse")  # of themes that name texts
 _ASKS = ("question_back",)  # sees any question in texts that are no answers
 
@@ -49,7 +50,8 @@ class Trait:
     Attributes
     ----------
     kind : str
-        ``theme``, ``property``, ``mark``, ``opening`` or ``length``.
+        ``theme``, ``property``, ``mark``, ``sign`` (a mark that names no kind of text, such as a question
+        mark), ``opening`` or ``length``.
     name : str
         What it is called.
     inside, outside : float
@@ -103,17 +105,21 @@ def traits(
     found = [[replace(t, features=of[t.name]) if t.kind == "theme" else t for t in some] for some in found]
     if texts is not None and len(rows):
         marks = mark_matrix(texts)
-        for kind, wanted in (
-            ("mark", _NAMING.__contains__),
-            ("opening", lambda name: name.startswith(_OPENING)),
-        ):
-            kept = [i for i, name in enumerate(marks.names) if wanted(name)]
-            told = [marks.names[i].replace(_OPENING, "begins with ") for i in kept]
+        kinds = np.array([_kind_of(name) for name in marks.names])
+        for kind in ("mark", "sign", "opening"):
+            kept = np.flatnonzero(kinds == kind)
+            told = [marks.names[i].replace(_OPENING, "begins with ") for i in kept.tolist()]
             _add(found, kind, told, marks.matrix[:, kept], cluster[rows], strata[rows])
     for c in range(1, n_clusters + 1):
         found[c - 1].sort(key=lambda t: -t.score)
         found[c - 1] += _length(n_tokens, cluster == c)
     return found
+
+
+def _kind_of(mark: str) -> str:
+    if mark.startswith(_OPENING):
+        return "opening"
+    return "mark" if mark in _NAMING else "" if mark == LONGER else "sign"
 
 
 def _families(corpus: CorpusLike, sae: str) -> list[tuple[str, list[str], csr_matrix]]:
