@@ -81,15 +81,12 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
     code = np.asarray(cluster, np.int64)
     if not terms.names or not n_clusters:
         return [()] * n_clusters
-    names = [bare(name) for name in terms.names]
-    matrix = (terms.matrix > 0).astype(np.float32).tocsc()
+    matrix = (terms.matrix > 0).astype(np.float32).tocsr()
     total = np.asarray(matrix.sum(0)).ravel()
     found: list[Words] = []
     for c in range(1, n_clusters + 1):
         members = np.flatnonzero(code == c)
-        found.append(
-            _of_one(names, matrix.tocsr()[members].tocsc(), total, len(code)) if len(members) else ()
-        )
+        found.append(_of_one(terms.names, matrix[members].tocsc(), total, len(code)) if len(members) else ())
     return found
 
 
@@ -104,10 +101,11 @@ def _of_one(names: Sequence[str], inside: csc_matrix, total: NDArray[np.float32]
     score = share * np.log(share / elsewhere)
     z = log_odds(here, there, size, others, size)
     good = (z >= LEAST_Z) & (here >= min(FEW, size)) & (here >= LEAST_SHARE * size) & (score > 0)
-    ranked = np.flatnonzero(good)[np.argsort(-score[good], kind="stable")]
-    ranked = np.array([i for i in ranked.tolist() if names[i]][:_LOOKED_AT], np.int64)
+    ranked = np.flatnonzero(good)[np.argsort(-score[good], kind="stable")][: 4 * _LOOKED_AT]
+    called = {i: name for i in ranked.tolist() if (name := bare(names[i]))}
     documents = {
-        i: frozenset(inside.indices[inside.indptr[i] : inside.indptr[i + 1]].tolist()) for i in ranked
+        i: frozenset(inside.indices[inside.indptr[i] : inside.indptr[i + 1]].tolist())
+        for i in list(called)[:_LOOKED_AT]
     }
     chosen: list[tuple[str, float]] = []
     covered: set[int] = set()
@@ -116,9 +114,9 @@ def _of_one(names: Sequence[str], inside: csc_matrix, total: NDArray[np.float32]
         worth = [score[i] * _news(documents[i], covered) for i in left]
         at = int(np.argmax(worth))
         i = left.pop(at)
-        if any(repeats(names[i], word) for word, _ in chosen):
+        if any(repeats(called[i], word) for word, _ in chosen):
             continue
-        chosen.append((names[i], float(worth[at])))
+        chosen.append((called[i], float(worth[at])))
         covered |= documents[i]
     return tuple(chosen)
 
