@@ -82,7 +82,7 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
     if not terms.names or not n_clusters:
         return [()] * n_clusters
     matrix = (terms.matrix > 0).astype(np.float32).tocsr()
-    total = np.asarray(matrix.sum(0)).ravel()
+    total = np.asarray(matrix.sum(0)).ravel().astype(np.float64)
     found: list[Words] = []
     for c in range(1, n_clusters + 1):
         members = np.flatnonzero(code == c)
@@ -90,7 +90,7 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
     return found
 
 
-def _of_one(names: Sequence[str], inside: csc_matrix, total: NDArray[np.float32], n: int) -> Words:
+def _of_one(names: Sequence[str], inside: csc_matrix, total: NDArray[np.float64], n: int) -> Words:
     """Choose the words of one cluster from its documents, by terms, and the counts in all."""
     size = inside.shape[0]
     here = np.asarray(inside.sum(0)).ravel().astype(np.float64)
