@@ -127,6 +127,8 @@ def test_a_feature_is_shown_if_its_label_fits(result: ClusterResult) -> None:
     assert "label 2" not in shown(False, True, True) and "no evidence" in shown(False, True)
     assert "label" not in shown(False, False, None)  # the third was not looked at
     assert "label 0" in shown(None, None)  # none was
+    told = render_clusters(dataclasses.replace(result, params={**result.params, "model": "m"}), 100)
+    assert " %  else " not in told  # of a prediction nothing is known of how labels fit
 
 
 def test_an_example_is_cut_behind_a_word(result: ClusterResult) -> None:

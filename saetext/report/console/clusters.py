@@ -32,7 +32,8 @@ def render_clusters(
 ) -> str:
     r"""Return clusters by size, each with size, share and name, an example and a feature, and the notes.
 
-    A feature is shown if its label fits in the cluster; where that was not looked at, the most telling one.
+    A feature is shown if its label fits in the cluster; where that was not looked at, the most telling
+    one; of a prediction none.
 
     Parameters
     ----------
@@ -72,7 +73,8 @@ def render_clusters(
     for line in _checks(result):
         console.print()
         console.print(line)
-    if any(_shown_feature(row) for row in shown if row["size"]):
+    predicted = result.params.get("model") is not None
+    if not predicted and any(_shown_feature(row) for row in shown):
         console.print()
         console.print(
             styled(
@@ -119,7 +121,7 @@ def _print_cluster(console: Console, row: Mapping[str, Any], most: float, predic
     if example := row["example"] or row["snippet"]:
         start = " " * (_TEXT if width >= _WIDE else INDENT + 2)
         console.print(styled(start).append(_cut(printable(example), width - len(start)), "dim"))
-    if feature := _shown_feature(row):
+    if not predicted and (feature := _shown_feature(row)):
         line = styled(" " * (_TEXT if width >= _WIDE else INDENT + 2)).append(
             f"in {100 * feature['inside']:3.0f} %  else {100 * feature['outside']:3.0f} %  "
         )
