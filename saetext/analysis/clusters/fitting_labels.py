@@ -17,7 +17,6 @@ from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import LocalEvidence, local_evidence
 from saetext.io.progress import Say
-from saetext.reader import sentences
 
 READ = 8  # features of each cluster that are looked at
 READ_OF_THEMES = 8  # and further ones of the themes that set it apart
@@ -58,7 +57,6 @@ def fitting_labels(
         None where texts are not stored.
     """
     found: list[dict[int, LocalEvidence]] = []
-    embedder = sentences.Embedder.load() if sentences.available() and len(labels) else None
     for number, (one, rows, some) in enumerate(zip(described, samples, traits, strict=True), start=1):
         say("reading what features do in clusters", number, len(described))
         features = _features(one, some, labels)
@@ -66,7 +64,7 @@ def fitting_labels(
             found.append({})
             continue
         part, chosen = _view(corpus, rows)
-        found.append(local_evidence([part], sae, features, chosen, labels=labels, embedder=embedder))
+        found.append(local_evidence([part], sae, features, chosen, labels=labels))
     return found
 
 

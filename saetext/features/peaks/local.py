@@ -64,7 +64,6 @@ def local_evidence(
     side: NDArray[np.int8] | None = None,
     lead: NDArray[np.int8] | None = None,
     seed: int = 0,
-    embedder: sentences.Embedder | None = None,
     on_progress: OnProgress | None = None,
 ) -> dict[int, LocalEvidence]:
     """Say what features do in the documents at hand.
@@ -90,8 +89,6 @@ def local_evidence(
         Which side of each feature to look at; by default the one on which a larger share has it.
     seed : int
         Which peaks are drawn where there are more than 200.
-    embedder : Embedder, optional
-        The sentence model, for one who asks many times; by default it is loaded where it is on this machine.
     on_progress : callable, optional
         Called with the number of documents read.
 
@@ -124,7 +121,7 @@ def local_evidence(
         for f, windows in found.windows.items()
         if (label := labels.get(f)) is not None
     }
-    signals = _with_alike(signals, words, labels, embedder)
+    signals = _with_alike(signals, words, labels)
     return {f: _made(words.get(f), signals.get(f)) for f in features.tolist()}
 
 
@@ -137,16 +134,13 @@ def _made(words: LocalWords | None, signals: Signals | None) -> LocalEvidence:
 
 
 def _with_alike(
-    signals: Mapping[int, Signals],
-    words: Mapping[int, LocalWords],
-    labels: FeatureLabels,
-    embedder: sentences.Embedder | None,
+    signals: Mapping[int, Signals], words: Mapping[int, LocalWords], labels: FeatureLabels
 ) -> dict[int, Signals]:
     """Add the similarity of labels and words, where the sentence model is on this machine."""
     told = [f for f in sorted(signals) if words[f].words]
-    if not told or (embedder is None and not sentences.available()):
+    if not told or not sentences.available():
         return dict(signals)
-    embedder = embedder or sentences.Embedder.load()
+    embedder = sentences.Embedder.load()
     texts = [labels.label(f) for f in told] + [", ".join(words[f].words) for f in told]
     vectors = embedder.embed(texts)
     alike = np.einsum("nd,nd->n", vectors[: len(told)], vectors[len(told) :])
