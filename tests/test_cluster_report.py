@@ -104,12 +104,41 @@ def test_everything_is_said(result: ClusterResult) -> None:
     assert "0.98 over seeds, 0.70 over subsamples" in text and "DBCV 0.50" in text
     for row in result.table.to_dicts():
         assert f"{row['size']:,} {100 * row['share']:.1f} %" in text
-        first = row["features"][0]
-        assert f"in {100 * first['inside']:.0f} % else {100 * first['outside']:.0f} %" in text
-    assert "no evidence" in text
+        assert all(feature["fits"] is False for feature in row["features"][:8])
+        assert printable(row["example"]).strip()[:20] in text
+    assert " % else " not in text and "no evidence" not in text  # no label fits: none is shown
     assert text.count("note: ") == len(result.notes)
     rest = result.table["size"][1:].sum()
     assert f"3 more clusters, {rest:,} documents" in " ".join(render_clusters(result, 100, top=1).split())
+
+
+def test_a_feature_is_shown_if_its_label_fits(result: ClusterResult) -> None:
+    def shown(*fits: bool | None) -> str:
+        rows = result.table.to_dicts()[:1]
+        for feature, one in zip(rows[0]["features"], fits, strict=False):
+            feature["fits"] = one
+        rows[0]["features"] = rows[0]["features"][: len(fits)]
+        for at, feature in enumerate(rows[0]["features"]):
+            feature["label"] = f"label {at}"
+        table = pl.DataFrame(rows, schema=result.table.schema)
+        return render_clusters(dataclasses.replace(result, table=table, notes=()), 100)
+
+    assert "label 1" in shown(False, True, True) and "label 0" not in shown(False, True, True)
+    assert "label 2" not in shown(False, True, True) and "no evidence" in shown(False, True)
+    assert "label" not in shown(False, False, None)  # the third was not looked at
+    assert "label 0" in shown(None, None)  # none was
+    told = render_clusters(dataclasses.replace(result, params={**result.params, "model": "m"}), 100)
+    assert " %  else " not in told  # of a prediction nothing is known of how labels fit
+
+
+def test_an_example_is_cut_behind_a_word(result: ClusterResult) -> None:
+    long = "Why was I charged twice for one withdrawal, and who will give me the money back? " * 2
+    table = result.table.head(1).with_columns(pl.lit(long).alias("example"))
+    for width in (40, 80, 120):
+        text = render_clusters(dataclasses.replace(result, table=table), width)
+        line = next(line.strip() for line in text.splitlines() if "Why was I" in line)
+        kept = line.removesuffix("…")
+        assert long.startswith(kept) and not long[len(kept)].isalnum() and len(line) > width // 4
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "no-such"])

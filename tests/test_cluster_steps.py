@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from cluster_factory import LABELS, Stored, planted
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy import stats as scipy_stats
@@ -22,9 +21,8 @@ from whole_results import diff
 
 from saetext.analysis.clusters import density, semantic_map
 from saetext.analysis.clusters.axis import axis_of
-from saetext.analysis.clusters.describing import Described, Telling, describe
+from saetext.analysis.clusters.describing import Telling, describe
 from saetext.analysis.clusters.exemplars import centres, exemplar_rows, find_exemplars, nearest_clusters
-from saetext.analysis.clusters.naming import names, shortened, typical_words
 from saetext.analysis.clusters.neighbours import by_cosine, by_jaccard
 from saetext.analysis.clusters.representation import Basis, SemanticMap, fit_basis, gather_rows, unit
 from saetext.analysis.clusters.semantic_map import (
@@ -38,9 +36,7 @@ from saetext.analysis.clusters.semantic_map import (
 from saetext.analysis.clusters.validation import against_truth
 from saetext.corpus import strata
 from saetext.errors import InputError
-from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.reader import sentences as embed
-from saetext.text.passages import printable
 
 
 @pytest.fixture(autouse=True)
@@ -570,69 +566,6 @@ def test_any_clusters_can_be_described(seed: int, k: int) -> None:
 
 
 # ---- names -------------------------------------------------------------------------------------------
-
-
-def test_typical_words_as_by_hand() -> None:
-    texts = ["red apple pie"] * 6 + ["green apple tart"] * 5 + ["blue sky"] * 4 + ["apple sky"]
-    cluster = [1] * 6 + [2] * 5 + [3] * 5
-    found = typical_words(texts, cluster, 3)
-    for c in range(1, 4):
-        mine = [t.split() for t, k in zip(texts, cluster, strict=True) if k == c]
-        others = [t.split() for t, k in zip(texts, cluster, strict=True) if k != c]
-        terms: Counter[str] = Counter()
-        rest: Counter[str] = Counter()
-        for into, docs in ((terms, mine), (rest, others)):
-            for words in docs:
-                into.update({*words, *(" ".join(pair) for pair in pairwise(words))})
-        for term, score in found[c - 1]:
-            inside = (terms[term] + 0.5) / (len(mine) + 1)
-            outside = (rest[term] + 0.5) / (len(others) + 1)
-            assert score == pytest.approx(inside * np.log(inside / outside))
-        assert [s for _, s in found[c - 1]] == sorted((s for _, s in found[c - 1]), reverse=True)
-    assert {w for term, _ in found[0] for w in term.split()} >= {"red", "pie"}
-    assert typical_words(["", "?"], [1, 2], 2) == [(), ()]
-
-
-def telling(feature: int, score: float) -> Telling:
-    return Telling(feature, 0.9, 0.1, 0.8, 0.7, 0.9, 0.0, 0.0, 0.8, 0.0, score)
-
-
-PARTS = st.sampled_from(
-    ["a", "A", "a (2)", "A (3)", "cluster 2", "tea", "Tea", "日本", "x · y", "", "\x1b[0m"]
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(st.lists(PARTS, max_size=3), st.lists(PARTS, max_size=3)), max_size=8))
-@example([(["a"], []), (["a (3)"], []), (["a"], [])])
-@example([(["cluster 2"], []), ([], [])])
-def test_no_two_names_are_alike(drawn: list[tuple[list[str], list[str]]]) -> None:
-    rows, described, words = [], [], []
-    for told, typical_of in drawn:
-        mine = []
-        for text in told:
-            rows.append(FeatureLabel(len(rows), text or "?"))
-            mine.append(telling(len(rows) - 1, 1.0))
-        described.append(Described(tuple(mine), ()))
-        words.append(tuple((printable(word), 0.5) for word in typical_of if word))
-    found = names(described, words, FeatureLabels.from_rows(rows))
-    assert len(found) == len(drawn)
-    assert len({name.casefold() for name in found}) == len(found)
-    assert all(name.strip() and name.isprintable() for name in found)
-
-
-def test_names_are_made_of_labels_that_do_not_repeat_each_other() -> None:
-    labels = FeatureLabels.from_rows(
-        [FeatureLabel(0, 'the word "job"'), FeatureLabel(1, "jobs and work"), FeatureLabel(2, "salaries")]
-    )
-    described = [Described((telling(0, 0.9), telling(1, 0.8), telling(2, 0.7)), ())]
-    assert names(described, [()], labels) == ['"job" · salaries']
-    assert shortened("loose: " + "many words, " * 9) == "many words, many words, many words, many words"
-    assert len(shortened("x" * 200)) == 49
-    words = (("000", 3.0), ("1,5 %", 2.9), ("earth's", 2.8), ("the", 2.7), ("moon’s orbit", 2.6))
-    assert names(described, [words], labels) == ["earth · moon orbit"]
-    same = names(described * 3, [()] * 3, labels)
-    assert len(set(same)) == 3
 
 
 # ---- exemplars -------------------------------------------------------------------------------

@@ -123,15 +123,15 @@ def describe(
     found: list[Described] = []
     outside_tests = sum(m * len(near[c]) for c, m in enumerate(tested))
     whole = by_stratum.sum(0), rows.sum(0)
-    measured: list[list[dict[str, Any]]] = []
+    numbers: list[list[dict[str, Any]]] = []
     for c in range(1, k + 1):
         at = np.searchsorted(union, chosen[c - 1])
         sides = [(whole[0] - by_stratum[c], whole[1] - rows[c])]
         sides += [(by_stratum[o], rows[o]) for o in near[c - 1]]
-        measured.append([_measure(by_stratum[c][:, at], rows[c], x[:, at], m) for x, m in sides])
+        numbers.append([measured(by_stratum[c][:, at], rows[c], x[:, at], m) for x, m in sides])
     # one correction over all pairs of a cluster and a feature: those not looked at count as p = 1
     for which, m in ((0, sum(tested)), (1, outside_tests)):
-        groups = [side for sides in measured for side in (sides[:1] if which == 0 else sides[1:])]
+        groups = [side for sides in numbers for side in (sides[:1] if which == 0 else sides[1:])]
         for name in ("p", "adjusted_p"):
             if not groups:
                 continue
@@ -142,7 +142,7 @@ def describe(
                 start += len(g[name])
         _explain(groups, m)
     for c in range(1, k + 1):
-        sides_of = [_listed(chosen[c - 1], g) for g in measured[c - 1]]
+        sides_of = [_listed(chosen[c - 1], g) for g in numbers[c - 1]]
         found.append(Described(sides_of[0], tuple(zip(near[c - 1], sides_of[1:], strict=True))))
     return found
 
@@ -220,8 +220,8 @@ def _explain(groups: list[dict[str, Any]], tested: int) -> None:
         g["verdict"][g["vague"]] = "unclear"
 
 
-def _measure(x_a: Ints, n_a: Ints, x_b: Ints, n_b: Ints) -> dict[str, Any]:
-    """Return the numbers of features from their counts by stratum."""
+def measured(x_a: Ints, n_a: Ints, x_b: Ints, n_b: Ints) -> dict[str, Any]:
+    """Return the numbers of features, or of other things documents have, from their counts by stratum."""
     a, b, all_a, all_b = x_a.sum(0), x_b.sum(0), int(n_a.sum()), int(n_b.sum())
     low, high = stats.newcombe(a, all_a, b, all_b, 0.95)
     adjusted = stats.mantel_haenszel(x_a, n_a, x_b, n_b, 0.95)

@@ -1,100 +1,189 @@
-"""A short name for every cluster, no two alike: from the labels of the features that set it apart, and words.
+"""A short name for every cluster, no two alike: words that set it apart, then a label or trait that fits.
 
-Not for: which features those are (:mod:`saetext.analysis.clusters.describing`), or names by a language model
-(:mod:`saetext.analysis.clusters.named_by_llm`).
+Not for: finding words (:mod:`saetext.analysis.clusters.cluster_words`), whether labels fit
+(:mod:`saetext.analysis.clusters.fitting_labels`), traits (:mod:`saetext.analysis.clusters.traits`), or names
+by a language model (:mod:`saetext.analysis.clusters.named_by_llm`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
+from saetext.analysis.clusters.cluster_words import STEM, Words, repeats, stems
 from saetext.analysis.clusters.describing import Described
+from saetext.analysis.clusters.traits import Trait
 from saetext.features.labels import FeatureLabels
+from saetext.features.peaks import LocalEvidence
 from saetext.text.passages import printable
-from saetext.text.terms import word_matrix
 from saetext.text.words import parts
 
-SAMPLED = 200  # documents of each cluster whose words are counted
-MOST_SAMPLED = 20_000
-_WORDS = 8  # typical words of each
-_LONGEST = 48  # characters of a label in a name
-_POOR = 0.6  # a label's score below which words are the better name
-_STEM = 5
+NOTHING = "nothing sets it apart"
+MOST_WORDS = 3  # in a name
+LEAST_WORD = 0.2  # a word's score
+LEAST_OF_BEST = 0.05  # and its share of the best one's
+LEAST_SHARE = 0.4  # of a cluster's documents that have a feature whose label names it
+LEAST_SCORE = 0.7  # of a label or trait beside words
+_LONGEST = 40  # characters of a label in a name
+# Labels that speak of how words are written or of grammar: true perhaps, but no name for documents
+_ABOUT_FORM = re.compile(
+    r"""["“”]|\b(?:words?|pieces?|tokens?|fragments?|prefix(?:es)?|suffix(?:es)?|letters?|digits?|numbers?
+    |starts?|endings?|(?:beginning|starting)\swith|commas?|periods?|full\sstops?|marks?|brackets?
+    |parenthes[ei]s|colons?|quotes?|clauses?|sentences?|verbs?|nouns?|pronouns?|adjectives?|adverbs?|articles?
+    |prepositions?|conjunctions?|passages?|names|identifiers|abbreviations?|loosely|loose|forms?|function)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
 
-Words = tuple[tuple[str, float], ...]
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a cluster, to be named by.
+
+    Attributes
+    ----------
+    described : Described
+        The features that set it apart.
+    words : tuple
+        Its words, each with its score, best first.
+    traits : sequence of Trait
+        Themes, properties, marks and length that set it apart, the most telling first.
+    local : mapping
+        Feature to what it does in the cluster's texts; without texts, no words and no fit.
+    vocabulary : frozenset of str
+        First letters of the words in its texts (:func:`~saetext.analysis.clusters.cluster_words.stems`);
+        empty without texts.
+    """
+
+    described: Described
+    words: Words = ()
+    traits: Sequence[Trait] = ()
+    local: Mapping[int, LocalEvidence] | None = None
+    vocabulary: frozenset[str] = frozenset()
+
+    def fits(self, feature: int, label: str) -> bool | None:
+        """Return whether a label is true of this cluster as a whole; None where that was not looked at.
+
+        That a label fits was judged where half of it was true. So each of its words has to be in the texts.
+        """
+        local = None if self.local is None else self.local.get(feature)
+        if local is None or local.fit is None:
+            return None
+        mine = stems(label)
+        return local.fits and bool(mine) and mine <= self.vocabulary
 
 
-def names(described: Sequence[Described], words: Sequence[Words], labels: FeatureLabels) -> list[str]:
-    """Return a name for each cluster.
+def names(evidence: Sequence[Evidence], labels: FeatureLabels) -> list[str]:
+    """Return a name for each cluster, in order; no two have the same parts.
 
-    Two of the most telling labels and words, each by share inside times the logarithm of the ratio of shares,
-    labels less the worse they are told apart (label score), without such as repeat each other; another one
-    is added until no two names are equal.
+    Up to three words, then a label or trait that fits and says something that the words do not. A cluster
+    whose parts are those of another gets more of its words. One with no words, fitting labels or traits is
+    said to be set apart by nothing. Where texts are not stored, nothing tells whether a label fits: then
+    labels that were told apart well when they were written are names.
 
     Parameters
     ----------
-    described : sequence of Described
+    evidence : sequence of Evidence
         By number.
-    words : sequence of Words
-        Typical words of each.
     labels : FeatureLabels
         What features are called.
     """
     found: list[str] = []
-    taken: set[str] = set()
-    for number, (one, typical) in enumerate(zip(described, words, strict=True), start=1):
-        made = _parts(one, typical, labels)
-        name = ""
-        for count in range(min(2, len(made)), len(made) + 1):
-            name = " · ".join(made[:count])
-            if name and name.casefold() not in taken:
-                break
-        name = name or f"cluster {number}"
+    taken: set[frozenset[str]] = set()
+    for number, one in enumerate(evidence, start=1):
+        words, said, more = _parts(one, labels)
+        name = _joined(words, said)
+        while _key(name) in taken and more:
+            words.append(more.pop(0))
+            name = _joined(words, said)
+        name = name or NOTHING
         plain, again = name, number
-        while name.casefold() in taken:
+        while _key(name) in taken:
             name, again = f"{plain} ({again})", again + 1
-        taken.add(name.casefold())
+        taken.add(_key(name))
         found.append(name)
     return found
 
 
-def _parts(one: Described, typical: Words, labels: FeatureLabels) -> list[str]:
-    """Return what a name can be made of, the best first."""
-    ranked = [
-        (t.score * _reliability(labels.score(t.feature)), shortened(labels.label(t.feature)))
-        for t in one.telling[:12]
-        if t.feature in labels
-    ]
-    ranked += [(score, _bare(word)) for word, score in typical if not _says_nothing(word)]
-    chosen: list[str] = []
-    stems: set[str] = set()
-    for _, part in sorted(ranked, key=lambda pair: -pair[0]):
-        mine = _stems(part)
-        if part and not any(
-            one.startswith(other) or other.startswith(one) for one in mine for other in stems
-        ):
-            chosen.append(part)
-            stems |= mine
-    return chosen or [word for word, _ in typical]
+def _joined(words: Sequence[str], said: Sequence[str]) -> str:
+    return " · ".join(part for part in (", ".join(words), *said) if part)
 
 
-def _says_nothing(word: str) -> bool:
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    return any(
-        part in ENGLISH_STOP_WORDS
-        or (len(part) < 3 and part.isascii())
-        or not any(letter.isalpha() for letter in part)
-        for part in word.split()
-    )
+def _key(name: str) -> frozenset[str]:
+    """Return a name's parts, so that "a, b" and "B, a" are one name."""
+    return frozenset(re.split(", | · ", name.casefold()))
 
 
-def _bare(word: str) -> str:
-    """Return words without the 's of a possessive, which names nothing."""
-    return " ".join(re.sub(r"['’]s$", "", part) for part in word.split())
+def _parts(one: Evidence, labels: FeatureLabels) -> tuple[list[str], list[str], list[str]]:
+    """Return the words of a name, what is said beside them, and further words."""
+    words = [word for word, _ in one.words]
+    best = one.words[0][1] if one.words else 0.0
+    first = [word for word, score in one.words[:MOST_WORDS] if score >= max(LEAST_OF_BEST * best, LEAST_WORD)]
+    more = words[len(first) :]
+    ranked = sorted(_labels(one, labels) + _traits(one), key=lambda pair: -pair[0])
+    said = [(score, part) for score, part in ranked if not _repeated(part, first)]
+    if first:
+        return first, [part for score, part in said if score >= LEAST_SCORE][:1], more
+    two = [part for _, part in said[:1]]
+    two += [part for _, part in said[1:] if not repeats(part, two[0])][:1]
+    return [], two or _fallback(one), more
+
+
+def _repeated(part: str, words: Sequence[str]) -> bool:
+    """Whether at least half of a part's words are in the name already."""
+    mine = stems(part)
+    return bool(mine) and 2 * sum(any(repeats(stem, word) for word in words) for stem in mine) >= len(mine)
+
+
+def _fallback(one: Evidence) -> list[str]:
+    """Return what can be said of a cluster without words, labels and themes of its own."""
+    return [t.name for t in one.traits if t.kind in ("sign", "opening", "length")][:1]
+
+
+def _traits(one: Evidence) -> list[tuple[float, str]]:
+    """Return the most telling trait of each kind; of themes, of those that hold here."""
+    best: dict[str, Trait] = {}
+    for t in one.traits:
+        if t.kind in ("property", "mark") or (t.kind == "theme" and _holds(t, one)):
+            best.setdefault(t.kind, t)
+    return [(t.score, t.name) for t in best.values()]
+
+
+def _holds(theme: Trait, one: Evidence) -> bool:
+    """Whether labels of at least half of a theme's features in this cluster fit, at two different words.
+
+    In short texts a theme may be there by one word of another meaning: "Size, weight and length" at "pound".
+    """
+    if not one.vocabulary:
+        return True
+    mine = [evidence for f, evidence in (one.local or {}).items() if f in theme.features]
+    fits = [evidence for evidence in mine if evidence.fits]
+    at = [frozenset(stems(evidence.words[0])) for evidence in fits if evidence.words]
+    return len(set(at)) >= 2 and 2 * len(fits) >= len(mine)
+
+
+def _labels(one: Evidence, labels: FeatureLabels) -> list[tuple[float, str]]:
+    """Return labels that may name a cluster, each with the feature's score, less the worse it fits."""
+    found = []
+    for t in one.described.telling:
+        if t.feature not in labels or t.explained_by_length == "yes":
+            continue
+        label = labels.label(t.feature)
+        if one.vocabulary:
+            if not one.fits(t.feature, label) or t.inside < LEAST_SHARE or _of_form(label):
+                continue
+            weight = (one.local or {})[t.feature].fit or 0.0
+        else:
+            weight = _reliability(labels.score(t.feature))
+        if part := shortened(label):
+            found.append((t.score * weight, part))
+    return found
+
+
+def _of_form(label: str) -> bool:
+    """Whether a label speaks of how words are written, or of forms of one word ("update, updated")."""
+    named = [word for word in parts(label) if stems(word)]
+    return bool(_ABOUT_FORM.search(label)) or len(stems(label)) < len(named)
 
 
 def shortened(label: str) -> str:
@@ -112,56 +201,10 @@ def shortened(label: str) -> str:
     return text
 
 
-def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int) -> list[Words]:
-    """Return the words and pairs of words that each cluster's texts have more often than the others'.
-
-    Each with its score, share inside times the logarithm of the ratio of shares; best first.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Sampled documents, about as many of each cluster.
-    cluster : sequence of int
-        Theirs, from 1.
-    n_clusters : int
-        Number of clusters.
-    """
-    from scipy import sparse
-
-    terms = word_matrix(texts, min_documents=3)
-    if not terms.names:
-        return [()] * n_clusters
-    code = np.asarray(cluster) - 1
-    member = sparse.csr_matrix(
-        (np.ones(len(code)), (code, np.arange(len(code)))), shape=(n_clusters, len(code))
-    )
-    counts = (member @ (terms.matrix > 0).astype(np.float64)).toarray()
-    sizes = np.bincount(code, minlength=n_clusters)
-    total = counts.sum(0)
-    found = []
-    for c in range(n_clusters):
-        inside = (counts[c] + 0.5) / (sizes[c] + 1)
-        outside = (total - counts[c] + 0.5) / (len(code) - sizes[c] + 1)
-        score = np.where(counts[c] >= min(3, sizes[c]), inside * np.log(inside / outside), -1.0)
-        chosen: list[tuple[str, float]] = []
-        for at in np.argsort(-score, kind="stable")[: 6 * _WORDS].tolist():
-            if score[at] <= 0.01 or len(chosen) == _WORDS:
-                break
-            term = terms.names[at]
-            if len(term) > 1 and not any(_repeats(term, other) for other, _ in chosen):
-                chosen.append((term, float(score[at])))
-        found.append(tuple(chosen))
-    return found
+def vocabulary(texts: Sequence[str]) -> frozenset[str]:
+    """Return the first letters of the words of some texts, by which labels are checked."""
+    return frozenset(word[:STEM] for text in texts for word in parts(text))
 
 
 def _reliability(score: float | None) -> float:
     return 0.75 if score is None else min(max((score - 0.5) * 2, 0.1), 1.0)
-
-
-def _stems(text: str) -> set[str]:
-    found = {word[:_STEM] for word in parts(text) if len(word) > 2}
-    return found - {"and", "the", "word", "words", "for", "with"}
-
-
-def _repeats(term: str, other: str) -> bool:
-    return bool(set(term.split()) & set(other.split()))

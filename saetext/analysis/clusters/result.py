@@ -34,7 +34,8 @@ class ClusterResult(Result):
     - ``probability``, the mean over its documents; ``persistence``, HDBSCAN's (null for a prediction);
     - ``features``: list of structs ``feature``, ``label``, ``inside``, ``outside``, ``diff``, ``ci_low``,
       ``ci_high``, ``q``, ``adjusted_diff`` (at equal length), ``adjusted_q``, ``score``,
-      ``explained_by_length``; the most telling first, those that length explains last;
+      ``explained_by_length``, ``fits`` (whether the label is true of what the feature does in this
+      cluster; null where that was not looked at); the most telling first, those that length explains last;
     - ``against``: list of structs ``cluster``, ``name`` and ``features``, likewise against the nearest
       clusters;
     - ``words``: typical words; ``examples``: ids of its exemplars; ``example``, the beginning of the

@@ -14,15 +14,13 @@ import numpy as np
 from saetext.analysis.base import Source
 from saetext.analysis.clusters import validation
 from saetext.analysis.clusters.axis import Axis, axis_of
-from saetext.analysis.clusters.describing import Described
-from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.analysis.clusters.fitting import fit
-from saetext.analysis.clusters.naming import Words, names
+from saetext.analysis.clusters.naming import Evidence, names
 from saetext.analysis.clusters.notes import metrics_of, placing_notes, shape_notes
 from saetext.analysis.clusters.placing import place
 from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
 from saetext.analysis.clusters.result import ClusterResult
-from saetext.analysis.clusters.summarising import beginnings, summarise
+from saetext.analysis.clusters.summarising import Summary, beginnings, evidence_of, summarise
 from saetext.analysis.clusters.tables import clusters_table, documents_table
 from saetext.corpus.notices import warn_of
 from saetext.corpus.protocol import CorpusLike
@@ -77,14 +75,15 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         notes = [*axis.notes, *notes]
     notes += placing_notes(placed)
     k = fitted.n_clusters
-    described, exemplars, scored = summarise(opened, sae, fitted, placed, request.seed, say)
-    called = _names(asked, request, described, exemplars, scored, notes, say)
+    told = summarise(opened, sae, fitted, placed, request.seed, say)
+    evidence = evidence_of(opened, sae, placed.cluster, told.described, told.words, told.sample, labels, say)
+    called = _names(asked, request, told, evidence, notes, say)
     metrics = metrics_of(placed, k)
     notes += shape_notes(metrics, request)
     if request.validate:
-        found, told = validation.validate(opened, fitted, request, say)
+        found, warned = validation.validate(opened, fitted, request, say)
         metrics |= found
-        notes += told
+        notes += warned
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
     persistence: list[float | None] = grouping.persistence.tolist()
@@ -92,10 +91,12 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         **_params(asked, request, axis), "used_features": len(fitted.basis.features),
         "fitted": len(fitted.rows),
     }  # fmt: skip
-    words = [tuple(word for word, _ in some) for some in scored]
+    words = [tuple(word for word, _ in some) for some in told.words]
     return ClusterResult(
         "cluster",
-        clusters_table(opened, placed, described, exemplars, words, called, persistence, labels),
+        clusters_table(
+            opened, placed, told.described, told.exemplars, words, called, persistence, labels, evidence
+        ),
         params,
         metrics,
         tuple(notes),
@@ -104,8 +105,8 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         tree=grouping.tree,
         fitted=fitted,
         axis=axis,
-        described=tuple(described),
-        exemplars=tuple(exemplars),
+        described=tuple(told.described),
+        exemplars=tuple(told.exemplars),
     )
 
 
@@ -141,22 +142,24 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
     fitted, called = model.fitted, list(model.names)
     placed = place(opened, model.sae, fitted, say, noise=not model.params.get("assign_noise"))
     k = fitted.n_clusters
-    described, exemplars, scored = summarise(opened, model.sae, None, placed, 0, say, k)
+    told = summarise(opened, model.sae, None, placed, 0, say, k)
     metrics = metrics_of(placed, k)
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
-    words = [tuple(word for word, _ in some) for some in scored]
+    words = [tuple(word for word, _ in some) for some in told.words]
     return ClusterResult(
         "cluster",
-        clusters_table(opened, placed, described, exemplars, words, called, [None] * k, asked.labels),
+        clusters_table(
+            opened, placed, told.described, told.exemplars, words, called, [None] * k, asked.labels
+        ),
         _predicted_params(asked, request, model),
         metrics,
         tuple(placing_notes(placed)),
         asked.sources,
         documents=documents_table(opened, placed, called, np.empty(0, np.int64)),
         fitted=fitted,
-        described=tuple(described),
-        exemplars=tuple(exemplars),
+        described=tuple(told.described),
+        exemplars=tuple(told.exemplars),
     )
 
 
@@ -194,23 +197,22 @@ def _opened(corpus: AnyCorpus, request: PredictRequest, model: ClusterModel | No
 def _names(
     asked: _Asked,
     request: ClusterRequest,
-    described: Sequence[Described],
-    exemplars: Sequence[tuple[Exemplar, ...]],
-    scored: Sequence[Words],
+    told: Summary,
+    evidence: Sequence[Evidence],
     notes: list[str],
     say: Say,
 ) -> list[str]:
-    """Return the names of the clusters: from their features and words, or from a language model."""
-    called = names(described, scored, asked.labels)
+    """Return the names of the clusters: from their words, labels and traits, or from a language model."""
+    called = names(evidence, asked.labels)
     if request.client is None or not called:
         return called
     from saetext.analysis.clusters.named_by_llm import ask_names
 
     say("asking for names", 0, 0)
-    words = [tuple(word for word, _ in some) for some in scored]
-    texts = [beginnings(asked.corpus, [one.row for one in some[:3]]) for some in exemplars]
-    called, told = ask_names(request.client, described, words, texts, asked.labels, called)
-    notes += told
+    words = [tuple(word for word, _ in some) for some in told.words]
+    texts = [beginnings(asked.corpus, [one.row for one in some[:3]]) for some in told.exemplars]
+    called, warned = ask_names(request.client, told.described, words, texts, asked.labels, called)
+    notes += warned
     return called
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from saetext.analysis.clusters.describing import Described, Telling
 from saetext.analysis.clusters.exemplars import Exemplar
+from saetext.analysis.clusters.naming import Evidence
 from saetext.analysis.clusters.placing import Placed
 from saetext.analysis.clusters.result import COLUMNS, DOCUMENT_COLUMNS
 from saetext.corpus.protocol import CorpusLike, Ints
@@ -56,8 +57,12 @@ def clusters_table(
     called: Sequence[str],
     persistence: Sequence[float | None],
     labels: FeatureLabels,
+    evidence: Sequence[Evidence] = (),
 ) -> pl.DataFrame:
-    """Return a row a cluster: its name, size, features, words and exemplars."""
+    """Return a row a cluster: its name, size, features, words and exemplars.
+
+    ``evidence`` says whether labels fit, where that was looked at.
+    """
     import polars as pl
 
     sizes = np.bincount(placed.cluster, minlength=len(called) + 1)
@@ -67,6 +72,7 @@ def clusters_table(
         first = examples[0] if examples else None
         text = None if first is None else first["text"]
         mine = placed.probability[placed.cluster == c]
+        seen = evidence[c - 1] if evidence else None
         rows.append(
             {
                 "cluster": c,
@@ -75,7 +81,7 @@ def clusters_table(
                 "share": sizes[c] / max(len(placed.cluster), 1),
                 "probability": float(mine.mean()) if len(mine) else None,
                 "persistence": persistence[c - 1],
-                "features": [_row(t, labels) for t in one.telling[:SHOWN]],
+                "features": [_row(t, labels, seen) for t in one.telling[:SHOWN]],
                 "against": [
                     {
                         "cluster": other,
@@ -93,10 +99,12 @@ def clusters_table(
     return pl.DataFrame(rows, schema=_schema(), orient="row").select(COLUMNS)
 
 
-def _row(telling: Telling, labels: FeatureLabels) -> dict[str, Any]:
+def _row(telling: Telling, labels: FeatureLabels, evidence: Evidence | None = None) -> dict[str, Any]:
     known = dataclasses.asdict(telling)
     del known["p"]
-    return {"feature": known.pop("feature"), "label": labels.label(telling.feature), **known}
+    label = labels.label(telling.feature)
+    fits = None if evidence is None else evidence.fits(telling.feature, label)
+    return {"feature": known.pop("feature"), "label": label, **known, "fits": fits}
 
 
 def _cut(text: str) -> str:
@@ -121,7 +129,7 @@ def _schema() -> dict[str, Any]:
                 "feature": pl.Int64, "label": pl.String, "inside": pl.Float64, "outside": pl.Float64,
                 "diff": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64, "q": pl.Float64,
                 "adjusted_diff": pl.Float64, "adjusted_q": pl.Float64, "score": pl.Float64,
-                "explained_by_length": pl.String,
+                "explained_by_length": pl.String, "fits": pl.Boolean,
             }
         )
     )  # fmt: skip

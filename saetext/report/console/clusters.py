@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_FEATURES = 3
 _BAR = 10  # columns of a share's bar
+_TEXT = 31  # columns before a cluster's name
+_WIDE = 96  # columns of a window from which on examples stand under names
 
 
 def render_clusters(
@@ -29,7 +30,10 @@ def render_clusters(
     top: int | None = None,
     encoding: str = "utf-8",
 ) -> str:
-    r"""Return clusters by size, each with name, share, features and one example, and the notes.
+    r"""Return clusters by size, each with size, share and name, an example and a feature, and the notes.
+
+    A feature is shown if its label fits in the cluster; where that was not looked at, the most telling
+    one; of a prediction none.
 
     Parameters
     ----------
@@ -54,8 +58,8 @@ def render_clusters(
     rows = [found.row for found in result.findings()]
     shown = rows if top is None else rows[:top]
     most = max((row["share"] for row in rows), default=0.0)
+    console.print()
     for row in shown:
-        console.print()
         _print_cluster(console, row, most, result.params.get("model") is not None)
     if len(shown) < len(rows):
         rest = sum(row["size"] for row in rows[len(shown) :])
@@ -69,7 +73,8 @@ def render_clusters(
     for line in _checks(result):
         console.print()
         console.print(line)
-    if rows:
+    predicted = result.params.get("model") is not None
+    if not predicted and any(_shown_feature(row) for row in shown):
         console.print()
         console.print(
             styled(
@@ -107,24 +112,41 @@ def _print_cluster(console: Console, row: Mapping[str, Any], most: float, predic
     width = console.width
     bar = "█" * max(1, round(_BAR * row["share"] / most)) if most > 0 and row["size"] else ""
     head = styled(f"{row['cluster']:>3} ", "dim").append(f"{bar:<{_BAR}} ", "cyan")
-    head.append(f"{row['size']:>6,} {100 * row['share']:5.1f} %  ")
+    head.append(f"{row['size']:>6,} {100 * row['share']:5.1f} %".ljust(_TEXT - len(head.plain)))
     head.append(printable(row["name"]), "bold")
     head.truncate(width, overflow="ellipsis")
     console.print(head)
     if predicted and not row["size"]:
         return
-    for feature in row["features"][:_FEATURES]:
-        line = styled(" " * (INDENT + 2)).append(
+    if example := row["example"] or row["snippet"]:
+        start = " " * (_TEXT if width >= _WIDE else INDENT + 2)
+        console.print(styled(start).append(_cut(printable(example), width - len(start)), "dim"))
+    if not predicted and (feature := _shown_feature(row)):
+        line = styled(" " * (_TEXT if width >= _WIDE else INDENT + 2)).append(
             f"in {100 * feature['inside']:3.0f} %  else {100 * feature['outside']:3.0f} %  "
         )
         line.append(printable(feature["label"]))
         line.truncate(width, overflow="ellipsis")
         console.print(line)
-    example = row["snippet"] or row["example"]
-    if example:
-        line = styled(" " * (INDENT + 2)).append(printable(example), "dim")
-        line.truncate(width, overflow="ellipsis")
-        console.print(line)
+
+
+def _shown_feature(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the most telling feature whose label fits; where none was looked at, the most telling one."""
+    features = row["features"]
+    if all(feature.get("fits") is None for feature in features):
+        return features[0] if features else None
+    return next((feature for feature in features if feature["fits"]), None)
+
+
+def _cut(text: str, width: int) -> str:
+    """Cut a text to a number of columns, behind a word where there is one not far before the end."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    cut = set_cell_size(text, max(width - 1, 0)).rstrip()
+    end = cut.rfind(" ")
+    return (cut[:end] if end > 0.7 * len(cut) else cut).rstrip(" ,.;:") + "…"
 
 
 def _checks(result: ClusterResult) -> list[Text]:

@@ -1,0 +1,255 @@
+"""Names of clusters: words by an independent count, labels and traits only where they fit, no two alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pytest
+from cluster_factory import LABELS, TOPICS, Stored, planted
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from saetext.analysis.clusters import cluster
+from saetext.analysis.clusters.cluster_words import LEAST_Z, bare, repeats, stems, typical_words
+from saetext.analysis.clusters.describing import Described, Telling
+from saetext.analysis.clusters.fitting_labels import READ, READ_OF_THEMES, fitting_labels
+from saetext.analysis.clusters.naming import NOTHING, Evidence, names, shortened, vocabulary
+from saetext.analysis.clusters.traits import Trait, traits
+from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.features.peaks import LocalEvidence, local_evidence
+from saetext.reader import sentences
+from saetext.text.passages import printable
+
+
+@pytest.fixture(autouse=True)
+def _without_sentence_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentences, "available", lambda: False)
+
+
+def telling(feature: int, score: float = 1.0, *, inside: float = 0.9, length: str = "no") -> Telling:
+    return Telling(feature, inside, 0.1, 0.8, 0.7, 0.9, 0.0, 0.0, 0.8, 0.0, score, length)
+
+
+# ---- words -------------------------------------------------------------------------------------------
+
+
+def test_words_as_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    rates = {"lemon": (0.8, 0.02), "harbour": (0.4, 0.1), "violin": (0.3, 0.3), "granite": (0.5, 0.05)}
+    texts, members = [], [1] * 40 + [2] * 60 + [0] * 30
+    for c in members:
+        # a full stop between words: no phrases
+        drawn = [word for word, rate in rates.items() if rng.random() < rate[c != 1]]
+        texts.append(". ".join(drawn * int(rng.integers(1, 4))) + ".")
+    found = dict(typical_words(texts, members, 2)[0])
+    here, there = Counter[str](), Counter[str]()
+    for text, c in zip(texts, members, strict=True):
+        (here if c == 1 else there).update({word.strip() for word in text.split(".")} - {""})
+    expected = {}
+    for word in rates:
+        y, r = here[word], there[word]
+        a = 40 * (y + r) / 130  # the prior: as many documents as the cluster, spread as in all
+        one = np.log((y + a) / (80 - y - a))
+        other = np.log((r + a) / (130 - r - a))
+        z = (one - other) / np.sqrt(1 / (y + a) + 1 / (r + a))
+        inside, outside = (y + 0.5) / 41, (r + 0.5) / 91
+        if z >= LEAST_Z:
+            expected[word] = inside * np.log(inside / outside)
+    assert next(iter(found)) == "lemon" == max(expected, key=expected.__getitem__)
+    assert found["lemon"] == pytest.approx(expected["lemon"])
+    assert set(found) == set(expected) and "violin" not in found
+    for word, score in found.items():  # less where a stronger word is in the same documents
+        assert 0.5 * expected[word] - 1e-9 <= score <= expected[word] + 1e-9
+
+
+def test_words_without_texts_and_of_one_cluster() -> None:
+    assert typical_words(["", "?"], [1, 2], 2) == [(), ()]
+    assert typical_words(["tea time"] * 9, [1] * 9, 1) == [()]  # there is nothing to be set apart from
+    assert typical_words(["tea"] * 9 + ["coal"] * 9, [1] * 9 + [0] * 9, 1)[0][0][0] == "tea"
+    assert typical_words(["tea"] * 9 + ["coal"] * 9, [1] * 9 + [3] * 9, 3)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("phrase", "left"),
+    [
+        ("of the exchange rate", "exchange rate"), ("I want to top up", "top up"), ("top up my", "top up"),
+        ("the Earth's", "Earth"), ("moon’s orbit", "moon’s orbit"), ("I'm", ""), ("000", ""), ("the", ""),
+        ("UK", "UK"), ("hi", ""), ("日本", "日本"), ("一", ""), ("a a bank a", "bank"),
+        ("the system", "system"),        ("what, the computer", "computer"), ("percent in", "percent"),
+    ],
+)  # fmt: skip
+def test_what_is_left_of_a_phrase(phrase: str, left: str) -> None:
+    assert bare(phrase) == left
+
+
+@given(st.text("ab the'’,-日本 of", max_size=30))
+def test_what_is_left_is_a_part(phrase: str) -> None:
+    assert bare(phrase) in phrase
+
+
+def test_pieces_that_repeat_each_other() -> None:
+    assert repeats("card", "lost cards") and repeats("travelling", "travels")
+    assert not repeats("card", "the cat") and not repeats("of the", "the")
+    assert stems("jobs and the work") == {"jobs", "work"}
+
+
+# ---- names -------------------------------------------------------------------------------------------
+
+PARTS = st.sampled_from(
+    [
+        "a",
+        "A",
+        "a (2)",
+        "A (3)",
+        "cluster 2",
+        "tea",
+        "Tea",
+        "日本",
+        "x · y",
+        "b, a",
+        "a, b",
+        "\x1b[0m",
+        NOTHING,
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.lists(PARTS, max_size=3), st.lists(PARTS, max_size=5)), max_size=8))
+@example([(["a"], []), (["a (3)"], []), (["a"], [])])
+@example([([NOTHING + " (2)"], []), ([], []), ([], [])])
+def test_no_two_names_are_alike(drawn: list[tuple[list[str], list[str]]]) -> None:
+    rows, evidence = [], []
+    for told, typical_of in drawn:
+        mine = []
+        for text in told:
+            rows.append(FeatureLabel(len(rows), text or "?"))
+            mine.append(telling(len(rows) - 1))
+        words = tuple((printable(word), 0.5) for word in typical_of if word)
+        evidence.append(Evidence(Described(tuple(mine), ()), words))
+    found = names(evidence, FeatureLabels.from_rows(rows))
+    assert len(found) == len(drawn)
+    assert len({name.casefold() for name in found}) == len(found)
+    assert all(name.strip() and name.isprintable() for name in found)
+
+
+FITS, NOT = LocalEvidence(("paid",), 0.9, 0.9, True), LocalEvidence(("gun",), 0.9, 0.2, False)
+JOBS = FeatureLabels.from_rows(
+    [
+        FeatureLabel(0, "salaries and pay"), FeatureLabel(1, "weapons and strings"),
+        FeatureLabel(2, 'the word "job"'), FeatureLabel(3, "pay, blame and guilt"),
+        FeatureLabel(4, "letters, letter and lettered"),
+    ]
+)  # fmt: skip
+WORDS = (("cover letter", 3.0), ("job", 1.0), ("skills", 0.4), ("role", 0.3), ("rare", 0.01))
+TEXTS = ["weapons and strings of a job", "salaries and pay for letters"]
+
+
+def named(*features: Telling, local: dict[int, LocalEvidence], words: tuple = WORDS, **more: object) -> str:
+    one = Evidence(Described(features, ()), words, more.get("traits", ()), local, vocabulary(TEXTS))
+    return names([one], JOBS)[0]
+
+
+def test_a_label_that_does_not_fit_is_no_name() -> None:
+    both = {0: FITS, 1: NOT}
+    assert named(telling(1, 9.0), telling(0), local=both) == "cover letter, job, skills · salaries and pay"
+    assert named(telling(1, 9.0), local=both) == "cover letter, job, skills"
+    assert named(telling(0), local={}) == "cover letter, job, skills"  # nobody looked
+    # it fits, but one of its words is in none of the texts; it tells of length; too few documents have it
+    assert named(telling(3), local={3: FITS}) == "cover letter, job, skills"
+    assert named(telling(0, length="yes"), local=both) == "cover letter, job, skills"
+    assert named(telling(0, inside=0.2), local=both) == "cover letter, job, skills"
+    # it speaks of one word, or of forms of one word
+    assert named(telling(2), telling(4), local={2: FITS, 4: FITS}, words=()) == NOTHING
+
+
+def test_a_trait_is_said_if_it_adds_something_and_holds() -> None:
+    work = Trait("theme", "Work and careers", 0.9, 0.1, 2.0, (0, 1, 2))
+    held = {0: FITS, 2: LocalEvidence(("salary",), 0.9, 0.9, True), 1: NOT}
+    assert named(local=held, traits=[work]) == "cover letter, job, skills · Work and careers"
+    assert named(local={0: FITS, 1: NOT}, traits=[work]) == "cover letter, job, skills"  # by one feature
+    same = {0: held[2], 1: NOT, 2: LocalEvidence(("salaries",), 0.9, 0.9, True)}  # by one word's features
+    assert named(local=same, traits=[work]) == "cover letter, job, skills"
+    assert named(local=held, traits=[Trait("mark", "job", 1, 0, 2)]) == "cover letter, job, skills"
+    code = Trait("property", "program code", 0.9, 0.1, 2.0)
+    assert named(telling(0, 1.0), local=held, traits=[code, work]).endswith(" · program code")
+    short = Trait("length", "short texts", 0.95, 0.05, 0.0)
+    assert named(local={}, traits=[short]) == "cover letter, job, skills"
+    assert named(local={}, traits=[short], words=()) == "short texts"
+    quotes = Trait("sign", "quotation", 0.9, 0.1, 2.0)
+    assert named(local={}, traits=[quotes, short]) == "cover letter, job, skills"
+    assert named(local={}, traits=[quotes, short], words=()) == "quotation"
+
+
+def test_clusters_of_the_same_words_get_more_of_them_and_one_of_none_says_so() -> None:
+    one, two = (("payment", 2.0), ("pending", 1.0)), (("pending", 2.0), ("payment", 1.0), ("days", 0.1))
+    evidence = [Evidence(Described((), ()), words) for words in (one, two, (), ())]
+    assert names(evidence, JOBS) == [
+        "payment, pending", "pending, payment, days", NOTHING, f"{NOTHING} (4)"
+    ]  # fmt: skip
+
+
+def test_without_texts_labels_are_names() -> None:
+    described = Described((telling(0, 0.9), telling(1, 0.8), telling(2, 0.7)), ())
+    assert names([Evidence(described)], JOBS) == ["salaries and pay · weapons and strings"]
+    assert shortened('the word "job"') == '"job"'
+    assert shortened("loose: " + "many words, " * 9) == "many words, many words, many words"
+    assert len(shortened("x" * 200)) == 41
+
+
+# ---- traits and features -----------------------------------------------------------------------------
+
+
+def _of(texts: list[str], tokens: list[int]) -> Stored:
+    corpus = Stored(np.ones((len(texts), 2)), told=texts)
+    corpus.frame = corpus.frame.with_columns(pl.Series("n_tokens", tokens))
+    return corpus
+
+
+def test_marks_and_length_that_set_a_cluster_apart() -> None:
+    rng = np.random.default_rng(1)
+    lists = ["Buy:\n- milk\n- eggs\n- tea"] * 30
+    plain = ["Some milk and eggs are here."] * 60
+    member = np.array([1] * 30 + [2] * 30 + [0] * 30, np.int32)
+    equal = rng.integers(20, 60, 90).tolist()
+    first, second = traits(_of(lists + plain, equal), "main", member, 2, np.arange(90), lists + plain)
+    assert ("mark", "bullet list") in {(t.kind, t.name) for t in first}
+    assert ("opening", 'begins with "Buy"') in {(t.kind, t.name) for t in first}
+    assert not second and not any(t.kind == "length" for t in first)
+    mark = next(t for t in first if t.name == "bullet list")
+    assert (mark.inside, mark.outside) == (1, 0)
+    assert mark.score == pytest.approx(30.5 / 31 * np.log((30.5 / 31) / (0.5 / 61)))
+
+    tokens = [*range(100, 130), *range(10, 70, 2), *range(11, 71, 2)]
+    first, second = traits(_of(plain + plain[:30], tokens), "main", member, 2, np.arange(90), None)
+    assert [(t.kind, t.name, t.inside) for t in first] == [("length", "long texts", 1.0)]
+    longer = np.mean([a > b for a in tokens[30:60] for b in tokens[:30] + tokens[60:]])
+    assert max(longer, 1 - longer) < 0.9 and second == []
+
+
+def test_labels_are_judged_in_the_clusters_own_texts() -> None:
+    corpus = planted(300, seed=3)
+    topic = np.array([TOPICS.index(t) for t in corpus.frame["topic"].to_list()])
+    rows = [np.flatnonzero(topic == c)[:40] for c in (0, 1)]
+    described = [Described(tuple(telling(f) for f in range(c * 6, c * 6 + 20)), ()) for c in (0, 1)]
+    theme = Trait("theme", "t", 1.0, 0.0, 1.0, tuple(range(40)))
+    found = fitting_labels(corpus, "main", described, rows, [[], [theme]], LABELS, lambda *_: None)
+    assert [len(one) for one in found] == [READ, min(20, READ + READ_OF_THEMES)]
+    for c, mine in enumerate(rows):
+        alone = local_evidence(
+            [corpus.take(mine)], "main", np.array(sorted(found[c])), np.ones(len(mine), bool), labels=LABELS
+        )
+        assert found[c] == alone
+
+
+def test_names_of_planted_topics() -> None:
+    corpus = planted(300, seed=2, tones=False)
+    result = cluster(corpus, labels=LABELS, semantic=False, truth="topic", min_cluster_size=12)
+    assert result.metrics["ari"] > 0.9
+    for row in result.table.iter_rows(named=True):
+        ids = result.documents.filter(pl.col("cluster") == row["cluster"])["row"].to_list()
+        topic = Counter(corpus.frame["topic"].gather(ids).to_list()).most_common(1)[0][0]
+        assert row["name"].split(",")[0].split(" · ")[0] == topic
+        assert not any(other in row["name"] for other in TOPICS if other != topic)
