@@ -3,10 +3,10 @@
     python benchmarks/agreement.py --data ../shared/data --to DIR [--split test]
 
 Questions are in ``agreement_queries.py``, texts are the mixed sample of ``detector_sets.evals`` with the
-truths of ``detector_data.RULES`` and of the public sets. For each concept: mean average precision over its wordings
-and the range of it, the share of the first twenty that two wordings have in common, the share of texts of
-fewer than five tokens among the first fifty. Then how often the note of a search without an answer is given
-to questions without one, and to those of ``retrieval_queries.py`` and of the concepts.
+truths of ``detector_data.RULES`` and of the public sets. For each concept: mean average precision over its
+wordings and the range of it, the share of the first twenty that two wordings have in common, the share of
+texts of fewer than five tokens among the first fifty. Then how often the note of a search without an answer
+is given to questions without one, and to those of ``retrieval_queries.py`` and of the concepts.
 """
 
 from __future__ import annotations

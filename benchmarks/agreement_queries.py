@@ -6,7 +6,7 @@ texts, which lie outside the repository.
 
 from __future__ import annotations
 
-#: concept -> where its truth comes from ("rule" of detector_data.py or a label of a public set), three wordings
+#: concept -> where its truth comes from ("rule" of detector_data.py or a labelled public set), 3 wordings
 CONCEPTS: dict[str, tuple[str, tuple[str, str, str]]] = {
     "refusal": (
         "rule",
