@@ -225,7 +225,7 @@ def test_a_clause_that_no_document_satisfies_does_not_count_as_satisfied() -> No
 
 
 def test_documents_that_say_one_clause_do_not_change_the_order_of_the_others() -> None:
-    """Half of the corpus says A: measured by the best of them, A would be the weakest clause of all others."""
+    """Most of the corpus says A: measured by the best of them, A would be the weakest clause of the rest."""
     rng = np.random.default_rng(7)
     dense = np.zeros((120, 60))
     for row in dense:  # all of one length, and every value at full strength

@@ -24,10 +24,10 @@ CAP = 1.0  # a feature counts no more than at its 90th percentile; chosen on dev
 # benchmarks/retrieval.py texts of fewer than five tokens fell from 7 to 4 % of the first fifty at the same
 # mean average precision; half of the median began to cost.
 PIVOT = 0.25
-# With several clauses, each is divided by this share of its weights in a document of usual length: what it says
-# itself, so that no document changes how two others compare. The score that one document in a hundred exceeds,
-# which counted where it was higher, was no better (mean average precision .172 against .173 on 72 questions
-# with AND of the development half of benchmarks/agreement.py) and measured a broad clause by the corpus.
+# With several clauses, each is divided by this share of its weights in a document of usual length, so that no
+# document changes how two others compare. The score that one document in a hundred exceeds, which counted
+# where it was higher, measured a broad clause by the corpus and was no better: mean average precision .172
+# against .173 on 72 questions with AND from the development half of benchmarks/agreement.py.
 SATISFIED = 0.2
 NO_MASK = np.empty(0, bool)
 _PIECE = 1 << 24  # entries
