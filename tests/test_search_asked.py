@@ -66,6 +66,17 @@ def test_a_feature_has_the_similarity_of_its_nearest_theme() -> None:
     assert (index.of_features(away) == 0).all()  # unlike is not less than without a theme
 
 
+@pytest.mark.parametrize(
+    ("theme", "part"), [(0.62, 0.0), (0.475, 0.0), (0.55, 0.5), (0.625, 1.0), (0.9, 1.0)]
+)
+def test_a_theme_counts_where_it_is_more_similar_than_any_label(theme: float, part: float) -> None:
+    label = 0.5 if theme != 0.62 else 0.7
+    found = answering_by_theme(np.array([1, 0]), np.array([label, 0.1]), np.array([theme, 0.2]), 2, 1.0)
+    by_hand = {1: (label + part * 0.2) / (1 + part), 0: (0.1 + part * theme) / (1 + part)}
+    assert [m.feature for m in found.found] == sorted(by_hand, key=lambda f: -by_hand[f])
+    assert {m.feature: m.counts for m in found.found} == pytest.approx(by_hand)
+
+
 def test_themes_and_labels_count_half_each() -> None:
     feature, similarity = np.array([5, 2, 1, 0]), np.array([0.5, 0.4, 0.3, -0.1])
     themed = np.array([0, 0.2, 0.6, 0, 0.9, 0.0])

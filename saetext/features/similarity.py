@@ -60,6 +60,9 @@ THRESHOLDS: dict[str, Threshold] = {
         "it is below .39 in 95 of 100 cases.",
     ),
 }  # fmt: skip
+# By how much the nearest theme must be more similar than the nearest label to count at all, and in full; chosen
+# on the development halves of benchmarks/retrieval.py and agreement.py.
+THEME_NONE, THEME_ALL = -0.025, 0.125
 NAMED_MOST = 5  # features that words can name
 
 
@@ -125,8 +128,10 @@ def answering_by_theme(
 ) -> Matches:
     """Return up to ``most`` features that may answer a query, by their labels and their themes.
 
-    A feature counts by ``(label + weight * theme) / (1 + weight)``: labels name words, themes say what the
-    words do, and different wordings of one question meet in the theme.
+    A feature counts by ``(label + b * theme) / (1 + b)``: labels name words, themes say what the words do.
+    ``b`` is ``weight`` where the nearest theme is at least :data:`THEME_ALL` more similar than the nearest label, 0
+    where it is less than :data:`THEME_NONE`, and between them in proportion: of a question that has its own
+    label ("a cover letter") the theme (work) knows less.
 
     Parameters
     ----------
@@ -139,11 +144,15 @@ def answering_by_theme(
     most : int
         Number of features.
     weight : float
-        How much themes count against 1 for the labels.
+        How much themes count at most, against 1 for the labels.
     """
     if not len(feature):
         return Matches((), None, False)
-    counts = similarity if themed is None else (similarity + weight * themed[feature]) / (1 + weight)
+    counts = similarity
+    if themed is not None:
+        ahead = (float(themed.max()) - float(similarity[0]) - THEME_NONE) / (THEME_ALL - THEME_NONE)
+        part = weight * min(max(ahead, 0.0), 1.0)
+        counts = (similarity + part * themed[feature]) / (1 + part)
     order = np.argsort(-counts, kind="stable")[:most].tolist()
     nearest = Match(int(feature[0]), float(similarity[0]))
     if nearest.similarity < value("search"):

@@ -40,12 +40,13 @@ class Settings:
     reading : float
         Weight of what the reader sees in the words, against 1 for the labels.
     themes : float
-        Weight of the similarity of a feature's theme, against 1 for that of its label.
+        Weight of the similarity of a feature's theme, against 1 for that of its label, where the nearest
+        theme is clearly more similar than the nearest label.
     """
 
-    features: int = 150
+    features: int = 100
     temperature: float = 0.5
-    sharpness: float = 4.0
+    sharpness: float = 6.0
     rarity: float = 0.3
     reading: float = 0.1
     themes: float = 1.0
