@@ -60,8 +60,8 @@ THRESHOLDS: dict[str, Threshold] = {
         "it is below .39 in 95 of 100 cases.",
     ),
 }  # fmt: skip
-# By how much the nearest theme must be more similar than the nearest label to count at all, and in full; chosen
-# on the development halves of benchmarks/retrieval.py and agreement.py.
+# By how much the nearest theme must be more similar than the nearest label to count at all, and in full.
+# Chosen on the development halves of benchmarks/retrieval.py and agreement.py.
 THEME_NONE, THEME_ALL = -0.025, 0.125
 NAMED_MOST = 5  # features that words can name
 
@@ -129,9 +129,9 @@ def answering_by_theme(
     """Return up to ``most`` features that may answer a query, by their labels and their themes.
 
     A feature counts by ``(label + b * theme) / (1 + b)``: labels name words, themes say what the words do.
-    ``b`` is ``weight`` where the nearest theme is at least :data:`THEME_ALL` more similar than the nearest label, 0
-    where it is less than :data:`THEME_NONE`, and between them in proportion: of a question that has its own
-    label ("a cover letter") the theme (work) knows less.
+    ``b`` is ``weight`` where the nearest theme is at least :data:`THEME_ALL` more similar than the nearest
+    label, 0 where it is less than :data:`THEME_NONE`, and between them in proportion: of a question that has
+    its own label ("a cover letter") the theme (work) knows less.
 
     Parameters
     ----------
