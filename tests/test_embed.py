@@ -101,3 +101,45 @@ def test_without_the_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setattr(embedded, "find_model", lambda: embedded.MODEL)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: None)
     assert not embed.available()
+
+
+def test_pieces_of_words(embedder: Embedder) -> None:
+    assert embedder.pieces("an apology, 17 times_over") == [1, 1, 1, 1]
+    assert embedder.pieces("zorbleflax")[0] >= 3 and embedder.pieces("17 + 4") == embedder.pieces("") == []
+
+
+def test_a_vocabulary_knows_what_is_close(embedder: Embedder) -> None:
+    """Labels, themes and detectors of the embedded reader, against cosines computed one by one."""
+    from saetext.analysis.search.asked import Vocabulary
+    from saetext.analysis.search.by_detector import means_detector
+    from saetext.analysis.search.unanswered import is_unanswered
+    from saetext.features.detectors import shipped
+    from saetext.features.label_index import LabelIndex
+    from saetext.features.labels import FeatureLabel, FeatureLabels
+    from saetext.features.theme_index import ThemeIndex
+    from saetext.features.themes import Themes
+
+    names = ["sorry, pardon and sympathy", "cooking and recipes"]
+    labels = LabelIndex(FeatureLabels.from_rows([FeatureLabel(3 + f, name) for f, name in enumerate(names)]))
+    themes = Themes.load("embedded")
+    known = Vocabulary(embedder, labels, ThemeIndex(themes, 4096, embedder.embed), shipped())
+
+    asked = known.asked("the writer is sorry")
+    parts = [embedder.embed([text])[0] for text in ("the writer is sorry", "sorry")]
+    mean = (parts[0] + parts[1]) / np.linalg.norm(parts[0] + parts[1])
+    np.testing.assert_allclose(asked.vector, mean, atol=1e-5)
+    assert asked.feature.tolist() == [3, 4] and asked.pieces == 1
+    cosines = [float(embedder.embed([name])[0] @ mean) for name in names]
+    np.testing.assert_allclose(asked.similarity, cosines, atol=1e-5)
+    like = [float(embedder.embed([f"{t.name}. {t.description}"])[0] @ mean) for t in themes]
+    best = themes[int(np.argmax(like))]
+    assert asked.theme is not None and asked.theme[0] is best and asked.themed is not None
+    np.testing.assert_allclose(asked.themed[list(best.features)], max(like), atol=1e-5)
+    assert not is_unanswered(asked)
+
+    lists, poems = known.asked("items are listed one by one"), known.asked("sorrowful and lonely")
+    meant = means_detector(lists)
+    assert meant is not None and meant[0].name == "list" and means_detector(poems) is None
+    assert poems.detector is not None and poems.detector[0].name == "poetry"
+    strange = known.asked("zorbleflax quintupling")
+    assert is_unanswered(strange) and strange.pieces >= 3 and strange.closest

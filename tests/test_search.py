@@ -57,24 +57,29 @@ def lengths(dense: np.ndarray) -> np.ndarray:
     return np.array([sum(v > 0 for v in row) for row in dense], float)
 
 
+def middle(values: list[float]) -> float:
+    """The median, with loops."""
+    usual = sorted(values)
+    return (usual[(len(usual) - 1) // 2] + usual[len(usual) // 2]) / 2
+
+
 def by_hand(dense: np.ndarray, weights: dict[int, float]) -> np.ndarray:
     """Every document's score, written as the definition reads."""
     scale = {f: strength(dense[:, f]) for f in weights}
+    usual = middle(lengths(dense).tolist())
     found = []
     for row in dense:
         total = sum(w * min(row[f] / scale[f], 1.0) for f, w in weights.items())
-        found.append(total / math.sqrt(1 + sum(v > 0 for v in row)))
+        found.append(total / math.sqrt(1 + usual / 4 + sum(v > 0 for v in row)))
     return np.array(found)
 
 
 def by_hand_unit(dense: np.ndarray, weights: dict[int, float], missing: float = 0.0) -> float:
-    """What a clause's scores are divided by: never less than a fifth of its weights in a usual document."""
-    score = sorted(by_hand(dense, weights))
-    common = score[len(score) - 1 - len(score) // 100]
-    usual = sorted(1 / math.sqrt(1 + n) for n in lengths(dense))
-    middle = (usual[(len(usual) - 1) // 2] + usual[len(usual) // 2]) / 2
+    """What a clause's scores are divided by: a fifth of its weights in a document of usual length."""
+    usual = middle(lengths(dense).tolist())
+    damping = middle([1 / math.sqrt(1 + usual / 4 + n) for n in lengths(dense)])
     full = missing + sum(w for w in weights.values() if w > 0)
-    return max(common if common > 0 else score[-1], 0.2 * full * middle)
+    return 0.2 * full * damping
 
 
 def ranked(score: np.ndarray, live: np.ndarray | None = None, least: float = 0.0) -> list[int]:
@@ -120,6 +125,22 @@ def test_contributions_add_up_and_pages_follow_each_other(
             sum(f["contribution"] for f in row["features"]), row["score"], rel_tol=1e-9, abs_tol=1e-12
         )
         assert {f["feature"] for f in row["features"]} <= set(weights)
+
+
+def test_a_short_text_does_not_win_by_a_vague_feature() -> None:
+    """Words with most of one asked feature against texts that say all three, in usual length."""
+    rng = np.random.default_rng(8)
+    dense = np.zeros((200, 60))
+    for row in dense[20:]:
+        row[rng.choice(np.arange(3, 60), 20, replace=False)] = rng.uniform(0.5, 2, 20)
+    dense[:20, 0] = 1.5  # the words: nothing but a vague feature
+    dense[20:40, 0] = dense[20:40, 1] = 2.0
+    dense[20:40, 2] = 0.9
+    dense[40:90, 2] = 2.0
+    query = FeatureQuery((clause_by_hand(dense, {0: 0.5, 1: 0.5, 2: 0.5}),))
+    score = Scorer(entries_of(dense), len(dense)).score(query).score
+    np.testing.assert_allclose(score, by_hand(dense, {0: 0.5, 1: 0.5, 2: 0.5}))
+    assert set(np.argsort(-score)[:20].tolist()) == set(range(20, 40))
 
 
 def test_where_and_views_find_what_brute_force_finds(made: tuple[Corpus, Truth]) -> None:
@@ -201,6 +222,32 @@ def test_a_clause_that_no_document_satisfies_does_not_count_as_satisfied() -> No
     empty = Clause((Term(20, 1.0, 1.0), Term(21, 0.5, 1.0)))
     nothing = Scorer(entries_of(dense), len(dense)).score(FeatureQuery((clause_by_hand(dense, a), empty)))
     assert (nothing.score == 0).all()
+
+
+def test_documents_that_say_one_clause_do_not_change_the_order_of_the_others() -> None:
+    """Most of the corpus says A: measured by the best of them, A would be the weakest clause of the rest."""
+    rng = np.random.default_rng(7)
+    dense = np.zeros((120, 60))
+    for row in dense:  # all of one length, and every value at full strength
+        row[rng.choice(np.arange(20, 60), 20, replace=False)] = 1.0
+    for at, row in enumerate(dense):
+        row[20:40] = 0
+        row[: at % 5 + 1] = row[10 : 10 + at % 4 + 1] = 1.0
+    loud = np.zeros((200, 60))
+    loud[:, :10] = loud[:, 30:40] = 1.0
+    a, b = dict.fromkeys(range(10), 1.0), dict.fromkeys(range(10, 20), 1.0)
+
+    def order(matrix: np.ndarray) -> list[int]:
+        # the same weights, scales and usual length: only who else is there differs
+        clauses = tuple(Clause(tuple(Term(f, w, 1.0) for f, w in part.items())) for part in (a, b))
+        scorer = Scorer(entries_of(matrix), len(matrix))
+        scorer._damping = np.full(len(matrix), 0.2)
+        score = scorer.score(FeatureQuery(clauses)).score
+        return np.argsort(-score[:120], kind="stable").tolist()
+
+    assert order(dense) == order(np.concatenate([dense, loud]))
+    both = [min(at % 5 + 1, at % 4 + 1) for at in range(120)]
+    assert order(dense) == sorted(range(120), key=lambda at: -both[at])
 
 
 def test_what_is_not_wanted_and_not_there_takes_little_away() -> None:

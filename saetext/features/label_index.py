@@ -106,6 +106,28 @@ class LabelIndex:
         score, place = self._index.search(vector, min(n, len(self._features)))
         return [(self._features[p], float(s)) for p, s in zip(place[0], score[0], strict=True)]
 
+    def label(self, feature: int) -> str:
+        """Return a feature's label."""
+        return self._labels.label(feature)
+
+    def similarities(self, vector: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return all features with a label and the cosine of each label and a vector, best first.
+
+        Of an index by meaning alone.
+
+        Parameters
+        ----------
+        vector : float32[d]
+            Of length 1.
+
+        Returns
+        -------
+        features : int64[n]
+        similarity : float32[n]
+        """
+        score, place = self._index.search(np.asarray(vector, np.float32)[None], len(self._features))
+        return np.array(self._features, np.int64)[place[0]], score[0]
+
     def vectors(self, features: Sequence[int]) -> NDArray[np.float32]:
         """Return a vector of length 1 per label, whose inner product is the similarity of two labels.
 

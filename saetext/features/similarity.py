@@ -60,6 +60,9 @@ THRESHOLDS: dict[str, Threshold] = {
         "it is below .39 in 95 of 100 cases.",
     ),
 }  # fmt: skip
+# By how much the nearest theme must be more similar than the nearest label to count at all, and in full.
+# Chosen on the development halves of benchmarks/retrieval.py and agreement.py.
+THEME_NONE, THEME_ALL = -0.025, 0.125
 NAMED_MOST = 5  # features that words can name
 
 
@@ -76,11 +79,15 @@ class Match:
     apart : float
         Standard deviations above the mean of all labels, where that was asked for; of a lexical index the
         BM25 score, else NaN.
+    counts : float
+        Where themes are asked too, the similarity that counts: the mean of the label's and the feature's
+        themes' (see :func:`answering_by_theme`), else NaN.
     """
 
     feature: int
     similarity: float
     apart: float = float("nan")
+    counts: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,48 @@ def value(name: str) -> float:
 def answering(index: LabelIndex, query: str, most: int) -> Matches:
     """Return up to ``most`` features that may answer a query, if the best label is like it at all."""
     return _ranked(index, query, most, "search")
+
+
+def answering_by_theme(
+    feature: NDArray[np.int64],
+    similarity: NDArray[np.float64],
+    themed: NDArray[np.float64] | None,
+    most: int,
+    weight: float,
+) -> Matches:
+    """Return up to ``most`` features that may answer a query, by their labels and their themes.
+
+    A feature counts by ``(label + b * theme) / (1 + b)``: labels name words, themes say what the words do.
+    ``b`` is ``weight`` where the nearest theme is at least :data:`THEME_ALL` more similar than the nearest
+    label, 0 where it is less than :data:`THEME_NONE`, and between them in proportion: of a question that has
+    its own label ("a cover letter") the theme (work) knows less.
+
+    Parameters
+    ----------
+    feature : int64[n]
+        Features with a label, the most similar first.
+    similarity : float64[n]
+        Cosine of each label and the query.
+    themed : float64[d_sae] or None
+        Cosine of the query and the nearest theme of each feature; without it labels count alone.
+    most : int
+        Number of features.
+    weight : float
+        How much themes count at most, against 1 for the labels.
+    """
+    if not len(feature):
+        return Matches((), None, False)
+    counts = similarity
+    if themed is not None:
+        ahead = (float(themed.max()) - float(similarity[0]) - THEME_NONE) / (THEME_ALL - THEME_NONE)
+        part = weight * min(max(ahead, 0.0), 1.0)
+        counts = (similarity + part * themed[feature]) / (1 + part)
+    order = np.argsort(-counts, kind="stable")[:most].tolist()
+    nearest = Match(int(feature[0]), float(similarity[0]))
+    if nearest.similarity < value("search"):
+        return Matches((), nearest, False)
+    found = (Match(int(feature[i]), float(similarity[i]), counts=float(counts[i])) for i in order)
+    return Matches(tuple(found), nearest, False)
 
 
 def named(index: LabelIndex, words: str) -> Matches:

@@ -6,6 +6,7 @@ computes it. Not for: reading documents; features come from :mod:`saetext.reader
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +96,15 @@ class Embedder:
             if on_done is not None:
                 on_done(len(batch))
         return found
+
+    def pieces(self, text: str) -> list[int]:
+        """Return for each word of a text the number of pieces that the model knows it by: 1 if it is known.
+
+        A word is a run of letters.
+        """
+        words = re.findall(r"[^\W\d_]+", text)
+        encodings = self._model.tokenizer.backend_tokenizer.encode_batch(words, add_special_tokens=False)
+        return [len(encoding.ids) for encoding in encodings]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         valid = [text.encode("utf-8", "replace").decode() for text in texts]  # no lone surrogates

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.search.asked import Asked
 from saetext.analysis.search.query import Clause, Term
 from saetext.analysis.search.scoring import Scorer
 from saetext.errors import InputError
 from saetext.features.label_index import LabelIndex
 from saetext.features.labels import FeatureLabels
-from saetext.features.similarity import answering
+from saetext.features.similarity import Matches, answering, answering_by_theme
 
 #: The features of a text that the reader reads, and their activations.
 Read = Callable[[str], tuple[NDArray[np.int32], NDArray[np.float32]]]
@@ -38,6 +39,9 @@ class Settings:
         Power of log(documents / documents with the feature) that damps common features.
     reading : float
         Weight of what the reader sees in the words, against 1 for the labels.
+    themes : float
+        Weight of the similarity of a feature's theme, against 1 for that of its label, where the nearest
+        theme is clearly more similar than the nearest label.
     """
 
     features: int = 100
@@ -45,6 +49,7 @@ class Settings:
     sharpness: float = 6.0
     rarity: float = 0.3
     reading: float = 0.1
+    themes: float = 1.0
 
 
 class NoFeatureError(InputError):
@@ -57,11 +62,18 @@ def clause_of(
     index: LabelIndex,
     scorer: Scorer,
     *,
+    asked: Asked | None = None,
     read: Read | None = None,
     negated: bool = False,
     settings: Settings | None = None,
 ) -> Clause:
     """Return the features a text asks for, the largest weight 1; ``missing`` has those no document has.
+
+    Parameters
+    ----------
+    asked : Asked, optional
+        What the text means, for the themes of features and without the words that say who writes; by default
+        the labels alone are asked.
 
     Raises
     ------
@@ -69,7 +81,7 @@ def clause_of(
         If no label is like the text, or none that is occurs in the corpus.
     """
     settings = settings or Settings()
-    matches = answering(index, text, min(settings.features, len(labels)))
+    matches = _matches(text, index, asked, min(settings.features, len(labels)), settings)
     if not matches.found:
         best = matches.nearest
         near = ""
@@ -77,9 +89,11 @@ def clause_of(
             near = f" (the nearest is {labels.label(best.feature)!r}, similarity {best.similarity:.2f})"
         raise NoFeatureError(f"no feature answers {text!r}{near}")
     top = matches.found[0].similarity if index.lexical else 1.0  # BM25 has no natural unit
-    similarity = {m.feature: m.similarity / top for m in matches.found if m.similarity > 0}
+    counts = {m.feature: (m.similarity if np.isnan(m.counts) else m.counts) / top for m in matches.found}
     weight: dict[int, float] = {}
-    for rank, (feature, like) in enumerate(similarity.items()):
+    for rank, (feature, like) in enumerate(counts.items()):
+        if like <= 0:
+            break  # they are in order
         fall = np.exp(-rank / settings.features / settings.temperature)
         weight[feature] = float(fall * like**settings.sharpness)
     unit = max(weight.values(), default=1.0)
@@ -104,12 +118,19 @@ def clause_of(
     if not kept:
         raise NoFeatureError(f"no document has any of the features that {text!r} asks for")
     most = damped[kept[0]]
+    similar = {m.feature: m.similarity for m in matches.found}
     terms = tuple(
         Term(
             f, damped[f] / most, scorer.scale(f), labels.label(f),
-            similarity=None if index.lexical else similarity.get(f), read=seen.get(f),
+            similarity=None if index.lexical else similar.get(f), read=seen.get(f),
             share=int(scorer.frequency[f]) / n,
         )
         for f in kept
     )  # fmt: skip
     return Clause(terms, text, negated, missing=sum(absent.values()) / most)
+
+
+def _matches(text: str, index: LabelIndex, asked: Asked | None, most: int, settings: Settings) -> Matches:
+    if asked is None:
+        return answering(index, text, most)
+    return answering_by_theme(asked.feature, asked.similarity, asked.themed, most, settings.themes)

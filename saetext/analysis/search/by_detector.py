@@ -12,18 +12,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saetext.analysis.search.answer import Answer
+from saetext.analysis.search.asked import Asked
 from saetext.analysis.search.paging import Because
 from saetext.analysis.search.query import Clause, FeatureQuery, Term
 from saetext.analysis.search.rankings import Reach, by_features
 from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.scoring import Scored
 from saetext.errors import refuse_unused
-from saetext.features.detectors import LONG_SHARE, LONGEST, Detector, long_share, resolved, score, shipped
+from saetext.features.detectors import LEAST, LONG_SHARE, LONGEST, Detector, long_share, score, shipped
 from saetext.features.detectors.scoring import one_named
 from saetext.reader import sentences
 
 if TYPE_CHECKING:
     from saetext.analysis.search.searcher import Searcher
+
+# Chosen on the development half of benchmarks/agreement.py; without themes only LEAST counts.
+NEAR = 0.45  # cosine similarity from which a detector may be meant
+APART = 0.05  # by how much it must be more similar than the most similar theme
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,8 @@ def detector_meant(
     if len(texts) != 1 or texts[0][1] or request.lexical or not sentences.available():
         return None
     known = shipped(searcher.whole.spec, searcher.sae)
-    found = resolved(texts[0][0], known, searcher.resources.embedder.embed) if known else None
+    asked = searcher.resources.asked(texts[0][0]) if known else None
+    found = None if asked is None else means_detector(asked)
     if found is None:
         return None
     detector, cosine = found
@@ -74,6 +80,22 @@ def detector_meant(
         f"detector {detector.name!r}"
     )
     return _by(searcher, detector, said)
+
+
+def means_detector(asked: Asked) -> tuple[Detector, float] | None:
+    """Return the detector that a description means, with the cosine similarity; None where it means none.
+
+    It is clear from :data:`~saetext.features.detectors.LEAST` on. Below that, from :data:`NEAR` on, it is
+    meant if no theme of the reader is about as similar: "sorrowful and lonely" is as like the detector of
+    poetry as "items are listed one by one" is like that of lists, but there is a theme of sadness.
+    """
+    if asked.detector is None:
+        return None
+    detector, cosine = asked.detector
+    if cosine >= LEAST:
+        return detector, cosine
+    alone = asked.theme is not None and cosine >= asked.theme[1] + APART
+    return (detector, cosine) if cosine >= NEAR and alone else None
 
 
 def _by(searcher: Searcher, detector: Detector, said: str) -> Meant:

@@ -17,6 +17,7 @@ from saetext.analysis.search.paging import Because, Order, Ranking
 from saetext.analysis.search.query import FeatureQuery, split_clauses
 from saetext.analysis.search.rankings import Reach, by_features, by_vector, by_words, meaning
 from saetext.analysis.search.request import SearchRequest
+from saetext.analysis.search.unanswered import unanswered_notes
 from saetext.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     elif mode in ("features", "hybrid"):
         asked, told = _query(searcher, query, request, mode, reranker)
         notes = (*notes, *told)
+        if asked is not None and not request.features:
+            notes = (*notes, *_unanswered(searcher, texts))
     reach = Reach(_depth(searcher, request, mode, reranker), searcher.mask(request))
     rankings: dict[str, Ranking] = {}
     scored = None
@@ -91,6 +94,13 @@ def _query(
     if reranker is None or not reranker.rerank_features:
         return asked, []
     return weighed(asked, reranker.client)
+
+
+def _unanswered(searcher: Searcher, texts: Texts) -> tuple[str, ...]:
+    """Return notes on what is asked for and nothing of the reader is close to."""
+    resources = searcher.resources
+    wanted = (resources.asked(text) for text, negated in texts if not negated)
+    return unanswered_notes([each for each in wanted if each is not None], resources.other_ways())
 
 
 def _depth(searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMReranker | None) -> int:

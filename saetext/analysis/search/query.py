@@ -107,8 +107,7 @@ class FeatureQuery:
     clauses : tuple of Clause
         With one clause, a document's score is the sum over its features. With several, each clause's scores
         are divided by the score that satisfies it, the lowest of those asked for counts, and the negated ones
-        are subtracted. Satisfied is a clause at the score that one document in a hundred exceeds, but never
-        below a fifth of its weights in a document of usual length.
+        are subtracted. Satisfied is a clause at a fifth of its weights in a document of usual length.
     about : mapping
         Where it comes from; JSON types only.
     """

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.search.asked import Asked, Vocabulary
 from saetext.analysis.search.dense import dense_part
 from saetext.analysis.search.projected import projected_part
 from saetext.analysis.search.query import FeatureQuery
@@ -22,8 +24,11 @@ from saetext.analysis.search.vectors import VectorIndex
 from saetext.analysis.search.words import WordIndex, words_part
 from saetext.corpus import Corpus
 from saetext.errors import InputError, ReaderError
+from saetext.features.detectors import shipped
 from saetext.features.label_index import LabelIndex
 from saetext.features.labels import FeatureLabels
+from saetext.features.theme_index import ThemeIndex
+from saetext.features.themes import Themes
 from saetext.reader import sentences as embed
 
 if TYPE_CHECKING:
@@ -92,6 +97,20 @@ class Resources:
 
         found: LabelIndex = self.once("labels", make)
         return found
+
+    def asked(self, text: str) -> Asked | None:
+        """Return what a description means; None where labels are searched by their words."""
+        if self.label_index.lexical:
+            return None
+        found: Callable[[str], Asked] = self.once("asked", lambda: lru_cache(64)(self._vocabulary().asked))
+        return found(text)
+
+    def _vocabulary(self) -> Vocabulary:
+        themes = Themes.for_spec(self.whole.spec, self.sae)
+        d_sae = self.whole.spec.sae(self.sae).d_sae
+        known = None if themes is None else ThemeIndex(themes, d_sae, self.embedder.embed)
+        detectors = shipped(self.whole.spec, self.sae)
+        return Vocabulary(self.embedder, self.label_index, known, detectors)
 
     @property
     def embedder(self) -> embed.Embedder:

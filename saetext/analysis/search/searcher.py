@@ -188,8 +188,8 @@ class Searcher:
         for text, negated in (*texts, *((text, True) for text in exclude)):
             clauses.append(
                 clause_of(
-                    text, self.labels, self.resources.label_index, self.scorer, read=read,
-                    negated=negated, settings=settings,
+                    text, self.labels, self.resources.label_index, self.scorer,
+                    asked=self.resources.asked(text), read=read, negated=negated, settings=settings,
                 )
             )  # fmt: skip
         about = dict(query.about) if isinstance(query, FeatureQuery) else {}

@@ -4,16 +4,18 @@ A detector belongs to one SAE. Those of the embedded reader come with the packag
 (:mod:`saetext.features.label_index`) or testing how sets differ (:mod:`saetext.analysis.differences`).
 """
 
-from saetext.features.detectors.asked import resolved
+from saetext.features.detectors.asked import LEAST, DetectorIndex, resolved
 from saetext.features.detectors.detector import Detector
 from saetext.features.detectors.fitting import Quality, fit, quality
 from saetext.features.detectors.scoring import LONG_SHARE, LONGEST, long_share, presence, score
 from saetext.features.detectors.shipping import load, shipped
 
 __all__ = [
+    "LEAST",
     "LONGEST",
     "LONG_SHARE",
     "Detector",
+    "DetectorIndex",
     "Quality",
     "fit",
     "load",

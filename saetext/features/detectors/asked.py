@@ -12,6 +12,30 @@ from saetext.features.detectors.detector import Detector
 LEAST = 0.6  # cosine similarity of a description and a detector's title or description
 
 
+class DetectorIndex:
+    """Detectors by what their titles and descriptions mean.
+
+    Parameters
+    ----------
+    detectors : sequence of Detector
+        May be empty.
+    embed : callable
+        Texts to float32[n, d], rows of length 1.
+    """
+
+    def __init__(
+        self, detectors: Sequence[Detector], embed: Callable[[Sequence[str]], NDArray[np.float32]]
+    ) -> None:
+        self._detectors = tuple(detectors)
+        self._said = embed(_said(self._detectors)) if self._detectors else None
+
+    def nearest(self, vector: NDArray[np.float32]) -> tuple[Detector, float] | None:
+        """Return the detector most similar to a vector of length 1, with the cosine; None without any."""
+        if self._said is None:
+            return None
+        return _nearest(self._detectors, self._said @ vector)
+
+
 def resolved(
     text: str,
     detectors: Sequence[Detector],
@@ -38,8 +62,18 @@ def resolved(
     """
     if not detectors or not text.strip():
         return None
-    vectors = embed([text, *(d.title for d in detectors), *(d.description for d in detectors)])
-    cosine = vectors[1:] @ vectors[0]
-    best = np.maximum(cosine[: len(detectors)], cosine[len(detectors) :])
+    vectors = embed([text, *_said(detectors)])
+    found = _nearest(detectors, vectors[1:] @ vectors[0])
+    return found if found[1] >= least else None
+
+
+def _said(detectors: Sequence[Detector]) -> list[str]:
+    """Return all titles, then all descriptions."""
+    return [d.title for d in detectors] + [d.description for d in detectors]
+
+
+def _nearest(detectors: Sequence[Detector], cosine: NDArray[np.float32]) -> tuple[Detector, float]:
+    """Return the detector with the largest cosine, by title or description."""
+    best = cosine.reshape(2, len(detectors)).max(0)
     at = int(np.argmax(best))
-    return (detectors[at], float(best[at])) if best[at] >= least else None
+    return detectors[at], float(best[at])

@@ -1,0 +1,40 @@
+"""Says when nothing of a reader's vocabulary is close to a description, so that what is found is uncertain.
+
+Not for: refusing a search; that is left to :mod:`saetext.analysis.search.asking`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from saetext.analysis.search.asked import Asked
+from saetext.text.one_line import quoted
+
+# Chosen on the development half of benchmarks/agreement.py: nonsense, unknown names and facts that are not in
+# the words, against questions that have answers.
+FAR = 0.36  # cosine similarity of the closest label, theme or detector below which nothing is close
+UNKNOWN = 3  # pieces that an unknown word is cut into
+UNKNOWN_FAR = 0.5  # and the same for a description with such a word
+
+
+def is_unanswered(asked: Asked) -> bool:
+    """Return whether no label, theme or detector is close to what is asked for."""
+    return asked.best < (UNKNOWN_FAR if asked.pieces >= UNKNOWN else FAR)
+
+
+def unanswered_notes(asked: Sequence[Asked], other_ways: str) -> tuple[str, ...]:
+    """Return one line for each description that nothing is close to.
+
+    Parameters
+    ----------
+    asked : sequence of Asked
+        The descriptions.
+    other_ways : str
+        What to try besides examples.
+    """
+    return tuple(
+        f"no label of this reader is close to {quoted(each.text)} (the closest is {quoted(each.closest)}, "
+        f"cosine similarity {each.best:.2f}): what was found is uncertain; try --like ID, or {other_ways}"
+        for each in asked
+        if is_unanswered(each)
+    )
