@@ -196,7 +196,10 @@ class _Present:
             if t in (a, b) or self._items.n[t] < _BROADER * max(self._items.n[a], self._items.n[b]):
                 continue
             cover = min(shares[a], shares[b])
-            if cover >= covered and self._left(found, np.array([k]), self._items.rows(t))[0] < GONE * excess:
+            if (
+                cover >= covered
+                and self._left(found, np.array([k]), self._items.rows(t).astype(np.int64))[0] < GONE * excess
+            ):
                 best, covered = t, cover
         return None if best is None else made.term[int(self._items.name[best])]
 

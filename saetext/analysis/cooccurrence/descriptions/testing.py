@@ -76,10 +76,10 @@ def associated(context: Context, made: Descriptions) -> tuple[Associated, int]:
         found += [one] if one is not None else []
     keys = found[0].columns if found else ()
     columns = {key: np.concatenate([one.columns[key] for one in found]) for key in keys}
-    ends = [
-        np.concatenate([np.empty(0, np.int64), *(getattr(one, k) for one in found)]) for k in ("at_a", "at_b")
-    ]
-    return Associated(*ends, columns), tests
+    nothing = np.empty(0, np.int64)
+    at_a = np.concatenate([nothing, *(one.at_a for one in found)])
+    at_b = np.concatenate([nothing, *(one.at_b for one in found)])
+    return Associated(at_a, at_b, columns), tests
 
 
 def _family(context: Context, items: Items, left: Ints, right: Ints | None) -> tuple[Associated | None, int]:
