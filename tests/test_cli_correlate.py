@@ -25,7 +25,7 @@ def test_as_json_csv_and_parquet() -> None:
     assert done.code == 0
     assert "wrote p.parquet" in done.err
     found = json.loads(done.out)
-    assert list(found) == ["kind", "params", "metrics", "rows"]
+    assert list(found) == ["kind", "params", "metrics", "findings", "rows"]
     assert found["kind"] == "correlate"
     assert found["params"]["seed"] == 0
     table = list(csv.DictReader(io.StringIO(saetext(*CORRELATE, "--csv").out)))

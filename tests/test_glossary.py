@@ -20,6 +20,7 @@ from saetext.analysis.clusters.result import COLUMNS as CLUSTER_COLUMNS
 from saetext.analysis.clusters.result import DOCUMENT_COLUMNS
 from saetext.analysis.clusters.tables import _schema as cluster_schema
 from saetext.analysis.cooccurrence.result import COLUMNS as CORRELATE_COLUMNS
+from saetext.analysis.cooccurrence.result import FOUND as PAIRS_FOUND
 from saetext.analysis.differences import diff
 from saetext.analysis.differences.result import FOUND, FOUND_OF_SEVERAL
 from saetext.analysis.search.result import schema as search_schema
@@ -103,6 +104,7 @@ def of_cluster() -> set[str]:
         ("diff", of_diff),
         ("findings", lambda: {*FOUND, *FOUND_OF_SEVERAL}),
         ("correlate", lambda: set(CORRELATE_COLUMNS)),
+        ("correlate's list", lambda: set(PAIRS_FOUND)),
         ("cluster", of_cluster),
         ("search", lambda: set(nested(search_schema()))),
         ("features", of_features),

@@ -132,9 +132,8 @@ def test_the_density_penalty_thins_out_dense_features() -> None:
     x[:, 0] += rng.exponential(3, 4000)  # something every token has
     densest = []
     for weight in (0.0, 1.0):
-        config = TrainConfig(
-            d_sae=48, k=4, batch=128, steps=250, lr=5e-3, dense_weight=weight, dense_above=0.1
-        )
+        above = {"dense_above": 0.1} if weight else {}  # without the weight it would be refused
+        config = TrainConfig(d_sae=48, k=4, batch=128, steps=250, lr=5e-3, dense_weight=weight, **above)
         densest.append(evaluate(train_sae(x, config), x).max_density)
     assert densest[1] < 0.8 * densest[0]
 

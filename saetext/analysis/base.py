@@ -194,7 +194,7 @@ class Result:
     def to_json(self) -> str:
         """Return one strict JSON object ``{"kind", "params", "metrics", "rows"}``; NaN becomes null.
 
-        A diff of two sets has ``findings`` beside the rows.
+        A diff of two sets and a correlation of one corpus have ``findings`` beside the rows.
         """
         from saetext.analysis import export
 

@@ -56,7 +56,7 @@ class Paired:
 
 
 @dataclass(frozen=True, eq=False)
-class _Tested:
+class Tested:
     """Pairs with their p, q and confirmation; ``pooled`` and ``flips`` are without the column."""
 
     pairs: Pairs
@@ -67,9 +67,10 @@ class _Tested:
     pooled: Floats | None
     flips: NDArray[np.bool_]
 
-    def take(self, which: Ints) -> _Tested:
+    def take(self, which: Ints) -> Tested:
+        """Return some of the pairs."""
         pooled = None if self.pooled is None else self.pooled[which]
-        return _Tested(
+        return Tested(
             self.pairs.take(which), self.moments.take(which), self.p[which], self.q[which],
             self.confirmed.take(which), pooled, self.flips[which] if pooled is not None else self.flips,
         )  # fmt: skip
@@ -89,10 +90,10 @@ def find_pairs(context: Context, items: Paired, metrics: dict[str, Any]) -> Foun
     notes: list[str] = []
     context.tell("looking closely", 0, 0)
     sides_of = kept_pairs.Sides.of(strata, left, other)
-    tested = _tested(context, items, streamed, strata, sides_of, metrics, notes)
-    tested = _allowing_for_groups(context, items, tested, streamed, strata, sides_of, metrics)
-    columns = _columns(context, items, tested, sides_of)
-    pairs = tested.pairs
+    some = tested(context, items, streamed, strata, sides_of, metrics, notes)
+    some = allowing_for_groups(context, items, some, streamed, strata, sides_of, metrics)
+    columns = columns_of(context, items, some, sides_of)
+    pairs = some.pairs
     placed = _placed(context, items, pairs)
     close, meets = _meet(context, pairs, placed)
     columns["same_phrase"] = np.where(close >= 0, _ratio(close, pairs.both), np.nan)
@@ -103,7 +104,7 @@ def find_pairs(context: Context, items: Paired, metrics: dict[str, Any]) -> Foun
     return Found(columns, reasons, items.sides, pairs, left, other, strata, placed, meets, tuple(notes))
 
 
-def _tested(
+def tested(
     context: Context,
     items: Paired,
     streamed: Streamed,
@@ -111,7 +112,7 @@ def _tested(
     sides_of: kept_pairs.Sides,
     metrics: dict[str, Any],
     notes: list[str],
-) -> _Tested:
+) -> Tested:
     """Test all pairs that were held, and return those worth a closer look."""
     request, pairs = context.request, streamed.pairs
     moments = sides_of.left.moments(pairs.left, sides_of.right, pairs.right)
@@ -132,18 +133,18 @@ def _tested(
         pooled, flips = _pooled(context, pairs, items)
         metrics["reversed"] = int((flips & significant).sum())
     look = _look(pairs, significant | confirmed.confirmed, flips, request.everything)
-    return _Tested(pairs, moments, p, q, confirmed, pooled, flips).take(look)
+    return Tested(pairs, moments, p, q, confirmed, pooled, flips).take(look)
 
 
-def _allowing_for_groups(
+def allowing_for_groups(
     context: Context,
     items: Paired,
-    tested: _Tested,
+    tested: Tested,
     streamed: Streamed,
     strata: Strata,
     sides_of: kept_pairs.Sides,
     metrics: dict[str, Any],
-) -> _Tested:
+) -> Tested:
     """Return the pairs with p that allows for rows of one group, where there are groups."""
     rows, pairs = context.rows, tested.pairs
     if rows.group is None or not len(pairs):
@@ -153,10 +154,11 @@ def _allowing_for_groups(
     p = np.maximum(tested.p, grouped)
     q = stats.benjamini_hochberg(p, streamed.tests, context.request.fdr == "by")
     metrics["significant"] = int((q < ALPHA).sum())
-    return _Tested(pairs, tested.moments, p, q, tested.confirmed, tested.pooled, tested.flips)
+    return Tested(pairs, tested.moments, p, q, tested.confirmed, tested.pooled, tested.flips)
 
 
-def _columns(context: Context, items: Paired, tested: _Tested, sides_of: kept_pairs.Sides) -> dict[str, Any]:
+def columns_of(context: Context, items: Paired, tested: Tested, sides_of: kept_pairs.Sides) -> dict[str, Any]:
+    """Return the numbers of each pair, by column."""
     pairs, moments, confirmed, q = tested.pairs, tested.moments, tested.confirmed, tested.q
     good = confirmed.confirmed & (q < ALPHA) if context.rows.group is not None else confirmed.confirmed
     n = len(context.rows)

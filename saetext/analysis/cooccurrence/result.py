@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Result, Row
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: Columns of the table, in this order.
 COLUMNS = (
@@ -15,6 +19,12 @@ COLUMNS = (
     "p_b_given_a", "p_a_given_b",
     "rho", "rho_low", "rho_high", "rho_raw", "decoder_cosine", "npmi_confirm", "rho_confirm", "q_confirm",
     "npmi_pooled", "rho_pooled", "reversed", "hidden", "group", "community", "label_score_a", "label_score_b",
+)  # fmt: skip
+#: Columns of the list of what goes together, in this order.
+FOUND = (
+    "name", "kind", "name_a", "name_b", "kind_a", "kind_b", "n_a", "n_b", "n_ab", "expected", "npmi", "diff",
+    "lift_adjusted", "p_b_given_a", "p_a_given_b", "q", "npmi_confirm", "q_confirm", "confirmed", "length",
+    "topic", "members", "n_members", "snippet",
 )  # fmt: skip
 
 
@@ -86,11 +96,31 @@ class CorrelateResult(Result):
         Row to its snippet in pieces.
     communities : tuple of tuple of int
         Names of the concepts of each community, the largest first.
+    found : polars.DataFrame or None
+        What goes together in words that anyone can read, each thing once, the best evidence first: pairs of
+        words, marks of format, properties and themes. Columns are :data:`FOUND`: ``name`` is both names,
+        ``kind`` is ``word``, ``format``, ``property``, ``theme`` or ``mixed``; ``n_a`` to ``q_confirm`` and
+        ``confirmed`` mean what they mean in ``table``, and ``diff`` is ``npmi`` under the name it has in the
+        list of a diff; ``length`` is ``no``, as only documents of about equal length are compared; ``topic``
+        is what both belong to, null where they do not belong to one; ``members`` are pairs that go away
+        among documents alike in having both. None with a second corpus, a column or ``to``, or where texts
+        are not stored.
+    found_lines : mapping
+        Row of ``found`` to its snippet in pieces.
     """
 
     evidence: Mapping[int, tuple[Meeting, ...]] = field(default_factory=dict)
     lines: Mapping[int, Marked] = field(default_factory=dict)
     communities: tuple[tuple[str, ...], ...] = ()
+    found: pl.DataFrame | None = None
+    found_lines: Mapping[int, Marked] = field(default_factory=dict)
+
+    def lists(self) -> dict[str, pl.DataFrame]:
+        """Return the tables that JSON has beside the rows: the first ``top`` of the list."""
+        if self.found is None:
+            return {}
+        top = self.params["top"]
+        return {"findings": self.found if top is None else self.found.head(top)}
 
     def _leaders(self, rows: Sequence[Row]) -> list[int]:
         """Pairs of the same two concepts stand behind the one that leads them."""

@@ -15,6 +15,7 @@ from saetext.analysis.base import Source
 from saetext.analysis.cooccurrence.against_number import correlate_with_number, length_notes
 from saetext.analysis.cooccurrence.asked import Target, target_of, told_to, wanted
 from saetext.analysis.cooccurrence.context import Context
+from saetext.analysis.cooccurrence.descriptions.listing import list_of
 from saetext.analysis.cooccurrence.held import ALPHA
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.lengths import value_length_notes
@@ -82,9 +83,14 @@ def correlate(corpus: AnyCorpus, across: AnyCorpus | None, request: CorrelateReq
     notes += found.notes
     done = make_table(found, context)
     metrics.update(done.metrics)
+    listed = list_of(context) if across is None and target is None and only is None else None
+    if listed is not None:
+        metrics.update(listed.metrics)
+        notes += listed.notes
     return CorrelateResult(
         "correlate", done.table, _params(context, only), metrics, (*notes, *done.notes), _sources(context),
-        done.evidence, done.lines, done.communities,
+        done.evidence, done.lines, done.communities, None if listed is None else listed.table,
+        {} if listed is None else listed.lines,
     )  # fmt: skip
 
 

@@ -52,6 +52,15 @@ def _both(document: Mapping[str, Any], peak_a: int, peak_b: int) -> Marked:
     text, start, end = document["text"], document["token_start"], document["token_end"]
     one = word_bounds(text, int(start[peak_a]), int(end[peak_a]))
     two = word_bounds(text, int(start[peak_b]), int(end[peak_b]))
+    return line_of(text, one, two)
+
+
+def line_of(text: str, one: tuple[int, int] | None, two: tuple[int, int] | None) -> Marked:
+    """Return one line of a text with two stretches marked, ``start:end``; None for one that has no place."""
+    if one is None or two is None:
+        span, kind = (two, "b") if one is None else (one, "a")
+        assert span is not None
+        return Marked(tuple(p for p in _around(text, [(*span, kind)], *span, WIDTH) if p[0]))
     if one[0] < two[1] and two[0] < one[1]:  # the same word, or they overlap
         words = (min(one[0], two[0]), max(one[1], two[1]), "ab")
         spans = [words]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.base import Finding
 from saetext.analysis.cooccurrence import CorrelateResult
-from saetext.analysis.cooccurrence.result import Marked
 from saetext.report.console.lines import (
     COLORS,
     INDENT,
@@ -23,6 +22,8 @@ from saetext.report.console.lines import (
     score_text,
     styled,
 )
+from saetext.report.console.marked import print_line
+from saetext.report.console.pairs_found import print_pairs_found
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _ALPHA = 0.05
 _COMMUNITIES = 8  # communities listed
 _NAMES = 5  # concepts of each that are named
-_MARKS = {"a": "«{}»", "b": "‹{}›", "ab": "«‹{}›»", "|": "{}"}
 
 
 def render_correlate(
@@ -62,6 +62,8 @@ def render_correlate(
     """
     console = make_console(console_width, color)
     number = result.params["column"] is not None and "rho_length" in result.metrics
+    if print_pairs_found(console, result, color):
+        console.print(styled("Pairs of features", "bold"))
     console.print(_heading(result, number))
     findings = result.findings()
     kinds = [("", findings)]
@@ -187,7 +189,7 @@ def _print_rows(
             console.print(styled(f"  ⇄ {pooled:+.2f} without {within}: opposite sign", "yellow"))
         _print_members(console, one.members)
         if one.at in result.lines:
-            _print_line(console, result.lines[one.at], color)
+            print_line(console, result.lines[one.at], color)
 
 
 def _times(lift: float | None) -> str:
@@ -208,62 +210,6 @@ def _print_members(console: Console, members: Sequence[Mapping[str, Any]]) -> No
     text.append("; ".join(named), "dim")
     text.truncate(console.width, overflow="ellipsis")
     console.print(text)
-
-
-def _print_line(console: Console, line: Marked, color: bool) -> None:
-    """Print a snippet on one line, both words in view; what is between and around them is shortened."""
-    room = console.width - INDENT
-    pieces = _merged([(printable(text), kind) for text, kind in line.pieces])
-    extra = 0 if color else sum(2 * len(kind) for _, kind in pieces if kind != "|")
-    plain = [at for at, (_, kind) in enumerate(pieces) if not kind]
-    left = room - extra - sum(len(text) for text, kind in pieces if kind)
-    for n, at in enumerate(sorted(plain, key=lambda at: len(pieces[at][0]))):  # the short ones first
-        share = max(left // (len(plain) - n), 1)
-        text = _shortened(pieces[at][0], share, first=at == 0, last=at == len(pieces) - 1)
-        pieces[at] = (text, "")
-        left -= len(text)
-    shown = styled(" " * INDENT)
-    for text, kind in pieces:
-        if not kind:
-            shown.append(text)
-        elif kind == "|":
-            shown.append(text, "dim")
-        elif color:
-            shown.append(text, f"bold underline {COLORS[kind == 'b']}")
-        else:
-            shown.append(_MARKS[kind].format(text), "bold underline")
-    shown.truncate(console.width, overflow="ellipsis")
-    console.print(shown)
-
-
-def _merged(pieces: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the pieces with plain neighbours joined, and two ellipses in a row as one."""
-    out: list[tuple[str, str]] = []
-    for text, kind in pieces:
-        if out and not kind and not out[-1][1]:
-            out[-1] = (out[-1][0] + text, "")
-        else:
-            out.append((text, kind))
-    return [(text.replace("……", " … "), kind) for text, kind in out if text]
-
-
-def _shortened(text: str, room: int, *, first: bool, last: bool) -> str:
-    """Cut a plain stretch to ``room`` characters at spaces: at its outer end, or in its middle."""
-    if len(text) <= room:
-        return text
-    if room < 6:
-        return "…"
-    if first:
-        kept = text[-(room - 1) :]
-        return "…" + (kept[kept.index(" ") + 1 :] if " " in kept[:-1] else kept)
-    if last:
-        kept = text[: room - 1]
-        return (kept[: kept.rindex(" ")] if " " in kept[1:] else kept) + "…"
-    half = (room - 3) // 2
-    head, tail = text[:half], text[-half:]
-    head = head[: head.rindex(" ")] if " " in head[1:] else head
-    tail = tail[tail.index(" ") + 1 :] if " " in tail[:-1] else tail
-    return f"{head} … {tail}"
 
 
 def _print_legend(console: Console, rows: Sequence[Mapping[str, Any]], number: bool) -> None:

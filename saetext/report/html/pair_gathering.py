@@ -24,6 +24,7 @@ from saetext.text.passages import printable
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
+_LISTED = 6  # pairs of the list that the summary names
 _DRAWN = 60  # pairs of the network, at most
 _SHADING = (
     "Tokens are shaded by activation, read again with the reader.",
@@ -117,7 +118,14 @@ def _title(result: CorrelateResult) -> str:
 def _summary(result: CorrelateResult, shown: Sequence[Row]) -> list[str]:
     metrics = result.metrics
     noun = "feature" if "rho_length" in metrics else "pair"
-    sentences = [
+    listed = [] if result.found is None else result.found.head(_LISTED).to_dicts()
+    told = [
+        f"{printable(row['name_a'])} with {printable(row['name_b'])} ({row['n_ab']:,} documents, "
+        f"{row['expected']:.0f} by chance)"
+        for row in listed
+    ]
+    sentences = [f"Words, format, properties and themes that go together: {'; '.join(told)}."] if told else []
+    sentences += [
         f"{many(metrics['rows'], 'document')}. Of {many(metrics['eligible_pairs'], f'eligible {noun}')}, "
         f"{metrics['significant']:,} differ from chance among documents of equal length (q < .05); "
         f"{metrics['confirmed']:,} of them replicated on the held-out half."
@@ -128,8 +136,8 @@ def _summary(result: CorrelateResult, shown: Sequence[Row]) -> list[str]:
         sentences.append(f"Expected pairs, {verb}: {metrics['hidden_pairs']:,} ({why}).")
     best = [row for row in shown if row["confirmed"] and not _avoided(row)][:3]
     if best:
-        listed = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
-        sentences.append(f"First confirmed pairs: {listed}.")
+        pairs = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
+        sentences.append(f"First confirmed pairs of features: {pairs}.")
     return sentences
 
 

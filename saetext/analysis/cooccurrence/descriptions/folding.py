@@ -1,0 +1,213 @@
+"""Which pairs lead the list: by evidence, each thing once, pairs across topics before pairs within one.
+
+A pair is folded under another if its association goes away among rows that are alike in having both of that
+one. A pair is within a topic if a third description covers both and its association goes away given that:
+"import" and "def" where there is code. Not for: testing, or where descriptions stand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext import stats
+from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
+from saetext.analysis.cooccurrence.descriptions.testing import Associated
+from saetext.analysis.cooccurrence.items import Items
+from saetext.corpus.protocol import Ints
+
+Floats = NDArray[np.float64]
+
+CANDIDATES = 3_000  # pairs that are looked at, those of the strongest evidence
+MOST_LED = 200  # pairs of the list
+OF_ONE = 2  # pairs of the list with the same description
+OF_TOPIC = 2  # pairs of the list within the same topic, or of the same rows
+SAME_ROWS = 0.5  # share of a pair's rows that are rows of one before it, where they are of one subject
+_MORE = 3.0  # ... and how many times as many as by chance
+COVERS = 0.75  # share of both descriptions' rows that a topic has
+_BROADER = 1.25  # times as many rows as either that a topic has: else it is one of the two by another name
+GONE = 0.5  # share of an association that may be left where it has gone away
+#: By how much evidence counts of what is plain to see, and of what is gathered from many features.
+_PLAIN = {"word": 1.0, "format": 1.0, "property": 0.95, "theme": 0.85}
+_HELD = 0.85  # how much evidence counts that the held-out half did not confirm
+_WITHIN = 0.5  # how much evidence counts within one topic
+_LEVEL = (
+    0.99  # of the interval, two-sided: five common rows are little evidence however seldom chance has them
+)
+
+
+@dataclass(frozen=True)
+class Led:
+    """A pair that leads: its place among those found, its topic if it has one, and what it stands for."""
+
+    at: int
+    topic: str | None
+    members: list[int] = field(default_factory=list)
+
+
+def least_npmi(both: Ints, expected: Floats, n: int) -> Floats:
+    """Return float64[P]: the lower bound of NPMI, by the score interval of a Poisson count (99 %).
+
+    The number of rows with both counts as a Poisson count; its bound is ``O + z²/2 - z * sqrt(O + z²/4)``
+    (Barker, Am. Stat. 56:85, 2002). So ten rows of twelve rank below sixty of seventy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from saetext.analysis.cooccurrence.descriptions.folding import least_npmi
+    >>> least_npmi(np.array([10, 60]), np.array([1.0, 10.0]), 400).round(2)
+    array([0.41, 0.77])
+    """
+    z = stats.normal_quantile(_LEVEL)
+    low = both + z * z / 2 - z * np.sqrt(both + z * z / 4)
+    return np.asarray(np.log(low / np.maximum(expected, 1e-9)) / -np.log(both / n))
+
+
+def lead(
+    found: Associated, made: Descriptions, n: int, reason: Callable[[int], str | None]
+) -> tuple[list[Led], Counter[str]]:
+    """Choose the pairs of the list.
+
+    Parameters
+    ----------
+    found : Associated
+        Pairs that hold.
+    made : Descriptions
+        What they are of.
+    n : int
+        Rows.
+    reason : callable
+        From a pair's place to why it is no finding, None if it is one.
+
+    Returns
+    -------
+    led : list of Led
+        First across topics, then within them, each by the lower bound of NPMI.
+    hidden : Counter
+        How many pairs are no finding, by reason.
+    """
+    if not len(found):
+        return [], Counter()
+    strength = least_npmi(found.columns["n_ab"], found.columns["expected"], n)
+    strength = strength * np.where(found.columns["confirmed"], 1.0, _HELD)
+    plain = np.array([_PLAIN[made.kind[name]] for name in made.items.name])
+    strength = strength * plain[found.at_a] * plain[found.at_b]
+    order = np.lexsort((np.arange(len(found)), -_telling(found, made), -strength))[:CANDIDATES]
+    present = _Present(made.items, n)
+    excess = present.excess(found)
+    topic_of = {k: present.topic(found, made, k, excess[k]) for k in order.tolist()}
+    weight = np.array([_WITHIN if topic_of.get(k) is not None else 1.0 for k in range(len(found))])
+    order = order[np.argsort(-(strength * weight)[order], kind="stable")]
+    led: list[Led] = []
+    hidden: Counter[str] = Counter()
+    taken: Counter[object] = Counter()
+    first: dict[object, Led] = {}
+    subjects: list[Ints] = []  # rows of the pairs that came first of their subject
+    waiting = dict.fromkeys(order.tolist())
+    while waiting and len(led) < MOST_LED:
+        k = next(iter(waiting))
+        del waiting[k]
+        if (why := reason(k)) is not None:
+            hidden[why] += 1
+            continue
+        topic = topic_of[k]
+        keys: list[tuple[object, int]] = [(int(found.at_a[k]), OF_ONE), (int(found.at_b[k]), OF_ONE)]
+        keys += [(topic, OF_TOPIC)] if topic is not None else []
+        rows = present.both(found, k)
+        subject = _subject(rows, subjects, n)
+        keys += [(("rows", subject), OF_TOPIC)] if subject is not None else []
+        full = [key for key, most in keys if taken[key] >= most]
+        if full:
+            first[full[0]].members.append(k)
+            continue
+        one = Led(k, topic)
+        led.append(one)
+        if subject is None:
+            subject = len(subjects)
+            keys.append((("rows", subject), OF_TOPIC))
+            subjects.append(rows)
+        for key, _ in keys:
+            taken[key] += 1
+            first.setdefault(key, one)
+        rest = np.array(list(waiting), np.int64)
+        for gone in rest[present.left(found, rest, k) < GONE * excess[rest]].tolist():
+            one.members.append(gone)
+            del waiting[gone]
+    return led, hidden
+
+
+def _subject(rows: Ints, subjects: Sequence[Ints], n: int) -> int | None:
+    """Return the first pair in whose rows most of these are: recipes have garlic, salt, pans and ovens."""
+    for number, known in enumerate(subjects):
+        shared = len(np.intersect1d(rows, known))
+        if shared >= SAME_ROWS * len(rows) and shared > _MORE * len(rows) * len(known) / n:
+            return number
+    return None
+
+
+def _telling(found: Associated, made: Descriptions) -> Ints:
+    """int64[P]: letters of the words that say something; of phrases in the same rows the fullest leads."""
+    letters = np.array([sum(map(len, content(made.term[name]))) for name in made.items.name], np.int64)
+    return letters[found.at_a] + letters[found.at_b] if len(found) else np.empty(0, np.int64)
+
+
+class _Present:
+    """Which rows have which items, and what is left of pairs among some rows."""
+
+    def __init__(self, items: Items, n: int) -> None:
+        from scipy import sparse
+
+        self._n, self._items = n, items
+        ones = np.ones(len(items.row), np.float32)
+        self._matrix = sparse.csr_matrix((ones, items.row, items.indptr), shape=(len(items), n))
+
+    def both(self, found: Associated, k: int) -> Ints:
+        return np.intersect1d(self._items.rows(int(found.at_a[k])), self._items.rows(int(found.at_b[k])))
+
+    def excess(self, found: Associated) -> Floats:
+        """float64[P]: rows with both, less those expected of all rows."""
+        n_a, n_b = found.columns["n_a"].astype(np.float64), found.columns["n_b"]
+        return np.asarray(found.columns["n_ab"] - n_a * n_b / self._n)
+
+    def left(self, found: Associated, which: Ints, given: int) -> Floats:
+        """float64[len(which)]: the excess of pairs among rows alike in having both of one pair."""
+        return self._left(found, which, self.both(found, given))
+
+    def _left(self, found: Associated, which: Ints, rows: Ints) -> Floats:
+        inside = np.zeros(self._n, np.float32)
+        inside[rows] = 1
+        with_it = self._matrix @ inside
+        counts = [with_it, self._items.n - with_it]
+        expected = np.zeros(len(which))
+        for count, size in zip(counts, (len(rows), self._n - len(rows)), strict=True):
+            if size:
+                expected += count[found.at_a[which]] * count[found.at_b[which]] / size
+        return np.asarray(found.columns["n_ab"][which] - expected)
+
+    def topic(self, found: Associated, made: Descriptions, k: int, excess: float) -> str | None:
+        """Return the description other than the two that covers both and explains them, None without one."""
+        a, b = int(found.at_a[k]), int(found.at_b[k])
+        best, covered = None, COVERS
+        for t, shares in self._wide(made).items():
+            if t in (a, b) or self._items.n[t] < _BROADER * max(self._items.n[a], self._items.n[b]):
+                continue
+            cover = min(shares[a], shares[b])
+            if (
+                cover >= covered
+                and self._left(found, np.array([k]), self._items.rows(t).astype(np.int64))[0] < GONE * excess
+            ):
+                best, covered = t, cover
+        return None if best is None else made.term[int(self._items.name[best])]
+
+    def _wide(self, made: Descriptions) -> dict[int, Floats]:
+        """Return for each theme, property and mark the share of each item's rows that have it."""
+        if not hasattr(self, "_shares"):
+            kinds = [made.kind[name] for name in self._items.name]
+            wide = [at for at, kind in enumerate(kinds) if kind != "word"]
+            counts = (self._matrix @ self._matrix[wide].T).toarray() / self._items.n[:, None]
+            self._shares = dict(zip(wide, counts.T, strict=True))
+        return self._shares

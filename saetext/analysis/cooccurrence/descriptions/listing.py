@@ -1,0 +1,138 @@
+"""The list of what goes together, a row a finding, named by what anyone can read.
+
+Not for: the table of pairs of features (:mod:`saetext.analysis.cooccurrence.tables`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saetext.analysis.cooccurrence.context import Context
+from saetext.analysis.cooccurrence.descriptions.folding import Led, lead
+from saetext.analysis.cooccurrence.descriptions.making import Descriptions, descriptions
+from saetext.analysis.cooccurrence.descriptions.passages import reason_of
+from saetext.analysis.cooccurrence.descriptions.places import Places
+from saetext.analysis.cooccurrence.descriptions.testing import Associated, associated, coarser
+from saetext.analysis.cooccurrence.result import FOUND, Marked
+from saetext.corpus.protocol import Ints
+from saetext.text.passages import printable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROWS = 10_000  # documents whose words and themes are paired; of more, a sample
+NAMED = 12  # members that are named in a row
+ILLUSTRATED = 60  # rows of the list that get a line of text
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """The list, the lines of its rows, and what was decided."""
+
+    table: pl.DataFrame
+    lines: dict[int, Marked] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def list_of(context: Context) -> Listed | None:
+    """Return what goes together in one corpus; None where texts are not stored.
+
+    Parameters
+    ----------
+    context : Context
+        One corpus, and the rows of it.
+    """
+    context, notes = _sampled(context)
+    corpus, sae, take = context.corpora[0], context.saes[0], context.rows.take[0]
+    texts = corpus.documents.select("text").collect()["text"].gather(take).to_list()
+    if any(text is None for text in texts):
+        return None
+    context.tell("counting words and themes", 0, 0)
+    made = descriptions(corpus, sae, take, texts, max(context.support, context.request.min_joint))
+    found, tests = associated(context, made)
+    context.tell("looking where they stand", 0, 0)
+    places = Places(corpus, sae, take, made)
+    names = made.items.name
+    led, hidden = lead(found, made, len(take), lambda k: _reason(found, made, places, k))
+    rows, lines = [], {}
+    for at, one in enumerate(led):
+        line = _line(found, made, places, one.at) if at < ILLUSTRATED else None
+        if line is not None:
+            lines[at] = line
+        rows.append(_row(found, made, one, names, line))
+    metrics = {
+        "described": len(made), "described_pairs": tests, "found": len(led),
+        "found_confirmed": sum(row["confirmed"] for row in rows), "described_hidden": dict(hidden),
+    }  # fmt: skip
+    return Listed(_frame(rows), lines, metrics, notes)
+
+
+def _sampled(context: Context) -> tuple[Context, tuple[str, ...]]:
+    """Return the context with at most :data:`ROWS` rows, as many of each half as there are of it."""
+    rows = context.rows
+    if len(rows) <= ROWS:
+        return coarser(context), ()
+    kept = np.sort(np.random.default_rng(context.request.seed).choice(len(rows), ROWS, replace=False))
+    group = (
+        None if rows.group is None else np.unique(rows.group[kept], return_inverse=True)[1].astype(np.int32)
+    )
+    some = dataclasses.replace(
+        rows, take=tuple(take[kept] for take in rows.take), half_rows=int((kept < rows.half_rows).sum()),
+        stratum=rows.stratum[kept], by_length=rows.by_length[kept], group=group,
+    )  # fmt: skip
+    note = f"words and themes are of a sample of {ROWS:,} documents"
+    return coarser(dataclasses.replace(context, rows=some)), (note,)
+
+
+def _common(found: Associated, made: Descriptions, k: int) -> Ints:
+    a, b = (made.items.rows(int(at[k])) for at in (found.at_a, found.at_b))
+    return np.intersect1d(a, b).astype(np.int64)
+
+
+def _pair(found: Associated, made: Descriptions, k: int) -> tuple[int, int]:
+    return int(made.items.name[found.at_a[k]]), int(made.items.name[found.at_b[k]])
+
+
+def _reason(found: Associated, made: Descriptions, places: Places, k: int) -> str | None:
+    support = int(found.columns["n_a"][k]), int(found.columns["n_b"][k])
+    return reason_of(_pair(found, made, k), _common(found, made, k), support, made, places)
+
+
+def _line(found: Associated, made: Descriptions, places: Places, k: int) -> Marked | None:
+    """Return a line of the first row that has both in places that are known, else of the first row."""
+    rows, (a, b) = _common(found, made, k).tolist(), _pair(found, made, k)
+    known = (row for row in rows[:20] if places.of(a, row) and places.of(b, row))
+    return places.line(a, b, next(known, rows[0]))
+
+
+def _row(found: Associated, made: Descriptions, one: Led, names: Ints, line: Marked | None) -> dict[str, Any]:
+    k, (a, b) = one.at, _pair(found, made, one.at)
+    numbers = {key: column[k].item() for key, column in found.columns.items() if key in FOUND}
+    kinds = {made.kind[a], made.kind[b]}
+    members = [" + ".join(made.called(x) for x in _pair(found, made, m)) for m in one.members[:NAMED]]
+    return {
+        **{key: None if value != value else value for key, value in numbers.items()},
+        "name": f"{made.called(a)} + {made.called(b)}",
+        "name_a": made.called(a), "name_b": made.called(b),
+        "kind": kinds.pop() if len(kinds) == 1 else "mixed", "kind_a": made.kind[a], "kind_b": made.kind[b],
+        "diff": numbers["npmi"], "length": "no", "topic": one.topic,
+        "members": [printable(member) for member in members], "n_members": len(one.members),
+        "snippet": None if line is None else line.marked(),
+    }  # fmt: skip
+
+
+def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    import polars as pl
+
+    types: dict[str, Any] = dict.fromkeys(FOUND, pl.Float64)
+    types |= dict.fromkeys(
+        ("name", "name_a", "name_b", "kind", "kind_a", "kind_b", "length", "topic", "snippet"), pl.String
+    )
+    types |= dict.fromkeys(("n_a", "n_b", "n_ab", "n_members"), pl.Int64)
+    types |= {"confirmed": pl.Boolean, "members": pl.List(pl.String)}
+    return pl.DataFrame(rows, schema=types, orient="row")

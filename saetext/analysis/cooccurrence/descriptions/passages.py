@@ -1,0 +1,107 @@
+"""Whether two descriptions that are together are one passage, one wording, or the same thing said twice.
+
+"Thank" and "you", "sorry" and the theme of apologies are in one text because they are in one sentence of it:
+that is how language goes, and no finding. Not for: where they stand
+(:mod:`saetext.analysis.cooccurrence.descriptions.places`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
+from saetext.analysis.cooccurrence.descriptions.places import SPREAD, Places, Span, nearest
+from saetext.corpus.protocol import Ints
+from saetext.text.words import words
+
+NEAR = 2  # words between two words of one phrase, at most
+FAR = 12  # words up to which an equal distance is one wording
+MOST = 0.5  # share of the common rows from which on a pair is one passage
+TOUCHING = 0.25  # ... or on which a theme is at the very word: it is a word of the theme
+WORDING = 0.4  # ... or one wording
+LOOKED_AT = 40  # common rows that are looked at
+PHRASE, SAME_WORDING, SAME, IMPLIED = "one phrase", "one wording", "the same words", "one implies the other"
+_STEM = 5  # letters that two forms of a word share
+_ENDING = 3  # letters that one form of a short word may have more
+_ALL = 0.95  # of the rows of one mark that have the other, where the other follows from it
+
+
+def reason_of(
+    pair: tuple[int, int], rows: Ints, support: tuple[int, int], made: Descriptions, places: Places
+) -> str | None:
+    """Return why a pair is no finding, None if it may be one.
+
+    Parameters
+    ----------
+    pair : (int, int)
+        Two descriptions.
+    rows : int64[n]
+        The rows that have both, at least one.
+    support : (int, int)
+        How many rows have each.
+    made : Descriptions
+        What they are.
+    places : Places
+        Where they stand.
+    """
+    kinds, terms = [made.kind[i] for i in pair], [made.term[i] for i in pair]
+    told = [content(term) or words(term) for term in terms]
+    if any(alike(x, y) for x in told[0] for y in told[1]):
+        return SAME
+    if kinds == ["format", "format"]:
+        return IMPLIED if len(rows) >= _ALL * min(support) else None
+    looked_at = rows[np.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).astype(np.int64)]
+    near, known, touching, distances = 0, 0, 0, Counter[int]()
+    for row in looked_at.tolist():
+        a, b = (places.of(i, row) for i in pair)
+        if not a or not b:
+            continue
+        known += 1
+        if SPREAD & set(kinds):
+            near += not (places.without(pair[0], row, b) and places.without(pair[1], row, a))
+            touching += "theme" in kinds and closest(a, b)[0] == 0
+            continue
+        gap, distance = closest(a, b)
+        near += gap <= NEAR
+        if abs(distance) <= FAR:
+            distances[distance] += 1
+    if not known:
+        return None
+    if near > MOST * known or touching > TOUCHING * known:
+        return PHRASE
+    if distances and max(distances.values()) > max(WORDING * known, 1):
+        return SAME_WORDING
+    return None
+
+
+def closest(a: Sequence[Span], b: Sequence[Span]) -> tuple[int, int]:
+    """Return how many words are between two spans that are closest, 0 where they overlap; and from a to b.
+
+    Examples
+    --------
+    >>> from saetext.analysis.cooccurrence.descriptions.passages import closest
+    >>> closest([(0, 1), (10, 11)], [(13, 14)])
+    (2, 3)
+    """
+    gap, ([first], [second]) = nearest(a, b)
+    return gap, second[0] - first[0]
+
+
+def alike(word: str, other: str) -> bool:
+    """Return whether two words begin alike, as forms of one word do.
+
+    Examples
+    --------
+    >>> from saetext.analysis.cooccurrence.descriptions.passages import alike
+    >>> alike("apology", "apologies"), alike("box", "boxes"), alike("car", "cartoon")
+    (True, True, False)
+    """
+    short, long = sorted((word, other), key=len)
+    if len(short) >= _STEM and short[:_STEM] == long[:_STEM]:
+        return True
+    return (
+        len(short) > 1 and long.startswith(short) and len(long) - len(short) <= min(_ENDING, len(short) - 1)
+    )

@@ -1,0 +1,129 @@
+"""The list of what goes together: planted pairs lead it, one thing is listed once, chance finds nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from random import Random
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+import saetext
+from saetext.analysis.cooccurrence import CorrelateResult
+from saetext.analysis.cooccurrence.descriptions.folding import least_npmi
+from saetext.analysis.cooccurrence.descriptions.making import content
+from saetext.analysis.cooccurrence.descriptions.passages import alike, closest
+from saetext.report.console.cooccurrence import render_correlate
+
+WORDS = re.findall(
+    r"\w+",
+    "table river window garden paper bridge candle market winter summer lantern ladder basket copper silver "
+    "marble timber meadow valley harbour island mirror carpet bottle needle hammer saddle velvet cotton",
+)
+N = 200
+
+
+def _texts(seed: int, *, planted: bool) -> list[str]:
+    """Texts of random words; 40 have "zebra ...", 40 "trumpet ...", 30 of them both where it is planted."""
+    rng = Random(seed)
+    texts = []
+    for at in range(N):
+        sentences = [
+            " ".join(rng.choices(WORDS, k=6)).capitalize() + "."  # every word is in about half of the texts
+            for _ in range(4)
+        ]
+        one = planted and at < 40
+        other = planted and 10 <= at < 50
+        if one:
+            sentences.insert(rng.randrange(2), "A zebra slept outside.")
+        if other:
+            sentences.append("His trumpet was loud.")
+        texts.append(" ".join(sentences))
+    order = list(range(N))
+    rng.shuffle(order)
+    return [texts[at] for at in order]
+
+
+@cache
+def _result(seed: int, *, planted: bool) -> CorrelateResult:
+    corpus = saetext.encode(_texts(seed, planted=planted))
+    found = saetext.correlate(corpus, bootstrap=0, snippets=False)
+    assert isinstance(found, CorrelateResult)
+    return found
+
+
+def test_two_words_planted_in_the_same_texts_lead_the_list() -> None:
+    result = _result(1, planted=True)
+    assert result.found is not None
+    row = result.found.row(0, named=True)
+    both = {row["name_a"], row["name_b"]}
+    assert any("zebra" in name for name in both)
+    assert any("trumpet" in name for name in both)
+    assert (row["n_ab"], row["confirmed"]) == (30, True)
+    # in documents of equal length, so not quite 40 * 40 / 200
+    assert row["expected"] == pytest.approx(8, abs=3)
+    assert row["npmi"] == pytest.approx(np.log(30 / row["expected"]) / -np.log(30 / N))
+    assert "«" in row["snippet"]
+    assert "‹" in row["snippet"]
+
+
+def test_one_thing_is_listed_once_and_a_sentence_is_no_finding() -> None:
+    result = _result(1, planted=True)
+    assert result.found is not None
+    names = [set(pair) for pair in result.found.select("name_a", "name_b").rows()]
+    across = [pair for pair in names if "zebra" in str(pair) and "trumpet" in str(pair)]
+    assert len(across) == 1
+    # "zebra" with "slept", "trumpet" with "loud": words of one sentence
+    of_one = [
+        (a, b)
+        for a, b in result.found.select("name_a", "name_b").rows()
+        for sentence in ("zebra slept outside", "trumpet loud")
+        if any(word in a for word in sentence.split()) and any(word in b for word in sentence.split())
+    ]
+    assert of_one == []
+    assert sum(result.metrics["described_hidden"].values()) > 0
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_random_words_are_nothing_found(seed: int) -> None:
+    result = _result(seed, planted=False)
+    assert result.found is not None
+    words = result.found.filter(result.found["kind"] == "word")
+    assert not words["confirmed"].any()
+    assert words.height <= 1
+
+
+def test_the_list_comes_first_in_the_terminal_and_is_in_the_json() -> None:
+    result = _result(1, planted=True)
+    lines = render_correlate(result, 100).splitlines()
+    first = next(at for at, line in enumerate(lines) if "zebra" in line and "trumpet" in line)
+    assert first < next(at for at, line in enumerate(lines) if line == "Pairs of features")
+    assert max(map(len, lines)) <= 100
+    found = json.loads(result.to_json())["findings"]
+    assert len(found) <= 12
+    assert found[0]["n_ab"] == 30
+
+
+def test_a_question_about_one_feature_has_no_list() -> None:
+    corpus = saetext.encode(_texts(1, planted=True))
+    feature = int(_result(1, planted=True).table["feature_a"].drop_nulls()[0])
+    assert saetext.correlate(corpus, to=feature, bootstrap=0, snippets=False).found is None
+
+
+@pytest.mark.parametrize(("both", "expected"), [(5, 0.5), (30, 9.0), (120, 90.0)])
+def test_the_bound_of_npmi_is_that_of_a_poisson_count(both: int, expected: float) -> None:
+    bound = float(least_npmi(np.array([both]), np.array([expected]), 400)[0])
+    low = expected * np.exp(-bound * np.log(both / 400))  # the count that would have this NPMI
+    # from the definition: the mean from which the count lies 2.576 standard deviations
+    assert (both - low) / np.sqrt(low) == pytest.approx(scipy_stats.norm.ppf(0.995), rel=1e-3)
+
+
+def test_words_alike_and_distances_have_known_values() -> None:
+    assert [alike(*pair.split()) for pair in ("mile miles", "cook cooking", "iraq iraqi", "cat dog")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    assert closest([(5, 6)], [(1, 2), (9, 10)]) == (3, -4)
+    assert content("a lot of the time") == ["lot", "time"]
