@@ -111,6 +111,7 @@ def measure(path: Path) -> dict[str, Any]:
 def equals_brute_force(path: Path) -> dict[str, int]:
     """Compare the best hundred of some queries with those of a matrix product over the shards."""
     from saetext import FeatureLabels, Searcher
+    from saetext.analysis.search.scoring import PIVOT
     from saetext.features.labels import FeatureLabel
 
     labels = FeatureLabels.from_rows([FeatureLabel(0, "feature")])
@@ -127,10 +128,12 @@ def equals_brute_force(path: Path) -> dict[str, int]:
             values = np.sort(searcher.scorer.postings.value[start:stop])
             scale[feature] = values[int(np.ceil(0.9 * len(values))) - 1] if len(values) else 1.0
     score = np.empty((n, len(queries)))
+    counts = np.concatenate([np.diff(block.indptr) for _, block in searcher.whole.blocks("max", None)])
+    usual = PIVOT * float(np.median(counts))
     for rows, block in searcher.whole.blocks("max", None):
         block = block.copy()
         block.data = np.minimum(block.data / scale[block.indices], 1.0)
-        score[rows] = (block @ weight) / np.sqrt(1 + np.diff(block.indptr))[:, None]
+        score[rows] = (block @ weight) / np.sqrt(1 + usual + np.diff(block.indptr))[:, None]
     same = 0
     for at, query in enumerate(queries):
         found = searcher.search(features=query, top=k)

@@ -132,7 +132,7 @@ def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> N
     pairs = saetext.correlate(file, bootstrap=0)
     assert pairs.params["corpus"] == "all"
     assert pairs.table.equals(saetext.correlate(corpus, bootstrap=0).table)
-    assert saetext.search(file, features="3", lexical=True).ids == (
+    assert saetext.search(file, features="3").ids == (
         saetext.Searcher(frame, lexical=True).search(features="3").ids
     )
     clusters = saetext.cluster(frame, min_cluster_size=5, semantic=False, epochs=20)

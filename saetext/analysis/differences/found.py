@@ -89,7 +89,7 @@ def found_table(
                 **lead.numbers,
                 "term": None if lead.kind == "feature" else lead.key,
                 "feature": lead.key if lead.kind == "feature" else None,
-                "members": _members(one, name_of),
+                "members": _members(one, name_of, names),
                 "n_members": len(one.members),
                 **_named(names.get(int(lead.key)) if lead.kind == "feature" else None),
                 "snippet_a": a,
@@ -103,9 +103,10 @@ def found_table(
     return pl.DataFrame(rows, schema=types, orient="row")
 
 
-def _members(one: Led, name_of: Callable[[Description], str | None]) -> list[str]:
-    """Return the names of the first members that have one, each once: simple ones before features."""
-    plain = sorted(one.members, key=lambda member: member.kind == "feature")
+def _members(one: Led, name_of: Callable[[Description], str | None], names: Names) -> list[str]:
+    """Return the names of the first members that tell something, each once: simple ones before features."""
+    told = [m for m in one.members if m.kind != "feature" or (m.key in names and names[int(m.key)].telling)]
+    plain = sorted(told, key=lambda member: member.kind == "feature")
     named = [printable(name) for member in plain if (name := name_of(member))]
     return list(dict.fromkeys(named))[:NAMED]
 

@@ -61,6 +61,11 @@ class FeatureName:
     labelled: bool = True
     weight: float = 1.0
 
+    @property
+    def telling(self) -> bool:
+        """Whether the name says something: it is a label, or words at enough of the peaks."""
+        return self.labelled or self.weight > _BY_NOTHING
+
 
 #: Feature to its name.
 Names = Mapping[int, FeatureName]

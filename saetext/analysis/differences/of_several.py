@@ -113,8 +113,9 @@ def found_of_several(
         table = found_table(mine, one, named, features, _of_two(evidence, mine, number), most)
         of_sets = [rates.of(found.lead) for found in mine]
         tables.append(
-            table.drop(_LEFT_OUT)
-            .rename(_NAMES)
+            table.select(
+                pl.col(name).alias(_NAMES.get(name, name)) for name in table.columns if name != _LEFT_OUT
+            )
             .with_columns(
                 pl.lit(asked.names[number]).alias("set"),
                 pl.Series("rates", of_sets, dtype=pl.Struct(dict.fromkeys(asked.names, pl.Float64))),
