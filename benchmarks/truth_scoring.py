@@ -76,8 +76,9 @@ def _new_rows(result: Any) -> list[Row]:
         parts = tuple(row[key] for key in ("name_a", "name_b") if row.get(key) is not None)
         if not parts and " + " in row["name"] and result.kind == "correlate":
             parts = tuple(row["name"].split(" + ", 1))
-        length = None if row["length"] is None else _LENGTH[row["length"]]
-        rows.append(Row(row["name"], row["kind"], row["diff"], length, bool(row["confirmed"]), parts))
+        length = None if row.get("length") is None else _LENGTH[row["length"]]
+        size = row["npmi"] if parts else row["diff"]
+        rows.append(Row(row["name"], row["kind"], size, length, bool(row["confirmed"]), parts))
     return [row for row in rows if not row.parts or row.diff > 0]
 
 

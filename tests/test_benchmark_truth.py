@@ -320,6 +320,19 @@ def test_rows_of_todays_results(scoring: ModuleType) -> None:
     assert row.parts == ("a", "b") and row.name == "a + b" and row.diff == 0.3
 
 
+def test_rows_of_a_list_of_pairs(scoring: ModuleType) -> None:
+    import polars as pl
+
+    found = pl.DataFrame(
+        {
+            "name": ["“a” + list", "“b” + list"], "kind": ["mixed", "mixed"], "name_a": ["“a”", "“b”"],
+            "name_b": ["list", "list"], "npmi": [0.5, -0.2], "q": [0.0, 0.0], "confirmed": [True, True],
+        }
+    )  # fmt: skip
+    [row] = scoring.first_rows(SimpleNamespace(found=found, kind="correlate"))
+    assert (row.diff, row.length, row.parts) == (0.5, None, ("“a”", "list"))
+
+
 def test_rows_of_a_list_of_findings(scoring: ModuleType) -> None:
     import polars as pl
 

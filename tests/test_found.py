@@ -186,3 +186,10 @@ def test_a_finding_has_the_numbers_of_its_table(result: DiffResult) -> None:
         assert [row[key] for key in shared] == [table[key] for key in shared]
         checked += 1
     assert checked >= 2
+
+
+def test_members_without_a_telling_name_are_counted(result: DiffResult) -> None:
+    assert result.found is not None
+    bare = result.found.with_columns(members=pl.lit([], pl.List(pl.String)), n_members=pl.lit(3, pl.Int64))
+    text = render_diff(dataclasses.replace(result, found=bare))
+    assert "also: 3 features" in text and not re.search(r"also: *$", text, re.M)

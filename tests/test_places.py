@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saetext
-from saetext.analysis.differences import places as module
-from saetext.analysis.differences.places import REACH, Parts, places
 from saetext.corpus.rows import PooledRows
+from saetext.features import places as module
+from saetext.features.places import REACH, Parts, places
 
-TERM = ("themes", "t")
+TERM = ("theme", "t")
 
 
 def block(entries: list[tuple[int, float, int]]) -> PooledRows:
@@ -57,7 +57,7 @@ def test_rows_of_several_sets_follow_one_another(monkeypatch: pytest.MonkeyPatch
         module, "parts_of", lambda *_: {TERM: Parts(np.array([0, 2]), np.ones(2), np.ones(2))}
     )
     a, b = Stored(np.array([[1.0, 0, 0], [0, 1, 0]])), Stored(np.array([[0, 0, 1.0], [0, 0, 0]]))
-    wanted = {row: [TERM, ("themes", "unknown")] for row in range(4)}
+    wanted = {row: [TERM, ("theme", "unknown")] for row in range(4)}
     assert set(places((a, b), "main", wanted)) == {(0, TERM), (2, TERM)}
     assert places((a, b), "main", {}) == {}
 
@@ -72,8 +72,10 @@ def test_a_planted_theme_is_shown_at_its_words() -> None:
     b = saetext.encode([{"id": str(i), "text": text} for i, text in enumerate(texts)])
     result = saetext.diff(a, b, names=("a", "b"))
     assert result.found is not None
-    themes = result.found.filter(result.found["kind"] == "theme")
-    shown = themes["snippet_a"].drop_nulls().to_list() if themes.height else []
-    every = [row["snippet_a"] or "" for row in result.found.to_dicts()]
-    assert any("court" in text or "judge" in text for text in [*shown, *every])
-    assert all("«" in text for text in shown)
+    law = ("theme", "Law and courts")
+    with_it = int(np.flatnonzero([planted in text for text in mine])[0])
+    [token] = places((a, b), a.saes[0], {with_it: [law]}).values()
+    begin = mine[with_it].index(planted)
+    assert begin <= a.document(with_it)["token_start"][token] < begin + len(planted)
+    shown = [row["snippet_a"] for row in result.found.to_dicts() if row["kind"] in ("theme", "property")]
+    assert all(text is None or "«" in text for text in shown)

@@ -22,9 +22,9 @@ COLUMNS = (
 )  # fmt: skip
 #: Columns of the list of what goes together, in this order.
 FOUND = (
-    "name", "kind", "name_a", "name_b", "kind_a", "kind_b", "n_a", "n_b", "n_ab", "expected", "npmi", "diff",
-    "lift_adjusted", "p_b_given_a", "p_a_given_b", "q", "npmi_confirm", "q_confirm", "confirmed", "length",
-    "topic", "members", "n_members", "snippet",
+    "name", "kind", "name_a", "name_b", "kind_a", "kind_b", "n_a", "n_b", "n_ab", "expected", "npmi",
+    "lift_adjusted", "p_b_given_a", "p_a_given_b", "q", "npmi_confirm", "q_confirm", "confirmed", "topic",
+    "members", "n_members", "snippet",
 )  # fmt: skip
 
 
@@ -100,9 +100,8 @@ class CorrelateResult(Result):
         What goes together in words that anyone can read, each thing once, the best evidence first: pairs of
         words, marks of format, properties and themes. Columns are :data:`FOUND`: ``name`` is both names,
         ``kind`` is ``word``, ``format``, ``property``, ``theme`` or ``mixed``; ``n_a`` to ``q_confirm`` and
-        ``confirmed`` mean what they mean in ``table``, and ``diff`` is ``npmi`` under the name it has in the
-        list of a diff; ``length`` is ``no``, as only documents of about equal length are compared; ``topic``
-        is what both belong to, null where they do not belong to one; ``members`` are pairs that go away
+        ``confirmed`` mean what they mean in ``table``; ``topic`` is
+        what both belong to, null where they do not belong to one; ``members`` are pairs that go away
         among documents alike in having both. None with a second corpus, a column or ``to``, or where texts
         are not stored.
     found_lines : mapping

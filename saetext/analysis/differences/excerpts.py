@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from saetext.analysis.differences.examples import TOGETHER
 from saetext.analysis.differences.families import Families
-from saetext.analysis.differences.places import Term, places
 from saetext.analysis.differences.simplest import FAMILY_OF, Description
+from saetext.features.places import Term, places
 from saetext.text.passages import Snippet, printable, snippet
 
 _WIDTH = 80  # characters of a snippet
@@ -45,7 +45,7 @@ class Finder:
             for nth, lead in enumerate(leads):
                 at = self._choose(lead, nth)
                 if at is not None and lead.kind in ("property", "theme"):
-                    wanted.setdefault(int(self._rows[at]), []).append((FAMILY_OF[lead.kind], str(lead.key)))
+                    wanted.setdefault(int(self._rows[at]), []).append((lead.kind, str(lead.key)))
         counted = families.counted
         self._places = places(counted.sets, counted.sae, wanted)
 
@@ -75,7 +75,7 @@ class Finder:
     def _at_its_place(self, at: int, lead: Description) -> str | None:
         """Return where a property or a theme shows in a text; None for what has no such place."""
         row = int(self._rows[at])
-        token = self._places.get((row, (FAMILY_OF[lead.kind], str(lead.key))))
+        token = self._places.get((row, (lead.kind, str(lead.key))))
         if token is None:
             return None
         for corpus in self._families.counted.sets:

@@ -13,6 +13,7 @@ from saetext.report.console.lines import (
     INDENT,
     LABEL,
     bar,
+    others,
     probability,
     styled,
 )
@@ -121,7 +122,7 @@ def marked(snippet: str, style: str, color: bool) -> Text:
 
 def print_words(console: Console, row: Mapping[str, Any]) -> None:
     """Say at which words of these texts a feature is strongest, where its name is a label."""
-    if not row["words"] or row["name"].startswith(NEAR):
+    if not row["words"] or row["name"].startswith(f"{NEAR}“"):
         return
     text = styled(" " * INDENT + "strongest at ", "dim")
     text.append(", ".join(f"“{printable(word)}”" for word in row["words"]), "dim")
@@ -133,9 +134,9 @@ def print_members(console: Console, row: Mapping[str, Any]) -> None:
     """Print the names of what says the same as a finding."""
     if not row["n_members"]:
         return
-    text = styled(" " * INDENT + "also: ", "dim")
-    text.append("; ".join(map(printable, row["members"][:_NAMED])), "dim")
-    more = row["n_members"] - _NAMED
-    text.append(f"; {more:,} more" if more > 0 else "", "dim")
+    named = row["members"][:_NAMED]
+    more = row["n_members"] - len(named)
+    told = [printable(name) for name in named] + [others(more, bool(named))] * (more > 0)
+    text = styled(" " * INDENT + "also: " + "; ".join(told), "dim")
     text.truncate(console.width, overflow="ellipsis")
     console.print(text)

@@ -47,6 +47,18 @@ def probability(value: float) -> str:
     return "<1e-99" if value < 1e-99 else f"{value:.0e}"
 
 
+def others(n: int, named: bool) -> str:
+    """Return how many say the same, beside those ``named`` or where none of them is: they are features.
+
+    Examples
+    --------
+    >>> from saetext.report.console.lines import others
+    >>> others(3, True), others(1, False)
+    ('3 more', '1 feature')
+    """
+    return f"{n:,} more" if named else many(n, "feature")
+
+
 def many(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural where that is right."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

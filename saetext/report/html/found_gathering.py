@@ -11,7 +11,7 @@ from saetext.analysis.base import Row
 from saetext.analysis.differences import DiffResult
 from saetext.analysis.differences.sentences import tested
 from saetext.features.labels import FeatureLabels
-from saetext.report.console.lines import many
+from saetext.report.console.lines import many, others
 from saetext.report.html.page_model import HeatMap
 from saetext.text.passages import printable
 
@@ -22,7 +22,7 @@ def listed(result: DiffResult) -> Iterator[tuple[Row, tuple[str, ...]]]:
     for found in result.found.to_dicts():
         also = tuple(found["members"])
         if (more := found["n_members"] - len(also)) > 0:
-            also = (*also, f"and {more:,} more")
+            also = (*also, others(more, bool(also)))
         row = {**found, "label": found["name"], "explained_by_length": found["length"]}
         yield {**row, "own_label": found["label"]}, also
 

@@ -120,7 +120,7 @@ def _row(found: Associated, made: Descriptions, one: Led, names: Ints, line: Mar
         "name": f"{made.called(a)} + {made.called(b)}",
         "name_a": made.called(a), "name_b": made.called(b),
         "kind": kinds.pop() if len(kinds) == 1 else "mixed", "kind_a": made.kind[a], "kind_b": made.kind[b],
-        "diff": numbers["npmi"], "length": "no", "topic": one.topic,
+        "topic": one.topic,
         "members": [printable(member) for member in members], "n_members": len(one.members),
         "snippet": None if line is None else line.marked(),
     }  # fmt: skip
@@ -131,7 +131,7 @@ def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
     types: dict[str, Any] = dict.fromkeys(FOUND, pl.Float64)
     types |= dict.fromkeys(
-        ("name", "name_a", "name_b", "kind", "kind_a", "kind_b", "length", "topic", "snippet"), pl.String
+        ("name", "name_a", "name_b", "kind", "kind_a", "kind_b", "topic", "snippet"), pl.String
     )
     types |= dict.fromkeys(("n_a", "n_b", "n_ab", "n_members"), pl.Int64)
     types |= {"confirmed": pl.Boolean, "members": pl.List(pl.String)}

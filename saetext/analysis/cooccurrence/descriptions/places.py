@@ -18,6 +18,7 @@ from saetext.analysis.cooccurrence.descriptions.making import OPENING, Descripti
 from saetext.analysis.cooccurrence.result import Marked
 from saetext.analysis.cooccurrence.showing import line_of
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.features.places import parts_of
 from saetext.text.apart import Parts, take_apart
 from saetext.text.marks import MARKS
 from saetext.text.words import matches, words
@@ -49,7 +50,7 @@ class Places:
     def __init__(self, corpus: CorpusLike, sae: str, take: Ints, made: Descriptions) -> None:
         self._take, self._made = take, made
         self._features = _weights(corpus, sae, made)
-        self._entries = _Entries(corpus, sae)
+        self._entries = _Entries(corpus, sae, take)
         self._words: Any = lru_cache(_HELD)(lambda row: _Words(corpus.document(row)))
 
     def of(self, description: int, row: int) -> list[Span]:
@@ -119,24 +120,26 @@ def _weights(
     corpus: CorpusLike, sae: str, made: Descriptions
 ) -> dict[int, Mapping[int, tuple[float, float]]]:
     """Return what each feature of a property or theme adds at full strength, and what that is."""
-    from saetext.features.detectors import shipped
-    from saetext.features.themes import Themes
-
-    of: dict[tuple[str, str], dict[int, tuple[float, float]]] = {}
-    for one in shipped(corpus.spec, sae):
-        adds = zip((one.slope * np.maximum(one.weights, 0)).tolist(), one.scales.tolist(), strict=True)
-        of["property", one.title] = dict(zip(one.features.tolist(), adds, strict=True))
-    for theme in Themes.for_spec(corpus.spec, sae) or ():
-        of["theme", theme.name] = dict.fromkeys(theme.features, (1.0, 1.0))
-    pairs = zip(made.kind, made.term, strict=True)
-    return {at: of[pair] for at, pair in enumerate(pairs) if pair in of}
+    parts = parts_of([corpus], sae)
+    pairs = enumerate(zip(made.kind, made.term, strict=True))
+    found: dict[int, Mapping[int, tuple[float, float]]] = {}
+    for at, pair in pairs:
+        if (of := parts.get(pair)) is not None:
+            adds = zip(of.weights.tolist(), of.scales.tolist(), strict=True)
+            found[at] = dict(zip(of.features.tolist(), adds, strict=True))
+    return found
 
 
 class _Entries:
-    """The features of each document, with their activation and their peak."""
+    """The features of some documents, with their activation and their peak; of the others nothing is kept."""
 
-    def __init__(self, corpus: CorpusLike, sae: str) -> None:
-        blocks = list(corpus.rows(sae))
+    def __init__(self, corpus: CorpusLike, sae: str, documents: Ints) -> None:
+        self._documents = np.unique(documents)
+        blocks, start = [], 0
+        for block in corpus.rows(sae):
+            low, high = np.searchsorted(self._documents, (start, start + len(block)))
+            blocks.append(block.take(self._documents[low:high] - start))
+            start += len(block)
         lengths = [np.zeros(1, np.int64), *(np.diff(block.indptr) for block in blocks)]
         self._indptr = np.cumsum(np.concatenate(lengths))
         self._columns = [
@@ -145,7 +148,8 @@ class _Entries:
         ]
 
     def of(self, document: int) -> list[Any]:
-        low, high = self._indptr[document], self._indptr[document + 1]
+        at = int(np.searchsorted(self._documents, document))
+        low, high = self._indptr[at], self._indptr[at + 1]
         return [column[low:high] for column in self._columns]
 
 

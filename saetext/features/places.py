@@ -1,6 +1,7 @@
 """Where in a document a property or a theme shows: the token around which most of its features are active.
 
-Not for: words and marks (:mod:`saetext.analysis.differences.excerpts`), or features, which have their peak.
+Also what they are made of: the features of each. Not for: counting them
+(:mod:`saetext.features.theme_counts`, :mod:`saetext.features.detectors`), or words and marks.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from saetext.corpus.rows import PooledRows
 
 REACH = 6  # tokens on either side of a peak whose features count for it
 
-#: A family (``properties`` or ``themes``) and the name of a term in it.
+#: A kind (``property`` or ``theme``) and the name of a term of it.
 Term = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The features of a term: increasing, what each adds, and the activation that counts as full strength."""
+    """The features of a term: increasing, what each adds, and the activation that counts as full strength.
+
+    Of a property the unit is that of the logarithm of its odds; a feature of a theme adds 1.
+    """
 
     features: Ints
     weights: NDArray[np.float64]
@@ -38,14 +42,14 @@ def parts_of(sets: Sequence[CorpusLike], sae: str) -> dict[Term, Parts]:
     found: dict[Term, Parts] = {}
     for detector in shipped(spec, sae):
         up = detector.weights > 0
-        found["properties", detector.title] = Parts(
-            detector.features[up].astype(np.int64), detector.weights[up], detector.scales[up]
+        found["property", detector.title] = Parts(
+            detector.features[up].astype(np.int64), detector.slope * detector.weights[up], detector.scales[up]
         )
     full = np.asarray(sets[0].calibration(sae).maxima, np.float64)
     for theme in Themes.for_spec(spec, sae) or ():
         features = np.array(sorted(theme.features), np.int64)
         scales = np.where(full[features] > 0, full[features], 1.0)
-        found["themes", theme.name] = Parts(features, np.ones(len(features)), scales)
+        found["theme", theme.name] = Parts(features, np.ones(len(features)), scales)
     return found
 
 
