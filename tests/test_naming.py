@@ -10,10 +10,11 @@ import pytest
 from cluster_factory import Stored
 
 import saetext
-from saetext.analysis.differences.naming import FeatureName, bare, by_names, names_of
+from saetext.analysis.differences.naming import by_names, names_of
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.features.labels import FeatureLabel, FeatureLabels
-from saetext.features.peaks import LocalEvidence
+from saetext.features.peaks import FeatureName, LocalEvidence
+from saetext.features.peaks.naming import bare
 
 LABELS = FeatureLabels.from_rows(
     [

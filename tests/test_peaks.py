@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from memory_corpus import DenseCorpus
 
 from saetext.features.labels import FeatureLabel, FeatureLabels
-from saetext.features.peaks import LocalEvidence, fit, local_evidence, name_group
+from saetext.features.peaks import LocalEvidence, fit, local_evidence
 from saetext.features.peaks.reading import Read, Windows, grams, read
 from saetext.features.peaks.sampling import MOST, Peaks, keys_of, sample
 from saetext.features.peaks.signals import signals_of
@@ -291,21 +291,3 @@ def test_the_coefficients_are_those_of_the_table():
     assert truth[passed].mean() == pytest.approx(0.87, abs=0.01)
     assert passed[truth].mean() == pytest.approx(0.55, abs=0.01)
     assert bench.auc(told, truth) == pytest.approx(0.85, abs=0.01)
-
-
-# --- groups -------------------------------------------------------------------------------------------------
-
-
-def test_a_group_is_named_by_the_member_that_fits_best():
-    members = {
-        5: LocalEvidence(("Hello", "!"), 0.9, 0.7, True),
-        6: LocalEvidence(("hello", "hi"), 0.8, 0.9, True),
-        7: LocalEvidence(("there",), 0.9, 0.2, False),
-    }
-    name = name_group(members)
-    assert name.words == ("Hello",) and name.feature == 6
-    assert name_group({7: members[7]}).feature is None
-    assert name_group({7: members[7]}).words == ("there",)
-    assert name_group({8: LocalEvidence((), 0.0, None, False)}).words == ()
-    with pytest.raises(ValueError, match="without members"):
-        name_group({})

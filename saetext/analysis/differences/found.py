@@ -12,10 +12,11 @@ import numpy as np
 
 from saetext.analysis.differences.excerpts import Finder
 from saetext.analysis.differences.families import Families
-from saetext.analysis.differences.naming import FeatureName, Names
+from saetext.analysis.differences.naming import Names
 from saetext.analysis.differences.result import FOUND, Evidence
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.corpus.protocol import Ints
+from saetext.features.peaks import FeatureName
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

@@ -6,65 +6,22 @@ A label was written for other texts. Not for: measuring whether it fits (:mod:`s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.simplest import Description, Led, in_order
 from saetext.features.labels import FeatureLabels
-from saetext.features.peaks import LocalEvidence, local_evidence
+from saetext.features.peaks import WORDS, FeatureName, local_evidence, names_here, tokens
 from saetext.io.progress import OnProgress
-from saetext.text.function_words import only_function_words
 from saetext.text.words import words as words_of
 
 MOST = 200  # findings whose features are read about by default, the first ones
 OPENED = 40  # findings of which members are read about too
 BESIDE = 4  # members of each
-WORDS = 3  # words in a name
-COVERED = 0.25  # share of its peaks that words must cover to name a feature
 COMPARABLE = 0.6  # of the size of a lead's difference that a member needs to lead in its place
-NEAR = "near "  # names that are words begin so
-LOOSE = "loose"  # labels that begin so name nothing
-_BESIDE_WORDS = " \t⏎.,;:!?\"'“”‘’()[]{}*_#-–—"  # marks around a phrase that say nothing of it
-#: How much the size of a difference counts where a feature's label does not fit, where its words are function
-#: words, and where it has none.
-_BY_WORDS, _BY_FUNCTION_WORDS, _BY_NOTHING = 0.8, 0.5, 0.3
-_UNREAD = 0.3  # the same for one that was not among the first and so was not read about
-
-
-@dataclass(frozen=True)
-class FeatureName:
-    """What a feature is called in the list.
-
-    Attributes
-    ----------
-    name : str
-        Its label if that fits; else that of a feature of its concept group which fits and peaks at the same
-        words; else the words at its peaks.
-    label : str
-        Its own label.
-    words : tuple of str
-        Words and phrases that set its peaks apart in these texts, strongest first.
-    fits : bool or None
-        Whether its own label describes what it does here; None where there was no text to tell by.
-    labelled : bool
-        Whether ``name`` is a label.
-    weight : float
-        How much the size of its difference counts in the order of findings.
-    """
-
-    name: str
-    label: str
-    words: tuple[str, ...] = ()
-    fits: bool | None = None
-    labelled: bool = True
-    weight: float = 1.0
-
-    @property
-    def telling(self) -> bool:
-        """Whether the name says something: it is a label, or words at enough of the peaks."""
-        return self.labelled or self.weight > _BY_NOTHING
+_UNREAD = 0.3  # how much the size of a difference counts of a feature that was not read about
 
 
 #: Feature to its name.
@@ -108,59 +65,13 @@ def names_of(
     read = local_evidence(
         done.sets, done.sae, features, side >= 0, labels=labels, side=side, lead=lead, on_progress=on_progress
     )
-    read = {f: one for f, one in read.items() if one.words or one.fit is not None}
-    members: dict[int, list[int]] = {}
-    for f in read:
-        members.setdefault(groups.get(f, f), []).append(f)
-    named = {f: _name(f, {m: read[m] for m in members[groups.get(f, f)]}, labels) for f in read}
-    return {f: FeatureName(labels.label(f), labels.label(f)) for f in signs} | named
+    return names_here(read, labels, groups)
 
 
 def _to_read(led: Sequence[Led], most: int) -> Iterator[Description]:
     for at, one in enumerate(led[:most]):
         few = [member for member in one.members if member.kind == "feature"][: BESIDE if at < OPENED else 0]
         yield from (each for each in (one.lead, *few) if each.kind == "feature")
-
-
-def _name(feature: int, group: Mapping[int, LocalEvidence], labels: FeatureLabels) -> FeatureName:
-    """Name a feature by what was read of it and of its concept group."""
-    mine, label = group[feature], labels.label(feature)
-    words = _plain(mine.words)
-    fitting = [f for f, one in group.items() if one.fits and not labels.label(f).startswith(LOOSE)]
-    fits = feature in fitting
-    if not fits:
-        fitting = [f for f in fitting if _share_a_word(mine, group[f])]
-    if fitting:
-        best = feature if fits else max(fitting, key=lambda f: group[f].fit or 0.0)
-        return FeatureName(labels.label(best), label, words, fits)
-    if not words:
-        return FeatureName(f"feature {feature}, which no word tells", label, (), fits, False, _BY_NOTHING)
-    name = NEAR + ", ".join(f"“{word}”" for word in words[:WORDS])
-    if mine.coverage < COVERED:
-        return FeatureName(f"{name} and others", label, words, fits, False, _BY_NOTHING)
-    told = _BY_FUNCTION_WORDS if not _tokens(words) else _BY_WORDS
-    return FeatureName(name, label, words, fits, False, told)
-
-
-def _plain(phrases: Sequence[str]) -> tuple[str, ...]:
-    """Return phrases without marks around them; single letters, which abbreviations leave, only if alone."""
-    plain = list(dict.fromkeys(map(bare, phrases)))
-    longer = [word for word in plain if len(word) > 1 or not word.isalpha() or word in "AaI"]
-    return tuple(longer or plain)
-
-
-def bare(word: str) -> str:
-    """Return a phrase without the marks and line breaks around its words; a mark by itself as it is."""
-    return word.strip(_BESIDE_WORDS) or word
-
-
-def _share_a_word(one: LocalEvidence, other: LocalEvidence) -> bool:
-    return bool({bare(w).casefold() for w in one.words} & {bare(w).casefold() for w in other.words})
-
-
-def _tokens(phrases: Sequence[str]) -> frozenset[str]:
-    """Return the words of phrases that mean something by themselves."""
-    return frozenset(w for phrase in phrases for w in words_of(phrase) if not only_function_words([w]))
 
 
 # ---- the order, with names ---------------------------------------------------------------------------------
@@ -219,5 +130,5 @@ def _told(one: Description, names: Names) -> tuple[str, ...]:
     named = _named(one, names)
     if named is not None and not named.labelled:
         phrases = named.words[:WORDS]
-        return tuple(sorted(_tokens(phrases))) or tuple(sorted({w for p in phrases for w in words_of(p)}))
+        return tuple(sorted(tokens(phrases))) or tuple(sorted({w for p in phrases for w in words_of(p)}))
     return tuple(sorted(set(words_of(str(one.key))))) if one.kind == "word" else ()

@@ -128,4 +128,3 @@ def _made(words: LocalWords | None, signals: Signals | None) -> LocalEvidence:
     fit = None if signals is None else fits_.probability(signals)
     fits = fit is not None and fit >= fits_.LEAST
     return LocalEvidence(words.words, words.coverage, fit, fits, words.z)
-

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.analysis.differences.naming import NEAR
 from saetext.analysis.differences.result import DiffResult
 from saetext.analysis.differences.sentences import sentences
+from saetext.features.peaks import NEAR
 from saetext.report.console.lines import (
     COLORS,
     INDENT,

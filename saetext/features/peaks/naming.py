@@ -1,0 +1,136 @@
+"""What a feature is called in the texts at hand: its label where that fits, else the words at its peaks.
+
+A label was written for other texts. Not for: measuring whether it fits (:mod:`saetext.features.peaks.local`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from saetext.features.labels import FeatureLabels
+from saetext.features.peaks.local import LocalEvidence
+from saetext.text.function_words import only_function_words
+from saetext.text.words import words as words_of
+
+WORDS = 3  # words in a name
+COVERED = 0.25  # share of its peaks that words must cover to name a feature
+NEAR = "near "  # names that are words begin so
+LOOSE = "loose"  # labels that begin so name nothing
+_BESIDE_WORDS = " \t⏎.,;:!?\"'“”‘’()[]{}*_#-–—"  # marks around a phrase that say nothing of it
+#: How much a name says: words, function words, nothing.
+BY_WORDS, BY_FUNCTION_WORDS, BY_NOTHING = 0.8, 0.5, 0.3
+
+
+@dataclass(frozen=True)
+class FeatureName:
+    """What a feature is called in some texts.
+
+    Attributes
+    ----------
+    name : str
+        Its label if that fits; else that of a feature of its concept group which fits and peaks at the same
+        words; else the words at its peaks.
+    label : str
+        Its own label.
+    words : tuple of str
+        Words and phrases that set its peaks apart in these texts, strongest first.
+    fits : bool or None
+        Whether its own label describes what it does here; None where there was no text to tell by.
+    labelled : bool
+        Whether ``name`` is a label.
+    weight : float
+        How much the name says, 1 for a label: findings are ranked by it too.
+    """
+
+    name: str
+    label: str
+    words: tuple[str, ...] = ()
+    fits: bool | None = None
+    labelled: bool = True
+    weight: float = 1.0
+
+    @property
+    def telling(self) -> bool:
+        """Whether the name says something: it is a label, or words at enough of the peaks."""
+        return self.labelled or self.weight > BY_NOTHING
+
+
+def names_here(
+    read: Mapping[int, LocalEvidence], labels: FeatureLabels, groups: Mapping[int, int] | None = None
+) -> dict[int, FeatureName]:
+    """Name features by what was read of them.
+
+    Parameters
+    ----------
+    read : mapping
+        Feature to what it does in the texts.
+    labels : FeatureLabels
+        What features are called elsewhere.
+    groups : mapping, optional
+        Feature to the feature that leads its concept group, by default itself. A label that fits is borrowed
+        within a group if the two have a word in common.
+
+    Returns
+    -------
+    dict
+        Every feature of ``read``. One of which nothing is known, as texts are not stored, has its label, and
+        ``fits`` is None.
+
+    Examples
+    --------
+    >>> from saetext.features.labels import FeatureLabel, FeatureLabels
+    >>> from saetext.features.peaks import LocalEvidence, names_here
+    >>> labels = FeatureLabels.from_rows([FeatureLabel(7, "greetings"), FeatureLabel(9, "mail headers")])
+    >>> read = {7: LocalEvidence(("Hi",), 0.9, 0.8, True), 9: LocalEvidence(("Sadly,",), 0.9, 0.2, False)}
+    >>> [each.name for each in names_here(read, labels).values()]
+    ['greetings', 'near “Sadly”']
+    """
+    groups = groups or {}
+    known = {f: one for f, one in read.items() if one.words or one.fit is not None}
+    members: dict[int, list[int]] = {}
+    for f in known:
+        members.setdefault(groups.get(f, f), []).append(f)
+    named = {f: _name(f, {m: known[m] for m in members[groups.get(f, f)]}, labels) for f in known}
+    return {f: FeatureName(labels.label(f), labels.label(f)) for f in read} | named
+
+
+def _name(feature: int, group: Mapping[int, LocalEvidence], labels: FeatureLabels) -> FeatureName:
+    """Name a feature by what was read of it and of its concept group."""
+    mine, label = group[feature], labels.label(feature)
+    words = _plain(mine.words)
+    fitting = [f for f, one in group.items() if one.fits and not labels.label(f).startswith(LOOSE)]
+    fits = feature in fitting
+    if not fits:
+        fitting = [f for f in fitting if _share_a_word(mine, group[f])]
+    if fitting:
+        best = feature if fits else max(fitting, key=lambda f: group[f].fit or 0.0)
+        return FeatureName(labels.label(best), label, words, fits)
+    if not words:
+        return FeatureName(f"feature {feature}, which no word tells", label, (), fits, False, BY_NOTHING)
+    name = NEAR + ", ".join(f"“{word}”" for word in words[:WORDS])
+    if mine.coverage < COVERED:
+        return FeatureName(f"{name} and others", label, words, fits, False, BY_NOTHING)
+    told = BY_FUNCTION_WORDS if not tokens(words) else BY_WORDS
+    return FeatureName(name, label, words, fits, False, told)
+
+
+def _plain(phrases: Sequence[str]) -> tuple[str, ...]:
+    """Return phrases without marks around them; single letters, which abbreviations leave, only if alone."""
+    plain = list(dict.fromkeys(map(bare, phrases)))
+    longer = [word for word in plain if len(word) > 1 or not word.isalpha() or word in "AaI"]
+    return tuple(longer or plain)
+
+
+def bare(word: str) -> str:
+    """Return a phrase without the marks and line breaks around its words; a mark by itself as it is."""
+    return word.strip(_BESIDE_WORDS) or word
+
+
+def _share_a_word(one: LocalEvidence, other: LocalEvidence) -> bool:
+    return bool({bare(w).casefold() for w in one.words} & {bare(w).casefold() for w in other.words})
+
+
+def tokens(phrases: Sequence[str]) -> frozenset[str]:
+    """Return the words of phrases that mean something by themselves."""
+    return frozenset(w for phrase in phrases for w in words_of(phrase) if not only_function_words([w]))
