@@ -197,6 +197,8 @@ def test_without_texts_labels_are_names() -> None:
     assert shortened('the word "job"') == '"job"'
     assert shortened("loose: " + "many words, " * 9) == "many words, many words, many words"
     assert len(shortened("x" * 200)) == 41
+    assert shortened("hedged possibility (might, probably, perhaps)") == "hedged possibility"
+    assert shortened("short (a, b), then a longer list, of things") == "short (a, b), then a longer list"
 
 
 # ---- traits and features -----------------------------------------------------------------------------

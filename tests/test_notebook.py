@@ -135,7 +135,7 @@ def search_result(n: int, text: str = "so") -> SearchResult:
 
 def pair_result(text: str = "so") -> CorrelateResult:
     table = pl.DataFrame(
-        {"label_a": [text], "label_b": ["other"], "n_ab": [7], "npmi": [0.5], "rho": [None], "q": [0.01],
+        {"name_a": [text], "name_b": ["other"], "n_ab": [7], "npmi": [0.5], "rho": [None], "q": [0.01],
          "confirmed": [True], "snippet": ["«x» and ‹y›"]},
         schema_overrides={"rho": pl.Float64},
     )  # fmt: skip

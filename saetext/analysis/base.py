@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _COUNTED = ("tested", "significant", "confirmed", "n_clusters", "found")  # of the metrics, in a repr
-_NAMED = ("set", "label", "label_a", "label_b", "name", "id")  # columns that name a row
+_NAMED = ("set", "label", "name_a", "name_b", "name", "id")  # columns that name a row
 
 
 @dataclass(frozen=True)

@@ -195,8 +195,10 @@ def shortened(label: str) -> str:
     if len(text) > _LONGEST:
         cut = text[:_LONGEST]
         for mark in (",", ";", " "):
-            if cut.rfind(mark) > _LONGEST // 2:
-                return cut[: cut.rfind(mark)].rstrip(" ,;") + ("…" if mark == " " else "")
+            if (at := cut.rfind(mark)) > _LONGEST // 2:
+                if (bracket := cut.rfind("(", 1, at)) > cut.rfind(")", 0, at):
+                    return cut[:bracket].rstrip(" ,;")  # what was begun in brackets is left out whole
+                return cut[:at].rstrip(" ,;") + ("…" if mark == " " else "")
         return cut.rstrip() + "…"
     return text
 

@@ -19,6 +19,7 @@ COLUMNS = (
     "p_b_given_a", "p_a_given_b",
     "rho", "rho_low", "rho_high", "rho_raw", "decoder_cosine", "npmi_confirm", "rho_confirm", "q_confirm",
     "npmi_pooled", "rho_pooled", "reversed", "hidden", "group", "community", "label_score_a", "label_score_b",
+    "name_a", "fits_a", "name_b", "fits_b",
 )  # fmt: skip
 #: Columns of the list of what goes together, in this order.
 FOUND = (
@@ -82,7 +83,10 @@ class CorrelateResult(Result):
       sign differs;
     - ``group``, the row (from 0, among all rows) that leads pairs of the same two concepts, itself if alone;
       ``community``, from 1, the largest first;
-    - ``label_score_a``, ``label_score_b``; ``snippet``, words of a document with both marked «so» and ‹so›.
+    - ``label_score_a``, ``label_score_b``; ``snippet``, words of a document with both marked «so» and ‹so›;
+    - ``name_a``, ``name_b``, what reports call the two: the label if it fits these texts, else the words at
+      the feature's peaks; ``fits_a``, ``fits_b``, whether it does, null for values, for features of later
+      pairs (their name is the label, unchecked), and where texts are not stored.
 
     First what occurs together more often than by chance, then what occurs less; in both the confirmed rows
     come first, then the other significant ones, each by residual association; members of a

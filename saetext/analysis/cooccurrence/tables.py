@@ -19,6 +19,7 @@ from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.kept import resample
 from saetext.analysis.cooccurrence.meeting import Placed
+from saetext.analysis.cooccurrence.naming import names_of_sides
 from saetext.analysis.cooccurrence.redundancy import explained
 from saetext.analysis.cooccurrence.result import COLUMNS, Marked, Meeting
 from saetext.analysis.cooccurrence.rows import Rows
@@ -27,6 +28,7 @@ from saetext.analysis.cooccurrence.strata import Strata
 from saetext.corpus.protocol import Ints
 from saetext.features.groups import Selection, concept_groups
 from saetext.features.labels import FeatureLabels
+from saetext.features.peaks import FeatureName
 
 if TYPE_CHECKING:
     import polars as pl
@@ -143,9 +145,15 @@ def make_table(found: Found, context: Context) -> Made:
         names.append([side.name(i) for i in items.tolist()])
         numbers.append([side.number(i) for i in items.tolist()])
         scores.append([side.score(i) for i in items.tolist()])
+    read = names_of_sides(context, [side.labels for side in found.sides], numbers)
+    called = [
+        [_called(of, f, label) for f, label in zip(mine, labels, strict=True)]
+        for of, mine, labels in zip(read, numbers, names, strict=True)
+    ]
     groups, community = _communities(
-        found, shown, leader, leads, strength, names, not context.across, request.seed
-    )
+        found, shown, leader, leads, strength, [[name for name, _ in side] for side in called],
+        not context.across, request.seed,
+    )  # fmt: skip
     context.tell("looking for examples", 0, 0)
     evidence = {
         k: meetings
@@ -163,6 +171,7 @@ def make_table(found: Found, context: Context) -> Made:
     frame = _frame(
         table,
         names,
+        called,
         numbers,
         scores,
         [reasons[k] for k in shown.tolist()],
@@ -172,6 +181,13 @@ def make_table(found: Found, context: Context) -> Made:
         request.within is not None,
     )
     return Made(frame, evidence, lines, groups, metrics, tuple(notes))
+
+
+def _called(names: Mapping[int, FeatureName], feature: int | None, label: str) -> tuple[str, bool | None]:
+    """Return what an item is called, and whether its label fits; None where that was not looked at."""
+    if feature is None or feature not in names:
+        return label, None
+    return names[feature].name, names[feature].fits
 
 
 def _explained(found: Found, strength: Floats, usable: NDArray[np.bool_]) -> Floats:
@@ -305,6 +321,7 @@ def _meetings(found: Found, at: int, rows: Rows, n_corpora: int) -> tuple[Meetin
 def _frame(
     table: Mapping[str, NDArray[Any]],
     names: Sequence[Sequence[str]],
+    called: Sequence[Sequence[tuple[str, bool | None]]],
     numbers: Sequence[Sequence[int | None]],
     scores: Sequence[Sequence[float | None]],
     reasons: Sequence[str | None],
@@ -320,6 +337,8 @@ def _frame(
     for side, name in enumerate("ab"):
         made[f"feature_{name}"] = pl.Series(list(numbers[side]), dtype=pl.Int64)
         made[f"label_{name}"] = pl.Series(list(names[side]), dtype=pl.String)
+        made[f"name_{name}"] = pl.Series([each for each, _ in called[side]], dtype=pl.String)
+        made[f"fits_{name}"] = pl.Series([fits for _, fits in called[side]], dtype=pl.Boolean)
         made[f"label_score_{name}"] = pl.Series(list(scores[side]), dtype=pl.Float64)
     made["hidden"] = pl.Series(list(reasons), dtype=pl.String)
     made["group"] = pl.Series(leader.tolist(), dtype=pl.Int64)

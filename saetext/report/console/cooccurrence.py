@@ -171,12 +171,12 @@ def _print_rows(
             second = "" if row["feature_b"] is None else f" {row['feature_b']}"
             cells.append((f"{row['feature_a']}{second}".rjust(10), "dim"))
         cells.append(("✓" if row["confirmed"] else " ", "green"))
-        first = styled("a ", COLORS[0]).append(printable(row["label_a"]), style)
-        first.append(score_text(row["label_score_a"]), "dim")
+        first = styled("a ", COLORS[0]).append(printable(row["name_a"]), style)
+        first.append(_score(row, "a"), "dim")
         line(first, cells)
         if not number:
-            second_line = styled("b ", COLORS[1]).append(printable(row["label_b"]), style)
-            second_line.append(score_text(row["label_score_b"]), "dim")
+            second_line = styled("b ", COLORS[1]).append(printable(row["name_b"]), style)
+            second_line.append(_score(row, "b"), "dim")
             told = f"  n {row['n_a']:,} and {row['n_b']:,}; {_percent(row['p_b_given_a'])} of a have b"
             second_line.append(told, "dim")
             if row["hidden"]:
@@ -190,6 +190,12 @@ def _print_rows(
         _print_members(console, one.members)
         if one.at in result.lines:
             print_line(console, result.lines[one.at], color)
+
+
+def _score(row: Mapping[str, Any], side: str) -> str:
+    """Return the score of a label, where the label is what is shown."""
+    shown = row[f"name_{side}"] == row[f"label_{side}"]
+    return score_text(row[f"label_score_{side}"]) if shown else ""
 
 
 def _times(lift: float | None) -> str:
@@ -206,7 +212,7 @@ def _print_members(console: Console, members: Sequence[Mapping[str, Any]]) -> No
     if not members:
         return
     text = styled(" " * INDENT + f"{many(len(members), 'more pair')} of these concepts: ", "dim")
-    named = (f"{printable(m['label_a'])} + {printable(m['label_b'])}" for m in members[:4])
+    named = (f"{printable(m['name_a'])} + {printable(m['name_b'])}" for m in members[:4])
     text.append("; ".join(named), "dim")
     text.truncate(console.width, overflow="ellipsis")
     console.print(text)

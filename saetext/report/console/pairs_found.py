@@ -20,7 +20,7 @@ _TOLD = {"the same words": "same word", "one phrase": "one passage"}
 
 def print_pairs_found(console: Console, result: CorrelateResult, color: bool) -> bool:
     """Print the first findings of the list; return whether there is a list."""
-    if result.found is None:
+    if result.found is None or not result.metrics["described_pairs"]:
         return False
     top = result.params["top"]
     rows = (result.found if top is None else result.found.head(top)).to_dicts()

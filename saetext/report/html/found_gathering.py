@@ -12,6 +12,7 @@ from saetext.analysis.differences import DiffResult
 from saetext.analysis.differences.sentences import tested
 from saetext.features.labels import FeatureLabels
 from saetext.report.console.lines import many, others
+from saetext.report.html.feature_told import told_of
 from saetext.report.html.page_model import HeatMap
 from saetext.text.passages import printable
 
@@ -28,17 +29,9 @@ def listed(result: DiffResult) -> Iterator[tuple[Row, tuple[str, ...]]]:
 
 
 def described(row: Row, labels: FeatureLabels) -> str:
-    """Return what a finding's feature does in these texts, and what its label says where that fits."""
-    if row["feature"] is None:
-        return ""
-    told = []
-    if row.get("words"):  # the list alone has them
-        told.append(f"Strongest at {', '.join(f'“{word}”' for word in row['words'])}.")
-    if row.get("fits") is False:
-        told.append(f"Its label, “{row['own_label']}”, was written for other texts and does not fit these.")
-    elif (known := labels.get(row["feature"])) is not None and known.description:
-        told.append(known.description)
-    return printable(" ".join(told))
+    """Return what is told of a finding's feature; only rows of the list have its words."""
+    label = row.get("own_label") or row.get("label") or ""
+    return told_of(labels, row["feature"], label, row.get("fits"), row.get("words") or ())
 
 
 def compared(result: DiffResult, how: str) -> str:

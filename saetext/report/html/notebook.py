@@ -179,7 +179,7 @@ _COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("q", _probability("q")), ("confirmed", _flag("confirmed")), ("example", _set_snippet),
     ],
     "correlate": [
-        ("A", _text("label_a")), ("B", _text("label_b")), ("both", _number("n_ab")),
+        ("A", _text("name_a")), ("B", _text("name_b")), ("both", _number("n_ab")),
         ("NPMI", _signed("npmi")), ("rho", _signed("rho")), ("q", _probability("q")),
         ("confirmed", _flag("confirmed")), ("example", _pair_snippet),
     ],

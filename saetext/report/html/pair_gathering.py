@@ -17,6 +17,7 @@ from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many
+from saetext.report.html.feature_told import told_of
 from saetext.report.html.pair_model import Network, Node, PairExample, PairFinding, PairPage
 from saetext.report.html.passages import WIDTH, Passage, PassageBuilder, Span
 from saetext.text.passages import printable
@@ -76,8 +77,8 @@ def pair_page(
                 {**row, "within": result.params["within"]},
                 one.members,
                 examples,
-                _described(labels, row["feature_a"]),
-                _described(second, row["feature_b"]),
+                told_of(labels, row["feature_a"], row["label_a"], row["fits_a"]),
+                told_of(second, row["feature_b"], row["label_b"], row["fits_b"]),
             )
         )
         tell("reading examples", done, len(shown))
@@ -99,11 +100,6 @@ def pair_page(
 
 def _avoided(row: dict[str, Any]) -> bool:
     return bool(row["npmi"] is not None and row["npmi"] < 0)
-
-
-def _described(labels: FeatureLabels, feature: int | None) -> str:
-    named = None if feature is None else labels.get(feature)
-    return named.description if named else ""
 
 
 def _title(result: CorrelateResult) -> str:
@@ -136,7 +132,7 @@ def _summary(result: CorrelateResult, shown: Sequence[Row]) -> list[str]:
         sentences.append(f"Expected pairs, {verb}: {metrics['hidden_pairs']:,} ({why}).")
     best = [row for row in shown if row["confirmed"] and not _avoided(row)][:3]
     if best:
-        pairs = "; ".join(f"{printable(r['label_a'])} with {printable(r['label_b'])}" for r in best)
+        pairs = "; ".join(f"{printable(r['name_a'])} with {printable(r['name_b'])}" for r in best)
         sentences.append(f"First confirmed pairs of features: {pairs}.")
     return sentences
 
@@ -214,7 +210,7 @@ def _network(result: CorrelateResult, rows: Sequence[dict[str, Any]]) -> Network
     def node(row: dict[str, Any], side: str) -> tuple[str, object]:
         feature = row[f"feature_{side}"]
         where = side if result.params["across"] else ""
-        return (where, row[f"label_{side}"] if feature is None else feature)
+        return (where, row[f"name_{side}"] if feature is None else feature)
 
     edges = [(node(row, "a"), node(row, "b"), max(row["npmi"], 0.01)) for _, row in drawn]
     place = layout(edges, int(result.params["seed"]))
@@ -222,7 +218,7 @@ def _network(result: CorrelateResult, rows: Sequence[dict[str, Any]]) -> Network
     weight, community = dict.fromkeys(place, 0.0), dict.fromkeys(place, -1)
     for (_, row), (a, b, strength) in zip(drawn, edges, strict=True):
         for key, side in ((a, "a"), (b, "b")):
-            names.setdefault(key, row[f"label_{side}"])
+            names.setdefault(key, row[f"name_{side}"])
             weight[key] += strength
             if row["community"]:
                 community[key] = row["community"] - 1

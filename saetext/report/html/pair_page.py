@@ -108,7 +108,8 @@ def _numbers(row: Row) -> dict[str, str]:
     low, high = decimal(row, f"{measure}_low"), decimal(row, f"{measure}_high")
     return {
         **{
-            f"label_{side}": text_of(row, f"label_{side}")
+            f"label_{side}": text_of(row, f"name_{side}")
+            or text_of(row, f"label_{side}")
             or (f"feature {feature}" if feature else "not labelled")
             for side, feature in zip("ab", features, strict=True)
         },

@@ -1,0 +1,84 @@
+"""What features of pairs are called: by labels that fit these texts, else by words at their peaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from cluster_factory import Stored
+
+import saetext
+from saetext.analysis.cooccurrence import CorrelateResult
+from saetext.features.labels import FeatureLabel, FeatureLabels
+from saetext.features.peaks import LocalEvidence
+from saetext.report.console.cooccurrence import render_correlate
+
+D = 6
+LABELS = FeatureLabels.from_rows([FeatureLabel(i, f"label {i}", score=0.91) for i in range(D)])
+FITS, NOT = LocalEvidence(("so",), 1.0, 0.9, True), LocalEvidence(("Sadly,", "rain"), 1.0, 0.1, False)
+Asked = list[tuple[list[int], int, int]]
+
+
+def piles(seed: int = 0) -> Stored:
+    """Features 0 and 1 go together, and so do 2 and 3."""
+    rng = np.random.default_rng(seed)
+    value = rng.random((300, D)) < 0.2
+    value[:, 1] = np.where(value[:, 0], rng.random(300) < 0.95, value[:, 1])
+    value[:, 3] = np.where(value[:, 2], rng.random(300) < 0.9, value[:, 3])
+    corpus = Stored(value.astype(float), n_tokens=[30] * 300, meta={"kind": ["x", "y", "y"] * 100})
+    return corpus
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """Labels of even features fit; what was asked for is kept."""
+    told: Asked = []
+
+    def read(sets: Any, _: str, features: np.ndarray, rows: np.ndarray, **__: Any) -> Any:
+        told.append((features.tolist(), sets[0].n_documents, int(rows.sum())))
+        return {f: FITS if f % 2 == 0 else NOT for f in features.tolist()}
+
+    monkeypatch.setattr("saetext.analysis.cooccurrence.naming.local_evidence", read)
+    return told
+
+
+def found(*corpora: Stored, **options: Any) -> CorrelateResult:
+    result = saetext.correlate(*corpora, labels=LABELS, bootstrap=0, min_support=5, **options)
+    assert isinstance(result, CorrelateResult)
+    return result
+
+
+def test_names_stand_where_labels_do_not_fit(asked: Asked) -> None:
+    result = found(piles(), everything=True)
+    row = next(r for r in result.table.to_dicts() if {r["feature_a"], r["feature_b"]} == {0, 1})
+    side = {row["feature_a"]: "a", row["feature_b"]: "b"}
+    told = {f: (row[f"name_{s}"], row[f"fits_{s}"], row[f"label_{s}"]) for f, s in side.items()}
+    assert told == {0: ("label 0", True, "label 0"), 1: ("near “Sadly”, “rain”", False, "label 1")}
+    assert len(asked) == 1 and asked[0][1:] == (300, 300)  # both sides at once
+    lines = [line for line in render_correlate(result).splitlines() if line.startswith(("a ", "b "))]
+    assert any("near “Sadly”, “rain”" in line for line in lines)
+    # a label's score stands beside the label alone
+    assert all((".91" in line) == (line[2:7] == "label") for line in lines)
+
+
+def test_later_pairs_have_their_labels_unchecked(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saetext.analysis.cooccurrence.naming.MOST", 2)
+    table = found(piles(), everything=True, top=None).table
+    first = {table["feature_a"][0], table["feature_b"][0]}
+    assert set(asked[0][0]) == first
+    for row in table.to_dicts():
+        for side in "ab":
+            unread = row[f"feature_{side}"] not in first
+            assert (row[f"fits_{side}"] is None) == unread
+            assert not unread or row[f"name_{side}"] == row[f"label_{side}"]
+
+
+def test_values_are_no_features_and_each_corpus_is_read_for_its_side(asked: Asked) -> None:
+    table = found(piles(), column="kind", everything=True).table
+    assert table["fits_b"].null_count() == len(table) and table["fits_a"].null_count() == 0
+    assert table["name_b"].to_list() == table["label_b"].to_list()
+    asked.clear()
+    other = piles(1).take(np.arange(200))
+    found(piles(), other, pair_on="id", everything=True)
+    assert [rows for _, _, rows in asked] == [200, 200] and [n for _, n, _ in asked] == [300, 200]
