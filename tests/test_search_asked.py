@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from saetext import encode, search
 from saetext.analysis.search.asked import Asked
 from saetext.analysis.search.by_detector import means_detector
 from saetext.analysis.search.framing import without_frame
@@ -16,6 +18,7 @@ from saetext.features.detectors import DetectorIndex, resolved, shipped
 from saetext.features.similarity import answering_by_theme
 from saetext.features.theme_index import ThemeIndex
 from saetext.features.themes import Theme
+from saetext.reader.sentences import Embedder
 
 THEMES = (
     Theme("refusal", "Refusals", "it says no", "discourse", (2, 4)),
@@ -131,3 +134,19 @@ def test_what_nothing_is_close_to_is_told_in_one_line() -> None:
     assert len(told) == 2 and "0.35" in told[0] and "0.49" in told[1]
     assert all("'x'" in line and "'rain'" in line and "--like" in line and "\n" not in line for line in told)
     assert told[0].endswith("say it in other words")
+
+
+def test_the_sentence_model_is_loaded_once_for_a_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path))
+    loaded, true = [], Embedder.load
+
+    def load(device: str = "auto") -> Embedder:
+        loaded.append(device)
+        return true(device)
+
+    monkeypatch.setattr(Embedder, "load", load)
+    corpus = encode(["I am so sorry.", "Thank you very much.", "The train is late."])
+    search(corpus, "an apology", mode="features")
+    assert len(loaded) == 1

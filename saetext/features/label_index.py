@@ -48,6 +48,8 @@ class LabelIndex:
         this machine.
     device : str
         Where the sentence model runs.
+    embedder : callable, optional
+        Returns the sentence model, where it is loaded already or will be needed for more than labels.
     on_done : callable, optional
         Called with the number of labels embedded since the last call, while the index is built.
 
@@ -63,6 +65,7 @@ class LabelIndex:
         *,
         lexical: bool | None = None,
         device: str = "auto",
+        embedder: Callable[[], embed.Embedder] | None = None,
         on_done: Callable[[int], None] | None = None,
     ) -> None:
         if not len(labels):
@@ -79,7 +82,7 @@ class LabelIndex:
             for label, more in zip(labels.texts, descriptions, strict=True)
         ]
         self._words: list[list[str]] = labels.table.column("top_words").to_pylist()
-        self._device = device
+        self._device, self._load = device, embedder
         self._on_done = on_done
 
     @property
@@ -157,7 +160,7 @@ class LabelIndex:
 
     @cached_property
     def _embedder(self) -> embed.Embedder:
-        return embed.Embedder.load(self._device)
+        return embed.Embedder.load(self._device) if self._load is None else self._load()
 
     @property
     def cached_at(self) -> Path:

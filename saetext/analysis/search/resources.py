@@ -91,7 +91,7 @@ class Resources:
         """The features by what their labels mean."""
 
         def make() -> LabelIndex:
-            index = LabelIndex(self.labels, lexical=self._lexical, device=self._device)
+            index = LabelIndex(self.labels, lexical=self._lexical, embedder=lambda: self.embedder)
             index.search("a", 1)  # builds or reads what is cached, so that threads find it there
             return index
 
