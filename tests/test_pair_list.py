@@ -127,3 +127,25 @@ def test_words_alike_and_distances_have_known_values() -> None:
     ]  # fmt: skip
     assert closest([(5, 6)], [(1, 2), (9, 10)]) == (3, -4)
     assert content("a lot of the time") == ["lot", "time"]
+
+
+def test_two_spellings_of_an_apostrophe_are_one_word() -> None:
+    rng = Random(5)
+    texts = []
+    for at in range(240):
+        said = ("I can’t believe it.", "I can't believe it.", "They can't.", "It is so.")[min(at // 12, 3)]
+        texts.append(f"{' '.join(rng.choices(WORDS, k=14))}. {said}")
+    result = saetext.correlate(saetext.encode(texts), bootstrap=0, snippets=False)
+    assert isinstance(result, CorrelateResult) and result.found is not None
+    both = result.found.select("name_a", "name_b").rows()
+    assert not [pair for pair in both if all(re.search("can.t|believe|contraction", name) for name in pair)]
+    assert content("Can’t believe") == ["can't", "believe"]
+
+
+def test_a_list_of_a_sample_says_so_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saetext.analysis.cooccurrence.descriptions.listing.ROWS", 150)
+    result = saetext.correlate(saetext.encode(_texts(1, planted=True)), bootstrap=0, snippets=False)
+    text = " ".join(render_correlate(result).split())
+    assert f"{N} documents, of which 150 are looked at for this list. " in text
+    whole = " ".join(render_correlate(_result(1, planted=True)).split())
+    assert "looked at for this list" not in whole

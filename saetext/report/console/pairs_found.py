@@ -47,7 +47,9 @@ def print_pairs_found(console: Console, result: CorrelateResult, color: bool) ->
 def _heading(result: CorrelateResult) -> Text:
     metrics = result.metrics
     heading = styled(printable(result.params["corpus"]), "bold")
-    heading.append(f", {many(metrics['rows'], 'document')}. ")
+    few = metrics["described_documents"]
+    sampled = f", of which {few:,} are looked at for this list" if few < metrics["rows"] else ""
+    heading.append(f", {many(metrics['rows'], 'document')}{sampled}. ")
     heading.append(f"{metrics['found']:,}", "bold")
     heading.append(
         f" finding{'' if metrics['found'] == 1 else 's'} in {many(metrics['described_pairs'], 'pair')} of "

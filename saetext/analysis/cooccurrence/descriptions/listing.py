@@ -66,7 +66,7 @@ def list_of(context: Context) -> Listed | None:
             lines[at] = line
         rows.append(_row(found, made, one, names, line))
     metrics = {
-        "described": len(made), "described_pairs": tests, "found": len(led),
+        "described_documents": len(take), "described": len(made), "described_pairs": tests, "found": len(led),
         "found_confirmed": sum(row["confirmed"] for row in rows), "described_hidden": dict(hidden),
     }  # fmt: skip
     return Listed(_frame(rows), lines, metrics, notes)

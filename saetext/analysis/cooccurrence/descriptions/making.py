@@ -137,11 +137,11 @@ def _makers(
 
 def _words(texts: Sequence[str], least: int) -> TermMatrix:
     """Count words and phrases, without those that say nothing by themselves."""
-    from saetext.text.phrases import phrase_matrix
+    from saetext.text.phrases import phrase_matrix, plain
     from saetext.text.terms import TermMatrix
 
     made = phrase_matrix(texts, min_documents=max(least, LEAST_WORDS))
-    bare = {name.lower() for name in made.names}
+    bare = {plain(name) for name in made.names}
     told = [at for at, name in enumerate(made.names) if _says(name, bare)]
     documents = np.bincount(made.matrix.indices, minlength=len(made.names))[told]
     kept = sorted(np.array(told, np.int64)[np.argsort(-documents, kind="stable")[:MOST_WORDS]].tolist())
@@ -150,8 +150,10 @@ def _words(texts: Sequence[str], least: int) -> TermMatrix:
 
 def _says(phrase: str, bare: set[str]) -> bool:
     """Whether a phrase says something, and more than a single word of it that is among the phrases."""
+    from saetext.text.phrases import plain
+
     found = content(phrase)
-    return len(found) > 1 or (len(found) == 1 and (phrase.lower() == found[0] or found[0] not in bare))
+    return len(found) > 1 or (len(found) == 1 and (plain(phrase) == found[0] or found[0] not in bare))
 
 
 def content(term: str) -> list[str]:
@@ -164,9 +166,10 @@ def content(term: str) -> list[str]:
     ['let', 'know']
     """
     from saetext.text.function_words import only_function_words
+    from saetext.text.phrases import plain
     from saetext.text.words import words
 
-    return [word for word in words(term) if not only_function_words([word.replace("’", "'")])]
+    return [word for word in map(plain, words(term)) if not only_function_words([word])]
 
 
 def _marks(texts: Sequence[str]) -> TermMatrix:

@@ -15,6 +15,7 @@ import numpy as np
 from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
 from saetext.analysis.cooccurrence.descriptions.places import SPREAD, Places, Span, nearest
 from saetext.corpus.protocol import Ints
+from saetext.text.phrases import plain
 from saetext.text.words import words
 
 NEAR = 2  # words between two words of one phrase, at most
@@ -48,7 +49,7 @@ def reason_of(
         Where they stand.
     """
     kinds, terms = [made.kind[i] for i in pair], [made.term[i] for i in pair]
-    told = [content(term) or words(term) for term in terms]
+    told = [content(term) or [plain(word) for word in words(term)] for term in terms]
     if any(alike(x, y) for x in told[0] for y in told[1]):
         return SAME
     if kinds == ["format", "format"]:

@@ -21,6 +21,7 @@ from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.places import parts_of
 from saetext.text.apart import Parts, take_apart
 from saetext.text.marks import MARKS
+from saetext.text.phrases import plain
 from saetext.text.words import matches, words
 
 Floats = NDArray[np.float64]
@@ -61,7 +62,7 @@ class Places:
         """
         kind, document = self._made.kind[description], int(self._take[row])
         if kind == "word":
-            return self._words(document).phrase(tuple(words(self._made.term[description])))
+            return self._words(document).phrase(tuple(map(plain, words(self._made.term[description]))))
         if kind not in SPREAD:
             return self._words(document).mark(self._made.term[description])
         share, peak = self._shares(description, document)
@@ -164,7 +165,7 @@ class _Words:
         self._token_start = document["token_start"]
         self._where: dict[str, list[int]] = {}
         self._sentences: list[tuple[Span, Parts]] | None = None
-        self._plain = [match.group().lower() for match in found]
+        self._plain = [plain(match.group()) for match in found]
         for at, word in enumerate(self._plain):
             self._where.setdefault(word, []).append(at)
 
