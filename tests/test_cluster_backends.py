@@ -158,3 +158,29 @@ def test_linear_algebra_of_a_fit_uses_one_thread(monkeypatch: pytest.MonkeyPatch
         fit(corpus, "main", ClusterRequest(semantic=False, min_cluster_size=10), None, lambda *_: None)
         assert threads() == before
     assert len(used) == 2 and used == [{1}, {1}]
+
+
+def test_distances_do_not_depend_on_the_number_of_threads() -> None:
+    """The last bits of the index's own do: UMAP made 37 clusters of a pile with one thread, 41 with two."""
+    import faiss
+
+    from saetext.analysis.clusters.neighbours import by_cosine
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(3000, 256)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    before = faiss.omp_get_max_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            faiss.omp_set_num_threads(threads)
+            found.append(by_cosine(rows, None, 12))
+    finally:
+        faiss.omp_set_num_threads(before)
+    one, two = found
+    assert np.array_equal(one.row, two.row) and np.array_equal(one.distance, two.distance)
+    some = rng.choice(3000, 40, replace=False)
+    by_hand = 1 - rows[some].astype(np.float64) @ rows.astype(np.float64).T
+    by_hand[np.arange(40), some] = 0
+    assert np.allclose(one.distance[some], np.sort(by_hand, axis=1)[:, :12], atol=1e-6)
+    assert (np.diff(one.distance, axis=1) >= 0).all()

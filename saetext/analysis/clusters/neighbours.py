@@ -62,13 +62,28 @@ def by_cosine(fitted: Floats32, asked: Floats32 | None, k: int, on_done: Count |
     distance = np.empty((len(rows), k), np.float32)
     for start in range(0, len(rows), _BATCH):
         part = slice(start, min(start + _BATCH, len(rows)))
-        similarity, which = index.search(rows[part], k)
-        found[part], distance[part] = which, np.maximum(1 - similarity, 0)
+        _, which = index.search(rows[part], k)
+        found[part], distance[part] = _ordered(rows[part], fitted, which)
         if on_done is not None:
             on_done(part.stop, len(rows))
     if itself:
         _first(found, distance)
     return Neighbours(found, distance)
+
+
+def _ordered(
+    rows: Floats32, fitted: Floats32, which: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Floats32]:
+    """Return neighbours, nearest first, ties by row, with their distance.
+
+    It is computed again one by one: the last bits of the index's own depend on the number of threads, and
+    UMAP makes other clusters of them.
+    """
+    near = np.sort(which, axis=1)
+    similarity = np.einsum("nd,nkd->nk", rows, fitted[near], dtype=np.float64)
+    apart = np.maximum(1 - similarity, 0).astype(np.float32)
+    order = np.argsort(apart, axis=1, kind="stable")
+    return np.take_along_axis(near, order, 1), np.take_along_axis(apart, order, 1)
 
 
 def by_jaccard(
