@@ -105,10 +105,14 @@ def test_a_looked_up_label_is_the_row_of_the_table() -> None:
     assert FeatureLabels.from_rows([]).get(0) is None and list(FeatureLabels.from_rows([])) == []
 
 
-def test_a_whole_table_is_looked_up_in_well_under_a_second() -> None:
+def test_looking_up_every_label_costs_little_more_than_reading_the_table() -> None:
     labels = _many(65_536)
     began = time.process_time()  # whatever else the machine does
+    rows = labels.table.to_pylist()
+    read = time.process_time() - began
+    began = time.process_time()
     found = [labels.get(3 * i) for i in range(65_536)]
     passed = time.process_time() - began
-    assert [row.label for row in found if row is not None] == labels.texts
-    assert passed < 0.9
+    assert [row.label for row in found if row is not None] == [row["label"] for row in rows]
+    # 2.4 times as long; cutting each row out of the Arrow table took 130 times
+    assert passed < 15 * read

@@ -92,4 +92,4 @@ def test_findings_of_pairs_fold_what_is_the_same() -> None:
     assert found and [one.at for one in found] == [at for at, row in enumerate(rows) if row["group"] == at]
     for one in found:
         mine = [row for at, row in enumerate(rows) if row["group"] == one.at and at != one.at]
-        assert list(one.members) == mine and one.label == f"{one.row['label_a']} + {one.row['label_b']}"
+        assert list(one.members) == mine and one.label == f"{one.row['name_a']} + {one.row['name_b']}"
