@@ -205,7 +205,7 @@ def make_sae(directory: Path, model: Path, size: Size, texts: Sequence[str], see
 
     from saetext.reader.batches import Batcher
     from saetext.reader.language_model import LanguageModel
-    from saetext.reader.reader import hidden_states
+    from saetext.reader.running import hidden_states
     from saetext.reader.tokenization import Prepared, Tokens
 
     language_model = LanguageModel.load(model, [size.hook], dtype="float32", device="cpu")

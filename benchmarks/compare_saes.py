@@ -30,7 +30,7 @@ from saetext.documents import Document
 from saetext.reader import embedded
 from saetext.reader.batches import Batcher
 from saetext.reader.language_model import LanguageModel
-from saetext.reader.reader import hidden_states
+from saetext.reader.running import hidden_states
 from saetext.reader.tokenization import Prepared, Tokens
 from saetext.training.batch_topk import TrainConfig, TrainedSae, evaluate, train_sae
 

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from saetext.corpus.rows import PooledRows
-from saetext.reader.reader import LoadedSae, Reader
+from saetext.reader.parts import LoadedSae
+from saetext.reader.reader import Reader
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

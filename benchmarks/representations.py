@@ -28,7 +28,8 @@ from saetext import stats
 from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.reader.batches import Batcher
-from saetext.reader.reader import Reader, hidden_states
+from saetext.reader.reader import Reader
+from saetext.reader.running import hidden_states
 from saetext.reader.sentences import Embedder
 from saetext.reader.tokenization import Prepared
 

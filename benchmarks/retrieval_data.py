@@ -98,7 +98,8 @@ def mean_activations(corpus: Corpus, to: Path) -> NDArray[np.float32]:
     """
     from saetext.documents import Document
     from saetext.reader.batches import Batcher
-    from saetext.reader.reader import Reader, hidden_states
+    from saetext.reader.reader import Reader
+    from saetext.reader.running import hidden_states
     from saetext.reader.tokenization import Prepared
 
     path = to / f"{corpus.path.stem}.activations.npy"

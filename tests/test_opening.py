@@ -16,7 +16,8 @@ import saetext
 from saetext.corpus import Corpus
 from saetext.encoding.opening import as_corpus, names_of
 from saetext.errors import InputError, SaetextError
-from saetext.reader.reader import Reader
+from saetext.reader.loading import How
+from saetext.reader.parts import Parts
 
 
 class Loads:
@@ -25,15 +26,15 @@ class Loads:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, device: str, dtype: str) -> Reader:
+    def __call__(self, how: How) -> Parts:
         self.count += 1
-        return tiny().reader()
+        return tiny().reader()._parts
 
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Loads:
     found = Loads()
-    monkeypatch.setattr(Reader, "_load_embedded", found)
+    monkeypatch.setattr("saetext.reader.loading.embedded_parts", found)
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
     return found
 

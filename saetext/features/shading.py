@@ -16,7 +16,8 @@ from saetext.documents import Document
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
-    from saetext.reader.reader import Reader, TokenEntries
+    from saetext.reader.reader import Reader
+    from saetext.reader.running import TokenEntries
 
 _CLOSE = 0.1  # a value read again may differ by so much: other dtypes and devices round differently
 

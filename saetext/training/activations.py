@@ -20,7 +20,7 @@ from saetext.errors import InputError, ReaderError
 from saetext.io.files import put_in_place, write_atomic
 from saetext.reader.batches import Batcher
 from saetext.reader.language_model import LanguageModel
-from saetext.reader.reader import hidden_states
+from saetext.reader.running import hidden_states
 from saetext.reader.tokenization import Prepared, Tokens
 
 _CHUNK = 256

@@ -1,0 +1,126 @@
+"""Finding a reader's parts by name: the embedded reader, SAELens's pretrained SAEs, directories.
+
+Not for: what a reader does with them (:mod:`saetext.reader.reader`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saetext.corpus.calibration import Calibration
+from saetext.errors import InputError, ReaderError, refuse_unused
+from saetext.reader import embedded
+from saetext.reader.language_model import LanguageModel
+from saetext.reader.parts import LoadedSae, Parts, counting_rules, place_of, sae_name
+from saetext.reader.sae import SparseEncoder
+from saetext.reader.weights import load_sae_dir, load_sae_release
+
+_OWN_MODEL = "the embedded reader has its own language model; leave it out, or name an SAE"
+
+
+@dataclass(frozen=True)
+class How:
+    """How parts are loaded: where the model runs, in which dtype, and what is trusted.
+
+    ``revision`` is a commit of the model's hub repository; ``trust_pickle`` allows pickled weights, which are
+    then read with ``weights_only=True``.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    trust_pickle: bool = False
+    revision: str | None = None
+
+
+def parts_by_name(names: Sequence[str], model: str | Path | None, how: How) -> Parts:
+    """Return the parts of a reader by the names the command line uses.
+
+    Raises
+    ------
+    InputError
+        If ``model`` or ``revision`` is given for the embedded reader.
+    ReaderError
+        If there is no such reader.
+    """
+    if not names or list(names) == [embedded.NAME]:
+        refuse_unused(_OWN_MODEL, model=model, revision=how.revision, trust_pickle=how.trust_pickle)
+        return embedded_parts(how)
+    if all(Path(n).is_dir() for n in names):
+        return parts_in_directories([Path(n) for n in names], model, how)
+    encoders = []
+    for name in names:
+        release, slash, sae_id = name.partition("/")
+        if not slash or name.startswith((".", "/", "~")):
+            raise ReaderError(
+                f"no reader called {name!r}: 'embedded', RELEASE/SAE_ID as in SAELens, or a directory"
+            )
+        encoders.append((name, load_sae_release(release, sae_id)))
+    source = {"kind": "release", "saes": list(names), "model": place_of(model)}
+    return _assembled(encoders, model, source, how)
+
+
+def parts_in_directories(directories: Sequence[Path], model: str | Path | None, how: How) -> Parts:
+    """Return the parts of a reader of SAE directories, with the calibrations that ``saetext train`` left.
+
+    Raises
+    ------
+    InputError
+        If there is no directory.
+    """
+    if not directories:
+        raise InputError("there is no SAE in an empty list: name a directory")
+    encoders = [(d.resolve().name, load_sae_dir(d, trust_pickle=how.trust_pickle)) for d in directories]
+    source = {"kind": "local", "saes": [str(d.resolve()) for d in directories], "model": place_of(model)}
+    parts = _assembled(encoders, model, source, how)
+    files = [d / "card.arrow" for d in directories]
+    if not all(f.is_file() for f in files):
+        return parts
+    saes = [
+        dataclasses.replace(sae, calibration=Calibration.read(f))
+        for sae, f in zip(parts.saes, files, strict=True)
+    ]
+    return dataclasses.replace(parts, saes=tuple(saes))
+
+
+def embedded_parts(how: How) -> Parts:
+    """Return the parts of the reader that ships with saetext."""
+    encoder, calibration = embedded.load()
+    model = LanguageModel.load(embedded.find_model(), [encoder.hook], device=how.device, dtype=how.dtype)
+    embedded.check_weights(model.path)
+    encoder = encoder.to(model.device)
+    return Parts(
+        model,
+        (LoadedSae(embedded.NAME, embedded.NAME, encoder, calibration),),
+        counting_rules(model, [encoder]),
+        embedded.NAME,
+        {"kind": "embedded"},
+        (embedded.MODEL, f"sha256:{embedded.WEIGHTS_SHA256}"),
+    )
+
+
+def _assembled(
+    encoders: Sequence[tuple[str, SparseEncoder]],
+    model: str | Path | None,
+    source: Mapping[str, Any],
+    how: How,
+) -> Parts:
+    if model is None:
+        named = {e.metadata.model_name for _, e in encoders if e.metadata.model_name}
+        if len(named) != 1:
+            found = ", ".join(sorted(named)) or "none"
+            raise ReaderError(f"which language model? give it with --model (the SAEs name: {found})")
+        model = named.pop()
+    hooks = list(dict.fromkeys(e.hook for _, e in encoders))
+    loaded = LanguageModel.load(
+        model, hooks, revision=how.revision, device=how.device, dtype=how.dtype, trust_pickle=how.trust_pickle
+    )
+    saes: list[LoadedSae] = []
+    for name, encoder in encoders:
+        slug = sae_name(encoder.hook, {sae.name for sae in saes})
+        saes.append(LoadedSae(slug, name, encoder.to(loaded.device), None))
+    tokens = counting_rules(loaded, [e for _, e in encoders])
+    return Parts(loaded, tuple(saes), tokens, " + ".join(n for n, _ in encoders), source)

@@ -1,0 +1,152 @@
+"""Running a reader: batches of windows through the language model, and its states through the SAEs.
+
+Not for: loading (:mod:`saetext.reader.loading`), or what a text is (:mod:`saetext.reader.tokenization`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from saetext.corpus.rows import PooledRows
+from saetext.errors import ReaderError
+from saetext.reader.batches import Batch, Batcher
+from saetext.reader.language_model import LanguageModel
+from saetext.reader.parts import LoadedSae
+from saetext.reader.pooling import Pooler
+from saetext.reader.tokenization import Prepared
+
+OnTokens = Callable[[int], None]
+Entries = tuple[Tensor, Tensor, Tensor]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TokenEntries:
+    """Activations of one document's counted tokens: ``value[i]`` of ``feature[i]`` at ``ordinal[i]``."""
+
+    ordinal: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    value: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A language model with SAEs, and the batches that it takes."""
+
+    model: LanguageModel
+    batcher: Batcher
+    saes: Mapping[str, LoadedSae]
+
+    def encoded(
+        self, prepared: Sequence[Prepared], thresholds: Mapping[str, Tensor | None]
+    ) -> Iterator[tuple[Batch, dict[str, Entries]]]:
+        """Yield what is above the ``thresholds`` of each SAE (None: above zero), batch by batch."""
+
+        def encode(hidden: dict[str, Tensor]) -> dict[str, Entries]:
+            return {
+                name: self.saes[name].encoder.entries(hidden[self.saes[name].encoder.hook], threshold)
+                for name, threshold in thresholds.items()
+            }
+
+        return hidden_states(self.model, self.batcher, prepared, encode)
+
+    def pooled(
+        self, prepared: Sequence[Prepared], on_tokens: OnTokens | None = None
+    ) -> dict[str, PooledRows]:
+        """Return one pooled row per document and SAE; documents that are the same run once.
+
+        Where an SAE has no calibration, whatever is above zero is present.
+        """
+        first, place = _distinct(prepared)
+        poolers = {
+            name: Pooler(sae.encoder.d_sae, 1 if sae.calibration is None else sae.calibration.min_tokens)
+            for name, sae in self.saes.items()
+        }
+        for batch, saes in self.encoded(first, self._thresholds()):
+            for name, (token, feature, value) in saes.items():
+                poolers[name].add(batch.rows, batch.ordinals, token, feature, value)
+            if on_tokens is not None:
+                on_tokens(len(batch.rows))
+        rows = {name: pooler.finish(len(first)) for name, pooler in poolers.items()}
+        if len(first) < len(prepared):
+            rows = {name: r.take(place) for name, r in rows.items()}
+        return rows
+
+    def _thresholds(self) -> dict[str, Tensor | None]:
+        return {
+            name: None
+            if sae.calibration is None
+            else torch.from_numpy(sae.calibration.thresholds.copy()).to(self.model.device)
+            for name, sae in self.saes.items()
+        }
+
+    def token_entries(self, prepared: Prepared, sae: str) -> TokenEntries:
+        """Return all activations above zero of one document's counted tokens, by token then feature."""
+        parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+        for batch, saes in self.encoded([prepared], {sae: None}):
+            token, feature, value = (t.cpu().numpy() for t in saes[sae])
+            parts.append((batch.ordinals[token], feature, value))
+        ordinal, feature, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.lexsort((feature, ordinal))
+        return TokenEntries(
+            ordinal[order].astype(np.int32), feature[order].astype(np.int32), value[order].astype(np.float32)
+        )
+
+
+def _distinct(prepared: Sequence[Prepared]) -> tuple[list[Prepared], list[int]]:
+    """Return the documents that differ, and for every document the place of its equal among them."""
+    unique: dict[bytes, int] = {}
+    first: list[Prepared] = []
+    place: list[int] = []
+    for p in prepared:
+        key = p.ids.tobytes() + p.counted.tobytes()
+        if key not in unique:
+            unique[key] = len(first)
+            first.append(p)
+        place.append(unique[key])
+    return first, place
+
+
+def hidden_states(
+    model: LanguageModel,
+    batcher: Batcher,
+    prepared: Sequence[Prepared],
+    work: Callable[[dict[str, Tensor]], T],
+) -> Iterator[tuple[Batch, T]]:
+    """Run the language model over all windows and yield ``work`` of the counted tokens' states.
+
+    ``work`` gets hook -> float32 [n_counted, width]. When the model or ``work`` runs out of GPU memory, the
+    batch is halved and later ones are smaller.
+    """
+    pending = batcher.groups(prepared)
+    while pending:
+        group = pending.pop()
+        batch = batcher.build(group)
+        try:
+            done = work(_counted_states(model, batch))
+        except torch.OutOfMemoryError:
+            smaller = batcher.split(group)
+        else:
+            yield batch, done
+            continue
+        # outside the handler: until it ends, the traceback keeps the tensors alive
+        if model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if smaller is None:
+            raise ReaderError(
+                "out of GPU memory with a single window: choose a smaller model or --device cpu"
+            )
+        pending.extend(smaller)
+
+
+def _counted_states(model: LanguageModel, batch: Batch) -> dict[str, Tensor]:
+    ids, mask, at = (torch.from_numpy(x).to(model.device) for x in (batch.ids, batch.mask, batch.positions))
+    states = model.hidden(ids, mask)
+    return {h: s.reshape(-1, s.shape[-1]).index_select(0, at).float() for h, s in states.items()}
