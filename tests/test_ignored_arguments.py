@@ -28,6 +28,7 @@ from saetext import (
     open_documents,
     search,
 )
+from saetext.analysis.clusters import load_model, predict, save_clusters
 from saetext.analysis.cooccurrence.request import CorrelateRequest
 from saetext.analysis.differences.request import DiffRequest
 from saetext.analysis.search.asking import Settings
@@ -176,6 +177,9 @@ def test_correlate() -> None:
     for options in ({"max_same_phrase": 0.9}, {"min_joint": 9}, {"order": "npmi"}):
         message = refusal(correlate, corpus, column="number", **options)
         assert message.startswith(f"{next(iter(options))} would change nothing") and "number" in message
+    for options in ({"max_similarity": 0.9}, {"max_cosine": 0.9}, {"max_same_phrase": 0.9}):
+        message = refusal(correlate, corpus, column="kind", **options)
+        assert message.startswith(f"{next(iter(options))} would change nothing") and "kind" in message
     assert correlate(corpus, column="kind", order="npmi", min_support=5).params["order"] == "npmi"
 
 
@@ -194,9 +198,22 @@ def test_an_llm_reranker_of_nothing() -> None:
 
 
 def test_cluster() -> None:
-    for options in ({"dims": 50}, {"scaling": "log"}, {"pooling": "mean"}, {"idf_power": 1.0}):
+    for options in (
+        {"dims": 50}, {"scaling": "log"}, {"pooling": "mean"}, {"idf_power": 1.0}, {"semantic": False}
+    ):  # fmt: skip
         message = refusal(cluster, dense(), metric="jaccard", **options)
         assert message.startswith(f"{next(iter(options))} would change nothing") and "jaccard" in message
+
+
+def test_placing_draws_nothing_without_a_sample(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    topic = draw.integers(0, 3, 90)
+    values = draw.random((90, 24)) < 0.1 + 0.5 * (np.arange(24) % 3 == topic[:, None])
+    corpus = DenseCorpus(values.astype(np.float32))
+    save_clusters(cluster(corpus, semantic=False, epochs=10), corpus.spec, tmp_path / "m")
+    model = load_model(tmp_path / "m")
+    assert "seed would change nothing" in refusal(predict, model, corpus, seed=1)
+    assert predict(model, corpus, seed=1, sample=90).params["seed"] == 1
 
 
 def test_search(searcher: Searcher) -> None:
@@ -211,6 +228,15 @@ def test_search(searcher: Searcher) -> None:
     assert "depth would change nothing" in refusal(searcher.search, similar="doc-1", mode="bm25", depth=5)
     assert searcher.search(similar="doc-1", mode="bm25").params["mode"] == "bm25"
     assert searcher.search(features={1: 1.0}).params["mode"] == "features"
+
+
+def test_no_model_runs_in_a_search_by_words_or_documents(searcher: Searcher) -> None:
+    corpus = searcher.corpus
+    for words, how in (
+        (["river"], {"mode": "bm25"}), ([], {"features": {1: 1.0}}), ([], {"like": ["doc-1"]}),
+        ([], {"similar": "doc-1", "mode": "bm25"}),
+    ):  # fmt: skip
+        assert "device would change nothing" in refusal(search, corpus, *words, device="cpu", **how)
 
 
 def test_build_index(searcher: Searcher) -> None:

@@ -28,6 +28,11 @@ class PredictRequest(AnalysisRequest):
     )
     name: str | None = keyword("What to call the corpus; by default the name of its file.", default=None)
 
+    def require_random(self) -> None:
+        """Raise :class:`InputError` if a seed is given and nothing is random."""
+        if self.sample is None:
+            refuse_unused("nothing is random without sample; leave it out", **self.changed("seed"))
+
     def chosen(self, corpus: Any) -> Any:
         """Return the documents to look at: those selected, or a random sample of them.
 
@@ -179,6 +184,7 @@ class ClusterRequest(PredictRequest):
             refuse_unused(
                 "metric 'jaccard' compares which features are present; leave it out",
                 **self.changed("pooling", "scaling", "idf_power", "dims"),
+                semantic=None if self.semantic else True,
             )
 
     @property

@@ -135,6 +135,7 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
         If there are no documents, or ``sae`` is not the model's.
     """
     say = Stages(request.on_progress)
+    request.require_random()
     if request.sae not in (None, model.sae):
         raise InputError(f"the clusters were fitted to the features of {model.sae}, not of {request.sae}")
     asked = _opened(corpus, request, model)

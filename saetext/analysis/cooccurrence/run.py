@@ -135,6 +135,11 @@ def _prepared(
             "leave it out",
             **changed,
         )
+    if target is not None and target.number is None:
+        refuse_unused(
+            f"values of {request.column} have neither labels nor directions nor words; leave it out",
+            **request.changed("max_similarity", "max_cosine", "max_same_phrase"),
+        )
     rows = make_rows(
         corpora, names, pair_on=request.pair_on, within=request.within, group=request.group,
         sample=request.sample, seed=request.seed, known=None if target is None else target.known,

@@ -185,6 +185,9 @@ class SearchRequest(AnalysisRequest):
             )  # fmt: skip
         if not words or mode in ("dense", "bm25"):
             self.require_no_words()
+        if not words or mode == "bm25":
+            unused = None if self.device == "auto" else self.device
+            refuse_unused("no model runs in this search; leave it out", device=unused)
         if mode != "hybrid":
             self.require_one_ranking()
 
