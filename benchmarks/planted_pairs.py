@@ -30,13 +30,12 @@ class Planted:
 
     @property
     def documents(self) -> Any:
-        """The rows' ids and lengths."""
+        """The rows, then the documents into which the second feature is put, under ids of their own."""
         import polars as pl
 
-        tokens = self._corpus.n_tokens
-        n = [*tokens[self._rows].tolist(), *(int(tokens[a]) for a, _ in self._joined)]
-        names = [f"d{i}" for i in range(len(n))]
-        return pl.LazyFrame({"id": names, "n_tokens": n}, schema={"id": pl.String, "n_tokens": pl.Int32})
+        taken = [*self._rows.tolist(), *(a for a, _ in self._joined)]
+        names = pl.Series("id", [f"d{i}" for i in range(len(taken))])
+        return self._corpus.documents.collect()[taken].with_columns(names).lazy()
 
     def rows(self, sae: str | None) -> Any:
         """Yield the rows, then those into which the second feature is put, at the end."""
@@ -50,13 +49,33 @@ class Planted:
             one = donor.feature == self._put
             feature = np.concatenate([base.feature, donor.feature[one]])
             value = np.concatenate([base.value, donor.value[one]])
-            peak = np.concatenate([base.peak, np.array([int(tokens[a]) + 8])])
+            peak = np.concatenate([base.peak, donor.peak[one] + int(tokens[a])])
             order = np.lexsort((-value, feature))
             feature, first = np.unique(feature[order], return_index=True)
             value, peak = value[order][first], peak[order][first].astype(np.int32)
             ones = np.ones(len(feature), np.int32)
             indptr = np.array([0, len(feature)], np.int64)
             yield PooledRows(indptr, feature.astype(np.int32), value, value, ones, peak, peak)
+
+    def document(self, row: int) -> Any:
+        """Return a row's document; of a planted one the text of both, the second after the first."""
+        n = len(self._rows)
+        if row < n:
+            return self._corpus.document(int(self._rows[row]))
+        base, donor = (self._corpus.document(at) for at in self._joined[row - n])
+        after = len(base["text"]) + 1
+        ends = {
+            key: np.concatenate([base[key], donor[key] + after]) for key in ("token_start", "token_end")
+        }
+        return {**base, "id": f"d{row}", "text": f"{base['text']} {donor['text']}", **ends}
+
+    def blocks(self, pooling: str, sae: str | None) -> Any:
+        """Yield nothing but an error: ``correlate`` reads rows."""
+        raise NotImplementedError
+
+    def select(self, expr: Any) -> Any:
+        """Return these documents; nothing is selected here."""
+        return self
 
     def calibration(self, sae: str | None) -> Any:
         """Return the corpus's calibration."""

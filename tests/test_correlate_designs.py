@@ -128,7 +128,7 @@ def test_each_value_against_each_feature() -> None:
     values = np.random.default_rng(1).choice(["red", "green", "blue"], 300)
     corpus, _ = with_column(values.tolist())
     corpus.value[:, 0] = values == "red"
-    result = correlate(corpus, column="what", everything=True, **NO_LIMITS)
+    result = correlate(corpus, column="what", everything=True)
     assert result.metrics["eligible_pairs"] == 15
     best = result.table.to_dicts()[0]
     assert (best["feature_a"], best["feature_b"], best["label_b"]) == (0, None, "what = red")
@@ -151,7 +151,7 @@ def test_each_value_against_each_feature() -> None:
 def test_of_two_values_one_is_enough(values: list, kept: str) -> None:
     corpus, _ = with_column(values * 60)
     corpus.value[:, 0] = [v in (True, 1, "yes") for v in values] * 60
-    result = correlate(corpus, column="what", **NO_LIMITS)
+    result = correlate(corpus, column="what")
     assert result.metrics["eligible_pairs"] == 5
     assert result.table["label_b"].to_list()[0] == kept
     assert any("two values" in note for note in result.notes)
@@ -462,7 +462,7 @@ def test_rows_that_share_a_key_or_a_group_stay_in_one_half() -> None:
 
 def test_what_is_no_number_is_no_value() -> None:
     corpus, _ = with_column([0.0, 1.0, float("nan"), float("inf")] * 50)
-    result = correlate(corpus, column="what", everything=True, **NO_LIMITS)
+    result = correlate(corpus, column="what", everything=True)
     assert set(result.table["label_b"].to_list()) <= {"what = 1", "what = 0"}
     assert any("100 documents without a what were left out" in note for note in result.notes)
 

@@ -115,7 +115,7 @@ def test_pages_of_two_corpora_columns_and_numbers() -> None:
     assert {p.set for p in page.findings[0].examples[0].passages} == {"prompts", "answers"}
     corpus = simpson()
     for settings_ in ({"column": "kind"}, {"column": "score"}, {"within": "kind"}):
-        limits = {} if settings_.get("column") == "score" else NO_LIMITS  # a number has no pairs to limit
+        limits = {} if "column" in settings_ else NO_LIMITS  # they are of two features
         found = correlate(corpus, **limits, **settings_)
         assert '<h2 id="notes-title">' in render_pair_page(pair_page(found, [corpus], LABELS))
     silent = DenseCorpus(planted()[0].value, texts=False)

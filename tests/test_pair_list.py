@@ -9,13 +9,14 @@ from random import Random
 
 import numpy as np
 import pytest
+from scipy import optimize as scipy_optimize
 from scipy import stats as scipy_stats
 
 import saetext
 from saetext.analysis.cooccurrence import CorrelateResult
-from saetext.analysis.cooccurrence.descriptions.folding import least_npmi
 from saetext.analysis.cooccurrence.descriptions.making import content
 from saetext.analysis.cooccurrence.descriptions.passages import alike, closest
+from saetext.analysis.cooccurrence.evidence import least_npmi, least_rho
 from saetext.report.console.cooccurrence import render_correlate
 
 WORDS = re.findall(
@@ -111,6 +112,25 @@ def test_a_question_about_one_feature_has_no_list() -> None:
     corpus = saetext.encode(_texts(1, planted=True))
     feature = int(_result(1, planted=True).table["feature_a"].drop_nulls()[0])
     assert saetext.correlate(corpus, to=feature, bootstrap=0, snippets=False).found is None
+
+
+def test_the_bound_of_less_than_chance_is_that_of_a_poisson_count() -> None:
+    for both, expected in ((0, 12.0), (1, 12.0), (40, 90.0)):
+        bound = float(least_npmi(np.array([both]), np.array([expected]), 400)[0])
+        high = scipy_optimize.brentq(lambda x, o=both: (x - o) / np.sqrt(x) - 2.5758293, both + 1e-6, 400)
+        assert bound == pytest.approx(np.log(high / expected) / -np.log(high / 400), rel=1e-3)
+        assert bound < 0
+    # from what chance alone would have, nothing is left: the sign turns
+    assert float(least_npmi(np.array([9]), np.array([10.0]), 400)[0]) > 0
+
+
+def test_the_bound_of_a_rank_correlation_covers() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], (600, 80))
+    rho = np.array([scipy_stats.spearmanr(x[:, 0], x[:, 1])[0] for x in drawn])
+    true = 6 / np.pi * np.arcsin(0.25)  # of a normal pair with correlation .5
+    assert 0.985 <= (least_rho(rho, 80) <= true).mean() <= 1.0
+    np.testing.assert_allclose(least_rho(-rho, 80), -least_rho(rho, 80))
 
 
 @pytest.mark.parametrize(("both", "expected"), [(5, 0.5), (30, 9.0), (120, 90.0)])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.cooccurrence.communities import communities
 from saetext.analysis.cooccurrence.context import Context
+from saetext.analysis.cooccurrence.evidence import least_npmi, least_rho, weight_of
 from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.kept import resample
@@ -103,7 +104,12 @@ def make_table(found: Found, context: Context) -> Made:
     usable = significant & np.array([reason is None for reason in found.hidden], bool)
     residual = np.abs(strength) * (1 - _explained(found, strength, usable))
     columns = {**columns, "surprise": np.where(strength < 0, -residual, residual)}
-    rank_by = np.abs(strength) if request.order == "npmi" else residual
+    if request.order == "npmi":
+        rank_by = np.abs(strength)
+    else:
+        rank_by = _evidence(found, strength, len(rows)) * np.divide(
+            residual, np.abs(strength), out=np.ones(len(strength)), where=strength != 0
+        )
     order = _order(columns, strength, rank_by, found.number is not None)
     context.tell("grouping", 0, 0)
     leads = _concepts(found, order, context)
@@ -206,12 +212,22 @@ def _explained(found: Found, strength: Floats, usable: NDArray[np.bool_]) -> Flo
 
 
 def _order(columns: Mapping[str, NDArray[Any]], strength: Floats, rank_by: Floats, number: bool) -> Ints:
-    """More often than by chance before less often; confirmed, significant, others; by ``rank_by``."""
+    """More often than by chance before less often; significant before others; by ``rank_by``, others by p."""
     less = np.zeros(len(strength), bool) if number else strength < 0
-    found = columns["q"] < ALPHA
-    p = np.where(found | columns["confirmed"], 0.0, columns["p"])
+    found = (columns["q"] < ALPHA) | columns["confirmed"]
+    p = np.where(found, 0.0, columns["p"])
     place = np.arange(len(strength))
-    return np.lexsort((place, -rank_by, p, ~found, ~columns["confirmed"], less))
+    return np.lexsort((place, -rank_by, p, ~found, less))
+
+
+def _evidence(found: Found, strength: Floats, n: int) -> Floats:
+    """Return float64[P]: how far the end of each interval that is nearest to chance lies beyond chance."""
+    if found.number is not None:
+        least = least_rho(strength, n)
+    else:
+        least = least_npmi(found.columns["n_ab"], found.columns["expected"], n)
+    beyond = np.where(strength < 0, -least, least)
+    return beyond * np.where(beyond > 0, weight_of(found.columns["confirmed"]), 1.0)
 
 
 def _concepts(found: Found, order: Ints, context: Context) -> tuple[Ints, Ints]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext import stats
 from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
 from saetext.analysis.cooccurrence.descriptions.testing import Associated
+from saetext.analysis.cooccurrence.evidence import least_npmi, weight_of
 from saetext.analysis.cooccurrence.items import Items
 from saetext.corpus.protocol import Ints
 
@@ -33,11 +33,7 @@ _BROADER = 1.25  # times as many rows as either that a topic has: else it is one
 GONE = 0.5  # share of an association that may be left where it has gone away
 #: By how much evidence counts of what is plain to see, and of what is gathered from many features.
 _PLAIN = {"word": 1.0, "format": 1.0, "property": 0.95, "theme": 0.85}
-_HELD = 0.85  # how much evidence counts that the held-out half did not confirm
 _WITHIN = 0.5  # how much evidence counts within one topic
-_LEVEL = (
-    0.99  # of the interval, two-sided: five common rows are little evidence however seldom chance has them
-)
 
 
 @dataclass(frozen=True)
@@ -47,24 +43,6 @@ class Led:
     at: int
     topic: str | None
     members: list[int] = field(default_factory=list)
-
-
-def least_npmi(both: Ints, expected: Floats, n: int) -> Floats:
-    """Return float64[P]: the lower bound of NPMI, by the score interval of a Poisson count (99 %).
-
-    The number of rows with both counts as a Poisson count; its bound is ``O + z²/2 - z * sqrt(O + z²/4)``
-    (Barker, Am. Stat. 56:85, 2002). So ten rows of twelve rank below sixty of seventy.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from saetext.analysis.cooccurrence.descriptions.folding import least_npmi
-    >>> least_npmi(np.array([10, 60]), np.array([1.0, 10.0]), 400).round(2)
-    array([0.41, 0.77])
-    """
-    z = stats.normal_quantile(_LEVEL)
-    low = both + z * z / 2 - z * np.sqrt(both + z * z / 4)
-    return np.asarray(np.log(low / np.maximum(expected, 1e-9)) / -np.log(both / n))
 
 
 def lead(
@@ -93,7 +71,7 @@ def lead(
     if not len(found):
         return [], Counter()
     strength = least_npmi(found.columns["n_ab"], found.columns["expected"], n)
-    strength = strength * np.where(found.columns["confirmed"], 1.0, _HELD)
+    strength = strength * weight_of(found.columns["confirmed"])
     plain = np.array([_PLAIN[made.kind[name]] for name in made.items.name])
     strength = strength * plain[found.at_a] * plain[found.at_b]
     order = np.lexsort((np.arange(len(found)), -_telling(found, made), -strength))[:CANDIDATES]
