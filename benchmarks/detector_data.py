@@ -22,7 +22,7 @@ TITLES = {
     "apology": ("apologising", "The writer apologises, says sorry or asks for forgiveness."),
     "as_an_ai": ("disclaimer of being an AI", "The writer says that it is an AI or a language model."),
     "question_back": ("question back to the user", "The text ends by asking the user a question."),
-    "praise": ("praising the user", "The reader is praised: a great question, good work, you are talented."),
+    "praise": ("praise", "Someone or something is praised: a great question, good work, you are talented."),
     "moralising": ("moralising", "The text lectures on what is right, ethical and respectful."),
     "first_person": ("first person", "The writer says I, me or my."),
     "instructions": ("instructions in steps", "The text says how to do something, step by step."),
