@@ -49,7 +49,10 @@ def test_the_place_is_where_most_is_added(found: dict[int, tuple[float, int]], w
     around = {f: sum(add for g, add in adds.items() if abs(found[f][1] - found[g][1]) <= REACH) for f in adds}
     most = max(around.values())
     best = {f for f in around if around[f] == pytest.approx(most)}
-    assert got in {found[f][1] for f in best}
+    assert got is not None and got.token in {found[f][1] for f in best}
+    near = {(f, found[f][1]) for f in adds if abs(found[f][1] - got.token) <= REACH}
+    assert set(got.features) == near and len(got.features) == len(near)
+    assert [adds[f] for f, _ in got.features] == sorted((adds[f] for f, _ in near), reverse=True)
 
 
 def test_rows_of_several_sets_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +79,6 @@ def test_a_planted_theme_is_shown_at_its_words() -> None:
     with_it = int(np.flatnonzero([planted in text for text in mine])[0])
     [token] = places((a, b), a.saes[0], {with_it: [law]}).values()
     begin = mine[with_it].index(planted)
-    assert begin <= a.document(with_it)["token_start"][token] < begin + len(planted)
+    assert begin <= a.document(with_it)["token_start"][token.token] < begin + len(planted)
     shown = [row["snippet_a"] for row in result.found.to_dicts() if row["kind"] in ("theme", "property")]
     assert all(text is None or "«" in text for text in shown)

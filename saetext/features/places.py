@@ -33,6 +33,14 @@ class Parts:
     scales: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Where a term shows: a token, and (feature, token) of what adds to it around there, most first."""
+
+    token: int
+    features: tuple[tuple[int, int], ...]
+
+
 def parts_of(sets: Sequence[CorpusLike], sae: str) -> dict[Term, Parts]:
     """Return the features of each property and theme that comes with the reader."""
     from saetext.features.detectors import shipped
@@ -55,7 +63,7 @@ def parts_of(sets: Sequence[CorpusLike], sae: str) -> dict[Term, Parts]:
 
 def places(
     sets: Sequence[CorpusLike], sae: str, wanted: Mapping[int, Sequence[Term]]
-) -> dict[tuple[int, Term], int]:
+) -> dict[tuple[int, Term], Shown]:
     """Say where terms show in documents, in one pass.
 
     Parameters
@@ -70,27 +78,27 @@ def places(
     Returns
     -------
     dict
-        Row and term to the ordinal of a token; without those of which no feature is present.
+        Row and term to the place; without those of which no feature is present.
     """
     if not wanted:
         return {}
     parts = parts_of(sets, sae)
     rows = np.array(sorted(wanted), np.int64)
-    found: dict[tuple[int, Term], int] = {}
+    found: dict[tuple[int, Term], Shown] = {}
     start = 0
     for corpus in sets:
         for block in corpus.rows(sae):
             low, high = np.searchsorted(rows, (start, start + len(block)))
             for row in rows[low:high].tolist():
                 for term in wanted[row]:
-                    token = _place(block, row - start, parts[term]) if term in parts else None
-                    if token is not None:
-                        found[row, term] = token
+                    shown = _place(block, row - start, parts[term]) if term in parts else None
+                    if shown is not None:
+                        found[row, term] = shown
             start += len(block)
     return found
 
 
-def _place(block: PooledRows, row: int, parts: Parts) -> int | None:
+def _place(block: PooledRows, row: int, parts: Parts) -> Shown | None:
     """Return the peak around which the features of a term add most; None if it has none here."""
     mine = slice(int(block.indptr[row]), int(block.indptr[row + 1]))
     feature = block.feature[mine].astype(np.int64)
@@ -100,6 +108,9 @@ def _place(block: PooledRows, row: int, parts: Parts) -> int | None:
     peak = block.peak[mine][here].astype(np.int64)
     full = np.minimum(block.value[mine][here] / parts.scales[there], 1.0)
     adds = parts.weights[there] * full
-    around = (np.abs(peak[:, None] - peak[None, :]) <= REACH) @ adds
-    best = np.lexsort((peak, -adds, -np.round(around, 9)))[0]
-    return int(peak[best])
+    near = np.abs(peak[:, None] - peak[None, :]) <= REACH
+    best = np.lexsort((peak, -adds, -np.round(near @ adds, 9)))[0]
+    order = np.lexsort((parts.features[there], -adds))
+    few = order[near[best][order]]
+    found = zip(parts.features[there][few].tolist(), peak[few].tolist(), strict=True)
+    return Shown(int(peak[best]), tuple(found))

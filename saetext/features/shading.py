@@ -84,7 +84,12 @@ def firing(entries: TokenEntries | None, feature: int, peak: int, value: float) 
 
 
 def shade(
-    text: str, spans: Sequence[tuple[int, int, float]], focus: tuple[int, int], width: int
+    text: str,
+    spans: Sequence[tuple[int, int, float]],
+    focus: tuple[int, int],
+    width: int,
+    *,
+    newlines: bool = False,
 ) -> tuple[Piece, ...]:
     """Return some ``width`` characters of a text around ``focus``, cut into pieces, printable.
 
@@ -98,6 +103,8 @@ def shade(
         Code points that must be shown.
     width : int
         Characters to show; a cut end has an ellipsis.
+    newlines : bool
+        Keep line breaks; else they are spaces.
     """
     first, last = focus
     room = max(width - (last - first), 0)
@@ -129,4 +136,5 @@ def shade(
     pieces.append(Piece(text[at:stop]))
     if stop < len(text):
         pieces.append(Piece("…"))
-    return tuple(Piece(shown, piece.value) for piece in pieces if (shown := printable(piece.text)))
+    printed = (Piece(printable(piece.text, newlines=newlines), piece.value) for piece in pieces)
+    return tuple(piece for piece in printed if piece.text)

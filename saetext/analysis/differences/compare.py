@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast, contrasts
+from saetext.analysis.differences.examples import MarkedExamples
 from saetext.analysis.differences.families import Families, compare_families
 from saetext.analysis.differences.findings import Rows, findings_of, rows_of
 from saetext.analysis.differences.found import (
@@ -66,6 +67,7 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     table = table_of(asked, rows, findings, evidence)
     beside = _beside(asked, rows, families)
     listed = [one for part in led for one in part]
+    found, marked = _found(asked, rows, led, families, names, evidence) if families else (None, {})
     return DiffResult(
         "diff" if asked.two else "diff_sets",
         table,
@@ -78,7 +80,8 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
         rates=rates_of(asked, rows, table),
         evidence=evidence,
         families=beside,
-        found=_found(asked, rows, led, families, names, evidence) if families else None,
+        found=found,
+        marked=marked,
         null=null,
         design=done[0].design if asked.two else None,
     )  # fmt: skip
@@ -133,7 +136,7 @@ def _found(
     families: Sequence[Families],
     names: Sequence[Names],
     evidence: Mapping[int, Evidence],
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, MarkedExamples]:
     namers = [partial(_called, of) for of in names]
     if not asked.two:
         return found_of_several(asked, rows, led, families, namers, names, evidence)

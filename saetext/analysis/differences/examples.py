@@ -26,6 +26,31 @@ class Place:
 
 
 Sides = tuple[Place | None, Place | None]
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A document, and where in it a word, a mark, a property or a theme is.
+
+    Attributes
+    ----------
+    set, row : int
+        The corpus, and the document in it.
+    spans : tuple of (int, int)
+        Stretches of its text in code points; none in a partner that has nothing of it.
+    features : tuple of (int, int)
+        Of a property or theme: the features that show it there, each with its token, the strongest first.
+    """
+
+    set: int
+    row: int
+    spans: tuple[tuple[int, int], ...] = ()
+    features: tuple[tuple[int, int], ...] = ()
+
+
+MarkedSides = tuple[Marked | None, Marked | None]
+#: Examples of findings, by set (empty of two sets), kind and term.
+MarkedExamples = dict[tuple[str, str, str], tuple[MarkedSides, ...]]
 TOGETHER = ("paired", "by prompt")  # designs in which rows of both sides belong to one prompt
 
 

@@ -7,18 +7,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.differences.examples import TOGETHER
+from saetext.analysis.differences.examples import TOGETHER, Marked, MarkedSides
 from saetext.analysis.differences.families import Families
 from saetext.analysis.differences.simplest import FAMILY_OF, Description
 from saetext.features.places import Term, places
 from saetext.text.passages import Snippet, printable, snippet
 
 _WIDTH = 80  # characters of a snippet
+_EACH = 3  # examples of a finding
+_SPANS = 20  # places marked in one text
 _LINE, _PIECES = 2000, 200  # characters of a line, and lines and sentences, that are looked at for a mark
+#: Marks that only a text as a whole has.
+_WHOLE = frozenset(
+    (
+        "more words than the median document", "a single sentence", "no capital letter",
+        "mostly capital letters", "a capital at the beginning of most words",
+    )
+)  # fmt: skip
+_OPENING = re.compile(r'the opening "(.+)"')
+_AT_BEGINNING = re.compile(r"first line|at the start")
+_AT_END = re.compile(r"at the end$|sign-off|closing question")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -39,22 +52,23 @@ class Finder:
         design, self._rows = families.design, families.rows
         self._side, self._unit = design.side[self._rows], design.unit[self._rows]
         self._together = design.kind in TOGETHER
-        self._chosen: dict[int, tuple[int, int | None]] = {}
-        wanted: dict[int, list[Term]] = {}
-        if families.texts is not None:
-            for nth, lead in enumerate(leads):
-                at = self._choose(lead, nth)
-                if at is not None and lead.kind in ("property", "theme"):
-                    wanted.setdefault(int(self._rows[at]), []).append((lead.kind, str(lead.key)))
         counted = families.counted
+        self._starts = np.cumsum([0] + [corpus.n_documents for corpus in counted.sets])
+        self._chosen: list[list[tuple[int, int | None]]] = [[] for _ in leads]
+        wanted: dict[int, list[Term]] = {}
+        for nth, lead in enumerate(leads if families.texts is not None else ()):
+            self._chosen[nth] = self._choose(lead, nth)
+            if lead.kind in ("property", "theme"):
+                for at, _ in self._chosen[nth]:
+                    wanted.setdefault(int(self._rows[at]), []).append((lead.kind, str(lead.key)))
         self._places = places(counted.sets, counted.sae, wanted)
 
     def snippets(self, lead: Description, nth: int) -> tuple[str | None, str | None]:
         """Return a snippet of each side for the ``nth`` finding; None where it has no example to show."""
         texts = self._families.texts
-        if texts is None or nth not in self._chosen:
+        if texts is None or not self._chosen[nth]:
             return None, None
-        at, partner = self._chosen[nth]
+        at, partner = self._chosen[nth][0]
         side = 0 if lead.numbers["diff"] >= 0 else 1
         told: list[str | None] = [None, None]
         told[side] = self._at_its_place(at, lead) or _excerpt(texts[at], lead)
@@ -62,30 +76,45 @@ class Finder:
             told[1 - side] = _opening(texts[partner])
         return told[0], told[1]
 
-    def _choose(self, lead: Description, nth: int) -> int | None:
-        """Choose a document, and its partner, for a finding."""
+    def marked(self, lead: Description, nth: int) -> tuple[MarkedSides, ...]:
+        """Return the examples of the ``nth`` finding, with the places in them that show it."""
+        found = []
+        for at, partner in self._chosen[nth]:
+            first = self._marked(at, lead)
+            other = None if partner is None else Marked(*self._place(partner))
+            found.append((first, other) if lead.numbers["diff"] >= 0 else (other, first))
+        return tuple(found)
+
+    def _marked(self, at: int, lead: Description) -> Marked:
+        number, row = self._place(at)
+        if shown := self._places.get((int(self._rows[at]), (lead.kind, str(lead.key)))):
+            return Marked(number, row, features=shown.features)
+        text = (self._families.texts or [])[at]
+        return Marked(number, row, tuple(spans_of(text, lead.kind, str(lead.key))))
+
+    def _place(self, at: int) -> tuple[int, int]:
+        """Return of which corpus a counted row is, and which document there."""
+        row = int(self._rows[at])
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return number, row - int(self._starts[number])
+
+    def _choose(self, lead: Description, nth: int) -> list[tuple[int, int | None]]:
+        """Choose documents, each with its partner, for a finding."""
         if lead.kind == "feature":
-            return None
+            return []
         has = self._has(FAMILY_OF[lead.kind], lead.column)
-        at = self._example(has, 0 if lead.numbers["diff"] >= 0 else 1, nth)
-        if at is not None:
-            self._chosen[nth] = at, self._partner(at, has)
-        return at
+        few = self._examples(has, 0 if lead.numbers["diff"] >= 0 else 1, nth)
+        return [(at, self._partner(at, has)) for at in few]
 
     def _at_its_place(self, at: int, lead: Description) -> str | None:
         """Return where a property or a theme shows in a text; None for what has no such place."""
-        row = int(self._rows[at])
-        token = self._places.get((row, (lead.kind, str(lead.key))))
-        if token is None:
+        shown = self._places.get((int(self._rows[at]), (lead.kind, str(lead.key))))
+        if shown is None:
             return None
-        for corpus in self._families.counted.sets:
-            if row < corpus.n_documents:
-                document = corpus.document(row)
-                return snippet(
-                    document["text"], document["token_start"], document["token_end"], token, _WIDTH
-                ).marked()
-            row -= corpus.n_documents
-        return None
+        number, row = self._place(at)
+        document = self._families.counted.sets[number].document(row)
+        start, end = document["token_start"], document["token_end"]
+        return snippet(document["text"], start, end, shown.token, _WIDTH).marked()
 
     def _has(self, family: str, column: int) -> NDArray[np.bool_]:
         """bool[rows]: which texts have a term."""
@@ -95,16 +124,14 @@ class Finder:
         has[matrix.indices[part][matrix.data[part] > 0]] = True
         return has
 
-    def _example(self, has: NDArray[np.bool_], side: int, nth: int) -> int | None:
-        """Return a document of the side that has it, if possible one whose partner has not."""
+    def _examples(self, has: NDArray[np.bool_], side: int, nth: int) -> list[int]:
+        """Return a few documents of the side that have it, if possible such whose partner has not."""
         mine = np.flatnonzero(has & (self._side == side))
-        if not len(mine):
-            return None
         if self._together:
             other = np.unique(self._unit[has & (self._side == 1 - side)])
             alone = mine[~np.isin(self._unit[mine], other)]
             mine = alone if len(alone) else mine
-        return int(mine[nth % len(mine)])
+        return [int(mine[(nth + k) % len(mine)]) for k in range(min(_EACH, len(mine)))]
 
     def _partner(self, at: int, has: NDArray[np.bool_]) -> int | None:
         if not self._together:
@@ -113,43 +140,94 @@ class Finder:
         return int(found[0]) if len(found) else None
 
 
+def spans_of(text: str, kind: str, term: str) -> list[tuple[int, int]]:
+    """Return where in a text a word or a mark is, in code points: the first few places.
+
+    Of a mark these are the lines that have it by themselves, of a long line the sentences; else neighbours
+    that have it together, such as the first two items of a list. What is said of the beginning or the end is
+    looked for there. What only a text as a whole has, such as its length, is nowhere.
+    """
+    if kind == "word":
+        return [match.span() for match in islice(_pattern(term).finditer(text), _SPANS)]
+    if kind != "format" or term in _WHOLE:
+        return []
+    if opening := _OPENING.fullmatch(term):
+        start = len(text) - len(text.lstrip())
+        return [(start, start + len(opening[1]))]
+    pieces = _pieces(text)
+    for together in (1, 2):
+        windows = [
+            (pieces[at][0], pieces[at + together - 1][1]) for at in range(len(pieces) - together + 1)
+        ]
+        if _AT_BEGINNING.search(term):
+            found = _having(text, windows[:1], term)
+            cut = pieces[:1]
+        elif _AT_END.search(term):
+            found = _having(text, windows[-1:], term)
+            cut = pieces[-1:]
+        else:
+            found = cut = _having(text, windows, term)
+        if found:
+            return cut
+    return []
+
+
+def _having(text: str, windows: list[tuple[int, int]], mark: str) -> list[tuple[int, int]]:
+    """Return the stretches of a text that have a mark, the first few; those that overlap are one."""
+    from saetext.text.marks import mark_matrix
+
+    if not windows:
+        return []
+    marks = mark_matrix([text[low:high] for low, high in windows])
+    if mark not in marks.names:  # openings are those of the texts given
+        return []
+    column = marks.matrix[:, [marks.names.index(mark)]].toarray().ravel()
+    found: list[tuple[int, int]] = []
+    for at in np.flatnonzero(column > 0).tolist():
+        low, high = windows[at]
+        if found and low < found[-1][1]:
+            found[-1] = found[-1][0], high
+        else:
+            found.append((low, high))
+    return found[:_SPANS]
+
+
+def _pieces(text: str) -> list[tuple[int, int]]:
+    """Return the first lines that are not blank, long ones in sentences."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for line in text.splitlines(keepends=True)[:_PIECES]:
+        cuts = [0]
+        if len(line) > _WIDTH:
+            cuts += [match.end() for match in _SENTENCE.finditer(line[:_LINE])]
+        for low, high in pairwise([*cuts, min(len(line), _LINE)]):
+            if piece := line[low:high].rstrip():
+                found.append((start + low, start + low + len(piece)))
+        start += len(line)
+    return found[:_PIECES]
+
+
 def _excerpt(text: str, lead: Description) -> str:
     """Return the place of a text where a term or a mark is, the words in question marked «so»."""
-    if lead.kind == "word" and (match := _pattern(str(lead.key)).search(text)):
+    found = spans_of(text, lead.kind, str(lead.key))
+    if lead.kind == "word" and found:
         reach = 4 * _WIDTH
-        start, end = match.span()
+        start, end = found[0]
         before, after = text[max(start - reach, 0) : start], text[end : end + reach]
         cut = Snippet(
             ("…" if start > reach else "") + printable(before).lstrip(),
-            printable(match[0]),
+            printable(text[start:end]),
             printable(after).rstrip() + ("…" if end + reach < len(text) else ""),
         )
         return cut.fit(_WIDTH).marked()
-    if lead.kind == "format":
-        return _marked_piece(text, str(lead.key))
+    if lead.kind == "format" and found:
+        return _opening(text[slice(*found[0])])
     return _opening(text)
 
 
 def _pattern(term: str) -> re.Pattern[str]:
     words = r"\W+".join(map(re.escape, term.split()))
     return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
-
-
-def _marked_piece(text: str, mark: str) -> str:
-    """Return the first line, or sentence of a long line, that has the mark by itself; else the beginning."""
-    from saetext.text.marks import mark_matrix
-
-    pieces: list[str] = []
-    for line in text.splitlines()[:_PIECES]:
-        pieces += [line] if len(line) <= _WIDTH else _SENTENCE.split(line[:_LINE])
-    pieces = [piece for piece in pieces if piece.strip()][:_PIECES]
-    if pieces:
-        marks = mark_matrix(pieces)
-        if mark in marks.names:  # openings are those of the texts given
-            column = marks.matrix[:, [marks.names.index(mark)]].toarray().ravel()
-            if len(at := np.flatnonzero(column > 0)):
-                return _opening(pieces[int(at[0])])
-    return _opening(text)
 
 
 def _opening(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saetext.analysis.differences.examples import MarkedExamples
 from saetext.analysis.differences.excerpts import Finder
 from saetext.analysis.differences.families import Families
 from saetext.analysis.differences.naming import Names
@@ -55,8 +56,9 @@ def found_table(
     names: Names,
     evidence: Mapping[int, Evidence],
     illustrated: int = ILLUSTRATED,
-) -> pl.DataFrame:
-    """Return the table, with the columns of :data:`saetext.analysis.differences.result.FOUND`.
+    of: str = "",
+) -> tuple[pl.DataFrame, MarkedExamples]:
+    """Return the table, with the columns of :data:`saetext.analysis.differences.result.FOUND`, and examples.
 
     Parameters
     ----------
@@ -72,17 +74,22 @@ def found_table(
     evidence : mapping
         Feature to its example in each set.
     illustrated : int
-        How many of the first findings get snippets.
+        How many of the first findings get examples.
+    of : str
+        The set that the examples are listed under.
     """
     import polars as pl
 
     finder = Finder(families, [one.lead for one in led[:illustrated]])
     rows = []
+    marked: MarkedExamples = {}
     for at, one in enumerate(led):
         lead = one.lead
         a = b = None
         if at < illustrated:
             a, b = _snippets(lead, evidence, finder, at)
+            if sides := finder.marked(lead, at):
+                marked[of, lead.kind, str(lead.key)] = sides
         rows.append(
             {
                 "name": printable(name_of(lead) or f"feature {lead.key}"),
@@ -101,7 +108,7 @@ def found_table(
     types |= dict.fromkeys(("n_a", "n_b", "feature", "n_members"), pl.Int64)
     types |= {"confirmed": pl.Boolean, "fits": pl.Boolean}
     types |= dict.fromkeys(("members", "words"), pl.List(pl.String))
-    return pl.DataFrame(rows, schema=types, orient="row")
+    return pl.DataFrame(rows, schema=types, orient="row"), marked
 
 
 def _members(one: Led, name_of: Callable[[Description], str | None], names: Names) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.counting import FEATURES
+from saetext.analysis.differences.examples import MarkedExamples
 from saetext.analysis.differences.families import Families
 from saetext.analysis.differences.findings import Rows
 from saetext.analysis.differences.found import found_table
@@ -84,8 +85,10 @@ def found_of_several(
     name_of: Sequence[NameOf],
     names: Sequence[Names],
     evidence: Mapping[int, Evidence],
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, MarkedExamples]:
     """Return the list, with the columns of :data:`saetext.analysis.differences.result.FOUND_OF_SEVERAL`.
+
+    And the examples of its findings but features.
 
     Parameters
     ----------
@@ -109,8 +112,12 @@ def found_of_several(
     most = illustrated_of_each(len(asked.sets)) if asked.request.snippets else 0
     rates = _Rates(asked.names, rows, families)
     tables, keys = [], []
+    marked: MarkedExamples = {}
     for number, (mine, one, named, features) in enumerate(zip(led, families, name_of, names, strict=True)):
-        table = found_table(mine, one, named, features, _of_two(evidence, mine, number), most)
+        table, few = found_table(
+            mine, one, named, features, _of_two(evidence, mine, number), most, asked.names[number]
+        )
+        marked |= few
         of_sets = [rates.of(found.lead) for found in mine]
         tables.append(
             table.select(
@@ -124,7 +131,7 @@ def found_of_several(
         )
         keys += _order(mine, rates, number, asked.request.against)
     order = sorted(range(len(keys)), key=keys.__getitem__)
-    return pl.concat(tables)[order]
+    return pl.concat(tables)[order], marked
 
 
 def _order(led: Sequence[Led], rates: _Rates, number: int, against: str) -> list[tuple[bool, int, float]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Result, Row
 from saetext.analysis.differences.design import Design
+from saetext.analysis.differences.examples import MarkedExamples
 from saetext.features.evidence import Example
 from saetext.text.one_line import about
 
@@ -167,6 +168,9 @@ class DiffResult(Result):
         first, then the second of each. ``set`` says whose, ``rate`` and ``rate_rest`` are its rate and that
         of all others together, ``rates`` the rate in each set by its name, ``snippet`` and ``snippet_rest``
         an example of the set and of another one, and ``q`` is over all sets.
+    marked : mapping
+        Examples of the first findings but features: (set, or empty of two sets; kind; term) to pairs of
+        documents with the places that show it, for pages.
     null : NullCheck or None
         What is found with shuffled labels, where that was asked for; None for more than two sets.
     hypotheses : tuple of Hypothesis
@@ -179,6 +183,7 @@ class DiffResult(Result):
     evidence: Mapping[int, Evidence] = field(default_factory=dict)
     families: tuple[Family, ...] = ()
     found: pl.DataFrame | None = None
+    marked: MarkedExamples = field(default_factory=dict)
     null: NullCheck | None = None
     hypotheses: tuple[Hypothesis, ...] = ()
     design: Design | None = None

@@ -165,6 +165,7 @@ def _card(finding: Finding, axis: _Axis) -> dict[str, Any]:
             {
                 "prompt": printable(example.prompt, newlines=True).strip(),
                 "sides": [_passage(example.a), _passage(example.b)],
+                "told": printable(example.told),
             }
             for example in finding.examples
         ],

@@ -26,6 +26,7 @@ from saetext.report.html.found_gathering import (
     listed,
     one_against_others,
 )
+from saetext.report.html.marked_gathering import marked_examples
 from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
 from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable
@@ -86,8 +87,11 @@ def diff_page(
         row: Row = dict(one.row)
         feature = row["feature"]
         pairs = () if feature is None else _side_by_side(builder, feature, chosen.get(feature, []))
+        if feature is None:
+            pairs = marked_examples(builder, result, row, labels, each)
+        elif result.several:
+            pairs = _beside_others(builder, result, row)
         if result.several:
-            pairs = _beside_others(builder, result, row) if feature is not None else ()
             row = one_against_others(row)
         told = described(row, labels)
         made.append(dataclasses.replace(one, row=row, examples=pairs, description=told))

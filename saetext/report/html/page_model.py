@@ -14,11 +14,15 @@ from saetext.report.html.passages import Passage
 
 @dataclass(frozen=True)
 class SideBySide:
-    """One example: a passage of each set; of a pair, both sides of it. None where a set has none."""
+    """One example: a passage of each set; of a pair, both sides of it. None where a set has none.
+
+    ``told`` says which features show a property or a theme there.
+    """
 
     a: Passage | None
     b: Passage | None
     prompt: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True)

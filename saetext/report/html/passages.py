@@ -113,6 +113,16 @@ class PassageBuilder:
             return (0, 0)
         return int(document["token_start"][peak]), int(document["token_end"][peak])
 
+    def word(self, number: int, row: int, token: int) -> tuple[int, int]:
+        """Return start and end of the word that a token is of, as :meth:`focus` does of the token."""
+        start, end = self.focus(number, row, token)
+        text = self._document(number, row)["text"]
+        return (start, end) if text is None or token < 0 else word_bounds(text, start, end)
+
+    def text(self, number: int, row: int, span: tuple[int, int]) -> str:
+        """Return a stretch of a document's text; nothing where it is not stored."""
+        return (self._document(number, row)["text"] or "")[slice(*span)]
+
     def full(self, number: int, feature: int, shown: Iterable[float]) -> float:
         """Return the activation with the darkest shade: one for everything that is ``shown`` of a feature."""
         return self._full[number].of(feature, shown)
@@ -140,6 +150,7 @@ class PassageBuilder:
         width: int = WIDTH,
         name: str = "",
         point: int | None = None,
+        newlines: bool = False,
     ) -> Passage:
         """Return some ``width`` characters around ``focus``.
 
@@ -157,6 +168,8 @@ class PassageBuilder:
             The set's name, where it is told.
         point : int, optional
             The document's point on a map.
+        newlines : bool
+            Keep line breaks.
         """
         document = self._document(number, row)
         called, text = printable(str(document["id"])), document["text"]
@@ -166,7 +179,7 @@ class PassageBuilder:
         numbered = [(low, high, 1.0 + at) for at, (low, high) in enumerate(cut)]
         pieces = tuple(
             Piece(piece.text, *(strengths[round(piece.value) - 1] if piece.value else ()))
-            for piece in shade(text, numbered, focus, width)
+            for piece in shade(text, numbered, focus, width, newlines=newlines)
         )
         return Passage(called, pieces, name, point)
 
