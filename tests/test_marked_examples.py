@@ -61,8 +61,8 @@ def _page(**options: object) -> tuple[saetext.DiffResult, list[object]]:
     plain = ("We walked along the river and talked about the garden.", "The train was on time today.")
     texts = [plain[i % 2] + f" It was day {i}." for i in range(80)]
     law = (
-        "The court heard a lawsuit.", "An attorney spoke.", "He was sentenced to prison.", "A jury convicted him.",
-        "The judge dismissed it.", "Her lawyer appealed.", "They signed a contract.",
+        "The court heard a lawsuit.", "An attorney spoke.", "He was sentenced to prison.",
+        "A jury convicted him.", "The judge dismissed it.", "Her lawyer appealed.", "They signed a contract.",
     )  # fmt: skip
     bullets, rain = "\n- one thing\n- two things", "Unfortunately it rained."
     mine = [
