@@ -98,7 +98,9 @@ class List:
     @property
     def expected(self) -> str:
         """In words."""
-        return f"a list of {self.least:,} to {self.most:,} items" if self.most < INT32 else "a list"
+        if self.most < INT32:
+            return f"a list of {self.least:,} to {self.most:,} items"
+        return f"a list of at least {self.least:,} items" if self.least else "a list"
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ def _object(value: Any, field: str) -> dict[str, Any]:
 
 
 def _check_record(shape: Record, value: dict[str, Any], field: str) -> None:
-    of = f"the field {field}" if field else "it"
+    of = field or "it"
     for name in shape.needed:
         if name not in value:
             raise Unfit(f"{of} has no {name}")
@@ -256,8 +258,9 @@ def _below(field: str, name: str) -> str:
 
 
 def _unfit(field: str, value: Any, expected: str) -> Unfit:
-    if isinstance(value, str | list) and len(value) > 40:
-        found = f"a {'text' if isinstance(value, str) else 'list'} of {len(value):,}"
-    else:
-        found = shown(value)
+    found = shown(value)
+    if isinstance(value, list):
+        found = f"a list of {len(value):,} items"
+    elif isinstance(value, str) and len(value) > 40:
+        found = f"a text of {len(value):,} characters"
     return Unfit(f"{field or 'it'} is {found}; expected {expected}"[:250])
