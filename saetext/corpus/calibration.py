@@ -24,7 +24,11 @@ from numpy.typing import NDArray
 
 from saetext.errors import ReaderError
 from saetext.io.files import atomic_file
+from saetext.io.json_file import loads
+from saetext.io.opener import open_regular, why
+from saetext.io.shape import INT32, Maybe, Number, Record, Table, Whole
 
+_META = Record({"percentile": Maybe(Number(0, 100)), "min_tokens": Whole(0, INT32), "about": Table()})
 CALIBRATION_SCHEMA = pa.schema(
     [
         pa.field("feature", pa.int32(), nullable=False),
@@ -129,12 +133,14 @@ class Calibration:
         """
         try:
             # not mapped: the file may be replaced while the calibration is in use
-            with pa.OSFile(str(path)) as source:
+            with open_regular(path) as source:
                 table = pa.ipc.open_file(source).read_all()
-            meta = json.loads(table.schema.metadata[b"saetext.card"])
-            return cls(table.cast(CALIBRATION_SCHEMA), meta["percentile"], meta["min_tokens"], meta["about"])
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
-            raise ReaderError(f"{path} is not the calibration of a reader: {error}") from error
+            meta = loads((table.schema.metadata or {}).get(b"saetext.card", b""), _META, loose=True)
+            table = table.cast(CALIBRATION_SCHEMA)
+            table.validate(full=True)
+            return cls(table, meta["percentile"], meta["min_tokens"], meta["about"])
+        except (OSError, pa.ArrowException, TypeError, ValueError) as error:
+            raise ReaderError(f"{path} is not the calibration of a reader: {why(error)}") from error
 
     @classmethod
     def from_arrays(

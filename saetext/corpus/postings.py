@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from saetext.corpus.files import require_intact
 from saetext.errors import InputError, ShardCorruptError
-from saetext.io.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.array_file import load_array
+from saetext.io.files import STAMPED, FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.json_file import load
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
@@ -196,14 +198,14 @@ def _mapped_zeros(path: Path, length: int, dtype: Any) -> np.memmap[Any, Any]:
 def _load(folder: Path, stamp: str) -> _Index | None:
     """Map an index; None if it is missing, damaged or of other content."""
     try:
-        found = json.loads((folder / "stamp.json").read_bytes())
+        found = load(folder / "stamp.json", STAMPED)
         if found["built_from"] != stamp:
             return None
         arrays = {}
         for name, dtype in _ARRAYS.items():
             path = folder / f"{name}.npy"
             require_intact(path, FileStamp.from_dict(found["files"][f"{name}.npy"]))
-            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            arrays[name] = load_array(path, mapped=True)
             if arrays[name].dtype != dtype or arrays[name].ndim != 1:
                 return None
         index = _Index(**arrays)

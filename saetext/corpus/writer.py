@@ -32,6 +32,8 @@ from saetext.corpus.shard import PART, docs_name, features_batch, features_name,
 from saetext.corpus.spec import ReaderSpec, require_comparable
 from saetext.errors import CorpusError
 from saetext.io.files import TEMPORARY, FileStamp, append_synced, checksum, sync_directory, write_atomic
+from saetext.io.json_file import plain
+from saetext.io.opener import HUGE, read_bytes
 
 if TYPE_CHECKING:
     from saetext.corpus.corpus import Corpus
@@ -231,7 +233,7 @@ class CorpusWriter:
                 rejects_bytes=before + len(rejected),
                 files=files,
                 meta=meta_types(batch),
-                stats=json.loads(json.dumps(dict(stats))),
+                stats=plain(dict(stats)),
             )
             self._journal.append(entry)
         return entry
@@ -312,7 +314,7 @@ class CorpusWriter:
             self._calibrations[sae] = checksum(path)
 
     def _begin_append(self, base: Manifest, plan: dict[str, Any], spec: ReaderSpec) -> None:
-        onto = hashlib.sha256((self.path / NAME).read_bytes()).hexdigest()
+        onto = hashlib.sha256(read_bytes(self.path / NAME, HUGE)).hexdigest()
         path = self.path / APPEND_PLAN
         left = plans.read(path, self._start_over) if path.exists() else None
         if left is not None and left.get("onto") != onto:

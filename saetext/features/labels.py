@@ -24,6 +24,10 @@ from saetext.corpus.calibration import Calibration
 from saetext.corpus.spec import SaeSpec
 from saetext.errors import IncompatibleError, LabelError
 from saetext.io.files import atomic_path, writing
+from saetext.io.json_file import loads
+from saetext.io.opener import why
+from saetext.io.shape import INT32, Record, Whole
+from saetext.io.table_file import read_table
 from saetext.text.one_line import about, quoted
 
 KINDS = ("word form", "topic", "style", "discourse", "format", "other")
@@ -44,6 +48,7 @@ SCHEMA = pa.schema(
 )
 _KEY = b"saetext.labels"
 _VERSION = 1
+_ABOUT = Record({"version": Whole(1, INT32)})
 
 
 @dataclass(frozen=True)
@@ -254,17 +259,16 @@ class FeatureLabels:
         path = Path(path)
         try:
             # read whole, not mapped: the file may be replaced while it is in use
-            table = pq.read_table(pa.BufferReader(path.read_bytes()))
-            about = json.loads((table.schema.metadata or {})[_KEY])
-            version = int(about.pop("version"))
+            table = read_table(path)
+            about = loads((table.schema.metadata or {}).get(_KEY, b""), _ABOUT, loose=True)
+            version = about.pop("version")
             table = table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(None)
             table.validate(full=True)  # damage inside a string would surface only where it is shown
         except FileNotFoundError as error:
             raise LabelError(f"there is no file {path}") from error
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = str(error).partition("\n")[0]
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise LabelError(
-                f"{path} is not a table of labels ({reason}); import other formats with "
+                f"{path} is not a table of labels ({why(error)}); import other formats with "
                 "'saetext label CORPUS --from FILE'"
             ) from error
         if version > _VERSION:

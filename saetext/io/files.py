@@ -22,12 +22,16 @@ from typing import IO, Any
 import xxhash
 
 from saetext.errors import SaetextError
+from saetext.io.opener import open_regular
+from saetext.io.shape import Record, Table, Text, Whole, check
 
 TEMPORARY = ".tmp"  # what every half-written file ends with, so that it is known for one
 BUILDING = ".building-"  # what every half-made directory begins with
 _ABANDONED = 24 * 3600  # seconds after which another process's half-made directory is taken for dead
 _SHOWN = 30  # characters of a name in its temporary one: a name may be as long as the system allows
 _CHUNK = 1 << 20
+STAMP = Record({"bytes": Whole(), "xxh3_128": Text(longest=64)})
+STAMPED = Record({"built_from": Text(), "files": Table(STAMP)})  # stamp.json of a derived directory
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -40,8 +44,9 @@ class FileStamp:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FileStamp:
-        """Build a stamp from JSON; unknown keys are ignored."""
-        return cls(int(data["bytes"]), str(data["xxh3_128"]))
+        """Build a stamp from JSON; unknown keys are ignored. ValueError unless it is a :data:`STAMP`."""
+        check(STAMP, data)
+        return cls(data["bytes"], data["xxh3_128"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -212,7 +217,7 @@ def checksum(path: Path, limit: int | None = None) -> FileStamp:
     """
     digest, size = xxhash.xxh3_128(), 0
     buffer = memoryview(bytearray(_CHUNK))
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         while n := file.readinto(buffer[: _CHUNK if limit is None else min(_CHUNK, limit - size)]):
             digest.update(buffer[:n])
             size += n
