@@ -97,9 +97,12 @@ class Journal:
         Raises
         ------
         CorpusError
-            If a line before the last one is damaged.
+            If it cannot be read, or a line before the last one is damaged.
         """
-        data = path.read_bytes() if path.exists() else b""
+        try:
+            data = path.read_bytes() if path.exists() else b""
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {error.strerror or error}; try again") from error
         lines = data.split(b"\n")
         entries: list[JournalEntry] = []
         size = 0
