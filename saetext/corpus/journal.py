@@ -98,7 +98,7 @@ class Journal:
         Raises
         ------
         CorpusError
-            If a line before the last one is damaged.
+            If it cannot be read, or a line before the last one is damaged.
         """
         try:
             data = read_bytes(path, HUGE) if path.exists() else b""

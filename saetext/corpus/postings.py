@@ -7,6 +7,7 @@ memory for one shard. Not for: search and ranking.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -60,8 +61,7 @@ class Postings:
         """Load the index of a corpus, building it if it is missing, damaged or of other content."""
 
         whole = corpus.whole
-        stamp = f"{_FORMAT} {whole.fingerprint} {sae}"
-        name = f"postings-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
+        stamp, name = _stamp_and_name(whole, sae)
         homes = [corpus.path / "index" / sae, *([cache_dir] if cache_dir else [])]
         for home in homes:
             if index := _load(home / name, stamp):
@@ -123,6 +123,24 @@ class Postings:
         return matrix
 
 
+def remove_other_postings(corpus: Corpus, sae: str) -> None:
+    """Remove postings of content this corpus no longer has; what cannot be removed is left for next time."""
+    _remove_others(corpus.path / "index" / sae, _stamp_and_name(corpus.whole, sae)[1])
+
+
+def _remove_others(home: Path, name: str) -> None:
+    with contextlib.suppress(OSError):
+        for old in home.glob("postings-*"):
+            if old.name != name:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _stamp_and_name(whole: Corpus, sae: str) -> tuple[str, str]:
+    """Return what postings are built from, and what their folder is called."""
+    stamp = f"{_FORMAT} {whole.fingerprint} {sae}"
+    return stamp, f"postings-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
+
+
 def _build(corpus: Corpus, sae: str, array: Any) -> _Index:
     """Build the index in arrays made by ``array(name, length, dtype)``."""
     d_sae = corpus.spec.sae(sae).d_sae
@@ -165,9 +183,8 @@ def _build_on_disk(corpus: Corpus, sae: str, home: Path, name: str, stamp: str) 
     except OSError:
         if _load(target, stamp) is None:  # another process was first, else this is a real failure
             raise
-    for old in home.glob("postings-*"):
-        if old.name != name and home == corpus.path / "index" / sae:
-            shutil.rmtree(old, ignore_errors=True)  # of content this corpus no longer has
+    if home == corpus.path / "index" / sae:
+        _remove_others(home, name)
     index = _load(target, stamp)
     if index is None:
         raise OSError(f"{target} cannot be read back")

@@ -7,7 +7,6 @@ removed when the corpus is opened again; the manifest comes last. Not for: decid
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -31,7 +30,15 @@ from saetext.corpus.rows import PooledRows
 from saetext.corpus.shard import PART, docs_name, features_batch, features_name, write_batch
 from saetext.corpus.spec import ReaderSpec, require_comparable
 from saetext.errors import CorpusError
-from saetext.io.files import TEMPORARY, FileStamp, append_synced, checksum, sync_directory, write_atomic
+from saetext.io.files import (
+    TEMPORARY,
+    FileStamp,
+    append_synced,
+    checksum,
+    make_directory,
+    sync_directory,
+    write_atomic,
+)
 from saetext.io.json_file import plain
 from saetext.io.opener import HUGE, read_bytes
 
@@ -106,9 +113,7 @@ class CorpusWriter:
             raise CorpusError(f"{path} is a file; choose another path for the corpus")
         _require_ours(path)
         with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):  # a parent that may not be listed
-                sync_directory(path.parent)
+            make_directory(path)
         _refuse_finished(path)
         writer = cls(path, _locked(path))
         try:
@@ -271,6 +276,7 @@ class CorpusWriter:
             )
             manifest.write(self.path)
             (self.path / APPEND_PLAN).unlink(missing_ok=True)
+            sync_directory(self.path)
         self.close()
         return Corpus.open(self.path)
 

@@ -7,6 +7,7 @@ goes on where it was, and one after ``saetext append`` embeds only what is new. 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from saetext.analysis.search.stored import Part, mapped
 from saetext.analysis.search.vectors import write_vectors
 from saetext.corpus.files import writing
+from saetext.errors import CorpusError
 from saetext.io.files import FileStamp, atomic_file
 from saetext.io.progress import OnProgress, Stages
 from saetext.reader import sentences as embed
@@ -78,9 +80,10 @@ def build_dense(
             yield mapped(path).astype(np.float32)
 
     folder = dense_part(corpus).build(lambda folder: write_vectors(folder, blocks(), total, embed.WIDTH))
-    for old in shards.glob("*.npy"):
-        if old not in files:
-            old.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # what cannot be removed is left for next time
+        for old in shards.glob("*.npy"):
+            if old not in files:
+                old.unlink(missing_ok=True)
     return folder
 
 
@@ -91,5 +94,5 @@ def _docs_checksum(files: Mapping[str, FileStamp]) -> str:
 def _is_whole(path: Path, n: int) -> bool:
     try:
         return bool(mapped(path).shape == (n, embed.WIDTH))
-    except (OSError, ValueError):
+    except (CorpusError, ValueError):
         return False

@@ -17,7 +17,9 @@ from saetext.analysis.search.request import IndexRequest
 from saetext.analysis.search.scoring import entry_counts, full_strength
 from saetext.analysis.search.stored import Entries, Part, mapped
 from saetext.analysis.search.words import build_words, words_part
+from saetext.corpus.postings import remove_other_postings
 from saetext.encoding.opening import as_corpus
+from saetext.errors import CorpusError
 from saetext.io.progress import Stages
 from saetext.io.request import verb
 from saetext.reader import sentences as embed
@@ -78,6 +80,7 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     if not words_part(whole).intact():
         tell("words")
         done["bm25"] = "built" if build_words(whole) else "the texts have no words"
+    words_part(whole).remove_others()
     done["dense"] = _dense(whole, request)
     return done
 
@@ -87,6 +90,7 @@ def _features(whole: Corpus, sae: str, tell: Stages) -> dict[str, str]:
     suffix = f" of {sae}" if len(whole.saes) > 1 else ""
     tell(f"postings{suffix}")
     entries = Entries(*whole.postings(sae).whole())
+    remove_other_postings(whole, sae)
     scales, projected = scales_part(whole, sae), projected_part(whole, sae)
     done = {f"features{suffix}": "kept", f"projected{suffix}": "kept"}
     if not scales.intact():
@@ -94,11 +98,14 @@ def _features(whole: Corpus, sae: str, tell: Stages) -> dict[str, str]:
         _build_scales(scales, entries, whole.n_documents)
         done[f"features{suffix}"] = "built"
     folder = scales.find()
-    assert folder is not None
+    if folder is None:  # built or checked a moment ago
+        raise CorpusError(f"{scales.folder} cannot be read back; run the same command again")
     if not projected.intact():
         tell(f"projecting features{suffix}")
         built = build_projected(whole, sae, read_scales(folder)[0])
         done[f"projected{suffix}"] = "built" if built else "too few documents"
+    for part in (scales, projected):
+        part.remove_others()
     return done
 
 

@@ -8,6 +8,7 @@ Not for: what is in the parts.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -100,10 +101,15 @@ class Part:
             except OSError:
                 if self.find() is None:  # another process was first, else this is a real failure
                     raise
+        self.remove_others()
+        return self.folder
+
+    def remove_others(self) -> None:
+        """Remove parts of this kind that are of other content; what cannot be removed is left for next time."""
+        with contextlib.suppress(OSError):
             for old in self.home.glob(f"{self.kind}-*"):
                 if old != self.folder:
                     shutil.rmtree(old, ignore_errors=True)
-        return self.folder
 
     def _files(self) -> dict[str, FileStamp]:
         told = json.loads((self.folder / "stamp.json").read_bytes())
@@ -113,5 +119,14 @@ class Part:
 
 
 def mapped(path: Path) -> NDArray[Any]:
-    """Map a .npy file of numbers."""
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    """Map a .npy file of numbers.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read.
+    """
+    try:
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror or error}; try again") from error

@@ -5,6 +5,7 @@ Flat and exact up to 100,000 documents, a graph (HNSW, half precision) above. No
 
 from __future__ import annotations
 
+import errno
 import importlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,7 +35,10 @@ def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, w
         index.add(np.ascontiguousarray(block, np.float32))
     if index.ntotal != n:
         raise ValueError(f"{index.ntotal} vectors for {n} documents")
-    faiss.write_index(index, str(folder / FILE))
+    try:
+        faiss.write_index(index, str(folder / FILE))
+    except RuntimeError as error:  # what faiss says of a full disk
+        raise OSError(errno.EIO, f"faiss cannot write it ({str(error).splitlines()[-1][-80:]})") from error
 
 
 class VectorIndex:
