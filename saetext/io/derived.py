@@ -1,4 +1,4 @@
-"""What is made from something else and kept on disk: written with checksums, opened checked, named if damaged.
+"""What is made from something else and kept on disk: written with checksums, checked when it is opened.
 
 A derived directory has a ``stamp.json`` that says what it was built from and what its files should be. Its
 name has the hash of what it was built from, so that one of other content (stale) is never taken for a damaged

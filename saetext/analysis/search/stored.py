@@ -32,14 +32,6 @@ class Entries(NamedTuple):
 class Part(Derived):
     """One part of an index: its home, its kind, and what it is built from."""
 
-    def stale(self) -> bool:
-        """Return whether there is a part of this kind, but of other content."""
-        return self.check().state == "stale"
-
-    def intact(self) -> bool:
-        """Return whether it is there and has its checksums, all computed now."""
-        return self.check(again=True).state == "intact"
-
     def build(self, write: Callable[[Path], None]) -> Path:
         """Let ``write`` fill a folder, then put it into place instead of older ones of its kind.
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.errors import CorpusError
+
 FLAT = 100_000  # documents up to which the index is flat
 FILE = "vectors.faiss"
 _LINKS = 32  # of a document in the graph
@@ -42,12 +44,33 @@ def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, w
 
 
 class VectorIndex:
-    """An index written by :func:`write_vectors`; searches are safe in several threads."""
+    """An index written by :func:`write_vectors`; searches are safe in several threads.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    n : int, optional
+        Documents that it should have.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read or is of another number of documents.
+    """
+
+    def __init__(self, folder: Path, n: int | None = None) -> None:
         import faiss
 
-        self._index: Any = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC)
+        try:
+            self._index: Any = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC)
+        except (RuntimeError, MemoryError) as error:
+            raise CorpusError(f"{folder / FILE} is damaged: run 'saetext index' on its corpus") from error
+        if n is not None and self._index.ntotal != n:
+            raise CorpusError(
+                f"{folder / FILE} is damaged ({self._index.ntotal:,} vectors of {n:,} documents): run "
+                "'saetext index' on its corpus"
+            )
         self._flat = isinstance(self._index, faiss.IndexFlat)
 
     def __len__(self) -> int:
