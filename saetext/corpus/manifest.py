@@ -24,6 +24,7 @@ from saetext.errors import CorpusError
 from saetext.io.files import FileStamp, write_atomic
 from saetext.io.json_file import load
 from saetext.io.opener import HUGE, why
+from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import check
 
 SCHEMA = "1.0"
@@ -128,7 +129,7 @@ class Manifest:
             "extra": dict(self.extra),
             "shards": [shard.to_dict() for shard in self.shards],
         }
-        write_atomic(root / NAME, json.dumps(data, indent=1).encode())
+        write_atomic(root / NAME, json.dumps(sealed(data), indent=1).encode())
 
     @classmethod
     def read(cls, root: Path) -> Manifest:
@@ -166,6 +167,7 @@ class Manifest:
                 schema=data["schema"],
             )
             manifest._check()
+            require_seal(data)  # last: what is wrong with a field says more
         except ValueError as error:
             raise CorpusError(f"{path} is damaged ({why(error)}); restore it or encode again") from error
         return manifest
