@@ -20,6 +20,7 @@ from saetext.errors import InputError, LabelError
 from saetext.features.labels import FeatureLabels
 from saetext.io.cache import cache_dir
 from saetext.io.files import atomic_path
+from saetext.io.opener import require_regular
 from saetext.reader import sentences as embed
 from saetext.text.words import parts
 
@@ -233,8 +234,9 @@ def _read(path: Path, size: int) -> Any:
     if not path.is_file():
         return None
     try:
+        require_regular(path)
         index = faiss.read_index(str(path))
-    except (RuntimeError, MemoryError):
+    except (RuntimeError, MemoryError, OSError):
         return None
     fits = isinstance(index, faiss.IndexFlatIP) and (index.ntotal, index.d) == (size, embed.WIDTH)
     return index if fits else None

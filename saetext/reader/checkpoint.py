@@ -25,6 +25,9 @@ from torch import Tensor
 
 from saetext.errors import ReaderError
 from saetext.io.cache import file_sha256
+from saetext.io.json_file import load
+from saetext.io.opener import LARGE, require_regular, why
+from saetext.io.shape import Table
 from saetext.reader.names import hub_id
 
 _SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
@@ -130,12 +133,9 @@ class Checkpoint:
         if path is None:
             raise self.missing(f"{self.name} has no {name}")
         try:
-            content = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ReaderError(f"{path} cannot be read as JSON: {first_line(error)}") from error
-        if not isinstance(content, dict):
-            raise ReaderError(f"{path} should hold a JSON object, not a {type(content).__name__}")
-        return content
+            return dict(load(path, Table(), most=LARGE, loose=True))  # transformers writes Infinity
+        except (OSError, ValueError) as error:
+            raise ReaderError(f"{path} cannot be read as JSON: {why(error)}") from error
 
     def fetch_tokenizer(self) -> None:
         """Have the tokenizer's files in :attr:`directory`."""
@@ -268,6 +268,7 @@ class Weights:
         if not file.endswith(".safetensors"):
             return list(self._unpickle(file))
         try:
+            require_regular(self._path(file))
             with safe_open(self._path(file), framework="pt") as tensors:
                 return list(tensors.keys())
         except (SafetensorError, OSError) as error:
@@ -281,6 +282,7 @@ class Weights:
             yield from ((name, unpickled[name]) for name in names)
             return
         try:
+            require_regular(self._path(file))
             with safe_open(self._path(file), framework="pt") as tensors:
                 for name in names:
                     yield name, tensors.get_tensor(name)
@@ -290,6 +292,7 @@ class Weights:
     def _unpickle(self, file: str) -> dict[str, Tensor]:
         path = self._path(file)
         try:
+            require_regular(path)
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
             raise self._damaged(file, error) from error

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.clusters.representation import Floats32, SemanticMap, unit
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.io.array_file import load_array
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
 from saetext.io.progress import Count
@@ -159,8 +160,8 @@ def _kept_at(texts: list[str]) -> Path:
 def _read(path: Path, rows: int) -> Floats32 | None:
     """Return what is kept; None if it is missing, damaged or of another size."""
     try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        found = load_array(path)
+    except (OSError, ValueError):
         return None
     fits = found.shape == (rows, embed.WIDTH) and found.dtype == np.float32
     return found if fits and np.isfinite(found).all() else None

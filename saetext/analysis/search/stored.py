@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from saetext.corpus.files import require_size, writing
 from saetext.errors import CorpusError
-from saetext.io.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.array_file import load_array
+from saetext.io.files import STAMPED, FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.json_file import load
 
 
 class Entries(NamedTuple):
@@ -106,7 +108,7 @@ class Part:
         return self.folder
 
     def _files(self) -> dict[str, FileStamp]:
-        told = json.loads((self.folder / "stamp.json").read_bytes())
+        told = load(self.folder / "stamp.json", STAMPED)
         if told["built_from"] != self.stamp:
             raise ValueError("of other content")
         return {str(name): FileStamp.from_dict(stamp) for name, stamp in told["files"].items()}
@@ -114,4 +116,4 @@ class Part:
 
 def mapped(path: Path) -> NDArray[Any]:
     """Map a .npy file of numbers."""
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    return np.asarray(load_array(path, mapped=True))
