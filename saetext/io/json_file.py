@@ -83,6 +83,21 @@ def loads(
     return check(shape, value)
 
 
+def require_bounded(path: str | os.PathLike[str], most: int = SMALL) -> None:
+    """Raise unless a file is JSON of a bounded size and depth, for a library that reads it itself.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`load`; keys that stand twice are the library's business.
+    """
+    text = decoded(read_bytes(path, most))
+    try:
+        _require_shallow(_FOREIGN.decode(text))
+    except RecursionError:
+        raise Damaged(_TOO_DEEP) from None
+
+
 def plain(value: Any) -> Any:
     """Return ``value`` as it will be read back: tuples as lists, keys as text."""
     return json.loads(json.dumps(value))
@@ -122,6 +137,7 @@ def _decoder(loose: bool, lines: bool) -> json.JSONDecoder:
     return json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_whole, strict=not lines, **finite)
 
 
+_FOREIGN = json.JSONDecoder(parse_int=_whole)
 _DECODERS = {(loose, lines): _decoder(loose, lines) for loose in (False, True) for lines in (False, True)}
 
 

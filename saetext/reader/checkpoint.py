@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,8 +26,8 @@ from torch import Tensor
 
 from saetext.errors import ReaderError
 from saetext.io.cache import file_sha256
-from saetext.io.json_file import load
-from saetext.io.opener import LARGE, require_regular, why
+from saetext.io.json_file import load, require_bounded
+from saetext.io.opener import HUGE, LARGE, SMALL, require_regular, why
 from saetext.io.shape import Table
 from saetext.reader.names import hub_id
 
@@ -35,6 +36,7 @@ _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 # tokenizer.json comes last: where the cache has it, it has the others, as far as they exist
 _TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "tokenizer.json")
 _SLOW_TOKENIZER = ("vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "added_tokens.json")
+_READ_IN_RUST = ("tokenizer.json", "vocab.json")  # large, and with a bound on their depth there
 _HUB_TIMEOUT = 5.0  # seconds
 # huggingface_hub speaks through requests, httpx or httpx2, depending on its version, and not all of their
 # connection errors are OSErrors: it re-exports the right HTTPError
@@ -143,6 +145,20 @@ class Checkpoint:
             return
         for name in _TOKENIZER if self.has("tokenizer.json") else (*_TOKENIZER, *_SLOW_TOKENIZER):
             self.file(name)
+
+    def require_bounded_tokenizer(self) -> None:
+        """Raise :class:`ReaderError` if a tokenizer's file could block, fill the memory or nest too deep."""
+        for name in (*_TOKENIZER, *_SLOW_TOKENIZER):
+            path = self.directory / name
+            if not os.path.lexists(path):
+                continue
+            try:
+                if name.endswith(".json") and name not in _READ_IN_RUST:
+                    require_bounded(path, LARGE)
+                else:
+                    require_regular(path, SMALL if name.endswith(".jinja") else HUGE)
+            except (OSError, ValueError) as error:
+                raise ReaderError(f"{path} cannot be used: {why(error)}") from error
 
     def revision(self, weight_files: list[str]) -> str:
         """Return the commit, or for a directory ``sha256:`` over its configuration and the named files."""
