@@ -50,13 +50,23 @@ def load(path: str | os.PathLike[str], shape: Shape = ANY, *, most: int = SMALL,
     return loads(read_bytes(path, most), shape, most=most, loose=loose)
 
 
-def loads(content: bytes | str, shape: Shape = ANY, *, most: int = SMALL, loose: bool = False) -> Any:
-    """Return the JSON value in ``content``; as :func:`load`, and :class:`Damaged` if it is too large."""
+def loads(
+    content: bytes | str,
+    shape: Shape = ANY,
+    *,
+    most: int = SMALL,
+    loose: bool = False,
+    lines: bool = False,
+) -> Any:
+    """Return the JSON value in ``content``; as :func:`load`, and :class:`Damaged` if it is too large.
+
+    With ``lines``, texts may hold line breaks as they are, as language models write them.
+    """
     if len(content) > most:
         raise Damaged(f"it has {len(content):,} bytes; at most {most:,} are read")
     try:
         text = decoded(content) if isinstance(content, bytes) else content
-        value = (_LOOSE if loose else _STRICT).decode(text)
+        value = _DECODERS[loose, lines].decode(text)
         _require_shallow(value)
         if not loose and _SURROGATE.search(text):
             _require_encodable(value)
@@ -71,6 +81,21 @@ def loads(content: bytes | str, shape: Shape = ANY, *, most: int = SMALL, loose:
     except ValueError as error:
         raise Damaged(str(error)) from None
     return check(shape, value)
+
+
+def require_bounded(path: str | os.PathLike[str], most: int = SMALL) -> None:
+    """Raise unless a file is JSON of a bounded size and depth, for a library that reads it itself.
+
+    Raises
+    ------
+    OSError, ValueError
+        As :func:`load`; keys that stand twice are the library's business.
+    """
+    text = decoded(read_bytes(path, most))
+    try:
+        _require_shallow(_FOREIGN.decode(text))
+    except RecursionError:
+        raise Damaged(_TOO_DEEP) from None
 
 
 def plain(value: Any) -> Any:
@@ -107,10 +132,13 @@ def _constant(name: str) -> NoReturn:
     raise Damaged(f"{name} is not a JSON number")
 
 
-_STRICT = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_int=_whole, parse_float=_number, parse_constant=_constant
-)
-_LOOSE = json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_whole)
+def _decoder(loose: bool, lines: bool) -> json.JSONDecoder:
+    finite: dict[str, Any] = {} if loose else {"parse_float": _number, "parse_constant": _constant}
+    return json.JSONDecoder(object_pairs_hook=_pairs, parse_int=_whole, strict=not lines, **finite)
+
+
+_FOREIGN = json.JSONDecoder(parse_int=_whole)
+_DECODERS = {(loose, lines): _decoder(loose, lines) for loose in (False, True) for lines in (False, True)}
 
 
 def _require_shallow(value: Any) -> None:

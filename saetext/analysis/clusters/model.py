@@ -7,9 +7,6 @@ for: computing any of it.
 from __future__ import annotations
 
 import io
-import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +20,26 @@ from saetext.analysis.clusters.result import ClusterResult
 from saetext.corpus.files import writing
 from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError, InputError
-from saetext.io.files import FileStamp, atomic_directory, checksum, write_atomic
+from saetext.io.array_file import load_arrays
+from saetext.io.files import STAMP, FileStamp, atomic_directory, checksum, write_atomic
+from saetext.io.json_file import load
+from saetext.io.opener import LARGE, inside, read_bytes, why
+from saetext.io.shape import List, Maybe, Record, Table, Text
 from saetext.io.strict_json import dumps
 
 SCHEMA = "1.0"
 MANIFEST = "manifest.json"
 SUFFIX = ".clusters"
+_SHAPE = Record(
+    {
+        "kind": Text(choices=("clusters",)),
+        "schema": Text(pattern=r"\d{1,9}\.\d{1,9}", means="a version such as 1.0"),
+        "files": Table(STAMP),
+        "reader": Table(),
+        "params": Table(),
+        "names": List(Maybe(Text(longest=10_000))),
+    }
+)
 _RENAMED = {
     "tap": "sae", "along": "include", "without": "exclude", "meaning": "semantic", "trust": "validate",
 }  # fmt: skip
@@ -118,34 +129,39 @@ def load_model(path: str | Path) -> ClusterModel:
     """
     path = Path(path)
     try:
-        told = json.loads((path / MANIFEST).read_text("utf-8"))
-        if told["kind"] != "clusters":
-            raise KeyError("kind")
-        schema, files = str(told["schema"]), dict(told["files"])
+        told = load(path / MANIFEST, _SHAPE, most=LARGE)
+        schema, files = told["schema"], told["files"]
     except OSError as error:
         raise CorpusError(
-            f"{path} holds no clusters ({error.strerror}): name a directory that 'saetext cluster' wrote"
+            f"{path} holds no clusters ({why(error)}): name a directory that 'saetext cluster' wrote"
         ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorpusError(f"{path / MANIFEST} is damaged: cluster the corpus again") from error
+    except ValueError as error:
+        raise CorpusError(f"{path / MANIFEST} is damaged ({why(error)}): cluster the corpus again") from error
     if schema.split(".")[0] != SCHEMA.split(".")[0]:
         raise CorpusError(f"{path} was written by a newer saetext (schema {schema}): update saetext")
     if "model.npz" not in files:
         raise CorpusError(f"{path} holds placed documents only: name the directory they were placed by")
     try:
         for name, stamp in files.items():
-            if checksum(path / name) != FileStamp.from_dict(stamp):
-                raise CorpusError(f"{path / name} is damaged: cluster the corpus again")
+            _require_intact(path, name, FileStamp.from_dict(stamp))
         spec = ReaderSpec.from_dict(told["reader"])
-        fitted = _unpacked((path / "model.npz").read_bytes())
+        fitted = _unpacked(read_bytes(path / "model.npz", files["model.npz"]["bytes"]))
         params, names = _of_today(told["params"]), tuple(map(str, told["names"]))
         if len(names) != fitted.n_clusters:
             raise ValueError(f"{len(names)} names of {fitted.n_clusters} clusters")
         return ClusterModel(path, spec, str(params["sae"]), params, names, fitted)
     except OSError as error:
-        raise CorpusError(f"{path} is not whole ({error.strerror}): cluster the corpus again") from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise CorpusError(f"{path} is damaged: cluster the corpus again") from error
+        raise CorpusError(f"{path} is not whole ({why(error)}): cluster the corpus again") from error
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+        raise CorpusError(f"{path} is damaged ({why(error)}): cluster the corpus again") from error
+
+
+def _require_intact(folder: Path, name: str, stamp: FileStamp) -> None:
+    """Raise unless the file lies in the directory itself and is the one that was written."""
+    path = inside(folder, name)
+    # the size first: a crafted file may be sparse and take hours to read through
+    if path.stat().st_size != stamp.bytes or checksum(path) != stamp:
+        raise CorpusError(f"{path} is damaged: cluster the corpus again")
 
 
 def _of_today(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,8 +195,7 @@ def _packed(fitted: Fitted) -> bytes:
 def _unpacked(data: bytes) -> Fitted:
     from scipy import sparse
 
-    with np.load(io.BytesIO(data), allow_pickle=False) as told:
-        arrays = {name: told[name] for name in told.files}
+    arrays = load_arrays(data)
     semantic_map = None
     if "meaning" in arrays:
         explained, documents, blend = arrays["meaning"].tolist()
