@@ -62,7 +62,7 @@ def test_a_corpus_has_the_files_and_keys_it_had(tmp_path: Path) -> None:
     manifest = json.loads((corpus.path / "manifest.json").read_text("utf-8"))
     assert list(manifest) == [
         "schema", "created", "updated", "spec", "reader_fingerprint", "fingerprint", "stores_text", "counts",
-        "meta", "cards", "rejects", "runs", "extra", "shards",
+        "meta", "cards", "rejects", "runs", "extra", "shards", "seal",
     ]  # fmt: skip
     assert list(manifest["cards"]) == [one["name"] for one in manifest["spec"]["taps"]] == ["main", "b"]
     assert (

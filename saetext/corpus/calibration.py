@@ -152,7 +152,7 @@ class Calibration:
             table.validate(full=True)
             return cls(table, meta["percentile"], meta["min_tokens"], meta["about"])
         except Broken as error:
-            raise ReaderError(f"{path} is damaged ({error}): restore it, or calibrate the reader again") from error
+            raise ReaderError(f"{path} is damaged ({error}): restore it or calibrate again") from error
         except (OSError, pa.ArrowException, TypeError, ValueError) as error:
             raise ReaderError(f"{path} is not the calibration of a reader: {why(error)}") from error
 

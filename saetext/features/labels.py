@@ -26,10 +26,10 @@ from saetext.errors import IncompatibleError, LabelError
 from saetext.io.files import atomic_path, writing
 from saetext.io.json_file import loads
 from saetext.io.opener import why
-from saetext.io.shape import INT32, Record, Whole
-from saetext.io.table_file import read_table
 from saetext.io.sealed import Broken
 from saetext.io.sealed_table import SEALED, require_table_seal, with_seal
+from saetext.io.shape import INT32, Record, Whole
+from saetext.io.table_file import read_table
 from saetext.text.one_line import about, quoted
 
 KINDS = ("word form", "topic", "style", "discourse", "format", "other")
@@ -278,8 +278,8 @@ class FeatureLabels:
             raise LabelError(f"there is no file {path}") from error
         except Broken as error:
             raise LabelError(
-                f"{path} is damaged ({error}): restore it, or delete it and make it again with 'saetext label'; "
-                "if it was changed on purpose, write it with FeatureLabels.write"
+                f"{path} is damaged ({error}): restore it, or delete it and make it again with 'saetext "
+                "label'; if it was changed on purpose, write it with FeatureLabels.write"
             ) from error
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise LabelError(

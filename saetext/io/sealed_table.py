@@ -52,7 +52,8 @@ def _checksum(table: pa.Table, note: bytes) -> str:
 
 def _parts(column: pa.ChunkedArray) -> Iterable[Any]:
     """Yield what a column's values are as bytes, however they are cut into chunks."""
-    yield str(column.type).encode()
+    # Parquet and Arrow do not call the items of a list the same
+    yield b"list" if pa.types.is_list(column.type) else str(column.type).encode()
     yield np.packbits(column.is_valid().to_numpy()).tobytes()
     kind = column.type
     if pa.types.is_list(kind):

@@ -21,11 +21,14 @@ from saetext.corpus.files import writing
 from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError, InputError
 from saetext.io.array_file import load_arrays
-from saetext.io.files import STAMP, FileStamp, atomic_directory, checksum, write_atomic
-from saetext.io.json_file import load
-from saetext.io.opener import LARGE, inside, read_bytes, why
+from saetext.io.derived import State, Verdict, check_file
+from saetext.io.files import STAMP, FileStamp, atomic_directory, write_atomic
+from saetext.io.json_file import load, loads
+from saetext.io.opener import HUGE, LARGE, inside, read_bytes, why
+from saetext.io.sealed import Broken, require_seal, sealed
 from saetext.io.shape import List, Maybe, Record, Table, Text
 from saetext.io.strict_json import dumps
+from saetext.io.warning import warn
 
 SCHEMA = "1.0"
 MANIFEST = "manifest.json"
@@ -38,7 +41,8 @@ _SHAPE = Record(
         "reader": Table(),
         "params": Table(),
         "names": List(Maybe(Text(longest=10_000))),
-    }
+    },
+    {"sources": List(Table())},
 )
 _RENAMED = {
     "tap": "sae", "along": "include", "without": "exclude", "meaning": "semantic", "trust": "validate",
@@ -100,7 +104,8 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
         with atomic_directory(path) as beside:  # never takes the place of a directory that is not empty
             files = _write_content(result, beside)
             told = manifest | {"files": {name: stamp.to_dict() for name, stamp in files.items()}}
-            write_atomic(beside / MANIFEST, (dumps(told) + "\n").encode())
+            read_back = loads(dumps(told), most=HUGE, loose=True)
+            write_atomic(beside / MANIFEST, (dumps(sealed(read_back)) + "\n").encode())
     return path
 
 
@@ -139,6 +144,7 @@ def load_model(path: str | Path) -> ClusterModel:
         raise CorpusError(f"{path / MANIFEST} is damaged ({why(error)}): cluster the corpus again") from error
     if schema.split(".")[0] != SCHEMA.split(".")[0]:
         raise CorpusError(f"{path} was written by a newer saetext (schema {schema}): update saetext")
+    _require_sealed(path / MANIFEST, told)
     if "model.npz" not in files:
         raise CorpusError(f"{path} holds placed documents only: name the directory they were placed by")
     try:
@@ -156,12 +162,58 @@ def load_model(path: str | Path) -> ClusterModel:
         raise CorpusError(f"{path} is damaged ({why(error)}): cluster the corpus again") from error
 
 
+def _require_sealed(manifest: Path, told: Mapping[str, Any]) -> None:
+    """Raise unless a manifest fits its checksum; warn of one that has none."""
+    try:
+        if not require_seal(told):
+            warn(
+                f"{manifest} has no checksum (an earlier saetext wrote it): the names and parameters of the "
+                "clusters cannot be verified"
+            )
+    except Broken as error:
+        raise CorpusError(f"{manifest} is damaged ({error}): cluster the corpus again") from error
+
+
 def _require_intact(folder: Path, name: str, stamp: FileStamp) -> None:
     """Raise unless the file lies in the directory itself and is the one that was written."""
-    path = inside(folder, name)
-    # the size first: a crafted file may be sparse and take hours to read through
-    if path.stat().st_size != stamp.bytes or checksum(path) != stamp:
-        raise CorpusError(f"{path} is damaged: cluster the corpus again")
+    found = check_file(inside(folder, name), stamp)
+    if found.state != "intact":
+        raise CorpusError(f"{found}: cluster the corpus again")
+
+
+def check_clusters(path: Path, corpus: str | None = None) -> list[Verdict]:
+    """Return a verdict for each file of a directory that :func:`save_clusters` wrote.
+
+    ``corpus`` is the fingerprint of the corpus that should have been clustered; the manifest of clusters of
+    another content is stale. It is compared only where the whole corpus was clustered.
+    """
+    manifest = path / MANIFEST
+    try:
+        told = load(manifest, _SHAPE, most=LARGE)
+        state: State = "intact" if require_seal(told) else "unchecked"
+    except FileNotFoundError:
+        return [Verdict(manifest, "missing")]
+    except (OSError, ValueError) as error:
+        return [Verdict(manifest, "damaged", why(error))]
+    reason = "" if state == "intact" else "it has no checksum"
+    params, made_of = told["params"], [source.get("fingerprint") for source in told.get("sources", [])]
+    whole = params.get("where") is None and params.get("sample") is None
+    if corpus is not None and whole and made_of not in ([], [corpus]):
+        state, reason = "stale", "the corpus has changed since it was clustered"
+    files = {name: FileStamp.from_dict(stamp) for name, stamp in told["files"].items()}
+    return [
+        Verdict(manifest, state, reason),
+        *(_checked(path, name, stamp) for name, stamp in files.items()),
+    ]
+
+
+def _checked(folder: Path, name: str, stamp: FileStamp) -> Verdict:
+    try:
+        return check_file(inside(folder, name), stamp, again=True)
+    except FileNotFoundError:
+        return Verdict(folder / name, "missing")
+    except OSError as error:
+        return Verdict(folder / name, "damaged", why(error))
 
 
 def _of_today(params: Mapping[str, Any]) -> dict[str, Any]:
