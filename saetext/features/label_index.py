@@ -171,7 +171,7 @@ class LabelIndex:
 
     def check(self) -> Verdict:
         """Say whether the index is kept and intact."""
-        return self._kept.open(self._loaded)[0]
+        return self._kept.checked(self._loaded)[0]
 
     @property
     def _kept(self) -> SealedFile:
@@ -186,7 +186,7 @@ class LabelIndex:
         import faiss
 
         kept = self._kept
-        verdict, found = kept.open(self._loaded)
+        verdict, found = kept.checked(self._loaded)
         if found is not None:
             return found
         if verdict.state == "damaged":

@@ -42,7 +42,7 @@ class SealedFile:
         """Write it, whole or not at all; OSError if that cannot be."""
         write_atomic(self.path, seal_bytes(content, self.made_from))
 
-    def open(self, load: Callable[[bytes], _T]) -> tuple[Verdict, _T | None]:
+    def checked(self, load: Callable[[bytes], _T]) -> tuple[Verdict, _T | None]:
         """Return what was found, and what ``load`` made of the content; None unless it is intact.
 
         The bytes that are checked are those that are loaded. ``load`` may raise ValueError.

@@ -128,7 +128,7 @@ def embed_texts(texts: list[str], on_done: Count | None = None) -> Floats32:
     from saetext.reader.sentences import Embedder
 
     kept = _kept_at(texts)
-    verdict, found = kept.open(array_of((len(texts), embed.WIDTH), np.float32))
+    verdict, found = kept.checked(array_of((len(texts), embed.WIDTH), np.float32))
     if found is not None:
         return found
     if verdict.state == "damaged":

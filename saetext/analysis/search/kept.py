@@ -72,4 +72,4 @@ class Kept:
         return self._opened()[0]
 
     def _opened(self) -> tuple[Verdict, NDArray[np.float16] | None]:
-        return self._file.open(array_of((self.n, embed.WIDTH), np.float16))
+        return self._file.checked(array_of((self.n, embed.WIDTH), np.float16))
