@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ class Manifest:
         What the encoder wanted to keep.
     schema : str
         Version of the layout.
+    sealed : bool
+        Whether the file that it was read from has a checksum of its content.
     """
 
     spec: ReaderSpec
@@ -73,6 +75,7 @@ class Manifest:
     updated: str
     extra: Mapping[str, Any]
     schema: str = SCHEMA
+    sealed: bool = field(default=True, compare=False)
 
     @cached_property
     def n_documents(self) -> int:
@@ -167,10 +170,10 @@ class Manifest:
                 schema=data["schema"],
             )
             manifest._check()
-            require_seal(data)  # last: what is wrong with a field says more
+            is_sealed = require_seal(data)  # last: what is wrong with a field says more
         except ValueError as error:
             raise CorpusError(f"{path} is damaged ({why(error)}); restore it or encode again") from error
-        return manifest
+        return replace(manifest, sealed=is_sealed)
 
     def _check(self) -> None:
         """Raise ValueError unless names stay inside the corpus and every shard has its files."""

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from saetext.io.sealed import require_seal, sealed
 
 STAMP_FILE = "stamp.json"
 State = Literal["intact", "unchecked", "stale", "damaged", "missing"]
+_TICK = 100_000_000  # ns: a file may change twice within a tick of the clock that gives it its times
 _seen: set[tuple[object, ...]] = set()  # files that this process has read through and found to be right
 
 
@@ -86,7 +88,8 @@ def check_file(path: Path, stamp: FileStamp, *, again: bool = False) -> Verdict:
             if checksum(path) != stamp:
                 _seen.discard(key)
                 return Verdict(path, "damaged", "its checksum has changed")
-            _seen.add(key)
+            if time.time_ns() - max(times) > _TICK:
+                _seen.add(key)
     except FileNotFoundError:
         return Verdict(path, "missing")
     except OSError as error:
