@@ -1,9 +1,10 @@
 """Damage to every byte of a small corpus and of all that is derived from it, and what comes of each.
 
-A helper for tests, and a script: ``python -m tests.every_byte`` tries every byte of every file (a bit
-flipped, zeroed, the file cut there) and prints how often damage was detected, mended or without effect;
-``--sample N`` tries N places of each file, as the suite does. Each case opens what the file belongs to, asks it
-everything, and compares with the answers before the damage.
+A helper for tests, and a script: ``python -m tests.every_byte`` flips a bit of every byte of every file, zeroes
+every eighth byte, each sector and each file, cuts files at every eighth byte, deletes each, and prints how often
+the damage was detected, mended or without effect (two minutes of CPU); ``--sample N`` tries N places of each
+file, as the suite does. Each case opens what the file belongs to, asks it everything, and compares with the
+answers before the damage.
 """
 
 from __future__ import annotations
@@ -40,15 +41,16 @@ from saetext.analysis.search.kept import Kept
 from saetext.analysis.search.resources import Resources
 from saetext.analysis.search.stored import Entries
 from saetext.analysis.verification import verdicts
-from saetext.corpus import Corpus
+from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus import files as corpus_files
 from saetext.corpus.calibration import Calibration
+from saetext.corpus.manifest import Manifest
 from saetext.errors import SaetextError, SaetextWarning
 from saetext.features.label_index import LabelIndex
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io import derived
 from saetext.reader import sentences as embed
-from tests.corpus_factory import make_calibration, make_corpus
+from tests.corpus_factory import make_calibration, make_shards, make_spec
 
 D_SAE = 6
 WIDTH = 4  # of the sentence model's stand-in
@@ -89,22 +91,32 @@ def small_world(home: Path) -> Iterator[None]:
 
 def make(home: Path) -> None:
     """Make a corpus with everything that is derived from one, in the least of bytes."""
-    corpus, _ = make_corpus(home / NAME, 3, (5,), D_SAE, density=0.6)
+    corpus = write_corpus(home / NAME)
     labels().write(corpus.path / "labels.parquet")
     build_index(corpus)
     save_clusters(clusters(corpus), corpus.spec, home / "x.clusters")
-    make_calibration(4).write(home / "cache" / "card.arrow", "this reader") if (
-        home / "cache"
-    ).exists() else None
     LabelIndex(labels()).search("river", 2)
     embed_texts(["one", "two"])
     make_calibration(4).write(home / "cache" / "card.arrow", "this reader")
 
 
+def write_corpus(path: Path) -> Corpus:
+    """Write one shard of five documents, and a rejected one."""
+    calibrations = {"main": make_calibration(D_SAE)}
+    (shard,) = make_shards(3, [5], D_SAE, density=0.6)
+    shard.rejects = [{"row": 5, "reason": "empty"}]
+    spec = make_spec(calibrations)
+    with CorpusWriter.open(path, plan={}, spec=spec, calibrations=calibrations, stores_text=True) as writer:
+        shard.write(writer, 0)
+        return writer.finish(extra={"made by": "tests"})
+
+
 def labels() -> FeatureLabels:
     rows = [
-        FeatureLabel(f, f"label {f}", "more", "topic", "words", None if f else 0.75, "embedding", f, 0.1, ("a", "b"))
-        for f in range(3)
+        FeatureLabel(
+            f, f"label {f}", "more", "topic", "words", None if f else 0.75, "embedding", f, 0.1, ("a", "b")
+        )
+        for f in range(D_SAE)
     ]
     return FeatureLabels.from_rows(rows, {"sae": "tests/main", "weights_sha256": "0" * 64})
 
@@ -158,9 +170,7 @@ def of_scales(home: Path) -> Any:
 
 
 def resources(home: Path) -> Resources:
-    return Resources(
-        Corpus.open(home / NAME), "main", labels(), lexical=True, reader=None, device="cpu"
-    )
+    return Resources(Corpus.open(home / NAME), "main", labels(), lexical=True, reader=None, device="cpu")
 
 
 def of_words(home: Path) -> Any:
@@ -275,6 +285,7 @@ class Trial:
             if path.is_file() and not path.name.endswith(".lock") and path.stat().st_size
         }
         self.right = {ask: repr(ask(home)) for name in self.files for ask in asked_of(name)}
+        self.manifest = Manifest.read(home / NAME)
 
     def damage(self, name: str, content: bytes | None, case: str) -> None:
         """Put other bytes in a file's place (None: no file), ask, judge, and put back what was there."""
@@ -282,11 +293,17 @@ class Trial:
         path.unlink()
         if content is not None:
             path.write_bytes(content)
+        # where it is another file that is damaged, the manifest is read once for all cases
+        known = contextlib.nullcontext() if path.name == "manifest.json" else self._manifest_known()
         try:
-            for ask in asked_of(name):
-                self._judge(ask, path, f"{name} {case}")
+            with known:
+                for ask in asked_of(name):
+                    self._judge(ask, path, f"{name} {case}")
         finally:
             self._restore(path)
+
+    def _manifest_known(self) -> contextlib.AbstractContextManager[Any]:
+        return mock.patch.object(Manifest, "read", lambda root: self.manifest)
 
     def _judge(self, ask: Callable[[Path], Any], path: Path, case: str) -> None:
         derived._seen.clear()  # as in a process that has not read it yet
@@ -336,15 +353,15 @@ class Trial:
 
     def run(self, sample: int | None = None, seed: int = 0) -> Tally:
         """Try flips, zeros and cuts at these places of every file, and every file deleted."""
-        draw = random.Random(seed)
+        draw, every = random.Random(seed), 8 if sample is None else 4
         for name, content in self.files.items():
             for at in self.places(name, sample, draw):
                 bit = 1 << draw.randrange(8)
                 flipped = content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :]
                 self.damage(name, flipped, f"byte {at} flipped by {bit}")
-                if content[at]:
+                if content[at] and at % every == 1:
                     self.damage(name, content[:at] + b"\0" + content[at + 1 :], f"byte {at} zeroed")
-                if at % (1 if sample is None else 4) == 0:
+                if at % every == 0:
                     self.damage(name, content[:at], f"cut at {at}")
             self.damage(name, bytes(len(content)), "zeroed")
             for at in range(0, len(content), 512):
@@ -357,7 +374,8 @@ class Trial:
         """Return, for a byte changed in the middle of each file, what --verify finds not to be intact."""
         found = {}
         for name, content in self.files.items():
-            at = len(content) // 2
+            # in the middle of a table of labels are figures of Parquet's that nobody reads
+            at = 40 if name.endswith("labels.parquet") else len(content) // 2
             path = self.home / name
             path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
             try:
@@ -374,12 +392,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="files whose path has this in it")
     asked = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="every-byte-"))
+    memory = Path("/dev/shm")  # where there is one
+    home = Path(tempfile.mkdtemp(prefix="every-byte-", dir=memory if memory.is_dir() else None))
     try:
         with small_world(home):
             began = time.process_time()
             trial = Trial(home)
+            trial.files = {name: content for name, content in trial.files.items() if asked.only in name}
             tally = trial.run(asked.sample, asked.seed)
     finally:
         shutil.rmtree(home)

@@ -153,7 +153,7 @@ class Calibration:
             return cls(table, meta["percentile"], meta["min_tokens"], meta["about"])
         except Broken as error:
             raise ReaderError(f"{path} is damaged ({error}): restore it or calibrate again") from error
-        except (OSError, pa.ArrowException, TypeError, ValueError) as error:
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise ReaderError(f"{path} is not the calibration of a reader: {why(error)}") from error
 
     @classmethod

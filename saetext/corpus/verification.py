@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from saetext.corpus.files import require_intact
-from saetext.corpus.manifest import NAME, REJECTS
+from saetext.corpus.journal import Journal
+from saetext.corpus.manifest import JOURNAL, NAME, REJECTS
 from saetext.corpus.parts import Parts
-from saetext.errors import ShardCorruptError
+from saetext.errors import CorpusError, ShardCorruptError
 from saetext.io.derived import Verdict
 from saetext.io.files import checksum
 from saetext.io.opener import why
@@ -36,7 +37,19 @@ def corpus_verdicts(parts: Parts) -> list[Verdict]:
             found.append(Verdict(path, "damaged", reason.partition("; restore")[0]))
         else:
             found.append(Verdict(path, "intact"))
-    return found
+    return [*found, *_journal(parts)]
+
+
+def _journal(parts: Parts) -> Iterator[Verdict]:
+    """Yield whether the journal has the manifest's shards; without one, an append writes it anew."""
+    path, shards = parts.path / JOURNAL, list(parts.manifest.shards)
+    if not path.exists():
+        return
+    try:
+        fits = Journal.read(path, "delete it").entries[: len(shards)] == shards  # an append adds to it
+        yield Verdict(path, "intact") if fits else Verdict(path, "damaged", "it does not fit the manifest")
+    except CorpusError as error:
+        yield Verdict(path, "damaged", str(error).removeprefix(f"{path} "))
 
 
 def _checks(parts: Parts) -> Iterator[tuple[Path, Callable[[], object]]]:
