@@ -131,7 +131,8 @@ def clusters(corpus: Corpus) -> ClusterResult:
     )  # fmt: skip
     fitted = Fitted(
         basis, np.arange(n), rng.random((n, 2), np.float32), rng.random((n, 2), np.float32),
-        rng.random((n, 2), np.float32), np.array([0, 1, 1, 2, 2], np.int32), rng.random(n, np.float32), 0.5, 2,
+        rng.random((n, 2), np.float32), np.array([0, 1, 1, 2, 2], np.int32), rng.random(n, np.float32),
+        0.5, 2,
     )  # fmt: skip
     return ClusterResult(
         "cluster",

@@ -1,4 +1,4 @@
-"""Every byte of a small corpus and of what is derived from it: damage is detected and named, or changes nothing.
+"""Every byte of a small corpus and of what is derived from it: damage is named, or changes nothing.
 
 A sample of the places here; all of them by hand: ``python -m tests.every_byte``.
 """
