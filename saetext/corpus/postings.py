@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus.files import require_intact
 from saetext.errors import InputError, ShardCorruptError
-from saetext.io.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.files import FileStamp, atomic_directory, checksum, make_directory, sweep, write_atomic
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
@@ -160,7 +160,7 @@ def _build(corpus: Corpus, sae: str, array: Any) -> _Index:
 
 def _build_on_disk(corpus: Corpus, sae: str, home: Path, name: str, stamp: str) -> _Index:
     """Build beside the place, then rename; raises OSError where that cannot be."""
-    home.mkdir(parents=True, exist_ok=True)
+    make_directory(home)
     sweep(home)
     target = home / name
     try:

@@ -23,7 +23,7 @@ from saetext.analysis.clusters.result import ClusterResult
 from saetext.corpus.files import writing
 from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError, InputError
-from saetext.io.files import FileStamp, atomic_directory, checksum, write_atomic
+from saetext.io.files import FileStamp, atomic_directory, checksum, make_directory, write_atomic
 from saetext.io.strict_json import dumps
 
 SCHEMA = "1.0"
@@ -85,7 +85,7 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
         else [[k.feature, k.label, k.weight, k.words, k.similarity] for k in result.axis.kept],
     }
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         with atomic_directory(path) as beside:  # never takes the place of a directory that is not empty
             files = _write_content(result, beside)
             told = manifest | {"files": {name: stamp.to_dict() for name, stamp in files.items()}}

@@ -19,7 +19,7 @@ from saetext.analysis.search.stored import Part, mapped
 from saetext.analysis.search.vectors import write_vectors
 from saetext.corpus.files import writing
 from saetext.errors import CorpusError
-from saetext.io.files import FileStamp, atomic_file
+from saetext.io.files import FileStamp, atomic_file, make_directory
 from saetext.io.progress import OnProgress, Stages
 from saetext.reader import sentences as embed
 
@@ -36,9 +36,7 @@ def dense_part(corpus: Corpus) -> Part:
     return Part(home, "dense", f"{_FORMAT} {corpus.manifest.fingerprint} {embed.MODEL_SHA256}")
 
 
-def build_dense(
-    corpus: Corpus, *, device: str = "auto", on_progress: OnProgress | None = None
-) -> Path:
+def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress | None = None) -> Path:
     """Embed the documents of a whole corpus and build the index.
 
     ``on_progress`` is called as documents are embedded.
@@ -52,7 +50,7 @@ def build_dense(
     """
     shards = corpus.path / "index" / "text" / "embeddings"
     with writing(shards):
-        shards.mkdir(parents=True, exist_ok=True)
+        make_directory(shards)
     embedder: embed.Embedder | None = None
     done, total = 0, corpus.n_documents
     tell = Stages(on_progress, "documents")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus.files import require_size, writing
 from saetext.errors import CorpusError
-from saetext.io.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.files import FileStamp, atomic_directory, checksum, make_directory, sweep, write_atomic
 
 
 class Entries(NamedTuple):
@@ -85,7 +85,7 @@ class Part:
             If it cannot be written.
         """
         with writing(self.folder):
-            self.home.mkdir(parents=True, exist_ok=True)
+            make_directory(self.home)
             sweep(self.home)
             try:
                 with atomic_directory(self.folder) as building:
@@ -105,7 +105,7 @@ class Part:
         return self.folder
 
     def remove_others(self) -> None:
-        """Remove parts of this kind that are of other content; what cannot be removed is left for next time."""
+        """Remove parts of this kind that are of other content; what cannot be is left for next time."""
         with contextlib.suppress(OSError):
             for old in self.home.glob(f"{self.kind}-*"):
                 if old != self.folder:
