@@ -1,4 +1,4 @@
-"""What every version has left on disk still opens and gives the same answers; what a newer one leaves is named.
+"""What every version has left on disk still opens, with the same answers; what a newer one leaves is named.
 
 ``tests/compat/make.py`` writes a version's folder; what is there is never changed.
 """

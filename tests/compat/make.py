@@ -1,4 +1,4 @@
-"""Write what today's version leaves on disk, small, with the answers it gives: ``python tests/compat/make.py``.
+"""Write what this version leaves on disk, small, with the answers it gives: ``python tests/compat/make.py``.
 
 Run it once, when a version is released (or a layout changes), and commit the folder ``tests/compat/VERSION``.
 What is there is never changed: tests/test_compat.py opens every folder for ever. All texts are made here.
