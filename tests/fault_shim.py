@@ -1,13 +1,14 @@
 """Every file operation of a run, seen one by one: counted, made to fail, or followed by a power cut.
 
-A helper for tests, not a test. Within :func:`watching` each operation on a path under one of the roots is told
-to a hook before it happens (the hook may raise, or ask for a short write) and once more after it. Seen are
-``open``, ``read``, ``write``, ``truncate``, ``close`` (of files written), ``allocate``, ``map``, ``flush`` (of
-maps), ``fsync``, ``replace``, ``rename``, ``unlink``, ``mkdir``, ``rmdir`` and ``list``: everything that goes
-through :mod:`os`, :func:`io.open`, :mod:`pathlib`, :mod:`shutil` and :mod:`mmap`, NumPy's and pyarrow's writers
-to file objects among them. Libraries that write by name in native code are seen at the function that our code
-calls (``native``): pyarrow's ``write_table`` and ``OSFile``, faiss's ``write_index`` and ``read_index``,
-safetensors' ``save_file``; when such a write fails, half of the file is there, and the error is the library's.
+A helper for tests, not a test. Within :func:`watching` each operation on a path under one of the roots is
+told to a hook before it happens (the hook may raise, or ask for a short write) and once more after it. Seen
+are ``open``, ``create``, ``read``, ``write``, ``truncate``, ``close`` (of files written), ``allocate``,
+``map``, ``flush`` (of maps), ``fsync``, ``replace``, ``rename``, ``unlink``, ``mkdir``, ``rmdir`` and
+``list``: all that goes through :mod:`os`, :func:`io.open`, :mod:`pathlib`, :mod:`shutil` and :mod:`mmap`,
+NumPy's and pyarrow's writers to file objects among them. Libraries that write by name in native code are seen
+at the function that our code calls (``native``): pyarrow's ``write_table`` and ``OSFile``, faiss's
+``write_index`` and ``read_index``, safetensors' ``save_file``; when such a write fails, half of the file is
+there, and the error is the library's.
 
 ``stat`` is not seen. Needs /proc to tell the path of a descriptor.
 """
@@ -27,9 +28,9 @@ from typing import Any, NamedTuple
 import pytest
 
 SHORT = "short"  # a hook's answer: write half of it, and say so
-CHANGES = frozenset(
-    "write truncate close allocate flush fsync replace rename mkdir create native".split()
-)  # what a full disk refuses; it lets one read and remove
+#: What a full disk refuses; it lets one read and remove.
+CHANGES = frozenset({"write", "truncate", "close", "allocate", "flush", "fsync", "replace", "rename", "mkdir",
+                     "create", "native"})  # fmt: skip
 
 
 class Operation(NamedTuple):
@@ -102,16 +103,14 @@ class _Watch:
         name = os.fspath(path)
         if not isinstance(name, str):
             return None
-        if dir_fd is not None:
-            name = os.path.join(self.path_of(dir_fd) or "", name)
-        name = os.path.abspath(name)
-        parent = os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name))
-        inside = any(parent == root or parent.startswith(root + os.sep) for root in self.roots)
-        return parent if inside else None
+        whole = Path(self.path_of(dir_fd) or "" if dir_fd is not None else "", name).absolute()
+        found = str(Path(os.path.realpath(whole.parent), whole.name))  # a link itself is not followed
+        inside = any(found == root or found.startswith(root + os.sep) for root in self.roots)
+        return found if inside else None
 
     def path_of(self, handle: int) -> str | None:
         try:
-            return self.os["readlink"](f"/proc/self/fd/{handle}")
+            return str(Path(f"/proc/self/fd/{handle}").readlink())
         except OSError:
             return None
 
@@ -125,10 +124,12 @@ class _Watch:
         self.hook.after(operation)
 
 
-_OS = (
-    "open fsync replace rename unlink remove mkdir rmdir listdir scandir truncate ftruncate readlink "
-    "posix_fallocate"
-).split()
+#: Functions of :mod:`os` and what is told of them.
+_OS = {
+    "open": "open", "fsync": "fsync", "replace": "replace", "rename": "rename", "unlink": "unlink",
+    "remove": "unlink", "mkdir": "mkdir", "rmdir": "rmdir", "listdir": "list", "scandir": "list",
+    "truncate": "truncate", "ftruncate": "truncate", "posix_fallocate": "allocate",
+}  # fmt: skip
 
 
 class _Raw(io.FileIO):
@@ -180,7 +181,7 @@ def _file(watch: _Watch) -> Callable[..., Any]:
             return watch.open(file, mode, buffering, *args, **named)
         plain = mode.replace("t", "").replace("b", "").replace("U", "")
         writes = plain != "r"
-        creates = plain[0] in "wx" or (plain[0] == "a" and not os.path.exists(path))
+        creates = plain[0] in "wx" or (plain[0] == "a" and not Path(path).exists())
         with watch.telling("create" if creates else "open", path):
             # readable, so that a BufferedRandom takes it, which NumPy does not take for a file of its own
             raw = _Raw(file, plain if plain == "r" else plain[0] + "+")
@@ -203,22 +204,16 @@ def _patch_os(watch: _Watch, patch: pytest.MonkeyPatch) -> None:
         original = watch.os[name]
 
         def call(path: Any = ".", *args: Any, **named: Any) -> Any:
-            if kind == "open":
-                created = len(args) > 0 and bool(args[0] & os.O_CREAT)
-                shown = "create" if created else "open"
-            else:
-                shown = kind
+            creates = kind == "open" and len(args) > 0 and bool(args[0] & os.O_CREAT)
+            shown = "create" if creates else kind
             told = watch.under(path, named.get("dir_fd", named.get("src_dir_fd")))
             with watch.telling(shown, told):
                 return original(path, *args, **named)
 
         patch.setattr(os, name, call)
 
-    kinds = {"remove": "unlink", "listdir": "list", "scandir": "list", "ftruncate": "truncate"}
-    for name in _OS:
-        if name == "readlink":
-            continue
-        one(name, {**kinds, "posix_fallocate": "allocate"}.get(name, name))
+    for name, kind in _OS.items():
+        one(name, kind)
 
 
 def _patch_maps(watch: _Watch, patch: pytest.MonkeyPatch) -> None:
@@ -258,7 +253,7 @@ def _patch_native(watch: _Watch, patch: pytest.MonkeyPatch) -> None:
                 watch.hook.before(operation)
             except OSError as failure:
                 original(*args, **named)
-                watch.os["truncate"](told, os.stat(told).st_size // 2)
+                watch.os["truncate"](told, Path(told).stat().st_size // 2)
                 raise error(failure) from None
             done = original(*args, **named)
             watch.hook.after(operation)

@@ -1,4 +1,4 @@
-"""What is derived from a corpus: damaged is not stale, mended with a line, and what has no checksum still opens."""
+"""Derived files: damaged is not stale, what is mended is said, and what has no checksum still opens."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ removed when the corpus is opened again; the manifest comes last. Not for: decid
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -275,8 +276,9 @@ class CorpusWriter:
                 extra={**(base.extra if base else {}), **(extra or {})},
             )
             manifest.write(self.path)
-            (self.path / APPEND_PLAN).unlink(missing_ok=True)
-            sync_directory(self.path)
+            with contextlib.suppress(OSError):  # it is done: the next append removes what is left of this one
+                (self.path / APPEND_PLAN).unlink(missing_ok=True)
+                sync_directory(self.path)
         self.close()
         return Corpus.open(self.path)
 

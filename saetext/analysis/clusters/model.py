@@ -22,7 +22,7 @@ from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError, InputError
 from saetext.io.array_file import load_arrays
 from saetext.io.derived import State, Verdict, check_file
-from saetext.io.files import STAMP, FileStamp, atomic_directory, write_atomic
+from saetext.io.files import STAMP, FileStamp, atomic_directory, make_directory, write_atomic
 from saetext.io.json_file import load, loads
 from saetext.io.opener import HUGE, LARGE, inside, read_bytes, why
 from saetext.io.sealed import Broken, require_seal, sealed
@@ -100,7 +100,7 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
         else [[k.feature, k.label, k.weight, k.words, k.similarity] for k in result.axis.kept],
     }
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         with atomic_directory(path) as beside:  # never takes the place of a directory that is not empty
             files = _write_content(result, beside)
             told = manifest | {"files": {name: stamp.to_dict() for name, stamp in files.items()}}

@@ -20,6 +20,7 @@ from saetext.analysis.search.stored import Part
 from saetext.analysis.search.vectors import write_vectors
 from saetext.corpus.files import writing
 from saetext.errors import CorpusError
+from saetext.io.files import make_directory
 from saetext.io.progress import OnProgress, Stages
 from saetext.reader import sentences as embed
 
@@ -50,7 +51,7 @@ def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress
     """
     shards = corpus.path / "index" / "text" / "embeddings"
     with writing(shards):
-        shards.mkdir(parents=True, exist_ok=True)
+        make_directory(shards)
     embedder: embed.Embedder | None = None
     done, total = 0, corpus.n_documents
     tell = Stages(on_progress, "documents")
