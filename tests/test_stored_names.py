@@ -62,7 +62,7 @@ def test_a_corpus_has_the_files_and_keys_it_had(tmp_path: Path) -> None:
     manifest = json.loads((corpus.path / "manifest.json").read_text("utf-8"))
     assert list(manifest) == [
         "schema", "created", "updated", "spec", "reader_fingerprint", "fingerprint", "stores_text", "counts",
-        "meta", "cards", "rejects", "runs", "extra", "shards",
+        "meta", "cards", "rejects", "runs", "extra", "shards", "seal",
     ]  # fmt: skip
     assert list(manifest["cards"]) == [one["name"] for one in manifest["spec"]["taps"]] == ["main", "b"]
     assert (
@@ -78,7 +78,7 @@ def test_a_corpus_has_the_files_and_keys_it_had(tmp_path: Path) -> None:
     with pa.ipc.open_file(str(corpus.path / "cards" / "b.arrow")) as file:
         table = file.read_all()
     assert table.column_names == ["feature", "floor", "density", "mean", "max", "top_words"]
-    assert list(table.schema.metadata) == [b"saetext.card"]
+    assert list(table.schema.metadata) == [b"saetext.card", b"saetext.checksum"]
     read = Calibration.read(corpus.path / "cards" / "b.arrow")
     assert read.sha256 == "740938fa5dfe44b40f020785919ecb656be7676025ba05c981c9f890421fdfcf"
     assert Corpus.open(corpus.path).calibration("b").thresholds.tolist() == table["floor"].to_pylist()

@@ -113,7 +113,8 @@ def contents(corpus: Path) -> dict[str, bytes]:
         data = file.read_bytes()
         if file.name == "manifest.json":
             manifest = json.loads(data)
-            del manifest["created"], manifest["updated"]
+            for name in ("created", "updated"):  # clusters have none
+                manifest.pop(name, None)
             data = json.dumps(manifest, sort_keys=True).encode()
         found[file.relative_to(corpus).as_posix()] = data
     return found

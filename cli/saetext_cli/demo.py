@@ -57,6 +57,7 @@ def demo(
 def _copies(output: Path) -> list[Path]:
     """Copy the example, so that its corpora land beside the copies and not in the installed package."""
     from saetext.io.files import write_atomic
+    from saetext.io.opener import LARGE, read_bytes
     from saetext_cli.paths import example_files
 
     copies = []
@@ -64,8 +65,8 @@ def _copies(output: Path) -> list[Path]:
         output.mkdir(parents=True, exist_ok=True)
         for source in example_files():
             copy = output / source.name
-            if not copy.exists() or copy.read_bytes() != source.read_bytes():
-                write_atomic(copy, source.read_bytes())
+            if not copy.exists() or read_bytes(copy, LARGE) != read_bytes(source, LARGE):
+                write_atomic(copy, read_bytes(source, LARGE))
             copies.append(copy)
     except OSError as error:
         raise InputError(

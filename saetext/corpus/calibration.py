@@ -24,7 +24,14 @@ from numpy.typing import NDArray
 
 from saetext.errors import ReaderError
 from saetext.io.files import atomic_file
+from saetext.io.json_file import loads
+from saetext.io.opener import open_regular, why
+from saetext.io.sealed import Broken
+from saetext.io.sealed_table import SEALED, require_table_seal, with_seal
+from saetext.io.shape import INT32, Maybe, Number, Record, Table, Whole
 
+_KEY = b"saetext.card"
+_META = Record({"percentile": Maybe(Number(0, 100)), "min_tokens": Whole(0, INT32), "about": Table()})
 CALIBRATION_SCHEMA = pa.schema(
     [
         pa.field("feature", pa.int32(), nullable=False),
@@ -103,8 +110,15 @@ class Calibration:
         table = self.table.set_column(index, CALIBRATION_SCHEMA.field("floor"), zeros)
         return Calibration(table, None, 1, self.about)
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write an uncompressed Arrow IPC file, whole or not at all.
+    def write(self, path: str | os.PathLike[str], made_for: str | None = None) -> None:
+        """Write an uncompressed Arrow IPC file with its checksum, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        made_for : str, optional
+            What it was made from, where the name of the file alone says it; :meth:`read` compares it.
 
         Raises
         ------
@@ -112,29 +126,35 @@ class Calibration:
             If it cannot be written.
         """
         meta = {"percentile": self.percentile, "min_tokens": self.min_tokens, "about": dict(self.about)}
-        table = self.table.cast(CALIBRATION_SCHEMA).replace_schema_metadata(
-            {"saetext.card": json.dumps(meta)}
-        )
+        note = json.dumps({**meta, "made_for": made_for, SEALED: True})
+        table = with_seal(self.table.cast(CALIBRATION_SCHEMA), _KEY, note)
         with atomic_file(Path(path)) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Calibration:
-        """Read a calibration.
+    def read(cls, path: str | os.PathLike[str], made_for: str | None = None) -> Calibration:
+        """Read a calibration; one without a checksum, of an earlier version, is read as it is.
 
         Raises
         ------
         ReaderError
-            If the file is not a calibration.
+            If the file is not a calibration, is damaged, or was made for something else.
         """
         try:
             # not mapped: the file may be replaced while the calibration is in use
-            with pa.OSFile(str(path)) as source:
+            with open_regular(path) as source:
                 table = pa.ipc.open_file(source).read_all()
-            meta = json.loads(table.schema.metadata[b"saetext.card"])
-            return cls(table.cast(CALIBRATION_SCHEMA), meta["percentile"], meta["min_tokens"], meta["about"])
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
-            raise ReaderError(f"{path} is not the calibration of a reader: {error}") from error
+            meta = loads((table.schema.metadata or {}).get(_KEY, b""), _META, loose=True)
+            require_table_seal(table, _KEY, meta.get(SEALED))
+            if made_for is not None and meta.get("made_for") not in (None, made_for):
+                raise ValueError("it was made for another reader")
+            table = table.cast(CALIBRATION_SCHEMA)
+            table.validate(full=True)
+            return cls(table, meta["percentile"], meta["min_tokens"], meta["about"])
+        except Broken as error:
+            raise ReaderError(f"{path} is damaged ({error}): restore it or calibrate again") from error
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+            raise ReaderError(f"{path} is not the calibration of a reader: {why(error)}") from error
 
     @classmethod
     def from_arrays(

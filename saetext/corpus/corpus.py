@@ -6,31 +6,33 @@ the process first uses it. Not for: writing (writer.py).
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import operator
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from saetext.corpus import shard as shards
+from saetext.corpus import matrices, verification
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import require_intact, require_size
-from saetext.corpus.frame import DocsPart, frames, scan
+from saetext.corpus.frame import frames, scan
 from saetext.corpus.item import CorpusDocument
-from saetext.corpus.journal import JournalEntry
-from saetext.corpus.manifest import REJECTS, Manifest
+from saetext.corpus.manifest import Manifest
 from saetext.corpus.opened import Opened
+from saetext.corpus.parts import Parts
 from saetext.corpus.rows import PooledRows
+from saetext.corpus.selecting import row_of_id, rows_of, rows_where
 from saetext.corpus.spec import ReaderSpec
-from saetext.errors import CorpusError, InputError, ShardCorruptError
-from saetext.io.files import checksum
+from saetext.corpus.stored import StoredDocument as StoredDocument
+from saetext.corpus.stored import scalars, stored_document
+from saetext.errors import CorpusError, InputError
+from saetext.io.derived import Verdict
 from saetext.io.frames import as_pandas
 from saetext.io.provided import provided
 from saetext.text.one_line import one_line, quoted
@@ -41,39 +43,6 @@ if TYPE_CHECKING:
 
     from saetext.corpus.postings import Postings
     from saetext.features.labels import FeatureLabels
-
-
-class StoredDocument(TypedDict):
-    """One document as it is stored.
-
-    ``text`` and ``prompt`` are None where they are not stored; ``token_start`` and ``token_end`` (int32) are
-    code points in the text; ``meta`` has the user's columns under their own names; ``entries`` has one row of
-    features for each SAE.
-    """
-
-    id: str
-    row: int
-    text: str | None
-    prompt: str | None
-    n_tokens: int
-    n_unknown: int
-    token_start: NDArray[np.int32]
-    token_end: NDArray[np.int32]
-    meta: dict[str, Any]
-    entries: dict[str, PooledRows]
-
-
-class _Part(NamedTuple):
-    """The rows of one shard that are in a corpus or view."""
-
-    shard: JournalEntry
-    start: int  # first of them, counted in the view
-    stop: int
-    local: NDArray[np.int64] | None  # which rows of the shard; None for all
-
-    @property
-    def positions(self) -> NDArray[np.int64]:
-        return np.arange(self.start, self.stop)
 
 
 class Corpus:
@@ -113,6 +82,7 @@ class Corpus:
         self.manifest = manifest
         self.selection = selection
         self._opened = opened or Opened()
+        self._parts = Parts(path, manifest, selection, self._opened)
         self._postings: dict[str, Postings] = {}
         self._labels: dict[str, tuple[int, FeatureLabels]] = {}
 
@@ -145,7 +115,7 @@ class Corpus:
 
     def __len__(self) -> int:
         """Return the number of documents."""
-        return self.manifest.n_documents if self.selection is None else len(self.selection)
+        return len(self._parts)
 
     @overload
     def __getitem__(self, key: int | str) -> CorpusDocument: ...
@@ -180,7 +150,7 @@ class Corpus:
 
     def __iter__(self) -> Iterator[CorpusDocument]:
         """Yield the documents in order of their rows; memory stays what one shard takes."""
-        for part in self._parts():
+        for part in self._parts:
             for row in range(part.start, part.stop):
                 yield self._item(row)
             self.give_back_pages()
@@ -221,14 +191,16 @@ class Corpus:
     @cached_property
     def n_tokens(self) -> NDArray[np.int32]:
         """int32[n_documents]: counted tokens of each document."""
-        parts = [part.batch.column("n_tokens").to_numpy()[_all(part.local)] for part in self._docs_parts()]
+        parts = [
+            self._parts.docs(part.shard).column("n_tokens").to_numpy()[part.chosen] for part in self._parts
+        ]
         return np.concatenate(parts) if parts else np.empty(0, np.int32)
 
     @cached_property
     def ids(self) -> pa.ChunkedArray:
         """The documents' ids, strings, in row order; views of the files unless this is a view."""
         parts = []
-        for part in self._docs_parts():
+        for part in self._parts.all_docs():
             column = part.batch.column("id")
             parts.append(column if part.local is None else column.take(pa.array(part.local)))
         return pa.chunked_array(parts, pa.string())
@@ -260,43 +232,18 @@ class Corpus:
         matrix : csr_matrix
             ``len(rows)`` x ``d_sae``, read-only and without a copy for max, total and count of a whole shard.
         """
-        if pooling not in shards.POOLINGS:
-            raise InputError(f"unknown pooling {pooling!r}; choose one of {', '.join(shards.POOLINGS)}")
-        d_sae = self.spec.sae(sae).d_sae
-        for part in self._parts():
-            n_tokens = self._docs(part.shard).column("n_tokens").to_numpy() if pooling == "mean" else None
-            matrix = shards.csr(self._features(part.shard, sae), pooling, d_sae, n_tokens)
-            yield part.positions, matrix if part.local is None else matrix[part.local]
+        return matrices.blocks(self._parts, pooling, sae)
 
     def csr(self, pooling: str = "max", sae: str | None = None) -> csr_matrix:
         """Return the whole matrix, documents x features; poolings as in :meth:`blocks`.
 
         A corpus of one shard is returned as a read-only view of the file, a larger one is copied together.
         """
-        d_sae = self.spec.sae(sae).d_sae
-        blocks = self.blocks(pooling, sae)
-        parts = list(self._parts())
-        if len(parts) == 1:
-            return next(blocks)[1]
-        rows = np.zeros(len(self) + 1, np.int64)
-        for part in parts:
-            lengths = np.diff(shards.indptr(self._features(part.shard, sae)))
-            rows[part.start + 1 : part.stop + 1] = lengths[_all(part.local)]
-        np.cumsum(rows, out=rows)
-        data = np.empty(rows[-1], np.int32 if pooling == "count" else np.float32)
-        indices = np.empty(rows[-1], np.int32)
-        for part, (_, block) in zip(parts, blocks, strict=True):
-            here = slice(rows[part.start], rows[part.stop])
-            data[here], indices[here] = block.data, block.indices
-        if rows[-1] < 2**31:
-            rows = rows.astype(np.int32)
-        return shards.matrix(data, indices, rows, (len(self), d_sae))
+        return matrices.csr(self._parts, pooling, sae)
 
     def rows(self, sae: str | None = None) -> Iterator[PooledRows]:
         """Yield the rows with all entry columns shard by shard, in row order."""
-        for part in self._parts():
-            rows = shards.pooled_rows(self._features(part.shard, sae))
-            yield rows if part.local is None else rows.take(part.local)
+        return matrices.pooled_rows(self._parts, sae)
 
     def postings(self, sae: str | None = None, *, cache_dir: str | Path | None = None) -> Postings:
         """Return the index from features to documents, building it on disk the first time.
@@ -322,7 +269,7 @@ class Corpus:
         Columns ``row``, ``id``, ``text``, ``prompt``, ``n_tokens``, ``n_unknown`` and the metadata; a
         metadata column of one of these names has the prefix ``meta.``.
         """
-        return scan(self._docs_parts, self.manifest.meta)
+        return scan(self._parts.all_docs, self.manifest.meta)
 
     def to_polars(self) -> pl.DataFrame:
         """Return the documents as a Polars frame in memory; columns as in :attr:`documents`."""
@@ -355,7 +302,7 @@ class Corpus:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield these columns of :attr:`documents` shard by shard, in row order; at least one frame."""
-        return frames(self._docs_parts(), self.manifest.meta, list(columns))
+        return frames(self._parts.all_docs(), self.manifest.meta, list(columns))
 
     def document(self, key: str | int) -> StoredDocument:
         """Return one document by its id (str) or its row (int).
@@ -365,21 +312,7 @@ class Corpus:
         CorpusError
             If there is none; for an id, the message has those that come close.
         """
-        row = self._row_of(key)
-        entry, local, stored = self._stored(row)
-        meta = stored["meta"].as_py()
-        return StoredDocument(
-            id=stored["id"].as_py(),
-            row=row,
-            text=stored["text"].as_py(),
-            prompt=stored["prompt"].as_py(),
-            n_tokens=stored["n_tokens"].as_py(),
-            n_unknown=stored["n_unknown"].as_py(),
-            token_start=stored["token_start"].values.to_numpy(),
-            token_end=stored["token_end"].values.to_numpy(),
-            meta={name: meta.get(name) for name in self.manifest.meta},
-            entries={sae: shards.pooled_row(self._features(entry, sae), local) for sae in self.saes},
-        )
+        return stored_document(self._parts, self._row_of(key))
 
     def give_back_pages(self) -> None:
         """Take pages of files that were read out of this process's memory; see :class:`Opened`."""
@@ -401,7 +334,12 @@ class Corpus:
             If the condition names unknown columns or is no condition, or rows are out of range, repeated or
             not in order.
         """
-        rows = self._rows_of(which)
+        import polars as pl
+
+        if isinstance(which, str | pl.Expr):
+            rows = rows_where(which, self.documents)
+        else:
+            rows = rows_of(which, len(self))
         chosen = rows if self.selection is None else self.selection[rows]
         return Corpus(self.path, self.manifest, chosen, self._opened)
 
@@ -418,148 +356,28 @@ class Corpus:
         ShardCorruptError
             If a file is damaged; the message names the first one.
         """
-        for entry in self.manifest.shards:
-            self._docs(entry, again=True)
-            for sae in self.saes:
-                self._features(entry, sae, again=True)
-        for sae, stamp in self.manifest.calibrations.items():
-            require_intact(self.path / "cards" / f"{sae}.arrow", stamp, again=True)
-        # an append under way adds to the end of this file before the manifest knows
-        told = self.manifest.rejects
-        try:
-            intact = checksum(self.path / REJECTS, limit=told.bytes) == told
-        except OSError as error:
-            raise ShardCorruptError(f"{self.path / REJECTS} cannot be read ({error.strerror})") from error
-        if not intact:
-            raise ShardCorruptError(
-                f"{self.path / REJECTS} is damaged: its first {told.bytes} bytes have changed"
-            )
+        verification.verify(self._parts)
+
+    def verdicts(self) -> list[Verdict]:
+        """Read every file through and return a verdict for each, the manifest's first."""
+        return verification.corpus_verdicts(self._parts)
 
     def sizes(self) -> dict[str, float]:
         """Return the bytes on disk by part (of the whole corpus), their total, and kB per 100 tokens.
 
         The derived index is listed but is not in the total.
         """
-        sizes: dict[str, float] = {"docs": 0, **{f"features/{sae}": 0 for sae in self.saes}}
-        for entry in self.manifest.shards:
-            for name, stamp in entry.files.items():
-                sizes[name.rpartition("/")[0]] += stamp.bytes
-        sizes["cards"] = sum(stamp.bytes for stamp in self.manifest.calibrations.values())
-        sizes["rejects"] = self.manifest.rejects.bytes
-        total = sum(sizes.values())
-        sizes["index"] = sum(f.stat().st_size for f in (self.path / "index").rglob("*") if f.is_file())
-        sizes["total"] = total
-        tokens = self.manifest.counts["tokens"]
-        sizes["kb_per_100_tokens"] = total / 1000 / (tokens / 100) if tokens else 0.0
-        return sizes
-
-    def _parts(self) -> Iterator[_Part]:
-        """Yield the shards that have rows in this corpus or view."""
-        first = 0  # of the shard, counted in the whole corpus
-        for entry in self.manifest.shards:
-            start, stop, local = first, first + entry.rows, None
-            if self.selection is not None:
-                start, stop = map(int, np.searchsorted(self.selection, (start, stop)))
-                if stop - start < entry.rows:
-                    local = self.selection[start:stop] - first
-            if stop > start:
-                yield _Part(entry, start, stop, local)
-            first += entry.rows
-
-    @cached_property
-    def _firsts(self) -> NDArray[np.int64]:
-        """The first row of each shard in the whole corpus."""
-        return np.cumsum([0, *(entry.rows for entry in self.manifest.shards)])[:-1]
-
-    def _shard_of(self, row: int) -> tuple[JournalEntry, int]:
-        """Return the shard that has a row, and which of its rows that is."""
-        whole = row if self.selection is None else int(self.selection[row])
-        at = int(np.searchsorted(self._firsts, whole, side="right")) - 1
-        return self.manifest.shards[at], whole - int(self._firsts[at])
-
-    def _docs_parts(self) -> Iterator[DocsPart]:
-        for part in self._parts():
-            yield DocsPart(self._docs(part.shard), part.start, part.local)
-
-    def _docs(self, entry: JournalEntry, *, again: bool = False) -> pa.RecordBatch:
-        name = shards.docs_name(entry.shard)
-        path, stamp = self.path / name, entry.files[name]
-        return self._opened.batch(
-            path, stamp, lambda: shards.map_docs(path, stamp, entry.rows, again=again), again=again
-        )
-
-    def _features(self, entry: JournalEntry, sae: str | None, *, again: bool = False) -> pa.RecordBatch:
-        spec = self.spec.sae(sae)
-        name = shards.features_name(spec.name, entry.shard)
-        path, stamp = self.path / name, entry.files[name]
-        return self._opened.batch(
-            path,
-            stamp,
-            lambda: shards.map_features(path, stamp, entry.rows, spec.d_sae, again=again),
-            again=again,
-        )
-
-    def _rows_of(self, which: Any) -> NDArray[np.int64]:
-        import polars as pl
-
-        if isinstance(which, str | pl.Expr):
-            return self._rows_where(which)
-        index = np.asarray(which)
-        if index.ndim != 1:
-            raise InputError(f"rows to select have one dimension, not {index.ndim}")
-        if index.dtype == bool:
-            if len(index) != len(self):
-                raise InputError(f"a mask of {len(index)} values for {len(self)} documents")
-            return np.flatnonzero(index)
-        if not len(index):
-            return np.empty(0, np.int64)
-        if not np.issubdtype(index.dtype, np.integer):
-            raise InputError(f"select takes a condition, a mask or row numbers, not {index.dtype}")
-        if index.min() < 0 or index.max() >= len(self):
-            raise InputError(f"row {index.max()} or {index.min()} is outside 0 to {len(self) - 1}")
-        rows = index.astype(np.int64)
-        if (np.diff(rows) <= 0).any():
-            raise InputError("row numbers must be increasing and not repeat: a view keeps the corpus's order")
-        return rows
-
-    def _rows_where(self, condition: str | pl.Expr) -> NDArray[np.int64]:
-        import polars as pl
-
-        from saetext.corpus.where import parse_where
-
-        documents = self.documents
-        if isinstance(condition, str):
-            condition = parse_where(condition, documents.collect_schema())
-        try:
-            mask = documents.select("row", condition.alias("\0mask")).collect()["\0mask"]
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"the condition does not fit the columns: {reason}") from error
-        if mask.dtype != pl.Boolean:
-            raise InputError(f"the condition is {mask.dtype}, not true or false")
-        return np.flatnonzero(mask.fill_null(False).to_numpy())
+        return verification.sizes(self._parts)
 
     def _row_of(self, key: str | int) -> int:
         """Return the row of an id, or a row if it is one."""
-        if isinstance(key, str):
-            row = pc.index(self.ids, pa.scalar(key)).as_py()
-            if row < 0:
-                raise CorpusError(f"{self.path} has no document {key!r}{self._close_to(key)}")
-        else:
-            row = int(key)
+        row = row_of_id(key, self.ids, self.path) if isinstance(key, str) else int(key)
         if not 0 <= row < len(self):
             raise CorpusError(f"{self.path} has no row {row}; rows are 0 to {len(self) - 1}")
         return int(row)
 
-    def _stored(self, row: int) -> tuple[JournalEntry, int, dict[str, Any]]:
-        """Return the shard that has a row, which of its rows that is, and its columns as Arrow scalars."""
-        entry, local = self._shard_of(row)
-        batch = self._docs(entry)
-        columns = zip(batch.schema, batch.columns, strict=True)
-        return entry, local, {field.name: column[local] for field, column in columns}
-
     def _item(self, row: int) -> CorpusDocument:
-        _, _, stored = self._stored(row)
+        _, _, stored = scalars(self._parts, row)
         meta = stored["meta"].as_py()
         return CorpusDocument(
             id=stored["id"].as_py(),
@@ -570,13 +388,3 @@ class Corpus:
             metadata={name: meta.get(name) for name in self.manifest.meta},
             _corpus=self,
         )
-
-    def _close_to(self, key: str) -> str:
-        """Return what to say about ids like an unknown one, looking at a bounded number of them."""
-        alike = self.ids.filter(pc.starts_with(self.ids, key[:3])).slice(0, 2000).to_pylist()
-        near = difflib.get_close_matches(key, alike or self.ids.slice(0, 2000).to_pylist(), n=3, cutoff=0.5)
-        return f"; did you mean {', '.join(map(repr, near))}?" if near else ""
-
-
-def _all(local: NDArray[np.int64] | None) -> NDArray[np.int64] | slice:
-    return slice(None) if local is None else local

@@ -13,6 +13,7 @@ from pathlib import Path
 from saetext.errors import CorpusError, ShardCorruptError
 from saetext.io import files
 from saetext.io.files import FileStamp, checksum
+from saetext.io.opener import require_regular
 
 _RESTORE = "restore it or encode again"
 _intact: set[tuple[object, ...]] = set()  # files whose checksum this process has already seen to be right
@@ -26,7 +27,7 @@ def writing(path: Path) -> AbstractContextManager[None]:
 def require_size(path: Path, stamp: FileStamp) -> os.stat_result:
     """Raise :class:`ShardCorruptError` unless the file is there with the promised size."""
     try:
-        found = path.stat()
+        found = require_regular(path)
     except OSError as error:
         raise ShardCorruptError(f"{path} cannot be read ({error.strerror}); {_RESTORE}") from error
     if found.st_size != stamp.bytes:

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from saetext.corpus.shapes import ENTRY
 from saetext.errors import CorpusError
 from saetext.io.files import FileStamp, append_synced
+from saetext.io.json_file import loads
+from saetext.io.opener import HUGE, read_bytes, why
+from saetext.io.shape import check
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,10 @@ class JournalEntry:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JournalEntry:
-        """Build an entry from :meth:`to_dict`'s output; unknown keys are ignored."""
+        """Build an entry from :meth:`to_dict`'s output; ValueError unless it is a :data:`ENTRY`."""
+        check(ENTRY, data)
         values = {name: data[name] for name in cls.__dataclass_fields__}
-        for name in ("shard", "rows", "input_rows", "tokens", "rejects_bytes"):
-            if type(values[name]) is not int or values[name] < 0:
-                raise ValueError(f"{name} is {values[name]!r}")
         values["files"] = {str(name): FileStamp.from_dict(stamp) for name, stamp in data["files"].items()}
-        values["entries"] = {str(sae): int(n) for sae, n in data["entries"].items()}
         return cls(**values)
 
 
@@ -97,16 +98,19 @@ class Journal:
         Raises
         ------
         CorpusError
-            If a line before the last one is damaged.
+            If it cannot be read, or a line before the last one is damaged.
         """
-        data = path.read_bytes() if path.exists() else b""
+        try:
+            data = read_bytes(path, HUGE) if path.exists() else b""
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {why(error)}; {advice}") from error
         lines = data.split(b"\n")
         entries: list[JournalEntry] = []
         size = 0
         for number, line in enumerate(lines[:-1]):  # what follows the last newline is torn or empty
             try:
-                entry = JournalEntry.from_dict(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                entry = JournalEntry.from_dict(loads(line, loose=True))
+            except ValueError as error:
                 if number == len(lines) - 2 and not lines[-1]:
                     break
                 raise CorpusError(f"{path} is damaged in line {number + 1}; {advice}") from error

@@ -10,17 +10,22 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.meta import META_TYPES, unify
+from saetext.corpus.shapes import MANIFEST
 from saetext.corpus.shard import docs_name, features_name
 from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError
 from saetext.io.files import FileStamp, write_atomic
+from saetext.io.json_file import load
+from saetext.io.opener import HUGE, why
+from saetext.io.sealed import require_seal, sealed
+from saetext.io.shape import check
 
 SCHEMA = "1.0"
 NAME = "manifest.json"
@@ -56,6 +61,8 @@ class Manifest:
         What the encoder wanted to keep.
     schema : str
         Version of the layout.
+    sealed : bool
+        Whether the file that it was read from has a checksum of its content.
     """
 
     spec: ReaderSpec
@@ -68,6 +75,7 @@ class Manifest:
     updated: str
     extra: Mapping[str, Any]
     schema: str = SCHEMA
+    sealed: bool = field(default=True, compare=False)
 
     @cached_property
     def n_documents(self) -> int:
@@ -124,7 +132,7 @@ class Manifest:
             "extra": dict(self.extra),
             "shards": [shard.to_dict() for shard in self.shards],
         }
-        write_atomic(root / NAME, json.dumps(data, indent=1).encode())
+        write_atomic(root / NAME, json.dumps(sealed(data), indent=1).encode())
 
     @classmethod
     def read(cls, root: Path) -> Manifest:
@@ -137,32 +145,35 @@ class Manifest:
         """
         path = root / NAME
         try:
-            data = json.loads(path.read_bytes())
+            data = load(path, most=HUGE, loose=True)
         except (FileNotFoundError, NotADirectoryError):
             raise CorpusError(_why_no_manifest(root)) from None
         except OSError as error:
-            raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
-        except (ValueError, RecursionError) as error:
-            raise CorpusError(f"{path} is not JSON; restore it, or delete {root} and encode again") from error
+            raise CorpusError(f"{path} cannot be read: {why(error)}") from error
+        except ValueError as error:
+            raise CorpusError(
+                f"{path} is damaged ({why(error)}); restore it, or delete {root} and encode again"
+            ) from error
         require_schema(data.get("schema") if isinstance(data, dict) else None, root)
         try:
+            check(MANIFEST, data)
             manifest = cls(
                 spec=ReaderSpec.from_dict(data["spec"]),
-                calibrations={str(sae): FileStamp.from_dict(stamp) for sae, stamp in data["cards"].items()},
+                calibrations={sae: FileStamp.from_dict(stamp) for sae, stamp in data["cards"].items()},
                 rejects=FileStamp.from_dict(data["rejects"]),
-                shards=tuple(JournalEntry.from_dict(shard) for shard in data["shards"]),
-                stores_text=bool(data["stores_text"]),
+                shards=tuple(map(JournalEntry.from_dict, data["shards"])),
+                stores_text=data["stores_text"],
                 runs=tuple(data["runs"]),
-                created=str(data["created"]),
-                updated=str(data["updated"]),
+                created=data["created"],
+                updated=data["updated"],
                 extra=data["extra"],
                 schema=data["schema"],
             )
             manifest._check()
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-            raise CorpusError(f"{path} is damaged ({reason}); restore it or encode again") from error
-        return manifest
+            is_sealed = require_seal(data)  # last: what is wrong with a field says more
+        except ValueError as error:
+            raise CorpusError(f"{path} is damaged ({why(error)}); restore it or encode again") from error
+        return replace(manifest, sealed=is_sealed)
 
     def _check(self) -> None:
         """Raise ValueError unless names stay inside the corpus and every shard has its files."""

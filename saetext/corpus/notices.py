@@ -5,14 +5,10 @@ Not for: printing; the command line prints both (:mod:`saetext_cli.common`).
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.documents.rejects import describe_rejects
-from saetext.errors import SaetextWarning
+from saetext.io.warning import warn as warn
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -23,24 +19,6 @@ if TYPE_CHECKING:
 UNKNOWN_WARNING = 0.02  # share of tokens
 FOREIGN_WARNING = 0.10  # share of documents
 FEW_TOKENS = 20_000  # reference text below which most features' thresholds are guesses
-
-
-def warn(message: str) -> None:
-    """Issue a :class:`SaetextWarning` at the line outside this package that called into it."""
-    root = sys.modules[__name__.partition(".")[0]].__file__ or ""
-    package = str(Path(root).parent) + os.sep
-    if sys.version_info >= (3, 12):
-        warnings.warn(message, SaetextWarning, skip_file_prefixes=(package,))
-    else:
-        warnings.warn(message, SaetextWarning, stacklevel=_levels_within(package))
-
-
-def _levels_within(package: str) -> int:
-    """Return the stacklevel, for the function that calls this, of the first frame outside a folder."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def warn_of(*corpora: CorpusLike | None) -> None:

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from saetext.corpus.manifest import SCHEMA, require_schema
+from saetext.corpus.shapes import PLAN
 from saetext.corpus.spec import ReaderSpec, differing_fields
 from saetext.errors import CorpusError
 from saetext.io.files import write_atomic
+from saetext.io.json_file import load, plain
+from saetext.io.opener import LARGE, why
 
 _SAME_NUMERICS = ("model_dtype", "sae_dtype", "device")  # library versions may change between the two
 
@@ -22,7 +25,7 @@ def record(plan: dict[str, Any], spec: ReaderSpec, more: dict[str, Any]) -> dict
     """Return what is recorded of a run, plain JSON types; ``more`` must be the same on resuming too."""
     numerics = [dataclasses.asdict(spec.numerics)]
     data = {"schema": SCHEMA, **more, "plan": plan, "spec": spec.to_dict(), "numerics": numerics}
-    return json.loads(_json(data))
+    return dict(plain(data))
 
 
 def agree(path: Path, wanted: dict[str, Any], start_over: str) -> dict[str, Any]:
@@ -67,12 +70,10 @@ def agree(path: Path, wanted: dict[str, Any], start_over: str) -> dict[str, Any]
 def read(path: Path, start_over: str) -> dict[str, Any]:
     """Read a record; CorpusError if it is damaged."""
     try:
-        found = json.loads(path.read_bytes())
-        if not isinstance(found["plan"], dict) or not isinstance(found["numerics"], list):
-            raise TypeError("not a plan")
+        found: dict[str, Any] = load(path, PLAN, most=LARGE, loose=True)
         ReaderSpec.from_dict(found["spec"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(f"{path} is damaged; {start_over}") from error
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path} is damaged ({why(error)}); {start_over}") from error
     return found
 
 

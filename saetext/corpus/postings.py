@@ -1,16 +1,14 @@
 """Postings: from a feature to the documents it is in, an index on disk that is built once per content.
 
 It lies in ``index/<sae>/postings-<hash>/``, the hash being of the corpus's fingerprint: what was built from
-other content is never taken for it. Built in two passes over the shards (count, then counting sort) with
-memory for one shard. Not for: search and ranking.
+other content is never taken for it. Checked when it is opened, and built again, with a warning, if it is
+damaged. Built in two passes over the shards (count, then counting sort) with memory for one shard. Not for:
+search and ranking.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.files import require_intact
-from saetext.errors import InputError, ShardCorruptError
-from saetext.io.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.errors import InputError
+from saetext.io.array_file import load_array
+from saetext.io.derived import Derived, Verdict
+from saetext.io.warning import warn
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
@@ -58,19 +57,22 @@ class Postings:
         """Load the index of a corpus, building it if it is missing, damaged or of other content."""
 
         whole = corpus.whole
-        stamp = f"{_FORMAT} {whole.fingerprint} {sae}"
-        name = f"postings-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
         homes = [corpus.path / "index" / sae, *([cache_dir] if cache_dir else [])]
-        for home in homes:
-            if index := _load(home / name, stamp):
+        places = [postings_in(home, whole, sae) for home in homes]
+        found = [place.check() for place in places]
+        for place, verdict in zip(places, found, strict=True):
+            if verdict.state == "intact" and (index := _load(place, whole, sae)):
                 return cls(index, corpus, sae)
-        for home in homes:
+        for place in places:
             try:
-                index = _build_on_disk(whole, sae, home, name, stamp)
+                index = _build_on_disk(whole, sae, place)
             except OSError:  # read-only or full: the next place, and memory in the end
                 continue
-            return cls(index, corpus, sae)
-        return cls(_build(whole, sae, lambda _, n, dtype: np.zeros(n, dtype)), corpus, sae)
+            break
+        else:
+            index = _build(whole, sae, lambda _, n, dtype: np.zeros(n, dtype))
+        _tell(found)
+        return cls(index, corpus, sae)
 
     def documents(self, feature: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the rows that have a feature, ascending, and its maximum in each."""
@@ -121,6 +123,23 @@ class Postings:
         return matrix
 
 
+def postings_in(home: Path, whole: Corpus, sae: str) -> Derived:
+    """Return where the postings of a whole corpus are in a directory, or would be."""
+    return Derived(home, "postings", f"{_FORMAT} {whole.fingerprint} {sae}")
+
+
+def remove_other_postings(corpus: Corpus, sae: str) -> None:
+    """Remove postings of content this corpus no longer has; what cannot be removed is left for next time."""
+    postings_in(corpus.path / "index" / sae, corpus.whole, sae).remove_others()
+
+
+def _tell(found: list[Verdict]) -> None:
+    """Say which postings were damaged, now that there are others."""
+    for verdict in found:
+        if verdict.state == "damaged":
+            warn(f"{verdict}: the postings were built again from the corpus")
+
+
 def _build(corpus: Corpus, sae: str, array: Any) -> _Index:
     """Build the index in arrays made by ``array(name, length, dtype)``."""
     d_sae = corpus.spec.sae(sae).d_sae
@@ -140,35 +159,26 @@ def _build(corpus: Corpus, sae: str, array: Any) -> _Index:
     return _Index(indptr, doc, value)
 
 
-def _build_on_disk(corpus: Corpus, sae: str, home: Path, name: str, stamp: str) -> _Index:
+def _build_on_disk(corpus: Corpus, sae: str, place: Derived) -> _Index:
     """Build beside the place, then rename; raises OSError where that cannot be."""
-    home.mkdir(parents=True, exist_ok=True)
-    sweep(home)
-    target = home / name
-    try:
-        with atomic_directory(target) as building:
-            arrays: list[np.memmap[Any, Any]] = []
 
-            def array(name: str, length: int, dtype: Any) -> NDArray[Any]:
-                arrays.append(_mapped_zeros(building / f"{name}.npy", length, dtype))
-                return arrays[-1][:length]
+    def write(building: Path) -> None:
+        arrays: list[np.memmap[Any, Any]] = []
 
-            _build(corpus, sae, array)
-            for mapped in arrays:
-                mapped.flush()
-            files = {f"{array}.npy": checksum(building / f"{array}.npy").to_dict() for array in _ARRAYS}
-            write_atomic(building / "stamp.json", json.dumps({"built_from": stamp, "files": files}).encode())
-            if target.exists() and _load(target, stamp) is None:  # damaged: out of the way
-                shutil.rmtree(target, ignore_errors=True)
-    except OSError:
-        if _load(target, stamp) is None:  # another process was first, else this is a real failure
-            raise
-    for old in home.glob("postings-*"):
-        if old.name != name and home == corpus.path / "index" / sae:
-            shutil.rmtree(old, ignore_errors=True)  # of content this corpus no longer has
-    index = _load(target, stamp)
+        def array(name: str, length: int, dtype: Any) -> NDArray[Any]:
+            arrays.append(_mapped_zeros(building / f"{name}.npy", length, dtype))
+            return arrays[-1][:length]
+
+        _build(corpus, sae, array)
+        for mapped in arrays:
+            mapped.flush()
+
+    place.build(write)
+    if place.home == corpus.path / "index" / sae:  # a cache holds those of other corpora as well
+        place.remove_others()
+    index = _load(place, corpus, sae)
     if index is None:
-        raise OSError(f"{target} cannot be read back")
+        raise OSError(f"{place.folder} cannot be read back")
     return index
 
 
@@ -193,20 +203,23 @@ def _mapped_zeros(path: Path, length: int, dtype: Any) -> np.memmap[Any, Any]:
     return np.memmap(path, dtype, "r+", offset=start, shape=(length,))
 
 
-def _load(folder: Path, stamp: str) -> _Index | None:
-    """Map an index; None if it is missing, damaged or of other content."""
+def _load(place: Derived, corpus: Corpus, sae: str) -> _Index | None:
+    """Map an index that is whole; None if it holds together no longer, as one that was forged may."""
     try:
-        found = json.loads((folder / "stamp.json").read_bytes())
-        if found["built_from"] != stamp:
-            return None
-        arrays = {}
-        for name, dtype in _ARRAYS.items():
-            path = folder / f"{name}.npy"
-            require_intact(path, FileStamp.from_dict(found["files"][f"{name}.npy"]))
-            arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-            if arrays[name].dtype != dtype or arrays[name].ndim != 1:
-                return None
-        index = _Index(**arrays)
-    except (OSError, ShardCorruptError, ValueError, KeyError, TypeError, AttributeError):
+        arrays = {name: load_array(place.folder / f"{name}.npy", mapped=True) for name in _ARRAYS}
+    except (OSError, ValueError):
         return None
-    return index if len(index.doc) == len(index.value) == index.indptr[-1] else None
+    if any(arrays[name].dtype != dtype or arrays[name].ndim != 1 for name, dtype in _ARRAYS.items()):
+        return None
+    index = _Index(**arrays)
+    return index if _holds_together(index, len(corpus), corpus.spec.sae(sae).d_sae) else None
+
+
+def _holds_together(index: _Index, n_documents: int, d_sae: int) -> bool:
+    """Return whether nothing in it leads beyond the ends of another array: compiled loops do not look."""
+    indptr, doc = index.indptr, index.doc
+    if len(indptr) != d_sae + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+        return False
+    if not len(doc) == len(index.value) == indptr[-1]:
+        return False
+    return not len(doc) or (int(doc.min()) >= 0 and int(doc.max()) < n_documents)

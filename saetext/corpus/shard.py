@@ -21,6 +21,7 @@ from saetext.corpus.rows import ENTRY_COLUMNS, PooledRows
 from saetext.corpus.spec import SaeSpec
 from saetext.errors import InputError, ShardCorruptError
 from saetext.io.files import FileStamp, HashingFile, atomic_file
+from saetext.io.opener import open_regular
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -147,7 +148,7 @@ def map_features(path: Path, stamp: FileStamp, rows: int, d_sae: int, *, again: 
 
 def _map(path: Path, rows: int, *, full: bool = True) -> Mapped:
     try:
-        with path.open("rb") as file:  # the mapping outlives the handle, held by the batch
+        with open_regular(path) as file:  # the mapping outlives the handle, held by the batch
             pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(pages)))
         if reader.num_record_batches != 1:

@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from saetext.corpus import shapes
 from saetext.errors import IncompatibleError
+from saetext.io.json_file import plain
+from saetext.io.shape import check
 
 #: Fields that corpora store under another name, which is also what fingerprints are computed of.
 _STORED = {
@@ -176,21 +179,31 @@ class ReaderSpec:
         """Return plain JSON types."""
         data = _stored(dataclasses.asdict(self))
         data["taps"] = [_stored(one) for one in data["taps"]]
-        return json.loads(json.dumps(data))
+        return dict(plain(data))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ReaderSpec:
-        """Build a spec from :meth:`to_dict`'s output; unknown keys (a newer minor version) are ignored."""
+        """Build a spec from :meth:`to_dict`'s output; unknown keys (a newer minor version) are ignored.
+
+        Raises
+        ------
+        ValueError
+            In one line that names the field, if it is not as :data:`shapes.READER_SPEC` says.
+        """
 
         def known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
             names = {f.name for f in dataclasses.fields(kind)}
             named = {_FIELD.get(k, k): v for k, v in values.items()}
             return {k: v for k, v in named.items() if k in names}
 
+        check(shapes.READER_SPEC, data, "spec")
+        saes = [known(SaeSpec, sae) for sae in data["taps"]]
+        for sae in saes:
+            check(shapes.SAE_SPEC, sae, f"SAE {sae.get('name')}")
         values = known(cls, data)
         values["prefix_ids"] = tuple(values["prefix_ids"])
         values["suffix_ids"] = tuple(values["suffix_ids"])
-        values["saes"] = tuple(SaeSpec(**known(SaeSpec, t)) for t in data["taps"])
+        values["saes"] = tuple(SaeSpec(**sae) for sae in saes)
         values["numerics"] = Numerics(**known(Numerics, data["numerics"]))
         return cls(**values)
 

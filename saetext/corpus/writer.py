@@ -31,7 +31,17 @@ from saetext.corpus.rows import PooledRows
 from saetext.corpus.shard import PART, docs_name, features_batch, features_name, write_batch
 from saetext.corpus.spec import ReaderSpec, require_comparable
 from saetext.errors import CorpusError
-from saetext.io.files import TEMPORARY, FileStamp, append_synced, checksum, sync_directory, write_atomic
+from saetext.io.files import (
+    TEMPORARY,
+    FileStamp,
+    append_synced,
+    checksum,
+    make_directory,
+    sync_directory,
+    write_atomic,
+)
+from saetext.io.json_file import plain
+from saetext.io.opener import HUGE, read_bytes
 
 if TYPE_CHECKING:
     from saetext.corpus.corpus import Corpus
@@ -104,9 +114,7 @@ class CorpusWriter:
             raise CorpusError(f"{path} is a file; choose another path for the corpus")
         _require_ours(path)
         with writing(path):
-            path.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):  # a parent that may not be listed
-                sync_directory(path.parent)
+            make_directory(path)
         _refuse_finished(path)
         writer = cls(path, _locked(path))
         try:
@@ -231,7 +239,7 @@ class CorpusWriter:
                 rejects_bytes=before + len(rejected),
                 files=files,
                 meta=meta_types(batch),
-                stats=json.loads(json.dumps(dict(stats))),
+                stats=plain(dict(stats)),
             )
             self._journal.append(entry)
         return entry
@@ -268,7 +276,9 @@ class CorpusWriter:
                 extra={**(base.extra if base else {}), **(extra or {})},
             )
             manifest.write(self.path)
-            (self.path / APPEND_PLAN).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it is done: the next append removes what is left of this one
+                (self.path / APPEND_PLAN).unlink(missing_ok=True)
+                sync_directory(self.path)
         self.close()
         return Corpus.open(self.path)
 
@@ -312,7 +322,7 @@ class CorpusWriter:
             self._calibrations[sae] = checksum(path)
 
     def _begin_append(self, base: Manifest, plan: dict[str, Any], spec: ReaderSpec) -> None:
-        onto = hashlib.sha256((self.path / NAME).read_bytes()).hexdigest()
+        onto = hashlib.sha256(read_bytes(self.path / NAME, HUGE)).hexdigest()
         path = self.path / APPEND_PLAN
         left = plans.read(path, self._start_over) if path.exists() else None
         if left is not None and left.get("onto") != onto:

@@ -6,7 +6,6 @@ chosen. Not for: text formats, which are in ``text``.
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack
@@ -18,6 +17,9 @@ import pyarrow as pa
 from saetext.documents.reading import BadRow, NumberedRow, Row, RowReader, display_name, kind_of, shorten
 from saetext.documents.record import MALFORMED, UNDECODABLE
 from saetext.errors import InputError
+from saetext.io.json_file import load
+from saetext.io.opener import why
+from saetext.io.shape import Table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -223,12 +225,11 @@ def open_saved_dataset(path: Path) -> ArrowReader:
 def _json_file(path: Path) -> dict[str, Any] | None:
     """Return the object in a small JSON file, None if there is no file."""
     try:
-        data = json.loads(path.read_bytes())
+        return dict(load(path, Table(), loose=True))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {shorten(str(error))}") from error
-    return data if isinstance(data, dict) else {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {why(error)}") from error
 
 
 class ArrowTableReader(BatchReader):

@@ -32,6 +32,7 @@ from saetext.documents.rejects import nothing_readable
 from saetext.encoding.request import AppendRequest, EncodeRequest
 from saetext.encoding.targets import beside, kept_by_content, parts_of, path_of, source_stamp
 from saetext.errors import CorpusError, InputError, refuse_unused
+from saetext.io.files import sync_directory
 from saetext.io.progress import Meter, OnProgress
 from saetext.io.request import verb_of_one_or_two, verb_of_two
 from saetext.reader.thresholds.policy import ready
@@ -120,7 +121,7 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
             run.shards(request.on_progress)
             run.require_documents()
         except BaseException:
-            if not any(entry.rows for entry in _journalled(output)):
+            if (done := _journalled(output)) is not None and not any(entry.rows for entry in done):
                 undo()
             raise
         corpus = run.finish(extra)
@@ -177,8 +178,9 @@ def append(source: Any, corpus: str | Path, request: AppendRequest) -> Corpus:
         try:
             run.shards(request.on_progress)
         except BaseException:
-            if len(_journalled(path)) == len(opened.manifest.shards):
-                (path / APPEND_PLAN).unlink(missing_ok=True)  # nothing to resume
+            if (done := _journalled(path)) is not None and len(done) == len(opened.manifest.shards):
+                with contextlib.suppress(OSError):
+                    (path / APPEND_PLAN).unlink(missing_ok=True)  # nothing to resume
             raise
         grown = run.finish({})
     warn_of_encoding(grown)
@@ -238,9 +240,15 @@ def require_free(output: Path) -> None:
         )
 
 
-def _journalled(path: Path) -> list[JournalEntry]:
-    """Return the shards that are on disk: an interrupt may come before the writer has taken note of one."""
-    return Journal.read(path / JOURNAL, "delete it").entries
+def _journalled(path: Path) -> list[JournalEntry] | None:
+    """Return the shards that are on disk: an interrupt may come before the writer has taken note of one.
+
+    None if that cannot be told; then nothing is taken back.
+    """
+    try:
+        return Journal.read(path / JOURNAL, "delete it").entries
+    except CorpusError:
+        return None
 
 
 class _Undo:
@@ -254,12 +262,15 @@ class _Undo:
     def __call__(self) -> None:
         if self._begun:
             return
+        plan = self._output / PLAN
         with contextlib.suppress(OSError):
             for path in self._output.iterdir():  # it was empty, or the writer would have refused it
                 if path.is_dir():
                     shutil.rmtree(path)
-                else:
+                elif path != plan:
                     path.unlink()
+            sync_directory(self._output)
+            plan.unlink(missing_ok=True)  # last: by it a half-removed corpus is known for one
             for path in self._made:
                 path.rmdir()
 

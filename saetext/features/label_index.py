@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from saetext.errors import InputError, LabelError
 from saetext.features.labels import FeatureLabels
 from saetext.io.cache import cache_dir
-from saetext.io.files import atomic_path
+from saetext.io.derived import Verdict
+from saetext.io.sealed_file import SealedFile
+from saetext.io.warning import warn
 from saetext.reader import sentences as embed
 from saetext.text.words import parts
 
@@ -165,25 +167,50 @@ class LabelIndex:
     @property
     def cached_at(self) -> Path:
         """Where the index is kept: a name that changes with the labels and with the sentence model."""
+        return self._kept.path
+
+    def check(self) -> Verdict:
+        """Say whether the index is kept and intact."""
+        return self._kept.checked(self._loaded)[0]
+
+    @property
+    def _kept(self) -> SealedFile:
         digest = hashlib.sha256(f"{_FORMAT} {embed.MODEL_SHA256}".encode())
         for text in self._texts:
             digest.update(text.encode("utf-8", "replace") + b"\0")
-        return cache_dir() / "label-index" / f"{digest.hexdigest()[:24]}.faiss"
+        path = cache_dir() / "label-index" / f"{digest.hexdigest()[:24]}.faiss"
+        return SealedFile(path, digest.hexdigest())
 
     @cached_property
     def _index(self) -> Any:
         import faiss
 
-        path = self.cached_at
-        found = _read(path, len(self._features))
+        kept = self._kept
+        verdict, found = kept.checked(self._loaded)
         if found is not None:
             return found
+        if verdict.state == "damaged":
+            warn(f"{verdict}: the labels are embedded again")
         index = faiss.IndexFlatIP(embed.WIDTH)
         index.add(self._embedder.embed(self._texts, self._on_done))
-        with contextlib.suppress(OSError, RuntimeError):  # a cache that cannot be written is done without
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as beside:
-                faiss.write_index(index, str(beside))
+        with contextlib.suppress(OSError):  # a cache that cannot be written is done without
+            kept.path.parent.mkdir(parents=True, exist_ok=True)
+            kept.write(faiss.serialize_index(index).tobytes())
+        return index
+
+    def _loaded(self, content: bytes) -> Any:
+        """Return the index in these bytes; ValueError if it is of other labels."""
+        import faiss
+
+        try:
+            index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
+        except RuntimeError as error:
+            raise ValueError("it is not an index of vectors") from error
+        if not isinstance(index, faiss.IndexFlatIP) or (index.ntotal, index.d) != (
+            len(self._features),
+            embed.WIDTH,
+        ):
+            raise ValueError("it is an index of other labels")
         return index
 
     # ---- by words ------------------------------------------------------------------------------------
@@ -224,17 +251,3 @@ def _word_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
         for stem in {word[:_STEM] for word in parts(text) if len(word) > 3}:
             found[row, zlib.crc32(stem.encode()) % _WORDS] = 1.0
     return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-30)
-
-
-def _read(path: Path, size: int) -> Any:
-    """Return the index in the cache; None if it is missing, damaged or of another size."""
-    import faiss
-
-    if not path.is_file():
-        return None
-    try:
-        index = faiss.read_index(str(path))
-    except (RuntimeError, MemoryError):
-        return None
-    fits = isinstance(index, faiss.IndexFlatIP) and (index.ntotal, index.d) == (size, embed.WIDTH)
-    return index if fits else None

@@ -24,6 +24,12 @@ from saetext.corpus.calibration import Calibration
 from saetext.corpus.spec import SaeSpec
 from saetext.errors import IncompatibleError, LabelError
 from saetext.io.files import atomic_path, writing
+from saetext.io.json_file import loads
+from saetext.io.opener import why
+from saetext.io.sealed import Broken
+from saetext.io.sealed_table import SEALED, require_table_seal, with_seal
+from saetext.io.shape import INT32, Record, Whole
+from saetext.io.table_file import read_table
 from saetext.text.one_line import about, quoted
 
 KINDS = ("word form", "topic", "style", "discourse", "format", "other")
@@ -44,6 +50,7 @@ SCHEMA = pa.schema(
 )
 _KEY = b"saetext.labels"
 _VERSION = 1
+_ABOUT = Record({"version": Whole(1, INT32)})
 
 
 @dataclass(frozen=True)
@@ -230,7 +237,7 @@ class FeatureLabels:
             )
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the Parquet file, in one step: a reader sees the old file or the new one.
+        """Write the Parquet file with its checksum, in one step: a reader sees the old file or the new one.
 
         Raises
         ------
@@ -238,33 +245,45 @@ class FeatureLabels:
             If it cannot be written.
         """
         path = Path(path)
-        meta = json.dumps({"version": _VERSION, **self.about}, ensure_ascii=False)
+        meta = json.dumps({"version": _VERSION, SEALED: True, **self.about}, ensure_ascii=False)
         with writing(path, LabelError), atomic_path(path) as beside:
-            pq.write_table(self.table.replace_schema_metadata({_KEY: meta}), beside, compression="zstd")
+            pq.write_table(with_seal(self.table, _KEY, meta), beside, compression="zstd")
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> FeatureLabels:
         """Read a table written by :meth:`write`.
+
+        One without a checksum, made by hand or by an earlier version, is read as it is.
 
         Raises
         ------
         LabelError
             If the file is missing, damaged, or no such table.
         """
+        return cls.checked(path)[0]
+
+    @classmethod
+    def checked(cls, path: str | os.PathLike[str]) -> tuple[FeatureLabels, bool]:
+        """Read a table as :meth:`read` does; return it and whether it has a checksum."""
         path = Path(path)
         try:
             # read whole, not mapped: the file may be replaced while it is in use
-            table = pq.read_table(pa.BufferReader(path.read_bytes()))
-            about = json.loads((table.schema.metadata or {})[_KEY])
-            version = int(about.pop("version"))
+            table = read_table(path)
+            about = loads((table.schema.metadata or {}).get(_KEY, b""), _ABOUT, loose=True)
+            version = about.pop("version")
+            sealed = require_table_seal(table, _KEY, about.pop(SEALED, False))
             table = table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(None)
             table.validate(full=True)  # damage inside a string would surface only where it is shown
         except FileNotFoundError as error:
             raise LabelError(f"there is no file {path}") from error
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = str(error).partition("\n")[0]
+        except Broken as error:
             raise LabelError(
-                f"{path} is not a table of labels ({reason}); import other formats with "
+                f"{path} is damaged ({error}): restore it, or delete it and make it again with 'saetext "
+                "label'; if it was changed on purpose, write it with FeatureLabels.write"
+            ) from error
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            raise LabelError(
+                f"{path} is not a table of labels ({why(error)}); import other formats with "
                 "'saetext label CORPUS --from FILE'"
             ) from error
         if version > _VERSION:
@@ -272,7 +291,7 @@ class FeatureLabels:
         features = table.column("feature").to_numpy()
         if len(features) and (features[0] < 0 or (features[1:] <= features[:-1]).any()):
             raise LabelError(f"{path} is damaged: its features are not in order")
-        return cls(table, about)
+        return cls(table, about), sealed
 
 
 def identity(sae: SaeSpec) -> dict[str, Any]:

@@ -5,7 +5,6 @@ Not for: reading texts; :meth:`Subject.load_reader` gives the reader where that 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from saetext.errors import InputError, ReaderError
 from saetext.features.known_labels import labels_for, reader_labels
 from saetext.features.labels import FeatureLabels
 from saetext.io.cache import file_sha256
+from saetext.io.json_file import load
+from saetext.io.opener import why
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -120,9 +121,12 @@ class Subject:
             return None
         config = Path(self._place) / "cfg.json"
         if config.is_file():
-            from saetext.reader.sae_config import parse_config
+            from saetext.reader.sae_config import parse_config, read_config
 
-            return parse_config(json.loads(config.read_text("utf-8")), self._place).metadata.neuronpedia_id
+            try:
+                return parse_config(read_config(config), self._place).metadata.neuronpedia_id
+            except (OSError, ValueError) as error:
+                raise ReaderError(f"cannot read {config}: {why(error)}") from error
         from saetext.reader.published import pretrained_directory
 
         release, _, sae_id = self._place.partition("/")
@@ -237,7 +241,7 @@ def _embedded_sae() -> SaeSpec:
     from saetext.reader import embedded
 
     home = Path(embedded.__file__).parent
-    cfg = json.loads((home / "cfg.json").read_text("utf-8"))
+    cfg = load(home / "cfg.json")
     return SaeSpec(
         name=_EMBEDDED,
         origin=_EMBEDDED,

@@ -7,7 +7,6 @@ features (:mod:`saetext.features.groups`).
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,20 +14,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from saetext.corpus.shapes import MOST_FEATURES
 from saetext.corpus.spec import ReaderSpec, SaeSpec
 from saetext.errors import IncompatibleError, InputError
 from saetext.io.cache import file_sha256
 from saetext.io.files import atomic_file, writing
+from saetext.io.json_file import load
+from saetext.io.opener import LARGE, why
+from saetext.io.shape import INT32, List, Record, Text, Whole, check
 from saetext.io.strict_json import dumps
 from saetext.text.one_line import about, quoted
 
 KINDS = ("topic", "style", "format", "discourse", "form")
 OTHER = "other"  # the theme of features without a sensible one; never shown
 VERSION = 1
-_KEYS = {"id": True, "name": True, "description": False, "kind": False, "features": True}
-_MADE_FOR = {"sae": str, "hook": str, "d_sae": int, "weights_sha256": str}
+_LINE = Text(longest=10_000)
+_KEYS = ("id", "name", "description", "kind", "features")
+_MADE_FOR = {"sae": _LINE, "hook": _LINE, "d_sae": Whole(1, MOST_FEATURES), "weights_sha256": _LINE}
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_MOST = 2**31 - 1  # features are int32 in a corpus
+_MOST = INT32  # features are int32 in a corpus
+_FILE = Record({"version": Whole(1, INT32)})
+_THEME = Record(
+    {"id": _LINE, "name": _LINE, "features": List(Whole(0, _MOST), least=1)},
+    {"description": _LINE, "kind": Text(choices=KINDS)},
+    closed=True,
+)
+_CONTENT = Record(
+    {"version": Whole(1, INT32), "themes": List(_THEME)},
+    {"made_for": Record({}, _MADE_FOR, closed=True)},
+    closed=True,
+)
 
 
 @dataclass(frozen=True)
@@ -240,29 +255,20 @@ class Themes(Sequence[Theme]):
             In one line that names the file and what is wrong with it.
         """
         try:
-            whole = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
-            return cls._from_json(whole)
+            return cls._from_json(load(path, _FILE, most=LARGE))
         except FileNotFoundError as error:
             raise InputError(f"there is no file {path}") from error
         except InputError as error:
             raise InputError(f"{path} is not a file of themes: {error}") from error
-        except (OSError, ValueError, RecursionError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path} is not a file of themes: {reason}") from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is not a file of themes: {why(error)}") from error
 
     @classmethod
-    def _from_json(cls, whole: Any) -> Themes:
-        if not isinstance(whole, dict):
-            raise InputError("it holds no JSON object")
-        _require_keys(whole, {"version": True, "themes": True, "made_for": False}, "the file")
-        version = whole["version"]
-        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-            raise InputError(f"version is {quoted(repr(version))}, not a number from 1")
-        if version > VERSION:
-            raise InputError(f"it is of version {version}: upgrade saetext")
-        if not isinstance(whole["themes"], list):
-            raise InputError("themes is no list")
-        return cls(tuple(map(_theme, whole["themes"])), _made_for(whole.get("made_for", {})))
+    def _from_json(cls, whole: Mapping[str, Any]) -> Themes:
+        if whole["version"] > VERSION:
+            raise InputError(f"it is of version {whole['version']}: upgrade saetext")
+        check(_CONTENT, whole)
+        return cls(tuple(map(_theme, whole["themes"])), whole.get("made_for", {}))
 
     def write(self, path: Path) -> None:
         """Write the file, in one step: the same themes always become the same bytes.
@@ -282,34 +288,8 @@ class Themes(Sequence[Theme]):
         return f'{{"version": {VERSION},\n"made_for": {made_for},\n"themes": [\n{lines}\n]}}\n'
 
 
-def _theme(row: Any) -> Theme:
-    if not isinstance(row, dict):
-        raise InputError(f"a theme is a JSON object, not {quoted(repr(row))}")
-    _require_keys(row, _KEYS, f"theme {quoted(str(row.get('id', '?')))}")
+def _theme(row: Mapping[str, Any]) -> Theme:
     return Theme(**{"description": "", "kind": KINDS[0], **row})
-
-
-def _made_for(given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise InputError("made_for is no JSON object")
-    _require_keys(given, dict.fromkeys(_MADE_FOR, False), "made_for")
-    for key, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, _MADE_FOR[key]):
-            raise InputError(f"{key} of made_for is {quoted(repr(value))}")
-    return given
-
-
-def _require_keys(given: Mapping[str, Any], known: Mapping[str, bool], what: str) -> None:
-    if unknown := [key for key in given if key not in known]:
-        raise InputError(f"{what} has the key {quoted(unknown[0])}; known are {', '.join(known)}")
-    if missing := [key for key, needed in known.items() if needed and key not in given]:
-        raise InputError(f"{what} has no {missing[0]}")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if double := _double([key for key, _ in pairs]):
-        raise InputError(f"the key {quoted(double)} stands twice in one object")
-    return dict(pairs)
 
 
 def _double(values: Sequence[Any]) -> str | None:

@@ -15,6 +15,9 @@ from pathlib import Path
 import platformdirs
 
 from saetext.io.files import write_atomic
+from saetext.io.json_file import load
+from saetext.io.opener import open_regular
+from saetext.io.shape import Table
 
 _HASHES = "file-hashes.json"
 _MAX_ENTRIES = 1000
@@ -43,7 +46,7 @@ def file_sha256(path: str | Path) -> str:
     known = _read_hashes().get(str(path))
     if isinstance(known, list) and known[:2] == state and len(known) == 3 and isinstance(known[2], str):
         return known[2]
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     _remember(str(path), [*state, digest])
     return digest
@@ -51,10 +54,9 @@ def file_sha256(path: str | Path) -> str:
 
 def _read_hashes() -> dict[str, object]:
     try:
-        content = json.loads((cache_dir() / _HASHES).read_text("utf-8"))
+        return dict(load(cache_dir() / _HASHES, Table()))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _remember(key: str, entry: list[int | str]) -> None:

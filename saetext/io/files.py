@@ -22,12 +22,16 @@ from typing import IO, Any
 import xxhash
 
 from saetext.errors import SaetextError
+from saetext.io.opener import open_regular
+from saetext.io.shape import Record, Table, Text, Whole, check
 
 TEMPORARY = ".tmp"  # what every half-written file ends with, so that it is known for one
 BUILDING = ".building-"  # what every half-made directory begins with
 _ABANDONED = 24 * 3600  # seconds after which another process's half-made directory is taken for dead
 _SHOWN = 30  # characters of a name in its temporary one: a name may be as long as the system allows
 _CHUNK = 1 << 20
+STAMP = Record({"bytes": Whole(), "xxh3_128": Text(longest=64)})
+STAMPED = Record({"built_from": Text(), "files": Table(STAMP)})  # stamp.json of a derived directory
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -40,8 +44,9 @@ class FileStamp:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FileStamp:
-        """Build a stamp from JSON; unknown keys are ignored."""
-        return cls(int(data["bytes"]), str(data["xxh3_128"]))
+        """Build a stamp from JSON; unknown keys are ignored. ValueError unless it is a :data:`STAMP`."""
+        check(STAMP, data)
+        return cls(data["bytes"], data["xxh3_128"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -101,8 +106,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         If it cannot be written; :func:`writing` makes a message of it.
     """
     beside = path.with_name(f".{_unique(path)}")
-    beside.open("xb").close()  # outside: a name that is taken is another's file, not ours to remove
+    made = beside.open("xb")  # outside: a name that is taken is another's file, not ours to remove
     try:
+        made.close()
         yield beside
         put_in_place(beside, path)
     except BaseException:
@@ -127,21 +133,42 @@ def write_atomic(path: Path, data: bytes) -> FileStamp:
 
 
 def put_in_place(beside: Path, path: Path) -> None:
-    """Let a whole file take the place of another in the same directory, durably: sync, rename, sync."""
+    """Let a whole file take the place of another in the same directory, durably: sync, rename, sync.
+
+    If the last sync fails, a file that was new is removed: the caller is told of a failure, and may write the
+    same file again.
+    """
+    is_new = not path.exists()
     with beside.open("rb+") as file:
         os.fsync(file.fileno())
     beside.replace(path)
-    sync_directory(path.parent)
+    try:
+        sync_directory(path.parent)
+    except OSError:
+        if is_new:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
 
 
 def append_synced(path: Path, at: int, data: bytes) -> int:
-    """Put ``data`` at offset ``at``, cutting off what lay beyond it, and sync; return the new size."""
-    with path.open("r+b" if path.exists() else "w+b") as file:
+    """Put ``data`` at offset ``at``, cutting off what lay beyond it, and sync; return the new size.
+
+    If that fails, the file is cut off at ``at`` again: after a failed sync the system may show data that
+    never reached the disk.
+    """
+    with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
         file.truncate(at)
         file.seek(at)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            with contextlib.suppress(OSError):
+                file.truncate(at)
+            raise
     return at + len(data)
 
 
@@ -175,7 +202,23 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-    sync_directory(path.parent)
+    try:
+        sync_directory(path.parent)
+    except OSError:  # whole or absent: the caller is told that it failed, and may write it again
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it, durably; one that is there already is fine.
+
+    A file that is synced in a new directory is lost all the same if the directory's name was not.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in dict.fromkeys([*reversed(missing), path]):
+        with contextlib.suppress(PermissionError):  # a directory above it that may not be listed
+            sync_directory(folder.parent)
 
 
 def sweep(home: Path) -> None:
@@ -212,7 +255,7 @@ def checksum(path: Path, limit: int | None = None) -> FileStamp:
     """
     digest, size = xxhash.xxh3_128(), 0
     buffer = memoryview(bytearray(_CHUNK))
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         while n := file.readinto(buffer[: _CHUNK if limit is None else min(_CHUNK, limit - size)]):
             digest.update(buffer[:n])
             size += n

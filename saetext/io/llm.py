@@ -24,7 +24,9 @@ from urllib.parse import urlsplit
 from saetext.errors import EndpointError
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
+from saetext.io.json_file import load
 from saetext.io.progress import OnProgress, Stages
+from saetext.io.shape import Record, Text
 from saetext.io.web import open_client, send
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 CHARACTERS_PER_TOKEN = 4  # for the estimate, where the model's tokenizer is not known
 _CACHE_VERSION = 1
+_KEPT = Record({"text": Text(least=1)})
 _REACH_SECONDS = 10.0  # to find out whether anybody listens
 _FEWEST_IN_A_ROW = 10  # failures in a row that stop a run, however low the concurrency
 
@@ -176,9 +179,7 @@ class ChatClient:
         except ValueError as error:
             raise EndpointError(f"cannot use {base_url!r} as an endpoint: {_line(error)}") from error
 
-    def ask(
-        self, prompts: Sequence[Prompt], on_progress: OnProgress | None = None
-    ) -> list[Answer]:
+    def ask(self, prompts: Sequence[Prompt], on_progress: OnProgress | None = None) -> list[Answer]:
         """Return an answer for every prompt, in order; equal prompts are asked once.
 
         ``on_progress`` gets a :class:`saetext.io.progress.Progress` after each.
@@ -380,11 +381,10 @@ class ChatClient:
 
     def _cached(self, key: str) -> Answer | None:
         try:
-            found = json.loads(self._path(key).read_text("utf-8"))
-            text = found["text"]
-        except (OSError, ValueError, KeyError, TypeError):
+            text = load(self._path(key), _KEPT)["text"]
+        except (OSError, ValueError):
             return None
-        return Answer(text, cached=True) if isinstance(text, str) and text else None
+        return Answer(text, cached=True)
 
     def _keep(self, key: str, answer: Answer) -> None:
         path = self._path(key)

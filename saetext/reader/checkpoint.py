@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ from torch import Tensor
 
 from saetext.errors import ReaderError
 from saetext.io.cache import file_sha256
+from saetext.io.json_file import load, require_bounded
+from saetext.io.opener import HUGE, LARGE, SMALL, require_regular, why
+from saetext.io.shape import Table
 from saetext.reader.names import hub_id
 
 _SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
@@ -32,6 +36,7 @@ _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 # tokenizer.json comes last: where the cache has it, it has the others, as far as they exist
 _TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "tokenizer.json")
 _SLOW_TOKENIZER = ("vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "added_tokens.json")
+_READ_IN_RUST = ("tokenizer.json", "vocab.json")  # large, and with a bound on their depth there
 _HUB_TIMEOUT = 5.0  # seconds
 # huggingface_hub speaks through requests, httpx or httpx2, depending on its version, and not all of their
 # connection errors are OSErrors: it re-exports the right HTTPError
@@ -130,12 +135,9 @@ class Checkpoint:
         if path is None:
             raise self.missing(f"{self.name} has no {name}")
         try:
-            content = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ReaderError(f"{path} cannot be read as JSON: {first_line(error)}") from error
-        if not isinstance(content, dict):
-            raise ReaderError(f"{path} should hold a JSON object, not a {type(content).__name__}")
-        return content
+            return dict(load(path, Table(), most=LARGE, loose=True))  # transformers writes Infinity
+        except (OSError, ValueError) as error:
+            raise ReaderError(f"{path} cannot be read as JSON: {why(error)}") from error
 
     def fetch_tokenizer(self) -> None:
         """Have the tokenizer's files in :attr:`directory`."""
@@ -143,6 +145,20 @@ class Checkpoint:
             return
         for name in _TOKENIZER if self.has("tokenizer.json") else (*_TOKENIZER, *_SLOW_TOKENIZER):
             self.file(name)
+
+    def require_bounded_tokenizer(self) -> None:
+        """Raise :class:`ReaderError` if a tokenizer's file could block, fill the memory or nest too deep."""
+        for name in (*_TOKENIZER, *_SLOW_TOKENIZER):
+            path = self.directory / name
+            if not os.path.lexists(path):
+                continue
+            try:
+                if name.endswith(".json") and name not in _READ_IN_RUST:
+                    require_bounded(path, LARGE)
+                else:
+                    require_regular(path, SMALL if name.endswith(".jinja") else HUGE)
+            except (OSError, ValueError) as error:
+                raise ReaderError(f"{path} cannot be used: {why(error)}") from error
 
     def revision(self, weight_files: list[str]) -> str:
         """Return the commit, or for a directory ``sha256:`` over its configuration and the named files."""
@@ -268,6 +284,7 @@ class Weights:
         if not file.endswith(".safetensors"):
             return list(self._unpickle(file))
         try:
+            require_regular(self._path(file))
             with safe_open(self._path(file), framework="pt") as tensors:
                 return list(tensors.keys())
         except (SafetensorError, OSError) as error:
@@ -281,6 +298,7 @@ class Weights:
             yield from ((name, unpickled[name]) for name in names)
             return
         try:
+            require_regular(self._path(file))
             with safe_open(self._path(file), framework="pt") as tensors:
                 for name in names:
                     yield name, tensors.get_tensor(name)
@@ -290,6 +308,7 @@ class Weights:
     def _unpickle(self, file: str) -> dict[str, Tensor]:
         path = self._path(file)
         try:
+            require_regular(path)
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
             raise self._damaged(file, error) from error

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-from pathlib import Path
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
 import torch
 
 from saetext.errors import ReaderError
+from saetext.io.opener import LARGE, read_text
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -57,7 +57,7 @@ def _fast_at_bfloat16(device: torch.device) -> bool:
     if device.type != "cpu" or platform.system() != "Linux":
         return False
     try:
-        flags = Path("/proc/cpuinfo").read_text("ascii", "replace").split()
-    except OSError:
+        flags = read_text("/proc/cpuinfo", LARGE).split()
+    except (OSError, ValueError):
         return False
     return "amx_bf16" in flags or "avx512_bf16" in flags

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus.spec import ReaderSpec
 from saetext.io.cache import file_sha256
+from saetext.io.opener import require_regular
 
 
 def decoder_of(spec: ReaderSpec, sae: str) -> NDArray[np.float32] | None:
@@ -38,6 +39,7 @@ def decoder_of(spec: ReaderSpec, sae: str) -> NDArray[np.float32] | None:
     try:
         if file_sha256(path) != expected.weights_sha256:
             return None
+        require_regular(path)
         with safe_open(path, framework="np") as file:
             decoder = np.asarray(file.get_tensor("W_dec"), np.float32)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):

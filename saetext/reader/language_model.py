@@ -266,6 +266,7 @@ class _BareErrors:
 
 def _read_tokenizer(checkpoint: Checkpoint) -> Any:
     checkpoint.fetch_tokenizer()
+    checkpoint.require_bounded_tokenizer()
     try:
         with _BareErrors(checkpoint):
             tokenizer: Any = transformers.AutoTokenizer.from_pretrained(

@@ -5,12 +5,12 @@ Not for: loading (:class:`saetext.reader.reader.Reader`), or SAEs on the hub tha
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from saetext.io.json_file import load
 from saetext.reader import embedded
 from saetext.reader.published import pretrained_directory
 
@@ -69,7 +69,7 @@ def entries(words: Sequence[str] = ()) -> Iterator[Entry]:
 
 
 def _embedded() -> Entry:
-    cfg = json.loads(Path(embedded.__file__).with_name("cfg.json").read_text("utf-8"))
+    cfg = load(Path(embedded.__file__).with_name("cfg.json"))
     hook = cfg["metadata"]["hook_name"]
     return Entry(embedded.NAME, embedded.NAME, embedded.MODEL, hook, f"{cfg['d_sae']:,}")
 

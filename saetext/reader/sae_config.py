@@ -10,9 +10,13 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from saetext.corpus.shapes import MOST_FEATURES, MOST_WIDTH
 from saetext.errors import ReaderError
+from saetext.io.json_file import load
+from saetext.io.shape import INT32, Either, Flag, List, Maybe, Number, Record, Text, Whole
 from saetext.reader.hooks import hook_of_sae
 
 CONFIG_NAME = "cfg.json"
@@ -48,6 +52,15 @@ _CENTRED_HOOKS = (
     "hook_mlp_in",
     "hook_mlp_out",
 )
+_ABOUT = {
+    "model_name": Maybe(Text(longest=1000)),
+    "hook_name": Maybe(Text(longest=1000)),
+    "hook_point": Maybe(Text(longest=1000)),
+    "context_size": Maybe(Either((Whole(1, INT32), Number(1, INT32)))),
+    "exclude_special_tokens": Maybe(Either((Flag(), List(Whole(0, INT32), most=1_000_000)))),
+    "seqpos_slice": Maybe(List(Maybe(Whole(-INT32, INT32)), most=3)),
+}
+_SHAPE = Record({}, {**_ABOUT, "metadata": Maybe(Record({}, _ABOUT))})
 _OLD_NAMES = {
     "hook_point": "hook_name",
     "hook_point_head_index": "hook_head_index",
@@ -137,6 +150,18 @@ class SaeConfig:
         return json.dumps(fields, sort_keys=True)
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Return a sae-lens configuration as it is, its common fields checked.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no such file, or it is no such JSON; the message names the field.
+    """
+    # other programs wrote it, with NaN where they mean it
+    return dict(load(path, _SHAPE, loose=True))
+
+
 def parse_config(cfg: Mapping[str, Any], where: str) -> SaeConfig:
     """Read a sae-lens configuration and refuse what cannot be honoured.
 
@@ -156,15 +181,16 @@ def parse_config(cfg: Mapping[str, Any], where: str) -> SaeConfig:
     if activation == "topk":
         architecture = "topk"
     if isinstance(architecture, str) and architecture in REFUSED:
-        raise ReaderError(f"{where}: the architecture {architecture!r} {REFUSED[architecture]}")
+        raise ReaderError(f"{where}: the architecture {_brief(architecture)} {REFUSED[architecture]}")
     if not isinstance(architecture, str) or architecture not in ENCODER_TENSORS:
         known = ", ".join(ENCODER_TENSORS)
-        raise ReaderError(f"{where}: unknown SAE architecture {architecture!r}; known are {known}")
+        raise ReaderError(f"{where}: unknown SAE architecture {_brief(architecture)}; known are {known}")
     if activation not in ("relu", "topk"):
-        raise ReaderError(f"{where}: unknown activation_fn {activation!r}; known are relu and topk")
+        raise ReaderError(f"{where}: unknown activation_fn {_brief(activation)}; known are relu and topk")
     if about.get("hook_head_index") is not None:
+        head = _brief(about["hook_head_index"])
         raise ReaderError(
-            f"{where}: it reads one attention head (hook_head_index {about['hook_head_index']!r}), saetext "
+            f"{where}: it reads one attention head (hook_head_index {head}), saetext "
             "reads whole hooks; choose another SAE"
         )
     normalize = flat.get("normalize_activations")
@@ -172,8 +198,8 @@ def parse_config(cfg: Mapping[str, Any], where: str) -> SaeConfig:
         normalize = "expected_average_only_in" if normalize else "none"
     if normalize not in ("none", "layer_norm", "constant_norm_rescale", "expected_average_only_in"):
         raise ReaderError(
-            f"{where}: normalize_activations is {normalize!r}, which must be folded into the weights first; "
-            "save the finished SAE with sae.save_inference_model(directory)"
+            f"{where}: normalize_activations is {_brief(normalize)}, which must be folded into the weights "
+            "first; save the finished SAE with sae.save_inference_model(directory)"
         )
     metadata = _metadata(about, where, prepend_bos_default=None if nested else True)
     centred = metadata.model_from_pretrained_kwargs.get("center_writing_weights") is True
@@ -185,11 +211,12 @@ def parse_config(cfg: Mapping[str, Any], where: str) -> SaeConfig:
     iterations = flat.get("max_iterations")
     threshold = flat.get("residual_threshold", SaeConfig.residual_threshold)
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not abs(threshold) < 1e30:
-        raise ReaderError(f"{where}: residual_threshold is {threshold!r} in {CONFIG_NAME}, not a number")
+        found = _brief(threshold)
+        raise ReaderError(f"{where}: residual_threshold is {found} in {CONFIG_NAME}, not a number")
     return SaeConfig(
         architecture=architecture,
-        d_in=_whole(flat.get("d_in"), "d_in", where),
-        d_sae=_whole(flat.get("d_sae"), "d_sae", where),
+        d_in=_whole(flat.get("d_in"), "d_in", where, MOST_WIDTH),
+        d_sae=_whole(flat.get("d_sae"), "d_sae", where, MOST_FEATURES),
         normalize="none" if normalize == "expected_average_only_in" else normalize,
         centre=centred and (metadata.hook_name or "").endswith(_CENTRED_HOOKS),
         scale_folded=normalize == "expected_average_only_in",
@@ -215,13 +242,14 @@ def _metadata(about: Mapping[str, Any], where: str, *, prepend_bos_default: bool
     if not isinstance(excluded, bool):
         excluded = tuple(excluded) if isinstance(excluded, list | tuple) else None
     if excluded and not isinstance(excluded, bool) and not all(type(i) is int for i in excluded):
-        raise ReaderError(f"{where}: exclude_special_tokens is {excluded!r} in {CONFIG_NAME}, not token ids")
+        found = _brief(excluded)
+        raise ReaderError(f"{where}: exclude_special_tokens is {found} in {CONFIG_NAME}, not token ids")
     positions = about.get("seqpos_slice")
     if isinstance(positions, list | tuple):
         known = len(positions) <= 3 and all(p is None or type(p) is int for p in positions)
         if not known or (len(positions) == 3 and positions[2] not in (None, 1)):
             raise ReaderError(
-                f"{where}: seqpos_slice {positions!r} in {CONFIG_NAME} is no range of positions"
+                f"{where}: seqpos_slice {_brief(positions)} in {CONFIG_NAME} is no range of positions"
             )
     return SaeMetadata(
         model_name=typed("model_name", str),
@@ -236,8 +264,15 @@ def _metadata(about: Mapping[str, Any], where: str, *, prepend_bos_default: bool
     )
 
 
-def _whole(value: Any, name: str, where: str) -> int:
-    number = isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < 2**31
+def _whole(value: Any, name: str, where: str, most: int = INT32) -> int:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= most
     if not number or value != int(value):
-        raise ReaderError(f"{where}: {name} is {value!r} in {CONFIG_NAME}, not a whole number above 0")
+        raise ReaderError(
+            f"{where}: {name} is {_brief(value)} in {CONFIG_NAME}, not a whole number from 1 to {most:,}"
+        )
     return int(value)
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from saetext.documents import Document
 from saetext.errors import ReaderError
+from saetext.reader import chat_template
 
 # Raised whenever a rule below changes what is counted: corpora of different versions are not comparable.
 MASKS_VERSION = "1"
@@ -281,8 +282,6 @@ def _render(
     The template is rendered once with markers in place of the contents. Putting the contents back must give
     what the template makes of the real chat; then the places are known exactly, whatever the contents say.
     """
-    import jinja2
-
     contents = [content for _, content, _ in turns]
     markers = [f"\ue000{i}\ue001" for i in range(len(turns))]
     if any("\ue000" in c for c in contents):
@@ -294,15 +293,14 @@ def _render(
 
     def write(texts: Sequence[str]) -> str:
         messages = [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]
-        return str(
-            tokenizer.apply_chat_template(
-                messages, chat_template=template, tokenize=False, date_string="26 Jul 2024"
-            )
-        )
+        given = {**tokenizer.special_tokens_map, "date_string": "26 Jul 2024"}
+        return chat_template.render(template, messages, given, name=str(tokenizer.name_or_path))
 
     try:
         skeleton, real = write(markers), write(contents)
-    except (jinja2.TemplateError, ValueError, TypeError, KeyError) as error:
+    except ReaderError:
+        raise
+    except Exception as error:  # a template is foreign code
         return Unreadable("chat template", " ".join(str(error).split())[:200])
     # most templates write contents as they are, others strip them
     for shown in (contents, [c.strip() for c in contents]):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import json
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -26,9 +25,17 @@ from torch import Tensor
 from saetext.errors import ReaderError
 from saetext.io.cache import file_sha256
 from saetext.io.extras import require
+from saetext.io.opener import require_regular, why
 from saetext.reader.published import pretrained_directory
 from saetext.reader.sae import SparseEncoder
-from saetext.reader.sae_config import CONFIG_NAME, ENCODER_TENSORS, REFUSED, SaeConfig, parse_config
+from saetext.reader.sae_config import (
+    CONFIG_NAME,
+    ENCODER_TENSORS,
+    REFUSED,
+    SaeConfig,
+    parse_config,
+    read_config,
+)
 
 WEIGHTS_NAME = "sae_weights.safetensors"
 SCALER_NAME = "activation_scaler.json"  # beside sae-lens's training checkpoints
@@ -68,7 +75,7 @@ def load_sae_dir(path: Path, *, trust_pickle: bool = False) -> SparseEncoder:
     try:
         digest = file_sha256(weights)
     except OSError as error:
-        raise ReaderError(f"cannot read {weights}: {error.strerror or error}") from error
+        raise ReaderError(f"cannot read {weights}: {why(error)}") from error
     factor = _scale_factor(cfg, path) if config.scale_folded else 1.0
     return _build(config, read, str(weights), digest, factor)
 
@@ -232,20 +239,18 @@ def _scale_factor(cfg: Mapping[str, Any], path: Path) -> float:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return read_config(path)
+    except (FileNotFoundError, NotADirectoryError):
         there = "it has no such file" if path.parent.is_dir() else "there is no such directory"
         raise ReaderError(f"{path.parent} is no sae-lens SAE: {there} ({path.name})") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ReaderError(f"cannot read {path}: {_one_line(error)}") from error
-    if not isinstance(data, dict):
-        raise ReaderError(f"{path} holds {type(data).__name__}, expected a JSON object")
-    return data
+    except (OSError, ValueError) as error:
+        raise ReaderError(f"cannot read {path}: {why(error)}") from error
 
 
 def _read_safetensors(path: Path, names: tuple[str, ...] | None) -> dict[str, Tensor]:
     """Return the named tensors that are there (all of them for None) in float32."""
     try:
+        require_regular(path)
         with safe_open(path, framework="pt") as file:
             return {n: _float32(file.get_tensor(n)) for n in file.keys() if names is None or n in names}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
@@ -271,6 +276,7 @@ def _pickled_weights(path: Path, trust_pickle: bool) -> Path:
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a pickled state dict, bare or under ``state_dict``."""
     try:
+        require_regular(path)
         data = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ReaderError(f"cannot unpickle {path}: {_one_line(error)}") from error

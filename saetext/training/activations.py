@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.io.files import put_in_place, write_atomic
+from saetext.io.json_file import load
+from saetext.io.shape import Record, Whole
 from saetext.reader.batches import Batcher
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.running import hidden_states
@@ -107,9 +109,9 @@ def _collect(
 def _finished(part: Path, state: Path) -> tuple[int, int]:
     """Return the chunks of documents and the tokens that an earlier run had written."""
     try:
-        found = json.loads(state.read_text("utf-8"))
+        found = load(state, Record({"chunks": Whole(), "tokens": Whole()}))
         if part.exists():
-            return int(found["chunks"]), int(found["tokens"])
-    except (OSError, ValueError, KeyError, TypeError):
+            return found["chunks"], found["tokens"]
+    except (OSError, ValueError):
         pass
     return 0, 0

@@ -22,8 +22,11 @@ from saetext.corpus.notices import FEW_TOKENS, warn
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
 from saetext.io.files import atomic_file, write_atomic
+from saetext.io.json_file import load, plain
+from saetext.io.opener import open_regular
 from saetext.io.progress import OnProgress, Progress
 from saetext.io.request import verb_of_two
+from saetext.io.shape import Table
 from saetext.reader import embedded
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.reader import Reader
@@ -180,7 +183,7 @@ def train(documents: Iterable[Document], output: str | Path, request: TrainReque
     output.mkdir(parents=True, exist_ok=True)
     # cfg.json last: a directory without it is not an SAE
     for name in sorted((p.name for p in unfinished.iterdir()), key=lambda n: n == "cfg.json"):
-        with (unfinished / name).open("rb") as made, atomic_file(output / name) as file:
+        with open_regular(unfinished / name) as made, atomic_file(output / name) as file:
             shutil.copyfileobj(made, file)  # a move, if the output may be on another disk
     shutil.rmtree(work)
     if quality.tokens < FEW_TOKENS:
@@ -261,13 +264,13 @@ def _digest(documents: Sequence[Document]) -> str:
 
 def _begin(work: Path, settings: Mapping[str, Any], width: int, tokens: int) -> None:
     """Make the working directory, or check that the unfinished run in it had the same settings."""
-    wanted = json.loads(json.dumps(settings))
+    wanted = plain(settings)
     plan = work / "plan.json"
     if plan.exists():
         try:
-            before = json.loads(plan.read_text("utf-8"))
+            before = load(plan, Table())
             different = [key for key, value in wanted.items() if before.get(key) != value]
-        except (ValueError, AttributeError):
+        except (OSError, ValueError):
             different = ["plan.json, which is damaged"]
         if different:
             raise InputError(

@@ -7,9 +7,6 @@ for: computing any of it.
 from __future__ import annotations
 
 import io
-import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +20,30 @@ from saetext.analysis.clusters.result import ClusterResult
 from saetext.corpus.files import writing
 from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError, InputError
-from saetext.io.files import FileStamp, atomic_directory, checksum, write_atomic
+from saetext.io.array_file import load_arrays
+from saetext.io.derived import State, Verdict, check_file
+from saetext.io.files import STAMP, FileStamp, atomic_directory, make_directory, write_atomic
+from saetext.io.json_file import load, loads
+from saetext.io.opener import HUGE, LARGE, inside, read_bytes, why
+from saetext.io.sealed import Broken, require_seal, sealed
+from saetext.io.shape import List, Maybe, Record, Table, Text
 from saetext.io.strict_json import dumps
+from saetext.io.warning import warn
 
 SCHEMA = "1.0"
 MANIFEST = "manifest.json"
 SUFFIX = ".clusters"
+_SHAPE = Record(
+    {
+        "kind": Text(choices=("clusters",)),
+        "schema": Text(pattern=r"\d{1,9}\.\d{1,9}", means="a version such as 1.0"),
+        "files": Table(STAMP),
+        "reader": Table(),
+        "params": Table(),
+        "names": List(Maybe(Text(longest=10_000))),
+    },
+    {"sources": List(Table())},
+)
 _RENAMED = {
     "tap": "sae", "along": "include", "without": "exclude", "meaning": "semantic", "trust": "validate",
 }  # fmt: skip
@@ -85,11 +100,12 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
         else [[k.feature, k.label, k.weight, k.words, k.similarity] for k in result.axis.kept],
     }
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         with atomic_directory(path) as beside:  # never takes the place of a directory that is not empty
             files = _write_content(result, beside)
             told = manifest | {"files": {name: stamp.to_dict() for name, stamp in files.items()}}
-            write_atomic(beside / MANIFEST, (dumps(told) + "\n").encode())
+            read_back = loads(dumps(told), most=HUGE, loose=True)
+            write_atomic(beside / MANIFEST, (dumps(sealed(read_back)) + "\n").encode())
     return path
 
 
@@ -118,34 +134,86 @@ def load_model(path: str | Path) -> ClusterModel:
     """
     path = Path(path)
     try:
-        told = json.loads((path / MANIFEST).read_text("utf-8"))
-        if told["kind"] != "clusters":
-            raise KeyError("kind")
-        schema, files = str(told["schema"]), dict(told["files"])
+        told = load(path / MANIFEST, _SHAPE, most=LARGE)
+        schema, files = told["schema"], told["files"]
     except OSError as error:
         raise CorpusError(
-            f"{path} holds no clusters ({error.strerror}): name a directory that 'saetext cluster' wrote"
+            f"{path} holds no clusters ({why(error)}): name a directory that 'saetext cluster' wrote"
         ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorpusError(f"{path / MANIFEST} is damaged: cluster the corpus again") from error
+    except ValueError as error:
+        raise CorpusError(f"{path / MANIFEST} is damaged ({why(error)}): cluster the corpus again") from error
     if schema.split(".")[0] != SCHEMA.split(".")[0]:
         raise CorpusError(f"{path} was written by a newer saetext (schema {schema}): update saetext")
+    _require_sealed(path / MANIFEST, told)
     if "model.npz" not in files:
         raise CorpusError(f"{path} holds placed documents only: name the directory they were placed by")
     try:
         for name, stamp in files.items():
-            if checksum(path / name) != FileStamp.from_dict(stamp):
-                raise CorpusError(f"{path / name} is damaged: cluster the corpus again")
+            _require_intact(path, name, FileStamp.from_dict(stamp))
         spec = ReaderSpec.from_dict(told["reader"])
-        fitted = _unpacked((path / "model.npz").read_bytes())
+        fitted = _unpacked(read_bytes(path / "model.npz", files["model.npz"]["bytes"]))
         params, names = _of_today(told["params"]), tuple(map(str, told["names"]))
         if len(names) != fitted.n_clusters:
             raise ValueError(f"{len(names)} names of {fitted.n_clusters} clusters")
         return ClusterModel(path, spec, str(params["sae"]), params, names, fitted)
     except OSError as error:
-        raise CorpusError(f"{path} is not whole ({error.strerror}): cluster the corpus again") from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise CorpusError(f"{path} is damaged: cluster the corpus again") from error
+        raise CorpusError(f"{path} is not whole ({why(error)}): cluster the corpus again") from error
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+        raise CorpusError(f"{path} is damaged ({why(error)}): cluster the corpus again") from error
+
+
+def _require_sealed(manifest: Path, told: Mapping[str, Any]) -> None:
+    """Raise unless a manifest fits its checksum; warn of one that has none."""
+    try:
+        if not require_seal(told):
+            warn(
+                f"{manifest} has no checksum (an earlier saetext wrote it): the names and parameters of the "
+                "clusters cannot be verified"
+            )
+    except Broken as error:
+        raise CorpusError(f"{manifest} is damaged ({error}): cluster the corpus again") from error
+
+
+def _require_intact(folder: Path, name: str, stamp: FileStamp) -> None:
+    """Raise unless the file lies in the directory itself and is the one that was written."""
+    found = check_file(inside(folder, name), stamp)
+    if found.state != "intact":
+        raise CorpusError(f"{found}: cluster the corpus again")
+
+
+def check_clusters(path: Path, corpus: str | None = None) -> list[Verdict]:
+    """Return a verdict for each file of a directory that :func:`save_clusters` wrote.
+
+    ``corpus`` is the fingerprint of the corpus that should have been clustered; the manifest of clusters of
+    another content is stale. It is compared only where the whole corpus was clustered.
+    """
+    manifest = path / MANIFEST
+    try:
+        told = load(manifest, _SHAPE, most=LARGE)
+        state: State = "intact" if require_seal(told) else "unchecked"
+    except FileNotFoundError:
+        return [Verdict(manifest, "missing")]
+    except (OSError, ValueError) as error:
+        return [Verdict(manifest, "damaged", why(error))]
+    reason = "" if state == "intact" else "it has no checksum"
+    params, made_of = told["params"], [source.get("fingerprint") for source in told.get("sources", [])]
+    whole = params.get("where") is None and params.get("sample") is None
+    if corpus is not None and whole and made_of not in ([], [corpus]):
+        state, reason = "stale", "the corpus has changed since it was clustered"
+    files = {name: FileStamp.from_dict(stamp) for name, stamp in told["files"].items()}
+    return [
+        Verdict(manifest, state, reason),
+        *(_checked(path, name, stamp) for name, stamp in files.items()),
+    ]
+
+
+def _checked(folder: Path, name: str, stamp: FileStamp) -> Verdict:
+    try:
+        return check_file(inside(folder, name), stamp, again=True)
+    except FileNotFoundError:
+        return Verdict(folder / name, "missing")
+    except OSError as error:
+        return Verdict(folder / name, "damaged", why(error))
 
 
 def _of_today(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,8 +247,7 @@ def _packed(fitted: Fitted) -> bytes:
 def _unpacked(data: bytes) -> Fitted:
     from scipy import sparse
 
-    with np.load(io.BytesIO(data), allow_pickle=False) as told:
-        arrays = {name: told[name] for name in told.files}
+    arrays = load_arrays(data)
     semantic_map = None
     if "meaning" in arrays:
         explained, documents, blend = arrays["meaning"].tolist()

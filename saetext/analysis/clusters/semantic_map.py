@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +19,9 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters.representation import Floats32, SemanticMap, unit
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.io.cache import cache_dir
-from saetext.io.files import write_atomic
 from saetext.io.progress import Count
+from saetext.io.sealed_file import SealedFile, array_bytes, array_of
+from saetext.io.warning import warn
 from saetext.reader import sentences as embed
 
 if TYPE_CHECKING:
@@ -128,10 +127,12 @@ def embed_texts(texts: list[str], on_done: Count | None = None) -> Floats32:
     """
     from saetext.reader.sentences import Embedder
 
-    path = _kept_at(texts)
-    found = _read(path, len(texts))
+    kept = _kept_at(texts)
+    verdict, found = kept.checked(array_of((len(texts), embed.WIDTH), np.float32))
     if found is not None:
         return found
+    if verdict.state == "damaged":
+        warn(f"{verdict}: its texts are embedded again")
     done = 0
 
     def count(more: int) -> None:
@@ -141,29 +142,17 @@ def embed_texts(texts: list[str], on_done: Count | None = None) -> Floats32:
             on_done(done, len(texts))
 
     vectors = unit(Embedder.load().embed(texts, count))
-    data = io.BytesIO()
-    np.save(data, vectors)
     with contextlib.suppress(OSError):  # a cache that cannot be written is done without
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, data.getvalue())
+        kept.path.parent.mkdir(parents=True, exist_ok=True)
+        kept.write(array_bytes(vectors))
     return vectors
 
 
-def _kept_at(texts: list[str]) -> Path:
+def _kept_at(texts: list[str]) -> SealedFile:
     digest = hashlib.sha256(f"{_FORMAT} {embed.MODEL_SHA256}".encode())
     for text in texts:
         digest.update(text.encode("utf-8", "replace") + b"\0")
-    return cache_dir() / "meaning" / f"{digest.hexdigest()[:24]}.npy"
-
-
-def _read(path: Path, rows: int) -> Floats32 | None:
-    """Return what is kept; None if it is missing, damaged or of another size."""
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    fits = found.shape == (rows, embed.WIDTH) and found.dtype == np.float32
-    return found if fits and np.isfinite(found).all() else None
+    return SealedFile(cache_dir() / "meaning" / f"{digest.hexdigest()[:24]}.npy", digest.hexdigest())
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,17 +7,20 @@ goes on where it was, and one after ``saetext append`` embeds only what is new. 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.search.stored import Part, mapped
+from saetext.analysis.search.kept import Kept
+from saetext.analysis.search.stored import Part
 from saetext.analysis.search.vectors import write_vectors
 from saetext.corpus.files import writing
-from saetext.io.files import FileStamp, atomic_file
+from saetext.errors import CorpusError
+from saetext.io.files import make_directory
 from saetext.io.progress import OnProgress, Stages
 from saetext.reader import sentences as embed
 
@@ -34,9 +37,7 @@ def dense_part(corpus: Corpus) -> Part:
     return Part(home, "dense", f"{_FORMAT} {corpus.manifest.fingerprint} {embed.MODEL_SHA256}")
 
 
-def build_dense(
-    corpus: Corpus, *, device: str = "auto", on_progress: OnProgress | None = None
-) -> Path:
+def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress | None = None) -> Path:
     """Embed the documents of a whole corpus and build the index.
 
     ``on_progress`` is called as documents are embedded.
@@ -50,7 +51,7 @@ def build_dense(
     """
     shards = corpus.path / "index" / "text" / "embeddings"
     with writing(shards):
-        shards.mkdir(parents=True, exist_ok=True)
+        make_directory(shards)
     embedder: embed.Embedder | None = None
     done, total = 0, corpus.n_documents
     tell = Stages(on_progress, "documents")
@@ -60,36 +61,28 @@ def build_dense(
         if not entry.rows:
             continue
         texts = [text or "" for text in next(frames)["text"].to_list()]
-        path = shards / f"{_docs_checksum(entry.files)}-{embed.MODEL_SHA256[:8]}.npy"
-        files.append(path)
-        if not _is_whole(path, len(texts)):
+        kept = Kept.of(corpus.path, entry.files, len(texts))
+        files.append(kept)
+        if kept.read(tell_of_damage=True) is None:
             embedder = embedder or embed.Embedder.load(device)
             parts = []
             for start in range(0, len(texts), _BATCH):
                 parts.append(embedder.embed(texts[start : start + _BATCH]).astype(np.float16))
                 tell("embedding documents", done + min(start + _BATCH, len(texts)), total)
-            with writing(path), atomic_file(path) as file:
-                np.save(file, np.concatenate(parts), allow_pickle=False)
+            kept.write(np.concatenate(parts))
         done += len(texts)
         tell("embedding documents", done, total)
 
     def blocks() -> Iterator[NDArray[np.float32]]:
-        for path in files:
-            yield mapped(path).astype(np.float32)
+        for kept in files:
+            found = kept.read()
+            if found is None:  # it was there a moment ago
+                raise CorpusError(f"{kept.path} cannot be read back; run the same command again")
+            yield found.astype(np.float32)
 
     folder = dense_part(corpus).build(lambda folder: write_vectors(folder, blocks(), total, embed.WIDTH))
-    for old in shards.glob("*.npy"):
-        if old not in files:
-            old.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # what cannot be removed is left for next time
+        for old in shards.glob("*.npy"):
+            if old not in {kept.path for kept in files}:
+                old.unlink(missing_ok=True)
     return folder
-
-
-def _docs_checksum(files: Mapping[str, FileStamp]) -> str:
-    return str(next(stamp.xxh3_128 for name, stamp in files.items() if name.startswith("docs/")))
-
-
-def _is_whole(path: Path, n: int) -> bool:
-    try:
-        return bool(mapped(path).shape == (n, embed.WIDTH))
-    except (OSError, ValueError):
-        return False

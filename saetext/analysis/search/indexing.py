@@ -17,9 +17,12 @@ from saetext.analysis.search.request import IndexRequest
 from saetext.analysis.search.scoring import entry_counts, full_strength
 from saetext.analysis.search.stored import Entries, Part, mapped
 from saetext.analysis.search.words import build_words, words_part
+from saetext.corpus.postings import remove_other_postings
 from saetext.encoding.opening import as_corpus
+from saetext.errors import CorpusError
 from saetext.io.progress import Stages
 from saetext.io.request import verb
+from saetext.io.warning import warn
 from saetext.reader import sentences as embed
 
 if TYPE_CHECKING:
@@ -39,6 +42,26 @@ def scales_part(corpus: Corpus, sae: str) -> Part:
 def read_scales(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return float32[d_sae], the full strength of each feature, and int32[n_documents], features of each."""
     return mapped(folder / "scales.npy"), mapped(folder / "lengths.npy")
+
+
+def scales_of(
+    whole: Corpus, sae: str, entries: Entries
+) -> tuple[NDArray[np.float32], NDArray[np.int32]] | None:
+    """Return the scales that ``saetext index`` built; None where there are none for this content.
+
+    Damaged ones are built again, with a warning: that takes less than a search by them saves.
+    """
+    part = scales_part(whole, sae)
+    found = part.check()
+    if found.state == "damaged":
+        warn(f"{found}: the scales were built again from the postings")
+        try:
+            _build_scales(part, entries, whole.n_documents)
+        except CorpusError:  # a corpus that cannot be written: they are computed as they are asked for
+            return None
+    elif found.state != "intact":
+        return None
+    return read_scales(part.folder)
 
 
 @verb(IndexRequest)
@@ -75,9 +98,10 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     if not whole.stores_text:
         return {**done, **dict.fromkeys(("bm25", "dense"), "the corpus stores no texts")}
     done["bm25"] = "kept"
-    if not words_part(whole).intact():
+    if not _kept(words_part(whole)):
         tell("words")
         done["bm25"] = "built" if build_words(whole) else "the texts have no words"
+    words_part(whole).remove_others()
     done["dense"] = _dense(whole, request)
     return done
 
@@ -87,24 +111,36 @@ def _features(whole: Corpus, sae: str, tell: Stages) -> dict[str, str]:
     suffix = f" of {sae}" if len(whole.saes) > 1 else ""
     tell(f"postings{suffix}")
     entries = Entries(*whole.postings(sae).whole())
+    remove_other_postings(whole, sae)
     scales, projected = scales_part(whole, sae), projected_part(whole, sae)
     done = {f"features{suffix}": "kept", f"projected{suffix}": "kept"}
-    if not scales.intact():
+    if not _kept(scales):
         tell(f"scales{suffix}")
         _build_scales(scales, entries, whole.n_documents)
         done[f"features{suffix}"] = "built"
     folder = scales.find()
-    assert folder is not None
-    if not projected.intact():
+    if folder is None:  # built or checked a moment ago
+        raise CorpusError(f"{scales.folder} cannot be read back; run the same command again")
+    if not _kept(projected):
         tell(f"projecting features{suffix}")
         built = build_projected(whole, sae, read_scales(folder)[0])
         done[f"projected{suffix}"] = "built" if built else "too few documents"
+    for part in (scales, projected):
+        part.remove_others()
     return done
+
+
+def _kept(part: Part) -> bool:
+    """Return whether a part can stay, every file read through again; say of one that is damaged which is."""
+    found = part.check(again=True)
+    if found.state == "damaged":
+        warn(f"{found}: it is built again")
+    return found.state == "intact"
 
 
 def _dense(whole: Corpus, request: IndexRequest) -> str:
     """Embed the documents, where they should and can be; return what was done."""
-    if dense_part(whole).intact():
+    if _kept(dense_part(whole)):
         return "kept"
     if not request.dense:
         return "left out"

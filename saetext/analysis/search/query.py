@@ -13,10 +13,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.errors import IncompatibleError, InputError
+from saetext.io.json_file import load
+from saetext.io.opener import LARGE, why
+from saetext.io.shape import INT32, Flag, List, Maybe, Number, Record, Table, Text, Whole, check
 from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
@@ -26,6 +28,23 @@ if TYPE_CHECKING:
 
 KIND = "saetext query"
 _VERSION = 1
+_LINE = Text(longest=10_000)
+_SHARE = Maybe(Number())
+_TERM = Record(
+    {"feature": Whole(0, INT32), "weight": Number(), "scale": Number(0, above=True)},
+    {"label": _LINE, "similarity": _SHARE, "likeness": _SHARE, "read": _SHARE, "share": _SHARE},
+)
+_CLAUSE = Record(
+    {"terms": List(_TERM, most=1_000_000)}, {"text": Text(), "negated": Flag(), "missing": Number(0)}
+)
+_VERSIONED = Record({"version": Whole(1, INT32)})
+_FILE = Record(
+    {
+        "clauses": List(_CLAUSE, most=10_000),
+        "reader": Record({}, {"sae": _LINE, "weights_sha256": _LINE}),
+        "about": Table(),
+    }
+)
 _EDIT = re.compile(r"\s*(-?)\s*(\d+)\s*(?::\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))?\s*")
 
 
@@ -171,22 +190,23 @@ class FeatureQuery:
             If it is of another reader's features.
         """
         try:
-            data = json.loads(Path(path).read_bytes())
+            data = load(path, most=LARGE)
         except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+            raise InputError(f"cannot read {path}: {why(error)}") from error
         except ValueError as error:
-            raise InputError(f"{path} is no saved query: it is not JSON ({error})") from error
+            raise InputError(f"{path} is no saved query: {why(error)}") from error
         if not isinstance(data, dict) or data.get("kind") != KIND:
             raise InputError(
                 f"{path} is no saved query; make one with 'saetext search ... --save-query FILE'"
             )
         try:
-            if int(data["version"]) > _VERSION:
+            if check(_VERSIONED, data)["version"] > _VERSION:
                 raise InputError(f"{path} is a query of version {data['version']}: upgrade saetext")
+            check(_FILE, data)
             clauses = tuple(_clause(clause) for clause in data["clauses"])
-            made_for, about = dict(data["reader"]), dict(data["about"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{path} is a damaged query: {type(error).__name__} {error}") from error
+            made_for, about = data["reader"], data["about"]
+        except ValueError as error:
+            raise InputError(f"{path} is a damaged query: {why(error)}") from error
         mine = _identity(sae)
         if made_for.get("weights_sha256") != mine["weights_sha256"]:
             raise IncompatibleError(
@@ -209,12 +229,9 @@ def _strongest(terms: Sequence[Term]) -> str:
 def _clause(data: Mapping[str, Any]) -> Clause:
     terms = []
     for each in data["terms"]:
-        weight, scale = float(each["weight"]), float(each["scale"])
-        if not (math.isfinite(weight) and math.isfinite(scale) and scale > 0):
-            raise ValueError(f"weight {weight} and scale {scale} of feature {each['feature']}")
         terms.append(
             Term(
-                int(each["feature"]), weight, scale, str(each.get("label", "")),
+                each["feature"], float(each["weight"]), float(each["scale"]), each.get("label", ""),
                 _number(each.get("similarity", each.get("likeness"))),
                 _number(each.get("read")), _number(each.get("share")),
             )
@@ -222,9 +239,7 @@ def _clause(data: Mapping[str, Any]) -> Clause:
     if len({term.feature for term in terms}) < len(terms):
         raise ValueError("a feature stands in it twice")
     missing = float(data.get("missing", 0.0))  # queries saved by earlier versions have none
-    if not (math.isfinite(missing) and missing >= 0):
-        raise ValueError(f"missing weight {missing}")
-    return Clause(tuple(terms), str(data.get("text", "")), bool(data.get("negated", False)), missing)
+    return Clause(tuple(terms), data.get("text", ""), data.get("negated", False), missing)
 
 
 def _number(value: Any) -> float | None:

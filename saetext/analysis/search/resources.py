@@ -125,13 +125,15 @@ class Resources:
 
     @property
     def words(self) -> WordIndex:
-        """The index of words; an InputError if it is missing or stale."""
-        found: WordIndex = self.once("bm25", lambda: WordIndex(self.folder("bm25")))
+        """The index of words; an InputError if it is missing, stale or damaged."""
+        n = self.whole.n_documents
+        found: WordIndex = self.once("bm25", lambda: WordIndex(self.folder("bm25"), n))
         return found
 
     def vectors(self, name: str) -> VectorIndex:
-        """Return the index ``dense`` or ``projected``; an InputError if it is missing or stale."""
-        found: VectorIndex = self.once(name, lambda: VectorIndex(self.folder(name)))
+        """Return the index ``dense`` or ``projected``; an InputError if it is missing, stale or damaged."""
+        n = self.whole.n_documents
+        found: VectorIndex = self.once(name, lambda: VectorIndex(self.folder(name), n))
         return found
 
     def parts(self) -> dict[str, Part]:
@@ -143,7 +145,7 @@ class Resources:
         }
 
     def folder(self, name: str) -> Path:
-        """Return where a part is; an InputError if it is missing or stale."""
+        """Return where a part is; an InputError if it is missing, stale or damaged."""
         folder = self.parts()[name].find()
         if folder is None:
             raise InputError(self.missing(name))
@@ -152,7 +154,10 @@ class Resources:
     def missing(self, name: str) -> str:
         """Say why a ranking is not there, and what to do."""
         command = f"run 'saetext index {self.whole.path}'"
-        if self.parts()[name].stale():
+        found = self.parts()[name].check()
+        if found.state == "damaged":
+            return f"the {name} index {found}: {command} to build it again"
+        if found.state == "stale":
             return f"the {name} index of {self.whole.path} is stale (the corpus has changed since): {command}"
         if name != "projected" and not self.whole.stores_text:
             return f"{self.whole.path} stores no texts, so there is no {name} index: use --mode features"
@@ -173,10 +178,11 @@ class Resources:
         if mode == "features" or not asked or weighted:
             return "features", ()
         parts = {name: part for name, part in self.parts().items() if name != "projected"}
-        stale = [name for name, part in parts.items() if part.stale()]
-        if stale:
-            return "features", (self.missing(stale[0]),)
-        if all(part.find() is not None for part in parts.values()) and embed.available():
+        states = {name: part.check().state for name, part in parts.items()}
+        unusable = [name for name, state in states.items() if state in ("stale", "damaged")]
+        if unusable:
+            return "features", tuple(map(self.missing, unusable))
+        if set(states.values()) == {"intact"} and embed.available():
             return "hybrid", ()
         return "features", ()
 

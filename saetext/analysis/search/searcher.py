@@ -19,7 +19,7 @@ from saetext.analysis.search.asking import Settings, clause_of
 from saetext.analysis.search.by_detector import search_by_detector
 from saetext.analysis.search.by_document import search_by_examples, search_similar
 from saetext.analysis.search.in_words import search_in_words
-from saetext.analysis.search.indexing import read_scales, scales_part
+from saetext.analysis.search.indexing import scales_of
 from saetext.analysis.search.paging import Pages, order
 from saetext.analysis.search.probe import Examples, learn
 from saetext.analysis.search.query import (
@@ -100,8 +100,7 @@ class Searcher:
         )
         self._values: Callable[[str], list[str | None]] = lru_cache(4)(self._read_values)
         entries = Entries(*self.whole.postings(self.sae).whole())
-        folder = scales_part(self.whole, self.sae).find()
-        known = (None, None) if folder is None else read_scales(folder)
+        known = scales_of(self.whole, self.sae, entries) or (None, None)
         self.scorer = Scorer(entries, self.whole.n_documents, *known)
         self._pages = Pages(self.whole, self.sae, self.labels, self.scorer)
 

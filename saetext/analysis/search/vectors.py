@@ -5,6 +5,7 @@ Flat and exact up to 100,000 documents, a graph (HNSW, half precision) above. No
 
 from __future__ import annotations
 
+import errno
 import importlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from saetext.errors import CorpusError
 
 FLAT = 100_000  # documents up to which the index is flat
 FILE = "vectors.faiss"
@@ -34,16 +37,40 @@ def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, w
         index.add(np.ascontiguousarray(block, np.float32))
     if index.ntotal != n:
         raise ValueError(f"{index.ntotal} vectors for {n} documents")
-    faiss.write_index(index, str(folder / FILE))
+    try:
+        faiss.write_index(index, str(folder / FILE))
+    except RuntimeError as error:  # what faiss says of a full disk
+        raise OSError(errno.EIO, f"faiss cannot write it ({str(error).splitlines()[-1][-80:]})") from error
 
 
 class VectorIndex:
-    """An index written by :func:`write_vectors`; searches are safe in several threads."""
+    """An index written by :func:`write_vectors`; searches are safe in several threads.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    n : int, optional
+        Documents that it should have.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read or is of another number of documents.
+    """
+
+    def __init__(self, folder: Path, n: int | None = None) -> None:
         import faiss
 
-        self._index: Any = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC)
+        try:
+            self._index: Any = faiss.read_index(str(folder / FILE), faiss.IO_FLAG_MMAP_IFC)
+        except (RuntimeError, MemoryError) as error:
+            raise CorpusError(f"{folder / FILE} is damaged: run 'saetext index' on its corpus") from error
+        if n is not None and self._index.ntotal != n:
+            raise CorpusError(
+                f"{folder / FILE} is damaged ({self._index.ntotal:,} vectors of {n:,} documents): run "
+                "'saetext index' on its corpus"
+            )
         self._flat = isinstance(self._index, faiss.IndexFlat)
 
     def __len__(self) -> int:

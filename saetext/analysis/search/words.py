@@ -5,7 +5,7 @@ Not for: features or embeddings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.search.stored import Part
-from saetext.errors import InputError
+from saetext.errors import CorpusError, InputError
+from saetext.io.opener import why
 from saetext.text.words import parts
 
 if TYPE_CHECKING:
@@ -62,12 +63,31 @@ def build_words(corpus: Corpus) -> Path | None:
 
 
 class WordIndex:
-    """An index built by :func:`build_words`, mapped into memory; searches are safe in several threads."""
+    """An index built by :func:`build_words`, mapped into memory; searches are safe in several threads.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    n : int, optional
+        Documents that it should have.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be read or is of another number of documents.
+    """
+
+    def __init__(self, folder: Path, n: int | None = None) -> None:
         import bm25s
 
-        self._index: Any = bm25s.BM25.load(folder, mmap=True, allow_pickle=False, load_corpus=False)
+        try:
+            self._index: Any = bm25s.BM25.load(folder, mmap=True, allow_pickle=False, load_corpus=False)
+            _require_whole(self._index.scores, self._index.vocab_dict, n)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise CorpusError(
+                f"{folder} is damaged ({why(error)}): run 'saetext index' on its corpus"
+            ) from error
 
     def known(self, text: str) -> list[str]:
         """Return the words of a text that occur in the corpus."""
@@ -84,3 +104,15 @@ class WordIndex:
         if not terms:
             raise InputError("no word of the query occurs in the corpus")
         return np.asarray(self._index.get_scores(list(terms)), np.float64)
+
+
+def _require_whole(scores: Mapping[str, Any], vocabulary: Mapping[str, int], n: int | None) -> None:
+    """Raise ValueError if words lead beyond the arrays: checksums do not tell of an index that was forged."""
+    indptr, indices = scores["indptr"], scores["indices"]
+    if n is not None and scores["num_docs"] != n:
+        raise ValueError(f"words of {scores['num_docs']} documents, not of {n:,}")
+    if len(indptr) < 2 or int(indptr[0]) != 0 or not int(indptr[-1]) == len(indices) == len(scores["data"]):
+        raise ValueError("its arrays do not fit each other")
+    inside = not len(indices) or (int(indices.min()) >= 0 and int(indices.max()) < scores["num_docs"])
+    if not inside or not all(0 <= place < len(indptr) - 1 for place in vocabulary.values()):
+        raise ValueError("it names words or documents that are not there")

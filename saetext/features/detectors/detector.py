@@ -6,20 +6,23 @@ Not for: learning one (:mod:`saetext.features.detectors.fitting`) or using one
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.corpus.shapes import MOST_FEATURES as MOST_SAE_FEATURES
 from saetext.errors import IncompatibleError, InputError
 from saetext.io import strict_json
 from saetext.io.files import write_atomic
+from saetext.io.json_file import load
+from saetext.io.opener import why
+from saetext.io.shape import INT32, List, Number, Record, Table, Text, Whole, check
 from saetext.text.one_line import about, quoted
 
 if TYPE_CHECKING:
@@ -29,8 +32,34 @@ KIND = "saetext detector"
 VERSION = 1
 POOLING = "max"
 MOST_FEATURES = 4096
-_MOST_BYTES = 4_000_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_NUMBERS = List(Number(), least=1, most=MOST_FEATURES)
+_PAGE = Record(
+    {
+        "kind": Text(choices=(KIND,)),
+        "version": Whole(1, INT32),
+        "name": Text(pattern=_NAME.pattern, means="lower case letters, digits and underscores, at most 60"),
+        "title": Text(longest=200, least=1),
+        "description": Text(longest=1000),
+        "reader": Record(
+            {
+                "sae": Text(longest=10_000),
+                "d_sae": Whole(1, MOST_SAE_FEATURES),
+                "weights_sha256": Text(longest=200),
+            }
+        ),
+        "pooling": Text(choices=(POOLING,)),
+        "bias": Number(),
+        "length_weight": Number(),
+        "calibration": Record({"slope": Number(0, above=True), "intercept": Number()}),
+        "threshold": Number(0, 1, above=True),
+        "auc": Table(Number(0, 1)),
+        "made_from": Table(),
+        "features": List(Whole(0, INT32), least=1, most=MOST_FEATURES),
+        "weights": _NUMBERS,
+        "scales": List(Number(0, above=True), least=1, most=MOST_FEATURES),
+    }
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -148,50 +177,40 @@ class Detector:
             If the file is missing or is no such page; the message is one line.
         """
         try:
-            if path.stat().st_size > _MOST_BYTES:
-                raise InputError(f"{path} is no detector: it has more than {_MOST_BYTES:,} bytes")
-            data = json.loads(path.read_bytes(), parse_constant=_no_constant)
+            data = load(path)
         except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path} is no detector: it is not strict JSON ({error})") from error
+            raise InputError(f"cannot read {path}: {why(error)}") from error
+        except ValueError as error:
+            raise InputError(f"{path} is no detector: {why(error)}") from error
         if not isinstance(data, dict) or data.get("kind") != KIND:
             raise InputError(f"{path} is no detector; make one with 'saetext detector make'")
         if type(data.get("version")) is int and data["version"] > VERSION:
             raise InputError(f"{path} is a detector of version {data['version']}: upgrade saetext")
         try:
-            return _of(data)
-        except KeyError as error:
-            raise InputError(f"{path} is a damaged detector: {error} is missing") from error
-        except (TypeError, ValueError, OverflowError, InputError) as error:
-            raise InputError(f"{path} is a damaged detector: {' '.join(str(error).split())}") from error
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+            return _of(check(_PAGE, data))
+        except (ValueError, InputError) as error:
+            raise InputError(f"{path} is a damaged detector: {why(error)}") from error
 
 
 def _of(data: Mapping[str, Any]) -> Detector:
-    if data["pooling"] != POOLING:
-        raise ValueError(f"pooling {data['pooling']!r}; expected {POOLING!r}")
-    reader, calibration = _mapping(data["reader"]), _mapping(data["calibration"])
+    reader, calibration = data["reader"], data["calibration"]
     return Detector(
-        _text(data["name"]),
-        _text(data["title"]),
-        _text(data["description"]),
-        _text(reader["sae"]),
-        _text(reader["weights_sha256"]),
-        _whole(reader["d_sae"]),
-        np.array([_whole(each) for each in _list(data["features"])], np.int32),
-        np.array([_number(each) for each in _list(data["weights"])], np.float64),
-        np.array([_number(each) for each in _list(data["scales"])], np.float64),
-        _number(data["length_weight"]),
-        _number(data["bias"]),
-        _number(calibration["slope"]),
-        _number(calibration["intercept"]),
-        _number(data["threshold"]),
-        {_text(key): _number(value) for key, value in _mapping(data["auc"]).items()},
-        _mapping(data["made_from"]),
+        data["name"],
+        data["title"],
+        data["description"],
+        reader["sae"],
+        reader["weights_sha256"],
+        reader["d_sae"],
+        np.array(data["features"], np.int32),
+        np.array(data["weights"], np.float64),
+        np.array(data["scales"], np.float64),
+        float(data["length_weight"]),
+        float(data["bias"]),
+        float(calibration["slope"]),
+        float(calibration["intercept"]),
+        float(data["threshold"]),
+        {key: float(value) for key, value in data["auc"].items()},
+        data["made_from"],
     )
 
 
@@ -221,33 +240,3 @@ def _check(detector: Detector) -> None:
         raise ValueError(f"threshold {detector.threshold}; expected more than 0 and at most 1")
     if not all(0 <= value <= 1 for value in detector.auc.values()):
         raise ValueError("an AUC is from 0 to 1")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]!r} is no text")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise TypeError(f"{str(value)[:40]!r} is no feature number")
-    return value
-
-
-def _number(value: Any) -> float:
-    if type(value) not in (int, float):
-        raise TypeError(f"{str(value)[:40]!r} is no number")
-    return float(value)
-
-
-def _list(value: Any) -> Sequence[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"{str(value)[:40]!r} is no list")
-    return value
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{str(value)[:40]!r} is no object")
-    return value

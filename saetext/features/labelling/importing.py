@@ -6,13 +6,17 @@ Not for: tables that :meth:`saetext.features.labels.FeatureLabels.write` made, w
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from saetext.errors import LabelError
 from saetext.features.labels import KINDS, FeatureLabel
+from saetext.io.json_file import loads
+from saetext.io.opener import HUGE, read_bytes, shown, why
+from saetext.io.shape import Table
+from saetext.io.table_file import read_table
 from saetext.text.passages import printable
 
 _FEATURE = ("feature", "feature_id", "feature_index", "index", "idx", "neuron", "latent", "id")
@@ -38,14 +42,15 @@ def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
         If the file cannot be read, has no columns of features and labels, or names other features.
     """
     path = Path(path)
-    frame = _frame(path)
-    names = {str(c).strip().lower(): c for c in reversed(frame.columns)}
+    table = _table(path)
+    names = {str(c).strip().lower(): c for c in reversed(table.columns)}
     feature = _first(names, _FEATURE)
     label = _first(names, _LABEL)
     if feature is None or label is None:
         missing = "feature (an index)" if feature is None else "label"
         raise LabelError(
-            f"{path} has no column for the {missing}; its columns: {', '.join(map(str, frame.columns[:12]))}"
+            f"{path} has no column for the {missing}; its columns: "
+            f"{', '.join(shown(str(c)) for c in table.columns[:8])}"
         )
     description = _first({k: v for k, v in names.items() if v != label}, _DESCRIPTION)
     optional = {key: names[key] for key in ("kind", "score", "density") if key in names}
@@ -54,8 +59,9 @@ def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
         notes[0] += f", descriptions from {description!r}"
     rows: dict[int, FeatureLabel] = {}
     left_out = repeated = 0
-    for row in frame.iter_rows(named=True):
-        number, text = _number(row[feature]), _text(row[label])
+    for at, row in enumerate(table.rows):
+        number = _number(row.get(feature))
+        text = _text(_scalar(row.get(label), f"{label} of row {at + 1:,}", path))
         if number is None or not text:
             left_out += 1
             continue
@@ -67,7 +73,7 @@ def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
         rows[number] = FeatureLabel(
             number,
             text,
-            _text(row[description]) if description is not None else "",
+            _text(row.get(description)) if description is not None else "",
             kind if kind in KINDS else "other",
             source=f"file:{path.name}",
             score=score,
@@ -83,44 +89,74 @@ def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
     return Imported([rows[f] for f in sorted(rows)], notes)
 
 
-def _frame(path: Path) -> Any:
+@dataclass(frozen=True)
+class _Table:
+    columns: Sequence[str]
+    rows: Iterable[Mapping[str, Any]]
+
+
+def _table(path: Path) -> _Table:
     import polars as pl
+    import pyarrow as pa
 
     suffix = path.suffix.lower()
+    if suffix not in (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json"):
+        raise LabelError(f"labels are read from .csv, .tsv, .json, .jsonl or .parquet, not {path.name}")
     try:
-        if suffix in (".csv", ".tsv"):
-            return pl.read_csv(path, separator="\t" if suffix == ".tsv" else ",", infer_schema_length=None)
         if suffix == ".parquet":
-            return pl.read_parquet(path)
-        if suffix in (".jsonl", ".ndjson"):
-            return pl.read_ndjson(path, infer_schema_length=None)
-        if suffix == ".json":
-            return _json(path)
+            return _framed(pl.DataFrame(pl.from_arrow(read_table(path))))
+        content = read_bytes(path, HUGE)
+        if suffix in (".csv", ".tsv"):
+            separator = "\t" if suffix == ".tsv" else ","
+            return _framed(pl.read_csv(content, separator=separator, infer_schema_length=None))
+        return _of_rows(_json(content) if suffix == ".json" else _lines(content))
     except FileNotFoundError as error:
         raise LabelError(f"there is no file {path}") from error
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise LabelError(f"cannot read {path}: {' '.join(str(error).split())[:150]}") from error
-    raise LabelError(f"labels are read from .csv, .tsv, .json, .jsonl or .parquet, not {path.name}")
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException) as error:
+        raise LabelError(f"cannot read {path}: {why(error)[:150]}") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise LabelError(f"cannot read {path}: {why(error)}") from error
 
 
-def _json(path: Path) -> Any:
+def _framed(frame: Any) -> _Table:
+    return _Table(frame.columns, frame.iter_rows(named=True))
+
+
+def _of_rows(rows: list[dict[str, Any]]) -> _Table:
+    return _Table(list(dict.fromkeys(name for row in rows for name in row)), rows)
+
+
+def _lines(content: bytes) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(content.splitlines(), 1):
+        if line.strip():
+            try:
+                rows.append(loads(line, Table()))
+            except ValueError as error:
+                raise ValueError(f"line {number:,}: {error}") from error
+    return rows
+
+
+def _json(content: bytes) -> list[dict[str, Any]]:
     """Return a list of objects as they are; an object of feature -> label (or -> object) as rows."""
-    import json
-
-    import polars as pl
-
-    content = json.loads(path.read_text("utf-8"))
-    if isinstance(content, dict):
-        if len(content) == 1 and isinstance(only := next(iter(content.values())), list):
-            content = only  # {"explanations": [...]}
+    whole = loads(content, most=HUGE)
+    if isinstance(whole, dict):
+        if len(whole) == 1 and isinstance(only := next(iter(whole.values())), list):
+            whole = only  # {"explanations": [...]}
         else:
-            content = [
+            whole = [
                 {"feature": key, **value} if isinstance(value, dict) else {"feature": key, "label": value}
-                for key, value in content.items()
+                for key, value in whole.items()
             ]
-    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+    if not isinstance(whole, list) or not all(isinstance(row, dict) for row in whole):
         raise ValueError("expected a list of objects, or an object of feature -> label")
-    return pl.from_dicts(content, infer_schema_length=None) if content else pl.DataFrame()
+    return whole
+
+
+def _scalar(value: Any, what: str, path: Path) -> Any:
+    if isinstance(value, dict | list):
+        raise LabelError(f"{path}: the {what} is {shown(value)}; expected a text")
+    return value
 
 
 def _first(names: dict[str, str], wanted: Sequence[str]) -> str | None:
@@ -128,9 +164,11 @@ def _first(names: dict[str, str], wanted: Sequence[str]) -> str | None:
 
 
 def _number(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return int(number) if number == int(number if abs(number) < 1e15 else 0) else None
 
@@ -140,8 +178,10 @@ def _text(value: Any) -> str:
 
 
 def _share(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if 0 <= number <= 1 else None

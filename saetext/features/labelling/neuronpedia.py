@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
-import json
 import os
 import re
 import zlib
@@ -20,6 +19,8 @@ from saetext.errors import LabelError
 from saetext.features.labels import FeatureLabel
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
+from saetext.io.json_file import loads
+from saetext.io.opener import LARGE, SMALL, decoded, read_bytes, read_text, why
 from saetext.io.progress import OnProgress, Stages
 from saetext.io.web import open_client, send
 from saetext.text.passages import printable
@@ -94,11 +95,11 @@ def _client() -> httpx2.Client:
 def _batch(client: httpx2.Client, url: str, cached: Path, last: Path) -> bytes | None:
     """Return a batch unpacked, from the cache or the server; None after the last."""
     try:
-        return _unpack(cached.read_bytes())
+        return _unpack(read_bytes(cached, LARGE))
     except (OSError, EOFError, zlib.error):
         pass
     try:
-        if last.is_file() and cached.name == f"batch-{int(last.read_text())}.jsonl.gz":
+        if last.is_file() and cached.name == f"batch-{int(read_text(last, SMALL))}.jsonl.gz":
             return None
     except (OSError, ValueError):
         pass
@@ -144,9 +145,9 @@ def _unpack(packed: bytes) -> bytes:
 
 def _rows(content: bytes, url: str) -> list[Any]:
     try:
-        return [json.loads(line) for line in content.decode("utf-8").splitlines() if line.strip()]
+        return [loads(line) for line in decoded(content).split("\n") if line.strip()]
     except ValueError as error:
-        raise LabelError(f"{url} is not JSON lines: {' '.join(str(error).split())[:100]}") from error
+        raise LabelError(f"{url} is not JSON lines: {why(error)[:100]}") from error
 
 
 def _label(row: Any, d_sae: int, url: str) -> FeatureLabel | None:

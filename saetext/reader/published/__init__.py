@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
 import lzma
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +18,8 @@ from typing import Any
 
 from saetext.errors import ReaderError
 from saetext.io.extras import installed
+from saetext.io.json_file import loads
+from saetext.io.opener import LARGE, read_bytes, read_text
 
 PATH = Path(__file__).with_name("releases.json.xz")
 KEPT = ("model", "repo_id", "conversion_func")  # of a release
@@ -47,7 +48,7 @@ def pretrained_directory() -> Mapping[str, Mapping[str, Any]]:
 
 @cache
 def _shipped() -> dict[str, Any]:
-    return json.loads(lzma.decompress(PATH.read_bytes()))
+    return dict(loads(lzma.decompress(read_bytes(PATH, LARGE)), most=LARGE))
 
 
 def shipped_version() -> str:
@@ -77,9 +78,9 @@ def read_sae_lens() -> dict[str, dict[str, Any]]:
     [folder, *_] = (spec.submodule_search_locations if spec else None) or [""]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        with (Path(folder) / "pretrained_saes.yaml").open(encoding="utf-8") as file:
-            return {name: _release(about) for name, about in yaml.load(file, Loader=loader).items()}
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        told = yaml.load(read_text(Path(folder) / "pretrained_saes.yaml", LARGE), Loader=loader)
+        return {name: _release(about) for name, about in told.items()}
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise ReaderError(f"cannot read sae-lens's list of pretrained SAEs: {why}") from error
 

@@ -26,6 +26,7 @@ from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.io.cache import cache_dir
 from saetext.io.progress import Meter, OnProgress, Progress
 from saetext.io.request import verb_of_two
+from saetext.io.warning import warn
 from saetext.reader.thresholds.reference import Sample, sample
 from saetext.reader.thresholds.request import DEFAULT_PERCENTILE as DEFAULT_PERCENTILE
 from saetext.reader.thresholds.request import DEFAULT_TOKENS as DEFAULT_TOKENS
@@ -164,8 +165,9 @@ def cached_calibrations(reader: Reader, percentile: float, min_tokens: int) -> d
         if not path.is_file():
             return None
         try:
-            calibrations[sae] = Calibration.read(path)
-        except ReaderError:
+            calibrations[sae] = Calibration.read(path, path.stem)
+        except ReaderError as error:
+            warn(f"{error}; the thresholds are made again")
             return None
     return calibrations
 
@@ -183,7 +185,7 @@ def cache_calibrations(reader: Reader, percentile: float, min_tokens: int) -> li
     for sae, calibration in reader.calibrations.items():
         path = calibration_path(bare, sae, percentile, min_tokens)
         path.parent.mkdir(parents=True, exist_ok=True)
-        calibration.write(path)
+        calibration.write(path, path.stem)
         paths.append(path)
     return paths
 

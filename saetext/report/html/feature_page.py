@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from saetext.features.profile import Histogram, Profile
+from saetext.io.opener import packaged_text
 from saetext.report.console.features import LEVEL_NAMES, facts, full_shade, provenance
 from saetext.report.html.parts import shade_of
 from saetext.text.passages import printable
@@ -112,4 +112,4 @@ def _template() -> Template:
 
 @cache
 def _file(name: str) -> str:
-    return (resources.files("saetext.report") / "templates" / name).read_text("utf-8")
+    return packaged_text("saetext.report", "templates", name)

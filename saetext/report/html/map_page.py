@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from saetext.errors import InputError
 from saetext.io.extras import require
+from saetext.io.opener import LARGE, read_text
 from saetext.report.html.figures import count, finite, percent
 from saetext.report.html.map_model import MapCluster, MapDocument, MapFeature, MapPage
 from saetext.report.html.map_places import check, colours, middles
@@ -186,7 +187,7 @@ def _library() -> str:
     found = find_spec("pydeck")
     assert found is not None and found.origin is not None
     path = Path(found.origin).parent / "nbextension" / "static" / "index.js"
-    text = path.read_text("utf-8")
+    text = read_text(path, LARGE)
     text = re.sub(r"^//[#@] sourceMappingURL=.*$", "", text, flags=re.MULTILINE)
     text = re.sub(r"</(?=script)", r"<\\/", text, flags=re.IGNORECASE)
     return text.replace("<!--", "<\\!--")

@@ -12,8 +12,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from saetext.io.opener import packaged_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -89,4 +90,4 @@ def _environment() -> Environment:
 
 @cache
 def _file(name: str) -> str:
-    return (resources.files("saetext.report") / "templates" / name).read_text("utf-8")
+    return packaged_text("saetext.report", "templates", name)
