@@ -198,7 +198,9 @@ def require_sae_names(names: Sequence[str]) -> None:
 def require_schema(found: Any, root: Path) -> None:
     """Raise :class:`CorpusError` if this saetext cannot read that version of the layout."""
     if not isinstance(found, str) or not re.fullmatch(r"\d{1,9}\.\d{1,9}", found):
-        raise CorpusError(f"{root / NAME} does not say which schema it has (found {shown(found)}); encode again")
+        raise CorpusError(
+            f"{root / NAME} does not say which schema it has (found {shown(found)}); encode again"
+        )
     if int(found.partition(".")[0]) > int(SCHEMA.partition(".")[0]):
         raise CorpusError(f"{root} has schema {found} and this saetext reads up to {SCHEMA}; upgrade saetext")
 

@@ -67,7 +67,9 @@ def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
             left_out += 1
             continue
         if not 0 <= number < d_sae:
-            raise LabelError(f"{path} names feature {shown(number)}, but the reader has features 0 to {d_sae - 1}")
+            raise LabelError(
+                f"{path} names feature {shown(number)}, but the reader has features 0 to {d_sae - 1}"
+            )
         repeated += number in rows
         kind = str(row.get(optional.get("kind", "")) or "other").strip().lower()
         score = _share(row.get(optional.get("score", "")))
