@@ -135,6 +135,25 @@ def test_every_field_that_is_needed_is_missed(kind: Kind, home: Path) -> None:
     assert missed >= 1
 
 
+@pytest.mark.parametrize("change", [{"d_sae": 10**8}, {"rows": 2**31 - 1}, {"rows": 10_000}], ids=str)
+def test_a_corpus_does_not_claim_more_than_its_files_can_hold(change: dict[str, int], home: Path) -> None:
+    kind = KINDS[0]
+    whole = json.loads(made(kind, home))
+    (whole["spec"]["taps"] if "d_sae" in change else whole["shards"])[0].update(change)
+    (home / kind.file).write_text(json.dumps(whole))
+    with one_line(home, kind=CorpusError):
+        kind.read(home)
+
+
+def test_thresholds_of_other_features_are_told(home: Path) -> None:
+    kind = KINDS[0]
+    whole = json.loads(made(kind, home))
+    whole["spec"]["taps"][0]["d_sae"] = 13
+    (home / kind.file).write_text(json.dumps(whole))
+    with one_line(home, kind=CorpusError):
+        kind.read(home).calibration()  # type: ignore[attr-defined]
+
+
 # ---- names in a manifest -----------------------------------------------------------------------------------
 
 

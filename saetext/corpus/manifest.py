@@ -32,6 +32,8 @@ PLAN = "plan.json"
 APPEND_PLAN = "append.json"
 JOURNAL = "journal"
 REJECTS = "rejects.jsonl"
+_BYTES_OF_A_FEATURE = 20  # in the thresholds, which are not compressed: an int32 and four float32
+_BYTES_OF_A_ROW = 4  # in any file of a shard, which are not compressed either: an offset
 _SAE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,99}")
 
 
@@ -176,10 +178,15 @@ class Manifest:
         require_sae_names(names)
         if set(self.calibrations) != set(names):
             raise ValueError(f"calibrations of {sorted(self.calibrations)}, SAEs {sorted(names)}")
+        for sae in self.spec.saes:  # or arrays of any length would be made before a file is looked into
+            if sae.d_sae * _BYTES_OF_A_FEATURE > self.calibrations[sae.name].bytes:
+                raise ValueError(f"SAE {sae.name}: d_sae is {sae.d_sae:,}, and its thresholds are fewer")
         for number, shard in enumerate(self.shards):
             wanted = {docs_name(number), *(features_name(sae, number) for sae in names)}
             if shard.shard != number or set(shard.files) != wanted or set(shard.entries) != set(names):
                 raise ValueError(f"shard {number} is not described")
+            if any(shard.rows * _BYTES_OF_A_ROW > stamp.bytes for stamp in shard.files.values()):
+                raise ValueError(f"the files of shard {number} cannot hold {shard.rows:,} documents")
             if not set(shard.meta.values()) <= set(META_TYPES):
                 raise ValueError(f"shard {number} has metadata of an unknown type")
         if self.n_documents >= 2**31:  # rows are int32 in the postings
