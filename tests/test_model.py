@@ -332,7 +332,7 @@ def test_auto_takes_bfloat16_where_the_processor_is_fast_at_it(monkeypatch: pyte
         ("flags : fpu avx512f avx512_bf16x avx2", torch.float32),
         ("", torch.float32),
     ):
-        monkeypatch.setattr(Path, "read_text", lambda *_, text=flags: text)
+        monkeypatch.setattr("saetext.reader.device.read_text", lambda *_, text=flags: text)
         monkeypatch.setattr("platform.system", lambda: "Linux")
         assert choose_dtype("auto", CPU) is expected
     monkeypatch.undo()

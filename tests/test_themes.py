@@ -64,6 +64,10 @@ def theme(**changes: object) -> dict[str, object]:
     return {"id": "a", "name": "A", "features": [1], **changes}
 
 
+def file(*themes: object, **more: object) -> dict[str, object]:
+    return {"version": 1, "themes": list(themes), **more}
+
+
 @pytest.mark.parametrize(
     ("whole", "message"),
     [
@@ -73,30 +77,30 @@ def theme(**changes: object) -> dict[str, object]:
         ({"version": 2, "themes": []}, "of version 2: upgrade saetext"),
         ({"version": True, "themes": []}, "version is"),
         ({"version": "1", "themes": []}, "version is"),
-        ({"version": 1, "themes": [], "theme": []}, 'it has the key "theme"; known are version, themes, made_for'),
+        (file(theme=[]), 'it has the key "theme"; known are version'),
         ({"version": 1, "themes": {}}, "themes is an object; expected a list"),
-        ({"version": 1, "themes": ["a"]}, r'themes\[0\] is "a"; expected an object'),
-        ({"version": 1, "themes": [theme(feature=[1])]}, r'themes\[0\] has the key "feature"; known are id, name'),
-        ({"version": 1, "themes": [{"id": "a", "name": "A"}]}, r"themes\[0\] has no features"),
-        ({"version": 1, "themes": [theme(features=[])]}, r"features is a list of 0 items; expected a list of at"),
-        ({"version": 1, "themes": [theme(features="12")]}, r'\[0\].features is "12"; expected a list'),
-        ({"version": 1, "themes": [theme(features=[1.0])]}, r"features\[0\] is 1.0; expected a whole number from 0"),
-        ({"version": 1, "themes": [theme(features=[True])]}, r"features\[0\] is true; expected a whole number"),
-        ({"version": 1, "themes": [theme(features=[-1])]}, r"features\[0\] is -1; expected a whole number"),
-        ({"version": 1, "themes": [theme(features=[2**40])]}, r"features\[0\] is 1099511627776; expected a whole"),
-        ({"version": 1, "themes": [theme(features=[4, 1, 4])]}, "theme a names feature 4 twice"),
-        ({"version": 1, "themes": [theme(id="A b")]}, "a theme's id has small letters"),
-        ({"version": 1, "themes": [theme(id=1)]}, r"themes\[0\].id is 1; expected a text"),
-        ({"version": 1, "themes": [theme(name=" ")]}, "theme a has no name"),
-        ({"version": 1, "themes": [theme(name="A\nb")]}, "one printable line"),
-        ({"version": 1, "themes": [theme(description="\x1b[31m")]}, "one printable line"),
-        ({"version": 1, "themes": [theme(kind="mood")]}, 'kind is "mood"; expected one of topic, style, format'),
-        ({"version": 1, "themes": [theme(), theme(name="B")]}, "two themes have the id 'a'"),
-        ({"version": 1, "themes": [theme(), theme(id="b")]}, "two themes have the name 'A'"),
-        ({"version": 1, "themes": [theme()], "made_for": 3}, "made_for is 3; expected an object"),
-        ({"version": 1, "themes": [theme()], "made_for": {"d": 3}}, 'made_for has the key "d"; known are sae'),
-        ({"version": 1, "themes": [theme()], "made_for": {"d_sae": "3"}}, 'made_for.d_sae is "3"; expected a whole number from 1'),
-        ({"version": 1, "themes": [theme(features=[3])], "made_for": {"d_sae": 3}}, "names feature 3, but"),
+        (file("a"), r'themes\[0\] is "a"; expected an object'),
+        (file(theme(feature=[1])), r'themes\[0\] has the key "feature"; known are id, name'),
+        (file({"id": "a", "name": "A"}), r"themes\[0\] has no features"),
+        (file(theme(features=[])), r"features is a list of 0 items; expected a list of at"),
+        (file(theme(features="12")), r'\[0\].features is "12"; expected a list'),
+        (file(theme(features=[1.0])), r"features\[0\] is 1.0; expected a whole number from 0"),
+        (file(theme(features=[True])), r"features\[0\] is true; expected a whole number"),
+        (file(theme(features=[-1])), r"features\[0\] is -1; expected a whole number"),
+        (file(theme(features=[2**40])), r"features\[0\] is 1099511627776; expected a whole"),
+        (file(theme(features=[4, 1, 4])), "theme a names feature 4 twice"),
+        (file(theme(id="A b")), "a theme's id has small letters"),
+        (file(theme(id=1)), r"themes\[0\].id is 1; expected a text"),
+        (file(theme(name=" ")), "theme a has no name"),
+        (file(theme(name="A\nb")), "one printable line"),
+        (file(theme(description="\x1b[31m")), "one printable line"),
+        (file(theme(kind="mood")), 'kind is "mood"; expected one of topic, style, format'),
+        (file(theme(), theme(name="B")), "two themes have the id 'a'"),
+        (file(theme(), theme(id="b")), "two themes have the name 'A'"),
+        (file(theme(), made_for=3), "made_for is 3; expected an object"),
+        (file(theme(), made_for={"d": 3}), 'made_for has the key "d"; known are sae'),
+        (file(theme(), made_for={"d_sae": "3"}), 'made_for.d_sae is "3"; expected a whole number from 1'),
+        (file(theme(features=[3]), made_for={"d_sae": 3}), "names feature 3, but"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, whole: object, message: str) -> None:

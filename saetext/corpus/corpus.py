@@ -210,7 +210,13 @@ class Corpus:
         name = self.spec.sae(sae).name
         path = self.path / "cards" / f"{name}.arrow"
         require_intact(path, self.manifest.calibrations[name])
-        return Calibration.read(path)
+        calibration = Calibration.read(path)
+        if len(calibration) != self.spec.sae(name).d_sae:
+            raise ShardCorruptError(
+                f"{path} has thresholds of {len(calibration):,} features, and {name} has "
+                f"{self.spec.sae(name).d_sae:,}; restore it or encode again"
+            )
+        return calibration
 
     def blocks(
         self, pooling: str = "max", sae: str | None = None

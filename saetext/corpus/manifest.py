@@ -23,7 +23,7 @@ from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError
 from saetext.io.files import FileStamp, write_atomic
 from saetext.io.json_file import load
-from saetext.io.opener import HUGE, why
+from saetext.io.opener import HUGE, shown, why
 from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import check
 
@@ -33,6 +33,8 @@ PLAN = "plan.json"
 APPEND_PLAN = "append.json"
 JOURNAL = "journal"
 REJECTS = "rejects.jsonl"
+_BYTES_OF_A_FEATURE = 20  # in the thresholds, which are not compressed: an int32 and four float32
+_BYTES_OF_A_ROW = 4  # in any file of a shard, which are not compressed either: an offset
 _SAE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,99}")
 
 
@@ -181,10 +183,15 @@ class Manifest:
         require_sae_names(names)
         if set(self.calibrations) != set(names):
             raise ValueError(f"calibrations of {sorted(self.calibrations)}, SAEs {sorted(names)}")
+        for sae in self.spec.saes:  # or arrays of any length would be made before a file is looked into
+            if sae.d_sae * _BYTES_OF_A_FEATURE > self.calibrations[sae.name].bytes:
+                raise ValueError(f"SAE {sae.name}: d_sae is {sae.d_sae:,}, and its thresholds are fewer")
         for number, shard in enumerate(self.shards):
             wanted = {docs_name(number), *(features_name(sae, number) for sae in names)}
             if shard.shard != number or set(shard.files) != wanted or set(shard.entries) != set(names):
                 raise ValueError(f"shard {number} is not described")
+            if any(shard.rows * _BYTES_OF_A_ROW > stamp.bytes for stamp in shard.files.values()):
+                raise ValueError(f"the files of shard {number} cannot hold {shard.rows:,} documents")
             if not set(shard.meta.values()) <= set(META_TYPES):
                 raise ValueError(f"shard {number} has metadata of an unknown type")
         if self.n_documents >= 2**31:  # rows are int32 in the postings
@@ -203,7 +210,9 @@ def require_sae_names(names: Sequence[str]) -> None:
 def require_schema(found: Any, root: Path) -> None:
     """Raise :class:`CorpusError` if this saetext cannot read that version of the layout."""
     if not isinstance(found, str) or not re.fullmatch(r"\d{1,9}\.\d{1,9}", found):
-        raise CorpusError(f"{root / NAME} does not say which schema it has (found {found!r}); encode again")
+        raise CorpusError(
+            f"{root / NAME} does not say which schema it has (found {shown(found)}); encode again"
+        )
     if int(found.partition(".")[0]) > int(SCHEMA.partition(".")[0]):
         raise CorpusError(f"{root} has schema {found} and this saetext reads up to {SCHEMA}; upgrade saetext")
 

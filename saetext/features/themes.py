@@ -21,7 +21,7 @@ from saetext.io.cache import file_sha256
 from saetext.io.files import atomic_file, writing
 from saetext.io.json_file import load
 from saetext.io.opener import LARGE, why
-from saetext.io.shape import INT32, List, Record, Text, Whole, check
+from saetext.io.shape import INT32, List, Record, Shape, Text, Whole, check
 from saetext.io.strict_json import dumps
 from saetext.text.one_line import about, quoted
 
@@ -30,7 +30,12 @@ OTHER = "other"  # the theme of features without a sensible one; never shown
 VERSION = 1
 _LINE = Text(longest=10_000)
 _KEYS = ("id", "name", "description", "kind", "features")
-_MADE_FOR = {"sae": _LINE, "hook": _LINE, "d_sae": Whole(1, MOST_FEATURES), "weights_sha256": _LINE}
+_MADE_FOR: dict[str, Shape] = {
+    "sae": _LINE,
+    "hook": _LINE,
+    "d_sae": Whole(1, MOST_FEATURES),
+    "weights_sha256": _LINE,
+}
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _MOST = INT32  # features are int32 in a corpus
 _FILE = Record({"version": Whole(1, INT32)})

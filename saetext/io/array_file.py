@@ -11,15 +11,17 @@ import math
 import os
 import zipfile
 import zlib
+from tokenize import TokenError  # numpy parses headers as Python
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from saetext.io.opener import open_regular
+from saetext.io.opener import open_regular, why
 
 _MOST_AXES = 8
+_DAMAGE = (RecursionError, MemoryError, SyntaxError, TokenError, TypeError, EOFError, OverflowError)
 
 
 def load_array(path: str | os.PathLike[str], *, mapped: bool = False) -> NDArray[Any]:
@@ -79,8 +81,8 @@ def _header(file: BinaryIO, size: int) -> tuple[tuple[int, ...], bool, np.dtype[
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(file)
-    except (RecursionError, MemoryError, SyntaxError, TypeError, EOFError, OverflowError) as error:
-        raise ValueError(f"its header is damaged ({type(error).__name__})") from error
+    except (*_DAMAGE, ValueError) as error:
+        raise ValueError(f"its header is damaged ({why(error)[:80]})") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects, which can run code when loaded")
     if dtype.itemsize == 0 or len(shape) > _MOST_AXES or any(type(n) is not int or n < 0 for n in shape):

@@ -17,6 +17,7 @@ from saetext.io.opener import HUGE, MIB, read_bytes
 _MOST_ROWS = 1 << 27
 _MOST_UNPACKED = 2048 * MIB
 _ROWS = 4096
+_TEXT = "BYTE_ARRAY"
 
 
 def read_table(path: str | os.PathLike[str], most: int = HUGE) -> pa.Table:
@@ -47,18 +48,25 @@ def read_table(path: str | os.PathLike[str], most: int = HUGE) -> pa.Table:
 
 def _require_bounded(content: pa.BufferReader) -> None:
     """Raise ValueError if texts that are stored once and used often would fill the memory."""
-    file = pq.ParquetFile(content)
-    names = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+    columns = pq.ParquetFile(content).schema
+    names = [
+        c.path for c in (columns.column(i) for i in range(len(columns.names))) if c.physical_type == _TEXT
+    ]
     if not names:
         return
     content.seek(0)
     total = 0
     for batch in pq.ParquetFile(content, read_dictionary=names).iter_batches(_ROWS, columns=names):
-        for column in batch.columns:
-            if pa.types.is_dictionary(column.type):
-                lengths = pc.binary_length(column.dictionary).take(column.indices)
-                total += pc.sum(lengths).as_py() or 0
-            else:
-                total += column.nbytes
+        total += sum(map(_unpacked, batch.columns))
         if total > _MOST_UNPACKED:
             raise ValueError("its texts unpack to more than 2 GiB")
+
+
+def _unpacked(column: pa.Array) -> int:
+    """Return the bytes of the texts in a column, each as often as it is used."""
+    while pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        column = pc.list_flatten(column)
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    lengths = pc.cast(pc.binary_length(column.dictionary), pa.int64())
+    return int(pc.sum(lengths.take(column.indices)).as_py() or 0)

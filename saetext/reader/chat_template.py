@@ -179,7 +179,7 @@ class _Counting(NodeTransformer):
         return node
 
 
-def _filter(node: nodes.Expr, name: str, *given: nodes.Expr) -> nodes.Filter:
+def _filter(node: Any, name: str, *given: nodes.Expr) -> nodes.Filter:
     made = nodes.Filter(node, name, list(given), [], None, None)
     made.set_lineno(node.lineno)
     made.set_environment(node.environment)

@@ -254,7 +254,7 @@ def _read_safetensors(path: Path, names: tuple[str, ...] | None) -> dict[str, Te
         with safe_open(path, framework="pt") as file:
             return {n: _float32(file.get_tensor(n)) for n in file.keys() if names is None or n in names}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise ReaderError(f"{path} is no readable safetensors file: {_one_line(error)}") from error
+        raise ReaderError(f"{path} is no readable safetensors file: {why(error)[:150]}") from error
 
 
 def _pickled_weights(path: Path, trust_pickle: bool) -> Path:

@@ -39,7 +39,7 @@ _SHAPE = Record(
         "schema": Text(pattern=r"\d{1,9}\.\d{1,9}", means="a version such as 1.0"),
         "files": Table(STAMP),
         "reader": Table(),
-        "params": Table(),
+        "params": Record({}, {"sae": Text(longest=10_000), "tap": Text(longest=10_000)}),
         "names": List(Maybe(Text(longest=10_000))),
     },
     {"sources": List(Table())},

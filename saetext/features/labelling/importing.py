@@ -5,6 +5,7 @@ Not for: tables that :meth:`saetext.features.labels.FeatureLabels.write` made, w
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,13 +61,15 @@ def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
     rows: dict[int, FeatureLabel] = {}
     left_out = repeated = 0
     for at, row in enumerate(table.rows):
-        number = _number(row.get(feature))
-        text = _text(_scalar(row.get(label), f"{label} of row {at + 1:,}", path))
+        number = _number(_scalar(row.get(feature), f"{feature} of row {at + 1:,}", path, "a whole number"))
+        text = _text(_scalar(row.get(label), f"{label} of row {at + 1:,}", path, "a text"))
         if number is None or not text:
             left_out += 1
             continue
         if not 0 <= number < d_sae:
-            raise LabelError(f"{path} names feature {number}, but the reader has features 0 to {d_sae - 1}")
+            raise LabelError(
+                f"{path} names feature {shown(number)}, but the reader has features 0 to {d_sae - 1}"
+            )
         repeated += number in rows
         kind = str(row.get(optional.get("kind", "")) or "other").strip().lower()
         score = _share(row.get(optional.get("score", "")))
@@ -153,9 +156,9 @@ def _json(content: bytes) -> list[dict[str, Any]]:
     return whole
 
 
-def _scalar(value: Any, what: str, path: Path) -> Any:
-    if isinstance(value, dict | list):
-        raise LabelError(f"{path}: the {what} is {shown(value)}; expected a text")
+def _scalar(value: Any, what: str, path: Path, expected: str) -> Any:
+    if isinstance(value, dict | list | bool):
+        raise LabelError(f"{path}: the {shown(what)[1:-1]} is {shown(value)}; expected {expected}")
     return value
 
 
@@ -164,13 +167,11 @@ def _first(names: dict[str, str], wanted: Sequence[str]) -> str | None:
 
 
 def _number(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return int(number) if number == int(number if abs(number) < 1e15 else 0) else None
+    return int(number) if math.isfinite(number) and number == int(number) else None
 
 
 def _text(value: Any) -> str:
