@@ -359,17 +359,29 @@ class Reader:
                 found = ", ".join(sorted(named)) or "none"
                 raise ReaderError(f"which language model? give it with --model (the SAEs name: {found})")
             model = named.pop()
+        identity = None
+        if str(model) == embedded.MODEL and revision is None:
+            # as the embedded reader: from its package, where there is one, and known by its published weights
+            model, identity = embedded.find_model(), (embedded.MODEL, f"sha256:{embedded.WEIGHTS_SHA256}")
         hooks = list(dict.fromkeys(e.hook for _, e in encoders))
         loaded = LanguageModel.load(
             model, hooks, revision=revision, device=device, dtype=dtype, trust_pickle=trust_pickle
         )
+        if identity is not None:
+            embedded.check_weights(loaded.path)
         saes: list[LoadedSae] = []
         for name, encoder in encoders:
             sae_name = _sae_name(encoder.hook, {t.name for t in saes})
             saes.append(LoadedSae(sae_name, name, encoder.to(loaded.device), None))
         tokens = _tokens(loaded, [e for _, e in encoders])
-        reader = cls.of_parts(loaded, saes, tokens, name=" + ".join(n for n, _ in encoders), source=source)
-        return reader
+        return cls.of_parts(
+            loaded,
+            saes,
+            tokens,
+            name=" + ".join(n for n, _ in encoders),
+            source=source,
+            model_identity=identity,
+        )
 
     # ---- calibrations and spec -----------------------------------------------------------------------
 
