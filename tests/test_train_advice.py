@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from saetext_cli.main import app
+from saetext_cli.main import app, main
 from test_training import documents
 from tiny_models import save_model
 from typer.testing import CliRunner
@@ -79,8 +81,19 @@ def test_the_summary_says_passes_and_threads(source: Path, tmp_path: Path) -> No
     assert "fits these texts" not in told
 
 
-def test_many_passes_are_told_before_training_begins(source: Path, tmp_path: Path) -> None:
-    told, _ = trained(source, tmp_path / "a", "--steps", "400")
+def test_many_passes_are_told_before_training_begins(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["train", str(source), "-o", str(tmp_path / "a"), *FEW, "--steps", "400"]
+    monkeypatch.setattr("sys.argv", ["saetext", *more])
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert not ended.value.code
+    told = " ".join(capsys.readouterr().err.split())
     warning = re.search(r"warning: 400 steps are 28 passes over 900 tokens: .*? 10 passes\)", told)
     assert warning and "--steps 140" in warning.group() and "more text" in warning.group(), told
     assert told.index("28 passes over") < told.index("trained in")
@@ -107,8 +120,6 @@ def test_the_figures_of_the_warning() -> None:
     assert len(str(caught[0].message)) < 300
     fine = TrainConfig(d_sae=8, k=1, batch=41, steps=40)
     assert 40 * 41 / 166 <= MANY_PASSES
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         train_sae(x, fine)
