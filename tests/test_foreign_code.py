@@ -84,7 +84,9 @@ def test_nothing_is_unpickled_but_tensors() -> None:
     }
     assert all(is_constant(given.get("weights_only"), True) for _, given in loads)
     assert not [where for where, owner, name, _ in ours if (owner, name) == ("torch", "save")]
-    pickles = [where for where, owner, name, _ in ours if owner in ("pickle", "dill", "joblib", "cloudpickle")]
+    pickles = [
+        where for where, owner, name, _ in ours if owner in ("pickle", "dill", "joblib", "cloudpickle")
+    ]
     assert not [where for where in pickles if where.startswith(("saetext", "cli"))]
     assert not [where for where, _, _, given in ours if is_constant(given.get("allow_pickle"), True)]
 
@@ -171,9 +173,29 @@ def invocations(model: Path, sae: Path, texts: Path, corpus: Path, out: Path) ->
     both = ["--reader", str(sae), "--model", str(model)]
     return {
         "train": [
-            ["train", str(texts), "-o", str(out / "sae"), "--model", str(model), "--features", "8", "-k", "2"],
+            [
+                "train",
+                str(texts),
+                "-o",
+                str(out / "sae"),
+                "--model",
+                str(model),
+                "--features",
+                "8",
+                "-k",
+                "2",
+            ],
             ["train", str(texts), "-o", str(out / "sae2"), "--model", str(model), "--layer", "1"],
-            ["train", str(texts), "-o", str(out / "sae3"), "--model", str(model), "--hook", "blocks.1.hook_z"],
+            [
+                "train",
+                str(texts),
+                "-o",
+                str(out / "sae3"),
+                "--model",
+                str(model),
+                "--hook",
+                "blocks.1.hook_z",
+            ],
         ],
         "encode": [["encode", str(texts), "-o", str(out / "c.corpus"), *both]],
         "append": [["append", str(corpus), str(texts), *both]],

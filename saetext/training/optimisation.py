@@ -139,7 +139,11 @@ def _centre_and_scale(activations: NDArray[np.floating], sample: int = 65_536) -
 
 
 def _finish(
-    step: BatchTopK, activations: NDArray[np.floating], scale: float, config: TrainConfig, sample: int = 100_000
+    step: BatchTopK,
+    activations: NDArray[np.floating],
+    scale: float,
+    config: TrainConfig,
+    sample: int = 100_000,
 ) -> TrainedSae:
     """Undo the scaling and choose the one threshold at which training tokens have k features on average."""
     with torch.no_grad():

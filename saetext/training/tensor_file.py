@@ -18,7 +18,9 @@ from saetext.io.files import atomic_path
 _NUMBER = re.compile(r"os error (\d+)")
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
     """Write tensors by name, and strings beside them in the header.
 
     Raises
