@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from saetext.features.labels import FeatureLabels
     from saetext.reader.reader import Reader
     from saetext.reader.thresholds.estimation import calibrate
-    from saetext.training.optimisation import train_sae
     from saetext.training.config import TrainConfig
+    from saetext.training.optimisation import train_sae
     from saetext.training.pipeline import train
 
 __all__ = [

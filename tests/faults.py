@@ -1,7 +1,7 @@
-"""Faults in what a run does to a disk: the n-th write, sync, rename or new directory fails, or kills the process.
+"""Faults in what a run does to a disk: the n-th write, sync, rename or new directory fails, or kills the run.
 
-A helper for tests, not a test. A kill is ``os._exit`` in a fork, so that nothing is tidied up; a full disk is an
-ENOSPC. What a library writes by itself (safetensors) is half done when it fails.
+A helper for tests, not a test. A kill is ``os._exit`` in a fork, so that nothing is tidied up; a full disk is
+an ENOSPC. What a library writes by itself (safetensors) is half done when it fails.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def test_the_directory_would_run_its_code(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(ValueError, match="trust_remote_code"):
         load(place)
     assert len(asked) == 1 and not marker.exists()
-    load(place, **{"trust_remote_code": True})
+    load(place, trust_remote_code=True)
     assert marker.exists()
 
 

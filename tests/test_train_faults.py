@@ -1,4 +1,4 @@
-"""Training that is killed, runs out of disk, or finds its files changed: the same SAE, or one line, never another.
+"""Training that is killed, runs out of disk, or finds its files changed: the same SAE or one line.
 
 The command is :func:`saetext.training.pipeline.train`; its language model is loaded once for all runs.
 """
@@ -33,8 +33,15 @@ from saetext.training.pipeline import train
 from saetext.training.threads import torch_threads
 
 OPTIONS: dict[str, Any] = {
-    **dict(d_sae=16, k=2, batch=16, steps=6, layer=1, window=32),
-    **dict(valid_tokens=60, max_tokens=700, calibration_tokens=200),
+    "d_sae": 16,
+    "k": 2,
+    "batch": 16,
+    "steps": 6,
+    "layer": 1,
+    "window": 32,
+    "valid_tokens": 60,
+    "max_tokens": 700,
+    "calibration_tokens": 200,
 }
 
 

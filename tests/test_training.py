@@ -209,8 +209,9 @@ def test_what_an_unfinished_run_must_agree_on_keeps_its_names(model: Path, tmp_p
         train(documents(), tmp_path / "a", model=model, **SMALL.keywords(), on_progress=interrupt)
     plan = json.loads((tmp_path / "a.training" / "plan.json").read_text("utf-8"))
     assert set(plan) == {
-        "format", "threads", "model", "hook", "window", "role", "max_tokens", "valid_tokens", "documents", "held_out",
-        "d_sae", "k", "batch", "steps", "lr", "warmup", "decay", "aux_weight", "dead_after",
+        "format", "threads", "model", "hook", "window", "role", "max_tokens", "valid_tokens",
+        "documents", "held_out", "d_sae", "k", "batch", "steps", "lr",
+        "warmup", "decay", "aux_weight", "dead_after",
         "dense_weight", "dense_above", "prefixes", "seed",
     }  # fmt: skip
     assert plan["d_sae"] == 32 and plan["prefixes"] == [] and plan["window"] == 256

@@ -69,7 +69,7 @@ def path_of(source: object) -> Path | None:
 
 
 def source_stamp(path: Path) -> dict[str, Any]:
-    """Return what tells later whether the file (or dataset) a corpus was made from is unchanged: its content."""
+    """Return what tells later whether the file (or dataset) a corpus was made from has its content still."""
     files = _files_of(path)
     if not files:
         return {}
@@ -90,8 +90,8 @@ def unchanged(path: Path, told: Mapping[str, Any]) -> bool:
     if told["source_stamp"] != _digest(stats):
         return False
     warn(
-        f"{beside(path)} was made by an earlier version: that {path.name} is unchanged is known by its size and "
-        "time alone; encode it again to have its content compared"
+        f"{beside(path)} was made by an earlier version: that {path.name} is unchanged is known by its "
+        "size and time alone; encode it again to have its content compared"
     )
     return True
 

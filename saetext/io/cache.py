@@ -32,9 +32,9 @@ def cache_dir() -> Path:
 def file_sha256(path: str | Path) -> str:
     """Return the SHA-256 (hex) of a file's bytes.
 
-    The hash is remembered by resolved path and :func:`saetext.io.file_state.file_state` (inode, ctime, size,
-    mtime, a sample of the bytes), so that gigabytes of weights are hashed once, and a file that takes another's
-    place with its size and time is not taken for it.
+    The hash is remembered by resolved path and :func:`saetext.io.file_state.file_state` (inode, ctime,
+    size, mtime, a sample of the bytes), so that gigabytes of weights are hashed once, and a file that takes
+    another's place with its size and time is not taken for it.
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """What tells whether a file is still the one that was read: inode, times, size, and a sample of its bytes.
 
-Times can be set back and copied; a change of content sets the time of the last status change (ctime), which
-cannot be set. The sample guards against clocks and file systems that get that wrong: of a safetensors file the
-header and three pieces of every tensor, of any other 64 pieces over its length, and so all of a small file. Not
-for: proving that two files are equal; that takes their hash.
+Times can be set back and copied; a change of content sets the time of the last status change (ctime),
+which cannot be set. The sample guards against clocks and file systems that get that wrong: of a safetensors
+file the header and three pieces of every tensor, of any other 64 pieces over its length, and so all of a
+small file. Not for: proving that two files are equal; that takes their hash.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _pieces(file: IO[bytes], size: int) -> Iterator[tuple[int, int]]:
 
 
 def _tensors(file: IO[bytes], size: int) -> tuple[int, list[tuple[int, int]]] | None:
-    """Return where a safetensors file's data begins, and where in it each tensor lies; None for another file."""
+    """Return where a safetensors file's data begins, and where each tensor lies in it; None for others."""
     if Path(str(file.name)).suffix != ".safetensors":
         return None
     file.seek(0)
@@ -70,4 +70,4 @@ def _tensors(file: IO[bytes], size: int) -> tuple[int, list[tuple[int, int]]] | 
     limit = size - 8 - length
     if not all(len(p) == 2 and all(type(n) is int for n in p) and 0 <= p[0] <= p[1] <= limit for p in places):
         return None
-    return 8 + length, sorted(places)  # type: ignore[arg-type]
+    return 8 + length, sorted(places)

@@ -176,7 +176,9 @@ class ChatClient:
         except ValueError as error:
             raise EndpointError(f"cannot use {base_url!r} as an endpoint: {_line(error)}") from error
 
-    def ask(self, prompts: Sequence[Prompt], on_progress: OnProgress | None = None) -> list[Answer]:
+    def ask(
+        self, prompts: Sequence[Prompt], on_progress: OnProgress | None = None
+    ) -> list[Answer]:
         """Return an answer for every prompt, in order; equal prompts are asked once.
 
         ``on_progress`` gets a :class:`saetext.io.progress.Progress` after each.

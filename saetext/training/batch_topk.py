@@ -83,6 +83,7 @@ class BatchTopK:
         return list(zip(("enc", "b_enc", "dec", "b_dec"), self.parameters, strict=True))
 
     def __call__(self, x: Tensor, lr: float) -> dict[str, float]:
+        """Learn from scaled tokens ``x`` [batch, d_in]; return the running figures."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         tokens = len(x)

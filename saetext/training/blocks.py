@@ -1,7 +1,7 @@
 """A file of float16 rows that grows by blocks: a block counts once it is synced and its checksum is written.
 
-The rows lie in ``NAME.f16``, the blocks' sizes and checksums in ``NAME.f16.json``, written after each block. A
-run that was killed between the two writes the block again. Not for: what the rows are
+The rows lie in ``NAME.f16``, the blocks' sizes and checksums in ``NAME.f16.json``, written after each block.
+A run that was killed between the two writes the block again. Not for: what the rows are
 (:mod:`saetext.training.activations`).
 """
 
@@ -29,7 +29,7 @@ _BYTES = 2  # of a float16
 
 
 class Blocks:
-    """The blocks of one file that are whole; those from the first damaged one on are forgotten, with a warning.
+    """The whole blocks of one file; those from the first damaged one on are forgotten, with a warning.
 
     Parameters
     ----------

@@ -140,12 +140,12 @@ def _damaged(path: Path) -> SaetextError:
 
 
 def _digest(tensors: Mapping[str, Tensor], state: str) -> str:
-    """Return XXH3-128 (hex) over names, shapes, types and bytes of tensors, and the state told beside them."""
+    """Return XXH3-128 (hex) over names, shapes, types and bytes of tensors, and what is told beside them."""
     digest = xxhash.xxh3_128(state.encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().contiguous()
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -153,5 +153,5 @@ def _digest_of_rows(activations: NDArray[np.floating]) -> str:
     """Return XXH3-128 (hex) over all activations and their type."""
     digest = xxhash.xxh3_128(f"{activations.dtype.str} {activations.shape}".encode())
     for start in range(0, len(activations), _ROWS):
-        digest.update(memoryview(np.ascontiguousarray(activations[start : start + _ROWS])).cast("B"))
+        digest.update(activations[start : start + _ROWS].tobytes())
     return digest.hexdigest()

@@ -49,9 +49,9 @@ def train_sae(
     Parameters
     ----------
     checkpoint : Path, optional
-        File (safetensors) that holds the state of an unfinished run: written every ``every`` seconds, continued
-        from if it exists. A continued run uses as many threads as the interrupted one did, and ends as it would
-        have.
+        File (safetensors) that holds the state of an unfinished run: written every ``every`` seconds,
+        continued from if it exists. A continued run uses as many threads as the interrupted one did, and
+        ends as it would have.
 
     Raises
     ------
@@ -101,7 +101,8 @@ def _warn_of_passes(tokens: int, config: TrainConfig) -> None:
         enough = max(1, MANY_PASSES * tokens // config.batch)
         warn(
             f"{config.steps:,} steps are {passes:,.0f} passes over {tokens:,} tokens: such an SAE fits these "
-            f"texts and little else; give more text, or fewer steps (--steps {enough} makes {MANY_PASSES} passes)"
+            f"texts and little else; give more text, or fewer steps (--steps {enough} makes {MANY_PASSES} "
+            "passes)"
         )
 
 

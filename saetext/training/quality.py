@@ -1,4 +1,4 @@
-"""How well an SAE describes activations: variance unexplained, L0, dead and dense features. Not for: training."""
+"""How well an SAE describes activations: FVU, L0, dead and dense features. Not for: training."""
 
 from __future__ import annotations
 

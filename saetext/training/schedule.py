@@ -12,6 +12,7 @@ from saetext.training.config import TrainConfig
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
+    """Return the rate of a step from 0: a linear rise, a plateau, a linear fall."""
     rise = min(1.0, (step + 1) / max(1.0, config.warmup * config.steps))
     fall = min(1.0, (config.steps - step) / max(1.0, config.decay * config.steps))
     return config.lr * min(rise, fall)
@@ -21,7 +22,7 @@ class TokenOrder:
     """Sorted batches of token positions without end, a fresh permutation for every pass over ``n`` tokens."""
 
     def __init__(self, n: int, config: TrainConfig) -> None:
-        self._n, self._batch = n, config.batch
+        self._n, self._batch, self._at = n, config.batch, 0
         self._rng = np.random.default_rng(config.seed)
         self._begin_pass(0)
 
@@ -34,7 +35,7 @@ class TokenOrder:
         return np.sort(self._permutation[at : at + self._batch])
 
     def state(self) -> dict[str, Any]:
-        """Return where it stands, as plain JSON types: the generator as this pass began, and the place in it."""
+        """Return where it stands, as JSON types: the generator as this pass began, and the place in it."""
         return {"generator": self._before, "at": self._at}
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -22,11 +22,13 @@ class Preactivations(torch.autograd.Function):
     def forward(
         ctx: Any, centred: Tensor, enc: Tensor, b_enc: Tensor, token: Tensor, feature: Tensor, values: Tensor
     ) -> Tensor:
+        """Return ``values``, which are ``(centred @ enc.T + b_enc)[token, feature]``."""
         ctx.save_for_backward(centred, enc, token, feature)
         return values.clone()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of ``centred``, ``enc`` and ``b_enc``."""
         centred, enc, token, feature = ctx.saved_tensors
         by_token = _csr(token, feature, grad, (len(centred), len(enc)))
         order = torch.argsort(feature, stable=True)

@@ -1,4 +1,4 @@
-"""Which documents train an SAE and which measure it: never the same text on both sides. Not for: reading them."""
+"""Which documents train an SAE and which measure it: never one text on both sides. Not for: reading them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ SHARE_HELD_OUT = 50  # one document in so many measures the result
 def split(
     documents: Iterable[Document], held_out: Sequence[Document] | None, seed: int
 ) -> tuple[list[Document], list[Document]]:
+    """Shuffle documents; return those to train on, and those to measure on: ``held_out``, or one in fifty.
+
+    Raises
+    ------
+    InputError
+        If nothing is left on a side.
+    """
     everything = list(documents)
     shuffled = [everything[i] for i in np.random.default_rng(seed).permutation(len(everything))]
     if held_out is not None:
@@ -40,4 +47,5 @@ def _hash(document: Document) -> str:
 
 
 def digest(documents: Sequence[Document]) -> str:
+    """Return SHA-256 (hex) over the texts of documents, in order."""
     return hashlib.sha256("".join(map(_hash, documents)).encode()).hexdigest()
