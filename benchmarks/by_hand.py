@@ -31,7 +31,7 @@ class ByHand:
         from transformer_lens.config import HookedTransformerConfig
         from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
 
-        full = transformers.GPT2LMHeadModel.from_pretrained(model).eval()
+        full = transformers.GPT2LMHeadModel.from_pretrained(model, trust_remote_code=False).eval()
         config = HookedTransformerConfig(
             n_layers=size.layers,
             d_model=size.width,
@@ -48,7 +48,7 @@ class ByHand:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tokenizer = transformers.AutoTokenizer.from_pretrained(model)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(model, trust_remote_code=False)
             self.lens = HookedTransformer(config, tokenizer=tokenizer)
             # as from_pretrained_no_processing, sae-lens's way: the residual stream stays what it was
             unprocessed = dict.fromkeys(

@@ -32,7 +32,10 @@ from saetext.reader.batches import Batcher
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.running import hidden_states
 from saetext.reader.tokenization import Prepared, Tokens
-from saetext.training.batch_topk import TrainConfig, TrainedSae, evaluate, train_sae
+from saetext.training.config import TrainConfig
+from saetext.training.jumprelu import TrainedSae
+from saetext.training.optimisation import train_sae
+from saetext.training.quality import evaluate
 
 CONFIGURATIONS: list[dict[str, Any]] = [
     {"layer": 4, "k": 24},

@@ -19,7 +19,7 @@ from rich.progress import Progress, TextColumn
 from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.io.progress import Progress as State
-from saetext.training.batch_topk import TrainConfig
+from saetext.training.config import TrainConfig
 from saetext.training.pipeline import train
 
 

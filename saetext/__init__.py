@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from saetext.features.labels import FeatureLabels
     from saetext.reader.reader import Reader
     from saetext.reader.thresholds.estimation import calibrate
-    from saetext.training.batch_topk import train_sae
     from saetext.training.config import TrainConfig
+    from saetext.training.optimisation import train_sae
     from saetext.training.pipeline import train
 
 __all__ = [
@@ -75,7 +75,7 @@ _HOMES = {
     "open_documents": "saetext.documents",
     "search": "saetext.analysis.search",
     "train": "saetext.training.pipeline",
-    "train_sae": "saetext.training.batch_topk",
+    "train_sae": "saetext.training.optimisation",
 }
 
 # what a lower floor uses of a higher one, without importing it

@@ -39,7 +39,10 @@ def by_transformers(texts: list[str]) -> np.ndarray:
     from transformers import AutoModel, AutoTokenizer
 
     place = embedded.find_model()
-    tokenizer, model = AutoTokenizer.from_pretrained(place), AutoModel.from_pretrained(place).eval()
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(place, trust_remote_code=False),
+        AutoModel.from_pretrained(place, trust_remote_code=False).eval(),
+    )
     found = []
     for text in texts:
         valid = text.replace("\ud800", "?")

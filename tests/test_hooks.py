@@ -70,7 +70,7 @@ def test_residual_stream_equals_transformers(family: str, saved: Callable[[str],
     directory = saved(family)
     full = (
         getattr(transformers, FAMILIES[family][2])
-        .from_pretrained(directory, attn_implementation="eager")
+        .from_pretrained(directory, attn_implementation="eager", trust_remote_code=False)
         .eval()
     )
     base = full.base_model.language_model if family == "gemma3" else full.base_model
@@ -155,7 +155,9 @@ def lens_cache(family: str, directory: Path) -> tuple[Any, dict[str, torch.Tenso
     from transformer_lens.config import HookedTransformerConfig
     from transformer_lens.pretrained import weight_conversions
 
-    full = getattr(transformers, FAMILIES[family][2]).from_pretrained(directory).eval()
+    full = (
+        getattr(transformers, FAMILIES[family][2]).from_pretrained(directory, trust_remote_code=False).eval()
+    )
     config = HookedTransformerConfig.from_dict(lens_config(family, full.config))
     converter = {"gpt_neox": "neox", "gpt_neox_sequential": "neox", "gemma2": "gemma", "gemma3": "gemma"}
     converter["gemma3_text"] = "gemma"

@@ -125,7 +125,7 @@ def test_later_shards_may_be_garbage_or_missing(tmp_path: Path) -> None:
     directory = save_model("qwen3", tmp_path / "sharded", num_hidden_layers=6, max_shard_size="40KB")
     ids, mask = batch(9)
     with torch.no_grad():
-        whole = transformers.AutoModel.from_pretrained(directory)
+        whole = transformers.AutoModel.from_pretrained(directory, trust_remote_code=False)
         expected = whole(ids, output_hidden_states=True).hidden_states[2]
     index = json.loads((directory / "model.safetensors.index.json").read_text())["weight_map"]
     needed = {f for n, f in index.items() if "embed" in n or ".layers.0." in n or ".layers.1." in n}
@@ -253,7 +253,9 @@ def test_bidirectional_gemma3_sees_to_the_right(tmp_path: Path) -> None:
     model = load(directory)
     ids, mask = batch(9, 4)
     with torch.no_grad():
-        full = transformers.AutoModel.from_pretrained(directory, attn_implementation="eager")
+        full = transformers.AutoModel.from_pretrained(
+            directory, attn_implementation="eager", trust_remote_code=False
+        )
         expected = full(ids, attention_mask=mask, output_hidden_states=True).hidden_states[2]
     actual = model.hidden(ids, mask)[HOOK]
     torch.testing.assert_close(actual[mask.bool()], expected[mask.bool()], rtol=1e-5, atol=1e-4)
@@ -440,7 +442,7 @@ def test_a_model_is_built_without_storage_but_for_its_buffers(
     assert biggest == 0
     assert all(p.is_meta and not p.requires_grad for p in built.parameters())
     with torch.no_grad():
-        expected = dict(transformers.AutoModel.from_config(config).named_buffers())
+        expected = dict(transformers.AutoModel.from_config(config, trust_remote_code=False).named_buffers())
     for name, buffer in built.named_buffers():
         assert not buffer.is_meta
         assert torch.equal(buffer.float(), expected[name].to(buffer.dtype).float()), name
@@ -462,7 +464,7 @@ def test_loading_is_quiet_and_offline_fails_at_once(llama: Path, tmp_path: Path)
         model.tokenizer("a long text " * 300)
         print("#####", file=sys.stderr, flush=True)
         import transformers
-        transformers.AutoModel.from_pretrained(sys.argv[1])
+        transformers.AutoModel.from_pretrained(sys.argv[1], trust_remote_code=False)
     """
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")}
     done = subprocess.run(

@@ -78,7 +78,9 @@ def brute_force(
     min_tokens: int,
 ) -> np.ndarray:
     """Return [documents, features, 5]: max, total, count, peak, first; one unpadded pass a window."""
-    model = transformers.AutoModel.from_pretrained(path, attn_implementation="eager").eval()
+    model = transformers.AutoModel.from_pretrained(
+        path, attn_implementation="eager", trust_remote_code=False
+    ).eval()
     out = np.zeros((len(prepared), D_SAE, 5))
     for row, p in enumerate(prepared):
         acts = np.zeros((p.n_tokens, D_SAE))
@@ -276,8 +278,8 @@ def test_the_embedded_reader_reads_offline_and_equals_transformers(monkeypatch: 
     reading = reader.read([Document("0", text, None, None, {}, 0, "")])
     hook = reader.saes["embedded"].encoder.hook
     layer = int(hook.split(".")[1])
-    model = transformers.AutoModel.from_pretrained(embedded.find_model()).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(embedded.find_model())
+    model = transformers.AutoModel.from_pretrained(embedded.find_model(), trust_remote_code=False).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(embedded.find_model(), trust_remote_code=False)
     with torch.no_grad():
         hidden = model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True).hidden_states[
             layer

@@ -74,7 +74,7 @@ class Soak:
         while not self.over() and not self.problems:
             try:
                 what(draw)
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is a fault
+            except Exception as error:  # whatever it is, it is a fault
                 self.problems.append(f"{what.__name__}: {type(error).__name__}: {error}")
             with self.lock:
                 self.done[what.__name__] += 1

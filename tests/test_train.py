@@ -20,16 +20,13 @@ from saetext.reader.language_model import LanguageModel
 from saetext.reader.tokenization import Prepared, Tokens
 from saetext.reader.weights import load_sae_dir
 from saetext.training.activations import collect_activations
-from saetext.training.batch_topk import (
-    TrainConfig,
-    TrainedSae,
-    _decode,
-    _Gather,
-    _Step,
-    evaluate,
-    save_sae,
-    train_sae,
-)
+from saetext.training.batch_topk import BatchTopK
+from saetext.training.config import TrainConfig
+from saetext.training.jumprelu import TrainedSae
+from saetext.training.optimisation import train_sae
+from saetext.training.quality import evaluate
+from saetext.training.saving import save_sae
+from saetext.training.sparse import Preactivations, decode
 
 
 @given(tokens=st.integers(1, 12), d_in=st.integers(1, 6), d_sae=st.integers(1, 9), seed=st.integers(0, 99))
@@ -51,8 +48,8 @@ def test_the_sparse_step_has_the_gradients_of_a_dense_one(
         kept = torch.nonzero(pre.detach() > 0.1)
         if sparse:
             token, feature = kept[:, 0], kept[:, 1]
-            values = _Gather.apply(centred, e, b, token, feature, pre.detach()[token, feature])
-            out = _decode(token, feature, values, d, tokens)
+            values = Preactivations.apply(centred, e, b, token, feature, pre.detach()[token, feature])
+            out = decode(token, feature, values, d, tokens)
         else:
             out = (torch.relu(pre) * (pre.detach() > 0.1)) @ d
         (x - bd - out).square().sum().backward()
@@ -65,7 +62,7 @@ def test_the_sparse_step_has_the_gradients_of_a_dense_one(
 @settings(deadline=None, max_examples=60)
 def test_the_largest_preactivations_are_kept(count: int, threshold: float, seed: int) -> None:
     pre = torch.randn(5, 8, generator=torch.Generator().manual_seed(seed))
-    step = _Step(4, TrainConfig(d_sae=8, k=2), torch.zeros(4), torch.Generator())
+    step = BatchTopK(4, TrainConfig(d_sae=8, k=2), torch.zeros(4), torch.Generator())
     step.threshold = threshold
     token, feature, lowest = step._largest(pre, count)
     positive = np.sort(pre.numpy().ravel()[pre.numpy().ravel() > 0])[::-1]
@@ -165,7 +162,7 @@ def test_a_trained_sae_is_saved_the_same_without_sae_lens(
 ) -> None:
     save_sae(trained[0], tmp_path / "with", hook="h", model="m", metadata={})
     monkeypatch.setattr("importlib.metadata.version", _missing)
-    monkeypatch.setattr(sys.modules["saetext.training.batch_topk"], "version", _missing, raising=False)
+    monkeypatch.setattr(sys.modules["saetext.training.saving"], "version", _missing, raising=False)
     save_sae(trained[0], tmp_path / "without", hook="h", model="m", metadata={})
     for name in ("cfg.json", "sae_weights.safetensors"):
         assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()

@@ -18,8 +18,11 @@ from typer.testing import CliRunner
 from saetext.documents import Document
 from saetext.errors import InputError, SaetextError
 from saetext.reader.reader import Reader
-from saetext.training.batch_topk import TrainConfig, _Step, train_sae
-from saetext.training.pipeline import _split, train
+from saetext.training.batch_topk import BatchTopK
+from saetext.training.config import TrainConfig
+from saetext.training.optimisation import train_sae
+from saetext.training.pipeline import train
+from saetext.training.splitting import split
 
 SMALL = TrainConfig(d_sae=32, k=3, batch=64, steps=40, lr=1e-3, dead_after=2000)
 
@@ -116,11 +119,11 @@ def test_bad_requests_are_one_line(model: Path, tmp_path: Path, options, message
 def test_nothing_measured_is_trained_on() -> None:
     some = documents(20)
     other = documents(1, seed=5)
-    texts, valid = _split(some, [some[3], *other], 0)
+    texts, valid = split(some, [some[3], *other], 0)
     assert {d.text for d in valid} == {some[3].text, other[0].text}
     assert {d.text for d in texts} == {d.text for d in some} - {some[3].text}
     with pytest.raises(InputError, match="nothing is left to train on"):
-        _split(some, some, 0)
+        split(some, some, 0)
 
 
 def test_too_few_documents(model: Path, tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ def test_a_resumed_training_has_the_same_weights(tmp_path: Path) -> None:
         if step == 20:
             raise Stop
 
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(Stop):
         train_sae(x, config, interrupt, checkpoint=path, every=0)
     resumed_at = []
@@ -159,7 +162,7 @@ def test_a_resumed_training_has_the_same_weights(tmp_path: Path) -> None:
 def test_the_matryoshka_loss_is_the_mean_over_prefixes(seed: int, prefixes: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(seed)
     config = TrainConfig(d_sae=9, k=3, batch=8, steps=1, prefixes=prefixes)
-    step = _Step(5, config, torch.zeros(5), generator)
+    step = BatchTopK(5, config, torch.zeros(5), generator)
     x = torch.randn(8, 5, generator=generator)
     pre = torch.addmm(step.b_enc, x - step.b_dec, step.enc.T).detach()
     token, feature, _ = step._largest(pre, 8 * 3)
@@ -197,7 +200,7 @@ def test_the_command(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_an_unfinished_run_must_agree_on_keeps_its_names(model: Path, tmp_path: Path) -> None:
-    """A run that an earlier version began is resumed: its plan has these keys."""
+    """A run that another version began is resumed, or refused by its format: its plan has these keys."""
 
     def interrupt(progress) -> None:
         raise Stop
@@ -206,8 +209,9 @@ def test_what_an_unfinished_run_must_agree_on_keeps_its_names(model: Path, tmp_p
         train(documents(), tmp_path / "a", model=model, **SMALL.keywords(), on_progress=interrupt)
     plan = json.loads((tmp_path / "a.training" / "plan.json").read_text("utf-8"))
     assert set(plan) == {
-        "model", "hook", "window", "role", "max_tokens", "valid_tokens", "documents", "held_out",
-        "d_sae", "k", "batch", "steps", "lr", "warmup", "decay", "aux_weight", "dead_after",
+        "format", "threads", "model", "hook", "window", "role", "max_tokens", "valid_tokens",
+        "documents", "held_out", "d_sae", "k", "batch", "steps", "lr",
+        "warmup", "decay", "aux_weight", "dead_after",
         "dense_weight", "dense_above", "prefixes", "seed",
     }  # fmt: skip
     assert plan["d_sae"] == 32 and plan["prefixes"] == [] and plan["window"] == 256

@@ -20,7 +20,7 @@ import saetext
 from saetext.corpus import Corpus
 from saetext.corpus.notices import FEW_TOKENS
 from saetext.reader.reader import Reader
-from saetext.training.batch_topk import TrainConfig
+from saetext.training.config import TrainConfig
 
 EMOJI = "the fox 🦊 jumps 🦊 over the dog and runs to the house"
 PLAIN = "the fox jumps over the dog and runs to the house"

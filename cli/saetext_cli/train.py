@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,8 @@ def train(
     """Train a sparse autoencoder on your own texts and any Hugging Face encoder or decoder.
 
     Reads the texts into activations (float16, beside the output), trains on the CPU, measures on held-out
-    documents, sets the thresholds. Every stage is resumable: interrupted, the same command goes on.
+    documents, sets the thresholds. Every stage is resumable: interrupted, the same command goes on, and ends
+    with the same bytes. The number of threads (OMP_NUM_THREADS) changes an SAE slightly: card.json states it.
     """
     from saetext.documents import open_documents
     from saetext.reader.thresholds.policy import readable
@@ -48,14 +50,28 @@ def train(
         asked = request.replace(reference=documents.name, on_progress=show)
         trained = run(readable(documents), output, **asked.keywords())
     q = trained.quality
+    threads = "1 thread" if trained.threads == 1 else f"{trained.threads} threads"
     note(
-        f"trained in {clock(trained.seconds)}; on {q.tokens:,} held-out tokens: FVU {q.fvu:.3f}, "
+        f"trained in {clock(trained.seconds)} on {threads}: "
+        f"{trained.passes:,.1f} passes over {trained.tokens:,} tokens"
+    )
+    note(
+        f"on {q.tokens:,} held-out tokens: FVU {q.fvu:.3f}, "
         f"L0 {q.l0:.1f}, {q.dead:.1%} of the features dead, {q.dense} on more than 20 % of the tokens "
         f"(densest {q.max_density:.0%})"
     )
-    model = f" --model {request.model}" if request.model else ""
-    note(f"read texts with it: saetext encode FILE -r {output}{model}")
+    note(f"read texts with it: {_reading(output, request)}")
     result(str(trained.path))
+
+
+def _reading(output: Path, request: TrainRequest) -> str:
+    """Return the command that reads a file with the SAE, quoted for a shell."""
+    command = ["saetext", "encode", "FILE", "-r", str(output)]
+    if request.model is not None:
+        command += ["--model", str(request.model)]
+    if request.trust_pickle:
+        command.append("--trust-pickle")
+    return shlex.join(command)
 
 
 def _numbers(given: str | None) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ from saetext.corpus.selecting import row_of_id, rows_of, rows_where
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.stored import StoredDocument as StoredDocument
 from saetext.corpus.stored import scalars, stored_document
-from saetext.errors import CorpusError, InputError
+from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.io.derived import Verdict
 from saetext.io.frames import as_pandas
 from saetext.io.provided import provided

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from saetext.corpus import Corpus
 from saetext.corpus.protocol import CorpusLike
-from saetext.encoding.targets import beside, path_of
+from saetext.encoding.targets import beside, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
 from saetext.errors import InputError
 
@@ -106,21 +106,20 @@ def _from_path(
         return Corpus.open(path)
     if not path.exists():
         raise InputError(f"{str(path)[:200]}: no such corpus or file")
-    stamp = source_stamp(path)
     target = beside(path)
     if (target / "manifest.json").exists():
         corpus = Corpus.open(target)
-        _require_same(corpus, path, stamp, columns)
+        _require_same(corpus, path, columns)
         if on_reuse is not None:
             on_reuse(path, target)
         return corpus
-    return make(path, target, stamp)
+    return make(path, target, source_stamp(path))
 
 
-def _require_same(corpus: Corpus, path: Path, stamp: Mapping[str, Any], columns: Mapping[str, str]) -> None:
+def _require_same(corpus: Corpus, path: Path, columns: Mapping[str, str]) -> None:
     """Raise :class:`InputError` unless a corpus was made from the file as it is, in the columns asked for."""
     anew = f"remove {corpus.path}, or encode into another with 'saetext encode {path} -o NAME.corpus'"
-    if corpus.manifest.extra.get("source_stamp") != stamp.get("source_stamp"):
+    if not unchanged(path, corpus.manifest.extra):
         raise InputError(f"{path} has changed since {corpus.path} was made from it: {anew}")
     read = corpus.manifest.runs[0]["plan"].get("input columns", {})
     for part, name in columns.items():

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from saetext.corpus.notices import warn
 from saetext.documents import Document, DocumentSource, Reject
 from saetext.errors import InputError
-from saetext.io.cache import cache_dir
+from saetext.io.cache import cache_dir, file_sha256
 
 SUFFIX = ".corpus"
 
@@ -68,9 +69,36 @@ def path_of(source: object) -> Path | None:
 
 
 def source_stamp(path: Path) -> dict[str, Any]:
-    """Return what tells later whether the file (or dataset) a corpus was made from is unchanged."""
-    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+    """Return what tells later whether the file (or dataset) a corpus was made from has its content still."""
+    files = _files_of(path)
     if not files:
         return {}
-    stats = [(str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return {"source_stamp": hashlib.sha256(repr(stats).encode("utf-8", "surrogatepass")).hexdigest()}
+    hashes = [(str(f.relative_to(path)), f.stat().st_size, file_sha256(f)) for f in files]
+    return {"source_sha256": _digest(hashes)}
+
+
+def unchanged(path: Path, told: Mapping[str, Any]) -> bool:
+    """Return whether the file (or dataset) is what a corpus that says ``told`` of it was made from.
+
+    A corpus of an earlier version knows the size and time of its file alone; then a warning says so.
+    """
+    if "source_sha256" in told:
+        return told["source_sha256"] == source_stamp(path).get("source_sha256")
+    if "source_stamp" not in told:
+        return not _files_of(path)
+    stats = [(str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns) for f in _files_of(path)]
+    if told["source_stamp"] != _digest(stats):
+        return False
+    warn(
+        f"{beside(path)} was made by an earlier version: that {path.name} is unchanged is known by its "
+        "size and time alone; encode it again to have its content compared"
+    )
+    return True
+
+
+def _files_of(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
+
+
+def _digest(stats: Sequence[tuple[Any, ...]]) -> str:
+    return hashlib.sha256(repr(stats).encode("utf-8", "surrogatepass")).hexdigest()

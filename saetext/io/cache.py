@@ -11,9 +11,12 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import platformdirs
+import xxhash
 
+from saetext.io.file_state import file_state
 from saetext.io.files import write_atomic
 from saetext.io.json_file import load
 from saetext.io.opener import open_regular
@@ -32,8 +35,9 @@ def cache_dir() -> Path:
 def file_sha256(path: str | Path) -> str:
     """Return the SHA-256 (hex) of a file's bytes.
 
-    The hash is remembered by resolved path, size and modification time, so that gigabytes of weights are
-    hashed once.
+    The hash is remembered by resolved path and :func:`saetext.io.file_state.file_state` (inode, ctime,
+    size, mtime, a sample of the bytes), so that gigabytes of weights are hashed once, and a file that takes
+    another's place with its size and time is not taken for it.
 
     Raises
     ------
@@ -41,15 +45,21 @@ def file_sha256(path: str | Path) -> str:
         If the file cannot be read.
     """
     path = Path(path).resolve()
-    stat = path.stat()
-    state = [stat.st_size, stat.st_mtime_ns]
+    state = file_state(path)
     known = _read_hashes().get(str(path))
-    if isinstance(known, list) and known[:2] == state and len(known) == 3 and isinstance(known[2], str):
-        return known[2]
+    if isinstance(known, list) and known == _entry(state, known):
+        return str(known[-2])
     with open_regular(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _remember(str(path), [*state, digest])
+    if file_state(path) == state:  # or it changed while it was read
+        _remember(str(path), _entry(state, [digest, ""]))
     return digest
+
+
+def _entry(state: list[int | str], known: list[Any]) -> list[int | str]:
+    """Return what is remembered: the state, the hash (last but one of ``known``), and a checksum of both."""
+    told = [*state, *map(str, known[-2:-1])]
+    return [*told, xxhash.xxh3_64_hexdigest(json.dumps(told).encode())]
 
 
 def _read_hashes() -> dict[str, object]:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _TOKENIZER = ("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "tokenizer.json")
 _SLOW_TOKENIZER = ("vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "added_tokens.json")
 _READ_IN_RUST = ("tokenizer.json", "vocab.json")  # large, and with a bound on their depth there
+_SHA256 = re.compile(r"[0-9a-f]{64}")  # name of a large file in the hub's cache
 _HUB_TIMEOUT = 5.0  # seconds
 # huggingface_hub speaks through requests, httpx or httpx2, depending on its version, and not all of their
 # connection errors are OSErrors: it re-exports the right HTTPError
@@ -161,12 +163,29 @@ class Checkpoint:
                 raise ReaderError(f"{path} cannot be used: {why(error)}") from error
 
     def revision(self, weight_files: list[str]) -> str:
-        """Return the commit, or for a directory ``sha256:`` over its configuration and the named files."""
+        """Return the commit, or for a directory ``sha256:`` over its configuration and the named files.
+
+        Raises
+        ------
+        ReaderError
+            If a weight file in the hub's cache is not the one that was downloaded.
+        """
         if self.commit is not None:
+            for name in weight_files:
+                self._require_as_downloaded(name)
             return self.commit
         names = ["config.json", *sorted(weight_files)]
         hashes = {name: file_sha256(self.directory / name) for name in names}
         return "sha256:" + hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+
+    def _require_as_downloaded(self, name: str) -> None:
+        """The cache keeps large files by their SHA-256: a commit stands for bytes only if they are those."""
+        path = (self.directory / name).resolve()
+        if _SHA256.fullmatch(path.name) and file_sha256(path) != path.name:
+            raise ReaderError(
+                f"{name} of {self.name} in the Hugging Face cache is not what was downloaded: remove {path} "
+                f"and run 'hf download {self.name}'"
+            )
 
     def _cached(self, name: str) -> Path | None:
         return self._download(name, self.commit, cached=True)

@@ -227,6 +227,18 @@ class LanguageModel:
         return self._model.get_submodule(f"{above}.{hook.place.module}".strip("."))
 
 
+def read_config(model: str | Path, revision: str | None = None) -> Any:
+    """Return the configuration of a language model, by id or directory, without running any code of it.
+
+    Raises
+    ------
+    ReaderError
+        If the model is not there, or of an architecture or configuration that cannot be used.
+    """
+    with _quiet():
+        return _read_config(Checkpoint(model, revision))
+
+
 def _read_config(checkpoint: Checkpoint) -> Any:
     """Return the language model's configuration, with what transformers knows about its family."""
     content = checkpoint.json("config.json")

@@ -114,13 +114,19 @@ def _assembled(
             found = ", ".join(sorted(named)) or "none"
             raise ReaderError(f"which language model? give it with --model (the SAEs name: {found})")
         model = named.pop()
+    identity = ("", "")
+    if str(model) == embedded.MODEL and how.revision is None:
+        # as the embedded reader: from its package, where there is one, and known by its published weights
+        model, identity = embedded.find_model(), (embedded.MODEL, f"sha256:{embedded.WEIGHTS_SHA256}")
     hooks = list(dict.fromkeys(e.hook for _, e in encoders))
     loaded = LanguageModel.load(
         model, hooks, revision=how.revision, device=how.device, dtype=how.dtype, trust_pickle=how.trust_pickle
     )
+    if identity != ("", ""):
+        embedded.check_weights(loaded.path)
     saes: list[LoadedSae] = []
     for name, encoder in encoders:
         slug = sae_name(encoder.hook, {sae.name for sae in saes})
         saes.append(LoadedSae(slug, name, encoder.to(loaded.device), None))
     tokens = counting_rules(loaded, [e for _, e in encoders])
-    return Parts(loaded, tuple(saes), tokens, " + ".join(n for n, _ in encoders), source)
+    return Parts(loaded, tuple(saes), tokens, " + ".join(n for n, _ in encoders), source, identity)

@@ -1,7 +1,7 @@
 """Loading SAEs: from a directory (without importing sae-lens) or from sae-lens's registry.
 
 Both ways end in the same checks and the same :class:`~saetext.reader.sae.SparseEncoder`. Not for: training or
-saving (:mod:`saetext.training.batch_topk`), language models, or downloading anything but through sae-lens.
+saving (:mod:`saetext.training.saving`), language models, or downloading anything but through sae-lens.
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ Not for: the training step (:mod:`saetext.training.batch_topk`) or texts (:mod:`
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 from saetext.errors import InputError, refuse_unused
 from saetext.io.request import Request, keyword, option
@@ -84,3 +86,8 @@ class TrainConfig(Request):
         bounds = (0, *self.prefixes, self.d_sae)
         if any(a >= b for a, b in itertools.pairwise(bounds)):
             raise InputError(f"prefixes must ascend from 1 to below {self.d_sae}, not {self.prefixes}")
+
+
+def config_dict(config: TrainConfig) -> dict[str, Any]:
+    """Return the configuration as plain JSON types, for records and metadata."""
+    return dataclasses.asdict(config)
