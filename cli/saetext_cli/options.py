@@ -81,9 +81,7 @@ class ModelChoice(Running):
     model: str | None = option(
         "Language model of an SAE directory: Hugging Face id or directory.", default=None, group=_MODEL
     )
-    trust_pickle: bool = option(
-        "Allow pickled weights from a source you trust.", default=False, group=_MODEL
-    )
+    trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=_MODEL)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,9 +34,7 @@ def dense_part(corpus: Corpus) -> Part:
     return Part(home, "dense", f"{_FORMAT} {corpus.manifest.fingerprint} {embed.MODEL_SHA256}")
 
 
-def build_dense(
-    corpus: Corpus, *, device: str = "auto", on_progress: OnProgress | None = None
-) -> Path:
+def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress | None = None) -> Path:
     """Embed the documents of a whole corpus and build the index.
 
     ``on_progress`` is called as documents are embedded.
