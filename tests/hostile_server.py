@@ -114,6 +114,8 @@ def hostile_server(
         yield server
     finally:
         server.stopped.set()
+        with contextlib.suppress(OSError):
+            server.listener.shutdown(socket.SHUT_RDWR)  # or its thread would wait for ever
         server.listener.close()
 
 

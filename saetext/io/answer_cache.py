@@ -26,7 +26,10 @@ def fingerprint(**decides: Any) -> str:
 def find(key: str) -> str | None:
     """Return a kept answer; None if there is none, or it is not what was kept under this name."""
     try:
-        with _path(key).open("rb") as file:
+        path = _path(key)
+        if not path.is_file():  # nor what blocks or never ends: a FIFO, a device
+            return None
+        with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
         entry = parsed(data) if len(data) <= _LARGEST else None
     except (OSError, ValueError):

@@ -6,14 +6,14 @@ Not for: texts of documents (:func:`saetext.text.passages.printable`).
 from __future__ import annotations
 
 import html
-import json
 import re
-from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 _SHORTEST = 4  # characters of a key that is hidden: fewer stand in any text
 _SHORTEST_IN_ANSWERS = 8
-_IN_URL = re.compile(r"(?<=//)[^\s/@]*(?::[^\s@]*)?@")
+_COLOUR = r"(?:\x1b|\\x1b|\\u001b)(?:\[[0-9;]*[A-Za-z])?"
+_BETWEEN = rf"(?:[^!-~\x1b]|{_COLOUR}|\\(?:u200b|[nrt]))*\\*"
+_IN_URL = re.compile(r"(?<=//)(?:[^\s@]{0,500}@)+")
 
 
 def one_line(text: object, most: int) -> str:
@@ -34,10 +34,7 @@ class Secret:
 
     def __init__(self, key: str) -> None:
         known = len(key) >= _SHORTEST and key.casefold() != "none"
-        forms = {key, quote(key, safe=""), quote_plus(key), html.escape(key), json.dumps(key)[1:-1]}
-        self._pattern = (
-            re.compile("|".join(map(_loose, sorted(forms, key=len, reverse=True)))) if known else None
-        )
+        self._pattern = re.compile(_loose(key)) if known else None
         # "EMPTY" or "ollama" may be a word of an answer; a key that is worth something is no plain word
         self._in_answers = known and len(key) >= _SHORTEST_IN_ANSWERS and not key.isalpha()
 
@@ -54,6 +51,23 @@ class Secret:
         return self._pattern.sub(HIDDEN, text) if self._pattern is not None and self._in_answers else text
 
 
-def _loose(form: str) -> str:
-    """Return a pattern of ``form`` in any case, also where control characters or line breaks divide it."""
-    return "(?i:" + r"[^!-~]*".join(map(re.escape, form)) + ")"
+def _loose(key: str) -> str:
+    """Return a pattern of ``key`` in any case and however its characters are escaped or divided.
+
+    As JSON, HTML and addresses escape them; divided by line breaks, invisible characters and colours of a
+    terminal.
+    """
+    return "(?i:" + _BETWEEN.join(map(_escaped, key)) + ")"
+
+
+def _escaped(character: str) -> str:
+    number, named = ord(character), html.escape(character)
+    forms = {re.escape(character), re.escape(named)}
+    forms |= {
+        rf"\\u00{number:02x}",
+        rf"\\x{number:02x}",
+        f"%{number:02x}",
+        f"&#0*{number};",
+        f"&#x0*{number:x};",
+    }
+    return "(?:" + "|".join(sorted(forms, key=len, reverse=True)) + ")"

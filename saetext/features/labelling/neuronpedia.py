@@ -135,10 +135,7 @@ class _Batch:
         with contextlib.suppress(OSError, EOFError, zlib.error, LabelError):
             return self._read(_unpack(_kept(self.kept)))
         with contextlib.suppress(OSError, ValueError):
-            if (
-                self.last.stat().st_size < 10
-                and self.kept.name == f"batch-{int(self.last.read_text())}.jsonl.gz"
-            ):
+            if self.kept.name == f"batch-{self._count()}.jsonl.gz":
                 return None
         packed = _download(client, self.url)
         if packed is None:
@@ -152,6 +149,12 @@ class _Batch:
         _remember(self.kept, packed if packed[:2] == _GZIP else gzip.compress(content, mtime=0))
         return found
 
+    def _count(self) -> int:
+        """Return the number of batches there are, as far as that is kept."""
+        if not self.last.is_file() or self.last.stat().st_size > 10:
+            raise ValueError("no number of batches")
+        return int(self.last.read_text())
+
     def _read(self, content: bytes) -> tuple[list[FeatureLabel], int]:
         labels = [_label(row, self.d_sae, self.url) for row in _rows(content, self.url)]
         return [label for label in labels if label is not None], len(content)
@@ -159,6 +162,8 @@ class _Batch:
 
 def _kept(path: Path) -> bytes:
     """Return a kept batch, which is always packed."""
+    if not path.is_file():  # nor what blocks or never ends: a FIFO, a device
+        raise FileNotFoundError(path)
     with path.open("rb") as file:
         packed = file.read(_LARGEST + 1)
     if packed[:2] != _GZIP:
