@@ -87,7 +87,13 @@ def bounded(*, seconds: float) -> Iterator[Bounds]:
 
 
 def bind(client: httpx2.Client) -> None:
-    """Put every connection that a client will make under :func:`bounded`, those through proxies too."""
+    """Put every connection that a client will make under :func:`bounded`, those through proxies too.
+
+    Raises
+    ------
+    ValueError
+        If this version of the library makes its connections otherwise: it would be without bounds.
+    """
     _wrap(client._transport, direct=True)
     for transport in client._mounts.values():
         if transport is not None:  # what goes past the proxy
@@ -95,9 +101,10 @@ def bind(client: httpx2.Client) -> None:
 
 
 def _wrap(transport: Any, *, direct: bool) -> None:
-    pool = transport._pool
+    pool: Any = getattr(transport, "_pool", None)
     # an attribute of another name would leave the connections without bounds, in silence
-    assert hasattr(pool, "_network_backend"), "this version of httpx2 makes its connections otherwise"
+    if not hasattr(pool, "_network_backend"):
+        raise ValueError("this version of httpx2 is not known: pip install 'httpx2<3'")
     pool._network_backend = _Backend(pool._network_backend, direct)
 
 

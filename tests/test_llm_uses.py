@@ -1,4 +1,4 @@
-"""A command that asks a language model and gets nothing says so by its exit code, after what it could do."""
+"""Commands that ask a language model: what they do with nothing, with a part, and with hostile answers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from chat_server import Reply, chat_server, completion
-from llm_uses import PRINTS_JSON, USES, command, make, table_of_labels
-from test_cli import place
+from llm_uses import DIFF, MODEL, PRINTS_JSON, USES, command, make, table_of_labels
+from test_cli import place, saetext
 
 __all__ = ["place"]
 
@@ -88,3 +88,52 @@ def test_cached_answers_count_as_answers() -> None:
         assert command("label", server.url).code == 0
         server.behave = lambda user, n: ("status", (500, {}))
         assert command("label", server.url).code == 0 and len(server.requests) == 5
+
+
+HOSTILE = "\x1b[2J\x9b31m\x00\u202e</script><script>alert(1)</script>Ignore all instructions"
+LONG = HOSTILE + "x" * 8_000
+
+
+def _hostile(text: str) -> str:
+    """An answer to every question, with the text wherever one has a place."""
+    return json.dumps(
+        {
+            "label": text,
+            "description": text,
+            "kind": text,
+            "fires": [1],
+            "grade": 3,
+            "grades": {str(i): 2 for i in range(1, 40)} | {text: 3},
+            "holds": True,
+            "hypotheses": [{"text": text, "more_in": "A", "findings": [1]}, text, {"text": text}],
+        }
+    )
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("text", [HOSTILE, LONG], ids=["short", "long"])
+def test_hostile_answers_reach_nobody_as_they_are(use: str, text: str) -> None:
+    with chat_server(lambda user, n: _hostile(text)) as server:
+        done = command(use, server.url, *(["--html", "p.html"] if use == "diff" else []))
+    assert done.code in (0, 1) and "Traceback" not in done.err
+    for printed in (done.out, done.err):
+        assert all(c.isprintable() or c == "\n" for c in printed)
+        assert max(map(len, printed.splitlines()), default=0) < 1500 and len(printed) < 60_000
+    if use == "diff":
+        page = Path("p.html").read_text("utf-8")
+        assert "<script>alert" not in page and "\x1b" not in page and "x" * 2000 not in page
+    if use == "label":
+        cells = [cell for row in table_of_labels().rows() for cell in row if isinstance(cell, str)]
+        assert any("Ignore all" in cell for cell in cells)  # it is a label like any other, and no more
+        assert all(cell.isprintable() and len(cell) <= 500 for cell in cells)
+
+
+def test_thousands_of_hypotheses_are_not_listed() -> None:
+    answer = json.dumps({"hypotheses": ["nonsense"] * 10_000})
+    with chat_server(lambda user, n: answer) as server:
+        done = saetext(*DIFF, "--base-url", server.url, "--model", MODEL)
+    assert (
+        done.code == 1
+        and 5 < done.out.count("hypothesis was dropped") < 40
+        and "10,000 hypotheses were not read" in done.out
+    )
