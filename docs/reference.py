@@ -25,8 +25,9 @@ Made by `python docs/reference.py` from the commands themselves; a test compares
 names take the same options as keywords: see the [API reference](api.md). What the results' columns mean is in
 the [glossary](glossary.md).
 
-`saetext COMMAND --help` shows the same. Exit codes: 0 done, 1 the data or the request is at fault (one line
-on stderr), 2 usage, 130 interrupted. Results go to stdout; notes, warnings and progress to stderr.
+`saetext COMMAND --help` shows the same. Exit codes: 0 done, 1 the data or the request is at fault, or
+a language model gave nothing usable (one line on stderr), 2 usage, 130 interrupted. Results go to stdout;
+notes, warnings and progress to stderr.
 """
 
 

@@ -160,7 +160,11 @@ def test_names_by_a_language_model() -> None:
     with chat_server(lambda user, n: "I would rather not.") as server:
         asked = ["--llm", "--base-url", server.url, "--model", "tiny"]
         done = saetext(*CLUSTER, *asked)
-        assert done.code == 0 and "the language model named no clusters" in " ".join(done.out.split())
+        # the clusters are there, without the names that were asked for
+        assert done.code == 1 and "the language model named no clusters" in " ".join(done.out.split())
+    with chat_server(lambda user, n: ("status", (400, {}))) as server:
+        done = saetext(*CLUSTER, *asked[:2], server.url, *asked[3:], "--json")
+        assert done.code == 1 and json.loads(done.out)["rows"] and "status 400" in done.err.splitlines()[-1]
     with chat_server(lambda user, n: json.dumps({"names": {"1": "same", "2": "same", "3": 7}})) as server:
         asked = ["--llm", "--base-url", server.url, "--model", "other"]
         names = [row["name"] for row in json.loads(saetext(*CLUSTER, *asked, "--json").out)["rows"]]

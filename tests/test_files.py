@@ -208,9 +208,7 @@ def test_processes_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_temporary_name_that_is_taken_is_let_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_temporary_name_that_is_taken_is_let_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files.secrets, "token_hex", lambda _: "00")
     with atomic_file(tmp_path / "a") as file:
         file.write(OLD)

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saetext.errors import EndpointError
-from saetext.io.llm import ChatClient, Prompt, _answer
+from saetext.io.completion import answer_of
+from saetext.io.llm import ChatClient, Prompt
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +151,7 @@ ANYTHING = st.recursive(
 def test_whatever_a_completion_holds_only_its_own_text_is_an_answer(text, reason, tokens, wrap) -> None:
     choice = {"message": {"content": text}, "finish_reason": reason}
     choices: Any = [[choice], [], choice, {"a": choice}][wrap]
-    found = _answer({"choices": choices, "usage": {"prompt_tokens": tokens, "completion_tokens": 3}})
+    found = answer_of({"choices": choices, "usage": {"prompt_tokens": tokens, "completion_tokens": 3}}, 400)
     assert (found.text is None) != (found.error is None)
     usable = wrap == 0 and isinstance(text, str) and text.strip()
     assert found.text == (text if usable else None)

@@ -14,6 +14,7 @@ from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
 from saetext.errors import InputError
 from saetext.io.request import keyword, option
 from saetext_cli.analysing import finish, write_table
+from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, given_options, note, require_new, short_names, width
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
@@ -124,8 +125,7 @@ def cluster(
             include=_weighted(request.include), name=short_names([corpus])[0], client=client, on_progress=show
         )
         found = _computed(opened, asked, model)
-    if client is not None:
-        note(client.ledger.describe())
+    tell_costs(client)
     kept = save_clusters(_kept(found), opened.spec, output.output or default_path(opened.path))
     note(f"wrote {kept}: documents.parquet has the cluster of each document")
     write_table(found, output.parquet)
@@ -136,6 +136,7 @@ def cluster(
         output.as_csv,
         lambda: render_clusters(found, width(), colored(), top=request.most, encoding=encoding()),
     )
+    require_answers(client)
 
 
 def _require_anew(context: typer.Context, request: ClusterRequest) -> None:

@@ -10,6 +10,7 @@ import typer
 from saetext.analysis.differences.request import DiffRequest
 from saetext.errors import InputError
 from saetext_cli.analysing import finish, write_table
+from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, short_names, width
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
@@ -73,14 +74,14 @@ def run(
         client=client if llm else None, on_estimate=_tell if llm else None
     )
     found = _compared(opened, request)
-    if llm and client is not None:
-        note(client.ledger.describe())
+    tell_costs(request.client)
     write_table(found, output.parquet)
     _write_page(found, output.html, opened[0], request, running)
     finish(
         found, output.as_json, output.as_csv,
         lambda: render_diff(found, width(), colored(), encoding=encoding()),
     )  # fmt: skip
+    require_answers(request.client)
 
 
 diff = expanded(run)

@@ -9,6 +9,7 @@ import typer
 
 from saetext.errors import InputError
 from saetext.features.labelling.request import LabelRequest
+from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import note, require_new, result, waiting
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Endpoint
@@ -117,8 +118,9 @@ def _made(
     labels, kept = merged(labels, made.labels, replace=replace)
     note(f"{len(made.labels):,} labels made" + (f"; {kept:,} better ones stay (--replace)" if kept else ""))
     _say_failures(made.failures, "have no label")
-    if client is not None:
-        note(client.ledger.describe())
+    if request.client is not None:
+        tell_costs(client)
+        require_answers(client)
     return labels
 
 
@@ -139,8 +141,8 @@ def _scored(opened: Corpus, labels: FeatureLabels, request: LabelRequest) -> Fea
         )
     _say_failures(rated.failures, "were not scored")
     _say_scores(rated.labels, "llm" if client is not None else "embedding")
-    if client is not None:
-        note(client.ledger.describe())
+    tell_costs(client)
+    require_answers(client)
     return rated.labels
 
 

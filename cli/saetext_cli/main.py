@@ -1,6 +1,7 @@
 """Entry point: the app, its commands, and how errors become one line.
 
-Exit codes: 0 done, 1 the data or the request is at fault (one line on stderr), 2 usage, 130 interrupted.
+Exit codes: 0 done, 1 the data or the request is at fault, or a language model gave nothing usable (one line
+on stderr), 2 usage, 130 interrupted.
 """
 
 from __future__ import annotations

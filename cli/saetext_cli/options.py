@@ -6,6 +6,7 @@ What one verb is asked for stands in its own request, beside its function. Not f
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,9 +82,7 @@ class ModelChoice(Running):
     model: str | None = option(
         "Language model of an SAE directory: Hugging Face id or directory.", default=None, group=_MODEL
     )
-    trust_pickle: bool = option(
-        "Allow pickled weights from a source you trust.", default=False, group=_MODEL
-    )
+    trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=_MODEL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,8 +196,11 @@ class Endpoint(Request):
         key = os.environ.get(self.api_key_env)
         if key is None and self.api_key_env != "OPENAI_API_KEY":
             # The client would fall back on OPENAI_API_KEY and hand that key to somebody else's endpoint.
+            # the key itself, given for the name of its variable, is not shown
+            usual = re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.api_key_env)
+            named = self.api_key_env if usual else "that it names"
             raise typer.BadParameter(
-                f"the environment variable {self.api_key_env} is not set", param_hint="--api-key-env"
+                f"the environment variable {named} is not set", param_hint="--api-key-env"
             )
         known = self.price_in is not None or self.price_out is not None
         price = (self.price_in or 0.0, self.price_out or 0.0) if known else None

@@ -12,6 +12,7 @@ from saetext.analysis.search.request import SearchRequest
 from saetext.errors import InputError
 from saetext.io.request import Request, option
 from saetext_cli.analysing import finish, write_table
+from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, telling, width
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
@@ -82,8 +83,7 @@ def search(
         found = searcher.answer(
             asked, request.replace(on_progress=lambda p: say(f"{p.stage}, {p.done} of {p.total}"))
         )
-    if request.reranker is not None:
-        note(request.reranker.ledger.describe())
+    tell_costs(request.reranker)
     _save_query(found, searcher, files.save_query)
     write_table(found, output.parquet)
     if (output.as_json or output.as_csv) and files.explain and found.query is not None:
@@ -92,6 +92,7 @@ def search(
         found, output.as_json, output.as_csv,
         lambda: render_search(found, width(), colored(), explain=files.explain, encoding=encoding()),
     )  # fmt: skip
+    require_answers(request.reranker)
 
 
 def _require_one_way(request: SearchRequest, words: str | None, files: QueryFiles) -> None:

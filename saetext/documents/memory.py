@@ -76,9 +76,7 @@ class PandasReader(RowReader):
             values = {
                 name: _plain(piece.index.get_level_values(at)) for at, name in self._levels if name in wanted
             }
-            values |= {
-                name: _plain(piece.iloc[:, at]) for at, name in enumerate(self._own) if name in wanted
-            }
+            values |= {name: _plain(piece.iloc[:, at]) for at, name in enumerate(self._own) if name in wanted}
             for offset in range(len(piece)):
                 self._done = start + offset + 1
                 yield self._done, {name: column[offset] for name, column in values.items()}

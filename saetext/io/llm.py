@@ -7,8 +7,6 @@ error, never text. Not for: prompts, or reading what an answer says.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
 import queue
@@ -16,33 +14,30 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field, replace
 
 from saetext.errors import EndpointError
-from saetext.io.cache import cache_dir
-from saetext.io.files import write_atomic
-from saetext.io.json_file import load
+from saetext.io import answer_cache
+from saetext.io.addresses import checked, shown
+from saetext.io.completion import Answer as Answer
+from saetext.io.completion import answer_of, body_of, message_of
+from saetext.io.hiding import Secret, one_line
 from saetext.io.progress import OnProgress, Stages
-from saetext.io.shape import Record, Text
 from saetext.io.web import open_client, send
-
-if TYPE_CHECKING:
-    import httpx2
+from saetext.io.web_bounds import Refused
 
 CHARACTERS_PER_TOKEN = 4  # for the estimate, where the model's tokenizer is not known
-_CACHE_VERSION = 1
-_KEPT = Record({"text": Text(least=1)})
+_CACHE_VERSION = 2  # entries of version 1 had no checksum, and may be what a redirect led to
 _REACH_SECONDS = 10.0  # to find out whether anybody listens
 _FEWEST_IN_A_ROW = 10  # failures in a row that stop a run, however low the concurrency
+_MOST_BYTES = 4 << 20  # of an answer, with all that servers put around it
+_LONGEST_SAID, _LONGEST_ERROR, _LONGEST_MODEL = 120, 300, 200  # characters
 
 _LOST, _TIMED_OUT, _RATE_LIMITED = "connection lost", "timed out", "rate limited"
-_NO_COMPLETION = "not a chat completion"
+_MOVED, _LARGE = "redirected elsewhere", "too large"
 # Failures of the endpoint, not of one prompt. A 403 may be either: some refuse texts that offend them.
-_OF_ENDPOINT = {_LOST, _TIMED_OUT, _RATE_LIMITED, "status 401", "status 402", "status 404", "status 408"}
-_BROKEN_OFF = {"length": "cut off at max_tokens", "content_filter": "filtered", "error": "broken off"}
+_OF_ENDPOINT = {_LOST, _TIMED_OUT, _RATE_LIMITED, _MOVED, _LARGE}
+_OF_ENDPOINT |= {"status 401", "status 402", "status 404", "status 408"}
 
 
 @dataclass(frozen=True)
@@ -51,17 +46,6 @@ class Prompt:
 
     user: str
     system: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back: ``text``, or ``error`` with the reason that there is none."""
-
-    text: str | None
-    error: str | None = None
-    cached: bool = False
-    tokens_in: int = 0
-    tokens_out: int = 0
 
 
 @dataclass
@@ -121,6 +105,15 @@ class Estimate:
         )
 
 
+@dataclass
+class _Job:
+    """What was asked at once: how much, the answers that are of use so far, and why others failed."""
+
+    asked: int
+    usable: set[str]
+    reasons: Counter[str]
+
+
 class ChatClient:
     """A chat model behind an OpenAI-compatible endpoint.
 
@@ -135,14 +128,22 @@ class ChatClient:
     concurrency : int
         Requests at a time.
     timeout : float
-        Seconds for one request.
+        Seconds to wait for a connection, and for the next bytes of an answer.
+    deadline : float, optional
+        Seconds for one try in all, however its bytes come; by default twice the timeout.
     max_retries : int
         Further tries after rate limits, server errors and lost connections, with growing pauses or as long as
-        the server's ``Retry-After`` says.
+        the server's ``Retry-After`` says: five minutes in all, at most.
     price : (float, float), optional
         US dollars per million tokens in and out.
     temperature, max_tokens
         Of the request.
+
+    Raises
+    ------
+    EndpointError
+        If the address, the name of the model or the key cannot be used; none of them is repeated where it may
+        hold a secret.
     """
 
     def __init__(
@@ -153,12 +154,32 @@ class ChatClient:
         api_key: str | None = None,
         concurrency: int = 8,
         timeout: float = 60.0,
+        deadline: float | None = None,
         max_retries: int = 5,
         price: tuple[float, float] | None = None,
         temperature: float = 0.0,
         max_tokens: int = 400,
     ) -> None:
-        self.base_url, self.model = base_url.rstrip("/"), model
+        key = (api_key or os.environ.get("OPENAI_API_KEY") or "none").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise EndpointError("the API key holds characters that no key has: set it again, in one line")
+        if not (model.strip() and model.isprintable() and len(model) <= _LONGEST_MODEL):
+            raise EndpointError(
+                f"--model is the name of a model: {_LONGEST_MODEL} characters at most, in one line, not empty"
+            )
+        self._secret = Secret(key)
+        try:
+            self.base_url = checked(base_url)
+            self._client = open_client(
+                "asking a language model",
+                timeout=timeout,
+                deadline=2 * timeout if deadline is None else deadline,
+                connections=max(1, concurrency),
+                key=key,
+            )
+        except ValueError as error:
+            raise self._error(f"cannot use {shown(base_url)!r} as an endpoint: {error}") from error
+        self.model = model
         self.temperature, self.max_tokens = temperature, max_tokens
         self.price = price
         self.concurrency = max(1, concurrency)
@@ -166,25 +187,13 @@ class ChatClient:
         self.ledger = Ledger(cost=0.0 if price else None)
         self._lock = threading.Lock()
         self._said: dict[str, str] = {}  # failure to what the server said about it last
-        key = (api_key or os.environ.get("OPENAI_API_KEY") or "none").strip()
-        if not (key.isascii() and key.isprintable()):
-            raise EndpointError("the API key holds characters that no key has: set it again, in one line")
-        try:
-            parts = urlsplit(base_url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("an address begins with http:// or https://")
-            self._client = open_client(
-                "asking a language model", timeout=timeout, connections=self.concurrency, key=key
-            )
-        except ValueError as error:
-            raise EndpointError(f"cannot use {base_url!r} as an endpoint: {_line(error)}") from error
+        self._jobs: list[_Job] = []  # shared with copies of the client, as the ledger is
 
-    def ask(
-        self, prompts: Sequence[Prompt], on_progress: OnProgress | None = None
-    ) -> list[Answer]:
+    def ask(self, prompts: Sequence[Prompt], on_progress: OnProgress | None = None) -> list[Answer]:
         """Return an answer for every prompt, in order; equal prompts are asked once.
 
-        ``on_progress`` gets a :class:`saetext.io.progress.Progress` after each.
+        ``on_progress`` gets a :class:`saetext.io.progress.Progress` after each. Answers that turn out useless
+        are to be forgotten (:meth:`forget`); :meth:`require_answers` says then whether anything was had.
 
         Raises
         ------
@@ -221,7 +230,34 @@ class ChatClient:
             self._ask_all(waiting, answers, done)
         finally:
             self.ledger.seconds += time.perf_counter() - started
+        if total:
+            usable = {key for key, answer in answers.items() if answer.text is not None}
+            reasons = Counter(answer.error for answer in answers.values() if answer.error is not None)
+            self._jobs.append(_Job(total, usable, reasons))
         return [answers[key] for key in keys]
+
+    def require_answers(self) -> None:
+        """Raise if something was asked and not one of its answers could be used.
+
+        What was asked at once counts together: labels, scores, names, grades, hypotheses, or judgements.
+        Call it after all that could be had has been printed and written.
+
+        Raises
+        ------
+        EndpointError
+            In one line: how many of how many, why, and what the server said.
+        """
+        for job in self._jobs:
+            if job.usable:
+                continue
+            counts = Counter(job.reasons)
+            if useless := job.asked - counts.total():
+                counts["not in the form asked for"] += useless
+            told = ", ".join(f"{n:,} {why}{self._says(why)}" for why, n in counts.most_common(2))
+            raise self._error(
+                f"{self.model} at {self._shown} gave nothing that can be used: {told}; "
+                "run the same command again to ask once more"
+            )
 
     def estimate(self, prompts: Sequence[Prompt], tokens_out: int = 80) -> Estimate:
         """Return what asking would take, with about ``tokens_out`` tokens an answer."""
@@ -233,24 +269,38 @@ class ChatClient:
 
     def forget(self, prompt: Prompt) -> None:
         """Drop the kept answer to a prompt, so that it is asked again: for one that turned out useless."""
-        try:
-            self._path(self._key(prompt)).unlink(missing_ok=True)
-        except OSError:
-            return  # as everywhere, a cache that cannot be written is passed over
+        key = self._key(prompt)
+        answer_cache.forget(key)
+        for job in self._jobs:
+            job.usable.discard(key)
 
     def _reach(self) -> None:
         """Raise at once, without retries, if nobody listens; the first prompt shows what else is wrong."""
         import httpx2
 
         try:
-            self._client.get(f"{self.base_url}/models", timeout=_REACH_SECONDS)
+            self._client.reach(f"{self.base_url}/models", _REACH_SECONDS)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            why = _line(error) or _TIMED_OUT
-            raise EndpointError(f"no answer from {self.base_url} ({why}): is the server running?") from error
-        except httpx2.InvalidURL as error:
-            raise EndpointError(f"cannot use {self.base_url!r} as an endpoint: {_line(error)}") from error
-        except httpx2.HTTPError:
+            why = one_line(error, _LONGEST_SAID) or _TIMED_OUT
+            raise self._error(f"no answer from {self._shown} ({why}): is the server running?") from error
+        except (httpx2.InvalidURL, UnicodeError) as error:
+            why = one_line(error, _LONGEST_SAID)
+            raise self._error(f"cannot use {self._shown!r} as an endpoint: {why}") from error
+        except (httpx2.HTTPError, Refused):
             return
+
+    @property
+    def _shown(self) -> str:
+        return shown(self.base_url)
+
+    def _error(self, told: str) -> EndpointError:
+        """Return an error in one line, without the key whoever repeated it."""
+        hidden = self._secret.hide(one_line(self._secret.hide(told), 2 * _LONGEST_ERROR))
+        return EndpointError(hidden if len(hidden) <= _LONGEST_ERROR else f"{hidden[: _LONGEST_ERROR - 1]}…")
+
+    def _says(self, reason: str) -> str:
+        """Return what the server said about a failure, to stand after it."""
+        return f" ({self._said[reason]})" if self._said.get(reason) else ""
 
     def _ask_first(
         self, waiting: list[tuple[str, Prompt]], answers: dict[str, Answer], done: Callable[[], None]
@@ -264,20 +314,23 @@ class ChatClient:
             key, prompt = waiting.pop(0)
             answer = answers[key] = self._ask(key, prompt)
             done()
-            if answer.error in ("status 401", "status 404"):
+            if answer.error in ("status 401", "status 404", _MOVED):
                 break
             if answer.error not in (_LOST, _TIMED_OUT, "status 403"):
                 return
-        raise EndpointError(self._useless(str(answer.error)))
+        raise self._error(self._useless(str(answer.error)))
 
     def _useless(self, reason: str) -> str:
-        said = f": {self._said[reason]}" if reason in self._said else ""
+        said = self._says(reason)
         if reason in ("status 401", "status 403"):
             code = reason.removeprefix("status ")
-            return f"{self.base_url} refuses the key ({code}): set OPENAI_API_KEY or --api-key-env"
+            return f"{self._shown} refuses the key ({code}): set OPENAI_API_KEY or --api-key-env"
         if reason == "status 404":
-            return f"{self.base_url} has no model {self.model!r} or no chat completions (404){said}"
-        return f"no answer from {self.base_url} ({reason}{said}): is the server running?"
+            return f"{self._shown} has no model {self.model!r} or no chat completions (404){said}"
+        if reason == _MOVED:
+            # neither texts nor the key go where only the server says
+            return f"{self._shown} {self._said[reason]}: give the address that answers as --base-url"
+        return f"no answer from {self._shown} ({reason}){said}: is the server running?"
 
     def _ask_all(
         self, waiting: list[tuple[str, Prompt]], answers: dict[str, Answer], done: Callable[[], None]
@@ -318,11 +371,10 @@ class ChatClient:
                 elif not some_came or reason in _OF_ENDPOINT or reason.startswith("status 5"):
                     row += 1
                 if row > most:
-                    said = f": {self._said[reason]}" if reason in self._said else ""
                     state = "has stopped answering" if some_came else "gives no usable answer"
-                    raise EndpointError(
-                        f"{self.base_url} {state}: {row} failures in a row ({reason}{said}); "
-                        "the answers so far are kept"
+                    raise self._error(
+                        f"{self._shown} {state}: {row} failures in a row ({reason})"
+                        f"{self._says(str(reason))}; the answers so far are kept"
                     )
         finally:
             stop.set()
@@ -338,8 +390,9 @@ class ChatClient:
             self.ledger.tokens_in += answer.tokens_in
             self.ledger.tokens_out += answer.tokens_out
             self.ledger.cost = self._cost(self.ledger.tokens_in, self.ledger.tokens_out)
-        if answer.error is None:
-            self._keep(key, answer)
+        if answer.text is not None:
+            counts = {"in": answer.tokens_in, "out": answer.tokens_out}
+            answer_cache.keep(key, answer.text, model=self.model, **counts)
         return answer
 
     def _completion(self, prompt: Prompt) -> Answer:
@@ -354,86 +407,46 @@ class ChatClient:
             "max_tokens": self.max_tokens,
         }
         content = json.dumps(body)  # ASCII: what is no valid text is escaped and does no harm
-        url, headers = f"{self.base_url}/chat/completions", {"Content-Type": "application/json"}
+        url = f"{self.base_url}/chat/completions"
         try:
             response = send(
-                lambda: self._client.post(url, content=content, headers=headers), retries=self.max_retries
+                lambda: self._client.post(url, content, most_bytes=_MOST_BYTES), retries=self.max_retries
             )
         except httpx2.TimeoutException:
             return Answer(None, _TIMED_OUT)
         except (httpx2.HTTPError, httpx2.InvalidURL):
             return Answer(None, _LOST)
+        except Refused as refused:
+            self._note(refused.reason, str(refused))
+            return Answer(None, refused.reason)
         if response.is_success:
-            return _answer(_json(response))
+            answer = answer_of(body_of(response.body), self.max_tokens)
+            if answer.text is None:
+                return answer
+            return replace(answer, text=self._secret.hide_in_answer(answer.text))
         error = _RATE_LIMITED if response.status_code == 429 else f"status {response.status_code}"
-        self._said[error] = _line(_message(response))
+        self._note(error, message_of(response.body))
         return Answer(None, error)
+
+    def _note(self, reason: str, said: str) -> None:
+        """Keep what was said about a failure, without the key: before it is cut, which would halve it."""
+        self._said[reason] = one_line(self._secret.hide(said), _LONGEST_SAID)
 
     def _cost(self, into: int, out: int) -> float | None:
         return None if self.price is None else (into * self.price[0] + out * self.price[1]) / 1e6
 
     def _key(self, prompt: Prompt) -> str:
         # the endpoint too: two servers may call different models by one name
-        settings = [_CACHE_VERSION, self.base_url, self.model, self.temperature, self.max_tokens]
-        decides = [*settings, prompt.system, prompt.user]
-        return hashlib.sha256(json.dumps(decides, ensure_ascii=True).encode()).hexdigest()
-
-    def _path(self, key: str) -> Path:
-        return cache_dir() / "llm" / key[:2] / f"{key}.json"
+        return answer_cache.fingerprint(
+            version=_CACHE_VERSION,
+            endpoint=self.base_url,
+            model=self.model,
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            system=prompt.system,
+            user=prompt.user,
+        )
 
     def _cached(self, key: str) -> Answer | None:
-        try:
-            text = load(self._path(key), _KEPT)["text"]
-        except (OSError, ValueError):
-            return None
-        return Answer(text, cached=True)
-
-    def _keep(self, key: str, answer: Answer) -> None:
-        path = self._path(key)
-        content = {"model": self.model, "text": answer.text, "in": answer.tokens_in, "out": answer.tokens_out}
-        with contextlib.suppress(OSError):  # the answer is there all the same; only a later run asks again
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, json.dumps(content).encode())
-
-
-def _json(response: httpx2.Response) -> Any:
-    """Return what a response holds; None where that is no JSON."""
-    try:
-        return response.json()
-    except (ValueError, RecursionError):
-        return None
-
-
-def _message(response: httpx2.Response) -> str:
-    """Return what a server says about an error: its message, or whatever it sent."""
-    content = _json(response)
-    error = content.get("error", content) if isinstance(content, dict) else content
-    message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) else response.text
-
-
-def _answer(content: Any) -> Answer:
-    """Return the text of a completion; what is not one, has none, or was broken off is an error."""
-    counts = _count(content, "prompt_tokens"), _count(content, "completion_tokens")
-    try:
-        choice = content["choices"][0]
-        text, reason = choice["message"].get("content"), choice.get("finish_reason")
-    except (AttributeError, LookupError, TypeError):
-        return Answer(None, _NO_COMPLETION, False, *counts)
-    if isinstance(reason, str) and reason in _BROKEN_OFF:
-        return Answer(None, _BROKEN_OFF[reason], False, *counts)
-    if not isinstance(text, str) or not text.strip():
-        return Answer(None, "empty answer", False, *counts)
-    return Answer(text, None, False, *counts)
-
-
-def _count(content: Any, name: str) -> int:
-    """Return a number of tokens; 0 where the endpoint tells none, which is no reason to lose its answer."""
-    usage = content.get("usage") if isinstance(content, dict) else None
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if type(count) is int and count > 0 else 0
-
-
-def _line(error: object) -> str:
-    """Return what a server or library said in one line, safe to print."""
-    return " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())[:200]
+        text = answer_cache.find(key)
+        return None if text is None else Answer(text, cached=True)

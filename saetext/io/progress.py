@@ -83,9 +83,7 @@ class Stages:
         share = min(1.0, done / total) if total else None
         left = seconds * (total - done) / gained if total and gained > 0 and seconds >= 3 else None
         self._on_progress(
-            Progress(
-                stage, share=share, seconds=seconds, left=left, done=done, total=total, unit=self._unit
-            )
+            Progress(stage, share=share, seconds=seconds, left=left, done=done, total=total, unit=self._unit)
         )
 
     def counting(self, stage: str) -> Count:

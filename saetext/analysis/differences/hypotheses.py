@@ -28,6 +28,7 @@ LONGEST_TEXT = 200
 MOST_FINDINGS = 25  # in one prompt
 _MOST_SNIPPETS, _LONGEST_SNIPPET = 3, 200  # of each set; more would not fit small models' contexts
 _MOST_MEMBERS, _LONGEST_LABEL = 8, 100
+_MOST_TOLD = 20  # hypotheses beyond those asked for that are read, and said why they are dropped
 _TOKENS_TO_PROPOSE = 1_500
 _TOKENS_TO_JUDGE = 10
 _FAILED = -1  # beside 0 and 1 in the table of judgements
@@ -217,7 +218,9 @@ def propose(
     proposals: list[Proposal] = []
     failures: list[str] = []
     seen: set[str] = set()
-    for number, entry in enumerate(told, start=1):
+    if len(told) > most + _MOST_TOLD:
+        failures.append(f"{len(told) - most - _MOST_TOLD:,} more of {len(told):,} hypotheses were not read")
+    for number, entry in enumerate(told[: most + _MOST_TOLD], start=1):
         found = _proposal(entry, findings[:MOST_FINDINGS], names)
         if isinstance(found, Proposal):
             same = found.text.casefold().rstrip(" .")

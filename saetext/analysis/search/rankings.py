@@ -39,9 +39,7 @@ def by_features(scored: Scored, reach: Reach) -> Ranking:
     """Rank by scores, those above the least one alone."""
     rows = top(scored, reach.deep, reach.live)
     fits = scored.score > scored.least
-    return Ranking(
-        rows, scored.score[rows], int((fits if reach.live is None else fits & reach.live).sum())
-    )
+    return Ranking(rows, scored.score[rows], int((fits if reach.live is None else fits & reach.live).sum()))
 
 
 def by_vector(index: VectorIndex, vector: NDArray[np.float32], reach: Reach) -> Ranking:

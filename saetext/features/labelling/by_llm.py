@@ -14,7 +14,7 @@ from typing import Any
 from saetext.features.contexts import FeatureContexts, Trial
 from saetext.features.labelling.score import Score, balanced_accuracy
 from saetext.features.labels import KINDS, FeatureLabel, FeatureLabels
-from saetext.io.json_file import loads
+from saetext.io.foreign_json import parsed
 from saetext.io.llm import Answer, ChatClient, Prompt
 from saetext.io.progress import OnProgress
 from saetext.text.passages import Snippet, printable
@@ -140,7 +140,8 @@ def score_by_llm(
             client.forget(prompt)
             failures[feature] = reason
             continue
-        said = [i in told for i in range(1, count + 1)]
+        named = set(told)
+        said = [i in named for i in range(1, count + 1)]
         truth = [t.fires for t in trials[feature]]
         scores[feature] = Score(balanced_accuracy(truth, said), count, f"llm:{client.model}")
     return scores, failures
@@ -153,7 +154,7 @@ def parse_answer(answer: Answer) -> tuple[dict[str, Any] | None, str]:
     said = answer.text.rpartition("</think>")[2]  # some servers leave the model's thoughts in
     start, end = said.find("{"), said.rfind("}")
     try:
-        content = loads(said[start : end + 1], loose=True, lines=True)
+        content = parsed(said[start : end + 1].encode("utf-8", "surrogatepass"), strict=False)
     except ValueError:
         content = None
     return (content, "") if isinstance(content, dict) else (None, "the answer is not JSON")

@@ -8,31 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import io
 import os
 import re
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saetext.errors import LabelError
 from saetext.features.labels import FeatureLabel
+from saetext.io.addresses import checked, shown
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
-from saetext.io.json_file import loads
-from saetext.io.opener import LARGE, SMALL, decoded, read_bytes, read_text, why
+from saetext.io.foreign_json import parsed
+from saetext.io.hiding import Secret, one_line
 from saetext.io.progress import OnProgress, Stages
-from saetext.io.web import open_client, send
+from saetext.io.web import WebClient, open_client, send
+from saetext.io.web_bounds import Refused
 from saetext.text.passages import printable
 
-if TYPE_CHECKING:
-    import httpx2
-
 BUCKET = "https://neuronpedia-datasets.s3.us-east-1.amazonaws.com"
-_ID = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}"  # no dot first: it becomes a directory of the cache
+_ID = re.compile(f"{_PART}/{_PART}")
 _MOST_BATCHES = 10_000
 _TRIES = 4
-_LARGEST = 200_000_000  # bytes of one batch, unpacked
+_LARGEST = 64_000_000  # bytes of one batch, packed or not
+_LARGEST_IN_ALL = 4_000_000_000  # bytes of all batches, unpacked
+_GZIP = b"\x1f\x8b"
+_DEADLINE = 600.0  # seconds for one batch
+_LONGEST_LABEL = 500  # characters
+_LONGEST_MODEL = 100
 
 
 def published(
@@ -59,80 +67,133 @@ def published(
         If the SAE has no published labels, the server cannot be reached, or sends something else.
     """
     if not _ID.fullmatch(neuronpedia_id):
-        raise LabelError(
-            f"{neuronpedia_id!r} is not a Neuronpedia id such as gemma-2-2b/12-gemmascope-res-16k"
-        )
-    base = (base_url or os.environ.get("SAETEXT_NEURONPEDIA") or BUCKET).rstrip("/")
-    folder = cache_dir() / "neuronpedia" / neuronpedia_id
+        shown_id = one_line(neuronpedia_id, 100)
+        raise LabelError(f"{shown_id!r} is not a Neuronpedia id such as gemma-2-2b/12-gemmascope-res-16k")
+    base = _base(base_url)
+    folder = _folder(base, neuronpedia_id)
     rows: dict[int, FeatureLabel] = {}
+    size = 0
     with _client() as client:
         tell = Stages(on_progress, "batches")
         for number in range(_MOST_BATCHES):
             url = f"{base}/v1/{neuronpedia_id}/explanations/batch-{number}.jsonl.gz"
-            content = _batch(client, url, folder / f"batch-{number}.jsonl.gz", last=folder / "batches")
-            if content is None:
+            batch = _Batch(url, folder / f"batch-{number}.jsonl.gz", folder / "batches", d_sae)
+            found = batch.labels(client)
+            if found is None:
                 if number == 0:
-                    raise LabelError(f"Neuronpedia has no labels of {neuronpedia_id} (tried {url})")
+                    raise LabelError(f"Neuronpedia has no labels of {neuronpedia_id} (tried {_named(url)})")
                 _remember(folder / "batches", str(number).encode())
                 break
-            for row in _rows(content, url):
-                label = _label(row, d_sae, url)
-                if label is not None:
-                    rows[label.feature] = label
+            labels, bytes_read = found
+            rows |= {label.feature: label for label in labels}
+            size += bytes_read
+            if size > _LARGEST_IN_ALL:
+                raise LabelError(f"{shown(base)} sends more than {_LARGEST_IN_ALL:,} bytes of labels")
             tell("downloading labels", number + 1)
     if not rows:
         raise LabelError(f"Neuronpedia's labels of {neuronpedia_id} are empty")
     return [rows[feature] for feature in sorted(rows)]
 
 
-def _client() -> httpx2.Client:
+def _base(base_url: str | None) -> str:
+    given = base_url or os.environ.get("SAETEXT_NEURONPEDIA") or BUCKET
     try:
-        return open_client("downloading labels", timeout=30)
+        return checked(given)
+    except ValueError as error:
+        raise LabelError(f"cannot download labels from {shown(given)!r}: {error}") from error
+
+
+def _folder(base: str, neuronpedia_id: str) -> Path:
+    """Return where batches are kept: another server's apart, as it may have other labels under an id."""
+    home = cache_dir() / "neuronpedia"
+    if base != BUCKET:
+        home /= hashlib.sha256(base.encode()).hexdigest()[:16]
+    return home / neuronpedia_id
+
+
+def _client() -> WebClient:
+    try:
+        return open_client("downloading labels", timeout=30, deadline=_DEADLINE)
     except ValueError as error:
         raise LabelError(str(error)) from error
 
 
-def _batch(client: httpx2.Client, url: str, cached: Path, last: Path) -> bytes | None:
-    """Return a batch unpacked, from the cache or the server; None after the last."""
-    try:
-        return _unpack(read_bytes(cached, LARGE))
-    except (OSError, EOFError, zlib.error):
-        pass
-    try:
-        if last.is_file() and cached.name == f"batch-{int(read_text(last, SMALL))}.jsonl.gz":
+@dataclass(frozen=True)
+class _Batch:
+    """One of the numbered files: where it comes from, where it is kept, and how many features there are."""
+
+    url: str
+    kept: Path
+    last: Path  # file with the number of batches
+    d_sae: int
+
+    def labels(self, client: WebClient) -> tuple[list[FeatureLabel], int] | None:
+        """Return the batch's labels and size, from the cache or the server; None after the last.
+
+        A batch is kept when it has been read through, and not before: what cannot be read would stay.
+        """
+        with contextlib.suppress(OSError, EOFError, zlib.error, LabelError):
+            return self._read(_unpack(_kept(self.kept)))
+        with contextlib.suppress(OSError, ValueError):
+            if self.kept.name == f"batch-{self._count()}.jsonl.gz":
+                return None
+        packed = _download(client, self.url)
+        if packed is None:
             return None
-    except (OSError, ValueError):
-        pass
-    packed = _download(client, url)
-    if packed is None:
-        return None
-    try:
-        content = _unpack(packed)
-    except (OSError, EOFError, zlib.error) as error:
-        raise LabelError(f"{url} is damaged or not gzip: try again later") from error
-    _remember(cached, packed)
-    return content
+        try:
+            content = _unpack(packed)
+        except (OSError, EOFError, zlib.error) as error:
+            raise LabelError(f"{_named(self.url)} is damaged or not gzip: try again later") from error
+        found = self._read(content)
+        # packed again where the server had unpacked it: gzip has a checksum
+        _remember(self.kept, packed if packed[:2] == _GZIP else gzip.compress(content, mtime=0))
+        return found
+
+    def _count(self) -> int:
+        """Return the number of batches there are, as far as that is kept."""
+        if not self.last.is_file() or self.last.stat().st_size > 10:
+            raise ValueError("no number of batches")
+        return int(self.last.read_text())
+
+    def _read(self, content: bytes) -> tuple[list[FeatureLabel], int]:
+        labels = [_label(row, self.d_sae, self.url) for row in _rows(content, self.url)]
+        return [label for label in labels if label is not None], len(content)
 
 
-def _download(client: httpx2.Client, url: str) -> bytes | None:
+def _kept(path: Path) -> bytes:
+    """Return a kept batch, which is always packed."""
+    if not path.is_file():  # nor what blocks or never ends: a FIFO, a device
+        raise FileNotFoundError(path)
+    with path.open("rb") as file:
+        packed = file.read(_LARGEST + 1)
+    if packed[:2] != _GZIP:
+        raise zlib.error("not gzip")
+    return packed
+
+
+def _named(url: str) -> str:
+    """Return a batch's address as messages name it, short: its host and its file."""
+    return shown(url) if len(url) <= 80 else f"{shown(url)}…/{url.rpartition('/')[2]}"
+
+
+def _download(client: WebClient, url: str) -> bytes | None:
     import httpx2
 
     try:
-        response = send(lambda: client.get(url), retries=_TRIES - 1)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise LabelError(
-            f"cannot reach {url}: {' '.join(str(error).split()) or type(error).__name__}"
-        ) from error
+        response = send(lambda: client.download(url, most_bytes=_LARGEST), retries=_TRIES - 1)
+    except (httpx2.HTTPError, httpx2.InvalidURL, Refused, UnicodeError) as error:
+        why = Secret("").hide(one_line(error, 120)) or type(error).__name__
+        raise LabelError(f"cannot reach {_named(url)}: {why}") from error
     if response.status_code in (403, 404):  # a bucket that may not be listed says 403 for what is missing
         return None
     if response.status_code != 200:
-        raise LabelError(f"{url} answered with status {response.status_code}: try again later")
-    return bytes(response.content)
+        raise LabelError(f"{_named(url)} answered with status {response.status_code}: try again later")
+    return response.body
 
 
 def _unpack(packed: bytes) -> bytes:
     """Return gzip's content, or the bytes as they are where the server has unpacked them."""
-    if packed[:2] != b"\x1f\x8b":
+    if packed[:2] != _GZIP:
         if packed[:1] == b"{":
             return packed
         raise zlib.error("not gzip")
@@ -143,31 +204,39 @@ def _unpack(packed: bytes) -> bytes:
     return content
 
 
-def _rows(content: bytes, url: str) -> list[Any]:
-    try:
-        return [loads(line) for line in decoded(content).split("\n") if line.strip()]
-    except ValueError as error:
-        raise LabelError(f"{url} is not JSON lines: {why(error)[:100]}") from error
+def _rows(content: bytes, url: str) -> Iterator[Any]:
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield parsed(line)
+        except ValueError as error:
+            raise LabelError(
+                f"{_named(url)} is not JSON lines: line {number}, {one_line(error, 100)}"
+            ) from error
 
 
 def _label(row: Any, d_sae: int, url: str) -> FeatureLabel | None:
     if not isinstance(row, dict) or "index" not in row:
-        raise LabelError(f"{url} does not hold explanations of features (no 'index')")
+        raise LabelError(f"{_named(url)} does not hold explanations of features (no 'index')")
     try:
         feature = int(row["index"])
-    except (TypeError, ValueError) as error:
-        raise LabelError(f"{url} has a feature index {row['index']!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise LabelError(f"{_named(url)} has a feature index {one_line(row['index'], 40)!r}") from error
     if not 0 <= feature < d_sae:
         raise LabelError(
-            f"{url} labels feature {feature}, but the SAE has {d_sae:,}: they do not belong together"
+            f"{_named(url)} labels feature {one_line(feature, 30)}, but the SAE has {d_sae:,}: "
+            "they do not belong together"
         )
-    text = row.get("description")
-    text = " ".join(printable(text).split()) if isinstance(text, str) else ""
+    text = _line(row.get("description"), _LONGEST_LABEL)
     if not text:
         return None
-    by = row.get("explanationModelName")
-    source = f"neuronpedia:{printable(by)}" if isinstance(by, str) and by else "neuronpedia"
-    return FeatureLabel(feature, text, source=source)
+    by = _line(row.get("explanationModelName"), _LONGEST_MODEL)
+    return FeatureLabel(feature, text, source=f"neuronpedia:{by}" if by else "neuronpedia")
+
+
+def _line(text: object, most: int) -> str:
+    return " ".join(printable(text[: 8 * most]).split())[:most] if isinstance(text, str) else ""
 
 
 def _remember(path: Path, content: bytes) -> None:
