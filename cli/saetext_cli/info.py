@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from saetext.text.terminal import visible
 from saetext_cli.common import note, result, width
 
 
@@ -29,13 +29,14 @@ def info(
     """Say what is in a corpus and how it was read."""
     from saetext.corpus import Corpus
     from saetext.features.inspect import describe
+    from saetext.io import strict_json
 
     opened = Corpus.open(corpus)
     if verify:
         opened.verify()
     facts = describe(opened)
     if as_json:
-        result(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
+        result(strict_json.dumps(facts, indent=2))
         return
     result("".join(f"{line}\n" for key, value in facts.items() for line in _fact(key, value)))
     if verify:
@@ -52,7 +53,5 @@ def _fact(key: str, value: object) -> list[str]:
         value = "; ".join(map(str, value))
     elif isinstance(value, int):
         value = f"{value:,}"
-    shown = printable(str(value)) or "none"
-    return textwrap.wrap(
-        f"{key + ':':<14}{shown}", max(width(), 40), subsequent_indent=" " * 14, break_on_hyphens=False
-    )
+    shown = f"{visible(key) + ':':<14}{printable(str(value)) or 'none'}"
+    return textwrap.wrap(shown, max(width(), 40), subsequent_indent=" " * 14, break_on_hyphens=False)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from saetext.text.terminal import visible
 from saetext.training.request import TrainRequest
 from saetext_cli.common import describe_source, note, result
 from saetext_cli.meters import clock, progress_bar
@@ -55,7 +56,7 @@ def train(
     )
     model = f" --model {request.model}" if request.model else ""
     note(f"read texts with it: saetext encode FILE -r {output}{model}")
-    result(str(trained.path))
+    result(visible(str(trained.path)))
 
 
 def _numbers(given: str | None) -> tuple[int, ...]:

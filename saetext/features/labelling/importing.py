@@ -13,6 +13,7 @@ from typing import Any
 
 from saetext.errors import LabelError
 from saetext.features.labels import KINDS, FeatureLabel
+from saetext.io.csv_text import restored
 from saetext.text.passages import printable
 
 _FEATURE = ("feature", "feature_id", "feature_index", "index", "idx", "neuron", "latent", "id")
@@ -89,7 +90,8 @@ def _frame(path: Path) -> Any:
     suffix = path.suffix.lower()
     try:
         if suffix in (".csv", ".tsv"):
-            return pl.read_csv(path, separator="\t" if suffix == ".tsv" else ",", infer_schema_length=None)
+            separator = "\t" if suffix == ".tsv" else ","
+            return restored(pl.read_csv(path, separator=separator, infer_schema_length=None))
         if suffix == ".parquet":
             return pl.read_parquet(path)
         if suffix in (".jsonl", ".ndjson"):
