@@ -58,7 +58,7 @@ def showing_warnings() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if not issubclass(category, SaetextWarning):
-            usual(message, category, *where, **more)
+            usual(visible(str(message)), category, *where, **more)
         elif str(message) not in told:  # a file is encoded, and the corpus compared: one command, one line
             told.add(str(message))
             note(f"warning: {message}")

@@ -62,8 +62,12 @@ def main() -> None:
         app(prog_name="saetext")
         return
     printing.hold_streams()
-    with stopping.watching(), printing.guarded():
-        code = _ended()
+    with stopping.watching():
+        try:
+            with printing.guarded():
+                code = _ended()
+        except stopping.Stopped:  # between a command's end and here
+            code = stopping.exit_code()
         if stopping.asked():
             _end_stopped()
     raise SystemExit(code)

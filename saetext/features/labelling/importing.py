@@ -91,9 +91,10 @@ def _frame(path: Path) -> Any:
     try:
         if suffix in (".csv", ".tsv"):
             separator = "\t" if suffix == ".tsv" else ","
-            return restored(pl.read_csv(path, separator=separator, infer_schema_length=None))
+            # no glob: a name may have brackets in it
+            return restored(pl.read_csv(path, separator=separator, infer_schema_length=None, glob=False))
         if suffix == ".parquet":
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, glob=False)
         if suffix in (".jsonl", ".ndjson"):
             return pl.read_ndjson(path, infer_schema_length=None)
         if suffix == ".json":
