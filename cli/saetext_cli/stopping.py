@@ -121,4 +121,8 @@ def _importing(frame: FrameType | None) -> bool:
 def _look_again(number: int) -> None:
     time.sleep(_AGAIN)
     _request.looking = True
-    _thread.interrupt_main(signal.Signals(number))
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, number)  # wakes it, too, where it waits by now
+    else:
+        _thread.interrupt_main(signal.Signals(number))
