@@ -331,7 +331,7 @@ def test_names_that_are_not_utf8_are_written(tmp_path):
 
 
 def test_csv_reads_back():
-    rows = list(csv.DictReader(io.StringIO(to_csv(odd_result()))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(odd_result(), raw=True))))
     assert [row["label"] for row in rows] == odd_result().table["label"].to_list()  # formulas are left alone
     assert [row["words"] for row in rows] == ['["a", "b,c"]', "", "[]"]
     assert next(csv.reader(io.StringIO(make_result().to_csv()))) == make_result().table.columns

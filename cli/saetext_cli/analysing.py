@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saetext_cli.common import note, result
+from saetext_cli.common import colored, note, result
 from saetext_cli.meters import progress_bar
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
     from saetext.analysis.base import Result
+    from saetext_cli.options import Printed
 
 
 def write_table(found: Result, path: Path | None) -> None:
@@ -38,9 +39,19 @@ def write_report(
     note(f"wrote {path}")
 
 
-def finish(found: Result, as_json: bool, as_csv: bool, text: Callable[[], str]) -> None:
+def finish(found: Result, output: Printed, text: Callable[[], str]) -> None:
     """Print the result: for programs, with its notes for the person at the terminal, or as ``text``."""
-    if as_json or as_csv:
-        for line in found.notes:
-            note(f"note: {line}")
-    result(found.to_json() if as_json else found.to_csv() if as_csv else text())
+    if not output.for_programs:
+        result(text(), colours=colored())
+        return
+    for line in found.notes:
+        note(f"note: {line}")
+    print_data(found, output)
+
+
+def print_data(found: Result, output: Printed) -> None:
+    """Print the result for programs, as JSON or as CSV."""
+    if output.as_json:
+        result(found.to_json())
+    else:
+        result(found.to_csv(raw=output.raw_csv), raw=output.raw_csv)

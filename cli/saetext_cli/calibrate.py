@@ -9,6 +9,7 @@ import typer
 
 from saetext.errors import InputError
 from saetext.reader.thresholds.request import CalibrateRequest
+from saetext.text.terminal import visible
 from saetext_cli.common import describe_source, load_reader, note, result
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import ModelChoice, Texts
@@ -63,7 +64,7 @@ def calibrate(
             f"from {calibration.about['tokens']:,} tokens; L0 {calibration.about['l0']:.1f}, "
             f"{never:,} features never active"
         )
-        result(str(path))
+        result(visible(str(path)))
 
 
 def _kept(calibrated: Reader, request: CalibrateRequest) -> list[Path]:

@@ -132,8 +132,7 @@ def cluster(
     _write_map(found, request.chosen(opened), request, output, running)
     finish(
         found,
-        output.as_json,
-        output.as_csv,
+        output,
         lambda: render_clusters(found, width(), colored(), top=request.most, encoding=encoding()),
     )
     require_answers(client)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from saetext.errors import InputError, SaetextWarning
+from saetext.text.terminal import cut, visible
+from saetext_cli import printing, stopping
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -37,12 +38,17 @@ def given_options(context: typer.Context, names: Iterable[str]) -> list[str]:
     ]
 
 
-def note(message: str) -> None:
-    """Print a line for the person at the terminal."""
-    try:
-        typer.echo(message, err=True)
-    except BrokenPipeError:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115  # nobody reads along: go on all the same
+def say(line: str) -> None:
+    """Print one line to standard error."""
+    stream = printing.err()
+    stream.write(f"{line}\n")
+    stream.flush()
+
+
+def note(text: str, *, lines: bool = False) -> None:
+    """Print a line for the person at the terminal, visible and cut; with ``lines``, a text of several."""
+    stopping.check()
+    say(text if lines else cut(visible(text)))
 
 
 @contextmanager
@@ -52,7 +58,7 @@ def showing_warnings() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if not issubclass(category, SaetextWarning):
-            usual(message, category, *where, **more)
+            usual(visible(str(message)), category, *where, **more)
         elif str(message) not in told:  # a file is encoded, and the corpus compared: one command, one line
             told.add(str(message))
             note(f"warning: {message}")
@@ -64,21 +70,26 @@ def showing_warnings() -> Iterator[None]:
         yield
 
 
-def result(text: str) -> None:
-    """Print what the command was asked for, ending in one line break."""
+def result(text: str, *, colours: bool = False, raw: bool = False) -> None:
+    """Print what the command was asked for, ending in one line break.
+
+    Parameters
+    ----------
+    text : str
+        What to print; control characters and invisible formatting do not come out.
+    colours : bool
+        Whether it was drawn with colours, of texts that were made visible.
+    raw : bool
+        Print it as it is where standard output is no terminal.
+    """
+    stopping.check()
     line = text if text.endswith("\n") else f"{text}\n"
-    try:
-        try:
-            typer.echo(line, nl=False)
-        except UnicodeEncodeError:  # the terminal's encoding lacks a character: data is UTF-8 all the same
-            typer.echo(line.encode("utf-8", "replace"), nl=False)
-    except BrokenPipeError:
-        # the reader of our output (head, less) has gone: that is not an error
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-        raise typer.Exit(0) from None
-    except OSError as error:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-        raise InputError(f"cannot write the result to standard output: {error.strerror or error}") from error
+    stream = printing.out()
+    if raw and not stream.isatty():
+        stream.send(line)
+    else:
+        stream.send(visible(line, newlines=True, colours=colours))
+    stream.flush()
 
 
 def width() -> int:
@@ -88,12 +99,12 @@ def width() -> int:
 
 def colored() -> bool:
     """Return whether stdout takes colours (a terminal, and NO_COLOR is not set)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return printing.out().isatty() and not os.environ.get("NO_COLOR")
 
 
 def encoding() -> str:
     """Return what stdout can print."""
-    return sys.stdout.encoding or "ascii"
+    return printing.out().encoding or "ascii"
 
 
 def load_reader(
@@ -138,27 +149,25 @@ def _load(names: tuple[str, ...], model: str | None, device: str, dtype: str, tr
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Show a spinner on a terminal while something without a measure of progress goes on."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(what):
+    with telling(what):
         yield
 
 
 @contextmanager
 def telling(what: str) -> Iterator[Callable[[str], None]]:
     """As :func:`waiting`, and yield a function that says what goes on."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
+    console = printing.live_console()
     if not console.is_terminal:
-        yield lambda _: None
+        yield lambda _: stopping.check()
         return
-    with console.status(what) as status:
-        yield lambda text: status.update(text)
+    from rich.text import Text
+
+    def show(text: str) -> None:
+        stopping.check()
+        status.update(Text(cut(visible(text))))
+
+    with console.status(Text(visible(what))) as status, printing.guarded():
+        yield show
 
 
 def describe_source(source: DocumentSource) -> int:

@@ -63,8 +63,7 @@ def correlate(
         write_report(found, opened, labels, output.html, running.device, running.dtype, reads=True)
     finish(
         found,
-        output.as_json,
-        output.as_csv,
+        output,
         lambda: render_correlate(found, width(), colored(), encoding=encoding()),
     )
 

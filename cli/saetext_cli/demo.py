@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from saetext.errors import InputError
+from saetext.text.terminal import visible
 from saetext_cli.common import note, result
 
 SENTENCE = "Sorry to hear that! Perhaps you could try restarting it, and let me know whether it helps?"
@@ -50,7 +51,8 @@ def demo(
     asked = DiffRequest(pair_on="prompt_id", top=15)
     run(files, asked, Columns(), PageOutput(html=page), Endpoint(), Running())
     corpus = shlex.quote(f"{files[0]}.corpus")
-    note(f"\nThe corpora are in {output}/, and the report: open {page}")
+    note("")
+    note(f"The corpora are in {output}/, and the report: open {page}")
     note(f"Try: saetext show {corpus} cooking-01-gentle")
 
 
@@ -76,4 +78,4 @@ def _copies(output: Path) -> list[Path]:
 
 
 def _step(question: str, command: str) -> None:
-    result(f"\n# {question}\n$ {command}\n\n")
+    result(f"\n# {question}\n$ {visible(command)}\n\n")

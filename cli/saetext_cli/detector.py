@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saetext.io.request import Request, option
+from saetext.text.terminal import visible
 from saetext_cli.common import note, require_new, result, telling
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
-from saetext_cli.options import Columns, Running
+from saetext_cli.options import RAW_CSV, Columns, Running
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,6 +48,7 @@ class DetectorRequest(Request):
         metavar="FILE",
     )
     as_json: bool = option("Print JSON.", default=False, flags=("--json",))
+    raw_csv: bool = option(f"With score: {RAW_CSV[0].lower()}{RAW_CSV[1:]}", default=False)
     seed: int = option("Seed of the split into texts to learn from and to calibrate with.", default=0)
 
 
@@ -95,6 +97,9 @@ def _require(action: str, target: str | None, request: DetectorRequest) -> None:
     if (target is None) != (action == "list"):
         told = {"list": "list takes no name", "score": "name a corpus or a data file", "make": "name it"}
         raise typer.BadParameter(told[action])
+    writes_csv = request.output is not None and request.output.suffix.lower() == ".csv"
+    if request.raw_csv and not (action == "score" and writes_csv):
+        raise typer.BadParameter("--raw-csv goes with score and an --output in .csv")
     made_of = {"--like": request.like, "--unlike": request.unlike, "--output": request.output}
     if action == "make":
         missing = [name for name, value in made_of.items() if value is None]
@@ -133,7 +138,8 @@ def _list(request: DetectorRequest) -> None:
     for each in found:
         unseen = [value for key, value in each.auc.items() if key != "held out"]
         auc = f"{min(unseen):.2f}" if unseen else "–"
-        lines.append(f"{each.name:<16} {auc:>10} {each.threshold:>9.2f}  {each.title}")
+        told = f"{each.name:<16} {auc:>10} {each.threshold:>9.2f}  {each.title}"
+        lines.append(visible(told))
     result("\n".join(lines))
 
 
@@ -154,7 +160,7 @@ def _score(corpus: Corpus, request: DetectorRequest) -> None:
     ids = corpus.documents.select("id").collect()["id"]
     table = pl.DataFrame({"id": ids, **{each.name: found[:, at] for at, each in enumerate(detectors)}})
     if request.output is not None:
-        _write(table, request.output)
+        _write(table, request.output, raw=request.raw_csv)
         note(f"wrote {request.output}: {table.height:,} texts, {len(detectors)} detectors")
         return
     if request.as_json:
@@ -167,18 +173,19 @@ def _score(corpus: Corpus, request: DetectorRequest) -> None:
     ]
     for at, each in enumerate(detectors):
         n = int((found[:, at] >= each.threshold).sum())
-        lines.append(f"{each.name:<16} {n:>7,} {100 * n / max(len(found), 1):>6.1f}  {each.title}")
+        share = 100 * n / max(len(found), 1)
+        lines.append(visible(f"{each.name:<16} {n:>7,} {share:>6.1f}  {each.title}"))
     result("\n".join(lines))
 
 
-def _write(table: pl.DataFrame, path: Path) -> None:
-    from saetext.io.files import atomic_path
+def _write(table: pl.DataFrame, path: Path, *, raw: bool) -> None:
+    from saetext.analysis.export import atomically, write_text
+    from saetext.io.csv_text import csv_of
 
-    with atomic_path(path) as beside:
-        if path.suffix.lower() == ".csv":
-            table.write_csv(beside)
-        else:
-            table.write_parquet(beside)
+    if path.suffix.lower() == ".csv":
+        write_text(path, csv_of(table, raw=raw))
+    else:
+        atomically(path, table.write_parquet, overwrite=False)
 
 
 def _make(name: str, like: Corpus, unlike: Corpus, request: DetectorRequest) -> None:

@@ -78,7 +78,8 @@ def run(
     write_table(found, output.parquet)
     _write_page(found, output.html, opened[0], request, running)
     finish(
-        found, output.as_json, output.as_csv,
+        found,
+        output,
         lambda: render_diff(found, width(), colored(), encoding=encoding()),
     )  # fmt: skip
     require_answers(request.client)

@@ -10,6 +10,7 @@ import typer
 
 from saetext.errors import InputError, ReaderError
 from saetext.io.request import option
+from saetext_cli.analysing import print_data
 from saetext_cli.common import colored, encoding, note, require_new, result, waiting, width
 from saetext_cli.options import Labelled, ModelChoice, Printed
 
@@ -37,6 +38,11 @@ class FeaturesRequest(Printed):
     top: int = option("Number of features to list.", default=20, least=1, metavar="N")
     lexical: bool = option("Search labels by their words, not by meaning.", default=False)
     peaks: bool = option("With --show: mark stored peaks only, without loading the model.", default=False)
+
+    @property
+    def writes_csv(self) -> bool:
+        """Whether there is any CSV, the table's file included."""
+        return self.as_csv or (self.table is not None and self.table.suffix.lower() == ".csv")
 
 
 def features(
@@ -73,7 +79,7 @@ def features(
     if query is not None:
         _find(subject, query, request, choice.device)
     elif request.table is not None:
-        _tabulate(subject, request.table)
+        _tabulate(subject, request.table, raw=request.raw_csv)
     elif request.show is not None:
         subject.require(request.show)
         _show(_profile(subject, request.show, request.peaks, choice), request.html, request.as_json)
@@ -125,9 +131,9 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
                 "description": label.description,
             }
         )
-    if not (request.as_json or request.as_csv):
+    if not request.for_programs:
         notes = [] if request.lexical else index.notes
-        result(render_found(rows, width(), colored(), notes=notes, encoding=encoding()))
+        result(render_found(rows, width(), colored(), notes=notes, encoding=encoding()), colours=colored())
         return
     schema = {
         "feature": pl.Int32,
@@ -145,10 +151,10 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
         {"labels": len(subject.labels)},
         index.notes,
     )
-    result(whole.to_json() if request.as_json else whole.to_csv())
+    print_data(whole, request)
 
 
-def _tabulate(subject: Subject, path: Path) -> None:
+def _tabulate(subject: Subject, path: Path, *, raw: bool) -> None:
     if subject.corpus is None:
         raise InputError(
             f"{subject.name} is a reader: statistics need texts, so name a corpus that was made with it"
@@ -165,7 +171,7 @@ def _tabulate(subject: Subject, path: Path) -> None:
         "features", table, {"sae": subject.sae.name}, {"documents": corpus.n_documents}, (), (source,)
     )
     if path.suffix.lower() == ".csv":
-        write_text(path, whole.to_csv())
+        write_text(path, whole.to_csv(raw=raw))
     else:
         whole.to_parquet(path)
     present = int((table["documents"] > 0).sum())
@@ -188,7 +194,7 @@ def _profile(subject: Subject, feature: int, peaks: bool, choice: ModelChoice) -
                     trust_pickle=choice.trust_pickle,
                 )
         except ReaderError as error:
-            note(f"the reader cannot be loaded: {' '.join(str(error).split())}")
+            note(f"the reader cannot be loaded: {error}")
     with waiting("looking"):
         return profile(subject, feature, reader=reader)
 
@@ -205,4 +211,4 @@ def _show(profile: Profile, html: Path | None, as_json: bool) -> None:
     elif html is None:
         from saetext.report.console.features import render_profile
 
-        result(render_profile(profile, width(), colored(), encoding=encoding()))
+        result(render_profile(profile, width(), colored(), encoding=encoding()), colours=colored())

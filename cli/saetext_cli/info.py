@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections import Counter
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from saetext.text.terminal import visible
 from saetext_cli.common import note, result, width
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def info(
     """Say what is in a corpus and how it was read."""
     from saetext.corpus import Corpus
     from saetext.features.inspect import describe
+    from saetext.io import strict_json
 
     opened = Corpus.open(corpus)
     found = _verdicts(opened) if verify else []
@@ -50,7 +51,7 @@ def info(
     if as_json:
         told = {"files": [{"path": str(v.path), "state": v.state, "reason": v.reason} for v in found]}
         facts = {**facts, **(told if verify else {})}
-        result(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
+        result(strict_json.dumps(facts, indent=2))
     else:
         result("".join(f"{line}\n" for key, value in facts.items() for line in _fact(key, value)))
     if verify:
@@ -95,7 +96,5 @@ def _fact(key: str, value: object) -> list[str]:
         value = "; ".join(map(str, value))
     elif isinstance(value, int):
         value = f"{value:,}"
-    shown = printable(str(value)) or "none"
-    return textwrap.wrap(
-        f"{key + ':':<14}{shown}", max(width(), 40), subsequent_indent=" " * 14, break_on_hyphens=False
-    )
+    shown = f"{visible(key) + ':':<14}{printable(str(value)) or 'none'}"
+    return textwrap.wrap(shown, max(width(), 40), subsequent_indent=" " * 14, break_on_hyphens=False)

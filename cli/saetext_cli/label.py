@@ -9,6 +9,7 @@ import typer
 
 from saetext.errors import InputError
 from saetext.features.labelling.request import LabelRequest
+from saetext.text.terminal import visible
 from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import note, require_new, result, waiting
 from saetext_cli.meters import progress_bar
@@ -83,7 +84,7 @@ def label(
         _write(labels, path)
     if score:
         _write(_scored(opened, labels, request), path)
-    result(str(path))
+    result(visible(str(path)))
 
 
 def _chosen(opened: Corpus, request: LabelRequest) -> LabelRequest:

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from typer.core import HAS_RICH, TyperCommand, TyperGroup
 
+from saetext_cli import printing
 from saetext_cli.commands import commands
 
 
@@ -43,6 +44,11 @@ class LateCommand(TyperCommand):
         for info in alone.registered_commands:
             info.callback = expanded(info.callback) if info.callback is not None else None
         return typer.main.get_command(alone)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Draw the help, in colours where typer does."""
+        with printing.styled():
+            super().format_help(ctx, formatter)
 
     @property
     def help(self) -> Any:
@@ -95,4 +101,5 @@ class LateGroup(TyperGroup):
             return
         from saetext_cli.overview import print_overview
 
-        print_overview(self, ctx)
+        with printing.styled():
+            print_overview(self, ctx)

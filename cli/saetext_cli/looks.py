@@ -18,5 +18,6 @@ def print_look(look: Look, as_json: bool) -> None:
         result(look.to_json())
         return
     result(
-        render_document(look.segments, look.hits, width(), colored(), title=look.title, encoding=encoding())
+        render_document(look.segments, look.hits, width(), colored(), title=look.title, encoding=encoding()),
+        colours=colored(),
     )

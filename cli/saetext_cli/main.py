@@ -1,21 +1,24 @@
 """Entry point: the app, its commands, and how errors become one line.
 
 Exit codes: 0 done, 1 the data or the request is at fault, or a language model gave nothing usable (one line
-on stderr), 2 usage, 130 interrupted.
+on stderr), 2 usage, 130 interrupted (143 by SIGTERM).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import signal
 import sys
-from types import FrameType
-from typing import Annotated
+import traceback
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import HAS_RICH
 
 from saetext.errors import SaetextError
-from saetext_cli.common import note, showing_warnings
+from saetext.text.terminal import cut, message, visible
+from saetext_cli import printing, stopping
+from saetext_cli.common import result, say, showing_warnings
 from saetext_cli.late import LateGroup
 
 app = typer.Typer(
@@ -35,7 +38,7 @@ def _version(value: bool) -> None:
     if value:
         from importlib.metadata import version
 
-        typer.echo(f"saetext {version('saetext')}")
+        result(f"saetext {version('saetext')}")
         raise typer.Exit
 
 
@@ -48,40 +51,84 @@ def _root(
     pass
 
 
-class _Stopped(BaseException):
-    """Ctrl-C; not a KeyboardInterrupt, which typer would turn into an exit without our line."""
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    signal.signal(signum, lambda *_: os._exit(130))  # a second Ctrl-C does not wait for anything
-    raise _Stopped
+_RESUMED = ("encode", "append", "diff", "demo", "label", "train", "index")
+#: The base of errors of usage, which typer brings with its own click.
+_Usage: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 
 
 def main() -> None:
     """Run the command line."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell has it ignored
-        signal.signal(signal.SIGINT, _stop)
+    if "_SAETEXT_COMPLETE" in os.environ:  # a shell asks, and reads tabs
+        app(prog_name="saetext")
+        return
+    printing.hold_streams()
+    with stopping.watching():
+        try:
+            with printing.guarded():
+                code = _ended()
+        except stopping.Stopped:  # between a command's end and here
+            code = stopping.exit_code()
+        if stopping.asked():
+            _end_stopped()
+    raise SystemExit(code)
+
+
+def _ended() -> int:
+    """Run the command that was typed, say how it ended, and return its exit code."""
     try:
-        with showing_warnings():
-            app(prog_name="saetext")
+        code = _run()
+        printing.out().flush()
+        return code
     except SaetextError as error:
-        note(f"saetext: {' '.join(str(error).split())}")
-        raise SystemExit(1) from None
-    except _Stopped:
-        resumes = sys.argv[1:2] and sys.argv[1] in (
-            "encode",
-            "append",
-            "diff",
-            "demo",
-            "label",
-            "train",
-            "index",
-        )
-        kept = "; finished work is kept: run the same command again to resume" if resumes else ""
-        note(f"saetext: stopped{kept}")
-        # no interpreter shutdown: it would wait for a forward pass or a download under way
-        sys.stdout.flush()
-        os._exit(130)
+        return _failed(error)
+    except typer.Exit as end:  # what was printed at last has no reader
+        return int(end.exit_code)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException as error:
+        if not stopping.asked() and not isinstance(error, KeyboardInterrupt):
+            printing.err().write(traceback.format_exc())
+        return 1
+
+
+def _run() -> int:
+    with showing_warnings():
+        try:
+            ended = app(prog_name="saetext", standalone_mode=False)
+        except _Usage as error:
+            return _misused(error)
+        except typer.Abort:
+            return 1
+    return ended if isinstance(ended, int) else 0
+
+
+def _failed(error: SaetextError) -> int:
+    if not stopping.asked():  # an interrupted library may say that it failed
+        say(f"saetext: {message(str(error))}")
+    return 1
+
+
+def _misused(error: Any) -> int:
+    """Show an error of usage as typer does, with what was typed made visible, and cut."""
+    told = cut(visible(error.format_message(), newlines=True))
+    error.format_message = lambda: told
+    with printing.styled():
+        if HAS_RICH and app.rich_markup_mode is not None:
+            from typer.rich_utils import rich_format_error
+
+            rich_format_error(error)
+        else:
+            error.show()
+    return int(error.exit_code)
+
+
+def _end_stopped() -> NoReturn:
+    kept = "; finished work is kept: run the same command again to resume"
+    say(f"saetext: stopped{kept if sys.argv[1:2] and sys.argv[1] in _RESUMED else ''}")
+    with contextlib.suppress(SaetextError, typer.Exit):
+        printing.out().flush()
+    # no interpreter shutdown: it would wait for a forward pass or a download under way
+    os._exit(stopping.exit_code())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from saetext.text.terminal import cut, visible
+from saetext_cli import printing, stopping
 from saetext_cli.common import note
 
 if TYPE_CHECKING:
@@ -18,27 +20,28 @@ LINE_EVERY = 30.0  # seconds between lines in a log file
 @contextmanager
 def progress_bar(what: str = "starting") -> Iterator[OnProgress]:
     """Show what is being done, how much of it, and the time left, of anything; ``what`` until it begins."""
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
+    console = printing.live_console()
     if not console.is_terminal:
         yield _lines()
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=12),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
-    with Bar(*columns, console=console, transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar, printing.guarded():
         task = bar.add_task(what, total=None, figures="")
         tell = _resuming(lambda line: console.print(line, highlight=False, markup=False))
 
         def show(p: Progress) -> None:
+            stopping.check()
             tell(p)
             total = None if p.share is None else 1.0
-            bar.update(task, description=p.stage, total=total, completed=p.share or 0, figures=figures(p))
+            stage, told = (cut(visible(text)) for text in (p.stage, figures(p)))
+            bar.update(task, description=stage, total=total, completed=p.share or 0, figures=told)
 
         yield show
 
@@ -50,6 +53,7 @@ def _lines() -> OnProgress:
 
     def show(p: Progress) -> None:
         nonlocal at, told, before, stage
+        stopping.check()
         tell(p)
         if p.stage != stage:
             told, stage = told - before, p.stage  # short stages add up

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
+from saetext.errors import InputError
 from saetext_cli.looks import print_look
 from saetext_cli.options import Labelled, ReaderChoice
+from saetext_cli.printing import standard_input
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +25,15 @@ def read(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show what the reader sees in a text: its strongest features on the words."""
-    content = sys.stdin.read() if text == "-" else text
+    content = _typed() if text == "-" else text
     reading = choice.load().read(content)
     print_look(reading.look(0, sae=labelled.sae, top=top, labels=labelled.labels), as_json)
+
+
+def _typed() -> str:
+    try:
+        return standard_input().read()
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input is not UTF-8 at byte {error.start}: convert it first") from error
+    except OSError as error:
+        raise InputError(f"cannot read standard input: {error.strerror or error}") from error

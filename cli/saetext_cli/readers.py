@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from saetext.text.terminal import visible
 from saetext_cli.common import note, result, waiting, width
 
 
@@ -58,6 +59,7 @@ def _columns(lines: list[tuple[str, ...]], room: int) -> list[str]:
     aligned = [
         "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
     ]
+    aligned = [visible(line) for line in aligned]
     return [
         line if len(line) <= room else max(line[: room - 1] + "…", cells[0], key=len)
         for line, cells in zip(aligned, lines, strict=True)

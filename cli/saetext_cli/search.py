@@ -86,10 +86,11 @@ def search(
     tell_costs(request.reranker)
     _save_query(found, searcher, files.save_query)
     write_table(found, output.parquet)
-    if (output.as_json or output.as_csv) and files.explain and found.query is not None:
-        note(render_query(found.query, width()).rstrip("\n"))
+    if output.for_programs and files.explain and found.query is not None:
+        note(render_query(found.query, width()).rstrip("\n"), lines=True)
     finish(
-        found, output.as_json, output.as_csv,
+        found,
+        output,
         lambda: render_search(found, width(), colored(), explain=files.explain, encoding=encoding()),
     )  # fmt: skip
     require_answers(request.reranker)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from saetext.text.terminal import visible
 from saetext.training.request import TrainRequest
 from saetext_cli.common import describe_source, note, result
 from saetext_cli.meters import clock, progress_bar
@@ -61,7 +62,7 @@ def train(
         f"(densest {q.max_density:.0%})"
     )
     note(f"read texts with it: {_reading(output, request)}")
-    result(str(trained.path))
+    result(visible(str(trained.path)))
 
 
 def _reading(output: Path, request: TrainRequest) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from saetext.text.terminal import visible
 from saetext_cli.common import result
 
 
@@ -19,4 +20,4 @@ def upgrade(corpus: Annotated[Path, typer.Argument(metavar="CORPUS")]) -> None:
     """Bring a corpus to the newest layout on disk."""
     from saetext.corpus.manifest import upgrade as run
 
-    result(f"{corpus} has the layout {run(corpus)}, the newest there is")
+    result(visible(f"{corpus} has the layout {run(corpus)}, the newest there is"))

@@ -200,11 +200,17 @@ class Result:
 
         return export.to_json(self)
 
-    def to_csv(self) -> str:
-        """Return the table as CSV with a header; see :func:`saetext.analysis.export.to_csv` on formulas."""
+    def to_csv(self, *, raw: bool = False) -> str:
+        """Return the table as CSV with a header, no cell of which a spreadsheet takes for a formula.
+
+        Parameters
+        ----------
+        raw : bool
+            Keep texts such as ``=1+1`` as they are; otherwise they get an apostrophe in front.
+        """
         from saetext.analysis import export
 
-        return export.to_csv(self)
+        return export.to_csv(self, raw=raw)
 
     def to_html(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.errors import InputError
+from saetext.io.csv_text import csv_of
 from saetext.io.files import atomic_path, write_atomic, writing
 from saetext.io.strict_json import dumps
 
@@ -33,23 +34,9 @@ def to_json(result: Result) -> str:
     return dumps(whole)
 
 
-def to_csv(result: Result) -> str:
-    r"""Return the table as CSV (RFC 4180, ``\n`` line ends) with a header line.
-
-    Fields with a comma, quote or newline are quoted; null is an empty field; lists are written as JSON.
-    Values are never altered, so a text that begins with ``=`` stays one: a spreadsheet may take it for a
-    formula. Import such a column as text.
-    """
-    import polars as pl
-
-    table = result.table
-    nested = [name for name, dtype in table.schema.items() if dtype.is_nested()]
-
-    def as_json(value: Any) -> str | None:
-        return None if value is None else dumps(value)
-
-    written = [pl.Series(name, [as_json(value) for value in table[name]], pl.String) for name in nested]
-    return table.with_columns(written).write_csv()
+def to_csv(result: Result, *, raw: bool = False) -> str:
+    """Return the table as CSV; see :func:`saetext.io.csv_text.csv_of` on formulas, which ``raw`` keeps."""
+    return csv_of(result.table, raw=raw)
 
 
 def to_parquet(result: Result, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -5,7 +5,6 @@ Not for: printing (:mod:`saetext.report.console.reading`) or comparing documents
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from saetext.features.known_labels import labels_for, reader_labels
 from saetext.features.labels import FeatureLabels
 from saetext.features.present import ranking
 from saetext.io.provided import provided
+from saetext.io.strict_json import dumps
 from saetext.text.one_line import about, one_line
 from saetext.text.passages import Segment, Span, highlights, word_bounds
 
@@ -69,7 +69,7 @@ class Look:
             for h in self.hits
         ]
         text = "".join(s.text for s in self.segments)
-        return json.dumps({"kind": "read", "text": text, "rows": rows}, ensure_ascii=False, allow_nan=False)
+        return dumps({"kind": "read", "text": text, "rows": rows})
 
 
 def look_at_text(

@@ -6,7 +6,6 @@ Not for: drawing (:mod:`saetext.report.console.features`, :mod:`saetext.report.h
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from saetext.features.contexts import Context, gather
 from saetext.features.labels import FeatureLabel
 from saetext.features.shading import Piece, firing, read_again, shade
 from saetext.features.subject import Subject
+from saetext.io.strict_json import dumps
 from saetext.text.passages import word_bounds
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Profile:
     def to_json(self) -> str:
         """Return one strict JSON object."""
         whole = {"kind": "feature", **dataclasses.asdict(self)}
-        return json.dumps(whole, ensure_ascii=False, allow_nan=False)
+        return dumps(whole)
 
 
 def profile(

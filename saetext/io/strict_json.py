@@ -9,11 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from saetext.text.terminal import in_json
 
-def dumps(value: Any) -> str:
-    """Return strict JSON that can be encoded: a file name may hold bytes that are not UTF-8."""
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace").decode()
+
+def dumps(value: Any, *, indent: int | None = None) -> str:
+    """Return strict JSON that can be encoded: a file name may hold bytes that are not UTF-8.
+
+    Control characters and invisible formatting are escaped, so that it does nothing to a terminal either.
+    """
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return in_json(text.encode("utf-8", "replace").decode())
 
 
 def _plain(value: Any) -> Any:

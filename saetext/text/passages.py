@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from saetext.text.terminal import visible
 from saetext.text.words import APOSTROPHES, JOINERS, is_unspaced
 
 _LONGEST_WORD = 40  # code points added on either side of a token; beyond that it is no word
@@ -122,9 +123,7 @@ def printable(text: str, *, newlines: bool = False) -> str:
     Runs of whitespace become one space; with ``newlines``, ``\n`` is kept. Zero-width joiners stay, since
     emoji and some scripts need them.
     """
-    if not text.isprintable():
-        text = "".join(_safe(character, newlines) for character in text)
-    return re.sub("  +", " ", text)
+    return re.sub("  +", " ", visible(text, newlines=newlines))
 
 
 def highlights(text: str, spans: Sequence[Span]) -> list[Segment]:
@@ -175,17 +174,6 @@ def _continues(text: str, at: int) -> bool:
 def _in_word(character: str) -> bool:
     wordlike = character == "_" or unicodedata.category(character)[0] in "LMN"
     return wordlike and not is_unspaced(character)
-
-
-def _safe(character: str, newlines: bool) -> str:
-    if character.isprintable() or character in JOINERS or (newlines and character == "\n"):
-        return character
-    category = unicodedata.category(character)
-    if category == "Cc" or character.isspace():
-        return " "
-    if category == "Cs":
-        return "\ufffd"
-    return "" if category == "Cf" else character
 
 
 def _visible(match: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from saetext.errors import LabelError
 from saetext.features.labels import KINDS, FeatureLabel
+from saetext.io.csv_text import restored
 from saetext.io.json_file import loads
 from saetext.io.opener import HUGE, read_bytes, shown, why
 from saetext.io.shape import Table
@@ -111,7 +112,7 @@ def _table(path: Path) -> _Table:
         content = read_bytes(path, HUGE)
         if suffix in (".csv", ".tsv"):
             separator = "\t" if suffix == ".tsv" else ","
-            return _framed(pl.read_csv(content, separator=separator, infer_schema_length=None))
+            return _framed(restored(pl.read_csv(content, separator=separator, infer_schema_length=None)))
         return _of_rows(_json(content) if suffix == ".json" else _lines(content))
     except FileNotFoundError as error:
         raise LabelError(f"there is no file {path}") from error

@@ -74,10 +74,12 @@ def styled(content: str, style: str = "") -> Text:
 
 
 def make_console(width: int, color: bool) -> Console:
-    """Return a console that writes into memory."""
+    """Return a console that writes into memory, visible characters only."""
     from rich.console import Console
 
-    return Console(
+    from saetext.report.console.clean import Visible
+
+    console = Console(
         file=io.StringIO(),
         width=min(max(width, NARROWEST), WIDEST),
         force_terminal=color,
@@ -88,6 +90,8 @@ def make_console(width: int, color: bool) -> Console:
         emoji=False,
         legacy_windows=False,
     )
+    console.push_render_hook(Visible())
+    return console
 
 
 def finish(console: Console, encoding: str) -> str:

@@ -1,0 +1,76 @@
+"""CSV of tables, in which no cell is a formula to a spreadsheet, and such cells as they were.
+
+A spreadsheet runs a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return. An
+apostrophe before it makes it text, as https://owasp.org/www-community/attacks/CSV_Injection advises. Not for:
+CSV that is read in as documents (:mod:`saetext.documents`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from saetext.io.strict_json import dumps
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Apostrophes first: what has one of its own gets another, so that taking one away gives back every text
+_FORMULA = r"^'*[=+\-@\t\r]"
+_ESCAPED = r"^'('*[=+\-@\t\r])"
+_NUMBER = r"^[+-](?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$"
+
+
+def csv_of(table: pl.DataFrame, *, raw: bool = False) -> str:
+    r"""Return a table as CSV (RFC 4180, ``\n`` line ends) with a header line.
+
+    Fields with a comma, quote or newline are quoted; null is an empty field; lists are written as JSON. Texts
+    and column names that a spreadsheet would take for formulas get an apostrophe in front; numbers, such as
+    ``-1.5``, do not.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        What to write.
+    raw : bool
+        Leave texts and names as they are.
+    """
+    import polars as pl
+
+    nested = [name for name, dtype in table.schema.items() if dtype.is_nested()]
+    written = [pl.Series(name, [_as_json(value) for value in table[name]], pl.String) for name in nested]
+    flat = table.with_columns(written)
+    return (flat if raw else _each_text(flat, _escaped)).write_csv()
+
+
+def restored(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table that was read from our CSV with the texts and names that were written.
+
+    Of other CSV, texts such as ``'=1`` lose their apostrophe.
+    """
+    return _each_text(table, _unescaped)
+
+
+def _as_json(value: Any) -> str | None:
+    return None if value is None else dumps(value)
+
+
+def _each_text(table: pl.DataFrame, change: Any) -> pl.DataFrame:
+    import polars as pl
+
+    texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
+    changed = table.with_columns([change(table[name]) for name in texts])
+    changed.columns = change(pl.Series(table.columns, dtype=pl.String)).to_list()
+    return changed
+
+
+def _escaped(texts: pl.Series) -> pl.Series:
+    import polars as pl
+
+    formula = texts.str.contains(_FORMULA) & ~texts.str.contains(_NUMBER)
+    frame = pl.DataFrame({"text": texts, "formula": formula})
+    made = pl.when("formula").then(pl.concat_str(pl.lit("'"), "text")).otherwise("text")
+    return frame.select(made.alias(texts.name)).to_series()
+
+
+def _unescaped(texts: pl.Series) -> pl.Series:
+    return texts.str.replace(_ESCAPED, "$1")

@@ -1,0 +1,259 @@
+"""Ctrl-C and SIGTERM at many moments of many commands: a run that was asked to stop never exits 0.
+
+One warm process has imported everything and forks for each command (as ``forked_command.py``), so that the
+moments lie in the work and not in imports; imports have tests of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_reader import some_rows, write_jsonl
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forks are POSIX")
+
+#: Forks a command, lets it run for a while, sends it a signal, and says how it ended.
+LOOP = """
+import json, os, random, shutil, signal, sys, time
+from pathlib import Path
+from saetext_cli.main import main
+
+def start(arguments, log):
+    if child := os.fork():
+        return child
+    code = 99
+    try:
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, 1), os.dup2(file, 2)
+        sys.argv = ["saetext", *arguments]
+        main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os._exit(code)
+
+plan = json.loads(sys.stdin.read())
+os.environ["COLUMNS"] = "100"
+wholes, ended = {}, []
+draw = random.Random(plan["seed"])
+for name, arguments in plan["commands"].items():
+    made = Path(name)
+    began = time.monotonic()
+    status = os.waitpid(start([*arguments, "-o" if name not in ("diff", "search") else "--parquet", name], "log"), 0)[1]
+    assert status == 0, Path("log").read_text()
+    whole = time.monotonic() - began
+    for turn in range(plan["moments"]):
+        shutil.rmtree(made, ignore_errors=True)
+        made.unlink(missing_ok=True)
+        number = signal.SIGTERM if turn % 4 == 3 else signal.SIGINT
+        child = start([*arguments, "-o" if name not in ("diff", "search") else "--parquet", name], "log")
+        time.sleep(draw.uniform(0, 1.02) * whole)
+        os.kill(child, number)
+        sent = time.monotonic()
+        _, status = os.waitpid(child, 0)
+        left = sorted(p.name for p in Path().iterdir() if p.name.endswith(".tmp"))
+        ended.append([name, int(number), os.waitstatus_to_exitcode(status), Path("log").read_text(),
+                      time.monotonic() - sent, left, made.exists()])
+print(json.dumps(ended))
+"""
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def stopped(place: Path, moments: int) -> None:
+    write_jsonl(place / "a.jsonl", some_rows(60, longest=30))
+    write_jsonl(place / "b.jsonl", some_rows(60, seed=1, longest=30))
+    run = [sys.executable, "-m", "saetext_cli.main"]
+    warm = [*run, "diff", "a.jsonl", "b.jsonl", "--parquet", "first.parquet"]
+    subprocess.run(warm, cwd=place, env=environment(), check=True, capture_output=True)
+    commands = {
+        "encode": ["encode", "a.jsonl", "--shard-rows", "10"],
+        "diff": ["diff", "a.jsonl.corpus", "b.jsonl.corpus"],
+        "cluster": ["cluster", "a.jsonl.corpus", "--min-size", "5"],
+        "search": ["search", "a.jsonl.corpus", "--features", "12:1.5,88"],
+        "label": ["label", "a.jsonl.corpus", "--method", "words"],
+    }
+    plan = json.dumps({"commands": commands, "moments": moments, "seed": 0})
+    done = subprocess.run(
+        [sys.executable, "-c", LOOP], cwd=place, env=environment(), input=plan, text=True, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    ended = json.loads(done.stdout)
+    assert len(ended) == len(commands) * moments
+    interrupted = 0
+    for name, number, code, log, seconds, left, whole in ended:
+        told = (name, number, code, log)
+        assert "Traceback" not in log and "Exception ignored" not in log, told
+        if code == 0:  # it had ended before the signal came
+            assert whole, told
+            continue
+        # before the handler was in place, the system ends it
+        assert code in (128 + number, -number), told
+        assert not left, (told, left)
+        assert seconds < 10, told
+        if code == 128 + number:
+            interrupted += 1
+            assert log.splitlines()[-1].startswith("saetext: stopped"), told
+    assert interrupted >= len(ended) // 2
+
+
+def test_a_signal_at_any_moment_of_five_commands(tmp_path: Path) -> None:
+    stopped(tmp_path, 6)
+
+
+@pytest.mark.slow
+def test_a_signal_at_many_more_moments(tmp_path: Path) -> None:
+    stopped(tmp_path, 60)
+
+
+# ---- libraries that do not let it through ------------------------------------------------------------
+
+SWALLOWS = """
+import os, signal, sys, threading, time
+import saetext.corpus.manifest as manifest
+from saetext_cli import common, upgrade
+{patch}
+sys.argv = ["saetext", "upgrade", "x"]
+# to the main thread, as the system does: what another thread takes wakes no sleep
+threading.Timer(0.2, signal.pthread_kill, (threading.main_thread().ident, {number})).start()
+from {entry} import main
+main()
+"""
+WAIT = """
+def swallowing(path):
+    try:
+        time.sleep(20)
+    except KeyboardInterrupt:
+        pass
+    return "1.0"
+manifest.upgrade = swallowing
+"""
+TICKS = """
+def swallowing(path):
+    from saetext.io.progress import Progress
+    from saetext_cli.meters import progress_bar
+    with progress_bar() as show:
+        try:
+            time.sleep(20)
+        except KeyboardInterrupt:
+            pass
+        for _ in range(10**9):
+            show(Progress("working"))
+            time.sleep(0.01)
+manifest.upgrade = swallowing
+"""
+DELETED = """
+class Trap:
+    def __del__(self):
+        time.sleep(1)  # what is raised here is only printed by Python
+def swallowing(path):
+    Trap()
+    return "1.0"
+manifest.upgrade = swallowing
+"""
+OTHER = """
+def swallowing(path):
+    try:
+        time.sleep(20)
+    except KeyboardInterrupt:
+        raise ValueError("the library failed")
+manifest.upgrade = swallowing
+"""
+IMPORT = """
+import pathlib
+pathlib.Path("slowmodule.py").write_text("import time\\nfor _ in range(60): time.sleep(0.01)\\nwhole = True\\n")
+sys.path.insert(0, ".")
+def swallowing(path):
+    try:
+        import slowmodule
+    finally:
+        module = sys.modules.get("slowmodule")
+        print("module:", getattr(module, "whole", None), file=sys.stderr)
+    for _ in range(1000): time.sleep(0.01)
+manifest.upgrade = swallowing
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("entry", "patch"),
+    [
+        ("main", WAIT), ("entry", WAIT), ("main", TICKS), ("main", DELETED), ("main", OTHER), ("main", IMPORT),
+    ],
+    ids=["wait", "wait, by the executable", "ticks", "del", "other", "import"],
+)  # fmt: skip
+def test_a_library_that_swallows_it_does_not_make_it_0(
+    entry: str, patch: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    program = SWALLOWS.format(patch=patch, entry=f"saetext_cli.{entry}", number=int(number))
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 128 + number, done
+    assert done.stderr.splitlines()[-1] == "saetext: stopped" and done.stdout == ""
+    assert time.monotonic() - began < 15
+    if patch is IMPORT:
+        assert "module: True" in done.stderr  # an import is not broken off
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
+    program = SWALLOWS.format(
+        patch=WAIT.replace("pass", "print('first', flush=True); time.sleep(30)"),
+        entry="saetext_cli.main",
+        number=int(signal.SIGINT),
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline() == b"first\n"
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    assert process.wait() == 130 and time.monotonic() - began < 5
+
+
+def test_an_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:
+    """A shell has it ignored for what it runs in the background."""
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + SWALLOWS.format(
+        patch=WAIT.replace("20", "0.6"), entry="saetext_cli.main", number=int(signal.SIGINT)
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout.startswith("x has the layout 1.0")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_ctrl_c_while_the_program_starts(seed: int, tmp_path: Path) -> None:
+    """The executable handles signals before it imports the rest: no traceback of an import."""
+    draw = random.Random(seed)
+    program = (
+        "import sys; sys.argv = ['saetext', 'info', 'nothing.corpus']\n"
+        "from saetext_cli import stopping; print('here', flush=True)\n"
+        "stopping.watch(); print('ready', flush=True)\n"
+        "from saetext_cli.entry import main; main()"
+    )
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n" and process.stdout.readline() == "ready\n"
+        time.sleep(draw.uniform(0, 0.2))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        assert "Traceback" not in err and process.returncode in (130, 1, -2), (process.returncode, err)
+        assert process.returncode != 130 or err.splitlines()[-1] == "saetext: stopped"

@@ -1,0 +1,191 @@
+"""Hostile names and texts through every command and channel: nothing but visible characters is printed.
+
+The payloads (``hostile.py``) stand in columns, values, ids, texts, prompts, paths, labels, queries, conditions,
+names of sets, models, detectors, URLs and options.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from conftest import MadeOnce
+from hostile import ALL, NAME, PAYLOADS, harmful, saetext
+from saetext_cli.commands import commands
+from tiny_reader import some_rows
+
+from saetext.features.labels import FeatureLabel, FeatureLabels
+
+FOLDER = f"dir {NAME}"
+#: What stands in each value: all payloads in some, one in each of others.
+SPOTS = [ALL, *PAYLOADS.values()]
+
+
+def hostile_rows(n: int, seed: int) -> list[dict[str, Any]]:
+    """Return rows in which every name and every value is hostile; the texts differ a little between seeds."""
+    rows = []
+    for i, row in enumerate(some_rows(n, seed=seed, longest=20)):
+        spot = SPOTS[i % len(SPOTS)]
+        rows.append(
+            {
+                "id": f"{i} {spot}",
+                "text": f"{row['text']} {spot} sorry {'perhaps we could try' if (i + seed) % 2 else 'no'}",
+                "prompt": f"say {spot}",
+                "key": f"{i} {spot}",
+                f"set {ALL}": f"{'left' if i % 2 else 'right'} {ALL}",
+                f"number {ALL}": float(i % 5),
+            }
+        )
+    return rows
+
+
+@pytest.fixture(scope="module")
+def hostile(made_once: MadeOnce) -> Path:
+    """Two corpora and their files in a directory with a hostile name, labels, detectors and queries."""
+
+    def fill(home: Path) -> None:
+        folder = home / FOLDER
+        folder.mkdir()
+        for seed, name in enumerate("ab"):
+            path = folder / f"{name}{NAME}.jsonl"
+            path.write_text("".join(f"{json.dumps(row)}\n" for row in hostile_rows(26, seed)))
+            done = saetext("encode", path, "-o", folder / f"{name}.corpus")
+            assert done.code == 0, done
+            assert not harmful(done.out + done.err)
+        labels = [
+            FeatureLabel(feature=f, label=f"sorry {SPOTS[f % len(SPOTS)]}", description=ALL, source="manual")
+            for f in range(400)
+        ]
+        FeatureLabels.from_rows(labels, {}).write(folder / f"labels {NAME}.parquet")
+        pl.DataFrame({"feature": [1, 2], f"{ALL}": ["x", "y"]}).write_csv(folder / "no labels.csv")
+        pl.DataFrame({"feature": [1, 2], "label": [ALL, NAME]}).write_csv(folder / "labels.csv")
+
+    return made_once("hostile corpora", fill) / FOLDER
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
+    """Yield a name, the arguments and the exit code of each command that is tried."""
+    a, b = at / "a.corpus", at / "b.corpus"
+    file = next(at.glob("a?*.jsonl"))
+    labels = ["--labels", next(at.glob("labels ?*.parquet"))]
+    first = f"0 {ALL}"
+    column, number = f"set {ALL}", f"number {ALL}"
+    # results
+    yield "info", ["info", a], 0
+    yield "info json", ["info", a, "--json"], 0
+    yield "show", ["show", a, first, *labels], 0
+    yield "show json", ["show", a, first, *labels, "--json"], 0
+    yield "read", ["read", f"sorry {ALL}", *labels], 0
+    yield "read json", ["read", f"sorry {ALL}", *labels, "--json"], 0
+    quick = ["--families", "features"]
+    yield "diff", ["diff", a, b, *labels, "--parquet", f"p{NAME}"], 0
+    yield "diff csv", ["diff", a, b, *labels, *quick, "--csv"], 0
+    yield "diff by json", ["diff", a, "--by", column, *labels, *quick, "--json"], 0
+    yield "correlate", ["correlate", a, *labels, "--top", "5"], 0
+    for kind in ([], ["--json"], ["--csv"]):
+        yield f"correlate with {kind}", ["correlate", a, "--with", number, *labels, *kind], 0
+        yield f"search {kind}", ["search", a, "--features", "12:1.5,88", *labels, *kind], 0
+    for kind in ([], ["--json"], ["--csv"], ["--csv", "--raw-csv"]):
+        yield f"features {kind}", ["features", a, "sorry", "--lexical", *labels, *kind], 0
+    yield "search query", ["search", a, f"sorry {NAME}", *labels, "--explain"], 0
+    yield "search like", ["search", a, "--like", first, "--save-query", f"q{NAME}.json", *labels], 0
+    yield "feature", ["features", a, "--show", "5", "--peaks", *labels], 0
+    yield "feature json", ["features", a, "--show", "5", "--peaks", *labels, "--json"], 0
+    yield "feature page", ["features", a, "--show", "5", "--peaks", *labels, "--html", f"f{NAME}.html"], 0
+    yield "table", ["features", a, "--table", f"t{NAME}.csv", *labels], 0
+    yield "detectors", ["detector", "list"], 0
+    yield "score json", ["detector", "score", a, "--json"], 0
+    yield "score", ["detector", "score", a, "-o", f"s{NAME}.csv"], 0
+    yield "label", ["label", a, "--from", at / "labels.csv", "-o", f"l{NAME}.parquet"], 0
+    yield "label words", ["label", a, "--method", "words", "--features", "5,9", "-o", f"w{NAME}"], 0
+    yield "export", ["export", a, "-o", f"e{NAME}.parquet"], 0
+    yield "upgrade", ["upgrade", a], 0
+    yield "encode dry", ["encode", file, "--dry-run"], 0
+    yield "encode", ["encode", file, "-o", f"c{NAME}.corpus"], 0
+    yield "readers", ["readers", ALL], 0
+    yield "readers json", ["readers", ALL, "--json"], 0
+    yield "rejects", ["encode", file, "--id", column, "-o", "rejects.corpus"], 0
+    # errors of data and requests
+    for name, command in {
+        "no column": ["encode", file, "--text-column", ALL, "-o", "x"],
+        "no file": ["encode", NAME, "-o", "x"],
+        "again": ["encode", file, "-o", a],
+        "reader": ["encode", file, "-r", ALL, "-o", "x"],
+        "model": ["encode", file, "-r", at, "--model", ALL, "-o", "x"],
+        "role": ["encode", file, "--role", ALL, "-o", "x"],
+        "format": ["encode", file, "--format", ALL, "-o", "x"],
+        "device": ["encode", file, "--device", ALL, "-o", "x"],
+        "append": ["append", a, NAME],
+        "append to": ["append", NAME, file],
+        "no document": ["show", a, ALL],
+        "no corpus": ["info", at / NAME],
+        "no SAE": ["show", a, first, "--sae", ALL],
+        "no labels": ["show", a, first, "--labels", NAME],
+        "where": ["export", a, "-o", "x.npz", "--where", f"{ALL} = 3"],
+        "where column": ["export", a, "-o", "x.npz", "--where", f'"{ALL}" = 3'],
+        "where sum": ["export", a, "-o", "x.npz", "--where", f"n_tokens > '{ALL}"],
+        "export name": ["export", a, "-o", f"x{NAME}"],
+        "export pooling": ["export", a, "-o", "x.npz", "--pooling", ALL],
+        "by": ["diff", a, "--by", ALL],
+        "by value": ["diff", a, "--by", f"{column}=left,{ALL}"],
+        "pair": ["diff", a, b, "--pair-on", ALL],
+        "with": ["correlate", a, "--with", ALL],
+        "within": ["correlate", a, "--within", ALL],
+        "truth": ["cluster", a, "--truth", ALL],
+        "predict": ["cluster", a, "--predict", at / "a.corpus"],
+        "like": ["search", a, "--like", ALL],
+        "similar": ["search", a, "--similar", ALL],
+        "query": ["search", a, "--query", at / "labels.csv"],
+        "detector": ["search", a, "--detector", ALL],
+        "use": ["detector", "score", a, "--use", file],
+        "make": ["detector", "make", ALL, "--like", a, "--unlike", at / NAME, "-o", "x"],
+        "label from": ["label", a, "--from", at / "no labels.csv", "-o", "x"],
+        "url": ["label", a, "--method", "llm", "--base-url", ALL, "--model", ALL, "-o", "x"],
+        "calibrate": ["calibrate", ALL, file],
+        "train": ["train", file, "-o", "x", "--model", ALL, "--layer", "1"],
+        "index": ["index", NAME],
+        "upgrade": ["upgrade", NAME],
+    }.items():
+        yield name, command, 1
+    # errors of usage
+    yield "no command", [ALL], 2
+    yield "no option", ["info", f"--{ALL}"], 2
+    yield "number", ["search", a, "x", *labels, "--top", ALL], 2
+    yield "choice", ["search", a, "x", *labels, "--mode", ALL], 2
+    yield "key", ["label", a, "--score", "--base-url", "http://127.0.0.1:1", "--model", "x", "--api-key-env", ALL], 2
+    yield "action", ["detector", ALL], 2
+    yield "numbers", ["label", a, "--method", "words", "--features", ALL], 2
+    yield "prefixes", ["train", file, "-o", "x", "--prefixes", ALL], 2
+
+
+def test_nothing_that_acts_on_a_terminal_is_printed(hostile: Path) -> None:
+    tried = set()
+    wrong = {}
+    for name, command, code in runs(hostile):
+        arguments = [str(argument) for argument in command]
+        done = saetext(*arguments)
+        tried.add(command[0])
+        raw = "--raw-csv" in command  # into a pipe: as it was asked for
+        found = harmful("" if raw else done.out) | harmful(done.err)
+        assert not raw or PAYLOADS["colour"] in done.out
+        if found or done.code != code or max(map(len, done.err.splitlines()), default=0) > 520:
+            wrong[name] = (done.code, found, done.err[-700:])
+        if code == 1 and sum(line.startswith("saetext: ") for line in done.err.splitlines()) != 1:
+            wrong[name] = ("lines", done.err)
+        if "--json" in command and done.code == 0:
+            json.loads(done.out)
+    assert not wrong
+    assert tried >= set(commands()) - {"demo"}
