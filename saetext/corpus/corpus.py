@@ -525,15 +525,15 @@ class Corpus:
     def _rows_where(self, condition: str | pl.Expr) -> NDArray[np.int64]:
         import polars as pl
 
-        from saetext.corpus.where import parse_where
+        from saetext.corpus.where import parse_where, problems
 
         documents = self.documents
         if isinstance(condition, str):
             condition = parse_where(condition, documents.collect_schema())
         try:
             mask = documents.select("row", condition.alias("\0mask")).collect()["\0mask"]
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).partition("\n")[0]
+        except problems() as error:
+            reason = one_line(str(error).partition("\n")[0])
             raise InputError(f"the condition does not fit the columns: {reason}") from error
         if mask.dtype != pl.Boolean:
             raise InputError(f"the condition is {mask.dtype}, not true or false")

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from saetext.corpus.files import require_intact
 from saetext.errors import InputError, ShardCorruptError
-from saetext.io.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.files import FileStamp, atomic_directory, checksum, write_atomic
+from saetext.io.orphans import sweep
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix

@@ -26,6 +26,7 @@ from torch import Tensor
 from saetext.errors import ReaderError
 from saetext.io.cache import file_sha256
 from saetext.reader.names import hub_id
+from saetext.text.one_line import quoted
 
 _SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -70,7 +71,10 @@ class Checkpoint:
         self.commit: str | None = None
         self._listing: set[str] | None = None  # what the hub has, once asked
         self._unreachable: ReaderError | None = None
-        path = Path(model).expanduser()
+        try:
+            path = Path(model).expanduser()
+        except RuntimeError as error:  # ~nobody
+            raise ReaderError(f"there is no model directory {quoted(str(model))}: no such user") from error
         if path.is_dir():
             if revision is not None:
                 raise ReaderError(f"{path} is a directory: it has no revision {revision!r}")

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from saetext.corpus.files import require_size, writing
 from saetext.errors import CorpusError
-from saetext.io.files import FileStamp, atomic_directory, checksum, sweep, write_atomic
+from saetext.io.files import FileStamp, atomic_directory, checksum, write_atomic
+from saetext.io.orphans import sweep
 
 
 class Entries(NamedTuple):
