@@ -95,8 +95,9 @@ def test_conditions_mean_what_polars_means(text, want, schema):
         ("model = 'unclosed", "cannot understand"),
         ("n $ 1", "at '\\$ 1'"),
         ("EXISTS (SELECT 1)", "no function EXISTS"),
-        ("GREATEST() > n", "GREATEST of nothing"),  # a panic in Polars
-        ("n > LEAST ( )", "LEAST of nothing"),
+        ("GREATEST() > n", "brackets of GREATEST hold nothing"),  # a panic in Polars
+        ("n > LEAST ( )", "brackets of LEAST hold nothing"),
+        ("n > GREATEST(n, 1) ()", "no operator before"),  # another
         ("n IN (SELECT a FROM read_csv('/etc/passwd'))", "no column 'SELECT'"),
         ("read_csv('/etc/passwd') = 1", "no function read_csv here; there are such as LOWER"),
         ("LOWR(model) = 'a'", "no function LOWR here; did you mean LOWER"),

@@ -199,3 +199,39 @@ def test_a_corpus_says_that_texts_of_it_were_cut(tmp_path: Path, monkeypatch: py
     assert corpus.documents.collect()["text"].str.len_chars().to_list() == [1000, 6]
     with pytest.warns(SaetextWarning, match="1 text of .*c was too long"):  # and whenever it is used
         warn_of(saetext.Corpus.open(corpus.path))
+
+
+# ---- the command line --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["detector", "score", "x" * 5000],
+        ["info", "x" * 5000],
+        ["diff", "x" * 300, "y" * 300],
+        ["encode", "rows.jsonl", "--role", "x" * 5000],
+        ["encode", "rows.jsonl", "--id", "x" * 5000],
+        ["encode", "x" * 5000],
+        ["encode", "rows.jsonl", "-o", "x" * 5000],
+    ],
+    ids=lambda command: " ".join(word[:20] for word in command),
+)
+def test_long_names_end_in_one_short_line(
+    tmp_path: Path,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from saetext_cli.main import main
+
+    (tmp_path / "rows.jsonl").write_text('{"text":"one"}\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["saetext", *command])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("saetext: ")]
+    assert len(told) == 1
+    assert len(told[0]) < 400

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from saetext.errors import SaetextError
+from saetext.text.one_line import one_line, quoted
 from saetext_cli.common import note, showing_warnings
 from saetext_cli.late import LateGroup
 
@@ -47,6 +48,9 @@ def _root(
     pass
 
 
+_LONGEST = 380  # characters of the line that says what is wrong
+
+
 class _Stopped(BaseException):
     """Ctrl-C; not a KeyboardInterrupt, which typer would turn into an exit without our line."""
 
@@ -64,7 +68,13 @@ def main() -> None:
         with showing_warnings():
             app(prog_name="saetext")
     except SaetextError as error:
-        note(f"saetext: {' '.join(str(error).split())}")
+        note(f"saetext: {one_line(str(error), _LONGEST)}")
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # of a path that was asked about only: too long a name, a directory that may not be entered
+        note(f"saetext: cannot use {quoted(os.fsdecode(error.filename), 120)}: {error.strerror}")
         raise SystemExit(1) from None
     except _Stopped:
         resumes = sys.argv[1:2] and sys.argv[1] in (

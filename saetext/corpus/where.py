@@ -111,6 +111,9 @@ def _rewritten(text: str, columns: list[str]) -> Iterator[str]:
         after = tokens[i + 1].text if i + 1 < len(tokens) else ""
         before = tokens[i - 1].text.upper() if i else ""
         upper = token.upper()
+        if token + after in ("()", ")("):  # functions of nothing make Polars panic
+            told = f"the brackets of {before} hold nothing" if after == ")" else "no operator before '('"
+            raise InputError(f"cannot understand the condition {_short(text)}: {told}")
         if kind == "quoted":
             name = token[1:-1].replace('""', '"') if token[0] == '"' else token[1:-1]
             if name in columns:
@@ -124,8 +127,6 @@ def _rewritten(text: str, columns: list[str]) -> Iterator[str]:
         elif after == "(" and upper not in _KEYWORDS:
             if upper not in _FUNCTIONS:
                 raise _no_function(token)
-            if i + 2 < len(tokens) and tokens[i + 2].text == ")":  # of nothing, some make Polars panic
-                raise InputError(f"cannot understand the condition {_short(text)}: {upper} of nothing")
             yield upper
         elif token in columns and not (upper in _KEYWORDS and _is_keyword(upper, before, after)):
             yield _quote(token)

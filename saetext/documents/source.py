@@ -93,7 +93,7 @@ class DocumentSource:
         role: str = "assistant",
     ) -> None:
         if role not in ROLES:
-            raise InputError(f"role {role!r} is unknown; choose one of {', '.join(ROLES)}")
+            raise InputError(f"role {quoted(role)} is unknown; choose one of {', '.join(ROLES)}")
         self._reader = reader
         self.name = reader.name
         self.format = reader.format
