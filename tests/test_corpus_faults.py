@@ -16,6 +16,7 @@ from saetext.corpus import Corpus, CorpusWriter
 from saetext.errors import CorpusError, IncompatibleError, ShardCorruptError
 from saetext.io import files as corpus_files
 from tests.corpus_factory import make_calibration, make_shards, make_spec
+from tests.processes import dead_process
 
 REPO = Path(__file__).parents[1]
 SIZES = (3, 0, 4, 2)
@@ -242,7 +243,7 @@ def test_what_is_finished_is_known_to_the_next_run(tmp_path):
             Corpus.open(tmp_path / "c")
     (tmp_path / "c" / "docs" / "notes.txt").write_text("not ours, not touched")
     (tmp_path / "c" / "docs" / "part-00007.arrow").write_text("unknown to the journal")
-    (tmp_path / "c" / "docs" / ".part-00002.arrow.1.tmp").write_text("half")
+    (tmp_path / "c" / "docs" / f".part-00002.arrow.{dead_process()}.0123abcd.tmp").write_text("half")
     with start(tmp_path / "c") as writer:
         assert writer.finished == entries
         assert (entries[1].input_hash, entries[1].input_rows, entries[1].stats) == (

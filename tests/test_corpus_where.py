@@ -54,6 +54,23 @@ ACCEPTED = [
 ]
 
 
+def test_messages_are_short_however_long_the_names_are() -> None:
+    columns = [f"{'x' * 300}{n}" for n in range(300)]
+    for text in ("no_such = 1", "'" * 2 + "x" * 4000, f"{'y' * 4000} = 1", f'"{"z" * 4000}" > 1', "f(1) = 1"):
+        with pytest.raises(InputError) as told:
+            parse_where(text, columns)
+        assert len(str(told.value)) < 500
+
+
+def test_a_panic_of_polars_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def panics(_: str) -> pl.Expr:
+        raise pl.exceptions.PanicException("index out of bounds")
+
+    monkeypatch.setattr(pl, "sql_expr", panics)
+    with pytest.raises(InputError, match="cannot understand the condition 'n = 1': index out of bounds"):
+        parse_where("n = 1", FRAME.schema)
+
+
 @pytest.mark.parametrize("schema", [FRAME.schema, FRAME.columns])
 @pytest.mark.parametrize(("text", "want"), ACCEPTED)
 def test_conditions_mean_what_polars_means(text, want, schema):
@@ -78,6 +95,12 @@ def test_conditions_mean_what_polars_means(text, want, schema):
         ("model = 'unclosed", "cannot understand"),
         ("n $ 1", "at '\\$ 1'"),
         ("EXISTS (SELECT 1)", "no function EXISTS"),
+        ("GREATEST() > n", "brackets of GREATEST hold nothing"),  # a panic in Polars
+        ("n > LEAST ( )", "brackets of LEAST hold nothing"),
+        ("n > GREATEST(n, 1) ()", "no operator before"),  # another
+        ("n IN (SELECT a FROM read_csv('/etc/passwd'))", "no column 'SELECT'"),
+        ("read_csv('/etc/passwd') = 1", "no function read_csv here; there are such as LOWER"),
+        ("LOWR(model) = 'a'", "no function LOWR here; did you mean LOWER"),
         ("(SELECT 1) = n", "no column 'SELECT'"),
         ("n IN (SELECT n FROM read_csv('/etc/passwd'))", "no column 'SELECT'"),
         ("n IN (FROM n)", "FROM is not allowed"),

@@ -20,6 +20,7 @@ from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Columns, Endpoint, PageOutput, Running
+from saetext_cli.outputs import all_or_none
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
@@ -126,10 +127,12 @@ def cluster(
         )
         found = _computed(opened, asked, model)
     tell_costs(client)
-    kept = save_clusters(_kept(found), opened.spec, output.output or default_path(opened.path))
-    note(f"wrote {kept}: documents.parquet has the cluster of each document")
-    write_table(found, output.parquet)
-    _write_map(found, request.chosen(opened), request, output, running)
+    folder = output.output or default_path(opened.path)
+    with all_or_none(folder, *output.files):
+        kept = save_clusters(_kept(found), opened.spec, folder)
+        note(f"wrote {kept}: documents.parquet has the cluster of each document")
+        write_table(found, output.parquet)
+        _write_map(found, request.chosen(opened), request, output, running)
     finish(
         found,
         output,

@@ -202,10 +202,22 @@ def megabytes(size: float) -> str:
 
 def require_new(path: Path | None) -> None:
     """Raise :class:`InputError` unless a file to write is new, before anything is computed for it."""
-    if path is not None and path.exists():
+    if path is None:
+        return
+    from saetext.corpus.files import require_outside_parts
+
+    if path.exists() or path.is_symlink():
         raise InputError(f"{path} exists already; choose another name or remove it")
-    if path is not None and not path.parent.is_dir():
+    if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: there is no directory {path.parent}")
+    require_outside_parts(path)
+    require_writable(path)
+
+
+def require_writable(path: Path) -> None:
+    """Raise :class:`InputError` unless a file can be written, before anything is computed for it."""
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {path}: no permission in {path.parent}; choose another place")
 
 
 def require_file_of_texts(source: str) -> None:

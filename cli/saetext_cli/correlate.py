@@ -14,6 +14,7 @@ from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Columns, PageOutput, Running
+from saetext_cli.outputs import all_or_none
 
 
 def register(app: typer.Typer) -> None:
@@ -57,10 +58,11 @@ def correlate(
     with progress_bar("reading") as show:
         asked = request.replace(to=_to(request.to), names=tuple(short_names(paths)), on_progress=show)
         found = compute(*opened, **asked.keywords())
-    write_table(found, output.parquet)
-    if output.html is not None:
-        labels = request.labels_of(opened[0])
-        write_report(found, opened, labels, output.html, running.device, running.dtype, reads=True)
+    with all_or_none(*output.files):
+        write_table(found, output.parquet)
+        if output.html is not None:
+            labels = request.labels_of(opened[0])
+            write_report(found, opened, labels, output.html, running.device, running.dtype, reads=True)
     finish(
         found,
         output,

@@ -16,6 +16,7 @@ from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Columns, Endpoint, PageOutput, Running
+from saetext_cli.outputs import all_or_none
 from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ def run(
     )
     found = _compared(opened, request)
     tell_costs(request.client)
-    write_table(found, output.parquet)
-    _write_page(found, output.html, opened[0], request, running)
+    with all_or_none(*output.files):
+        write_table(found, output.parquet)
+        _write_page(found, output.html, opened[0], request, running)
     finish(
         found,
         output,

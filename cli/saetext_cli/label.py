@@ -11,7 +11,7 @@ from saetext.errors import InputError
 from saetext.features.labelling.request import LabelRequest
 from saetext.text.terminal import visible
 from saetext_cli.asking import require_answers, tell_costs
-from saetext_cli.common import note, require_new, result, waiting
+from saetext_cli.common import note, require_new, require_writable, result, waiting
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Endpoint
 
@@ -79,6 +79,7 @@ def label(
         return
     labels = labels_for(opened, request.sae)
     path = output or corpus_labels_path(corpus, opened.spec, request.sae)
+    require_writable(path)  # a language model is paid before the file is written
     if makes:
         labels = _made(opened, labels, request, replace=replace, score=score)
         _write(labels, path)

@@ -16,6 +16,7 @@ import typer
 from typer.core import HAS_RICH
 
 from saetext.errors import SaetextError
+from saetext.text.one_line import quoted
 from saetext.text.terminal import cut, message, visible
 from saetext_cli import printing, stopping
 from saetext_cli.common import result, say, showing_warnings
@@ -81,14 +82,25 @@ def _ended() -> int:
         return code
     except SaetextError as error:
         return _failed(error)
+    except OSError as error:
+        if error.filename is None or stopping.asked():
+            return _broken(error)
+        # of a path that was asked about only: too long a name, a directory that may not be entered
+        say(f"saetext: cannot use {quoted(os.fsdecode(error.filename), 120)}: {error.strerror}")
+        return 1
     except typer.Exit as end:  # what was printed at last has no reader
         return int(end.exit_code)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException as error:
-        if not stopping.asked() and not isinstance(error, KeyboardInterrupt):
-            printing.err().write(traceback.format_exc())
-        return 1
+        return _broken(error)
+
+
+def _broken(error: BaseException) -> int:
+    """Show the traceback of what is a fault of ours; an interrupted library may raise anything."""
+    if not stopping.asked() and not isinstance(error, KeyboardInterrupt):
+        printing.err().write("".join(traceback.format_exception(error)))
+    return 1
 
 
 def _run() -> int:

@@ -17,6 +17,7 @@ from saetext_cli.common import colored, encoding, note, require_new, telling, wi
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
 from saetext_cli.options import Columns, Endpoint, Output, Running
+from saetext_cli.outputs import all_or_none
 
 if TYPE_CHECKING:
     from saetext.analysis.search import FeatureQuery, Searcher, SearchResult
@@ -84,8 +85,9 @@ def search(
             asked, request.replace(on_progress=lambda p: say(f"{p.stage}, {p.done} of {p.total}"))
         )
     tell_costs(request.reranker)
-    _save_query(found, searcher, files.save_query)
-    write_table(found, output.parquet)
+    with all_or_none(*output.files, files.save_query):
+        _save_query(found, searcher, files.save_query)
+        write_table(found, output.parquet)
     if output.for_programs and files.explain and found.query is not None:
         note(render_query(found.query, width()).rstrip("\n"), lines=True)
     finish(

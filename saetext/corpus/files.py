@@ -24,6 +24,37 @@ def writing(path: Path) -> AbstractContextManager[None]:
     return files.writing(path, CorpusError)
 
 
+def is_corpus(path: Path) -> bool:
+    """Return whether a directory is a corpus, finished or not; manifest.json alone may be of others."""
+    named = any((path / name).is_file() for name in ("manifest.json", "plan.json"))
+    return named and (path / "docs").is_dir() and (path / "cards").is_dir()
+
+
+def require_known_home(path: Path) -> None:
+    """Raise :class:`CorpusError` for ``~nobody``: a shell leaves it as it is where there is no such user."""
+    first = path.parts[:1]
+    if first and first[0].startswith("~") and not Path(first[0]).exists():
+        raise CorpusError(
+            f"{path} begins with a user this system does not know; write ./{path} if it is meant"
+        )
+
+
+def require_outside_corpora(path: Path) -> None:
+    """Raise :class:`CorpusError` if ``path`` lies inside a corpus, which may remove what it does not know."""
+    for above in path.absolute().parents:
+        if is_corpus(above):
+            raise CorpusError(f"{path} lies inside the corpus {above}; choose a path outside it")
+
+
+def require_outside_parts(path: Path) -> None:
+    """Raise :class:`CorpusError` if ``path`` lies in one of the folders that a corpus keeps its shards in."""
+    for above in path.absolute().parents:
+        if above.name in ("docs", "features", "cards") and is_corpus(above.parent):
+            raise CorpusError(
+                f"{path} lies among the shards of the corpus {above.parent}; choose another path"
+            )
+
+
 def require_size(path: Path, stamp: FileStamp) -> os.stat_result:
     """Raise :class:`ShardCorruptError` unless the file is there with the promised size."""
     try:

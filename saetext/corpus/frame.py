@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 FIXED_COLUMNS = ("row", "id", "text", "prompt", "n_tokens", "n_unknown")
+UNNAMED = "unnamed"  # what a metadata column whose name is empty is called
 
 
 class DocsPart(NamedTuple):
@@ -27,12 +28,15 @@ class DocsPart(NamedTuple):
 
 
 def column_names(meta: Mapping[str, str]) -> dict[str, str]:
-    """Return the frame's name for each metadata column; one that is taken gets the prefix ``meta.``."""
+    """Return the frame's name for each metadata column; one that is taken gets the prefix ``meta.``.
+
+    A column without a name, which Polars would give one of its own, is :data:`UNNAMED`.
+    """
     taken = {*FIXED_COLUMNS, *(name for name in meta if name not in FIXED_COLUMNS)}
     names = {}
     for name in meta:
-        shown = name
-        if name in FIXED_COLUMNS:
+        shown = name or UNNAMED
+        if not name or name in FIXED_COLUMNS:
             while shown in taken:
                 shown = f"meta.{shown}"
             taken.add(shown)

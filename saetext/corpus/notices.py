@@ -81,6 +81,11 @@ def corpus_warnings(corpus: Corpus, *, english_only: bool | None = None) -> list
     found = []
     tokens, judged = corpus.manifest.counts["tokens"], total("language_known")
     unknown, foreign = total("unknown") / max(tokens, 1), total("not_english") / max(judged, 1)
+    if cut := total("cut"):
+        found.append(
+            f"{cut:,} text{'s' if cut > 1 else ''} of {corpus.path} {'were' if cut > 1 else 'was'} too long: "
+            "only the beginning was read; split long texts into documents"
+        )
     if unknown > UNKNOWN_WARNING:
         found.append(
             f"{unknown:.1%} of the tokens of {corpus.path} are unknown to this reader (such as emoji or rare "

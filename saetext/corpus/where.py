@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from saetext.errors import InputError
+from saetext.text.one_line import one_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +43,8 @@ _FUNCTIONS = {
     *("REPLACE", "CONCAT", "STRPOS", "STARTS_WITH", "ENDS_WITH", "REGEXP_LIKE"),
     *("COALESCE", "IFNULL", "NULLIF", "CAST", "TRY_CAST", "EXTRACT", "DATE_PART"),
 }
+_SUCH = "LOWER, LENGTH, SUBSTR, STRPOS, ROUND, COALESCE, CAST, EXTRACT"
+_SHOWN = 12  # columns that a message names
 # after one of these, a double-quoted word that is no column is taken for a text, as SQLite does
 _BEFORE_TEXT = {"=", "==", "!=", "<>", "<", ">", "<=", ">=", "~", "!~", "(", ",", "LIKE", "ILIKE"}
 
@@ -79,7 +82,7 @@ def parse_where(text: str, columns: Iterable[str] | Mapping[str, pl.DataType]) -
         raise InputError("the condition is empty; write one like: model = 'gpt4' AND n_tokens > 100")
     try:
         expression = pl.sql_expr(statement)
-    except pl.exceptions.PolarsError as error:
+    except problems() as error:
         raise InputError(f"cannot understand the condition {_short(text)}: {_first_line(error)}") from error
     if expression.meta != expression.meta.undo_aliases():
         raise InputError(f"cannot understand the condition {_short(text)}: no operator between two values")
@@ -94,6 +97,13 @@ def parse_where(text: str, columns: Iterable[str] | Mapping[str, pl.DataType]) -
     return expression
 
 
+def problems() -> tuple[type[BaseException], ...]:
+    """Return what Polars raises for an expression it cannot take; a panic of its Rust is no Exception."""
+    import polars as pl
+
+    return pl.exceptions.PolarsError, pl.exceptions.PanicException
+
+
 def _rewritten(text: str, columns: list[str]) -> Iterator[str]:
     """Yield the tokens as SQL in which every column is quoted; InputError for what is not allowed."""
     tokens = list(_tokens(text))
@@ -101,6 +111,9 @@ def _rewritten(text: str, columns: list[str]) -> Iterator[str]:
         after = tokens[i + 1].text if i + 1 < len(tokens) else ""
         before = tokens[i - 1].text.upper() if i else ""
         upper = token.upper()
+        if token + after in ("()", ")("):  # functions of nothing make Polars panic
+            told = f"the brackets of {before} hold nothing" if after == ")" else "no operator before '('"
+            raise InputError(f"cannot understand the condition {_short(text)}: {told}")
         if kind == "quoted":
             name = token[1:-1].replace('""', '"') if token[0] == '"' else token[1:-1]
             if name in columns:
@@ -113,7 +126,7 @@ def _rewritten(text: str, columns: list[str]) -> Iterator[str]:
             yield "=" if token == "==" else token
         elif after == "(" and upper not in _KEYWORDS:
             if upper not in _FUNCTIONS:
-                raise InputError(f"no function {token} here; there are: {', '.join(sorted(_FUNCTIONS))}")
+                raise _no_function(token)
             yield upper
         elif token in columns and not (upper in _KEYWORDS and _is_keyword(upper, before, after)):
             yield _quote(token)
@@ -152,7 +165,7 @@ def _require_condition(expression: pl.Expr, columns: Mapping[str, pl.DataType], 
 
     try:
         kind = pl.LazyFrame(schema=dict(columns)).select(expression.alias("mask")).collect_schema()["mask"]
-    except pl.exceptions.PolarsError as error:
+    except problems() as error:
         reason = _first_line(error)
         if "date" in reason:
             reason = "write a date as DATE '2024-12-31' and a time as TIMESTAMP '2024-12-31 23:59:59'"
@@ -163,21 +176,29 @@ def _require_condition(expression: pl.Expr, columns: Mapping[str, pl.DataType], 
 
 def _unknown(name: str, columns: list[str]) -> InputError:
     near = difflib.get_close_matches(name, columns, n=1)
+    hint = f"; did you mean {one_line(near[0], 40)}?" if near else ""
+    return InputError(f"no column {_short(name)}; {_there_are(columns)}{hint} (put texts in single quotes)")
+
+
+def _no_function(name: str) -> InputError:
+    near = difflib.get_close_matches(name.upper(), sorted(_FUNCTIONS), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return InputError(f"no column {name!r}; {_there_are(columns)}{hint} (put texts in single quotes)")
+    return InputError(f"no function {one_line(name, 40)} here{hint}; there are such as {_SUCH}")
 
 
 def _there_are(columns: list[str]) -> str:
-    return f"the columns are: {', '.join(columns)}"
+    shown = [one_line(name, 20) or "''" for name in columns[:_SHOWN]]
+    more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
+    return f"the columns are: {', '.join(shown)}{more}"
 
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+def _first_line(error: BaseException) -> str:
+    return one_line(str(error).strip().partition("\n")[0], 120)
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= 80 else f"{text[:79]}…")
+    return repr(text if len(text) <= 60 else f"{text[:59]}…")

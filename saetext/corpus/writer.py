@@ -32,7 +32,6 @@ from saetext.corpus.shard import PART, docs_name, features_batch, features_name,
 from saetext.corpus.spec import ReaderSpec, require_comparable
 from saetext.errors import CorpusError
 from saetext.io.files import (
-    TEMPORARY,
     FileStamp,
     append_synced,
     checksum,
@@ -42,6 +41,7 @@ from saetext.io.files import (
 )
 from saetext.io.json_file import plain
 from saetext.io.opener import HUGE, read_bytes
+from saetext.io.orphans import is_ours, sweep
 
 if TYPE_CHECKING:
     from saetext.corpus.corpus import Corpus
@@ -355,9 +355,9 @@ class CorpusWriter:
             folder.mkdir(parents=True, exist_ok=True)
         known = {self.path / name for entry in self._journal.entries for name in entry.files}
         for folder in (self.path, *folders):
+            sweep(folder)
             for found in folder.iterdir():
-                unknown = PART.fullmatch(found.name) and folder != self.path and found not in known
-                if unknown or (found.name.startswith(".") and found.name.endswith(TEMPORARY)):
+                if PART.fullmatch(found.name) and folder != self.path and found not in known:
                     found.unlink()
             sync_directory(folder)
         for entry in self._journal.entries:
@@ -397,7 +397,7 @@ def _require_ours(path: Path) -> None:
     if not path.exists() or any((path / name).exists() for name in (NAME, PLAN)):
         return
     with writing(path):
-        others = [f.name for f in path.iterdir() if f.name != LOCK and not f.name.endswith(TEMPORARY)]
+        others = [f.name for f in path.iterdir() if f.name != LOCK and not is_ours(f.name)]
     if others:
         raise CorpusError(
             f"{path} is not a corpus and not empty (it has {min(others)}); choose another path for the corpus"

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 256
 _ARROW_MAGIC: Final = b"ARROW1"
-_PROBLEMS: Final = (OSError, pa.lib.ArrowException)
+# a name or a value in the schema that is not UTF-8 is found out by Python, not by Arrow
+_PROBLEMS: Final = (OSError, pa.lib.ArrowException, UnicodeDecodeError)
+
+
+def _told(error: Exception) -> str:
+    """Return what is wrong with a file, on one line."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a name in its schema is not UTF-8; rename that column"
+    return shorten(str(error))
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -90,7 +98,10 @@ class BatchReader(RowReader):
         self._done = 0
 
     def _describe(self, schema: pa.Schema, n_rows: int) -> None:
-        names = schema.names
+        try:
+            names = schema.names
+        except UnicodeDecodeError as error:
+            raise InputError(f"{self.name} cannot be read: {_told(error)}") from error
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise InputError(f"{self.name} has two columns named {twice!r}; rename one")
@@ -111,7 +122,7 @@ class BatchReader(RowReader):
                             self._done = number
                             yield number, row
             except _PROBLEMS as error:
-                raise InputError(f"{self.name} is damaged: {shorten(str(error))}") from error
+                raise InputError(f"{self.name} is damaged: {_told(error)}") from error
 
     def progress(self) -> float | None:
         """Return the share of the rows yielded."""
@@ -134,7 +145,7 @@ class ParquetReader(BatchReader):
             with self._open() as file:
                 self._describe(file.schema_arrow, file.metadata.num_rows)
         except _PROBLEMS as error:
-            raise InputError(f"{self.name} is no readable Parquet file: {shorten(str(error))}") from error
+            raise InputError(f"{self.name} is no readable Parquet file: {_told(error)}") from error
 
     def _open(self) -> Any:
         import pyarrow.parquet as pq
@@ -163,10 +174,11 @@ class ArrowReader(BatchReader):
                 with ExitStack() as stack:
                     found, batches = self._open(path, stack)
                     n_rows += sum(batch.num_rows for batch in batches)
+                    names = found.names
             except _PROBLEMS as error:
-                what = shorten(str(error))
+                what = _told(error)
                 raise InputError(f"{display_name(path)} is no readable Arrow file: {what}") from error
-            if schema is not None and found.names != schema.names:
+            if schema is not None and names != schema.names:
                 raise InputError(f"{name}: {path.name} has other columns than {paths[0].name}")
             schema = found
         if schema is None:

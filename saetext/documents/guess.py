@@ -13,6 +13,7 @@ from saetext.documents.convert import parse_messages, plain_value
 from saetext.documents.reading import shorten
 from saetext.documents.record import Columns
 from saetext.errors import InputError
+from saetext.text.one_line import quoted
 
 TEXT_NAMES: Final = (
     "text",
@@ -139,7 +140,7 @@ class ColumnChooser:
         lowered = [c for c in self.available if c.casefold() == name.casefold()]
         hint = f"; did you mean {(lowered or close)[0]!r}?" if lowered or close else ""
         where = "" if self._from_schema else f" in its first {len(self._sample)} rows"
-        return f"{self._source} has no column {name!r}{where}{hint} (columns: {self._listed()})"
+        return f"{self._source} has no column {quoted(name)}{where}{hint} (columns: {self._listed()})"
 
     def _listed(self) -> str:
         shown = ", ".join(shorten(repr(name), 60) for name in self.available[:30])

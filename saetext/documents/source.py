@@ -20,6 +20,7 @@ from saetext.documents.columnar import ArrowReader, ParquetReader, open_saved_da
 from saetext.documents.convert import ROLES, Converter, IdSet, row_id
 from saetext.documents.guess import ColumnChooser
 from saetext.documents.memory import expected, open_in_memory
+from saetext.documents.pipes import open_stream
 from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name
 from saetext.documents.record import Columns, Document, Reject
 from saetext.documents.text import (
@@ -92,7 +93,7 @@ class DocumentSource:
         role: str = "assistant",
     ) -> None:
         if role not in ROLES:
-            raise InputError(f"role {role!r} is unknown; choose one of {', '.join(ROLES)}")
+            raise InputError(f"role {quoted(role)} is unknown; choose one of {', '.join(ROLES)}")
         self._reader = reader
         self.name = reader.name
         self.format = reader.format
@@ -288,7 +289,7 @@ def _path_reader(path: Path, format: str | None) -> RowReader:
             return open_saved_dataset(path.resolve())
         if not stat.S_ISREG(info.st_mode):  # a named pipe, or a shell's <(...)
             format = format or (_format_of(path) if path.suffix else "jsonl")
-            return _text_reader(ByteSource(path.open("rb"), str(path)), format)
+            return _text_reader(ByteSource(open_stream(path), str(path)), format)
         format = format or _format_of(path)
         if info.st_size == 0:
             raise InputError(f"{path} is empty")

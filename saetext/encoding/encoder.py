@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.corpus import Corpus, CorpusWriter
-from saetext.corpus.files import writing
+from saetext.corpus.files import require_known_home, require_outside_corpora, writing
 from saetext.corpus.journal import Journal, JournalEntry
-from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, PLAN
+from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, PLAN, REJECTS
 from saetext.corpus.meta import docs_table
 from saetext.corpus.notices import warn_of_encoding
+from saetext.corpus.writer import LOCK
 from saetext.documents import Document, DocumentSource, Reject, open_documents
 from saetext.documents.convert import IdSet
 from saetext.documents.rejects import nothing_readable
@@ -33,6 +34,7 @@ from saetext.encoding.request import AppendRequest, EncodeRequest
 from saetext.encoding.targets import beside, kept_by_content, parts_of, path_of, source_stamp
 from saetext.errors import CorpusError, InputError, refuse_unused
 from saetext.io.files import sync_directory
+from saetext.io.orphans import is_ours
 from saetext.io.progress import Meter, OnProgress
 from saetext.io.request import verb_of_one_or_two, verb_of_two
 from saetext.reader.thresholds.policy import ready
@@ -225,6 +227,7 @@ def _plan(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
 
 def require_free(output: Path) -> None:
     """Raise :class:`CorpusError` if ``output`` cannot become a corpus; ask before a model is loaded."""
+    require_known_home(output)
     with writing(output):
         there = next(path for path in (output, *output.absolute().parents) if path.exists())
         finished = (output / "manifest.json").exists()
@@ -234,6 +237,7 @@ def require_free(output: Path) -> None:
         )
     if not there.is_dir():
         raise CorpusError(f"{there} is a file; choose another path for the corpus")
+    require_outside_corpora(output)
     if not os.access(there, os.W_OK | os.X_OK):
         raise CorpusError(
             f"cannot write {output}: no permission in {there}; choose another path for the corpus"
@@ -264,7 +268,7 @@ class _Undo:
             return
         plan = self._output / PLAN
         with contextlib.suppress(OSError):
-            for path in self._output.iterdir():  # it was empty, or the writer would have refused it
+            for path in self._own():
                 if path.is_dir():
                     shutil.rmtree(path)
                 elif path != plan:
@@ -273,6 +277,11 @@ class _Undo:
             plan.unlink(missing_ok=True)  # last: by it a half-removed corpus is known for one
             for path in self._made:
                 path.rmdir()
+
+    def _own(self) -> list[Path]:
+        """Return what the run has made: the directory was empty, but somebody may have put a file into it."""
+        names = (LOCK, PLAN, JOURNAL, REJECTS, "docs", "cards", "features")
+        return [path for path in self._output.iterdir() if path.name in names or is_ours(path.name)]
 
 
 class _Taken:
@@ -402,6 +411,7 @@ class _Run:
 
     def _write(self, shard: _Shard, prepared: Sequence[Prepared | Unreadable], meter: Meter) -> None:
         """Encode one shard and write it."""
+        from saetext.reader.long_texts import LONGEST, n_characters
         from saetext.reader.tokenization import Unreadable
 
         documents: list[Document] = []
@@ -417,6 +427,7 @@ class _Run:
         meter.begin(shard.share, sum(p.n_tokens for p in readable))
         rows = self.reader.pool(readable, meter.add)
         english = [looks_english(p.text) for p in readable]
+        cut = sum(n_characters(d) > LONGEST for d in documents)
         self.writer.write_shard(
             shard_table(documents, readable, self.source.role, self.store_text),
             rows,
@@ -427,6 +438,7 @@ class _Run:
                 "unknown": sum(p.n_unknown for p in readable),
                 "language_known": sum(e is not None for e in english),
                 "not_english": sum(e is False for e in english),
+                **({"cut": cut} if cut else {}),
             },
         )
         meter.end(len(documents), len(rejects))

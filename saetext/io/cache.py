@@ -16,20 +16,34 @@ from typing import Any
 import platformdirs
 import xxhash
 
+from saetext.errors import InputError
 from saetext.io.file_state import file_state
 from saetext.io.files import write_atomic
 from saetext.io.json_file import load
 from saetext.io.opener import open_regular
 from saetext.io.shape import Table
+from saetext.text.one_line import quoted
 
 _HASHES = "file-hashes.json"
 _MAX_ENTRIES = 1000
 
 
 def cache_dir() -> Path:
-    """Return the cache directory, which need not exist: ``$SAETEXT_CACHE``, or the platform's usual place."""
+    """Return the cache directory, which need not exist: ``$SAETEXT_CACHE``, or the platform's usual place.
+
+    Raises
+    ------
+    InputError
+        If it begins with ``~`` and a user that the system does not know.
+    """
     chosen = os.environ.get("SAETEXT_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("saetext"))
+    try:
+        return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("saetext"))
+    except RuntimeError as error:  # ~nobody
+        raise InputError(
+            f"the cache directory {quoted(chosen or '~')} (SAETEXT_CACHE) begins with ~ and a user that "
+            "this system does not know: set another path"
+        ) from error
 
 
 def file_sha256(path: str | Path) -> str:

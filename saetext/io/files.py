@@ -12,7 +12,6 @@ import io
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,12 +22,9 @@ import xxhash
 
 from saetext.errors import SaetextError
 from saetext.io.opener import open_regular
+from saetext.io.orphans import BUILDING, SHOWN, TEMPORARY, held, sweep
 from saetext.io.shape import Record, Table, Text, Whole, check
 
-TEMPORARY = ".tmp"  # what every half-written file ends with, so that it is known for one
-BUILDING = ".building-"  # what every half-made directory begins with
-_ABANDONED = 24 * 3600  # seconds after which another process's half-made directory is taken for dead
-_SHOWN = 30  # characters of a name in its temporary one: a name may be as long as the system allows
 _CHUNK = 1 << 20
 STAMP = Record({"bytes": Whole(), "xxh3_128": Text(longest=64)})
 STAMPED = Record({"built_from": Text(), "files": Table(STAMP)})  # stamp.json of a derived directory
@@ -105,16 +101,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
     OSError
         If it cannot be written; :func:`writing` makes a message of it.
     """
+    sweep(path.parent, path.name)
+    with held(lambda: _new_file(path)) as beside:
+        try:
+            yield beside
+            put_in_place(beside, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
+
+
+def _new_file(path: Path) -> Path:
     beside = path.with_name(f".{_unique(path)}")
-    made = beside.open("xb")  # outside: a name that is taken is another's file, not ours to remove
-    try:
-        made.close()
-        yield beside
-        put_in_place(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
+    beside.open("xb").close()  # a name that is taken is another's file, not ours to write or remove
+    return beside
 
 
 @contextmanager
@@ -187,21 +188,21 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     OSError
         If it cannot be written, or ``path`` is there by then and not an empty directory.
     """
-    beside = path.with_name(f"{BUILDING}{_unique(path)}")
-    beside.mkdir()
-    try:
-        yield beside
-        for made in sorted(beside.rglob("*")):
-            if made.is_dir():
-                sync_directory(made)
-            else:
-                with made.open("rb+") as file:
-                    os.fsync(file.fileno())
-        sync_directory(beside)
-        beside.rename(path)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    sweep(path.parent, path.name)
+    with held(lambda: _new_directory(path)) as beside:
+        try:
+            yield beside
+            for made in sorted(beside.rglob("*")):
+                if made.is_dir():
+                    sync_directory(made)
+                else:
+                    with made.open("rb+") as file:
+                        os.fsync(file.fileno())
+            sync_directory(beside)
+            beside.rename(path)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
     try:
         sync_directory(path.parent)
     except OSError:  # whole or absent: the caller is told that it failed, and may write it again
@@ -221,12 +222,10 @@ def make_directory(path: Path) -> None:
             sync_directory(folder.parent)
 
 
-def sweep(home: Path) -> None:
-    """Remove the half-made directories in ``home`` that processes left behind when they were killed."""
-    for left in home.glob(f"{BUILDING}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
+def _new_directory(path: Path) -> Path:
+    beside = path.with_name(f"{BUILDING}{_unique(path)}")
+    beside.mkdir()
+    return beside
 
 
 def sync_directory(path: Path) -> None:
@@ -242,7 +241,7 @@ def sync_directory(path: Path) -> None:
 
 def _unique(path: Path) -> str:
     """Return a name that neither another process nor another thread takes."""
-    return f"{path.name[:_SHOWN]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}"
+    return f"{path.name[:SHOWN]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}"
 
 
 # ---- checksums ---------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from saetext.io.json_file import load, require_bounded
 from saetext.io.opener import HUGE, LARGE, SMALL, require_regular, why
 from saetext.io.shape import Table
 from saetext.reader.names import hub_id
+from saetext.text.one_line import quoted
 
 _SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -77,7 +78,10 @@ class Checkpoint:
         self.commit: str | None = None
         self._listing: set[str] | None = None  # what the hub has, once asked
         self._unreachable: ReaderError | None = None
-        path = Path(model).expanduser()
+        try:
+            path = Path(model).expanduser()
+        except RuntimeError as error:  # ~nobody
+            raise ReaderError(f"there is no model directory {quoted(str(model))}: no such user") from error
         if path.is_dir():
             if revision is not None:
                 raise ReaderError(f"{path} is a directory: it has no revision {revision!r}")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from saetext.documents import Document
 from saetext.errors import ReaderError
 from saetext.reader import chat_template
+from saetext.reader.long_texts import shortened
 
 # Raised whenever a rule below changes what is counted: corpora of different versions are not comparable.
 MASKS_VERSION = "1"
@@ -183,6 +184,7 @@ class Tokens:
 
     def prepare(self, documents: Sequence[Document], role: str = "assistant") -> list[Prepared | Unreadable]:
         """Tokenise documents; ``role`` says whose turns of a chat count (``all`` for everyone's)."""
+        documents = shortened(documents)
         results: list[Prepared | Unreadable | None] = [None] * len(documents)
         plain: list[int] = []
         for i, document in enumerate(documents):

@@ -1,0 +1,276 @@
+"""Damaged inputs, strange options and hostile conditions, many of each; faults are told with their case.
+
+    python -m tests.fuzz --inputs 10000 --options 5000 --conditions 5000     # by hand, an hour
+    python -m tests.fuzz --inputs 300 --options 40 --conditions 200          # as the suite does
+
+A case is named ``KIND/SEED/NUMBER``; ``--only inputs/0/17`` runs that one again. Cases come from their names
+alone, so ``--seed`` gives others. With ``--keep DIR`` the inputs that ended badly are written there: put what
+is worth it into ``tests/fuzz/seeds/``, and every later run begins with it. Exit code 1 if anything was found.
+
+A fault is a traceback or a panic, a hang, an exit code that is not documented, an error without its one line
+or with a long one, or a file of somebody else's that is changed. A case
+may use 24 GiB of addresses and write files of 1 GiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.fuzz import warm
+from tests.fuzz.mutate import damaged
+from tests.fuzz.seeds import seeds
+
+TOGETHER = 50  # inputs that one process reads
+ENCODED = 25  # every so many inputs, one is encoded as a user does
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COLUMNS = '"text","id","prompt","messages"'
+
+
+@dataclass(frozen=True)
+class Found:
+    """A case that ended badly."""
+
+    name: str
+    fault: str
+    case: str
+    told: str
+
+
+class Fuzz:
+    """Runs cases in a directory of its own and keeps what they found."""
+
+    def __init__(self, home: Path, seed: int, keep: Path | None) -> None:
+        self.home, self.seed, self.keep = home, seed, keep
+        self.found: list[Found] = []
+        self.codes: Counter[str] = Counter()
+        self.inputs = seeds()
+        self.ready = home / "ready"
+
+    def draw(self, kind: str, number: int) -> random.Random:
+        """Return the chance of one case."""
+        return random.Random(f"{kind}/{self.seed}/{number}")
+
+    def note(self, name: str, outcome: warm.Outcome, case: str) -> None:
+        """Take down how a case ended."""
+        self.codes[f"{name.partition('/')[0]}: exit {outcome.code}"] += 1
+        if outcome.fault:
+            self.found.append(Found(name, outcome.fault, case, outcome.stderr[-1500:]))
+
+    # ---- inputs ------------------------------------------------------------------------------------------
+
+    def input(self, number: int) -> tuple[str, bytes]:
+        """Return a name and a content; the first ones are the seeds as they are."""
+        names = list(self.inputs)
+        if number < len(names):
+            return names[number], self.inputs[names[number]]
+        draw = self.draw("inputs", number)
+        name = draw.choice(names)
+        return name, damaged(draw, self.inputs[name], list(self.inputs.values()), name)
+
+    def run_inputs(self, numbers: range) -> None:
+        """Read all of them, many in one process, and encode some."""
+        for start in range(numbers.start, numbers.stop, TOGETHER):
+            part = range(start, min(start + TOGETHER, numbers.stop))
+            done = self._read(part)
+            if done.fault or done.code:
+                for number in part:
+                    self._note_input(number, self._read(range(number, number + 1)))
+            else:
+                self.codes["inputs: read"] += len(part)
+        for number in numbers[::ENCODED]:
+            name, content = self.input(number)
+            with self.folder() as folder:
+                (folder / name).write_bytes(content)
+                work = warm.command(["encode", name, "-o", "out.corpus", *self._format(name, number)])
+                self._note_input(number, warm.run(work, folder))
+
+    def _format(self, name: str, number: int) -> list[str]:
+        draw = self.draw("format", number)
+        if name.endswith((".txt", ".zip")) or draw.random() < 0.1:
+            return ["--format", draw.choice(("jsonl", "json", "csv", "tsv", "parquet", "arrow"))]
+        return []
+
+    def _read(self, numbers: range) -> warm.Outcome:
+        with self.folder() as folder:
+            cases = []
+            for number in numbers:
+                name, content = self.input(number)
+                path = folder / f"{number}-{name}"
+                path.write_bytes(content)
+                cases.append((path, self._format(name, number)[1:]))
+            return warm.run(lambda: _read_all(cases), folder)
+
+    def _note_input(self, number: int, outcome: warm.Outcome) -> None:
+        name, content = self.input(number)
+        before = len(self.found)
+        self.note(f"inputs/{self.seed}/{number}", outcome, f"{name}: {content[:200]!r}")
+        if self.keep is not None and len(self.found) > before:
+            self.keep.mkdir(parents=True, exist_ok=True)
+            digest = hashlib.sha256(content).hexdigest()[:8]
+            (self.keep / f"{digest}-{name}").write_bytes(content)
+
+    # ---- options and conditions --------------------------------------------------------------------------
+
+    def run_options(self, numbers: range) -> None:
+        """Run commands on small corpora, each in a copy of them."""
+        from tests.fuzz.options import commands, option_set
+
+        known = commands()
+        self.make_ready()
+        for number in numbers:
+            line = option_set(self.draw("options", number), known)
+            with self.folder(self.ready) as folder:
+                self.note(f"options/{self.seed}/{number}", warm.run(warm.command(line), folder), repr(line))
+
+    def run_conditions(self, numbers: range) -> None:
+        """Select documents by conditions, many in one process; a case is run alone if one was bad."""
+        self.make_ready()
+        for start in range(numbers.start, numbers.stop, TOGETHER):
+            part = range(start, min(start + TOGETHER, numbers.stop))
+            if (done := self._select(part)).fault or done.code:
+                for number in part:
+                    case = _condition(self.draw("conditions", number))
+                    outcome = self._select(range(number, number + 1))
+                    self.note(f"conditions/{self.seed}/{number}", outcome, repr(case))
+            else:
+                self.codes["conditions: selected or refused"] += len(part)
+
+    def _select(self, numbers: range) -> warm.Outcome:
+        cases = [_condition(self.draw("conditions", number)) for number in numbers]
+        return warm.run(lambda: _select_all(cases), self.ready, limit=warm.LIMIT * (1 + len(cases) / 20))
+
+    def make_ready(self) -> None:
+        """Make the corpora and files that options name, once."""
+        if self.ready.exists():
+            return
+        self.ready.mkdir()
+        (self.ready / "folder").mkdir()
+        for name in ("rows.jsonl", "chats.jsonl"):
+            (self.ready / name).write_bytes(self.inputs[name])
+        (self.ready / "labels.csv").write_text("feature,label\n1,one\n2,two\n")
+        (self.ready / "query.json").write_text("{}")
+        for name, rows in (("c", "gentle.jsonl"), ("d", "brisk.jsonl"), ("e", "gentle.jsonl")):
+            lines = (EXAMPLES / rows).read_bytes().splitlines(keepends=True)[:12]
+            (self.ready / f"{name}.jsonl").write_bytes(b"".join(lines))
+            made = warm.run(warm.command(["encode", f"{name}.jsonl", "-o", f"{name}.corpus"]), self.ready)
+            if made.code:
+                raise SystemExit(f"the corpora for the cases cannot be made: {made.stderr[-500:]}")
+
+    # ---- where -------------------------------------------------------------------------------------------
+
+    def folder(self, like: Path | None = None) -> _Folder:
+        """Return a new directory, empty or a copy."""
+        return _Folder(self.home, like)
+
+
+class _Folder:
+    def __init__(self, home: Path, like: Path | None) -> None:
+        self.path = Path(tempfile.mkdtemp(dir=home)) / "case"
+        if like is None:
+            self.path.mkdir()
+        else:
+            shutil.copytree(like, self.path)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+def _condition(draw: random.Random) -> str:
+    from tests.fuzz.conditions import condition
+
+    return condition(draw)
+
+
+def _read_all(cases: list[tuple[Path, list[str]]]) -> None:
+    """Read inputs as documents; an error that is not one of ours goes through."""
+    from saetext.documents import open_documents
+    from saetext.errors import SaetextError
+
+    for path, format in cases:
+        try:
+            for item in open_documents(path, format=format[0] if format else None):
+                repr(item)
+        except SaetextError as error:
+            _require_short(error)
+
+
+def _select_all(cases: list[str]) -> None:
+    from saetext.corpus import Corpus
+    from saetext.errors import InputError
+
+    corpus = Corpus.open("c.corpus")
+    for case in cases:
+        try:
+            len(corpus.select(case))
+        except InputError as error:
+            _require_short(error)
+
+
+def _require_short(error: Exception) -> None:
+    if len(str(error)) > warm.LONGEST:
+        raise AssertionError(f"a message of {len(str(error))} characters") from error
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Return the contents of a directory that nothing may change."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what the command line asks for and report it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n")[0])
+    for kind in ("inputs", "options", "conditions"):
+        parser.add_argument(f"--{kind}", type=int, default=0, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", metavar="KIND/SEED/NUMBER", help="run one case again and show how it ends")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="write the inputs that ended badly there")
+    asked = parser.parse_args(argv)
+    counts = {"inputs": asked.inputs, "options": asked.options, "conditions": asked.conditions}
+    ranges = {kind: range(n) for kind, n in counts.items()}
+    if asked.only:
+        kind, seed, number = asked.only.split("/")
+        asked.seed = int(seed)
+        ranges = {kind: range(int(number), int(number) + 1)}
+    warm.warm_up()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="saetext-fuzz-") as name:
+        fuzz = Fuzz(Path(name), asked.seed, asked.keep)
+        untouched = Path(name) / "untouched"
+        untouched.mkdir()
+        (untouched / ".x.tmp").write_text("somebody's")
+        before = fingerprint(untouched)
+        for kind, numbers in ranges.items():
+            if numbers:
+                getattr(fuzz, f"run_{kind}")(numbers)
+        changed = fingerprint(untouched) != before
+    return _report(fuzz, changed, time.monotonic() - started)
+
+
+def _report(fuzz: Fuzz, changed: bool, seconds: float) -> int:
+    for one in fuzz.found:
+        print(f"{one.name}: {one.fault}\n  {one.case[:600]}\n  {one.told.strip()[-600:]}\n")
+    faults = ", ".join(f"{n} {fault}" for fault, n in Counter(f.fault for f in fuzz.found).most_common())
+    for what, n in sorted(fuzz.codes.items()):
+        print(f"{what}: {n:,}")
+    print(f"{seconds:.0f} s; found: {faults or 'nothing'}{'; FILES OF OTHERS CHANGED' if changed else ''}")
+    return int(bool(fuzz.found) or changed)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ["SAETEXT_NEURONPEDIA"] = "http://127.0.0.1:9"  # nothing leaves this machine
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""Option sets for every command, from what the commands themselves declare. Not for: running them."""
+
+from __future__ import annotations
+
+import random
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from tests.fuzz.conditions import condition
+
+LEFT_OUT: Final = ("train", "demo")  # they run for minutes; the options of train are other people's tests
+SLOW: Final = ("cluster", "search", "calibrate", "index")  # chosen less often
+NUMBERS: Final = (
+    *(
+        "0",
+        "1",
+        "2",
+        "3",
+        "10",
+        "-1",
+        "",
+        " ",
+        "1_0",
+        "０",
+        "0x10",
+        "1.5",
+        "1e3",
+        "1e999",
+        "inf",
+        "-inf",
+        "nan",
+    ),
+    *(str(2**31), str(2**63), str(-(2**63) - 1), str(10**30), "1" + "0" * 400, "9" * 5000),
+)
+PLAIN: Final = ("1", "2", "3", "5", "20")
+COLUMNS: Final = (
+    "topic",
+    "n",
+    "x",
+    "id",
+    "text",
+    "prompt",
+    "unnamed",
+    "row",
+    "no such",
+    "topic=food,tech",
+    "n=1",
+)
+TEXTS: Final = (
+    *(
+        *COLUMNS,
+        "",
+        " ",
+        "=",
+        ",",
+        ":",
+        "a=b=c",
+        "politeness",
+        "apology:2",
+        "words",
+        "llm",
+        "embedded",
+        "0,1,2",
+    ),
+    *(
+        "all",
+        "user",
+        "gpt2/x",
+        "line\nbreak",
+        "tab\there",
+        "\x1b[31mred",
+        "\u202e",
+        "é" * 300,
+        "x" * 5000,
+        "\udcff",
+    ),
+    *(
+        "--top",
+        "-",
+        "'",
+        '"',
+        "%s",
+        "{}",
+        "../..",
+        "http://127.0.0.1:9/v1",
+        "http://127.0.0.1:9/\nx",
+        "file:///",
+    ),
+)
+PATHS: Final = (
+    *("c.corpus", "d.corpus", "rows.jsonl", "labels.csv", "query.json", "missing", "folder", "", ".", "/"),
+    *(
+        "~nobody/x",
+        "c.corpus/docs",
+        "c.corpus/docs/part-00001.arrow",
+        "c.corpus/manifest.json",
+        "/dev/null",
+        "a\nb",
+    ),
+    *(
+        "/dev/full",
+        "x" * 300,
+        "\udcff",
+        "new.html",
+        "new.parquet",
+        "new.csv",
+        "new.png",
+        "new.npz",
+        "new.corpus",
+    ),
+)
+NEW: Final = ("new.html", "new.parquet", "new.csv", "new.png", "new.npz", "new.corpus", "new.json", "new")
+WORDS: Final = (
+    "make",
+    "list",
+    "score",
+    "politeness",
+    "a2",
+    "0",
+    "politeness and not sorry",
+    "",
+    "é",
+    "x" * 3000,
+)
+
+
+def commands() -> dict[str, Any]:
+    """Return the commands by name, as typer knows them."""
+    import typer
+    from saetext_cli.main import app
+
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return {name: known[name] for name in sorted(known) if name not in LEFT_OUT}
+
+
+def option_set(draw: random.Random, known: dict[str, Any]) -> list[str]:
+    """Return a command line: mostly its arguments as they should be, and some options of any kind."""
+    name = draw.choice([name for name in known for _ in range(1 if name in SLOW else 4)])
+    params = [param for param in known[name].params if param.name != "help"]
+    arguments = [p for p in params if p.param_type_name == "argument"]
+    options = [p for p in params if p.param_type_name == "option"]
+    line = [name]
+    for argument in arguments:
+        for _ in range(draw.choice((1, 2)) if argument.nargs == -1 else 1):
+            if argument.required or draw.random() < 0.7:
+                line.append(_argument(draw, name, argument))
+    required = [option for option in options if option.required]
+    some = draw.sample(options, min(len(options), draw.choice((0, 1, 1, 2, 3, 5))))
+    for option in dict.fromkeys([*required, *some]):
+        if option.is_flag:
+            line.append(draw.choice((*option.opts, *option.secondary_opts)))
+        else:
+            line += [option.opts[0], _value(draw, option)]
+    if draw.random() < 0.05:
+        line.insert(draw.randrange(1, len(line) + 1), draw.choice((*TEXTS, "--no-such", "-x")))
+    return [part.replace("\x00", "") for part in line]
+
+
+def _argument(draw: random.Random, command: str, param: Any) -> str:
+    usual = {
+        "source": ("rows.jsonl", "chats.jsonl"),
+        "corpus": ("c.corpus", "c.corpus", "d.corpus", "rows.jsonl"),
+        "corpora": ("c.corpus", "d.corpus"),
+        "name": ("c.corpus", "embedded"),
+        "id": ("a1", "a2", "0"),
+        "action": ("list", "score", "make"),
+    }.get(param.name, WORDS)
+    if command == "append" and param.name == "corpus":
+        usual = ("e.corpus",)
+    if draw.random() < 0.8:
+        return draw.choice(usual)
+    return draw.choice(PATHS if param.type_descriptor.annotation in (Path, list[Path]) else (*PATHS, *TEXTS))
+
+
+def _value(draw: random.Random, option: Any) -> str:
+    kind = option.type_descriptor.annotation
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return draw.choice(
+            (*(str(one.value) for one in kind), *(str(one.value) for one in kind), "nonsense", "")
+        )
+    if kind in (int, float):
+        return draw.choice(PLAIN) if draw.random() < 0.4 else draw.choice(NUMBERS)
+    if option.name == "where":
+        return condition(draw)[:4000] if draw.random() < 0.6 else draw.choice(("n > 0", "topic = 'food'"))
+    if option.name in ("output", "html", "parquet", "png", "table", "save_query"):
+        return draw.choice(NEW if draw.random() < 0.6 else PATHS)
+    if "Path" in str(kind):
+        return draw.choice(PATHS)
+    return draw.choice(COLUMNS) if draw.random() < 0.3 else draw.choice(TEXTS)
