@@ -16,7 +16,6 @@ import typer
 from typer.core import HAS_RICH
 
 from saetext.errors import SaetextError
-from saetext.text.one_line import quoted
 from saetext.text.terminal import cut, message, visible
 from saetext_cli import printing, stopping
 from saetext_cli.common import result, say, showing_warnings
@@ -85,6 +84,8 @@ def _ended() -> int:
     except OSError as error:
         if error.filename is None or stopping.asked():
             return _broken(error)
+        from saetext.text.one_line import quoted
+
         # of a path that was asked about only: too long a name, a directory that may not be entered
         say(f"saetext: cannot use {quoted(os.fsdecode(error.filename), 120)}: {error.strerror}")
         return 1
