@@ -15,10 +15,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import httpcore2
     import httpx2
 
 _MOST_ADDRESSES = 8  # of a host that are tried
@@ -111,37 +110,35 @@ def _wrap(transport: Any, *, direct: bool) -> None:
 class _Backend:
     """Makes connections within the bounds; ``direct`` unless they go to a proxy, which may stand anywhere."""
 
-    def __init__(self, inner: httpcore2.NetworkBackend, direct: bool) -> None:
+    def __init__(self, inner: Any, direct: bool) -> None:
         self._inner, self._direct = inner, direct
 
-    def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, **more: Any
-    ) -> httpcore2.NetworkStream:
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> Any:
         """Connect to the first address of a host that answers."""
-        import httpcore2
+        import httpx2
 
         bounds = _bounds.get()
         if bounds is None:
-            return _stream(self._inner.connect_tcp(host, port, timeout, **more))
+            return _Stream(self._inner.connect_tcp(host, port, timeout, **more))
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError(str(error)) from error
+            raise httpx2.ConnectError(str(error)) from error
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))[:_MOST_ADDRESSES]
         if self._direct:
             bounds.admit(addresses)
-        last: Exception = httpcore2.ConnectError("the host has no address")
+        last: Exception = httpx2.ConnectError("the host has no address")
         for address in addresses:
-            left = bounds.seconds(timeout, httpcore2.ConnectTimeout)
+            left = bounds.seconds(timeout, httpx2.ConnectTimeout)
             try:
-                return _stream(self._inner.connect_tcp(address, port, left, **more))
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                return _Stream(self._inner.connect_tcp(address, port, left, **more))
+            except Exception as error:  # of the library below httpx2, which translates them
                 last = error
         raise last
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> httpcore2.NetworkStream:
+    ) -> Any:
         """Refuse: no address names one."""
         raise Refused("redirected elsewhere", "it leads to a socket of this machine")
 
@@ -153,38 +150,38 @@ class _Backend:
 class _Stream:
     """A connection whose reads and writes count."""
 
-    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+    def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return the next bytes."""
-        import httpcore2
+        import httpx2
 
         bounds = _bounds.get()
         if bounds is None:
             return self._inner.read(max_bytes, timeout)
-        data = self._inner.read(max_bytes, bounds.seconds(timeout, httpcore2.ReadTimeout))
+        data = self._inner.read(max_bytes, bounds.seconds(timeout, httpx2.ReadTimeout))
         bounds.took(len(data))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of ``buffer``."""
-        import httpcore2
+        import httpx2
 
         bounds = _bounds.get()
         for start in range(0, len(buffer), _PIECE):
-            left = timeout if bounds is None else bounds.seconds(timeout, httpcore2.WriteTimeout)
+            left = timeout if bounds is None else bounds.seconds(timeout, httpx2.WriteTimeout)
             self._inner.write(buffer[start : start + _PIECE], left)
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
+    ) -> Any:
         """Return the connection encrypted."""
-        import httpcore2
+        import httpx2
 
         bounds = _bounds.get()
-        left = timeout if bounds is None else bounds.seconds(timeout, httpcore2.ConnectTimeout)
-        return _stream(self._inner.start_tls(ssl_context, server_hostname, left))
+        left = timeout if bounds is None else bounds.seconds(timeout, httpx2.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left))
 
     def close(self) -> None:
         """Close it."""
@@ -193,7 +190,3 @@ class _Stream:
     def get_extra_info(self, info: str) -> Any:
         """Return what is known of the connection."""
         return self._inner.get_extra_info(info)
-
-
-def _stream(inner: httpcore2.NetworkStream) -> httpcore2.NetworkStream:
-    return cast("httpcore2.NetworkStream", _Stream(inner))  # by its methods: the library is imported late
