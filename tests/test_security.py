@@ -1,4 +1,4 @@
-"""SECURITY.md: each promise names tests, and each of these exists. What is installed has one exact version."""
+"""SECURITY.md: each promise names tests, and each of these exists; what is installed has an exact version."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Many threads on one corpus: readers and searchers while it grows and its index is replaced, two appenders.
 
-Every read equals some committed state, nobody is stopped by another, and memory stays flat. Two seconds in the
-suite; ``SAETEXT_SOAK=3600`` for an hour.
+Every read equals some committed state, nobody is stopped by another, and memory stays flat. Two seconds in
+the suite; ``SAETEXT_SOAK=3600`` for an hour.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Soak:
         while not self.over() and not self.problems:
             try:
                 what(draw)
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is a fault
+            except Exception as error:  # whatever it is, it is a fault
                 self.problems.append(f"{what.__name__}: {type(error).__name__}: {error}")
             with self.lock:
                 self.done[what.__name__] += 1
