@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types unit docs bench clean
+.PHONY: demo test lint types unit docs bench sbom clean
 
 demo: $(VENV)/.demo
 	$(BIN)/saetext demo --output demo
@@ -50,6 +50,17 @@ $(VENV)/.docs: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/encode.py
+
+# what a release runs with, as a CycloneDX file in dist/; run it where only `make demo` was
+sbom: $(VENV)/.demo build/sbom/bin/cyclonedx-py
+	@mkdir -p dist
+	build/sbom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type library \
+		--output-format JSON --output-file dist/saetext.cdx.json $(VENV)
+	@echo dist/saetext.cdx.json
+
+build/sbom/bin/cyclonedx-py:
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
 
 clean:
 	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,7 +1,7 @@
 """Many threads on one corpus: readers and searchers while it grows and its index is replaced, two appenders.
 
-Every read equals some committed state, nobody is stopped by another, and memory stays flat. Two seconds in the
-suite; ``SAETEXT_SOAK=3600`` for an hour.
+Every read equals some committed state, nobody is stopped by another, and memory stays flat. Two seconds in
+the suite; ``SAETEXT_SOAK=3600`` for an hour.
 """
 
 from __future__ import annotations
@@ -147,6 +147,8 @@ def test_eight_threads_on_one_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyP
     threads = [threading.Thread(target=soak.run, args=(job, seed)) for seed, job in enumerate(jobs)]
     for thread in threads:
         thread.start()
+    time.sleep(SECONDS / 2)
+    half = resident()
     for thread in threads:
         thread.join(SECONDS + 100)
     assert not any(thread.is_alive() for thread in threads), "a thread hangs"
@@ -154,9 +156,9 @@ def test_eight_threads_on_one_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ids = Corpus.open(soak.path).ids.to_pylist()
     assert is_committed(ids) and len(ids) == BATCH * (soak.done["appended"] + 1)
     assert min(soak.done[name] for name in JOBS) >= LEAST, soak.done
-    grown = (resident() - before) / 1e6
-    assert grown < 200, f"{grown:.0f} MB"
-    print(f"{SECONDS:g} s: {dict(soak.done)}, {grown:+.0f} MB")
+    grown, late = (resident() - before) / 1e6, (resident() - half) / 1e6
+    assert grown < 200 and late < 100, f"{grown:.0f} MB, {late:.0f} MB of it in the second half"
+    print(f"{SECONDS:g} s: {dict(soak.done)}, {grown:+.0f} MB, {late:+.0f} MB of it in the second half")
 
 
 def test_the_oracle_of_committed_states() -> None:
