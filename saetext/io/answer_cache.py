@@ -13,7 +13,8 @@ from typing import Any
 
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
-from saetext.io.foreign_json import parsed
+from saetext.io.json_file import loads
+from saetext.io.opener import read_bytes
 
 _LARGEST = 8 << 20  # bytes of an entry: no answer is as long
 
@@ -26,12 +27,7 @@ def fingerprint(**decides: Any) -> str:
 def find(key: str) -> str | None:
     """Return a kept answer; None if there is none, or it is not what was kept under this name."""
     try:
-        path = _path(key)
-        if not path.is_file():  # nor what blocks or never ends: a FIFO, a device
-            return None
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-        entry = parsed(data) if len(data) <= _LARGEST else None
+        entry = loads(read_bytes(_path(key), _LARGEST), most=_LARGEST, loose=True)
     except (OSError, ValueError):
         return None
     if not isinstance(entry, dict):

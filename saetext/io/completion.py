@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from saetext.io.foreign_json import parsed
+from saetext.io.json_file import loads
 
 NO_COMPLETION = "not a chat completion"
 TOO_LONG = "longer than max_tokens allows"
@@ -49,7 +49,7 @@ def answer_of(content: Any, max_tokens: int) -> Answer:
 def body_of(data: bytes) -> Any:
     """Return the JSON of a response; None where it is none."""
     try:
-        return parsed(data)
+        return loads(data, loose=True)
     except ValueError:
         return None
 

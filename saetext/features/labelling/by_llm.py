@@ -14,7 +14,7 @@ from typing import Any
 from saetext.features.contexts import FeatureContexts, Trial
 from saetext.features.labelling.score import Score, balanced_accuracy
 from saetext.features.labels import KINDS, FeatureLabel, FeatureLabels
-from saetext.io.foreign_json import parsed
+from saetext.io.json_file import loads
 from saetext.io.llm import Answer, ChatClient, Prompt
 from saetext.io.progress import OnProgress
 from saetext.text.passages import Snippet, printable
@@ -154,7 +154,7 @@ def parse_answer(answer: Answer) -> tuple[dict[str, Any] | None, str]:
     said = answer.text.rpartition("</think>")[2]  # some servers leave the model's thoughts in
     start, end = said.find("{"), said.rfind("}")
     try:
-        content = parsed(said[start : end + 1].encode("utf-8", "surrogatepass"), strict=False)
+        content = loads(said[start : end + 1], loose=True, lines=True)
     except ValueError:
         content = None
     return (content, "") if isinstance(content, dict) else (None, "the answer is not JSON")

@@ -23,8 +23,9 @@ from saetext.features.labels import FeatureLabel
 from saetext.io.addresses import checked, shown
 from saetext.io.cache import cache_dir
 from saetext.io.files import write_atomic
-from saetext.io.foreign_json import parsed
 from saetext.io.hiding import Secret, one_line
+from saetext.io.json_file import loads
+from saetext.io.opener import read_bytes, read_text
 from saetext.io.progress import OnProgress, Stages
 from saetext.io.web import WebClient, open_client, send
 from saetext.io.web_bounds import Refused
@@ -151,9 +152,7 @@ class _Batch:
 
     def _count(self) -> int:
         """Return the number of batches there are, as far as that is kept."""
-        if not self.last.is_file() or self.last.stat().st_size > 10:
-            raise ValueError("no number of batches")
-        return int(self.last.read_text())
+        return int(read_text(self.last, 10))
 
     def _read(self, content: bytes) -> tuple[list[FeatureLabel], int]:
         labels = [_label(row, self.d_sae, self.url) for row in _rows(content, self.url)]
@@ -162,10 +161,7 @@ class _Batch:
 
 def _kept(path: Path) -> bytes:
     """Return a kept batch, which is always packed."""
-    if not path.is_file():  # nor what blocks or never ends: a FIFO, a device
-        raise FileNotFoundError(path)
-    with path.open("rb") as file:
-        packed = file.read(_LARGEST + 1)
+    packed = read_bytes(path, _LARGEST)
     if packed[:2] != _GZIP:
         raise zlib.error("not gzip")
     return packed
@@ -209,7 +205,7 @@ def _rows(content: bytes, url: str) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            yield parsed(line)
+            yield loads(line, most=_LARGEST, loose=True)
         except ValueError as error:
             raise LabelError(
                 f"{_named(url)} is not JSON lines: line {number}, {one_line(error, 100)}"
