@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 from saetext.errors import SaetextError
-from saetext.text.one_line import one_line, quoted
 from saetext_cli.common import note, showing_warnings
 from saetext_cli.late import LateGroup
 
@@ -68,11 +67,15 @@ def main() -> None:
         with showing_warnings():
             app(prog_name="saetext")
     except SaetextError as error:
+        from saetext.text.one_line import one_line
+
         note(f"saetext: {one_line(str(error), _LONGEST)}")
         raise SystemExit(1) from None
     except OSError as error:
         if error.filename is None:
             raise
+        from saetext.text.one_line import quoted
+
         # of a path that was asked about only: too long a name, a directory that may not be entered
         note(f"saetext: cannot use {quoted(os.fsdecode(error.filename), 120)}: {error.strerror}")
         raise SystemExit(1) from None
