@@ -1,10 +1,10 @@
 """Damage to every byte of a small corpus and of all that is derived from it, and what comes of each.
 
 A helper for tests, and a script: ``python -m tests.every_byte`` flips a bit of every byte of every file,
-zeroes every eighth byte, each sector and each file, cuts files at every eighth byte, deletes each, and prints
-how often the damage was detected, mended or without effect (two minutes of CPU); ``--sample N`` tries N places
-of each file, as the suite does. Each case opens what the file belongs to, asks it everything, and compares with
-the answers before the damage.
+zeroes every eighth byte, each sector and each file, cuts files at every eighth byte, deletes each, and
+prints how often the damage was detected, mended or without effect (two minutes of CPU); ``--sample N``
+tries N places of each file, as the suite does. Each case opens what the file belongs to, asks it
+everything, and compares with the answers before the damage.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from saetext.corpus.export import export
 from saetext.documents import open_documents
 from saetext.encoding.encoder import append, encode
 from saetext.errors import SaetextError
+from saetext.io import derived
 from saetext.reader.reader import Reader
 from saetext.reader.thresholds.policy import ready
 
@@ -93,6 +94,7 @@ class Job:
 def forget() -> None:
     """Let no file count as checked already: others come under the same names."""
     corpus_files._intact.clear()
+    derived._seen.clear()
 
 
 @functools.cache

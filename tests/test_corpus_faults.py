@@ -15,6 +15,7 @@ import pytest
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.errors import CorpusError, IncompatibleError, ShardCorruptError
 from saetext.io import files as corpus_files
+from saetext.io.sealed import require_seal
 from tests.corpus_factory import make_calibration, make_shards, make_spec
 from tests.processes import dead_process
 
@@ -59,11 +60,12 @@ def go_on_appending(path: Path) -> Corpus:
 
 
 def contents(path: Path) -> dict[str, object]:
-    """Every file's bytes; of the manifest, all but its two times."""
+    """Every file's bytes; of the manifest, all but its two times, and the checksum they are in."""
     found: dict[str, object] = {
         str(f.relative_to(path)): f.read_bytes() for f in path.rglob("*") if f.is_file()
     }
     manifest = json.loads(found.pop("manifest.json"))
+    assert require_seal(manifest) and manifest.pop("seal")
     assert manifest.pop("created") <= manifest.pop("updated")
     return {**found, "manifest": manifest}
 

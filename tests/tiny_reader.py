@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_models import HIDDEN, save_model
 
+from saetext.io.sealed import require_seal
 from saetext.reader.reader import Reader
 
 torch.set_num_threads(1)  # on a busy machine, threads that wait for each other cost more than the work
@@ -105,7 +106,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 
 def contents(corpus: Path) -> dict[str, bytes]:
-    """Return every file of a corpus but its lock, the manifest without its timestamps."""
+    """Return every file of a corpus but its lock, the manifest without its timestamps and their checksum."""
     found = {}
     for file in sorted(corpus.rglob("*")):
         if not file.is_file() or file.name == ".lock":
@@ -113,8 +114,9 @@ def contents(corpus: Path) -> dict[str, bytes]:
         data = file.read_bytes()
         if file.name == "manifest.json":
             manifest = json.loads(data)
-            for name in ("created", "updated"):  # clusters have none
-                manifest.pop(name, None)
+            assert require_seal(manifest)
+            if "created" in manifest:  # clusters have no times
+                del manifest["created"], manifest["updated"], manifest["seal"]
             data = json.dumps(manifest, sort_keys=True).encode()
         found[file.relative_to(corpus).as_posix()] = data
     return found
