@@ -21,8 +21,13 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors and limits 
 
 #: Runs commands in forks: with descriptors closed, put on another file, or with a limit on what files may hold.
 FORKS = """
-import json, os, resource, signal, sys
+import importlib, json, os, pkgutil, resource, signal, sys
+import saetext, saetext_cli
 from saetext_cli.main import main
+
+for package in (saetext, saetext_cli):  # once, and not in each fork
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
 
 def run(job):
     read, write = os.pipe()
@@ -106,7 +111,10 @@ PRINTS = {
     "label": ["label", "a.corpus", "--method", "words", "--features", "5"],
     "upgrade": ["upgrade", "a.corpus"],
 }
-HELP = {f"{name} --help": [name, "--help"] for name in commands()} | {"--help": ["--help"], "--version": ["--version"]}
+HELP = {f"{name} --help": [name, "--help"] for name in commands()} | {
+    "--help": ["--help"],
+    "--version": ["--version"],
+}
 
 
 def one_line(text: str) -> str:
@@ -117,12 +125,17 @@ def one_line(text: str) -> str:
 
 
 def test_a_result_that_cannot_be_printed_is_one_line_and_1(place: Path) -> None:
-    cases = [(name, command, where) for name, command in {**PRINTS, **HELP}.items() for where in ("full", "closed")]
+    cases = [
+        (name, command, where) for name, command in {**PRINTS, **HELP}.items() for where in ("full", "closed")
+    ]
     done = ends(place, [{"command": command, "stdout": where} for _, command, where in cases])
     for (name, _, where), (code, text) in zip(cases, done, strict=True):
         assert code == 1, (name, where, text)
         reason = {"full": "No space left on device", "closed": "it is closed"}[where]
-        assert one_line(text) == f"saetext: cannot write the result to standard output: {reason}", (name, where)
+        assert one_line(text) == f"saetext: cannot write the result to standard output: {reason}", (
+            name,
+            where,
+        )
     assert len(done) == 2 * (len(PRINTS) + len(commands()) + 2)
 
 
@@ -155,7 +168,7 @@ def test_standard_input_is_closed(place: Path) -> None:
     both = {**reads, **PRINTS}
     done = ends(place, [{"command": command, "stdin": "closed"} for command in both.values()])
     for name, (code, text) in zip(both, done, strict=True):
-        if name in reads and both[name] is reads.get(name) or name in ("append", "train"):
+        if (name in reads and both[name] is reads.get(name)) or name in ("append", "train"):
             assert code == 1, (name, text)
             assert one_line(text).startswith("saetext: cannot read standard input: it is closed"), name
         else:

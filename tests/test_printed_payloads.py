@@ -165,7 +165,11 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     yield "no option", ["info", f"--{ALL}"], 2
     yield "number", ["search", a, "x", *labels, "--top", ALL], 2
     yield "choice", ["search", a, "x", *labels, "--mode", ALL], 2
-    yield "key", ["label", a, "--score", "--base-url", "http://127.0.0.1:1", "--model", "x", "--api-key-env", ALL], 2
+    yield (
+        "key",
+        ["label", a, "--score", "--base-url", "http://127.0.0.1:1", "--model", "x", "--api-key-env", ALL],
+        2,
+    )
     yield "action", ["detector", ALL], 2
     yield "numbers", ["label", a, "--method", "words", "--features", ALL], 2
     yield "prefixes", ["train", file, "-o", "x", "--prefixes", ALL], 2

@@ -30,6 +30,7 @@ from saetext.features.labels import FeatureLabels
 from saetext.features.theme_index import ThemeIndex
 from saetext.features.themes import Themes
 from saetext.reader import sentences as embed
+from saetext.text.terminal import typed
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -151,7 +152,7 @@ class Resources:
 
     def missing(self, name: str) -> str:
         """Say why a ranking is not there, and what to do."""
-        command = f"run 'saetext index {self.whole.path}'"
+        command = f"run 'saetext index {typed(self.whole.path)}'"
         if self.parts()[name].stale():
             return f"the {name} index of {self.whole.path} is stale (the corpus has changed since): {command}"
         if name != "projected" and not self.whole.stores_text:
@@ -187,7 +188,7 @@ class Resources:
             return f"try --mode {' or '.join(there)}"
         if not self.whole.stores_text:
             return "say it in other words"
-        return f"say it in other words, or run 'saetext index {self.whole.path}' and use --mode dense or bm25"
+        return f"say it in other words, or run 'saetext index {typed(self.whole.path)}' and use --mode dense or bm25"
 
     def label_notes(self, query: FeatureQuery | None) -> tuple[str, ...]:
         """Return what to say about how the labels were searched."""
