@@ -44,7 +44,8 @@ def run(command: list[str]) -> None:
 def test_advice_is_run_as_it_is_printed(home: Path) -> None:
     # a detector made of examples
     made = saetext(
-        "detector", "make", "x", "--like", home / "a.corpus", "--unlike", home / "b.corpus", "-o", home / "x.json"
+        "detector", "make", "x", "--like", home / "a.corpus", "--unlike", home / "b.corpus",
+        "-o", home / "x.json",
     )  # fmt: skip
     if made.code == 0:  # so few texts may differ in nothing
         [command] = advised(made.err, FILE=home / "a.corpus")

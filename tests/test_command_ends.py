@@ -19,7 +19,7 @@ from tiny_reader import some_rows, write_jsonl
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors and limits are POSIX")
 
-#: Runs commands in forks: with descriptors closed, put on another file, or with a limit on what files may hold.
+#: Runs commands in forks: with descriptors closed, put on another file, or a limit on what files may hold.
 FORKS = """
 import importlib, json, os, pkgutil, resource, signal, sys
 import saetext, saetext_cli
@@ -162,7 +162,8 @@ def test_nobody_reads_the_notes(place: Path) -> None:
 
 def test_standard_input_is_closed(place: Path) -> None:
     reads = {
-        "read": ["read", "-"], "encode": ["encode", "-", "-o", "x.corpus"], "append": ["append", "a.corpus", "-"],
+        "read": ["read", "-"], "encode": ["encode", "-", "-o", "x.corpus"],
+        "append": ["append", "a.corpus", "-"],
         "train": ["train", "-", "-o", "sae", "--layer", "1"],
     }  # fmt: skip
     both = {**reads, **PRINTS}

@@ -1,7 +1,7 @@
 """Hostile names and texts through every command and channel: nothing but visible characters is printed.
 
-The payloads (``hostile.py``) stand in columns, values, ids, texts, prompts, paths, labels, queries, conditions,
-names of sets, models, detectors, URLs and options.
+The payloads (``hostile.py``) stand in columns, values, ids, texts, prompts, paths, labels, queries,
+conditions, names of sets, models, detectors, URLs and options.
 """
 
 from __future__ import annotations

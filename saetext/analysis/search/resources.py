@@ -188,7 +188,8 @@ class Resources:
             return f"try --mode {' or '.join(there)}"
         if not self.whole.stores_text:
             return "say it in other words"
-        return f"say it in other words, or run 'saetext index {typed(self.whole.path)}' and use --mode dense or bm25"
+        command = f"run 'saetext index {typed(self.whole.path)}'"
+        return f"say it in other words, or {command} and use --mode dense or bm25"
 
     def label_notes(self, query: FeatureQuery | None) -> tuple[str, ...]:
         """Return what to say about how the labels were searched."""
