@@ -86,7 +86,7 @@ def stopped(place: Path, moments: int) -> None:
     commands = {
         "encode": ["encode", "a.jsonl", "--shard-rows", "10"],
         "diff": ["diff", "a.jsonl.corpus", "b.jsonl.corpus"],
-        "cluster": ["cluster", "a.jsonl.corpus", "--min-size", "5"],
+        "cluster": ["cluster", "a.jsonl.corpus", "--min-cluster-size", "5"],
         "search": ["search", "a.jsonl.corpus", "--features", "12:1.5,88"],
         "label": ["label", "a.jsonl.corpus", "--method", "words"],
     }
