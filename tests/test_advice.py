@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,19 @@ from tiny_reader import some_rows, write_jsonl
 _QUOTED = re.compile(r"(?:'|with: |Try: |^\$ )(saetext [a-z].*?)(?:' |'$|$)", re.MULTILINE)
 
 
+def words_of(command: str) -> list[str]:
+    """Return the words that a shell makes of a command."""
+    done = subprocess.run(
+        ["sh", "-c", f"printf '%s\\0' {command}"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split("\0")[:-1]
+
+
 def advised(text: str, **placeholders: object) -> list[list[str]]:
     """Return the arguments of the commands in what was printed, FILE and the like replaced."""
     found = []
     for command in _QUOTED.findall(text):
-        words = shlex.split(command)[1:]
+        words = words_of(command)[1:]
         found.append([str(placeholders.get(word, word)) for word in words])
     return found
 
@@ -53,7 +61,7 @@ def test_advice_is_run_as_it_is_printed(home: Path) -> None:
     # a query that was saved
     asked = ["search", home / "a.corpus", "--features", "12:1.5,88"]
     saved = saetext(*asked, "--save-query", home / "q.json")
-    option, path = shlex.split(saved.err.splitlines()[-1].partition("search by it with ")[2])
+    option, path = words_of(saved.err.splitlines()[-1].partition("search by it with ")[2])
     run(["search", str(home / "a.corpus"), option, path])
     # a part of the index that is not there
     missing = saetext("search", home / "a.corpus", "fox", "--mode", "bm25")
@@ -74,4 +82,4 @@ def test_a_path_is_quoted_so_that_a_shell_reads_it_back() -> None:
     from saetext.text.terminal import typed
 
     for path in ("a.corpus", "a b", "it's", 'a"b', "$HOME", "`x`", "a\\b", "[1]*", "-x", "é", "a;b", "~x"):
-        assert shlex.split(typed(path)) == [path]
+        assert words_of(typed(path)) == [path]
