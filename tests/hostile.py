@@ -81,5 +81,6 @@ def harmful(text: str, *, terminal: bool = False) -> set[str]:
     return {
         character
         for character in text
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in "\n\u200c\u200d"
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        and character not in "\n\u200c\u200d"
     }

@@ -1,7 +1,7 @@
 """Hostile names and texts through every command and channel: nothing but visible characters is printed.
 
-The payloads (``hostile.py``) stand in columns, values, ids, texts, prompts, paths, labels, queries, conditions,
-names of sets, models, detectors, URLs and options.
+The payloads (``hostile.py``) stand in columns, values, ids, texts, prompts, paths, labels, queries,
+conditions, names of sets, models, detectors, URLs and options.
 """
 
 from __future__ import annotations
@@ -165,7 +165,11 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     yield "no option", ["info", f"--{ALL}"], 2
     yield "number", ["search", a, "x", *labels, "--top", ALL], 2
     yield "choice", ["search", a, "x", *labels, "--mode", ALL], 2
-    yield "key", ["label", a, "--score", "--base-url", "http://127.0.0.1:1", "--model", "x", "--api-key-env", ALL], 2
+    yield (
+        "key",
+        ["label", a, "--score", "--base-url", "http://127.0.0.1:1", "--model", "x", "--api-key-env", ALL],
+        2,
+    )
     yield "action", ["detector", ALL], 2
     yield "numbers", ["label", a, "--method", "words", "--features", ALL], 2
     yield "prefixes", ["train", file, "-o", "x", "--prefixes", ALL], 2

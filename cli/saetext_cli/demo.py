@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from saetext.errors import InputError
-from saetext.text.terminal import visible
+from saetext.text.terminal import typed, visible
 from saetext_cli.common import note, result
 
 SENTENCE = "Sorry to hear that! Perhaps you could try restarting it, and let me know whether it helps?"
@@ -52,7 +52,7 @@ def demo(
     run(files, asked, Columns(), PageOutput(html=page), Endpoint(), Running())
     corpus = shlex.quote(f"{files[0]}.corpus")
     note("")
-    note(f"The corpora are in {output}/, and the report: open {page}")
+    note(f"The corpora are in {output}/, and the report: open {typed(page)}")
     note(f"Try: saetext show {corpus} cooking-01-gentle")
 
 

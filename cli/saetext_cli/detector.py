@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saetext.io.request import Request, option
-from saetext.text.terminal import visible
+from saetext.text.terminal import typed, visible
 from saetext_cli.common import note, require_new, result, telling
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
@@ -197,5 +197,5 @@ def _make(name: str, like: Corpus, unlike: Corpus, request: DetectorRequest) -> 
     made.write(request.output)
     note(
         f"wrote {request.output}: {len(made.features)} features, AUC {made.auc['held out']:.2f} on texts set "
-        f"aside; use it with: saetext detector score FILE --use {request.output}"
+        f"aside; use it with: saetext detector score FILE --use {typed(request.output)}"
     )

@@ -11,6 +11,7 @@ import typer
 from saetext.analysis.search.request import SearchRequest
 from saetext.errors import InputError
 from saetext.io.request import Request, option
+from saetext.text.terminal import typed
 from saetext_cli.analysing import finish, write_table
 from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, telling, width
@@ -121,4 +122,4 @@ def _save_query(found: SearchResult, searcher: Searcher, path: Path | None) -> N
     if found.query is None:
         raise InputError(f"a search by {found.params['mode']} has no features to save")
     write_text(path, found.query.to_json(searcher.corpus.spec.sae(searcher.sae)) + "\n")
-    note(f"wrote {path}; search by it with --query {path}")
+    note(f"wrote {path}; search by it with --query {typed(path)}")

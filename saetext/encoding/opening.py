@@ -15,6 +15,7 @@ from saetext.corpus.protocol import CorpusLike
 from saetext.encoding.targets import beside, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
 from saetext.errors import InputError
+from saetext.text.terminal import typed
 
 if TYPE_CHECKING:
     from saetext.documents.source import Source
@@ -118,7 +119,7 @@ def _from_path(
 
 def _require_same(corpus: Corpus, path: Path, columns: Mapping[str, str]) -> None:
     """Raise :class:`InputError` unless a corpus was made from the file as it is, in the columns asked for."""
-    anew = f"remove {corpus.path}, or encode into another with 'saetext encode {path} -o NAME.corpus'"
+    anew = f"remove {corpus.path}, or encode into another with 'saetext encode {typed(path)} -o NAME.corpus'"
     if not unchanged(path, corpus.manifest.extra):
         raise InputError(f"{path} has changed since {corpus.path} was made from it: {anew}")
     read = corpus.manifest.runs[0]["plan"].get("input columns", {})

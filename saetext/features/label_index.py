@@ -72,8 +72,8 @@ class LabelIndex:
     ) -> None:
         if not len(labels):
             raise LabelError(
-                "there are no labels to search: make them with 'saetext label CORPUS', or name a table with "
-                "--labels"
+                "there are no labels to search: make them with "
+                "'saetext label CORPUS --method words', or name a table with --labels"
             )
         self.lexical = not embed.available() if lexical is None else lexical
         self._labels = labels

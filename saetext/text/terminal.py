@@ -96,3 +96,19 @@ def cut(text: str, most: int = LONGEST) -> str:
 def message(text: str, most: int = LONGEST) -> str:
     """Return a message as one visible line of at most ``most`` characters."""
     return cut(" ".join(visible(text).split()), most)
+
+
+def typed(path: object) -> str:
+    """Return a path as it is typed in a shell, in double quotes where it needs some: for a command to copy.
+
+    Examples
+    --------
+    >>> from saetext.text.terminal import typed
+    >>> typed("a.corpus"), typed("my texts.corpus")
+    ('a.corpus', '"my texts.corpus"')
+    """
+    text = str(path)
+    if re.fullmatch(r"[\w@%+=:,./-]+", text):
+        return text
+    escaped = re.sub(r'(["$`\\])', r"\\\1", text)
+    return f'"{escaped}"'

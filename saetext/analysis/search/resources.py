@@ -30,6 +30,7 @@ from saetext.features.labels import FeatureLabels
 from saetext.features.theme_index import ThemeIndex
 from saetext.features.themes import Themes
 from saetext.reader import sentences as embed
+from saetext.text.terminal import typed
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -153,7 +154,7 @@ class Resources:
 
     def missing(self, name: str) -> str:
         """Say why a ranking is not there, and what to do."""
-        command = f"run 'saetext index {self.whole.path}'"
+        command = f"run 'saetext index {typed(self.whole.path)}'"
         found = self.parts()[name].check()
         if found.state == "damaged":
             return f"the {name} index {found}: {command} to build it again"
@@ -193,7 +194,8 @@ class Resources:
             return f"try --mode {' or '.join(there)}"
         if not self.whole.stores_text:
             return "say it in other words"
-        return f"say it in other words, or run 'saetext index {self.whole.path}' and use --mode dense or bm25"
+        command = f"run 'saetext index {typed(self.whole.path)}'"
+        return f"say it in other words, or {command} and use --mode dense or bm25"
 
     def label_notes(self, query: FeatureQuery | None) -> tuple[str, ...]:
         """Return what to say about how the labels were searched."""
