@@ -153,7 +153,8 @@ def test_the_directory_would_run_its_code(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(ValueError, match="trust_remote_code"):
         load(place)
     assert len(asked) == 1 and not marker.exists()
-    load(place, trust_remote_code=True)
+    trusted: dict[str, bool] = {"trust_remote_code": True}
+    load(place, **trusted)
     assert marker.exists()
 
 

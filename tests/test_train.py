@@ -207,3 +207,20 @@ def test_collected_activations_are_the_counted_tokens_hidden_states(tmp_path: Pa
 def _document(text: str) -> Document:
     fields: dict[str, Any] = {"id": "0", "text": text, "prompt": None, "messages": None}
     return Document(**fields, meta={}, position=0, where="")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [146.537861, 0.213598, -0.086617, -0.000892, 1.024101]),
+        ({"prefixes": (8, 16)}, [143.793088, 0.219427, -0.061343, -0.08912, 0.990503]),
+        ({"dense_weight": 0.0, "dead_after": 500}, [152.577531, 0.216768, -0.074522, 0.002956, 1.081783]),
+    ],
+)
+def test_the_sae_of_a_seed_is_what_it_always_was(options: dict[str, Any], expected: list[float]) -> None:
+    """Figures from before the step, the loop and the checkpoints were modules of their own."""
+    x = np.random.default_rng(0).standard_normal((3000, 24)).astype(np.float16)
+    config = TrainConfig(d_sae=48, k=4, batch=128, steps=120, lr=2e-3, **{"dead_after": 2000, **options})
+    sae = train_sae(x, config)
+    found = [sae.w_enc.double().abs().sum(), sae.w_dec[3, 5], sae.b_enc[7], sae.b_dec[2], sae.threshold[0]]
+    assert [float(v) for v in found] == pytest.approx(expected, rel=1e-3, abs=2e-4)

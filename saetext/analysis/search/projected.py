@@ -1,7 +1,7 @@
 """Documents as points of 128 dimensions, projected from their features: near ones have the same in them.
 
-A truncated SVD of log(1 + value / scale), rare features weighing more, fitted on at most 20,000 documents.
-Not for: queries in words.
+A truncated SVD of log(1 + value / scale), rare features weighing more, fitted on at most 20,000 documents
+with one thread, so that it does not depend on how many there are. Not for: queries in words.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.search.stored import Part
 from saetext.analysis.search.vectors import write_vectors
+from saetext.io.threads import one_thread
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -62,7 +63,8 @@ def build_projected(corpus: Corpus, sae: str, scales: NDArray[np.float32]) -> Pa
         low, high = np.searchsorted(chosen, (rows[0], rows[-1] + 1))
         parts.append(_weighted(block[chosen[low:high] - rows[0]], inverse, rarity))
     width = min(WIDTH, len(chosen) - 1, present - 1)
-    svd = TruncatedSVD(width, algorithm="randomized", random_state=_SEED).fit(sparse.vstack(parts))
+    with one_thread():
+        svd = TruncatedSVD(width, algorithm="randomized", random_state=_SEED).fit(sparse.vstack(parts))
 
     def blocks() -> Iterator[NDArray[np.float32]]:
         for _, block in corpus.blocks("max", sae):
