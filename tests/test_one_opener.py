@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[1]
 # Where something is read by other means, and why.
 OTHERWISE = {
     "saetext/documents/text.py": "texts are streamed, from pipes too, with a bound on a row",
-    "saetext/documents/source.py": "a named pipe is a source of texts",
+    "saetext/documents/pipes.py": "a named pipe is a source of texts",
+    "cli/saetext_cli/printing.py": "the device that swallows what is printed to nobody",
     "saetext/documents/convert.py": "JSON in a cell of a table of texts, whose row is rejected if it is none",
     "saetext/documents/columnar.py": "tables of texts, whose kind of file is looked at first",
-    "saetext/training/activations.py": "activations of this run, mapped where they were written",
-    "saetext/training/batch_topk.py": "the checkpoint of this run",
+    "saetext/training/blocks.py": "activations of this run, written and mapped here",
     "saetext/analysis/search/words.py": "by bm25s, after corpus.files.require_size",
     "saetext/analysis/search/vectors.py": "by faiss, after corpus.files.require_size",
 }

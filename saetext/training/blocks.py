@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from saetext.corpus.notices import warn
 from saetext.errors import SaetextError
 from saetext.io.files import FileStamp, HashingFile, sync_directory, write_atomic, writing
+from saetext.io.json_file import load
+from saetext.io.opener import HUGE, open_regular
 
 _FORMAT = 1
 _CHUNK = 1 << 20
@@ -130,7 +132,7 @@ class Blocks:
         if not self._manifest.exists():
             return [], False
         try:
-            told = json.loads(self._manifest.read_bytes())
+            told = load(self._manifest, most=HUGE)
             wanted = told.pop("xxh3_128")
             if told.pop("format") != _FORMAT or wanted != _digest(told) or told["width"] != self.width:
                 raise ValueError("another list")
@@ -144,7 +146,7 @@ class Blocks:
         if not listed:
             return []
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with open_regular(self.path) as file:
                 for number, stamp in enumerate(listed):
                     if _stamp_of_next(file, stamp.bytes) != stamp:
                         return listed[:number]

@@ -24,6 +24,8 @@ from torch import Tensor
 
 from saetext.errors import SaetextError
 from saetext.io.files import writing
+from saetext.io.json_file import loads, plain
+from saetext.io.opener import require_regular
 from saetext.training.batch_topk import BatchTopK
 from saetext.training.config import TrainConfig, config_dict
 from saetext.training.schedule import TokenOrder
@@ -68,7 +70,7 @@ class Checkpoint:
         threads = torch.get_num_threads()
         if path.exists():
             threads = int(_read(path)[1]["threads"])
-        return cls(path, json.loads(json.dumps(config_dict(config))), data, threads)
+        return cls(path, plain(config_dict(config)), data, threads)
 
     def save(self, step: BatchTopK, order: TokenOrder, done: int) -> None:
         """Write the state after ``done`` steps.
@@ -121,13 +123,14 @@ class Checkpoint:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors and the rest of a checkpoint whose checksum is right."""
     try:
+        require_regular(path)
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         state = about["state"]
         if about["xxh3_128"] != _digest(tensors, state):
             raise _damaged(path)
-        told = json.loads(state)
+        told = loads(state)
         if told["format"] != _FORMAT or told["threads"] < 1 or told["done"] < 1:
             raise _damaged(path)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from saetext.errors import SaetextError
 from saetext.io.files import TEMPORARY, atomic_file, sync_directory, writing
+from saetext.io.opener import open_regular
 
 _LAST = "cfg.json"  # a directory without it is not an SAE
 
@@ -27,7 +28,7 @@ def put_in_output(made: Path, output: Path) -> None:
         sync_directory(output.parent)
         _sweep(output, names)
         for name in names:
-            with (made / name).open("rb") as source, atomic_file(output / name) as file:
+            with open_regular(made / name) as source, atomic_file(output / name) as file:
                 shutil.copyfileobj(source, file)
 
 

@@ -17,6 +17,8 @@ from filelock import FileLock, Timeout
 
 from saetext.errors import InputError, SaetextError
 from saetext.io.files import sync_directory, write_atomic, writing
+from saetext.io.json_file import load, plain
+from saetext.io.opener import SMALL, read_bytes
 
 PLAN = "plan.json"
 FORMAT = 2  # 1 had pickled checkpoints
@@ -66,7 +68,7 @@ def require_free(output: Path) -> None:
         return
     left = directory_of(output)
     with contextlib.suppress(OSError):  # all was in place, and only the tidying up was cut short
-        if (left / "sae" / _CFG).read_bytes() == (output / _CFG).read_bytes():
+        if read_bytes(left / "sae" / _CFG, SMALL) == read_bytes(output / _CFG, SMALL):
             shutil.rmtree(left)
     raise InputError(f"{output} already holds an SAE; choose another directory")
 
@@ -86,7 +88,7 @@ def agree(work: Path, settings: Mapping[str, Any], threads: int) -> int:
     SaetextError
         If they cannot be written.
     """
-    wanted = json.loads(json.dumps(settings))
+    wanted = plain(settings)
     plan = work / PLAN
     if not plan.exists():
         with writing(plan, SaetextError):
@@ -95,7 +97,7 @@ def agree(work: Path, settings: Mapping[str, Any], threads: int) -> int:
             )
         return threads
     try:
-        before = json.loads(plan.read_text("utf-8"))
+        before = load(plan)
         if before.get("format") != FORMAT:
             raise InputError(
                 f"{work} holds an unfinished run of another version of saetext: remove it to start again"
