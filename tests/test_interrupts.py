@@ -114,6 +114,7 @@ def stopped(place: Path, moments: int) -> None:
     assert interrupted >= len(ended) // 2
 
 
+@pytest.mark.slow
 def test_a_signal_at_any_moment_of_five_commands(tmp_path: Path) -> None:
     stopped(tmp_path, 6)
 

@@ -185,7 +185,10 @@ def _write(table: pl.DataFrame, path: Path, *, raw: bool) -> None:
     if path.suffix.lower() == ".csv":
         write_text(path, csv_of(table, raw=raw))
     else:
-        atomically(path, table.write_parquet, overwrite=False)
+        import pyarrow.parquet as pq
+
+        # by Arrow, which says of a full disk that it is full
+        atomically(path, lambda beside: pq.write_table(table.to_arrow(), beside), overwrite=False)
 
 
 def _make(name: str, like: Corpus, unlike: Corpus, request: DetectorRequest) -> None:

@@ -7,6 +7,7 @@ on stderr), 2 usage, 130 interrupted (143 by SIGTERM).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -93,6 +94,14 @@ def _ended() -> int:
         return int(end.exit_code)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # in a library's own cache
+            where = f" of {error.filename}" if error.filename else ""
+            return _failed(
+                SaetextError(f"the disk{where} is full: {error.strerror}; free space and try again")
+            )
+        printing.err().write(traceback.format_exc())
+        return 1
     except BaseException as error:
         return _broken(error)
 
