@@ -83,27 +83,24 @@ def _ended() -> int:
     except SaetextError as error:
         return _failed(error)
     except OSError as error:
-        if error.filename is None or stopping.asked():
-            return _broken(error)
-        from saetext.text.one_line import quoted
-
-        # of a path that was asked about only: too long a name, a directory that may not be entered
-        say(f"saetext: cannot use {quoted(os.fsdecode(error.filename), 120)}: {error.strerror}")
-        return 1
+        return _refused(error)
     except typer.Exit as end:  # what was printed at last has no reader
         return int(end.exit_code)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # in a library's own cache
-            where = f" of {error.filename}" if error.filename else ""
-            return _failed(
-                SaetextError(f"the disk{where} is full: {error.strerror}; free space and try again")
-            )
-        printing.err().write(traceback.format_exc())
-        return 1
     except BaseException as error:
         return _broken(error)
+
+
+def _refused(error: OSError) -> int:
+    """Say what the system refused: of a full disk, or of a path, it is no fault of ours."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # in a library's own cache
+        where = f" of {os.fsdecode(error.filename)}" if error.filename else ""
+        return _failed(SaetextError(f"the disk{where} is full: {error.strerror}; free space and try again"))
+    if error.filename is None:
+        return _broken(error)
+    # of a path that was asked about only: too long a name, a directory that may not be entered
+    return _failed(SaetextError(f"cannot use {os.fsdecode(error.filename)}: {error.strerror}"))
 
 
 def _broken(error: BaseException) -> int:
