@@ -11,7 +11,7 @@ import unicodedata
 
 from saetext.text.words import JOINERS
 
-LONGEST = 500  # characters of a message on one line
+LONGEST = 380  # characters of a message on one line
 _COLOURS = re.compile(r"(\x1b\[[0-9;]*m)")  # what rich sets colours with: nothing else of ANSI's
 
 
