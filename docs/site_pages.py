@@ -6,7 +6,7 @@ from typing import Any
 
 CHAPTERS = {
     "Use": ["tour", "diff", "correlate", "cluster", "search", "detectors", "labels", "recipes"],
-    "Understand": ["readers", "formats", "statistics", "glossary"],
+    "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],
     "Project": ["../CONTRIBUTING", "../SECURITY", "../CHANGELOG", "dependencies", "log", "decisions/README"],
     "Measured": ["../benchmarks/README", "../examples/README"],
