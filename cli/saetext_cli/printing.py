@@ -50,7 +50,8 @@ class Printed(io.TextIOBase):
         """Write ``text`` as it is."""
         if text and not self._lost:
             with self._failing():
-                assert self.raw is not None  # _failing told that it is
+                if self.raw is None or self.raw.closed:
+                    raise OSError(0, "it is closed")
                 try:
                     self.raw.write(text)
                 except UnicodeEncodeError:  # the terminal's encoding lacks it: data is UTF-8 all the same
@@ -90,8 +91,6 @@ class Printed(io.TextIOBase):
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
         try:
-            if self.raw is None or self.raw.closed:
-                raise OSError(0, "it is closed")
             yield
         except BrokenPipeError:
             self._leave()
