@@ -176,6 +176,10 @@ def _file(watch: _Watch) -> Callable[..., Any]:
     """Return a stand-in for :func:`io.open`."""
 
     def opened(file: Any, mode: str = "r", buffering: int = -1, *args: Any, **named: Any) -> Any:
+        if isinstance(file, int) and mode == "rb" and (told := watch.under(file)) is not None:
+            raw = _Raw(file, "r")  # os.open has told that it was opened
+            raw.watch, raw.told, raw.writes = watch, told, False
+            return io.BufferedReader(raw)
         path = None if isinstance(file, int) else watch.under(file)
         if path is None:
             return watch.open(file, mode, buffering, *args, **named)

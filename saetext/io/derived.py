@@ -141,7 +141,10 @@ class Derived:
     def verdicts(self, *, again: bool = False) -> list[Verdict]:
         """Return a verdict for each of its files; one alone where it is stale or missing."""
         if not self.folder.exists():
-            others = next(iter(self._others()), None)
+            try:
+                others = next(iter(self._others()), None)
+            except OSError:  # a directory that cannot be listed: building it says what is wrong
+                others = None
             if others is None:
                 return [Verdict(self.folder, "missing")]
             return [Verdict(others, "stale", "what it was built from has changed")]
