@@ -89,7 +89,7 @@ def run(
     write_table(found, output.parquet)
     if output.html is not None:
         found.to_html(output.html)
-    finish(found, output.as_json, output.as_csv, lambda: render(found))
+    finish(found, output, lambda: render(found))
 
 
 def register(app: typer.Typer) -> None:

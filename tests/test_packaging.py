@@ -73,7 +73,7 @@ def test_the_wheels_metadata(wheel: Path, names: list[str]) -> None:
         with zipfile.ZipFile(wheel) as archive:
             return archive.read(name).decode()
 
-    assert "saetext = saetext_cli.main:main" in read("entry_points.txt")
+    assert "saetext = saetext_cli.entry:main" in read("entry_points.txt")
     metadata = read(".dist-info/METADATA")
     assert "Name: saetext\n" in metadata and "License-Expression: MIT\n" in metadata
     assert "Requires-Python: >=3.11" in metadata

@@ -14,6 +14,8 @@ import saetext
 from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError
+from saetext.reader.loading import How
+from saetext.reader.parts import Parts
 from saetext.reader.reader import Reader
 
 TEXTS = ["the quick brown fox", "a lazy dog sleeps, however", "the quick brown fox"]
@@ -45,11 +47,11 @@ def test_a_reader_by_its_directory_is_that_of_load_local() -> None:
 def test_a_reader_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def load_many(cls: type[Reader], names: list[str], model: Any = None, **options: Any) -> Reader:
-        asked.append((names, model, options["device"]))
-        return tiny().reader()
+    def parts(names: list[str], model: Any, how: How) -> Parts:
+        asked.append((names, model, how.device))
+        return tiny().reader()._parts
 
-    monkeypatch.setattr(Reader, "load_many", classmethod(load_many))
+    monkeypatch.setattr("saetext.reader.reader.parts_by_name", parts)
     Reader()
     Reader("embedded", device="cpu")
     Reader("gpt2-small-res-jb/blocks.8.hook_resid_pre", model="gpt2")

@@ -77,7 +77,7 @@ def test_the_printed_command_reads_texts(source: Path, tmp_path: Path, model: st
 
 def test_the_summary_says_passes_and_threads(source: Path, tmp_path: Path) -> None:
     told, _ = trained(source, tmp_path / "a")
-    assert re.search(r"on 1 thread: 0\.3 passes over 900 tokens", told), told
+    assert re.search(r"on \d+ threads?: 0\.3 passes over 900 tokens", told), told
     assert "fits these texts" not in told
 
 

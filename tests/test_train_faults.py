@@ -76,6 +76,15 @@ def _load(model: Any, hooks: Any, *, dtype: str = "float32", **_: Any) -> Langua
     return _loaded(str(model), tuple(hooks), dtype)
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """A fork has none of the threads that torch began before it, and would wait for them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def texts() -> list[Any]:
     return documents(48)

@@ -14,11 +14,13 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _AGAIN = 0.02  # seconds until it is looked again whether an import is over
 _IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
@@ -64,7 +66,15 @@ def watch() -> list[int]:
     ours = [number for number, handler in usual.items() if signal.getsignal(number) is handler]
     for number in ours:
         signal.signal(number, _stop)
+    if ours and sys.unraisablehook is not _unraisable:
+        sys.unraisablehook = _unraisable
     return [int(number) for number in ours]
+
+
+def _unraisable(about: Any) -> None:
+    """Say nothing where a library's callback has let a stop fall: the next safe point raises it again."""
+    if not isinstance(about.exc_value, Stopped):
+        sys.__unraisablehook__(about)
 
 
 @contextmanager

@@ -263,7 +263,7 @@ def _open_reader(source: Source, format: str | None) -> RowReader:
         if format not in FORMATS:
             raise InputError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
     if isinstance(source, str) and source == "-":
-        if sys.stdin is None or sys.stdin.closed:
+        if sys.stdin is None or getattr(sys.stdin, "closed", False):
             raise InputError("cannot read standard input: it is closed; name a file instead")
         return _text_reader(ByteSource(sys.stdin.buffer, "standard input"), format or "jsonl")
     if isinstance(source, str | os.PathLike):

@@ -49,7 +49,7 @@ def answer_of(content: Any, max_tokens: int) -> Answer:
 def body_of(data: bytes) -> Any:
     """Return the JSON of a response; None where it is none."""
     try:
-        return loads(data, loose=True)
+        return loads(data)
     except ValueError:
         return None
 

@@ -56,10 +56,12 @@ def _require_bounded(content: pa.BufferReader) -> None:
         return
     content.seek(0)
     total = 0
-    for batch in pq.ParquetFile(content, read_dictionary=names).iter_batches(_ROWS, columns=names):
-        total += sum(map(_unpacked, batch.columns))
-        if total > _MOST_UNPACKED:
-            raise ValueError("its texts unpack to more than 2 GiB")
+    file = pq.ParquetFile(content, read_dictionary=names)
+    for group in range(file.num_row_groups):  # one by one: lists of two groups cannot be one batch
+        for batch in file.iter_batches(_ROWS, row_groups=[group], columns=names):
+            total += sum(map(_unpacked, batch.columns))
+            if total > _MOST_UNPACKED:
+                raise ValueError("its texts unpack to more than 2 GiB")
 
 
 def _unpacked(column: pa.Array) -> int:

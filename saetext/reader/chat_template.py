@@ -16,6 +16,8 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import jinja2
 from jinja2 import nodes
 from jinja2.runtime import LoopContext, Macro

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import numpy as np
 import torch
 from numpy.typing import NDArray

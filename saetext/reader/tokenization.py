@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from saetext.documents import Document
 from saetext.errors import ReaderError
-from saetext.reader import chat_template
 from saetext.reader.long_texts import shortened
 
 # Raised whenever a rule below changes what is counted: corpora of different versions are not comparable.
@@ -296,6 +295,8 @@ def _render(
     def write(texts: Sequence[str]) -> str:
         messages = [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]
         given = {**tokenizer.special_tokens_map, "date_string": "26 Jul 2024"}
+        from saetext.reader import chat_template  # late: it needs transformers
+
         return chat_template.render(template, messages, given, name=str(tokenizer.name_or_path))
 
     try:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
 import numpy as np
 import torch
 
