@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saetext
-from saetext.analysis.differences.excerpts import spans_of
+from saetext.analysis.differences.excerpts import _WHOLE, Finder, _Pair, spans_of
 from saetext.report.html.gathering import diff_page
-from saetext.text.marks import mark_matrix
+from saetext.text.marks import LONGER, MARKS, mark_matrix
 
 TEXT = "Here are some key things:\n- a b\n- c d\n- e f\n\nHope this helps! Let me know if you have questions."
 
@@ -100,6 +102,39 @@ def test_the_page_marks_the_places_of_every_kind() -> None:
             seen.add(row["kind"])
     assert {"word", "format"} <= seen and seen & {"property", "theme"}
     assert "marked" not in result.to_json()
+
+
+def test_sets_that_share_no_prompts_both_show_what_both_have() -> None:
+    """A page that shows nothing of one side would say that it has nothing of it."""
+    texts = [f"We walked along the river on day {i}." for i in range(120)]
+    then = ("rain came", "boats left", "cows slept", "snow fell", "bells rang", "dogs barked", "guests ate")
+    mine = [text + f" Unfortunately {then[i % 7]}." * (i % 4 > 0) for i, text in enumerate(texts)]
+    other = [text + f" Unfortunately {then[i % 7]}." * (i % 10 == 0) for i, text in enumerate(texts)]
+    a, b = saetext.encode(mine), saetext.encode(other)
+    result = saetext.diff(a, b, names=("a", "b"))
+    (found,) = [sides for (_, _, term), sides in result.marked.items() if term == "Unfortunately"]
+    assert len(found) == 3
+    for one, two in found:
+        assert one is not None and two is not None
+        for side, corpus in ((one, a), (two, b)):
+            text = corpus.document(side.row)["text"]
+            assert [text[low:high] for low, high in side.spans] == ["Unfortunately"]
+
+
+def test_a_partner_without_it_is_preferred_and_one_that_has_it_says_so() -> None:
+    side, unit = np.repeat([0, 1], 5), np.tile(np.arange(5), 2)
+    design = SimpleNamespace(kind="paired", side=side, unit=np.where(np.arange(10) == 9, 7, unit))
+    counted = SimpleNamespace(sets=(), sae="")
+    finder = Finder(SimpleNamespace(design=design, rows=np.arange(10), counted=counted, texts=None), [])  # type: ignore[arg-type]
+    has = np.ones(10, bool)
+    has[5 + 3] = False
+    assert finder._with_partner(3, has) == _Pair(3, 8)
+    assert finder._with_partner(2, has) == _Pair(2, 7, both=True)
+    assert finder._with_partner(4, has) == _Pair(4, None)  # nobody answers its prompt
+
+
+def test_marks_of_whole_texts_are_marks() -> None:
+    assert {LONGER, *MARKS} >= _WHOLE
 
 
 def test_nothing_is_marked_without_snippets() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice, pairwise
 
 import numpy as np
@@ -35,6 +36,15 @@ _AT_END = re.compile(r"at the end$|sign-off|closing question")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """A text that has a finding, and one of the other side; ``both`` says whether that has it too."""
+
+    text: int
+    partner: int | None
+    both: bool = False
+
+
 class Finder:
     """Looks for examples of all kinds but features in the texts compared: a document and its partner.
 
@@ -54,12 +64,12 @@ class Finder:
         self._together = design.kind in TOGETHER
         counted = families.counted
         self._starts = np.cumsum([0] + [corpus.n_documents for corpus in counted.sets])
-        self._chosen: list[list[tuple[int, int | None]]] = [[] for _ in leads]
+        self._chosen: list[list[_Pair]] = [[] for _ in leads]
         wanted: dict[int, list[Term]] = {}
         for nth, lead in enumerate(leads if families.texts is not None else ()):
             self._chosen[nth] = self._choose(lead, nth)
             if lead.kind in ("property", "theme"):
-                for at, _ in self._chosen[nth]:
+                for at in self._showing(nth):
                     wanted.setdefault(int(self._rows[at]), []).append((lead.kind, str(lead.key)))
         self._places = places(counted.sets, counted.sae, wanted)
 
@@ -68,20 +78,21 @@ class Finder:
         texts = self._families.texts
         if texts is None or not self._chosen[nth]:
             return None, None
-        at, partner = self._chosen[nth][0]
+        pair = self._chosen[nth][0]
         side = 0 if lead.numbers["diff"] >= 0 else 1
         told: list[str | None] = [None, None]
-        told[side] = self._at_its_place(at, lead) or _excerpt(texts[at], lead)
-        if partner is not None:
-            told[1 - side] = _opening(texts[partner])
+        told[side] = self._at_its_place(pair.text, lead) or _excerpt(texts[pair.text], lead)
+        if pair.partner is not None and not pair.both:
+            told[1 - side] = _opening(texts[pair.partner])
         return told[0], told[1]
 
     def marked(self, lead: Description, nth: int) -> tuple[MarkedSides, ...]:
         """Return the examples of the ``nth`` finding, with the places in them that show it."""
         found = []
-        for at, partner in self._chosen[nth]:
-            first = self._marked(at, lead)
-            other = None if partner is None else Marked(*self._place(partner))
+        for pair in self._chosen[nth]:
+            first, other = self._marked(pair.text, lead), None
+            if pair.partner is not None:
+                other = self._marked(pair.partner, lead) if pair.both else Marked(*self._place(pair.partner))
             found.append((first, other) if lead.numbers["diff"] >= 0 else (other, first))
         return tuple(found)
 
@@ -98,13 +109,27 @@ class Finder:
         number = int(np.searchsorted(self._starts, row, side="right")) - 1
         return number, row - int(self._starts[number])
 
-    def _choose(self, lead: Description, nth: int) -> list[tuple[int, int | None]]:
-        """Choose documents, each with its partner, for a finding."""
+    def _showing(self, nth: int) -> list[int]:
+        """Return the texts among the examples of a finding that have it."""
+        pairs = self._chosen[nth]
+        return [pair.text for pair in pairs] + [
+            pair.partner for pair in pairs if pair.both and pair.partner is not None
+        ]
+
+    def _choose(self, lead: Description, nth: int) -> list[_Pair]:
+        """Choose documents for a finding: each with its partner, or with one of the other set that has it."""
         if lead.kind == "feature":
             return []
         has = self._has(FAMILY_OF[lead.kind], lead.column)
-        few = self._examples(has, 0 if lead.numbers["diff"] >= 0 else 1, nth)
-        return [(at, self._partner(at, has)) for at in few]
+        side = 0 if lead.numbers["diff"] >= 0 else 1
+        few = self._examples(has, side, nth)
+        if self._together:
+            return [self._with_partner(at, has) for at in few]
+        theirs = np.flatnonzero(has & (self._side == 1 - side)).tolist()
+        return [
+            _Pair(at, theirs[(nth + k) % len(theirs)] if k < len(theirs) else None, k < len(theirs))
+            for k, at in enumerate(few)
+        ]
 
     def _at_its_place(self, at: int, lead: Description) -> str | None:
         """Return where a property or a theme shows in a text; None for what has no such place."""
@@ -133,11 +158,13 @@ class Finder:
             mine = alone if len(alone) else mine
         return [int(mine[(nth + k) % len(mine)]) for k in range(min(_EACH, len(mine)))]
 
-    def _partner(self, at: int, has: NDArray[np.bool_]) -> int | None:
-        if not self._together:
-            return None
-        found = np.flatnonzero((self._unit == self._unit[at]) & (self._side == 1 - self._side[at]) & ~has)
-        return int(found[0]) if len(found) else None
+    def _with_partner(self, at: int, has: NDArray[np.bool_]) -> _Pair:
+        """Return a text with the other side's of its unit, if possible one that has not the finding."""
+        found = np.flatnonzero((self._unit == self._unit[at]) & (self._side == 1 - self._side[at]))
+        without = found[~has[found]]
+        if len(without):
+            return _Pair(at, int(without[0]))
+        return _Pair(at, int(found[0]), True) if len(found) else _Pair(at, None)
 
 
 def spans_of(text: str, kind: str, term: str) -> list[tuple[int, int]]:
