@@ -108,8 +108,10 @@ def test_sets_that_share_no_prompts_both_show_what_both_have() -> None:
     """A page that shows nothing of one side would say that it has nothing of it."""
     texts = [f"We walked along the river on day {i}." for i in range(120)]
     then = ("rain came", "boats left", "cows slept", "snow fell", "bells rang", "dogs barked", "guests ate")
-    mine = [text + f" Unfortunately {then[i % 7]}." * (i % 4 > 0) for i, text in enumerate(texts)]
-    other = [text + f" Unfortunately {then[i % 7]}." * (i % 10 == 0) for i, text in enumerate(texts)]
+    said = [f"{text} Unfortunately {then[i % 7]}." for i, text in enumerate(texts)]
+    plain = [f"{text} Then the {then[i % 7]}." for i, text in enumerate(texts)]
+    mine = [said[i] if i % 4 else plain[i] for i in range(120)]
+    other = [plain[i] if i % 10 else said[i] for i in range(120)]
     a, b = saetext.encode(mine), saetext.encode(other)
     result = saetext.diff(a, b, names=("a", "b"))
     (found,) = [sides for (_, _, term), sides in result.marked.items() if term == "Unfortunately"]
