@@ -4,11 +4,13 @@ Run it once, when a version is released (or a layout changes), and commit the fo
 What is there is never changed: tests/test_compat.py opens every folder for ever. All texts are made here.
 
 ``0.1.0-first`` was written by the code before SAEs, thresholds and calibrations had their names of today; its
-answers, but for the names of clusters, equal those of ``0.1.0``.
+answers, but for the names of clusters, equal those of ``0.1.0``. ``0.1.0-unsealed`` was written before derived files
+had checksums.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -27,6 +29,7 @@ import saetext  # noqa: E402
 from saetext.analysis.clusters.model import save_clusters  # noqa: E402
 from saetext.documents import open_documents  # noqa: E402
 from saetext.encoding.encoder import append, encode  # noqa: E402
+from saetext.reader.reader import Reader  # noqa: E402
 from saetext.reader.thresholds.policy import ready  # noqa: E402
 
 N, MORE = 24, 6
@@ -35,10 +38,13 @@ N, MORE = 24, 6
 def make(folder: Path) -> None:
     """Fill a new folder: a corpus that was appended to, its index, labels, clusters, a query, two SAEs."""
     folder.mkdir()
+    os.chdir(folder)  # what is written says where it was: beside each other, and no more
     os.environ["SAETEXT_CACHE"] = tempfile.mkdtemp()
     rows = some_rows(N, seed=5, longest=12, empty_every=11)
     reader = ready(tiny().reader(), open_documents(some_rows(60, seed=9)))
-    path = folder / "corpus"
+    here = {"kind": "local", "saes": ["standard.sae"], "model": "model"}
+    reader = Reader._of(dataclasses.replace(reader._parts, source=here))
+    path = Path("corpus")
     encode(rows, path, reader=reader, shard_rows=16)
     corpus = append(some_rows(MORE, seed=6, longest=12), path, reader=reader, id="")
     for name in ("plan.json", ".lock"):  # which say where this was run, and are not read again
