@@ -270,7 +270,8 @@ class FeatureLabels:
             # read whole, not mapped: the file may be replaced while it is in use
             table = read_table(path)
             about = loads((table.schema.metadata or {}).get(_KEY, b""), _ABOUT, loose=True)
-            version = about.pop("version")
+            if (version := about.pop("version")) > _VERSION:  # first: its checksum may be made otherwise
+                raise LabelError(f"{path} is a table of labels of version {version}: upgrade saetext")
             sealed = require_table_seal(table, _KEY, about.pop(SEALED, False))
             table = table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(None)
             table.validate(full=True)  # damage inside a string would surface only where it is shown
@@ -286,8 +287,6 @@ class FeatureLabels:
                 f"{path} is not a table of labels ({why(error)}); import other formats with "
                 "'saetext label CORPUS --from FILE'"
             ) from error
-        if version > _VERSION:
-            raise LabelError(f"{path} is a table of labels of version {version}: upgrade saetext")
         features = table.column("feature").to_numpy()
         if len(features) and (features[0] < 0 or (features[1:] <= features[:-1]).any()):
             raise LabelError(f"{path} is damaged: its features are not in order")
