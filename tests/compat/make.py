@@ -3,9 +3,9 @@
 Run it once, when a version is released (or a layout changes), and commit the folder ``tests/compat/VERSION``.
 What is there is never changed: tests/test_compat.py opens every folder for ever. All texts are made here.
 
-``0.1.0-first`` was written by the code before SAEs, thresholds and calibrations had their names of today; its
-answers, but for the names of clusters, equal those of ``0.1.0``. ``0.1.0-unsealed`` was written before derived
-files had checksums.
+``0.1.0-first`` was written by the code before SAEs, thresholds and calibrations had their names of today,
+``0.1.0-unsealed`` before derived files had checksums. Their answers, but for the names of clusters, equal those
+of ``0.1.0``.
 """
 
 from __future__ import annotations
