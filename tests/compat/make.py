@@ -4,8 +4,8 @@ Run it once, when a version is released (or a layout changes), and commit the fo
 What is there is never changed: tests/test_compat.py opens every folder for ever. All texts are made here.
 
 ``0.1.0-first`` was written by the code before SAEs, thresholds and calibrations had their names of today,
-``0.1.0-unsealed`` before derived files had checksums. Their answers, but for the names of clusters, equal those
-of ``0.1.0``.
+``0.1.0-unsealed`` before derived files had checksums. Their answers, but for the names of clusters, equal
+those of ``0.1.0``.
 """
 
 from __future__ import annotations
