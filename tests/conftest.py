@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from required import pytest_runtest_makereport as pytest_runtest_makereport
 
 settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")
+# a shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
