@@ -14,11 +14,10 @@ import json
 from pathlib import Path
 
 import polars as pl
-from rich.progress import Progress, TextColumn
+from training_bar import training_bar
 
 from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
-from saetext.io.progress import Progress as State
 from saetext.training.config import TrainConfig
 from saetext.training.pipeline import train
 
@@ -50,15 +49,7 @@ def main() -> None:
         for name in ("train", "valid")
     }
     config = TrainConfig(d_sae=args.d_sae, k=args.k, steps=args.steps, lr=args.lr, seed=args.seed)
-    with Progress(*Progress.get_default_columns(), TextColumn("{task.fields[figures]}")) as bar:
-        tasks: dict[str, int] = {}
-
-        def show(p: State) -> None:
-            task = tasks.setdefault(p.stage, len(tasks))
-            if task == len(bar.tasks):
-                bar.add_task(p.stage, total=1, figures="")
-            bar.update(bar.tasks[task].id, completed=p.share or 0, figures=p.figures)
-
+    with training_bar() as show:
         trained = train(
             split["train"],
             args.output,
