@@ -127,11 +127,10 @@ def test_what_is_missing_is_one_line(place: Path) -> None:
     assert not (place / "map.png").exists() and not (place / "map.html").exists()
 
 
-@pytest.mark.parametrize("extra", EXTRAS)
+@pytest.mark.parametrize(("extra", "module"), [(e, m) for e, modules in EXTRAS.items() for m in modules])
 def test_each_extra_is_named_where_its_package_is_missing(
-    extra: str, monkeypatch: pytest.MonkeyPatch
+    extra: str, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [module] = EXTRAS[extra]
     assert installed(module)
     require(module, extra, "this")
     hide(monkeypatch, module)

@@ -122,6 +122,7 @@ def load_reader(
     if model is not None and like is None and (names or ["embedded"]) == ["embedded"]:
         raise typer.BadParameter("--model belongs to an SAE: name its directory with --reader")
     corpus = Corpus.open(like) if like is not None else None
+    convert_first(model)
     with waiting("loading the reader"):
         from saetext.reader.reader import Reader
 
@@ -137,6 +138,17 @@ def load_reader(
                 model=model,
             )
         return _load(tuple(names or []), model, device, dtype, trust_pickle)
+
+
+def convert_first(model: str | None) -> None:
+    """Where a model is named that has to be made of a GGUF file first, do so, and show how it gets on."""
+    if model is None or Path(model).is_dir():
+        return
+    from saetext.reader.added.adding import located
+    from saetext_cli.meters import progress_bar
+
+    with progress_bar("looking for the model") as show:
+        located(model, show)
 
 
 @functools.lru_cache(1)  # a comparison of two files reads both with one reader

