@@ -110,7 +110,6 @@ def _made(
     from saetext.features.labelling.pipeline import label as make
     from saetext.features.labelling.pipeline import merged
 
-    client = request.client
     if request.method == "llm":
         _say_estimate(opened, request)
     elif score:
@@ -146,7 +145,8 @@ def _scored(opened: Corpus, labels: FeatureLabels, request: LabelRequest) -> tup
     _say_failures(rated.failures, "were not scored")
     _say_scores(rated.labels, "llm" if client is not None else "embedding")
     tell_costs(client)
-    return rated.labels, any(before.score != now.score for before, now in zip(labels, rated.labels, strict=True))
+    pairs = zip(labels, rated.labels, strict=True)
+    return rated.labels, any(before.score != now.score for before, now in pairs)
 
 
 def _write(labels: FeatureLabels, path: Path, *, new: bool, named: bool) -> None:
