@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint types unit docs bench sbom clean
+.PHONY: demo test lint types unit docs bench sbom lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/saetext demo --output demo
@@ -33,6 +33,25 @@ $(BIN)/python:
 		{ echo "saetext needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# with LOCKED=1 no file is installed whose hash is not in locks/ (SECURITY.md)
+ifdef LOCKED
+LOCKED_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation
+
+$(VENV)/.demo: pyproject.toml $(wildcard locks/*.txt) | $(BIN)/python
+	@echo "installing, with hashes (a few minutes the first time)"
+	@$(LOCKED_PIP) --requirement locks/build.txt
+	@$(LOCKED_PIP) --requirement locks/cpu.txt 2>/dev/null || $(LOCKED_PIP) --requirement locks/gpu.txt
+	@$(LOCKED_PIP) --requirement locks/run.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@$(LOCKED_PIP) --requirement locks/dev.txt
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	@touch $@
+else
 # torch first and by its exact version, so that a CPU build is taken where one is on offer
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing (a few minutes the first time)"
@@ -47,16 +66,26 @@ $(VENV)/.test: $(VENV)/.demo
 $(VENV)/.docs: $(VENV)/.test
 	@$(PIP) --editable '.[embedded,dev,docs]'
 	@touch $@
+endif
+
+# the hashes anew, after a change of constraints.txt or pyproject.toml
+lock: build/lock/bin/uv
+	$(PYTHON) tools/lock.py --uv $<
+
+build/lock/bin/uv:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/encode.py
 
-# what a release runs with, as a CycloneDX file in dist/; run it where only `make demo` was
+# what a release runs with, as a CycloneDX file in dist/, compared with locks/; run it where only `make demo` was
 sbom: $(VENV)/.demo build/sbom/bin/cyclonedx-py
+	@test ! -e $(VENV)/.test || { echo "$(VENV) has the tests' packages: make clean, then make sbom"; exit 1; }
 	@mkdir -p dist
 	build/sbom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type library \
 		--output-format JSON --output-file dist/saetext.cdx.json $(VENV)
-	@echo dist/saetext.cdx.json
+	$(BIN)/python tools/check_sbom.py dist/saetext.cdx.json
 
 build/sbom/bin/cyclonedx-py:
 	$(PYTHON) -m venv build/sbom

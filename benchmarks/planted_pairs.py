@@ -70,8 +70,24 @@ class Planted:
         return {**base, "id": f"d{row}", "text": f"{base['text']} {donor['text']}", **ends}
 
     def blocks(self, pooling: str, sae: str | None) -> Any:
-        """Yield nothing but an error: ``correlate`` reads rows."""
-        raise NotImplementedError
+        """Yield positions and matrix of the rows, as ``Corpus.blocks`` does; the planted ones one by one."""
+        from saetext.corpus.shard import matrix
+
+        d_sae = self.spec.sae(sae).d_sae
+        tokens = self.documents.collect()["n_tokens"].to_numpy()
+        start = 0
+        for rows in self.rows(sae):
+            at = np.arange(start, start + len(rows))
+            start += len(rows)
+            match pooling:
+                case "binary":
+                    data = np.ones(rows.n_entries, np.float32)
+                case "mean":
+                    each = np.maximum(tokens[at], 1).astype(np.float32)
+                    data = rows.total / np.repeat(each, np.diff(rows.indptr))
+                case _:
+                    data = {"max": rows.value, "total": rows.total, "count": rows.count}[pooling]
+            yield at, matrix(data, rows.feature, rows.indptr, (len(rows), d_sae))
 
     def select(self, expr: Any) -> Any:
         """Return these documents; nothing is selected here."""

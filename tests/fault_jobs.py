@@ -6,6 +6,7 @@ with the same bytes, times aside.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import shutil
@@ -166,6 +167,10 @@ def _content(name: str) -> Callable[[Path], bytes | None]:
     return lambda folder: (folder / name).read_bytes() if (folder / name).exists() else None
 
 
+def _contents(*names: str) -> Callable[[Path], dict[str, bytes | None]]:
+    return lambda folder: {name: _content(name)(folder) for name in names}
+
+
 def _cluster(folder: Path) -> None:
     from saetext.analysis.clusters.model import save_clusters
 
@@ -186,6 +191,40 @@ def _model(folder: Path) -> object:
     return load_model(path).names if path.exists() else None
 
 
+@functools.cache
+def _sides() -> list[Corpus]:
+    return [encode(some_rows(40, seed=seed), reader=reader()) for seed in (4, 5)]
+
+
+@functools.cache
+def _compared() -> saetext.DiffResult:
+    return saetext.diff(*_sides(), families="features")
+
+
+def _diff(folder: Path) -> None:
+    """The files of a diff, as the command writes them: both or none."""
+    from saetext_cli.analysing import write_report, write_table
+    from saetext_cli.outputs import all_or_none
+
+    page, table = folder / "d.html", folder / "d.parquet"
+    with all_or_none(table, page):
+        write_table(_compared(), table)
+        write_report(_compared(), _sides(), None, page, "cpu", "float32", reads=False)
+
+
+def _printed(folder: Path) -> None:
+    """What a diff prints for programs, into files, as a shell puts it there."""
+    from saetext_cli.analysing import print_data
+    from saetext_cli.options import PageOutput
+
+    for kind in ("json", "csv"):
+        try:
+            with (folder / f"d.{kind}").open("w") as file, contextlib.redirect_stdout(file):
+                print_data(_compared(), PageOutput(as_json=kind == "json", as_csv=kind == "csv"))
+        except OSError as error:  # of opening and closing, which is the shell's
+            raise SaetextError(f"d.{kind}: {error.strerror}") from error
+
+
 def _exporting(kind: str) -> Job:
     name = f"out.{kind}"
 
@@ -203,6 +242,8 @@ JOBS = {
         Job("index", _indexed_and_grown, _index, _found),
         Job("label", _base, _label, _content("labels.parquet")),
         Job("cluster", _base, _cluster, _model),
+        Job("diff", lambda folder: None, _diff, _contents("d.html", "d.parquet")),
+        Job("printed", lambda folder: None, _printed, _contents("d.json", "d.csv")),
         *map(_exporting, ("npz", "parquet", "arrow")),
     )
 }

@@ -88,7 +88,15 @@ def try_all(trial: Trial, cases: Iterator[tuple[str, int]]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("name", "every", "least"), [("encode", 5, 30), ("append", 5, 30), ("label", 3, 10), ("npz", 3, 15)]
+    ("name", "every", "least"),
+    [
+        ("encode", 5, 30),
+        ("append", 5, 30),
+        ("label", 3, 10),
+        ("npz", 3, 15),
+        ("diff", 1, 10),
+        ("printed", 1, 6),
+    ],
 )
 def test_a_run_that_any_operation_fails_can_be_run_again(
     name: str, every: int, least: int, tmp_path: Path
@@ -108,6 +116,8 @@ def test_a_run_that_any_operation_fails_can_be_run_again(
         ("index", 300),
         ("label", 40),
         ("cluster", 40),
+        ("diff", 10),
+        ("printed", 6),
         ("npz", 45),
         ("parquet", 40),
         ("arrow", 40),

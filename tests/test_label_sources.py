@@ -157,17 +157,36 @@ def test_batches_are_read_to_the_last_and_cached() -> None:
 
 def test_a_busy_server_is_asked_again() -> None:
     def reply(path: str, n: int) -> tuple[int, bytes]:
-        return (503, b"") if n < 3 else (200, batch([row(1)])) if "batch-0" in path else (403, b"")
+        return (503, b"") if n < 3 else (200, batch([row(1)])) if "batch-0" in path else (404, b"")
 
     with bucket(reply) as (url, asked):
         assert len(published("m/l", 8, base_url=url)) == 1
         assert len(asked) == 4
 
 
+def test_a_batch_that_is_refused_is_not_the_end() -> None:
+    open_again: list[bool] = []
+
+    def reply(path: str, n: int) -> tuple[int, bytes]:
+        number = int(path.split("batch-")[1].split(".")[0])
+        if number == 2 and not open_again:
+            return 403, b""
+        return (200, batch([row(number), row(number + 4)])) if number < 4 else (404, b"")
+
+    with bucket(reply) as (url, asked):
+        for _ in range(2):
+            with pytest.raises(LabelError, match=r"4 labels of m/l from 2 batches before it are kept"):
+                published("m/l", 8, base_url=url)
+        assert len(asked) == 4  # the two before it were kept, and no end was
+        open_again.append(True)
+        assert [found.feature for found in published("m/l", 8, base_url=url)] == list(range(8))
+
+
 @pytest.mark.parametrize(
     ("status", "body", "message"),
     [
         (404, b"", "no labels of m/l"),
+        (403, b"", "no labels of m/l"),
         (500, b"", "status 500"),
         (200, b"<html>", "not gzip"),
         (200, batch([row(1)])[:-9], "damaged"),

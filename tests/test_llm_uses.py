@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from chat_server import Reply, chat_server, completion
 from llm_uses import DIFF, MODEL, PRINTS_JSON, USES, command, make, table_of_labels
@@ -60,6 +61,21 @@ def test_every_use_ends_with_one(use: str, what: str) -> None:
     else:
         assert done.out == ""
     assert table_of_labels().equals(before)
+
+
+@pytest.mark.parametrize("use", ["label", "score"])
+def test_what_is_known_is_written_where_it_was_asked_for(use: str) -> None:
+    with chat_server(lambda user, n: NOTHING["useless"]) as server:
+        done = command(use, server.url, "-o", "new.parquet")
+    assert done.code == 1 and "nothing that can be used" in done.err.splitlines()[-1] and done.out == ""
+    assert pl.read_parquet("new.parquet").equals(table_of_labels())
+
+
+def test_no_empty_table_is_written() -> None:
+    Path("a.corpus/labels.parquet").unlink()
+    with chat_server(lambda user, n: NOTHING["useless"]) as server:
+        done = command("label", server.url, "-o", "new.parquet")
+    assert done.code == 1 and not Path("new.parquet").exists()
 
 
 @pytest.mark.parametrize("what", NOTHING)

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_corpus import DenseCorpus
 
-from saetext.errors import IncompatibleError, InputError
+from saetext.errors import IncompatibleError, InputError, LabelError
 from saetext.features import Theme, Themes, theme_matrix, theme_presence
 from saetext.features.known_labels import shipped_labels
+from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.theme_counts import LEVEL, thresholds
 from saetext.features.themes import KINDS
 from saetext.io.cache import file_sha256
@@ -152,6 +153,21 @@ def test_shipped_themes_are_canonical_and_cover_the_sae(monkeypatch: pytest.Monk
     monkeypatch.setattr(embedded, "THEMES_SHA256", "0" * 64)
     with pytest.raises(InputError, match="is damaged: reinstall saetext"):
         Themes.load("embedded")
+
+
+def test_shipped_labels_must_be_those_that_were_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = embedded.labels_path().read_bytes()
+    other = tmp_path / "labels.parquet"
+    monkeypatch.setattr(embedded, "labels_path", lambda: other)
+    assert shipped_labels() is None
+    other.write_bytes(shipped)
+    assert shipped_labels() is not None
+    read = FeatureLabels.read(other)
+    read.updated([FeatureLabel(1, "false")]).write(other)  # a whole table, and another
+    with pytest.raises(LabelError, match=f"{other} is damaged: reinstall saetext"):
+        shipped_labels()
 
 
 def test_themes_come_with_the_weights_alone() -> None:

@@ -182,6 +182,12 @@ def test_impossible_prefixes(prefixes: tuple[int, ...]) -> None:
         TrainConfig(d_sae=32, k=2, prefixes=prefixes)
 
 
+@pytest.mark.parametrize("output", ["", ".", "..", "/", "a/.."])
+def test_an_output_without_a_name_is_refused(output: str) -> None:
+    with pytest.raises(InputError, match="name a new one instead of"):
+        train([], output)
+
+
 def test_the_command(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
     source = tmp_path / "some texts.jsonl"

@@ -81,10 +81,14 @@ def label(
     path = output or corpus_labels_path(corpus, opened.spec, request.sae)
     require_writable(path)  # a language model is paid before the file is written
     if makes:
-        labels = _made(opened, labels, request, replace=replace, score=score)
-        _write(labels, path)
+        labels, some = _made(opened, labels, request, replace=replace, score=score)
+        asked = client if request.method == "llm" else None
+        _write(labels, path, new=some or asked is None, named=output is not None)
+        require_answers(asked)
     if score:
-        _write(_scored(opened, labels, request), path)
+        labels, some = _scored(opened, labels, request)
+        _write(labels, path, new=some or client is None, named=output is not None)
+        require_answers(client)
     result(visible(str(path)))
 
 
@@ -101,12 +105,11 @@ def _chosen(opened: Corpus, request: LabelRequest) -> LabelRequest:
 
 def _made(
     opened: Corpus, labels: FeatureLabels, request: LabelRequest, *, replace: bool, score: bool
-) -> FeatureLabels:
-    """Return ``labels`` with those that are made now, and say how many, and at which costs."""
+) -> tuple[FeatureLabels, bool]:
+    """Return ``labels`` with those made now, and whether any was; say how many, and at which costs."""
     from saetext.features.labelling.pipeline import label as make
     from saetext.features.labelling.pipeline import merged
 
-    client = request.client
     if request.method == "llm":
         _say_estimate(opened, request)
     elif score:
@@ -120,14 +123,12 @@ def _made(
     labels, kept = merged(labels, made.labels, replace=replace)
     note(f"{len(made.labels):,} labels made" + (f"; {kept:,} better ones stay (--replace)" if kept else ""))
     _say_failures(made.failures, "have no label")
-    if request.client is not None:
-        tell_costs(client)
-        require_answers(client)
-    return labels
+    tell_costs(request.client)
+    return labels, bool(made.labels)
 
 
-def _scored(opened: Corpus, labels: FeatureLabels, request: LabelRequest) -> FeatureLabels:
-    """Return ``labels`` with scores, and say what they are, and at which costs."""
+def _scored(opened: Corpus, labels: FeatureLabels, request: LabelRequest) -> tuple[FeatureLabels, bool]:
+    """Return ``labels`` with scores, and whether any was had; say what they are, and at which costs."""
     from saetext.features.labelling.pipeline import score as rate
 
     client = request.client
@@ -144,16 +145,20 @@ def _scored(opened: Corpus, labels: FeatureLabels, request: LabelRequest) -> Fea
     _say_failures(rated.failures, "were not scored")
     _say_scores(rated.labels, "llm" if client is not None else "embedding")
     tell_costs(client)
-    require_answers(client)
-    return rated.labels
+    pairs = zip(labels, rated.labels, strict=True)
+    return rated.labels, any(before.score != now.score for before, now in pairs)
 
 
-def _write(labels: FeatureLabels, path: Path) -> None:
-    # what stands in for labels stays out of the table: it is there without it
+def _write(labels: FeatureLabels, path: Path, *, new: bool, named: bool) -> None:
+    """Write the labels; where a model gave no new one, those there were, and only into a file that was named.
+
+    What stands in for labels stays out of the table: it is there without it.
+    """
     from saetext.features.labels import FeatureLabels
 
     own = [row for row in labels if row.source != "card" or row.score is not None]
-    FeatureLabels.from_rows(own, labels.about).write(path)
+    if new or (named and own):
+        FeatureLabels.from_rows(own, labels.about).write(path)
 
 
 def _say_estimate(opened: Corpus, request: LabelRequest) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.protocol import CorpusLike
 from saetext.corpus.spec import ReaderSpec, SaeSpec
+from saetext.errors import LabelError
 from saetext.features.labels import FeatureLabels
-from saetext.io.cache import cache_dir
+from saetext.io.cache import cache_dir, file_sha256
 
 
 def labels_for(
@@ -60,11 +61,21 @@ def reader_labels(
 
 
 def shipped_labels() -> FeatureLabels | None:
-    """Return the embedded reader's labels; None in a source tree that has none yet."""
+    """Return the embedded reader's labels; None in a source tree that has none yet.
+
+    Raises
+    ------
+    LabelError
+        If they are not those that were published.
+    """
     from saetext.reader import embedded
 
     path = embedded.labels_path()
-    return FeatureLabels.read(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    if file_sha256(path) != embedded.LABELS_SHA256:
+        raise LabelError(f"{path} is damaged: reinstall saetext")
+    return FeatureLabels.read(path)
 
 
 def corpus_labels_path(path: Path, spec: ReaderSpec, sae: str | None = None) -> Path:

@@ -63,7 +63,12 @@ def locked(output: Path) -> Iterator[Path]:
 
 
 def require_free(output: Path) -> None:
-    """Raise :class:`InputError` if ``output`` holds an SAE; what a killed run left beside it is removed."""
+    """Raise :class:`InputError` if ``output`` has no name or holds an SAE.
+
+    What a killed run left beside it is removed.
+    """
+    if output.name in ("", ".."):
+        raise InputError(f"the SAE needs a directory of its own: name a new one instead of {str(output)!r}")
     if not (output / _CFG).exists():
         return
     left = directory_of(output)

@@ -2,6 +2,7 @@
 
     python -m tests.fuzz --inputs 10000 --options 5000 --conditions 5000     # by hand, an hour
     python -m tests.fuzz --inputs 300 --options 40 --conditions 200          # as the suite does
+    python -m tests.fuzz --options 200 --command train                       # options of one command
 
 A case is named ``KIND/SEED/NUMBER``; ``--only inputs/0/17`` runs that one again. Cases come from their names
 alone, so ``--seed`` gives others. With ``--keep DIR`` the inputs that ended badly are written there: put what
@@ -29,6 +30,7 @@ from pathlib import Path
 from tests.fuzz import warm
 from tests.fuzz.mutate import damaged
 from tests.fuzz.seeds import seeds
+from tests.tiny_models import save_model
 
 TOGETHER = 50  # inputs that one process reads
 ENCODED = 25  # every so many inputs, one is encoded as a user does
@@ -49,8 +51,8 @@ class Found:
 class Fuzz:
     """Runs cases in a directory of its own and keeps what they found."""
 
-    def __init__(self, home: Path, seed: int, keep: Path | None) -> None:
-        self.home, self.seed, self.keep = home, seed, keep
+    def __init__(self, home: Path, seed: int, keep: Path | None, command: str | None) -> None:
+        self.home, self.seed, self.keep, self.command = home, seed, keep, command
         self.found: list[Found] = []
         self.codes: Counter[str] = Counter()
         self.inputs = seeds()
@@ -125,7 +127,7 @@ class Fuzz:
         """Run commands on small corpora, each in a copy of them."""
         from tests.fuzz.options import commands, option_set
 
-        known = commands()
+        known = {name: it for name, it in commands().items() if self.command in (None, name)}
         self.make_ready()
         for number in numbers:
             line = option_set(self.draw("options", number), known)
@@ -159,6 +161,7 @@ class Fuzz:
             (self.ready / name).write_bytes(self.inputs[name])
         (self.ready / "labels.csv").write_text("feature,label\n1,one\n2,two\n")
         (self.ready / "query.json").write_text("{}")
+        save_model("gpt2", self.ready / "model")
         for name, rows in (("c", "gentle.jsonl"), ("d", "brisk.jsonl"), ("e", "gentle.jsonl")):
             lines = (EXAMPLES / rows).read_bytes().splitlines(keepends=True)[:12]
             (self.ready / f"{name}.jsonl").write_bytes(b"".join(lines))
@@ -237,6 +240,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.add_argument(f"--{kind}", type=int, default=0, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", metavar="KIND/SEED/NUMBER", help="run one case again and show how it ends")
+    parser.add_argument("--command", metavar="NAME", help="options of this command only")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write the inputs that ended badly there")
     asked = parser.parse_args(argv)
     counts = {"inputs": asked.inputs, "options": asked.options, "conditions": asked.conditions}
@@ -248,7 +252,7 @@ def main(argv: list[str] | None = None) -> int:
     warm.warm_up()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="saetext-fuzz-") as name:
-        fuzz = Fuzz(Path(name), asked.seed, asked.keep)
+        fuzz = Fuzz(Path(name), asked.seed, asked.keep, asked.command)
         untouched = Path(name) / "untouched"
         untouched.mkdir()
         (untouched / ".x.tmp").write_text("somebody's")

@@ -65,7 +65,8 @@ def published(
     Raises
     ------
     LabelError
-        If the SAE has no published labels, the server cannot be reached, or sends something else.
+        If the SAE has no published labels, the server cannot be reached, refuses a batch after the first, or
+        sends something else.
     """
     if not _ID.fullmatch(neuronpedia_id):
         shown_id = one_line(neuronpedia_id, 100)
@@ -79,7 +80,15 @@ def published(
         for number in range(_MOST_BATCHES):
             url = f"{base}/v1/{neuronpedia_id}/explanations/batch-{number}.jsonl.gz"
             batch = _Batch(url, folder / f"batch-{number}.jsonl.gz", folder / "batches", d_sae)
-            found = batch.labels(client)
+            try:
+                found = batch.labels(client)
+            except _Barred as error:
+                raise LabelError(
+                    f"{_named(url)} is refused (status 403): {len(rows):,} labels of {neuronpedia_id} from "
+                    f"{number:,} batches before it are kept, what follows is missing; try again later"
+                    if number
+                    else f"Neuronpedia gives no labels of {neuronpedia_id} ({_named(url)}: status 403)"
+                ) from error
             if found is None:
                 if number == 0:
                     raise LabelError(f"Neuronpedia has no labels of {neuronpedia_id} (tried {_named(url)})")
@@ -117,6 +126,10 @@ def _client() -> WebClient:
         return open_client("downloading labels", timeout=30, deadline=_DEADLINE)
     except ValueError as error:
         raise LabelError(str(error)) from error
+
+
+class _Barred(LabelError):
+    """The server refuses a batch. That it has no such batch, it says otherwise: its bucket may be listed."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +193,10 @@ def _download(client: WebClient, url: str) -> bytes | None:
     except (httpx2.HTTPError, httpx2.InvalidURL, Refused, UnicodeError) as error:
         why = Secret("").hide(one_line(error, 120)) or type(error).__name__
         raise LabelError(f"cannot reach {_named(url)}: {why}") from error
-    if response.status_code in (403, 404):  # a bucket that may not be listed says 403 for what is missing
+    if response.status_code == 404:
         return None
+    if response.status_code == 403:
+        raise _Barred("status 403")
     if response.status_code != 200:
         raise LabelError(f"{_named(url)} answered with status {response.status_code}: try again later")
     return response.body
