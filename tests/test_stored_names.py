@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -54,7 +55,9 @@ def test_a_reader_is_written_and_read_byte_for_byte_as_before() -> None:
     assert json.dumps(spec().to_dict()) == SPEC
     assert ReaderSpec.from_dict(json.loads(SPEC)) == spec()
     assert spec().fingerprint == FINGERPRINT
-    assert calibration_path(SimpleNamespace(spec=spec()), "b", 75.0, 1).name == CACHED  # type: ignore[arg-type]
+    encoder = SimpleNamespace(metadata=SimpleNamespace(norm_limit=None))
+    reader: Any = SimpleNamespace(spec=spec(), saes={"b": SimpleNamespace(encoder=encoder)})
+    assert calibration_path(reader, "b", 75.0, 1).name == CACHED
 
 
 def test_a_corpus_has_the_files_and_keys_it_had(tmp_path: Path) -> None:

@@ -31,7 +31,10 @@ from saetext.io.sealed_table import SEALED, require_table_seal, with_seal
 from saetext.io.shape import INT32, Maybe, Number, Record, Table, Whole
 
 _KEY = b"saetext.card"
-_META = Record({"percentile": Maybe(Number(0, 100)), "min_tokens": Whole(0, INT32), "about": Table()})
+_META = Record(
+    {"percentile": Maybe(Number(0, 100)), "min_tokens": Whole(0, INT32), "about": Table()},
+    {"norm_limit": Maybe(Number(0, above=True))},
+)
 CALIBRATION_SCHEMA = pa.schema(
     [
         pa.field("feature", pa.int32(), nullable=False),
@@ -61,12 +64,16 @@ class Calibration:
         Tokens above the threshold that make a feature present.
     about : mapping
         Free provenance: reference text, tokens, measurements. Not part of the hash.
+    norm_limit : float or None
+        Norm of the hidden state above which a token is an attention sink and has no activations, measured on
+        the reference text. None where there is no such rule, or the SAE itself states the limit.
     """
 
     table: pa.Table
     percentile: float | None
     min_tokens: int = 1
     about: Mapping[str, Any] = field(default_factory=dict)
+    norm_limit: float | None = None
 
     def __len__(self) -> int:
         """Return the number of features."""
@@ -89,9 +96,11 @@ class Calibration:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of what decides presence: the thresholds and ``min_tokens``."""
+        """Hash of what decides presence: the thresholds, ``min_tokens``, and the limit where there is one."""
         digest = hashlib.sha256(self.thresholds.astype("<f4").tobytes())
         digest.update(f"min_tokens={self.min_tokens}".encode())
+        if self.norm_limit is not None:
+            digest.update(f" norm_limit={self.norm_limit!r}".encode())
         return digest.hexdigest()
 
     def top_words(self, feature: int) -> list[str]:
@@ -108,7 +117,7 @@ class Calibration:
         zeros = pa.array(np.zeros(len(self), np.float32))
         index = self.table.schema.get_field_index("floor")
         table = self.table.set_column(index, CALIBRATION_SCHEMA.field("floor"), zeros)
-        return Calibration(table, None, 1, self.about)
+        return Calibration(table, None, 1, self.about, self.norm_limit)
 
     def write(self, path: str | os.PathLike[str], made_for: str | None = None) -> None:
         """Write an uncompressed Arrow IPC file with its checksum, whole or not at all.
@@ -126,6 +135,8 @@ class Calibration:
             If it cannot be written.
         """
         meta = {"percentile": self.percentile, "min_tokens": self.min_tokens, "about": dict(self.about)}
+        if self.norm_limit is not None:  # files without one stay as they were
+            meta["norm_limit"] = self.norm_limit
         note = json.dumps({**meta, "made_for": made_for, SEALED: True})
         table = with_seal(self.table.cast(CALIBRATION_SCHEMA), _KEY, note)
         with atomic_file(Path(path)) as sink, pa.ipc.new_file(sink, table.schema) as writer:
@@ -150,7 +161,7 @@ class Calibration:
                 raise ValueError("it was made for another reader")
             table = table.cast(CALIBRATION_SCHEMA)
             table.validate(full=True)
-            return cls(table, meta["percentile"], meta["min_tokens"], meta["about"])
+            return cls(table, meta["percentile"], meta["min_tokens"], meta["about"], meta.get("norm_limit"))
         except Broken as error:
             raise ReaderError(f"{path} is damaged ({error}): restore it or calibrate again") from error
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
@@ -168,6 +179,7 @@ class Calibration:
         maximum: NDArray[np.floating] | None = None,
         top_words: Sequence[Sequence[str]] | None = None,
         about: Mapping[str, Any] | None = None,
+        norm_limit: float | None = None,
     ) -> Calibration:
         """Build a calibration from arrays of length d_sae; what is left out is zero or empty."""
         n = len(thresholds)
@@ -187,4 +199,4 @@ class Calibration:
             ],
             schema=CALIBRATION_SCHEMA,
         )
-        return cls(table, percentile, min_tokens, dict(about or {}))
+        return cls(table, percentile, min_tokens, dict(about or {}), norm_limit)

@@ -28,7 +28,7 @@ SAE_SPEC = Record(
         "threshold_percentile": Maybe(Number(0, 100)),
         "min_tokens": Whole(0, INT32),
     },
-    {"settings": _LINE},
+    {"settings": _LINE, "norm_limit": Maybe(Number(0, above=True))},
 )
 NUMERICS = Record(
     {"model_dtype": _LINE, "sae_dtype": _LINE, "device": _LINE}, {"versions": Table(Maybe(_LINE))}

@@ -58,6 +58,9 @@ class SaeSpec:
         Tokens above the threshold that make a feature present.
     settings : str
         What besides the weights decides the activations (``k``, ``apply_b_dec_to_input``, ...), as JSON.
+    norm_limit : float or None
+        Norm of the hidden state above which a token is an attention sink and has no activations; None where
+        there is no such rule. Identity only where there is one.
     """
 
     name: str
@@ -72,6 +75,7 @@ class SaeSpec:
     threshold_percentile: float | None
     min_tokens: int
     settings: str = ""
+    norm_limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -209,8 +213,9 @@ class ReaderSpec:
 
 
 def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields under the names that corpora store, in the same order."""
-    return {_STORED.get(key, key): value for key, value in fields.items()}
+    """Return fields under the names that corpora store, in the same order; a limit only if there is one."""
+    there = {key: value for key, value in fields.items() if key != "norm_limit" or value is not None}
+    return {_STORED.get(key, key): value for key, value in there.items()}
 
 
 def _told(key: str) -> str:

@@ -198,6 +198,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
                 if t.threshold_percentile is not None
                 else "no thresholds"
             )
+            + (f", no activations above a norm of {t.norm_limit:g}" if t.norm_limit is not None else "")
             for t in spec.saes
         ],
         "per document": {

@@ -12,10 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
+from torch import Tensor
+
 from saetext.corpus.calibration import Calibration
 from saetext.errors import ReaderError
 from saetext.reader.language_model import LanguageModel
-from saetext.reader.sae import SparseEncoder
+from saetext.reader.sae import Entries, SparseEncoder
+from saetext.reader.sinks import are_sinks
 from saetext.reader.tokenization import Tokens
 
 
@@ -27,6 +32,26 @@ class LoadedSae:
     origin: str
     encoder: SparseEncoder
     calibration: Calibration | None
+
+    @property
+    def norm_limit(self) -> float | None:
+        """Norm above which a token is a sink: what the SAE states, else its calibration; None for no rule."""
+        stated = self.encoder.metadata.norm_limit
+        if stated is not None or self.calibration is None:
+            return stated
+        return self.calibration.norm_limit
+
+    def entries(self, x: Tensor, cut: Tensor | None = None) -> Entries:
+        """Return what :meth:`SparseEncoder.entries` does, without the tokens that are sinks.
+
+        Everything that reads texts with an SAE goes through here.
+        """
+        sinks = are_sinks(x, self.norm_limit)
+        if not bool(sinks.any()):
+            return self.encoder.entries(x, cut)
+        kept = (~sinks).nonzero()[:, 0]
+        token, feature, value = self.encoder.entries(x.index_select(0, kept), cut)
+        return kept.to(token.device)[token], feature, value
 
 
 @dataclass(frozen=True)

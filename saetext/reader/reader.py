@@ -28,7 +28,7 @@ from saetext.reader.language_model import LanguageModel
 from saetext.reader.loading import How, parts_by_name, parts_in_directories
 from saetext.reader.parts import LoadedSae, Parts
 from saetext.reader.reading import Reading, as_documents, without_blanks
-from saetext.reader.running import OnTokens, Run, TokenEntries
+from saetext.reader.running import Entries, OnTokens, Run, TokenEntries
 from saetext.reader.tokenization import MASKS_VERSION, Prepared, Tokens
 from saetext.text.one_line import about, quoted
 
@@ -288,6 +288,7 @@ class Reader:
                 threshold_percentile=sae.calibration.percentile if sae.calibration else None,
                 min_tokens=sae.calibration.min_tokens if sae.calibration else 1,
                 settings=sae.encoder.config.settings(),
+                norm_limit=sae.norm_limit,
             )
             for sae in self.saes.values()
         ]
@@ -367,11 +368,15 @@ class Reader:
         self._require_calibrations()
         return self._run.pooled(prepared, on_tokens)
 
-    def entries(
-        self, prepared: Sequence[Prepared]
-    ) -> Iterator[tuple[Batch, dict[str, tuple[Tensor, Tensor, Tensor]]]]:
+    def entries(self, prepared: Sequence[Prepared]) -> Iterator[tuple[Batch, dict[str, Entries]]]:
         """Return all activations above zero, batch by batch: SAE -> (token of the batch, feature, value)."""
         return self._run.encoded(prepared, dict.fromkeys(self.saes))
+
+    def measured(
+        self, prepared: Sequence[Prepared]
+    ) -> Iterator[tuple[Batch, tuple[dict[str, Entries], dict[str, Tensor]]]]:
+        """Return all activations above zero and each token's norm by SAE, whatever the calibrations say."""
+        return self._run.measured(prepared)
 
     def token_entries(self, prepared: Prepared, sae: str | None = None) -> TokenEntries:
         """Return all activations above zero of one document's counted tokens, by token then feature."""

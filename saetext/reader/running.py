@@ -6,7 +6,7 @@ Not for: loading (:mod:`saetext.reader.loading`), or what a text is (:mod:`saete
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
@@ -22,6 +22,7 @@ from saetext.reader.batches import Batch, Batcher
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.parts import LoadedSae
 from saetext.reader.pooling import Pooler
+from saetext.reader.sinks import norms
 from saetext.reader.tokenization import Prepared
 
 OnTokens = Callable[[int], None]
@@ -49,13 +50,31 @@ class Run:
     def encoded(
         self, prepared: Sequence[Prepared], thresholds: Mapping[str, Tensor | None]
     ) -> Iterator[tuple[Batch, dict[str, Entries]]]:
-        """Yield what is above the ``thresholds`` of each SAE (None: above zero), batch by batch."""
+        """Yield what is above the ``thresholds`` of each SAE (None: above zero), batch by batch.
+
+        Tokens that are sinks (:mod:`saetext.reader.sinks`) have nothing.
+        """
 
         def encode(hidden: dict[str, Tensor]) -> dict[str, Entries]:
             return {
-                name: self.saes[name].encoder.entries(hidden[self.saes[name].encoder.hook], threshold)
+                name: self.saes[name].entries(hidden[self.saes[name].encoder.hook], threshold)
                 for name, threshold in thresholds.items()
             }
+
+        return hidden_states(self.model, self.batcher, prepared, encode)
+
+    def measured(
+        self, prepared: Sequence[Prepared]
+    ) -> Iterator[tuple[Batch, tuple[dict[str, Entries], dict[str, Tensor]]]]:
+        """Yield all above zero of each SAE as if none had a calibration, and each token's norm at its hook.
+
+        The norms are float32[n_counted] by SAE.
+        """
+        bare = {name: replace(sae, calibration=None) for name, sae in self.saes.items()}
+
+        def encode(hidden: dict[str, Tensor]) -> tuple[dict[str, Entries], dict[str, Tensor]]:
+            entries = {name: sae.entries(hidden[sae.encoder.hook]) for name, sae in bare.items()}
+            return entries, {name: norms(hidden[sae.encoder.hook]) for name, sae in bare.items()}
 
         return hidden_states(self.model, self.batcher, prepared, encode)
 

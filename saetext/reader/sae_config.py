@@ -59,6 +59,7 @@ _ABOUT = {
     "context_size": Maybe(Either((Whole(1, INT32), Number(1, INT32)))),
     "exclude_special_tokens": Maybe(Either((Flag(), List(Whole(0, INT32), most=1_000_000)))),
     "seqpos_slice": Maybe(List(Maybe(Whole(-INT32, INT32)), most=3)),
+    "norm_limit": Maybe(Number(0, above=True)),
 }
 _SHAPE = Record({}, {**_ABOUT, "metadata": Maybe(Record({}, _ABOUT))})
 _OLD_NAMES = {
@@ -88,6 +89,8 @@ class SaeMetadata:
         Whether (or which) special tokens were left out of training.
     seqpos_slice : tuple or None
         Arguments of the ``slice`` of positions that were trained on.
+    norm_limit : float or None
+        Norm above which tokens were left out of training: see :mod:`saetext.reader.sinks`. saetext's own.
     neuronpedia_id : str or None
         ``model/sae`` on Neuronpedia.
     model_from_pretrained_kwargs : mapping
@@ -101,6 +104,7 @@ class SaeMetadata:
     context_size: int | None = None
     exclude_special_tokens: bool | tuple[int, ...] | None = None
     seqpos_slice: tuple[int | None, ...] | None = None
+    norm_limit: float | None = None
     neuronpedia_id: str | None = None
     model_from_pretrained_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -259,9 +263,18 @@ def _metadata(about: Mapping[str, Any], where: str, *, prepend_bos_default: bool
         context_size=typed("context_size", int),
         exclude_special_tokens=excluded,
         seqpos_slice=tuple(positions) if isinstance(positions, list | tuple) else None,
+        norm_limit=_limit(about.get("norm_limit"), where),
         neuronpedia_id=typed("neuronpedia_id", str),
         model_from_pretrained_kwargs=typed("model_from_pretrained_kwargs", dict) or {},
     )
+
+
+def _limit(value: Any, where: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e30:
+        raise ReaderError(f"{where}: norm_limit is {_brief(value)} in {CONFIG_NAME}, not a number above 0")
+    return float(value)
 
 
 def _whole(value: Any, name: str, where: str, most: int = INT32) -> int:

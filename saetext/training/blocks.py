@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,24 @@ from saetext.io.opener import HUGE, open_regular
 _FORMAT = 1
 _CHUNK = 1 << 20
 _BYTES = 2  # of a float16
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One block: its bytes, and how many of its tokens have no row."""
+
+    stamp: FileStamp
+    left_out: int
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> _Block:
+        """Build a block from JSON, with ValueError or TypeError if it is none."""
+        return cls(FileStamp.from_dict(data), int(data.get("left_out", 0)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; blocks with a row for every token are written as they always were."""
+        told = self.stamp.to_dict()
+        return {**told, "left_out": self.left_out} if self.left_out else told
 
 
 class Blocks:
@@ -55,14 +74,19 @@ class Blocks:
         self.path, self.width = path, width
         self._manifest = path.with_name(f"{path.name}.json")
         listed, self.finished = self._listed()
-        self._stamps = self._intact(listed)
-        if len(self._stamps) < len(listed):
+        self._blocks = self._intact(listed)
+        if len(self._blocks) < len(listed):
             self.finished = False
             warn(f"{path} is damaged after {self.n_rows:,} tokens: the texts from there on are read again")
 
     def __len__(self) -> int:
         """Return the number of blocks."""
-        return len(self._stamps)
+        return len(self._blocks)
+
+    @property
+    def left_out(self) -> int:
+        """Tokens of all blocks that have no row."""
+        return sum(block.left_out for block in self._blocks)
 
     @property
     def n_rows(self) -> int:
@@ -70,8 +94,10 @@ class Blocks:
         return self._bytes // (self.width * _BYTES)
 
     @contextmanager
-    def appending(self) -> Iterator[Callable[[NDArray[np.float16]], None]]:
+    def appending(self) -> Iterator[Callable[[NDArray[np.float16], int], None]]:
         """Yield a function that writes float16[n, width]; the block counts when this ends without an error.
+
+        The function also takes the number of tokens among these that were left out.
 
         Raises
         ------
@@ -86,7 +112,11 @@ class Blocks:
                 file.truncate(self._bytes)
                 file.seek(self._bytes)
 
-            def write(rows: NDArray[np.float16]) -> None:
+            left_out = 0
+
+            def write(rows: NDArray[np.float16], without: int) -> None:
+                nonlocal left_out
+                left_out += without
                 with writing(self.path, SaetextError):
                     hashing.write(np.ascontiguousarray(rows))
 
@@ -95,7 +125,7 @@ class Blocks:
                 file.flush()
                 os.fsync(file.fileno())
                 sync_directory(self.path.parent)
-                self._record([*self._stamps, hashing.stamp], finished=False)
+                self._record([*self._blocks, _Block(hashing.stamp, left_out)], finished=False)
         finally:
             with contextlib.suppress(OSError):  # what it cannot flush now was reported, or does not count
                 file.close()
@@ -109,7 +139,7 @@ class Blocks:
             If it cannot be written.
         """
         with writing(self._manifest, SaetextError):
-            self._record(self._stamps, finished=True)
+            self._record(self._blocks, finished=True)
 
     def array(self) -> NDArray[np.float16]:
         """Map the rows: float16[n_rows, width]."""
@@ -119,15 +149,15 @@ class Blocks:
 
     @property
     def _bytes(self) -> int:
-        return sum(stamp.bytes for stamp in self._stamps)
+        return sum(block.stamp.bytes for block in self._blocks)
 
-    def _record(self, stamps: list[FileStamp], *, finished: bool) -> None:
-        told = {"width": self.width, "finished": finished, "blocks": [stamp.to_dict() for stamp in stamps]}
+    def _record(self, blocks: list[_Block], *, finished: bool) -> None:
+        told = {"width": self.width, "finished": finished, "blocks": [block.to_dict() for block in blocks]}
         whole = {"format": _FORMAT, **told, "xxh3_128": _digest(told)}
         write_atomic(self._manifest, (json.dumps(whole) + "\n").encode())
-        self._stamps, self.finished = stamps, finished
+        self._blocks, self.finished = blocks, finished
 
-    def _listed(self) -> tuple[list[FileStamp], bool]:
+    def _listed(self) -> tuple[list[_Block], bool]:
         """Return the blocks that the manifest lists, and whether they are all there will be."""
         if not self._manifest.exists():
             return [], False
@@ -136,19 +166,19 @@ class Blocks:
             wanted = told.pop("xxh3_128")
             if told.pop("format") != _FORMAT or wanted != _digest(told) or told["width"] != self.width:
                 raise ValueError("another list")
-            return [FileStamp.from_dict(stamp) for stamp in told["blocks"]], bool(told["finished"])
+            return [_Block.from_dict(block) for block in told["blocks"]], bool(told["finished"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             warn(f"{self._manifest} is damaged: the texts are read again")
             return [], False
 
-    def _intact(self, listed: list[FileStamp]) -> list[FileStamp]:
+    def _intact(self, listed: list[_Block]) -> list[_Block]:
         """Return the blocks before the first whose bytes are not what its checksum says."""
         if not listed:
             return []
         try:
             with open_regular(self.path) as file:
-                for number, stamp in enumerate(listed):
-                    if _stamp_of_next(file, stamp.bytes) != stamp:
+                for number, block in enumerate(listed):
+                    if _stamp_of_next(file, block.stamp.bytes) != block.stamp:
                         return listed[:number]
         except OSError:
             return []

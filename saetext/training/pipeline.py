@@ -34,6 +34,8 @@ from saetext.training.activations import collect_activations
 from saetext.training.config import config_dict
 from saetext.training.finishing import put_in_output
 from saetext.training.jumprelu import TrainedSae
+from saetext.training.norm_limit import RULE, NormLimit, kept_or_measured
+from saetext.training.norm_limit import TOKENS as MEASURED
 from saetext.training.optimisation import passes_over, train_sae
 from saetext.training.quality import Quality, evaluate
 from saetext.training.request import TrainRequest
@@ -117,7 +119,7 @@ def train(documents: Iterable[Document], output: str | Path, request: TrainReque
     require_free(output)  # before a model is loaded
     language_model, hook = _model(request)
     texts, valid = split(documents, request.held_out, request.seed)
-    settings = {
+    settings: dict[str, Any] = {
         "model": language_model.revision,
         "hook": hook,
         "window": request.window,
@@ -128,6 +130,8 @@ def train(documents: Iterable[Document], output: str | Path, request: TrainReque
         "held_out": digest(valid),
         **config_dict(request.config()),
     }
+    if not language_model.bidirectional:
+        settings["attention_sinks"] = RULE
     with locked(output) as work:
         if not (work / PLAN).exists():
             tokens = request.max_tokens + request.valid_tokens
@@ -160,14 +164,15 @@ class _Run:
     def __call__(self, output: Path) -> Trained:
         """Go through all stages, the finished ones from what they left, and put the SAE into ``output``."""
         request, config = self.request, self.request.config()
-        held = self._collect("reading held-out", self.valid, request.valid_tokens)
-        x = self._collect("reading texts", self.texts, request.max_tokens)
+        norm = self._norm_limit()
+        held, _ = self._collect("reading held-out", self.valid, request.valid_tokens, norm)
+        x, left_out = self._collect("reading texts", self.texts, request.max_tokens, norm)
         bar = Bar("training", config.steps, request.on_progress)
         started = time.perf_counter()
         sae = train_sae(x, config, bar.step, checkpoint=self.work / "checkpoint.safetensors")
         seconds = time.perf_counter() - started
         quality = evaluate(_stored(sae, request.weights), held)
-        made = self._save(sae)
+        made = self._save(sae, norm)
         floors = self._calibrate(made, len(x))
         passes = passes_over(len(x), config)
         about = {
@@ -186,6 +191,7 @@ class _Run:
                 "passes": round(passes, 2),
                 "threads": torch.get_num_threads(),
             },
+            **_about_sinks(norm, len(x), left_out),
             "valid": dataclasses.asdict(quality),
             "floors": {"percentile": request.percentile, **floors},
         }
@@ -195,29 +201,49 @@ class _Run:
         put_in_output(made, output)
         return Trained(output, quality, seconds, len(x), passes, torch.get_num_threads())
 
-    def _collect(self, stage: str, some: Sequence[Document], limit: int) -> np.ndarray:
-        # about four characters a token, where the texts are fewer than the limit
-        characters = sum(len(d.text or "") + sum(len(m.content) for m in d.messages or ()) for d in some)
-        meter = Bar(stage, min(limit, characters // 4), self.request.on_progress)
-        tokens = Tokens(
+    def _norm_limit(self) -> NormLimit | None:
+        """Return above which norm a token is an attention sink; None where tokens see both ways."""
+        if self.model.bidirectional:
+            return None
+        meter = Bar("measuring norms", MEASURED, self.request.on_progress)
+        return kept_or_measured(
+            self.model, self._tokens(), self.hook, self.texts, self.work / "norms.json",
+            role=self.request.role, on_tokens=meter.add,
+        )  # fmt: skip
+
+    def _tokens(self) -> Tokens:
+        return Tokens(
             self.model.tokenizer,
             max_positions=self.model.max_positions,
             context_size=self.request.window,
             bidirectional=self.model.bidirectional,
         )
-        return collect_activations(
-            self.model, tokens, self.hook, some, self.work / f"{stage.split()[-1]}.f16",
-            max_tokens=limit, role=self.request.role, on_tokens=meter.add,
-        )  # fmt: skip
 
-    def _save(self, sae: TrainedSae) -> Path:
+    def _collect(
+        self, stage: str, some: Sequence[Document], limit: int, norm: NormLimit | None
+    ) -> tuple[np.ndarray, int]:
+        """Return the activations of documents, and how many tokens are left out of them as sinks."""
+        # about four characters a token, where the texts are fewer than the limit
+        characters = sum(len(d.text or "") + sum(len(m.content) for m in d.messages or ()) for d in some)
+        meter = Bar(stage, min(limit, characters // 4), self.request.on_progress)
+        left_out: list[int] = []
+        rows = collect_activations(
+            self.model, self._tokens(), self.hook, some, self.work / f"{stage.split()[-1]}.f16",
+            max_tokens=limit, role=self.request.role, norm_limit=None if norm is None else norm.limit,
+            on_tokens=meter.add, on_left_out=left_out.append,
+        )  # fmt: skip
+        return rows, sum(left_out)
+
+    def _save(self, sae: TrainedSae, norm: NormLimit | None) -> Path:
         """Write the SAE where it is not yet in the user's way; return its directory."""
         made = self.work / "sae"
-        metadata = {
+        metadata: dict[str, Any] = {
             "prepend_bos": True,
             "context_size": self.request.window,
             "dataset_path": self.request.reference or "own texts",
         }
+        if norm is not None and norm.limit is not None:
+            metadata["norm_limit"] = norm.limit
         with writing(made, SaetextError):
             shutil.rmtree(made, ignore_errors=True)
             save_sae(
@@ -275,6 +301,20 @@ def _two_thirds(name: str | Path) -> int:
     if not layers:
         raise ReaderError(f"{name} does not say how many layers it has: choose one with --layer")
     return max(1, round(layers * 2 / 3))
+
+
+def _about_sinks(norm: NormLimit | None, trained: int, left_out: int) -> dict[str, Any]:
+    """Return what the card tells of attention sinks; nothing where there is no rule."""
+    if norm is None:
+        return {}
+    told = {
+        "norm_limit": norm.limit,
+        "median_norm": norm.median,
+        "measured_tokens": norm.tokens,
+        "left_out": left_out,
+        "share": float(f"{left_out / (trained + left_out):.3g}"),
+    }
+    return {"attention_sinks": told}
 
 
 def _name(model: LanguageModel, request: TrainRequest) -> str:

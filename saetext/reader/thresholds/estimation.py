@@ -31,6 +31,7 @@ from saetext.reader.thresholds.reference import Sample, sample
 from saetext.reader.thresholds.request import DEFAULT_PERCENTILE as DEFAULT_PERCENTILE
 from saetext.reader.thresholds.request import DEFAULT_TOKENS as DEFAULT_TOKENS
 from saetext.reader.thresholds.request import CalibrateRequest
+from saetext.reader.thresholds.sinks import Sinks
 from saetext.text.words import is_unspaced, matches
 
 if TYPE_CHECKING:
@@ -51,6 +52,16 @@ class _Entries:
     feature: NDArray[np.int32]
     value: NDArray[np.float32]
 
+    def without(self, left_out: NDArray[np.bool_]) -> _Entries:
+        """Return the entries of the other tokens."""
+        kept = ~left_out[self.token]
+        return self if kept.all() else _Entries(self.token[kept], self.feature[kept], self.value[kept])
+
+
+def _joined(parts: Sequence[_Entries]) -> _Entries:
+    columns = ("token", "feature", "value")
+    return _Entries(*(np.concatenate([getattr(part, column) for part in parts]) for column in columns))
+
 
 @verb_of_two(CalibrateRequest)
 def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateRequest) -> Reader:
@@ -58,7 +69,9 @@ def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateR
 
     The sample is drawn by the hash of each text, in one pass with little memory
     (:mod:`saetext.reader.thresholds.reference`). It is the same in any order of the documents. Fewer tokens
-    than ``max_tokens`` are all used.
+    than ``max_tokens`` are all used. Where attention is causal and an SAE states no limit, the limit above
+    which a token is an attention sink (:mod:`saetext.reader.sinks`) is measured on the same tokens and kept
+    with the thresholds; sinks have no part in these.
 
     Parameters
     ----------
@@ -103,15 +116,18 @@ def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateR
     prepared = _tokenised(reader, drawn, request.role, request.max_tokens)
     parts: dict[str, list[_Entries]] = {name: [] for name in reader.saes}
     words: list[str] = []
+    n_tokens = sum(p.n_tokens for p in prepared)
+    lengths = {name: np.zeros(n_tokens, np.float32) for name in reader.saes}
     meter = Meter("calibrating", request.on_progress)
-    meter.begin(1.0, sum(p.n_tokens for p in prepared))
+    meter.begin(1.0, n_tokens)
     for at in range(0, len(prepared), _BATCH):
         some = prepared[at : at + _BATCH]
         starts = np.cumsum([0] + [p.n_tokens for p in some])
-        for batch, saes in reader.entries(some):
+        for batch, (saes, norms) in reader.measured(some):
             # the token table is in document order, so a token's place is its document's start + ordinal
             place = starts[batch.rows] + batch.ordinals + len(words)
             for name, (token, feature, value) in saes.items():
+                lengths[name][place] = norms[name].cpu().numpy()
                 row = place[token.cpu().numpy()].astype(np.int32)
                 parts[name].append(
                     _Entries(
@@ -133,12 +149,18 @@ def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateR
         "drawn_from": drawn.read,
         "read_whole": drawn.ended,
     }
-    calibrations = {
-        name: _calibration(
-            entries, reader.saes[name].encoder.d_sae, words, request.percentile, request.min_tokens, about
+    calibrations = {}
+    for name, entries in parts.items():
+        sinks = Sinks.of(reader, name, lengths[name])
+        calibrations[name] = _calibration(
+            _joined(entries).without(sinks.tokens),
+            reader.saes[name].encoder.d_sae,
+            words,
+            request.percentile,
+            request.min_tokens,
+            {**about, **sinks.about},
+            sinks.measured,
         )
-        for name, entries in parts.items()
-    }
     return reader.with_calibrations(calibrations)
 
 
@@ -149,12 +171,15 @@ def calibration_path(reader: Reader, sae: str, percentile: float, min_tokens: in
         "percentile": percentile,
         "min_tokens": min_tokens,
     }
+    stated = reader.saes[sae].encoder.metadata.norm_limit
+    if stated is not None:
+        identity["norm_limit"] = stated
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:24]
     return cache_dir() / "cards" / f"{key}.arrow"
 
 
 def _is_calibration_field(key: str) -> bool:
-    return key.endswith((": card_sha256", ": floor_percentile", ": min_tokens"))
+    return key.endswith((": card_sha256", ": floor_percentile", ": min_tokens", ": norm_limit"))
 
 
 def cached_calibrations(reader: Reader, percentile: float, min_tokens: int) -> dict[str, Calibration] | None:
@@ -247,18 +272,16 @@ def _within(prepared: Sequence[Prepared], n_tokens: int) -> list[Prepared]:
 
 
 def _calibration(
-    parts: Sequence[_Entries],
+    entries: _Entries,
     d_sae: int,
     words: Sequence[str],
     percentile: float,
     min_tokens: int,
     about: dict[str, Any],
+    norm_limit: float | None,
 ) -> Calibration:
-    token = np.concatenate([p.token for p in parts])
-    feature = np.concatenate([p.feature for p in parts])
-    value = np.concatenate([p.value for p in parts])
-    order = np.lexsort((value, feature))
-    token, feature, value = token[order], feature[order], value[order]
+    order = np.lexsort((entries.value, entries.feature))
+    token, feature, value = entries.token[order], entries.feature[order], entries.value[order]
     counts = np.bincount(feature, minlength=d_sae)
     stops = np.cumsum(counts)
     starts = stops - counts
@@ -278,6 +301,7 @@ def _calibration(
         maximum=maximum,
         top_words=top,
         about=about,
+        norm_limit=norm_limit,
     )
 
 

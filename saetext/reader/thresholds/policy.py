@@ -68,7 +68,7 @@ def ready(
             f"{source.name} can be read only once, and {reader.name} has no thresholds yet: first run "
             "'saetext calibrate', or read a file"
         )
-    percentile = _wanted(threshold)
+    percentile = _wanted(threshold or None)  # at 0 only the limit of attention sinks is wanted
     calibrated = calibrate(
         reader,
         readable(source),
@@ -85,6 +85,8 @@ def ready(
             f"cannot cache the thresholds from {source.name} in {cache_dir()} ({error.strerror or error}): "
             "to compare other texts with this corpus, encode them with --reader-of"
         )
+    if threshold == 0:
+        return calibrated.with_calibrations(_without_thresholds(calibrated, min_tokens))
     return _on_tokens(calibrated, min_tokens)
 
 
@@ -99,6 +101,8 @@ def with_known_thresholds(
     if min_tokens is not None and min_tokens < 1:
         raise InputError(f"a feature is present on at least 1 token, not {min_tokens}")
     if threshold == 0:
+        if _lacks_limit(reader):
+            return None
         return reader.with_calibrations(_without_thresholds(reader, min_tokens))
     if reader.calibrated and all(
         threshold in (None, calibration.percentile) for calibration in reader.calibrations.values()
@@ -177,6 +181,16 @@ def _wanted(threshold: float | None) -> float:
     from saetext.reader.thresholds.estimation import DEFAULT_PERCENTILE
 
     return DEFAULT_PERCENTILE if threshold is None else threshold
+
+
+def _lacks_limit(reader: Reader) -> bool:
+    """Say whether the limit of attention sinks has yet to be measured; thresholds of old have none."""
+    from saetext.reader.thresholds.estimation import cached_calibrations
+
+    if reader.calibrated or reader.model.bidirectional:
+        return False
+    stated = all(sae.norm_limit is not None for sae in reader.saes.values())
+    return not stated and cached_calibrations(reader, _wanted(None), 1) is None
 
 
 def _without_thresholds(reader: Reader, min_tokens: int | None) -> dict[str, Calibration]:
