@@ -62,7 +62,11 @@ def render_chat(
 
     def write(texts: Sequence[str]) -> str:
         messages = [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]
-        given = {**tokenizer.special_tokens_map, "date_string": "26 Jul 2024", "add_generation_prompt": answer}
+        given = {
+            **tokenizer.special_tokens_map,
+            "date_string": "26 Jul 2024",
+            "add_generation_prompt": answer,
+        }
         from saetext.reader import chat_template  # late: it needs transformers
 
         return chat_template.render(template, messages, given, name=str(tokenizer.name_or_path))

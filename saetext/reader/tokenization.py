@@ -218,7 +218,9 @@ class Tokens:
             return rendered
         text, places = rendered
         spans = [
-            place for place, (_, _, counts) in zip(places, turns, strict=True) if counts and place[1] > place[0]
+            place
+            for place, (_, _, counts) in zip(places, turns, strict=True)
+            if counts and place[1] > place[0]
         ]
         return self._from_rendered(text, spans)
 
