@@ -146,12 +146,14 @@ def load_head(
     if config.tie_word_embeddings:
         head.weight = model.get_input_embeddings().weight
         return
-    (path,) = [name for name, module in model.named_modules() if module is head]
-    shapes = {f"{path}.{leaf}": tuple(tensor.shape) for leaf, tensor in head.named_parameters()}
-    stored = _stored_names(list(shapes), weights.file_of, checkpoint.name)
-    names = {there: name for name, there in stored.items()}
-    for there, tensor in weights.read({stored[n]: s for n, s in shapes.items()}, dtype, device):
-        head._parameters[names[there].rpartition(".")[2]] = nn.Parameter(tensor, requires_grad=False)
+    # GPT-NeoX has another name for it in its files, and in some versions of transformers
+    names = r"(?:\w+\.)*(?:lm_head|embed_out)\.weight"
+    found = [name for name in weights.file_of if re.fullmatch(names, name)]
+    if len(found) != 1:
+        which = f"is there several times ({', '.join(sorted(found)[:3])})" if found else "is missing"
+        raise ReaderError(f"{checkpoint.name}: tensor lm_head.weight {which} in its weights")
+    for _, tensor in weights.read({found[0]: tuple(head.weight.shape)}, dtype, device):
+        head.weight = nn.Parameter(tensor, requires_grad=False)
 
 
 def _stored_names(names: list[str], there: Mapping[str, str], model: str) -> dict[str, str]:

@@ -193,7 +193,7 @@ class CausalModel:
         input_ids : int64[batch, sequence]
             Token ids. Ids of special tokens beyond the model's vocabulary are read as token 0.
         attention_mask : int64 or bool[batch, sequence]
-            1 for tokens, 0 for padding, which stands to their left or to their right.
+            1 for tokens, 0 for padding, which stands to their right.
         hooks : sequence of str, optional
             Where to look; by default where :meth:`load` was told.
         edits : mapping of str to callable, optional
@@ -210,21 +210,15 @@ class CausalModel:
         ReaderError
             If there is no such hook, or a normalised value is to be changed or differentiated.
         ValueError
-            If there are more tokens than positions, or padding between tokens.
+            If there are more tokens than positions, or padding that is not to their right.
         """
         names = self.hooks if hooks is None else tuple(dict.fromkeys(hooks))
         with torch.inference_mode(False):
-            ids, mask, positions = self._inputs(input_ids.clone(), attention_mask.clone())
+            ids, positions = self._inputs(input_ids.clone(), attention_mask.clone())
             rows = torch.arange(len(ids), device=self.device)
         values = Values(names, dict(edits or {}), positions, rows, gradients)
-        padded = not bool(mask.all())
         with torch.inference_mode(False), torch.set_grad_enabled(gradients), self._watched(values):
-            output = self._model(
-                input_ids=ids,
-                attention_mask=mask if padded else None,
-                position_ids=positions.clamp(min=0) if padded else None,
-                use_cache=False,
-            )
+            output = self._model(input_ids=ids, use_cache=False)
         return Pass(output.logits, values.kept)
 
     def logits(
@@ -340,16 +334,19 @@ class CausalModel:
         made = [p if isinstance(p, Prompt) else self.encode_prompt(p) for p in prompts]
         return Decoder(self, made, request)
 
-    def _inputs(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return ids, mask as bool, and absolute positions with -1 at padding."""
+    def _inputs(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ids and absolute positions, -1 at padding.
+
+        Attention looks back only, so padding on the right is never seen and needs no mask.
+        """
         length = input_ids.shape[1]
         if self.max_positions is not None and length > self.max_positions:
             raise ValueError(f"{length} tokens, but {self.name} has {self.max_positions} positions")
         mask = attention_mask.to(self.device).bool()
-        if bool(((mask[:, 1:] & ~mask[:, :-1]).sum(1) + mask[:, 0] > 1).any()):
-            raise ValueError("padding must be to the left or to the right of the tokens")
-        positions = (mask.long().cumsum(1) - 1).masked_fill(~mask, -1)
-        return self._known(input_ids.to(self.device)), mask, positions
+        if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
+            raise ValueError("padding must be to the right of the tokens")
+        positions = torch.arange(length, device=self.device).where(mask, -1)
+        return self._known(input_ids.to(self.device)), positions
 
     def _known(self, ids: Tensor) -> Tensor:
         return torch.where(ids < self.vocabulary, ids, 0) if self._stray_ids else ids

@@ -48,6 +48,8 @@ class Values:
                     f"not {value.dtype} {list(value.shape)}"
                 )
         if hook.name in self.names:
+            if self.gradients and new is value and hook.place.side == "input":
+                new = value.clone()  # what goes into this branch alone, not what goes past it as well
             self._keep(hook, new)
         return None if new is value else new
 
