@@ -64,9 +64,7 @@ class Planted:
             return self._corpus.document(int(self._rows[row]))
         base, donor = (self._corpus.document(at) for at in self._joined[row - n])
         after = len(base["text"]) + 1
-        ends = {
-            key: np.concatenate([base[key], donor[key] + after]) for key in ("token_start", "token_end")
-        }
+        ends = {key: np.concatenate([base[key], donor[key] + after]) for key in ("token_start", "token_end")}
         return {**base, "id": f"d{row}", "text": f"{base['text']} {donor['text']}", **ends}
 
     def blocks(self, pooling: str, sae: str | None) -> Any:

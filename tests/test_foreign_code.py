@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 
 from saetext.errors import SaetextError
 from saetext.reader import embedded
-from saetext.reader.language_model import LanguageModel, read_config
+from saetext.reader.configuration import read_config
+from saetext.reader.language_model import LanguageModel
 from saetext.reader.reader import Reader
 from saetext.reader.sentences import Embedder
 

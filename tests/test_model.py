@@ -34,7 +34,8 @@ from tiny_reader import make_sae
 
 from saetext.errors import ReaderError
 from saetext.reader import checkpoint as checkpoint_module
-from saetext.reader import language_model as model_module
+from saetext.reader.building import build
+from saetext.reader.configuration import config_of
 from saetext.reader.device import choose_device, choose_dtype
 from saetext.reader.hooks import architecture_of
 from saetext.reader.language_model import LanguageModel
@@ -436,9 +437,9 @@ def test_a_model_is_built_without_storage_but_for_its_buffers(
         biggest = max(biggest, 0 if tensor.is_meta else tensor.numel())
         return tensor
 
-    config = model_module._read_config(checkpoint_module.Checkpoint(saved(family), None))
+    config = config_of(checkpoint_module.Checkpoint(saved(family), None))
     monkeypatch.setattr(torch, "empty", watched)
-    built = model_module._build(config, architecture_of(config.model_type), 2)
+    built = build(config, architecture_of(config.model_type), 2)
     assert biggest == 0
     assert all(p.is_meta and not p.requires_grad for p in built.parameters())
     with torch.no_grad():

@@ -25,10 +25,11 @@ class Place:
     """Where a value appears: the input or the output of a module, given by its path below the layer.
 
     ``normalised`` stands for the input of a norm, normalised but without the norm's weight and bias.
+    ``stream`` is an input from which the residual stream goes on as well: a change to it must reach both.
     """
 
     module: str
-    side: Literal["input", "output", "normalised"]
+    side: Literal["input", "output", "normalised", "stream"]
 
 
 def _into(module: str) -> Place:
@@ -37,6 +38,10 @@ def _into(module: str) -> Place:
 
 def _out_of(module: str) -> Place:
     return Place(module, "output")
+
+
+def _stream_into(module: str) -> Place:
+    return Place(module, "stream")
 
 
 def _normalised(module: str) -> Place:
@@ -84,7 +89,7 @@ class Architecture:
 
 # x + attn(norm(x)), then y + mlp(norm(y)): Llama, Mistral, Qwen 2 and 3, Gemma 1
 _PRE_NORM = {
-    "hook_resid_mid": _into("post_attention_layernorm"),
+    "hook_resid_mid": _stream_into("post_attention_layernorm"),
     "hook_resid_post": _out_of(""),
     "hook_attn_out": _out_of("self_attn"),
     "hook_mlp_out": _out_of("mlp"),
@@ -97,7 +102,7 @@ _PRE_NORM = {
 # Gemma 2 and 3 norm each branch again before it is added: what is added is attn_out and mlp_out. Their
 # post_attention_layernorm is that second norm, not the one before the MLP.
 _SANDWICH = {
-    "hook_resid_mid": _into("pre_feedforward_layernorm"),
+    "hook_resid_mid": _stream_into("pre_feedforward_layernorm"),
     "hook_resid_post": _out_of(""),
     "hook_attn_out": _out_of("post_attention_layernorm"),
     "hook_mlp_out": _out_of("post_feedforward_layernorm"),
@@ -108,7 +113,7 @@ _SANDWICH = {
 }
 
 _GPT2 = {
-    "hook_resid_mid": _into("ln_2"),
+    "hook_resid_mid": _stream_into("ln_2"),
     "hook_resid_post": _out_of(""),
     "hook_attn_out": _out_of("attn"),
     "hook_mlp_out": _out_of("mlp"),
@@ -119,7 +124,7 @@ _GPT2 = {
 }
 
 _GPT_NEOX = {
-    "hook_resid_mid": _into("post_attention_layernorm"),
+    "hook_resid_mid": _stream_into("post_attention_layernorm"),
     "hook_resid_post": _out_of(""),
     "hook_attn_out": _out_of("attention"),
     "hook_mlp_out": _out_of("mlp"),
@@ -266,6 +271,14 @@ def resolve(name: str, config: Any) -> Hook:
         return Hook(name, 0, _into(""), 0)
     # what enters a layer is what left the one before, so the layer itself is not needed
     return Hook(name, layer - 1, architecture.places[architecture.layer_output], layer)
+
+
+def width_of(hook: Hook, config: Any) -> int:
+    """Return the size of the last dimension at a hook."""
+    if hook.name.endswith(".attn.hook_z"):
+        heads = int(config.num_attention_heads)
+        return heads * int(getattr(config, "head_dim", None) or config.hidden_size // heads)
+    return int(config.hidden_size)
 
 
 def hook_of_sae(metadata: Mapping[str, Any]) -> str:

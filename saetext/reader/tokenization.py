@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 
 from saetext.documents import Document
 from saetext.errors import ReaderError
+from saetext.reader.chats import Unreadable, render_chat
 from saetext.reader.long_texts import shortened
 
 # Raised whenever a rule below changes what is counted: corpora of different versions are not comparable.
 MASKS_VERSION = "1"
-
-# Some templates write today's date into the context; the numbers must not depend on the day.
-_NO_TODAY = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro -%}"
 
 # Longer contexts are never needed to pool features, and attention grows with the square of the window.
 LONGEST_DEFAULT_WINDOW = 2048
@@ -72,14 +70,6 @@ class Window:
     stop: int
     own_start: int
     own_stop: int
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Why a document cannot be read by this tokenizer."""
-
-    reason: str
-    detail: str
 
 
 class Tokens:
@@ -223,10 +213,16 @@ class Tokens:
             ids = np.array(encoding.ids, np.int32)
             offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
             return self._counted(text, ids, offsets, ~np.isin(ids, self._special))
-        rendered = _render(self.tokenizer, turns)
+        rendered = render_chat(self.tokenizer, [(role, content) for role, content, _ in turns])
         if isinstance(rendered, Unreadable):
             return rendered
-        return self._from_rendered(*rendered)
+        text, places = rendered
+        spans = [
+            place
+            for place, (_, _, counts) in zip(places, turns, strict=True)
+            if counts and place[1] > place[0]
+        ]
+        return self._from_rendered(text, spans)
 
     def _from_rendered(self, rendered: str, spans: Sequence[tuple[int, int]]) -> Prepared | Unreadable:
         encoding = self._backend.encode(rendered, add_special_tokens=False)
@@ -273,68 +269,3 @@ class Tokens:
             for start, stop, own_start, own_stop in zip(starts, stops, bounds[:-1], bounds[1:], strict=True)
         ]
         return [w for w in windows if prepared.counted[w.own_start : w.own_stop].any()]
-
-
-def _render(
-    tokenizer: Any, turns: Sequence[tuple[str, str, bool]]
-) -> tuple[str, list[tuple[int, int]]] | Unreadable:
-    """Return the chat as the template writes it, and where the counted turns stand in it.
-
-    The template is rendered once with markers in place of the contents. Putting the contents back must give
-    what the template makes of the real chat; then the places are known exactly, whatever the contents say.
-    """
-    contents = [content for _, content, _ in turns]
-    markers = [f"\ue000{i}\ue001" for i in range(len(turns))]
-    if any("\ue000" in c for c in contents):
-        return Unreadable("chat template", "the text contains the private-use character U+E000")
-    roles = [role for role, _, _ in turns]
-    template = tokenizer.get_chat_template()
-    if "strftime_now" in template:
-        template = _NO_TODAY + template
-
-    def write(texts: Sequence[str]) -> str:
-        messages = [{"role": r, "content": t} for r, t in zip(roles, texts, strict=True)]
-        given = {**tokenizer.special_tokens_map, "date_string": "26 Jul 2024"}
-        from saetext.reader import chat_template  # late: it needs transformers
-
-        return chat_template.render(template, messages, given, name=str(tokenizer.name_or_path))
-
-    try:
-        skeleton, real = write(markers), write(contents)
-    except ReaderError:
-        raise
-    except Exception as error:  # a template is foreign code
-        return Unreadable("chat template", " ".join(str(error).split())[:200])
-    # most templates write contents as they are, others strip them
-    for shown in (contents, [c.strip() for c in contents]):
-        filled = _fill(skeleton, markers, shown)
-        if filled is None or filled[0] != real:
-            continue
-        text, places = filled
-        spans = [
-            place
-            for place, (_, _, counts) in zip(places, turns, strict=True)
-            if counts and place[1] > place[0]
-        ]
-        return text, spans
-    return Unreadable("chat template", "the template rewrites the turns, so that they cannot be found again")
-
-
-def _fill(
-    skeleton: str, markers: Sequence[str], contents: Sequence[str]
-) -> tuple[str, list[tuple[int, int]]] | None:
-    """Replace the markers by the contents and return the contents' places; None if a marker is missing."""
-    pieces: list[str] = []
-    places: list[tuple[int, int]] = []
-    at = length = 0
-    for marker, content in zip(markers, contents, strict=True):
-        found = skeleton.find(marker, at)
-        if found < 0:
-            return None
-        pieces += [skeleton[at:found], content]
-        length += found - at
-        places.append((length, length + len(content)))
-        length += len(content)
-        at = found + len(marker)
-    pieces.append(skeleton[at:])
-    return "".join(pieces), places

@@ -26,7 +26,8 @@ from saetext.errors import ReaderError, SaetextError
 from saetext.io.files import write_atomic, writing
 from saetext.io.request import verb_of_two
 from saetext.reader import embedded
-from saetext.reader.language_model import LanguageModel, read_config
+from saetext.reader.configuration import read_config
+from saetext.reader.language_model import LanguageModel
 from saetext.reader.reader import Reader
 from saetext.reader.thresholds.estimation import calibrate
 from saetext.reader.tokenization import Tokens

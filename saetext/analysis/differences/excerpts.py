@@ -183,9 +183,7 @@ def spans_of(text: str, kind: str, term: str) -> list[tuple[int, int]]:
         return [(start, start + len(opening[1]))]
     pieces = _pieces(text)
     for together in (1, 2):
-        windows = [
-            (pieces[at][0], pieces[at + together - 1][1]) for at in range(len(pieces) - together + 1)
-        ]
+        windows = [(pieces[at][0], pieces[at + together - 1][1]) for at in range(len(pieces) - together + 1)]
         if _AT_BEGINNING.search(term):
             found = _having(text, windows[:1], term)
             cut = pieces[:1]
