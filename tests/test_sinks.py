@@ -1,4 +1,4 @@
-"""Attention sinks against transformers' own hidden states, norm by norm: reading, thresholds, training, files."""
+"""Attention sinks against transformers' own hidden states: reading, thresholds, training and files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
 from saetext_cli.main import app
-from tiny_models import HIDDEN, save_model
+from safetensors.torch import load_file, save_file
+from tiny_models import save_model
 from tiny_reader import WORDS, make_sae, write_jsonl
 from typer.testing import CliRunner
 
@@ -90,6 +90,16 @@ def stating(sae: Path, limit: object) -> Path:
 
 def load(sae: Path, model: Path) -> Reader:
     return Reader.load_local(sae, model, dtype="float32", device="cpu")
+
+
+def with_limit(bare: Reader, documents: list[Document]) -> Reader:
+    """Return a reader with the limit of these texts and one threshold for all.
+
+    A percentile of these texts could be an activation itself, which rounding moves across it.
+    """
+    [measured] = calibrate(bare, documents, quiet=True).calibrations.values()
+    flat = Calibration.from_arrays(np.full(64, 0.4), percentile=50, norm_limit=measured.norm_limit)
+    return bare.with_calibrations(dict.fromkeys(bare.saes, flat))
 
 
 def truth(reader: Reader, model: Path, documents: list[Document]) -> list[np.ndarray]:
@@ -176,11 +186,8 @@ def test_pooled_rows_and_token_entries_are_those_of_the_other_tokens(
 
 
 def test_what_becomes_of_a_token_does_not_depend_on_the_texts_beside_it(model: Path, sae: Path) -> None:
-    docs, bare = documents(), load(sae, model)
-    [measured] = calibrate(bare, docs, quiet=True).calibrations.values()
-    # a threshold of these texts could be an activation itself, which rounding moves across it
-    flat = Calibration.from_arrays(np.full(64, 0.4), percentile=50, norm_limit=measured.norm_limit)
-    reader = bare.with_calibrations(dict.fromkeys(bare.saes, flat))
+    docs = documents()
+    reader = with_limit(load(sae, model), docs)
     [whole] = reader.read(docs).rows.values()
     sinks = [d for d in docs if SINK in d.text]
     reader._batcher.budget = 24
@@ -309,8 +316,7 @@ def test_a_corpus_of_before_is_gone_on_with_as_it_was(
     model: Path, sae: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
-    docs = documents()
-    reader = calibrate(load(sae, model), docs, quiet=True)
+    docs, reader = documents(), with_limit(load(sae, model), documents())
     [(name, calibration)] = reader.calibrations.items()
     old = reader.with_calibrations({name: dataclasses.replace(calibration, norm_limit=None)})
     rows = [{"id": d.id, "text": d.text} for d in docs]
@@ -325,9 +331,10 @@ def test_a_corpus_of_before_is_gone_on_with_as_it_was(
     shown = CliRunner().invoke(app, ["info", str(corpus.path)])
     assert shown.exit_code == 0 and "above a norm" not in shown.output
     ruled = encode(file, tmp_path / "new.corpus", reader=reader)
+    assert ruled.calibration(name).sha256 == calibration.sha256
     shown = CliRunner().invoke(app, ["info", str(ruled.path)])
     assert f"above a norm of {calibration.norm_limit:g}" in " ".join(shown.output.split())
-    assert Reader.from_spec(ruled.spec, ruled.calibrations).spec.identity() == ruled.spec.identity()
+    assert Reader.from_spec(ruled.spec, reader.calibrations).spec.identity() == ruled.spec.identity()
 
 
 # ---- training --------------------------------------------------------------------------------------------
@@ -403,9 +410,7 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("stage", ["measuring norms", "reading held-out", "reading texts", "training"])
-def test_a_stopped_run_ends_with_the_same_bytes(
-    model: Path, tmp_path: Path, small: None, stage: str
-) -> None:
+def test_a_stopped_run_ends_with_the_same_bytes(model: Path, tmp_path: Path, small: None, stage: str) -> None:
     docs = documents(120)
     train(docs, tmp_path / "whole", model=model, **OPTIONS)
 
