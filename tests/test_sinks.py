@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from faults import KILLED, Faults, die, in_fork
 from saetext_cli.main import app
 from safetensors.torch import load_file, save_file
 from tiny_models import save_model
@@ -27,7 +29,7 @@ from saetext.errors import ReaderError, SaetextWarning
 from saetext.reader.reader import Reader
 from saetext.reader.sinks import are_sinks, limit_of, norms
 from saetext.reader.thresholds.estimation import calibrate
-from saetext.reader.thresholds.policy import ready, with_known_thresholds
+from saetext.reader.thresholds.policy import made_note, ready, with_known_thresholds
 from saetext.reader.tokenization import Prepared
 from saetext.training import activations, norm_limit
 from saetext.training.pipeline import train
@@ -280,6 +282,7 @@ def test_without_thresholds_the_limit_is_that_of_the_reader(
     first: Any = ready(bare, source, threshold=0)  # type: ignore[arg-type]
     [calibration] = first.calibrations.values()
     assert calibration.percentile is None and not calibration.thresholds.any()
+    assert made_note(first).startswith("sae had no limit for attention sinks: computed from ")
     usual = ready(bare, Source(documents(seed=5)))  # type: ignore[arg-type]
     assert usual.spec.saes[0].norm_limit == calibration.norm_limit is not None  # what the first text gave
     again = with_known_thresholds(bare, 0)
@@ -343,6 +346,15 @@ OPTIONS: dict[str, Any] = {
     "d_sae": 16, "k": 2, "batch": 32, "steps": 12, "hook": HOOK, "window": 64,
     "valid_tokens": 80, "max_tokens": 900, "calibration_tokens": 300, "dtype": "float32",
 }  # fmt: skip
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """A fork has none of the threads that torch began before it, and would wait for them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -432,6 +444,51 @@ def test_a_stopped_run_ends_with_the_same_bytes(model: Path, tmp_path: Path, sma
     assert names >= {"card.json", "card.arrow", "cfg.json", "sae_weights.safetensors"}
     for name in names:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_killed_at_any_write_up_to_the_first_block_it_ends_with_the_same_bytes(
+    model: Path, family: str, tmp_path: Path, small: None, one_thread: None
+) -> None:
+    docs = documents(120)
+    train(docs, tmp_path / "whole", model=model, **OPTIONS)
+    measured = 0
+    for at in range(1, 25, 2 if family == "gpt2" else 5):
+        output = tmp_path / f"killed{at}"
+
+        def killed(at: int = at, output: Path = output) -> int:
+            with Faults(at, die).installed():
+                return in_fork(lambda: train(docs, output, model=model, **OPTIONS))
+
+        assert killed() == KILLED, at
+        work = output.with_name(f"{output.name}.training")
+        measured += (work / "norms.json").exists() and not (work / "texts.f16").exists()
+        train(docs, output, model=model, **OPTIONS)
+        for path in (tmp_path / "whole").iterdir():
+            assert (output / path.name).read_bytes() == path.read_bytes(), (at, path.name)
+    assert measured
+
+
+def test_a_measurement_with_one_bit_changed_is_made_again(
+    model: Path, sae: Path, tmp_path: Path, small: None
+) -> None:
+    reader, docs, path = load(sae, model), documents(12), tmp_path / "norms.json"
+
+    def kept() -> norm_limit.NormLimit:
+        return norm_limit.kept_or_measured(reader.model, reader.tokens, HOOK, docs, path)
+
+    whole = kept()
+    states = truth(reader, model, docs)
+    assert whole.tokens == sum(map(len, states))
+    assert whole.limit == pytest.approx(5 * median_norm(states), rel=1e-5)
+    good = path.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(norm_limit, "hidden_states", None)  # what is kept is not measured again
+        assert kept() == whole
+    for at in range(0, len(good) - 1, 3):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with pytest.warns(SaetextWarning, match="norms.json is damaged"):
+            assert kept() == whole
+        assert path.read_bytes() == good
 
 
 def test_an_unfinished_run_of_before_is_not_gone_on_with(model: Path, tmp_path: Path, small: None) -> None:

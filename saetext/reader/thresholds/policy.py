@@ -138,8 +138,9 @@ def made_note(reader: Reader) -> str:
     """Return what to tell about thresholds that were just made from a first corpus."""
     calibration = next(iter(reader.calibrations.values()))
     tokens = int(calibration.about["tokens"])
+    lacked = "no limit for attention sinks" if calibration.percentile is None else "no thresholds"
     return (
-        f"{reader.name} had no thresholds: computed from {tokens:,} tokens of {drawn_from(calibration)}, "
+        f"{reader.name} had {lacked}: computed from {tokens:,} tokens of {drawn_from(calibration)}, "
         "and cached for later corpora"
     )
 
