@@ -284,9 +284,14 @@ def test_without_thresholds_the_limit_is_that_of_the_reader(
     assert calibration.percentile is None and not calibration.thresholds.any()
     assert made_note(first).startswith("sae had no limit for attention sinks: computed from ")
     usual = ready(bare, Source(documents(seed=5)))  # type: ignore[arg-type]
-    assert usual.spec.saes[0].norm_limit == calibration.norm_limit is not None  # what the first text gave
+    assert usual.spec.saes[0].threshold_percentile == 75  # with a limit of its own
+    assert None is not usual.spec.saes[0].norm_limit != calibration.norm_limit is not None
     again = with_known_thresholds(bare, 0)
     assert again is not None and again.spec.fingerprint == first.spec.fingerprint
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "other"))
+    usual = ready(bare, Source(documents(seed=5)))  # type: ignore[arg-type]
+    after = with_known_thresholds(bare, 0)  # made first, thresholds bring the limit
+    assert after is not None and after.spec.saes[0].norm_limit == usual.spec.saes[0].norm_limit
     stated = load(stating(sae, 50.0), model)
     assert with_known_thresholds(stated, 0).spec.saes[0].norm_limit == 50.0  # type: ignore[union-attr]
     assert with_known_thresholds(stated) is None  # the other's thresholds are not for it
