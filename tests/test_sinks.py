@@ -1,10 +1,11 @@
-"""Attention sinks against transformers' own hidden states, norm by norm: reading, thresholds, training, files."""
+"""Attention sinks against transformers' own hidden states: reading, thresholds, training and files."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
+from faults import KILLED, Faults, die, in_fork
 from saetext_cli.main import app
-from tiny_models import HIDDEN, save_model
+from safetensors.torch import load_file, save_file
+from tiny_models import save_model
 from tiny_reader import WORDS, make_sae, write_jsonl
 from typer.testing import CliRunner
 
@@ -27,7 +29,7 @@ from saetext.errors import ReaderError, SaetextWarning
 from saetext.reader.reader import Reader
 from saetext.reader.sinks import are_sinks, limit_of, norms
 from saetext.reader.thresholds.estimation import calibrate
-from saetext.reader.thresholds.policy import ready, with_known_thresholds
+from saetext.reader.thresholds.policy import made_note, ready, with_known_thresholds
 from saetext.reader.tokenization import Prepared
 from saetext.training import activations, norm_limit
 from saetext.training.pipeline import train
@@ -90,6 +92,16 @@ def stating(sae: Path, limit: object) -> Path:
 
 def load(sae: Path, model: Path) -> Reader:
     return Reader.load_local(sae, model, dtype="float32", device="cpu")
+
+
+def with_limit(bare: Reader, documents: list[Document]) -> Reader:
+    """Return a reader with the limit of these texts and one threshold for all.
+
+    A percentile of these texts could be an activation itself, which rounding moves across it.
+    """
+    [measured] = calibrate(bare, documents, quiet=True).calibrations.values()
+    flat = Calibration.from_arrays(np.full(64, 0.4), percentile=50, norm_limit=measured.norm_limit)
+    return bare.with_calibrations(dict.fromkeys(bare.saes, flat))
 
 
 def truth(reader: Reader, model: Path, documents: list[Document]) -> list[np.ndarray]:
@@ -176,11 +188,8 @@ def test_pooled_rows_and_token_entries_are_those_of_the_other_tokens(
 
 
 def test_what_becomes_of_a_token_does_not_depend_on_the_texts_beside_it(model: Path, sae: Path) -> None:
-    docs, bare = documents(), load(sae, model)
-    [measured] = calibrate(bare, docs, quiet=True).calibrations.values()
-    # a threshold of these texts could be an activation itself, which rounding moves across it
-    flat = Calibration.from_arrays(np.full(64, 0.4), percentile=50, norm_limit=measured.norm_limit)
-    reader = bare.with_calibrations(dict.fromkeys(bare.saes, flat))
+    docs = documents()
+    reader = with_limit(load(sae, model), docs)
     [whole] = reader.read(docs).rows.values()
     sinks = [d for d in docs if SINK in d.text]
     reader._batcher.budget = 24
@@ -273,10 +282,16 @@ def test_without_thresholds_the_limit_is_that_of_the_reader(
     first: Any = ready(bare, source, threshold=0)  # type: ignore[arg-type]
     [calibration] = first.calibrations.values()
     assert calibration.percentile is None and not calibration.thresholds.any()
+    assert made_note(first).startswith("sae had no limit for attention sinks: computed from ")
     usual = ready(bare, Source(documents(seed=5)))  # type: ignore[arg-type]
-    assert usual.spec.saes[0].norm_limit == calibration.norm_limit is not None  # what the first text gave
+    assert usual.spec.saes[0].threshold_percentile == 75  # with a limit of its own
+    assert None is not usual.spec.saes[0].norm_limit != calibration.norm_limit is not None
     again = with_known_thresholds(bare, 0)
     assert again is not None and again.spec.fingerprint == first.spec.fingerprint
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "other"))
+    usual = ready(bare, Source(documents(seed=5)))  # type: ignore[arg-type]
+    after = with_known_thresholds(bare, 0)  # made first, thresholds bring the limit
+    assert after is not None and after.spec.saes[0].norm_limit == usual.spec.saes[0].norm_limit
     stated = load(stating(sae, 50.0), model)
     assert with_known_thresholds(stated, 0).spec.saes[0].norm_limit == 50.0  # type: ignore[union-attr]
     assert with_known_thresholds(stated) is None  # the other's thresholds are not for it
@@ -309,8 +324,7 @@ def test_a_corpus_of_before_is_gone_on_with_as_it_was(
     model: Path, sae: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
-    docs = documents()
-    reader = calibrate(load(sae, model), docs, quiet=True)
+    docs, reader = documents(), with_limit(load(sae, model), documents())
     [(name, calibration)] = reader.calibrations.items()
     old = reader.with_calibrations({name: dataclasses.replace(calibration, norm_limit=None)})
     rows = [{"id": d.id, "text": d.text} for d in docs]
@@ -325,9 +339,10 @@ def test_a_corpus_of_before_is_gone_on_with_as_it_was(
     shown = CliRunner().invoke(app, ["info", str(corpus.path)])
     assert shown.exit_code == 0 and "above a norm" not in shown.output
     ruled = encode(file, tmp_path / "new.corpus", reader=reader)
+    assert ruled.calibration(name).sha256 == calibration.sha256
     shown = CliRunner().invoke(app, ["info", str(ruled.path)])
     assert f"above a norm of {calibration.norm_limit:g}" in " ".join(shown.output.split())
-    assert Reader.from_spec(ruled.spec, ruled.calibrations).spec.identity() == ruled.spec.identity()
+    assert Reader.from_spec(ruled.spec, reader.calibrations).spec.identity() == ruled.spec.identity()
 
 
 # ---- training --------------------------------------------------------------------------------------------
@@ -336,6 +351,15 @@ OPTIONS: dict[str, Any] = {
     "d_sae": 16, "k": 2, "batch": 32, "steps": 12, "hook": HOOK, "window": 64,
     "valid_tokens": 80, "max_tokens": 900, "calibration_tokens": 300, "dtype": "float32",
 }  # fmt: skip
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """A fork has none of the threads that torch began before it, and would wait for them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -403,9 +427,7 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("stage", ["measuring norms", "reading held-out", "reading texts", "training"])
-def test_a_stopped_run_ends_with_the_same_bytes(
-    model: Path, tmp_path: Path, small: None, stage: str
-) -> None:
+def test_a_stopped_run_ends_with_the_same_bytes(model: Path, tmp_path: Path, small: None, stage: str) -> None:
     docs = documents(120)
     train(docs, tmp_path / "whole", model=model, **OPTIONS)
 
@@ -427,6 +449,51 @@ def test_a_stopped_run_ends_with_the_same_bytes(
     assert names >= {"card.json", "card.arrow", "cfg.json", "sae_weights.safetensors"}
     for name in names:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_killed_at_any_write_up_to_the_first_block_it_ends_with_the_same_bytes(
+    model: Path, family: str, tmp_path: Path, small: None, one_thread: None
+) -> None:
+    docs = documents(120)
+    train(docs, tmp_path / "whole", model=model, **OPTIONS)
+    measured = 0
+    for at in range(1, 25, 2 if family == "gpt2" else 5):
+        output = tmp_path / f"killed{at}"
+
+        def killed(at: int = at, output: Path = output) -> int:
+            with Faults(at, die).installed():
+                return in_fork(lambda: train(docs, output, model=model, **OPTIONS))
+
+        assert killed() == KILLED, at
+        work = output.with_name(f"{output.name}.training")
+        measured += (work / "norms.json").exists() and not (work / "texts.f16").exists()
+        train(docs, output, model=model, **OPTIONS)
+        for path in (tmp_path / "whole").iterdir():
+            assert (output / path.name).read_bytes() == path.read_bytes(), (at, path.name)
+    assert measured
+
+
+def test_a_measurement_with_one_bit_changed_is_made_again(
+    model: Path, sae: Path, tmp_path: Path, small: None
+) -> None:
+    reader, docs, path = load(sae, model), documents(12), tmp_path / "norms.json"
+
+    def kept() -> norm_limit.NormLimit:
+        return norm_limit.kept_or_measured(reader.model, reader.tokens, HOOK, docs, path)
+
+    whole = kept()
+    states = truth(reader, model, docs)
+    assert whole.tokens == sum(map(len, states))
+    assert whole.limit == pytest.approx(5 * median_norm(states), rel=1e-5)
+    good = path.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(norm_limit, "hidden_states", None)  # what is kept is not measured again
+        assert kept() == whole
+    for at in range(0, len(good) - 1, 3):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with pytest.warns(SaetextWarning, match="norms.json is damaged"):
+            assert kept() == whole
+        assert path.read_bytes() == good
 
 
 def test_an_unfinished_run_of_before_is_not_gone_on_with(model: Path, tmp_path: Path, small: None) -> None:

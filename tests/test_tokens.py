@@ -60,6 +60,17 @@ def test_unknown_tokens_count_and_are_counted() -> None:
     assert p.text[p.start[1] : p.end[1]] == "☃"
 
 
+def test_the_unknown_token_of_a_tokenizer_that_knows_every_byte_is_context() -> None:
+    tokenizer = make_tokenizer("llama")
+    tokenizer.add_special_tokens({"unk_token": "<|endoftext|>"})  # SmolLM2: separates documents
+    rules = Tokens(tokenizer, max_positions=64)
+    p = one(rules, document("one<|endoftext|> ☃"))
+    assert tokenizer.unk_token_id in p.ids and tokenizer.unk_token_id not in p.ids[p.counted]
+    assert p.n_unknown == 0
+    covered = {i for s, e in zip(p.start, p.end, strict=True) for i in range(s, e)}
+    assert "".join(p.text[i] for i in sorted(covered)) == "one ☃"
+
+
 def test_end_of_text_inside_a_text_is_context() -> None:
     rules = tokens("gpt2")
     eos = rules.tokenizer.eos_token

@@ -216,7 +216,10 @@ def test_what_an_unfinished_run_must_agree_on_keeps_its_names(model: Path, tmp_p
     with pytest.raises(Stop):
         train(documents(), tmp_path / "a", model=model, **SMALL.keywords(), on_progress=interrupt)
     plan = json.loads((tmp_path / "a.training" / "plan.json").read_text("utf-8"))
-    assert set(plan) == {
+    # tokens see both ways in BERT alone: elsewhere a run that was begun without the rule is not gone on with
+    causal = {"attention_sinks"} if plan.get("attention_sinks") else set()
+    assert bool(causal) == (json.loads((model / "config.json").read_text())["model_type"] != "bert")
+    assert set(plan) - causal == {
         "format", "threads", "model", "hook", "window", "role", "max_tokens", "valid_tokens",
         "documents", "held_out", "d_sae", "k", "batch", "steps", "lr",
         "warmup", "decay", "aux_weight", "dead_after",

@@ -46,6 +46,8 @@ class LoadedSae:
 
         Everything that reads texts with an SAE goes through here.
         """
+        if self.norm_limit is None:
+            return self.encoder.entries(x, cut)
         sinks = are_sinks(x, self.norm_limit)
         if not bool(sinks.any()):
             return self.encoder.entries(x, cut)

@@ -118,7 +118,9 @@ class Tokens:
         special.update(i for i, t in tokenizer.added_tokens_decoder.items() if t.special)
         # GPT-2 uses one token for BOS, EOS and "unknown"; only a true unknown stands for text
         boundary = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
-        if self.unknown_id is not None and self.unknown_id not in boundary:
+        # byte-level BPE makes none: there it comes from its own name in a text (SmolLM2's <|endoftext|>)
+        makes_unknown = getattr(self._backend.model, "unk_token", "") is not None
+        if self.unknown_id is not None and self.unknown_id not in boundary and makes_unknown:
             special.discard(self.unknown_id)
         special.update(uncounted_ids)
         self._special = np.array(sorted(i for i in special if i is not None), dtype=np.int64)

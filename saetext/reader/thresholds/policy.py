@@ -68,7 +68,7 @@ def ready(
             f"{source.name} can be read only once, and {reader.name} has no thresholds yet: first run "
             "'saetext calibrate', or read a file"
         )
-    percentile = _wanted(threshold or None)  # at 0 only the limit of attention sinks is wanted
+    percentile = _wanted(threshold) or 0.0  # at 0 only the limit of attention sinks is wanted
     calibrated = calibrate(
         reader,
         readable(source),
@@ -76,6 +76,7 @@ def ready(
         role=source.role,
         reference=source.name,
         on_progress=_reporter(source, on_progress),
+        quiet=threshold == 0,  # a median needs few tokens
     )
     calibrated = _with_cached(calibrated, percentile)
     try:
@@ -85,8 +86,6 @@ def ready(
             f"cannot cache the thresholds from {source.name} in {cache_dir()} ({error.strerror or error}): "
             "to compare other texts with this corpus, encode them with --reader-of"
         )
-    if threshold == 0:
-        return calibrated.with_calibrations(_without_thresholds(calibrated, min_tokens))
     return _on_tokens(calibrated, min_tokens)
 
 
@@ -138,8 +137,9 @@ def made_note(reader: Reader) -> str:
     """Return what to tell about thresholds that were just made from a first corpus."""
     calibration = next(iter(reader.calibrations.values()))
     tokens = int(calibration.about["tokens"])
+    lacked = "no limit for attention sinks" if calibration.percentile is None else "no thresholds"
     return (
-        f"{reader.name} had no thresholds: computed from {tokens:,} tokens of {drawn_from(calibration)}, "
+        f"{reader.name} had {lacked}: computed from {tokens:,} tokens of {drawn_from(calibration)}, "
         "and cached for later corpora"
     )
 
@@ -185,19 +185,22 @@ def _wanted(threshold: float | None) -> float:
 
 def _lacks_limit(reader: Reader) -> bool:
     """Say whether the limit of attention sinks has yet to be measured; thresholds of old have none."""
-    from saetext.reader.thresholds.estimation import cached_calibrations
-
     if reader.calibrated or reader.model.bidirectional:
         return False
     stated = all(sae.norm_limit is not None for sae in reader.saes.values())
-    return not stated and cached_calibrations(reader, _wanted(None), 1) is None
+    return not stated and not _cached_for_zero(reader)
+
+
+def _cached_for_zero(reader: Reader) -> dict[str, Calibration]:
+    """Return what an earlier corpus without thresholds left in the cache, else one with the usual ones."""
+    from saetext.reader.thresholds.estimation import cached_calibrations
+
+    return cached_calibrations(reader, 0.0, 1) or cached_calibrations(reader, _wanted(None), 1) or {}
 
 
 def _without_thresholds(reader: Reader, min_tokens: int | None) -> dict[str, Calibration]:
     """Return calibrations on which every activation is present; top words stay where there are some."""
-    from saetext.reader.thresholds.estimation import cached_calibrations
-
-    known = reader.calibrations if reader.calibrated else cached_calibrations(reader, _wanted(None), 1) or {}
+    known = reader.calibrations if reader.calibrated else _cached_for_zero(reader)
     calibrations = {}
     for name, sae in reader.saes.items():
         calibration = known.get(name) or Calibration.from_arrays(np.zeros(sae.encoder.d_sae), percentile=None)
