@@ -104,7 +104,7 @@ def _not_finite(tensors: dict[str, Floats]) -> None:
 
 
 MODELS: dict[str, tuple[dict[str, Any], str]] = {
-    "an unknown family": ({"fields": {"general.architecture": "mamba"}}, "supported: llama, qwen2, qwen3"),
+    "an unknown family": ({"fields": {"general.architecture": "mamba"}}, "supported: gemma2, gemma3, "),
     "no tokenizer": ({"fields": {"tokenizer.ggml.model": None}}, "has no tokenizer"),
     "no tokens": ({"fields": {"tokenizer.ggml.tokens": None}}, "has no tokenizer"),
     "no merges": ({"fields": {"tokenizer.ggml.merges": None}}, "half a tokenizer"),

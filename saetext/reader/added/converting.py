@@ -112,7 +112,7 @@ def _of_the_vocabulary(tokenizer: Any, size: int) -> Any:
 
 
 def _model(source: Path, header: Header, say: Say) -> Any:
-    say("reading the model", 0, len(header.tensors))
+    say("preparing the model", 0, 0)
     try:
         with _counted(say):
             both: Any = transformers.AutoModelForCausalLM.from_pretrained(
