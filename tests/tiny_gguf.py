@@ -21,7 +21,24 @@ from tiny_models import make_model, make_tokenizer
 
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
 Floats = NDArray[np.float32]
+_GPT2 = {
+    "transformer.wte": "token_embd",
+    "transformer.wpe": "position_embd",
+    "transformer.ln_f": "output_norm",
+    "ln_1": "attn_norm",
+    "ln_2": "ffn_norm",
+    "attn.c_attn": "attn_qkv",
+    "attn.c_proj": "attn_output",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
+}
+_SANDWICH = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
 _NAMES = {
+    **_GPT2,
     "model.embed_tokens": "token_embd",
     "model.norm": "output_norm",
     "lm_head": "output",
@@ -45,6 +62,8 @@ def tiny(family: str = "llama", **changes: Any) -> tuple[Any, Any]:
     if family == "qwen3":
         changes = {"head_dim": 128, **changes}
     sizes = {"intermediate_size": 64, "vocab_size": len(tokenizer), "max_position_embeddings": 128}
+    if family == "gpt2":
+        sizes = {"max_position_embeddings": 1024, "vocab_size": len(tokenizer)}
     return make_model(family, **{**sizes, **changes}), tokenizer
 
 
@@ -74,6 +93,7 @@ def write_gguf(
     """
     model, tokenizer = tiny(family, **changes)
     config = model.config
+    family = family.removesuffix("_text")
     writer = gguf.GGUFWriter(path, family)
     for name, value in {
         **_model_fields(family, config),
@@ -88,8 +108,8 @@ def write_gguf(
             continue
         values = parameter.float().numpy()
         _, held[name] = as_stored(values, kind if values.ndim == 2 else "F32")
-        stored[_file_name(name)] = (name, values)
-    there = {n: _permuted(n, v, config) if family == "llama" else v for n, (_, v) in stored.items()}
+        stored[_file_name(family, name)] = (name, values)
+    there = {n: _as_the_family_has_it(family, n, v, config) for n, (_, v) in stored.items()}
     for name, values in (tensors(there) if tensors else there).items():
         _write_tensor(writer, name, values, kind if values.ndim == 2 else "F32")
     writer.write_header_to_file()
@@ -157,13 +177,35 @@ def _permuted(name: str, values: Floats, config: Any) -> Floats:
     return out
 
 
-def _file_name(name: str) -> str:
+def _as_the_family_has_it(family: str, name: str, values: Floats, config: Any) -> Floats:
+    """Return values as llama.cpp's converter changes them: rotated pairs, norms about 1, GPT-2's turned."""
+    if family == "llama":
+        return _permuted(name, values, config)
+    if family.startswith("gemma") and "norm" in name:
+        return values + 1
+    if family == "gpt2" and values.ndim == 2 and name.startswith("blk."):
+        return np.ascontiguousarray(values.T)
+    return values
+
+
+def _file_name(family: str, name: str) -> str:
+    names = {**_NAMES, **(_SANDWICH if family.startswith("gemma") else {})}
     stem, _, leaf = name.rpartition(".")
-    found = re.fullmatch(r"model\.layers\.(\d+)\.(.+)", stem)
-    return f"blk.{found[1]}.{_NAMES[found[2]]}.{leaf}" if found else f"{_NAMES[stem]}.{leaf}"
+    found = re.fullmatch(r"(?:model\.layers|transformer\.h)\.(\d+)\.(.+)", stem)
+    return f"blk.{found[1]}.{names[found[2]]}.{leaf}" if found else f"{names[stem]}.{leaf}"
 
 
 def _model_fields(family: str, config: Any) -> dict[str, Any]:
+    if family == "gpt2":
+        return {
+            "gpt2.block_count": config.n_layer,
+            "gpt2.context_length": config.n_positions,
+            "gpt2.embedding_length": config.n_embd,
+            "gpt2.feed_forward_length": 4 * config.n_embd,
+            "gpt2.attention.head_count": config.n_head,
+            "gpt2.attention.layer_norm_epsilon": float(config.layer_norm_epsilon),
+        }
+    rope = config.rope_parameters
     told = {
         "block_count": config.num_hidden_layers,
         "context_length": config.max_position_embeddings,
@@ -172,12 +214,14 @@ def _model_fields(family: str, config: Any) -> dict[str, Any]:
         "attention.head_count": config.num_attention_heads,
         "attention.head_count_kv": config.num_key_value_heads,
         "attention.layer_norm_rms_epsilon": float(config.rms_norm_eps),
-        "rope.freq_base": float(config.rope_parameters["rope_theta"]),
+        "rope.freq_base": float(rope.get("full_attention", rope)["rope_theta"]),
     }
     if family == "llama":
         told["rope.dimension_count"] = config.head_dim
-    if family == "qwen3":
+    if family in ("qwen3", "gemma2", "gemma3"):
         told["attention.key_length"] = config.head_dim
+    if family.startswith("gemma"):
+        told["attention.sliding_window"] = config.sliding_window
     return {f"{family}.{name}": value for name, value in told.items()}
 
 

@@ -51,7 +51,7 @@ def model(
     """Add a language model from a GGUF file, list those that were added, or remove one.
 
     A GGUF file is converted once, into your cache; from then on its name stands wherever a model is named:
-    --model NAME. Supported families: llama (SmolLM2, Mistral), qwen2 and qwen3.
+    --model NAME. Supported families: gemma2, gemma3, gpt2, llama (SmolLM2, Mistral), qwen2 and qwen3.
     """
     _require(action, target, request)
     if action == "add":

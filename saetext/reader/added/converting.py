@@ -18,7 +18,6 @@ from typing import Any
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
-import tokenizers
 import torch
 import transformers
 from safetensors.torch import save_file
@@ -106,14 +105,14 @@ def _of_the_vocabulary(tokenizer: Any, size: int) -> Any:
         if isinstance(token, str) and tokenizer.convert_tokens_to_ids(token) < size
     }
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizers.Tokenizer.from_str(json.dumps(told)),
+        tokenizer_object=type(tokenizer.backend_tokenizer).from_str(json.dumps(told)),
         chat_template=tokenizer.chat_template,
         **named,
     )
 
 
 def _model(source: Path, header: Header, say: Say) -> Any:
-    say("reading the model", 0, len(header.tensors))
+    say("preparing the model", 0, 0)
     try:
         with _counted(say):
             both: Any = transformers.AutoModelForCausalLM.from_pretrained(

@@ -8,7 +8,7 @@ out without a word. Not for: reading them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from saetext.errors import ReaderError
 from saetext.io.opener import shown
@@ -33,7 +33,23 @@ _PRE_NORM = {
 }
 _BIASES = {"attn_q.bias": "Q", "attn_k.bias": "K", "attn_v.bias": "K"}
 _HEAD_NORMS = {"attn_q_norm.weight": "H", "attn_k_norm.weight": "H"}
+_SANDWICH = {**_PRE_NORM, "post_attention_norm.weight": "D", "post_ffw_norm.weight": "D"}
 _OUTER = {"token_embd.weight": "DV", "output_norm.weight": "D"}
+_GPT2 = {
+    "attn_norm.weight": "D",
+    "attn_norm.bias": "D",
+    "attn_qkv.weight": "DT",
+    "attn_qkv.bias": "T",
+    "attn_output.weight": "DD",
+    "attn_output.bias": "D",
+    "ffn_norm.weight": "D",
+    "ffn_norm.bias": "D",
+    "ffn_up.weight": "DF",
+    "ffn_up.bias": "F",
+    "ffn_down.weight": "FD",
+    "ffn_down.bias": "D",
+}
+_GPT2_OUTER = {**_OUTER, "output_norm.bias": "D", "position_embd.weight": "DP"}
 
 
 @dataclass(frozen=True)
@@ -48,18 +64,36 @@ class Family:
         The other tensors; ``output.weight`` may be there in any family.
     needed : tuple of str
         Fields, below the family's name, without which a library would take another model's value.
+    always, never : mapping
+        Fields with the one value that is read right, or one that is not.
     """
 
     layer: Mapping[str, str]
     outer: Mapping[str, str]
     needed: tuple[str, ...]
+    always: Mapping[str, int] = field(default_factory=dict)
+    never: Mapping[str, int] = field(default_factory=dict)
 
 
-_ROTARY = ("attention.layer_norm_rms_epsilon", "rope.freq_base")
+_EPSILON = "attention.layer_norm_rms_epsilon"
+_ROTARY = (_EPSILON, "rope.freq_base")
+_SLIDING = (_EPSILON, "attention.key_length", "attention.sliding_window")
 FAMILIES: dict[str, Family] = {
+    # those of 27B divide queries by another number than the others, and no field says so
+    "gemma2": Family(_SANDWICH, _OUTER, _SLIDING, never={"block_count": 46}),
+    "gemma3": Family(
+        {**_SANDWICH, **_HEAD_NORMS}, _OUTER, (*_SLIDING, "rope.freq_base"), never={"block_count": 62}
+    ),
+    # transformers passes over this field, and takes what every published GPT-2 has; so with Qwen 3 below
+    "gpt2": Family(
+        _GPT2,
+        _GPT2_OUTER,
+        ("attention.layer_norm_epsilon",),
+        always={"context_length": 1024},
+    ),
     "llama": Family(_PRE_NORM, _OUTER, _ROTARY),
     "qwen2": Family({**_PRE_NORM, **_BIASES}, _OUTER, _ROTARY),
-    "qwen3": Family({**_PRE_NORM, **_HEAD_NORMS}, _OUTER, _ROTARY),
+    "qwen3": Family({**_PRE_NORM, **_HEAD_NORMS}, _OUTER, _ROTARY, always={"attention.key_length": 128}),
 }
 
 
@@ -92,14 +126,25 @@ def sizes_of(header: Header) -> Sizes:
     _require_tokenizer(header)
     _require_plain_positions(header, name)
     letters = _letters(header, name)
-    for field in family.needed:
-        if f"{name}.{field}" not in header.fields:
-            raise ReaderError(f"{header.path} cannot be used: the field {name}.{field} is missing")
+    _require_fields(header, family, name)
     layers = _needed(header, f"{name}.block_count")
     if layers > _MOST_LAYERS:
         raise ReaderError(f"{header.path} cannot be used: it says that it has {layers:,} layers")
     _require_tensors(header, family, layers, letters)
     return Sizes(name, layers, letters["D"], letters["V"], letters["P"])
+
+
+def _require_fields(header: Header, family: Family, name: str) -> None:
+    for needed in family.needed:
+        if f"{name}.{needed}" not in header.fields:
+            raise ReaderError(f"{header.path} cannot be used: the field {name}.{needed} is missing")
+    found = {key: header.whole(f"{name}.{key}") for key in (*family.always, *family.never)}
+    wrong = [key for key, value in family.always.items() if found[key] != value]
+    if wrong := wrong + [key for key, value in family.never.items() if found[key] == value]:
+        raise ReaderError(
+            f"{header.path} cannot be used: {name}.{wrong[0]} is {found[wrong[0]]}, and such a model is not "
+            "read right from a GGUF file; take it from the Hugging Face hub"
+        )
 
 
 def _require_tokenizer(header: Header) -> None:

@@ -22,11 +22,12 @@ from saetext.io.opener import open_regular, shown, why
 _VERSIONS = (2, 3)
 _MOST_FIELDS = 10_000
 _MOST_TENSORS = 100_000
-_MOST_ITEMS = 10_000_000  # of a list: the largest vocabularies have under a million
+_MOST_ITEMS = 2_000_000  # of a list: the largest vocabularies have half a million merges
 _MOST_TEXT = 4 << 20  # bytes: a chat template, a licence
 _MOST_NAME = 1024  # bytes
 _MOST_HEAD = 256 << 20  # bytes
 _MOST_DIMENSIONS = 4
+_SEEK_FROM = 1 << 13  # bytes; fewer are read faster than passed over
 _SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
 }  # fmt: skip
@@ -128,12 +129,12 @@ class _Walk:
     def __init__(self, file: BufferedReader, path: Path) -> None:
         self._file, self._path = file, path
         self._size = file.seek(0, 2)
-        file.seek(0)
+        self._limit, self._at = min(self._size, _MOST_HEAD), file.seek(0)
 
     def header(self) -> Header:
-        magic = self._file.read(4)
-        if magic != b"GGUF":
+        if self._file.peek(4)[:4] != b"GGUF":
             raise _Bad("is not a GGUF file")
+        self._skip(4)
         version = self._number("<I")
         if version not in _VERSIONS:
             known = " and ".join(map(str, _VERSIONS))
@@ -172,7 +173,7 @@ class _Walk:
         step = alignment if isinstance(alignment, int) else 0
         if not 0 < step <= 1 << 20 or step & (step - 1):
             raise _Bad("is damaged: its alignment is no power of two")
-        start = -(-self._file.tell() // step) * step
+        start = -(-self._at // step) * step
         for name, _, size, at in infos:
             if start + at + size > self._size:
                 raise _Bad(f"is cut off or damaged: the tensor {shown(name)} ends beyond the file")
@@ -215,14 +216,19 @@ class _Walk:
         return value
 
     def _bytes(self, n: int) -> bytes:
-        if self._file.tell() > _MOST_HEAD:
-            raise _Bad(f"is damaged: its head has more than {_MOST_HEAD:,} bytes")
+        if n > self._limit - self._at:
+            raise _Bad("is cut off")
+        self._at += n
         content = self._file.read(n)
-        if len(content) < n:
+        if len(content) < n:  # it shrinks while it is read
             raise _Bad("is cut off")
         return content
 
     def _skip(self, n: int) -> None:
-        if n > min(self._size, _MOST_HEAD) - self._file.tell():
+        if n > self._limit - self._at:
             raise _Bad("is cut off or damaged: a list ends beyond the file")
-        self._file.seek(n, 1)
+        self._at += n
+        if n > _SEEK_FROM:
+            self._file.seek(n, 1)
+        else:
+            self._file.read(n)
