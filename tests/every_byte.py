@@ -315,7 +315,7 @@ class Trial:
                 answer = repr(ask(self.home))
             except SaetextError as error:
                 return self._judge_line("detected", str(error), path, case)
-            except Exception:
+            except Exception:  # whatever it is, it is no SaetextError: a fault, and told as one
                 return self.tally.add("traceback", case, traceback.format_exc()[-1500:])
         lines = [str(w.message) for w in told if issubclass(w.category, SaetextWarning)]
         if answer != self.right[ask]:

@@ -19,9 +19,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from processes import exit_code
 
 CLIENT = """
 import json, os, socket, sys
@@ -97,12 +98,7 @@ def _run(client: socket.socket) -> None:
     try:
         from saetext_cli.main import main
 
-        main()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
+        code = exit_code(main, crashed=1)
     finally:
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.flush()

@@ -8,11 +8,15 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import pty
 import re
 import signal
+import subprocess
 import sys
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from saetext_cli.main import main
@@ -71,6 +75,27 @@ def saetext(*arguments: object, stdin: bytes = b"", terminal: bool = False) -> R
                 code = int(end.code or 0)
     assert before == {number: signal.getsignal(number) for number in before}
     return Run(code, *(os.fsdecode(stream.buffer.getvalue()) for stream in (out, err)))  # type: ignore[attr-defined]
+
+
+def on_pty(command: list[str], environment: Mapping[str, str], folder: Path) -> tuple[int, str]:
+    """Run a command with a pseudo-terminal at all its ends; return its exit code and what was shown."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux tells that the other end was closed
+        while part := os.read(ours, 1 << 16):
+            shown += part
+    os.close(ours)
+    return process.wait(), os.fsdecode(shown).replace("\r\n", "\n")  # the terminal's own line ends
 
 
 def harmful(text: str, *, terminal: bool = False) -> set[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from test_cli import Run, saetext
 from tiny_reader import WORDS, tiny, write_jsonl
 
@@ -57,3 +60,22 @@ def five_features() -> str:
 
 def table_of_labels() -> pl.DataFrame:
     return pl.read_parquet("a.corpus/labels.parquet")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Make what the commands need, once in a module that imports this."""
+    home = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.setenv("SAETEXT_CACHE", str(home.parent / "cache"))
+        make(home)
+        yield home
+
+
+@pytest.fixture(autouse=True)
+def copied(made: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put it into each test's directory; import this and ``place``."""
+    shutil.copytree(made, place, dirs_exist_ok=True)
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("saetext.reader.sentences.available", lambda: False)

@@ -6,11 +6,13 @@ import gzip
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx2
 import pytest
 from hostile_scripts import BOMB, SCRIPTS, STALL
 from hostile_server import Asked, HostileServer, Step, hostile_server, http
@@ -115,6 +117,26 @@ def test_names_are_resolved_once_and_a_public_server_does_not_lead_here(
         with pytest.raises(Refused, match="private"):
             client.download(f"http://public.test:{port}/x", most_bytes=1000)
         assert resolved == ["public.test", "internal.test"] and len(server.asked) == 1
+
+
+@pytest.mark.parametrize(("timeout", "deadline"), [(0.3, 20.0), (20.0, 0.3)])
+def test_a_resolver_that_does_not_answer_is_waited_for_no_longer(
+    timeout: float, deadline: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def resolve(*_: object, **__: object) -> list[object]:
+        over.wait(30)
+        return []
+
+    names = SimpleNamespace(getaddrinfo=resolve, SOCK_STREAM=socket.SOCK_STREAM)
+    monkeypatch.setattr("saetext.io.web_bounds.socket", names)
+    client = open_client("this", timeout=timeout, deadline=deadline)
+    started = time.perf_counter()
+    with pytest.raises(httpx2.ConnectTimeout, match="no address of the host was found in 0 s"):
+        client.download("http://slow.test/x", most_bytes=1000)
+    over.set()
+    assert 0.25 < time.perf_counter() - started < 5
 
 
 BROKEN = [

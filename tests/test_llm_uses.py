@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 from chat_server import Reply, chat_server, completion
-from llm_uses import DIFF, MODEL, PRINTS_JSON, USES, command, make, table_of_labels
+from llm_uses import DIFF, MODEL, PRINTS_JSON, USES, command, copied, made, table_of_labels
 from test_cli import place, saetext
 
-__all__ = ["place"]
+__all__ = ["copied", "made", "place"]
 
 NOTHING: dict[str, Reply] = {
     "500": ("status", (500, {})),
@@ -25,23 +23,6 @@ NOTHING: dict[str, Reply] = {
     "useless": "I would rather not.",
     "useless JSON": '{"of": "another kind"}',
 }
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    home = tmp_path_factory.mktemp("made")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        patch.setenv("SAETEXT_CACHE", str(home.parent / "cache"))
-        make(home)
-        yield home
-
-
-@pytest.fixture(autouse=True)
-def _copied(made: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(made, place, dirs_exist_ok=True)
-    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
-    monkeypatch.setattr("saetext.reader.sentences.available", lambda: False)
 
 
 @pytest.mark.parametrize("use", USES)

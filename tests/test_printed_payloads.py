@@ -7,6 +7,7 @@ conditions, names of sets, models, detectors, URLs and options.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 import polars as pl
 import pytest
 from conftest import MadeOnce
-from hostile import ALL, NAME, PAYLOADS, harmful, saetext
+from forked_command import forked_command
+from hostile import ALL, NAME, PAYLOADS, harmful, on_pty, saetext
 from saetext_cli.commands import commands
 from tiny_reader import some_rows
 
@@ -193,3 +195,57 @@ def test_nothing_that_acts_on_a_terminal_is_printed(hostile: Path) -> None:
             json.loads(done.out)
     assert not wrong
     assert tried >= set(commands()) - {"demo"}
+
+
+def for_people(at: Path) -> Iterator[tuple[str, list[str], int]]:
+    """Yield those commands whose result is for a person."""
+    for name, command, code in runs(at):
+        if not {"--json", "--csv"} & set(map(str, command)):
+            yield name, [str(argument) for argument in command], code
+
+
+def test_on_a_terminal_nothing_but_our_own_colours_acts(hostile: Path) -> None:
+    coloured, wrong = set(), {}
+    for name, command, code in for_people(hostile):
+        done = saetext(*command, terminal=True)
+        found = harmful(done.out, terminal=True) | harmful(done.err, terminal=True)
+        if found or done.code != code:
+            wrong[name] = (done.code, found, done.out[-700:], done.err[-700:])
+        if "\x1b[" in done.out:
+            coloured.add(command[0])
+    assert not wrong
+    assert coloured >= {"show", "read", "diff", "correlate", "search", "features"}
+
+
+#: One of each kind; what is the same for all is tried above.
+ON_A_PTY = (
+    "info",
+    "show",
+    "read",
+    "diff",
+    "correlate",
+    "search []",
+    "feature",
+    "encode",
+    "no column",
+    "no option",
+)
+
+
+def test_on_a_pseudo_terminal_nothing_but_our_own_colours_acts(hostile: Path, place: Path) -> None:
+    """As a process of its own: what a library asks the system of its streams is asked of a terminal."""
+    environment = os.environ | {"TERM": "xterm-256color", "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
+    environment.pop("NO_COLOR", None)
+    every = {name: (command, code) for name, command, code in for_people(hostile)}
+    wrong, coloured, bars = {}, 0, 0
+    with forked_command(environment) as folder:
+        for name in ON_A_PTY:
+            command, code = every[name]
+            ended, shown = on_pty([str(folder / "saetext"), *command], environment, place)
+            found = harmful(shown, terminal=True)
+            if found or ended != code:
+                wrong[name] = (ended, found, shown[-900:])
+            coloured += "\x1b[1" in shown
+            bars += "\x1b[?25l" in shown
+    assert not wrong
+    assert coloured >= 5 and bars >= 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ import pytest
 from chat_server import completion
 from hostile_scripts import KEY
 from hostile_server import Asked, Step, hostile_server, http, seconds_of
-from llm_uses import PRINTS_JSON, USES, command, make
+from llm_uses import PRINTS_JSON, USES, command, copied, made
 from test_cli import Run, place
 
 from saetext.errors import EndpointError, LabelError
@@ -23,26 +22,13 @@ from saetext.io.addresses import shown
 from saetext.io.hiding import Secret, one_line
 from saetext.io.llm import ChatClient, Prompt
 
-__all__ = ["place"]
+__all__ = ["copied", "made", "place"]
 HEART = "Secr"  # what no part of the key may be printed with
 PASSWORD = "hunter2-pass"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    home = tmp_path_factory.mktemp("made")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
-        patch.setenv("SAETEXT_CACHE", str(home.parent / "cache"))
-        make(home)
-        yield home
-
-
 @pytest.fixture(autouse=True)
-def _copied(made: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(made, place, dirs_exist_ok=True)
-    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
-    monkeypatch.setattr("saetext.reader.sentences.available", lambda: False)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 

@@ -8,8 +8,10 @@ or retries (:mod:`saetext.io.web`).
 from __future__ import annotations
 
 import ipaddress
+import queue
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -107,6 +109,34 @@ def _wrap(transport: Any, *, direct: bool) -> None:
     pool._network_backend = _Backend(pool._network_backend, direct)
 
 
+def _addresses(host: str, port: int, seconds: float) -> list[str]:
+    """Return a host's addresses, at most eight.
+
+    The system's resolver takes no time limit and cannot be stopped, so it is asked in a thread of its own,
+    which is left behind where it takes too long.
+    """
+    import httpx2
+
+    came: queue.SimpleQueue[list[Any] | BaseException] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            came.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        except BaseException as error:  # not hidden: raised where the addresses are awaited
+            came.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        found = came.get(timeout=seconds)
+    except queue.Empty:
+        raise httpx2.ConnectTimeout(f"no address of the host was found in {seconds:.0f} s") from None
+    if isinstance(found, OSError | UnicodeError):
+        raise httpx2.ConnectError(str(found)) from found
+    if isinstance(found, BaseException):
+        raise found
+    return list(dict.fromkeys(str(one[4][0]) for one in found))[:_MOST_ADDRESSES]
+
+
 class _Backend:
     """Makes connections within the bounds; ``direct`` unless they go to a proxy, which may stand anywhere."""
 
@@ -120,11 +150,7 @@ class _Backend:
         bounds = _bounds.get()
         if bounds is None:
             return _Stream(self._inner.connect_tcp(host, port, timeout, **more))
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpx2.ConnectError(str(error)) from error
-        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))[:_MOST_ADDRESSES]
+        addresses = _addresses(host, port, bounds.seconds(timeout, httpx2.ConnectTimeout))
         if self._direct:
             bounds.admit(addresses)
         last: Exception = httpx2.ConnectError("the host has no address")

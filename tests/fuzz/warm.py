@@ -14,10 +14,11 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.processes import exit_code
 
 LIMIT = 120.0  # seconds of a case, on a machine that does other things too
 MEMORY = 24 << 30  # bytes of address space of a case
@@ -103,12 +104,7 @@ def _child(work: Callable[[], None], folder: Path, out: int, err: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        work()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
+        code = exit_code(work, _CRASHED)
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
