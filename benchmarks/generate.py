@@ -3,9 +3,9 @@
     python benchmarks/generate.py --model DIRECTORY-OR-ID [--threads 1]
 
 Prompts of mixed lengths from the example, sampled at temperature .8 with top-p .95; every text has the same
-number of tokens, so that both do the same work. Batches of 1, 8 and 64, bfloat16 and float32, measured in turn;
-tokens per second on the wall and per CPU second. Without ``--model`` a small random model is made. Not for: what
-is written.
+number of tokens, so that both do the same work. Batches of 1, 8 and 64, bfloat16 and float32, measured in
+turn; tokens per second on the wall and per CPU second. Without ``--model`` a small random model is made. Not
+for: what is written.
 """
 
 from __future__ import annotations

@@ -352,7 +352,7 @@ def test_texts_come_as_they_are_finished_and_an_interrupt_leaves_nothing(llama: 
 
     with pytest.raises(KeyboardInterrupt):
         llama.generate(given, on_progress=interrupt, **options)
-    hooked = [m for m in llama._model.modules() if m._forward_hooks or m._forward_pre_hooks]
+    hooked = [m for m in llama._base.modules() if m._forward_hooks or m._forward_pre_hooks]
     assert hooked == [] and torch.is_grad_enabled()
     heard.clear()
     again = llama.generate(given, on_progress=heard.append, **options)
