@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -490,3 +491,15 @@ def test_a_generation_is_plain_data(llama: CausalModel) -> None:
     [text] = llama.generate(prompts(3), max_new_tokens=2)
     assert dataclasses.asdict(text)["prompt"] == 0
     assert text.ids.dtype == np.int64 and text.logprobs.dtype == np.float32
+
+
+def test_what_the_documentation_says_runs(chat: CausalModel) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "readers.md").read_text("utf-8")
+    section = page.split("## A model that writes\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if not line or line.startswith("    ")]
+    code = textwrap.dedent("\n".join(lines))
+    assert code.count("CausalModel.load(") == 1
+    known: dict[str, Any] = {}
+    exec(code.replace('"HuggingFaceTB/SmolLM2-135M-Instruct"', repr(str(chat.path))), known)
+    assert known["gradient"].shape == known["done"].hidden[known["hook"]].shape
+    assert len(known["texts"]) == 1 and known["model"].name == chat.name
