@@ -125,6 +125,15 @@ def test_flips_of_a_case_counted_by_hand(load: Any) -> None:
     assert load("flips").compare(ours, ours, thresholds, 4)["jaccard_distance"] == 0
 
 
+def test_generate_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "generate.json"
+    options = ["--tokens", "3", "--repeats", "1", "--batches", "2", "--dtypes", "float32"]
+    load("generate").main([*options, "-o", str(output)])
+    measured = json.loads(output.read_text())["random"]["measured"]["float32, batch 2"]
+    assert measured["saetext"]["tokens_per_second"] > 0 and 0.01 < measured["times_faster"]["median"] < 100
+    assert "transformers" in capsys.readouterr().out
+
+
 def test_flips_run(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     load("flips").main(["--documents", "3", "-o", str(tmp_path / "flips.json")])
     saved = json.loads((tmp_path / "flips.json").read_text())["embedded"]

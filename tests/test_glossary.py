@@ -35,6 +35,8 @@ TERMS = (
     "validation", "exemplars", "residual association", "LLM reranker", "L0", "FVU", "dead", "density",
     "pooling", "residual stream", "support", "lift", "NPMI", "ARI", "NMI", "FDR, q", "confirmed", "AUC",
     "odds ratio", "stratum", "concept group", "presence", "half", "probe", "hybrid",
+    "absolute position", "chat template", "edit", "log-probability", "logits", "nucleus (top-p)",
+    "repetition penalty", "temperature",
 )  # fmt: skip
 
 

@@ -94,6 +94,7 @@ class CausalModel:
         every = tuple(name for name, _ in self._base.named_children())
         load_weights(self._base, every, checkpoint, weights, dtype, device)
         load_head(self._model, config, checkpoint, weights, dtype, device)
+        self._model.get_output_embeddings().register_forward_pre_hook(_evenly_strided)
         self.weight_files_read = list(weights.files_read)
         self.revision = checkpoint.revision(list(dict.fromkeys(self.weight_files_read)))
         self._stray_ids = has_stray_ids(tokenizer, config.vocab_size, self.name)
@@ -355,6 +356,15 @@ class CausalModel:
     def _watched(self, values: Values) -> Any:
         hooks = [resolve(name, self.config) for name in (*values.edits, *values.names)]
         return watched(self._base, self._architecture, list(dict.fromkeys(hooks)), values.at)
+
+
+def _evenly_strided(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Let the last position of a sequence have the strides of a tensor of its own.
+
+    Else torch copies the whole matrix of the head to multiply by it: a second for each prompt.
+    """
+    hidden = given[0]
+    return (hidden.reshape(-1, hidden.shape[-1]).view(hidden.shape), *given[1:])
 
 
 def _eos_ids(checkpoint: Checkpoint, config: Any, tokenizer: Any) -> frozenset[int]:
