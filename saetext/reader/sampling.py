@@ -18,8 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-_FIRST = 512  # of the most probable tokens: the nucleus is sought among them before all are sorted
-
 
 @dataclass(frozen=True)
 class Noise:
@@ -73,13 +71,26 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     """
     if top_p >= 1:
         return probabilities
-    size = probabilities.shape[-1]
-    first = probabilities.topk(min(_FIRST, size), dim=-1).values
-    if bool((first.sum(-1) < top_p).any()):
+    if probabilities.device.type == "cpu":
+        least = torch.from_numpy(np.array([_least(row, top_p) for row in probabilities.numpy()]))[:, None]
+    else:
         first = probabilities.sort(dim=-1, descending=True).values
-    before = first.double().cumsum(-1) - first
-    last = (before < top_p).sum(-1, keepdim=True).clamp(min=1) - 1
-    return torch.where(probabilities >= first.gather(-1, last), probabilities, 0.0)
+        before = first.double().cumsum(-1) - first
+        least = first.gather(-1, (before < top_p).sum(-1, keepdim=True).clamp(min=1) - 1)
+    return torch.where(probabilities >= least, probabilities, 0.0)
+
+
+def _least(probabilities: NDArray[np.floating], top_p: float) -> np.floating:
+    """Return the smallest probability in the nucleus.
+
+    All tokens less probable than (1 - p) / vocabulary have less than 1 - p together, so none of them is in
+    it: half of that leaves room for rounding, and few are left to sort.
+    """
+    likely = probabilities[probabilities >= 0.5 * (1 - top_p) / len(probabilities)]
+    first: NDArray[np.floating] = np.sort(likely)[::-1]
+    before = np.cumsum(first, dtype=np.float64) - first
+    least: np.floating = first[max(1, int(np.count_nonzero(before < top_p))) - 1]
+    return least
 
 
 def drawn(logits: Tensor, noise: Sequence[tuple[Noise, int]], temperature: float, top_p: float) -> Tensor:
