@@ -26,7 +26,7 @@ from common import RESULTS, environment, save
 import saetext
 from saetext.features import Themes, theme_presence
 from saetext.features.known_labels import shipped_labels
-from saetext.reader import embedded
+from saetext.reader.shipped import EMBEDDED
 from saetext.stats import benjamini_hochberg, fisher_exact_p
 
 FIRST = 3  # places that count as a hit
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "themes.json")
     args = parser.parse_args()
     themes = Themes.load("embedded")
-    if faults := faults_of(themes, embedded.themes_path()):
+    if faults := faults_of(themes, EMBEDDED.themes_path):
         sys.exit("\n".join(faults))
     print(f"{len(themes)} themes of {sum(len(t.features) for t in themes)} places; the file is consistent")
     if args.data is None:

@@ -14,8 +14,8 @@ from tiny_reader import OTHER_SAE, SAE, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
 from saetext.features.labels import FeatureLabel, FeatureLabels, identity
-from saetext.reader import embedded
 from saetext.reader import sentences as embed
+from saetext.reader.shipped import EMBEDDED
 
 __all__ = ["place"]  # a fixture
 LABELS = {3: "saying sorry", 5: "brass instruments", 60: "taxes and budgets"}
@@ -45,7 +45,7 @@ def usage(run: Run) -> str:
 
 
 def test_words_are_found_without_a_corpus() -> None:
-    word = embedded.load_calibration().top_words(842)[0]
+    word = EMBEDDED.load_calibration().top_words(842)[0]
     run = saetext("features", "embedded", word, "--lexical", "--top", 5)
     assert run.code == 0 and run.err == ""
     lines = run.out.splitlines()

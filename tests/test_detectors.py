@@ -162,14 +162,14 @@ def test_the_threshold_has_its_precision_at_the_base_rate() -> None:
 
 
 def test_shipped_pages_are_whole_and_fit_the_embedded_reader() -> None:
-    from saetext.reader import embedded
+    from saetext.reader.shipped import EMBEDDED
 
     found = shipped()
     assert {"refusal", "apology", "table", "code"} <= {d.name for d in found}
     assert len({d.name for d in found}) == len({d.title for d in found}) == len(found)
     for each in found:
         unseen = [value for key, value in each.auc.items() if key != "held out"]
-        assert max(unseen) >= 0.85 and each.d_sae == len(embedded.load_calibration().density)
+        assert max(unseen) >= 0.85 and each.d_sae == len(EMBEDDED.load_calibration().density)
 
 
 def test_a_description_means_the_most_similar_detector() -> None:

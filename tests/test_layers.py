@@ -37,9 +37,9 @@ TORCH = {
 LATE = TORCH | {"sklearn", "faiss", "umap", "hdbscan", "numba", "bm25s", "datasets", "httpx2"}
 TORCH_LIVES_IN = {"reader", "training"}
 # ... but not in these parts of the reader, which finished corpora need too
-LIGHT_IN_READER_INNER = tuple(
-    f"reader.{name}"
-    for name in ("embedded", "names", "registry", "published", "thresholds", "sentences", "directions")
+LIGHT_IN_READER_INNER = (
+    *("reader.embedded", "reader.names", "reader.registry", "reader.published", "reader.shipped"),
+    *("reader.thresholds", "reader.sentences", "reader.directions"),
 )
 LIGHT_IN_READER = tuple(f"saetext.{name}" for name in LIGHT_IN_READER_INNER)
 

@@ -18,6 +18,7 @@ from saetext.encoding.opening import as_corpus, names_of
 from saetext.errors import InputError, SaetextError
 from saetext.reader.loading import How
 from saetext.reader.parts import Parts
+from saetext.reader.shipped import Shipped
 
 
 class Loads:
@@ -26,7 +27,7 @@ class Loads:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, how: How) -> Parts:
+    def __call__(self, own: Shipped, how: How) -> Parts:
         self.count += 1
         return tiny().reader()._parts
 
@@ -34,7 +35,7 @@ class Loads:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Loads:
     found = Loads()
-    monkeypatch.setattr("saetext.reader.loading.embedded_parts", found)
+    monkeypatch.setattr("saetext.reader.loading.shipped_parts", found)
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
     return found
 
@@ -166,9 +167,10 @@ def test_texts_that_an_earlier_version_encoded_are_found_in_the_cache() -> None:
     from saetext.documents import open_documents
     from saetext.encoding.targets import kept_by_content
     from saetext.reader import embedded
+    from saetext.reader.shipped import EMBEDDED
 
     texts = ["Sorry to hear that!", "Restart it."]
-    which = ["embedded", embedded.WEIGHTS_SHA256, embedded.load_calibration().sha256]
+    which = ["embedded", embedded.WEIGHTS_SHA256, EMBEDDED.load_calibration().sha256]
     settings = {"floor": 50.0, "min_tokens": 2, "store_text": False, "reader": which}
     expected = kept_by_content(open_documents(texts), settings)
     made = saetext.encode(texts, threshold=50.0, min_tokens=2, store_text=False)

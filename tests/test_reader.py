@@ -18,6 +18,7 @@ from saetext.documents import Document
 from saetext.errors import ReaderError
 from saetext.reader import embedded
 from saetext.reader.reader import Reader
+from saetext.reader.shipped import EMBEDDED
 from saetext.reader.thresholds.estimation import calibrate
 from saetext.reader.tokenization import Prepared
 
@@ -306,7 +307,7 @@ def test_tampered_weights_are_refused(tmp_path: Path) -> None:
 def test_the_shipped_sae_keeps_its_promises() -> None:
     """The figures that the issue and card.json name, as measured on the validation split when it was made."""
     about = json.loads((Path(embedded.__file__).parent / "card.json").read_text("utf-8"))
-    calibration = embedded.load_calibration()
+    calibration = EMBEDDED.load_calibration()
     assert about["valid"]["l0"] <= 32
     assert about["valid"]["fvu"] <= (0.15 if "blocks.5" in about["hook"] else 0.18)
     assert about["valid"]["dead"] < 0.02

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections import Counter
@@ -20,7 +21,7 @@ from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.theme_counts import LEVEL, thresholds
 from saetext.features.themes import KINDS
 from saetext.io.cache import file_sha256
-from saetext.reader import embedded
+from saetext.reader.shipped import EMBEDDED
 
 D = 20
 SOME = Themes(
@@ -139,10 +140,10 @@ def test_themes_of_another_sae_are_refused() -> None:
 
 def test_shipped_themes_are_canonical_and_cover_the_sae(monkeypatch: pytest.MonkeyPatch) -> None:
     themes, labels = Themes.load("embedded"), shipped_labels()
-    path = embedded.themes_path()
-    assert path.read_bytes() == themes.text().encode() and file_sha256(path) == embedded.THEMES_SHA256
+    path = EMBEDDED.themes_path
+    assert path.read_bytes() == themes.text().encode() and file_sha256(path) == EMBEDDED.themes_sha256
     weights = path.with_name("sae_weights.safetensors")
-    assert themes.made_for["weights_sha256"] == file_sha256(weights)
+    assert themes.made_for["weights_sha256"] == file_sha256(weights) == EMBEDDED.sae_sha256
     assert labels is not None and labels.about["weights_sha256"] == themes.made_for["weights_sha256"]
     times = Counter(feature for theme in themes for feature in theme.features)
     assert max(times.values()) <= 2 and 80 <= len(themes) <= 150
@@ -150,24 +151,22 @@ def test_shipped_themes_are_canonical_and_cover_the_sae(monkeypatch: pytest.Monk
     assert sorted([*times, *rest]) == list(range(4096)), "each feature has a theme, or is in 'other' alone"
     assert {theme.kind for theme in themes} == set(KINDS)
     assert all(theme.description.endswith(".") and len(theme.name.split()) <= 6 for theme in themes)
-    monkeypatch.setattr(embedded, "THEMES_SHA256", "0" * 64)
+    other = dataclasses.replace(EMBEDDED, themes_sha256="0" * 64)
+    monkeypatch.setattr("saetext.reader.shipped.READERS", (other,))
     with pytest.raises(InputError, match="is damaged: reinstall saetext"):
         Themes.load("embedded")
 
 
-def test_shipped_labels_must_be_those_that_were_published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shipped = embedded.labels_path().read_bytes()
+def test_shipped_labels_must_be_those_that_were_published(tmp_path: Path) -> None:
     other = tmp_path / "labels.parquet"
-    monkeypatch.setattr(embedded, "labels_path", lambda: other)
-    assert shipped_labels() is None
-    other.write_bytes(shipped)
-    assert shipped_labels() is not None
+    elsewhere = dataclasses.replace(EMBEDDED, home=tmp_path)
+    assert shipped_labels(elsewhere) is None
+    other.write_bytes(EMBEDDED.labels_path.read_bytes())
+    assert shipped_labels(elsewhere) is not None
     read = FeatureLabels.read(other)
     read.updated([FeatureLabel(1, "false")]).write(other)  # a whole table, and another
     with pytest.raises(LabelError, match=f"{other} is damaged: reinstall saetext"):
-        shipped_labels()
+        shipped_labels(elsewhere)
 
 
 def test_themes_come_with_the_weights_alone() -> None:

@@ -118,8 +118,9 @@ def load_reader(
 ) -> Reader:
     """Load a reader by its names, or the one that made the corpus ``like``, with that corpus's thresholds."""
     from saetext.corpus import Corpus
+    from saetext.reader.shipped import by_name
 
-    if model is not None and like is None and (names or ["embedded"]) == ["embedded"]:
+    if model is not None and like is None and (not names or by_name(names[0]) is not None):
         raise typer.BadParameter("--model belongs to an SAE: name its directory with --reader")
     corpus = Corpus.open(like) if like is not None else None
     convert_first(model)

@@ -70,10 +70,10 @@ def reading_notes(source: DocumentSource, reader: Reader) -> list[str]:
 def corpus_warnings(corpus: Corpus, *, english_only: bool | None = None) -> list[str]:
     """Return what weakens every use of a corpus: unknown tokens, another language.
 
-    ``english_only`` says whether the reader knows English alone; by default the embedded one does.
+    ``english_only`` says whether the reader knows English alone; by default those of the package do.
     """
     if english_only is None:
-        english_only = corpus.spec.source.get("kind") == "embedded"
+        english_only = corpus.spec.source.get("kind") in ("embedded", "shipped")
 
     def total(key: str) -> int:
         return sum(int(shard.stats.get(key, 0)) for shard in corpus.manifest.shards)

@@ -213,8 +213,9 @@ def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | N
     """Return a reader, and what tells its corpora from others'; the embedded one need not be loaded."""
     if reader is None or reader in ("embedded", ["embedded"], ("embedded",)):
         from saetext.reader import embedded
+        from saetext.reader.shipped import EMBEDDED
 
-        return None, ["embedded", embedded.WEIGHTS_SHA256, embedded.load_calibration().sha256]
+        return None, [EMBEDDED.name, embedded.WEIGHTS_SHA256, EMBEDDED.load_calibration().sha256]
     loaded = _as_reader(reader)
     return loaded, loaded.spec.identity()
 

@@ -14,6 +14,7 @@ from saetext.corpus.spec import ReaderSpec, SaeSpec
 from saetext.errors import LabelError
 from saetext.features.labels import FeatureLabels
 from saetext.io.cache import cache_dir, file_sha256
+from saetext.reader import shipped
 
 
 def labels_for(
@@ -51,29 +52,27 @@ def reader_labels(
         found = FeatureLabels.read(file)
         found.require_for(sae, str(file))
         return words.updated(found, found.about)
-    shipped = shipped_labels()
-    if shipped is not None and shipped.about.get("weights_sha256") == sae.weights_sha256:
-        return words.updated(shipped, shipped.about)
+    own = shipped.of_sae(sae.weights_sha256)
+    if own is not None and (published := shipped_labels(own)) is not None:
+        return words.updated(published, published.about)
     if (cached := cached_labels_path(sae)).is_file():
         found = FeatureLabels.read(cached)
         return words.updated(found, found.about)
     return words
 
 
-def shipped_labels() -> FeatureLabels | None:
-    """Return the embedded reader's labels; None in a source tree that has none yet.
+def shipped_labels(reader: shipped.Shipped = shipped.EMBEDDED) -> FeatureLabels | None:
+    """Return the labels that come with a reader; None in a source tree that has none yet.
 
     Raises
     ------
     LabelError
         If they are not those that were published.
     """
-    from saetext.reader import embedded
-
-    path = embedded.labels_path()
+    path = reader.labels_path
     if not path.is_file():
         return None
-    if file_sha256(path) != embedded.LABELS_SHA256:
+    if file_sha256(path) != reader.labels_sha256:
         raise LabelError(f"{path} is damaged: reinstall saetext")
     return FeatureLabels.read(path)
 

@@ -18,15 +18,13 @@ from saetext.corpus.spec import SaeSpec
 from saetext.errors import InputError, ReaderError
 from saetext.features.known_labels import labels_for, reader_labels
 from saetext.features.labels import FeatureLabels
-from saetext.io.cache import file_sha256
-from saetext.io.json_file import load
 from saetext.io.opener import why
+from saetext.reader import shipped
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
     from saetext.reader.sae import SparseEncoder
 
-_EMBEDDED = "embedded"
 _NEURONPEDIA_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 
 
@@ -117,7 +115,7 @@ class Subject:
     def _neuronpedia_id(self) -> object:
         if self.encoder is not None and self.encoder.metadata.neuronpedia_id:
             return self.encoder.metadata.neuronpedia_id
-        if self._place == _EMBEDDED:
+        if shipped.by_name(self._place) is not None:
             return None
         config = Path(self._place) / "cfg.json"
         if config.is_file():
@@ -135,12 +133,12 @@ class Subject:
 
     @property
     def _place(self) -> str:
-        """``embedded``, ``RELEASE/SAE_ID`` or a directory: where the SAE can be loaded from."""
+        """A reader of the package, ``RELEASE/SAE_ID`` or a directory: where the SAE can be loaded from."""
         if self.corpus is None:
             return self.name
         source = self.corpus.spec.source
-        if source.get("kind") == "embedded":
-            return _EMBEDDED
+        if (own := shipped.of_source(source)) is not None:
+            return own.name
         place = [sae.name for sae in self.corpus.spec.saes].index(self.sae.name)
         saes = list(source.get("saes") or [])
         if source.get("kind") not in ("release", "local") or place >= len(saes):
@@ -164,7 +162,7 @@ def open_subject(
     ----------
     name : str
         A corpus's directory, ``embedded``, ``RELEASE/SAE_ID``, or an SAE's directory. Neither a corpus nor
-        the embedded reader needs torch for this.
+        a reader that comes with the package needs torch for this.
     model : str, optional
         Language model of an SAE; with it, thresholds and words from earlier corpora of the reader are found.
     sae : str, optional
@@ -182,7 +180,8 @@ def open_subject(
         If it cannot be opened, or the labels are damaged or of another reader's features.
     """
     path = Path(name)
-    if name != _EMBEDDED and any((path / file).is_file() for file in ("manifest.json", "plan.json")):
+    own = shipped.by_name(name)
+    if own is None and any((path / file).is_file() for file in ("manifest.json", "plan.json")):
         from saetext.corpus import Corpus
 
         corpus = Corpus.open(path)
@@ -190,16 +189,14 @@ def open_subject(
         return Subject(name, spec, labels_for(corpus, sae, labels), corpus.calibration(spec.name), corpus)
     if sae is not None:
         raise InputError(f"--sae chooses one SAE of a corpus, and {name} is not a corpus")
-    if name == _EMBEDDED:
-        from saetext.reader import embedded
-
+    if own is not None:
         if model is not None:
-            raise InputError("--model belongs to an SAE, and the embedded reader has its own model")
-        spec, calibration = _embedded_sae(), embedded.load_calibration()
+            raise InputError(f"--model belongs to an SAE, and the {name} reader has its own model")
+        spec, calibration = own.sae_spec, own.load_calibration()
         return Subject(name, spec, reader_labels(spec, calibration, labels), calibration)
     if not path.is_dir() and ("/" not in name or path.exists() or name.startswith((".", "/", "~"))):
         raise InputError(
-            f"{name} is neither a corpus nor a reader: expected a corpus's directory, 'embedded', "
+            f"{name} is neither a corpus nor a reader: expected a corpus's directory, {shipped.NAMES}, "
             "RELEASE/SAE_ID, or a directory with an SAE"
         )
     if path.is_dir() and not (path / "cfg.json").is_file():
@@ -222,10 +219,8 @@ def open_subject(
 
 def _load_encoder(name: str, trust_pickle: bool = False) -> SparseEncoder:
     """Load an SAE without its language model."""
-    if name == _EMBEDDED:
-        from saetext.reader import embedded
-
-        return embedded.load()[0]
+    if (own := shipped.by_name(name)) is not None:
+        return own.load_sae()
     from saetext.reader.weights import load_sae_dir, load_sae_release
 
     if Path(name).is_dir():
@@ -234,27 +229,6 @@ def _load_encoder(name: str, trust_pickle: bool = False) -> SparseEncoder:
     if not slash or name.startswith((".", "/", "~")):
         raise ReaderError(f"there is no SAE {name} any more")
     return load_sae_release(release, sae_id)
-
-
-def _embedded_sae() -> SaeSpec:
-    """Return what identifies the embedded reader's features, without torch."""
-    from saetext.reader import embedded
-
-    home = Path(embedded.__file__).parent
-    cfg = load(home / "cfg.json")
-    return SaeSpec(
-        name=_EMBEDDED,
-        origin=_EMBEDDED,
-        architecture=cfg["architecture"],
-        hook=cfg["metadata"]["hook_name"],
-        d_in=cfg["d_in"],
-        d_sae=cfg["d_sae"],
-        weights_sha256=file_sha256(home / "sae_weights.safetensors"),
-        preprocessing="",
-        calibration_sha256="",
-        threshold_percentile=None,
-        min_tokens=1,
-    )
 
 
 def _sae_of(encoder: SparseEncoder, name: str) -> SaeSpec:

@@ -23,6 +23,7 @@ from saetext.io.json_file import load
 from saetext.io.opener import LARGE, why
 from saetext.io.shape import INT32, List, Record, Shape, Text, Whole, check
 from saetext.io.strict_json import dumps
+from saetext.reader import shipped
 from saetext.text.one_line import about, quoted
 
 KINDS = ("topic", "style", "format", "discourse", "form")
@@ -214,19 +215,18 @@ class Themes(Sequence[Theme]):
 
     @classmethod
     def load(cls, source: str | Path) -> Themes:
-        """Return the themes that ship with ``"embedded"``, or those of a file.
+        """Return the themes that ship with a reader, by its name (``"embedded"``), or those of a file.
 
         Raises
         ------
         InputError
             If the file is missing, damaged, or not as :meth:`read` says.
         """
-        from saetext.reader import embedded
-
-        if source != embedded.NAME:
+        own = shipped.by_name(source) if isinstance(source, str) else None
+        if own is None:
             return cls.read(Path(source))
-        path = embedded.themes_path()
-        if path.is_file() and file_sha256(path) != embedded.THEMES_SHA256:
+        path = own.themes_path
+        if path.is_file() and file_sha256(path) != own.themes_sha256:
             raise InputError(f"{path} is damaged: reinstall saetext")
         return cls.read(path)
 
@@ -241,10 +241,8 @@ class Themes(Sequence[Theme]):
         sae : str, optional
             Which of its SAEs, where it has several.
         """
-        from saetext.reader import embedded
-
-        shipped = cls.load(embedded.NAME)
-        return shipped if shipped.made_for.get("weights_sha256") == spec.sae(sae).weights_sha256 else None
+        own = shipped.of_sae(spec.sae(sae).weights_sha256)
+        return None if own is None else cls.load(own.name)
 
     @classmethod
     def read(cls, path: Path) -> Themes:

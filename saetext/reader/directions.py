@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from saetext.corpus.spec import ReaderSpec
 from saetext.io.cache import file_sha256
 from saetext.io.opener import require_regular
+from saetext.reader import shipped
 
 
 def decoder_of(spec: ReaderSpec, sae: str) -> NDArray[np.float32] | None:
     """Return float32[d_sae, d_in], the decoder of an SAE; None where it is not here or cannot be read so.
 
-    The embedded reader's weights come with the package, a local SAE's lie in its directory. A file with
+    The weights of a shipped reader come with the package, a local SAE's lie in its directory. A file with
     another checksum than the one that made the corpus is not used.
     """
     from safetensors import SafetensorError, safe_open
@@ -26,10 +27,9 @@ def decoder_of(spec: ReaderSpec, sae: str) -> NDArray[np.float32] | None:
     names = [t.name for t in spec.saes]
     saes = list(spec.source.get("saes") or [])
     kind = spec.source.get("kind")
-    if kind == "embedded":
-        from saetext.reader import embedded
-
-        home = Path(embedded.__file__).parent
+    own = shipped.of_source(spec.source)
+    if own is not None:
+        home = own.home
     elif kind == "local" and names.index(sae) < len(saes):
         home = Path(str(saes[names.index(sae)]))
     else:

@@ -13,13 +13,13 @@ from typing import Any
 
 from saetext.corpus.calibration import Calibration
 from saetext.errors import InputError, ReaderError, refuse_unused
-from saetext.reader import embedded
+from saetext.reader import embedded, shipped
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.parts import LoadedSae, Parts, counting_rules, place_of, sae_name
 from saetext.reader.sae import SparseEncoder
 from saetext.reader.weights import load_sae_dir, load_sae_release
 
-_OWN_MODEL = "the embedded reader has its own language model; leave it out, or name an SAE"
+_OWN_MODEL = "the {} reader has its own language model; leave it out, or name an SAE"
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,15 @@ def parts_by_name(names: Sequence[str], model: str | Path | None, how: How) -> P
     Raises
     ------
     InputError
-        If ``model`` or ``revision`` is given for the embedded reader.
+        If ``model`` or ``revision`` is given for a reader that comes with the package.
     ReaderError
         If there is no such reader.
     """
-    if not names or list(names) == [embedded.NAME]:
-        refuse_unused(_OWN_MODEL, model=model, revision=how.revision, trust_pickle=how.trust_pickle)
-        return embedded_parts(how)
+    own = shipped.by_name(names[0] if names else embedded.NAME) if len(names) < 2 else None
+    if own is not None:
+        told = _OWN_MODEL.format(own.name)
+        refuse_unused(told, model=model, revision=how.revision, trust_pickle=how.trust_pickle)
+        return shipped_parts(own, how)
     if all(Path(n).is_dir() for n in names):
         return parts_in_directories([Path(n) for n in names], model, how)
     encoders = []
@@ -56,7 +58,7 @@ def parts_by_name(names: Sequence[str], model: str | Path | None, how: How) -> P
         release, slash, sae_id = name.partition("/")
         if not slash or name.startswith((".", "/", "~")):
             raise ReaderError(
-                f"no reader called {name!r}: 'embedded', RELEASE/SAE_ID as in SAELens, or a directory"
+                f"no reader called {name!r}: {shipped.NAMES}, RELEASE/SAE_ID as in SAELens, or a directory"
             )
         encoders.append((name, load_sae_release(release, sae_id)))
     source = {"kind": "release", "saes": list(names), "model": place_of(model)}
@@ -86,19 +88,19 @@ def parts_in_directories(directories: Sequence[Path], model: str | Path | None, 
     return dataclasses.replace(parts, saes=tuple(saes))
 
 
-def embedded_parts(how: How) -> Parts:
-    """Return the parts of the reader that ships with saetext."""
-    encoder, calibration = embedded.load()
-    model = LanguageModel.load(embedded.find_model(), [encoder.hook], device=how.device, dtype=how.dtype)
-    embedded.check_weights(model.path)
+def shipped_parts(own: shipped.Shipped, how: How) -> Parts:
+    """Return the parts of a reader that comes with the package."""
+    encoder, calibration = own.load_sae(), own.load_calibration()
+    model = LanguageModel.load(own.place(), [encoder.hook], device=how.device, dtype=how.dtype)
+    identity = own.identity(model)
     encoder = encoder.to(model.device)
     return Parts(
         model,
-        (LoadedSae(embedded.NAME, embedded.NAME, encoder, calibration),),
+        (LoadedSae(own.name, own.name, encoder, calibration),),
         counting_rules(model, [encoder]),
-        embedded.NAME,
-        {"kind": "embedded"},
-        (embedded.MODEL, f"sha256:{embedded.WEIGHTS_SHA256}"),
+        own.name,
+        dict(own.source),
+        identity,
     )
 
 

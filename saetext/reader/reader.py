@@ -22,7 +22,7 @@ from saetext.corpus.rows import PooledRows
 from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec, differing_fields
 from saetext.documents import Document
 from saetext.errors import ReaderError, refuse_unused
-from saetext.reader import embedded
+from saetext.reader import embedded, shipped
 from saetext.reader.batches import Batch, Batcher
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.loading import How, parts_by_name, parts_in_directories
@@ -221,16 +221,16 @@ class Reader:
         ReaderError
             If it cannot be found again, or is not the same any more.
         """
-        kind = spec.source.get("kind")
-        if kind == "embedded":
+        kind, own = spec.source.get("kind"), shipped.of_source(spec.source)
+        if own is not None:
             refuse_unused(
-                "the embedded reader made this corpus; leave it out",
+                f"the {own.name} reader made this corpus; leave it out",
                 names=names, model=model, trust_pickle=trust_pickle,
             )  # fmt: skip
         if dtype == "auto":  # another processor may be fast at another one, and some presences would flip
             dtype = spec.numerics.model_dtype
-        if kind == "embedded":
-            reader = cls._of(parts_by_name([embedded.NAME], None, How(device, dtype)))
+        if own is not None:
+            reader = cls._of(parts_by_name([own.name], None, How(device, dtype)))
         elif kind in ("release", "local"):
             reader = cls.load_many(
                 names or spec.source["saes"],

