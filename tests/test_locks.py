@@ -94,7 +94,7 @@ def test_make_installs_nothing_unchecked_when_it_is_asked_to() -> None:
     locked = (ROOT / "Makefile").read_text("utf-8").partition("ifdef LOCKED\n")[2].partition("\nelse\n")[0]
     assert "--require-hashes --no-deps --no-build-isolation\n" in locked
     installs = [line for line in locked.splitlines() if "PIP)" in line]
-    assert len(installs) == 5
+    assert len(installs) == 6
     for line in installs:
         assert "$(LOCKED_PIP)" in line or "--no-deps --no-build-isolation --editable ." in line
 

@@ -34,7 +34,7 @@ def pinned(*names: str) -> dict[str, str]:
 def differences(bill: dict) -> list[str]:
     """Return a line for each package that the bill lacks, has in another version, or should not have."""
     has = {canonicalize_name(one["name"]): one["version"] for one in bill["components"]}
-    needed, may = pinned("run"), pinned("build", "gpu") | {"pip": ""}
+    needed, may = pinned("run"), pinned("build", "gpu", "model") | {"pip": ""}
     told = [f"{name} is missing" for name in needed if name not in has]
     for name, version in has.items():
         if name not in needed and name not in may:
