@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from conftest import MadeOnce
 from forked_command import forked_command
 from hostile import ALL, NAME, PAYLOADS, harmful, on_pty, saetext
 from saetext_cli.commands import commands
+from tiny_gguf import bare, text
 from tiny_reader import some_rows
 
 from saetext.features.labels import FeatureLabel, FeatureLabels
@@ -84,6 +86,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     file = next(at.glob("a?*.jsonl"))
     labels = ["--labels", next(at.glob("labels ?*.parquet"))]
     first = f"0 {ALL}"
+    foreign = Path(f"g{NAME}.gguf")
+    foreign.write_bytes(bare(text("general.architecture"), struct.pack("<I", 8), text(ALL), fields=1))
     column, number = f"set {ALL}", f"number {ALL}"
     # results
     yield "info", ["info", a], 0
@@ -119,6 +123,7 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     yield "encode", ["encode", file, "-o", f"c{NAME}.corpus"], 0
     yield "readers", ["readers", ALL], 0
     yield "readers json", ["readers", ALL, "--json"], 0
+    yield "models", ["model", "list"], 0
     yield "rejects", ["encode", file, "--id", column, "-o", "rejects.corpus"], 0
     # errors of data and requests
     for name, command in {
@@ -158,6 +163,10 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "url": ["label", a, "--method", "llm", "--base-url", ALL, "--model", ALL, "-o", "x"],
         "calibrate": ["calibrate", ALL, file],
         "train": ["train", file, "-o", "x", "--model", ALL, "--layer", "1"],
+        "no GGUF file": ["model", "add", NAME],
+        "GGUF file": ["model", "add", foreign],
+        "GGUF name": ["model", "add", foreign, "--name", ALL],
+        "no model": ["model", "remove", ALL],
         "index": ["index", NAME],
         "upgrade": ["upgrade", NAME],
     }.items():
