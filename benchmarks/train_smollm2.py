@@ -1,6 +1,6 @@
 """Train the SAE of the reader ``smollm2`` and set its thresholds.
 
-    python benchmarks/chat_texts.py > own.jsonl
+    python benchmarks/chat_texts.py -o own.jsonl
     python benchmarks/smollm2_answers.py ../shared/data/sae_corpus.parquet -o answers.jsonl
     python benchmarks/train_smollm2.py ../shared/data/sae_corpus.parquet answers.jsonl own.jsonl -o smollm2/
 
