@@ -23,14 +23,12 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forks are P
 
 #: Forks a command, lets it run for a while, sends it a signal, and says how it ended.
 LOOP = """
-import importlib, json, os, pkgutil, random, shutil, signal, sys, time
+import json, os, random, shutil, signal, sys, time
 from pathlib import Path
-import saetext, saetext_cli
+import imported
 from saetext_cli.main import main
 
-for package in (saetext, saetext_cli):
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+imported.everything()
 
 def start(arguments, log):
     if child := os.fork():
