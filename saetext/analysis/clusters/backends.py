@@ -28,7 +28,7 @@ def keep_compiled() -> None:
     """
     from umap import layouts, umap_
 
-    epoch = getattr(layouts, "_nb_optimize_layout_euclidean_single_epoch", None)  # of 0.5.12
+    epoch: Any = getattr(layouts, "_nb_optimize_layout_euclidean_single_epoch", None)  # of 0.5.12
     for compiled in (umap_.smooth_knn_dist, umap_.compute_membership_strengths, epoch):
         with contextlib.suppress(RuntimeError, AttributeError):  # there is no directory to keep it in
             compiled.enable_caching()
