@@ -9,10 +9,8 @@ its exit code. As a script (``forked_command.py SOCKET``) it is that process.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
-import pkgutil
 import shlex
 import signal
 import socket
@@ -22,6 +20,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import imported
 from processes import exit_code
 
 CLIENT = """
@@ -61,13 +60,7 @@ def forked_command(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _serve(path: str) -> None:
-    import saetext_cli
-
-    import saetext
-
-    for package in (saetext, saetext_cli):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+    imported.everything()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()

@@ -92,6 +92,16 @@ def test_graph_and_embedding_are_those_of_umap(points: np.ndarray, neighbours: A
     np.testing.assert_allclose(found, truth.embedding_, atol=1e-4)
 
 
+def test_what_is_compiled_of_umap_is_kept_in_files(neighbours: Any) -> None:
+    """It takes longer than clustering, and commands are processes of their own."""
+    from umap import layouts, umap_
+
+    backends.umap_weights(*neighbours)
+    epoch = layouts._nb_optimize_layout_euclidean_single_epoch
+    for compiled in (umap_.smooth_knn_dist, umap_.compute_membership_strengths, epoch):
+        assert compiled.stats.cache_path, compiled
+
+
 def test_weights_of_new_rows_are_umaps_formula(neighbours: Any) -> None:
     row, distance = (part[:, 1:] for part in neighbours)  # of a new row none is itself
     row, distance = np.ascontiguousarray(row), np.ascontiguousarray(distance)

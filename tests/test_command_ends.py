@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,11 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="descriptors and limits 
 
 #: Runs commands in forks: with descriptors closed, put on another file, or a limit on what files may hold.
 FORKS = """
-import importlib, json, os, pkgutil, resource, signal, sys
-import saetext, saetext_cli
+import json, os, resource, signal, sys
+import imported
 from saetext_cli.main import main
 
-for package in (saetext, saetext_cli):  # once, and not in each fork
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+imported.everything()  # once, and not in each fork
 
 def run(job):
     read, write = os.pipe()
@@ -64,7 +63,8 @@ def run(job):
     finally:
         os._exit(code)
 
-print(json.dumps([run(job) for job in json.loads(sys.stdin.read())]))
+for line in iter(sys.stdin.readline, ""):
+    print(json.dumps([run(job) for job in json.loads(line)]), flush=True)
 """
 
 
@@ -74,24 +74,41 @@ def environment() -> dict[str, str]:
     return {**kept, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "100"}
 
 
-def ends(place: Path, jobs: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """Return the exit code of each job and what it printed where it could."""
-    command = [sys.executable, "-c", FORKS]
-    done = subprocess.run(
-        command, cwd=place, env=environment(), input=json.dumps(jobs), text=True, capture_output=True
-    )
-    assert done.returncode == 0, done.stderr
-    return [(code, text) for code, text in json.loads(done.stdout)]
+#: Gives the exit code of each job and what it printed where it could.
+Ends = Callable[[list[dict[str, Any]]], list[tuple[int, str]]]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ends(home: Path) -> Iterator[Ends]:
+    """Return what runs jobs in forks of one process, whose working directory is ``home``."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", FORKS]
+    with subprocess.Popen(
+        command, cwd=home, env=environment(), stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+
+        def run(jobs: list[dict[str, Any]]) -> list[tuple[int, str]]:
+            print(json.dumps(jobs), file=process.stdin, flush=True)
+            return [(code, text) for code, text in json.loads(process.stdout.readline())]
+
+        yield run
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ends")
+
+
+@pytest.fixture(scope="module")
+def place(home: Path, ends: Ends) -> Path:
     """A directory with two corpora of the embedded reader and their files."""
-    home = tmp_path_factory.mktemp("ends")
     for seed, name in enumerate("ab"):
         write_jsonl(home / f"{name}.jsonl", some_rows(40, seed=seed))
     jobs = [{"command": ["encode", f"{name}.jsonl", "-o", f"{name}.corpus"]} for name in "ab"]
-    for code, text in ends(home, jobs):
+    for code, text in ends(jobs):
         assert code == 0, text
     return home
 
@@ -124,10 +141,10 @@ def one_line(text: str) -> str:
     return errors[0]
 
 
-def test_a_result_that_cannot_be_printed_is_one_line_and_1(place: Path) -> None:
+def test_a_result_that_cannot_be_printed_is_one_line_and_1(place: Path, ends: Ends) -> None:
     cases = [(name, command, "full") for name, command in {**PRINTS, **HELP}.items()]
     cases += [(name, HELP.get(name) or PRINTS[name], "closed") for name in (*PRINTS, "--help", "diff --help")]
-    done = ends(place, [{"command": command, "stdout": where} for _, command, where in cases])
+    done = ends([{"command": command, "stdout": where} for _, command, where in cases])
     for (name, _, where), (code, text) in zip(cases, done, strict=True):
         assert code == 1, (name, where, text)
         reason = {"full": "No space left on device", "closed": "it is closed"}[where]
@@ -138,18 +155,18 @@ def test_a_result_that_cannot_be_printed_is_one_line_and_1(place: Path) -> None:
     assert len(done) == 2 * len(PRINTS) + len(commands()) + 4
 
 
-def test_a_reader_that_goes_away_is_no_error(place: Path) -> None:
+def test_a_reader_that_goes_away_is_no_error(place: Path, ends: Ends) -> None:
     every = {**PRINTS, "--help": ["--help"], "diff --help": ["diff", "--help"]}
-    done = ends(place, [{"command": command, "stdout": "no reader"} for command in every.values()])
+    done = ends([{"command": command, "stdout": "no reader"} for command in every.values()])
     for name, (code, text) in zip(every, done, strict=True):
         assert code == 0 and "rror" not in text and "Traceback" not in text, (name, code, text)
 
 
-def test_nobody_reads_the_notes(place: Path) -> None:
+def test_nobody_reads_the_notes(place: Path, ends: Ends) -> None:
     """Notes and errors that cannot be printed change no exit code and no result."""
     fails = {"no corpus": ["info", "nothing.corpus"], "usage": ["info"], "no such": ["nothing"]}
     every = {**PRINTS, **fails}
-    plain = ends(place, [{"command": command, "stderr": "null"} for command in every.values()])
+    plain = ends([{"command": command, "stderr": "null"} for command in every.values()])
     assert [code for code, _ in plain] == [0] * len(PRINTS) + [1, 2, 2]
     few = ("read", "search", "label", *fails)
     jobs = [
@@ -157,21 +174,21 @@ def test_nobody_reads_the_notes(place: Path) -> None:
         for where in ("closed", "full", "no reader")
         for name in (every if where == "closed" else few)
     ]
-    done = ends(place, [{"command": every[name], "stderr": where} for name, where in jobs])
+    done = ends([{"command": every[name], "stderr": where} for name, where in jobs])
     expected = dict(zip(every, plain, strict=True))
     for (name, where), (code, text) in zip(jobs, done, strict=True):
         assert code == expected[name][0], (name, where, text)
         assert name == "encode" or text == expected[name][1], (name, where)  # encode tells a speed
 
 
-def test_standard_input_is_closed(place: Path) -> None:
+def test_standard_input_is_closed(place: Path, ends: Ends) -> None:
     reads = {
         "read": ["read", "-"], "encode": ["encode", "-", "-o", "x.corpus"],
         "append": ["append", "a.corpus", "-"],
         "train": ["train", "-", "-o", "sae", "--layer", "1"],
     }  # fmt: skip
     both = {**{name: PRINTS[name] for name in ("info", "search", "features")}, **reads}
-    done = ends(place, [{"command": command, "stdin": "closed"} for command in both.values()])
+    done = ends([{"command": command, "stdin": "closed"} for command in both.values()])
     for name, (code, text) in zip(both, done, strict=True):
         if (name in reads and both[name] is reads.get(name)) or name in ("append", "train"):
             assert code == 1, (name, text)
@@ -201,8 +218,8 @@ WRITES = {
 }
 
 
-def test_what_does_not_fit_on_the_disk_is_one_line_and_1(place: Path) -> None:
-    done = ends(place, [{"command": command, "limit": 64} for command in WRITES.values()])
+def test_what_does_not_fit_on_the_disk_is_one_line_and_1(place: Path, ends: Ends) -> None:
+    done = ends([{"command": command, "limit": 64} for command in WRITES.values()])
     for (name, command), (code, text) in zip(WRITES.items(), done, strict=True):
         assert code == 1, (name, code, text)
         assert "File too large" in one_line(text), (name, text)

@@ -23,14 +23,12 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forks are P
 
 #: Forks a command, lets it run for a while, sends it a signal, and says how it ended.
 LOOP = """
-import importlib, json, os, pkgutil, random, shutil, signal, sys, time
+import json, os, random, shutil, signal, sys, time
 from pathlib import Path
-import saetext, saetext_cli
+import imported
 from saetext_cli.main import main
 
-for package in (saetext, saetext_cli):
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
+imported.everything()
 
 def start(arguments, log):
     if child := os.fork():
@@ -107,7 +105,7 @@ def stopped(place: Path, moments: int) -> None:
         # before the handler was in place, the system ends it
         assert code in (128 + number, -number, 99), told
         assert not left, (told, left)
-        assert seconds < 10, told
+        assert seconds < 30, told
         if code == 128 + number:
             interrupted += 1
             assert log.splitlines()[-1].startswith("saetext: stopped"), told
@@ -209,7 +207,7 @@ def test_a_library_that_swallows_it_does_not_make_it_0(
     )
     assert done.returncode == 128 + number, done
     assert done.stderr.splitlines()[-1] == "saetext: stopped" and done.stdout == ""
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     if patch is IMPORT:
         assert "module: True" in done.stderr  # an import is not broken off
 
@@ -227,7 +225,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     assert process.stdout is not None and process.stdout.readline() == b"first\n"
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
-    assert process.wait() == 130 and time.monotonic() - began < 5
+    assert process.wait() == 130 and time.monotonic() - began < 20
 
 
 def test_an_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:

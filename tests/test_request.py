@@ -272,8 +272,9 @@ def test_type_checkers_know_the_keywords(tmp_path: Path) -> None:
         'Box().take("b")\n',
         "utf-8",
     )
+    # with the project's settings and cache, which `make types` has just filled: anew it takes a minute
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(script)],
+        [sys.executable, "-m", "mypy", str(script)],
         cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = [line for line in done.stdout.splitlines() if ": error:" in line and script.name in line]

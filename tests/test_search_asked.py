@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from saetext.features.detectors import DetectorIndex, resolved, shipped
 from saetext.features.similarity import answering_by_theme
 from saetext.features.theme_index import ThemeIndex
 from saetext.features.themes import Theme
-from saetext.reader.sentences import Embedder
+from saetext.reader.sentences import WIDTH, Embedder
 
 THEMES = (
     Theme("refusal", "Refusals", "it says no", "discourse", (2, 4)),
@@ -146,7 +146,15 @@ def test_the_sentence_model_is_loaded_once_for_a_search(
         loaded.append(device)
         return true(device)
 
+    def vectors(
+        self: Embedder, texts: Sequence[str], on_done: Callable[[int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Not by the model, which takes half a minute for all labels: only its loading is counted."""
+        many = np.ones((len(texts), WIDTH), np.float32)
+        return many / np.sqrt(np.float32(WIDTH))
+
     monkeypatch.setattr(Embedder, "load", load)
+    monkeypatch.setattr(Embedder, "embed", vectors)
     corpus = encode(["I am so sorry.", "Thank you very much.", "The train is late."])
     search(corpus, "an apology", mode="features")
     assert len(loaded) == 1

@@ -7,6 +7,8 @@ their public classes return. Not for: what is done with it (:mod:`saetext.analys
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import warnings
 from typing import Any
 
@@ -16,6 +18,20 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters.representation import Floats32
 from saetext.corpus.protocol import Ints
 from saetext.io.threads import one_thread as one_thread
+
+
+@functools.cache
+def keep_compiled() -> None:
+    """Have numba keep in files what it compiles of UMAP, as it does with saetext's own kernels.
+
+    UMAP has it compiled in each process anew, which takes longer than clustering a thousand documents.
+    """
+    from umap import layouts, umap_
+
+    epoch: Any = getattr(layouts, "_nb_optimize_layout_euclidean_single_epoch", None)  # of 0.5.12
+    for compiled in (umap_.smooth_knn_dist, umap_.compute_membership_strengths, epoch):
+        with contextlib.suppress(RuntimeError, AttributeError):  # there is no directory to keep it in
+            compiled.enable_caching()
 
 
 def umap_graph(row: NDArray[np.int32], distance: Floats32, seed: int) -> Any:
@@ -30,6 +46,7 @@ def umap_graph(row: NDArray[np.int32], distance: Floats32, seed: int) -> Any:
     """
     from umap.umap_ import fuzzy_simplicial_set
 
+    keep_compiled()
     n, k = row.shape
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,6 +88,7 @@ def umap_embedding(
     """
     from umap.umap_ import find_ab_params, simplicial_set_embedding
 
+    keep_compiled()
     a, b = find_ab_params(spread, min_dist)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -89,6 +107,7 @@ def umap_weights(row: NDArray[np.int32], distance: Floats32) -> NDArray[np.float
     """
     from umap.umap_ import compute_membership_strengths, smooth_knn_dist
 
+    keep_compiled()
     m, k = row.shape
     sigmas, rhos = smooth_knn_dist(distance, float(k), local_connectivity=0.0)
     _, _, weights, _ = compute_membership_strengths(row, distance, sigmas, rhos, False, True)

@@ -1,0 +1,32 @@
+"""Import whatever commands import, so that forks of this process do without the seconds of it.
+
+A helper for tests, not a test. Besides all of saetext that is what its functions import late, and what
+libraries do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+#: What the verbs import while they run, where it takes long.
+LATE = (
+    "faiss", "hdbscan", "matplotlib.figure", "pandas", "polars", "pyarrow.dataset", "pydantic",
+    "sklearn.feature_extraction", "tokenizers", "transformers.models.bert.modeling_bert", "umap",
+)  # fmt: skip
+
+
+def everything() -> None:
+    """Import all modules of saetext and of its command line, and what is in ``LATE``."""
+    import saetext_cli
+    from numba.core.registry import cpu_target
+
+    import saetext
+
+    for package in (saetext, saetext_cli):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    for name in LATE:
+        importlib.import_module(name)
+    cpu_target.typing_context.refresh()  # what the first call of a kernel does
+    cpu_target.target_context.refresh()
