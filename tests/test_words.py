@@ -138,6 +138,7 @@ OTHERWISE = {
     "report/html/differences.py": "numbers",
     "features/subject.py": "an id",
     "reader/hooks.py": "a path of modules",
+    "reader/building.py": "a path of modules",
     "reader/registry.py": "a hook's name",
     "reader/sentences.py": "what a tokenizer is asked about: letters alone",
     "features/peaks/units.py": "units of a text, marks among them; words as saetext.text.words has them",
