@@ -238,6 +238,7 @@ OTHERWISE = {
     "saetext/io/files.py": "the writer itself",
     "saetext/corpus/postings.py": "arrays mapped into a directory in the making",
     "saetext/analysis/search/indexing.py": "arrays in a directory in the making",
+    "saetext/reader/added/converting.py": "a name for a file in a directory in the making",
     "saetext/training/activations.py": "what is collected grows in place, and is put in place when whole",
     "cli/saetext_cli/common.py": "streams that nobody reads are opened on the null device",
 }

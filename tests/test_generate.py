@@ -500,6 +500,6 @@ def test_what_the_documentation_says_runs(chat: CausalModel) -> None:
     code = textwrap.dedent("\n".join(lines))
     assert code.count("CausalModel.load(") == 1
     known: dict[str, Any] = {}
-    exec(code.replace('"HuggingFaceTB/SmolLM2-135M-Instruct"', repr(str(chat.path))), known)
+    exec(code.replace('"smollm2"', repr(str(chat.path))), known)
     assert known["gradient"].shape == known["done"].hidden[known["hook"]].shape
     assert len(known["texts"]) == 1 and known["model"].name == chat.name
