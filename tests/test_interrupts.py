@@ -261,3 +261,22 @@ def test_ctrl_c_while_the_program_starts(seed: int, tmp_path: Path) -> None:
         _, err = process.communicate()
         assert "Traceback" not in err and process.returncode in (130, 1, -2), (process.returncode, err)
         assert process.returncode != 130 or err.splitlines()[-1] == "saetext: stopped"
+
+
+def test_the_look_after_an_import_does_not_raise_what_a_safe_point_has_raised(tmp_path: Path) -> None:
+    """Else it would strike where the line that says so is printed."""
+    program = (
+        "import sys, time; from saetext_cli import stopping; stopping.watch()\n"
+        "import signal, _thread\n"
+        "def importing(frame): return True\n"
+        "stopping._importing = importing\n"
+        "signal.raise_signal(signal.SIGINT)\n"  # as if within an import: it is looked again later
+        "try:\n    stopping.check()\n"
+        "except stopping.Stopped:\n    stopping._importing = lambda frame: False\n"
+        "    time.sleep(0.3); print('whole', flush=True)\n"
+        "signal.raise_signal(signal.SIGINT)\n"  # another one ends the process
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "whole\n", "")

@@ -37,6 +37,7 @@ class _Request:
         self.number: int | None = None
         self.process = os.getpid()
         self.looking = False  # whether the next call of the handler is our own, after an import
+        self.raised = False  # whether Stopped was raised already
 
 
 _request = _Request()
@@ -55,6 +56,7 @@ def exit_code() -> int:
 def check() -> None:
     """Raise :class:`Stopped` if the run was asked to stop; in the main thread alone."""
     if _request.number is not None and threading.current_thread() is threading.main_thread():
+        _request.raised = True
         raise Stopped
 
 
@@ -112,11 +114,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
     # between a second Ctrl-C and our own look after an import a race has no loser: both end the run
     if request.number is not None and not request.looking:
         os._exit(128 + request.number)
-    request.looking = False
+    look, request.looking = request.looking, False
     request.number = request.number or number
+    if look and request.raised:  # by a safe point that came first: the run is ending
+        return
     if _importing(frame):
         _thread.start_new_thread(_look_again, (number,))  # without threading's locks: the frame may hold one
         return
+    request.raised = True
     raise Stopped
 
 
