@@ -103,12 +103,9 @@ def stopped(place: Path, moments: int) -> None:
             assert whole, told
             continue
         # before the handler was in place, the system ends it
-        # a stop has ended cluster by a fault in native code, in two of some ten runs on a loaded machine:
-        # docs/reliability.md says so; nothing is left of it then either
-        native = (-signal.SIGSEGV,) if name == "cluster" else ()
-        assert code in (128 + number, -number, 99, *native), told
+        assert code in (128 + number, -number, 99), told
         assert not left, (told, left)
-        assert seconds < 30, told
+        assert seconds < 10, told
         if code == 128 + number:
             interrupted += 1
             assert log.splitlines()[-1].startswith("saetext: stopped"), told
@@ -118,8 +115,8 @@ def stopped(place: Path, moments: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_signal_at_any_moment_of_five_commands(tmp_path: Path) -> None:
-    """At three moments of each; at as many as ``SAETEXT_MOMENTS`` says."""
-    stopped(tmp_path, int(os.environ.get("SAETEXT_MOMENTS", "3")))
+    """At six moments of each; at as many as ``SAETEXT_MOMENTS`` says."""
+    stopped(tmp_path, int(os.environ.get("SAETEXT_MOMENTS", "6")))
 
 
 # ---- libraries that do not let it through ------------------------------------------------------------
@@ -131,7 +128,11 @@ from saetext_cli import common, upgrade
 {patch}
 sys.argv = ["saetext", "upgrade", "x"]
 # to the main thread, as the system does: what another thread takes wakes no sleep
-threading.Timer(0.2, signal.pthread_kill, (threading.main_thread().ident, {number})).start()
+def strike():
+    with open("sent", "w") as file:
+        file.write(repr(time.monotonic()))
+    signal.pthread_kill(threading.main_thread().ident, {number})
+threading.Timer(0.2, strike).start()
 from {entry} import main
 main()
 """
@@ -204,13 +205,12 @@ def test_a_library_that_swallows_it_does_not_make_it_0(
     entry: str, patch: str, number: signal.Signals, tmp_path: Path
 ) -> None:
     program = SWALLOWS.format(patch=patch, entry=f"saetext_cli.{entry}", number=int(number))
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert done.returncode == 128 + number, done
     assert done.stderr.splitlines()[-1] == "saetext: stopped" and done.stdout == ""
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - float((tmp_path / "sent").read_text()) < 15
     if patch is IMPORT:
         assert "module: True" in done.stderr  # an import is not broken off
 
@@ -228,7 +228,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     assert process.stdout is not None and process.stdout.readline() == b"first\n"
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
-    assert process.wait() == 130 and time.monotonic() - began < 20
+    assert process.wait() == 130 and time.monotonic() - began < 5
 
 
 def test_an_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:
@@ -271,11 +271,10 @@ def test_the_look_after_an_import_does_not_raise_what_a_safe_point_has_raised(tm
     program = (
         "import sys, time; from saetext_cli import stopping; stopping.watch()\n"
         "import signal, _thread\n"
-        "def importing(frame): return True\n"
-        "stopping._importing = importing\n"
+        "stopping._unsafe = lambda frame: True\n"
         "signal.raise_signal(signal.SIGINT)\n"  # as if within an import: it is looked again later
         "try:\n    stopping.check()\n"
-        "except stopping.Stopped:\n    stopping._importing = lambda frame: False\n"
+        "except stopping.Stopped:\n    stopping._unsafe = lambda frame: False\n"
         "    time.sleep(0.3); print('whole', flush=True)\n"
         "signal.raise_signal(signal.SIGINT)\n"  # another one ends the process
     )
@@ -283,3 +282,20 @@ def test_the_look_after_an_import_does_not_raise_what_a_safe_point_has_raised(tm
         [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "whole\n", "")
+
+
+def test_numba_is_not_interrupted_while_it_makes_a_function_ready(tmp_path: Path) -> None:
+    """Its dispatcher is written in C, and an exception there was a segmentation fault."""
+    program = (
+        "import numba, os, signal, time; from saetext_cli import stopping; stopping.watch()\n"
+        "file = os.path.join(os.path.dirname(numba.__file__), 'made_up.py')\n"
+        "text = 'def work():\\n    signal.raise_signal(signal.SIGINT)\\n    return 1'\n"
+        "scope = {'signal': signal}; exec(compile(text, file, 'exec'), scope)\n"
+        "print(scope['work'](), flush=True)\n"
+        "try:\n    time.sleep(20)\n"
+        "except stopping.Stopped:\n    print('stopped')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\nstopped\n", "")
