@@ -195,6 +195,8 @@ def test_the_plot() -> None:
     rows = [a_row(diff=0.4 - at / 100, ci_low=None, ci_high=math.nan, confirmed=at < 45) for at in range(50)]
     page = Page(render_diff_page(a_page(findings=[Finding(row) for row in rows])))
     assert page.count("div", "tip") == 40 and "The first 40 of 45" in page.text
+    page = Page(render_diff_page(a_page(findings=[Finding(row) for row in rows], plottable=273)))
+    assert "The first 40 of 273" in page.text  # some have no card
     for rows in ([a_row(confirmed=None)], [a_row(confirmed=True), a_row(confirmed=None)]):
         assert Page(render_diff_page(a_page(findings=[Finding(r) for r in rows]))).count("div", "tip") == 1
     page = Page(render_diff_page(a_page(findings=[Finding(a_row(confirmed=False))])))

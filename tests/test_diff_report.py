@@ -104,6 +104,17 @@ def test_the_page_of_a_diff(monkeypatch):
     assert "AUC on unseen documents" in text and "with the labels shuffled 2 times" in " ".join(text.split())
 
 
+def test_the_plot_counts_the_differences_that_have_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the page says two numbers of confirmed differences."""
+    sets = two_sets()
+    result = diff(*sets)
+    monkeypatch.setattr("saetext.report.html.gathering._MOST", 2)
+    page = diff_page(result, sets, LABELS, findings=1)
+    confirmed = result.metrics["found_confirmed"]
+    assert len(page.findings) == 2 < confirmed == page.plottable
+    assert f"The first 2 of {confirmed}." in render_diff_page(page)
+
+
 def test_tokens_are_shaded_by_reading_the_texts_again(tmp_path) -> None:
     """Where the reader is at hand, every token on which a feature fires has its activation."""
     reader = tiny().reader()

@@ -77,7 +77,9 @@ def test_the_printed_command_reads_texts(source: Path, tmp_path: Path, model: st
 
 def test_the_summary_says_passes_and_threads(source: Path, tmp_path: Path) -> None:
     told, _ = trained(source, tmp_path / "a")
-    assert re.search(r"on \d+ threads?: 0\.3 passes over 900 tokens", told), told
+    threads = json.loads((tmp_path / "a" / "card.json").read_text("utf-8"))["training"]["threads"]
+    plural = "" if threads == 1 else "s"
+    assert f"on {threads} thread{plural}: 0.3 passes over 900 tokens" in told, told
     assert "fits these texts" not in told
 
 

@@ -60,7 +60,7 @@ def render_diff_page(page: DiffPage) -> str:
         summary=[printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
         cards=cards,
         plotted=[cards[index] for index in plotted],
-        plottable=len(_plotted(page.findings, None)),
+        plottable=page.plottable or len(_plotted(page.findings, None)),
         confirmation=any(card["confirmed"] is not None for card in cards),
         axis=axis,
         tables=[_table(table) for table in page.tables],

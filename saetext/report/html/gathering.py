@@ -114,6 +114,7 @@ def diff_page(
         notes=notes,
         facts=_facts(result),
         shading=_SHADING_OF_SEVERAL if result.several else builder.told(*_SHADING),
+        plottable=sum(one.row["confirmed"] is True for one in found),
     )
 
 

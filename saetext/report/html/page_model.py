@@ -95,6 +95,8 @@ class DiffPage:
         How it was made: parameters as name to text.
     shading : str
         Whether tokens are shaded by activation, or only the strongest word is known; one sentence.
+    plottable : int
+        Number of differences that the plot is about, those without a card included; 0 for those on the page.
     """
 
     title: str
@@ -106,3 +108,4 @@ class DiffPage:
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     shading: str = ""
+    plottable: int = 0
