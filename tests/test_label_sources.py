@@ -177,9 +177,30 @@ def test_a_batch_that_is_refused_is_not_the_end() -> None:
         for _ in range(2):
             with pytest.raises(LabelError, match=r"4 labels of m/l from 2 batches before it are kept"):
                 published("m/l", 8, base_url=url)
-        assert len(asked) == 4  # the two before it were kept, and no end was
+        assert len(asked) == 4 + 2 * 2  # the two before it were kept, no end was; each time two are tried
         open_again.append(True)
         assert [found.feature for found in published("m/l", 8, base_url=url)] == list(range(8))
+
+
+def test_a_bucket_that_may_not_be_listed_says_403_of_what_it_has_not() -> None:
+    """The batch before is served still, and none after: that is the end, and no refusal."""
+
+    def reply(path: str, n: int) -> tuple[int, bytes]:
+        number = int(path.split("batch-")[1].split(".")[0])
+        return (200, batch([row(number)])) if number < 2 else (403, b"")
+
+    with bucket(reply) as (url, asked):
+        for times in (1, 2):  # the end is not remembered: a server that refuses for an hour looks the same
+            assert [found.feature for found in published("m/l", 8, base_url=url)] == [0, 1]
+            assert len(asked) == 2 + 3 * times
+
+
+def test_a_server_that_refuses_everything_from_now_on_is_no_end() -> None:
+    def reply(path: str, n: int) -> tuple[int, bytes]:
+        return (200, batch([row(n)])) if n < 2 else (403, b"")
+
+    with bucket(reply) as (url, _), pytest.raises(LabelError, match=r"labels of m/l from . batches before"):
+        published("m/l", 8, base_url=url)
 
 
 @pytest.mark.parametrize(

@@ -78,11 +78,14 @@ def published(
     with _client() as client:
         tell = Stages(on_progress, "batches")
         for number in range(_MOST_BATCHES):
-            url = f"{base}/v1/{neuronpedia_id}/explanations/batch-{number}.jsonl.gz"
+            url = _address(base, neuronpedia_id, number)
             batch = _Batch(url, folder / f"batch-{number}.jsonl.gz", folder / "batches", d_sae)
             try:
                 found = batch.labels(client)
             except _Barred as error:
+                first, following = (_address(base, neuronpedia_id, n) for n in (0, number + 1))
+                if number and _served(client, first) and not _served(client, following):
+                    break  # it says 403 of what is missing, as a bucket does that may not be listed
                 raise LabelError(
                     f"{_named(url)} is refused (status 403): {len(rows):,} labels of {neuronpedia_id} from "
                     f"{number:,} batches before it are kept, what follows is missing; try again later"
@@ -128,8 +131,19 @@ def _client() -> WebClient:
         raise LabelError(str(error)) from error
 
 
+def _address(base: str, neuronpedia_id: str, number: int) -> str:
+    return f"{base}/v1/{neuronpedia_id}/explanations/batch-{number}.jsonl.gz"
+
+
+def _served(client: WebClient, url: str) -> bool:
+    try:
+        return _download(client, url) is not None
+    except LabelError:
+        return False
+
+
 class _Barred(LabelError):
-    """The server refuses a batch. That it has no such batch, it says otherwise: its bucket may be listed."""
+    """The server refuses a batch, or has none: of a bucket that may not be listed both are status 403."""
 
 
 @dataclass(frozen=True)
