@@ -37,10 +37,10 @@ def test_models_are_added_listed_and_removed(place: Path) -> None:
     write_gguf(place / "b.gguf", "qwen2", "Q8_0")
     told = json.loads(saetext("model", "add", "b.gguf", "--name", "second", "--json").out)
     added = store.find("second")
-    assert added is not None and told == {
-        "kind": "model", "name": "second", "family": "qwen2", "layers": 3, "width": 32, "vocabulary": 300,
+    assert added is not None and told == {"kind": "models", "params": {}, "metrics": {}, "rows": [{
+        "name": "second", "family": "qwen2", "layers": 3, "width": 32, "vocabulary": 300,
         "window": 128, "bytes": added.size(), "file": str(place / "b.gguf"), "revision": added.revision,
-    }  # fmt: skip
+    }]}  # fmt: skip
     lines = saetext("model", "list").out.splitlines()
     assert " ".join(lines[0].split()) == "name family layers width vocabulary window on disk made of"
     assert lines[1].split()[:6] == ["first-one", "llama", "3", "32", "300", "128"]

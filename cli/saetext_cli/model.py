@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,7 +89,7 @@ def _add(target: str | None, request: ModelRequest) -> None:
     with progress_bar("looking at the file") as show:
         added = add_smollm2(show) if packaged else add(str(target), request.name, show)
     if request.as_json:
-        result(json.dumps({"kind": "model", **_row(added)}))
+        result(_as_json([added]))
         return
     sizes = added.sizes
     note(
@@ -107,10 +108,11 @@ def _list(request: ModelRequest) -> None:
             found.append(store.find(name))
         except ReaderError as error:
             note(str(error))
-    rows = [_row(added) for added in found if added is not None]
+    models = [added for added in found if added is not None]
     if request.as_json:
-        result(json.dumps({"kind": "models", "params": {}, "metrics": {}, "rows": rows}))
+        result(_as_json(models))
         return
+    rows = [_row(added) for added in models]
     if not rows:
         note("no models were added; see 'saetext model --help'")
         return
@@ -119,6 +121,11 @@ def _list(request: ModelRequest) -> None:
     ]
     lines += [_cells(row) for row in rows]
     result("".join(f"{line}\n" for line in columns(lines, width())))
+
+
+def _as_json(models: Sequence[Added]) -> str:
+    rows = [_row(added) for added in models]
+    return json.dumps({"kind": "models", "params": {}, "metrics": {}, "rows": rows})
 
 
 def _row(added: Added) -> dict[str, Any]:
