@@ -1,9 +1,11 @@
-"""Turn what labellers and judges wrote into the embedded reader's table of labels.
+"""Turn what labellers and judges wrote into a reader's table of labels, and its themes.
 
     python benchmarks/label_table.py sheets/ answers/ -o labels.parquet [--judged judged.jsonl ...]
+    python benchmarks/label_table.py sheets/ answers/ --reader smollm2 -o labels.parquet --themes themes.json
 
-``answers/*.jsonl`` hold ``{"feature", "label", "description", "kind"}``, written from ``sheets/sheet-NN.txt``
-(see ``label_sheets.py``). ``--judged`` files hold ``{"feature", "fires": [numbers of passages, from 1]}``,
+``answers/*.jsonl`` hold ``{"feature", "label", "description", "kind"}``, written from the sheets (see
+``label_sheets.py``), and the ``theme`` where ``--themes`` is asked for: an id of the embedded reader's
+themes or of ``MORE_THEMES``. ``--judged`` files hold ``{"feature", "fires": [numbers of passages, from 1]}``,
 written from ``sheets/trials.jsonl`` and the labels alone (``--show-trials`` prints what a judge sees). Prints
 coverage, the mean balanced accuracy with its bootstrap interval, and kinds.
 """
@@ -11,18 +13,81 @@ coverage, the mean balanced accuracy with its bootstrap interval, and kinds.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime as dt
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from label_reading import open_reader
 
 from saetext.features.labelling.score import balanced_accuracy
 from saetext.features.labels import FeatureLabel, FeatureLabels, identity
-from saetext.reader.reader import Reader
+from saetext.features.themes import OTHER, Theme, Themes
+
+#: What only a reader of raw text sees: id, name, description, kind.
+MORE_THEMES = (
+    ("emoji", "Emoji", "Emoji and pictorial signs.", "format"),
+    (
+        "capitals",
+        "Capital letters",
+        "Words in capitals, or capitals where small letters are usual.",
+        "format",
+    ),
+    ("line-breaks", "Line breaks", "Ends of lines, blank lines, new paragraphs and indentation.", "format"),
+    ("bold", "Bold and italics", "Asterisks and underscores that mark words.", "format"),
+    ("code-fences", "Code blocks", "Fences around code, and code set in backticks.", "format"),
+    ("numbered-steps", "Numbered items", "Numbers or letters that open items and steps.", "format"),
+    (
+        "answer-openings",
+        "How an answer opens",
+        'First words of an answer, such as "Sure" or "Great question".',
+        "discourse",
+    ),
+    (
+        "offers-closings",
+        "Offers and closings",
+        'Last words of an answer, such as "Let me know if".',
+        "discourse",
+    ),
+    (
+        "persona",
+        "The assistant about itself",
+        "What an assistant is, can and cannot do as a machine.",
+        "discourse",
+    ),
+    ("reasoning", "Reasoning moves", "Steps, checks and second thoughts of a reasoning text.", "discourse"),
+    ("word-pieces", "Pieces of words", "Fragments of words by their letters.", "form"),
+    ("letters-mail", "Letters and mail", "Openings, closings and fields of letters and mails.", "format"),
+    ("json-data", "Data formats", "JSON, YAML, XML, CSV and logs.", "format"),
+    ("shell", "Shell and commands", "Command lines and their output.", "format"),
+    ("sql", "Databases and SQL", "Queries, tables and databases.", "topic"),
+    ("web-code", "Web pages in code", "HTML, CSS and JavaScript.", "format"),
+    (
+        "ethics-safety",
+        "Safety and ethics",
+        "Harm, safety, law and ethics in what is asked or answered.",
+        "topic",
+    ),
+    ("psychology", "Mind and wellbeing", "Stress, habits, therapy and mental health.", "topic"),
+    ("recipes", "Recipes", "Ingredients, amounts and steps of cooking.", "topic"),
+    ("fitness", "Exercise and fitness", "Training, sport for health, weight.", "topic"),
+    ("history", "History", "Past events, eras and people of history.", "topic"),
+    ("geography", "Geography", "Continents, rivers, capitals and maps.", "topic"),
+    ("biology", "Living things", "Cells, species, bodies and evolution.", "topic"),
+    ("physics-chemistry", "Physics and chemistry", "Forces, matter, reactions and elements.", "topic"),
+    ("space", "Space", "Planets, stars and spaceflight.", "topic"),
+    ("data-statistics", "Data and statistics", "Data sets, analysis, probability and charts.", "topic"),
+    ("machine-learning", "Machine learning", "Models, training and artificial intelligence.", "topic"),
+    ("marketing", "Marketing", "Products, customers, brands and sales.", "topic"),
+    ("writing-editing", "Writing and editing", "Essays, drafts, titles, style and grammar.", "topic"),
+    ("poems-songs", "Poems and songs", "Verse, rhyme and lyrics.", "style"),
+)
+
+_REST = (OTHER, "Other", "Features without a sensible theme.", "form")
 
 
 def main() -> None:
@@ -34,6 +99,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--judged", type=Path, nargs="*", default=[])
     parser.add_argument("--show-trials", action="store_true")
+    parser.add_argument("--reader", default="embedded", help="a name, or a directory with an SAE")
+    parser.add_argument("--themes", type=Path, help="write the themes that the answers name")
     args = parser.parse_args()
     answers = {row["feature"]: row for path in sorted(args.answers.glob("*.jsonl")) for row in _rows(path)}
     trials = {row["feature"]: row["passages"] for row in _rows(args.sheets / "trials.jsonl")}
@@ -48,8 +115,8 @@ def main() -> None:
             feature = row["feature"]
             told = [i in row["fires"] for i in range(1, len(truth[feature]) + 1)]
             scores[feature] = balanced_accuracy(truth[feature], told), len(told)
-    reader = Reader.load(device="cpu", dtype="float32")
-    calibration = reader.calibrations["embedded"]
+    reader = open_reader(args.reader)
+    [calibration] = reader.calibrations.values()
     rows = [
         FeatureLabel(
             feature,
@@ -66,7 +133,7 @@ def main() -> None:
         for feature, row in answers.items()
     ]
     about: dict[str, Any] = {
-        **identity(reader.spec.sae("embedded")),
+        **identity(reader.spec.sae()),
         "method": "written by reading strong, present and weak contexts and near misses",
         "date": dt.date.today().isoformat(),
     }
@@ -87,6 +154,21 @@ def main() -> None:
     print("repeated:", "; ".join(repeated) or "none")
     if args.output is not None:
         labels.write(args.output)
+    if args.themes is not None:
+        _themes(answers, identity(reader.spec.sae())).write(args.themes)
+
+
+def _themes(answers: dict[int, dict[str, Any]], made_for: dict[str, Any]) -> Themes:
+    """Return the themes that the answers name; a feature without one is in the theme of others."""
+    features: dict[str, list[int]] = defaultdict(list)
+    for feature, row in answers.items():
+        features[row.get("theme") or OTHER].append(feature)
+    known = {theme.id: theme for theme in Themes.load("embedded")}
+    known |= {more[0]: Theme(*more, features=(0,)) for more in (*MORE_THEMES, _REST)}
+    if unknown := features.keys() - known.keys():
+        raise SystemExit(f"no such theme: {', '.join(sorted(unknown))}")
+    made = [dataclasses.replace(known[id], features=tuple(some)) for id, some in features.items()]
+    return Themes(tuple(sorted(made, key=lambda t: (t.id == OTHER, t.id))), made_for)
 
 
 def _shown(answer: dict[str, Any], passages: list[str]) -> str:

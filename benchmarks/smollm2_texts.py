@@ -45,17 +45,22 @@ class Text:
 
 
 def training_texts(corpus: Path, answers: Path, own: Path, split: str) -> list[Document]:
-    """Return the documents of a split, in an order that depends on their text alone.
+    """Return the documents of :func:`texts_of_split`."""
+    return [text.document for text in texts_of_split(corpus, answers, own, split)]
+
+
+def texts_of_split(corpus: Path, answers: Path, own: Path, split: str) -> list[Text]:
+    """Return the texts of a split, in an order that depends on their text alone.
 
     ``split`` is ``train`` or ``valid``; of ``answers`` and ``own`` one in fifty is for ``valid``.
     """
-    kept: list[Document] = []
+    kept: list[Text] = []
     left = dict(CHARACTERS)
     found = [*_of_corpus(corpus, split), *_of_lines(answers, "answers", split), *_of_lines(own, "own", split)]
     for text in sorted(found, key=lambda t: _key(t.document)):
         if left[text.source] > 0:
             left[text.source] -= _length(text.document)
-            kept.append(text.document)
+            kept.append(text)
     return kept
 
 
