@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument(
         "--with-labels", action="store_true", help="show the label that there is, to correct it"
     )
+    parser.add_argument("--by-density", action="store_true", help="the commonest features first")
     parser.add_argument("--scored", type=int, default=200)
     parser.add_argument(
         "--per-side", type=int, default=6, help="trials of a feature that fire, and that do not"
@@ -93,9 +94,11 @@ def _sheets(read: Read, reader: Reader, args: argparse.Namespace) -> None:
     places = occurrences(read.words)
     labels = reader_labels(reader.spec.sae(), calibration) if args.with_labels else ()
     told = {label.feature: f"label: {label.label}: {label.description}" for label in labels}
+    # the commonest first: they matter most where not all are labelled
+    order = np.argsort(-calibration.density, kind="stable") if args.by_density else np.arange(d_sae)
     for number, first in enumerate(range(0, d_sae, args.per_sheet)):
         blocks = []
-        for feature in range(first, min(first + args.per_sheet, d_sae)):
+        for feature in order[first : first + args.per_sheet].tolist():
             tokens, values = read.of(feature)
             top_words = calibration.top_words(feature)
             lines = [f"### {feature}   fires on {100 * calibration.density[feature]:.3f} % of tokens"]

@@ -4,8 +4,9 @@
     python benchmarks/label_table.py sheets/ answers/ --reader smollm2 -o labels.parquet --themes themes.json
 
 ``answers/*.jsonl`` hold ``{"feature", "label", "description", "kind"}``, written from the sheets (see
-``label_sheets.py``), and the ``theme`` where ``--themes`` is asked for: an id of the embedded reader's
-themes or of ``MORE_THEMES``. ``--judged`` files hold ``{"feature", "fires": [numbers of passages, from 1]}``,
+``label_sheets.py``; the description may be missing), and the ``theme`` where ``--themes`` is asked for: an id
+of the embedded reader's themes or of ``MORE_THEMES``; a feature without one is in ``other``. ``--judged``
+files hold ``{"feature", "fires": [numbers of passages, from 1]}``,
 written from ``sheets/trials.jsonl`` and the labels alone (``--show-trials`` prints what a judge sees). Prints
 coverage, the mean balanced accuracy with its bootstrap interval, and kinds.
 """
@@ -121,7 +122,7 @@ def main() -> None:
         FeatureLabel(
             feature,
             " ".join(row["label"].split()),
-            " ".join(row["description"].split()),
+            " ".join(row.get("description", "").split()),
             row["kind"],
             source="reading",
             score=scores[feature][0] if feature in scores else None,
@@ -172,7 +173,8 @@ def _themes(answers: dict[int, dict[str, Any]], made_for: dict[str, Any]) -> The
 
 
 def _shown(answer: dict[str, Any], passages: list[str]) -> str:
-    lines = [f"### {answer['feature']}  {answer['label']}: {answer['description']}"]
+    told = ": ".join(filter(None, (answer["label"], answer.get("description", ""))))
+    lines = [f"### {answer['feature']}  {told}"]
     return "\n".join(lines + [f"{i}. {text}" for i, text in enumerate(passages, 1)]) + "\n"
 
 
