@@ -42,6 +42,8 @@ LIGHT_IN_READER_INNER = (
     *("reader.embedded", "reader.names", "reader.registry", "reader.published", "reader.shipped"),
     *("reader.thresholds", "reader.sentences", "reader.directions"),
 )
+# what renders and commands use of the interventions without running a model
+LIGHT_IN_INTERVENE = ("intervene.request", "intervene.result")
 LIGHT_IN_READER = tuple(f"saetext.{name}" for name in LIGHT_IN_READER_INNER)
 
 
@@ -228,7 +230,8 @@ def test_modules_beside_the_reader_do_not_load_torch() -> None:
         - {f"saetext.stats.{name}kernels" for name in ("", "pair_", "kept_")}
         - {"saetext.analysis.search.kernels"}
     )
-    light += sorted({f"saetext.{i.module}" for i in IMPORTS if i.module.startswith(LIGHT_IN_READER_INNER)})
+    others = (*LIGHT_IN_READER_INNER, *LIGHT_IN_INTERVENE)
+    light += sorted({f"saetext.{i.module}" for i in IMPORTS if i.module.startswith(others)})
     assert len(light) > 30
     program = (
         f"import importlib, sys\nfor name in {light}: importlib.import_module(name)\n"
