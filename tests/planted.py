@@ -45,7 +45,7 @@ def planted() -> Planted:
     root = Path(tempfile.mkdtemp(prefix="saetext planted "))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     model = save_model(
-        "llama", root / "model", chat_template=CHATML, max_position_embeddings=160, tie_word_embeddings=False
+        "llama", root / "model", chat_template=CHATML, max_position_embeddings=600, tie_word_embeddings=False
     )
     sae = make_sae(root / "sae", hook=HOOK, seed=3, d_sae=D_SAE)
     weights = load_file(model / "model.safetensors")

@@ -43,7 +43,7 @@ LIGHT_IN_READER_INNER = (
     *("reader.thresholds", "reader.sentences", "reader.directions"),
 )
 # what renders and commands use of the interventions without running a model
-LIGHT_IN_INTERVENE = ("intervene.request", "intervene.result")
+LIGHT_IN_INTERVENE = ("intervene.request", "intervene.result", "intervene.texts_file")
 LIGHT_IN_READER = tuple(f"saetext.{name}" for name in LIGHT_IN_READER_INNER)
 
 

@@ -426,11 +426,19 @@ def test_requests_that_make_no_sense_are_refused(
 
 
 @pytest.mark.parametrize(
-    "prompts", [[], "a text", [""], [[{"role": "assistant", "content": "x"}]], ["x " * 200]]
+    "prompts", [[], "a text", [""], [[{"role": "assistant", "content": "x"}]], ["x " * 700]]
 )
 def test_prompts_that_cannot_be_answered_are_refused(prompts: Any, generator: Generator) -> None:
     with pytest.raises(InputError):
         steered(generator, prompts)
+
+
+def test_an_instruction_that_fills_the_window_is_refused_before_anything_is_written(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CausalModel, "generate", None)
+    with pytest.raises(InputError, match="leaves no room"):
+        steered(generator, PROMPTS[:1], instruction="x " * 700, seed=5)
 
 
 def test_long_edits_are_warned_of(generator: Generator) -> None:

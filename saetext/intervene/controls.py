@@ -76,13 +76,13 @@ def arms_of(
         changes = tuple(handle.change(dose, request.op) for handle in handles)
         return Arm(name, kind, dose, changes, own, None, length_of(handles, dose, request.op))
 
-    doses = [dosed(d, "dose", f"dose {d:g}") for d in request.doses if d != request.neutral]
+    doses = [dosed(d, "dose", f"dose {d:g}") for d in request.amounts if d != request.neutral]
     at = request.strongest
     found = [Arm("unedited", "base", request.neutral), *doses]
     if request.controls and at != request.neutral:
         found += _matched(generator, handles, request, strengths)
         found += _random(handles, request, 1 if own else request.controls + 1)
-        if request.op == "add" and -at not in request.doses:
+        if request.op == "add" and -at not in request.amounts:
             found.append(dosed(-at, "turned", f"sign turned ({-at:g})"))
     if instruction and not request.raw:
         found.append(Arm("plain instruction", "instruction", instruction=instruction))

@@ -82,9 +82,9 @@ class SteerRequest(Request):
         default="add",
         group=_WHAT,
     )
-    doses: Sequence[float] = option(
+    doses: Sequence[float] | str = option(
         "Doses that the strength is multiplied by, separated by commas.",
-        default=(-1.0, 0.0, 1.0, 2.0),
+        default="-1,0,1,2",
         hint=str,
         metavar="D,D,...",
         group=_WHAT,
@@ -172,15 +172,13 @@ class SteerRequest(Request):
     on_progress: OnProgress | None = keyword("Called with a Progress as texts are written.", default=None)
 
     def __post_init__(self) -> None:
-        if isinstance(self.doses, str):
-            object.__setattr__(self, "doses", _numbers(self.doses))
         if isinstance(self.features, str):
             raise InputError("features is a list of texts such as '2162:+1'")
         super().__post_init__()
-        doses = tuple(float(d) for d in self.doses)
+        doses = _numbers(self.doses) if isinstance(self.doses, str) else tuple(map(float, self.doses))
         if not doses or not all(map(math.isfinite, doses)) or len(set(doses)) < len(doses):
             raise InputError("doses are different finite numbers, one at least")
-        object.__setattr__(self, "doses", tuple(sorted(d + 0.0 for d in doses)))
+        object.__setattr__(self, "doses", tuple(sorted(dose + 0.0 for dose in doses)))
         given = [bool(self.features), self.concept is not None, self.direction is not None]
         if sum(given) != 1:
             raise InputError("say what to turn: --feature, --concept or --direction, one of them")
@@ -195,6 +193,12 @@ class SteerRequest(Request):
         return tuple(Asked.parse(text) for text in self.features)
 
     @property
+    def amounts(self) -> tuple[float, ...]:
+        """The doses, ascending."""
+        assert isinstance(self.doses, tuple)
+        return self.doses
+
+    @property
     def neutral(self) -> float | None:
         """The dose that changes nothing, None for ``set``."""
         return {"add": 0.0, "scale": 1.0}.get(self.op)
@@ -202,7 +206,7 @@ class SteerRequest(Request):
     @property
     def strongest(self) -> float:
         """The dose at which controls are compared: the furthest from the neutral one, up before down."""
-        return max(self.doses, key=lambda dose: (abs(dose - (self.neutral or 0.0)), dose))
+        return max(self.amounts, key=lambda dose: (abs(dose - (self.neutral or 0.0)), dose))
 
     @property
     def gauge_words(self) -> tuple[str, ...]:

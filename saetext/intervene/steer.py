@@ -81,7 +81,7 @@ def steer(
     gauge = request.gauge_words or _top_words(generator, handles)
     instruction = _instruction(request, gauge)
     arms = arms_of(generator, handles, request, strengths, instruction)
-    writer = Writer(generator, prompts, request, len(arms))
+    writer = Writer(generator, prompts, request, arms)
     done = [(arm, writer.arm(arm)) for arm in arms]
     texts = _texts(done, prompts, frozenset(gauge))
     return _result(generator, request, handles, arms, texts, strengths, gauge, instruction)
@@ -109,7 +109,7 @@ def _strengths(
 
 
 def _longest(handles: Sequence[Handle], request: SteerRequest) -> float:
-    return max(length_of(handles, dose, request.op) for dose in request.doses)
+    return max(length_of(handles, dose, request.op) for dose in request.amounts)
 
 
 def _top_words(generator: Generator, handles: Sequence[Handle]) -> tuple[str, ...]:
@@ -159,13 +159,19 @@ def _texts(
                 "changed": changed,
             }
         )
-    schema: dict[str, Any] = {
+    return pl.DataFrame(rows, schema=text_schema())
+
+
+def text_schema() -> dict[str, Any]:
+    """Return the columns of :attr:`SteerResult.texts`."""
+    import polars as pl
+
+    return {
         **dict.fromkeys(("arm", "kind"), pl.String), "dose": pl.Float64, "prompt": pl.Int64,
         "prompt_text": pl.String, "sample": pl.Int64, "text": pl.String, "tokens": pl.Int64,
         "finish": pl.String, **dict.fromkeys(("gauge", "nll", "repetition"), pl.Float64),
         "changed": pl.Boolean,
     }  # fmt: skip
-    return pl.DataFrame(rows, schema=schema)
 
 
 def _shown(prompt: str | Messages) -> str:
@@ -209,14 +215,15 @@ def _result(
         "hook": generator.hook,
         "sae": None if generator.sae is None else generator.sae.origin,
     }
-    told = pl.DataFrame([handle.row(norm) for handle in handles], schema=_handle_schema(), strict=False)
+    told = pl.DataFrame([handle.row(norm) for handle in handles], schema=handle_schema(), strict=False)
     return SteerResult(
         "steer", table.filter(own), params, metrics, _notes(metrics, table, request),
         handles=told, controls=table.filter(~own), texts=texts,
     )  # fmt: skip
 
 
-def _handle_schema() -> dict[str, Any]:
+def handle_schema() -> dict[str, Any]:
+    """Return the columns of :attr:`SteerResult.handles`."""
     import polars as pl
 
     return {

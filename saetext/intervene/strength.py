@@ -26,6 +26,7 @@ from saetext.io.array_file import load_arrays
 from saetext.io.cache import cache_dir
 from saetext.io.progress import OnProgress, Stages
 from saetext.io.sealed_file import SealedFile
+from saetext.reader import shipped
 from saetext.reader.reader import Reader
 from saetext.reader.tokenization import Prepared
 
@@ -104,7 +105,7 @@ def strengths_of(
     if found is not None:
         return found
     reader = Reader.load_many(
-        [generator.place], None if generator.place == str(model) else model,
+        [generator.place], None if shipped.by_name(generator.place) else model,
         device=str(generator.model.device), dtype=generator.model.dtype,
     )  # fmt: skip
     measured = measure(reader, documents, name, on_progress)

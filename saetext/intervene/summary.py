@@ -72,7 +72,7 @@ def summary(arms: Sequence[Arm], texts: pl.DataFrame, norm: float | None, seed: 
         for measure, found in measures.items():
             row |= _compared(measure, found[arm.name], found[names[0]], arm is arms[0], seed)
         rows.append(row)
-    return pl.DataFrame(rows, schema=_schema())
+    return pl.DataFrame(rows, schema=schema())
 
 
 def figures(arms: Sequence[Arm], texts: pl.DataFrame, op: str, strongest: float, seed: int) -> dict[str, Any]:
@@ -135,7 +135,8 @@ def _compared(measure: str, own: Floats, base: Floats, first: bool, seed: int) -
     return row
 
 
-def _schema() -> dict[str, Any]:
+def schema() -> dict[str, Any]:
+    """Return the columns of :func:`summary`."""
     import polars as pl
 
     known: dict[str, Any] = {

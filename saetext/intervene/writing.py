@@ -69,8 +69,8 @@ class Writer:
     generator : Generator
     prompts : sequence of str or turns
     request : SteerRequest
-    n_arms : int
-        For progress.
+    arms : sequence of Arm
+        What will be written.
 
     Raises
     ------
@@ -79,11 +79,18 @@ class Writer:
     """
 
     def __init__(
-        self, generator: Generator, prompts: Sequence[str | Messages], request: SteerRequest, n_arms: int
+        self,
+        generator: Generator,
+        prompts: Sequence[str | Messages],
+        request: SteerRequest,
+        arms: Sequence[Arm],
     ) -> None:
         self.generator, self.request, self.given = generator, request, list(prompts)
         self.prompts = [self._prompt(prompt) for prompt in prompts]
-        self.total = n_arms * len(self.prompts) * request.samples
+        for arm in arms:  # that there is room for the instruction, before anything is written
+            if arm.instruction is not None:
+                _ = [self._prompt(instructed(prompt, arm.instruction)) for prompt in prompts]
+        self.total = len(arms) * len(self.prompts) * request.samples
         self.done = self.resumed = 0
         self._say = Stages(request.on_progress, "texts")
         self._step = max(1, _BATCHES * request.batch // request.samples)
