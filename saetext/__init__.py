@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from saetext.encoding.encoder import append, encode
     from saetext.features.labelling.pipeline import label
     from saetext.features.labels import FeatureLabels
+    from saetext.intervene.result import SteerResult
+    from saetext.intervene.steer import steer
     from saetext.reader.reader import Reader
     from saetext.reader.thresholds.estimation import calibrate
     from saetext.training.config import TrainConfig
@@ -39,6 +41,7 @@ __all__ = [
     "SaetextWarning",
     "SearchResult",
     "Searcher",
+    "SteerResult",
     "TrainConfig",
     "append",
     "build_index",
@@ -50,6 +53,7 @@ __all__ = [
     "label",
     "open_documents",
     "search",
+    "steer",
     "train",
     "train_sae",
 ]
@@ -63,6 +67,7 @@ _HOMES = {
     "Reader": "saetext.reader.reader",
     "SearchResult": "saetext.analysis.search",
     "Searcher": "saetext.analysis.search",
+    "SteerResult": "saetext.intervene.result",
     "TrainConfig": "saetext.training.config",
     "append": "saetext.encoding.encoder",
     "build_index": "saetext.analysis.search",
@@ -74,6 +79,7 @@ _HOMES = {
     "label": "saetext.features.labelling.pipeline",
     "open_documents": "saetext.documents",
     "search": "saetext.analysis.search",
+    "steer": "saetext.intervene.steer",
     "train": "saetext.training.pipeline",
     "train_sae": "saetext.training.optimisation",
 }

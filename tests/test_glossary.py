@@ -36,7 +36,8 @@ TERMS = (
     "pooling", "residual stream", "support", "lift", "NPMI", "ARI", "NMI", "FDR, q", "confirmed", "AUC",
     "odds ratio", "stratum", "concept group", "presence", "half", "probe", "hybrid",
     "absolute position", "chat template", "edit", "log-probability", "logits", "nucleus (top-p)",
-    "repetition penalty", "temperature",
+    "repetition penalty", "temperature", "arm", "coupled arms", "dose", "handle", "strength",
+    "negative log-likelihood (nll)",
 )  # fmt: skip
 
 
@@ -95,6 +96,13 @@ def of_features() -> set[str]:
     return {*row, *feature_table(corpus(0), None, FeatureLabels.from_rows([])).columns}
 
 
+def of_steer() -> set[str]:
+    from saetext.intervene.steer import handle_schema, text_schema
+    from saetext.intervene.summary import schema
+
+    return {*schema(), *handle_schema(), *text_schema()}
+
+
 def of_cluster() -> set[str]:
     assert set(cluster_schema()) == set(CLUSTER_COLUMNS)
     return {*nested(cluster_schema()), *DOCUMENT_COLUMNS}
@@ -110,6 +118,7 @@ def of_cluster() -> set[str]:
         ("cluster", of_cluster),
         ("search", lambda: set(nested(search_schema()))),
         ("features", of_features),
+        ("steer", of_steer),
     ],
 )
 def test_every_column_of_every_result_is_explained_and_no_other(result: str, columns: Any) -> None:

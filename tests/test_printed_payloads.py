@@ -168,6 +168,9 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "GGUF name": ["model", "add", foreign, "--name", ALL],
         "no model": ["model", "remove", ALL],
         "index": ["index", NAME],
+        "steer": ["steer", ALL, ALL, "-f", "1"],
+        "steer feature": ["steer", "nowhere", "x", "-f", ALL],
+        "steer SAE": ["steer", "nowhere", "x", "--sae", ALL, "-f", "1"],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

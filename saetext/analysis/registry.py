@@ -88,6 +88,16 @@ ANALYSES: list[Analysis] = [
         "saetext_cli.search",
         "Find documents by what they are like, and say why each was found.",
     ),
+    Analysis(
+        "steer",
+        "saetext.intervene.steer:steer",
+        "saetext.intervene.request:SteerRequest",
+        ("steer",),
+        f"{_TEXT}.steering:render_steer",
+        f"{_PAGE}.pages:steering_html",
+        "saetext_cli.steer",
+        "Write texts with features turned up or down, and say what that changes.",
+    ),
 ]
 
 

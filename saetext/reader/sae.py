@@ -8,7 +8,7 @@ per feature) and never holds more than one block of tokens x features. Not for: 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
@@ -132,6 +132,37 @@ class SparseEncoder:
             tensor = getattr(self, name)
             setattr(moved, name, None if tensor is None else tensor.to(device))
         return moved
+
+    def restricted(self, features: Sequence[int]) -> SparseEncoder | None:
+        """Return an encoder of a few features alone, in the order given, which costs as much less.
+
+        None where the activation of a feature depends on the others' (``topk``, ``matching_pursuit``).
+        """
+        if self.architecture in ("topk", "matching_pursuit"):
+            return None
+        at = torch.as_tensor(list(features), dtype=torch.int64, device=self.device)
+        few = copy.copy(self)
+        few.d_sae = len(at)
+        few._buffers, few._decoder = [], None
+        few._load_decoder = lambda: self.decoder[at]
+        few._weight = self._weight[:, at].contiguous()
+        for name in ("_scale", "_gate", "_low", "_offset"):
+            tensor = getattr(self, name)
+            setattr(few, name, None if tensor is None else tensor[at])
+        return few
+
+    def unnormalised(self, decoded: Tensor, x: Tensor) -> Tensor:
+        """Return what the decoder makes of activations, float[T, d_in], in the units of hidden states.
+
+        The inverse of a per-token normalisation of ``x`` (float[T, d_in]) but for the mean, which a
+        difference of two reconstructions does not have.
+        """
+        if self.config.normalize == "layer_norm":
+            centred = x - x.mean(dim=-1, keepdim=True)
+            return decoded * centred.std(dim=-1, keepdim=True)
+        if self.config.normalize == "constant_norm_rescale":
+            return decoded * (x.norm(dim=-1, keepdim=True) / self.d_in**0.5)
+        return decoded
 
     @torch.no_grad()
     def entries(

@@ -20,6 +20,7 @@ from saetext.analysis.sources import reopened
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
+from saetext.intervene.result import SteerResult
 from saetext.io.progress import OnProgress
 from saetext.report.html.differences import render_diff_page
 from saetext.report.html.gathering import diff_page
@@ -27,6 +28,7 @@ from saetext.report.html.map_gathering import map_page
 from saetext.report.html.map_page import render_map_page
 from saetext.report.html.pair_gathering import pair_page
 from saetext.report.html.pair_page import render_pair_page
+from saetext.report.html.steer_page import render_steer_page
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -71,7 +73,9 @@ def write_page(
     draw = page_of(result.kind)
     corpora = [reopened(source) for source in result.sources] if sets is None else sets
     sae = result.params.get("sae")
-    known = labels if labels is not None else labels_for(corpora[0], sae)
+    known = labels
+    if known is None:
+        known = labels_for(corpora[0], sae) if corpora else FeatureLabels.from_rows([])
     page = draw(result, corpora, known, reader=reader, on_progress=on_progress)
     return write_text(path, page, overwrite=overwrite)
 
@@ -115,3 +119,15 @@ def map_html(
     asked = PredictRequest(where=p.get("where"), sample=p.get("sample"), seed=p.get("seed", 0))
     corpus = asked.chosen(sets[0])
     return render_map_page(map_page(result, corpus, labels, reader=reader, on_progress=on_progress))
+
+
+def steering_html(
+    result: SteerResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return a steering as HTML; it has its texts with it, and reads nothing again."""
+    return render_steer_page(result)

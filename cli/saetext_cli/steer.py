@@ -1,0 +1,159 @@
+"""``saetext steer``: what a model writes with features turned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saetext.errors import InputError
+from saetext.intervene.request import SteerRequest
+from saetext.io.request import option
+from saetext_cli.analysing import finish, write_table
+from saetext_cli.common import colored, convert_first, encoding, note, require_new, width
+from saetext_cli.declared import expanded
+from saetext_cli.meters import progress_bar
+from saetext_cli.options import PageOutput
+from saetext_cli.outputs import all_or_none
+
+if TYPE_CHECKING:
+    from saetext.intervene.result import SteerResult
+
+_MOST_PROMPTS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteerOutput(PageOutput):
+    """Output with the texts of all arms."""
+
+    output: Path | None = option(
+        "Write the texts of all arms: .jsonl, .parquet, or .corpus (read by the embedded reader).",
+        default=None,
+        flags=("--output", "-o"),
+        metavar="FILE",
+        group="Output",
+    )
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """The files that will be written."""
+        return (*super().files, self.output)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(
+        "steer",
+        epilog='Examples: saetext steer smollm2 "What is your favourite animal?" --sae DIR -f 2162:+1 '
+        "--doses -2,-1,0,1,2 --html steer.html; "
+        'saetext steer smollm2 prompts.jsonl --sae DIR --concept "apologising" --controls 19 -o arms.jsonl',
+    )(expanded(steer))
+
+
+def steer(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A causal model: Hugging Face id, directory, or an added model's name."
+        ),
+    ],
+    prompts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PROMPT ...", help="Prompts, or files of them (.jsonl, .csv, .parquet, one text a row)."
+        ),
+    ],
+    request: SteerRequest,
+    output: SteerOutput,
+) -> None:
+    """Write texts with features turned up or down, and say what that changes.
+
+    Each arm's texts stand beside the unedited ones, which share their sampling noise, with the dose-response,
+    likelihood under the unedited model, repetition, and controls: matched features, a random direction of the
+    same length, the sign turned, the plain instruction. Interrupted, the same command resumes.
+    """
+    _require_writable(output)
+    given = _prompts(prompts)
+    convert_first(model)
+    from saetext.intervene.steer import steer as run
+    from saetext.report.console.steering import render_steer
+
+    with progress_bar("loading the model") as show:
+        found = run(model, given, **request.replace(on_progress=show).keywords())
+    with all_or_none(*output.files):
+        write_table(found, output.parquet)
+        _write_page(found, output.html)
+        _write_texts(found, output.output)
+    finish(found, output, lambda: render_steer(found, width(), colored(), encoding=encoding()))
+
+
+def _require_writable(output: SteerOutput) -> None:
+    for path in output.files:
+        require_new(path)
+    if output.output is not None and output.output.suffix.lower() != ".corpus":
+        from saetext.intervene.texts_file import require_name
+
+        require_name(output.output)
+
+
+def _prompts(given: list[str]) -> list[Any]:
+    """Return the prompts of arguments, each a prompt or a file of prompts."""
+    found: list[Any] = []
+    for text in given:
+        found += _rows(Path(text)) if _is_file(text) else [text]
+    if len(found) > _MOST_PROMPTS:
+        raise InputError(f"{len(found):,} prompts: at most {_MOST_PROMPTS:,} are steered at once")
+    return found
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (ValueError, OSError):  # a zero byte, or a text too long for a name
+        return False
+
+
+def _rows(path: Path) -> list[Any]:
+    """Return the prompts in a file: its prompts or turns, else its texts."""
+    from saetext.documents import Document, open_documents
+
+    found = []
+    for item in open_documents(path):
+        if isinstance(item, Document):
+            found.append(_prompt(item))
+        if len(found) > _MOST_PROMPTS:
+            break
+    if not found:
+        raise InputError(f"{path} has no prompt: one text a row is expected")
+    return found
+
+
+def _prompt(document: Any) -> Any:
+    if document.messages is not None:
+        turns = [{"role": m.role, "content": m.content} for m in document.messages]
+        while turns and turns[-1]["role"] == "assistant":  # what answers the prompt
+            turns.pop()
+        return turns
+    return document.prompt or document.text
+
+
+def _write_page(found: SteerResult, path: Path | None) -> None:
+    if path is not None:
+        found.to_html(path)
+        note(f"wrote {path}")
+
+
+def _write_texts(found: SteerResult, path: Path | None) -> None:
+    if path is None:
+        return
+    if path.suffix.lower() != ".corpus":
+        found.write_texts(path)
+    else:
+        from saetext.encoding.encoder import encode
+        from saetext.intervene.texts_file import rows_of
+
+        with progress_bar("encoding the texts") as show:
+            encode(rows_of(found.texts), path, id="id", text="text", prompt="prompt", on_progress=show)
+    note(f"wrote {path}")

@@ -1,0 +1,222 @@
+"""What steering is asked for. Not for: doing it (:mod:`saetext.intervene.steer`)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from saetext.errors import InputError
+from saetext.io.progress import OnProgress
+from saetext.io.request import Request, keyword, option
+
+_WHAT, _HOW, _SHOW, _MODEL = "What is edited", "How texts are written", "What it is held against", "Model"
+_HANDLE = re.compile(r"(\d{1,9})(?::([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(raw)?)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A feature as it is asked for: ``2162:+1`` is feature 2162 at strength 1, ``2162:300raw`` at 300 raw."""
+
+    feature: int
+    weight: float = 1.0
+    raw: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Asked:
+        """Read ``N``, ``N:STRENGTH`` or ``N:COEFFICIENTraw``.
+
+        Raises
+        ------
+        InputError
+            If it is none of them, or the number is 0 or not finite.
+        """
+        found = _HANDLE.fullmatch(text.strip())
+        weight = float(found.group(2) or 1) if found else 0.0
+        if found is None or not math.isfinite(weight) or weight == 0:
+            raise InputError(
+                f"{text[:40]!r} is no feature with its strength: write 2162, 2162:+1 or 2162:300raw"
+            )
+        return cls(int(found.group(1)), weight, found.group(3) is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteerRequest(Request):
+    """Which features are turned, how far, and how texts are written and compared."""
+
+    sae: str | None = option(
+        "SAE whose features are edited: RELEASE/SAE_ID as in SAELens, or a directory.",
+        default=None,
+        metavar="SAE",
+        group=_WHAT,
+    )
+    features: Sequence[str] = option(
+        "Feature and strength, e.g. 2162:+1; 1 is its 99th percentile in reference text. Several are edited "
+        "together: repeat it. 2162:300raw is a raw coefficient.",
+        default=(),
+        flags=("--feature", "-f"),
+        hint=list[str] | None,
+        metavar="N[:STRENGTH]",
+        group=_WHAT,
+    )
+    concept: str | None = option(
+        "Edit the feature whose label is most like these words.", default=None, metavar="WORDS", group=_WHAT
+    )
+    direction: Path | None = option(
+        "Edit along a direction: a .npy file with one number for each dimension of the hook.",
+        default=None,
+        metavar="FILE",
+        group=_WHAT,
+    )
+    hook: str | None = option(
+        "Where a direction is added, e.g. blocks.14.hook_resid_post; by default the SAE's hook.",
+        default=None,
+        metavar="HOOK",
+        group=_WHAT,
+    )
+    op: Literal["add", "set", "scale"] = option(
+        "add: f + dose x strength. set: the activation becomes dose x strength. scale: dose x f.",
+        default="add",
+        group=_WHAT,
+    )
+    doses: Sequence[float] | str = option(
+        "Doses that the strength is multiplied by, separated by commas.",
+        default="-1,0,1,2",
+        hint=str,
+        metavar="D,D,...",
+        group=_WHAT,
+    )
+    positions: str = option(
+        "Which tokens are edited: all, prompt, generated, last (of the prompt), first-N (that are written). "
+        "The chat template's tokens never are.",
+        default="all",
+        metavar="WHERE",
+        group=_WHAT,
+    )
+    force: bool = option(
+        "Allow edits longer than 4 times the median residual norm.", default=False, group=_WHAT
+    )
+    samples: int = option(
+        "Number of texts for each prompt and arm.", default=4, least=1, metavar="N", group=_HOW
+    )
+    max_new_tokens: int = option("Most tokens of a text.", default=60, least=1, metavar="N", group=_HOW)
+    temperature: float = option(
+        "What logits are divided by before sampling; 0 takes the most probable token.",
+        default=0.8,
+        least=0,
+        group=_HOW,
+    )
+    top_p: float = option(
+        "Sample from the fewest most probable tokens that have this probability together.",
+        default=1.0,
+        above=0,
+        most=1,
+        group=_HOW,
+    )
+    repetition_penalty: float = option(
+        "Divide the logits of tokens that stand in the prompt or the text already; 1 is none.",
+        default=1.0,
+        above=0,
+        group=_HOW,
+    )
+    system: str | None = option(
+        "System prompt; without one the chat template may put its own.", default=None, group=_HOW
+    )
+    raw: bool = option(
+        "Prompts are plain texts to go on from, without a chat template.", default=False, group=_HOW
+    )
+    seed: int = option(
+        "Seed of the sampling and of the controls.", default=0, least=0, metavar="N", group=_HOW
+    )
+    batch: int = option("Most texts that are written at once.", default=16, least=1, metavar="N", group=_HOW)
+    words: str | None = option(
+        "Words, separated by commas, whose share of each text measures the effect; by default the words "
+        "that activate the features most in their calibration.",
+        default=None,
+        metavar="W,W,...",
+        group=_SHOW,
+    )
+    controls: int = option(
+        "Number of matched features that are turned as far for comparison; a verdict needs 19.",
+        default=3,
+        least=0,
+        metavar="N",
+        group=_SHOW,
+    )
+    instruction: str | None = option(
+        "What the plain instruction says, which needs no edit; by default it asks for the words.",
+        default=None,
+        metavar="TEXT",
+        group=_SHOW,
+    )
+    reference: Path | None = option(
+        "Texts in which the strength of features is measured; by default the example's 300 answers.",
+        default=None,
+        metavar="FILE",
+        group=_SHOW,
+    )
+    labels: Path | None = option(
+        "Table of labels to use instead of those known for the SAE.",
+        default=None,
+        metavar="FILE",
+        group=_SHOW,
+    )
+    device: str = option("auto, cpu, cuda or mps.", default="auto", group=_MODEL)
+    dtype: str = option(
+        "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=_MODEL
+    )
+    trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=_MODEL)
+    on_progress: OnProgress | None = keyword("Called with a Progress as texts are written.", default=None)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.features, str):
+            raise InputError("features is a list of texts such as '2162:+1'")
+        super().__post_init__()
+        doses = _numbers(self.doses) if isinstance(self.doses, str) else tuple(map(float, self.doses))
+        if not doses or not all(map(math.isfinite, doses)) or len(set(doses)) < len(doses):
+            raise InputError("doses are different finite numbers, one at least")
+        object.__setattr__(self, "doses", tuple(sorted(dose + 0.0 for dose in doses)))
+        given = [bool(self.features), self.concept is not None, self.direction is not None]
+        if sum(given) != 1:
+            raise InputError("say what to turn: --feature, --concept or --direction, one of them")
+        if self.direction is not None and self.op != "add":
+            raise InputError(f"a direction has no activation to {self.op}: it is added")
+        if self.raw and self.system is not None:
+            raise InputError("a raw prompt is one text: it has no system prompt")
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """The features asked for; InputError if one cannot be read."""
+        return tuple(Asked.parse(text) for text in self.features)
+
+    @property
+    def amounts(self) -> tuple[float, ...]:
+        """The doses, ascending."""
+        assert isinstance(self.doses, tuple)
+        return self.doses
+
+    @property
+    def neutral(self) -> float | None:
+        """The dose that changes nothing, None for ``set``."""
+        return {"add": 0.0, "scale": 1.0}.get(self.op)
+
+    @property
+    def strongest(self) -> float:
+        """The dose at which controls are compared: the furthest from the neutral one, up before down."""
+        return max(self.amounts, key=lambda dose: (abs(dose - (self.neutral or 0.0)), dose))
+
+    @property
+    def gauge_words(self) -> tuple[str, ...]:
+        """The words asked for, in small letters."""
+        found = [word.strip().casefold() for word in (self.words or "").split(",")]
+        return tuple(dict.fromkeys(word for word in found if word))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"doses are numbers separated by commas, not {text[:40]!r}") from None

@@ -1,0 +1,54 @@
+"""SteerResult: the arms of a steering, what they wrote, and what they are held against.
+
+Not for: drawing it (:mod:`saetext.report`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saetext.analysis.base import Result
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SteerResult(Result):
+    """What steering gave; ``table`` has a row for the unedited arm and each dose.
+
+    Attributes
+    ----------
+    handles : polars.DataFrame
+        What was turned: feature, label, strength, unit (the raw activation of strength 1), raw coefficient
+        and length relative to the median residual norm, both at dose 1.
+    controls : polars.DataFrame
+        The arms that the strongest dose is held against, columns as of ``table``: matched features, a random
+        direction, the sign turned, the plain instruction.
+    texts : polars.DataFrame
+        Every text of every arm with its measures.
+    """
+
+    handles: pl.DataFrame = field(kw_only=True)
+    controls: pl.DataFrame = field(kw_only=True)
+    texts: pl.DataFrame = field(kw_only=True)
+
+    def lists(self) -> dict[str, pl.DataFrame]:
+        """Return the tables beside the rows."""
+        return {"handles": self.handles, "controls": self.controls, "texts": self.texts}
+
+    def write_texts(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the texts of all arms, ``.jsonl`` or ``.parquet`` by the name, and return the path.
+
+        Each has an ``id`` of its own and its ``arm``: every analysis takes the file, ``--by arm``.
+
+        Raises
+        ------
+        InputError
+            If the name ends otherwise, the file exists and ``overwrite`` is false, or it cannot be written.
+        """
+        from saetext.intervene.texts_file import write_texts
+
+        return write_texts(self.texts, Path(path), overwrite=overwrite)

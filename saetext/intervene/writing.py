@@ -1,0 +1,199 @@
+"""Texts of arms, a few prompts at a time, each kept as it is finished: an interrupted run goes on there.
+
+A text depends on the seed, the prompt, the sample and the edit; so arms share their noise, and what an
+earlier run wrote is what this one would write. Not for: what the texts are measured by beyond likelihood.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.intervene.edit import FeatureEdit
+from saetext.intervene.effects import likelihood
+from saetext.intervene.positions import positions_of
+from saetext.io import answer_cache
+from saetext.io.json_file import loads
+from saetext.io.progress import Progress, Stages
+
+if TYPE_CHECKING:
+    from saetext.intervene.controls import Arm
+    from saetext.intervene.generator import Generator
+    from saetext.intervene.request import SteerRequest
+    from saetext.reader.prompts import Messages, Prompt
+
+_VERSION = 1  # of what is kept
+_BATCHES = 2  # of texts that are kept together
+_WRITING = ("samples", "max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed", "batch")
+
+
+@dataclass(frozen=True)
+class Written:
+    """One text of one arm.
+
+    Attributes
+    ----------
+    prompt, sample : int
+    text : str
+    ids : int64[n]
+        Tokens that were written, the end-of-sequence token included.
+    finish : str
+        As of :class:`saetext.reader.decoding.Generation`.
+    nll : float or None
+        Mean negative log-likelihood of its tokens under the unedited model after the prompt as it was asked,
+        in nats; None of no tokens.
+    """
+
+    prompt: int
+    sample: int
+    text: str
+    ids: NDArray[np.int64]
+    finish: str
+    nll: float | None
+
+
+class Writer:
+    """Writes the texts of arms.
+
+    Parameters
+    ----------
+    generator : Generator
+    prompts : sequence of str or turns
+    request : SteerRequest
+    arms : sequence of Arm
+        What will be written.
+
+    Raises
+    ------
+    InputError
+        If a prompt cannot be used.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        prompts: Sequence[str | Messages],
+        request: SteerRequest,
+        arms: Sequence[Arm],
+    ) -> None:
+        self.generator, self.request, self.given = generator, request, list(prompts)
+        self.prompts = [self._prompt(prompt) for prompt in prompts]
+        for arm in arms:  # that there is room for the instruction, before anything is written
+            if arm.instruction is not None:
+                _ = [self._prompt(instructed(prompt, arm.instruction)) for prompt in prompts]
+        self.total = len(arms) * len(self.prompts) * request.samples
+        self.done = self.resumed = 0
+        self._say = Stages(request.on_progress, "texts")
+        self._step = max(1, _BATCHES * request.batch // request.samples)
+
+    def arm(self, arm: Arm) -> list[Written]:
+        """Return the texts of an arm, by prompt, then by sample."""
+        texts: list[Written] = []
+        for start in range(0, len(self.prompts), self._step):
+            texts += self._chunk(arm, range(start, min(start + self._step, len(self.prompts))))
+        return texts
+
+    def _chunk(self, arm: Arm, numbers: range) -> list[Written]:
+        plain = [self.prompts[i] for i in numbers]
+        asked = plain
+        if arm.instruction is not None:
+            asked = [self._prompt(instructed(self.given[i], arm.instruction)) for i in numbers]
+        key = self._key(arm, asked, plain)
+        kept = _read(answer_cache.find(key), len(numbers) * self.request.samples)
+        if kept is None:
+            kept = self._written(arm, asked, plain)
+            answer_cache.keep(key, json.dumps([_row(text) for text in kept]), of="steering")
+        else:
+            self.resumed += len(kept)
+        self.done += len(kept)
+        self._say("writing", self.done, self.total)
+        return [dataclasses.replace(text, prompt=numbers[text.prompt]) for text in kept]
+
+    def _written(self, arm: Arm, asked: list[Prompt], plain: list[Prompt]) -> list[Written]:
+        model, request = self.generator.model, self.request
+        edits = {}
+        if arm.changes:
+            where = positions_of(request.positions, asked)
+            edits = {self.generator.hook: FeatureEdit(arm.changes, where, self.generator.sae)}
+
+        def tell(progress: Progress) -> None:
+            self._say("writing", self.done + progress.done, self.total)
+
+        options: dict[str, Any] = {name: getattr(request, name) for name in _WRITING}
+        texts = model.generate(asked, edits=edits, on_progress=tell, **options)
+        nll = likelihood(model, [plain[text.prompt] for text in texts], [text.ids for text in texts])
+        return [
+            Written(text.prompt, text.sample, text.text, text.ids, text.finish, one)
+            for text, one in zip(texts, nll, strict=True)
+        ]
+
+    def _key(self, arm: Arm, asked: Sequence[Prompt], plain: Sequence[Prompt]) -> str:
+        model, sae = self.generator.model, self.generator.sae
+        return answer_cache.fingerprint(
+            version=_VERSION,
+            model=[model.revision, model.dtype, str(model.device.type)],
+            sae=None if sae is None else [sae.encoder.weights_sha256, sae.norm_limit],
+            hook=self.generator.hook,
+            changes=[_told(change) for change in arm.changes],
+            positions=self.request.positions if arm.changes else "",
+            prompts=[[p.ids.tolist(), p.turn.tolist()] for p in asked],
+            plain=[p.ids.tolist() for p in plain],
+            **{name: getattr(self.request, name) for name in _WRITING},
+        )
+
+    def _prompt(self, prompt: str | Messages) -> Prompt:
+        request = self.request
+        return self.generator.model.encode_prompt(prompt, system=request.system, raw=request.raw)
+
+
+def instructed(prompt: str | Messages, instruction: str) -> str | Messages:
+    """Return a prompt with an instruction before what the user says last."""
+    if isinstance(prompt, str):
+        return f"{instruction}\n\n{prompt}"
+    *before, last = prompt
+    return [*before, {**last, "content": f"{instruction}\n\n{last.get('content', '')}"}]
+
+
+def _told(change: Any) -> list[Any]:
+    direction = change.direction
+    digest = None if direction is None else hashlib.sha256(direction.double().numpy().tobytes()).hexdigest()
+    return [change.feature, change.op, change.value, digest]
+
+
+def _row(text: Written) -> list[Any]:
+    return [text.prompt, text.sample, text.text, text.ids.tolist(), text.finish, text.nll]
+
+
+def _read(kept: str | None, expected: int) -> list[Written] | None:
+    """Return the texts that were kept; None if there are none, or they are not what is kept."""
+    if kept is None:
+        return None
+    try:
+        rows = loads(kept.encode(), most=len(kept) * 4, loose=True)
+        found = [
+            Written(int(p), int(s), str(t), np.array(ids, np.int64), str(f), None if n is None else float(n))
+            for p, s, t, ids, f, n in rows
+        ]
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == expected else None
+
+
+def measured(arms: Sequence[tuple[Arm, list[Written]]]) -> Iterator[tuple[Arm, Written, bool]]:
+    """Yield every text with its arm, and whether it differs from the unedited text of its prompt and sample.
+
+    The first arm is the unedited one.
+    """
+    base = {(text.prompt, text.sample): text.ids.tolist() for text in arms[0][1]}
+    for arm, texts in arms:
+        for text in texts:
+            yield arm, text, text.ids.tolist() != base[text.prompt, text.sample]

@@ -1,0 +1,158 @@
+"""A steering as text for a terminal: what was turned, the arms in figures, and their texts side by side.
+
+Returns strings and prints nothing. Not for: files (:mod:`saetext.intervene.texts_file`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from saetext.report.console.lines import finish, make_console, many, probability, styled
+from saetext.text.passages import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from saetext.intervene.result import SteerResult
+
+_PROMPTS = 3  # shown with their texts
+_ARM = 26  # columns of an arm's name
+_KINDS = ("base", "dose", "instruction")  # whose texts are shown
+
+
+def render_steer(
+    result: SteerResult, console_width: int = 100, color: bool = False, *, encoding: str = "utf-8"
+) -> str:
+    r"""Return a steering as a heading, a table of arms and controls, and texts of the first prompts.
+
+    Parameters
+    ----------
+    result : SteerResult
+        What to show.
+    console_width : int
+        Columns to fill; less than 40 counts as 40 and more than 200 as 200.
+    color : bool
+        Whether to use terminal colours.
+    encoding : str
+        The output's encoding; a character it lacks becomes a plain one.
+
+    Returns
+    -------
+    str
+        Lines that end in ``\n``, none wider than the window.
+    """
+    console = make_console(console_width, color)
+    _print_heading(console, result)
+    console.print()
+    _line(console, styled(_columns(), "dim"))
+    for row in result.table.to_dicts():
+        _line(console, _figures(row))
+    if result.controls.height:
+        _line(console, styled("controls, as far from the unedited texts", "dim"))
+        for row in result.controls.to_dicts():
+            _line(console, _figures(row))
+    _print_texts(console, result)
+    console.print()
+    if (told := verdict(result.metrics)) is not None:
+        console.print(styled(told, "bold"))
+    for note in result.notes:
+        console.print(styled("note: ", "yellow").append(printable(note)))
+    return finish(console, encoding)
+
+
+def heading(result: SteerResult) -> list[str]:
+    """Return what was turned, a line each handle, and by what effects are measured."""
+    op = result.params["op"]
+    lines = []
+    for handle in result.handles.to_dicts():
+        name = "direction" if handle["feature"] is None else f"feature {handle['feature']}"
+        length = "" if handle["length"] is None else f", {handle['length']:.2f} x the median residual norm"
+        dose = "" if op == "scale" else f"; dose 1 is {handle['coefficient']:+.4g} raw{length}"
+        lines.append(
+            f"{name} ({handle['label']}): {op} at strength {handle['strength']:+g}{dose}; "
+            f"strength 1 is {handle['unit']:.4g} ({handle['unit_source']})"
+        )
+    if words := result.metrics["gauge_words"]:
+        lines.append(f"effect: share of words among {', '.join(words)}")
+    return lines
+
+
+def verdict(metrics: Mapping[str, Any]) -> str | None:
+    """Return what is said of dose and controls, None where nothing is."""
+    if metrics["verdict"] is None:
+        return None
+    controls = "" if metrics["control_p"] is None else f", against controls p {metrics['control_p']:.2f}"
+    course = f"nine tenths of the rise at dose {metrics['saturates']:g}, peak at {metrics['peak']:g}"
+    back = ", falls after it" if metrics["overshoots"] else ""
+    return (
+        f"{metrics['verdict']}: dose-response tau {metrics['tau']:+.2f} "
+        f"(p {probability(metrics['dose_p'])}){controls}; {course}{back}"
+    )
+
+
+def _print_heading(console: Console, result: SteerResult) -> None:
+    told, metrics = result.params, result.metrics
+    arms = result.table.height + result.controls.height
+    title = styled(printable(str(told["model"])), "bold").append(f", {told['hook']}: ")
+    title.append(f"{many(metrics['prompts'], 'prompt')}, {many(arms, 'arm')}, ")
+    title.append(many(metrics["texts"], "text"))
+    console.print(title.append("."))
+    for line in heading(result):
+        console.print(styled(printable(line)))
+
+
+def _columns() -> str:
+    effect = f"{'length':>6} {'effect':>7} {'difference':>18} {'p':>6}"
+    return f"{'arm':<{_ARM}} {effect} {'nll':>6} {'repeats':>7} {'changed':>7}"
+
+
+def _figures(row: Mapping[str, Any]) -> Text:
+    bold = "bold" if row["kind"] in ("base", "dose") else ""
+    name = printable(row["arm"])
+    line = styled(f"{name[:_ARM]:<{_ARM}}", bold)
+    interval = "" if row["gauge_low"] is None else f"[{row['gauge_low']:+.3f}, {row['gauge_high']:+.3f}]"
+    if row["gauge_diff"] is not None and not interval:
+        interval = f"{row['gauge_diff']:+.3f}"
+    p = "" if row["gauge_p"] is None else probability(row["gauge_p"])
+    line.append(
+        f" {_number(row['length'], '.2f'):>6} {_number(row['gauge'], '.3f'):>7} {interval:>18} {p:>6}"
+    )
+    line.append(f" {_number(row['nll'], '.2f'):>6} {_number(row['repetition'], '.2f'):>7}", "dim")
+    return line.append(f" {row['changed']:>7.0%}", "dim")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _line(console: Console, line: Text) -> None:
+    line.truncate(console.width, overflow="ellipsis")
+    console.print(line)
+
+
+def _print_texts(console: Console, result: SteerResult) -> None:
+    texts = result.texts.to_dicts()
+    prompts = sorted({text["prompt"] for text in texts})
+    for prompt in prompts[:_PROMPTS]:
+        own = [t for t in texts if t["prompt"] == prompt and t["sample"] == 0 and t["kind"] in _KINDS]
+        console.print()
+        _line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
+        _print_arms(console, own)
+    if len(prompts) > _PROMPTS:
+        console.print()
+        console.print(styled(f"and {many(len(prompts) - _PROMPTS, 'prompt')} more", "dim"))
+
+
+def _print_arms(console: Console, texts: Sequence[Mapping[str, Any]]) -> None:
+    from rich.text import Text
+
+    wide = max(len(printable(text["arm"])) for text in texts)
+    room = max(console.width - wide - 3, 20)
+    for text in texts:
+        shown = Text(printable(" ".join(text["text"].split())) or "(nothing)")
+        name = printable(text["arm"])
+        for number, part in enumerate(shown.wrap(console, room)):
+            lead = f"{name if not number else '':<{wide}} │ "
+            console.print(styled(lead, "dim").append_text(part), soft_wrap=True)

@@ -1,0 +1,130 @@
+"""A steering as a self-contained HTML page: a slider over doses, texts beside the unedited ones, figures.
+
+All texts are in the page, so that the slider needs no model; without the script every arm is shown. Texts,
+labels and prompts are data: made printable here and escaped by the template. Not for: writing the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from saetext.report.console.lines import probability
+from saetext.report.console.steering import heading, verdict
+from saetext.report.html.parts import draw
+from saetext.text.passages import printable
+
+if TYPE_CHECKING:
+    from saetext.intervene.result import SteerResult
+
+_WIDTH, _HEIGHT, _MARGIN = 480.0, 140.0, 12.0  # of the curve, in its own units
+
+
+def render_steer_page(result: SteerResult) -> str:
+    """Return the page; styles and the script are admitted by their hashes."""
+    rows = [*result.table.to_dicts(), *result.controls.to_dicts()]
+    dosed = [at for at, row in enumerate(rows) if row["kind"] in ("base", "dose") and row["dose"] is not None]
+    dosed.sort(key=lambda at: rows[at]["dose"])
+    start = next((at for at in reversed(dosed) if rows[at]["kind"] == "dose"), 0)
+    told = verdict(result.metrics)
+    return draw(
+        "steer.html.j2",
+        ("base.css", "steer.css"),
+        ("steer.js",),
+        title=printable(_title(result)),
+        summary=[printable(line) for line in (*heading(result), *filter(None, [told]))],
+        arms=[_arm(at, row) for at, row in enumerate(rows)],
+        doses=[{"at": at, "dose": f"{rows[at]['dose']:g}"} for at in dosed],
+        others=[{"at": at, "name": printable(row["arm"])} for at, row in enumerate(rows) if at not in dosed],
+        start=start,
+        first=dosed.index(start) if start in dosed else 0,
+        prompts=_prompts(result, [row["arm"] for row in rows]),
+        curve=_curve([rows[at] for at in dosed]),
+        notes=[printable(note) for note in result.notes],
+        facts=_facts(result),
+    )
+
+
+def _title(result: SteerResult) -> str:
+    labels = [str(label) for label in result.handles["label"]]
+    return f"{result.params['model']} steered: {', '.join(labels)}"
+
+
+def _arm(at: int, row: Mapping[str, Any]) -> dict[str, Any]:
+    interval = "" if row["gauge_low"] is None else f"{row['gauge_low']:+.3f} to {row['gauge_high']:+.3f}"
+    return {
+        "at": at,
+        "name": printable(row["arm"]),
+        "kind": row["kind"],
+        "length": _number(row["length"], ".2f"),
+        "gauge": _number(row["gauge"], ".3f"),
+        "diff": _number(row["gauge_diff"], "+.3f"),
+        "interval": interval,
+        "p": "" if row["gauge_p"] is None else probability(row["gauge_p"]),
+        "nll": _number(row["nll"], ".2f"),
+        "repetition": _number(row["repetition"], ".2f"),
+        "tokens": _number(row["tokens"], ".1f"),
+        "changed": f"{row['changed']:.0%}",
+    }
+
+
+def _prompts(result: SteerResult, arms: Sequence[str]) -> list[dict[str, Any]]:
+    place = {name: at for at, name in enumerate(arms)}
+    found: dict[int, dict[str, Any]] = {}
+    for text in result.texts.to_dicts():
+        prompt = found.setdefault(
+            text["prompt"], {"text": printable(text["prompt_text"]), "arms": [[] for _ in arms]}
+        )
+        prompt["arms"][place[text["arm"]]].append(
+            {"text": printable(text["text"]), "changed": text["changed"], "nll": _number(text["nll"], ".2f")}
+        )
+    return [found[number] for number in sorted(found)]
+
+
+def _curve(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the dose-response as points with intervals of the difference, None where there is no effect."""
+    known = [(row["dose"], row["gauge_diff"] or 0.0, row["gauge_low"], row["gauge_high"]) for row in rows]
+    if len(known) < 2 or all(row["gauge"] is None for row in rows):
+        return None
+    values = [v for _, *more in known for v in more if v is not None and abs(v) < float("inf")]
+    low, high = min(0.0, *values), max(0.0, *values)
+    span, reach = (high - low) or 1.0, (known[-1][0] - known[0][0]) or 1.0
+
+    def y(value: float) -> str:
+        return f"{_MARGIN + (_HEIGHT - 2 * _MARGIN) * (high - value) / span:.1f}"
+
+    points = []
+    for dose, diff, below, above in known:
+        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * (dose - known[0][0]) / reach
+        points.append(
+            {
+                "x": f"{x:.1f}",
+                "y": y(diff),
+                "low": y(diff if below is None else max(below, low)),
+                "high": y(diff if above is None else min(above, high)),
+                "title": f"dose {dose:g}: {diff:+.3f}",
+            }
+        )
+    return {"points": points, "zero": y(0.0), "width": int(_WIDTH), "height": int(_HEIGHT)}
+
+
+def _facts(result: SteerResult) -> list[tuple[str, str]]:
+    params, metrics = result.params, result.metrics
+    shown: dict[str, Any] = {
+        "Model": params["model"],
+        "SAE": params["sae"],
+        "Hook": params["hook"],
+        "Edited tokens": params["positions"],
+        "Sampling": f"temperature {params['temperature']:g}, top-p {params['top_p']:g}, repetition penalty "
+        f"{params['repetition_penalty']:g}, seed {params['seed']}, {params['samples']} samples",
+        "Plain instruction": metrics["instruction"],
+        "Reference text": None
+        if metrics["reference"] is None
+        else f"{metrics['reference']}, {metrics['reference_tokens']:,} tokens, median residual norm "
+        f"{metrics['median_norm']:.4g}",
+    }
+    return [(name, printable(str(text))) for name, text in shown.items() if text is not None]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
