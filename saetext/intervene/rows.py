@@ -60,6 +60,8 @@ def rows_of(
     InputError
         If there is none, or a row cannot be used.
     """
+    if isinstance(given, Sequence) and given and all(isinstance(item, Row) for item in given):
+        return list(given)
     rows = []
     for item in _documents(given, text, id, prompt):
         if isinstance(item, Reject):
