@@ -26,6 +26,11 @@ from saetext.analysis.differences.result import FOUND, FOUND_OF_SEVERAL
 from saetext.analysis.search.result import schema as search_schema
 from saetext.features import feature_table
 from saetext.features.labels import FeatureLabels
+from saetext.intervene.attribution.result import CHECKS, ERRORS, PROMPTS
+from saetext.intervene.attribution.result import TABLE as ATTRIBUTE_TABLE
+from saetext.intervene.expression.enrichment import COLUMNS as ENRICHMENT
+from saetext.intervene.expression.result import EXAMPLES
+from saetext.intervene.expression.result import TABLE as EXPRESSION_TABLE
 
 DOCS = Path(__file__).parents[1] / "docs"
 GLOSSARY = (DOCS / "glossary.md").read_text("utf-8")
@@ -37,6 +42,7 @@ TERMS = (
     "odds ratio", "stratum", "concept group", "presence", "half", "probe", "hybrid",
     "absolute position", "chat template", "edit", "log-probability", "logits", "nucleus (top-p)",
     "repetition penalty", "temperature",
+    "attribution", "exact ablation", "expression", "integrated gradients", "metric", "SAE error",
 )  # fmt: skip
 
 
@@ -109,6 +115,8 @@ def of_cluster() -> set[str]:
         ("correlate's list", lambda: set(PAIRS_FOUND)),
         ("cluster", of_cluster),
         ("search", lambda: set(nested(search_schema()))),
+        ("attribute", lambda: {*ATTRIBUTE_TABLE, *PROMPTS, *ERRORS, *CHECKS}),
+        ("expression", lambda: {*EXPRESSION_TABLE, *EXAMPLES, *ENRICHMENT, "expression"}),
         ("features", of_features),
     ],
 )
