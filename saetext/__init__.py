@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from saetext.encoding.encoder import append, encode
     from saetext.features.labelling.pipeline import label
     from saetext.features.labels import FeatureLabels
+    from saetext.intervene.attribution import AttributionResult, attribute
+    from saetext.intervene.expression import ExpressionResult, expression
     from saetext.intervene.result import SteerResult
     from saetext.intervene.steer import steer
     from saetext.reader.reader import Reader
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from saetext.training.pipeline import train
 
 __all__ = [
+    "AttributionResult",
     "ClusterResult",
     "Corpus",
     "CorrelateResult",
     "DiffResult",
+    "ExpressionResult",
     "FeatureLabels",
     "Reader",
     "SaetextError",
@@ -44,12 +48,14 @@ __all__ = [
     "SteerResult",
     "TrainConfig",
     "append",
+    "attribute",
     "build_index",
     "calibrate",
     "cluster",
     "correlate",
     "diff",
     "encode",
+    "expression",
     "label",
     "open_documents",
     "search",
@@ -59,10 +65,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AttributionResult": "saetext.intervene.attribution",
     "ClusterResult": "saetext.analysis.clusters",
     "Corpus": "saetext.corpus",
     "CorrelateResult": "saetext.analysis.cooccurrence",
     "DiffResult": "saetext.analysis.differences",
+    "ExpressionResult": "saetext.intervene.expression",
     "FeatureLabels": "saetext.features.labels",
     "Reader": "saetext.reader.reader",
     "SearchResult": "saetext.analysis.search",
@@ -94,6 +102,7 @@ provide(
     text_of_look="saetext.report.console.reading:render_document",
     html_of_table="saetext.report.html.notebook:to_html",
     write_page="saetext.report.html.pages:write_page",
+    write_matrix_page="saetext.report.html.matrix_page:write_matrix_page",
 )
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type

@@ -26,6 +26,11 @@ from saetext.analysis.differences.result import FOUND, FOUND_OF_SEVERAL
 from saetext.analysis.search.result import schema as search_schema
 from saetext.features import feature_table
 from saetext.features.labels import FeatureLabels
+from saetext.intervene.attribution.result import CHECKS, ERRORS, PROMPTS
+from saetext.intervene.attribution.result import TABLE as ATTRIBUTE_TABLE
+from saetext.intervene.expression.enrichment import COLUMNS as ENRICHMENT
+from saetext.intervene.expression.result import EXAMPLES
+from saetext.intervene.expression.result import TABLE as EXPRESSION_TABLE
 
 DOCS = Path(__file__).parents[1] / "docs"
 GLOSSARY = (DOCS / "glossary.md").read_text("utf-8")
@@ -38,6 +43,7 @@ TERMS = (
     "absolute position", "chat template", "edit", "log-probability", "logits", "nucleus (top-p)",
     "repetition penalty", "temperature", "arm", "coupled arms", "dose", "handle", "strength",
     "negative log-likelihood (nll)",
+    "attribution", "exact ablation", "expression", "integrated gradients", "metric", "SAE error",
 )  # fmt: skip
 
 
@@ -117,6 +123,8 @@ def of_cluster() -> set[str]:
         ("correlate's list", lambda: set(PAIRS_FOUND)),
         ("cluster", of_cluster),
         ("search", lambda: set(nested(search_schema()))),
+        ("attribute", lambda: {*ATTRIBUTE_TABLE, *PROMPTS, *ERRORS, *CHECKS}),
+        ("expression", lambda: {*EXPRESSION_TABLE, *EXAMPLES, *ENRICHMENT, "expression"}),
         ("features", of_features),
         ("steer", of_steer),
     ],

@@ -98,6 +98,27 @@ ANALYSES: list[Analysis] = [
         "saetext_cli.steer",
         "Write texts with features turned up or down, and say what that changes.",
     ),
+    Analysis(
+        "attribute",
+        "saetext.intervene.attribution:attribute",
+        "saetext.intervene.attribution:AttributeRequest",
+        ("attribute",),
+        f"{_TEXT}.attribution:render_attribution",
+        None,
+        "saetext_cli.attribute",
+        "Say which features, at which positions, a metric of a model's next word comes from.",
+    ),
+    Analysis(
+        "expression",
+        "saetext.intervene.expression:expression",
+        "saetext.intervene.expression:ExpressionRequest",
+        ("expression",),
+        f"{_TEXT}.expression:render_expression",
+        None,
+        "saetext_cli.expression",
+        "Put the strongest features of all examples side by side: what holds everywhere, what only some "
+        "share.",
+    ),
 ]
 
 

@@ -49,6 +49,11 @@ class SparseEncoder:
         Identity of the weights.
     load_decoder : callable
         Returns ``W_dec`` as sae-lens has it, float[d_sae, d_out]; called when :attr:`decoder` is first used.
+
+    Attributes
+    ----------
+    bias : float32[d_out] or None
+        ``b_dec``, which the decoder adds; None where the SAE has none.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class SparseEncoder:
         self._decoder: Tensor | None = None
         self._buffers: list[Tensor] = []
         self._b_dec = tensors["b_dec"] if config.apply_b_dec_to_input else None
+        self.bias = tensors.get("b_dec")
         self._scale: Tensor | None = None
         self._gate: Tensor | None = None
         self._low = torch.zeros(config.d_sae)
@@ -117,6 +123,26 @@ class SparseEncoder:
             self._decoder = decoder.to(self.device)
         return self._decoder
 
+    def output_scale(self, x: Tensor) -> Tensor:
+        """Return float32[..., 1]: what a decoded vector is multiplied by to be one of the hidden states.
+
+        It undoes the normalisation of each token (sae-lens, ``run_time_activation_norm_fn_out``); 1 where
+        there is none.
+
+        Parameters
+        ----------
+        x : float[..., d_in]
+            Hidden states at :attr:`hook`.
+        """
+        x = x.to(torch.float32)
+        if self.config.centre:
+            x = x - x.mean(dim=-1, keepdim=True)
+        if self.config.normalize == "layer_norm":
+            return x.std(dim=-1, keepdim=True)
+        if self.config.normalize == "constant_norm_rescale":
+            return x.norm(dim=-1, keepdim=True) / self.d_in**0.5
+        return torch.ones_like(x[..., :1])
+
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> SparseEncoder:
         """Return this encoder on another device.
 
@@ -128,7 +154,7 @@ class SparseEncoder:
         moved.dtype = dtype
         moved._buffers = []
         moved._weight = self._weight.to(device=device, dtype=dtype)
-        for name in ("_b_dec", "_scale", "_gate", "_low", "_offset", "_decoder"):
+        for name in ("_b_dec", "bias", "_scale", "_gate", "_low", "_offset", "_decoder"):
             tensor = getattr(self, name)
             setattr(moved, name, None if tensor is None else tensor.to(device))
         return moved

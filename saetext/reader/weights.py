@@ -166,7 +166,7 @@ def _build(
         names = (*names, "b_dec")
     if config.rescale_acts_by_decoder_norm:
         names = (*names, "W_dec")
-    tensors = read((*names, "log_threshold"))
+    tensors = read((*names, "log_threshold", "b_dec"))  # the bias is small, and may be asked for
     if "threshold" in names and "log_threshold" in tensors:  # JumpReLU checkpoints of old
         tensors.setdefault("threshold", tensors["log_threshold"].exp())
     for name in names:

@@ -1,0 +1,107 @@
+"""Prompts to intervene on: what is asked, what was answered so far, and the columns that came with it.
+
+Not for: tokens (:mod:`saetext.intervene.cases`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from saetext.documents import Document, DocumentSource, Reject, open_documents
+from saetext.errors import InputError
+from saetext.text.one_line import quoted
+
+#: What prompts can be given as: one text, several, a file, or documents.
+Given = str | Path | Iterable[Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt.
+
+    Attributes
+    ----------
+    id : str
+        Of its row, or its number.
+    prompt : str or tuple of dict
+        A text, or turns with ``role`` and ``content`` that end with the user's.
+    answer : str
+        What the model has answered so far; empty for nothing.
+    meta : dict
+        The other columns.
+    """
+
+    id: str
+    prompt: str | tuple[Mapping[str, str], ...]
+    answer: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rows_of(
+    given: Given, *, text: str | None = None, id: str | None = None, prompt: str | None = None
+) -> list[Row]:
+    """Return prompts one by one.
+
+    A text beside a prompt is the answer so far; a text alone is the prompt. A chat that ends with the
+    assistant's turn ends with the answer so far.
+
+    Parameters
+    ----------
+    given : str, path, or iterable
+        One prompt, a file of them (a path), or texts, mappings or documents.
+    text, id, prompt : str, optional
+        Columns; guessed.
+
+    Raises
+    ------
+    InputError
+        If there is none, or a row cannot be used.
+    """
+    if isinstance(given, Sequence) and given and all(isinstance(item, Row) for item in given):
+        return list(given)
+    rows = []
+    for item in _documents(given, text, id, prompt):
+        if isinstance(item, Reject):
+            raise InputError(f"{item.where} cannot be used: {item.reason} ({item.detail})")
+        rows.append(_row(item))
+    if not rows:
+        raise InputError("there is no prompt")
+    return rows
+
+
+def _documents(
+    given: Given, text: str | None, id: str | None, prompt: str | None
+) -> Iterable[Document | Reject]:
+    if isinstance(given, DocumentSource):
+        return given
+    source: Any = [given] if isinstance(given, str) else given
+    if not isinstance(source, Path | Sequence):
+        source = list(source)
+    if isinstance(source, Sequence) and all(isinstance(item, Document) for item in source):
+        return list(source)
+    columns: dict[str, Any] = {"text": text, "id": id, "prompt": prompt}
+    try:
+        return open_documents(source, **columns)
+    except InputError:
+        if text is not None or prompt is not None:
+            raise
+        try:  # prompts alone
+            return open_documents(source, **{**columns, "text": "prompt"})
+        except InputError:
+            pass
+        raise
+
+
+def _row(document: Document) -> Row:
+    if document.messages is None:
+        if document.prompt is None:
+            return Row(document.id, document.text, "", document.meta)
+        return Row(document.id, document.prompt, document.text, document.meta)
+    turns = [{"role": turn.role, "content": turn.content} for turn in document.messages]
+    answer = turns.pop()["content"] if turns[-1]["role"] == "assistant" else ""
+    if not turns:
+        raise InputError(f"{document.where}: {quoted(document.id)} is an answer to nothing")
+    return Row(document.id, tuple(turns), answer, document.meta)

@@ -1,0 +1,106 @@
+"""An expression matrix as text for a terminal: what holds everywhere, and the communities of features.
+
+Returns strings and prints nothing. Texts and labels are data: they are never parsed as markup. Not for: the
+matrix itself, which needs a page or a picture (:mod:`saetext.report.html.matrix_page`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from saetext.report.console.lines import finish, make_console, many, probability, styled
+from saetext.text.passages import printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from saetext.intervene.expression.result import ExpressionResult
+
+_EVERYWHERE = 10  # features listed
+_OF_EACH = 6  # features listed of a community
+
+
+def render_expression(
+    result: ExpressionResult, console_width: int = 100, color: bool = False, *, encoding: str = "utf-8"
+) -> str:
+    r"""Return what holds everywhere and the communities of features, as headings, tables and notes.
+
+    Parameters
+    ----------
+    result : ExpressionResult
+    console_width : int
+        Columns to fill; less than 40 counts as 40 and more than 200 as 200.
+    color : bool
+        Whether to use terminal colours.
+    encoding : str
+        The output's encoding; a character it lacks becomes a plain one.
+
+    Returns
+    -------
+    str
+        Lines that end in ``\n``, none wider than the window.
+    """
+    console = make_console(console_width, color)
+    console.print(styled(heading(result)))
+    ordered = result.table.sort("prevalence", descending=True, maintain_order=True)
+    console.print()
+    console.print(styled("In most examples", "bold"))
+    console.print(_table(ordered.head(_EVERYWHERE)))
+    if result.metrics["feature_communities"] > 1:
+        for (community,), rows in ordered.group_by("community", maintain_order=True):
+            console.print()
+            told = f"Community {int(str(community)) + 1}: {many(rows.height, 'feature')}"
+            console.print(styled(told, "bold"))
+            console.print(_table(rows.head(_OF_EACH)))
+    for note in result.notes:
+        console.print(styled("note: ", "yellow").append(printable(note)))
+    return finish(console, encoding)
+
+
+def heading(result: ExpressionResult) -> str:
+    """Return what the matrix is, in sentences."""
+    m = result.metrics
+    told = (
+        f"{many(m['features'], 'feature')}, the strongest of each of {many(m['examples'], 'example')}. "
+        f"{m['everywhere']:,} among the strongest in at least half of the examples. "
+        f"{_communities(m['feature_communities'], 'features', m['feature_silhouette'])}, "
+        f"{_communities(m['example_communities'], 'examples', m['example_silhouette'])}."
+    )
+    if m["tests"]:
+        told += (
+            f" {m['enriched']:,} of {many(m['tests'], 'test')} by {printable(str(result.params['by']))} "
+            "significant (q < .05, Benjamini-Hochberg)."
+        )
+    return told
+
+
+def _communities(n: int, of: str, silhouette: float | None) -> str:
+    if n < 2 or silhouette is None:
+        return f"no communities of {of}"
+    return f"{n} communities of {of} (silhouette {silhouette:.2f})"
+
+
+def _table(rows: pl.DataFrame) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("feature", "label", "in", "mean", "strongest at", "more in"):
+        left = name in ("label", "strongest at", "more in")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
+    for row in rows.to_dicts():
+        table.add_row(*(styled(cell) for cell in _cells(row)))
+    return table
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    enriched = row["enriched_in"]
+    return [
+        str(row["feature"]),
+        printable(row["label"] or ""),
+        f"{row['prevalence']:.0%}".replace("%", " %"),
+        f"{row['mean']:+.2f}",
+        f"{printable(row['example'])}: «{printable(row['token'])}»",
+        "" if enriched is None else f"{printable(enriched)} (q {probability(row['enriched_q'])})",
+    ]
