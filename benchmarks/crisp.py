@@ -129,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     known = {
         name: truth
         for name, truth in truths(texts).items()
-        if truth.sum() >= fewest and truth[first].any() and truth[~first].any()
+        if truth.sum() >= fewest
+        and all(len(set(half.tolist())) == 2 for half in (truth[first], truth[~first]))
     }
     left_out = [name for name in PHENOMENA if name not in known]
     lengths = np.array([[len(text)] for text in texts], float)[~first]

@@ -134,7 +134,7 @@ def _without_thresholds(reader: Any) -> Any:
 
 
 def test_crisp_and_nouns_run(load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sure = [f"Sure! Here are {i} reasons to look at the town." for i in range(10)]
+    sure = [f"Sure! Here are {i} reasons to go and look at the old town." for i in range(10)]
     plain = [f"The weather is fine, and in {i} days the air will clear." for i in range(10)]
     texts = [*sure, *plain]
     ids = [str(i) for i in range(len(texts))]
@@ -151,6 +151,7 @@ def test_crisp_and_nouns_run(load: Any, tmp_path: Path, monkeypatch: pytest.Monk
     saved = json.loads(out.read_text())["embedded"]
     assert saved["phenomena"]["opening: sure"]["auc"] == 1.0 and "emoji" in saved["left_out"]
     assert saved["with_it"]["opening: sure"] == 10
+    assert "digits" in saved["left_out"]  # in all texts
 
     nouns = load("nouns")
     some = tmp_path / "nouns.txt"
