@@ -4,9 +4,11 @@
 
 Passages are single sentences of texts that no shipped SAE was trained on. Each noun of ``nouns.txt`` has
 passages with it (singular or plural, whole word), half of them to choose the feature and half to measure it.
-A feature is present above its reader's threshold. Its phi is that of as many passages with the noun as
-without it: with the rates t of presence with the noun and f without it,
-(t - f) / sqrt((t + f)(2 - t - f)). Not for: words with several meanings, which count as one noun.
+A feature is present above its reader's threshold. Its phi is that of a pile where a share p of the passages
+has the noun: with the rates t of presence with it, f without it and q = pt + (1 - p)f in all,
+(t - f) sqrt(p(1 - p) / (q(1 - q))). Shares are a half and a hundredth: at a half, a feature of a whole
+topic will do; at a hundredth it must be nearly the noun's own. Not for: words with several meanings, which
+count as one noun.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ LIST = Path(__file__).with_name("nouns.txt")
 SOURCES = ("alpaca_eval_outputs", "ag_news_test", "imdb_counterfactual", "nltk_properties", "onestop_levels")
 SHORTEST, LONGEST = 40, 180  # characters of a passage
 BARS = (0.3, 0.5, 0.7)
+SHARES = (0.5, 0.01)  # of the passages that have a noun
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,8 @@ def drawn(found: Sequence[Sequence[int]], each: int) -> list[int]:
     return sorted(taken)
 
 
-def balanced_phi(present: csr_matrix, truth: np.ndarray) -> np.ndarray:
-    """Return the phi of every feature with ``truth``, both classes weighted alike.
+def weighted_phi(present: csr_matrix, truth: np.ndarray, share: float = 0.5) -> np.ndarray:
+    """Return the phi of every feature with ``truth``, were ``truth`` a ``share`` of the texts.
 
     Parameters
     ----------
@@ -97,12 +100,14 @@ def balanced_phi(present: csr_matrix, truth: np.ndarray) -> np.ndarray:
     """
     with_it = np.asarray(present[truth].sum(0), float).ravel() / truth.sum()
     without = np.asarray(present[~truth].sum(0), float).ravel() / (~truth).sum()
-    both = with_it + without
-    spread = np.sqrt(both * (2 - both))
-    return np.divide(with_it - without, spread, out=np.zeros_like(both), where=spread > 0)
+    rate = share * with_it + (1 - share) * without
+    spread = np.sqrt(np.maximum(rate * (1 - rate), 0) / (share * (1 - share)))
+    return np.divide(with_it - without, spread, out=np.zeros_like(rate), where=spread > 0)
 
 
-def scored(present: csr_matrix, truths: Sequence[np.ndarray], seed: int = 0) -> list[tuple[int, float]]:
+def scored(
+    present: csr_matrix, truths: Sequence[np.ndarray], share: float = 0.5, seed: int = 0
+) -> list[tuple[int, float]]:
     """Return, of each noun, the feature with the largest phi on one half and its phi on the other."""
     found = []
     halves = np.random.default_rng(seed)
@@ -111,8 +116,8 @@ def scored(present: csr_matrix, truths: Sequence[np.ndarray], seed: int = 0) -> 
         for side in (True, False):  # as many of either class in both halves
             rows = halves.permutation(np.flatnonzero(truth == side))
             first[rows[: len(rows) // 2]] = True
-        best = int(balanced_phi(present[first], truth[first]).argmax())
-        found.append((best, float(balanced_phi(present[~first][:, [best]], truth[~first])[0])))
+        best = int(weighted_phi(present[first], truth[first], share).argmax())
+        found.append((best, float(weighted_phi(present[~first][:, [best]], truth[~first], share)[0])))
     return found
 
 
@@ -159,15 +164,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in args.reader:
         read = activations(Reader(name), documents_of(texts))
         present = (read.present > 0).astype(np.float32).tocsr()
-        found = scored(present, truths)
-        told = summary(found)
-        each = {
-            n.name: {"feature": f, "phi": round(phi, 3)} for n, (f, phi) in zip(known, found, strict=True)
-        }
-        result = {"nouns": len(known), "passages": len(texts), "tokens": read.tokens, **told, "each": each}
+        result = {"nouns": len(known), "passages": len(texts), "tokens": read.tokens}
+        for share in SHARES:
+            found = scored(present, truths, share)
+            told = summary(found)
+            each = {
+                n.name: {"feature": f, "phi": round(phi, 3)} for n, (f, phi) in zip(known, found, strict=True)
+            }
+            result[f"share {share}"] = {**told, "each": each}
+            rows.append([shown(name), share, *told.values()])
         save(args.output, shown(name), {**environment(), **result})
-        rows.append([shown(name), *told.values()])
-    say("nouns with a feature", [["reader", *told], *rows])
+    say("nouns with a feature", [["reader", "share", *told], *rows])
 
 
 if __name__ == "__main__":

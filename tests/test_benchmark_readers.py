@@ -44,11 +44,14 @@ def test_phi_of_a_table_counted_by_hand(load: Any) -> None:
     """Against the correlation of a sample in which both classes are repeated to the same size."""
     truth = np.array([True] * 4 + [False] * 6)
     present = np.array([[1, 0], [1, 0], [1, 1], [0, 0], *[[0, 1]] * 2, *[[0, 0]] * 3, [1, 0]], np.float32)
-    found = load("nouns").balanced_phi(csr_matrix(present), truth)
+    found = load("nouns").weighted_phi(csr_matrix(present), truth)
     repeated = np.concatenate([np.repeat(np.arange(4), 3), np.repeat(np.arange(4, 10), 2)])
     slow = [np.corrcoef(present[repeated, i], truth[repeated])[0, 1] for i in range(2)]
     np.testing.assert_allclose(found, slow, atol=1e-12)
-    assert not load("nouns").balanced_phi(csr_matrix(np.zeros((10, 1), np.float32)), truth).any()
+    assert not load("nouns").weighted_phi(csr_matrix(np.zeros((10, 1), np.float32)), truth).any()
+    as_they_are = load("nouns").weighted_phi(csr_matrix(present), truth, 0.4)
+    plain = [np.corrcoef(present[:, i], truth)[0, 1] for i in range(2)]
+    np.testing.assert_allclose(as_they_are, plain, atol=1e-12)
 
 
 def test_a_feature_is_chosen_on_one_half_and_measured_on_the_other(load: Any) -> None:
@@ -160,6 +163,6 @@ def test_crisp_and_nouns_run(load: Any, tmp_path: Path, monkeypatch: pytest.Monk
     out = tmp_path / "nouns.json"
     nouns.main([str(tmp_path), "--reader", "embedded", "--passages", "6", "-o", str(out)])
     saved = json.loads(out.read_text())["embedded"]
-    assert saved["nouns"] == 2 and saved["phi at least 0.5"] == 2
+    assert saved["nouns"] == 2 and saved["share 0.5"]["phi at least 0.5"] == 2
     with pytest.raises(SystemExit, match="town"):
         nouns.main([str(tmp_path), "--reader", "embedded", "--passages", "11"])
