@@ -46,15 +46,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--documents", type=int, default=100_000)
+    parser.add_argument("--reader", default="embedded", help="a name or a directory; a --work for each")
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=list(SETS))
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     if args.what == "quality":
         for name in args.only:
-            common.save(RESULTS, name, quality(name, args.data, args.work, args.seeds))
+            common.save(args.output, name, quality(name, args.data, args.work, args.seeds, args.reader))
     elif args.what == "speed":
-        common.save(RESULTS, f"speed_{args.documents}", speed(args.work, args.documents))
+        common.save(args.output, f"speed_{args.documents}", speed(args.work, args.documents))
     else:
         print(json.dumps(timed(args.work)))
 
@@ -62,10 +64,10 @@ def main() -> None:
 # ---- quality ----------------------------------------------------------------------------------------------
 
 
-def quality(name: str, data: Path, work: Path, seeds: int) -> dict[str, Any]:
+def quality(name: str, data: Path, work: Path, seeds: int, reader: str = "embedded") -> dict[str, Any]:
     from saetext.analysis.clusters import cluster
 
-    corpus, texts, truth = _set(name, data, work)
+    corpus, texts, truth = _set(name, data, work, reader)
     dense = _embedded(name, texts, work)
     found: dict[str, list[dict[str, float]]] = {}
     for seed in range(seeds):
@@ -119,7 +121,7 @@ def quality(name: str, data: Path, work: Path, seeds: int) -> dict[str, Any]:
     }
 
 
-def _set(name: str, data: Path, work: Path) -> tuple[Any, list[str], list[str]]:
+def _set(name: str, data: Path, work: Path, reader: str) -> tuple[Any, list[str], list[str]]:
     import polars as pl
 
     from saetext import Corpus, Reader, encode, open_documents
@@ -132,7 +134,7 @@ def _set(name: str, data: Path, work: Path) -> tuple[Any, list[str], list[str]]:
             frame = frame.filter(pl.sql_expr(about["where"]))
         if about["most"]:
             frame = frame.sample(min(about["most"], len(frame)), seed=0)
-        encode(open_documents(frame, text="text", id="id"), path, reader=Reader.load())
+        encode(open_documents(frame, text="text", id="id"), path, reader=Reader(reader))
     corpus = Corpus.open(path)
     table = corpus.documents.select("text", about["truth"]).collect()
     return corpus, table["text"].to_list(), [str(value) for value in table[about["truth"]].to_list()]

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import common
 from by_hand import ByHand, fastest_by_hand, multiply_adds, require_same
+from readers import shown
 
 if TYPE_CHECKING:
     import torch
@@ -114,10 +115,10 @@ def encoder_run(reader: Reader, source: Path, target: Path, shard_rows: int) -> 
 
 
 def embedded(args: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """(a) and (b) with the reader that ships."""
+    """(a) and (b) with the reader that ships, or another one."""
     from saetext.reader.reader import Reader
 
-    reader = Reader.load(dtype=args.dtype, device="cpu")
+    reader = Reader(args.reader, dtype=args.dtype, device="cpu")
     texts = common.varied_texts(args.documents)
     common.write_jsonl(work / "texts.jsonl", texts)
     batches = Batches(reader, texts, args.shard_rows)
@@ -139,7 +140,7 @@ def embedded(args: argparse.Namespace, work: Path) -> dict[str, Any]:
         "of_ceiling": in_time(times["a ceiling"], times["b saetext"]),
         "padding": batches.padding,
     }
-    show_speed("embedded reader", result)
+    show_speed(f"{args.reader} reader", result)
     return result
 
 
@@ -426,6 +427,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--gpt2-documents", type=int, default=20)
     parser.add_argument("--shard-rows", type=int, default=1024)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 2, 4, 8], help="tried by (c)")
+    parser.add_argument("--reader", default="embedded", help="of that section: a name or a directory")
     parser.add_argument("--dtype", default="float32", help="of the embedded reader's language model")
     parser.add_argument("--threads", type=int, help="of torch; default: as torch chooses")
     parser.add_argument("--encode-child", nargs=4, type=Path, help=argparse.SUPPRESS)
@@ -444,7 +446,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         environment = common.environment()
         with tempfile.TemporaryDirectory(prefix="saetext-bench-") as folder:
             result = SECTIONS[name](args, Path(folder))
-        common.save(args.output, name, {**environment, **result})
+        saved = f"{name}: {shown(args.reader)}" if args.reader != "embedded" else name
+        common.save(args.output, saved, {**environment, **result})
     print(f"\nsaved {', '.join(args.only)}")
 
 

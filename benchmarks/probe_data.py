@@ -1,11 +1,13 @@
 """The labelled texts that measure a representation: 18 properties of six public datasets, as binary tasks.
 
 Reads the Parquet files of a folder (``goemotions``, ``politeness``, ``nltk_properties``, ``clickbait``,
-``reasoning_sentences``, ``onestop_levels``). Not for: representations or probes, see ``probes.py``.
+``reasoning_sentences``, ``onestop_levels``); six further properties also of ``imdb_counterfactual`` and
+``selfinstruct_outputs``. Not for: representations or probes, see ``probes.py``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +44,18 @@ class Texts:
     tasks: list[Task]
 
 
-def load(folder: Path, seed: int = 0, per_side: int = PER_SIDE) -> Texts:
-    """Return the tasks, the same for the same seed; groups (prompts, articles) never cross the split."""
+def load(
+    folder: Path,
+    seed: int = 0,
+    per_side: int = PER_SIDE,
+    *,
+    further: bool = False,
+    characters: int | None = None,
+) -> Texts:
+    """Return the tasks, the same for the same seed; groups (prompts, articles) never cross the split.
+
+    ``further`` adds six properties to the 18, after them; ``characters`` cuts the texts.
+    """
     rng = np.random.default_rng(seed)
     texts: list[str] = []
     place: dict[str, int] = {}
@@ -51,6 +63,8 @@ def load(folder: Path, seed: int = 0, per_side: int = PER_SIDE) -> Texts:
 
     def add(name: str, frame: pl.DataFrame) -> None:
         """``frame`` has text, truth (bool) and group."""
+        if characters is not None:
+            frame = frame.with_columns(pl.col("text").str.slice(0, characters))
         frame = frame.unique("text", keep="first", maintain_order=True)
         parts = []
         for side in (True, False):
@@ -89,4 +103,32 @@ def load(folder: Path, seed: int = 0, per_side: int = PER_SIDE) -> Texts:
         add(move, moves.with_columns(truth=pl.col("label") == move))
     levels = pl.read_parquet(folder / "onestop_levels.parquet").filter(pl.col("label") != "intermediate")
     add("reading level", levels.with_columns(truth=pl.col("label") == "advanced", group=pl.col("article")))
+    if further:
+        for name, frame in _further(folder):
+            add(name, frame)
     return Texts(texts, tasks)
+
+
+def _further(folder: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield six properties beside the 18, each with its text, truth and group."""
+    reviews = pl.read_parquet(folder / "imdb_counterfactual.parquet")
+    positive = pl.col("label") == "positive"
+    yield "counterfactual reviews", reviews.with_columns(truth=positive, group=pl.col("pair_id"))
+    nltk = pl.read_parquet(folder / "nltk_properties.parquet").with_columns(group=pl.col("id"))
+    of = {name: nltk.filter(pl.col("label").is_in(labels)) for name, labels in _OPPOSITES.items()}
+    yield "sentence polarity", of["polarity"].with_columns(truth=positive)
+    yield "pros and cons", of["pros"].with_columns(truth=pl.col("label") == "pro")
+    compared = nltk.filter(pl.col("label").str.contains("comparative"))
+    yield "comparison", compared.with_columns(truth=pl.col("label") != "not comparative")
+    moves = pl.read_parquet(folder / "reasoning_sentences.parquet").with_columns(
+        truth=pl.col("is_thinking_model"), group=pl.col("prompt_id").cast(pl.String)
+    )
+    yield "thinking model", moves
+    answers = pl.read_parquet(folder / "selfinstruct_outputs.parquet").filter(
+        pl.col("model").is_in(["davinci", "text-davinci-003"])
+    )
+    tuned = pl.col("model") != "davinci"
+    yield "tuned model", answers.with_columns(truth=tuned, group=pl.col("prompt_id").cast(pl.String))
+
+
+_OPPOSITES = {"polarity": ["positive", "negative"], "pros": ["pro", "con"]}

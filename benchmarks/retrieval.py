@@ -144,12 +144,14 @@ def by_example(
     return {name: {m: np.array(v) for m, v in each.items()} for name, each in found.items()}
 
 
-def representations(table: pl.DataFrame, searcher: Searcher, to: Path) -> dict[str, Any]:
+def representations(
+    table: pl.DataFrame, searcher: Searcher, to: Path, reader: str = "embedded"
+) -> dict[str, Any]:
     """What the features' probe is compared with: sentence embeddings, the SAE's own layer, words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     tfidf = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    states = mean_activations(searcher.corpus, to)
+    states = mean_activations(searcher.corpus, to, reader)
     return {
         "dense": Methods(searcher).vectors,
         "activations": (states - states.mean(0)) / np.maximum(states.std(0), 1e-6),
@@ -202,7 +204,9 @@ def summary(wanted: list[Property], found: Mapping[str, Mapping[str, Floats]]) -
     return {"methods": told, "map_by_pool": by_pool, "properties": len(found["dense"]["map"])}
 
 
-def open_pools(data: Path, to: Path, names: Sequence[str]) -> dict[str, tuple[pl.DataFrame, Searcher]]:
+def open_pools(
+    data: Path, to: Path, names: Sequence[str], reader: str = "embedded"
+) -> dict[str, tuple[pl.DataFrame, Searcher]]:
     """Every pool with its table in the order of its corpus, indexed."""
     import polars as pl
 
@@ -211,7 +215,7 @@ def open_pools(data: Path, to: Path, names: Sequence[str]) -> dict[str, tuple[pl
     from saetext.analysis.search.words import build_words
 
     found = {}
-    for pool, table, path in pools(data, to, names):
+    for pool, table, path in pools(data, to, names, reader):
         corpus = Corpus.open(path)
         there = Searcher(corpus).available
         if "bm25" not in there:
@@ -229,16 +233,17 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--reader", default="embedded", help="a name or a directory; a --to for each")
     parser.add_argument("--split", choices=("dev", "test"), default="test")
     parser.add_argument("--pools", nargs="*", choices=tuple(POOLS), default=list(POOLS))
     parser.add_argument("--examples", action="store_true")
     parser.add_argument("--save", type=Path, default=RESULTS / "retrieval.json")
     args = parser.parse_args()
-    searchers = open_pools(args.data, args.to, args.pools)
+    searchers = open_pools(args.data, args.to, args.pools, args.reader)
     wanted = [each for each in properties() if each.split == args.split and each.pool in args.pools]
     runs: dict[str, tuple[list[Property], dict[str, dict[str, Floats]]]] = {}
     if args.examples:
-        prepared = {pool: representations(*found, args.to) for pool, found in searchers.items()}
+        prepared = {pool: representations(*found, args.to, args.reader) for pool, found in searchers.items()}
         for n in EXAMPLES:
             enough = [p for p in wanted if relevant(searchers[p.pool][0], p.name).sum() >= 2 * n]
             runs[f"{n} examples, {args.split}"] = (enough, by_example(enough, searchers, prepared, n))

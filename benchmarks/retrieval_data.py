@@ -1,4 +1,4 @@
-"""The pools of benchmarks/retrieval.py: samples of labelled texts, encoded by the embedded reader.
+"""The pools of benchmarks/retrieval.py: samples of labelled texts, encoded by a reader.
 
     python benchmarks/retrieval_data.py --data DIR --to DIR
 
@@ -75,7 +75,7 @@ def relevant(table: pl.DataFrame, name: str) -> NDArray[np.bool_]:
 
 
 def pools(
-    data: Path, to: Path, names: Collection[str] = tuple(POOLS)
+    data: Path, to: Path, names: Collection[str] = tuple(POOLS), reader_name: str = "embedded"
 ) -> Iterator[tuple[str, pl.DataFrame, Path]]:
     """Yield each pool with its table and its corpus, encoded where that has not been done."""
     from saetext import Corpus, Reader, encode
@@ -85,13 +85,13 @@ def pools(
     for pool in names:
         table, corpus = sample(pool, data), to / f"{pool.replace(' ', '-')}.corpus"
         if not (corpus / "manifest.json").is_file():
-            reader = reader or Reader.load()
+            reader = reader or Reader(reader_name)
             encode(table.select("id", "text"), corpus, reader=reader)
         ids = Corpus.open(corpus).ids.to_pylist()
         yield pool, table.filter(table["id"].is_in(ids)), corpus
 
 
-def mean_activations(corpus: Corpus, to: Path) -> NDArray[np.float32]:
+def mean_activations(corpus: Corpus, to: Path, reader_name: str = "embedded") -> NDArray[np.float32]:
     """float32[n, width]: each document's mean over its counted tokens of the layer that the SAE reads.
 
     Kept beside the corpus, since a pool takes minutes.
@@ -105,7 +105,7 @@ def mean_activations(corpus: Corpus, to: Path) -> NDArray[np.float32]:
     path = to / f"{corpus.path.stem}.activations.npy"
     if path.exists():
         return np.asarray(np.load(path), np.float32)
-    reader = Reader.load()
+    reader = Reader(reader_name)
     hook = reader.spec.saes[0].hook
     batcher = Batcher(reader.tokens, 4096)
     texts = corpus.documents.select("text").collect()["text"].to_list()
@@ -129,8 +129,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--to", type=Path, required=True)
+    options.add_argument("--reader", default="embedded", help="a name or a directory; a --to for each")
     given = options.parse_args()
-    for pool, table, corpus in pools(given.data, given.to):
+    for pool, table, corpus in pools(given.data, given.to, reader_name=given.reader):
         print(f"{pool}: {table.height:,} documents, {corpus}", flush=True)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from common import RESULTS, ROOT, environment, save, say
+from readers import shown
 from truth_cases import Case, Made, halves
 from truth_list import CASES
 from truth_scoring import ALPHA, FIRST, Row, first_rows, n_confirmed, says, score
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--reader", default="embedded", help="name or directory")
     parser.add_argument("--half", choices=("dev", "test", "all"), default="dev")
     parser.add_argument("--only", metavar="PATTERN", help="regular expression for names or kinds of cases")
     parser.add_argument("--quick", action="store_true", help="two cases of each kind")
@@ -53,10 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not cases:
         raise SystemExit("no case has such a name")
     found = environment()
-    runs = run(cases, Data(args.data), show=args.rows)
+    runs = run(cases, Data(args.data), reader_name=args.reader, show=args.rows)
     say(f"{len(runs)} cases, first {FIRST} rows", table(runs))
     say("by kind", by_kind(runs))
-    save(args.out, args.half, {**found, "only": args.only, "quick": args.quick, "cases": runs})
+    save(
+        args.out,
+        args.half,
+        {**found, "reader": shown(args.reader), "only": args.only, "quick": args.quick, "cases": runs},
+    )
 
 
 def wanted(cases: Sequence[Case], half: str, only: str | None, *, quick: bool) -> list[Case]:
@@ -71,12 +77,14 @@ def wanted(cases: Sequence[Case], half: str, only: str | None, *, quick: bool) -
     return kept
 
 
-def run(cases: Sequence[Case], data: Data, *, show: bool = False) -> list[dict[str, Any]]:
+def run(
+    cases: Sequence[Case], data: Data, *, reader_name: str = "embedded", show: bool = False
+) -> list[dict[str, Any]]:
     """Run cases one after the other and return what was shown and how that is judged."""
     import saetext
     from saetext.errors import SaetextWarning
 
-    reader = saetext.Reader.load()
+    reader = saetext.Reader(reader_name)
     of = halves(CASES)
     runs = []
     for at, case in enumerate(cases, start=1):
