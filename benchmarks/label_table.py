@@ -101,6 +101,11 @@ def main() -> None:
     parser.add_argument("--judged", type=Path, nargs="*", default=[])
     parser.add_argument("--show-trials", action="store_true")
     parser.add_argument("--reader", default="embedded", help="a name, or a directory with an SAE")
+    parser.add_argument(
+        "--method",
+        default="written by reading strong and ordinary contexts and near misses",
+        help="to record",
+    )
     parser.add_argument("--themes", type=Path, help="write the themes that the answers name")
     args = parser.parse_args()
     answers = {row["feature"]: row for path in sorted(args.answers.glob("*.jsonl")) for row in _rows(path)}
@@ -135,7 +140,7 @@ def main() -> None:
     ]
     about: dict[str, Any] = {
         **identity(reader.spec.sae()),
-        "method": "written by reading strong, present and weak contexts and near misses",
+        "method": args.method,
         "date": dt.date.today().isoformat(),
     }
     if scores:
