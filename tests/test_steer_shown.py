@@ -162,7 +162,6 @@ def test_arms_become_a_corpus(place: Path) -> None:
         (["x", "-f", "one"], 1, "no feature with its strength"),
         (["x", "-f", "999"], 1, "no feature 999"),
         (["x", "-f", "1", "-o", "arms.txt"], 1, "jsonl"),
-        (["x", "-f", "1", "--reference", "none.jsonl"], 1, "none.jsonl"),
         (["x", "-f", "1", "--positions", "here"], 1, "choose all, prompt"),
     ],
 )
@@ -171,6 +170,11 @@ def test_what_cannot_be_done_is_one_line(options: list[str], code: int, message:
     assert done.code == code and message in " ".join(done.err.replace("│", " ").split())
     if code == 1:
         assert "\n" not in done.error
+
+
+def test_reference_text_that_is_not_there_is_one_line(place: Path) -> None:
+    where = ["--sae", planted().sae, "--reference", "none.jsonl"]
+    assert "none.jsonl" in saetext("steer", planted().model, "x", "-f", "1", *where).error
 
 
 def test_a_model_that_only_reads_is_refused(place: Path, tmp_path: Path) -> None:

@@ -243,7 +243,8 @@ def _notes(metrics: Mapping[str, Any], table: pl.DataFrame, request: SteerReques
     notes = []
     if metrics["prompts"] < LEAST_PROMPTS:
         notes.append(
-            f"{metrics['prompts']} prompts: texts, no verdict; intervals and p need {LEAST_PROMPTS} prompts"
+            f"texts, no verdict: intervals and p need {LEAST_PROMPTS} prompts, here there are "
+            f"{metrics['prompts']}"
         )
     elif not metrics["gauge_words"]:
         notes.append("no verdict: nothing says what the edit should do to the texts; name words with --words")
