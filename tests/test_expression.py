@@ -16,7 +16,8 @@ from sklearn.metrics.pairwise import cosine_distances as theirs
 from typer.testing import CliRunner
 
 from saetext.errors import InputError
-from saetext.intervene.attribution.result import PROMPTS, AttributionResult
+from saetext.intervene.attribution import AttributionResult
+from saetext.intervene.attribution.tables import PROMPTS, TABLE
 from saetext.intervene.expression import ExpressionResult, expression
 from saetext.intervene.expression.enrichment import enriched, enrichment
 from saetext.intervene.expression.matrix import cosine_distances, grouped, matrix_of, silhouette
@@ -259,8 +260,6 @@ def test_the_command(tmp_path: Path) -> None:
     from saetext_cli.main import app
 
     found = planted()
-    from saetext.intervene.attribution.result import TABLE
-
     saved = AttributionResult(**{**vars(found), "table": pl.DataFrame(schema=TABLE)}).save(
         tmp_path / "a.json"
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from saetext.intervene.attribution.gradients import Found
-from saetext.intervene.attribution.result import ERRORS, PAIRS, PROMPTS
+from saetext.intervene.attribution.tables import ERRORS, PAIRS, PROMPTS
 from saetext.intervene.cases import Case
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -62,7 +62,7 @@ class Gathered:
 
     @property
     def pairs(self) -> pl.DataFrame:
-        """All pairs, columns :data:`saetext.intervene.attribution.result.PAIRS`."""
+        """All pairs, columns :data:`saetext.intervene.attribution.tables.PAIRS`."""
         columns = (self.case, self.position, self.feature, self.activation, self.gradient, self.attribution)
         return pl.DataFrame(dict(zip(PAIRS, columns, strict=True)), schema=PAIRS)
 
@@ -100,7 +100,7 @@ class Gathered:
 
     @property
     def prompts(self) -> pl.DataFrame:
-        """A row for each prompt, columns :data:`saetext.intervene.attribution.result.PROMPTS`."""
+        """A row for each prompt, columns :data:`saetext.intervene.attribution.tables.PROMPTS`."""
         nothing = [None] * len(self.cases)
         columns = {
             "prompt": np.arange(len(self.cases)),

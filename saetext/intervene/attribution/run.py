@@ -21,7 +21,8 @@ from saetext.intervene.attribution.gathering import Gathered, gathered
 from saetext.intervene.attribution.gradients import Attributor
 from saetext.intervene.attribution.misses import misses
 from saetext.intervene.attribution.request import AttributeRequest
-from saetext.intervene.attribution.result import CHECKS, TABLE, AttributionResult
+from saetext.intervene.attribution.result import AttributionResult
+from saetext.intervene.attribution.tables import CHECKS, TABLE
 from saetext.intervene.cases import Case, How, batches, cases_of, require_room
 from saetext.intervene.latents import Latents
 from saetext.intervene.metrics import EXAMPLES, parse_metric

@@ -56,6 +56,8 @@ def render_matrix_page(result: ExpressionResult) -> str:
         paths=_paths(result.expression),
         bands=_bands(result.table["community"].to_list()),
         columns=_columns(result),
+        by=printable(str(result.params["by"] or "")),
+        tones=_tones(result),
         rows=[_row(row, passages.get(row["feature"], [])) for row in rows],
         groups=_groups(result),
         notes=[printable(note) for note in result.notes],
@@ -103,6 +105,12 @@ def _columns(result: ExpressionResult) -> list[dict[str, Any]]:
         }
         for at, row in enumerate(result.examples.to_dicts())
     ]
+
+
+def _tones(result: ExpressionResult) -> list[dict[str, Any]]:
+    """Return the values of the column and their colours, as the marks above the columns have them."""
+    values = dict.fromkeys(value for value in result.examples["value"].to_list() if value is not None)
+    return [{"tone": at % 8, "name": printable(value)} for at, value in enumerate(values)]
 
 
 def _row(row: Mapping[str, Any], passages: list[dict[str, Any]]) -> dict[str, Any]:
