@@ -481,3 +481,84 @@ def test_the_head_runs_where_it_is_asked_for(saved: Callable[[str], Path]) -> No
         whole = model.logits(ids, torch.ones_like(ids))
         some = model.forward(ids, torch.ones_like(ids), keep=[1, 4]).logits
         torch.testing.assert_close(some, whole[:, [1, 4]], rtol=0, atol=1e-5)
+
+
+# ---- the command ---------------------------------------------------------------------------------------
+
+
+def test_the_command(saved: Callable[[str], Path], tmp_path: Path) -> None:
+    from saetext_cli.main import app
+    from tiny_saes import save_tiny_sae
+    from typer.testing import CliRunner
+
+    sae = save_tiny_sae(tmp_path / "sae", "jumprelu", hook_name=HOOK, model_name="llama")
+    rows = [{"prompt": text, "topic": str(n % 2)} for n, text in enumerate(TEXTS)]
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    start = ["attribute", str(saved("llama")), str(tmp_path / "prompts.jsonl"), "--sae", str(sae), "--raw"]
+    asked = [*start, "--metric", METRIC, "--top", "5", "--checks", "9"]
+    done = CliRunner().invoke(app, [*asked, "--json", "-o", str(tmp_path / "a.json")])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert len(told["rows"]) == 5 and len(told["checks"]) == 9 and len(told["prompts"]) == 3
+    kept = AttributionResult.load(tmp_path / "a.json")
+    assert kept.table["exact"].to_list() == pytest.approx([row["exact"] for row in told["rows"]], rel=1e-8)
+    assert kept.meta[1]["topic"] == "1" and kept.params["subject"]["hook"] == HOOK
+    shown = CliRunner().invoke(app, [*asked, "--method", "ig", "--nodes", "40"])
+    assert shown.exit_code == 0 and "share" in shown.stdout and "ablated exactly" in shown.stdout
+    for wrong in (
+        [*asked, "-o", str(tmp_path / "a.json")],
+        [*start, "--metric", "logit("],
+        start,
+        [*asked, "--at", "nowhere"],
+    ):
+        failed = CliRunner().invoke(app, wrong)
+        assert failed.exit_code != 0 and failed.stdout == ""
+
+
+# ---- speed ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_attribution_takes_at_most_three_times_a_forward_and_backward_pass(tmp_path: Path) -> None:
+    """By processor time, the fastest of three, with a model large enough that what is around it is small."""
+    import time
+
+    directory = save_model(
+        "llama",
+        tmp_path / "m",
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=6,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+    )
+    hook = "blocks.3.hook_resid_pre"
+    made = subject(directory, "topk", dtype="float32", hook_name=hook, d_in=256, d_sae=4096, k=32)
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("abcdefgh "), 60)).strip() for _ in range(48)]
+    some = cases(made, texts)
+    whole = attributor(made)
+
+    def bare() -> None:
+        for start in range(0, len(some), 8):
+            batch = some[start : start + 8]
+            longest = max(map(len, batch))
+            ids = torch.tensor([[*case.ids.tolist(), *[0] * (longest - len(case))] for case in batch])
+            mask = torch.tensor([[1] * len(case) + [0] * (longest - len(case)) for case in batch])
+            done = made.model.forward(ids, mask, hooks=[hook], gradients=True)
+            torch.autograd.grad(done.logits[:, -1].sum(), done.hidden[hook])
+
+    def attributing() -> None:
+        for start in range(0, len(some), 8):
+            whole.grad(some[start : start + 8])
+
+    def seconds(run: Callable[[], None]) -> float:
+        run()
+        times = []
+        for _ in range(3):
+            before = time.process_time()
+            run()
+            times.append(time.process_time() - before)
+        return min(times)
+
+    assert seconds(attributing) < 3 * seconds(bare)
