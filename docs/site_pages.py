@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 CHAPTERS = {
-    "Use": ["tour", "diff", "correlate", "cluster", "search", "detectors", "labels", "recipes"],
+    "Use": ["tour", "diff", "correlate", "cluster", "search", "attribute", "detectors", "labels", "recipes"],
     "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],
     "Project": ["../CONTRIBUTING", "../SECURITY", "../CHANGELOG", "dependencies", "log", "decisions/README"],

@@ -458,6 +458,7 @@ def test_what_cannot_be_attributed_is_one_line(saved: Callable[[str], Path], tmp
         ask(subject(saved("gpt2"), dtype="float32"), ["a b"], at="before ^a")
     with pytest.raises(InputError, match="nodes would change nothing"):
         AttributeRequest(metric=METRIC, nodes=20)
+    assert "sae would change nothing" in refused(sae="other")
     with pytest.raises(InputError, match=r"which SAE of .*--sae"):
         open_subject(saved("llama"))
     with pytest.raises(ReaderError, match="belongs to another model"):

@@ -15,7 +15,7 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 import numpy as np
 import polars as pl
 
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.intervene.attribution.checking import Pairs, exact_effects
 from saetext.intervene.attribution.gathering import Gathered, gathered
 from saetext.intervene.attribution.gradients import Attributor
@@ -105,6 +105,8 @@ _NAMED = 50  # features of each prompt whose labels are kept
 
 def _opened(model: str | Path | CausalModel | Subject, request: AttributeRequest) -> Subject:
     if isinstance(model, Subject):
+        told = "the subject has its SAE, and is loaded already"
+        refuse_unused(told, **request.changed("sae", "device", "dtype"))
         return model
     return open_subject(model, request.sae, device=request.device, dtype=request.dtype)
 
