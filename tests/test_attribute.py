@@ -276,7 +276,7 @@ def test_errors_are_what_the_sae_misses(saved: Callable[[str], Path]) -> None:
 def test_batches_change_nothing(saved: Callable[[str], Path]) -> None:
     made = subject(saved("llama"))
     for options in ({}, {"method": "ig"}, {"metric": 'logprob(" was short") - logprob("the")'}):
-        one, many = (ask(made, batch=size, **options) for size in (1, 8))  # type: ignore[arg-type]
+        one, many = (ask(made, batch=size, **options) for size in (1, 8))
         for name in ("table", "pairs", "errors", "checks", "prompts", "tokens"):
             a, b = getattr(one, name), getattr(many, name)
             assert a.columns == b.columns and a.height == b.height > 0
@@ -338,6 +338,23 @@ def test_the_model_answers_first_where_it_is_asked_to(saved: Callable[[str], Pat
     result = ask(made, TEXTS[0], write=5, checks=0)
     expected = ask(made, [{"prompt": TEXTS[0], "text": written}], checks=0)
     assert result.table.equals(expected.table) and result.tokens.height > len(cases(made)[0])
+
+
+def test_an_item_that_was_not_finished_is_left_out(
+    saved: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that was cut ends with its last whole line; one that the model ended is whole."""
+    from saetext.reader.causal import CausalModel
+    from saetext.reader.decoding import Generation
+
+    nothing = np.zeros(0)
+    for finish, expected in (("length", "- one\n- two"), ("eos", "- one\n- two\n- thr")):
+        text = Generation(
+            0, 0, "- one\n- two\n- thr", nothing.astype(np.int64), nothing.astype(np.float32), finish
+        )
+        monkeypatch.setattr(CausalModel, "generate", lambda *_, text=text, **__: [text])
+        result = ask(subject(saved("gpt2"), dtype="float32"), "a", at="last-item", write=9, checks=0)
+        assert "".join(result.tokens["token"]) == f"a{expected}"
 
 
 def test_a_chat_is_attributed_in_its_contents(tmp_path: Path) -> None:
@@ -563,3 +580,15 @@ def test_attribution_takes_at_most_three_times_a_forward_and_backward_pass(tmp_p
         return min(times)
 
     assert seconds(attributing) < 3 * seconds(bare)
+
+
+def test_the_terminal_keeps_numbers_whole(saved: Callable[[str], Path]) -> None:
+    from saetext.report.console.attribution import render_attribution
+
+    for options in ({}, {"method": "ig", "nodes": 40}):
+        result = ask(subject(saved("llama"), dtype="float32"), **options)  # type: ignore[arg-type]
+        for width in (40, 76, 100, 200):
+            text = render_attribution(result, width)
+            assert max(map(len, text.splitlines())) <= width
+            for row in result.table.to_dicts():
+                assert f"{row['exact']:+.3f}" in text, width

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from saetext.intervene.attribution.result import AttributionResult
 
 _AROUND = 5  # tokens before the one that is marked
+_WIDE = 76  # columns from which a table has labels
 
 
 def render_attribution(
@@ -72,24 +73,26 @@ def _table(result: AttributionResult, room: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     names = ["feature", "label", "where", "activation", "attribution", "exact"]
     names += ["share"] if shares else []
+    if room < _WIDE:
+        names = [name for name in names if name not in ("label", "activation", "share")]
     for name in names:
         table.add_column(name, justify="left" if name in ("label", "where") else "right", no_wrap=True)
     # texts give way, numbers do not
-    texts = max(room - sum(max(len(name), 7) + 2 for name in names if name not in ("label", "where")) - 4, 16)
-    label = texts * 2 // 5
+    numbers = [name for name in names if name not in ("label", "where")]
+    texts = room - sum(max(len(name), 7) + 2 for name in numbers) - 4
+    label = texts * 2 // 5 if "label" in names else 0
     tokens = _tokens(result)
     for row in result.table.to_dicts():
-        cells = [
-            str(row["feature"]),
-            one_line(printable(row["label"] or ""), label),
-            _where(tokens, row, texts - label),
-            f"{row['activation']:.2f}",
-            f"{row['attribution']:+.3f}",
-            f"{row['exact']:+.3f}",
-        ]
-        if shares:
-            cells.append("" if row["share"] is None else f"{row['share']:.1%}".replace("%", " %"))
-        table.add_row(*(styled(cell) for cell in cells))
+        cells = {
+            "feature": str(row["feature"]),
+            "label": one_line(printable(row["label"] or ""), label or 1),
+            "where": _where(tokens, row, texts - label),
+            "activation": f"{row['activation']:.2f}",
+            "attribution": f"{row['attribution']:+.3f}",
+            "exact": f"{row['exact']:+.3f}",
+            "share": "" if row["share"] is None else f"{row['share']:.1%}".replace("%", " %"),
+        }
+        table.add_row(*(styled(cells[name]) for name in names))
     return table
 
 
