@@ -126,13 +126,6 @@ class Gathered:
         parts = self.attribution[index]
         return [float(p / c) if c else None for p, c in zip(parts, change, strict=True)]
 
-    def strongest_of_each(self, most: int) -> list[int]:
-        """Return the features that are among the ``most`` strongest pairs of any prompt."""
-        order = np.lexsort((-np.abs(self.attribution), self.case))
-        starts = np.searchsorted(self.case[order], np.arange(len(self.cases)))
-        rank = np.arange(self.n) - starts[self.case[order]]
-        return [int(feature) for feature in np.unique(self.feature[order[rank < most]])]
-
     def figures(self) -> dict[str, object]:
         """Return figures about the whole."""
         return {

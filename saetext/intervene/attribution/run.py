@@ -81,8 +81,8 @@ def attribute(
     found = _gradients(attributor, cases, request, say)
     _require_complete(found, request)
     table, checks = _checked(attributor, cases, found, request, Stages(request.on_progress, "ablations"))
-    features = set(table["feature"].to_list()) | set(found.strongest_of_each(_NAMED))
-    named = {feature: label.label for feature in sorted(features) if (label := labels.get(feature))}
+    features = np.unique(found.feature).tolist()
+    named = {feature: label.label for feature in features if (label := labels.get(feature))}
     told = pl.col("feature").replace_strict(named, default=None, return_dtype=pl.String)
     return AttributionResult(
         "attribute",
@@ -98,9 +98,6 @@ def attribute(
         meta=tuple(_plain(case.row.meta) for case in cases),
         labels=named,
     )
-
-
-_NAMED = 50  # features of each prompt whose labels are kept
 
 
 def _opened(model: str | Path | CausalModel | Subject, request: AttributeRequest) -> Subject:

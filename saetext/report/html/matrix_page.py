@@ -208,6 +208,13 @@ def _passages(result: ExpressionResult) -> dict[int, list[dict[str, Any]]]:
     return passages
 
 
+def _seen(text: str, *, marked: bool) -> str:
+    """Return a token as it can be seen where it is marked and nothing but white space."""
+    if not marked or text.strip():
+        return text
+    return text.replace("\n", "↵\n").replace(" ", "␣") or "␣"
+
+
 def _pieces(tokens: list[str], middle: int, values: Mapping[int, float], full: float) -> list[dict[str, str]]:
     start, stop = max(0, middle - _AROUND), min(len(tokens), middle + _AROUND + 1)
     pieces = [{"text": "…", "shade": "", "told": ""}] if start else []
@@ -216,7 +223,7 @@ def _pieces(tokens: list[str], middle: int, values: Mapping[int, float], full: f
         step = shade_of(abs(value) / full) if full > 0 else 0
         pieces.append(
             {
-                "text": printable(tokens[at] or "", newlines=True),
+                "text": _seen(printable(tokens[at] or "", newlines=True), marked=step > 0),
                 "shade": f"{'a' if value > 0 else 'b'}{step}" if step else "",
                 "told": f"{value:+.3f}" if step else "",
             }
