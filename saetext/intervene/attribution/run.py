@@ -64,6 +64,17 @@ def attribute(
         the change.
     ReaderError
         If the model or the SAE cannot be loaded, or they do not fit.
+
+    Examples
+    --------
+    A metric is read before any model is loaded:
+
+    >>> import saetext
+    >>> try:
+    ...     saetext.attribute("smollm2", "Name a colour.", sae="my-sae", metric="logit(red)")
+    ... except saetext.SaetextError as error:
+    ...     print(str(error).partition(";")[0])
+    cannot read the metric: expected a text in quotation marks, found 'red'
     """
     if request.metric is None:
         raise InputError(f"what shall be explained? give a metric: {EXAMPLES}")
