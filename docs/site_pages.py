@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 CHAPTERS = {
-    "Use": ["tour", "diff", "correlate", "cluster", "search", "steer", "detectors", "labels", "recipes"],
+    "Use": [
+        *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "detectors", "labels"),
+        "recipes",
+    ],
     "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],
     "Project": ["../CONTRIBUTING", "../SECURITY", "../CHANGELOG", "dependencies", "log", "decisions/README"],

@@ -276,7 +276,7 @@ def test_errors_are_what_the_sae_misses(saved: Callable[[str], Path]) -> None:
 def test_batches_change_nothing(saved: Callable[[str], Path]) -> None:
     made = subject(saved("llama"))
     for options in ({}, {"method": "ig"}, {"metric": 'logprob(" was short") - logprob("the")'}):
-        one, many = (ask(made, batch=size, **options) for size in (1, 8))  # type: ignore[arg-type]
+        one, many = (ask(made, batch=size, **options) for size in (1, 8))
         for name in ("table", "pairs", "errors", "checks", "prompts", "tokens"):
             a, b = getattr(one, name), getattr(many, name)
             assert a.columns == b.columns and a.height == b.height > 0
@@ -338,6 +338,23 @@ def test_the_model_answers_first_where_it_is_asked_to(saved: Callable[[str], Pat
     result = ask(made, TEXTS[0], write=5, checks=0)
     expected = ask(made, [{"prompt": TEXTS[0], "text": written}], checks=0)
     assert result.table.equals(expected.table) and result.tokens.height > len(cases(made)[0])
+
+
+def test_an_item_that_was_not_finished_is_left_out(
+    saved: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that was cut ends with its last whole line; one that the model ended is whole."""
+    from saetext.reader.causal import CausalModel
+    from saetext.reader.decoding import Generation
+
+    nothing = np.zeros(0)
+    for finish, expected in (("length", "- one\n- two"), ("eos", "- one\n- two\n- thr")):
+        text = Generation(
+            0, 0, "- one\n- two\n- thr", nothing.astype(np.int64), nothing.astype(np.float32), finish
+        )
+        monkeypatch.setattr(CausalModel, "generate", lambda *_, text=text, **__: [text])
+        result = ask(subject(saved("gpt2"), dtype="float32"), "a", at="last-item", write=9, checks=0)
+        assert "".join(result.tokens["token"]) == f"a{expected}"
 
 
 def test_a_chat_is_attributed_in_its_contents(tmp_path: Path) -> None:
@@ -458,6 +475,7 @@ def test_what_cannot_be_attributed_is_one_line(saved: Callable[[str], Path], tmp
         ask(subject(saved("gpt2"), dtype="float32"), ["a b"], at="before ^a")
     with pytest.raises(InputError, match="nodes would change nothing"):
         AttributeRequest(metric=METRIC, nodes=20)
+    assert "sae would change nothing" in refused(sae="other")
     with pytest.raises(InputError, match=r"which SAE of .*--sae"):
         open_subject(saved("llama"))
     with pytest.raises(ReaderError, match="belongs to another model"):
@@ -481,3 +499,96 @@ def test_the_head_runs_where_it_is_asked_for(saved: Callable[[str], Path]) -> No
         whole = model.logits(ids, torch.ones_like(ids))
         some = model.forward(ids, torch.ones_like(ids), keep=[1, 4]).logits
         torch.testing.assert_close(some, whole[:, [1, 4]], rtol=0, atol=1e-5)
+
+
+# ---- the command ---------------------------------------------------------------------------------------
+
+
+def test_the_command(saved: Callable[[str], Path], tmp_path: Path) -> None:
+    from saetext_cli.main import app
+    from tiny_saes import save_tiny_sae
+    from typer.testing import CliRunner
+
+    sae = save_tiny_sae(tmp_path / "sae", "jumprelu", hook_name=HOOK, model_name="llama")
+    rows = [{"prompt": text, "topic": str(n % 2)} for n, text in enumerate(TEXTS)]
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    start = ["attribute", str(saved("llama")), str(tmp_path / "prompts.jsonl"), "--sae", str(sae), "--raw"]
+    asked = [*start, "--metric", METRIC, "--top", "5", "--checks", "9"]
+    done = CliRunner().invoke(app, [*asked, "--json", "-o", str(tmp_path / "a.json")])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert len(told["rows"]) == 5 and len(told["checks"]) == 9 and len(told["prompts"]) == 3
+    kept = AttributionResult.load(tmp_path / "a.json")
+    assert kept.table["exact"].to_list() == pytest.approx([row["exact"] for row in told["rows"]], rel=1e-8)
+    assert kept.meta[1]["topic"] == "1" and kept.params["subject"]["hook"] == HOOK
+    shown = CliRunner().invoke(app, [*asked, "--method", "ig", "--nodes", "40"])
+    assert shown.exit_code == 0 and "share" in shown.stdout and "ablated exactly" in shown.stdout
+    for wrong in (
+        [*asked, "-o", str(tmp_path / "a.json")],
+        [*start, "--metric", "logit("],
+        start,
+        [*asked, "--at", "nowhere"],
+    ):
+        failed = CliRunner().invoke(app, wrong)
+        assert failed.exit_code != 0 and failed.stdout == ""
+
+
+# ---- speed ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_attribution_takes_at_most_three_times_a_forward_and_backward_pass(tmp_path: Path) -> None:
+    """By processor time, the fastest of three, with a model large enough that what is around it is small."""
+    import time
+
+    directory = save_model(
+        "llama",
+        tmp_path / "m",
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=6,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+    )
+    hook = "blocks.3.hook_resid_pre"
+    made = subject(directory, "topk", dtype="float32", hook_name=hook, d_in=256, d_sae=4096, k=32)
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("abcdefgh "), 60)).strip() for _ in range(48)]
+    some = cases(made, texts)
+    whole = attributor(made)
+
+    def bare() -> None:
+        for start in range(0, len(some), 8):
+            batch = some[start : start + 8]
+            longest = max(map(len, batch))
+            ids = torch.tensor([[*case.ids.tolist(), *[0] * (longest - len(case))] for case in batch])
+            mask = torch.tensor([[1] * len(case) + [0] * (longest - len(case)) for case in batch])
+            done = made.model.forward(ids, mask, hooks=[hook], gradients=True)
+            torch.autograd.grad(done.logits[:, -1].sum(), done.hidden[hook])
+
+    def attributing() -> None:
+        for start in range(0, len(some), 8):
+            whole.grad(some[start : start + 8])
+
+    def seconds(run: Callable[[], None]) -> float:
+        run()
+        times = []
+        for _ in range(3):
+            before = time.process_time()
+            run()
+            times.append(time.process_time() - before)
+        return min(times)
+
+    assert seconds(attributing) < 3 * seconds(bare)
+
+
+def test_the_terminal_keeps_numbers_whole(saved: Callable[[str], Path]) -> None:
+    from saetext.report.console.attribution import render_attribution
+
+    for options in ({}, {"method": "ig", "nodes": 40}):
+        result = ask(subject(saved("llama"), dtype="float32"), **options)  # type: ignore[arg-type]
+        for width in (40, 76, 100, 200):
+            text = render_attribution(result, width)
+            assert max(map(len, text.splitlines())) <= width
+            for row in result.table.to_dicts():
+                assert f"{row['exact']:+.3f}" in text, width

@@ -16,7 +16,8 @@ from sklearn.metrics.pairwise import cosine_distances as theirs
 from typer.testing import CliRunner
 
 from saetext.errors import InputError
-from saetext.intervene.attribution.result import PROMPTS, AttributionResult
+from saetext.intervene.attribution import AttributionResult
+from saetext.intervene.attribution.tables import PROMPTS, TABLE
 from saetext.intervene.expression import ExpressionResult, expression
 from saetext.intervene.expression.enrichment import enriched, enrichment
 from saetext.intervene.expression.matrix import cosine_distances, grouped, matrix_of, silhouette
@@ -219,7 +220,7 @@ def test_what_cannot_be_put_side_by_side_is_one_line(tmp_path: Path) -> None:
 
 def test_the_terminal_shows_communities() -> None:
     text = render_expression(expression(planted(), top=4, by="topic"), 100)
-    assert "In most examples" in text and "Community 1" in text and "word everywhere" in text
+    assert "In most examples" in text and "Community 2" in text and "word everywhere" in text
     assert max(map(len, text.splitlines())) <= 100
     assert text.encode("ascii", "replace").decode()
     render_expression(expression(planted(text=HOSTILE), top=4), 40, encoding="ascii").encode("ascii")
@@ -237,6 +238,15 @@ def test_the_page_has_every_cell_and_opens_to_tokens() -> None:
     assert set(links) <= ids and len(links) == 8
     assert "word5" in page.text and any(mark.startswith("b") for _, mark in page.marked)
     assert "default-src 'none'" in html and "http" not in html.replace("http-equiv", "")
+
+
+def test_marked_white_space_can_be_seen() -> None:
+    found = planted()
+    blank = found.tokens.with_columns(
+        token=pl.when(pl.col("position") == 2).then(pl.lit("\n")).otherwise("token")
+    )
+    page = Page(render_matrix_page(expression(AttributionResult(**{**vars(found), "tokens": blank}), top=4)))
+    assert any(text == "↵\n" for text, _ in page.marked)
 
 
 def test_hostile_texts_stay_texts() -> None:
@@ -259,8 +269,6 @@ def test_the_command(tmp_path: Path) -> None:
     from saetext_cli.main import app
 
     found = planted()
-    from saetext.intervene.attribution.result import TABLE
-
     saved = AttributionResult(**{**vars(found), "table": pl.DataFrame(schema=TABLE)}).save(
         tmp_path / "a.json"
     )

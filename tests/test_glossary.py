@@ -26,8 +26,8 @@ from saetext.analysis.differences.result import FOUND, FOUND_OF_SEVERAL
 from saetext.analysis.search.result import schema as search_schema
 from saetext.features import feature_table
 from saetext.features.labels import FeatureLabels
-from saetext.intervene.attribution.result import CHECKS, ERRORS, PROMPTS
-from saetext.intervene.attribution.result import TABLE as ATTRIBUTE_TABLE
+from saetext.intervene.attribution.tables import CHECKS, ERRORS, PROMPTS
+from saetext.intervene.attribution.tables import TABLE as ATTRIBUTE_TABLE
 from saetext.intervene.expression.enrichment import COLUMNS as ENRICHMENT
 from saetext.intervene.expression.result import EXAMPLES
 from saetext.intervene.expression.result import TABLE as EXPRESSION_TABLE

@@ -82,7 +82,7 @@ def attribute(
 
         subject = open_subject(model, request.sae, device=running.device, dtype=running.dtype)
     with progress_bar("attributing") as show:
-        asked = request.replace(on_progress=show)
+        asked = request.replace(sae=None, on_progress=show)  # the subject has it
         found = compute(subject, rows, **asked.keywords())
     with all_or_none(*output.files):
         write_table(found, output.parquet)

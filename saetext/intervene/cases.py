@@ -99,7 +99,10 @@ def _answered(model: CausalModel, rows: Sequence[Row], prompts: Sequence[Prompt]
     answered = list(rows)
     for text in made:
         number = empty[text.prompt]
-        answered[number] = dataclasses.replace(rows[number], answer=text.text)
+        answer = text.text
+        if how.at.kind == "last-item" and text.finish in ("length", "window"):
+            answer = answer[: answer.rfind("\n") + 1] or answer  # the last line is unfinished
+        answered[number] = dataclasses.replace(rows[number], answer=answer)
     return answered
 
 

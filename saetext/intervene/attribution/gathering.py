@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from saetext.intervene.attribution.gradients import Found
-from saetext.intervene.attribution.result import ERRORS, PAIRS, PROMPTS
+from saetext.intervene.attribution.tables import ERRORS, PAIRS, PROMPTS
 from saetext.intervene.cases import Case
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -62,7 +62,7 @@ class Gathered:
 
     @property
     def pairs(self) -> pl.DataFrame:
-        """All pairs, columns :data:`saetext.intervene.attribution.result.PAIRS`."""
+        """All pairs, columns :data:`saetext.intervene.attribution.tables.PAIRS`."""
         columns = (self.case, self.position, self.feature, self.activation, self.gradient, self.attribution)
         return pl.DataFrame(dict(zip(PAIRS, columns, strict=True)), schema=PAIRS)
 
@@ -100,7 +100,7 @@ class Gathered:
 
     @property
     def prompts(self) -> pl.DataFrame:
-        """A row for each prompt, columns :data:`saetext.intervene.attribution.result.PROMPTS`."""
+        """A row for each prompt, columns :data:`saetext.intervene.attribution.tables.PROMPTS`."""
         nothing = [None] * len(self.cases)
         columns = {
             "prompt": np.arange(len(self.cases)),
@@ -125,13 +125,6 @@ class Gathered:
         change = (self.value - self.without)[self.case[index]]
         parts = self.attribution[index]
         return [float(p / c) if c else None for p, c in zip(parts, change, strict=True)]
-
-    def strongest_of_each(self, most: int) -> list[int]:
-        """Return the features that are among the ``most`` strongest pairs of any prompt."""
-        order = np.lexsort((-np.abs(self.attribution), self.case))
-        starts = np.searchsorted(self.case[order], np.arange(len(self.cases)))
-        rank = np.arange(self.n) - starts[self.case[order]]
-        return [int(feature) for feature in np.unique(self.feature[order[rank < most]])]
 
     def figures(self) -> dict[str, object]:
         """Return figures about the whole."""

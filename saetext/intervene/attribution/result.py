@@ -14,62 +14,8 @@ from typing import Any
 import polars as pl
 
 from saetext.analysis.base import Result
-
-#: Columns of :attr:`AttributionResult.table`.
-TABLE = {
-    "prompt": pl.Int64,
-    "id": pl.String,
-    "position": pl.Int64,
-    "token": pl.String,
-    "feature": pl.Int64,
-    "label": pl.String,
-    "activation": pl.Float64,
-    "gradient": pl.Float64,
-    "attribution": pl.Float64,
-    "share": pl.Float64,
-    "exact": pl.Float64,
-}
-#: Columns of :attr:`AttributionResult.pairs`.
-PAIRS = {
-    "prompt": pl.Int64,
-    "position": pl.Int64,
-    "feature": pl.Int64,
-    "activation": pl.Float64,
-    "gradient": pl.Float64,
-    "attribution": pl.Float64,
-}
-#: Columns of :attr:`AttributionResult.errors`.
-ERRORS = {"prompt": pl.Int64, "position": pl.Int64, "attribution": pl.Float64}
-#: Columns of :attr:`AttributionResult.checks`.
-CHECKS = {
-    "prompt": pl.Int64,
-    "position": pl.Int64,
-    "feature": pl.Int64,
-    "attribution": pl.Float64,
-    "exact": pl.Float64,
-}
-#: Columns of :attr:`AttributionResult.prompts`.
-PROMPTS = {
-    "prompt": pl.Int64,
-    "id": pl.String,
-    "tokens": pl.Int64,
-    "metric": pl.Float64,
-    "without": pl.Float64,
-    "features": pl.Float64,
-    "error": pl.Float64,
-    "gap": pl.Float64,
-}
-#: Columns of :attr:`AttributionResult.tokens`.
-TOKENS = {"prompt": pl.Int64, "position": pl.Int64, "token": pl.String}
-#: The tables beside the rows, and their columns.
-TABLES: Mapping[str, Mapping[str, Any]] = {
-    "table": TABLE,
-    "pairs": PAIRS,
-    "errors": ERRORS,
-    "checks": CHECKS,
-    "prompts": PROMPTS,
-    "tokens": TOKENS,
-}
+from saetext.intervene.attribution.saved import load, save
+from saetext.intervene.attribution.tables import CHECKS, ERRORS, PAIRS, PROMPTS, TABLES, TOKENS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,9 +62,7 @@ class AttributionResult(Result):
         InputError
             If the file exists and ``overwrite`` is false, or it cannot be written.
         """
-        from saetext.intervene.attribution.saved import save
-
-        return save(self, path, overwrite=overwrite)
+        return save(self, {name: getattr(self, name) for name in TABLES}, path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path) -> AttributionResult:
@@ -129,6 +73,4 @@ class AttributionResult(Result):
         InputError
             If there is no such file, or it is damaged.
         """
-        from saetext.intervene.attribution.saved import load
-
-        return load(path)
+        return cls("attribute", **load(path))

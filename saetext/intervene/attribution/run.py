@@ -15,13 +15,14 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 import numpy as np
 import polars as pl
 
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.intervene.attribution.checking import Pairs, exact_effects
 from saetext.intervene.attribution.gathering import Gathered, gathered
 from saetext.intervene.attribution.gradients import Attributor
 from saetext.intervene.attribution.misses import misses
 from saetext.intervene.attribution.request import AttributeRequest
-from saetext.intervene.attribution.result import CHECKS, TABLE, AttributionResult
+from saetext.intervene.attribution.result import AttributionResult
+from saetext.intervene.attribution.tables import CHECKS, TABLE
 from saetext.intervene.cases import Case, How, batches, cases_of, require_room
 from saetext.intervene.latents import Latents
 from saetext.intervene.metrics import EXAMPLES, parse_metric
@@ -63,6 +64,17 @@ def attribute(
         the change.
     ReaderError
         If the model or the SAE cannot be loaded, or they do not fit.
+
+    Examples
+    --------
+    A metric is read before any model is loaded:
+
+    >>> import saetext
+    >>> try:
+    ...     saetext.attribute("smollm2", "Name a colour.", sae="my-sae", metric="logit(red)")
+    ... except saetext.SaetextError as error:
+    ...     print(str(error).partition(";")[0])
+    cannot read the metric: expected a text in quotation marks, found 'red'
     """
     if request.metric is None:
         raise InputError(f"what shall be explained? give a metric: {EXAMPLES}")
@@ -80,8 +92,8 @@ def attribute(
     found = _gradients(attributor, cases, request, say)
     _require_complete(found, request)
     table, checks = _checked(attributor, cases, found, request, Stages(request.on_progress, "ablations"))
-    features = set(table["feature"].to_list()) | set(found.strongest_of_each(_NAMED))
-    named = {feature: label.label for feature in sorted(features) if (label := labels.get(feature))}
+    features = np.unique(found.feature).tolist()
+    named = {feature: label.label for feature in features if (label := labels.get(feature))}
     told = pl.col("feature").replace_strict(named, default=None, return_dtype=pl.String)
     return AttributionResult(
         "attribute",
@@ -99,11 +111,10 @@ def attribute(
     )
 
 
-_NAMED = 50  # features of each prompt whose labels are kept
-
-
 def _opened(model: str | Path | CausalModel | Subject, request: AttributeRequest) -> Subject:
     if isinstance(model, Subject):
+        told = "the subject has its SAE, and is loaded already"
+        refuse_unused(told, **request.changed("sae", "device", "dtype"))
         return model
     return open_subject(model, request.sae, device=request.device, dtype=request.dtype)
 

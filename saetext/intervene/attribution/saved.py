@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
 from saetext.analysis.export import write_text
 from saetext.errors import InputError
-from saetext.intervene.attribution.result import TABLES, AttributionResult
+from saetext.intervene.attribution.tables import TABLES
 from saetext.io import json_file
 from saetext.io.opener import HUGE, reading
 from saetext.io.sealed import require_seal, sealed
@@ -47,7 +47,24 @@ _SHAPE = Record(
 )
 
 
-def save(result: AttributionResult, path: str | Path, *, overwrite: bool = False) -> Path:
+class Attribution(Protocol):
+    """What is saved beside the tables."""
+
+    @property
+    def params(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def metrics(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def meta(self) -> tuple[Mapping[str, Any], ...]: ...  # noqa: D102
+    @property
+    def labels(self) -> Mapping[int, str]: ...  # noqa: D102
+
+
+def save(
+    result: Attribution, tables: Mapping[str, pl.DataFrame], path: str | Path, *, overwrite: bool = False
+) -> Path:
     """Write an attribution as JSON, whole or not at all, and return the path.
 
     Raises
@@ -55,7 +72,6 @@ def save(result: AttributionResult, path: str | Path, *, overwrite: bool = False
     InputError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     """
-    tables = {name: _columns(getattr(result, name)) for name in TABLES}
     content: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -64,13 +80,13 @@ def save(result: AttributionResult, path: str | Path, *, overwrite: bool = False
         "notes": list(result.notes),
         "meta": [dict(row) for row in result.meta],
         "labels": {str(feature): label for feature, label in result.labels.items()},
-        "tables": tables,
+        "tables": {name: _columns(tables[name]) for name in TABLES},
     }
     return write_text(path, dumps(sealed(content)), overwrite=overwrite)
 
 
-def load(path: str | Path) -> AttributionResult:
-    """Read a saved attribution.
+def load(path: str | Path) -> dict[str, Any]:
+    """Return what a saved attribution holds, by the names of the result's fields.
 
     Raises
     ------
@@ -83,15 +99,14 @@ def load(path: str | Path) -> AttributionResult:
         tables: dict[str, Any] = {name: _table(name, content["tables"][name]) for name in TABLES}
         _require_consistent(tables, content["meta"])
         labels = {_feature(key): label for key, label in content["labels"].items()}
-    return AttributionResult(
-        "attribute",
-        params=content["params"],
-        metrics=content["metrics"],
-        notes=tuple(content["notes"]),
-        meta=tuple(content["meta"]),
-        labels=labels,
+    return {
+        "params": content["params"],
+        "metrics": content["metrics"],
+        "notes": tuple(content["notes"]),
+        "meta": tuple(content["meta"]),
+        "labels": labels,
         **tables,
-    )
+    }
 
 
 def _columns(table: pl.DataFrame) -> dict[str, list[Any]]:

@@ -40,6 +40,18 @@ def expression(attribution: AttributionResult | str | Path, request: ExpressionR
     InputError
         If the file cannot be read, there are fewer than two examples, no feature has any attribution, or
         the column cannot be used.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import saetext
+    >>> values = {"prompt": [0, 0, 1], "feature": [7, 8, 7], "attribution": [1.0, -0.5, 2.0]}
+    >>> pairs = pl.DataFrame({**values, "position": [3, 4, 3]})
+    >>> prompts = pl.DataFrame({"prompt": [0, 1], "id": ["a", "b"], "metric": [0.3, 0.8]})
+    >>> about = {"params": {}, "metrics": {}, "meta": ({}, {})}
+    >>> found = saetext.AttributionResult("attribute", pairs, pairs=pairs, prompts=prompts, **about)
+    >>> saetext.expression(found).table.select("feature", "prevalence").to_dicts()
+    [{'feature': 7, 'prevalence': 1.0}, {'feature': 8, 'prevalence': 0.5}]
     """
     found = attribution if isinstance(attribution, AttributionResult) else AttributionResult.load(attribution)
     n = found.prompts.height

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from saetext.report.console.lines import finish, make_console, many, styled
+from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from saetext.intervene.attribution.result import AttributionResult
 
 _AROUND = 5  # tokens before the one that is marked
+_WIDE = 76  # columns from which a table has labels
 
 
 def render_attribution(
@@ -43,7 +45,7 @@ def render_attribution(
     console.print(styled(_heading(result)))
     if len(result):
         console.print()
-        console.print(_table(result))
+        console.print(_table(result, console.width))
     console.print()
     console.print(styled(_verified(result)))
     for note in result.notes:
@@ -64,28 +66,33 @@ def _heading(result: AttributionResult) -> str:
     return whole
 
 
-def _table(result: AttributionResult) -> Table:
+def _table(result: AttributionResult, room: int) -> Table:
     from rich.table import Table
 
     shares = result.table["share"].null_count() < len(result)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     names = ["feature", "label", "where", "activation", "attribution", "exact"]
-    for name in [*names, "share"] if shares else names:
-        left = name in ("label", "where")
-        table.add_column(name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
+    names += ["share"] if shares else []
+    if room < _WIDE:
+        names = [name for name in names if name not in ("label", "activation", "share")]
+    for name in names:
+        table.add_column(name, justify="left" if name in ("label", "where") else "right", no_wrap=True)
+    # texts give way, numbers do not
+    numbers = [name for name in names if name not in ("label", "where")]
+    texts = room - sum(max(len(name), 7) + 2 for name in numbers) - 4
+    label = texts * 2 // 5 if "label" in names else 0
     tokens = _tokens(result)
     for row in result.table.to_dicts():
-        cells = [
-            str(row["feature"]),
-            printable(row["label"] or ""),
-            _where(tokens, row),
-            f"{row['activation']:.2f}",
-            f"{row['attribution']:+.3f}",
-            f"{row['exact']:+.3f}",
-        ]
-        if shares:
-            cells.append("" if row["share"] is None else f"{row['share']:.1%}".replace("%", " %"))
-        table.add_row(*(styled(cell) for cell in cells))
+        cells = {
+            "feature": str(row["feature"]),
+            "label": one_line(printable(row["label"] or ""), label or 1),
+            "where": _where(tokens, row, texts - label),
+            "activation": f"{row['activation']:.2f}",
+            "attribution": f"{row['attribution']:+.3f}",
+            "exact": f"{row['exact']:+.3f}",
+            "share": "" if row["share"] is None else f"{row['share']:.1%}".replace("%", " %"),
+        }
+        table.add_row(*(styled(cells[name]) for name in names))
     return table
 
 
@@ -94,10 +101,14 @@ def _tokens(result: AttributionResult) -> dict[tuple[int, int], str]:
     return {(row["prompt"], row["position"]): row["token"] for row in wanted.to_dicts()}
 
 
-def _where(tokens: dict[tuple[int, int], str], row: dict[str, Any]) -> str:
+def _where(tokens: dict[tuple[int, int], str], row: dict[str, Any], most: int) -> str:
+    """Return the prompt's id and the token in what stands before it, in at most so many columns."""
+    token = one_line(printable(row["token"] or "").strip(), most // 2) or "␣"
+    name = one_line(printable(row["id"]), most // 3)
     before = range(max(0, row["position"] - _AROUND), row["position"])
-    text = "".join(tokens.get((row["prompt"], at), "") for at in before)
-    return f"{printable(row['id'])}: {printable(text)[-24:]}«{printable(row['token'] or '')}»"
+    text = printable("".join(tokens.get((row["prompt"], at), "") for at in before))
+    left = max(most - len(name) - len(token) - 4, 0)
+    return f"{name}: {text[len(text) - left :] if left < len(text) else text}«{token}»"
 
 
 def _verified(result: AttributionResult) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from saetext.intervene.expression.result import ExpressionResult
 
 _EVERYWHERE = 10  # features listed
+_COMMUNITIES = 5  # the largest, listed
 _OF_EACH = 6  # features listed of a community
 
 
@@ -49,7 +50,9 @@ def render_expression(
     console.print(styled("In most examples", "bold"))
     console.print(_table(ordered.head(_EVERYWHERE)))
     if result.metrics["feature_communities"] > 1:
-        for (community,), rows in ordered.group_by("community", maintain_order=True):
+        groups = list(ordered.group_by("community", maintain_order=True))
+        groups = sorted((g for g in groups if g[1].height > 1), key=lambda group: -group[1].height)
+        for (community,), rows in groups[:_COMMUNITIES]:
             console.print()
             told = f"Community {int(str(community)) + 1}: {many(rows.height, 'feature')}"
             console.print(styled(told, "bold"))

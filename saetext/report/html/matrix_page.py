@@ -56,6 +56,8 @@ def render_matrix_page(result: ExpressionResult) -> str:
         paths=_paths(result.expression),
         bands=_bands(result.table["community"].to_list()),
         columns=_columns(result),
+        by=printable(str(result.params["by"] or "")),
+        tones=_tones(result),
         rows=[_row(row, passages.get(row["feature"], [])) for row in rows],
         groups=_groups(result),
         notes=[printable(note) for note in result.notes],
@@ -103,6 +105,12 @@ def _columns(result: ExpressionResult) -> list[dict[str, Any]]:
         }
         for at, row in enumerate(result.examples.to_dicts())
     ]
+
+
+def _tones(result: ExpressionResult) -> list[dict[str, Any]]:
+    """Return the values of the column and their colours, as the marks above the columns have them."""
+    values = dict.fromkeys(value for value in result.examples["value"].to_list() if value is not None)
+    return [{"tone": at % 8, "name": printable(value)} for at, value in enumerate(values)]
 
 
 def _row(row: Mapping[str, Any], passages: list[dict[str, Any]]) -> dict[str, Any]:
@@ -200,6 +208,13 @@ def _passages(result: ExpressionResult) -> dict[int, list[dict[str, Any]]]:
     return passages
 
 
+def _seen(text: str, *, marked: bool) -> str:
+    """Return a token as it can be seen where it is marked and nothing but white space."""
+    if not marked or text.strip():
+        return text
+    return text.replace("\n", "↵\n").replace(" ", "␣") or "␣"
+
+
 def _pieces(tokens: list[str], middle: int, values: Mapping[int, float], full: float) -> list[dict[str, str]]:
     start, stop = max(0, middle - _AROUND), min(len(tokens), middle + _AROUND + 1)
     pieces = [{"text": "…", "shade": "", "told": ""}] if start else []
@@ -208,7 +223,7 @@ def _pieces(tokens: list[str], middle: int, values: Mapping[int, float], full: f
         step = shade_of(abs(value) / full) if full > 0 else 0
         pieces.append(
             {
-                "text": printable(tokens[at] or "", newlines=True),
+                "text": _seen(printable(tokens[at] or "", newlines=True), marked=step > 0),
                 "shade": f"{'a' if value > 0 else 'b'}{step}" if step else "",
                 "told": f"{value:+.3f}" if step else "",
             }
