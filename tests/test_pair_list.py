@@ -145,7 +145,8 @@ def test_the_bound_of_npmi_is_that_of_a_poisson_count(both: int, expected: float
 @pytest.mark.parametrize(("both", "n_a", "n_b"), [(5, 9, 14), (30, 60, 75), (3, 100, 120)])
 def test_the_bound_of_phi_is_that_of_a_poisson_count(both: int, n_a: int, n_b: int) -> None:
     n, expected = 400, n_a * n_b / 400
-    bound = float(least_phi(*map(np.array, ([both], [expected], [n_a], [n_b])), n)[0])
+    observed, chance, one, other = np.array([both]), np.array([expected]), np.array([n_a]), np.array([n_b])
+    bound = float(least_phi(observed, chance, one, other, n)[0])
     # the count whose 2x2 table has this correlation, by numpy
     low = scipy_optimize.brentq(lambda x: (both - x) / np.sqrt(x) - scipy_stats.norm.ppf(0.995), 1e-6, both)
     cells = np.array([low, n_a - low, n_b - low, n - n_a - n_b + low])

@@ -51,7 +51,7 @@ def test_what_is_far_apart_is_no_passage() -> None:
     value = np.array([[0, 0.5, 0.5, 0, 0]] * 3)
     peak = np.array([[0, 4, 4 + REACH, 0, 0], [0, 4, 5 + REACH, 0, 0], [0, 4, -1, 0, 0]])
     found = theme_passages(corpus_of(value, peak), "main", THEMES)
-    np.testing.assert_allclose(found.toarray(), [[1 / STRONG, 0], [0, 0], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(found.toarray(), np.array([[1 / STRONG, 0], [0, 0], [0, 0]]), rtol=1e-6)
 
 
 def test_a_theme_of_half_of_the_documents_is_present_in_half_of_them() -> None:

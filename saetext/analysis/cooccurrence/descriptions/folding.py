@@ -1,9 +1,9 @@
 """Which pairs lead the list: by evidence, each thing once, pairs across topics before pairs within one.
 
 A pair is folded under another if its association goes away among rows that are alike in having both of that
-one. A pair is within a topic if a third description covers both and its association goes away given that
-("import" and "def" where there is code), or if both are of one theme ("Monday" and "Tuesday"). Not for:
-testing, or where descriptions stand.
+one, unless that one stands for one of the two. A pair is within a topic if a third description covers both
+and its association goes away given that ("import" and "def" where there is code), or if both are of one theme
+("Monday" and "Tuesday"). Not for: testing, or where descriptions stand.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
+from saetext.analysis.cooccurrence.descriptions.making import OPENING, Descriptions, content
 from saetext.analysis.cooccurrence.descriptions.testing import Associated
 from saetext.analysis.cooccurrence.evidence import least_phi, weight_of
 from saetext.analysis.cooccurrence.items import Items
@@ -121,7 +121,8 @@ def lead(
             first[full[0]].members.append(k)
             continue
         rest = np.array(list(waiting), np.int64)
-        gone = rest[present.left(found, rest, k) < GONE * excess[rest]].tolist()
+        goes = present.left(found, rest, k) < GONE * excess[rest]
+        gone = rest[goes & ~present.stands_for_one(found, rest, k)].tolist()
         chief = _plainest(found, made, present, k, gone, reason)
         one = Led(chief, topic_of[k], [other for other in (k, *gone) if other != chief])
         led.append(one)
@@ -191,8 +192,16 @@ def _subject(rows: Ints, subjects: Sequence[Ints], n: int) -> int | None:
 
 
 def _telling(found: Associated, made: Descriptions) -> Ints:
-    """int64[P]: letters of the words that say something; of phrases in the same rows the fullest leads."""
-    letters = np.array([sum(map(len, content(made.term[name]))) for name in made.items.name], np.int64)
+    """int64[P]: letters of the words that say something; of phrases in the same rows the fullest leads.
+
+    The name of a mark or a theme is not in the texts, so it has none: what is said leads before how.
+    """
+    said = [made.kind[name] == "word" or made.term[name].startswith(OPENING) for name in made.items.name]
+    told = [
+        content(made.term[name]) if is_said else []
+        for name, is_said in zip(made.items.name, said, strict=True)
+    ]
+    letters = np.array([sum(map(len, each)) for each in told], np.int64)
     return letters[found.at_a] + letters[found.at_b] if len(found) else np.empty(0, np.int64)
 
 
@@ -228,6 +237,21 @@ class _Present:
             if size:
                 expected += count[found.at_a[which]] * count[found.at_b[which]] / size
         return np.asarray(found.columns["n_ab"][which] - expected)
+
+    def stands_for_one(self, found: Associated, which: Ints, given: int) -> NDArray[np.bool_]:
+        """bool[len(which)]: whether a pair's rows are those of one of the two, without the other.
+
+        "I hope this helps!" is an exclamation mark and a first person: given both, whatever goes with it
+        would go away, because all that are left have it.
+        """
+        rows = self.both(found, given)
+        inside = np.zeros(self._n, np.float32)
+        inside[rows] = 1
+        shared = self._matrix @ inside
+        mostly = shared >= COVERS * self._items.n  # of the item's rows are of the pair
+        same = mostly & (shared >= COVERS * len(rows))
+        a, b = found.at_a[which], found.at_b[which]
+        return np.asarray((same[a] & ~mostly[b]) | (same[b] & ~mostly[a]))
 
     def topic(self, found: Associated, made: Descriptions, k: int, excess: float) -> str | None:
         """Return the description other than the two that covers both and explains them, None without one."""

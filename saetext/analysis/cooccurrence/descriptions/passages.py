@@ -53,8 +53,8 @@ def reason_of(
     told = [content(term) or [plain(word) for word in words(term)] for term in terms]
     if any(alike(x, y) for x in told[0] for y in told[1]):
         return SAME
-    if kinds == ["format", "format"]:
-        return IMPLIED if len(rows) >= _ALL * min(support) else None
+    if kinds == ["format", "format"] and len(rows) >= _ALL * min(support):
+        return IMPLIED
     looked_at = rows[np.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).astype(np.int64)]
     near, known, touching = 0, 0, 0
     inside, across = Counter[int](), Counter[int]()  # distances within a sentence, and from one to another

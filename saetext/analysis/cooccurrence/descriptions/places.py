@@ -21,6 +21,7 @@ from saetext.analysis.cooccurrence.showing import line_of
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.places import parts_of
 from saetext.features.theme_passages import STRONG, passage_sums
+from saetext.features.themes import Themes
 from saetext.text.apart import Parts, take_apart
 from saetext.text.marks import MARKS
 from saetext.text.passages import printable
@@ -59,7 +60,8 @@ class Places:
     def __init__(self, corpus: CorpusLike, sae: str, take: Ints, made: Descriptions) -> None:
         self._take, self._made = take, made
         self._features = _weights(corpus, sae, made)
-        self._of_feature = _themes_of(self._features, made)
+        self._topics = frozenset(t.name for t in Themes.for_spec(corpus.spec, sae) or () if t.kind == "topic")
+        self._of_feature = _topics_of(self._features, made, self._topics)
         self._themes_of: dict[int, frozenset[str]] = {}
         self._entries = _Entries(corpus, sae, take)
         self._words: Any = lru_cache(_HELD)(lambda row: _Words(corpus.document(row)))
@@ -117,9 +119,10 @@ class Places:
         return self._made.called(description)
 
     def themes(self, description: int) -> frozenset[str]:
-        """Return the themes that a description is of: itself, or those whose features peak at its words.
+        """Return the topics that a description is of: itself, or themes whose features peak at its words.
 
-        "Monday" and "Tuesday" are both of days and weeks, so that they go together is no surprise.
+        "Monday" and "Tuesday" are both of days and weeks, so that they go together is no surprise. Only
+        themes of what a text is about count: a "this" in both says nothing.
         """
         if description not in self._themes_of:
             self._themes_of[description] = self._read_themes(description)
@@ -128,7 +131,7 @@ class Places:
     def _read_themes(self, description: int) -> frozenset[str]:
         kind, term = self._made.kind[description], self._made.term[description]
         if kind == "theme":
-            return frozenset({term})
+            return frozenset({term}) & self._topics
         if kind != "word" and not term.startswith(OPENING):
             return frozenset()
         rows = self._rows(description)
@@ -241,13 +244,13 @@ def _weights(
     return found
 
 
-def _themes_of(
-    features: Mapping[int, Mapping[int, tuple[float, float]]], made: Descriptions
+def _topics_of(
+    features: Mapping[int, Mapping[int, tuple[float, float]]], made: Descriptions, topics: frozenset[str]
 ) -> dict[int, list[tuple[str, float]]]:
-    """Return the themes of each feature, with the activation that is its full strength."""
+    """Return the topics of each feature, with the activation that is its full strength."""
     found: dict[int, list[tuple[str, float]]] = {}
     for description, members in features.items():
-        if made.kind[description] == "theme":
+        if made.kind[description] == "theme" and made.term[description] in topics:
             for feature, (_, scale) in members.items():
                 found.setdefault(feature, []).append((made.term[description], scale))
     return found
