@@ -15,8 +15,9 @@ from scipy import stats as scipy_stats
 import saetext
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.cooccurrence.descriptions.making import content
-from saetext.analysis.cooccurrence.descriptions.passages import alike, closest
-from saetext.analysis.cooccurrence.evidence import least_npmi, least_rho
+from saetext.analysis.cooccurrence.descriptions.passages import alike
+from saetext.analysis.cooccurrence.descriptions.places import nearest
+from saetext.analysis.cooccurrence.evidence import least_npmi, least_phi, least_rho
 from saetext.report.console.cooccurrence import render_correlate
 
 WORDS = re.findall(
@@ -141,11 +142,52 @@ def test_the_bound_of_npmi_is_that_of_a_poisson_count(both: int, expected: float
     assert (both - low) / np.sqrt(low) == pytest.approx(scipy_stats.norm.ppf(0.995), rel=1e-3)
 
 
+@pytest.mark.parametrize(("both", "n_a", "n_b"), [(5, 9, 14), (30, 60, 75), (3, 100, 120)])
+def test_the_bound_of_phi_is_that_of_a_poisson_count(both: int, n_a: int, n_b: int) -> None:
+    n, expected = 400, n_a * n_b / 400
+    observed, chance, one, other = np.array([both]), np.array([expected]), np.array([n_a]), np.array([n_b])
+    bound = float(least_phi(observed, chance, one, other, n)[0])
+    # the count whose 2x2 table has this correlation, by numpy
+    low = scipy_optimize.brentq(lambda x: (both - x) / np.sqrt(x) - scipy_stats.norm.ppf(0.995), 1e-6, both)
+    cells = np.array([low, n_a - low, n_b - low, n - n_a - n_b + low])
+    a, b = np.array([1, 1, 0, 0]), np.array([1, 0, 1, 0])
+    covariance = np.cov(a, b, aweights=np.maximum(cells, 0), bias=True)
+    assert bound == pytest.approx(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), rel=1e-3)
+
+
+def _neighbours(*, always: bool) -> list[str]:
+    """Texts that may end in two sentences: 30 have both, 20 more each alone, or 3 more where it is always."""
+    rng = Random(9)
+    alone = 3 if always else 20
+    texts = []
+    for at in range(N):
+        sentences = [" ".join(rng.choices(WORDS, k=6)).capitalize() + "." for _ in range(4)]
+        if at < 30 + alone:
+            sentences.append("Zebras hope this helped.")
+        if at < 30 or 30 + alone <= at < 30 + 2 * alone:
+            sentences.append("Trumpets feel free.")
+        texts.append(" ".join(sentences))
+    rng.shuffle(texts)
+    return texts
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_two_sentences_that_are_often_apart_are_two_things(always: bool) -> None:
+    result = saetext.correlate(saetext.encode(_neighbours(always=always)), bootstrap=0, snippets=False)
+    assert isinstance(result, CorrelateResult) and result.found is not None
+    names = [{a, b} for a, b in result.found.select("name_a", "name_b").rows()]
+    # each is called by all of its words
+    both = {"“Zebras hope this helped”", "“Trumpets feel free”"}
+    assert (both in names) is not always
+    if not always:
+        assert names[0] == both
+
+
 def test_words_alike_and_distances_have_known_values() -> None:
     assert [alike(*pair.split()) for pair in ("mile miles", "cook cooking", "iraq iraqi", "cat dog")] == [
         True, True, True, False,
     ]  # fmt: skip
-    assert closest([(5, 6)], [(1, 2), (9, 10)]) == (3, -4)
+    assert nearest([(5, 6)], [(1, 2), (9, 10)]) == (3, [[(5, 6)], [(1, 2)]])
     assert content("a lot of the time") == ["lot", "time"]
 
 

@@ -53,12 +53,17 @@ def parts_of(sets: Sequence[CorpusLike], sae: str) -> dict[Term, Parts]:
         found["property", detector.title] = Parts(
             detector.features[up].astype(np.int64), detector.slope * detector.weights[up], detector.scales[up]
         )
-    full = np.asarray(sets[0].calibration(sae).maxima, np.float64)
+    full = full_strength(sets[0], sae)
     for theme in Themes.for_spec(spec, sae) or ():
         features = np.array(sorted(theme.features), np.int64)
-        scales = np.where(full[features] > 0, full[features], 1.0)
-        found["theme", theme.name] = Parts(features, np.ones(len(features)), scales)
+        found["theme", theme.name] = Parts(features, np.ones(len(features)), full[features])
     return found
+
+
+def full_strength(corpus: CorpusLike, sae: str) -> NDArray[np.float64]:
+    """Return float64[d_sae]: the largest activation that the reader knows of each feature, or 1."""
+    known = np.asarray(corpus.calibration(sae).maxima, np.float64)
+    return np.where(known > 0, known, 1.0)
 
 
 def places(

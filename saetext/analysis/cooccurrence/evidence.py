@@ -1,6 +1,7 @@
 """How much evidence a pair has: the end of its interval that is nearest to chance, less if not confirmed.
 
-By this both lists are ordered: pairs in plain words, and pairs of features. Not for: what is significant.
+By this both lists are ordered: pairs in plain words by phi, pairs of features by NPMI. Not for: what is
+significant.
 """
 
 from __future__ import annotations
@@ -42,6 +43,30 @@ def least_npmi(both: NDArray[Any], expected: NDArray[Any], n: int) -> Floats:
     # as by NPMI itself: what the count is, or for less than chance, what it may at most be
     scale = -np.log(np.where(more, np.maximum(both, 1), np.minimum(end, n - 0.5)) / n)
     return np.asarray(np.log(end / np.maximum(expected, 1e-9)) / np.maximum(scale, 1e-9))
+
+
+def least_phi(
+    both: NDArray[Any], expected: NDArray[Any], n_a: NDArray[Any], n_b: NDArray[Any], n: int
+) -> Floats:
+    """Return float64[P]: the end of phi's 99 % interval that is nearest to chance, of what is above chance.
+
+    Phi is the correlation of two presences, ``(both - expected) / sqrt(n_a (1 - n_a/n) n_b (1 - n_b/n))``;
+    the interval is that of :func:`least_npmi`. NPMI is as large for five rows as for fifty that are always
+    together, and its bound still ranks a pair of rare words before a habit that thirty rows share with
+    another. This bound asks for both, many rows and few without the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from saetext.analysis.cooccurrence.evidence import least_phi
+    >>> both, expected = np.array([5, 30]), np.array([0.3, 9.0])
+    >>> least_phi(both, expected, np.array([9, 60]), np.array([14, 60]), 400).round(2)
+    array([0.13, 0.19])
+    """
+    z = stats.normal_quantile(LEVEL)
+    low = both + z * z / 2 - z * np.sqrt(both + z * z / 4)
+    spread = np.sqrt(n_a * (1 - n_a / n) * n_b * (1 - n_b / n))
+    return np.asarray((low - expected) / np.maximum(spread, 1e-9))
 
 
 def least_rho(rho: Floats, n: int) -> Floats:

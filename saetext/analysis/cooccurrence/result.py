@@ -104,10 +104,9 @@ class CorrelateResult(Result):
         What goes together in words that anyone can read, each thing once, the best evidence first: pairs of
         words, marks of format, properties and themes. Columns are :data:`FOUND`: ``name`` is both names,
         ``kind`` is ``word``, ``format``, ``property``, ``theme`` or ``mixed``; ``n_a`` to ``q_confirm`` and
-        ``confirmed`` mean what they mean in ``table``; ``topic`` is
-        what both belong to, null where they do not belong to one; ``members`` are pairs that go away
-        among documents alike in having both. None with a second corpus, a column or ``to``, or where texts
-        are not stored.
+        ``confirmed`` mean what they mean in ``table``; ``topic`` is a theme that both are of, or what covers
+        and explains both, else null; ``members`` are pairs that go away among documents alike in having both.
+        None with a second corpus, a column or ``to``, or where texts are not stored.
     found_lines : mapping
         Row of ``found`` to its snippet in pieces.
     """

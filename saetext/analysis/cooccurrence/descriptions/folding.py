@@ -1,12 +1,15 @@
 """Which pairs lead the list: by evidence, each thing once, pairs across topics before pairs within one.
 
 A pair is folded under another if its association goes away among rows that are alike in having both of that
-one. A pair is within a topic if a third description covers both and its association goes away given that:
-"import" and "def" where there is code. Not for: testing, or where descriptions stand.
+one, unless that one stands for one of the two. A pair is within a topic if a third description covers both
+and its association goes away given that ("import" and "def" where there is code), or if both are of one theme
+("Monday" and "Tuesday"). Not for: testing, or where descriptions stand.
 """
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
+from saetext.analysis.cooccurrence.descriptions.making import OPENING, Descriptions, content
 from saetext.analysis.cooccurrence.descriptions.testing import Associated
-from saetext.analysis.cooccurrence.evidence import least_npmi, weight_of
+from saetext.analysis.cooccurrence.evidence import least_phi, weight_of
 from saetext.analysis.cooccurrence.items import Items
 from saetext.corpus.protocol import Ints
 
@@ -34,6 +37,7 @@ GONE = 0.5  # share of an association that may be left where it has gone away
 #: By how much evidence counts of what is plain to see, and of what is gathered from many features.
 _PLAIN = {"word": 1.0, "format": 1.0, "property": 0.95, "theme": 0.85}
 _WITHIN = 0.5  # how much evidence counts within one topic
+_SAME = 0.9  # share of the rows of two pairs that both have, where the plainer one stands for both
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,11 @@ class Led:
 
 
 def lead(
-    found: Associated, made: Descriptions, n: int, reason: Callable[[int], str | None]
+    found: Associated,
+    made: Descriptions,
+    n: int,
+    reason: Callable[[int], str | None],
+    themes: Callable[[int], frozenset[str]],
 ) -> tuple[list[Led], Counter[str]]:
     """Choose the pairs of the list.
 
@@ -60,62 +68,118 @@ def lead(
         Rows.
     reason : callable
         From a pair's place to why it is no finding, None if it is one.
+    themes : callable
+        From a description to the themes it is of: two of one theme are within a topic as well.
 
     Returns
     -------
     led : list of Led
-        First across topics, then within them, each by the lower bound of NPMI.
+        By the lower bound of phi, of pairs within a topic by half of it.
     hidden : Counter
         How many pairs are no finding, by reason.
     """
     if not len(found):
         return [], Counter()
-    strength = least_npmi(found.columns["n_ab"], found.columns["expected"], n)
-    strength = strength * weight_of(found.columns["confirmed"])
-    plain = np.array([_PLAIN[made.kind[name]] for name in made.items.name])
-    strength = strength * plain[found.at_a] * plain[found.at_b]
+    strength = _strength(found, made, n)
     order = np.lexsort((np.arange(len(found)), -_telling(found, made), -strength))[:CANDIDATES]
     present = _Present(made.items, n)
     excess = present.excess(found)
     topic_of = {k: present.topic(found, made, k, excess[k]) for k in order.tolist()}
-    weight = np.array([_WITHIN if topic_of.get(k) is not None else 1.0 for k in range(len(found))])
-    order = order[np.argsort(-(strength * weight)[order], kind="stable")]
+    queue = [(-_weighed(strength[k], topic_of[k]), place, k) for place, k in enumerate(order.tolist())]
+    heapq.heapify(queue)
     led: list[Led] = []
     hidden: Counter[str] = Counter()
     taken: Counter[object] = Counter()
     first: dict[object, Led] = {}
     subjects: list[Ints] = []  # rows of the pairs that came first of their subject
-    waiting = dict.fromkeys(order.tolist())
-    while waiting and len(led) < MOST_LED:
-        k = next(iter(waiting))
-        del waiting[k]
-        if (why := reason(k)) is not None:
-            hidden[why] += 1
-            continue
-        topic = topic_of[k]
+    waiting, looked_at = dict.fromkeys(order.tolist()), set[int]()
+
+    def keys_of(k: int) -> list[tuple[object, int]]:
+        """Return what a pair takes a place of, and how many places there are."""
         keys: list[tuple[object, int]] = [(int(found.at_a[k]), OF_ONE), (int(found.at_b[k]), OF_ONE)]
-        keys += [(topic, OF_TOPIC)] if topic is not None else []
-        rows = present.both(found, k)
-        subject = _subject(rows, subjects, n)
-        keys += [(("rows", subject), OF_TOPIC)] if subject is not None else []
-        full = [key for key, most in keys if taken[key] >= most]
+        keys += [(topic_of[k], OF_TOPIC)] if topic_of[k] is not None else []
+        subject = _subject(present.both(found, k), subjects, n)
+        return keys + ([(("rows", subject), OF_TOPIC)] if subject is not None else [])
+
+    while queue and len(led) < MOST_LED:
+        _, place, k = heapq.heappop(queue)
+        if k not in waiting:
+            continue
+        if k not in looked_at:
+            looked_at.add(k)
+            if (why := reason(k)) is not None:
+                hidden[why] += 1
+                del waiting[k]
+                continue
+            if topic_of[k] is None and (shared := _shared(found, made, themes, k)) is not None:
+                topic_of[k] = shared
+                heapq.heappush(queue, (-_weighed(strength[k], shared), place, k))
+                continue
+        del waiting[k]
+        full = [key for key, most in keys_of(k) if taken[key] >= most]
         if full:
             first[full[0]].members.append(k)
             continue
-        one = Led(k, topic)
+        rest = np.array(list(waiting), np.int64)
+        goes = present.left(found, rest, k) < GONE * excess[rest]
+        gone = rest[goes & ~present.stands_for_one(found, rest, k)].tolist()
+        chief = _plainest(found, made, present, k, gone, reason)
+        one = Led(chief, topic_of[k], [other for other in (k, *gone) if other != chief])
         led.append(one)
-        if subject is None:
-            subject = len(subjects)
-            keys.append((("rows", subject), OF_TOPIC))
+        keys = keys_of(chief)
+        if _subject(rows := present.both(found, chief), subjects, n) is None:
+            keys.append((("rows", len(subjects)), OF_TOPIC))
             subjects.append(rows)
         for key, _ in keys:
             taken[key] += 1
             first.setdefault(key, one)
-        rest = np.array(list(waiting), np.int64)
-        for gone in rest[present.left(found, rest, k) < GONE * excess[rest]].tolist():
-            one.members.append(gone)
-            del waiting[gone]
+        for other in gone:
+            del waiting[other]
     return led, hidden
+
+
+def _strength(found: Associated, made: Descriptions, n: int) -> Floats:
+    """float64[P]: how much evidence each pair has, weighed by what it is of."""
+    columns = found.columns
+    strength = least_phi(columns["n_ab"], columns["expected"], columns["n_a"], columns["n_b"], n)
+    strength = strength * weight_of(found.columns["confirmed"])
+    plain = np.array([_PLAIN[made.kind[name]] for name in made.items.name])
+    return np.asarray(strength * plain[found.at_a] * plain[found.at_b])
+
+
+def _weighed(strength: float, topic: str | None) -> float:
+    return strength if topic is None or strength < 0 else _WITHIN * strength
+
+
+def _plainest(
+    found: Associated,
+    made: Descriptions,
+    present: _Present,
+    k: int,
+    gone: Sequence[int],
+    reason: Callable[[int], str | None],
+) -> int:
+    """Return the pair of the same rows as ``k`` that is plainest to see, then says most."""
+
+    def plain(pair: int) -> tuple[float, int]:
+        kinds = (made.kind[int(made.items.name[at[pair]])] for at in (found.at_a, found.at_b))
+        return math.prod(_PLAIN[kind] for kind in kinds), int(telling[pair])
+
+    best, rows, telling = k, present.both(found, k), _telling(found, made)
+    for other in gone:
+        if plain(other) > plain(best):
+            shared = len(np.intersect1d(rows, theirs := present.both(found, other)))
+            if shared >= _SAME * max(len(rows), len(theirs)) and reason(other) is None:
+                best = other
+    return best
+
+
+def _shared(
+    found: Associated, made: Descriptions, themes: Callable[[int], frozenset[str]], k: int
+) -> str | None:
+    """Return the first theme that both of a pair are of."""
+    a, b = (themes(int(made.items.name[at[k]])) for at in (found.at_a, found.at_b))
+    return min(a & b, default=None)
 
 
 def _subject(rows: Ints, subjects: Sequence[Ints], n: int) -> int | None:
@@ -128,8 +192,16 @@ def _subject(rows: Ints, subjects: Sequence[Ints], n: int) -> int | None:
 
 
 def _telling(found: Associated, made: Descriptions) -> Ints:
-    """int64[P]: letters of the words that say something; of phrases in the same rows the fullest leads."""
-    letters = np.array([sum(map(len, content(made.term[name]))) for name in made.items.name], np.int64)
+    """int64[P]: letters of the words that say something; of phrases in the same rows the fullest leads.
+
+    The name of a mark or a theme is not in the texts, so it has none: what is said leads before how.
+    """
+    said = [made.kind[name] == "word" or made.term[name].startswith(OPENING) for name in made.items.name]
+    told = [
+        content(made.term[name]) if is_said else []
+        for name, is_said in zip(made.items.name, said, strict=True)
+    ]
+    letters = np.array([sum(map(len, each)) for each in told], np.int64)
     return letters[found.at_a] + letters[found.at_b] if len(found) else np.empty(0, np.int64)
 
 
@@ -165,6 +237,21 @@ class _Present:
             if size:
                 expected += count[found.at_a[which]] * count[found.at_b[which]] / size
         return np.asarray(found.columns["n_ab"][which] - expected)
+
+    def stands_for_one(self, found: Associated, which: Ints, given: int) -> NDArray[np.bool_]:
+        """bool[len(which)]: whether a pair's rows are those of one of the two, without the other.
+
+        "I hope this helps!" is an exclamation mark and a first person: given both, whatever goes with it
+        would go away, because all that are left have it.
+        """
+        rows = self.both(found, given)
+        inside = np.zeros(self._n, np.float32)
+        inside[rows] = 1
+        shared = self._matrix @ inside
+        mostly = shared >= COVERS * self._items.n  # of the item's rows are of the pair
+        same = mostly & (shared >= COVERS * len(rows))
+        a, b = found.at_a[which], found.at_b[which]
+        return np.asarray((same[a] & ~mostly[b]) | (same[b] & ~mostly[a]))
 
     def topic(self, found: Associated, made: Descriptions, k: int, excess: float) -> str | None:
         """Return the description other than the two that covers both and explains them, None without one."""

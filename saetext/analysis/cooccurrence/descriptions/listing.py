@@ -57,14 +57,13 @@ def list_of(context: Context) -> Listed | None:
     found, tests = associated(context, made)
     context.tell("looking where they stand", 0, 0)
     places = Places(corpus, sae, take, made)
-    names = made.items.name
-    led, hidden = lead(found, made, len(take), lambda k: _reason(found, made, places, k))
+    led, hidden = lead(found, made, len(take), lambda k: _reason(found, made, places, k), places.themes)
     rows, lines = [], {}
     for at, one in enumerate(led):
         line = _line(found, made, places, one.at) if at < ILLUSTRATED else None
         if line is not None:
             lines[at] = line
-        rows.append(_row(found, made, one, names, line))
+        rows.append(_row(found, made, places, one, line))
     metrics = {
         "described_documents": len(take), "described": len(made), "described_pairs": tests, "found": len(led),
         "found_confirmed": sum(row["confirmed"] for row in rows), "described_hidden": dict(hidden),
@@ -110,15 +109,17 @@ def _line(found: Associated, made: Descriptions, places: Places, k: int) -> Mark
     return places.line(a, b, next(known, rows[0]))
 
 
-def _row(found: Associated, made: Descriptions, one: Led, names: Ints, line: Marked | None) -> dict[str, Any]:
+def _row(
+    found: Associated, made: Descriptions, places: Places, one: Led, line: Marked | None
+) -> dict[str, Any]:
     k, (a, b) = one.at, _pair(found, made, one.at)
+    name_a, name_b = places.called(a), places.called(b)
     numbers = {key: column[k].item() for key, column in found.columns.items() if key in FOUND}
     kinds = {made.kind[a], made.kind[b]}
     members = [" + ".join(made.called(x) for x in _pair(found, made, m)) for m in one.members[:NAMED]]
     return {
         **{key: None if value != value else value for key, value in numbers.items()},
-        "name": f"{made.called(a)} + {made.called(b)}",
-        "name_a": made.called(a), "name_b": made.called(b),
+        "name": f"{name_a} + {name_b}", "name_a": name_a, "name_b": name_b,
         "kind": kinds.pop() if len(kinds) == 1 else "mixed", "kind_a": made.kind[a], "kind_b": made.kind[b],
         "topic": one.topic,
         "members": [printable(member) for member in members], "n_members": len(one.members),

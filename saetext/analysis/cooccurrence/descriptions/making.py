@@ -40,8 +40,8 @@ class Descriptions:
     term : tuple of str
         The phrase, the mark's name, the property's title, the theme's name.
     strength : csr_matrix
-        float32[rows, descriptions]: of a theme the number of its features over its threshold, of a property
-        its probability.
+        float32[rows, descriptions]: of a theme the strength of its strongest passage, of a property its
+        probability.
     least : mapping
         Property to the probability from which it counts as present.
     """
@@ -56,11 +56,9 @@ class Descriptions:
         """Return the number of descriptions with support."""
         return len(self.items)
 
-    def stays(self, description: int, row: int, part: float, whole: float) -> bool:
-        """Return whether a theme or property is present in a row without a part of what adds up to it."""
+    def stays(self, description: int, row: int, part: float) -> bool:
+        """Return whether a property is present in a row without a part of what adds up to its score."""
         value = float(self.strength[row, description])
-        if self.kind[description] == "theme":
-            return value * (whole - part) >= whole * (1 - 1e-6)
         least = self.least[self.term[description]]
         return _logit(value) - part >= _logit(least)
 
@@ -115,7 +113,7 @@ def _makers(
     corpus: CorpusLike, sae: str, take: Ints, texts: Sequence[str] | None, least: int
 ) -> list[tuple[str, Callable[[], TermMatrix]]]:
     from saetext.features.detectors import LONG_SHARE, long_share, presence, shipped
-    from saetext.features.theme_counts import theme_presence
+    from saetext.features.theme_passages import theme_passages
     from saetext.features.themes import Themes
     from saetext.text.terms import TermMatrix
 
@@ -131,7 +129,7 @@ def _makers(
         # that a theme of word forms is present says next to nothing
         told = [theme for theme in themes if theme.kind != "form"]
         names = tuple(theme.name for theme in told)
-        found.append(("theme", lambda: TermMatrix(names, theme_presence([corpus], sae, told)[take])))
+        found.append(("theme", lambda: TermMatrix(names, theme_passages(corpus, sae, told)[take])))
     return found
 
 

@@ -1,19 +1,19 @@
 """Whether two descriptions that are together are one passage, one wording, or the same thing said twice.
 
 "Thank" and "you", "sorry" and the theme of apologies are in one text because they are in one sentence of it:
-that is how language goes, and no finding. Not for: where they stand
+that is how language goes, and no finding. Two sentences are one wording only where neither is often without
+the other: "I hope this helps!" and "Feel free to ask." are two habits. Not for: where they stand
 (:mod:`saetext.analysis.cooccurrence.descriptions.places`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 
 from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
-from saetext.analysis.cooccurrence.descriptions.places import SPREAD, Places, Span, nearest
+from saetext.analysis.cooccurrence.descriptions.places import SPREAD, Places
 from saetext.corpus.protocol import Ints
 from saetext.text.phrases import plain
 from saetext.text.words import words
@@ -23,6 +23,7 @@ FAR = 12  # words up to which an equal distance is one wording
 MOST = 0.5  # share of the common rows from which on a pair is one passage
 TOUCHING = 0.25  # ... or on which a theme is at the very word: it is a word of the theme
 WORDING = 0.4  # ... or one wording
+ALWAYS = 0.75  # of the rows of one that have the other, where two sentences are one wording
 LOOKED_AT = 40  # common rows that are looked at
 PHRASE, SAME_WORDING, SAME, IMPLIED = "one phrase", "one wording", "the same words", "one implies the other"
 _STEM = 5  # letters that two forms of a word share
@@ -52,43 +53,33 @@ def reason_of(
     told = [content(term) or [plain(word) for word in words(term)] for term in terms]
     if any(alike(x, y) for x in told[0] for y in told[1]):
         return SAME
-    if kinds == ["format", "format"]:
-        return IMPLIED if len(rows) >= _ALL * min(support) else None
+    if kinds == ["format", "format"] and len(rows) >= _ALL * min(support):
+        return IMPLIED
     looked_at = rows[np.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).astype(np.int64)]
-    near, known, touching, distances = 0, 0, 0, Counter[int]()
+    near, known, touching = 0, 0, 0
+    inside, across = Counter[int](), Counter[int]()  # distances within a sentence, and from one to another
     for row in looked_at.tolist():
         a, b = (places.of(i, row) for i in pair)
         if not a or not b:
             continue
         known += 1
-        if SPREAD & set(kinds):
-            near += not (places.without(pair[0], row, b) and places.without(pair[1], row, a))
-            touching += "theme" in kinds and closest(a, b)[0] == 0
-            continue
-        gap, distance = closest(a, b)
-        near += gap <= NEAR
+        gap, distance, apart = places.closest(row, a, b)
         if abs(distance) <= FAR:
-            distances[distance] += 1
+            (across if apart else inside)[distance] += 1
+        if SPREAD & set(kinds):
+            touching += "theme" in kinds and gap == 0
+            near += not apart and not (places.without(pair[0], row, b) and places.without(pair[1], row, a))
+        else:
+            near += gap <= NEAR and not apart
     if not known:
         return None
     if near > MOST * known or touching > TOUCHING * known:
         return PHRASE
-    if distances and max(distances.values()) > max(WORDING * known, 1):
+    if len(rows) >= ALWAYS * min(support):
+        inside += across
+    if inside and max(inside.values()) > max(WORDING * known, 1):
         return SAME_WORDING
     return None
-
-
-def closest(a: Sequence[Span], b: Sequence[Span]) -> tuple[int, int]:
-    """Return how many words are between two spans that are closest, 0 where they overlap; and from a to b.
-
-    Examples
-    --------
-    >>> from saetext.analysis.cooccurrence.descriptions.passages import closest
-    >>> closest([(0, 1), (10, 11)], [(13, 14)])
-    (2, 3)
-    """
-    gap, ([first], [second]) = nearest(a, b)
-    return gap, second[0] - first[0]
 
 
 def alike(word: str, other: str) -> bool:

@@ -1,0 +1,102 @@
+"""Which documents have a passage about a theme: a place around which its features are active together.
+
+A sentence about medicine in a text about something else counts, however many of the other texts have one.
+Not for: documents with more of a theme than chance gives them (:mod:`saetext.features.theme_counts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.features.places import REACH, full_strength
+from saetext.features.themes import Theme
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+#: How much the features of a passage add up to where it is about a theme; one at its full strength adds 1.
+STRONG = 0.8
+
+Floats = NDArray[np.float64]
+
+
+def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr_matrix:
+    """Say which documents have a passage about which themes.
+
+    A feature adds its activation as a share of the largest one that the reader knows of it, at most 1, at the
+    token where it peaks. A passage is what lies within :data:`~saetext.features.places.REACH` tokens of such
+    a token. It does not matter how many other documents have the theme, so a theme of half of the documents
+    is found in half of them.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The documents.
+    sae : str
+        Which SAE.
+    themes : Themes, or sequence of Theme
+        What to look for.
+
+    Returns
+    -------
+    csr_matrix
+        float32[documents, themes]: the sum of the strongest passage divided by :data:`STRONG` where that is
+        at least 1, else 0 (not stored).
+    """
+    from scipy import sparse
+
+    scale = full_strength(corpus, sae)
+    within = [np.isin(np.arange(len(scale)), theme.features) for theme in themes]
+    parts = [sparse.csr_matrix(np.zeros((0, len(themes)), np.float32))]
+    for block in corpus.rows(sae):
+        document = np.repeat(np.arange(len(block)), np.diff(block.indptr))
+        placed = block.peak >= 0
+        adds = np.minimum(block.value / scale[block.feature], 1.0)
+        columns = []
+        for member in within:
+            mine = np.flatnonzero(member[block.feature] & placed)
+            best = np.zeros(len(block))
+            at = document[mine], block.peak[mine].astype(np.int64)
+            np.maximum.at(best, at[0], passage_sums(*at, adds[mine]))
+            columns.append(sparse.csc_matrix(_present(best)[:, None]))
+        if columns:
+            parts.append(sparse.hstack(columns, format="csr", dtype=np.float32))
+    return sparse.vstack(parts, format="csr", dtype=np.float32)
+
+
+def passage_sums(document: Ints, peak: Ints, adds: Floats) -> Floats:
+    """Return float64[n]: what is added in the passage around each of n places.
+
+    Parameters
+    ----------
+    document, peak : int64[n]
+        Where each feature peaks: the document and the token, from 0.
+    adds : float64[n]
+        What it adds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from saetext.features.theme_passages import passage_sums
+    >>> passage_sums(np.array([0, 0, 0, 1]), np.array([1, 7, 30, 2]), np.array([0.5, 0.25, 1, 0.5]))
+    array([0.75, 0.75, 1.  , 0.5 ])
+    """
+    if not len(peak):
+        return np.zeros(0)
+    # documents one after the other, too far apart for a passage to reach from one into the next
+    place = document * (int(peak.max()) + 2 * REACH + 1) + peak
+    order = np.argsort(place, kind="stable")
+    ordered, upto = place[order], np.concatenate([[0.0], np.cumsum(adds[order])])
+    first = np.searchsorted(ordered, place - REACH, side="left")
+    end = np.searchsorted(ordered, place + REACH, side="right")
+    return np.asarray(upto[end] - upto[first])
+
+
+def _present(best: Floats) -> Floats:
+    """Return what is strong enough, in units of what is."""
+    return np.where(best >= STRONG - 1e-9, np.maximum(best / STRONG, 1.0), 0.0)
