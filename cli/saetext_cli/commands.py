@@ -23,7 +23,7 @@ _BEFORE = {
 }
 _AFTER = {
     "index": "Build what makes searches fast and hybrid: postings, sentence embeddings, words.",
-    "readers": "List what can be used as a reader: the embedded one, and every SAE that SAELens knows.",
+    "readers": "List what can be used as a reader: saetext's own, and every SAE that SAELens knows.",
     "model": "Add a language model from a GGUF file, list those that were added, or remove one.",
     "features": "Find features by what their labels mean; look at one (--show); tabulate all (--table).",
     "detector": "List detectors of properties, score texts with them, or make one from examples.",

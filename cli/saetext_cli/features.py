@@ -50,7 +50,7 @@ def features(
         str,
         typer.Argument(
             metavar="READER-or-CORPUS",
-            help="A corpus, embedded, RELEASE/SAE_ID as in SAELens, or a directory with an SAE.",
+            help="A corpus, embedded, smollm2, RELEASE/SAE_ID as in SAELens, or a directory with an SAE.",
         ),
     ],
     request: FeaturesRequest,

@@ -91,7 +91,7 @@ class ReaderChoice(ModelChoice):
     """Which reader reads, and where."""
 
     reader: tuple[str, ...] = option(
-        "embedded (default), RELEASE/SAE_ID as in SAELens, or a directory with an SAE. "
+        "embedded (default), smollm2, RELEASE/SAE_ID as in SAELens, or a directory with an SAE. "
         "Several on one language model: repeat it.",
         default=(),
         hint=list[str] | None,

@@ -25,7 +25,7 @@ def readers(
     top: Annotated[int, typer.Option("--top", help="Up to how many are listed one by one.", min=1)] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with all of them.")] = False,
 ) -> None:
-    """List what can be used as a reader: the embedded one, and every SAE that SAELens knows."""
+    """List what can be used as a reader: saetext's own, and every SAE that SAELens knows."""
     with waiting("reading SAELens's directory"):
         from saetext.reader.registry import entries
 

@@ -161,8 +161,8 @@ def open_subject(
     Parameters
     ----------
     name : str
-        A corpus's directory, ``embedded``, ``RELEASE/SAE_ID``, or an SAE's directory. Neither a corpus nor
-        a reader that comes with the package needs torch for this.
+        A corpus's directory, ``embedded``, ``smollm2``, ``RELEASE/SAE_ID``, or an SAE's directory. Neither
+        a corpus nor a reader that comes with the package needs torch for this.
     model : str, optional
         Language model of an SAE; with it, thresholds and words from earlier corpora of the reader are found.
     sae : str, optional

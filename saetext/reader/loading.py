@@ -1,4 +1,4 @@
-"""Finding a reader's parts by name: the embedded reader, SAELens's pretrained SAEs, directories.
+"""Finding a reader's parts by name: readers of the package, SAELens's pretrained SAEs, directories.
 
 Not for: what a reader does with them (:mod:`saetext.reader.reader`).
 """

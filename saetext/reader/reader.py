@@ -1,8 +1,8 @@
 """Reader: a language model up to its hooks, the rules of what counts, and the SAEs that read each hook.
 
-``Reader("embedded")`` is the one that ships with saetext, ``Reader("RELEASE/SAE_ID")`` any of SAELens's
-pretrained SAEs, ``Reader(directory, model=...)`` an SAE on disk. :meth:`Reader.read` turns texts into pooled
-sparse rows. Not for: files (see :mod:`saetext.documents`), the corpus on disk, calibration.
+``Reader("embedded")`` and ``Reader("smollm2")`` come with saetext, ``Reader("RELEASE/SAE_ID")`` is any of
+SAELens's pretrained SAEs, ``Reader(directory, model=...)`` an SAE on disk. :meth:`Reader.read` turns texts
+into pooled sparse rows. Not for: files (see :mod:`saetext.documents`), the corpus on disk, calibration.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Reader:
     Parameters
     ----------
     name : str, path, or sequence of them
-        ``"embedded"`` (the default), ``"RELEASE/SAE_ID"`` as in SAELens, or a directory with an SAE. Several
-        must share one language model, which then runs once for all of them.
+        ``"embedded"`` (the default), ``"smollm2"``, ``"RELEASE/SAE_ID"`` as in SAELens, or a
+        directory with an SAE. Several must share one language model, which then runs once for all of them.
     model : str or path, optional
         Hugging Face id or directory of the language model, where the SAE does not say it.
     device, dtype, trust_pickle, revision
@@ -189,8 +189,9 @@ class Reader:
     ) -> Reader:
         """Load by the names the command line uses.
 
-        Each name is ``embedded``, ``RELEASE/SAE_ID`` or a directory; several must share one language model,
-        which then runs once for all of them. ``revision`` is a commit of the model's hub repository.
+        Each name is ``embedded``, ``smollm2``, ``RELEASE/SAE_ID`` or a directory; several must
+        share one language model, which then runs once for all of them. ``revision`` is a commit of the
+        model's hub repository.
 
         Raises
         ------

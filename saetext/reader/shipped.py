@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.spec import SaeSpec
 from saetext.io.json_file import load
-from saetext.reader import embedded
+from saetext.reader import embedded, smollm2
 
 if TYPE_CHECKING:
     from saetext.reader.language_model import LanguageModel
@@ -103,6 +103,10 @@ def _embedded_identity(model: LanguageModel) -> tuple[str, str]:
     return embedded.MODEL, f"sha256:{embedded.WEIGHTS_SHA256}"
 
 
+def _identity(model: LanguageModel) -> tuple[str, str]:
+    return model.name, model.revision
+
+
 EMBEDDED = Shipped(
     embedded.NAME,
     embedded.HOME,
@@ -114,7 +118,18 @@ EMBEDDED = Shipped(
     embedded.LABELS_SHA256,
     embedded.THEMES_SHA256,
 )
-READERS = (EMBEDDED,)
+SMOLLM2 = Shipped(
+    smollm2.NAME,
+    smollm2.HOME,
+    smollm2.MODEL,
+    lambda: smollm2.NAME,
+    _identity,
+    {"kind": "shipped", "name": smollm2.NAME},
+    smollm2.SAE_SHA256,
+    smollm2.LABELS_SHA256,
+    smollm2.THEMES_SHA256,
+)
+READERS = (EMBEDDED, SMOLLM2)
 NAMES = ", ".join(repr(reader.name) for reader in READERS)  # as messages list them
 
 
