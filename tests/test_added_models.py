@@ -276,7 +276,7 @@ def test_files_get_names_of_their_own(tmp_path: Path) -> None:
 
 def test_a_model_given_as_a_reader_is_told_what_is_missing(small: Path) -> None:
     add(small, "tiny")
-    with pytest.raises(ReaderError, match="^tiny is a language model, and a reader needs an SAE too"):
+    with pytest.raises(ReaderError, match=r"^tiny is a language model, and a reader needs an SAE too"):
         Reader("tiny")
     with pytest.raises(ReaderError, match="no reader called 'tinier'"):
         Reader("tinier")
