@@ -171,6 +171,9 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "steer": ["steer", ALL, ALL, "-f", "1"],
         "steer feature": ["steer", "nowhere", "x", "-f", ALL],
         "steer SAE": ["steer", "nowhere", "x", "--sae", ALL, "-f", "1"],
+        "attribute": ["attribute", ALL, ALL, "--metric", 'logit("a")', "--sae", ALL],
+        "attribute metric": ["attribute", "nowhere", "x", "--metric", ALL],
+        "expression": ["expression", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

@@ -66,6 +66,17 @@ def steer(
     SaetextWarning
         If an edit is longer than the residual, a feature is rare in reference text, or the SAE is of the base
         model of the one that writes.
+
+    Examples
+    --------
+    What to turn is asked for before a model is loaded:
+
+    >>> import saetext
+    >>> try:
+    ...     saetext.steer("smollm2", ["Name a colour."])
+    ... except saetext.SaetextError as error:
+    ...     print(error)
+    say what to turn: --feature, --concept or --direction, one of them
     """
     if isinstance(prompts, str):
         raise InputError("prompts are a list: put the text into one")
