@@ -14,7 +14,7 @@ from tiny_reader import some_rows, tiny, write_jsonl
 
 import saetext
 from saetext.corpus import Corpus
-from saetext.encoding.opening import as_corpus, names_of
+from saetext.encoding.opening import as_corpora, as_corpus, names_of
 from saetext.errors import InputError, SaetextError
 from saetext.reader.loading import How
 from saetext.reader.parts import Parts
@@ -114,6 +114,18 @@ def test_two_files_are_compared_by_one_reader(loads: Loads, tmp_path: Path) -> N
     opened = [Corpus.open(f"{file}.corpus") for file in (a, b)]
     same = saetext.diff(*opened, pair_on="prompt_id", families="features")
     assert same.names == ("a", "b") and found.table.equals(same.table)
+
+
+def test_a_file_is_read_as_the_corpus_beside_it_was(loads: Loads, tmp_path: Path) -> None:
+    a = write_jsonl(tmp_path / "a.jsonl", some_rows(40, seed=1))
+    b = write_jsonl(tmp_path / "b.jsonl", some_rows(40, seed=2))
+    c = write_jsonl(tmp_path / "c.jsonl", some_rows(40, seed=3))
+    other = saetext.calibrate(tiny().reader(), saetext.open_documents(a), percentile=40, quiet=True)
+    made = saetext.encode(b, reader=other)
+    for sources in ((a, b), (made, c)):
+        found = as_corpora(sources)
+        assert found[0].spec.identity() == found[1].spec.identity() == made.spec.identity()
+    assert loads.count == 0, "the default reader was not needed"
 
 
 def test_every_analysis_takes_files_and_texts(loads: Loads, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from saetext.analysis.cooccurrence.request import CorrelateRequest
 from saetext_cli.analysing import finish, write_report, write_table
 from saetext_cli.common import colored, encoding, require_new, short_names, width
 from saetext_cli.declared import expanded
-from saetext_cli.making import open_or_encode
+from saetext_cli.making import open_or_encode_all
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Columns, PageOutput, Running
 from saetext_cli.outputs import all_or_none
@@ -52,9 +52,9 @@ def correlate(
     for path in output.files:
         require_new(path)
     paths = [corpus] if across is None else [corpus, across]
-    opened: list[Any] = [
-        open_or_encode(path, device=running.device, dtype=running.dtype, **columns.given()) for path in paths
-    ]
+    opened: list[Any] = open_or_encode_all(
+        paths, device=running.device, dtype=running.dtype, **columns.given()
+    )
     with progress_bar("reading") as show:
         asked = request.replace(to=_to(request.to), names=tuple(short_names(paths)), on_progress=show)
         found = compute(*opened, **asked.keywords())

@@ -13,7 +13,7 @@ from saetext_cli.analysing import finish, write_table
 from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, short_names, width
 from saetext_cli.declared import expanded
-from saetext_cli.making import open_or_encode
+from saetext_cli.making import open_or_encode_all
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Columns, Endpoint, PageOutput, Running
 from saetext_cli.outputs import all_or_none
@@ -67,10 +67,7 @@ def run(
         raise InputError("hypotheses by a language model need an endpoint: give --base-url and --model")
     for path in output.files:
         require_new(path)
-    opened = [
-        open_or_encode(path, device=running.device, dtype=running.dtype, **columns.given())
-        for path in corpora
-    ]
+    opened = open_or_encode_all(corpora, device=running.device, dtype=running.dtype, **columns.given())
     request = _of_files(request, corpora).replace(
         client=client if llm else None, on_estimate=_tell if llm else None
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +53,29 @@ def _with_thresholds(documents: DocumentSource, request: EncodeRequest) -> Encod
     return request.replace(reader=reader, threshold=None, min_tokens=None)
 
 
-def open_or_encode(path: Path, *, device: str = "auto", dtype: str = "auto", **columns: Any) -> Corpus:
-    """Open a corpus; encode a data file beside itself first, and reuse that while the file is unchanged."""
+def open_or_encode_all(paths: Sequence[Path], **settings: Any) -> list[Corpus]:
+    """Open or encode what is to be compared: if one is a corpus already, its reader reads the others."""
+    from saetext.encoding.opening import first_corpus
+
+    like = first_corpus(paths)
+    return [open_or_encode(path, like=None if like is None else like.path, **settings) for path in paths]
+
+
+def open_or_encode(
+    path: Path, *, device: str = "auto", dtype: str = "auto", like: str | Path | None = None, **columns: Any
+) -> Corpus:
+    """Open a corpus; encode a data file beside itself first, and reuse that while the file is unchanged.
+
+    It is read with the reader of the corpus ``like``, or the embedded one.
+    """
     from saetext.documents import open_documents
     from saetext.encoding.opening import as_corpus
 
     def make(file: Path, target: Path, extra: Mapping[str, Any]) -> Corpus:
         documents = open_documents(file, **options(**columns))
         told = describe_source(documents)
-        reader = load_reader(None, None, device=device, dtype=dtype)
+        corpus = None if like is None else Path(like)
+        reader = load_reader(None, None, device=device, dtype=dtype, like=corpus)
         return make_corpus(documents, target, EncodeRequest(reader=reader, extra=extra), told=told)
 
     def tell(file: Path, target: Path) -> None:

@@ -42,7 +42,9 @@ def as_corpora(
     on_reuse: Callable[[Path, Path], None] | None = None,
     **columns: str | None,
 ) -> list[Any]:
-    """Return a corpus for each of ``sources``; what has to be encoded is read by one embedded reader.
+    """Return a corpus for each of ``sources``; what has to be encoded is read by one reader.
+
+    That is the reader of the first source that is a corpus already, or the embedded one.
 
     Parameters
     ----------
@@ -76,7 +78,10 @@ def as_corpora(
     def reader() -> Reader:
         from saetext.reader.reader import Reader as ReaderClass
 
-        if not loaded:
+        if not loaded and (like := first_corpus(sources)) is not None:
+            calibrations = {sae: like.calibration(sae) for sae in like.saes}
+            loaded.append(ReaderClass.from_spec(like.spec, calibrations, device=device, dtype=dtype))
+        elif not loaded:
             loaded.append(ReaderClass.load(device=device, dtype=dtype))
         return loaded[0]
 
@@ -93,10 +98,26 @@ def as_corpora(
             return _from_path(path, make or encoded, on_reuse, given)
         from saetext.encoding.encoder import encode
 
-        plain = (device, dtype) == ("auto", "auto")
+        plain = (device, dtype) == ("auto", "auto") and first_corpus(sources) is None
         return encode(source, reader=None if plain and not loaded else reader(), **given)
 
     return [of(source) for source in sources]
+
+
+def first_corpus(sources: Sequence[Any]) -> Corpus | None:
+    """Return the first source that is a corpus on disk, or was made into one earlier; None if none was."""
+    for source in sources:
+        if isinstance(source, Corpus):
+            return source
+        path = path_of(source)
+        made = None if path is None else next((p for p in (path, beside(path)) if _holds_corpus(p)), None)
+        if made is not None:
+            return Corpus.open(made)
+    return None
+
+
+def _holds_corpus(path: Path) -> bool:
+    return (path / "manifest.json").exists()
 
 
 def _from_path(
@@ -108,7 +129,7 @@ def _from_path(
     if not path.exists():
         raise InputError(f"{str(path)[:200]}: no such corpus or file")
     target = beside(path)
-    if (target / "manifest.json").exists():
+    if _holds_corpus(target):
         corpus = Corpus.open(target)
         _require_same(corpus, path, columns)
         if on_reuse is not None:
