@@ -582,6 +582,16 @@ def test_attribution_takes_at_most_three_times_a_forward_and_backward_pass(tmp_p
     assert seconds(attributing) < 3 * seconds(bare)
 
 
+def test_rows_whose_sign_is_wrong_are_counted(saved: Callable[[str], Path]) -> None:
+    result = ask(subject(saved("llama"), dtype="float32"), top=40)
+    table = result.table
+    turned = int(((table["attribution"] > 0) != (table["exact"] > 0)).sum())
+    told = [note for note in result.notes if "go by 'exact'" in note]
+    assert 0 < turned < 40 and told == [
+        f"{turned} of 40 shown move the metric the other way when they are taken out: go by 'exact'"
+    ]
+
+
 def test_the_terminal_keeps_numbers_whole(saved: Callable[[str], Path]) -> None:
     from saetext.report.console.attribution import render_attribution
 

@@ -220,10 +220,29 @@ def test_what_cannot_be_put_side_by_side_is_one_line(tmp_path: Path) -> None:
 
 def test_the_terminal_shows_communities() -> None:
     text = render_expression(expression(planted(), top=4, by="topic"), 100)
-    assert "In most examples" in text and "Community 2" in text and "word everywhere" in text
+    assert "Among the strongest in the most examples" in text
+    assert "Community 2" in text and "word everywhere" in text
     assert max(map(len, text.splitlines())) <= 100
     assert text.encode("ascii", "replace").decode()
     render_expression(expression(planted(text=HOSTILE), top=4), 40, encoding="ascii").encode("ascii")
+
+
+def test_the_terminal_keeps_numbers_whole_beside_long_texts() -> None:
+    made = planted()
+    told = dict.fromkeys(range(12), "a label that goes on and on, for longer than any line " * 3)
+    long = AttributionResult(
+        **{**vars(made), "prompts": made.prompts.with_columns(id=pl.col("id") + "x" * 90), "labels": told}
+    )
+    found = expression(long, top=4, by="topic")
+    for width in (40, 76, 100, 200):
+        text = render_expression(found, width)
+        assert max(map(len, text.splitlines())) <= width
+        rows = {line.split()[0]: line for line in text.splitlines() if line[:1] == " " or line[:1].isdigit()}
+        for row in found.table.to_dicts():
+            if line := rows.get(str(row["feature"])):
+                assert f"{row['prevalence']:.0%}".replace("%", " %") in line
+                assert f"{row['mean']:+.2f}" in line
+        assert len([row for row in found.table["feature"] if str(row) in rows]) >= 4
 
 
 def test_the_page_has_every_cell_and_opens_to_tokens() -> None:

@@ -162,6 +162,7 @@ def test_arms_become_a_corpus(place: Path) -> None:
         (["x", "-f", "one"], 1, "no feature with its strength"),
         (["x", "-f", "999"], 1, "no feature 999"),
         (["x", "-f", "1", "-o", "arms.txt"], 1, "jsonl"),
+        (["my-prompts.jsonl", "-f", "1"], 1, "there is no file my-prompts.jsonl"),
         (["x", "-f", "1", "--positions", "here"], 1, "choose all, prompt"),
     ],
 )
@@ -183,3 +184,5 @@ def test_a_model_that_only_reads_is_refused(place: Path, tmp_path: Path) -> None
     bert = save_model("bert", tmp_path / "bert")
     done = saetext("steer", bert, "x", "--sae", planted().sae, "-f", "1", "--reference", planted().reference)
     assert "cannot write: name a causal model" in done.error
+    reads = saetext("steer", "embedded", "x", "-f", "1")
+    assert reads.error == "embedded reads, it cannot write: name a causal model, such as smollm2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from saetext.intervene.result import SteerResult
 
 _MOST_PROMPTS = 100_000
+# one word that ends as files of documents do
+_FILE_NAME = re.compile(r"\S+\.(?:jsonl|ndjson|json|csv|tsv|parquet|pq|arrow|feather|ipc|txt)(?:\.gz)?", re.I)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +49,9 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(
         "steer",
-        epilog='Examples: saetext steer smollm2 "What is your favourite animal?" --sae DIR -f 2162:+1 '
+        epilog='Examples: saetext steer smollm2 "What is your favourite animal?" -f 2162:+1 '
         "--doses -2,-1,0,1,2 --html steer.html; "
-        'saetext steer smollm2 prompts.jsonl --sae DIR --concept "apologising" --controls 19 -o arms.jsonl',
+        'saetext steer smollm2 prompts.jsonl --concept "apologising" --controls 19 -o arms.jsonl',
     )(expanded(steer))
 
 
@@ -102,6 +105,8 @@ def _prompts(given: list[str]) -> list[Any]:
     """Return the prompts of arguments, each a prompt or a file of prompts."""
     found: list[Any] = []
     for text in given:
+        if not _is_file(text) and _FILE_NAME.fullmatch(text):
+            raise InputError(f"there is no file {text}")  # as a prompt it would be a mistake
         found += _rows(Path(text)) if _is_file(text) else [text]
     if len(found) > _MOST_PROMPTS:
         raise InputError(f"{len(found):,} prompts: at most {_MOST_PROMPTS:,} are steered at once")

@@ -203,7 +203,7 @@ def open_subject(
         raise InputError(f"{name} is neither a corpus (manifest.json) nor an SAE (cfg.json)")
     if model is None:
         encoder = _load_encoder(name, trust_pickle)
-        spec = _sae_of(encoder, path.resolve().name if path.is_dir() else name)
+        spec = sae_of(encoder, path.resolve().name if path.is_dir() else name)
         return Subject(name, spec, reader_labels(spec, None, labels), None, encoder=encoder)
     from saetext.reader.reader import Reader
     from saetext.reader.thresholds.policy import with_known_thresholds
@@ -231,7 +231,8 @@ def _load_encoder(name: str, trust_pickle: bool = False) -> SparseEncoder:
     return load_sae_release(release, sae_id)
 
 
-def _sae_of(encoder: SparseEncoder, name: str) -> SaeSpec:
+def sae_of(encoder: SparseEncoder, name: str) -> SaeSpec:
+    """Return what identifies the features of an SAE without thresholds."""
     return SaeSpec(
         name=name,
         origin=name,

@@ -136,7 +136,7 @@ class FeatureEdit:
             amounts = self._amounts(x, features)
             decoded = amounts @ directions[features]
             assert self.sae is not None
-            total = total + self.sae.encoder.unnormalised(decoded, x)
+            total = total + decoded * self.sae.encoder.output_scale(x)
         for change, direction in zip(self.changes, directions, strict=True):
             if change.op == "remove":
                 unit = direction / direction.norm()

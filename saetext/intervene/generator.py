@@ -10,15 +10,16 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
 from saetext.corpus.calibration import Calibration
-from saetext.errors import InputError, SaetextWarning
+from saetext.errors import InputError, ReaderError, SaetextWarning
 from saetext.features.known_labels import reader_labels
 from saetext.features.labels import FeatureLabels
 from saetext.features.subject import open_subject
-from saetext.reader import shipped
+from saetext.reader import embedded, shipped
 from saetext.reader.causal import CausalModel
 from saetext.reader.names import hub_id
 from saetext.reader.parts import LoadedSae, sae_name
@@ -91,19 +92,33 @@ def load_generator(
     if place is None and hook is None:
         raise InputError("which SAE? name it with --sae; a direction without one needs --hook")
     loaded, known = (
-        (None, FeatureLabels.from_rows([])) if place is None else _load_sae(place, labels, trust_pickle)
+        (None, FeatureLabels.from_rows([])) if place is None else load_sae(place, labels, trust_pickle)
     )
     at = hook or (loaded.encoder.hook if loaded is not None else "")
     if loaded is not None and at != loaded.encoder.hook:
         raise InputError(
             f"the SAE {loaded.origin} is of {loaded.encoder.hook}, not of {at}: leave --hook out"
         )
-    causal = CausalModel.load(model, device=device, dtype=dtype, trust_pickle=trust_pickle)
+    causal = load_causal(model, device=device, dtype=dtype, trust_pickle=trust_pickle)
     width = causal.width(at)
     if loaded is not None:
         require_fit(loaded, causal.name, width, named=not Path(model).is_dir())
         loaded = LoadedSae(loaded.name, loaded.origin, loaded.encoder.to(causal.device), loaded.calibration)
     return Generator(causal, loaded, known, at, place or "")
+
+
+def load_causal(model: str | Path, **settings: Any) -> CausalModel:
+    """Load a model that writes by name or directory; a reader of the package is named by its own name.
+
+    Raises
+    ------
+    ReaderError
+        If it is not there, or reads only.
+    """
+    own = shipped.by_name(str(model))
+    if own is not None and own.model == embedded.MODEL:
+        raise ReaderError(f"{model} reads, it cannot write: name a causal model, such as smollm2")
+    return CausalModel.load(model if own is None else own.place(), **settings)
 
 
 def require_fit(sae: LoadedSae, model: str, width: int, *, named: bool) -> None:
@@ -134,9 +149,10 @@ def _shipped_with(model: str) -> str | None:
     return None if own is None else own.name
 
 
-def _load_sae(
-    place: str, labels: str | os.PathLike[str] | None, trust_pickle: bool
+def load_sae(
+    place: str, labels: str | os.PathLike[str] | None = None, trust_pickle: bool = False
 ) -> tuple[LoadedSae, FeatureLabels]:
+    """Load a reader's SAE by name, ``RELEASE/SAE_ID`` or directory, with its thresholds and its labels."""
     subject = open_subject(place, labels=labels, trust_pickle=trust_pickle)
     if subject.corpus is not None:
         raise InputError(f"{place} is a corpus: name its SAE")

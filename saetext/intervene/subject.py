@@ -12,16 +12,15 @@ from pathlib import Path
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
-from saetext.corpus.calibration import Calibration
-from saetext.corpus.spec import SaeSpec
 from saetext.errors import InputError, SaetextWarning
 from saetext.features.known_labels import reader_labels
 from saetext.features.labels import FeatureLabels
+from saetext.features.subject import sae_of
+from saetext.intervene.generator import load_causal, load_sae
 from saetext.reader import shipped
 from saetext.reader.causal import CausalModel
 from saetext.reader.parts import LoadedSae
 from saetext.reader.sae import SparseEncoder
-from saetext.reader.weights import load_sae_dir, load_sae_release
 
 
 @dataclass(frozen=True)
@@ -52,28 +51,11 @@ class Subject:
         IncompatibleError, LabelError
             If they are of another SAE's features, or the file cannot be read.
         """
-        spec = self._spec()
+        spec = sae_of(self.sae.encoder, self.sae.origin)
         if given is None or isinstance(given, str | Path):
             return reader_labels(spec, self.sae.calibration, given)
         given.require_for(spec)
         return given
-
-    def _spec(self) -> SaeSpec:
-        encoder = self.sae.encoder
-        return SaeSpec(
-            name=self.sae.name,
-            origin=self.sae.origin,
-            architecture=encoder.architecture,
-            hook=encoder.hook,
-            d_in=encoder.d_in,
-            d_sae=encoder.d_sae,
-            weights_sha256=encoder.weights_sha256,
-            preprocessing=encoder.preprocessing,
-            calibration_sha256="",
-            threshold_percentile=None,
-            min_tokens=1,
-            settings=encoder.config.settings(),
-        )
 
 
 def open_subject(
@@ -103,16 +85,12 @@ def open_subject(
     ReaderError
         If either cannot be loaded.
     """
-    own = shipped.by_name(str(model)) if not isinstance(model, CausalModel) else None
-    if own is not None and sae is None:
-        loaded, place = LoadedSae(own.name, own.name, own.load_sae(), own.load_calibration()), own.place()
-    elif sae is None:
+    if sae is None and (isinstance(model, CausalModel) or shipped.by_name(str(model)) is None):
         name = model.name if isinstance(model, CausalModel) else model
         raise InputError(f"which SAE of {name}? name its directory, or RELEASE/SAE_ID, with --sae")
-    else:
-        loaded, place = _loaded(sae), str(model)
+    loaded = _loaded(str(model) if sae is None else sae)
     if not isinstance(model, CausalModel):
-        model = CausalModel.load(place, device=device, dtype="float32" if dtype == "auto" else dtype)
+        model = load_causal(model, device=device, dtype="float32" if dtype == "auto" else dtype)
     _warn_of_another(model, loaded)
     moved = loaded.encoder.to(model.device)
     return Subject(model, LoadedSae(loaded.name, loaded.origin, moved, loaded.calibration))
@@ -123,14 +101,7 @@ def _loaded(sae: str | Path | SparseEncoder | LoadedSae) -> LoadedSae:
         return sae
     if isinstance(sae, SparseEncoder):
         return LoadedSae(sae.hook, sae.hook, sae, None)
-    release, slash, sae_id = str(sae).partition("/")
-    place = Path(sae)
-    if place.is_dir() or isinstance(sae, Path) or not slash or str(sae).startswith((".", "/", "~")):
-        encoder = load_sae_dir(place)
-        card = place / "card.arrow"
-        known = Calibration.read(card) if card.is_file() else None
-        return LoadedSae(place.resolve().name, str(place), encoder, known)
-    return LoadedSae(str(sae), str(sae), load_sae_release(release, sae_id), None)
+    return load_sae(str(sae))[0]
 
 
 def _warn_of_another(model: CausalModel, sae: LoadedSae) -> None:

@@ -124,7 +124,7 @@ class SparseEncoder:
         return self._decoder
 
     def output_scale(self, x: Tensor) -> Tensor:
-        """Return float32[..., 1]: what a decoded vector is multiplied by to be one of the hidden states.
+        """Return what a decoded vector is multiplied by to be one of the hidden states, float[..., 1].
 
         It undoes the normalisation of each token (sae-lens, ``run_time_activation_norm_fn_out``); 1 where
         there is none.
@@ -132,9 +132,9 @@ class SparseEncoder:
         Parameters
         ----------
         x : float[..., d_in]
-            Hidden states at :attr:`hook`.
+            Hidden states at :attr:`hook`; the result is float64 if they are, else float32.
         """
-        x = x.to(torch.float32)
+        x = x if x.dtype == torch.float64 else x.to(torch.float32)
         if self.config.centre:
             x = x - x.mean(dim=-1, keepdim=True)
         if self.config.normalize == "layer_norm":
@@ -176,19 +176,6 @@ class SparseEncoder:
             tensor = getattr(self, name)
             setattr(few, name, None if tensor is None else tensor[at])
         return few
-
-    def unnormalised(self, decoded: Tensor, x: Tensor) -> Tensor:
-        """Return what the decoder makes of activations, float[T, d_in], in the units of hidden states.
-
-        The inverse of a per-token normalisation of ``x`` (float[T, d_in]) but for the mean, which a
-        difference of two reconstructions does not have.
-        """
-        if self.config.normalize == "layer_norm":
-            centred = x - x.mean(dim=-1, keepdim=True)
-            return decoded * centred.std(dim=-1, keepdim=True)
-        if self.config.normalize == "constant_norm_rescale":
-            return decoded * (x.norm(dim=-1, keepdim=True) / self.d_in**0.5)
-        return decoded
 
     @torch.no_grad()
     def entries(

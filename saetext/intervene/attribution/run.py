@@ -100,7 +100,7 @@ def attribute(
         table=table.with_columns(label=told).select(list(TABLE)),
         params={**request.params(), "sae": subject.sae.origin, "subject": subject.about()},
         metrics={**found.figures(), **misses(table, checks, found.n - len(table))},
-        notes=_notes(found, request),
+        notes=_notes(found, request, table),
         pairs=found.pairs,
         errors=found.errors,
         checks=checks,
@@ -190,8 +190,14 @@ def _plain(meta: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _notes(found: Gathered, request: AttributeRequest) -> tuple[str, ...]:
+def _notes(found: Gathered, request: AttributeRequest, table: pl.DataFrame) -> tuple[str, ...]:
     notes = []
+    turned = int((table["attribution"] * table["exact"] < 0).sum())
+    if turned:
+        notes.append(
+            f"{turned} of {len(table)} shown move the metric the other way when they are taken out: go by "
+            "'exact'"
+        )
     if request.method == "grad":
         notes.append(
             "attributions are activation times gradient: good for ranking, and their sum is not the change "

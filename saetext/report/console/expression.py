@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from saetext.report.console.lines import finish, make_console, many, probability, styled
+from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 _EVERYWHERE = 10  # features listed
 _COMMUNITIES = 5  # the largest, listed
 _OF_EACH = 6  # features listed of a community
+_WIDE = 76  # columns from which a table says where
+_ORDER = ("feature", "label", "in", "mean", "strongest at", "more in")
+_NUMBERS = ("feature", "in", "mean")
+_TEXTS = {"label": 5, "strongest at": 3, "more in": 3}  # and their shares of the columns that are left
 
 
 def render_expression(
@@ -47,8 +52,8 @@ def render_expression(
     console.print(styled(heading(result)))
     ordered = result.table.sort("prevalence", descending=True, maintain_order=True)
     console.print()
-    console.print(styled("In most examples", "bold"))
-    console.print(_table(ordered.head(_EVERYWHERE)))
+    console.print(styled("Among the strongest in the most examples", "bold"))
+    console.print(_table(ordered.head(_EVERYWHERE), console.width))
     if result.metrics["feature_communities"] > 1:
         groups = list(ordered.group_by("community", maintain_order=True))
         groups = sorted((g for g in groups if g[1].height > 1), key=lambda group: -group[1].height)
@@ -56,7 +61,7 @@ def render_expression(
             console.print()
             told = f"Community {int(str(community)) + 1}: {many(rows.height, 'feature')}"
             console.print(styled(told, "bold"))
-            console.print(_table(rows.head(_OF_EACH)))
+            console.print(_table(rows.head(_OF_EACH), console.width))
     for note in result.notes:
         console.print(styled("note: ", "yellow").append(printable(note)))
     return finish(console, encoding)
@@ -85,25 +90,34 @@ def _communities(n: int, of: str, silhouette: float | None) -> str:
     return f"{n} communities of {of} (silhouette {silhouette:.2f})"
 
 
-def _table(rows: pl.DataFrame) -> Table:
+def _table(rows: pl.DataFrame, room: int) -> Table:
     from rich.table import Table
 
+    cells = [_cells(row) for row in rows.to_dicts()]
+    told = {name for row in cells for name, cell in row.items() if cell}
+    left_out = () if room >= _WIDE else ("strongest at", "more in")
+    names = [name for name in _ORDER if name in told and name not in left_out]
+    # texts give way, numbers do not
+    taken = sum(max(len(name), *(len(row[name]) for row in cells)) + 2 for name in names if name in _NUMBERS)
+    shares = {name: share for name, share in _TEXTS.items() if name in names}
+    left = max(room - taken - 2 * len(shares), 1)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("feature", "label", "in", "mean", "strongest at", "more in"):
-        left = name in ("label", "strongest at", "more in")
-        table.add_column(name, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
-    for row in rows.to_dicts():
-        table.add_row(*(styled(cell) for cell in _cells(row)))
+    for name in names:
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)
+    for row in cells:
+        for name, share in shares.items():
+            row[name] = one_line(row[name], max(int(left * share / sum(shares.values())), 1))
+        table.add_row(*(styled(row[name]) for name in names))
     return table
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any]) -> dict[str, str]:
     enriched = row["enriched_in"]
-    return [
-        str(row["feature"]),
-        printable(row["label"] or ""),
-        f"{row['prevalence']:.0%}".replace("%", " %"),
-        f"{row['mean']:+.2f}",
-        f"{printable(row['example'])}: «{printable(row['token'])}»",
-        "" if enriched is None else f"{printable(enriched)} (q {probability(row['enriched_q'])})",
-    ]
+    return {
+        "feature": str(row["feature"]),
+        "label": printable(row["label"] or ""),
+        "in": f"{row['prevalence']:.0%}".replace("%", " %"),
+        "mean": f"{row['mean']:+.2f}",
+        "strongest at": f"{printable(row['example'])}: «{printable(row['token'])}»",
+        "more in": "" if enriched is None else f"{printable(enriched)} (q {probability(row['enriched_q'])})",
+    }

@@ -120,7 +120,7 @@ def _figures(row: Mapping[str, Any]) -> Text:
         f" {_number(row['length'], '.2f'):>6} {_number(row['gauge'], '.3f'):>7} {interval:>18} {p:>6}"
     )
     line.append(f" {_number(row['nll'], '.2f'):>6} {_number(row['repetition'], '.2f'):>7}", "dim")
-    return line.append(f" {row['changed']:>7.0%}", "dim")
+    return line.append(f" {100 * row['changed']:>5.0f} %", "dim")
 
 
 def _number(value: float | None, form: str) -> str:

@@ -64,7 +64,7 @@ def _arm(at: int, row: Mapping[str, Any]) -> dict[str, Any]:
         "nll": _number(row["nll"], ".2f"),
         "repetition": _number(row["repetition"], ".2f"),
         "tokens": _number(row["tokens"], ".1f"),
-        "changed": f"{row['changed']:.0%}",
+        "changed": f"{row['changed']:.0%}".replace("%", "\u00a0%"),
     }
 
 
@@ -102,6 +102,7 @@ def _curve(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
                 "y": y(diff),
                 "low": y(diff if below is None else max(below, low)),
                 "high": y(diff if above is None else min(above, high)),
+                "dose": f"{dose:g}",
                 "title": f"dose {dose:g}: {diff:+.3f}",
             }
         )
