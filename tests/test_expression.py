@@ -307,3 +307,16 @@ def test_a_result_has_no_page_elsewhere(tmp_path: Path) -> None:
     found = expression(planted(), top=4)
     assert isinstance(found, ExpressionResult)
     assert found.to_html(tmp_path / "m.html").read_text("utf-8") == render_matrix_page(found)
+
+
+def test_a_token_of_white_space_can_be_told_in_the_terminal() -> None:
+    made = planted()
+    for token, sign in (("\n", "«↵»"), (" ", "«␣»"), (" word", "«word»")):
+        text = render_expression(
+            expression(
+                AttributionResult(**{**vars(made), "tokens": made.tokens.with_columns(token=pl.lit(token))}),
+                top=4,
+            ),
+            120,
+        )
+        assert sign in text

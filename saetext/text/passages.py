@@ -85,7 +85,7 @@ def snippet(
     before, after = text[max(start - reach, 0) : start], text[end : end + reach]
     whole = Snippet(
         ("…" if start > reach else "") + printable(before).lstrip(),
-        _visible(text[start:end]),
+        piece_shown(text[start:end]),
         printable(after).rstrip() + ("…" if end + reach < len(text) else ""),
     )
     return whole.fit(width)
@@ -176,7 +176,15 @@ def _in_word(character: str) -> bool:
     return wordlike and not is_unspaced(character)
 
 
-def _visible(match: str) -> str:
+def piece_shown(match: str) -> str:
+    """Return a token or another piece of text as it can be seen alone: white space has a sign.
+
+    Examples
+    --------
+    >>> from saetext.text.passages import piece_shown
+    >>> piece_shown(" word"), piece_shown(" "), piece_shown(".\\n"), piece_shown("\\n\\n")
+    ('word', '␣', '.', '↵')
+    """
     shown = printable(match).strip()
     if shown:
         return shown

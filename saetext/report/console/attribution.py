@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.report.console.lines import finish, make_console, many, styled
 from saetext.text.one_line import one_line
-from saetext.text.passages import printable
+from saetext.text.passages import piece_shown, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -103,7 +103,7 @@ def _tokens(result: AttributionResult) -> dict[tuple[int, int], str]:
 
 def _where(tokens: dict[tuple[int, int], str], row: dict[str, Any], most: int) -> str:
     """Return the prompt's id and the token in what stands before it, in at most so many columns."""
-    token = one_line(printable(row["token"] or "").strip(), most // 2) or "␣"
+    token = one_line(piece_shown(row["token"] or ""), most // 2)
     name = one_line(printable(row["id"]), most // 3)
     before = range(max(0, row["position"] - _AROUND), row["position"])
     text = printable("".join(tokens.get((row["prompt"], at), "") for at in before))

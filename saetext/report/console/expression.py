@@ -12,7 +12,7 @@ import polars as pl
 
 from saetext.report.console.lines import finish, make_console, many, probability, styled
 from saetext.text.one_line import one_line
-from saetext.text.passages import printable
+from saetext.text.passages import piece_shown, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -118,6 +118,6 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
         "label": printable(row["label"] or ""),
         "in": f"{row['prevalence']:.0%}".replace("%", " %"),
         "mean": f"{row['mean']:+.2f}",
-        "strongest at": f"{printable(row['example'])}: «{printable(row['token'])}»",
+        "strongest at": f"{printable(row['example'])}: «{piece_shown(row['token'] or '')}»",
         "more in": "" if enriched is None else f"{printable(enriched)} (q {probability(row['enriched_q'])})",
     }
