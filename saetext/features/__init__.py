@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
+    from saetext.features.activity import TokenTable, token_table
     from saetext.features.label_index import LabelIndex
     from saetext.features.profile import Profile
     from saetext.features.subject import Subject, open_subject
@@ -24,10 +25,12 @@ __all__ = [
     "Subject",
     "Theme",
     "Themes",
+    "TokenTable",
     "feature_table",
     "open_subject",
     "theme_matrix",
     "theme_presence",
+    "token_table",
 ]
 
 _HOMES = {
@@ -36,10 +39,12 @@ _HOMES = {
     "Subject": "subject",
     "Theme": "themes",
     "Themes": "themes",
+    "TokenTable": "activity",
     "feature_table": "table",
     "open_subject": "subject",
     "theme_matrix": "theme_counts",
     "theme_presence": "theme_counts",
+    "token_table": "activity",
 }
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type

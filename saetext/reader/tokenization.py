@@ -140,6 +140,11 @@ class Tokens:
         self.overlap = min(max(self.capacity // 8, self.skip_first), self.capacity - 1)
 
     @property
+    def uncounted(self) -> tuple[int, ...]:
+        """Ids that never count: special tokens, and those left out when the SAE was trained."""
+        return tuple(self._special.tolist())
+
+    @property
     def has_chat_template(self) -> bool:
         """Whether prompts and chats can be given as context."""
         return bool(self.tokenizer.chat_template)
