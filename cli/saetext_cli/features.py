@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,7 +12,7 @@ from saetext.errors import InputError, ReaderError
 from saetext.io.request import option
 from saetext_cli.analysing import print_data
 from saetext_cli.common import colored, encoding, note, require_new, result, waiting, width
-from saetext_cli.options import Labelled, ModelChoice, Printed
+from saetext_cli.options import Labelled, ModelChoice, Printed, Texts
 
 if TYPE_CHECKING:
     from saetext.analysis.base import Result
@@ -21,23 +21,49 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command("features", epilog='Example: saetext features embedded "politeness" --top 10')(features)
+    app.command(
+        "features",
+        epilog='Examples: saetext features embedded "politeness" --top 10; '
+        "saetext features smollm2 --vocabulary --sort kurtosis -o vocabulary.parquet; "
+        "saetext features smollm2 --over answers.jsonl",
+    )(features)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeaturesRequest(Printed):
     """What to do with the features: find some, show one, or tabulate all."""
 
+    vocabulary: bool = option(
+        "Statistics over the model's vocabulary: each token alone, through the model and the SAE's encoder.",
+        default=False,
+    )
+    over: str | None = option(
+        "Statistics over the tokens of texts, which are read now: a file, or a corpus that stores them.",
+        default=None,
+        metavar="FILE-or-CORPUS",
+    )
+    sort: Literal["token_density", "mean", "std", "skewness", "kurtosis", "max"] | None = option(
+        "With --vocabulary or --over: the column to sort by, largest first; by default max.", default=None
+    )
+
     show: int | None = option("Show feature number N instead.", default=None, metavar="N")
     html: Path | None = option(
         "With --show: write it as one self-contained HTML page.", default=None, metavar="FILE"
     )
     table: Path | None = option(
-        "Write every feature's statistics; .parquet or .csv by the name.", default=None, metavar="FILE"
+        "Write every feature's statistics; .parquet or .csv by the name. Alone: of a corpus, by document.",
+        default=None,
+        metavar="FILE",
+        flags=("--table", "-o"),
     )
     top: int = option("Number of features to list.", default=20, least=1, metavar="N")
     lexical: bool = option("Search labels by their words, not by meaning.", default=False)
     peaks: bool = option("With --show: mark stored peaks only, without loading the model.", default=False)
+
+    @property
+    def over_tokens(self) -> bool:
+        """Whether statistics over tokens are asked for."""
+        return self.vocabulary or self.over is not None
 
     @property
     def writes_csv(self) -> bool:
@@ -56,20 +82,30 @@ def features(
     request: FeaturesRequest,
     labelled: Labelled,
     choice: ModelChoice,
+    texts: Texts,
     query: Annotated[
         str | None, typer.Argument(metavar="[WORDS]", help="What to look for among the labels.")
     ] = None,
 ) -> None:
-    """Find features by what their labels mean; look at one (--show); tabulate all (--table)."""
-    _require_one_task(query, request)
+    """Find features by what their labels mean; look at one (--show); tabulate all (--table).
+
+    --vocabulary and --over tell how each feature behaves token by token: mean, standard deviation, skewness
+    and kurtosis of its activations over all tokens, how many it is active on, and its strongest tokens.
+    """
+    _require_one_task(query, request, texts)
     for file in (request.html, request.table):
         require_new(file)
+    if request.over_tokens:
+        from saetext_cli.over_tokens import tabulate_tokens
+
+        tabulate_tokens(name, request, labelled, choice, texts)
+        return
     from saetext.features import open_subject
 
     subject = open_subject(
         name,
         # a corpus knows its own model; the option says where that is now
-        model=None if _is_corpus(name) else choice.model,
+        model=None if is_corpus(name) else choice.model,
         sae=labelled.sae,
         labels=labelled.labels,
         device=choice.device,
@@ -85,18 +121,27 @@ def features(
         _show(_profile(subject, request.show, request.peaks, choice), request.html, request.as_json)
 
 
-def _require_one_task(query: str | None, request: FeaturesRequest) -> None:
-    if sum(task is not None for task in (query, request.show, request.table)) != 1:
-        raise typer.BadParameter("give words to look for, or --show N, or --table FILE")
+def _require_one_task(query: str | None, request: FeaturesRequest, texts: Texts) -> None:
+    alone = None if request.over_tokens else request.table  # the statistics over tokens go into it
+    tasks = (query, request.show, alone, request.vocabulary or None, request.over)
+    if sum(task is not None for task in tasks) != 1:
+        raise typer.BadParameter(
+            "give words to look for, or --show N, or --table FILE, or --vocabulary, or --over FILE"
+        )
+    if request.sort is not None and not request.over_tokens:
+        raise typer.BadParameter("--sort goes with --vocabulary or --over")
+    if request.over is None and (unused := list(texts.changed(*Texts.option_names()))):
+        raise typer.BadParameter(f"--{unused[0].replace('_', '-')} is about the texts of --over FILE")
     if request.html is not None and request.show is None:
         raise typer.BadParameter("--html writes the page of one feature: name it with --show N")
-    if request.as_csv and query is None:
-        raise typer.BadParameter("--csv is for features found by words, without --json")
+    if request.as_csv and query is None and not request.over_tokens:
+        raise typer.BadParameter("--csv is for features found by words, --vocabulary and --over")
     if request.table is not None and request.table.suffix.lower() not in (".parquet", ".csv"):
         raise typer.BadParameter(f"--table writes .parquet or .csv, not {request.table.name!r}")
 
 
-def _is_corpus(name: str) -> bool:
+def is_corpus(name: str) -> bool:
+    """Return whether a name is that of a corpus's directory."""
     return any((Path(name) / file).is_file() for file in ("manifest.json", "plan.json"))
 
 
@@ -160,7 +205,6 @@ def _tabulate(subject: Subject, path: Path, *, raw: bool) -> None:
             f"{subject.name} is a reader: statistics need texts, so name a corpus that was made with it"
         )
     from saetext.analysis.base import Result, Source
-    from saetext.analysis.export import write_text
     from saetext.features import feature_table
 
     corpus = subject.corpus
@@ -170,14 +214,21 @@ def _tabulate(subject: Subject, path: Path, *, raw: bool) -> None:
     whole: Result = Result(
         "features", table, {"sae": subject.sae.name}, {"documents": corpus.n_documents}, (), (source,)
     )
-    if path.suffix.lower() == ".csv":
-        write_text(path, whole.to_csv(raw=raw))
-    else:
-        whole.to_parquet(path)
+    write_either(whole, path, raw=raw)
     present = int((table["documents"] > 0).sum())
     note(
         f"{path}: {table.height:,} features, {present:,} of them present in {corpus.n_documents:,} documents"
     )
+
+
+def write_either(whole: Result, path: Path, *, raw: bool) -> None:
+    """Write a table as CSV or Parquet, by the file's name."""
+    from saetext.analysis.export import write_text
+
+    if path.suffix.lower() == ".csv":
+        write_text(path, whole.to_csv(raw=raw))
+    else:
+        whole.to_parquet(path)
 
 
 def _profile(subject: Subject, feature: int, peaks: bool, choice: ModelChoice) -> Profile:
