@@ -100,6 +100,7 @@ provide(
     features_of_reading="saetext.features.present:of_reading",
     look_at_text="saetext.features.inspect:look_at",
     text_of_look="saetext.report.console.reading:render_document",
+    table_over_tokens="saetext.features.activity:token_table",
     html_of_table="saetext.report.html.notebook:to_html",
     write_page="saetext.report.html.pages:write_page",
     write_matrix_page="saetext.report.html.matrix_page:write_matrix_page",

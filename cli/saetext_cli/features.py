@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from saetext.errors import InputError, ReaderError
-from saetext.io.request import option
+from saetext.io.request import option, options_of
 from saetext_cli.analysing import print_data
 from saetext_cli.common import colored, encoding, note, require_new, result, waiting, width
 from saetext_cli.options import Labelled, ModelChoice, Printed, Texts
@@ -130,14 +130,20 @@ def _require_one_task(query: str | None, request: FeaturesRequest, texts: Texts)
         )
     if request.sort is not None and not request.over_tokens:
         raise typer.BadParameter("--sort goes with --vocabulary or --over")
-    if request.over is None and (unused := list(texts.changed(*Texts.option_names()))):
-        raise typer.BadParameter(f"--{unused[0].replace('_', '-')} is about the texts of --over FILE")
+    if request.over is None and (unused := given_of(texts)):
+        raise typer.BadParameter(f"{unused} is about the texts of --over FILE")
     if request.html is not None and request.show is None:
         raise typer.BadParameter("--html writes the page of one feature: name it with --show N")
     if request.as_csv and query is None and not request.over_tokens:
         raise typer.BadParameter("--csv is for features found by words, --vocabulary and --over")
     if request.table is not None and request.table.suffix.lower() not in (".parquet", ".csv"):
         raise typer.BadParameter(f"--table writes .parquet or .csv, not {request.table.name!r}")
+
+
+def given_of(texts: Texts) -> str:
+    """Return the first option about a file of texts that was given, as it is spelt; empty if none was."""
+    changed = texts.changed(*texts.option_names())
+    return next((item.spelt for item in options_of(Texts) if item.name in changed), "")
 
 
 def is_corpus(name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from saetext.errors import InputError
 from saetext_cli.analysing import finish
 from saetext_cli.common import colored, describe_source, encoding, load_reader, note, waiting, width
-from saetext_cli.features import FeaturesRequest, is_corpus, write_either
+from saetext_cli.features import FeaturesRequest, given_of, is_corpus, write_either
 from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def _texts(over: str, columns: Texts) -> Corpus | DocumentSource:
     if is_corpus(over):
         from saetext.corpus import Corpus
 
-        if unused := list(columns.changed(*columns.option_names())):
-            raise InputError(f"--{unused[0].replace('_', '-')} is about a file, and {over} is a corpus")
+        if unused := given_of(columns):
+            raise InputError(f"{unused} is about a file of texts, and {over} is a corpus")
         return Corpus.open(over)
     from saetext.documents import open_documents
 
@@ -75,6 +75,7 @@ def _texts(over: str, columns: Texts) -> Corpus | DocumentSource:
 def _opened(name: str, labelled: Labelled, choice: ModelChoice) -> tuple[Reader, str, FeatureLabels]:
     """Return the reader of that name, or the one that made the corpus, the SAE's name, and the labels."""
     from saetext.features.known_labels import reader_labels
+    from saetext.reader import shipped
 
     if is_corpus(name):
         from saetext.features import open_subject
@@ -90,6 +91,8 @@ def _opened(name: str, labelled: Labelled, choice: ModelChoice) -> tuple[Reader,
         return reader, subject.sae.name, subject.labels
     if labelled.sae is not None:
         raise InputError(f"--sae chooses one SAE of a corpus, and {name} is not a corpus")
+    if choice.model is not None and shipped.by_name(name) is not None:
+        raise InputError(f"--model belongs to an SAE, and the {name} reader has its own model")
     reader = load_reader(
         [name], choice.model, device=choice.device, dtype=choice.dtype, trust_pickle=choice.trust_pickle
     )

@@ -11,7 +11,7 @@ import dataclasses
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
@@ -22,6 +22,8 @@ from saetext.corpus.rows import PooledRows
 from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec, differing_fields
 from saetext.documents import Document
 from saetext.errors import ReaderError, refuse_unused
+from saetext.io.progress import OnProgress
+from saetext.io.provided import provided
 from saetext.reader import embedded, shipped
 from saetext.reader.batches import Batch, Batcher
 from saetext.reader.language_model import LanguageModel
@@ -31,6 +33,9 @@ from saetext.reader.reading import Reading, as_documents, without_blanks
 from saetext.reader.running import Entries, OnTokens, Run, TokenEntries
 from saetext.reader.tokenization import MASKS_VERSION, Prepared, Tokens
 from saetext.text.one_line import about, quoted
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Reader:
@@ -382,3 +387,30 @@ class Reader:
     def token_entries(self, prepared: Prepared, sae: str | None = None) -> TokenEntries:
         """Return all activations above zero of one document's counted tokens, by token then feature."""
         return self._run.token_entries(prepared, self.spec.sae(sae).name)
+
+    def feature_table(
+        self, texts: Any = None, *, sae: str | None = None, on_progress: OnProgress | None = None
+    ) -> pl.DataFrame:
+        """Return the moments of every feature over the vocabulary, or over the tokens of texts.
+
+        Over the vocabulary, each token that can stand in a text is read alone, behind BOS where the model
+        has it; over texts, every counted token in its context. Thresholds have no part in it.
+        :func:`saetext.features.token_table` has more options and says what the table is over.
+
+        Parameters
+        ----------
+        texts : Corpus, DocumentSource, or iterable of str or Document, optional
+            What to read; without it, the vocabulary.
+        sae : str, optional
+            Which SAE, if there are several.
+        on_progress : callable, optional
+            Called with a Progress as the work goes on.
+
+        Returns
+        -------
+        polars.DataFrame
+            One row per feature; the columns are those of :class:`saetext.features.TokenTable`.
+        """
+        found = provided("table_over_tokens")(self, texts, sae=sae, on_progress=on_progress)
+        table: pl.DataFrame = found.table
+        return table

@@ -148,7 +148,9 @@ def _about(activity: Activity) -> dict[str, int]:
 def _notes(reader: Reader, sae: str, activity: Activity) -> tuple[str, ...]:
     notes = []
     if activity.sinks:
-        notes.append(f"{activity.sinks:,} tokens are attention sinks: they count, and have no activations")
+        one = activity.sinks == 1
+        what = "token is an attention sink: it counts" if one else "tokens are attention sinks: they count"
+        notes.append(f"{activity.sinks:,} {what}, and {'has' if one else 'have'} no activations")
     elif not reader.model.bidirectional and reader.saes[sae].norm_limit is None:
         notes.append(
             f"{reader.name} has no limit for attention sinks yet, so their activations count: "

@@ -84,13 +84,14 @@ class TextTokens:
         InputError
             At the end, if there was none.
         """
+        from saetext.reader.reading import without_blanks
         from saetext.reader.tokenization import Prepared
 
         while items := list(islice(self._items, _DOCUMENTS)):
             documents = [item for item in items if isinstance(item, Document)]
             self.rejected.update(item.reason for item in items if isinstance(item, Reject))
             prepared: list[Prepared] = []
-            for one in reader.tokens.prepare(documents, self.role):
+            for one in without_blanks(reader.tokens.prepare(documents, self.role)):
                 if isinstance(one, Prepared):
                     prepared.append(one)
                 else:
