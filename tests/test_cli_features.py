@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -13,6 +15,7 @@ from test_cli import Run, place, saetext
 from tiny_reader import OTHER_SAE, SAE, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
+from saetext.features import token_table
 from saetext.features.labels import FeatureLabel, FeatureLabels, identity
 from saetext.reader import sentences as embed
 from saetext.reader.shipped import EMBEDDED
@@ -173,6 +176,68 @@ def test_the_table(corpus: str, labels: str, name: str) -> None:
     assert "exists already" in saetext("features", corpus, "--table", name).error
 
 
+# ---- token by token ----------------------------------------------------------------------------------
+
+
+def test_the_vocabulary_in_a_terminal_and_in_files(place: Path, labels: str) -> None:
+    options = ("--model", tiny().model, "--dtype", "float32", "--labels", labels)
+    run = saetext("features", tiny().sae, "--vocabulary", *options, "-o", "v.parquet", "--top", 3)
+    assert run.code == 0 and "v.parquet: 64 features over " in run.err
+    whole = pl.read_parquet("v.parquet")
+    assert whole["feature"].to_list() == list(range(64)) and whole["label"][3] == "saying sorry"
+    expected = token_table(tiny().reader()).table
+    columns = [name for name in expected.columns if not name.startswith("label")]
+    assert whole.select(columns).equals(expected.select(columns))
+    lines = run.out.splitlines()
+    assert lines[0].startswith(f"{tiny().sae} over the vocabulary: ") and all(len(x) <= 100 for x in lines)
+    strongest = whole.sort("max", descending=True)["feature"].to_list()
+    listed = [int(line.split()[0]) for line in lines if re.match(r" *\d+ +\d", line)]
+    assert listed == strongest[:3]
+    again = saetext("features", tiny().sae, "--vocabulary", *options, "--json", "--sort", "std", "--top", 5)
+    told = json.loads(again.out)
+    by_std = whole.sort("std", descending=True)
+    assert [row["feature"] for row in told["rows"]] == by_std["feature"].to_list()[:5]
+    assert told["params"]["over"] == "vocabulary" and told["params"]["sort"] == "std"
+    assert told["metrics"]["tokens"] == 299
+    assert "exists already" in saetext("features", tiny().sae, "--vocabulary", *options, "-o", "v.parquet").error
+
+
+def test_the_tokens_of_a_file_and_of_a_corpus(corpus: str, labels: str) -> None:
+    run = saetext("features", corpus, "--over", "a.jsonl", "--labels", labels, "--csv", "--top", 64)
+    assert run.code == 0 and "a.jsonl: text from 'text'" in run.err
+    rows = list(csv.DictReader(io.StringIO(run.out)))
+    stored = saetext("features", corpus, "--over", corpus, "--labels", labels, "--csv", "--top", 64)
+    assert stored.out == run.out and len(rows) == 64
+    reader = tiny().reader()
+    table = token_table(reader, saetext_documents("a.jsonl")).table
+    for row in rows:
+        assert float(row["kurtosis"] or "nan") == pytest.approx(
+            table["kurtosis"][int(row["feature"])] or float("nan"), rel=1e-3, nan_ok=True
+        )
+    narrow = saetext("features", tiny().sae, "--model", tiny().model, "--over", "a.jsonl", "-o", "t.CSV")
+    assert narrow.code == 0 and pl.read_csv("t.CSV").height == 64 and "of 40 texts of a.jsonl" in narrow.out
+
+
+def saetext_documents(path: str) -> Any:
+    from saetext import open_documents
+
+    return open_documents(path)
+
+
+def test_what_cannot_be_done_token_by_token(corpus: str, place: Path) -> None:
+    own = (tiny().sae, "--model", tiny().model)
+    assert "no reader called 'nonesuch'" in saetext("features", "nonesuch", "--vocabulary").error
+    assert "no such file: b.jsonl" in saetext("features", *own, "--over", "b.jsonl").error
+    write_jsonl(place / "empty.jsonl", [{"text": ""}, {"text": " "}])
+    assert "no document that can be read" in saetext("features", *own, "--over", "empty.jsonl").error
+    assert "its own model" in saetext("features", "embedded", "--model", "gpt2", "--vocabulary").error
+    assert "--sae chooses one SAE of a corpus" in saetext("features", *own, "--vocabulary", "--sae", "x").error
+    assert "--id is about a file of texts" in saetext("features", corpus, "--over", corpus, "--id", "x").error
+    assert "no directory" in saetext("features", *own, "--vocabulary", "-o", "no/where.csv").error
+    assert "one of its columns" in saetext("features", *own, "--over", write_jsonl(place / "c.jsonl", [{"z": 1}])).error
+    assert list(place.glob("*.csv")) == []
+
+
 # ---- bad input ---------------------------------------------------------------------------------------
 
 
@@ -189,9 +254,15 @@ def test_what_cannot_be_done(corpus: str, labels: str, place: Path) -> None:
 
 
 def test_usage(corpus: str) -> None:
-    one = "give words to look for, or --show N, or --table FILE"
+    one = "give words to look for, or --show N, or --table FILE, or --vocabulary, or --over FILE"
     assert one in usage(saetext("features", corpus))
     assert one in usage(saetext("features", corpus, "words", "--show", 1))
     assert "name it with --show" in usage(saetext("features", corpus, "words", "--html", "x.html"))
     assert ".parquet or .csv" in usage(saetext("features", corpus, "--table", "x.xlsx"))
     assert "--csv is for" in usage(saetext("features", corpus, "--show", 1, "--csv"))
+    assert one in usage(saetext("features", corpus, "--vocabulary", "--over", "a.jsonl"))
+    assert one in usage(saetext("features", corpus, "words", "--vocabulary"))
+    assert "goes with --vocabulary" in usage(saetext("features", corpus, "words", "--sort", "std"))
+    assert "not one of" in usage(saetext("features", corpus, "--vocabulary", "--sort", "label"))
+    assert "--role is about the texts" in usage(saetext("features", corpus, "--vocabulary", "--role", "user"))
+    assert ".parquet or .csv" in usage(saetext("features", corpus, "--vocabulary", "-o", "x.json"))

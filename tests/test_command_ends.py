@@ -206,6 +206,7 @@ WRITES = {
     "hits": ["search", "a.corpus", "--features", "12:1.5,88", "--parquet", "w3.parquet"],
     "table": ["features", "a.corpus", "--table", "w.csv"],
     "table parquet": ["features", "a.corpus", "--table", "w4.parquet"],
+    "tokens": ["features", "a.corpus", "--over", "a.corpus", "-o", "w10.csv"],
     "feature": ["features", "a.corpus", "--show", "5", "--peaks", "--html", "w5.html"],
     "scores": ["detector", "score", "a.corpus", "-o", "w6.csv"],
     "scores parquet": ["detector", "score", "a.corpus", "-o", "w7.parquet"],

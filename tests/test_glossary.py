@@ -25,6 +25,7 @@ from saetext.analysis.differences import diff
 from saetext.analysis.differences.result import FOUND, FOUND_OF_SEVERAL
 from saetext.analysis.search.result import schema as search_schema
 from saetext.features import feature_table
+from saetext.features.activity import SCHEMA as TOKEN_TABLE
 from saetext.features.labels import FeatureLabels
 from saetext.intervene.attribution.tables import CHECKS, ERRORS, PROMPTS
 from saetext.intervene.attribution.tables import TABLE as ATTRIBUTE_TABLE
@@ -99,7 +100,8 @@ def of_features() -> set[str]:
 
     done = CliRunner().invoke(app, ["features", "embedded", "sorry", "--lexical", "--json", "--top", "1"])
     [row] = json.loads(done.stdout)["rows"]
-    return {*row, *feature_table(corpus(0), None, FeatureLabels.from_rows([])).columns}
+    by_document = feature_table(corpus(0), None, FeatureLabels.from_rows([])).columns
+    return {*row, *by_document, *TOKEN_TABLE}
 
 
 def of_steer() -> set[str]:

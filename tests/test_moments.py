@@ -90,9 +90,7 @@ def test_a_very_long_stream_of_zeros() -> None:
     n = 10**10
     found = one.among(n)
     mean = Fraction(6, n)
-    m2, m3, m4 = (
-        (sum((v - mean) ** k for v in (1, 2, 3)) + (n - 3) * (-mean) ** k) / n for k in (2, 3, 4)
-    )
+    m2, m3, m4 = ((sum((v - mean) ** k for v in (1, 2, 3)) + (n - 3) * (-mean) ** k) / n for k in (2, 3, 4))
     assert found.mean[0] == pytest.approx(float(mean))
     assert found.skewness[0] == pytest.approx(float(m3) / float(m2) ** 1.5)
     assert found.kurtosis[0] == pytest.approx(float(m4 / m2**2) - 3)

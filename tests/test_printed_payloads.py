@@ -112,6 +112,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     yield "feature json", ["features", a, "--show", "5", "--peaks", *labels, "--json"], 0
     yield "feature page", ["features", a, "--show", "5", "--peaks", *labels, "--html", f"f{NAME}.html"], 0
     yield "table", ["features", a, "--table", f"t{NAME}.csv", *labels], 0
+    yield "tokens", ["features", a, "--over", a, *labels], 0
+    yield "tokens csv", ["features", a, "--over", file, *labels, "-o", f"v{NAME}.csv", "--csv"], 0
     yield "detectors", ["detector", "list"], 0
     yield "score json", ["detector", "score", a, "--json"], 0
     yield "score", ["detector", "score", a, "-o", f"s{NAME}.csv"], 0

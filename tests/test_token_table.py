@@ -33,6 +33,7 @@ from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io.progress import Progress
 from saetext.reader.reader import Reader
 from saetext.reader.vocabulary import alone, vocabulary_of, written
+from saetext.report.console.tokens import render_token_table, strongest_by
 
 D_SAE = 64
 
@@ -391,3 +392,36 @@ def test_memory_does_not_grow_with_tokens_times_features() -> None:
 def test_the_result_can_be_copied() -> None:
     found = token_table(tiny().reader())
     assert replace(found, over="x").about == found.about
+
+
+# ---- in a terminal -------------------------------------------------------------------------------------
+
+
+def test_what_a_terminal_shows() -> None:
+    found = token_table(tiny().reader())
+    hostile = found.table.with_columns(
+        label=pl.lit("red \x1b[31m [bold]x[/bold]"), top_tokens=pl.lit(["\x1b]0;x\x07", " a\n", "\t"])
+    )
+    shown = replace(found, table=hostile)
+    for width in (40, 60, 100, 200):
+        text = render_token_table(shown, "a\x1breader", "kurtosis", 5, width)
+        assert "\x1b" not in text and "[bold]x" in text and "␣a↵  ⇥" in text
+        assert max(map(len, text.splitlines())) <= width
+        assert text.count("␣a↵") == 5 and ("kurtosis" in text) == (width >= 90)
+    assert "59 more features" in text
+    render_token_table(shown, "r", "max", 3, encoding="ascii").encode("ascii")
+    assert "\x1b" in render_token_table(found, "r", "max", 3, color=True)
+
+
+def test_equal_ones_come_by_their_strength() -> None:
+    """Features that are active on one token have the same kurtosis but for rounding."""
+    found = token_table(tiny().reader())
+    values = [float(i % 5) if i else None for i in range(D_SAE)]
+    noise = pl.Series([29519.0 + i * 1e-7 for i in range(D_SAE)])
+    table = found.table.with_columns(pl.Series("max", values), kurtosis=noise)
+    rows = strongest_by(replace(found, table=table), "kurtosis", D_SAE)
+    assert rows["feature"].to_list() == sorted(range(D_SAE), key=lambda i: (-(values[i] or -1), i)) or (
+        rows["feature"].to_list()[-1] == 0
+    )
+    undefined = found.table.with_columns(kurtosis=pl.lit(None, pl.Float64))
+    assert strongest_by(replace(found, table=undefined), "kurtosis", 3)["max"].is_sorted(descending=True)

@@ -85,8 +85,14 @@ def render_token_table(
 
 
 def strongest_by(found: TokenTable, sort: str, top: int) -> Any:
-    """Return the rows of ``top`` features by a column, largest first; undefined ones last."""
-    return found.table.sort([sort, "feature"], descending=[True, False], nulls_last=True).head(top)
+    """Return the rows of ``top`` features by a column, largest first; undefined ones last.
+
+    Of equal ones the strongest first: kurtosis is the same of all features that are active on one token.
+    """
+    import polars as pl
+
+    by = [pl.col(sort).round_sig_figs(6), pl.col("max"), pl.col("feature")]  # beyond that it is rounding
+    return found.table.sort(by, descending=[True, True, False], nulls_last=True).head(top)
 
 
 def heading(found: TokenTable, of: str) -> str:
@@ -100,7 +106,9 @@ def heading(found: TokenTable, of: str) -> str:
         left_out = {"special": about["special"], "never used": about["placeholders"]}
         told = " and ".join(f"{n:,} {what}" for what, n in left_out.items() if n)
         over += f" ({told} left out)" if told else ""
-    return printable(f"{of} over {over}. {active:,} of {many(found.table.height, 'feature')} are active on some.")
+    return printable(
+        f"{of} over {over}. {active:,} of {many(found.table.height, 'feature')} are active on some."
+    )
 
 
 def token_shown(token: str) -> str:
