@@ -75,7 +75,7 @@ def test_the_strongest_tokens_are_those_of_all_at_once(
 
 
 def family(folder: Path, name: str, *, bos: bool) -> tuple[Path, Path]:
-    """Save a tiny model of a family, and an SAE after its first layer that was trained with BOS or without."""
+    """Save a tiny model of a family, and an SAE after its first layer, trained with BOS or without."""
     model = save_model(name, folder / name, num_hidden_layers=2)
     sae = make_sae(folder / f"{name} sae", hook=SAE, seed=3)
     if bos:
@@ -224,8 +224,8 @@ def test_texts_in_their_contexts(tmp_path: Path) -> None:
     dense, names = dense_of(reader, texts)
     found = token_table(reader, texts)
     assert found.about == {
-        **{"tokens": len(dense), "sinks": 0, "never_active": int((dense.max(axis=0) == 0).sum())},
-        **{"texts": 153, "rejected": 0},
+        "tokens": len(dense), "sinks": 0, "never_active": int((dense.max(axis=0) == 0).sum()),
+        "texts": 153, "rejected": 0,
     }
     assert_table(found.table, dense, names)
     rows = [{"text": text} for text in texts] + [{"text": ""}, {"text": None}]
@@ -369,7 +369,8 @@ def test_memory_does_not_grow_with_tokens_times_features() -> None:
     rng = np.random.default_rng(0)
 
     class Streamed:
-        saes = {"x": SimpleNamespace(encoder=SimpleNamespace(d_sae=d_sae), norm_limit=None)}
+        def __init__(self) -> None:
+            self.saes = {"x": SimpleNamespace(encoder=SimpleNamespace(d_sae=d_sae), norm_limit=None)}
 
         def measured(self, prepared: Sequence[Any]) -> Iterator[Any]:
             token = torch.from_numpy(np.sort(rng.integers(0, at_once, 20_000)))

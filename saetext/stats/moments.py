@@ -1,4 +1,4 @@
-"""Moments of many sparse columns in one pass: mean, standard deviation, skewness and kurtosis, zeros included.
+"""Moments of many sparse columns in one pass, zeros included: mean, deviation, skewness and kurtosis.
 
 Values come in batches, as (column, value) pairs that are not zero. Each batch is summarised by its own two
 passes, and the summaries are merged with the formulas for joining two samples (Pébay 2008, Sandia report
@@ -42,7 +42,7 @@ class Summary:
 
     @classmethod
     def of(cls, column: NDArray[np.integer], value: NDArray[np.floating], d: int) -> Summary:
-        """Return that of ``value[i]`` in ``column[i]``, both of the same length; columns are 0 to ``d - 1``."""
+        """Return that of ``value[i]`` in ``column[i]``, for all ``i``; columns are 0 to ``d - 1``."""
         value = np.asarray(value, np.float64)
         n = np.bincount(column, minlength=d).astype(np.float64)
         mean = np.bincount(column, value, d) / np.maximum(n, 1)
