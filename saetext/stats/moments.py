@@ -50,8 +50,8 @@ class Summary:
         # what the rounded mean is off by is put right: it would count for much where values are alike
         off = np.bincount(column, deviation, d) / np.maximum(n, 1)
         mean, deviation = mean + off, deviation - off[column]
-        powers = (np.bincount(column, deviation**k, d) for k in (2, 3, 4))
-        return cls(n, mean, *powers)
+        m2, m3, m4 = (np.bincount(column, deviation**k, d).astype(np.float64) for k in (2, 3, 4))
+        return cls(n, mean, m2, m3, m4)
 
     def joined(self, other: Summary) -> Summary:
         """Return that of the values of both."""

@@ -114,10 +114,11 @@ def _tones(result: ExpressionResult) -> list[dict[str, Any]]:
 
 
 def _row(row: Mapping[str, Any], passages: list[dict[str, Any]]) -> dict[str, Any]:
-    enriched = row["enriched_in"]
+    enriched, label = row["enriched_in"], printable(row["label"] or "").strip()
     return {
         "feature": row["feature"],
-        "label": printable(row["label"] or "").strip() or f"feature {row['feature']}",
+        "label": label or f"feature {row['feature']}",
+        "named": bool(label),
         "prevalence": f"{row['prevalence']:.0%}".replace("%", "\u00a0%"),
         "active": f"{row['active']:.0%}".replace("%", "\u00a0%"),
         "mean": f"{row['mean']:+.2f}",
@@ -135,7 +136,7 @@ def _groups(result: ExpressionResult) -> list[dict[str, Any]]:
         return []
     for (group,), rows in result.examples.group_by("community", maintain_order=True):
         values = rows["value"].drop_nulls().value_counts(sort=True).head(4).to_dicts()
-        told = [f"{printable(row['value'])} {row['count']:,}" for row in values]
+        told = [f"{printable(row['value'])} ({row['count']:,})" for row in values]
         names = [printable(name) for name in rows["id"].to_list()[:12]]
         more = rows.height - len(names)
         found.append(
