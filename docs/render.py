@@ -7,8 +7,8 @@
 A block that begins ```` ```console ```` holds commands after ``$ `` and what they print. The blocks of a page
 run in a scratch directory of its own, so that rendering one page is rendering all. It has the example's files
 in ``examples/``, encoded already: only the tour shows what a first encoding says. The labels of the embedded
-reader are indexed already too, which takes half a minute. Lines that report time or
-speed are masked for the comparison. The pictures are drawn here too, each with the page it is made from.
+reader are indexed already too, which takes half a minute, and SmolLM2 is converted once for all. Lines that
+report time or speed are masked for the comparison. The pictures are drawn here too, each with its page.
 """
 
 from __future__ import annotations
@@ -111,6 +111,17 @@ def scratch(page: Path, folder: Path, prepared: Path) -> Path:
     return folder
 
 
+def uses_smollm2(text: str) -> bool:
+    """Whether a command of a page runs SmolLM2."""
+    return any("smollm2" in command for command, _ in outputs(text))
+
+
+def share_models(folder: Path, cache: Path) -> None:
+    """Let a page's commands use the models that were converted into a cache, once for all pages."""
+    (folder / ".cache").mkdir(exist_ok=True)
+    (folder / ".cache" / "models").symlink_to(cache / "models", target_is_directory=True)
+
+
 def draw(folder: Path) -> None:
     """Draw the picture of README.md: the first diff as a terminal shows it."""
     from rich.console import Console
@@ -178,6 +189,8 @@ def _again(pages: Iterable[Path], *, write: bool) -> list[Path]:
         for number, page in enumerate(pages):
             folder = scratch(page, Path(name) / f"page {number}", prepared)
             old = page.read_text("utf-8")
+            if uses_smollm2(old):
+                share_models(folder, _converted(Path(name) / "smollm2"))
             new = rendered(old, folder)
             if masked(new) != masked(old):
                 stale.append(page)
@@ -186,6 +199,14 @@ def _again(pages: Iterable[Path], *, write: bool) -> list[Path]:
             if write and page in PICTURES:
                 PICTURES[page](folder)
     return stale
+
+
+def _converted(folder: Path) -> Path:
+    """Return a cache with SmolLM2, converted when it is first asked for."""
+    if not folder.is_dir():
+        folder.mkdir()
+        run("saetext model add smollm2", folder)
+    return folder / ".cache"
 
 
 def _shown(block: str) -> list[str]:

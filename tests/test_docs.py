@@ -26,9 +26,13 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("page", RUN, ids=[page.relative_to(ROOT).as_posix() for page in RUN])
-def test_every_example_runs(page: Path, forked: Path, encoded_examples: Path, tmp_path: Path) -> None:
+def test_every_example_runs(
+    page: Path, forked: Path, encoded_examples: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """A page's commands succeed in order and print about what it shows; then its Python blocks run."""
     folder = render.scratch(page, tmp_path, encoded_examples)
+    if render.uses_smollm2(page.read_text("utf-8")):
+        render.share_models(folder, request.getfixturevalue("smollm2"))
     installed = first_of_each_verb()
 
     def run(command: str, folder: Path) -> str:
