@@ -224,8 +224,11 @@ def test_texts_in_their_contexts(tmp_path: Path) -> None:
     dense, names = dense_of(reader, texts)
     found = token_table(reader, texts)
     assert found.about == {
-        "tokens": len(dense), "sinks": 0, "never_active": int((dense.max(axis=0) == 0).sum()),
-        "texts": 153, "rejected": 0,
+        "tokens": len(dense),
+        "sinks": 0,
+        "never_active": int((dense.max(axis=0) == 0).sum()),
+        "texts": 153,
+        "rejected": 0,
     }
     assert_table(found.table, dense, names)
     rows = [{"text": text} for text in texts] + [{"text": ""}, {"text": None}]
