@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from saetext.encoding.encoder import append, encode
     from saetext.features.labelling.pipeline import label
     from saetext.features.labels import FeatureLabels
+    from saetext.intervene.ablation import AblateResult, ablate
     from saetext.intervene.attribution import AttributionResult, attribute
     from saetext.intervene.expression import ExpressionResult, expression
     from saetext.intervene.result import SteerResult
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from saetext.training.pipeline import train
 
 __all__ = [
+    "AblateResult",
     "AttributionResult",
     "ClusterResult",
     "Corpus",
@@ -47,6 +49,7 @@ __all__ = [
     "Searcher",
     "SteerResult",
     "TrainConfig",
+    "ablate",
     "append",
     "attribute",
     "build_index",
@@ -65,6 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AblateResult": "saetext.intervene.ablation",
     "AttributionResult": "saetext.intervene.attribution",
     "ClusterResult": "saetext.analysis.clusters",
     "Corpus": "saetext.corpus",

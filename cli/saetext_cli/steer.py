@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from saetext.errors import InputError
 from saetext.intervene.request import SteerRequest
-from saetext.io.request import option
 from saetext_cli.analysing import finish, write_table
-from saetext_cli.common import colored, convert_first, encoding, note, require_new, width
+from saetext_cli.common import colored, convert_first, encoding, width
 from saetext_cli.declared import expanded
 from saetext_cli.meters import progress_bar
-from saetext_cli.options import PageOutput
 from saetext_cli.outputs import all_or_none
-
-if TYPE_CHECKING:
-    from saetext.intervene.result import SteerResult
+from saetext_cli.written import ArmsOutput, write_arms, write_page
 
 _MOST_PROMPTS = 100_000
 # one word that ends as files of documents do
 _FILE_NAME = re.compile(r"\S+\.(?:jsonl|ndjson|json|csv|tsv|parquet|pq|arrow|feather|ipc|txt)(?:\.gz)?", re.I)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SteerOutput(PageOutput):
-    """Output with the texts of all arms."""
-
-    output: Path | None = option(
-        "Write the texts of all arms: .jsonl, .parquet, or .corpus (read by the embedded reader).",
-        default=None,
-        flags=("--output", "-o"),
-        metavar="FILE",
-        group="Output",
-    )
-
-    @property
-    def files(self) -> tuple[Path | None, ...]:
-        """The files that will be written."""
-        return (*super().files, self.output)
 
 
 def register(app: typer.Typer) -> None:
@@ -69,7 +46,7 @@ def steer(
         ),
     ],
     request: SteerRequest,
-    output: SteerOutput,
+    output: ArmsOutput,
 ) -> None:
     """Write texts with features turned up or down, and say what that changes.
 
@@ -77,7 +54,7 @@ def steer(
     likelihood under the unedited model, repetition, and controls: matched features, a random direction of the
     same length, the sign turned, the plain instruction. Interrupted, the same command resumes.
     """
-    _require_writable(output)
+    output.require_writable()
     given = _prompts(prompts)
     convert_first(model)
     from saetext.intervene.steer import steer as run
@@ -87,18 +64,9 @@ def steer(
         found = run(model, given, **request.replace(on_progress=show).keywords())
     with all_or_none(*output.files):
         write_table(found, output.parquet)
-        _write_page(found, output.html)
-        _write_texts(found, output.output)
+        write_page(found, output.html)
+        write_arms(found, output.output)
     finish(found, output, lambda: render_steer(found, width(), colored(), encoding=encoding()))
-
-
-def _require_writable(output: SteerOutput) -> None:
-    for path in output.files:
-        require_new(path)
-    if output.output is not None and output.output.suffix.lower() != ".corpus":
-        from saetext.intervene.texts_file import require_name
-
-        require_name(output.output)
 
 
 def _prompts(given: list[str]) -> list[Any]:
@@ -142,23 +110,3 @@ def _prompt(document: Any) -> Any:
             turns.pop()
         return turns
     return document.prompt or document.text
-
-
-def _write_page(found: SteerResult, path: Path | None) -> None:
-    if path is not None:
-        found.to_html(path)
-        note(f"wrote {path}")
-
-
-def _write_texts(found: SteerResult, path: Path | None) -> None:
-    if path is None:
-        return
-    if path.suffix.lower() != ".corpus":
-        found.write_texts(path)
-    else:
-        from saetext.encoding.encoder import encode
-        from saetext.intervene.texts_file import rows_of
-
-        with progress_bar("encoding the texts") as show:
-            encode(rows_of(found.texts), path, id="id", text="text", prompt="prompt", on_progress=show)
-    note(f"wrote {path}")

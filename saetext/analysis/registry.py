@@ -119,6 +119,16 @@ ANALYSES: list[Analysis] = [
         "Put the strongest features of all examples side by side: what holds everywhere, what only some "
         "share.",
     ),
+    Analysis(
+        "ablate",
+        "saetext.intervene.ablation:ablate",
+        "saetext.intervene.ablation:AblateRequest",
+        ("ablate",),
+        f"{_TEXT}.ablation:render_ablation",
+        f"{_PAGE}.pages:ablation_html",
+        "saetext_cli.ablate",
+        "Write texts with features taken out, and without, and say what that changes.",
+    ),
 ]
 
 

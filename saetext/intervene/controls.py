@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from saetext.intervene.generator import Generator
     from saetext.intervene.strength import Strengths
 
-Kind = Literal["base", "dose", "matched", "random", "turned", "instruction"]
+Kind = Literal[
+    "base", "dose", "matched", "random", "turned", "instruction", "ablated", "forbidden", "means"
+]
 _POOL = 4  # nearest features for each that is drawn
 _UNLIKE = 0.3  # largest cosine of the directions of a feature and its match
 
@@ -51,6 +53,8 @@ class Arm:
         What stands before the prompt.
     length : float
         How far the hidden states move, in raw units.
+    forbidden : tuple of int
+        Tokens that are never written.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Arm:
     features: tuple[int, ...] = ()
     instruction: str | None = None
     length: float = 0.0
+    forbidden: tuple[int, ...] = ()
 
 
 def arms_of(

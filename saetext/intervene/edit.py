@@ -7,6 +7,7 @@ same bits. Not for: where texts are edited (:mod:`saetext.intervene.positions`),
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from saetext.intervene.positions import Where
     from saetext.reader.parts import LoadedSae
 
-Op = Literal["add", "set", "scale", "cap", "remove"]
+Op = Literal["add", "set", "scale", "cap", "remove", "resample"]
+_READ = ("set", "scale", "cap", "resample")  # go by the activation that there is
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,18 @@ class Change:
     ----------
     feature : int or None
         Number of the feature; None for a raw direction.
-    op : {"add", "set", "scale", "cap", "remove"}
-        ``add``: ``f + value``, at tokens where the feature is not active as well. ``set``: ``value``.
-        ``scale``: ``value * f``. ``cap``: at most ``value``. ``remove``: the hidden states lose what they
-        have along the direction, whatever ``f`` is.
+    op : {"add", "set", "scale", "cap", "remove", "resample"}
+        ``add``: ``f + value``, at tokens where the feature is not active as well. ``set``: ``value``; of a
+        raw direction, the coordinate of the hidden states along it. ``scale``: ``value * f``. ``cap``: at
+        most ``value``. ``remove``: the hidden states lose what they have along the direction, whatever ``f``
+        is. ``resample``: what ``values`` has for the prompt and the position.
     value : float
-        In activation units, for a direction in multiples of it; ``remove`` does not use it.
+        In activation units, for a direction in multiples of it; ``remove`` and ``resample`` do not use it.
     direction : float[width], optional
         What is added for each unit of activation: in place of the feature's decoder row, or the raw
-        direction itself, which can be added or removed only.
+        direction itself, which can be added, set or removed only.
+    values : float[prompts, positions], optional
+        Activations by the number of the prompt and the absolute position; positions beyond have the last.
 
     Raises
     ------
@@ -54,14 +59,23 @@ class Change:
     op: Op = "add"
     value: float = 0.0
     direction: Tensor | None = None
+    values: Tensor | None = None
+
+    def of(self, prompts: Sequence[int]) -> Change:
+        """Return the change for some of the prompts alone, which are numbered from 0."""
+        if self.values is None:
+            return self
+        return dataclasses.replace(self, values=self.values[list(prompts)])
 
     def __post_init__(self) -> None:
         if self.op not in get_args(Op):
             raise InputError(f"op is one of {', '.join(get_args(Op))}, not {self.op!r}")
         if not torch.isfinite(torch.tensor(self.value)):
             raise InputError(f"the value of an edit must be a finite number, not {self.value}")
-        if self.feature is None and self.op not in ("add", "remove"):
-            raise InputError(f"a direction has no activation to {self.op}: it can be added or removed")
+        if self.feature is None and self.op not in ("add", "set", "remove"):
+            raise InputError(f"a direction has no activation to {self.op}: it can be added, set or removed")
+        if (self.op == "resample") != (self.values is not None):
+            raise InputError("values belong to the operation resample, which needs them")
         if self.feature is None and self.direction is None:
             raise InputError("an edit needs a feature or a direction")
         if self.direction is not None:
@@ -98,7 +112,7 @@ class FeatureEdit:
         if features:
             require_editable(sae, features)
         self._directions = torch.stack([self._direction(change) for change in self.changes])
-        self._read = [c for c in self.changes if c.op in ("set", "scale", "cap")]
+        self._read = [c for c in self.changes if c.op in _READ and c.feature is not None]
         read = [c.feature for c in self._read if c.feature is not None]
         self._few = sae.encoder.restricted(read) if sae is not None and read else None
 
@@ -109,7 +123,7 @@ class FeatureEdit:
             return x
         exact = torch.float64 if x.dtype == torch.float64 else torch.float32
         old = x[at].to(exact)
-        new = old + self.delta(old)
+        new = old + self.delta(old, rows[:, None].expand_as(at)[at], positions[at])
         changed = (new != old).any(dim=-1)
         if not bool(changed.any()):
             return x
@@ -117,12 +131,14 @@ class FeatureEdit:
         edited[at] = torch.where(changed[:, None], new.to(x.dtype), x[at])
         return edited
 
-    def delta(self, x: Tensor) -> Tensor:
+    def delta(self, x: Tensor, rows: Tensor | None = None, positions: Tensor | None = None) -> Tensor:
         """Return what is added to hidden states.
 
         Parameters
         ----------
         x : float32 or float64[T, width]
+        rows, positions : int64[T], optional
+            Number of the prompt and absolute position of each, which ``resample`` goes by.
 
         Returns
         -------
@@ -133,7 +149,7 @@ class FeatureEdit:
         features = [i for i, c in enumerate(self.changes) if c.op != "remove" and c.feature is not None]
         total = torch.zeros_like(x)
         if features:
-            amounts = self._amounts(x, features)
+            amounts = self._amounts(x, features, rows, positions)
             decoded = amounts @ directions[features]
             assert self.sae is not None
             total = total + decoded * self.sae.encoder.output_scale(x)
@@ -141,12 +157,17 @@ class FeatureEdit:
             if change.op == "remove":
                 unit = direction / direction.norm()
                 total = total - (x @ unit)[:, None] * unit
+            elif change.feature is None and change.op == "set":
+                unit = direction / direction.norm()
+                total = total + (change.value - x @ unit)[:, None] * unit
             elif change.feature is None:
                 total = total + change.value * direction
         limit = None if self.sae is None else self.sae.norm_limit
         return total if limit is None else total.masked_fill(are_sinks(x, limit)[:, None], 0.0)
 
-    def _amounts(self, x: Tensor, places: Sequence[int]) -> Tensor:
+    def _amounts(
+        self, x: Tensor, places: Sequence[int], rows: Tensor | None, positions: Tensor | None
+    ) -> Tensor:
         """Return ``f' - f`` of the features among the changes, float[T, n]."""
         read = self._activations(x)
         columns, seen = [], 0
@@ -157,10 +178,7 @@ class FeatureEdit:
                 continue
             f = read[:, seen]
             seen += 1
-            after = {"set": torch.full_like(f, change.value), "scale": change.value * f}.get(
-                change.op, f.clamp(max=change.value)
-            )
-            columns.append(after - f)
+            columns.append(_after(change, f, rows, positions) - f)
         return torch.stack(columns, dim=1)
 
     def _activations(self, x: Tensor) -> Tensor:
@@ -178,6 +196,19 @@ class FeatureEdit:
             return change.direction.detach().cpu()
         assert self.sae is not None
         return self.sae.encoder.decoder[change.feature].cpu()
+
+
+def _after(change: Change, f: Tensor, rows: Tensor | None, positions: Tensor | None) -> Tensor:
+    """Return the activations after a change that goes by those before it, float[T]."""
+    if change.op == "set":
+        return torch.full_like(f, change.value)
+    if change.op == "scale":
+        return change.value * f
+    if change.op == "cap":
+        return f.clamp(max=change.value)
+    assert change.values is not None and rows is not None and positions is not None
+    last = change.values.shape[1] - 1
+    return change.values.to(f.device)[rows, positions.clamp(min=0, max=last)].to(f)
 
 
 def require_editable(sae: LoadedSae | None, features: Sequence[int]) -> None:

@@ -65,6 +65,18 @@ class At:
         return int((offsets[:, 0] < end).sum())
 
 
+def items_of(text: str) -> list[str]:
+    """Return the items of lists in a text: what stands after the mark of each line that looks like one.
+
+    Examples
+    --------
+    >>> from saetext.intervene.places import items_of
+    >>> items_of("Colours:\\n1. red\\n2. blue \\nThat is all.")
+    ['red', 'blue']
+    """
+    return [found["item"].rstrip() for found in _ITEM.finditer(text)]
+
+
 def parse_at(source: str) -> At:
     """Return the place that a text states: ``last``, ``last-item`` or ``before REGEX``.
 

@@ -11,6 +11,7 @@ from saetext.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
+_BESIDE = ("prompt", "prompt_text", "text", "finish")  # in other columns, or not for an analysis
 _SUFFIXES = (".jsonl", ".parquet")
 
 
@@ -35,7 +36,7 @@ def rows_of(texts: pl.DataFrame) -> pl.DataFrame:
 
     name = pl.format("{}-{}-{}", pl.col("prompt"), pl.col("sample"), pl.col("arm"))
     pair = pl.format("{}-{}", pl.col("prompt"), pl.col("sample"))
+    measures = [column for column in texts.columns if column not in _BESIDE]
     return texts.rename({"prompt_text": "asked"}).select(
-        name.alias("id"), pair.alias("prompt_id"), pl.col("asked").alias("prompt"),
-        "text", "arm", "kind", "dose", "sample", "tokens", "nll", "repetition", "gauge", "changed",
-    )  # fmt: skip
+        name.alias("id"), pair.alias("prompt_id"), pl.col("asked").alias("prompt"), "text", *measures
+    )

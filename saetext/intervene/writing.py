@@ -17,8 +17,9 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from saetext.intervene.edit import FeatureEdit
+from saetext.intervene.edit import Change, FeatureEdit
 from saetext.intervene.effects import likelihood
 from saetext.intervene.positions import positions_of
 from saetext.io import answer_cache
@@ -26,9 +27,9 @@ from saetext.io.json_file import loads
 from saetext.io.progress import Progress, Stages
 
 if TYPE_CHECKING:
+    from saetext.intervene.asking import Asks
     from saetext.intervene.controls import Arm
     from saetext.intervene.generator import Generator
-    from saetext.intervene.request import SteerRequest
     from saetext.reader.prompts import Messages, Prompt
 
 _VERSION = 1  # of what is kept
@@ -68,7 +69,8 @@ class Writer:
     ----------
     generator : Generator
     prompts : sequence of str or turns
-    request : SteerRequest
+    request : Asks
+        How they are written.
     arms : sequence of Arm
         What will be written.
 
@@ -82,7 +84,7 @@ class Writer:
         self,
         generator: Generator,
         prompts: Sequence[str | Messages],
-        request: SteerRequest,
+        request: Asks,
         arms: Sequence[Arm],
     ) -> None:
         self.generator, self.request, self.given = generator, request, list(prompts)
@@ -90,10 +92,14 @@ class Writer:
         for arm in arms:  # that there is room for the instruction, before anything is written
             if arm.instruction is not None:
                 _ = [self._prompt(instructed(prompt, arm.instruction)) for prompt in prompts]
-        self.total = len(arms) * len(self.prompts) * request.samples
+        self.expect(arms)
         self.done = self.resumed = 0
         self._say = Stages(request.on_progress, "texts")
         self._step = max(1, _BATCHES * request.batch // request.samples)
+
+    def expect(self, arms: Sequence[Arm]) -> None:
+        """Say which arms there will be in all, for the progress."""
+        self.total = len(arms) * len(self.prompts) * self.request.samples
 
     def arm(self, arm: Arm) -> list[Written]:
         """Return the texts of an arm, by prompt, then by sample."""
@@ -107,10 +113,11 @@ class Writer:
         asked = plain
         if arm.instruction is not None:
             asked = [self._prompt(instructed(self.given[i], arm.instruction)) for i in numbers]
-        key = self._key(arm, asked, plain)
+        changes = tuple(change.of(numbers) for change in arm.changes)
+        key = self._key(arm, asked, plain, changes)
         kept = _read(answer_cache.find(key), len(numbers) * self.request.samples)
         if kept is None:
-            kept = self._written(arm, asked, plain)
+            kept = self._written(arm, asked, plain, changes)
             answer_cache.keep(key, json.dumps([_row(text) for text in kept]), of="steering")
         else:
             self.resumed += len(kept)
@@ -118,36 +125,41 @@ class Writer:
         self._say("writing", self.done, self.total)
         return [dataclasses.replace(text, prompt=numbers[text.prompt]) for text in kept]
 
-    def _written(self, arm: Arm, asked: list[Prompt], plain: list[Prompt]) -> list[Written]:
+    def _written(
+        self, arm: Arm, asked: list[Prompt], plain: list[Prompt], changes: tuple[Change, ...]
+    ) -> list[Written]:
         model, request = self.generator.model, self.request
         edits = {}
-        if arm.changes:
+        if changes:
             where = positions_of(request.positions, asked)
-            edits = {self.generator.hook: FeatureEdit(arm.changes, where, self.generator.sae)}
+            edits = {self.generator.hook: FeatureEdit(changes, where, self.generator.sae)}
 
         def tell(progress: Progress) -> None:
             self._say("writing", self.done + progress.done, self.total)
 
         options: dict[str, Any] = {name: getattr(request, name) for name in _WRITING}
-        texts = model.generate(asked, edits=edits, on_progress=tell, **options)
+        texts = model.generate(asked, edits=edits, forbidden=arm.forbidden, on_progress=tell, **options)
         nll = likelihood(model, [plain[text.prompt] for text in texts], [text.ids for text in texts])
         return [
             Written(text.prompt, text.sample, text.text, text.ids, text.finish, one)
             for text, one in zip(texts, nll, strict=True)
         ]
 
-    def _key(self, arm: Arm, asked: Sequence[Prompt], plain: Sequence[Prompt]) -> str:
+    def _key(
+        self, arm: Arm, asked: Sequence[Prompt], plain: Sequence[Prompt], changes: tuple[Change, ...]
+    ) -> str:
         model, sae = self.generator.model, self.generator.sae
         return answer_cache.fingerprint(
             version=_VERSION,
             model=[model.revision, model.dtype, str(model.device.type)],
             sae=None if sae is None else [sae.encoder.weights_sha256, sae.norm_limit],
             hook=self.generator.hook,
-            changes=[_told(change) for change in arm.changes],
-            positions=self.request.positions if arm.changes else "",
+            changes=[_told(change) for change in changes],
+            positions=self.request.positions if changes else "",
             prompts=[[p.ids.tolist(), p.turn.tolist()] for p in asked],
             plain=[p.ids.tolist() for p in plain],
             **{name: getattr(self.request, name) for name in _WRITING},
+            **({"forbidden": list(arm.forbidden)} if arm.forbidden else {}),
         )
 
     def _prompt(self, prompt: str | Messages) -> Prompt:
@@ -163,10 +175,13 @@ def instructed(prompt: str | Messages, instruction: str) -> str | Messages:
     return [*before, {**last, "content": f"{instruction}\n\n{last.get('content', '')}"}]
 
 
-def _told(change: Any) -> list[Any]:
-    direction = change.direction
-    digest = None if direction is None else hashlib.sha256(direction.double().numpy().tobytes()).hexdigest()
-    return [change.feature, change.op, change.value, digest]
+def _told(change: Change) -> list[Any]:
+    told = [change.feature, change.op, change.value, _digest(change.direction)]
+    return told if change.values is None else [*told, _digest(change.values)]
+
+
+def _digest(numbers: Tensor | None) -> str | None:
+    return None if numbers is None else hashlib.sha256(numbers.double().numpy().tobytes()).hexdigest()
 
 
 def _row(text: Written) -> list[Any]:

@@ -337,6 +337,8 @@ class CausalModel:
     def _decoder(self, prompts: Prompts, request: GenerateRequest) -> Decoder:
         for name in request.edits or {}:
             resolve(name, self.config)
+        if request.forbidden and max(request.forbidden) >= self.vocabulary:
+            raise InputError(f"{self.name} has no token {max(request.forbidden)} to forbid")
         made = [p if isinstance(p, Prompt) else self.encode_prompt(p) for p in prompts]
         return Decoder(self, made, request)
 

@@ -53,6 +53,7 @@ class GenerateRequest(Request):
         above=0,
     )
     stop: Sequence[str] = keyword("Texts before which a text ends.", default=(), recorded=True)
+    forbidden: Sequence[int] = keyword("Tokens that are never written.", default=(), recorded=True)
     seed: int = option("Seed of the sampling.", default=0)
     batch: int = option("Most texts that are written at once.", default=16, least=1, metavar="N")
     edits: Mapping[str, Edit] | None = keyword(
@@ -64,6 +65,8 @@ class GenerateRequest(Request):
         super().__post_init__()
         if isinstance(self.stop, str) or not all(self.stop):
             raise InputError("stop is a list of texts, none of them empty")
+        if any(token < 0 for token in self.forbidden):
+            raise InputError("forbidden is a list of token ids, from 0 on")
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ class Decoder:
         self.rows: list[_Row] = []
         self.seen: Tensor | None = None  # bool[rows, vocabulary], for the repetition penalty
         self.edits = dict(request.edits or {})
+        self.forbidden = torch.tensor(sorted(set(request.forbidden)), dtype=torch.int64, device=model.device)
         self.stops = _Stops(model.tokenizer, request.stop)
         # longest first: a row that joins later is never longer than those that are there
         order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
@@ -226,6 +230,8 @@ class Decoder:
         if self.seen is not None:
             seen = self.seen[first : first + len(rows)]
             scores = penalised(logits, seen, request.repetition_penalty)
+        if len(self.forbidden):
+            scores = scores.index_fill(1, self.forbidden, -torch.inf)
         noise = [(row.noise, len(row.ids)) for row in rows]
         tokens = drawn(scores, noise, request.temperature, request.top_p)
         if self.seen is not None:

@@ -46,13 +46,13 @@ def render_steer(
     console = make_console(console_width, color)
     _print_heading(console, result)
     console.print()
-    _line(console, styled(_columns(), "dim"))
+    print_line(console, styled(_columns(), "dim"))
     for row in result.table.to_dicts():
-        _line(console, _figures(row))
+        print_line(console, _figures(row))
     if result.controls.height:
-        _line(console, styled("controls, as far from the unedited texts", "dim"))
+        print_line(console, styled("controls, as far from the unedited texts", "dim"))
         for row in result.controls.to_dicts():
-            _line(console, _figures(row))
+            print_line(console, _figures(row))
     _print_texts(console, result)
     console.print()
     if (told := verdict(result.metrics)) is not None:
@@ -127,7 +127,8 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _line(console: Console, line: Text) -> None:
+def print_line(console: Console, line: Text) -> None:
+    """Print a line that ends at the window's edge."""
     line.truncate(console.width, overflow="ellipsis")
     console.print(line)
 
@@ -138,14 +139,15 @@ def _print_texts(console: Console, result: SteerResult) -> None:
     for prompt in prompts[:_PROMPTS]:
         own = [t for t in texts if t["prompt"] == prompt and t["sample"] == 0 and t["kind"] in _KINDS]
         console.print()
-        _line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
-        _print_arms(console, own)
+        print_line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
+        print_arms(console, own)
     if len(prompts) > _PROMPTS:
         console.print()
         console.print(styled(f"and {many(len(prompts) - _PROMPTS, 'prompt')} more", "dim"))
 
 
-def _print_arms(console: Console, texts: Sequence[Mapping[str, Any]]) -> None:
+def print_arms(console: Console, texts: Sequence[Mapping[str, Any]]) -> None:
+    """Print texts under each other, each beside the name of its arm."""
     from rich.text import Text
 
     wide = max(len(printable(text["arm"])) for text in texts)

@@ -22,6 +22,7 @@ from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 from saetext.intervene.result import SteerResult
 from saetext.io.progress import OnProgress
+from saetext.report.html.ablate_page import render_ablate_page
 from saetext.report.html.differences import render_diff_page
 from saetext.report.html.gathering import diff_page
 from saetext.report.html.map_gathering import map_page
@@ -31,6 +32,7 @@ from saetext.report.html.pair_page import render_pair_page
 from saetext.report.html.steer_page import render_steer_page
 
 if TYPE_CHECKING:
+    from saetext.intervene.ablation.result import AblateResult
     from saetext.reader.reader import Reader
 
 
@@ -131,3 +133,15 @@ def steering_html(
 ) -> str:
     """Return a steering as HTML; it has its texts with it, and reads nothing again."""
     return render_steer_page(result)
+
+
+def ablation_html(
+    result: AblateResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return an ablation as HTML; it has its texts with it, and reads nothing again."""
+    return render_ablate_page(result)

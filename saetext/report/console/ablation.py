@@ -1,0 +1,176 @@
+"""An ablation as text for a terminal: what was taken out, each metric by arm, and texts side by side.
+
+Returns strings and prints nothing. Not for: files (:mod:`saetext.intervene.texts_file`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from saetext.report.console.lines import finish, make_console, many, probability, styled
+from saetext.report.console.steering import print_arms, print_line
+from saetext.text.one_line import one_line
+from saetext.text.passages import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from saetext.intervene.ablation.result import AblateResult
+
+_PROMPTS = 3  # shown with their texts
+_ARM = 24  # columns of an arm's name
+_FEATURES = 10  # shown by name
+_KINDS = ("base", "ablated")  # whose texts are shown
+
+Row = Mapping[str, Any]
+
+
+def render_ablation(
+    result: AblateResult, console_width: int = 100, color: bool = False, *, encoding: str = "utf-8"
+) -> str:
+    r"""Return an ablation as a heading, a table for each metric, texts of the first prompts, and verdicts.
+
+    Parameters
+    ----------
+    result : AblateResult
+        What to show.
+    console_width : int
+        Columns to fill; less than 40 counts as 40 and more than 200 as 200.
+    color : bool
+        Whether to use terminal colours.
+    encoding : str
+        The output's encoding; a character it lacks becomes a plain one.
+
+    Returns
+    -------
+    str
+        Lines that end in ``\n``, none wider than the window.
+    """
+    console = make_console(console_width, color)
+    _print_heading(console, result)
+    for metric in metrics_of(result):
+        console.print()
+        _print_metric(console, result, metric)
+    _print_texts(console, result)
+    console.print()
+    for told in verdicts(result):
+        console.print(styled(printable(told), "bold"))
+    for note in result.notes:
+        console.print(styled("note: ", "yellow").append(printable(note)))
+    return finish(console, encoding)
+
+
+def heading(result: AblateResult) -> str:
+    """Return in one sentence what was taken out of what."""
+    told, m = result.params, result.metrics
+    taken = "one at a time" if told["each"] else "together"
+    features = many(result.features.height, "feature")
+    features += f" taken out {taken}" if result.features.height > 1 else " taken out"
+    return (
+        f"{told['model']}, {told['hook']}: {features} ({', '.join(told['mode'])}; positions "
+        f"{told['positions']}), {many(m['topics'], 'topic')}, {many(m['prompts'], 'prompt')}, "
+        f"{many(m['arms'], 'arm')}, {many(m['texts'], 'text')}."
+    )
+
+
+def feature_line(row: Row) -> str:
+    """Return one feature that was taken out, with how active it is where it is."""
+    label = f" ({row['label']})" if row["label"] else ""
+    score = "" if row["score"] is None else f", score {row['score']:.3g}"
+    return (
+        f"feature {row['feature']}{label}: active at {row['active']:.1%} of the tokens, mean "
+        f"{row['activation']:.3g}, largest {row['largest']:.3g}{score}"
+    ).replace("% of", " % of")
+
+
+def metrics_of(result: AblateResult) -> list[str]:
+    """Return the metrics, the primary one first."""
+    every = result.table["metric"].unique(maintain_order=True).to_list()
+    first = result.metrics["primary"]
+    return [first, *(metric for metric in every if metric != first)]
+
+
+def matched_line(rows: Sequence[Row]) -> str:
+    """Return what the matched features of one ablated arm change, from the least to the most."""
+    changes = sorted(row["change"] for row in rows if row["change"] is not None)
+    if not changes:
+        return ""
+    middle = changes[len(changes) // 2]
+    return f"{changes[0]:+.3g} to {changes[-1]:+.3g}, middle {middle:+.3g}"
+
+
+def verdicts(result: AblateResult) -> list[str]:
+    """Return what is said of each ablated arm's primary metric; nothing of fewer than 8 topics."""
+    lines = []
+    for row in result.table.to_dicts():
+        if row["primary"] and row["verdict"] is not None:
+            against = "" if row["control_p"] is None else f", against controls p {row['control_p']:.2f}"
+            q = "" if row["q"] is None else f", q {probability(row['q'])}"
+            lines.append(
+                f"{row['arm']}: {row['verdict']}: {row['metric']} {row['change']:+.3g} "
+                f"(p {probability(row['p'])}{against}{q})"
+            )
+    return lines
+
+
+def _print_heading(console: Console, result: AblateResult) -> None:
+    console.print(styled(printable(heading(result)), "bold"))
+    for row in result.features.head(_FEATURES).to_dicts():
+        console.print(styled(printable(feature_line(row))))
+    if result.features.height > _FEATURES:
+        console.print(styled(f"and {many(result.features.height - _FEATURES, 'feature')} more", "dim"))
+
+
+def _print_metric(console: Console, result: AblateResult, metric: str) -> None:
+    own = [row for row in result.table.to_dicts() if row["metric"] == metric]
+    others = [row for row in result.controls.to_dicts() if row["metric"] == metric]
+    title = f"{printable(metric)}{' (primary)' if own[0]['primary'] else ''}"
+    head = f"{one_line(title, _ARM):<{_ARM}} {'mean':>7} {'change':>7} {'95 % interval':>18} {'p':>5}"
+    print_line(console, styled(f"{head} {'controls p':>10} {'variance':>8} {'p':>5}", "dim"))
+    base = own[0]
+    first = f"{'unedited':<{_ARM}} {_number(base['base'], '.3g'):>7}"
+    variance = _number(base["base_variance"], ".3g")
+    print_line(console, styled(f"{first} {'':>7} {'':>18} {'':>5} {'':>10} {variance:>8}"))
+    for row in own:
+        print_line(console, _figures(row, "bold"))
+        matched = [other for other in others if other["kind"] == "matched" and other["of"] == row["arm"]]
+        if matched and (told := matched_line(matched)):
+            name = f"  {many(len(matched), 'matched set')}"
+            print_line(console, styled(f"{name:<{_ARM}} {'':>7} {told}", "dim"))
+    for row in others:
+        if row["kind"] != "matched":
+            print_line(console, _figures(row, ""))
+
+
+def _figures(row: Row, style: str) -> Text:
+    interval = "" if row["low"] is None else f"[{row['low']:+.3g}, {row['high']:+.3g}]"
+    line = styled(f"{one_line(printable(row['arm']), _ARM):<{_ARM}}", style)
+    line.append(
+        f" {_number(row['mean'], '.3g'):>7} {_number(row['change'], '+.3g'):>7} {interval:>18} "
+        f"{_p(row['p']):>5} {_number(row['control_p'], '.2f'):>10} "
+    )
+    line.append(f"{_number(row['variance_change'], '+.3g'):>8} {_p(row['variance_p']):>5}", "dim")
+    return line
+
+
+def _print_texts(console: Console, result: AblateResult) -> None:
+    texts = result.texts.to_dicts()
+    prompts = sorted({text["prompt"] for text in texts})
+    for prompt in prompts[:_PROMPTS]:
+        own = [t for t in texts if t["prompt"] == prompt and t["sample"] == 0 and t["kind"] in _KINDS]
+        console.print()
+        print_line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
+        print_arms(console, own)
+    if len(prompts) > _PROMPTS:
+        console.print()
+        console.print(styled(f"and {many(len(prompts) - _PROMPTS, 'prompt')} more", "dim"))
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else probability(value)
