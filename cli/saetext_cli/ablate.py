@@ -52,7 +52,8 @@ def ablate(
     output.require_writable()
     from saetext.intervene.rows import rows_of
 
-    rows = rows_of(prompts, text=columns.text_column, id=columns.id_column, prompt=columns.prompt_column)
+    # answers are not looked at: a column that is named has the prompts
+    rows = rows_of(prompts, text=columns.prompt_column or columns.text_column, id=columns.id_column)
     convert_first(model)
     from saetext.intervene.ablation.run import ablate as run
     from saetext.report.console.ablation import render_ablation

@@ -61,6 +61,14 @@ def _few(metrics: Mapping[str, Any], request: AblateRequest) -> list[str]:
             f"{metrics['matched']:,} sets of matched features cannot tell the effect from that of any "
             f"ablation: a verdict needs {LEAST_CONTROLS}"
         )
+    if request.each and metrics["matched"] >= LEAST_CONTROLS:
+        tests = len(metrics["verdicts"]) // len(request.modes)
+        needed = (LEAST_CONTROLS + 1) * tests - 1
+        if metrics["matched"] < needed:
+            found.append(
+                f"{tests:,} features are tested one at a time: one alone can be shown with --controls "
+                f"{needed:,}, with fewer only several together"
+            )
     return found
 
 

@@ -197,29 +197,38 @@ def _hold(rows: Sequence[dict[str, Any]]) -> None:
             if row["kind"] == "ablated" and others and row[p] is not None:
                 as_far = sum(other >= abs(row[change]) - _TIE for other in others)
                 row[name] = (1 + as_far) / (1 + len(others))
-                row["rivals"] = len(others)
+                row[f"{name}_of"] = len(others)
 
 
 def _judge(rows: Sequence[dict[str, Any]], active: Mapping[str, bool], each: bool) -> None:
-    """Correct the primary metric's p over features tested one at a time, and give verdicts."""
-    ablated = [row for row in rows if row["kind"] == "ablated" and row["primary"] and row["p"] is not None]
-    for row in ablated:
-        row["worst"] = max(row["p"], row["control_p"] or 0.0)
-    if each:
-        for mode in {row["mode"] for row in ablated}:
-            own = [row for row in ablated if row["mode"] == mode]
-            for row, q in zip(own, benjamini_hochberg([row["worst"] for row in own]), strict=True):
-                row["q"] = float(q)
-    for row in ablated:
-        row["verdict"] = _verdict(row, active[row["arm"]])
+    """Correct the primary metric's p over features tested one at a time, and give verdicts.
+
+    A feature that is never active is no test: it is known beforehand that nothing changes.
+    """
+    for mode in {row["mode"] for row in rows}:
+        ablated = [
+            row for row in rows
+            if row["kind"] == "ablated" and row["primary"] and row["p"] is not None and row["mode"] == mode
+        ]  # fmt: skip
+        for row in ablated:
+            row["verdict"] = "never active"
+        tests = [row for row in ablated if active[row["arm"]]]
+        worst = [max(row["p"], row["control_p"] or 0.0) for row in tests]
+        corrected = benjamini_hochberg(worst).tolist() if each else worst
+        for row, decides in zip(tests, corrected, strict=True):
+            row["q"] = decides if each else None
+            row["verdict"] = _verdict(row, decides, len(tests) if each else 1)
 
 
-def _verdict(row: Mapping[str, Any], active: bool) -> str:
-    if not active:
-        return "never active"
-    decides = row["worst"] if row["q"] is None else row["q"]
+def _verdict(row: Mapping[str, Any], decides: float, tests: int) -> str:
+    """Return what is said of an effect; ``tests`` is how many are corrected together."""
+    held = row.get("control_p_of", 0)
     if row["p"] > LEVEL:
         return "not shown"
-    if row.get("rivals", 0) < LEAST_CONTROLS:
+    if held < LEAST_CONTROLS:
         return "not held against enough controls"
-    return "shown" if decides <= LEVEL else "not shown"
+    if decides <= LEVEL:
+        return "shown"
+    # stronger than all of them, and with more of them it could be told
+    lowest = row["control_p"] <= 1 / (1 + held) and tests / (1 + held) > LEVEL
+    return "not held against enough controls" if lowest and tests * row["p"] <= LEVEL else "not shown"

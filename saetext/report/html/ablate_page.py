@@ -123,7 +123,7 @@ def _facts(result: AblateResult) -> list[tuple[str, str]]:
         "Model": params["model"],
         "SAE": params["sae"],
         "Hook": params["hook"],
-        "Edited tokens": f"{params['positions']}; {metrics['edited_tokens']:,} in the unedited texts looked at",
+        "Edited tokens": f"{params['positions']}; {metrics['edited_tokens']:,} in the unedited texts",
         "Sampling": f"temperature {params['temperature']:g}, top-p {params['top_p']:g}, repetition penalty "
         f"{params['repetition_penalty']:g}, seed {params['seed']}, {params['samples']} samples, at most "
         f"{params['max_new_tokens']} tokens",
