@@ -78,7 +78,14 @@ def attribution() -> AttributionResult:
     model, sae = planted_writer()
     prompts = [{"id": row["id"], "prompt": row["prompt"], "topic": row["topic"]} for row in ROWS]
     return attribute(
-        str(model), prompts, sae=str(sae), metric=f'logit(" {WORD}")', top=40, checks=5, device="cpu"
+        str(model),
+        prompts,
+        sae=str(sae),
+        metric=f'logit(" {WORD}")',
+        top=40,
+        checks=5,
+        positions="all",
+        device="cpu",
     )
 
 
@@ -86,7 +93,7 @@ def attribution() -> AttributionResult:
 
 
 def verdicts(generator: Generator, seed: int) -> tuple[str, ...]:
-    """What is said of the feature that writes a word, of the one that reads it, and of the one that is off."""
+    """What is said of the feature that writes a word, of that which reads it, and of that which is off."""
     found = [
         ablated(generator, (feature,), controls=19, seed=seed).metrics["verdicts"]["zero"]
         for feature in (WRITES, READS, OFF)
@@ -264,8 +271,8 @@ def test_texts_are_measured(generator: Generator) -> None:
     found = measures_of(written, frozenset({"all"}), {"letters": letters})
     assert items_of(text) == ["Red", "red.", "dark blue"]
     assert found == {
-        "items": 3.0, "distinct": 2.0, "repeats": pytest.approx(1 - 4 / 5), "tokens": 6.0,
-        "words": pytest.approx(1 / 8), "nll": 1.5, "ended": 1.0, "letters": float(sum(map(str.isalpha, text))),
+        "items": 3.0, "distinct": 2.0, "repeats": pytest.approx(1 - 4 / 5), "tokens": 6.0, "nll": 1.5,
+        "words": pytest.approx(1 / 10), "ended": 1.0, "letters": float(sum(map(str.isalpha, text))),
     }  # fmt: skip
     p = np.array([2 / 3, 1 / 3])
     assert diversity([text]) == pytest.approx(-(p * np.log(p)).sum())
@@ -421,12 +428,17 @@ def test_the_strongest_features_by_hand(attribution: AttributionResult) -> None:
     by_effect = strongest(attribution, 2, **{**options, "rank": "exact"})
     assert [one.feature for one in by_effect] == sorted(exact, key=lambda f: -exact[f])[:2]
     # of prompts whose end is known, later positions do not count where the prompt alone is edited
-    cut = strongest(
-        attribution, 1, **{**options, "lengths": {n: 15 for n in range(10)}, "positions": "prompt"}
+    ends = dict.fromkeys(range(10), 15)
+    made = attribution.pairs.with_columns(
+        position=pl.when(pl.col("feature") < 20).then(14).otherwise(pl.col("position"))
     )
-    own = [p for p in pairs if p["feature"] == cut[0].feature and p["position"] < 15]
-    assert cut[0].score == pytest.approx(sum(abs(p["attribution"]) for p in own) / 10)
-    with pytest.raises(InputError, match=r"features to choose from on 10 examples, not 65"):
+    moved = AttributionResult("attribute", attribution.table, {}, {}, pairs=made)
+    cut = strongest(moved, 2, **{**options, "lengths": ends, "positions": "prompt"})
+    assert all(one.feature < 20 for one in cut)
+    assert {one.feature for one in strongest(moved, 40, **options)} - set(range(20))
+    with pytest.raises(
+        InputError, match=r"features to choose from on 10 examples, not 65: ask for fewer, FILE:\d+"
+    ):
         strongest(attribution, 65, **options)
 
 
@@ -518,7 +530,7 @@ def test_requests_that_make_no_sense_are_refused(
         ([], "no prompt"),
         ([{"prompt": "x", "topic": None}, {"prompt": "y", "topic": "b"}], "has no .topic"),
         ([{"prompt": "x " * 700, "topic": "a"}], "leaves no room"),
-        ([{"prompt": "", "topic": "a"}], ""),
+        ([{"prompt": "", "topic": "a"}], "empty"),
     ],
 )
 def test_prompts_that_cannot_be_used_are_refused(rows: Any, message: str, generator: Generator) -> None:

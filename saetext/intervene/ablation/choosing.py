@@ -99,9 +99,10 @@ def strongest(
         scores = scores.filter(pl.col("total") > 0 if sign == "positive" else pl.col("total") < 0)
     best = scores.sort(["score", "feature"], descending=[True, False]).head(n)
     if best.height < n:
+        fewer = f"ask for fewer, FILE:{best.height}" if best.height else "look at other positions"
         raise InputError(
             f"the attribution has {best.height:,} features to choose from on {len(examples):,} examples, "
-            f"not {n:,}: ask for fewer, FILE:{max(best.height, 1)}"
+            f"not {n:,}: {fewer}"
         )
     return [Chosen(row["feature"], row["score"], row["examples"]) for row in best.to_dicts()]
 

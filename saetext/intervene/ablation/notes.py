@@ -62,7 +62,8 @@ def _few(metrics: Mapping[str, Any], request: AblateRequest) -> list[str]:
             f"ablation: a verdict needs {LEAST_CONTROLS}"
         )
     if request.each and metrics["matched"] >= LEAST_CONTROLS:
-        tests = len(metrics["verdicts"]) // len(request.modes)
+        active = [verdict for verdict in metrics["verdicts"].values() if verdict != "never active"]
+        tests = len(active) // len(request.modes)
         needed = (LEAST_CONTROLS + 1) * tests - 1
         if metrics["matched"] < needed:
             found.append(
