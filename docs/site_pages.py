@@ -6,8 +6,8 @@ from typing import Any
 
 CHAPTERS = {
     "Use": [
-        *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "detectors", "labels"),
-        "recipes",
+        *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate"),
+        *("detectors", "labels", "recipes"),
     ],
     "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],

@@ -111,6 +111,12 @@ def of_steer() -> set[str]:
     return {*schema(), *handle_schema(), *text_schema()}
 
 
+def of_ablate() -> set[str]:
+    from saetext.intervene.ablation import tables
+
+    return {*tables.TABLE, *tables.TOPICS, *tables.FEATURES, *tables.TEXTS}
+
+
 def of_cluster() -> set[str]:
     assert set(cluster_schema()) == set(CLUSTER_COLUMNS)
     return {*nested(cluster_schema()), *DOCUMENT_COLUMNS}
@@ -129,6 +135,7 @@ def of_cluster() -> set[str]:
         ("expression", lambda: {*EXPRESSION_TABLE, *EXAMPLES, *ENRICHMENT, "expression"}),
         ("features", of_features),
         ("steer", of_steer),
+        ("ablate", of_ablate),
     ],
 )
 def test_every_column_of_every_result_is_explained_and_no_other(result: str, columns: Any) -> None:

@@ -176,6 +176,9 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "attribute": ["attribute", ALL, ALL, "--metric", 'logit("a")', "--sae", ALL],
         "attribute metric": ["attribute", "nowhere", "x", "--metric", ALL],
         "expression": ["expression", ALL],
+        "ablate": ["ablate", ALL, ALL, "-f", "1"],
+        "ablate features": ["ablate", "nowhere", file, "-f", f"{ALL}:3"],
+        "ablate topic": ["ablate", "nowhere", file, "-f", "1", "--by", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1
