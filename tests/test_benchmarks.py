@@ -134,6 +134,16 @@ def test_generate_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "transformers" in capsys.readouterr().out
 
 
+def test_ablate_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "ablate.json"
+    options = ["--tokens", "3", "--repeats", "1", "--batches", "2", "--features", "5000"]
+    load("ablate").main([*options, "-o", str(output)])
+    saved = json.loads(output.read_text())["random"]
+    assert saved["settings"]["ablated"] == [3, 4000] and saved["settings"]["d_sae"] == 5000
+    assert 0.01 < saved["measured"]["batch 2"]["speed"]["median"] < 100
+    assert "taken out" in capsys.readouterr().out
+
+
 def test_flips_run(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     load("flips").main(["--documents", "3", "-o", str(tmp_path / "flips.json")])
     saved = json.loads((tmp_path / "flips.json").read_text())["embedded"]
