@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from saetext.errors import InputError
+from saetext.intervene.asking import MODEL, WritingOptions
 from saetext.io.progress import OnProgress
 from saetext.io.request import Request, keyword, option
 
-_WHAT, _HOW, _SHOW, _MODEL = "What is edited", "How texts are written", "What it is held against", "Model"
+_WHAT, _SHOW = "What is edited", "What it is held against"
 _HANDLE = re.compile(r"(\d{1,9})(?::([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(raw)?)?", re.ASCII)
 
 
@@ -44,8 +45,8 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SteerRequest(Request):
-    """Which features are turned, how far, and how texts are written and compared."""
+class Turned(Request):
+    """Which features are turned, and how far."""
 
     sae: str | None = option(
         "SAE whose features are edited: RELEASE/SAE_ID as in SAELens, or a directory.",
@@ -99,39 +100,12 @@ class SteerRequest(Request):
     force: bool = option(
         "Allow edits longer than 4 times the median residual norm.", default=False, group=_WHAT
     )
-    samples: int = option(
-        "Number of texts for each prompt and arm.", default=4, least=1, metavar="N", group=_HOW
-    )
-    max_new_tokens: int = option("Most tokens of a text.", default=60, least=1, metavar="N", group=_HOW)
-    temperature: float = option(
-        "What logits are divided by before sampling; 0 takes the most probable token.",
-        default=0.8,
-        least=0,
-        group=_HOW,
-    )
-    top_p: float = option(
-        "Sample from the fewest most probable tokens that have this probability together.",
-        default=1.0,
-        above=0,
-        most=1,
-        group=_HOW,
-    )
-    repetition_penalty: float = option(
-        "Divide the logits of tokens that stand in the prompt or the text already; 1 is none.",
-        default=1.0,
-        above=0,
-        group=_HOW,
-    )
-    system: str | None = option(
-        "System prompt; without one the chat template may put its own.", default=None, group=_HOW
-    )
-    raw: bool = option(
-        "Prompts are plain texts to go on from, without a chat template.", default=False, group=_HOW
-    )
-    seed: int = option(
-        "Seed of the sampling and of the controls.", default=0, least=0, metavar="N", group=_HOW
-    )
-    batch: int = option("Most texts that are written at once.", default=16, least=1, metavar="N", group=_HOW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteerRequest(WritingOptions, Turned):
+    """Which features are turned, how far, and how texts are written and compared."""
+
     words: str | None = option(
         "Words, separated by commas, whose share of each text measures the effect; by default the words "
         "that activate the features most in their calibration.",
@@ -164,11 +138,11 @@ class SteerRequest(Request):
         metavar="FILE",
         group=_SHOW,
     )
-    device: str = option("auto, cpu, cuda or mps.", default="auto", group=_MODEL)
+    device: str = option("auto, cpu, cuda or mps.", default="auto", group=MODEL)
     dtype: str = option(
-        "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=_MODEL
+        "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=MODEL
     )
-    trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=_MODEL)
+    trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=MODEL)
     on_progress: OnProgress | None = keyword("Called with a Progress as texts are written.", default=None)
 
     def __post_init__(self) -> None:
@@ -184,8 +158,6 @@ class SteerRequest(Request):
             raise InputError("say what to turn: --feature, --concept or --direction, one of them")
         if self.direction is not None and self.op != "add":
             raise InputError(f"a direction has no activation to {self.op}: it is added")
-        if self.raw and self.system is not None:
-            raise InputError("a raw prompt is one text: it has no system prompt")
 
     @property
     def asked(self) -> tuple[Asked, ...]:

@@ -143,35 +143,35 @@ def survey(
         If no position is edited in any text.
     """
     assert generator.sae is not None
-    sae = generator.sae
-    parts, states = [], []
-    for one in _states(generator, prompts, _some(prompts, texts), mode, batch):
+    sae, limit = generator.sae, generator.sae.norm_limit
+    some = _some(prompts, texts)
+    # all hidden states of long texts would not fit into memory
+    step = max(1, sum(len(prompts[text.prompt]) + len(text.ids) for text in some) // _HELD)
+    parts, places, held, norms = [], [], [], []
+    for one in _states(generator, prompts, some, mode, batch):
         token, feature, value = (part.cpu() for part in sae.entries(one.x))
-        kept = one._replace(x=one.x.float().cpu())
-        parts.append((feature, kept.row[token], kept.position[token], kept.sample[token], value))
-        states.append(kept)
-    whole = States(*(torch.cat(column) for column in zip(*states, strict=True)))
-    if not len(whole.row):
+        parts.append((feature, one.row[token], one.position[token], one.sample[token], value))
+        places.append((one.row, one.position, one.sample))
+        x = one.x.float().cpu()
+        norms.append(x.norm(dim=-1) if limit is None else x.norm(dim=-1)[~are_sinks(x, limit)])
+        held.append(States(x[::step], *(column[::step] for column in one[1:])))
+    if not any(len(row) for row, _, _ in places):
         raise InputError(f"no token would be edited: --positions {mode} is empty in all prompts and texts")
     feature, row, position, sample, value = (torch.cat(c).numpy() for c in zip(*parts, strict=True))
-    limit = sae.norm_limit
-    norms = whole.x.norm(dim=-1)
-    inside = norms if limit is None else norms[~are_sinks(whole.x, limit)]
+    rows, positions, samples = (torch.cat(c).numpy() for c in zip(*places, strict=True))
+    inside = torch.cat(norms)
     strengths = summarised(feature, value, sae.encoder.d_sae, inside.numpy(), "the unedited texts")
     first = np.flatnonzero(sample == 0)
     order = first[np.lexsort((position[first], row[first], feature[first]))]
-    own = whole.sample.numpy() == 0
-    edited = tuple(
-        np.sort(whole.position.numpy()[own & (whole.row.numpy() == at)]) for at in range(len(prompts))
-    )
-    every = np.linspace(0, len(whole.row) - 1, min(_HELD, len(whole.row))).astype(np.int64)
+    own = samples == 0
+    edited = tuple(np.sort(positions[own & (rows == at)]) for at in range(len(prompts)))
     return Survey(
         strengths,
-        np.bincount(feature, value, minlength=sae.encoder.d_sae) / len(whole.row),
+        np.bincount(feature, value, minlength=sae.encoder.d_sae) / len(rows),
         prompts,
         (feature[order], row[order], position[order], value[order]),
         edited,
-        States(*(column[torch.from_numpy(every)] for column in whole)),
+        States(*(torch.cat(column) for column in zip(*held, strict=True))),
     )
 
 
