@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from saetext.report.console.lines import finish, make_console, many, probability, styled
-from saetext.report.console.steering import print_arms, print_line
+from saetext.report.console.side_by_side import print_arms, print_line
 from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 

@@ -5,10 +5,12 @@ Returns strings and prints nothing. Not for: files (:mod:`saetext.intervene.text
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saetext.report.console.lines import finish, make_console, many, probability, styled
+from saetext.report.console.side_by_side import print_arms as _print_arms
+from saetext.report.console.side_by_side import print_line as _line
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -46,13 +48,13 @@ def render_steer(
     console = make_console(console_width, color)
     _print_heading(console, result)
     console.print()
-    print_line(console, styled(_columns(), "dim"))
+    _line(console, styled(_columns(), "dim"))
     for row in result.table.to_dicts():
-        print_line(console, _figures(row))
+        _line(console, _figures(row))
     if result.controls.height:
-        print_line(console, styled("controls, as far from the unedited texts", "dim"))
+        _line(console, styled("controls, as far from the unedited texts", "dim"))
         for row in result.controls.to_dicts():
-            print_line(console, _figures(row))
+            _line(console, _figures(row))
     _print_texts(console, result)
     console.print()
     if (told := verdict(result.metrics)) is not None:
@@ -127,34 +129,14 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def print_line(console: Console, line: Text) -> None:
-    """Print a line that ends at the window's edge."""
-    line.truncate(console.width, overflow="ellipsis")
-    console.print(line)
-
-
 def _print_texts(console: Console, result: SteerResult) -> None:
     texts = result.texts.to_dicts()
     prompts = sorted({text["prompt"] for text in texts})
     for prompt in prompts[:_PROMPTS]:
         own = [t for t in texts if t["prompt"] == prompt and t["sample"] == 0 and t["kind"] in _KINDS]
         console.print()
-        print_line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
-        print_arms(console, own)
+        _line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
+        _print_arms(console, own)
     if len(prompts) > _PROMPTS:
         console.print()
         console.print(styled(f"and {many(len(prompts) - _PROMPTS, 'prompt')} more", "dim"))
-
-
-def print_arms(console: Console, texts: Sequence[Mapping[str, Any]]) -> None:
-    """Print texts under each other, each beside the name of its arm."""
-    from rich.text import Text
-
-    wide = max(len(printable(text["arm"])) for text in texts)
-    room = max(console.width - wide - 3, 20)
-    for text in texts:
-        shown = Text(printable(" ".join(text["text"].split())) or "(nothing)")
-        name = printable(text["arm"])
-        for number, part in enumerate(shown.wrap(console, room)):
-            lead = f"{name if not number else '':<{wide}} │ "
-            console.print(styled(lead, "dim").append_text(part), soft_wrap=True)

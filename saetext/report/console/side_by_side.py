@@ -1,0 +1,33 @@
+"""Texts of several arms under each other, each beside its arm's name. Not for: which texts, or figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from saetext.report.console.lines import styled
+from saetext.text.passages import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+
+def print_line(console: Console, line: Text) -> None:
+    """Print a line that ends at the window's edge."""
+    line.truncate(console.width, overflow="ellipsis")
+    console.print(line)
+
+
+def print_arms(console: Console, texts: Sequence[Mapping[str, Any]]) -> None:
+    """Print texts under each other, each beside the name of its arm."""
+    from rich.text import Text
+
+    wide = max(len(printable(text["arm"])) for text in texts)
+    room = max(console.width - wide - 3, 20)
+    for text in texts:
+        shown = Text(printable(" ".join(text["text"].split())) or "(nothing)")
+        name = printable(text["arm"])
+        for number, part in enumerate(shown.wrap(console, room)):
+            lead = f"{name if not number else '':<{wide}} │ "
+            console.print(styled(lead, "dim").append_text(part), soft_wrap=True)
