@@ -6,6 +6,7 @@ import itertools
 import math
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ from saetext.stats.paired import bca_interval, sign_flip_p
 
 pytestmark = pytest.mark.filterwarnings("ignore:feature 7 is never active")
 OTHERS = [feature for feature in range(D_SAE) if feature not in (WRITES, READS, OFF)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no texts of an earlier run be taken for those of this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAETEXT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -456,28 +465,30 @@ def test_the_metrics_token_is_forbidden_by_default(
 # --- resuming -----------------------------------------------------------------------------------------------
 
 
-def test_an_interrupted_run_resumes(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_resumes(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     options: dict[str, Any] = {"seed": 77, "controls": 2, "samples": 2}
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "other"))
+    expected = ablated(generator, **options)
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
     real, calls = CausalModel.generate, []
 
-    def counted(self: CausalModel, *args: Any, **kwargs: Any) -> Any:
-        if len(calls) == 2:
-            raise KeyboardInterrupt
+    def counted(self: CausalModel, *args: Any, **given: Any) -> Any:
         calls.append(1)
-        return real(self, *args, **kwargs)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(self, *args, **given)
 
     monkeypatch.setattr(CausalModel, "generate", counted)
     with pytest.raises(KeyboardInterrupt):
         ablated(generator, **options)
-    calls.clear()
-    calls.append(1)  # from here on, one call and the interrupt would come again
-    monkeypatch.setattr(CausalModel, "generate", lambda *a, **k: calls.append(1) or real(*a, **k))
     seen: list[Any] = []
     found = ablated(generator, **options, on_progress=seen.append)
-    assert len(calls) - 1 == 5 - 2  # base, zero, two matched, one random: two were there
+    assert len(calls) == 3 + 3  # unedited, zero, two matched and one random: two were there
+    assert found.texts.equals(expected.texts) and found.table.equals(expected.table)
     assert seen[-1].done == seen[-1].total == found.texts.height == 100 and seen[-1].unit == "texts"
-    again = len(calls)
-    assert ablated(generator, **options).texts.equals(found.texts) and len(calls) == again
+    assert ablated(generator, **options).texts.equals(found.texts) and len(calls) == 6
 
 
 # --- what is refused ----------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from saetext.intervene.ablation.result import AblateResult
 from saetext.intervene.ablation.summary import summary
 from saetext.intervene.ablation.survey import Survey, difference_of_means, survey
 from saetext.intervene.ablation.tables import FEATURES, texts_schema
-from saetext.intervene.ablation.topics import Asked, Split, asked_of, attributed_topics, split_of
+from saetext.intervene.ablation.topics import Asked, Split, asked_of, attributed_topics, split_of, topic_of
 from saetext.intervene.attribution.result import AttributionResult
 from saetext.intervene.controls import Arm
 from saetext.intervene.edit import require_editable
@@ -89,6 +89,10 @@ def ablate(model: str | Path | Generator, prompts: Given, request: AblateRequest
     if request.file is not None:
         attribution = AttributionResult.load(request.file[0])
     rows = rows_of(prompts)
+    for row in rows:  # before a model is loaded
+        topic_of(row, request.by)
+    for text in request.forbidden or ():
+        unescaped(text)
     generator = _opened(model, request, attribution)
     if attribution is not None:
         require_same(attribution, generator)

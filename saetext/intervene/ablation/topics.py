@@ -69,7 +69,7 @@ def asked_of(
     """
     found: dict[bytes, Asked] = {}
     for row in rows:
-        topic = _topic(row, by)
+        topic = topic_of(row, by)
         plain = row.prompt if isinstance(row.prompt, str) else [dict(turn) for turn in row.prompt]
         try:
             prompt = model.encode_prompt(plain, system=system, raw=raw)
@@ -82,7 +82,14 @@ def asked_of(
     return list(found.values())
 
 
-def _topic(row: Row, by: str | None) -> str | None:
+def topic_of(row: Row, by: str | None) -> str | None:
+    """Return the topic of a prompt by a column; None where there is no such column to go by.
+
+    Raises
+    ------
+    InputError
+        If the prompt has no such column, or nothing in it.
+    """
     if by is None:
         return None
     if by not in row.meta:
