@@ -149,8 +149,8 @@ def survey(
     step = max(1, sum(len(prompts[text.prompt]) + len(text.ids) for text in some) // _HELD)
     parts, places, held, norms = [], [], [], []
     for one in _states(generator, prompts, some, mode, batch):
-        token, feature, value = (part.cpu() for part in sae.entries(one.x))
-        parts.append((feature, one.row[token], one.position[token], one.sample[token], value))
+        token, which, strong = (part.cpu() for part in sae.entries(one.x))
+        parts.append((which, one.row[token], one.position[token], one.sample[token], strong))
         places.append((one.row, one.position, one.sample))
         x = one.x.float().cpu()
         norms.append(x.norm(dim=-1) if limit is None else x.norm(dim=-1)[~are_sinks(x, limit)])
@@ -256,15 +256,15 @@ def _states(
         ids = torch.zeros(len(chosen), longest, dtype=torch.int64)
         mask, following = torch.zeros_like(ids), torch.full_like(ids, -1)
         for line, at in enumerate(chosen):
-            n, own = len(whole[at]), texts[at].ids
+            n, written = len(whole[at]), texts[at].ids
             ids[line, :n] = torch.from_numpy(whole[at])
             mask[line, :n] = 1
-            following[line, n - len(own) : n] = torch.from_numpy(own)
+            following[line, n - len(written) : n] = torch.from_numpy(written)
         positions = torch.arange(longest).expand(len(chosen), -1).where(mask.bool(), -1)
         rows = torch.tensor([texts[at].prompt for at in chosen])
         samples = torch.tensor([texts[at].sample for at in chosen])
-        at = where(positions, rows)
+        edited = where(positions, rows)
         hidden = model.forward(ids, mask, hooks=[hook], keep=[0]).hidden[hook]
-        x = hidden[at.to(hidden.device)].float()
-        line = at.nonzero()[:, 0]
-        yield States(x, rows[line], positions[at], samples[line], following[at])
+        x = hidden[edited.to(hidden.device)].float()
+        own = edited.nonzero()[:, 0]
+        yield States(x, rows[own], positions[edited], samples[own], following[edited])

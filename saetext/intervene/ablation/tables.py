@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
 _F, _S, _I = pl.Float64, pl.String, pl.Int64
 
 #: Columns of :attr:`saetext.intervene.ablation.AblateResult.table` and of its controls.
-TABLE = {
+TABLE: dict[str, Any] = {
     "arm": _S,
     "kind": _S,
     "mode": _S,
@@ -39,7 +40,7 @@ TABLE = {
     "length": _F,
 }
 #: Columns of :attr:`saetext.intervene.ablation.AblateResult.topics`.
-TOPICS = {
+TOPICS: dict[str, Any] = {
     "topic": _S,
     "arm": _S,
     "kind": _S,
@@ -53,7 +54,7 @@ TOPICS = {
     "variance_change": _F,
 }
 #: Columns of :attr:`saetext.intervene.ablation.AblateResult.features`.
-FEATURES = {
+FEATURES: dict[str, Any] = {
     "feature": _I,
     "label": _S,
     "score": _F,
@@ -62,7 +63,7 @@ FEATURES = {
     "activation": _F,
     "largest": _F,
 }
-_BEFORE = {
+_BEFORE: dict[str, Any] = {
     "arm": _S,
     "kind": _S,
     "prompt": _I,
@@ -76,9 +77,9 @@ _BEFORE = {
 #: Measures that every text has.
 MEASURES = ("items", "distinct", "repeats", "tokens", "words", "nll", "ended")
 #: Columns of :attr:`saetext.intervene.ablation.AblateResult.texts`; the user's metrics follow.
-TEXTS = {**_BEFORE, **dict.fromkeys(MEASURES, _F)}
+TEXTS: dict[str, Any] = {**_BEFORE, **dict.fromkeys(MEASURES, _F)}
 
 
-def texts_schema(functions: Sequence[str]) -> dict[str, pl.DataType | type[pl.DataType]]:
+def texts_schema(functions: Sequence[str]) -> dict[str, Any]:
     """Return the columns of the texts with the user's own metrics."""
     return {**TEXTS, **dict.fromkeys(functions, _F)}
