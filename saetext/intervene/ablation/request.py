@@ -182,6 +182,7 @@ class AblateRequest(WritingOptions, Ablated):
         if bool(self.features) == (self.attribution is not None):
             raise InputError("say what to take out: --features FILE:N, or features by number")
         file = self.file
+        assert isinstance(self.features, tuple)
         if file is not None and len(self.features) > 1:
             raise InputError("give one FILE:N, or features by number")
         if file is None and self.attribution is None:

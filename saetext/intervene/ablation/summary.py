@@ -149,7 +149,7 @@ def _difference(own: Floats, base: Floats, names: Sequence[str], seed: int) -> d
     values: list[float | None] = [
         float(base[both].mean()),
         float(own[both].mean()),
-        float(differences.mean()),
+        float(differences.mean()) if abs(differences.mean()) > _TIE else 0.0,
     ]
     if both.sum() >= LEAST_PROMPTS:
         found = paired(differences, seed=seed)
