@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from saetext.intervene.generator import Generator
     from saetext.intervene.strength import Strengths
 
-Kind = Literal[
-    "base", "dose", "matched", "random", "turned", "instruction", "ablated", "forbidden", "means"
-]
+Kind = Literal["base", "dose", "matched", "random", "turned", "instruction", "ablated", "forbidden", "means"]
 _POOL = 4  # nearest features for each that is drawn
 _UNLIKE = 0.3  # largest cosine of the directions of a feature and its match
 
