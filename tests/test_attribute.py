@@ -500,7 +500,7 @@ def test_an_sae_of_another_model_is_refused_as_steer_does(saved: Callable[[str],
             with pytest.raises(InputError, match="trained on org/gemma-2-2b, not on openai-community/gpt2"):
                 open_subject(model, sae)
     narrow = from_sae_lens(tiny_sae("standard", hook_name=HOOK, d_in=16))
-    with pytest.raises(InputError, match="reads 16 values .*belongs to another model"):
+    with pytest.raises(InputError, match=r"reads 16 values .*belongs to another model"):
         open_subject(model, narrow)
 
 

@@ -105,10 +105,10 @@ def of_features() -> set[str]:
 
 
 def of_steer() -> set[str]:
-    from saetext.intervene.steer import handle_schema, text_schema
+    from saetext.intervene.lists import candidate_schema, handle_schema, text_schema
     from saetext.intervene.summary import schema
 
-    return {*schema(), *handle_schema(), *text_schema()}
+    return {*schema(), *handle_schema(), *candidate_schema(), *text_schema()}
 
 
 def of_cluster() -> set[str]:

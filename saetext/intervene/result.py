@@ -23,7 +23,10 @@ class SteerResult(Result):
     ----------
     handles : polars.DataFrame
         What was turned: feature, label, strength, unit (the raw activation of strength 1), raw coefficient
-        and length relative to the median residual norm, both at dose 1.
+        and length relative to the median residual norm, both at dose 1; output score, and the tokens that the
+        direction promotes (:mod:`saetext.intervene.output_score`).
+    candidates : polars.DataFrame
+        The features that were considered for a concept, the chosen one first.
     controls : polars.DataFrame
         The arms that the strongest dose is held against, columns as of ``table``: matched features, a random
         direction, the sign turned, the plain instruction.
@@ -34,10 +37,17 @@ class SteerResult(Result):
     handles: pl.DataFrame = field(kw_only=True)
     controls: pl.DataFrame = field(kw_only=True)
     texts: pl.DataFrame = field(kw_only=True)
+    candidates: pl.DataFrame | None = field(default=None, kw_only=True)
 
     def lists(self) -> dict[str, pl.DataFrame]:
         """Return the tables beside the rows."""
-        return {"handles": self.handles, "controls": self.controls, "texts": self.texts}
+        some = {"candidates": self.candidates}
+        return {
+            "handles": self.handles,
+            "controls": self.controls,
+            **{name: table for name, table in some.items() if table is not None and table.height},
+            "texts": self.texts,
+        }
 
     def write_texts(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the texts of all arms, ``.jsonl`` or ``.parquet`` by the name, and return the path.

@@ -6,20 +6,24 @@ Not for: where a decision comes from, or what features show in texts that exist.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
 from saetext.errors import InputError
+from saetext.intervene.choosing import own_words
 from saetext.intervene.controls import Arm, arms_of
 from saetext.intervene.effects import repetition, word_share
 from saetext.intervene.generator import Generator, load_generator
 from saetext.intervene.handles import Handle, handles_of, length_of, require_bearable
+from saetext.intervene.lists import candidate_table, handle_table, text_schema
+from saetext.intervene.output_score import OWN, TEXTS, OutputScores
 from saetext.intervene.positions import require_mode
 from saetext.intervene.request import SteerRequest
 from saetext.intervene.result import SteerResult
-from saetext.intervene.strength import Strengths, strengths_of
+from saetext.intervene.strength import Strengths, reference_texts, strengths_of
 from saetext.intervene.summary import LEAST_CONTROLS, LEAST_PROMPTS, figures, summary
 from saetext.intervene.writing import Writer, Written, measured
 from saetext.io.request import verb_of_two
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
 
     from saetext.reader.prompts import Messages
 
-_TOP_WORDS = 8
 _ASKED_WORDS = 5
 
 
@@ -86,7 +89,8 @@ def steer(
     request.asked  # noqa: B018 - says what cannot be read before anything is loaded
     generator = model if isinstance(model, Generator) else _loaded(model, request)
     strengths = _strengths(generator, model, request)
-    handles = handles_of(generator, request, strengths)
+    scores = OutputScores(generator, reference_texts(request.reference, TEXTS), request.on_progress)
+    handles, considered = handles_of(generator, request, strengths, scores)
     norm = None if strengths is None else strengths.norm
     require_bearable(_longest(handles, request), norm, force=request.force)
     gauge = request.gauge_words or _top_words(generator, handles)
@@ -95,7 +99,8 @@ def steer(
     writer = Writer(generator, prompts, request, arms)
     done = [(arm, writer.arm(arm)) for arm in arms]
     texts = _texts(done, prompts, frozenset(gauge))
-    return _result(generator, request, handles, arms, texts, strengths, gauge, instruction)
+    found = _result(generator, request, handles, arms, texts, strengths, gauge, instruction)
+    return replace(found, candidates=candidate_table(considered))
 
 
 def _loaded(model: str | Path, request: SteerRequest) -> Generator:
@@ -125,13 +130,10 @@ def _longest(handles: Sequence[Handle], request: SteerRequest) -> float:
 
 def _top_words(generator: Generator, handles: Sequence[Handle]) -> tuple[str, ...]:
     """Return the words that activate the features which are turned up, where a calibration knows them."""
-    calibration = None if generator.sae is None else generator.sae.calibration
-    if calibration is None:
-        return ()
     found: list[str] = []
     for handle in handles:
         if handle.feature is not None and handle.strength > 0:
-            top = calibration.top_words(handle.feature)[:_TOP_WORDS]
+            top = own_words(generator, handle.feature, OWN)
             found += [word.casefold() for text in top for word in words(text)]
     return tuple(dict.fromkeys(found))
 
@@ -171,18 +173,6 @@ def _texts(
             }
         )
     return pl.DataFrame(rows, schema=text_schema())
-
-
-def text_schema() -> dict[str, Any]:
-    """Return the columns of :attr:`SteerResult.texts`."""
-    import polars as pl
-
-    return {
-        **dict.fromkeys(("arm", "kind"), pl.String), "dose": pl.Float64, "prompt": pl.Int64,
-        "prompt_text": pl.String, "sample": pl.Int64, "text": pl.String, "tokens": pl.Int64,
-        "finish": pl.String, **dict.fromkeys(("gauge", "nll", "repetition"), pl.Float64),
-        "changed": pl.Boolean,
-    }  # fmt: skip
 
 
 def _shown(prompt: str | Messages) -> str:
@@ -226,28 +216,10 @@ def _result(
         "hook": generator.hook,
         "sae": None if generator.sae is None else generator.sae.origin,
     }
-    told = pl.DataFrame([handle.row(norm) for handle in handles], schema=handle_schema(), strict=False)
     return SteerResult(
         "steer", table.filter(own), params, metrics, _notes(metrics, table, request),
-        handles=told, controls=table.filter(~own), texts=texts,
+        handles=handle_table(handles, norm), controls=table.filter(~own), texts=texts,
     )  # fmt: skip
-
-
-def handle_schema() -> dict[str, Any]:
-    """Return the columns of :attr:`SteerResult.handles`."""
-    import polars as pl
-
-    return {
-        "feature": pl.Int64,
-        "label": pl.String,
-        "strength": pl.Float64,
-        "unit": pl.Float64,
-        "unit_source": pl.String,
-        "coefficient": pl.Float64,
-        "length": pl.Float64,
-        "active": pl.Int64,
-        "similarity": pl.Float64,
-    }
 
 
 def _notes(metrics: Mapping[str, Any], table: pl.DataFrame, request: SteerRequest) -> tuple[str, ...]:

@@ -186,12 +186,31 @@ def default_reference() -> list[Path]:
     InputError
         If they are missing.
     """
+    if files := _example():
+        return files
+    raise InputError("the example's texts are missing: name a file of texts with --reference")
+
+
+def _example() -> list[Path]:
     root = Path(saetext.__file__).resolve().parents[1]
     for folder in (root / "examples", root / "saetext_cli" / "examples"):
         files = [folder / name for name in ("gentle.jsonl", "brisk.jsonl")]
         if all(file.is_file() for file in files):
             return files
-    raise InputError("the example's texts are missing: name a file of texts with --reference")
+    return []
+
+
+def reference_texts(reference: Path | None, most: int) -> list[str]:
+    """Return the first texts of a file, by default of the example's answers; none if those are missing.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    files = _example()[:1] if reference is None else [reference]
+    items = (item for file in files for item in open_documents(file))
+    return list(islice((i.text for i in items if isinstance(i, Document) and i.text.strip()), most))
 
 
 def _documents(files: list[Path]) -> list[Document]:

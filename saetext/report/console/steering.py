@@ -12,6 +12,7 @@ from saetext.report.console.lines import finish, make_console, many, probability
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import Console
     from rich.text import Text
 
@@ -74,9 +75,25 @@ def heading(result: SteerResult) -> list[str]:
             f"{name} ({handle['label']}): {op} at strength {handle['strength']:+g}{dose}; "
             f"strength 1 is {handle['unit']:.4g} ({handle['unit_source']})"
         )
+        if handle["promotes"]:
+            lines.append(f"{name} promotes {', '.join(handle['promotes'])}{_score(handle['output_score'])}")
+    if (considered := result.candidates) is not None and considered.height:
+        lines.append(f"considered for {result.params['concept']!r}: " + "; ".join(_candidates(considered)))
     if words := result.metrics["gauge_words"]:
         lines.append(f"effect: share of words among {', '.join(words)}")
     return lines
+
+
+def _score(score: float | None) -> str:
+    return "" if score is None else f"; output score {score:.2f} (.5 is chance, 1 its own words first of all)"
+
+
+def _candidates(considered: pl.DataFrame) -> list[str]:
+    return [
+        f"{row['feature']} {row['label']} (similarity {row['similarity']:.2f}, output score "
+        f"{'unknown' if row['output_score'] is None else format(row['output_score'], '.2f')})"
+        for row in considered.to_dicts()
+    ]
 
 
 def verdict(metrics: Mapping[str, Any]) -> str | None:
