@@ -1,7 +1,7 @@
 """The output score of a feature: whether its direction makes the words likelier that activate it.
 
 Features that read a concept often do not write it: Arad, Mueller and Belinkov, "SAEs are good for steering,
-if you select the right features" (arXiv 2505.20063), tell the two apart by what an edit does to the next token.
+if you select the right features" (arXiv 2505.20063), tell them apart by what an edit does to the next token.
 Here the edit is run through the rest of the model on ordinary texts, and the feature's own words are ranked
 among all tokens. Not for: what the edit does to whole texts (:mod:`saetext.intervene.summary`).
 """
