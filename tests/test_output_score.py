@@ -40,7 +40,7 @@ def scores(generator: Generator) -> OutputScores:
 def steered(generator: Generator, **options: Any) -> Any:
     return steer(
         generator, PROMPTS[:1], **{"doses": [0], "samples": 1, "max_new_tokens": 2, "controls": 0,
-        "instruction": "", "reference": planted().reference, **options},
+        "instruction": "", "reference": planted().reference, "gauge": "none", **options},
     )  # fmt: skip
 
 

@@ -27,6 +27,13 @@ class SteerResult(Result):
         direction promotes (:mod:`saetext.intervene.output_score`).
     candidates : polars.DataFrame
         The features that were considered for a concept, the chosen one first.
+    words : polars.DataFrame
+        Words that set each arm's texts apart from the unedited ones (:mod:`saetext.intervene.apart`).
+    seen : polars.DataFrame or None
+        What a second reader finds to differ at the strongest dose
+        (:mod:`saetext.intervene.second_reader`); None where none was asked.
+    tried : polars.DataFrame or None
+        The doses that ``auto`` tried on the other half of the prompts.
     controls : polars.DataFrame
         The arms that the strongest dose is held against, columns as of ``table``: matched features, a random
         direction, the sign turned, the plain instruction.
@@ -38,10 +45,13 @@ class SteerResult(Result):
     controls: pl.DataFrame = field(kw_only=True)
     texts: pl.DataFrame = field(kw_only=True)
     candidates: pl.DataFrame | None = field(default=None, kw_only=True)
+    words: pl.DataFrame | None = field(default=None, kw_only=True)
+    seen: pl.DataFrame | None = field(default=None, kw_only=True)
+    tried: pl.DataFrame | None = field(default=None, kw_only=True)
 
     def lists(self) -> dict[str, pl.DataFrame]:
         """Return the tables beside the rows."""
-        some = {"candidates": self.candidates}
+        some = {"candidates": self.candidates, "tried": self.tried, "words": self.words, "seen": self.seen}
         return {
             "handles": self.handles,
             "controls": self.controls,
