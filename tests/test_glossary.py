@@ -111,8 +111,8 @@ def of_steer() -> set[str]:
     from saetext.intervene.summary import schema
     from saetext.intervene.tuning import tried_schema
 
-    lists = (handle_schema(), candidate_schema(), text_schema(), apart_schema(), seen_schema(), tried_schema())
-    return {*schema(), *(name for columns in lists for name in columns)}
+    lists = {**handle_schema(), **candidate_schema(), **text_schema(), **apart_schema(), **seen_schema()}
+    return {*schema(), *lists, *tried_schema()}
 
 
 def of_cluster() -> set[str]:

@@ -101,8 +101,8 @@ def tuning(tried: pl.DataFrame, nll_within: float) -> str:
     ]
     chosen = tried.filter("chosen")["dose"][0]
     return (
-        f"dose {chosen:g} was chosen on the other half of the prompts, the most effect with nll up by at most "
-        f"{nll_within:g}; tried: {', '.join(told)}"
+        f"dose {chosen:g} was chosen on the other half of the prompts, the most effect with nll up by at "
+        f"most {nll_within:g}; tried: {', '.join(told)}"
     )
 
 
