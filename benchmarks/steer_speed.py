@@ -3,8 +3,8 @@
     python benchmarks/steer_speed.py [--model smollm2] [--sae DIRECTORY-OR-ID] [--threads 1]
 
 Steered: texts of equal length by the same decode loop, once with a feature of the SAE added at every token
-and once without. Attribution: prompts of 64 tokens, beside the same model's forward pass and the backward pass
-of the same metric down to the same hook, in plain torch. All are measured in turn in one process, in CPU
+and once without. Attribution: prompts of 64 tokens, beside the same model's forward pass and the backward
+pass of the same metric down to the same hook, in plain torch. All are measured in turn in one process, in CPU
 seconds too, so that what else the machine does counts little. Not for: what is written, or whether
 attributions are right.
 """
@@ -18,7 +18,7 @@ from typing import Any
 from common import RESULTS, environment, interleaved, ratios, save, say, varied_texts
 from generate import questions
 
-METRIC = 'logit(" the") - logit(" a")'
+METRIC = 'logit(" the") - logit(" was")'
 LENGTH = 64  # tokens of a prompt that is attributed
 
 
@@ -91,7 +91,7 @@ def attribution(generator: Any, options: argparse.Namespace) -> dict[str, Any]:
         found["pairs"] = gathered(cases, parts).n
 
     run = torch_passes(model, generator.hook, cases, lists)
-    times = interleaved({"forward + backward": run, "attribution": attribute}, options.repeats)
+    times = interleaved({"forward + backward": run, "attribution": attribute}, options.rounds)
     tokens = sum(map(len, cases))
     return {
         **{name: timing.summary(tokens) for name, timing in times.items()},
@@ -111,7 +111,7 @@ def torch_passes(model: Any, hook: str, cases: Any, lists: Any) -> Any:
     ).eval()
     full.requires_grad_(False)
     layer = full.model.layers[int(hook.split(".")[1])]
-    the, a = (model.tokenizer.encode(f" {word}", add_special_tokens=False)[0] for word in ("the", "a"))
+    the, was = (model.tokenizer.encode(f" {word}", add_special_tokens=False)[0] for word in ("the", "was"))
     kept: list[Any] = []
 
     def keep(_: Any, __: Any, output: Any) -> Any:
@@ -126,7 +126,7 @@ def torch_passes(model: Any, hook: str, cases: Any, lists: Any) -> Any:
             kept.clear()
             ids = torch.stack([torch.from_numpy(cases[i].ids) for i in some])
             last = full(input_ids=ids, use_cache=False, logits_to_keep=1).logits[:, -1].float()
-            (last[:, the] - last[:, a]).sum().backward()
+            (last[:, the] - last[:, was]).sum().backward()
             assert kept[0].grad is not None
 
     return run
@@ -145,6 +145,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tokens", type=int, default=32, help="tokens of each text")
     parser.add_argument("--prompts", type=int, default=100, help=f"prompts of {LENGTH} tokens to attribute")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1, help="of the attribution, which takes minutes")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "steer_speed.json")
     options = parser.parse_args(arguments)
     import torch
@@ -158,7 +159,17 @@ def main(arguments: list[str] | None = None) -> None:
     one, other = generation(generator, options), attribution(generator, options)
     settings = {
         name: getattr(options, name)
-        for name in ("model", "feature", "coefficient", "batch", "tokens", "prompts", "repeats", "threads")
+        for name in (
+            "model",
+            "feature",
+            "coefficient",
+            "batch",
+            "tokens",
+            "prompts",
+            "repeats",
+            "rounds",
+            "threads",
+        )
     }
     settings |= {"prompt_tokens": LENGTH, "dtype": "float32", "hook": generator.hook, "metric": METRIC}
     result = {"environment": environment(), "settings": settings, "generation": one, "attribution": other}

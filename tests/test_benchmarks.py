@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmark_modules import BENCHMARKS, importing
+from planted import planted
 from scipy.sparse import csr_matrix
 
 from saetext.corpus.rows import PooledRows
@@ -132,6 +133,17 @@ def test_generate_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[
     measured = json.loads(output.read_text())["random"]["measured"]["float32, batch 2"]
     assert measured["saetext"]["tokens_per_second"] > 0 and 0.01 < measured["times_faster"]["median"] < 100
     assert "transformers" in capsys.readouterr().out
+
+
+def test_steer_speed_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, made = tmp_path / "steer_speed.json", planted()
+    options = ["--feature", "5", "--batch", "2", "--tokens", "3", "--prompts", "2", "--repeats", "1"]
+    load("steer_speed").main(["--model", str(made.model), "--sae", str(made.sae), *options, "-o", str(output)])
+    found = json.loads(output.read_text())["model"]
+    assert 0.01 < found["generation"]["steered_over_bare_cpu"]["median"] < 100
+    assert found["attribution"]["pairs"] > 0
+    assert found["attribution"]["times_forward_backward"]["median"] > 0
+    assert "attribution" in capsys.readouterr().out
 
 
 def test_flips_run(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
