@@ -138,7 +138,8 @@ def test_generate_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_steer_speed_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output, made = tmp_path / "steer_speed.json", planted()
     options = ["--feature", "5", "--batch", "2", "--tokens", "3", "--prompts", "2", "--repeats", "1"]
-    load("steer_speed").main(["--model", str(made.model), "--sae", str(made.sae), *options, "-o", str(output)])
+    subject = ["--model", str(made.model), "--sae", str(made.sae)]
+    load("steer_speed").main([*subject, *options, "-o", str(output)])
     found = json.loads(output.read_text())["model"]
     assert 0.01 < found["generation"]["steered_over_bare_cpu"]["median"] < 100
     assert found["attribution"]["pairs"] > 0

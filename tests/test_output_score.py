@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from saetext.intervene.generator import Generator, load_generator
 from saetext.intervene.output_score import TEXTS, TOKENS, OutputScores, own_tokens, rank_score
 from saetext.intervene.steer import steer
 from saetext.intervene.strength import reference_texts, strengths_of
+from saetext.reader.added.names import SMOLLM2_SHA256
 from saetext.report.console.steering import render_steer
 from saetext.text.passages import piece_shown
 
@@ -133,3 +135,21 @@ def test_ranks_are_the_area_under_the_curve() -> None:
         moved = draw.normal(size=50).round(1)
         own = draw.choice(50, 5, replace=False)
         assert rank_score(moved, own.tolist()) == pytest.approx(roc_auc_score(np.isin(range(50), own), moved))
+
+
+def test_strengths_come_with_the_reader_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the published model, the SAE that ships and the example as it is: nothing is measured for them."""
+    from saetext.intervene.generator import load_sae
+    from saetext.intervene.strength import TOKENS as READ
+    from saetext.reader.reader import Reader
+
+    loaded, _ = load_sae("smollm2")
+    known = types.SimpleNamespace(revision=f"sha256:{SMOLLM2_SHA256}", dtype="bfloat16", device="cpu")
+    there = Generator(known, loaded, FeatureLabels.from_rows([]), loaded.encoder.hook, "smollm2")  # type: ignore[arg-type]
+    monkeypatch.setattr(Reader, "load_many", None)
+    found = strengths_of(there, "smollm2", None)
+    assert found.tokens >= READ and len(found.p99) == loaded.encoder.d_sae and found.norm > 0
+    assert ((found.p99 > 0) == (found.active > 0)).all() and (found.p99 <= found.largest).all()
+    known.revision = "sha256:another"
+    with pytest.raises(TypeError):  # it would be measured
+        strengths_of(there, "smollm2", None)
