@@ -160,7 +160,7 @@ def seen_line(row: Mapping[str, Any]) -> str:
 
 
 def _score(score: float | None) -> str:
-    return "" if score is None else f"; output score {score:.2f} (.5 is chance, 1 its own words first of all)"
+    return "" if score is None else f"; output score {score:.2f} (.5 is chance; 1: its own words first)"
 
 
 def _candidates(considered: pl.DataFrame) -> list[str]:
