@@ -72,7 +72,7 @@ def log_odds_of_shares(here: NDArray[Any], there: NDArray[Any], n: int) -> NDArr
     >>> import numpy as np
     >>> from saetext.intervene.apart import log_odds_of_shares
     >>> log_odds_of_shares(np.array([8, 6, 8]), np.array([0, 0, 7]), 8).round(2)
-    array([2.69, 2.11, 0.57])
+    array([2.69, 2.11, 0.7 ])
     """
     y, r = np.asarray(here, np.float64), np.asarray(there, np.float64)
     prior = (y + r) / 2  # of n prompts

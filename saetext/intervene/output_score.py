@@ -149,8 +149,8 @@ def rank_score(moved: NDArray[np.floating], own: Sequence[int]) -> float:
     --------
     >>> import numpy as np
     >>> from saetext.intervene.output_score import rank_score
-    >>> rank_score(np.array([3.0, 2.0, 1.0, 0.0, 0.0]), [1, 3])
-    0.5
+    >>> round(rank_score(np.array([3.0, 2.0, 1.0, 0.0, 0.0]), [1, 3]), 3)
+    0.417
     """
     others = np.sort(np.delete(np.asarray(moved, np.float64), own))
     mine = np.asarray(moved, np.float64)[list(own)]
