@@ -112,9 +112,7 @@ def words_lines(result: SteerResult) -> list[str]:
     if found is None or not found.height:
         return []
     shown = [
-        row["arm"]
-        for row in (*result.table.to_dicts(), *result.controls.to_dicts())
-        if row["kind"] in _KINDS
+        row["arm"] for row in (*result.table.to_dicts(), *result.controls.to_dicts()) if row["kind"] in _KINDS
     ]
     lines = []
     for arm in shown:
