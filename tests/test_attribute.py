@@ -486,10 +486,22 @@ def test_what_cannot_be_attributed_is_one_line(saved: Callable[[str], Path], tmp
         open_subject(save_model("bert", tmp_path / "reads"), from_sae_lens(tiny_sae("standard")))
 
 
-def test_an_sae_of_another_model_is_warned_of(saved: Callable[[str], Path]) -> None:
+def test_an_sae_of_another_model_is_refused_as_steer_does(saved: Callable[[str], Path]) -> None:
+    model = load(saved("llama"))
     sae = from_sae_lens(tiny_sae("standard", hook_name=HOOK, model_name="org/gemma-2-2b"))
-    with pytest.warns(SaetextWarning, match="trained on org/gemma-2-2b"):
-        open_subject(load(saved("llama")), sae)
+    with pytest.warns(SaetextWarning, match="trained on org/gemma-2-2b"):  # a directory is called anything
+        open_subject(model, sae)
+    for name, told in (("google/gemma-2-2b-it", "may mean other things"), ("openai-community/gpt2", None)):
+        model.name = name
+        if told is not None:
+            with pytest.warns(SaetextWarning, match=told):
+                open_subject(model, sae)
+        else:
+            with pytest.raises(InputError, match="trained on org/gemma-2-2b, not on openai-community/gpt2"):
+                open_subject(model, sae)
+    narrow = from_sae_lens(tiny_sae("standard", hook_name=HOOK, d_in=16))
+    with pytest.raises(InputError, match=r"reads 16 values .*belongs to another model"):
+        open_subject(model, narrow)
 
 
 def test_the_head_runs_where_it_is_asked_for(saved: Callable[[str], Path]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmark_modules import BENCHMARKS, importing
+from planted import planted
 from scipy.sparse import csr_matrix
 
 from saetext.corpus.rows import PooledRows
@@ -142,6 +143,18 @@ def test_ablate_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert saved["settings"]["ablated"] == [3, 4000] and saved["settings"]["d_sae"] == 5000
     assert 0.01 < saved["measured"]["batch 2"]["speed"]["median"] < 100
     assert "taken out" in capsys.readouterr().out
+
+
+def test_steer_speed_runs(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, made = tmp_path / "steer_speed.json", planted()
+    options = ["--feature", "5", "--batch", "2", "--tokens", "3", "--prompts", "2", "--repeats", "1"]
+    subject = ["--model", str(made.model), "--sae", str(made.sae)]
+    load("steer_speed").main([*subject, *options, "-o", str(output)])
+    found = json.loads(output.read_text())["model"]
+    assert 0.01 < found["generation"]["steered_over_bare_cpu"]["median"] < 100
+    assert found["attribution"]["pairs"] > 0
+    assert found["attribution"]["times_forward_backward"]["median"] > 0
+    assert "attribution" in capsys.readouterr().out
 
 
 def test_flips_run(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,10 +105,14 @@ def of_features() -> set[str]:
 
 
 def of_steer() -> set[str]:
-    from saetext.intervene.steer import handle_schema, text_schema
+    from saetext.intervene.apart import apart_schema
+    from saetext.intervene.lists import candidate_schema, handle_schema, text_schema
+    from saetext.intervene.second_reader import seen_schema
     from saetext.intervene.summary import schema
+    from saetext.intervene.tuning import tried_schema
 
-    return {*schema(), *handle_schema(), *text_schema()}
+    lists = {**handle_schema(), **candidate_schema(), **text_schema(), **apart_schema(), **seen_schema()}
+    return {*schema(), *lists, *tried_schema()}
 
 
 def of_ablate() -> set[str]:

@@ -337,3 +337,42 @@ def test_a_transcoder_is_refused(root: Path) -> None:
     loaded, _ = sae(root, "transcoder")
     with pytest.raises(InputError, match="transcoder"):
         FeatureEdit([Change(3, "add", 1.0)], everywhere(), loaded)
+
+
+# --- against transformer-lens -------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_steering_equals_a_hook_of_transformer_lens(root: Path) -> None:
+    """The same vector added by a hook of another library: equal logits, and the same greedy text."""
+    from test_hooks import epsilon, lens_cache
+
+    place = save_model("gpt2", root / "gpt2", **epsilon("gpt2"))
+    lens, _ = lens_cache("gpt2", place)
+    ours = CausalModel.load(place, dtype="float32", device="cpu")
+    loaded, theirs = sae(root, "standard")
+    asked = prompt(9, 5, (3,), True)
+    edit = FeatureEdit([Change(7, "add", 2.5)], positions_of("all", [asked]), loaded)
+    ids = torch.from_numpy(asked.ids)[None]
+    inside = torch.from_numpy(asked.content())
+
+    def add(value: torch.Tensor, hook: Any) -> torch.Tensor:
+        at = torch.cat([inside, torch.ones(value.shape[1] - len(inside), dtype=torch.bool)])
+        return value + at[None, :, None] * 2.5 * theirs.W_dec[7]
+
+    hooked = [(HOOK, add)]
+    expected = lens.run_with_hooks(ids, fwd_hooks=hooked)
+    plain = ours.logits(ids, torch.ones_like(ids))
+    actual = ours.logits(ids, torch.ones_like(ids), edits={HOOK: edit})
+    scale = float(expected.abs().max())
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=2e-5 * scale)
+    assert (actual - plain).abs().max() > 0.01 * scale
+    whole = ids
+    for _ in range(12):  # without a cache, the whole text anew for each token
+        last = lens.run_with_hooks(whole, fwd_hooks=hooked)[0, -1]
+        whole = torch.cat([whole, last.argmax()[None, None]], dim=1)
+    ours.eos_ids = frozenset()
+    [text] = ours.generate([asked], temperature=0, max_new_tokens=12, edits={HOOK: edit})
+    [bare] = ours.generate([asked], temperature=0, max_new_tokens=12)
+    assert text.ids.tolist() == whole[0, len(asked) :].tolist()
+    assert bare.ids.tolist() != text.ids.tolist()

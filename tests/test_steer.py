@@ -41,7 +41,7 @@ def generator() -> Generator:
 def steered(generator: Generator, prompts: list[Any] = PROMPTS, **options: Any) -> SteerResult:
     defaults: dict[str, Any] = {
         "features": [f"{WRITES}:+1"], "doses": [0, 3, 6], "samples": 2, "max_new_tokens": 8, "batch": 32,
-        "reference": planted().reference, "force": True, "controls": 0, "instruction": "",
+        "reference": planted().reference, "force": True, "controls": 0, "instruction": "", "gauge": "none",
     }  # fmt: skip
     if "direction" in options or "concept" in options:
         del defaults["features"]

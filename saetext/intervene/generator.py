@@ -100,9 +100,9 @@ def load_generator(
             f"the SAE {loaded.origin} is of {loaded.encoder.hook}, not of {at}: leave --hook out"
         )
     causal = load_causal(model, device=device, dtype=dtype, trust_pickle=trust_pickle)
-    width = causal.width(at)
+    width = causal.width(at)  # says if there is no such hook
     if loaded is not None:
-        require_fit(loaded, causal.name, width, named=not Path(model).is_dir())
+        require_fit(loaded, causal.name, width, named=is_named(causal))
         loaded = LoadedSae(loaded.name, loaded.origin, loaded.encoder.to(causal.device), loaded.calibration)
     return Generator(causal, loaded, known, at, place or "")
 
@@ -121,8 +121,34 @@ def load_causal(model: str | Path, **settings: Any) -> CausalModel:
     return CausalModel.load(model if own is None else own.place(), **settings)
 
 
+def is_named(model: CausalModel) -> bool:
+    """Return whether a model's name says which model it is; that of a directory can be anything."""
+    return model.name != Path(model.path).resolve().name
+
+
 def require_fit(sae: LoadedSae, model: str, width: int, *, named: bool) -> None:
-    """Raise :class:`InputError` unless an SAE belongs to a model; ``named``: its name says which it is."""
+    """Refuse an SAE of another model, for everything that edits or explains one.
+
+    Parameters
+    ----------
+    sae : LoadedSae
+    model : str
+        The model's name.
+    width : int
+        Values at the SAE's hook.
+    named : bool
+        Whether the name says which model it is (:func:`is_named`). Otherwise another name is warned of.
+
+    Raises
+    ------
+    InputError
+        If the widths differ, or the SAE says that it was trained on another model.
+
+    Warns
+    -----
+    SaetextWarning
+        If it may have been: on the base model of an instruction-tuned one, or a directory has another name.
+    """
     encoder = sae.encoder
     if encoder.d_in != width:
         raise InputError(
@@ -130,18 +156,22 @@ def require_fit(sae: LoadedSae, model: str, width: int, *, named: bool) -> None:
             "it belongs to another model"
         )
     trained = encoder.metadata.model_name
-    if not named or not trained or Path(trained).is_dir():
+    if not trained or Path(trained).is_dir():
         return
     one, other = (hub_id(name).casefold().rpartition("/")[2] for name in (trained, model))
-    if one == other:
+    if one == other or (not named and (_bare(one) in _bare(other) or _bare(other) in _bare(one))):
         return
-    if _TUNED.sub("", one) != _TUNED.sub("", other):
+    if named and _TUNED.sub("", one) != _TUNED.sub("", other):
         raise InputError(f"the SAE {sae.origin} was trained on {trained}, not on {model}: name its own model")
     warnings.warn(
         f"the SAE {sae.origin} was trained on {trained}, and {model} writes: features may mean other things",
         SaetextWarning,
         stacklevel=4,
     )
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name)
 
 
 def _shipped_with(model: str) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from saetext.errors import InputError, SaetextWarning
-from saetext.features.label_index import LabelIndex
-from saetext.features.similarity import named
+from saetext.intervene.choosing import Candidate, candidates_of, own_words
 from saetext.intervene.edit import Change, require_editable
+from saetext.intervene.output_score import OWN
 from saetext.intervene.request import Asked, SteerRequest
 from saetext.io.array_file import load_array
 from saetext.io.opener import reading
@@ -28,6 +28,7 @@ from saetext.io.opener import reading
 if TYPE_CHECKING:
     from saetext.intervene.edit import Op
     from saetext.intervene.generator import Generator
+    from saetext.intervene.output_score import Output, OutputScores
     from saetext.intervene.strength import Strengths
 
 LEAST_ACTIVE = 20  # activations in reference text from which a 99th percentile means something
@@ -56,6 +57,8 @@ class Handle:
         Tokens of the reference text at which the feature was active.
     similarity : float or None
         Of the label and the concept that was asked for.
+    output : Output or None
+        What the direction does to the next token; None where it was not asked.
     """
 
     feature: int | None
@@ -66,6 +69,7 @@ class Handle:
     direction: Tensor
     active: int | None = None
     similarity: float | None = None
+    output: Output | None = None
 
     @property
     def coefficient(self) -> float:
@@ -92,6 +96,8 @@ class Handle:
             "length": None if not norm else length / norm,
             "active": self.active,
             "similarity": self.similarity,
+            "output_score": None if self.output is None else self.output.score,
+            "promotes": [] if self.output is None else list(self.output.promoted),
         }
 
 
@@ -109,8 +115,13 @@ def length_of(handles: Sequence[Handle], dose: float, op: Op) -> float:
     return float(total.norm())
 
 
-def handles_of(generator: Generator, request: SteerRequest, strengths: Strengths | None) -> list[Handle]:
-    """Return what a request turns.
+def handles_of(
+    generator: Generator,
+    request: SteerRequest,
+    strengths: Strengths | None,
+    scores: OutputScores | None = None,
+) -> tuple[list[Handle], list[Candidate]]:
+    """Return what a request turns, and the features that were considered where it names a concept.
 
     Raises
     ------
@@ -123,17 +134,33 @@ def handles_of(generator: Generator, request: SteerRequest, strengths: Strengths
         If a feature was hardly ever active in reference text.
     """
     if request.direction is not None:
-        return [_from_file(request.direction, generator)]
+        return [_scored(_from_file(request.direction, generator), request.gauge_words, scores)], []
     if generator.sae is None:
         raise InputError("features belong to an SAE: name one with --sae")
-    asked = dict.fromkeys(request.asked)
-    likeness: float | None = None
-    if request.concept is not None:
-        feature, likeness = _of_concept(request.concept, generator)
-        asked = dict.fromkeys([Asked(feature)])
-    require_editable(generator.sae, [one.feature for one in asked])
+    asked, candidates = dict.fromkeys(request.asked), list[Candidate]()
     assert strengths is not None
-    return [_handle(one, generator, strengths, likeness) for one in asked]
+    if request.concept is not None:
+        candidates = candidates_of(request.concept, generator, strengths, scores)
+        asked = dict.fromkeys([Asked(candidates[0].feature)])
+    require_editable(generator.sae, [one.feature for one in asked])
+    handles = [_handle(one, generator, strengths) for one in asked]
+    if candidates:
+        first = candidates[0]
+        return [replace(handles[0], similarity=first.similarity, output=first.output)], candidates
+    found = []
+    for handle in handles:
+        words = own_words(generator, handle.feature or 0, OWN)
+        found.append(_scored(handle, words, scores))
+    return found, []
+
+
+def _scored(handle: Handle, words: Sequence[str], scores: OutputScores | None) -> Handle:
+    """Return a handle with what its direction does, turned up by one dose whatever its sign."""
+    if scores is None:
+        return handle
+    up = abs(handle.coefficient)
+    change = Change(handle.feature, "add", up, handle.direction if handle.feature is None else None)
+    return replace(handle, output=scores(change, words))
 
 
 def require_bearable(length: float, norm: float | None, *, force: bool) -> None:
@@ -152,7 +179,7 @@ def require_bearable(length: float, norm: float | None, *, force: bool) -> None:
     warnings.warn(f"{told}: expect broken text", SaetextWarning, stacklevel=3)
 
 
-def _handle(asked: Asked, generator: Generator, strengths: Strengths, likeness: float | None) -> Handle:
+def _handle(asked: Asked, generator: Generator, strengths: Strengths) -> Handle:
     assert generator.sae is not None
     feature = asked.feature
     unit, source = _unit(asked, generator, strengths)
@@ -164,7 +191,6 @@ def _handle(asked: Asked, generator: Generator, strengths: Strengths, likeness: 
         source,
         generator.sae.encoder.decoder[feature].cpu(),
         int(strengths.active[feature]),
-        likeness,
     )
 
 
@@ -194,16 +220,6 @@ def _unit(asked: Asked, generator: Generator, strengths: Strengths) -> tuple[flo
 
 def _label(generator: Generator, feature: int) -> str:
     return generator.labels.label(feature) if feature in generator.labels else f"feature {feature}"
-
-
-def _of_concept(words: str, generator: Generator) -> tuple[int, float]:
-    index = LabelIndex(generator.labels, device=str(generator.model.device))
-    matches = named(index, words)
-    if not matches.found:
-        near = "" if matches.nearest is None else f"; the nearest is {index.label(matches.nearest.feature)!r}"
-        raise InputError(f"no feature is labelled like {words[:60]!r}{near}: see 'saetext features'")
-    best = matches.found[0]
-    return best.feature, float(best.similarity)
 
 
 def _from_file(path: Path, generator: Generator) -> Handle:

@@ -16,6 +16,8 @@ from saetext.io.request import Request, keyword, option
 
 _WHAT, _SHOW = "What is edited", "What it is held against"
 _HANDLE = re.compile(r"(\d{1,9})(?::([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(raw)?)?", re.ASCII)
+_DOSES = (-1.0, 0.0, 1.0, 2.0)
+AUTO_DOSES = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,10 @@ class Turned(Request):
         group=_WHAT,
     )
     concept: str | None = option(
-        "Edit the feature whose label is most like these words.", default=None, metavar="WORDS", group=_WHAT
+        "Edit the feature that is like these words by its label and that writes its own words.",
+        default=None,
+        metavar="WORDS",
+        group=_WHAT,
     )
     direction: Path | None = option(
         "Edit along a direction: a .npy file with one number for each dimension of the hook.",
@@ -85,9 +90,21 @@ class Turned(Request):
     )
     doses: Sequence[float] | str = option(
         "Doses that the strength is multiplied by, separated by commas.",
-        default="-1,0,1,2",
+        default=",".join(f"{dose:g}" for dose in _DOSES),
         hint=str,
         metavar="D,D,...",
+        group=_WHAT,
+    )
+    auto: bool = option(
+        "Choose the dose on one half of the prompts, the one of most effect whose nll stays within "
+        "--nll-within, and report it on the other half. Tries --doses above 0, or 0.5,1,2,3,4,6.",
+        default=False,
+        group=_WHAT,
+    )
+    nll_within: float = option(
+        "How far --auto lets the nll rise above that of the unedited texts, in nats.",
+        default=1.0,
+        above=0,
         group=_WHAT,
     )
     positions: str = option(
@@ -111,6 +128,13 @@ class SteerRequest(WritingOptions, Turned):
         "that activate the features most in their calibration.",
         default=None,
         metavar="W,W,...",
+        group=_SHOW,
+    )
+    gauge: str = option(
+        "Reader that compares the strongest dose with the unedited texts; never the SAE that is edited. "
+        "auto: the embedded one where there are 8 prompts. none: no reader.",
+        default="auto",
+        metavar="READER",
         group=_SHOW,
     )
     controls: int = option(
@@ -158,6 +182,12 @@ class SteerRequest(WritingOptions, Turned):
             raise InputError("say what to turn: --feature, --concept or --direction, one of them")
         if self.direction is not None and self.op != "add":
             raise InputError(f"a direction has no activation to {self.op}: it is added")
+        if self.auto and self.op == "scale":
+            raise InputError("--auto looks for a strength, which scale has none of: use add or set")
+        if not self.auto and self.nll_within != 1.0:
+            raise InputError("nll_within would change nothing: it is for --auto")
+        if self.auto and not self.tried:
+            raise InputError("--auto tries doses above 0: give one at least")
 
     @property
     def asked(self) -> tuple[Asked, ...]:
@@ -169,6 +199,11 @@ class SteerRequest(WritingOptions, Turned):
         """The doses, ascending."""
         assert isinstance(self.doses, tuple)
         return self.doses
+
+    @property
+    def tried(self) -> tuple[float, ...]:
+        """The doses that ``auto`` tries, ascending."""
+        return AUTO_DOSES if self.amounts == _DOSES else tuple(dose for dose in self.amounts if dose > 0)
 
     @property
     def neutral(self) -> float | None:

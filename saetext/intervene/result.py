@@ -23,7 +23,17 @@ class SteerResult(Result):
     ----------
     handles : polars.DataFrame
         What was turned: feature, label, strength, unit (the raw activation of strength 1), raw coefficient
-        and length relative to the median residual norm, both at dose 1.
+        and length relative to the median residual norm, both at dose 1; output score, and the tokens that the
+        direction promotes (:mod:`saetext.intervene.output_score`).
+    candidates : polars.DataFrame
+        The features that were considered for a concept, the chosen one first.
+    words : polars.DataFrame
+        Words that set each arm's texts apart from the unedited ones (:mod:`saetext.intervene.apart`).
+    seen : polars.DataFrame or None
+        What a second reader finds to differ at the strongest dose
+        (:mod:`saetext.intervene.second_reader`); None where none was asked.
+    tried : polars.DataFrame or None
+        The doses that ``auto`` tried on the other half of the prompts.
     controls : polars.DataFrame
         The arms that the strongest dose is held against, columns as of ``table``: matched features, a random
         direction, the sign turned, the plain instruction.
@@ -34,10 +44,20 @@ class SteerResult(Result):
     handles: pl.DataFrame = field(kw_only=True)
     controls: pl.DataFrame = field(kw_only=True)
     texts: pl.DataFrame = field(kw_only=True)
+    candidates: pl.DataFrame | None = field(default=None, kw_only=True)
+    words: pl.DataFrame | None = field(default=None, kw_only=True)
+    seen: pl.DataFrame | None = field(default=None, kw_only=True)
+    tried: pl.DataFrame | None = field(default=None, kw_only=True)
 
     def lists(self) -> dict[str, pl.DataFrame]:
         """Return the tables beside the rows."""
-        return {"handles": self.handles, "controls": self.controls, "texts": self.texts}
+        some = {"candidates": self.candidates, "tried": self.tried, "words": self.words, "seen": self.seen}
+        return {
+            "handles": self.handles,
+            "controls": self.controls,
+            **{name: table for name, table in some.items() if table is not None and table.height},
+            "texts": self.texts,
+        }
 
     def write_texts(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the texts of all arms, ``.jsonl`` or ``.parquet`` by the name, and return the path.

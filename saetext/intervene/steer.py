@@ -5,33 +5,25 @@ Not for: where a decision comes from, or what features show in texts that exist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
 from saetext.errors import InputError
-from saetext.intervene.controls import Arm, arms_of
-from saetext.intervene.effects import repetition, word_share
+from saetext.intervene.concluding import result_of
 from saetext.intervene.generator import Generator, load_generator
-from saetext.intervene.handles import Handle, handles_of, length_of, require_bearable
 from saetext.intervene.positions import require_mode
 from saetext.intervene.request import SteerRequest
 from saetext.intervene.result import SteerResult
-from saetext.intervene.strength import Strengths, strengths_of
-from saetext.intervene.summary import LEAST_CONTROLS, LEAST_PROMPTS, figures, summary
-from saetext.intervene.writing import Writer, Written, measured
+from saetext.intervene.second_reader import reader_of
+from saetext.intervene.setting import setting_of
+from saetext.intervene.tuning import halves, tuned
 from saetext.io.request import verb_of_two
-from saetext.text.words import words
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from saetext.reader.prompts import Messages
-
-_TOP_WORDS = 8
-_ASKED_WORDS = 5
 
 
 @verb_of_two(SteerRequest)
@@ -84,18 +76,16 @@ def steer(
         raise InputError("there is no prompt to answer: give one at least")
     require_mode(request.positions)
     request.asked  # noqa: B018 - says what cannot be read before anything is loaded
+    tuning, reported = halves(len(prompts), request.seed) if request.auto else ([], list(range(len(prompts))))
     generator = model if isinstance(model, Generator) else _loaded(model, request)
-    strengths = _strengths(generator, model, request)
-    handles = handles_of(generator, request, strengths)
-    norm = None if strengths is None else strengths.norm
-    require_bearable(_longest(handles, request), norm, force=request.force)
-    gauge = request.gauge_words or _top_words(generator, handles)
-    instruction = _instruction(request, gauge)
-    arms = arms_of(generator, handles, request, strengths, instruction)
-    writer = Writer(generator, prompts, request, arms)
-    done = [(arm, writer.arm(arm)) for arm in arms]
-    texts = _texts(done, prompts, frozenset(gauge))
-    return _result(generator, request, handles, arms, texts, strengths, gauge, instruction)
+    reader = reader_of(request.gauge, len(reported), generator)
+    setting = setting_of(generator, model, request)
+    tried = None
+    if request.auto:
+        request, tried = tuned(setting, prompts, tuning, request)
+    arms = setting.arms(request)
+    texts = setting.written(arms, prompts, reported, request)
+    return result_of(setting, arms, texts, request, reader, tried)
 
 
 def _loaded(model: str | Path, request: SteerRequest) -> Generator:
@@ -108,162 +98,3 @@ def _loaded(model: str | Path, request: SteerRequest) -> Generator:
         dtype=request.dtype,
         trust_pickle=request.trust_pickle,
     )
-
-
-def _strengths(
-    generator: Generator, model: str | Path | Generator, request: SteerRequest
-) -> Strengths | None:
-    if generator.sae is None:
-        return None
-    place = generator.model.path if isinstance(model, Generator) else model
-    return strengths_of(generator, place, request.reference, request.on_progress)
-
-
-def _longest(handles: Sequence[Handle], request: SteerRequest) -> float:
-    return max(length_of(handles, dose, request.op) for dose in request.amounts)
-
-
-def _top_words(generator: Generator, handles: Sequence[Handle]) -> tuple[str, ...]:
-    """Return the words that activate the features which are turned up, where a calibration knows them."""
-    calibration = None if generator.sae is None else generator.sae.calibration
-    if calibration is None:
-        return ()
-    found: list[str] = []
-    for handle in handles:
-        if handle.feature is not None and handle.strength > 0:
-            top = calibration.top_words(handle.feature)[:_TOP_WORDS]
-            found += [word.casefold() for text in top for word in words(text)]
-    return tuple(dict.fromkeys(found))
-
-
-def _instruction(request: SteerRequest, gauge: Sequence[str]) -> str | None:
-    if request.instruction is not None:
-        return request.instruction or None
-    if request.concept is not None:
-        return f"Let your answer be an example of this: {request.concept}."
-    if gauge:
-        return f"Use words such as {', '.join(gauge[:_ASKED_WORDS])} in your answer."
-    return None
-
-
-def _texts(
-    done: Sequence[tuple[Arm, list[Written]]], prompts: Sequence[str | Messages], gauge: frozenset[str]
-) -> pl.DataFrame:
-    import polars as pl
-
-    rows: list[dict[str, Any]] = []
-    for arm, text, changed in measured(done):
-        rows.append(
-            {
-                "arm": arm.name,
-                "kind": arm.kind,
-                "dose": arm.dose,
-                "prompt": text.prompt,
-                "prompt_text": _shown(prompts[text.prompt]),
-                "sample": text.sample,
-                "text": text.text,
-                "tokens": len(text.ids) - (text.finish == "eos"),
-                "finish": text.finish,
-                "gauge": word_share(text.text, gauge) if gauge else None,
-                "nll": text.nll,
-                "repetition": repetition(text.ids.tolist()),
-                "changed": changed,
-            }
-        )
-    return pl.DataFrame(rows, schema=text_schema())
-
-
-def text_schema() -> dict[str, Any]:
-    """Return the columns of :attr:`SteerResult.texts`."""
-    import polars as pl
-
-    return {
-        **dict.fromkeys(("arm", "kind"), pl.String), "dose": pl.Float64, "prompt": pl.Int64,
-        "prompt_text": pl.String, "sample": pl.Int64, "text": pl.String, "tokens": pl.Int64,
-        "finish": pl.String, **dict.fromkeys(("gauge", "nll", "repetition"), pl.Float64),
-        "changed": pl.Boolean,
-    }  # fmt: skip
-
-
-def _shown(prompt: str | Messages) -> str:
-    if isinstance(prompt, str):
-        return prompt
-    last: Mapping[str, str] = prompt[-1] if len(prompt) else {}
-    return str(last.get("content", ""))
-
-
-def _result(
-    generator: Generator,
-    request: SteerRequest,
-    handles: Sequence[Handle],
-    arms: Sequence[Arm],
-    texts: pl.DataFrame,
-    strengths: Strengths | None,
-    gauge: Sequence[str],
-    instruction: str | None,
-) -> SteerResult:
-    import polars as pl
-
-    norm = None if strengths is None else strengths.norm
-    table = summary(arms, texts, norm, request.seed)
-    own = pl.col("kind").is_in(["base", "dose"])
-    found = figures(arms, texts, request.op, request.strongest, request.seed)
-    metrics = {
-        "prompts": int(texts["prompt"].n_unique()),
-        "texts": texts.height,
-        "gauge_words": list(gauge),
-        "instruction": instruction,
-        "median_norm": norm,
-        "reference": None if strengths is None else strengths.reference,
-        "reference_tokens": None if strengths is None else strengths.tokens,
-        "strongest": request.strongest,
-        **found,
-    }
-    params = {
-        **request.params(),
-        "model": generator.model.name,
-        "model_revision": generator.model.revision,
-        "hook": generator.hook,
-        "sae": None if generator.sae is None else generator.sae.origin,
-    }
-    told = pl.DataFrame([handle.row(norm) for handle in handles], schema=handle_schema(), strict=False)
-    return SteerResult(
-        "steer", table.filter(own), params, metrics, _notes(metrics, table, request),
-        handles=told, controls=table.filter(~own), texts=texts,
-    )  # fmt: skip
-
-
-def handle_schema() -> dict[str, Any]:
-    """Return the columns of :attr:`SteerResult.handles`."""
-    import polars as pl
-
-    return {
-        "feature": pl.Int64,
-        "label": pl.String,
-        "strength": pl.Float64,
-        "unit": pl.Float64,
-        "unit_source": pl.String,
-        "coefficient": pl.Float64,
-        "length": pl.Float64,
-        "active": pl.Int64,
-        "similarity": pl.Float64,
-    }
-
-
-def _notes(metrics: Mapping[str, Any], table: pl.DataFrame, request: SteerRequest) -> tuple[str, ...]:
-    notes = []
-    if metrics["prompts"] < LEAST_PROMPTS:
-        notes.append(
-            f"texts, no verdict: intervals and p need {LEAST_PROMPTS} prompts, here there are "
-            f"{metrics['prompts']}"
-        )
-    elif not metrics["gauge_words"]:
-        notes.append("no verdict: nothing says what the edit should do to the texts; name words with --words")
-    elif metrics["verdict"] == "not held against enough controls":
-        notes.append(
-            f"no verdict: {request.controls} matched features cannot tell the effect from that of any edit; "
-            f"give --controls {LEAST_CONTROLS}"
-        )
-    if metrics["median_norm"] is None:
-        notes.append("without an SAE the length of a direction is not held against the residual's")
-    return tuple(notes)

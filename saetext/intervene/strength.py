@@ -1,8 +1,8 @@
 """How strong features get in reference text: the unit of a steering strength, and the residual's length.
 
 Strength 1 of a feature is the 99th percentile of its activations above zero on reference text. Calibrations
-hold thresholds, means and maxima, so it is measured once for each SAE and text and kept in the cache. Not
-for: thresholds (:mod:`saetext.reader.thresholds`).
+hold thresholds, means and maxima, so it is measured once for each SAE and text and kept in the cache; for the
+reader of the package it comes with it. Not for: thresholds (:mod:`saetext.reader.thresholds`).
 """
 
 from __future__ import annotations
@@ -95,13 +95,12 @@ def strengths_of(
     files = default_reference() if reference is None else [reference]
     documents = _documents(files)
     name = "the example's answers" if reference is None else reference.name
-    made_from = "/".join(
-        (generator.model.revision, generator.model.dtype, generator.hook,
-         generator.sae.encoder.weights_sha256, str(generator.sae.norm_limit), _digest(documents), str(TOKENS))
-    )  # fmt: skip
+    made_from = _made_from(generator, generator.model.dtype, documents)
     key = hashlib.sha256(made_from.encode()).hexdigest()[:24]
     kept = SealedFile(cache_dir() / "strengths" / f"{key}.npz", made_from)
     _, found = kept.checked(lambda content: _loaded(content, generator.sae.encoder.d_sae, name))  # type: ignore[union-attr]
+    if found is None:
+        found = _shipped(generator, documents, name)
     if found is not None:
         return found
     reader = Reader.load_many(
@@ -113,6 +112,23 @@ def strengths_of(
         kept.path.parent.mkdir(parents=True, exist_ok=True)
         kept.write(_content(measured))
     return measured
+
+
+def _made_from(generator: Generator, dtype: str, documents: list[Document]) -> str:
+    assert generator.sae is not None
+    sae = generator.sae
+    about = (generator.model.revision, dtype, generator.hook, sae.encoder.weights_sha256, str(sae.norm_limit))
+    return "/".join((*about, _digest(documents), str(TOKENS)))
+
+
+def _shipped(generator: Generator, documents: list[Document], name: str) -> Strengths | None:
+    """Return what comes with a reader of the package, measured in float32, of this model and these texts."""
+    own = shipped.by_name(generator.place)
+    if own is None or generator.sae is None:
+        return None
+    d_sae = generator.sae.encoder.d_sae
+    there = SealedFile(own.home / "strengths.npz", _made_from(generator, "float32", documents))
+    return there.checked(lambda content: _loaded(content, d_sae, name))[1]
 
 
 def measure(
@@ -186,12 +202,31 @@ def default_reference() -> list[Path]:
     InputError
         If they are missing.
     """
+    if files := _example():
+        return files
+    raise InputError("the example's texts are missing: name a file of texts with --reference")
+
+
+def _example() -> list[Path]:
     root = Path(saetext.__file__).resolve().parents[1]
     for folder in (root / "examples", root / "saetext_cli" / "examples"):
         files = [folder / name for name in ("gentle.jsonl", "brisk.jsonl")]
         if all(file.is_file() for file in files):
             return files
-    raise InputError("the example's texts are missing: name a file of texts with --reference")
+    return []
+
+
+def reference_texts(reference: Path | None, most: int) -> list[str]:
+    """Return the first texts of a file, by default of the example's answers; none if those are missing.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    files = _example()[:1] if reference is None else [reference]
+    items = (item for file in files for item in open_documents(file))
+    return list(islice((i.text for i in items if isinstance(i, Document) and i.text.strip()), most))
 
 
 def _documents(files: list[Path]) -> list[Document]:

@@ -5,18 +5,16 @@ Not for: what is done to it.
 
 from __future__ import annotations
 
-import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
-from saetext.errors import InputError, SaetextWarning
+from saetext.errors import InputError
 from saetext.features.known_labels import reader_labels
 from saetext.features.labels import FeatureLabels
 from saetext.features.subject import sae_of
-from saetext.intervene.generator import load_causal, load_sae
+from saetext.intervene.generator import is_named, load_causal, load_sae, require_fit
 from saetext.reader import shipped
 from saetext.reader.causal import CausalModel
 from saetext.reader.parts import LoadedSae
@@ -81,9 +79,14 @@ def open_subject(
     Raises
     ------
     InputError
-        If no SAE is named and the model has none of its own.
+        If no SAE is named and the model has none of its own, or the SAE belongs to another model.
     ReaderError
         If either cannot be loaded.
+
+    Warns
+    -----
+    SaetextWarning
+        If the SAE may belong to another model: see :func:`saetext.intervene.generator.require_fit`.
     """
     if sae is None and (isinstance(model, CausalModel) or shipped.by_name(str(model)) is None):
         name = model.name if isinstance(model, CausalModel) else model
@@ -91,7 +94,7 @@ def open_subject(
     loaded = _loaded(str(model) if sae is None else sae)
     if not isinstance(model, CausalModel):
         model = load_causal(model, device=device, dtype="float32" if dtype == "auto" else dtype)
-    _warn_of_another(model, loaded)
+    require_fit(loaded, model.name, model.width(loaded.encoder.hook), named=is_named(model))
     moved = loaded.encoder.to(model.device)
     return Subject(model, LoadedSae(loaded.name, loaded.origin, moved, loaded.calibration))
 
@@ -102,20 +105,3 @@ def _loaded(sae: str | Path | SparseEncoder | LoadedSae) -> LoadedSae:
     if isinstance(sae, SparseEncoder):
         return LoadedSae(sae.hook, sae.hook, sae, None)
     return load_sae(str(sae))[0]
-
-
-def _warn_of_another(model: CausalModel, sae: LoadedSae) -> None:
-    """Warn where the SAE says that it was trained on a model of another name."""
-    stated = sae.encoder.metadata.model_name
-    if stated is None or _bare(stated) in _bare(model.name) or _bare(model.name) in _bare(stated):
-        return
-    warnings.warn(
-        f"the SAE {sae.origin} was trained on {stated}, and the model is {model.name}: its features may mean "
-        "something else here",
-        SaetextWarning,
-        stacklevel=3,
-    )
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.rpartition("/")[2].casefold())

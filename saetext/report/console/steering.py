@@ -14,12 +14,14 @@ from saetext.report.console.side_by_side import print_line as _line
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import Console
     from rich.text import Text
 
     from saetext.intervene.result import SteerResult
 
 _PROMPTS = 3  # shown with their texts
+_SEEN = 8  # findings of the second reader that are shown
 _ARM = 26  # columns of an arm's name
 _KINDS = ("base", "dose", "instruction")  # whose texts are shown
 
@@ -55,6 +57,12 @@ def render_steer(
         _line(console, styled("controls, as far from the unedited texts", "dim"))
         for row in result.controls.to_dicts():
             _line(console, _figures(row))
+    for title, lines in (("words that set arms apart", words_lines(result)), _seen_lines(result)):
+        if lines:
+            console.print()
+            _line(console, styled(printable(title), "dim"))
+            for line in lines:
+                console.print(styled(printable(line)))
     _print_texts(console, result)
     console.print()
     if (told := verdict(result.metrics)) is not None:
@@ -76,9 +84,91 @@ def heading(result: SteerResult) -> list[str]:
             f"{name} ({handle['label']}): {op} at strength {handle['strength']:+g}{dose}; "
             f"strength 1 is {handle['unit']:.4g} ({handle['unit_source']})"
         )
+        if handle["promotes"]:
+            lines.append(f"{name} promotes {', '.join(handle['promotes'])}{_score(handle['output_score'])}")
+    if (considered := result.candidates) is not None and considered.height:
+        lines.append(f"considered for {result.params['concept']!r}: " + "; ".join(_candidates(considered)))
     if words := result.metrics["gauge_words"]:
         lines.append(f"effect: share of words among {', '.join(words)}")
+    if result.tried is not None:
+        lines.append(tuning(result.tried, result.params["nll_within"]))
     return lines
+
+
+def tuning(tried: pl.DataFrame, nll_within: float) -> str:
+    """Return what was tried on the half of the prompts that is not reported."""
+    told = [
+        f"{row['dose']:g} (effect {row['gauge_diff']:+.3f}, nll {row['nll_diff']:+.2f})"
+        for row in tried.to_dicts()
+    ]
+    chosen = tried.filter("chosen")["dose"][0]
+    return (
+        f"dose {chosen:g} was chosen on the other half of the prompts, the most effect with nll up by at "
+        f"most {nll_within:g}; tried: {', '.join(told)}"
+    )
+
+
+def words_lines(result: SteerResult) -> list[str]:
+    """Return for doses and the instruction the words that set their texts apart, where there are any."""
+    found = result.words
+    if found is None or not found.height:
+        return []
+    shown = [
+        row["arm"] for row in (*result.table.to_dicts(), *result.controls.to_dicts()) if row["kind"] in _KINDS
+    ]
+    lines = []
+    for arm in shown:
+        own = [row for row in found.to_dicts() if row["arm"] == arm]
+        more, less = ([r["word"] for r in own if (r["z"] > 0) is up] for up in (True, False))
+        parts = [f"{name} {', '.join(some)}" for name, some in (("more", more), ("less", less)) if some]
+        if parts:
+            lines.append(f"{arm}: {'; '.join(parts)}")
+    return lines
+
+
+def _seen_lines(result: SteerResult) -> tuple[str, list[str]]:
+    """Return what a second reader sees, as a title and lines."""
+    title = seen_title(result)
+    if title is None or result.seen is None:
+        return "", []
+    if not result.seen.height:
+        return title, ["no difference with q < .05"]
+    lines = [seen_line(row) for row in result.seen.head(_SEEN).to_dicts()]
+    if (more := result.seen.height - _SEEN) > 0:
+        lines.append(f"and {more} more")
+    return title, lines
+
+
+def seen_title(result: SteerResult) -> str | None:
+    """Return by what reader which texts were compared; None where none was asked."""
+    reader = result.metrics["gauge_reader"]
+    if reader is None:
+        return None
+    return f"what a second reader ({reader}) sees at dose {result.metrics['strongest']:g} against unedited"
+
+
+def seen_line(row: Mapping[str, Any]) -> str:
+    """Return one finding of the second reader in a line."""
+    mark = " ✓" if row["confirmed"] else ""
+    random = row["diff_random"]
+    same = random is not None and random * row["diff"] > 0
+    also = f"; a random direction too ({100 * random:+.0f})" if same else ""
+    return (
+        f"{row['name']} ({row['kind']}): {100 * row['rate']:.0f} against {100 * row['rate_unedited']:.0f} % "
+        f"of texts, q {probability(row['q'])}{mark}{also}"
+    )
+
+
+def _score(score: float | None) -> str:
+    return "" if score is None else f"; output score {score:.2f} (.5 is chance; 1: its own words first)"
+
+
+def _candidates(considered: pl.DataFrame) -> list[str]:
+    return [
+        f"{row['feature']} {row['label']} (similarity {row['similarity']:.2f}, output score "
+        f"{'unknown' if row['output_score'] is None else format(row['output_score'], '.2f')})"
+        for row in considered.to_dicts()
+    ]
 
 
 def verdict(metrics: Mapping[str, Any]) -> str | None:

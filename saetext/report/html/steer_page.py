@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from saetext.report.console.lines import probability
-from saetext.report.console.steering import heading, verdict
+from saetext.report.console.steering import heading, seen_title, verdict
 from saetext.report.html.parts import draw
 from saetext.text.passages import printable
 
@@ -40,6 +40,9 @@ def render_steer_page(result: SteerResult) -> str:
         first=dosed.index(start) if start in dosed else 0,
         prompts=_prompts(result, [row["arm"] for row in rows]),
         curve=_curve([rows[at] for at in dosed]),
+        words=_words(result),
+        seen_title=printable(seen_title(result) or ""),
+        seen=_seen(result),
         notes=[printable(note) for note in result.notes],
         facts=_facts(result),
     )
@@ -65,6 +68,39 @@ def _arm(at: int, row: Mapping[str, Any]) -> dict[str, Any]:
         "repetition": _number(row["repetition"], ".2f"),
         "tokens": _number(row["tokens"], ".1f"),
         "changed": f"{row['changed']:.0%}".replace("%", "\u00a0%"),
+    }
+
+
+def _words(result: SteerResult) -> list[dict[str, str]]:
+    """Return the words that set each arm apart, those that are more and less frequent."""
+    if result.words is None:
+        return []
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in result.words.to_dicts():
+        own = found.setdefault(row["arm"], {"more": [], "less": []})
+        counts = f"{row['word']} ({row['prompts']}\u00a0:\u00a0{row['prompts_unedited']})"
+        own["more" if row["z"] > 0 else "less"].append(counts)
+    return [
+        {"arm": printable(arm), **{name: printable(", ".join(some)) for name, some in own.items()}}
+        for arm, own in found.items()
+    ]
+
+
+def _seen(result: SteerResult) -> list[dict[str, Any]]:
+    return [] if result.seen is None else [_finding(row) for row in result.seen.to_dicts()]
+
+
+def _finding(row: Mapping[str, Any]) -> dict[str, Any]:
+    random = row["diff_random"]
+    return {
+        "name": printable(row["name"]),
+        "kind": row["kind"],
+        "rate": f"{100 * row['rate']:.0f}\u00a0%",
+        "unedited": f"{100 * row['rate_unedited']:.0f}\u00a0%",
+        "diff": f"{100 * row['diff']:+.0f}",
+        "random": "" if random is None else f"{100 * random:+.0f}",
+        "q": probability(row["q"]),
+        "confirmed": row["confirmed"],
     }
 
 
