@@ -62,6 +62,7 @@ class TextTokens:
         self.rejected: Counter[str] = Counter()
         self.name, self.role = "texts", "assistant"
         self._source: DocumentSource | None = None
+        self._items: Iterator[Document | Reject]
         if isinstance(texts, Corpus):
             self.name = str(texts.path)
             if not texts.manifest.stores_text:
