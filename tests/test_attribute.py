@@ -75,6 +75,20 @@ def cases(made: Subject, texts: Any = TEXTS, at: str = "last") -> Any:
     return cases_of(made.model, rows_of(texts), How(parse_at(at), raw=True))
 
 
+@pytest.mark.parametrize(
+    ("row", "answer"),
+    [
+        ({"prompt": "Name a fish.", "topic": "fish"}, ""),
+        ({"prompt": "Name a fish.", "Output": "a trout", "topic": "fish"}, "a trout"),
+        ({"prompt": "Name a fish.", "question": "which?"}, ""),
+    ],
+)
+def test_a_topic_beside_a_prompt_is_no_answer(row: dict[str, str], answer: str) -> None:
+    """Of columns beside a prompt that is named, only one with the name of an answer is an answer."""
+    (found,) = rows_of([row], prompt="prompt")
+    assert (found.prompt, found.answer) == ("Name a fish.", answer)
+
+
 def attributor(made: Subject, metric: str = METRIC) -> Attributor:
     bound = parse_metric(metric).bound(made.model.tokenizer)
     return Attributor(made.model, Latents(made.model, made.sae), bound)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from saetext.documents import Document, DocumentSource, Reject, open_documents
+from saetext.documents.guess import TEXT_NAMES
+from saetext.documents.record import Columns
 from saetext.errors import InputError
 from saetext.text.one_line import quoted
 
@@ -46,7 +48,8 @@ def rows_of(
     """Return prompts one by one.
 
     A text beside a prompt is the answer so far; a text alone is the prompt. A chat that ends with the
-    assistant's turn ends with the answer so far.
+    assistant's turn ends with the answer so far. Where only ``prompt`` is named, an answer is a column that
+    is called ``text``, ``output``, ``response`` or the like.
 
     Parameters
     ----------
@@ -84,15 +87,23 @@ def _documents(
         return list(source)
     columns: dict[str, Any] = {"text": text, "id": id, "prompt": prompt}
     try:
-        return open_documents(source, **columns)
+        found = open_documents(source, **columns)
     except InputError:
         if text is not None or prompt is not None:
             raise
         try:  # prompts alone
-            return open_documents(source, **{**columns, "text": "prompt"})
+            return open_documents(source, text="prompt", id=id, prompt="")
         except InputError:
             pass
         raise
+    if text is None and prompt and not _is_answer(found.columns):
+        return open_documents(source, text=prompt, id=id, prompt="")
+    return found
+
+
+def _is_answer(columns: Columns) -> bool:
+    """Whether the text beside a prompt is called one: any other column of words may be a topic or a source."""
+    return columns.text is None or columns.text.casefold() in TEXT_NAMES
 
 
 def _row(document: Document) -> Row:
