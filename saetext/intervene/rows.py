@@ -102,7 +102,7 @@ def _documents(
 
 
 def _is_answer(columns: Columns) -> bool:
-    """Whether the text beside a prompt is called one: any other column of words may be a topic or a source."""
+    """Whether the text beside a prompt is called one; another column of words may be a topic."""
     return columns.text is None or columns.text.casefold() in TEXT_NAMES
 
 
