@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,21 +44,27 @@ class Text:
     document: Document
 
 
-def training_texts(corpus: Path, answers: Path, own: Path, split: str) -> list[Document]:
+def training_texts(
+    corpus: Path, answers: Path | None, own: Path, split: str, most: Mapping[str, int] | None = None
+) -> list[Document]:
     """Return the documents of :func:`texts_of_split`."""
-    return [text.document for text in texts_of_split(corpus, answers, own, split)]
+    return [text.document for text in texts_of_split(corpus, answers, own, split, most)]
 
 
-def texts_of_split(corpus: Path, answers: Path, own: Path, split: str) -> list[Text]:
+def texts_of_split(
+    corpus: Path, answers: Path | None, own: Path, split: str, most: Mapping[str, int] | None = None
+) -> list[Text]:
     """Return the texts of a split, in an order that depends on their text alone.
 
-    ``split`` is ``train`` or ``valid``; of ``answers`` and ``own`` one in fifty is for ``valid``.
+    ``split`` is ``train`` or ``valid``; of ``answers`` and ``own`` one in fifty is for ``valid``. ``most`` has
+    the characters of each kind to take instead of ``CHARACTERS``; a kind that it lacks is left out.
     """
     kept: list[Text] = []
-    left = dict(CHARACTERS)
-    found = [*_of_corpus(corpus, split), *_of_lines(answers, "answers", split), *_of_lines(own, "own", split)]
+    left = dict(CHARACTERS if most is None else most)
+    written = [] if answers is None else _of_lines(answers, "answers", split)
+    found = [*_of_corpus(corpus, split), *written, *_of_lines(own, "own", split)]
     for text in sorted(found, key=lambda t: _key(t.document)):
-        if left[text.source] > 0:
+        if left.get(text.source, 0) > 0:
             left[text.source] -= _length(text.document)
             kept.append(text)
     return kept
