@@ -5,9 +5,9 @@
     python benchmarks/list_saes.py train -o build/lists
 
 One pass over the texts keeps what stands at all places (``--part 0/2`` and ``1/2`` share it out), then each
-place gets its SAE, a directory with the quality on held-out tokens in ``card.json``. They are small and short of
-text: enough to ask whether a feature matters where it stands, not to describe a layer. ``saetext train`` makes
-one SAE at a time from as much text as there is.
+place gets its SAE, a directory with the quality on held-out tokens in ``card.json``. They are small and had
+little text: enough to ask whether a feature matters where it stands, not to describe a layer. ``saetext
+train`` makes one SAE at a time from as much text as there is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import dataclasses
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,7 @@ def read(args: argparse.Namespace) -> None:
         model.tokenizer, max_positions=model.max_positions, context_size=WINDOW, bidirectional=False
     )
     batcher = Batcher(tokens, 4096)
+    (args.output / "hooks.json").write_text(json.dumps(list(args.hooks)) + "\n", encoding="utf-8")
     for split, most in (("valid", args.valid_tokens), ("train", args.tokens)):
         documents = training_texts(args.corpus, None, args.own, split, CHARACTERS)[part::parts]
         kept: list[NDArray[np.float16]] = []
@@ -95,18 +97,19 @@ def train(args: argparse.Namespace) -> None:
     config = TrainConfig(
         d_sae=args.d_sae, k=args.k, steps=args.steps, batch=args.batch, lr=args.lr, seed=args.seed
     )
+    there = json.loads((args.output / "hooks.json").read_text("utf-8"))
     for hook in args.hooks:
         place = args.output / name_of(hook)
         if (place / "card.json").exists():
             continue
-        column = HOOKS.index(hook)
+        column = there.index(hook)
         texts, held = (_states(args.output, split, column) for split in ("train", "valid"))
         limit = limit_of(norms(torch.from_numpy(texts.astype(np.float32))).numpy())
-        texts, held = (x[~are_sinks(torch.from_numpy(x.astype(np.float32)), limit).numpy()] for x in (texts, held))
-        started = time.process_time()
-        sae = train_sae(
-            texts, config, lambda step, steps, told: print(step, steps, told, flush=True) if step % 100 == 0 else None
+        texts, held = (
+            x[~are_sinks(torch.from_numpy(x.astype(np.float32)), limit).numpy()] for x in (texts, held)
         )
+        started = time.process_time()
+        sae = train_sae(texts, config, _told)
         seconds = time.process_time() - started
         quality = evaluate(sae, held)
         about = {"prepend_bos": True, "context_size": WINDOW, "dataset_path": "answers, chats, public texts"}
@@ -123,6 +126,11 @@ def train(args: argparse.Namespace) -> None:
         }
         (place / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         print(hook, json.dumps(card["valid"]), flush=True)
+
+
+def _told(step: int, steps: int, figures: Mapping[str, float]) -> None:
+    if step % 100 == 0:
+        print(f"{step} of {steps}", json.dumps(dict(figures)), flush=True)
 
 
 def _states(folder: Path, split: str, column: int) -> NDArray[np.float16]:
@@ -144,11 +152,11 @@ def main() -> None:
     reads.add_argument("--part", default="0/1", help="which part of how many")
     trains = commands.add_parser("train", help="train SAEs on them")
     trains.set_defaults(run=train)
-    trains.add_argument("-k", type=int, default=32)
-    trains.add_argument("--d-sae", type=int, default=2048)
-    trains.add_argument("--steps", type=int, default=1000)
+    trains.add_argument("-k", type=int, default=24)
+    trains.add_argument("--d-sae", type=int, default=1024)
+    trains.add_argument("--steps", type=int, default=800)
     trains.add_argument("--batch", type=int, default=1024)
-    trains.add_argument("--lr", type=float, default=8e-4)
+    trains.add_argument("--lr", type=float, default=1e-3)
     trains.add_argument("--seed", type=int, default=0)
     for command in (reads, trains):
         command.add_argument("-o", "--output", type=Path, required=True)

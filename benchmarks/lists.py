@@ -5,10 +5,10 @@ r"""When does a model end a list? The study's questions asked of any causal mode
     python benchmarks/list_saes.py train -o build/lists
     python benchmarks/lists.py --sae smollm2 build/lists/resid_6 build/lists/attn_7
 
-What the model does by itself, where the end of a list comes from, what the five strongest features of half of
-the topics do when they are taken out in the other half, and what that is held against. Texts, attributions and
-ablations are kept under ``--work`` and not made again; ``--only`` does one step, so that several can run side by
-side. ``docs/lists.md`` says what came out. For Gemma 2 2B:
+What the model does by itself, where the end of a list comes from, what the five strongest features of half
+of the topics do when they are taken out in the other half, and what that is held against. Texts, attributions
+and ablations are kept under ``--work`` and not made again; ``--only`` does one step, so that several can run
+side by side. ``docs/lists.md`` says what came out. For Gemma 2 2B:
 
     python benchmarks/lists.py --model google/gemma-2-2b-it --no-example --tokens 200 \
         --metric 'logit("<end_of_turn>") - logit("\n")' --output gemma.json \
@@ -31,17 +31,21 @@ import numpy as np
 import polars as pl
 from common import RESULTS, environment, save, say
 from list_prompts import TOPICS, halves, prompts
+from training_bar import training_bar
 
 import saetext
 from saetext.intervene.ablation.measures import diversity
 from saetext.intervene.generator import load_causal
 from saetext.intervene.places import items_of
 from saetext.io.files import write_atomic
+from saetext.report.html.matrix_picture import write_matrix_picture
 
 METRIC = r'logit("<|im_end|>") - logit("\n")'
 STEPS = ("behaviour", "attribute", "ablate", "report")
 FEATURES = 5
-_MARK = re.compile(r"^[ \t]*(?:(?P<number>\(?\d{1,3}[.):])|(?P<bullet>[-*+•–—])|\(?[A-Za-z][.):])[ \t]+\S", re.M)
+_MARK = re.compile(
+    r"^[ \t]*(?:(?P<number>\(?\d{1,3}[.):])|(?P<bullet>[-*+•–—])|\(?[A-Za-z][.):])[ \t]+\S", re.M
+)
 _MEASURES = ("items", "distinct", "diversity", "ended", "tokens", "repeats", "nll")
 
 
@@ -58,14 +62,16 @@ def behaviour(args: argparse.Namespace) -> list[dict[str, Any]]:
             if example and not args.example:
                 continue
             asked = prompts(args.topics, example=example)
-            made = model.generate(
-                [model.encode_prompt(row["messages"]) for row in asked],
-                samples=samples,
-                max_new_tokens=args.tokens,
-                temperature=args.temperature,
-                seed=args.seed,
-                batch=args.batch,
-            )
+            with training_bar() as show:
+                made = model.generate(
+                    [model.encode_prompt(row["messages"]) for row in asked],
+                    samples=samples,
+                    max_new_tokens=args.tokens,
+                    temperature=args.temperature,
+                    seed=args.seed,
+                    batch=args.batch,
+                    on_progress=show,
+                )
             rows += [
                 {
                     **{name: asked[text.prompt][name] for name in ("id", "topic", "template")},
@@ -122,7 +128,9 @@ def described(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 # ---- where the end comes from ---------------------------------------------------------------------------
 
 
-def ended_lists(rows: Sequence[Mapping[str, Any]], topics: Sequence[str], example: bool) -> list[dict[str, Any]]:
+def ended_lists(
+    rows: Sequence[Mapping[str, Any]], topics: Sequence[str], example: bool
+) -> list[dict[str, Any]]:
     """Return for each topic and template the first list that ended right after an item, as a chat."""
     asked = {row["id"]: row for row in prompts(tuple(topics), example=example)}
     found: dict[str, dict[str, Any]] = {}
@@ -139,19 +147,25 @@ def attribute(args: argparse.Namespace, sae: str) -> Any:
     if not path.exists():
         choose, _ = halves(args.topics)
         cases = ended_lists(behaviour(args), choose, args.example)
+        if len(cases) < 2:
+            raise SystemExit(
+                f"{len(cases)} lists ended after an item: nothing to attribute; try more --tokens"
+            )
         source = args.work / "ended.jsonl"
         write_atomic(source, "".join(json.dumps(case, ensure_ascii=False) + "\n" for case in cases).encode())
-        found = saetext.attribute(
-            args.model,
-            source,
-            metric=args.metric,
-            at="last-item",
-            sae=sae,
-            top=args.top,
-            checks=args.checks,
-            device=args.device,
-            seed=args.seed,
-        )
+        with training_bar() as show:
+            found = saetext.attribute(
+                args.model,
+                source,
+                metric=args.metric,
+                at="last-item",
+                sae=sae,
+                top=args.top,
+                checks=args.checks,
+                device=args.device,
+                seed=args.seed,
+                on_progress=show,
+            )
         found.save(path)
     return saetext.AttributionResult.load(path)
 
@@ -161,7 +175,7 @@ def matrix(args: argparse.Namespace, sae: str, found: Any) -> dict[str, Any]:
     matrix = saetext.expression(found, top=10, by="template")
     picture = args.work / f"{name_of(sae)}.matrix.png"
     if not picture.exists():
-        matrix.to_png(picture)
+        write_matrix_picture(matrix, picture)
     ordered = matrix.table.sort(pl.col("prevalence"), descending=True)
     return {
         **matrix.metrics,
@@ -190,28 +204,30 @@ def ablate(args: argparse.Namespace, sae: str, positions: str, controls: int) ->
     if not path.exists():
         found = attribute(args, sae)
         started = time.process_time()
-        done = saetext.ablate(
-            args.model,
-            prompts_file(args),
-            attribution=found,
-            strongest=FEATURES,
-            sign="positive",
-            sae=sae,
-            by="topic",
-            positions=positions,
-            mode=args.mode if positions == "all" else "zero",
-            metrics=",".join(_MEASURES),
-            primary="items",
-            controls=controls,
-            forbid=() if positions == "all" else ("",),
-            samples=args.arm_samples,
-            max_new_tokens=args.arm_tokens,
-            temperature=args.temperature,
-            batch=args.batch,
-            device=args.device,
-            dtype=args.dtype,
-            seed=args.seed,
-        )
+        with training_bar() as show:
+            done = saetext.ablate(
+                args.model,
+                prompts_file(args),
+                attribution=found,
+                strongest=FEATURES,
+                sign="positive",
+                sae=sae,
+                by="topic",
+                positions=positions,
+                mode=args.mode if positions == "all" else "zero",
+                metrics=",".join(_MEASURES),
+                primary="items",
+                controls=controls,
+                forbid=() if positions == "all" else ("",),
+                samples=args.arm_samples,
+                max_new_tokens=args.arm_tokens,
+                temperature=args.temperature,
+                batch=args.batch,
+                device=args.device,
+                dtype=args.dtype,
+                seed=args.seed,
+                on_progress=show,
+            )
         kept = {
             "positions": positions,
             "controls_each": controls,
@@ -252,15 +268,20 @@ def name_of(sae: str) -> str:
 def report(args: argparse.Namespace) -> None:
     """Print the tables and write the results of all that is there."""
     rows = behaviour(args)
-    result: dict[str, Any] = {**environment(), "model": args.model, "metric": args.metric, "asked": asked(args)}
+    result: dict[str, Any] = {
+        **environment(),
+        "model": args.model,
+        "metric": args.metric,
+        "asked": asked(args),
+    }
     result["behaviour"] = {}
     for example in (True, False):
         for template in (None, "short", "long", "plain"):
-            some = [
-                row for row in rows if row["example"] == example and template in (None, row["template"])
-            ]
+            some = [row for row in rows if row["example"] == example and template in (None, row["template"])]
             if some:
-                result["behaviour"][f"{'example' if example else 'alone'}, {template or 'all'}"] = described(some)
+                result["behaviour"][f"{'example' if example else 'alone'}, {template or 'all'}"] = described(
+                    some
+                )
     result["saes"] = {}
     for sae in args.sae:
         own: dict[str, Any] = {"hook": None}
@@ -283,7 +304,17 @@ def report(args: argparse.Namespace) -> None:
 
 def asked(args: argparse.Namespace) -> dict[str, Any]:
     """Return what was asked for, without places."""
-    names = ("samples", "tokens", "arm_samples", "arm_tokens", "temperature", "seed", "mode", "example", "quick")
+    names = (
+        "samples",
+        "tokens",
+        "arm_samples",
+        "arm_tokens",
+        "temperature",
+        "seed",
+        "mode",
+        "example",
+        "quick",
+    )
     choose, test = halves(args.topics)
     return {**{name: getattr(args, name) for name in names}, "chosen_on": choose, "tested_on": test}
 
@@ -295,13 +326,29 @@ def tables(result: Mapping[str, Any]) -> None:
         "by itself",
         [head, *([name, *(own[k] for k in head[1:])] for name, own in result["behaviour"].items())],
     )
-    head = ("SAE", "arm", "positions", "metric", "base", "mean", "change", "low", "high", "p", "control_p", "variance_change", "variance_p")
+    head = (
+        "SAE",
+        "arm",
+        "positions",
+        "metric",
+        "base",
+        "mean",
+        "change",
+        "low",
+        "high",
+        "p",
+        "control_p",
+        "variance_change",
+        "variance_p",
+    )
     lines: list[list[Any]] = [list(head)]
     for name, own in result["saes"].items():
         for positions in ("all", "prompt"):
             done = own.get(f"ablation, {positions}")
             for row in [*done["table"], *done["controls"]] if done else []:
-                lines.append([name, row["arm"][:40], positions, *("" if row[k] is None else row[k] for k in head[3:])])
+                lines.append(
+                    [name, row["arm"][:40], positions, *("" if row[k] is None else row[k] for k in head[3:])]
+                )
     say("taken out", lines)
 
 
@@ -310,9 +357,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--sae", nargs="+", default=["smollm2"], help="readers, RELEASE/SAE_ID or directories")
+    parser.add_argument(
+        "--sae", nargs="+", default=["smollm2"], help="readers, RELEASE/SAE_ID or directories"
+    )
     parser.add_argument("--metric", default=METRIC)
-    parser.add_argument("--no-example", dest="example", action="store_false", help="no turn that shows the form")
+    parser.add_argument(
+        "--no-example", dest="example", action="store_false", help="no turn that shows the form"
+    )
     parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=80, help="of the texts that are not edited")
     parser.add_argument("--temperature", type=float, default=0.8)
@@ -327,7 +378,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--quick", action="store_true", help="4 topics, 2 samples, 24 tokens: whether it runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="4 topics, 2 samples, 24 tokens: whether it runs"
+    )
     parser.add_argument("--only", nargs="+", choices=STEPS, default=STEPS)
     parser.add_argument("--work", type=Path, default=Path("build/lists"))
     parser.add_argument("--output", type=Path, default=RESULTS / "lists.json")

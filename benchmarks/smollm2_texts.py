@@ -56,8 +56,8 @@ def texts_of_split(
 ) -> list[Text]:
     """Return the texts of a split, in an order that depends on their text alone.
 
-    ``split`` is ``train`` or ``valid``; of ``answers`` and ``own`` one in fifty is for ``valid``. ``most`` has
-    the characters of each kind to take instead of ``CHARACTERS``; a kind that it lacks is left out.
+    ``split`` is ``train`` or ``valid``; of ``answers`` and ``own`` one in fifty is for ``valid``. ``most``
+    has the characters of each kind to take instead of ``CHARACTERS``; a kind that it lacks is left out.
     """
     kept: list[Text] = []
     left = dict(CHARACTERS if most is None else most)

@@ -152,8 +152,9 @@ class Writer:
         return answer_cache.fingerprint(
             version=_VERSION,
             model=[model.revision, model.dtype, str(model.device.type)],
-            sae=None if sae is None else [sae.encoder.weights_sha256, sae.norm_limit],
-            hook=self.generator.hook,
+            # what is not edited is the same whatever the SAE: several SAEs share it
+            sae=None if sae is None or not changes else [sae.encoder.weights_sha256, sae.norm_limit],
+            hook=self.generator.hook if changes else "",
             changes=[_told(change) for change in changes],
             positions=self.request.positions if changes else "",
             prompts=[[p.ids.tolist(), p.turn.tolist()] for p in asked],
