@@ -62,11 +62,13 @@ def likelihood(
         for row, i in enumerate(batch):
             ids[row, : len(whole[i])] = torch.from_numpy(whole[i])
             mask[row, : len(whole[i])] = 1
-        logits = model.logits(ids, mask)
+        first = min(len(prompts[i]) for i in batch) - 1
+        # the head is a fifth of a small model's work, and prompts are longer than what is written
+        logits = model.forward(ids, mask, hooks=(), keep=range(first, longest)).logits
         for row, i in enumerate(batch):
             if len(texts[i]):
                 written = torch.from_numpy(texts[i]).to(logits.device)
-                own = logits[row, len(prompts[i]) - 1 : len(whole[i]) - 1].float()
+                own = logits[row, len(prompts[i]) - 1 - first : len(whole[i]) - 1 - first].float()
                 picked = own.gather(-1, written[:, None])[:, 0] - own.logsumexp(-1)
                 found[i] = -float(picked.mean())
     return found
