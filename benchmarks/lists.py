@@ -43,8 +43,11 @@ from saetext.report.html.matrix_picture import write_matrix_picture
 METRIC = r'logit("<|im_end|>") - logit("\n")'
 STEPS = ("behaviour", "attribute", "ablate", "report")
 FEATURES = 5
+# how features are taken out: where, and which sign of their attributions makes the strongest; the study took
+# them out at the prompt's positions
+VARIANTS = {"all": ("all", "positive"), "prompt": ("prompt", "positive"), "against": ("all", "negative")}
 _MARK = re.compile(
-    r"^[ \t]*(?:(?P<number>\(?\d{1,3}[.):])|(?P<bullet>[-*+•–—])|\(?[A-Za-z][.):])[ \t]+\S", re.M
+    r"^[ \t]*(?:(?P<number>\(?\d{1,3}[.):])|(?P<bullet>[-*+•–—])|(?P<letter>\(?[A-Za-z][.):]))[ \t]+\S", re.M
 )
 _MEASURES = ("items", "distinct", "diversity", "ended", "tokens", "repeats", "nll")
 
@@ -198,9 +201,10 @@ def attributed(found: Any) -> dict[str, Any]:
 # ---- what the features do -------------------------------------------------------------------------------
 
 
-def ablate(args: argparse.Namespace, sae: str, positions: str, controls: int) -> dict[str, Any]:
+def ablate(args: argparse.Namespace, sae: str, variant: str) -> dict[str, Any]:
     """Take out the strongest features of half of the topics in the other half; from the work directory."""
-    path = args.work / f"{name_of(sae)}.{positions}.ablation.json"
+    path = args.work / f"{name_of(sae)}.{variant}.ablation.json"
+    positions, sign = VARIANTS[variant]
     if not path.exists():
         found = attribute(args, sae)
         started = time.process_time()
@@ -210,15 +214,15 @@ def ablate(args: argparse.Namespace, sae: str, positions: str, controls: int) ->
                 prompts_file(args),
                 attribution=found,
                 strongest=FEATURES,
-                sign="positive",
+                sign=sign,
                 sae=sae,
                 by="topic",
                 positions=positions,
-                mode=args.mode if positions == "all" else "zero",
+                mode=args.mode,
                 metrics=",".join(_MEASURES),
                 primary="items",
-                controls=controls,
-                forbid=() if positions == "all" else ("",),
+                controls=args.controls,
+                forbid=() if args.rivals else ("",),
                 samples=args.arm_samples,
                 max_new_tokens=args.arm_tokens,
                 temperature=args.temperature,
@@ -230,7 +234,7 @@ def ablate(args: argparse.Namespace, sae: str, positions: str, controls: int) ->
             )
         kept = {
             "positions": positions,
-            "controls_each": controls,
+            "sign": sign,
             "cpu_seconds": round(time.process_time() - started),
             "table": done.table.to_dicts(),
             "controls": done.controls.to_dicts(),
@@ -239,7 +243,7 @@ def ablate(args: argparse.Namespace, sae: str, positions: str, controls: int) ->
             "metrics": done.metrics,
             "notes": list(done.notes),
         }
-        done.write_texts(args.work / f"{name_of(sae)}.{positions}.texts.jsonl", overwrite=True)
+        done.write_texts(args.work / f"{name_of(sae)}.{variant}.texts.jsonl", overwrite=True)
         write_atomic(path, (json.dumps(kept, ensure_ascii=False, default=str) + "\n").encode())
     return dict(json.loads(path.read_text("utf-8")))
 
@@ -294,9 +298,9 @@ def report(args: argparse.Namespace) -> None:
         card = Path(sae) / "card.json"
         if card.is_file():
             own["card"] = json.loads(card.read_text("utf-8"))
-        for positions in ("all", "prompt"):
-            if (args.work / f"{name_of(sae)}.{positions}.ablation.json").exists():
-                own[f"ablation, {positions}"] = ablate(args, sae, positions, 0)
+        for variant in VARIANTS:
+            if (args.work / f"{name_of(sae)}.{variant}.ablation.json").exists():
+                own[f"ablation, {variant}"] = ablate(args, sae, variant)
         result["saes"][name_of(sae)] = own
     save(args.output, "lists" if args.section is None else args.section, result)
     tables(result)
@@ -329,7 +333,7 @@ def tables(result: Mapping[str, Any]) -> None:
     head = (
         "SAE",
         "arm",
-        "positions",
+        "variant",
         "metric",
         "base",
         "mean",
@@ -343,11 +347,11 @@ def tables(result: Mapping[str, Any]) -> None:
     )
     lines: list[list[Any]] = [list(head)]
     for name, own in result["saes"].items():
-        for positions in ("all", "prompt"):
-            done = own.get(f"ablation, {positions}")
+        for variant in VARIANTS:
+            done = own.get(f"ablation, {variant}")
             for row in [*done["table"], *done["controls"]] if done else []:
                 lines.append(
-                    [name, row["arm"][:40], positions, *("" if row[k] is None else row[k] for k in head[3:])]
+                    [name, row["arm"][:40], variant, *("" if row[k] is None else row[k] for k in head[3:])]
                 )
     say("taken out", lines)
 
@@ -371,7 +375,10 @@ def main() -> None:
     parser.add_argument("--arm-tokens", type=int, default=60)
     parser.add_argument("--mode", default="zero")
     parser.add_argument("--controls", type=int, default=3, help="sets of matched features for each SAE")
-    parser.add_argument("--positions", nargs="+", default=["all"], choices=("all", "prompt"))
+    parser.add_argument("--variants", nargs="+", default=["all"], choices=list(VARIANTS))
+    parser.add_argument(
+        "--no-rivals", dest="rivals", action="store_false", help="neither forbid the end nor take means"
+    )
     parser.add_argument("--top", type=int, default=20)
     parser.add_argument("--checks", type=int, default=40)
     parser.add_argument("--batch", type=int, default=48)
@@ -397,8 +404,8 @@ def main() -> None:
     for sae in args.sae:
         if "attribute" in args.only:
             attribute(args, sae)
-        for positions in args.positions if "ablate" in args.only else ():
-            ablate(args, sae, positions, args.controls)
+        for variant in args.variants if "ablate" in args.only else ():
+            ablate(args, sae, variant)
     if "report" in args.only:
         report(args)
 
