@@ -42,7 +42,6 @@ from saetext.report.html.matrix_picture import write_matrix_picture
 
 METRIC = r'logit("<|im_end|>") - logit("\n")'
 STEPS = ("behaviour", "attribute", "ablate", "report")
-FEATURES = 5
 # how features are taken out: where, and which sign of their attributions makes the strongest; the study took
 # them out at the prompt's positions
 VARIANTS = {"all": ("all", "positive"), "prompt": ("prompt", "positive"), "against": ("all", "negative")}
@@ -182,7 +181,7 @@ def matrix(args: argparse.Namespace, sae: str, found: Any) -> dict[str, Any]:
     ordered = matrix.table.sort(pl.col("prevalence"), descending=True)
     return {
         **matrix.metrics,
-        "prevalent": ordered.head(FEATURES).select("feature", "label", "prevalence").to_dicts(),
+        "prevalent": ordered.head(args.features).select("feature", "label", "prevalence").to_dicts(),
     }
 
 
@@ -213,7 +212,7 @@ def ablate(args: argparse.Namespace, sae: str, variant: str) -> dict[str, Any]:
                 args.model,
                 prompts_file(args),
                 attribution=found,
-                strongest=FEATURES,
+                strongest=args.features,
                 sign=sign,
                 sae=sae,
                 by="topic",
@@ -371,6 +370,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=80, help="of the texts that are not edited")
     parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--features", type=int, default=5, help="how many are taken out together")
     parser.add_argument("--arm-samples", type=int, default=3)
     parser.add_argument("--arm-tokens", type=int, default=60)
     parser.add_argument("--mode", default="zero")

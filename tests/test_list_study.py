@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from benchmark_modules import importing
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import WORD, planted
 
 from saetext.intervene.places import items_of
 
@@ -92,3 +95,50 @@ def test_one_ended_list_for_each_prompt_and_only_of_the_topics_asked_for(lists: 
 def test_names_of_saes_are_names_of_files(lists: ModuleType, tmp_path: Any) -> None:
     assert lists.name_of(str(tmp_path)) == tmp_path.name
     assert lists.name_of("release/layer_0/canonical") == "release_layer_0_canonical"
+
+
+def test_the_whole_study_runs_on_any_model_and_sae(
+    lists: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, output = tmp_path / "work", tmp_path / "lists.json"
+    (work / "quick").mkdir(parents=True)
+    topics = lists.TOPICS[:4]
+    written = [
+        {
+            **{name: row[name] for name in ("id", "topic", "template")},
+            "example": True,
+            "sample": 0,
+            "text": "- tea\n- jam",
+            "finish": "eos",
+            "tokens": 6,
+        }
+        for row in lists.prompts(topics, example=True)
+    ]
+    # what the model wrote: a random one never ends a list
+    (work / "quick" / "behaviour.jsonl").write_text("".join(json.dumps(row) + "\n" for row in written))
+    asked = [
+        *("lists.py", "--quick", "--model", str(planted().model), "--sae", str(planted().sae)),
+        *("--metric", f'logit(" {WORD}")', "--work", str(work), "--output", str(output)),
+        *("--device", "cpu", "--features", "2", "--variants", "all", "against"),
+    ]
+    monkeypatch.setattr("sys.argv", asked)
+    lists.main()
+    found = json.loads(output.read_text())["lists"]
+    [own] = found["saes"].values()
+    choose, test = lists.halves(topics)
+    assert own["attribution"]["prompts"] == 3 * len(choose)
+    for variant in ("all", "against"):
+        done = own[f"ablation, {variant}"]
+        assert {row["topic"] for row in done["topics"]} == set(test)
+        assert {row["metric"] for row in done["table"]} >= {"items", "ended", "diversity", "nll"}
+    forbidden = {row["kind"] for row in own["ablation, all"]["controls"]}
+    assert {"matched", "random", "forbidden"} <= forbidden
+    positive = {row["feature"] for row in own["ablation, all"]["features"]}
+    assert not positive & {row["feature"] for row in own["ablation, against"]["features"]}
+    assert str(tmp_path) not in output.read_text()
+
+    before = output.read_bytes()  # everything is there: nothing is made again
+    monkeypatch.setattr(lists.saetext, "ablate", None)
+    lists.main()
+    again, first = json.loads(output.read_bytes())["lists"]["saes"], json.loads(before)["lists"]["saes"]
+    assert again == first
