@@ -48,6 +48,7 @@ VARIANTS = {"all": ("all", "positive"), "prompt": ("prompt", "positive"), "again
 _MARK = re.compile(
     r"^[ \t]*(?:(?P<number>\(?\d{1,3}[.):])|(?P<bullet>[-*+•–—])|(?P<letter>\(?[A-Za-z][.):]))[ \t]+\S", re.M
 )
+_DRAWN = 40  # features in the picture of the matrix: their labels can be read
 _MEASURES = ("items", "distinct", "diversity", "ended", "tokens", "repeats", "nll")
 
 
@@ -177,7 +178,7 @@ def matrix(args: argparse.Namespace, sae: str, found: Any) -> dict[str, Any]:
     matrix = saetext.expression(found, top=10, by="template")
     picture = args.work / f"{name_of(sae)}.matrix.png"
     if not picture.exists():
-        write_matrix_picture(matrix, picture)
+        write_matrix_picture(saetext.expression(found, top=10, most=_DRAWN), picture)
     ordered = matrix.table.sort(pl.col("prevalence"), descending=True)
     return {
         **matrix.metrics,

@@ -12,7 +12,7 @@ CHAPTERS = {
     "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],
     "Project": ["../CONTRIBUTING", "../SECURITY", "../CHANGELOG", "dependencies", "log", "decisions/README"],
-    "Measured": ["../benchmarks/README", "../examples/README"],
+    "Measured": ["lists", "../benchmarks/README", "../examples/README"],
 }
 DECISIONS = "docs/decisions/README"
 
