@@ -300,10 +300,25 @@ def report(args: argparse.Namespace) -> None:
             own["card"] = json.loads(card.read_text("utf-8"))
         for variant in VARIANTS:
             if (args.work / f"{name_of(sae)}.{variant}.ablation.json").exists():
-                own[f"ablation, {variant}"] = ablate(args, sae, variant)
+                done = ablate(args, sae, variant)
+                done["topics"] = [row for row in done["topics"] if row["metric"] == "items"]
+                own[f"ablation, {variant}"] = done
         result["saes"][name_of(sae)] = own
-    save(args.output, "lists" if args.section is None else args.section, result)
+    save(args.output, args.section, rounded(result))
     tables(result)
+
+
+def rounded(value: Any) -> Any:
+    """Return plain data with its numbers to four digits.
+
+    >>> rounded({"a": [0.123456, 2, None]})
+    {'a': [0.1235, 2, None]}
+    """
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, Mapping):
+        return {name: rounded(one) for name, one in value.items()}
+    return [rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def asked(args: argparse.Namespace) -> dict[str, Any]:
@@ -392,7 +407,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=STEPS, default=STEPS)
     parser.add_argument("--work", type=Path, default=Path("build/lists"))
     parser.add_argument("--output", type=Path, default=RESULTS / "lists.json")
-    parser.add_argument("--section")
+    parser.add_argument("--section", default="lists", help="name of this run in the results")
     args = parser.parse_args()
     args.topics = TOPICS
     if args.quick:
