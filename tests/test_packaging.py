@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import MadeOnce
 
 import saetext
 from saetext.io.extras import EXTRAS, READER_STACK
@@ -22,13 +23,16 @@ EMBEDDED = "saetext/reader/embedded"
 READERS = (EMBEDDED, "saetext/reader/smollm2")
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    [built] = folder.glob("*.whl")
+@pytest.fixture(scope="session")
+def wheel(made_once: MadeOnce) -> Path:
+    """The wheel, built once for all workers: the longest test begins first, and others need it later."""
+
+    def build(folder: Path) -> None:
+        options = ["--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+        done = subprocess.run([sys.executable, "-m", "build", *options], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    [built] = made_once("wheel", build).glob("*.whl")
     return built
 
 

@@ -7,10 +7,15 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import make_pipeline
 
-from saetext.stats.separation import separation
+from saetext.stats.separation import _auc, _scaling, separation
 
 
 def planted(n: int, strength: float, rng) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -96,3 +101,28 @@ def test_importing_is_light():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=40), st.floats(0.1, 9))
+def test_the_area_is_that_of_sklearn_to_the_last_bit(rows, width):
+    truth, score = (np.array(column) for column in zip(*rows, strict=True))
+    assume(truth.any() and not truth.all())
+    assert _auc(truth, score / width) == roc_auc_score(truth, score / width)
+
+
+@pytest.mark.parametrize("scale", ["max", "log", "tfidf", "standard"])
+@pytest.mark.parametrize("n", [14, 90])
+def test_the_strength_is_the_one_that_a_grid_search_of_pipelines_finds(scale, n):
+    matrix, side = planted(n, 0.2, np.random.default_rng(n))
+    train = np.arange(n) < n // 2
+    model = make_pipeline(
+        *_scaling(scale), LogisticRegression(solver="liblinear", max_iter=200, random_state=0)
+    )
+    search = GridSearchCV(
+        model, {"logisticregression__C": [0.01, 0.1, 1.0, 10.0]}, scoring="roc_auc",
+        cv=StratifiedKFold(3, shuffle=True, random_state=0),
+    )  # fmt: skip
+    search.fit(matrix[train], side[train] == 0)
+    expected = roc_auc_score(side[~train] == 0, search.decision_function(matrix[~train]))
+    assert separation(matrix, side, train, scale=scale) == expected

@@ -8,6 +8,7 @@ into pooled sparse rows. Not for: files (see :mod:`saetext.documents`), the corp
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -298,7 +299,6 @@ class Reader:
             )
             for sae in self.saes.values()
         ]
-        versions = {p: importlib.metadata.version(p) for p in ("saetext", "torch", "transformers")}
         return ReaderSpec(
             model=self._parts.identity[0],
             revision=self._parts.identity[1],
@@ -310,7 +310,7 @@ class Reader:
             chat_template_sha256=self.tokens.chat_template_sha256,
             pooling="max",
             saes=tuple(saes),
-            numerics=Numerics(self.model.dtype, "float32", self.model.device.type, versions),
+            numerics=Numerics(self.model.dtype, "float32", self.model.device.type, dict(_versions())),
             source=dict(self._parts.source),
             tokens_sha256=self.tokens.sha256,
         )
@@ -414,3 +414,9 @@ class Reader:
         found = provided("table_over_tokens")(self, texts, sae=sae, on_progress=on_progress)
         table: pl.DataFrame = found.table
         return table
+
+
+@functools.cache
+def _versions() -> Mapping[str, str]:
+    """Return package -> version. The parsing of torch's metadata takes longer than all the rest of a spec."""
+    return {package: importlib.metadata.version(package) for package in ("saetext", "torch", "transformers")}

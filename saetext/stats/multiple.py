@@ -82,27 +82,35 @@ class PHistogram:
     def q(self, p: ArrayLike, tests: int) -> Floats:
         """Return q of p-values out of ``tests``."""
         values = np.asarray(p, np.float64)
-        _, best = self._thresholds(tests)
-        rank = np.maximum(np.cumsum(self._counts[::-1])[::-1], 1)
-        place = self._place(values)
-        larger = np.where(place > 0, best[np.maximum(place - 1, 0)], np.inf)
-        return np.minimum(np.minimum(values / rank[place] * _scale(tests, self.dependent), larger), 1.0)
+        bins, rank, best = self._thresholds(tests)
+        at = np.searchsorted(bins, self._place(values))  # the first bin with any that is not of larger p
+        rank, larger = np.append(rank, 0)[at], np.append(np.inf, best)[at]
+        scaled = values / np.maximum(rank, 1) * _scale(tests, self.dependent)
+        return np.minimum(np.minimum(scaled, larger), 1.0)
 
     def found(self, alpha: float, tests: int) -> tuple[int, float]:
         """Return how many p-values have q < ``alpha``, and the largest p of a bin all of which do."""
-        edge, best = self._thresholds(tests)
-        good = np.flatnonzero((best < alpha) & (self._counts > 0))
+        bins, rank, best = self._thresholds(tests)
+        good = np.flatnonzero(best < alpha)
         if not len(good):
             return 0, 0.0
-        return int(self._counts[good[0] :].sum()), float(edge[good[0]])
+        return int(rank[good[0]]), float(self._largest(bins[good[0]]))
 
-    def _thresholds(self, tests: int) -> tuple[Floats, Floats]:
-        """Return the largest p of each bin, and the smallest q that a p of this bin or of a larger p has."""
+    def _thresholds(self, tests: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """Return of each bin with any p its number, how many are in it or in later ones, and a q.
+
+        The q is the smallest that a p of this bin or of a larger p has. Bins without any, nearly all of a
+        million, are passed over.
+        """
+        bins = np.flatnonzero(self._counts)
+        rank = np.cumsum(self._counts[bins][::-1])[::-1]
+        q = self._largest(bins) / rank * _scale(tests, self.dependent)
+        return bins, rank, np.minimum.accumulate(q)
+
+    def _largest(self, bins: NDArray[np.int64]) -> Floats:
         # bin b holds 10**(-(b + 1) / per) < p <= 10**(-b / per); the last one everything below
-        edge = 10.0 ** (-np.arange(len(self._counts)) / self._PER_DECADE)
-        rank = np.cumsum(self._counts[::-1])[::-1]
-        q = np.where(self._counts > 0, edge / np.maximum(rank, 1) * _scale(tests, self.dependent), np.inf)
-        return edge, np.minimum.accumulate(q)
+
+        return 10.0 ** (-bins / self._PER_DECADE)
 
     def _place(self, p: ArrayLike) -> NDArray[np.int64]:
         with np.errstate(divide="ignore"):

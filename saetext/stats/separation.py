@@ -59,26 +59,65 @@ def separation(
     counts = np.bincount(side[fit] == 0, minlength=2)
     if len(np.unique(side[held])) < 2 or counts.min() < 1 or not matrix.shape[1]:
         return None
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
-    from sklearn.pipeline import make_pipeline
+    from sklearn import config_context
 
     seen, unseen = matrix[fit], matrix[held]
     for part in (seen, unseen):
         part.eliminate_zeros()  # of a stored zero tf-idf would take the logarithm
-    model: Any = make_pipeline(
-        *_scaling(scale), LogisticRegression(solver="liblinear", max_iter=200, random_state=0)
-    )
-    folds = min(3, int(counts.min()))
-    strengths = {"logisticregression__C": list(_STRENGTHS)}
-    with warnings.catch_warnings():
+    truth = side[fit] == 0
+    with warnings.catch_warnings(), config_context(skip_parameter_validation=True):
         warnings.simplefilter("ignore")  # of a fit that has not converged: it is a yardstick
-        if folds > 1:
-            split = StratifiedKFold(folds, shuffle=True, random_state=0)
-            model = GridSearchCV(model, strengths, scoring="roc_auc", cv=split)
-        model.fit(seen, side[fit] == 0)
-        return float(roc_auc_score(side[held] == 0, model.decision_function(unseen)))
+        strength = _best_strength(seen, truth, scale, min(3, int(counts.min())))
+        scaler, (scaled,) = _scaled(seen, scale)
+        model = _fitted(scaled, truth, strength)
+        return _auc(side[held] == 0, model.decision_function(scaler.transform(unseen)))
+
+
+def _best_strength(rows: csr_matrix, truth: NDArray[np.bool_], scale: Scale, folds: int) -> float:
+    """Return the strength with the largest mean AUC over the folds, the first of equal ones.
+
+    What sklearn's GridSearchCV would choose, which learns each fold's scaling again for each strength, and
+    checks rows and parameters more often than it fits: eight tenths of a small comparison's time.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    if folds < 2:
+        return 1.0
+    scores = np.empty((len(_STRENGTHS), folds))
+    split = StratifiedKFold(folds, shuffle=True, random_state=0)
+    for fold, (some, others) in enumerate(split.split(np.zeros(len(truth)), truth)):
+        _, (train, test) = _scaled(rows[some], scale, rows[others])
+        for at, strength in enumerate(_STRENGTHS):
+            model = _fitted(train, truth[some], strength)
+            scores[at, fold] = _auc(truth[others], model.decision_function(test))
+    return _STRENGTHS[int(scores.mean(axis=1).argmax())]
+
+
+def _scaled(rows: csr_matrix, scale: Scale, *others: csr_matrix) -> tuple[Any, list[Any]]:
+    """Return what scales, learned from rows, and those rows and others scaled."""
+    from sklearn.pipeline import make_pipeline
+
+    scaler: Any = make_pipeline(*_scaling(scale))
+    return scaler, [scaler.fit_transform(rows), *map(scaler.transform, others)]
+
+
+def _fitted(rows: Any, truth: NDArray[np.bool_], strength: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=strength, solver="liblinear", max_iter=200, random_state=0).fit(rows, truth)
+
+
+def _auc(truth: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
+    """Return the area under the ROC curve: to the last bit that of sklearn's roc_auc_score."""
+    down = np.argsort(-score, kind="stable")
+    ends = np.r_[np.flatnonzero(np.diff(score[down])), len(score) - 1]  # of rows with one score
+    true = np.cumsum(truth[down], dtype=np.float64)[ends]
+    false = 1 + ends - true
+    if len(ends) > 2:  # what lies on a line between its neighbours is left out
+        corner = np.r_[True, (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0), True]
+        true, false = true[corner], false[corner]
+    true, false = np.r_[0.0, true], np.r_[0.0, false]
+    return float(np.trapezoid(true / true[-1], false / false[-1]))
 
 
 def _scaling(scale: Scale) -> list[Any]:
