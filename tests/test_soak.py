@@ -156,7 +156,9 @@ def test_eight_threads_on_one_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyP
         time.sleep(SECONDS / 6)
         memory.append((resident() - before) / 1e6)
         if SECONDS >= 60:
-            print(f"{time.monotonic() - soak.start:.0f} s: {dict(soak.done)}, {memory[-1]:+.0f} MB", flush=True)
+            print(
+                f"{time.monotonic() - soak.start:.0f} s: {dict(soak.done)}, {memory[-1]:+.0f} MB", flush=True
+            )
     half = memory[2]
     for thread in threads:
         thread.join(SECONDS + 100)
