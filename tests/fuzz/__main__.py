@@ -38,6 +38,7 @@ from tests.fuzz.seeds import seeds
 
 TOGETHER = 50  # inputs that one process reads
 SLOW = 20.0  # seconds from which the longest cases are told
+LABELLED = ("features", "search", "label", "diff")  # commands that look for labels by their meaning
 TOLD = 100  # every so many cases, how far it is
 
 
@@ -185,12 +186,14 @@ class Fuzz:
         if outer.is_dir():
             shutil.copytree(outer, inner)
         lines = [["encode", f"{name}.jsonl", "-o", f"{name}.corpus"] for name in "cde"]
-        lines.append(["features", "embedded", "politeness"])  # embeds the labels once for all cases
+        if self.command in (None, *LABELLED):
+            lines.append(["features", "embedded", "politeness"])  # embeds the labels once for all cases
         for line in lines:
             made = warm.run(warm.command(line), self.ready, limit=10 * warm.LIMIT)
             if made.code:
                 raise SystemExit(f"the files for the cases cannot be made: {line}: {made.stderr[-500:]}")
-        shutil.copytree(inner, outer, dirs_exist_ok=True)  # for the next run
+        if inner.is_dir():
+            shutil.copytree(inner, outer, dirs_exist_ok=True)  # for the next run
 
     # ---- where -------------------------------------------------------------------------------------------
 
