@@ -88,7 +88,8 @@ def test_a_power_cut_leaves_each_of_several_files_whole_or_absent(
     states = list(cuts.disk)
     for how, state in states:
         cuts._lay(state)
-        assert (found := cuts._read()) is not None, how
+        found = cuts._read()
+        assert found is not None, how
         cuts._require_committed(found)
     cuts.check_ends()
     assert len(states) >= least
