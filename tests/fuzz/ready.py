@@ -64,8 +64,8 @@ def gguf_file() -> bytes:
         return (Path(name) / "tiny.gguf").read_bytes()
 
 
-def attribution() -> bytes:
-    """Return a saved attribution of eight prompts, made up.
+def attribution(prompts: int = 8, tokens: int = 5) -> bytes:
+    """Return a saved attribution, made up.
 
     Without polars, whose threads a fork would wait for; ``tests/test_fuzz.py`` loads and saves it again.
     """
@@ -75,13 +75,17 @@ def attribution() -> bytes:
 
     draw = random.Random(0)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-    for prompt in range(8):
-        rows["prompts"].append({"prompt": prompt, "id": f"p{prompt}", "tokens": 5, "metric": float(prompt)})
-        rows["tokens"] += [{"prompt": prompt, "position": at, "token": f" t{at}"} for at in range(5)]
-        rows["errors"] += [{"prompt": prompt, "position": at, "attribution": 0.1} for at in range(5)]
-        for feature in sorted({1, *draw.sample(range(40), 6)}):
+    for prompt in range(prompts):
+        rows["prompts"].append(
+            {"prompt": prompt, "id": f"p{prompt}", "tokens": tokens, "metric": float(prompt)}
+        )
+        rows["tokens"] += [{"prompt": prompt, "position": at, "token": f" t{at}"} for at in range(tokens)]
+        rows["errors"] += [{"prompt": prompt, "position": at, "attribution": 0.1} for at in range(tokens)]
+        for feature in sorted({1, *draw.sample(range(40), tokens + 1)}):
             value = {"activation": 1.0, "gradient": 0.5, "attribution": round(draw.gauss(0, 1), 6)}
-            rows["pairs"].append({"prompt": prompt, "position": feature % 5, "feature": feature, **value})
+            rows["pairs"].append(
+                {"prompt": prompt, "position": feature % tokens, "feature": feature, **value}
+            )
     tables = {
         name: {column: [row.get(column) for row in rows[name]] for column in TABLES[name]} for name in TABLES
     }
@@ -91,7 +95,7 @@ def attribution() -> bytes:
         "params": {"metric": 'logit("a")', "at": "last", "subject": {"model": "m", "sae": "s", "hook": HOOK}},
         "metrics": {"pairs": len(rows["pairs"])},
         "notes": [],
-        "meta": [{"topic": "ab"[n % 2], "n": n} for n in range(8)],
+        "meta": [{"topic": "ab"[n % 2], "n": n} for n in range(prompts)],
         "labels": {"1": "everywhere"},
         "tables": tables,
     }
