@@ -22,6 +22,7 @@ import hashlib
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -149,6 +150,7 @@ class Fuzz:
 
         known = {name: it for name, it in commands().items() if self.command in (None, name)}
         self.make_ready()
+        self.embed_labels()
         for number in numbers:
             self.tell("options", numbers, number)
             line = option_set(self.draw("options", number), known)
@@ -177,23 +179,26 @@ class Fuzz:
         return warm.run(lambda: _select_all(cases), self.ready, limit=warm.LIMIT * (1 + len(cases) / 20))
 
     def make_ready(self) -> None:
-        """Make the corpora and files that options name, once."""
-        if self.ready.exists():
-            return
-        self.ready.mkdir()
-        make_files(self.ready, self.inputs)
+        """Make the corpora and files that command lines name, once."""
+        if not self.ready.exists():
+            self.ready.mkdir()
+            make_files(self.ready, self.inputs)
+            for name in "cde":
+                self._prepare(["encode", f"{name}.jsonl", "-o", f"{name}.corpus"])
+
+    def embed_labels(self) -> None:
+        """Embed the reader's labels once for all cases, and keep them for the next run."""
         outer, inner = cache_dir() / "label-index", self.ready / "cache" / "label-index"
         if outer.is_dir():
-            shutil.copytree(outer, inner)
-        lines = [["encode", f"{name}.jsonl", "-o", f"{name}.corpus"] for name in "cde"]
+            shutil.copytree(outer, inner, dirs_exist_ok=True)
         if self.command in (None, *LABELLED):
-            lines.append(["features", "embedded", "politeness"])  # embeds the labels once for all cases
-        for line in lines:
-            made = warm.run(warm.command(line), self.ready, limit=10 * warm.LIMIT)
-            if made.code:
-                raise SystemExit(f"the files for the cases cannot be made: {line}: {made.stderr[-500:]}")
-        if inner.is_dir():
-            shutil.copytree(inner, outer, dirs_exist_ok=True)  # for the next run
+            self._prepare(["features", "embedded", "politeness"])
+            shutil.copytree(inner, outer, dirs_exist_ok=True)
+
+    def _prepare(self, line: list[str]) -> None:
+        made = warm.run(warm.command(line), self.ready, limit=10 * warm.LIMIT)
+        if made.code:
+            raise SystemExit(f"the files for the cases cannot be made: {line}: {made.stderr[-500:]}")
 
     # ---- where -------------------------------------------------------------------------------------------
 
@@ -268,10 +273,17 @@ def main(argv: list[str] | None = None) -> int:
         untouched.mkdir()
         (untouched / ".x.tmp").write_text("somebody's")
         before = fingerprint(untouched)
-        for kind, numbers in ranges.items():
-            if numbers:
-                getattr(fuzz, f"run_{kind}")(numbers)
+        stopped = False
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            for kind, numbers in ranges.items():
+                if numbers:
+                    getattr(fuzz, f"run_{kind}")(numbers)
+        except KeyboardInterrupt:
+            stopped = True  # what was found until then is told all the same
         changed = fingerprint(untouched) != before
+    if stopped:
+        print("stopped before its end")
     return _report(fuzz, changed, time.monotonic() - started)
 
 
