@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.fuzz.conditions import condition
-from tests.fuzz.kinds import ATTRIBUTED, STEERED
+from tests.fuzz.kinds import ABLATED, ATTRIBUTED, STEERED
 
 LEFT_OUT: Final = ("demo",)  # it runs for minutes
 SLOW: Final = ("cluster", "search", "calibrate", "index", "train")  # chosen less often
@@ -18,6 +18,7 @@ SMALL: Final = {
               *("--batch", "64", "--tokens", "400", "--window", "32")],
     "steer": [*STEERED],
     "attribute": [*ATTRIBUTED],
+    "ablate": [*ABLATED],
 }  # fmt: skip
 #: What steer turns, which it has to be told; nothing now and then.
 EDITED: Final = (["-f", "5:+1"], ["-f", "5:+1", "-f", "7:2raw"], ["--direction", "direction.npy"], [])
