@@ -26,7 +26,7 @@ STEERED = (
     "c.jsonl",
     "--force",
 )
-ABLATED = (*SHORT, "--samples", "1", "--max-new-tokens", "3", "--controls", "1", "--features", "5,7")
+ABLATED = (*SHORT, "--samples", "1", "--max-new-tokens", "3", "--controls", "1", "--features", "5")
 ATTRIBUTED = (*SHORT, "--metric", 'logit("a") - logit("t")', "--checks", "3", "--top", "3")
 
 
