@@ -45,7 +45,8 @@ from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus import files as corpus_files
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.manifest import Manifest
-from saetext.errors import SaetextError, SaetextWarning
+from saetext.errors import LabelError, SaetextError, SaetextWarning
+from saetext.features.known_labels import labels_for
 from saetext.features.label_index import LabelIndex
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io import derived
@@ -199,7 +200,12 @@ def of_embeddings(home: Path) -> Any:
 
 
 def of_labels(home: Path) -> Any:
-    found = FeatureLabels.read(home / NAME / "labels.parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SaetextWarning)
+        try:
+            found = labels_for(Corpus.open(home / NAME))
+        except SaetextWarning as told:  # other labels are shown, and it is said
+            raise LabelError(str(told)) from None
     return [found.table.to_pylist(), dict(found.about)]
 
 
@@ -243,7 +249,7 @@ ASKED: dict[str, tuple[Callable[[Path], Any], ...]] = {
     f"{NAME}/index/text/bm25": (of_words,),
     f"{NAME}/index/text/dense": (of_dense,),
     f"{NAME}/index/text/embeddings": (of_embeddings,),
-    f"{NAME}/labels.parquet": (of_labels,),
+    f"{NAME}/labels.": (of_labels,),
     f"{NAME}/manifest.json": (of_corpus, of_postings, of_words),
     f"{NAME}/rejects.jsonl": (of_corpus, lambda home: Corpus.open(home / NAME).verify()),
     f"{NAME}/": (of_corpus,),

@@ -35,10 +35,12 @@ from saetext.features.detectors import Detector
 from saetext.features.labelling.importing import from_file
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.themes import Themes
+from saetext.intervene.attribution import AttributionResult
 from saetext.io.files import checksum
 from saetext.io.opener import HUGE
 from saetext.reader.checkpoint import Checkpoint
 from saetext.reader.weights import load_sae_dir
+from tests.fuzz.ready import attribution
 
 SPEC = make_spec({"main": make_calibration(12)})
 SAE = SPEC.sae()
@@ -120,6 +122,10 @@ def _plan(home: Path) -> None:
     (home / "plan.json").write_text(json.dumps(told))
 
 
+def _attribution(home: Path) -> None:
+    (home / "attribution.json").write_bytes(attribution(prompts=2, tokens=1))
+
+
 def _dataset(home: Path) -> None:
     with pa.ipc.new_stream(home / "data.arrow", pa.schema([("text", pa.string())])) as writer:
         writer.write_table(pa.table({"text": ["a"]}))
@@ -143,6 +149,8 @@ KINDS = [
     Kind("model", "config.json", _model, lambda p: Checkpoint(p).json("config.json"), ("",)),
     Kind("labels", "labels.json", _labels, lambda p: from_file(p / "labels.json", 12),
          ("[0].label", "[1].label"), ("feature",)),  # such a row is left out, and counted
+    Kind("attribution", "attribution.json", _attribution,
+         lambda p: AttributionResult.load(p / "attribution.json")),
     Kind("plan", "plan.json", _plan, lambda p: read_plan(p / "plan.json", "start over"),
          ("plan.", "spec.source."), ("floor_percentile", "torch")),
     Kind("dataset", "state.json", _dataset, lambda p: list(open_documents(p)), ("_format_type",)),

@@ -86,6 +86,20 @@ def test_its_corpus_is_whole_and_can_be_appended_to(written: Path) -> None:
     assert grown.ids.to_pylist()[:before] == old["ids"]
 
 
+@pytest.mark.parametrize("path", sorted(COMPAT.glob("*/attribution.json")), ids=lambda path: path.parent.name)
+def test_an_attribution_that_a_version_saved_is_read_as_it_is(path: Path) -> None:
+    """Compared with the file's JSON, read without the code under test."""
+    from saetext.intervene.attribution import AttributionResult
+
+    told, found = json.loads(path.read_text("utf-8")), AttributionResult.load(path)
+    for name, columns in told["tables"].items():
+        for column, values in columns.items():
+            assert getattr(found, name)[column].to_list() == values
+    assert dict(found.params) == told["params"] and dict(found.metrics) == told["metrics"]
+    assert [dict(row) for row in found.meta] == told["meta"] and list(found.notes) == told["notes"]
+    assert {str(feature): label for feature, label in found.labels.items()} == told["labels"]
+
+
 # ---- what a newer version wrote ----------------------------------------------------------------------------
 
 
@@ -139,6 +153,16 @@ NEWER: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], str]]
         r"query\.json is a query of version 99: upgrade saetext",
     ),
 }
+
+
+def test_an_attribution_of_a_newer_version_is_refused_by_name(tmp_path: Path) -> None:
+    from saetext.intervene.attribution import AttributionResult
+
+    path = tmp_path / "attribution.json"
+    told = json.loads((COMPAT / "0.1.0" / "attribution.json").read_text("utf-8"))
+    path.write_text(json.dumps({**told, "version": 99, "tables": {}, "seal": "another"}))
+    with pytest.raises(SaetextError, match=r"attribution of version 99: upgrade saetext"):
+        AttributionResult.load(path)
 
 
 @pytest.mark.parametrize("kind", NEWER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import random
 import subprocess
@@ -11,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from saetext.io.sealed import require_seal
 from tests.fuzz.conditions import FILES, condition
-from tests.fuzz.mutate import damaged
+from tests.fuzz.kinds import _READERS, kind_of, read_all
+from tests.fuzz.mutate import damaged, resealed
+from tests.fuzz.options import commands, option_set
+from tests.fuzz.ready import attribution
 from tests.fuzz.seeds import KEPT, seeds
 from tests.fuzz.warm import Outcome
 
@@ -75,6 +81,47 @@ def test_every_kept_seed_is_among_the_first_inputs() -> None:
     kept = {path.name for path in KEPT.iterdir()}
     assert len(kept) >= 5
     assert kept <= set(seeds())
+
+
+def test_inputs_of_every_kind_are_among_the_seeds_and_read_as_they_are(tmp_path: Path) -> None:
+    """What is made without the code that writes it is what that code would read."""
+    from saetext.errors import SaetextError
+    from saetext.intervene.attribution import AttributionResult
+
+    contents = seeds()
+    kinds = Counter(kind_of(name) for name in contents)
+    assert set(kinds) == {"texts", "prompts", "attribution", "direction", "model"}
+    kept = {path.name for path in KEPT.iterdir()}
+    for name in set(contents) - kept:
+        (tmp_path / name).write_bytes(contents[name])
+        read_all([(tmp_path / name, [])])
+    found = AttributionResult.load(tmp_path / "attribution.json")
+    again = found.save(tmp_path / "again.json").read_bytes()
+    assert json.loads(again) == json.loads(contents["attribution.json"])
+    (tmp_path / "bad.gguf").write_bytes(contents["tiny.gguf"][:-7])
+    with pytest.raises(SaetextError):
+        _READERS["model"](tmp_path / "bad.gguf", None)
+
+
+def test_attributions_are_damaged_with_a_seal_that_fits() -> None:
+    """Else the seal alone would be tried, and nothing behind it."""
+    whole = attribution()
+    fitting = different = 0
+    for number in range(200):
+        made = resealed(random.Random(number), whole, [whole], "attribution.json")
+        different += made != whole
+        with contextlib.suppress(ValueError, RecursionError, TypeError):
+            fitting += require_seal(json.loads(made))
+    assert fitting > 100 and different > 180
+
+
+def test_every_command_but_the_demo_has_option_sets() -> None:
+    known = commands()
+    assert {"steer", "attribute", "expression", "model", "encode", "diff"} <= set(known)
+    assert "demo" not in known
+    for name, command in known.items():
+        lines = [option_set(random.Random(number), {name: command}) for number in range(40)]
+        assert all(line[0] == name for line in lines) and len({tuple(line) for line in lines}) > 5
 
 
 def test_damage_is_damage_and_comes_from_its_number_alone() -> None:

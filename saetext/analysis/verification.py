@@ -5,6 +5,7 @@ Not for: mending; what is damaged is built again where it is used, or says there
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 from saetext.analysis.clusters.model import SUFFIX, check_clusters
@@ -15,10 +16,11 @@ from saetext.analysis.search.projected import projected_part
 from saetext.analysis.search.words import words_part
 from saetext.corpus import Corpus
 from saetext.corpus.postings import postings_in
-from saetext.errors import SaetextError
+from saetext.errors import SaetextError, SaetextWarning
 from saetext.features.known_labels import cached_labels_path, corpus_labels_path, labels_for
 from saetext.features.label_index import LabelIndex
 from saetext.features.labels import FeatureLabels
+from saetext.features.labels_note import are_gone, check_note
 from saetext.io.derived import Derived, Verdict
 
 
@@ -68,7 +70,12 @@ def _index(whole: Corpus) -> Iterator[Verdict]:
 
 def _labels(whole: Corpus) -> Iterator[Verdict]:
     for sae in whole.spec.saes:
-        paths = [corpus_labels_path(whole.path, whole.spec, sae.name), cached_labels_path(sae)]
+        own = corpus_labels_path(whole.path, whole.spec, sae.name)
+        if are_gone(own):
+            yield Verdict(own, "missing", "restore it, or make it again with 'saetext label'")
+        if (note := check_note(own)).state != "missing":
+            yield note
+        paths = [own, cached_labels_path(sae)]
         for path in filter(lambda path: path.exists(), paths):
             try:
                 labels, sealed = FeatureLabels.checked(path)
@@ -78,7 +85,9 @@ def _labels(whole: Corpus) -> Iterator[Verdict]:
             else:
                 yield Verdict(path, "intact") if sealed else Verdict(path, "unchecked", "it has no checksum")
         try:
-            index = LabelIndex(labels_for(whole, sae.name), lexical=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SaetextWarning)  # of labels that are gone: named above
+                index = LabelIndex(labels_for(whole, sae.name), lexical=False)
         except SaetextError:  # named above
             continue
         if index.cached_at.exists():

@@ -13,7 +13,9 @@ from saetext.corpus.protocol import CorpusLike
 from saetext.corpus.spec import ReaderSpec, SaeSpec
 from saetext.errors import LabelError
 from saetext.features.labels import FeatureLabels
+from saetext.features.labels_note import are_gone, told_of_loss
 from saetext.io.cache import cache_dir, file_sha256
+from saetext.io.warning import warn
 from saetext.reader import shipped
 
 
@@ -32,10 +34,18 @@ def labels_for(
         If ``file`` cannot be read.
     IncompatibleError
         If ``file`` is of another reader's features, or there are several SAEs and none was named.
+
+    Warns
+    -----
+    SaetextWarning
+        If the corpus had a table of its own, and it is gone.
     """
     spec = corpus.spec.sae(sae)
-    if file is None and (own := corpus_labels_path(corpus.path, corpus.spec, sae)).is_file():
+    own = corpus_labels_path(corpus.path, corpus.spec, sae)
+    if file is None and own.is_file():
         file = own
+    if file is None and are_gone(own):
+        warn(told_of_loss(own))
     return reader_labels(spec, corpus.calibration(spec.name), file)
 
 

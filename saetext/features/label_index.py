@@ -20,6 +20,7 @@ from saetext.errors import InputError, LabelError
 from saetext.features.labels import FeatureLabels
 from saetext.io.cache import cache_dir
 from saetext.io.derived import Verdict
+from saetext.io.files import make_directory
 from saetext.io.sealed_file import SealedFile
 from saetext.io.warning import warn
 from saetext.reader import sentences as embed
@@ -194,7 +195,7 @@ class LabelIndex:
         index = faiss.IndexFlatIP(embed.WIDTH)
         index.add(self._embedder.embed(self._texts, self._on_done))
         with contextlib.suppress(OSError):  # a cache that cannot be written is done without
-            kept.path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(kept.path.parent)
             kept.write(faiss.serialize_index(index).tobytes())
         return index
 

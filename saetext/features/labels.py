@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.spec import SaeSpec
 from saetext.errors import IncompatibleError, LabelError
+from saetext.features.labels_note import write_note
 from saetext.io.files import atomic_path, writing
 from saetext.io.json_file import loads
 from saetext.io.opener import why
@@ -239,6 +240,8 @@ class FeatureLabels:
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the Parquet file with its checksum, in one step: a reader sees the old file or the new one.
 
+        ``labels.parquet`` in a corpus gets a note beside it, ``labels.json``, so that its loss is noticed.
+
         Raises
         ------
         LabelError
@@ -246,8 +249,10 @@ class FeatureLabels:
         """
         path = Path(path)
         meta = json.dumps({"version": _VERSION, SEALED: True, **self.about}, ensure_ascii=False)
-        with writing(path, LabelError), atomic_path(path) as beside:
-            pq.write_table(with_seal(self.table, _KEY, meta), beside, compression="zstd")
+        with writing(path, LabelError):
+            with atomic_path(path) as beside:
+                pq.write_table(with_seal(self.table, _KEY, meta), beside, compression="zstd")
+            write_note(path)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> FeatureLabels:

@@ -24,6 +24,7 @@ from saetext.documents import Document, open_documents
 from saetext.errors import InputError
 from saetext.io.array_file import load_arrays
 from saetext.io.cache import cache_dir
+from saetext.io.files import make_directory
 from saetext.io.progress import OnProgress, Stages
 from saetext.io.sealed_file import SealedFile
 from saetext.reader import shipped
@@ -109,7 +110,7 @@ def strengths_of(
     )  # fmt: skip
     measured = measure(reader, documents, name, on_progress)
     with contextlib.suppress(OSError):  # then it is measured again next time
-        kept.path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(kept.path.parent)
         kept.write(_content(measured))
     return measured
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from saetext.io.cache import cache_dir
-from saetext.io.files import write_atomic
+from saetext.io.files import make_directory, write_atomic
 from saetext.io.json_file import loads
 from saetext.io.opener import read_bytes
 
@@ -43,7 +43,7 @@ def keep(key: str, text: str, **about: Any) -> None:
     entry = {**about, "key": key, "text": text}
     path = _path(key)
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         write_atomic(
             path, json.dumps({**entry, "sha256": hashlib.sha256(_plain(entry)).hexdigest()}).encode()
         )

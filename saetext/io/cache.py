@@ -18,7 +18,7 @@ import xxhash
 
 from saetext.errors import InputError
 from saetext.io.file_state import file_state
-from saetext.io.files import write_atomic
+from saetext.io.files import make_directory, write_atomic
 from saetext.io.json_file import load
 from saetext.io.opener import open_regular
 from saetext.io.shape import Table
@@ -89,5 +89,5 @@ def _remember(key: str, entry: list[int | str]) -> None:
     hashes[key] = entry  # last in order: the oldest entries are dropped first
     kept = dict(list(hashes.items())[-_MAX_ENTRIES:])
     with contextlib.suppress(OSError):
-        cache_dir().mkdir(parents=True, exist_ok=True)
+        make_directory(cache_dir())
         write_atomic(cache_dir() / _HASHES, json.dumps(kept, ensure_ascii=True).encode())

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from saetext.errors import SaetextError
-from saetext.io.files import TEMPORARY, atomic_file, sync_directory, writing
+from saetext.io.files import TEMPORARY, atomic_file, make_directory, writing
 from saetext.io.opener import open_regular
 
 _LAST = "cfg.json"  # a directory without it is not an SAE
@@ -24,8 +24,7 @@ def put_in_output(made: Path, output: Path) -> None:
     """
     names = sorted((path.name for path in made.iterdir()), key=lambda name: (name == _LAST, name))
     with writing(output, SaetextError):
-        output.mkdir(parents=True, exist_ok=True)
-        sync_directory(output.parent)
+        make_directory(output)
         _sweep(output, names)
         for name in names:
             with open_regular(made / name) as source, atomic_file(output / name) as file:

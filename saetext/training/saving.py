@@ -15,7 +15,7 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 import torch
 
 from saetext.errors import SaetextError
-from saetext.io.files import write_atomic
+from saetext.io.files import make_directory, write_atomic
 from saetext.reader.published import sae_lens_version, shipped_version
 from saetext.training.jumprelu import TrainedSae
 from saetext.training.tensor_file import write_tensors
@@ -41,7 +41,7 @@ def save_sae(
     """
     if (directory / "cfg.json").exists():
         raise SaetextError(f"{directory} already holds an SAE; choose another directory")
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     kind = getattr(torch, dtype)
     tensors = {
         "W_enc": sae.w_enc,

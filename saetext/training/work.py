@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from saetext.errors import InputError, SaetextError
-from saetext.io.files import sync_directory, write_atomic, writing
+from saetext.io.files import make_directory, write_atomic, writing
 from saetext.io.json_file import load, plain
 from saetext.io.opener import SMALL, read_bytes
 
@@ -45,8 +45,7 @@ def locked(output: Path) -> Iterator[Path]:
     require_free(output)
     work = directory_of(output)
     with writing(work, SaetextError):
-        work.mkdir(parents=True, exist_ok=True)
-        sync_directory(work.parent)
+        make_directory(work)
         lock = FileLock(work / _LOCK, thread_local=False)
         try:
             lock.acquire(timeout=0)

@@ -31,12 +31,16 @@ from saetext.documents import open_documents  # noqa: E402
 from saetext.encoding.encoder import append, encode  # noqa: E402
 from saetext.reader.reader import Reader  # noqa: E402
 from saetext.reader.thresholds.policy import ready  # noqa: E402
+from tests.fuzz.ready import attribution  # noqa: E402
 
 N, MORE = 24, 6
 
 
 def make(folder: Path) -> None:
-    """Fill a new folder: a corpus that was appended to, its index, labels, clusters, a query, two SAEs."""
+    """Fill a new folder: a corpus that was appended to, its index, labels, clusters, a query, and two SAEs.
+
+    Beside them a saved attribution.
+    """
     folder.mkdir()
     os.chdir(folder)  # what is written says where it was: beside each other, and no more
     os.environ["SAETEXT_CACHE"] = tempfile.mkdtemp()
@@ -55,6 +59,7 @@ def make(folder: Path) -> None:
     save_clusters(clusters, corpus.spec, folder / "clusters")
     found = saetext.search(corpus, features={3: 1.5, 5: -1.0})
     (folder / "query.json").write_text(found.query.to_json(corpus.spec.sae(None)) + "\n", "utf-8")
+    (folder / "attribution.json").write_bytes(attribution())
     _trained(folder / "trained.sae")
     shutil.copytree(tiny().sae, folder / "standard.sae")
 

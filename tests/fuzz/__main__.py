@@ -3,10 +3,12 @@
     python -m tests.fuzz --inputs 10000 --options 5000 --conditions 5000     # by hand, an hour
     python -m tests.fuzz --inputs 300 --options 40 --conditions 200          # as the suite does
     python -m tests.fuzz --options 200 --command train                       # options of one command
+    python -m tests.fuzz --options 5000 --start 1200                         # go on where a run was stopped
 
 A case is named ``KIND/SEED/NUMBER``; ``--only inputs/0/17`` runs that one again. Cases come from their names
 alone, so ``--seed`` gives others. With ``--keep DIR`` the inputs that ended badly are written there: put what
-is worth it into ``tests/fuzz/seeds/``, and every later run begins with it. Exit code 1 if anything was found.
+is worth it into ``tests/fuzz/seeds/``, and every later run begins with it. What is found is printed at once,
+and how far a run is every hundred cases. Exit code 1 if anything was found.
 
 A fault is a traceback or a panic, a hang, an exit code that is not documented, an error without its one line
 or with a long one, or a file of somebody else's that is changed. A case
@@ -20,6 +22,7 @@ import hashlib
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,15 +30,17 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from saetext.io.cache import cache_dir
 from tests.fuzz import warm
-from tests.fuzz.mutate import damaged
+from tests.fuzz.kinds import command_of, every, kind_of, read_all, require_short
+from tests.fuzz.mutate import damaged, resealed
+from tests.fuzz.ready import damage, make_files
 from tests.fuzz.seeds import seeds
-from tests.tiny_models import save_model
 
 TOGETHER = 50  # inputs that one process reads
-ENCODED = 25  # every so many inputs, one is encoded as a user does
-EXAMPLES = Path(__file__).parents[2] / "examples"
-COLUMNS = '"text","id","prompt","messages"'
+SLOW = 20.0  # seconds from which the longest cases are told
+LABELLED = ("features", "search", "label", "diff")  # commands that look for labels by their meaning
+TOLD = 100  # every so many cases, how far it is
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Fuzz:
         self.codes: Counter[str] = Counter()
         self.inputs = seeds()
         self.ready = home / "ready"
+        self.slow: list[tuple[float, str, str]] = []
 
     def draw(self, kind: str, number: int) -> random.Random:
         """Return the chance of one case."""
@@ -67,6 +73,12 @@ class Fuzz:
         self.codes[f"{name.partition('/')[0]}: exit {outcome.code}"] += 1
         if outcome.fault:
             self.found.append(Found(name, outcome.fault, case, outcome.stderr[-1500:]))
+            print(f"{name}: {outcome.fault}\n  {case[:600]}\n  {outcome.stderr.strip()[-900:]}\n", flush=True)
+
+    def tell(self, kind: str, numbers: range, number: int) -> None:
+        """Print how far it is, for who stops a long run and goes on later with ``--start``."""
+        if len(numbers) > TOLD and number % TOLD == 0 and number > numbers.start:
+            print(f"{kind}: at {number:,} of {numbers.stop:,}, {len(self.found)} found", flush=True)
 
     # ---- inputs ------------------------------------------------------------------------------------------
 
@@ -77,11 +89,14 @@ class Fuzz:
             return names[number], self.inputs[names[number]]
         draw = self.draw("inputs", number)
         name = draw.choice(names)
-        return name, damaged(draw, self.inputs[name], list(self.inputs.values()), name)
+        change = resealed if kind_of(name) == "attribution" else damaged
+        return name, change(draw, self.inputs[name], list(self.inputs.values()), name)
 
     def run_inputs(self, numbers: range) -> None:
         """Read all of them, many in one process, and encode some."""
+        self.make_ready()
         for start in range(numbers.start, numbers.stop, TOGETHER):
+            self.tell("inputs", numbers, start)
             part = range(start, min(start + TOGETHER, numbers.stop))
             done = self._read(part)
             if done.fault or done.code:
@@ -89,12 +104,18 @@ class Fuzz:
                     self._note_input(number, self._read(range(number, number + 1)))
             else:
                 self.codes["inputs: read"] += len(part)
-        for number in numbers[::ENCODED]:
+            self._run_commands(part)
+
+    def _run_commands(self, numbers: range) -> None:
+        """Give some of the inputs to the commands that read them, as a user does."""
+        for number in numbers:
             name, content = self.input(number)
-            with self.folder() as folder:
+            if number % every(name):
+                continue
+            with self.folder(self.ready) as folder:
                 (folder / name).write_bytes(content)
-                work = warm.command(["encode", name, "-o", "out.corpus", *self._format(name, number)])
-                self._note_input(number, warm.run(work, folder))
+                line = command_of(name, self._format(name, number), number)
+                self._note_input(number, warm.run(warm.command(line), folder), line[0])
 
     def _format(self, name: str, number: int) -> list[str]:
         draw = self.draw("format", number)
@@ -110,12 +131,12 @@ class Fuzz:
                 path = folder / f"{number}-{name}"
                 path.write_bytes(content)
                 cases.append((path, self._format(name, number)[1:]))
-            return warm.run(lambda: _read_all(cases), folder)
+            return warm.run(lambda: read_all(cases), folder)
 
-    def _note_input(self, number: int, outcome: warm.Outcome) -> None:
+    def _note_input(self, number: int, outcome: warm.Outcome, command: str = "read") -> None:
         name, content = self.input(number)
         before = len(self.found)
-        self.note(f"inputs/{self.seed}/{number}", outcome, f"{name}: {content[:200]!r}")
+        self.note(f"inputs/{self.seed}/{number}", outcome, f"{command}: {name}: {content[:200]!r}")
         if self.keep is not None and len(self.found) > before:
             self.keep.mkdir(parents=True, exist_ok=True)
             digest = hashlib.sha256(content).hexdigest()[:8]
@@ -129,10 +150,16 @@ class Fuzz:
 
         known = {name: it for name, it in commands().items() if self.command in (None, name)}
         self.make_ready()
+        self.embed_labels()
         for number in numbers:
+            self.tell("options", numbers, number)
             line = option_set(self.draw("options", number), known)
             with self.folder(self.ready) as folder:
-                self.note(f"options/{self.seed}/{number}", warm.run(warm.command(line), folder), repr(line))
+                hurt = damage(self.draw("damage", number), folder, line)
+                case = repr(line) + (f" with {hurt} damaged" if hurt else "")
+                outcome = warm.run(warm.command(line), folder)
+            self.note(f"options/{self.seed}/{number}", outcome, case)
+            self.slow.append((outcome.seconds, f"options/{self.seed}/{number}", case))
 
     def run_conditions(self, numbers: range) -> None:
         """Select documents by conditions, many in one process; a case is run alone if one was bad."""
@@ -152,22 +179,26 @@ class Fuzz:
         return warm.run(lambda: _select_all(cases), self.ready, limit=warm.LIMIT * (1 + len(cases) / 20))
 
     def make_ready(self) -> None:
-        """Make the corpora and files that options name, once."""
-        if self.ready.exists():
-            return
-        self.ready.mkdir()
-        (self.ready / "folder").mkdir()
-        for name in ("rows.jsonl", "chats.jsonl"):
-            (self.ready / name).write_bytes(self.inputs[name])
-        (self.ready / "labels.csv").write_text("feature,label\n1,one\n2,two\n")
-        (self.ready / "query.json").write_text("{}")
-        save_model("gpt2", self.ready / "model")
-        for name, rows in (("c", "gentle.jsonl"), ("d", "brisk.jsonl"), ("e", "gentle.jsonl")):
-            lines = (EXAMPLES / rows).read_bytes().splitlines(keepends=True)[:12]
-            (self.ready / f"{name}.jsonl").write_bytes(b"".join(lines))
-            made = warm.run(warm.command(["encode", f"{name}.jsonl", "-o", f"{name}.corpus"]), self.ready)
-            if made.code:
-                raise SystemExit(f"the corpora for the cases cannot be made: {made.stderr[-500:]}")
+        """Make the corpora and files that command lines name, once."""
+        if not self.ready.exists():
+            self.ready.mkdir()
+            make_files(self.ready, self.inputs)
+            for name in "cde":
+                self._prepare(["encode", f"{name}.jsonl", "-o", f"{name}.corpus"])
+
+    def embed_labels(self) -> None:
+        """Embed the reader's labels once for all cases, and keep them for the next run."""
+        outer, inner = cache_dir() / "label-index", self.ready / "cache" / "label-index"
+        if outer.is_dir():
+            shutil.copytree(outer, inner, dirs_exist_ok=True)
+        if self.command in (None, *LABELLED):
+            self._prepare(["features", "embedded", "politeness"])
+            shutil.copytree(inner, outer, dirs_exist_ok=True)
+
+    def _prepare(self, line: list[str]) -> None:
+        made = warm.run(warm.command(line), self.ready, limit=10 * warm.LIMIT)
+        if made.code:
+            raise SystemExit(f"the files for the cases cannot be made: {line}: {made.stderr[-500:]}")
 
     # ---- where -------------------------------------------------------------------------------------------
 
@@ -197,19 +228,6 @@ def _condition(draw: random.Random) -> str:
     return condition(draw)
 
 
-def _read_all(cases: list[tuple[Path, list[str]]]) -> None:
-    """Read inputs as documents; an error that is not one of ours goes through."""
-    from saetext.documents import open_documents
-    from saetext.errors import SaetextError
-
-    for path, format in cases:
-        try:
-            for item in open_documents(path, format=format[0] if format else None):
-                repr(item)
-        except SaetextError as error:
-            _require_short(error)
-
-
 def _select_all(cases: list[str]) -> None:
     from saetext.corpus import Corpus
     from saetext.errors import InputError
@@ -219,12 +237,7 @@ def _select_all(cases: list[str]) -> None:
         try:
             len(corpus.select(case))
         except InputError as error:
-            _require_short(error)
-
-
-def _require_short(error: Exception) -> None:
-    if len(str(error)) > warm.LONGEST:
-        raise AssertionError(f"a message of {len(str(error))} characters") from error
+            require_short(error)
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -239,12 +252,15 @@ def main(argv: list[str] | None = None) -> int:
     for kind in ("inputs", "options", "conditions"):
         parser.add_argument(f"--{kind}", type=int, default=0, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--start", type=int, default=0, metavar="N", help="leave out the cases before this one"
+    )
     parser.add_argument("--only", metavar="KIND/SEED/NUMBER", help="run one case again and show how it ends")
     parser.add_argument("--command", metavar="NAME", help="options of this command only")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write the inputs that ended badly there")
     asked = parser.parse_args(argv)
     counts = {"inputs": asked.inputs, "options": asked.options, "conditions": asked.conditions}
-    ranges = {kind: range(n) for kind, n in counts.items()}
+    ranges = {kind: range(min(asked.start, n), n) for kind, n in counts.items()}
     if asked.only:
         kind, seed, number = asked.only.split("/")
         asked.seed = int(seed)
@@ -257,16 +273,24 @@ def main(argv: list[str] | None = None) -> int:
         untouched.mkdir()
         (untouched / ".x.tmp").write_text("somebody's")
         before = fingerprint(untouched)
-        for kind, numbers in ranges.items():
-            if numbers:
-                getattr(fuzz, f"run_{kind}")(numbers)
+        stopped = False
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            for kind, numbers in ranges.items():
+                if numbers:
+                    getattr(fuzz, f"run_{kind}")(numbers)
+        except KeyboardInterrupt:
+            stopped = True  # what was found until then is told all the same
         changed = fingerprint(untouched) != before
+    if stopped:
+        print("stopped before its end")
     return _report(fuzz, changed, time.monotonic() - started)
 
 
 def _report(fuzz: Fuzz, changed: bool, seconds: float) -> int:
-    for one in fuzz.found:
-        print(f"{one.name}: {one.fault}\n  {one.case[:600]}\n  {one.told.strip()[-600:]}\n")
+    for took, name, case in sorted(fuzz.slow, reverse=True)[:5]:
+        if took > SLOW:
+            print(f"{name}: {took:.0f} s: {case[:300]}")
     faults = ", ".join(f"{n} {fault}" for fault, n in Counter(f.fault for f in fuzz.found).most_common())
     for what, n in sorted(fuzz.codes.items()):
         print(f"{what}: {n:,}")

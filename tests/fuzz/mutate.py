@@ -101,6 +101,55 @@ def damaged(draw: random.Random, content: bytes, others: list[bytes], name: str)
     return content
 
 
+def resealed(draw: random.Random, content: bytes, others: list[bytes], name: str) -> bytes:
+    """Return a sealed JSON file with values of its tables changed, mostly with a seal that fits.
+
+    So writes whoever means harm; a file that is damaged by accident is found by its seal alone.
+    """
+    from saetext.io.sealed import SEAL, sealed
+
+    if draw.random() < 0.2:
+        return damaged(draw, content, others, name)
+    try:
+        data = json.loads(content)
+        del data[SEAL]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return damaged(draw, content, others, name)
+    for _ in range(draw.choice((1, 1, 2, 5))):
+        _change_inside(draw, data)
+    try:
+        return json.dumps(sealed(data) if draw.random() < 0.95 else data).encode()
+    except (ValueError, RecursionError):
+        return content
+
+
+_FITTING: tuple[Any, ...] = (
+    *(0, 1, 2, 7, 2**31 - 1, 0.0, -0.0, 1e299, -1e299, 5e-324, 1e-300, 0.5, None, "", "\u202e", "a\nb"),
+    *("\x1b[31m", "<script>", "é" * 500, "x" * 100_000, "=1+1", [], {}),
+)
+
+
+def _change_inside(draw: random.Random, data: Any) -> None:
+    """Change one value somewhere below, or one column as a whole."""
+    at, holder, key = data, None, None
+    while isinstance(at, dict | list) and at and (holder is None or draw.random() < 0.9):
+        holder = at
+        key = draw.choice(list(at)) if isinstance(at, dict) else draw.randrange(len(at))
+        at = holder[key]
+    if holder is None:
+        return
+    value = draw.choice(_FITTING if draw.random() < 0.8 else VALUES)
+    if isinstance(holder, list) and draw.random() < 0.4:
+        holder[:] = draw.choice(([value] * len(holder), holder[1:], holder * 2, holder[::-1]))
+    elif draw.random() < 0.1:
+        if isinstance(holder, dict):
+            holder[draw.choice(KEYS)] = holder.pop(key)
+        else:
+            holder.insert(key, value)
+    else:
+        holder[key] = value
+
+
 def _at(draw: random.Random, content: bytes) -> int:
     """Return a place; in half of the cases near an end, where formats keep what they need."""
     near = min(len(content), 120)

@@ -16,6 +16,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.fuzz.ready import attribution, direction, gguf_file, prompts
+
 KEPT: Final = Path(__file__).parent / "seeds"
 ROWS: Final[list[dict[str, Any]]] = [
     {"id": "a1", "text": "Sorry to hear that! Have you restarted it?", "topic": "tech", "n": 3, "x": 0.5},
@@ -57,6 +59,8 @@ def seeds() -> dict[str, bytes]:
     made |= {f"{name}.gz": gzip.compress(made[name], mtime=0) for name in ("rows.jsonl", "rows.csv")}
     made["rows.zip"] = _zip(made["rows.jsonl"])
     made["twice.jsonl.gz"] = made["rows.jsonl.gz"] * 2
+    made |= {"prompts.jsonl": prompts(), "attribution.json": attribution()}
+    made |= {"direction.npy": direction(), "tiny.gguf": gguf_file()}
     return made | {path.name: path.read_bytes() for path in sorted(KEPT.iterdir())}
 
 

@@ -98,6 +98,7 @@ def _child(work: Callable[[], None], folder: Path, out: int, err: int) -> None:
     try:
         os.setsid()
         os.chdir(folder)
+        os.environ["SAETEXT_CACHE"] = str(folder / "cache")  # what a case adds is its own
         nothing = os.open(os.devnull, os.O_RDONLY)
         for number, handle in enumerate((nothing, out, err)):
             os.dup2(handle, number)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters.representation import Floats32, SemanticMap, unit
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.io.cache import cache_dir
+from saetext.io.files import make_directory
 from saetext.io.progress import Count
 from saetext.io.sealed_file import SealedFile, array_bytes, array_of
 from saetext.io.warning import warn
@@ -143,7 +144,7 @@ def embed_texts(texts: list[str], on_done: Count | None = None) -> Floats32:
 
     vectors = unit(Embedder.load().embed(texts, count))
     with contextlib.suppress(OSError):  # a cache that cannot be written is done without
-        kept.path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(kept.path.parent)
         kept.write(array_bytes(vectors))
     return vectors
 

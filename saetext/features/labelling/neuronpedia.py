@@ -22,7 +22,7 @@ from saetext.errors import LabelError
 from saetext.features.labels import FeatureLabel
 from saetext.io.addresses import checked, shown
 from saetext.io.cache import cache_dir
-from saetext.io.files import write_atomic
+from saetext.io.files import make_directory, write_atomic
 from saetext.io.hiding import Secret, one_line
 from saetext.io.json_file import loads
 from saetext.io.opener import read_bytes, read_text
@@ -266,5 +266,5 @@ def _line(text: object, most: int) -> str:
 
 def _remember(path: Path, content: bytes) -> None:
     with contextlib.suppress(OSError):  # only a later run downloads again
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         write_atomic(path, content)

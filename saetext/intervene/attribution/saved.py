@@ -15,9 +15,9 @@ from saetext.analysis.export import write_text
 from saetext.errors import InputError
 from saetext.intervene.attribution.tables import TABLES
 from saetext.io import json_file
-from saetext.io.opener import HUGE, reading
+from saetext.io.opener import HUGE, reading, shown
 from saetext.io.sealed import require_seal, sealed
-from saetext.io.shape import ANY, INT32, List, Maybe, Number, Record, Shape, Table, Text, Whole
+from saetext.io.shape import ANY, INT32, List, Maybe, Number, Record, Shape, Table, Text, Whole, check
 from saetext.io.strict_json import dumps
 
 FORMAT, VERSION = "saetext attribution", 1
@@ -94,7 +94,9 @@ def load(path: str | Path) -> dict[str, Any]:
         If there is no such file, or it is damaged or something else.
     """
     with reading(path, InputError, _WHAT, _ADVICE):
-        content = json_file.load(path, _SHAPE, most=HUGE)
+        content = json_file.load(path, most=HUGE)
+        _require_known(content, path)
+        check(_SHAPE, content)
         require_seal(content)
         tables: dict[str, Any] = {name: _table(name, content["tables"][name]) for name in TABLES}
         _require_consistent(tables, content["meta"])
@@ -107,6 +109,14 @@ def load(path: str | Path) -> dict[str, Any]:
         "labels": labels,
         **tables,
     }
+
+
+def _require_known(content: Any, path: str | Path) -> None:
+    """Raise :class:`InputError` if a newer saetext wrote it, whose fields and checksum may be others."""
+    if isinstance(content, dict) and content.get("format") == FORMAT:
+        version = content.get("version")
+        if type(version) is int and version > VERSION:
+            raise InputError(f"{path} is a saved attribution of version {shown(version)}: upgrade saetext")
 
 
 def _columns(table: pl.DataFrame) -> dict[str, list[Any]]:

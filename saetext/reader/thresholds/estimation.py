@@ -24,6 +24,7 @@ from saetext.corpus.notices import warn_of_a_beginning, warn_of_few_tokens
 from saetext.documents import Document
 from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.io.cache import cache_dir
+from saetext.io.files import make_directory
 from saetext.io.progress import Meter, OnProgress, Progress
 from saetext.io.request import verb_of_two
 from saetext.io.warning import warn
@@ -209,7 +210,7 @@ def cache_calibrations(reader: Reader, percentile: float, min_tokens: int) -> li
     paths = []
     for sae, calibration in reader.calibrations.items():
         path = calibration_path(bare, sae, percentile, min_tokens)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         calibration.write(path, path.stem)
         paths.append(path)
     return paths
