@@ -231,7 +231,8 @@ class _Fitter:
             aside = {units[i] for i in draw.permutation(len(units))[:n]}
             checked = {q for q in shares if self.opinions.questions[q].unit in aside}
         sides = [{q: own for q, own in shares.items() if (q in checked) == aside} for aside in (False, True)]
-        return tuple(targets_of(self.puts, side, self.request.train_orders) for side in sides)
+        most = self.request.train_orders
+        return targets_of(self.puts, sides[0], most), targets_of(self.puts, sides[1], most)
 
 
 def _told(targets: Sequence[Any]) -> list[Any]:

@@ -58,7 +58,7 @@ GROUPS = {
 #: Columns of every group's shift against every group's answers.
 ACROSS = {"shift": pl.String, "group": pl.String, "questions": pl.Int64, "alignment": pl.Float64}
 #: Columns of each answer to a held-out question.
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "arm": pl.String,
     "group": pl.String,
     "question": pl.String,
