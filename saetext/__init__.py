@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from saetext.intervene.attribution import AttributionResult, attribute
     from saetext.intervene.expression import ExpressionResult, expression
     from saetext.intervene.result import SteerResult
+    from saetext.intervene.shifts import Shift, ShiftEvaluation, ShiftResult, evaluate_shift, shift
     from saetext.intervene.steer import steer
     from saetext.reader.reader import Reader
     from saetext.reader.thresholds.estimation import calibrate
@@ -47,6 +48,9 @@ __all__ = [
     "SaetextWarning",
     "SearchResult",
     "Searcher",
+    "Shift",
+    "ShiftEvaluation",
+    "ShiftResult",
     "SteerResult",
     "TrainConfig",
     "ablate",
@@ -58,10 +62,12 @@ __all__ = [
     "correlate",
     "diff",
     "encode",
+    "evaluate_shift",
     "expression",
     "label",
     "open_documents",
     "search",
+    "shift",
     "steer",
     "train",
     "train_sae",
@@ -79,6 +85,9 @@ _HOMES = {
     "Reader": "saetext.reader.reader",
     "SearchResult": "saetext.analysis.search",
     "Searcher": "saetext.analysis.search",
+    "Shift": "saetext.intervene.shifts.saved",
+    "ShiftEvaluation": "saetext.intervene.shifts.result",
+    "ShiftResult": "saetext.intervene.shifts.result",
     "SteerResult": "saetext.intervene.result",
     "TrainConfig": "saetext.training.config",
     "append": "saetext.encoding.encoder",
@@ -88,6 +97,7 @@ _HOMES = {
     "correlate": "saetext.analysis.cooccurrence",
     "diff": "saetext.analysis.differences",
     "encode": "saetext.encoding.encoder",
+    "evaluate_shift": "saetext.intervene.shifts.evaluate",
     "label": "saetext.features.labelling.pipeline",
     "open_documents": "saetext.documents",
     "search": "saetext.analysis.search",

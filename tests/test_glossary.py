@@ -32,6 +32,7 @@ from saetext.intervene.attribution.tables import TABLE as ATTRIBUTE_TABLE
 from saetext.intervene.expression.enrichment import COLUMNS as ENRICHMENT
 from saetext.intervene.expression.result import EXAMPLES
 from saetext.intervene.expression.result import TABLE as EXPRESSION_TABLE
+from saetext.intervene.shifts.tables import ACROSS, ANSWERS, ARMS, FEATURES, FITTED, GROUPS
 
 DOCS = Path(__file__).parents[1] / "docs"
 GLOSSARY = (DOCS / "glossary.md").read_text("utf-8")
@@ -45,6 +46,7 @@ TERMS = (
     "repetition penalty", "temperature", "arm", "coupled arms", "dose", "handle", "strength",
     "negative log-likelihood (nll)",
     "attribution", "exact ablation", "expression", "integrated gradients", "metric", "SAE error",
+    "alignment", "diagonal", "persona prompt", "shift", "split-half ceiling",
 )  # fmt: skip
 
 
@@ -137,6 +139,7 @@ def of_cluster() -> set[str]:
         ("search", lambda: set(nested(search_schema()))),
         ("attribute", lambda: {*ATTRIBUTE_TABLE, *PROMPTS, *ERRORS, *CHECKS}),
         ("expression", lambda: {*EXPRESSION_TABLE, *EXAMPLES, *ENRICHMENT, "expression"}),
+        ("shift", lambda: {*FITTED, *FEATURES, *ARMS, *GROUPS, *ACROSS, *ANSWERS}),
         ("features", of_features),
         ("steer", of_steer),
         ("ablate", of_ablate),

@@ -179,6 +179,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "ablate": ["ablate", ALL, ALL, "-f", "1"],
         "ablate features": ["ablate", "nowhere", file, "-f", f"{ALL}:3"],
         "ablate topic": ["ablate", "nowhere", file, "-f", "1", "--by", ALL],
+        "shift": ["shift", "fit", ALL, ALL, "--by", ALL],
+        "shift eval": ["shift", "eval", ALL, ALL, "--shift", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

@@ -129,6 +129,17 @@ ANALYSES: list[Analysis] = [
         "saetext_cli.ablate",
         "Write texts with features taken out, and without, and say what that changes.",
     ),
+    Analysis(
+        "shift",
+        "saetext.intervene.shifts:shift",
+        "saetext.intervene.shifts:ShiftRequest",
+        ("shift", "shift_eval"),
+        f"{_TEXT}.shifts:render_shift",
+        f"{_PAGE}.pages:shift_html",
+        "saetext_cli.shift",
+        "Fit which features to move so that a model answers as groups of people do, or evaluate "
+        "such a shift.",
+    ),
 ]
 
 

@@ -7,7 +7,8 @@ texts into features, which needs the layers up to a hook only (:mod:`saetext.rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ class CausalModel:
         self.n_layers = int(config.num_hidden_layers)
         self.vocabulary = int(config.vocab_size)
         self.hooks = tuple(dict.fromkeys(hooks))
+        self._standing: list[Callable[[Sequence[Prompt]], Mapping[str, Edit]]] = []
         self._architecture = architecture_of(config.model_type)
         for name in self.hooks:
             resolve(name, config)
@@ -254,6 +256,10 @@ class CausalModel:
         """
         return width_of(resolve(hook, self.config), self.config)
 
+    def layers(self) -> list[torch.nn.Module]:
+        """Return the layers, from the lowest."""
+        return list(self._base.get_submodule(self._architecture.layers).children())
+
     # ---- writing ---------------------------------------------------------------------------------------
 
     @verb_of_two(GenerateRequest)
@@ -340,7 +346,30 @@ class CausalModel:
         if request.forbidden and max(request.forbidden) >= self.vocabulary:
             raise InputError(f"{self.name} has no token {max(request.forbidden)} to forbid")
         made = [p if isinstance(p, Prompt) else self.encode_prompt(p) for p in prompts]
+        for standing in self._standing:
+            request = request.replace(edits=_composed(request.edits or {}, standing(made)))
         return Decoder(self, made, request)
+
+    @contextmanager
+    def edited(self, edits: Callable[[Sequence[Prompt]], Mapping[str, Edit]]) -> Iterator[None]:
+        """Edit everything that :meth:`generate` and :meth:`stream` are asked for within the block.
+
+        Parameters
+        ----------
+        edits : callable
+            Gets the prompts of a call and returns its edits, as of :meth:`forward`. They come after those of
+            the call itself.
+
+        Raises
+        ------
+        ReaderError
+            In the call, if there is no such hook.
+        """
+        self._standing.append(edits)
+        try:
+            yield
+        finally:
+            self._standing.remove(edits)
 
     def _inputs(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return ids and absolute positions, -1 at padding.
@@ -362,6 +391,16 @@ class CausalModel:
     def _watched(self, values: Values) -> Any:
         hooks = [resolve(name, self.config) for name in (*values.edits, *values.names)]
         return watched(self._base, self._architecture, list(dict.fromkeys(hooks)), values.at)
+
+
+def _composed(first: Mapping[str, Edit], then: Mapping[str, Edit]) -> dict[str, Edit]:
+    """Return edits of which those at one hook follow each other."""
+
+    def both(one: Edit, other: Edit) -> Edit:
+        return lambda hidden, positions, rows: other(one(hidden, positions, rows), positions, rows)
+
+    shared = {hook: both(first[hook], then[hook]) for hook in first.keys() & then.keys()}
+    return {**first, **then, **shared}
 
 
 def _evenly_strided(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

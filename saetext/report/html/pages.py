@@ -18,6 +18,7 @@ from saetext.analysis.export import write_text
 from saetext.analysis.registry import page_of
 from saetext.analysis.sources import reopened
 from saetext.corpus.protocol import CorpusLike
+from saetext.errors import InputError
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 from saetext.intervene.result import SteerResult
@@ -29,10 +30,12 @@ from saetext.report.html.map_gathering import map_page
 from saetext.report.html.map_page import render_map_page
 from saetext.report.html.pair_gathering import pair_page
 from saetext.report.html.pair_page import render_pair_page
+from saetext.report.html.shift_page import render_shift_page
 from saetext.report.html.steer_page import render_steer_page
 
 if TYPE_CHECKING:
     from saetext.intervene.ablation.result import AblateResult
+    from saetext.intervene.shifts.result import ShiftEvaluation
     from saetext.reader.reader import Reader
 
 
@@ -145,3 +148,17 @@ def ablation_html(
 ) -> str:
     """Return an ablation as HTML; it has its texts with it, and reads nothing again."""
     return render_ablate_page(result)
+
+
+def shift_html(
+    result: ShiftEvaluation,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return an evaluated shift as HTML."""
+    if result.kind == "shift":
+        raise InputError("a fitted shift has no HTML report: evaluate it")
+    return render_shift_page(result)
