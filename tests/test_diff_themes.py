@@ -1,21 +1,32 @@
-"""Themes are a family of a diff like words and format: the same tests, on rows with enough of a theme."""
+"""Themes are a family of a diff like words and format: the same tests, where a passage is about one."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 from memory_corpus import DenseCorpus
+from scipy.stats import fisher_exact
 from whole_results import diff
 
-from saetext.features import Themes, theme_presence
+from saetext.analysis.differences.levels import THEME_LEVELS
+from saetext.features import Themes
+from saetext.features.theme_passages import theme_passages
 
 N = 240
 
 
-def made(rate: dict[str, float], seed: int, *, texts: bool = True, weights: str | None = None) -> DenseCorpus:
+def made(
+    rate: dict[str, float],
+    seed: int,
+    *,
+    texts: bool = True,
+    weights: str | None = None,
+    strength: float = 1.0,
+) -> DenseCorpus:
     """A corpus whose documents have all features at 1 %, and half of a theme's features at a rate."""
     themes = Themes.load("embedded")
     rng = np.random.default_rng(seed)
@@ -23,7 +34,7 @@ def made(rate: dict[str, float], seed: int, *, texts: bool = True, weights: str 
     for id, share in rate.items():
         features = list(themes.named(id).features)
         value[:, features] |= (rng.random((N, 1)) < share) & (rng.random((N, len(features))) < 0.5)
-    corpus = DenseCorpus(value, texts=texts)
+    corpus = DenseCorpus(value * strength, texts=texts)
     sae = corpus.spec.saes[0]
     known = weights or themes.made_for["weights_sha256"]
     corpus.spec = replace(corpus.spec, saes=(replace(sae, weights_sha256=known),))
@@ -40,25 +51,47 @@ def test_a_planted_theme_leads_its_family(texts: bool) -> None:
     themes = families["themes"]
     assert themes.table is not None and themes.tested == len(themes.table) == len(Themes.load("embedded"))
     top = themes.table.filter(pl.col("confirmed"))
-    assert set(top["term"]) == {"Sport and games", "Music"} and themes.confirmed == 2
-    assert dict(zip(top["term"], top["diff"] > 0, strict=True)) == {"Sport and games": True, "Music": False}
+    assert dict(zip(top["term"][:2], top["diff"][:2] > 0, strict=True)) == {
+        "Sport and games": True,
+        "Music": False,
+    }
+    # others only if they have a feature of one of the two
+    known = Themes.load("embedded")
+    given = {f for id in ("sport-games", "music") for f in known.named(id).features}
+    assert all(given & set(theme.features) for theme in known if theme.name in set(top["term"]))
     assert themes.auc is not None and themes.auc > 0.8
     assert "themes" in result.metrics["families"]
 
 
-def test_its_numbers_are_those_of_the_presence() -> None:
-    sets = [made({"sport-games": 0.5}, 3), made({"law": 0.5}, 4)]
+def test_its_numbers_are_those_of_the_level_that_the_first_half_chose() -> None:
+    sets = [made({"sport-games": 0.5}, 3, strength=0.6), made({"law": 0.5}, 4, strength=0.6)]
     themes = Themes.load("embedded")
-    [family] = [f for f in diff(*sets, families="all").families if f.name == "themes"]
-    present = theme_presence(sets, None, themes).toarray() > 0
-    n_a, n_b = present[:N].sum(0), present[N:].sum(0)
-    assert family.table is not None
+    result = diff(*sets, families="all")
+    [family] = [f for f in result.families if f.name == "themes"]
+    assert family.table is not None and result.design is not None
     rows = {row["term"]: row for row in family.table.to_dicts()}
+    first = result.design.half == 0
+    present = {
+        level: np.vstack([theme_passages(one, "main", themes, strong=level).toarray() > 0 for one in sets])
+        for level in THEME_LEVELS
+    }
+
+    def p(has: np.ndarray, rows: np.ndarray) -> float:
+        a, b = has[:N][rows[:N]], has[N:][rows[N:]]
+        return fisher_exact([[a.sum(), (~a).sum()], [b.sum(), (~b).sum()]]).pvalue
+
+    levels = set()
     for at, theme in enumerate(themes):
         row = rows.pop(theme.name)
-        assert (row["n_a"], row["n_b"]) == (n_a[at], n_b[at])
-        assert row["diff"] == pytest.approx((n_a[at] - n_b[at]) / N)
+        on_first = [round(math.log(p(present[level][:, at], first)), 8) for level in THEME_LEVELS]
+        level = THEME_LEVELS[int(np.argmin(on_first))]
+        levels.add(level)
+        has = present[level][:, at]
+        assert (row["n_a"], row["n_b"]) == (has[:N].sum(), has[N:].sum()), theme.name
+        assert row["diff"] == pytest.approx((has[:N].sum() - has[N:].sum()) / N)
+        assert row["p"] == pytest.approx(min(len(THEME_LEVELS) * p(has, np.ones(2 * N, bool)), 1.0))
     assert not rows, "'other' is not shown"
+    assert levels == set(THEME_LEVELS)
 
 
 def test_an_sae_without_themes_has_no_such_family() -> None:
