@@ -18,7 +18,9 @@ from saetext.analysis.cooccurrence.descriptions.making import content
 from saetext.analysis.cooccurrence.descriptions.passages import alike
 from saetext.analysis.cooccurrence.descriptions.places import nearest
 from saetext.analysis.cooccurrence.evidence import least_npmi, least_phi, least_rho
+from saetext.features.known_labels import labels_for
 from saetext.report.console.cooccurrence import render_correlate
+from saetext.report.html.pair_gathering import pair_page
 
 WORDS = re.findall(
     r"\w+",
@@ -107,6 +109,31 @@ def test_the_list_comes_first_in_the_terminal_and_is_in_the_json() -> None:
     found = json.loads(result.to_json())["findings"]
     assert len(found) <= 12
     assert found[0]["n_ab"] == 30
+
+
+def test_each_pair_of_the_list_has_a_card_with_lines_of_documents_that_have_both() -> None:
+    corpus = saetext.encode(_texts(1, planted=True))
+    result = saetext.correlate(corpus, bootstrap=0, names="made")
+    assert result.found is not None and result.found.height
+    texts = dict(corpus.documents.select("id", "text").collect().rows())
+    page = pair_page(result, (corpus,), labels_for(corpus), findings=5)
+    assert len(page.listed) == min(5, result.found.height)
+    for at, card in enumerate(page.listed):
+        assert card.row["name_a"] == result.found["name_a"][at]
+        assert 1 <= len(card.examples) <= 3
+        ids = [example.passages[0].document for example in card.examples]
+        assert len(set(ids)) == len(ids), "each of another document"
+        for example in card.examples:
+            [passage] = example.passages
+            for piece in passage.pieces:
+                assert piece.text.strip(" …") in re.sub(r"\s+", " ", texts[passage.document])
+    first = page.listed[0].examples
+    assert len(first) == 3
+    marks = [{(p.strength > 0, p.second > 0) for p in example.passages[0].pieces} for example in first]
+    assert all((True, False) in one and (False, True) in one for one in marks)
+    for example in first:
+        text = texts[example.passages[0].document]
+        assert "zebra" in text and "trumpet" in text
 
 
 def test_a_question_about_one_feature_has_no_list() -> None:

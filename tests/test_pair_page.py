@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import math
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -44,6 +45,16 @@ def a_row(text: str = "plain", **more: object) -> dict[str, object]:
         "reversed": True, "hidden": f"hidden {text}", "unheard of": text,
     }  # fmt: skip
     return row | more
+
+
+def a_row_of_list(text: str = "plain") -> dict[str, object]:
+    return {
+        "name": f"one {text} + two {text}", "name_a": f"one {text}", "name_b": f"two {text}",
+        "kind_a": "word", "kind_b": "theme", "n_a": 30, "n_b": 40, "n_ab": 20, "expected": 6.04,
+        "npmi": 0.6, "lift_adjusted": 3.3, "p_b_given_a": 0.667, "p_a_given_b": 0.5, "q": 1e-7,
+        "npmi_confirm": 0.5, "q_confirm": 2e-4, "confirmed": True, "topic": f"topic {text}",
+        "members": [f"like {text}"], "n_members": 1,
+    }  # fmt: skip
 
 
 def a_passage(text: str) -> Passage:
@@ -87,6 +98,12 @@ def a_page(text: str = "plain", **more: object) -> PairPage:
     return dataclasses.replace(whole, **more)  # type: ignore[arg-type]
 
 
+def with_list(text: str = "plain") -> PairPage:
+    examples = (PairExample((a_passage(text),)), PairExample((a_passage(text),)))
+    of_list = PairFinding(a_row_of_list(text), (), examples, also=(f"like {text}",))
+    return a_page(text, listed=(of_list,))
+
+
 def of_rows(*rows: dict[str, object]) -> PairPage:
     return PairPage("t", (), [PairFinding(row, (row,)) for row in rows])
 
@@ -95,9 +112,25 @@ def seen(page: PairPage) -> str:
     return re.sub(r"\s+", " ", Page(render_pair_page(page)).text)
 
 
+def test_a_pair_of_the_list_has_a_card_before_those_of_features() -> None:
+    page = Page(render_pair_page(with_list()))
+    text = re.sub(r"\s+", " ", page.text)
+    assert text.index("one plain") < text.index("left plain")
+    card = text[text.index("one plain") : text.index("Pairs of features")]
+    for told in ("two plain", "1e-07", "6.0 texts", "word and theme", "topic plain"):
+        assert told in card, told
+    for told in ("also: like plain", "3.3 times", "1 more example", "before plain"):
+        assert told in card, told
+    assert "no interval" not in card and "decoder" not in card
+    # the network's line goes to the card of its pair of features, the second
+    [link] = [attributes for tag, attributes in page.tags if tag == "a" and attributes.get("class") == "edge"]
+    assert link["href"] == "#f2"
+
+
+@pytest.mark.parametrize("made", [a_page, with_list])
 @pytest.mark.parametrize("hostile", [HOSTILE, ODD])
-def test_hostile_text_stays_text(hostile: str) -> None:
-    plain, page = Page(render_pair_page(a_page())), Page(render_pair_page(a_page(hostile)))
+def test_hostile_text_stays_text(hostile: str, made: Callable[..., PairPage]) -> None:
+    plain, page = Page(render_pair_page(made())), Page(render_pair_page(made(hostile)))
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
     for (tag, attributes), (_, expected) in zip(page.tags, plain.tags, strict=True):
         moved = {"x", "y", "text-anchor"} if tag == "text" else set()  # a longer name of the picture

@@ -56,6 +56,14 @@ class Marked:
         return "".join(around[kind].format(text) for text, kind in self.pieces)
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A line of one document: the document's id, and the words with both marked."""
+
+    document: str
+    line: Marked
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class CorrelateResult(Result):
     """Pairs of concepts that are in one document more or less often than chance.
@@ -107,15 +115,20 @@ class CorrelateResult(Result):
         ``confirmed`` mean what they mean in ``table``; ``topic`` is a theme that both are of, or what covers
         and explains both, else null; ``members`` are pairs that go away among documents alike in having both.
         None with a second corpus, a column or ``to``, or where texts are not stored.
-    found_lines : mapping
-        Row of ``found`` to its snippet in pieces.
+    found_examples : mapping
+        Row of ``found`` to lines of a few documents that have both, the snippet's first.
     """
 
     evidence: Mapping[int, tuple[Meeting, ...]] = field(default_factory=dict)
     lines: Mapping[int, Marked] = field(default_factory=dict)
     communities: tuple[tuple[str, ...], ...] = ()
     found: pl.DataFrame | None = None
-    found_lines: Mapping[int, Marked] = field(default_factory=dict)
+    found_examples: Mapping[int, tuple[Shown, ...]] = field(default_factory=dict)
+
+    @property
+    def found_lines(self) -> Mapping[int, Marked]:
+        """The first example of each row of ``found``."""
+        return {at: shown[0].line for at, shown in self.found_examples.items()}
 
     def lists(self) -> dict[str, pl.DataFrame]:
         """Return the tables that JSON has beside the rows: the first ``top`` of the list."""

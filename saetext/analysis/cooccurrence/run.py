@@ -90,7 +90,7 @@ def correlate(corpus: AnyCorpus, across: AnyCorpus | None, request: CorrelateReq
     return CorrelateResult(
         "correlate", done.table, _params(context, only), metrics, (*notes, *done.notes), _sources(context),
         done.evidence, done.lines, done.communities, None if listed is None else listed.table,
-        {} if listed is None else listed.lines,
+        {} if listed is None else listed.examples,
     )  # fmt: skip
 
 

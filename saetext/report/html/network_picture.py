@@ -50,7 +50,7 @@ def network_picture(network: Network, cards: Mapping[int, Mapping[str, Any]]) ->
     network : Network
         Concepts and pairs. Edges to concepts that are not there are left out.
     cards : mapping
-        Cards by number, for the edges' tooltips; an edge whose card is not there is no link.
+        Cards by the number of the edge's finding, for tooltips; an edge whose card is not there is no link.
     """
     height = min(900, max(340, 260 + 17 * len(network.nodes)))
     labels = [printable(node.label).strip() or "not labelled" for node in network.nodes]
@@ -93,7 +93,7 @@ def network_picture(network: Network, cards: Mapping[int, Mapping[str, Any]]) ->
                 "y2": f"{at[other, 1]:.1f}",
                 "width": f"{1 + 6 * strength:.1f}",
                 "opacity": f"{0.35 + 0.5 * strength:.2f}",
-                "number": number if number in cards else 0,
+                "number": cards[number]["number"] if number in cards else 0,
                 "apart": number in cards and cards[number]["apart"],
                 "title": f"{labels[one]} – {labels[other]}"
                 + (f": {cards[number]['sentence']}" if number in cards and cards[number]["sentence"] else ""),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from saetext.analysis.base import Row
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.cooccurrence.communities import layout
-from saetext.analysis.cooccurrence.result import Meeting
+from saetext.analysis.cooccurrence.result import Meeting, Shown
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
@@ -19,7 +19,7 @@ from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import many
 from saetext.report.html.feature_told import told_of
 from saetext.report.html.pair_model import Network, Node, PairExample, PairFinding, PairPage
-from saetext.report.html.passages import WIDTH, Passage, PassageBuilder, Span
+from saetext.report.html.passages import WIDTH, Passage, PassageBuilder, Piece, Span
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -87,10 +87,15 @@ def pair_page(
         notes.append(
             f"{many(len(found) - len(shown), 'weaker pair')} not shown here; the table has all of them"
         )
+    listed = _listed(result, findings)
+    if result.found is not None and result.found.height > len(listed):
+        more = many(result.found.height - len(listed), "pair")
+        notes.append(f"{more} of words, format, properties and themes not shown here; JSON has all of them")
     return PairPage(
         title=_title(result),
         summary=_summary(result, [one.row for one in shown]),
         findings=made,
+        listed=listed,
         network=_network(result, [one.row for one in shown]),
         notes=notes,
         facts=_facts(result),
@@ -135,6 +140,25 @@ def _summary(result: CorrelateResult, shown: Sequence[Row]) -> list[str]:
         pairs = "; ".join(f"{printable(r['name_a'])} with {printable(r['name_b'])}" for r in best)
         sentences.append(f"First confirmed pairs of features: {pairs}.")
     return sentences
+
+
+def _listed(result: CorrelateResult, most: int) -> list[PairFinding]:
+    """Return the first pairs of the list with their lines of text."""
+    if result.found is None:
+        return []
+    return [
+        PairFinding(
+            row,
+            examples=tuple(map(_line, result.found_examples.get(at, ()))),
+            also=tuple(row["members"]),
+        )
+        for at, row in enumerate(result.found.head(most).to_dicts())
+    ]
+
+
+def _line(shown: Shown) -> PairExample:
+    pieces = (Piece(text, float("a" in kind), float("b" in kind)) for text, kind in shown.line.pieces)
+    return PairExample((Passage(shown.document, tuple(pieces)),))
 
 
 class _Examples:

@@ -36,6 +36,8 @@ class PairFinding:
         Evidence, best first.
     description_a, description_b : str
         One sentence on each concept, may be empty.
+    also : tuple of str
+        Names of pairs that say the same.
     """
 
     row: Mapping[str, object]
@@ -43,6 +45,7 @@ class PairFinding:
     examples: tuple[PairExample, ...] = ()
     description_a: str = ""
     description_b: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Network:
-    """Concepts and the pairs between them: ``edges`` are (node, node, strength 0 to 1, number of a card).
+    """Concepts and the pairs between them: ``edges`` are (node, node, strength 0 to 1, number of a finding).
 
-    The number of a card counts the findings from 1; 0 where the pair has none.
+    Findings are counted from 1; 0 where the pair has none.
     """
 
     nodes: tuple[Node, ...]
@@ -92,6 +95,8 @@ class PairPage:
         How it was made: parameters as name to text.
     shading : str
         Whether tokens are shaded by activation, or only the strongest word is known; one sentence.
+    listed : sequence of PairFinding
+        Pairs of words, marks of format, properties and themes; their cards come first.
     """
 
     title: str
@@ -101,3 +106,4 @@ class PairPage:
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     shading: str = ""
+    listed: Sequence[PairFinding] = ()

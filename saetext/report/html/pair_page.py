@@ -37,9 +37,11 @@ def render_pair_page(page: PairPage) -> str:
     the script are admitted by their hashes, so that nothing else could take effect.
     """
     within = page.facts.get("within", "")
-    cards = [_card(finding, within) for finding in page.findings]
+    listed = [_card_of_list(finding, within) for finding in page.listed]
+    of_features = [_card(finding, within) for finding in page.findings]
+    cards = [*listed, *of_features]
     number_cards(cards, "label_a")
-    numbered = {card["number"]: card for card in cards}
+    numbered = dict(enumerate(of_features, start=1))  # the network counts pairs of features alone
     return draw(
         "pairs.html.j2",
         ("base.css", "pairs.css"),
@@ -47,7 +49,14 @@ def render_pair_page(page: PairPage) -> str:
         title=printable(page.title),
         summary=[printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
         cards=cards,
-        parts=[[card for card in cards if card["apart"] is apart] for apart in (False, True)],
+        parts=[
+            ("In plain words: words, format, properties and themes", listed),
+            (
+                "Pairs of features" if listed else "",
+                [card for card in of_features if not card["apart"]],
+            ),
+            ("Less often together than chance", [card for card in of_features if card["apart"]]),
+        ],
         ticks=[{"kind": "zero", "x": _place(0.0)}],
         network=network_picture(page.network, numbered) if page.network and page.network.nodes else None,
         notes=[printable(note) for note in page.notes],
@@ -71,6 +80,7 @@ def _card(finding: PairFinding, within: str) -> dict[str, Any]:
     relation = _relation(measure, value, lift)
     return {
         **shown,
+        "listed": False,
         "ranked": measure == "rho",
         "apart": measure == "npmi" and (value < 0 if value is not None else lift is not None and lift < 1),
         "relation": relation,
@@ -89,9 +99,27 @@ def _card(finding: PairFinding, within: str) -> dict[str, Any]:
         "pooled": "" if pooled == MISSING else f"pooled {pooled}",
         "hidden": text_of(row, "hidden"),
         "members": [_numbers(member) for member in finding.members],
+        "also": "; ".join(printable(name) for name in finding.also),
         "examples": [_example(example) for example in finding.examples if example.passages],
         # what the script sorts by
         "sort": {"size": None if value is None else abs(value), "q": number_of(row, "q")},
+    }
+
+
+def _card_of_list(finding: PairFinding, within: str) -> dict[str, Any]:
+    """Return the card of a pair of words, marks, properties or themes, which has fewer numbers."""
+    row = finding.row
+    kinds = [text_of(row, name) for name in ("kind_a", "kind_b")]
+    expected = number_of(row, "expected")
+    return {
+        **_card(finding, within),
+        "listed": True,
+        "stats": [
+            ("q", probability(number_of(row, "q"))),
+            ("together by chance", MISSING if expected is None else f"{expected:,.1f} texts"),
+            ("kinds", " and ".join(dict.fromkeys(filter(None, kinds))) or MISSING),
+            *([("both of the theme", text_of(row, "topic"))] if text_of(row, "topic") else []),
+        ],
     }
 
 

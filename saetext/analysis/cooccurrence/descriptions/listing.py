@@ -17,7 +17,7 @@ from saetext.analysis.cooccurrence.descriptions.making import Descriptions, desc
 from saetext.analysis.cooccurrence.descriptions.passages import reason_of
 from saetext.analysis.cooccurrence.descriptions.places import Places
 from saetext.analysis.cooccurrence.descriptions.testing import Associated, associated, coarser
-from saetext.analysis.cooccurrence.result import FOUND, Marked
+from saetext.analysis.cooccurrence.result import FOUND, Marked, Shown
 from saetext.corpus.protocol import Ints
 from saetext.text.passages import printable
 
@@ -26,15 +26,17 @@ if TYPE_CHECKING:
 
 ROWS = 10_000  # documents whose words and themes are paired; of more, a sample
 NAMED = 12  # members that are named in a row
-ILLUSTRATED = 60  # rows of the list that get a line of text
+ILLUSTRATED = 60  # rows of the list that get lines of text
+EACH = 3  # lines of each, of different documents
+_LOOKED_AT = 20  # documents in which places are looked for
 
 
 @dataclass(frozen=True, eq=False)
 class Listed:
-    """The list, the lines of its rows, and what was decided."""
+    """The list, lines of text for its rows, and what was decided."""
 
     table: pl.DataFrame
-    lines: dict[int, Marked] = field(default_factory=dict)
+    examples: dict[int, tuple[Shown, ...]] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -58,17 +60,17 @@ def list_of(context: Context) -> Listed | None:
     context.tell("looking where they stand", 0, 0)
     places = Places(corpus, sae, take, made)
     led, hidden = lead(found, made, len(take), lambda k: _reason(found, made, places, k), places.themes)
-    rows, lines = [], {}
+    rows, examples = [], {}
     for at, one in enumerate(led):
-        line = _line(found, made, places, one.at) if at < ILLUSTRATED else None
-        if line is not None:
-            lines[at] = line
-        rows.append(_row(found, made, places, one, line))
+        shown = _examples(found, made, places, one.at) if at < ILLUSTRATED else ()
+        if shown:
+            examples[at] = shown
+        rows.append(_row(found, made, places, one, shown[0].line if shown else None))
     metrics = {
         "described_documents": len(take), "described": len(made), "described_pairs": tests, "found": len(led),
         "found_confirmed": sum(row["confirmed"] for row in rows), "described_hidden": dict(hidden),
     }  # fmt: skip
-    return Listed(_frame(rows), lines, metrics, notes)
+    return Listed(_frame(rows), examples, metrics, notes)
 
 
 def _sampled(context: Context) -> tuple[Context, tuple[str, ...]]:
@@ -102,11 +104,16 @@ def _reason(found: Associated, made: Descriptions, places: Places, k: int) -> st
     return reason_of(_pair(found, made, k), _common(found, made, k), support, made, places)
 
 
-def _line(found: Associated, made: Descriptions, places: Places, k: int) -> Marked | None:
-    """Return a line of the first row that has both in places that are known, else of the first row."""
-    rows, (a, b) = _common(found, made, k).tolist(), _pair(found, made, k)
-    known = (row for row in rows[:20] if places.of(a, row) and places.of(b, row))
-    return places.line(a, b, next(known, rows[0]))
+def _examples(found: Associated, made: Descriptions, places: Places, k: int) -> tuple[Shown, ...]:
+    """Return lines of a few rows that have both, first those in which both places are known."""
+    (a, b), shown = _pair(found, made, k), []
+    rows = _common(found, made, k)[:_LOOKED_AT].tolist()
+    for row in sorted(rows, key=lambda row: not (places.of(a, row) and places.of(b, row))):
+        if (line := places.line(a, b, row)) is not None:
+            shown.append(Shown(places.document(row), line))
+        if len(shown) == EACH:
+            break
+    return tuple(shown)
 
 
 def _row(

@@ -81,6 +81,10 @@ class Places:
         peak = _largest(share, peak) if kind == "property" else _passages(share, peak)
         return self._words(document).at(peak.tolist())
 
+    def document(self, row: int) -> str:
+        """Return the id of a row's document."""
+        return self._words(int(self._take[row])).id
+
     def without(self, description: int, row: int, other: Sequence[Span]) -> bool:
         """Return whether a theme or property is present in a row by what is not around other places.
 
@@ -283,7 +287,7 @@ class _Words:
     """The words of one text, and where each begins."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self.text = document["text"]
+        self.text, self.id = document["text"], str(document["id"])
         found = list(matches(self.text))
         self._start = [match.start() for match in found]
         self._end = [match.end() for match in found]
