@@ -113,7 +113,7 @@ def test_the_list_comes_first_in_the_terminal_and_is_in_the_json() -> None:
 
 def test_each_pair_of_the_list_has_a_card_with_lines_of_documents_that_have_both() -> None:
     corpus = saetext.encode(_texts(1, planted=True))
-    result = saetext.correlate(corpus, bootstrap=0, names="made")
+    result = saetext.correlate(corpus, bootstrap=0)
     assert result.found is not None and result.found.height
     texts = dict(corpus.documents.select("id", "text").collect().rows())
     page = pair_page(result, (corpus,), labels_for(corpus), findings=5)

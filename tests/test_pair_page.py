@@ -117,7 +117,7 @@ def test_a_pair_of_the_list_has_a_card_before_those_of_features() -> None:
     text = re.sub(r"\s+", " ", page.text)
     assert text.index("one plain") < text.index("left plain")
     card = text[text.index("one plain") : text.index("Pairs of features")]
-    for told in ("two plain", "1e-07", "6.0 texts", "word and theme", "topic plain"):
+    for told in ("two plain", "q 1×10⁻⁷", "6.0 texts", "word and theme", "topic plain"):
         assert told in card, told
     for told in ("also: like plain", "3.3 times", "1 more example", "before plain"):
         assert told in card, told

@@ -125,7 +125,7 @@ def _named(
 def _called(names: Names, one: Description) -> str | None:
     """Return what a description is called; None for a feature that was not looked at."""
     if one.kind != "feature":
-        return name_of_term(one.kind, one.key)
+        return name_of_term(one.kind, one.key, of_format=one.of_format)
     return names[int(one.key)].name if int(one.key) in names else None
 
 

@@ -7,14 +7,14 @@ Not for: testing them (:mod:`saetext.analysis.differences.families`), or making 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.differences.levels import LIKELY, THEME_LEVELS, Leveled
+from saetext.analysis.differences.levels import THEME_LEVELS, Leveled
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.places import full_strength
 from saetext.features.theme_passages import theme_passages
@@ -51,8 +51,9 @@ class Counted:
         Of the rows; None where they are not stored.
     notes : list of str
         What could not be counted.
-    weak : frozenset of str
-        Themes that say of what form words are and little more, such as function words.
+    weak : mapping
+        Themes that say of what form words are or how a text looks, such as function words or commas, to their
+        kind: ``form`` or ``format``.
     """
 
     sets: Sequence[CorpusLike]
@@ -63,7 +64,7 @@ class Counted:
     scales: dict[str, str] = field(default_factory=dict)
     texts: list[str] | None = None
     notes: list[str] = field(default_factory=list)
-    weak: frozenset[str] = frozenset()
+    weak: Mapping[str, str] = field(default_factory=dict)
     _columns: dict[str, csc_matrix] = field(default_factory=dict)
 
     def columns(self, family: str) -> csc_matrix:
@@ -95,7 +96,7 @@ def count_terms(
     if texts is None:
         notes.append("the texts are not stored, so words and format were not compared")
     themes = Themes.for_spec(sets[0].spec, sae)
-    weak = frozenset(theme.name for theme in themes or () if theme.kind == "form")
+    weak = {theme.name: theme.kind for theme in themes or () if theme.kind in ("form", "format")}
     counted = Counted(sets, sae, rows, texts=texts, notes=notes, weak=weak)
     for name, make, scale in _makers(sets, sae, rows, texts, notes, themes):
         tell(f"counting {name}")
@@ -134,9 +135,10 @@ def _makers(
 
     What cannot be had is added to the notes.
     """
-    from saetext.features.detectors import LONG_SHARE, LONGEST, long_share, score, shipped
+    from saetext.features.detectors import LONG_SHARE, LONGEST, long_share, presence, shipped
     from saetext.text.marks import mark_matrix
     from saetext.text.phrases import phrase_matrix
+    from saetext.text.terms import TermMatrix
 
     found: list[tuple[str, Callable[[], TermMatrix | Leveled], str]] = []
     least = max(5, -(-len(rows) // 2000))
@@ -152,14 +154,11 @@ def _makers(
     elif detectors:
         titles = tuple(detector.title for detector in detectors)
 
-        def properties() -> Leveled:
+        def properties() -> TermMatrix:
             from scipy import sparse
 
-            own = np.array([detector.threshold for detector in detectors])
-            low = np.minimum(own, LIKELY)
-            scores = np.vstack([score(corpus, detectors, sae) for corpus in sets])[rows]
-            graded = sparse.csr_matrix(np.where(scores >= low.astype(np.float32), scores, np.float32(0)))
-            return Leveled.of(titles, graded, (own, low))
+            parts = [presence(corpus, detectors, sae) for corpus in sets]
+            return TermMatrix(titles, sparse.csr_matrix(sparse.vstack(parts, format="csr")[rows]))
 
         found.append(("properties", properties, "max"))
     if themes is not None:

@@ -80,8 +80,8 @@ class Families:
         return self.counted.texts
 
     @property
-    def weak(self) -> frozenset[str]:
-        """Themes that say of what form words are and little more, such as function words."""
+    def weak(self) -> Mapping[str, str]:
+        """Themes of forms of words and of format, to which of the two they are."""
         return self.counted.weak
 
     @property

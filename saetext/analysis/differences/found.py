@@ -44,9 +44,9 @@ def figures_of(led: Sequence[Led]) -> dict[str, int]:
     }
 
 
-def name_of_term(kind: str, term: str | int) -> str:
-    """Return what a term is called among findings: words stand in quotation marks."""
-    return f"“{term}”" if kind == "word" else str(term)
+def name_of_term(kind: str, term: str | int, *, of_format: bool = False) -> str:
+    """Return what a term is called among findings: words stand in quotation marks, format is said to be it."""
+    return f"“{term}”" if kind == "word" else f"format: {term}" if of_format else str(term)
 
 
 def found_table(
@@ -94,6 +94,7 @@ def found_table(
             {
                 "name": printable(name_of(lead) or f"feature {lead.key}"),
                 "kind": lead.kind,
+                "telling": _telling(lead, names),
                 **lead.numbers,
                 "term": None if lead.kind == "feature" else lead.key,
                 "feature": lead.key if lead.kind == "feature" else None,
@@ -106,9 +107,15 @@ def found_table(
         )
     types: dict[str, Any] = dict.fromkeys(FOUND, pl.Float64) | dict.fromkeys(_TEXTS, pl.String)
     types |= dict.fromkeys(("n_a", "n_b", "feature", "n_members"), pl.Int64)
-    types |= {"confirmed": pl.Boolean, "fits": pl.Boolean}
+    types |= dict.fromkeys(("confirmed", "fits", "telling"), pl.Boolean)
     types |= dict.fromkeys(("members", "words"), pl.List(pl.String))
     return pl.DataFrame(rows, schema=types, orient="row"), marked
+
+
+def _telling(lead: Description, names: Names) -> bool:
+    if lead.kind == "feature" and not (int(lead.key) in names and names[int(lead.key)].telling):
+        return False
+    return lead.says_something
 
 
 def _members(one: Led, name_of: Callable[[Description], str | None], names: Names) -> list[str]:

@@ -1,9 +1,10 @@
-"""How much of a theme or a property a document needs to count: the level that tells the sets apart best.
+"""How much of a theme a document needs to count: the level that tells the sets apart best.
 
-A sentence about medicine stands out among reviews, and half of all articles have one; a habit may be plain
-or faint. So a graded description is tested at several levels that are fixed beforehand. The half of the
-documents that is used to find chooses the level; p counts for as many tests as there are levels, and the
-held-out half confirms that level alone. Not for: the tests (:mod:`saetext.analysis.differences.testing`).
+Half of all reviews have a passage that is a little about values, few one that is wholly so. So a graded
+description is tested at several levels that are fixed beforehand. The half of the documents that is used to
+find chooses the level; p counts for as many tests as there are levels, and the held-out half confirms that
+level alone. Levels are the usual one and stricter ones: at laxer ones names are no longer true. Not for: the
+tests (:mod:`saetext.analysis.differences.testing`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.differences.design import Design
 from saetext.analysis.differences.testing import Sums, p_values
+from saetext.features.theme_passages import STRONG
 from saetext.text.terms import TermMatrix
 
 if TYPE_CHECKING:
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 
 #: From how much of full strength on a passage is about a theme; the first is that of ``theme_passages``.
-THEME_LEVELS = (0.8, 0.5, 1.2)
-#: From which probability on a document has a property, beside the detector's own threshold.
-LIKELY = 0.5
+THEME_LEVELS = (STRONG, 1.3)
 _ROUNDING = 1e-6  # values are float32
 
 

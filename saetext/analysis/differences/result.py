@@ -35,14 +35,14 @@ FOUND = (
     "name", "kind", "rate_a", "rate_b", "diff", "ci_low", "ci_high", "q", "confirmed", "length", "term",
     "feature", "members", "n_members", "snippet_a", "snippet_b", "n_a", "n_b", "odds_ratio", "auc", "auc_low",
     "auc_high", "adjusted_diff", "adjusted_low", "adjusted_high", "adjusted_q", "diff_confirm", "q_confirm",
-    "label", "words", "fits",
+    "label", "words", "fits", "telling",
 )  # fmt: skip
 #: Columns of the list of findings of several sets.
 FOUND_OF_SEVERAL = (
     "name", "kind", "set", "rate", "rate_rest", "rates", "diff", "ci_low", "ci_high", "q", "confirmed",
     "length", "term", "feature", "members", "n_members", "snippet", "snippet_rest", "n", "odds_ratio", "auc",
     "auc_low", "auc_high", "adjusted_diff", "adjusted_low", "adjusted_high", "adjusted_q", "diff_confirm",
-    "q_confirm", "label", "words", "fits",
+    "q_confirm", "label", "words", "fits", "telling",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from saetext.analysis.differences.sentences_of_several import sentences_of_several
+from saetext.analysis.differences.sentences_of_several import sentences_of_several, telling_first
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def _changed(result: DiffResult, a: str, b: str) -> str:
 def _more(name: str, rows: list[dict[str, Any]]) -> str:
     if not rows:
         return ""
+    rows = telling_first(rows)
     named = ", ".join(
         f"{row['name']} ({100 * row['rate_a']:.0f} against {100 * row['rate_b']:.0f} %)"
         if row["diff"] > 0

@@ -23,7 +23,7 @@ def sentences_of_several(result: DiffResult) -> list[str]:
     assert result.found is not None
     rows = [row for row in result.found.to_dicts() if row["length"] != "yes"]
     sure = [row for row in rows if row["confirmed"]]
-    told = []
+    told: list[str] = []
     for name in result.names:
         mine = [row for row in sure or rows if row["set"] == name]
         if mine:
@@ -47,7 +47,7 @@ def _of_set(name: str, rows: list[dict[str, Any]]) -> str:
             gaps = [_gap(row, sign) / abs(row["diff"]) for row in large]
             apart = [row for row, gap in zip(large, gaps, strict=True) if gap >= _APART]
             most = [row for row, gap in zip(large, gaps, strict=True) if 0 < gap < _APART]
-            return f"{name} has {word} of: {_told([*apart, *most] or mine)}."
+            return f"{name} has {word} of: {_told(telling_first([*apart, *most] or mine))}."
     return f"{name} differs from the others."
 
 
@@ -55,6 +55,11 @@ def _gap(row: dict[str, Any], sign: int) -> float:
     """Return by how much a set has more (less) than the one of the others that comes closest."""
     others = [sign * rate for name, rate in row["rates"].items() if name != row["set"]]
     return float(sign * row["rate"] - max(others))
+
+
+def telling_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return findings with those last whose names say little, such as punctuation and function words."""
+    return sorted(rows, key=lambda row: not row["telling"])
 
 
 def _told(rows: list[dict[str, Any]]) -> str:

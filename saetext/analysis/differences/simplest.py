@@ -61,7 +61,10 @@ class Description:
     numbers : mapping
         The columns of the table of features that have the same meaning here, and ``length``, the verdict.
     weak : bool
-        Whether its name says little: a label that calls itself loose, or a theme of function words.
+        Whether its name says little: a label that calls itself loose, or a theme of function words or
+        punctuation.
+    of_format : bool
+        Whether it is a theme of how texts look.
     """
 
     kind: str
@@ -69,6 +72,12 @@ class Description:
     column: int
     numbers: Mapping[str, Any]
     weak: bool = False
+    of_format: bool = False
+
+    @property
+    def says_something(self) -> bool:
+        """Whether its name tells a reader who has not seen the texts what they say or do."""
+        return not self.weak and not (self.kind == "word" and _say_nothing(str(self.key).split()))
 
     @property
     def by_length(self) -> bool:
@@ -146,8 +155,17 @@ def _of_families(families: Families) -> list[Description]:
             numbers = _numbers(row)
             if row["term"] == LONGER:
                 numbers["length"] = None  # it is length
-            weak = family.name == "themes" and row["term"] in families.weak
-            found.append(Description(KINDS[family.name], row["term"], place[row["term"]], numbers, weak))
+            of = families.weak.get(row["term"]) if family.name == "themes" else None
+            found.append(
+                Description(
+                    KINDS[family.name],
+                    row["term"],
+                    place[row["term"]],
+                    numbers,
+                    weak=of is not None,
+                    of_format=of == "format",
+                )
+            )
     return found
 
 
