@@ -13,6 +13,7 @@ from scipy.stats import fisher_exact
 from whole_results import diff
 
 from saetext.analysis.differences.levels import THEME_LEVELS
+from saetext.analysis.differences.sentences import sentences
 from saetext.features import Themes
 from saetext.features.theme_passages import theme_passages
 
@@ -93,6 +94,23 @@ def test_its_numbers_are_those_of_the_level_that_the_first_half_chose() -> None:
         assert row["p"] == pytest.approx(min(len(THEME_LEVELS) * p(has, np.ones(2 * N, bool)), 1.0))
     assert not rows, "'other' is not shown"
     assert levels == set(THEME_LEVELS)
+
+
+def test_punctuation_does_not_open_the_sentences() -> None:
+    """It differs more than sport, so it may lead the list, under a name that says what it is."""
+    commas = "plain-punctuation"
+    sets = [made({commas: 0.95, "sport-games": 0.5}, 7), made({commas: 0.1}, 8)]
+    result = diff(*sets, families="all")
+    assert result.found is not None
+    telling = dict(result.found.select("name", "telling").rows())
+    assert telling["format: Commas, stops and colons"] is False
+    assert telling["Sport and games"] is True
+    first = sentences(result)[0]
+    assert "Sport and games" in first
+    assert first.find("Commas") == -1 or first.index("Sport") < first.index("Commas")
+    # where there is nothing else it is told
+    alone = diff(*[made({commas: rate}, seed) for rate, seed in ((0.95, 7), (0.1, 8))], families="all")
+    assert "format: Commas, stops and colons" in sentences(alone)[0]
 
 
 def test_an_sae_without_themes_has_no_such_family() -> None:

@@ -45,7 +45,7 @@ def figures_of(led: Sequence[Led]) -> dict[str, int]:
 
 
 def name_of_term(kind: str, term: str | int, *, of_format: bool = False) -> str:
-    """Return what a term is called among findings: words stand in quotation marks, format is said to be it."""
+    """Return what a term is called among findings: words are quoted, themes of format said to be it."""
     return f"“{term}”" if kind == "word" else f"format: {term}" if of_format else str(term)
 
 

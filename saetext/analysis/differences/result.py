@@ -162,7 +162,9 @@ class DiffResult(Result):
         - of features ``label``, ``words``, up to four words that set its peaks in these texts apart from
           what is around them, and ``fits``, whether the label describes what it does here (null where texts
           are not stored). ``name`` is a label that fits, of its own or of another feature of its concept
-          group, else the words.
+          group, else the words;
+        - ``telling``, whether the name says something to who has not seen the texts: not of function words,
+          punctuation, forms of words, loose labels and features without words. Sentences name those last.
 
         For more sets, each is compared with all others together: the strongest finding of each set comes
         first, then the second of each. ``set`` says whose, ``rate`` and ``rate_rest`` are its rate and that
