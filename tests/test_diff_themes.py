@@ -14,6 +14,7 @@ from whole_results import diff
 
 from saetext.analysis.differences.levels import THEME_LEVELS
 from saetext.analysis.differences.sentences import sentences
+from saetext.analysis.differences.sentences_of_several import telling_first
 from saetext.features import Themes
 from saetext.features.theme_passages import theme_passages
 
@@ -108,9 +109,10 @@ def test_punctuation_does_not_open_the_sentences() -> None:
     first = sentences(result)[0]
     assert "Sport and games" in first
     assert first.find("Commas") == -1 or first.index("Sport") < first.index("Commas")
-    # where there is nothing else it is told
-    alone = diff(*[made({commas: rate}, seed) for rate, seed in ((0.95, 7), (0.1, 8))], families="all")
-    assert "format: Commas, stops and colons" in sentences(alone)[0]
+    # where there is nothing else it is told, and all else keeps its order
+    rows = [{"name": name, "telling": telling} for name, telling in (("a", False), ("b", True), ("c", False))]
+    assert [row["name"] for row in telling_first(rows)] == ["b", "a", "c"]
+    assert telling_first(rows[:1]) == rows[:1]
 
 
 def test_an_sae_without_themes_has_no_such_family() -> None:
