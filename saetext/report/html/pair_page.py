@@ -118,7 +118,7 @@ def _card_of_list(finding: PairFinding, within: str) -> dict[str, Any]:
             ("q", probability(number_of(row, "q"))),
             ("together by chance", MISSING if expected is None else f"{expected:,.1f} texts"),
             ("kinds", " and ".join(dict.fromkeys(filter(None, kinds))) or MISSING),
-            *([("both of the theme", text_of(row, "topic"))] if text_of(row, "topic") else []),
+            *([("within", text_of(row, "topic"))] if text_of(row, "topic") else []),
         ],
     }
 
