@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.corpus.protocol import CorpusLike, Ints
-from saetext.corpus.rows import PooledRows
 from saetext.features.places import REACH, full_strength
 from saetext.features.themes import Theme
 
@@ -26,14 +25,7 @@ STRONG = 0.8
 Floats = NDArray[np.float64]
 
 
-def theme_passages(
-    corpus: CorpusLike,
-    sae: str,
-    themes: Sequence[Theme],
-    *,
-    strong: float = STRONG,
-    scale: Floats | None = None,
-) -> csr_matrix:
+def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr_matrix:
     """Say which documents have a passage about which themes.
 
     A feature adds its activation as a share of the largest one that the reader knows of it, at most 1, at the
@@ -49,51 +41,32 @@ def theme_passages(
         Which SAE.
     themes : Themes, or sequence of Theme
         What to look for.
-    strong : float
-        How much the features of a passage add up to where it is about a theme.
-    scale : float64[d_sae], optional
-        The full strength of each feature, where several corpora need the same; by default the corpus's own.
 
     Returns
     -------
     csr_matrix
-        float32[documents, themes]: the sum of the strongest passage divided by ``strong`` where that is
+        float32[documents, themes]: the sum of the strongest passage divided by :data:`STRONG` where that is
         at least 1, else 0 (not stored).
     """
     from scipy import sparse
 
-    scale = full_strength(corpus, sae) if scale is None else scale
-    member = _membership(themes, len(scale))
+    scale = full_strength(corpus, sae)
+    within = [np.isin(np.arange(len(scale)), theme.features) for theme in themes]
     parts = [sparse.csr_matrix(np.zeros((0, len(themes)), np.float32))]
-    parts += [_of_block(block, member, scale, strong) for block in corpus.rows(sae)]
+    for block in corpus.rows(sae):
+        document = np.repeat(np.arange(len(block)), np.diff(block.indptr))
+        placed = block.peak >= 0
+        adds = np.minimum(block.value / scale[block.feature], 1.0)
+        columns = []
+        for member in within:
+            mine = np.flatnonzero(member[block.feature] & placed)
+            best = np.zeros(len(block))
+            at = document[mine], block.peak[mine].astype(np.int64)
+            np.maximum.at(best, at[0], passage_sums(*at, adds[mine]))
+            columns.append(sparse.csc_matrix(_present(best)[:, None]))
+        if columns:
+            parts.append(sparse.hstack(columns, format="csr", dtype=np.float32))
     return sparse.vstack(parts, format="csr", dtype=np.float32)
-
-
-def _membership(themes: Sequence[Theme], d_sae: int) -> csr_matrix:
-    """Return bool[d_sae, themes]: which features are in which themes."""
-    from scipy import sparse
-
-    feature = np.array([f for theme in themes for f in theme.features if f < d_sae], np.int64)
-    theme = [at for at, theme in enumerate(themes) for f in theme.features if f < d_sae]
-    return sparse.csr_matrix((np.ones(len(feature), bool), (feature, theme)), shape=(d_sae, len(themes)))
-
-
-def _of_block(block: PooledRows, member: csr_matrix, scale: Floats, strong: float) -> csr_matrix:
-    """Return float32[documents, themes] of some documents, all themes in one pass."""
-    from scipy import sparse
-
-    n, n_themes = len(block), member.shape[1]
-    document = np.repeat(np.arange(n, dtype=np.int64), np.diff(block.indptr))
-    times = np.where(block.peak >= 0, np.diff(member.indptr)[block.feature], 0)
-    entry = np.repeat(np.arange(len(times)), times)
-    # of the themes of an entry's feature the first, the second ...
-    nth = np.arange(len(entry)) - np.repeat(np.cumsum(times) - times, times)
-    theme = member.indices[member.indptr[block.feature[entry]] + nth]
-    cell = document[entry] * n_themes + theme
-    adds = np.minimum(block.value[entry] / scale[block.feature[entry]], 1.0)
-    best = np.zeros(n * n_themes)
-    np.maximum.at(best, cell, passage_sums(cell, block.peak[entry].astype(np.int64), adds))
-    return sparse.csr_matrix(_present(best, strong).reshape(n, n_themes), dtype=np.float32)
 
 
 def passage_sums(document: Ints, peak: Ints, adds: Floats) -> Floats:
@@ -116,7 +89,7 @@ def passage_sums(document: Ints, peak: Ints, adds: Floats) -> Floats:
     if not len(peak):
         return np.zeros(0)
     # documents one after the other, too far apart for a passage to reach from one into the next
-    place = document.astype(np.int64) * (int(peak.max()) + 2 * REACH + 1) + peak
+    place = document * (int(peak.max()) + 2 * REACH + 1) + peak
     order = np.argsort(place, kind="stable")
     ordered, upto = place[order], np.concatenate([[0.0], np.cumsum(adds[order])])
     first = np.searchsorted(ordered, place - REACH, side="left")
@@ -124,6 +97,6 @@ def passage_sums(document: Ints, peak: Ints, adds: Floats) -> Floats:
     return np.asarray(upto[end] - upto[first])
 
 
-def _present(best: Floats, strong: float) -> Floats:
+def _present(best: Floats) -> Floats:
     """Return what is strong enough, in units of what is."""
-    return np.where(best >= strong - 1e-9, np.maximum(best / strong, 1.0), 0.0)
+    return np.where(best >= STRONG - 1e-9, np.maximum(best / STRONG, 1.0), 0.0)

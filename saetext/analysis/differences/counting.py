@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.differences.levels import THEME_LEVELS, Leveled
 from saetext.corpus.protocol import CorpusLike
-from saetext.features.places import full_strength
-from saetext.features.theme_passages import theme_passages
+from saetext.features.theme_counts import theme_presence
 from saetext.features.themes import Themes
 from saetext.io.progress import Stages
 
@@ -43,8 +41,6 @@ class Counted:
         The rows that were counted, increasing.
     terms : mapping
         By family, its terms, and rows x terms.
-    leveled : mapping
-        By family whose terms a document has more or less of, its terms at several levels.
     scales : mapping
         By family, how a linear model scales its columns.
     texts : list of str or None
@@ -60,7 +56,6 @@ class Counted:
     sae: str
     rows: NDArray[np.int64]
     terms: dict[str, TermMatrix] = field(default_factory=dict)
-    leveled: dict[str, Leveled] = field(default_factory=dict)
     scales: dict[str, str] = field(default_factory=dict)
     texts: list[str] | None = None
     notes: list[str] = field(default_factory=list)
@@ -100,10 +95,7 @@ def count_terms(
     counted = Counted(sets, sae, rows, texts=texts, notes=notes, weak=weak)
     for name, make, scale in _makers(sets, sae, rows, texts, notes, themes):
         tell(f"counting {name}")
-        made, counted.scales[name] = make(), scale
-        if isinstance(made, Leveled):
-            counted.leveled[name] = made
-        counted.terms[name] = made.usual if isinstance(made, Leveled) else made
+        counted.terms[name], counted.scales[name] = make(), scale
     return counted
 
 
@@ -130,7 +122,7 @@ def _makers(
     texts: list[str] | None,
     notes: list[str],
     themes: Themes | None,
-) -> list[tuple[str, Callable[[], TermMatrix | Leveled], str]]:
+) -> list[tuple[str, Callable[[], TermMatrix], str]]:
     """Return the name of each family that can be had, what makes it, and how a linear model scales it.
 
     What cannot be had is added to the notes.
@@ -140,7 +132,7 @@ def _makers(
     from saetext.text.phrases import phrase_matrix
     from saetext.text.terms import TermMatrix
 
-    found: list[tuple[str, Callable[[], TermMatrix | Leveled], str]] = []
+    found: list[tuple[str, Callable[[], TermMatrix], str]] = []
     least = max(5, -(-len(rows) // 2000))
     if texts is not None:
         found.append(("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"))
@@ -164,13 +156,8 @@ def _makers(
     if themes is not None:
         names = tuple(theme.name for theme in themes)
 
-        def of_themes() -> Leveled:
-            from scipy import sparse
-
-            scale, low = full_strength(sets[0], sae), min(THEME_LEVELS)
-            parts = [theme_passages(corpus, sae, themes, strong=low, scale=scale) for corpus in sets]
-            graded = low * sparse.csr_matrix(sparse.vstack(parts, format="csr")[rows])
-            return Leveled.of(names, graded, [np.full(len(names), level) for level in THEME_LEVELS])
+        def of_themes() -> TermMatrix:
+            return TermMatrix(names, theme_presence(sets, sae, themes, rows=rows))
 
         found.append(("themes", of_themes, "max"))
     return found

@@ -18,19 +18,10 @@ from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.counting import FEATURES, Counted, count_terms, features_of
 from saetext.analysis.differences.design import Design
 from saetext.analysis.differences.entries import Entries, from_matrix
-from saetext.analysis.differences.levels import choose
 from saetext.analysis.differences.result import Family
 from saetext.analysis.differences.sampling import sampled
 from saetext.analysis.differences.table import as_columns
-from saetext.analysis.differences.testing import (
-    ALPHA,
-    Adjusting,
-    Sums,
-    measure,
-    numbers,
-    order,
-    without_verdict,
-)
+from saetext.analysis.differences.testing import ALPHA, measure, numbers, order, without_verdict
 from saetext.io.progress import OnProgress, Stages
 
 if TYPE_CHECKING:
@@ -42,7 +33,6 @@ ROWS = 20_000  # documents whose words are counted; of more, a sample of units
 MODEL_ROWS = 4_000  # documents of each half that linear models see
 
 Columns = dict[str, NDArray[Any]]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,21 +144,14 @@ def _family(
     few: Sequence[NDArray[np.int64]],
     seed: int,
 ) -> list[Family]:
-    """Return what a family finds of each contrast; of two sets each graded term at the level that is best."""
-    rows = counted.rows
-    leveled = counted.leveled.get(name) if len(done) == 1 else None
-    matrix = leveled.stacked() if leveled else counted.terms[name].matrix
-    spread = _spread(matrix, rows, len(designs[0].side))
+    """Return what a family finds of each contrast."""
+    terms, rows = counted.terms[name], counted.rows
+    spread = _spread(terms.matrix, rows, len(designs[0].side))
     lives = [design.side >= 0 for design in designs]
     alike = all(np.array_equal(lives[0], live) for live in lives)  # as nearly always: gathered once
     gathered = [from_matrix(spread, live) for live in lives[: 1 if alike else None]]
     gathered *= len(lives) // len(gathered)
-    if leveled:
-        level, columns = _at_best(gathered[0], done[0], designs[0], len(leveled.matrices))
-        counted.terms[name], tested = leveled.at(level), [columns]
-    else:
-        tested = [_numbers(*one) for one in zip(gathered, done, designs, strict=True)]
-    terms = counted.terms[name]
+    tested = [_numbers(*one) for one in zip(gathered, done, designs, strict=True)]
     over_all(tested)
     found = []
     for columns, design, mine in zip(tested, designs, few, strict=True):
@@ -181,23 +164,11 @@ def _family(
 
 def _numbers(entries: Entries, done: Contrast, design: Design) -> Columns:
     """Return the numbers of each term."""
-    sums, length, control = _counts(entries, done, design)
-    return numbers(sums, design, length, control)
-
-
-def _at_best(entries: Entries, done: Contrast, design: Design, n_levels: int) -> tuple[Ints, Columns]:
-    """Return the level of each term and its numbers there, of terms stacked by level."""
-    sums, length, control = _counts(entries, done, design)
-    level = choose(sums, design, n_levels)
-    at = level * len(level) + np.arange(len(level))
-    return level, numbers(sums.take(at), design, length, control, tried=n_levels)
-
-
-def _counts(entries: Entries, done: Contrast, design: Design) -> tuple[Sums, Adjusting, Adjusting | None]:
     # bins of the documents that are compared here; length means what it means for the features
     length = type(done.length).by(done.length.code, design, done.length.n_tokens)
     control = None if done.control is None else type(done.control).by(done.control.code, design)
-    return measure([entries], design, length, control or length), length, control
+    sums = measure([entries], design, length, control or length)
+    return numbers(sums, design, length, control)
 
 
 def over_all(tested: Sequence[Columns]) -> None:

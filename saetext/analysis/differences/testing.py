@@ -113,11 +113,6 @@ class Sums:
 
         return cls(**{name: stacked(name) for name in cls.__dataclass_fields__})
 
-    def take(self, at: Ints) -> Sums:
-        """Return what is counted of some of the features."""
-        columns = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return Sums(**{name: None if column is None else column[at] for name, column in columns.items()})
-
 
 def measure(parts: Iterable[Entries], design: Design, length: Adjusting, control: Adjusting) -> Sums:
     """Count everything that :func:`numbers` needs, in threads."""
@@ -223,19 +218,17 @@ def p_values(sums: Sums, design: Design, half: int | None = None) -> Floats:
 
 
 def numbers(
-    sums: Sums, design: Design, length: Adjusting, control: Adjusting | None, *, tried: int = 1
+    sums: Sums, design: Design, length: Adjusting, control: Adjusting | None
 ) -> dict[str, NDArray[Any]]:
     """Return the numeric columns of the table, one entry a feature.
 
     Every row has a verdict on length; :func:`without_verdict` takes it from those that are not significant.
-    Where each row is the best of several on the first half, ``tried`` is how many: p of all rows and of that
-    half is multiplied by it (Bonferroni), not p of the held-out half.
     """
     x_a, x_b = (_count(sums.by_half, side, None) for side in (0, 1))
     n_a, n_b = design.rows(0), design.rows(1)
     rate_a, rate_b = x_a / max(n_a, 1), x_b / max(n_b, 1)
     low, high, odds, excess = _intervals(sums, design, x_a, x_b)
-    p = np.minimum(tried * p_values(sums, design), 1.0)
+    p = p_values(sums, design)
     auc_low, auc_high = stats.auc_interval(sums.auc, sums.auc_variance, n_a, n_b, LEVEL)
     early = sums.by_early / np.maximum([n_a, n_b], 1)
     columns: dict[str, NDArray[Any]] = {
@@ -249,11 +242,11 @@ def numbers(
             _CONTROL[key]: column
             for key, column in _adjusted(columns, sums.by_control, control, excess).items()
         }
-    return columns | confirmation(sums, design, tried)
+    return columns | confirmation(sums, design)
 
 
-def confirmation(sums: Sums, design: Design, tried: int = 1) -> dict[str, NDArray[Any]]:
-    """Select features on the first half, test those on the second; ``tried`` as for :func:`numbers`.
+def confirmation(sums: Sums, design: Design) -> dict[str, NDArray[Any]]:
+    """Select features on the first half, test those on the second.
 
     Returns
     -------
@@ -264,8 +257,7 @@ def confirmation(sums: Sums, design: Design, tried: int = 1) -> dict[str, NDArra
     n = len(sums.features)
     diff, q = np.full(n, np.nan), np.full(n, np.nan)
     if design.split and n:
-        first_p = np.minimum(tried * p_values(sums, design, 0), 1.0)
-        chosen = stats.benjamini_hochberg(first_p) < ALPHA
+        chosen = stats.benjamini_hochberg(p_values(sums, design, 0)) < ALPHA
         rates = [
             [_count(sums.by_half, side, half) / max(design.rows(side, half), 1) for side in (0, 1)]
             for half in (0, 1)
