@@ -34,7 +34,7 @@ WORDS = ("is politically conservative", "is a Christian", "likes to take risks",
 PROFILES = ((1, 1, 0, 0), (1, 0, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1))
 AGREES, RESPONDENTS, STATEMENTS = 0.85, 100, 16
 COUNTRIES = ("Germany", "Kenya", "Pakistan", "United States")
-LONGEST, EACH = 120, 24  # characters of a question, and of options; questions of a country
+LONGEST, EACH = 240, 40  # characters of a question, and of options; questions of a country
 REFUSED = re.compile(r"know|refused|answer|missing|\bDK\b|asked", re.IGNORECASE)
 HEADS = (
     *("a great deal", "a lot", "agree", "approve", "better", "completely", "definitely", "disagree"),

@@ -30,6 +30,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from saetext.io.cache import cache_dir
 from tests.fuzz import warm
 from tests.fuzz.kinds import command_of, every, kind_of, read_all, require_short
@@ -259,6 +261,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--command", metavar="NAME", help="options of this command only")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write the inputs that ended badly there")
     asked = parser.parse_args(argv)
+    torch.set_num_threads(1)  # before the tiny model is made: forks of a process with OpenMP threads hang
     counts = {"inputs": asked.inputs, "options": asked.options, "conditions": asked.conditions}
     ranges = {kind: range(min(asked.start, n), n) for kind, n in counts.items()}
     if asked.only:
