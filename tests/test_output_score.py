@@ -48,7 +48,7 @@ def steered(generator: Generator, **options: Any) -> Any:
 
 def test_it_is_what_the_model_s_head_says(generator: Generator, scores: OutputScores) -> None:
     """The planted SAE stands behind the last layer: norm and head by hand, every pair of tokens counted."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(planted().model).eval()
+    model = transformers.AutoModelForCausalLM.from_pretrained(planted().model, trust_remote_code=False).eval()
     assert generator.sae is not None
     direction = generator.sae.encoder.decoder[READS]
     rows = [json.loads(line) for line in planted().reference.read_text().splitlines()]

@@ -140,6 +140,7 @@ OTHERWISE = {
     "reader/hooks.py": "a path of modules",
     "reader/building.py": "a path of modules",
     "reader/registry.py": "a hook's name",
+    "reader/vocabulary.py": "the name of a placeholder among tokens",
     "reader/sentences.py": "what a tokenizer is asked about: letters alone",
     "features/peaks/units.py": "units of a text, marks among them; words as saetext.text.words has them",
 }

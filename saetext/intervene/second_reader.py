@@ -118,7 +118,8 @@ def seen(
     found = compared(arm).found
     if found is None:
         return pl.DataFrame(schema=seen_schema())
-    shown = found.filter(pl.col("q") < 0.05).select(*_KEPT, "term", "feature").rename(_NAMES).head(MOST)
+    kept = [pl.col(name).alias(_NAMES.get(name, name)) for name in (*_KEPT, "term", "feature")]
+    shown = found.filter(pl.col("q") < 0.05).select(kept).head(MOST)
     other = compared(random).found if random is not None and random in rows["arm"] and shown.height else None
     if other is None:
         return shown.with_columns(diff_random=pl.lit(None, pl.Float64)).select(list(seen_schema()))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from saetext.features.activity.measuring import Activity
 from saetext.features.activity.strongest import Strongest
+from saetext.io.array_file import load_arrays
 from saetext.io.cache import cache_dir
 from saetext.io.sealed_file import SealedFile
 from saetext.io.warning import warn
@@ -68,16 +69,16 @@ class Kept:
         a, s = activity.active, activity.strongest
         counts = np.array([activity.tokens, activity.sinks], np.int64)
         moments = np.stack([a.n, a.mean, a.m2, a.m3, a.m4])
-        np.savez_compressed(content, counts=counts, moments=moments, token=s.token, value=s.value)
+        np.savez(content, counts=counts, moments=moments, token=s.token, value=s.value)
         with contextlib.suppress(OSError):
             self.file.path.parent.mkdir(parents=True, exist_ok=True)
             self.file.write(content.getvalue())
 
     def _loaded(self, content: bytes) -> Activity:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            counts, moments = arrays["counts"], arrays["moments"]
-            strongest = Strongest(self.d_sae, self.top_tokens)
-            strongest.token, strongest.value = arrays["token"], arrays["value"]
+        arrays = load_arrays(content)
+        counts, moments = arrays["counts"], arrays["moments"]
+        strongest = Strongest(self.d_sae, self.top_tokens)
+        strongest.token, strongest.value = arrays["token"], arrays["value"]
         shape = (self.d_sae, self.top_tokens)
         if moments.shape != (5, self.d_sae) or strongest.token.shape != shape:
             raise ValueError("it is of another SAE")

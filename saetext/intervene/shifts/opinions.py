@@ -326,8 +326,9 @@ def _read(path: Path) -> pl.DataFrame:
         path, InputError, "table of answers", "expected Parquet or JSONL, a row each question and group"
     ):
         if path.suffix.lower() in (".jsonl", ".ndjson"):
+            content = read_bytes(path, HUGE)
             try:
-                return pl.read_ndjson(read_bytes(path, HUGE), infer_schema_length=None)
+                return pl.read_ndjson(content, infer_schema_length=None)
             except pl.exceptions.PolarsError as error:
                 raise ValueError(str(error)) from None
         try:
