@@ -11,8 +11,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from saetext.text.joiners import JOINERS
 from saetext.text.terminal import visible
-from saetext.text.words import APOSTROPHES, JOINERS, is_unspaced
+from saetext.text.words import APOSTROPHES, is_unspaced
 
 _LONGEST_WORD = 40  # code points added on either side of a token; beyond that it is no word
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from saetext.text.words import JOINERS
+from saetext.text.joiners import JOINERS
 
 LONGEST = 380  # characters of a message on one line
 _COLOURS = re.compile(r"(\x1b\[[0-9;]*m)")  # what rich sets colours with: nothing else of ANSI's

@@ -12,7 +12,8 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cache
 
-JOINERS = "\u200c\u200d"
+from saetext.text.joiners import JOINERS
+
 APOSTROPHES = "'\u2019"
 #: Scripts written without spaces (Thai, Lao, Burmese, Khmer, kana, Han), as ranges of a regular expression.
 UNSPACED = (
