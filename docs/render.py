@@ -48,6 +48,7 @@ def environment(folder: Path, binaries: Path | None = None) -> dict[str, str]:
         "NO_COLOR": "1",
         "SAETEXT_CACHE": str(folder / ".cache"),
         "HF_HUB_OFFLINE": "1",
+        "SAETEXT_DTYPE": "float32",  # a processor that is fast at bfloat16 would print other numbers
     }
 
 

@@ -17,6 +17,7 @@ from saetext.corpus.calibration import Calibration
 from saetext.documents import Document
 from saetext.errors import ReaderError
 from saetext.reader import embedded
+from saetext.reader.device import choose_dtype
 from saetext.reader.reader import Reader
 from saetext.reader.shipped import EMBEDDED
 from saetext.reader.thresholds.estimation import calibrate
@@ -433,3 +434,15 @@ def test_a_small_shard_of_mixed_lengths_is_not_mostly_padding(tmp_path: Path) ->
         len(reader.tokens.windows(i, p))  # type: ignore[arg-type]
         for i, p in enumerate(prepared)
     )
+
+
+def test_the_environment_says_what_auto_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saetext.reader.device._fast_at_bfloat16", lambda device: True)
+    cpu = torch.device("cpu")
+    assert choose_dtype("auto", cpu) == torch.bfloat16
+    monkeypatch.setenv("SAETEXT_DTYPE", "float32")
+    assert choose_dtype("auto", cpu) == torch.float32
+    assert choose_dtype("bfloat16", cpu) == torch.bfloat16  # what is asked for counts
+    monkeypatch.setenv("SAETEXT_DTYPE", "half")
+    with pytest.raises(ReaderError, match="unknown dtype 'half'"):
+        choose_dtype("auto", cpu)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
@@ -39,12 +40,15 @@ def choose_device(device: str) -> torch.device:
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
     """Return the dtype called ``dtype``; ``auto`` is bfloat16 where ``device`` is fast at it, else float32.
 
+    The environment variable ``SAETEXT_DTYPE`` says what ``auto`` is, so that machines of different kinds read
+    alike.
+
     Raises
     ------
     ReaderError
         If the name is not known.
     """
-    if dtype == "auto":
+    if dtype == "auto" and (dtype := os.environ.get("SAETEXT_DTYPE") or "auto") == "auto":
         return torch.bfloat16 if _fast_at_bfloat16(device) else torch.float32
     if dtype not in _DTYPES:
         raise ReaderError(f"unknown dtype {dtype!r}: expected auto, {', '.join(_DTYPES)}")
