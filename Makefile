@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# bytecode is made of what is imported, once: pip would make it of 22,000 files, most of which nobody imports,
-# and where Python may keep none, each process that the tests start makes it of the same files again
+# where Python may keep no bytecode, each process that the tests start makes it of the same files again; pip makes
+# that of what it installs, since a first import without it is slow enough for tests of time and signals to fail
 export PYTHONDONTWRITEBYTECODE :=
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PIP := $(PIP_INSTALL) --constraint constraints.txt
 
 .PHONY: demo test lint types unit docs bench sbom lock clean
