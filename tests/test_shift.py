@@ -174,6 +174,20 @@ def test_upper_layers_alone_give_what_the_whole_model_gives(family: str, hook: s
     torch.testing.assert_close(again, whole, rtol=0, atol=1e-12)
 
 
+def test_a_change_of_zero_changes_no_bit(tmp_path: Path) -> None:
+    made = made_subject(save_model("llama", tmp_path / "m"), dtype="float32")
+    panel, prompts, some = kept(made)
+    size, width = max(map(len, prompts)), panel.decoder.shape[1]
+    x = torch.randn(len(some), size, width, generator=torch.Generator().manual_seed(5))
+    positions, rows = torch.arange(size).expand(len(some), -1), torch.arange(len(some))
+    edit = ShiftEdit(torch.zeros(D_SAE), positions_of("all", prompts), made.sae)
+    assert edit(x, positions, rows) is x
+    for delta, same in ((torch.zeros(D_SAE), True), (some_delta(2), False)):
+        moved = panel._moved(some, change_of(delta, panel.decoder))
+        changed = panel._edits(some, x, moved, size)[panel.hook](x, positions, rows)
+        assert len(moved) and torch.equal(changed, x) == same
+
+
 def test_what_is_added_alone_equals_an_edit_by_adding(tmp_path: Path) -> None:
     made = made_subject(save_model("llama", tmp_path / "m"), dtype="float32")
     prompts = [made.model.encode_prompt(text, raw=True) for text in TEXTS]
