@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 import saetext
 from saetext.corpus import Corpus
+from saetext.corpus.rows import PooledRows
 from saetext.errors import InputError
 from saetext.features.detectors import Detector, fit, quality
-from saetext.features.detectors.scoring import score_matrix
+from saetext.features.detectors.scoring import score_rows
 
 LEAST_AUC = 0.85
 _MOST = {True: 500, False: 1500}  # texts of the pool with and without a property
@@ -123,17 +124,13 @@ class Texts:
     """A corpus with its rows and pooled features."""
 
     def __init__(self, corpus: Corpus) -> None:
-        from scipy import sparse
-
         self.corpus = corpus
-        self.matrix = sparse.csr_matrix(corpus.csr("max"))
+        self.pooled = PooledRows.concatenate(list(corpus.rows()))
         self.rows: list[dict[str, Any]] = corpus.documents.collect().to_dicts()
 
 
 def learned(name: str, mine: Texts, items: list[Any], pool: Texts) -> tuple[Detector, dict[str, int]]:
     """Return a detector of our texts and the pool, and how many of each it was learned from."""
-    from scipy import sparse
-
     rows = [(at, bool(item.truth[name])) for at, item in enumerate(items) if name in item.truth]
     held = [is_held(items[at].group) for at, _ in rows]
     found: dict[bool, list[int]] = {True: [], False: []}
@@ -143,12 +140,14 @@ def learned(name: str, mine: Texts, items: list[Any], pool: Texts) -> tuple[Dete
         if truth is not None and len(found[truth]) < _MOST[truth]:
             found[truth].append(at)
     there = [(at, truth) for truth in found for at in found[truth]]
-    matrix = sparse.vstack([mine.matrix[[at for at, _ in rows]], pool.matrix[[at for at, _ in there]]], "csr")
+    texts = PooledRows.concatenate(
+        [mine.pooled.take([at for at, _ in rows]), pool.pooled.take([at for at, _ in there])]
+    )
     target = np.array([truth for _, truth in (*rows, *there)])
     aside = np.array([*held, *(is_held(pool.rows[at]["id"]) for at, _ in there)])
     title, description = TITLES[name]
     sae = mine.corpus.spec.sae()
-    made = fit(matrix, target, aside, sae, name=name, title=title, description=description)
+    made = fit(texts, target, aside, sae, name=name, title=title, description=description)
     counts = {
         "own texts with": sum(truth for _, truth in rows), "own texts without": sum(not t for _, t in rows),
         "pool with": len(found[True]), "pool without": len(found[False]), "held out": int(aside.sum()),
@@ -171,7 +170,7 @@ def _in_pool(name: str, row: dict[str, Any]) -> bool | None:
 
 def measured(made: Detector, unseen: Texts) -> dict[str, dict[str, float]]:
     """Return figures on each set that was not learned from."""
-    probability = score_matrix(unseen.matrix, [made])[:, 0]
+    probability = score_rows(unseen.pooled, [made])[:, 0]
     length = np.log(np.array([row["n_tokens"] + 1 for row in unseen.rows]))
     found = {}
     for source, truth_of in UNSEEN[made.name]:
@@ -226,7 +225,7 @@ def main() -> None:
         auc = {**made.auc, **{key: value["auc"] for key, value in sets.items()}}
         made = dataclasses.replace(made, auc={k: round(v, 3) for k, v in auc.items()}, made_from=counts)
         ships = bool(sets) and next(iter(sets.values()))["auc"] >= LEAST_AUC
-        single = score_matrix(mine.matrix[words], [made])[:, 0]
+        single = score_rows(mine.pooled.take(np.flatnonzero(words)), [made])[:, 0]
         one_word = float((single >= made.threshold).mean())
         figures[name] = {
             "shipped": ships, "made_from": counts, "held out": made.auc["held out"],

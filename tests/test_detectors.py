@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_corpus import DenseCorpus
-from scipy import sparse
 from test_cli import place, saetext
 
 from saetext.analysis.differences import diff
+from saetext.corpus.rows import PooledRows
 from saetext.errors import IncompatibleError, InputError
 from saetext.features.detectors import (
     LONGEST,
@@ -32,7 +32,7 @@ from saetext.features.detectors import (
 )
 from saetext.features.detectors.fitting import threshold_for
 from saetext.features.detectors.making import make
-from saetext.features.detectors.scoring import one_named, score_matrix
+from saetext.features.detectors.scoring import one_named, score_rows
 
 __all__ = ["place"]
 
@@ -52,6 +52,10 @@ def dense(seed: int = 0, n: int = 60) -> tuple[np.ndarray, DenseCorpus]:
     value = (rng.random((n, 5)) * 2 * (rng.random((n, 5)) < 0.5)).astype(np.float32)
     value[0] = 0
     return value, DenseCorpus(value)
+
+
+def pooled(corpus: DenseCorpus) -> PooledRows:
+    return PooledRows.concatenate(list(corpus.rows()))
 
 
 def slow(row: list[float], d: Detector) -> float:
@@ -76,11 +80,84 @@ def test_probabilities_are_the_slow_sum(seed: int) -> None:
     assert (above > 0).tolist() == (found[:, 0] >= 0.5).tolist()
 
 
+def slow_passage(rows: PooledRows, at: int, d: Detector) -> float:
+    """Try every place of a text, one after the other."""
+    mine = range(rows.indptr[at], rows.indptr[at + 1])
+    if not len(mine):
+        return 0.0
+    weights = dict(zip(d.features.tolist(), zip(d.weights, d.scales, strict=True), strict=True))
+    best = 0.0
+    for middle in {int(rows.peak[j]) for j in mine if rows.feature[j] in weights and rows.peak[j] >= 0}:
+        total = 0.0
+        for j in mine:
+            near = rows.peak[j] >= 0 and abs(int(rows.peak[j]) - middle) <= d.reach
+            if near and int(rows.feature[j]) in weights:
+                weight, scale = weights[int(rows.feature[j])]
+                total += weight * min(float(rows.value[j]) / scale, 1.0)
+        best = max(best, total)
+    return 1 / (1 + math.exp(-(d.slope * (d.bias + best) + d.intercept)))
+
+
+def placed(seed: int, n: int = 40, d_sae: int = 8, tokens: int = 30) -> PooledRows:
+    """Random features at random places; some were pooled without one."""
+    rng = np.random.default_rng(seed)
+    blocks = []
+    for _ in range(n):
+        feature = np.flatnonzero(rng.random(d_sae) < rng.random()).astype(np.int32)
+        value = rng.random(len(feature)).astype(np.float32) * 2
+        peak = rng.integers(-1, tokens, len(feature)).astype(np.int32)
+        ends = np.array([0, len(feature)], np.int64)
+        blocks.append(PooledRows(ends, feature, value, value, np.ones(len(feature), np.int32), peak, peak))
+    return PooledRows.concatenate(blocks)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40))
+def test_a_passage_is_the_best_of_all_places(seed: int, reach: int) -> None:
+    rows = placed(seed)
+    made = detector(
+        dense()[1], d_sae=8, reach=reach, length_weight=0.0, features=np.array([0, 2, 3, 7], np.int32),
+        weights=np.array([2.0, -1.5, 0.7, 1.1]), scales=np.array([0.5, 2.0, 1.0, 1.0]),
+    )  # fmt: skip
+    found = score_rows(rows, [made])[:, 0]
+    assert found == pytest.approx([slow_passage(rows, at, made) for at in range(len(rows))], abs=1e-6)
+
+
+def test_one_passage_counts_as_much_in_a_long_text() -> None:
+    rng = np.random.default_rng(4)
+    corpus = dense()[1]
+
+    def texts(n: int, planted: bool, tokens: int) -> list[PooledRows]:
+        """The property is features 1 and 2 side by side; alone and apart they mean nothing."""
+        blocks = []
+        for _ in range(n):
+            both = planted or rng.random() < 0.6
+            feature = np.append(rng.choice([0, 3, 4], 2, replace=False), [1, 2] if both else [1])
+            feature = np.sort(feature).astype(np.int32)
+            peak = rng.integers(0, tokens, len(feature)).astype(np.int32)
+            peak[feature == 2] = peak[feature == 1] + (1 if planted else 20)
+            ends = np.array([0, len(feature)], np.int64)
+            ones = np.ones(len(feature), np.float32)
+            blocks.append(PooledRows(ends, feature, ones, ones, ones.astype(np.int32), peak, peak))
+        return blocks
+
+    rows = PooledRows.concatenate(texts(100, True, 400) + texts(100, False, 400))
+    target = np.arange(200) < 100
+    held = np.arange(200) % 4 == 0
+    by_passage = fit(rows, target, held, corpus.spec.sae(), name="x", title="x", reach=3)
+    assert by_passage.auc["held out"] > 0.95 and by_passage.length_weight == 0 and by_passage.reach == 3
+    whole = fit(rows, target, held, corpus.spec.sae(), name="x", title="x")
+    assert whole.auc["held out"] < 0.85  # most texts without it have the same features
+
+
 def test_no_text_and_no_detector() -> None:
     corpus = dense()[1]
     assert score(corpus, []).shape == (60, 0)
-    none = sparse.csr_matrix((0, 5), dtype=np.float32)
-    assert score_matrix(none, [detector(corpus)]).shape == (0, 1)
+    assert score_rows(PooledRows.empty(0), [detector(corpus)]).shape == (0, 1)
+    assert score_rows(PooledRows.empty(2), [detector(corpus, reach=3, length_weight=0.0)]).tolist() == [
+        [0],
+        [0],
+    ]
 
 
 def test_another_sae_is_refused() -> None:
@@ -97,6 +174,12 @@ def test_a_page_goes_round(tmp_path: Path) -> None:
     made.write(tmp_path / "a.json")
     back = Detector.read(tmp_path / "a.json")
     assert back.to_json() == made.to_json() and back.features.dtype == np.int32
+    assert "reach" not in back.to_json() and '"version":1' in back.to_json().replace(" ", "")
+    near = dataclasses.replace(made, reach=6, length_weight=0.0)
+    near.write(tmp_path / "near.json")
+    assert Detector.read(tmp_path / "near.json").reach == 6 and '"version":2' in near.to_json().replace(
+        " ", ""
+    )
     made.write(tmp_path / "b.json")
     with pytest.raises(InputError, match="two detectors are named 'loud'"):
         load([tmp_path / "a.json", tmp_path / "b.json"])
@@ -110,7 +193,7 @@ def test_a_page_goes_round(tmp_path: Path) -> None:
         {"weights": [1, 1e999]}, {"weights": [1, float("nan")]}, {"scales": [1, 0]}, {"bias": None},
         {"calibration": {"slope": 0, "intercept": 1}}, {"calibration": []}, {"threshold": 2},
         {"name": "../x"}, {"name": 7}, {"title": ""}, {"pooling": "mean"}, {"reader": {}}, {"auc": {"x": 3}},
-        {"version": 99},
+        {"version": 99}, {"reach": -1}, {"reach": 6}, {"reach": 2.5}, {"reach": 10**9}, {"reach": "6"},
         {"kind": "x"}, {"features": {"a": 1}}, {"made_from": "me"}, {"features": [0, 10**30]},
         {"bias": 10**400},
     ],
@@ -141,14 +224,14 @@ def test_what_is_planted_is_learned() -> None:
     value[~target, 2] = 0
     corpus = DenseCorpus(value)
     held = np.arange(200) % 4 == 0
-    made = fit(sparse.csr_matrix(value), target, held, corpus.spec.sae(), name="x", title="x")
+    made = fit(pooled(corpus), target, held, corpus.spec.sae(), name="x", title="x")
     found = score(corpus, [made])[:, 0]
     assert quality(found, target, made.threshold).auc > 0.99 and made.auc["held out"] > 0.99
     assert made.features[np.argmax(made.weights)] == 2
-    again = fit(sparse.csr_matrix(value), target, held, corpus.spec.sae(), name="x", title="x")
+    again = fit(pooled(corpus), target, held, corpus.spec.sae(), name="x", title="x")
     assert again.to_json() == made.to_json()
     with pytest.raises(InputError, match="at least 8 of each"):
-        fit(sparse.csr_matrix(value[:20]), target[:20], held[:20], corpus.spec.sae(), name="x", title="x")
+        fit(pooled(corpus).take(range(20)), target[:20], held[:20], corpus.spec.sae(), name="x", title="x")
 
 
 def test_the_threshold_has_its_precision_at_the_base_rate() -> None:

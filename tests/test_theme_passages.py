@@ -10,8 +10,9 @@ from memory_corpus import DenseCorpus
 
 from saetext.corpus.calibration import Calibration
 from saetext.features import Theme
+from saetext.features.passage_sums import passage_sums
 from saetext.features.places import REACH
-from saetext.features.theme_passages import STRONG, passage_sums, theme_passages
+from saetext.features.theme_passages import STRONG, theme_passages
 
 THEMES = (Theme("sport", "Sport", "", "topic", (1, 2, 3)), Theme("food", "Food", "", "topic", (0, 3)))
 MAXIMA = np.array([2.0, 1.0, 0.0, 4.0, 1.0])  # 0: the reader knows none, so 1 is full strength

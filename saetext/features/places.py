@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.rows import PooledRows
-
-REACH = 6  # tokens on either side of a peak whose features count for it
+from saetext.features.passage_sums import REACH
 
 #: A kind (``property`` or ``theme``) and the name of a term of it.
 Term = tuple[str, str]

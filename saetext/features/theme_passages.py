@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.protocol import CorpusLike, Ints
-from saetext.features.places import REACH, full_strength
+from saetext.corpus.protocol import CorpusLike
+from saetext.features.passage_sums import passage_sums
+from saetext.features.places import full_strength
 from saetext.features.themes import Theme
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr
     """Say which documents have a passage about which themes.
 
     A feature adds its activation as a share of the largest one that the reader knows of it, at most 1, at the
-    token where it peaks. A passage is what lies within :data:`~saetext.features.places.REACH` tokens of such
-    a token. It does not matter how many other documents have the theme, so a theme of half of the documents
+    token where it peaks. A passage is what lies within :data:`~saetext.features.passage_sums.REACH` tokens of
+    such a token. It does not matter how many other documents have the theme, so a theme of half of the documents
     is found in half of them.
 
     Parameters
@@ -67,34 +68,6 @@ def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr
         if columns:
             parts.append(sparse.hstack(columns, format="csr", dtype=np.float32))
     return sparse.vstack(parts, format="csr", dtype=np.float32)
-
-
-def passage_sums(document: Ints, peak: Ints, adds: Floats) -> Floats:
-    """Return float64[n]: what is added in the passage around each of n places.
-
-    Parameters
-    ----------
-    document, peak : int64[n]
-        Where each feature peaks: the document and the token, from 0.
-    adds : float64[n]
-        What it adds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from saetext.features.theme_passages import passage_sums
-    >>> passage_sums(np.array([0, 0, 0, 1]), np.array([1, 7, 30, 2]), np.array([0.5, 0.25, 1, 0.5]))
-    array([0.75, 0.75, 1.  , 0.5 ])
-    """
-    if not len(peak):
-        return np.zeros(0)
-    # documents one after the other, too far apart for a passage to reach from one into the next
-    place = document * (int(peak.max()) + 2 * REACH + 1) + peak
-    order = np.argsort(place, kind="stable")
-    ordered, upto = place[order], np.concatenate([[0.0], np.cumsum(adds[order])])
-    first = np.searchsorted(ordered, place - REACH, side="left")
-    end = np.searchsorted(ordered, place + REACH, side="right")
-    return np.asarray(upto[end] - upto[first])
 
 
 def _present(best: Floats) -> Floats:

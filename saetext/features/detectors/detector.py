@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from saetext.corpus.spec import SaeSpec
 
 KIND = "saetext detector"
-VERSION = 1
+VERSION = 2  # of pages with "reach"; those without are of version 1, and are written so
 POOLING = "max"
 MOST_FEATURES = 4096
+MOST_REACH = 10_000
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _NUMBERS = List(Number(), least=1, most=MOST_FEATURES)
 _PAGE = Record(
@@ -58,7 +59,8 @@ _PAGE = Record(
         "features": List(Whole(0, INT32), least=1, most=MOST_FEATURES),
         "weights": _NUMBERS,
         "scales": List(Number(0, above=True), least=1, most=MOST_FEATURES),
-    }
+    },
+    {"reach": Whole(0, MOST_REACH)},
 )
 
 
@@ -70,6 +72,10 @@ class Detector:
     ``n`` the number of features present in the text and ``value`` its largest activation of each feature. Its
     probability is ``1 / (1 + exp(-(slope * score + intercept)))`` (Platt 1999), for a collection in which
     half of the texts have the property.
+
+    With a ``reach``, what counts is not the text but its best passage: only features that peak within so many
+    tokens of one place add to the score, and the place where they add most is taken. One refusing sentence
+    then weighs as much in a long answer as alone.
 
     Attributes
     ----------
@@ -102,6 +108,8 @@ class Detector:
         Area under the ROC curve on each set of texts that was not learned from.
     made_from : mapping
         Number and kind of the texts; JSON types only.
+    reach : int
+        Tokens on either side of a peak that a passage has; 0: the whole text counts.
     """
 
     name: str
@@ -120,6 +128,7 @@ class Detector:
     threshold: float
     auc: Mapping[str, float] = field(default_factory=dict)
     made_from: Mapping[str, Any] = field(default_factory=dict)
+    reach: int = 0
 
     def __post_init__(self) -> None:
         try:
@@ -142,7 +151,7 @@ class Detector:
         """Return the detector as one JSON object."""
         page = {
             "kind": KIND,
-            "version": VERSION,
+            "version": VERSION if self.reach else 1,
             "name": self.name,
             "title": self.title,
             "description": self.description,
@@ -157,6 +166,7 @@ class Detector:
             "features": self.features.tolist(),
             "weights": self.weights.tolist(),
             "scales": self.scales.tolist(),
+            **({"reach": self.reach} if self.reach else {}),
         }
         return strict_json.dumps(page) + "\n"
 
@@ -211,6 +221,7 @@ def _of(data: Mapping[str, Any]) -> Detector:
         float(data["threshold"]),
         {key: float(value) for key, value in data["auc"].items()},
         data["made_from"],
+        data.get("reach", 0),
     )
 
 
@@ -238,5 +249,9 @@ def _check(detector: Detector) -> None:
         raise ValueError("scales and slope are above 0")
     if not 0 < detector.threshold <= 1:
         raise ValueError(f"threshold {detector.threshold}; expected more than 0 and at most 1")
+    if not 0 <= detector.reach <= MOST_REACH:
+        raise ValueError(f"a reach is from 0 to {MOST_REACH:,} tokens")
+    if detector.reach and detector.length_weight:
+        raise ValueError("a passage has no length to weigh: length_weight is 0 where there is a reach")
     if not all(0 <= value <= 1 for value in detector.auc.values()):
         raise ValueError("an AUC is from 0 to 1")

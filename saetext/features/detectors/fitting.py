@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from saetext.errors import InputError
 from saetext.features.detectors.detector import Detector
-from saetext.features.detectors.scoring import raw_scores, score_matrix
+from saetext.features.detectors.scoring import best_passages, matrix_of, raw_scores, score_rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    from saetext.corpus.rows import PooledRows
     from saetext.corpus.spec import SaeSpec
 
 MOST = 200  # features of a detector
@@ -27,6 +28,7 @@ LEAST_TEXTS = 8  # of either kind
 PRECISION = 0.9  # that the threshold is chosen for ...
 BASE_RATE = 0.1  # ... where so many texts have the property
 _STRENGTH = 0.3  # inverse regularisation
+ROUNDS = 3  # of learning from passages that the weights before found
 _MIN_ROWS = 3  # texts a feature must be present in
 
 
@@ -52,7 +54,7 @@ class Quality:
 
 
 def fit(
-    matrix: csr_matrix,
+    rows: PooledRows,
     target: NDArray[np.bool_],
     held: NDArray[np.bool_],
     sae: SaeSpec,
@@ -61,13 +63,14 @@ def fit(
     title: str,
     description: str = "",
     made_from: Mapping[str, Any] | None = None,
+    reach: int = 0,
 ) -> Detector:
     """Return a detector.
 
     Parameters
     ----------
-    matrix : csr_matrix
-        float32[n, d_sae]: the largest activation of each feature in each text.
+    rows : PooledRows
+        The features of each of n texts, and where they peak.
     target : bool[n]
         Which texts have the property.
     held : bool[n]
@@ -76,6 +79,11 @@ def fit(
         The SAE.
     made_from : mapping, optional
         What to note about the texts.
+    reach : int
+        0: the whole text counts. Otherwise its best passage, of so many tokens on either side of a peak.
+        Which one that is depends on the weights, so they are learned from whole texts first, and again from
+        the passages that they find, in texts with and without the property (as in MI-SVM: Andrews,
+        Tsochantaridis and Hofmann 2002, Support vector machines for multiple-instance learning).
 
     Raises
     ------
@@ -89,21 +97,41 @@ def fit(
                 f"{counts[1]} texts with and {counts[0]} without the property {what}; "
                 f"at least {LEAST_TEXTS} of each are needed"
             )
-    seen = matrix[~held]
-    often = np.flatnonzero(np.bincount(seen.indices, minlength=matrix.shape[1]) >= _MIN_ROWS)
+    seen, aside = rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
+    matrix = matrix_of(seen, sae.d_sae)
+    often = np.flatnonzero(np.bincount(matrix.indices, minlength=sae.d_sae) >= _MIN_ROWS)
     if not len(often):
         raise InputError("the texts have no features in common: nothing can be learned from them")
-    scales = _full_strength(seen, often)
-    every = _scaled(seen, often, scales)
-    first = _logistic(every, target[~held])[0][:-1]
-    kept = np.sort(np.lexsort((often, -np.abs(first)))[:MOST])
-    weights, bias = _logistic(_scaled(seen, often[kept], scales[kept]), target[~held])
-    plain = Detector(
-        name, title, description, sae.origin, sae.weights_sha256, sae.d_sae, often[kept].astype(np.int32),
-        _short(weights[:-1]), _short(scales[kept]), float(_short(weights[-1:])[0]), round(bias, 5),
-        1.0, 0.0, 0.5, made_from=made_from or {},
-    )  # fmt: skip
-    return _calibrated(plain, matrix[held], target[held])
+    scales = _full_strength(matrix, often)
+
+    def learn(from_: csr_matrix) -> Detector:
+        first = _logistic(_scaled(from_, often, scales, length=not reach), target[~held])[0][: len(often)]
+        kept = np.sort(np.lexsort((often, -np.abs(first)))[:MOST])
+        part = _scaled(from_, often[kept], scales[kept], length=not reach)
+        weights, bias = _logistic(part, target[~held])
+        length = 0.0 if reach else float(_short(weights[-1:])[0])
+        return Detector(
+            name, title, description, sae.origin, sae.weights_sha256, sae.d_sae, often[kept].astype(np.int32),
+            _short(weights[: len(kept)]), _short(scales[kept]), length, round(bias, 5),
+            1.0, 0.0, 0.5, made_from=made_from or {}, reach=reach,
+        )  # fmt: skip
+
+    plain = learn(matrix)
+    for _ in range(ROUNDS if reach else 0):
+        plain = learn(_in_passages(seen, plain))
+    return _calibrated(plain, aside, target[held])
+
+
+def _in_passages(rows: PooledRows, detector: Detector) -> csr_matrix:
+    """Return float32[n, d_sae]: what is active in the best passage of each text, by the detector so far."""
+    from scipy import sparse
+
+    document = np.repeat(np.arange(len(rows)), np.diff(rows.indptr))
+    place = best_passages(rows, document, detector).place[document]
+    near = (place >= 0) & (rows.peak >= 0) & (np.abs(rows.peak - place) <= detector.reach)
+    return sparse.csr_matrix(
+        (rows.value[near], (document[near], rows.feature[near])), shape=(len(rows), detector.d_sae)
+    )
 
 
 def _short(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -122,13 +150,17 @@ def _full_strength(matrix: csr_matrix, features: NDArray[np.int64]) -> NDArray[n
     )
 
 
-def _scaled(matrix: csr_matrix, features: NDArray[np.int64], scales: NDArray[np.float64]) -> csr_matrix:
+def _scaled(
+    matrix: csr_matrix, features: NDArray[np.int64], scales: NDArray[np.float64], *, length: bool
+) -> csr_matrix:
     from scipy import sparse
 
     part = matrix[:, features].astype(np.float64)
     part.data = np.minimum(part.data / scales[part.indices], 1.0)
-    length = np.log1p(np.diff(matrix.indptr))
-    return sparse.hstack([part, sparse.csr_matrix(length[:, None])], format="csr")
+    if not length:
+        return part
+    present = np.log1p(np.diff(matrix.indptr))
+    return sparse.hstack([part, sparse.csr_matrix(present[:, None])], format="csr")
 
 
 def _logistic(matrix: csr_matrix, target: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
@@ -141,12 +173,12 @@ def _logistic(matrix: csr_matrix, target: NDArray[np.bool_]) -> tuple[NDArray[np
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
 
-def _calibrated(detector: Detector, matrix: csr_matrix, target: NDArray[np.bool_]) -> Detector:
+def _calibrated(detector: Detector, rows: PooledRows, target: NDArray[np.bool_]) -> Detector:
     import dataclasses
 
     from sklearn.linear_model import LogisticRegression
 
-    raw = raw_scores(matrix, detector)
+    raw = raw_scores(rows, detector)
     platt: Any = LogisticRegression(C=1.0, class_weight="balanced", random_state=0)
     platt.fit(raw[:, None], target)
     slope = float(platt.coef_[0, 0])
@@ -155,7 +187,7 @@ def _calibrated(detector: Detector, matrix: csr_matrix, target: NDArray[np.bool_
     made = dataclasses.replace(
         detector, slope=round(slope, 5) or 1e-5, intercept=round(float(platt.intercept_[0]), 5)
     )
-    probability = score_matrix(matrix, [made])[:, 0]
+    probability = score_rows(rows, [made])[:, 0]
     threshold = threshold_for(probability, target)
     return dataclasses.replace(
         made, threshold=threshold, auc={"held out": round(_auc(probability, target), 3)}

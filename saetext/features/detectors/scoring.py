@@ -6,6 +6,7 @@ Not for: what a detector is (:mod:`saetext.features.detectors.detector`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from saetext.errors import InputError
 from saetext.features.detectors.detector import Detector
+from saetext.features.passage_sums import passage_sums
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -54,7 +56,7 @@ def score(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = N
         return found
     start = 0
     for block in corpus.rows(spec.name):
-        found[start : start + len(block)] = score_matrix(matrix_of(block, spec.d_sae), detectors)
+        found[start : start + len(block)] = score_rows(block, detectors)
         start += len(block)
     return found
 
@@ -66,27 +68,65 @@ def matrix_of(rows: PooledRows, d_sae: int) -> csr_matrix:
     return sparse.csr_matrix((rows.value, rows.feature, rows.indptr), shape=(len(rows), d_sae))
 
 
-def score_matrix(matrix: csr_matrix, detectors: Sequence[Detector]) -> NDArray[np.float32]:
-    """Return the probabilities, float32[n, n_detectors], of rows of pooled activations (n x features)."""
-    present = np.diff(matrix.indptr)
-    scores = np.empty((matrix.shape[0], len(detectors)))
+def score_rows(rows: PooledRows, detectors: Sequence[Detector]) -> NDArray[np.float32]:
+    """Return the probabilities, float32[n, n_detectors], of a block of documents."""
+    scores = np.empty((len(rows), len(detectors)))
     for at, detector in enumerate(detectors):
-        z = detector.slope * raw_scores(matrix, detector) + detector.intercept
+        z = detector.slope * raw_scores(rows, detector) + detector.intercept
         scores[:, at] = 1 / (1 + np.exp(-np.clip(z, -60, 60)))
-    scores[present == 0] = 0.0
+    scores[np.diff(rows.indptr) == 0] = 0.0
     return scores.astype(np.float32)
 
 
-def raw_scores(matrix: csr_matrix, detector: Detector) -> NDArray[np.float64]:
-    """Return float64[n]: the scores before calibration."""
+def raw_scores(rows: PooledRows, detector: Detector) -> NDArray[np.float64]:
+    """Return float64[n]: the scores before calibration, of the text or of its best passage."""
+    document = np.repeat(np.arange(len(rows)), np.diff(rows.indptr))
+    if detector.reach:
+        return detector.bias + best_passages(rows, document, detector).sums
+    total = np.bincount(document, _adds(rows, detector), minlength=len(rows)).astype(np.float64)
+    found: NDArray[np.float64] = (
+        detector.bias + detector.length_weight * np.log1p(np.diff(rows.indptr)) + total
+    )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Passages:
+    """The passage of each document in which a detector's features add most.
+
+    Attributes
+    ----------
+    sums : float64[n]
+        What they add there, at least 0: a passage without any of them adds nothing.
+    place : int64[n]
+        The token in its middle, from 0; -1 where there is none.
+    """
+
+    sums: NDArray[np.float64]
+    place: NDArray[np.int64]
+
+
+def best_passages(rows: PooledRows, document: NDArray[np.int64], detector: Detector) -> Passages:
+    """Look for the best passage around a peak of one of the detector's features.
+
+    A feature that was pooled without its place counts nowhere. ``document`` is the row of each entry.
+    """
+    adds = _adds(rows, detector)
+    mine = np.flatnonzero((adds != 0) & (rows.peak >= 0))
+    of, peak = document[mine], rows.peak[mine].astype(np.int64)
+    sums = passage_sums(of, peak, adds[mine], detector.reach)
+    best, place = np.zeros(len(rows)), np.full(len(rows), -1, np.int64)
+    order = np.lexsort((-peak, sums))  # the last one of a document counts: of equal ones the earliest place
+    order = order[sums[order] > 0]
+    best[of[order]], place[of[order]] = sums[order], peak[order]
+    return Passages(best, place)
+
+
+def _adds(rows: PooledRows, detector: Detector) -> NDArray[np.float64]:
+    """Return float64[entries]: what each adds to the score where its place counts."""
     weight, scale = np.zeros(detector.d_sae), np.ones(detector.d_sae)
     weight[detector.features], scale[detector.features] = detector.weights, detector.scales
-    part = weight[matrix.indices] * np.minimum(matrix.data / scale[matrix.indices], 1.0)
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    total = np.bincount(row, part, minlength=matrix.shape[0]).astype(np.float64)
-    found: NDArray[np.float64] = (
-        detector.bias + detector.length_weight * np.log1p(np.diff(matrix.indptr)) + total
-    )
+    found: NDArray[np.float64] = weight[rows.feature] * np.minimum(rows.value / scale[rows.feature], 1.0)
     return found
 
 

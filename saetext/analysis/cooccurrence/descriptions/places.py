@@ -19,8 +19,9 @@ from saetext.analysis.cooccurrence.descriptions.making import OPENING, Descripti
 from saetext.analysis.cooccurrence.result import Marked
 from saetext.analysis.cooccurrence.showing import line_of
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.features.passage_sums import passage_sums
 from saetext.features.places import parts_of
-from saetext.features.theme_passages import STRONG, passage_sums
+from saetext.features.theme_passages import STRONG
 from saetext.features.themes import Themes
 from saetext.text.apart import Parts, take_apart
 from saetext.text.marks import MARKS
