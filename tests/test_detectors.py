@@ -55,7 +55,7 @@ def dense(seed: int = 0, n: int = 60) -> tuple[np.ndarray, DenseCorpus]:
 
 
 def pooled(corpus: DenseCorpus) -> PooledRows:
-    return PooledRows.concatenate(list(corpus.rows()))
+    return PooledRows.concatenate(list(corpus.rows(None)))
 
 
 def slow(row: list[float], d: Detector) -> float:
@@ -231,7 +231,7 @@ def test_what_is_planted_is_learned() -> None:
     again = fit(pooled(corpus), target, held, corpus.spec.sae(), name="x", title="x")
     assert again.to_json() == made.to_json()
     with pytest.raises(InputError, match="at least 8 of each"):
-        fit(pooled(corpus).take(range(20)), target[:20], held[:20], corpus.spec.sae(), name="x", title="x")
+        fit(pooled(corpus).take(np.arange(20)), target[:20], held[:20], corpus.spec.sae(), name="x", title="x")
 
 
 def test_the_threshold_has_its_precision_at_the_base_rate() -> None:
