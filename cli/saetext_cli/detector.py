@@ -151,11 +151,12 @@ def _score(corpus: Corpus, request: DetectorRequest) -> None:
     detectors = _detectors(request, corpus)
     with telling("scoring"):
         found = score(corpus, detectors)
-        share = long_share([corpus])
+        whole = [detector.name for detector in detectors if not detector.reach]
+        share = long_share([corpus]) if whole else 0.0
     if share > LONG_SHARE:
         note(
             f"{100 * share:.0f} % of the texts have more than {LONGEST} features (about 370 words): "
-            "probabilities of such texts are too high"
+            f"probabilities of such texts are too high ({', '.join(whole)})"
         )
     ids = corpus.documents.select("id").collect()["id"]
     table = pl.DataFrame({"id": ids, **{each.name: found[:, at] for at, each in enumerate(detectors)}})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters.describing import measured
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import bins
-from saetext.features.detectors import LONG_SHARE, long_share, presence, shipped
+from saetext.features.detectors import of_such_length, presence, shipped
 from saetext.features.theme_counts import theme_presence
 from saetext.features.themes import Theme, Themes
 from saetext.text.marks import LONGER, mark_matrix
@@ -127,9 +127,8 @@ def _families(corpus: CorpusLike, sae: str) -> list[tuple[str, list[str], csr_ma
     themes = _themes(corpus, sae)
     if themes:
         families.append(("theme", [theme.name for theme in themes], theme_presence([corpus], sae, themes)))
-    detectors = shipped(corpus.spec, sae)
-    if detectors and long_share([corpus], sae) <= LONG_SHARE:  # in long texts they see what is not there
-        used = [detector for detector in detectors if detector.name not in _ASKS]
+    detectors = of_such_length([corpus], shipped(corpus.spec, sae), sae)
+    if used := [detector for detector in detectors if detector.name not in _ASKS]:
         families.append(("property", [d.title for d in used], presence(corpus, used, sae)))
     return families
 

@@ -127,7 +127,7 @@ def _makers(
 
     What cannot be had is added to the notes.
     """
-    from saetext.features.detectors import LONG_SHARE, LONGEST, long_share, presence, shipped
+    from saetext.features.detectors import LONGEST, of_such_length, presence, shipped
     from saetext.text.marks import mark_matrix
     from saetext.text.phrases import phrase_matrix
     from saetext.text.terms import TermMatrix
@@ -137,13 +137,14 @@ def _makers(
     if texts is not None:
         found.append(("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"))
         found.append(("format", lambda: mark_matrix(texts), "standard"))
-    detectors = shipped(sets[0].spec, sae)
-    if detectors and (share := long_share(sets, sae)) > LONG_SHARE:
+    known = shipped(sets[0].spec, sae)
+    detectors = of_such_length(sets, known, sae)
+    if missing := [detector.title for detector in known if detector not in detectors]:
         notes.append(
-            f"properties were not compared: {100 * share:.0f} % of the documents have more than {LONGEST} "
-            "features, and detectors see what is not there in texts of more than about 370 words"
+            f"not compared: {', '.join(missing)}. Many documents have more than {LONGEST} features (about 370 "
+            "words), and these detectors see what is not there in texts of such length"
         )
-    elif detectors:
+    if detectors:
         titles = tuple(detector.title for detector in detectors)
 
         def properties() -> TermMatrix:

@@ -114,7 +114,7 @@ def _by(searcher: Searcher, detector: Detector, said: str) -> Meant:
         f"{said}; {above:,} of {searcher.whole.n_documents:,} documents have a probability of at least "
         f"{detector.threshold:.2f}, its threshold"
     )
-    if (share := long_share([searcher.whole], searcher.sae)) > LONG_SHARE:
+    if not detector.reach and (share := long_share([searcher.whole], searcher.sae)) > LONG_SHARE:
         note += (
             f"; {100 * share:.0f} % have more than {LONGEST} features, and probabilities of such are too high"
         )

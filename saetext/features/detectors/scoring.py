@@ -155,6 +155,19 @@ def long_share(corpora: Sequence[CorpusLike], sae: str | None = None) -> float:
     return float((size > LONGEST).mean()) if len(size) else 0.0
 
 
+def of_such_length(
+    corpora: Sequence[CorpusLike], detectors: Sequence[Detector], sae: str | None = None
+) -> tuple[Detector, ...]:
+    """Return the detectors that say what is true of documents of these lengths.
+
+    All, unless more than :data:`LONG_SHARE` of the documents are long: then those that look at passages.
+    """
+    whole = [detector for detector in detectors if not detector.reach]
+    if not whole or long_share(corpora, sae) <= LONG_SHARE:
+        return tuple(detectors)
+    return tuple(detector for detector in detectors if detector.reach)
+
+
 def one_named(detectors: Sequence[Detector], name: str) -> Detector:
     """Return the detector of that name.
 

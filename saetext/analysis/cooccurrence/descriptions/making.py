@@ -112,7 +112,7 @@ def _logit(p: float) -> float:
 def _makers(
     corpus: CorpusLike, sae: str, take: Ints, texts: Sequence[str] | None, least: int
 ) -> list[tuple[str, Callable[[], TermMatrix]]]:
-    from saetext.features.detectors import LONG_SHARE, long_share, presence, shipped
+    from saetext.features.detectors import of_such_length, presence, shipped
     from saetext.features.theme_passages import theme_passages
     from saetext.features.themes import Themes
     from saetext.text.terms import TermMatrix
@@ -121,8 +121,8 @@ def _makers(
     if texts is not None:
         found.append(("word", lambda: _words(texts, least)))
         found.append(("format", lambda: _marks(texts)))
-    detectors = shipped(corpus.spec, sae)
-    if detectors and long_share([corpus], sae) <= LONG_SHARE:
+    detectors = of_such_length([corpus], shipped(corpus.spec, sae), sae)
+    if detectors:
         titles = tuple(one.title for one in detectors)
         found.append(("property", lambda: TermMatrix(titles, presence(corpus, detectors, sae)[take])))
     if (themes := Themes.for_spec(corpus.spec, sae)) is not None:
