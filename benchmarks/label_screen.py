@@ -32,6 +32,7 @@ from saetext.documents import Document
 from saetext.features.known_labels import shipped_labels
 from saetext.reader.shipped import SMOLLM2
 
+PART = 100  # documents
 LONGEST = 800  # characters of a text: more documents, rather than long ones
 # set: file, filter, columns of prompt and text, documents of each half
 READ = {
@@ -147,10 +148,42 @@ def main() -> None:
 def _read(args: argparse.Namespace) -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     reader = open_reader("smollm2")
-    for name, half in (("read", 0), ("held", 1)):
-        texts = list(sourced(args.data, args.own, half, args.share))
-        with (args.output / f"{name}.pickle").open("wb") as file:
-            pickle.dump(read(reader, texts), file, protocol=5)
+    mixed = {
+        name: [texts[i] for i in np.random.default_rng(half).permutation(len(texts))]
+        for name, half in (("read", 0), ("held", 1))
+        for texts in [list(sourced(args.data, args.own, half, args.share))]
+    }
+    longest = max(map(len, mixed.values()))
+    for first in range(0, longest, PART):  # in parts: what is read can be used at once
+        for name, texts in mixed.items():
+            path = args.output / f"{name}-{first:05d}.pickle"
+            if (some := texts[first : first + PART]) and not path.exists():
+                beside = path.with_suffix(".part")
+                beside.write_bytes(pickle.dumps(read(reader, some), protocol=5))
+                beside.rename(path)
+
+
+def kept(work: Path, name: str, d_sae: int) -> Read:
+    """Return the parts that there are as one."""
+    parts: list[Read] = [pickle.loads(path.read_bytes()) for path in sorted(work.glob(f"{name}-*.pickle"))]
+    tokens = np.cumsum([0] + [len(part.document) for part in parts])
+    documents = np.cumsum([0] + [len(part.texts) for part in parts])
+    token = np.concatenate([part.token + n for part, n in zip(parts, tokens, strict=False)])
+    feature = np.concatenate([part.feature for part in parts])
+    value = np.concatenate([part.value for part in parts])
+    order = np.lexsort((value, feature))
+    return Read(
+        texts=[text for part in parts for text in part.texts],
+        registers=[register for part in parts for register in part.registers],
+        document=np.concatenate([part.document + n for part, n in zip(parts, documents, strict=False)]),
+        start=np.concatenate([part.start for part in parts]),
+        end=np.concatenate([part.end for part in parts]),
+        words=np.concatenate([part.words for part in parts]),
+        token=token[order],
+        feature=feature[order],
+        value=value[order],
+        bounds=np.searchsorted(feature[order], np.arange(d_sae + 1)),
+    )
 
 
 def sourced(data: Path, own: Path, half: int, share: float) -> Iterator[Sourced]:
@@ -244,13 +277,10 @@ def agreement(told: Read, thresholds: np.ndarray, features: list[int]) -> dict[i
 
 def _sheets(args: argparse.Namespace) -> None:
     args.output.mkdir(parents=True, exist_ok=True)
-    with (args.work / "read.pickle").open("rb") as file:
-        told = pickle.load(file)
-    with (args.work / "held.pickle").open("rb") as file:
-        held = pickle.load(file)
-    calibration, labels = SMOLLM2.load_calibration(), shipped_labels()
-    labels = shipped_labels(SMOLLM2)
+    calibration, labels = SMOLLM2.load_calibration(), shipped_labels(SMOLLM2)
+    assert labels is not None
     thresholds = calibration.thresholds
+    told, held = (kept(args.work, name, len(thresholds)) for name in ("read", "held"))
     both = np.concatenate([presence(told, thresholds), presence(held, thresholds)])
     score = leading(both, np.array([*told.registers, *held.registers]))
     score += 1e-4 * both.mean(0)  # then by how common they are
@@ -279,17 +309,19 @@ def block(
     """Return what a reader sees of a feature."""
     tokens, values = told.of(feature)
     above = np.flatnonzero(values > threshold)
-    _, once = np.unique(told.document[tokens[rng.permutation(above)]], return_index=True)
     mixed = rng.permutation(above)
     seen: dict[str, int] = {}
     documents: set[int] = set()
+    texts: set[str] = set()
     chosen = []
     for i in [*above[:1].tolist(), *mixed[:2000].tolist()]:
         document = int(told.document[tokens[i]])
-        source = told.registers[document]
-        if document in documents or seen.get(source, 0) >= 3:
+        source = "edit" if told.registers[document] in EDITS else told.registers[document]
+        shown = marked(told, int(tokens[i])).replace("⏎", "").lower()[-45:-20]  # edits are of the same texts
+        if document in documents or shown in texts or seen.get(source, 0) >= 3:
             continue
         documents.add(document)
+        texts.add(shown)
         seen[source] = seen.get(source, 0) + 1
         chosen.append(i)
         if len(chosen) == count:
@@ -314,6 +346,7 @@ def marked(told: Read, token: int) -> str:
     """Return a token with what stands around it, line breaks as arrows."""
     text = told.texts[told.document[token]]
     start, end = int(told.start[token]), int(told.end[token])
+    start += text[start:end].startswith(" ") and end - start > 1
     before, after = text[max(0, start - BEFORE) : start], text[end : end + AFTER]
     return f"{before}«{text[start:end]}»{after}".replace("\n", "⏎").replace("\t", "→")
 
