@@ -3,13 +3,13 @@
     python benchmarks/label_blind.py make work/ before.parquet answers/ -o blind/
     python benchmarks/label_blind.py score blind/ judged/*.jsonl
 
-``make`` draws two samples, each with its seed: ``all``, 200 features of the whole SAE, and ``read``, of those
-that were read again with ``label_screen.py`` (``answers/``). For each feature twelve contexts are drawn from the texts
+``make`` draws two samples by a seed: ``all``, 200 features of the whole SAE (of those that are in enough of the
+documents), and ``read``, 150 of those that were read again with ``label_screen.py`` (``answers/``). For each feature twelve contexts are drawn from the texts
 kept apart (``work/held-*.pickle``), which no sheet shows: six where it is present, one a document, from its whole
 range above the threshold; up to three that hold one of its words without firing; and random ones. ``form-1.txt`` and
 ``form-2.txt`` show a label and those contexts, without activations; a coin decides for each feature which
-form has the old label and which the new, and a judge should see one form only. A label that did not change is
-in form 1 alone. The judge writes ``{"item": 17, "fires": [1, 4, 9]}`` a line, for every item. ``key.json``
+form has the old label and which the new, and a judge should see one of these forms only. Labels that did not
+change are in ``form-0.txt``: they count on both sides. The judge writes ``{"item": 17, "fires": [1, 4, 9]}`` a line, for every item. ``key.json``
 has the truth. ``score`` prints balanced accuracies with bootstrap intervals.
 """
 
@@ -62,7 +62,7 @@ def _make(args: argparse.Namespace) -> None:
     places = occurrences(held.words)
     given = {a.feature: a.verdict for a in answers(args.answers)}
     key: dict[str, dict[str, object]] = {}
-    forms: dict[int, list[str]] = {1: [], 2: []}
+    forms: dict[int, list[str]] = {0: [], 1: [], 2: []}
     drawn: dict[int, tuple[list[str], list[bool]]] = {}
     samples = {}
     wanted = (("all", range(len(calibration)), args.all), ("read", sorted(given), args.read))
@@ -82,7 +82,7 @@ def _make(args: argparse.Namespace) -> None:
         passages, truth = drawn[feature]
         told = {side: _told(table, feature) for side, table in (("before", before), ("after", after))}
         first = "both" if told["before"] == told["after"] else str(rng.choice(["before", "after"]))
-        sides = {1: first} if first == "both" else {1: first, 2: {"before": "after"}.get(first, "before")}
+        sides = {0: first} if first == "both" else {1: first, 2: {"before": "after"}.get(first, "before")}
         for form, side in sides.items():
             label = told["after" if side == "both" else side]
             lines = [f"### item {item}: {label}", *(f"{i}. {text}" for i, text in enumerate(passages, 1))]
@@ -156,7 +156,7 @@ def _score(args: argparse.Namespace) -> None:
     key = json.loads((args.blind / "key.json").read_text("utf-8"))
     scores: dict[str, dict[str, float]] = {"before": {}, "after": {}}
     for path in args.judged:
-        form = "1" if "form-1" in path.name else "2" if "form-2" in path.name else None
+        form = next((form for form in "012" if f"form-{form}" in path.name), None)
         if form is None:
             raise SystemExit(f"{path}: the name says which form it is, such as form-1-a.jsonl")
         for line in filter(str.strip, path.read_text("utf-8").splitlines()):
@@ -172,7 +172,7 @@ def _score(args: argparse.Namespace) -> None:
     groups = {
         "all": [i for i in done if "all" in key[i]["samples"]],
         "read": [i for i in done if "read" in key[i]["samples"]],
-        "changed": [i for i in done if "2" in key[i]["forms"]],
+        "changed": [i for i in done if "0" not in key[i]["forms"]],
     }
     groups |= {v: [i for i in groups["changed"] if key[i]["verdict"] == v] for v in ("right", "partial", "wrong")}
     for name, items in groups.items():

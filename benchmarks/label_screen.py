@@ -316,9 +316,9 @@ def block(
     chosen = []
     for i in [*above[:1].tolist(), *mixed[:2000].tolist()]:
         document = int(told.document[tokens[i]])
-        source = "edit" if told.registers[document] in EDITS else told.registers[document]
+        source = "gentle" if told.registers[document] in EDITS else told.registers[document]
         shown = marked(told, int(tokens[i])).replace("⏎", "").lower()[-45:-20]  # edits are of the same texts
-        if document in documents or shown in texts or seen.get(source, 0) >= 3:
+        if document in documents or shown in texts or seen.get(source, 0) >= 2:
             continue
         documents.add(document)
         texts.add(shown)
