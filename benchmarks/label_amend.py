@@ -9,9 +9,10 @@
     18 right | | Fires on ...
 
 which are feature, verdict on the label that there is (right, partial, wrong), and what is new: label,
-description, kind, theme; what is left empty stays. A label that begins with ``loose:`` names nothing and never
-leads. The theme is an id of the reader's themes; a feature is in one theme at most. A changed label loses its score.
-Writes the table and the themes, and puts their new checksums into the reader's ``__init__.py``.
+description, kind, theme; what is left empty stays. A label that begins with ``loose:`` names nothing and
+never leads. The theme is an id of the reader's themes; a feature is in one theme at most. A changed label
+loses its score. Writes the table and the themes, and puts their new checksums into the reader's
+``__init__.py``.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def main() -> None:
     rows = [amended(row, given[row.feature]) if row.feature in given else row for row in before]
     changed = sum(a.label != b.label for a, b in zip(before, rows, strict=True))
     counts = Counter(answer.verdict for answer in given.values())
-    about = {k: v for k, v in before.about.items() if k not in ("scored", "amended")}
+    about = {k: v for k, v in before.about.items() if k != "amended"}
     about["amended"] = {"read": len(given), "changed": changed, **dict(sorted(counts.items()))}
     FeatureLabels.from_rows(rows, about).write(SMOLLM2.labels_path)
     themes = moved(Themes.load("smollm2"), given.values())
@@ -89,13 +90,15 @@ def answers(folder: Path) -> Iterator[Answer]:
             try:
                 feature, verdict = head.split()
                 label, description, kind, theme = (*rest, "", "", "", "")[:4]
-                if len(rest) > 4 or verdict[0] not in VERDICTS or not (kind in KINDS or kind in KINDS.values() or not kind):
+                if (
+                    len(rest) > 4
+                    or verdict[0] not in VERDICTS
+                    or not (kind in KINDS or kind in KINDS.values() or not kind)
+                ):
                     raise ValueError
             except ValueError:
                 raise SystemExit(f"{path}:{number}: not an answer: {line}") from None
-            yield Answer(
-                int(feature), VERDICTS[verdict[0]], label, description, KINDS.get(kind, kind), theme
-            )
+            yield Answer(int(feature), VERDICTS[verdict[0]], label, description, KINDS.get(kind, kind), theme)
 
 
 def amended(row, answer: Answer):  # type: ignore[no-untyped-def]

@@ -3,14 +3,16 @@
     python benchmarks/label_blind.py make work/ before.parquet answers/ -o blind/
     python benchmarks/label_blind.py score blind/ judged/*.jsonl
 
-``make`` draws two samples by a seed: ``all``, 200 features of the whole SAE (of those that are in enough of the
-documents), and ``read``, 150 of those that were read again with ``label_screen.py`` (``answers/``). For each feature twelve contexts are drawn from the texts
-kept apart (``work/held-*.pickle``), which no sheet shows: six where it is present, one a document, from its whole
-range above the threshold; up to three that hold one of its words without firing; and random ones. ``form-1.txt`` and
-``form-2.txt`` show a label and those contexts, without activations; a coin decides for each feature which
-form has the old label and which the new, and a judge should see one of these forms only. Labels that did not
-change are in ``form-0.txt``: they count on both sides. The judge writes ``{"item": 17, "fires": [1, 4, 9]}`` a line, for every item. ``key.json``
-has the truth. ``score`` prints balanced accuracies with bootstrap intervals.
+``make`` draws two samples by a seed: ``all``, 200 features of the whole SAE (of those that are in enough of
+the documents), and ``read``, 150 of those that were read again with ``label_screen.py`` (``answers/``). For
+each feature twelve contexts are drawn from the texts kept apart (``work/held-*.pickle``), which no sheet
+shows: six where it is present, one a document, from its whole range above the threshold; up to three that
+hold one of its words without firing; and random ones. ``form-1.txt`` and ``form-2.txt`` show a label and
+those contexts, without activations; a coin decides for each feature which form has the old label and which
+the new, and a judge should see one of these forms only. Labels that did not change are in ``form-0.txt``:
+they count on both sides. The judge writes ``{"item": 17, "fires": [1, 4, 9]}`` a line, for every item, into
+a file whose name has the form's (``form-1.jsonl``). ``key.json`` has the truth. ``score`` prints balanced
+accuracies with bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -131,9 +133,10 @@ def contexts(
     for token in [*near[:3], *rng.integers(0, len(held.words), 80).tolist()]:
         low, high = held.span(token)
         text = held.passage(token, False)
-        if len(silent) < PER_SIDE and not firing[low : high + 1].any():
-            if not any(_alike(text, other) for other in [*fires, *silent]):
-                silent.append(text)
+        if len(silent) == PER_SIDE or firing[low : high + 1].any():
+            continue
+        if not any(_alike(text, other) for other in [*fires, *silent]):
+            silent.append(text)
     if len(silent) < PER_SIDE:
         return None
     rows = [(text, True) for text in fires] + [(text, False) for text in silent]
@@ -174,7 +177,9 @@ def _score(args: argparse.Namespace) -> None:
         "read": [i for i in done if "read" in key[i]["samples"]],
         "changed": [i for i in done if "0" not in key[i]["forms"]],
     }
-    groups |= {v: [i for i in groups["changed"] if key[i]["verdict"] == v] for v in ("right", "partial", "wrong")}
+    groups |= {
+        v: [i for i in groups["changed"] if key[i]["verdict"] == v] for v in ("right", "partial", "wrong")
+    }
     for name, items in groups.items():
         if items:
             pairs = np.array([[scores[side][i] for side in ("before", "after")] for i in sorted(items)])
@@ -183,7 +188,9 @@ def _score(args: argparse.Namespace) -> None:
             low, high = np.percentile(means, (2.5, 97.5), axis=0)
             words = (
                 f"{what} {m:.3f} [{a:.3f}, {b:.3f}]"
-                for what, m, a, b in zip(("before", "after", "difference"), pairs.mean(0), low, high, strict=True)
+                for what, m, a, b in zip(
+                    ("before", "after", "difference"), pairs.mean(0), low, high, strict=True
+                )
             )
             print(f"{name:8} {len(items):4}", *words)
 

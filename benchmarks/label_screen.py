@@ -5,12 +5,12 @@
     python benchmarks/label_screen.py sheets work/ -o sheets/ --most 1500
 
 ``read`` encodes texts of many sets with ``smollm2`` and keeps every activation of every token; half of the
-documents (and whole sets) are kept apart for scoring (``held``). ``sheets`` ranks features by how often they are in
-the first rows of comparisons of two of the sets, and writes sheets of 50 features: contexts from the
+documents (and whole sets) are kept apart for scoring (``held``). ``sheets`` ranks features by how often they
+are in the first rows of comparisons of two of the sets, and writes sheets of 50 features: contexts from the
 feature's whole range above its threshold, strongest first, one a document, and near misses; the label that
 there is; and the regular expression that agrees best with the feature on single tokens (phi). Labels are then
-written by a reader of the sheets (``label_amend.py`` puts them into the table). Not for: blind scores
-(``label_blind.py``).
+written by a reader of the sheets (``label_amend.py`` puts them into the table). What edits of one sentence
+and single emoji do is in ``label_emoji.py``. Not for: blind scores (``label_blind.py``).
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ def leading(present: np.ndarray, sets: np.ndarray, first: int = 60) -> np.ndarra
         both = (shares[a] * counts[a] + shares[b] * counts[b]) / (counts[a] + counts[b])
         error = np.sqrt(both * (1 - both) * (1 / counts[a] + 1 / counts[b])) + 0.02
         order = np.argsort(-np.abs(shares[a] - shares[b]) / error, kind="stable")[:first]
-        close = {a, b} <= heavy and "gentle" in (a, b) or {a, b} in ({"gentle", "brisk"}, {"tuned", "base"})
+        close = ({a, b} <= heavy and "gentle" in (a, b)) or {a, b} in ({"gentle", "brisk"}, {"tuned", "base"})
         total[order] += (8 if close else 1) / (5 + np.arange(first))
     return total / len(pairs)
 

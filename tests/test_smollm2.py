@@ -86,13 +86,31 @@ def test_it_sees_what_the_default_reader_cannot(smollm2: Path, monkeypatch: pyte
             assert told[1] == 0, f"{name}: the default reader tells them apart: {told[1]:.2f}"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("change", "word"), [("emoji", "emoji"), ("line breaks", "line")])
+def test_what_tells_a_change_of_layout_is_called_so(
+    smollm2: Path, monkeypatch: pytest.MonkeyPatch, change: str, word: str
+) -> None:
+    """Strong contexts of such features show rare characters: labels after them mislead on the first screen."""
+    monkeypatch.setenv("SAETEXT_CACHE", str(smollm2))
+    reader, labels = saetext.Reader("smollm2", device="cpu"), shipped_labels(SMOLLM2)
+    assert labels is not None
+    rates = [_rates(reader, [make(text) for text in SENTENCES]) for make in CHANGES[change]]
+    telling = np.flatnonzero(np.abs(rates[1] - rates[0]) >= 11 / 12).tolist()
+    assert len(telling) >= 2
+    assert [labels.label(f) for f in telling if word not in labels.label(f)] == []
+
+
+def _rates(reader: saetext.Reader, texts: list[str]) -> np.ndarray:
+    """float64[features]: in which share of the texts each feature is present."""
+    rows = reader.read(texts).rows[reader.spec.sae().name]
+    return np.bincount(rows.feature, minlength=reader.spec.sae().d_sae) / len(texts)
+
+
 def _largest_difference(reader: saetext.Reader, sides: list[list[str]]) -> float:
     """Return by how much the presence of a feature differs most between two lists of texts."""
-    rates = []
-    for texts in sides:
-        rows = reader.read(texts).rows[reader.spec.sae().name]
-        rates.append(np.bincount(rows.feature, minlength=reader.spec.sae().d_sae) / len(texts))
-    return float(np.abs(rates[0] - rates[1]).max())
+    before, after = (_rates(reader, texts) for texts in sides)
+    return float(np.abs(before - after).max())
 
 
 @pytest.mark.slow
