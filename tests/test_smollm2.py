@@ -91,7 +91,7 @@ def test_it_sees_what_the_default_reader_cannot(smollm2: Path, monkeypatch: pyte
 def test_what_tells_a_change_of_layout_is_called_so(
     smollm2: Path, monkeypatch: pytest.MonkeyPatch, change: str, word: str
 ) -> None:
-    """Strong contexts of such features show rare characters: labels after them mislead on the first screen."""
+    """Strong contexts of such features show rare characters: labels after them mislead."""
     monkeypatch.setenv("SAETEXT_CACHE", str(smollm2))
     reader, labels = saetext.Reader("smollm2", device="cpu"), shipped_labels(SMOLLM2)
     assert labels is not None
