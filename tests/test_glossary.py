@@ -114,7 +114,7 @@ def of_steer() -> set[str]:
     from saetext.intervene.tuning import tried_schema
 
     lists = {**handle_schema(), **candidate_schema(), **text_schema(), **apart_schema(), **seen_schema()}
-    return {*schema(), *lists, *tried_schema()}
+    return {*schema(), *lists, *tried_schema(), *FEATURES}
 
 
 def of_ablate() -> set[str]:
