@@ -182,6 +182,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "ablate topic": ["ablate", "nowhere", file, "-f", "1", "--by", ALL],
         "shift": ["shift", "fit", ALL, ALL, "--by", ALL],
         "shift eval": ["shift", "eval", ALL, ALL, "--shift", ALL],
+        "attend": ["attend", ALL, ALL],
+        "attend layers": ["attend", "nowhere", "x", "--layers", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

@@ -69,11 +69,11 @@ def render_heads(
 def heading(result: AttendResult) -> list[str]:
     """Return what was looked at, and by what heads are scored."""
     m = result.metrics
+    size = f"{many(m['layers'] * m['heads'], 'head')} in {many(m['layers'], 'layer')}"
     lines = [
-        f"{result.params['model']}: {many(m['layers'] * m['heads'], 'head')} in {many(m['layers'], 'layer')}; "
-        f"{many(m['tokens'], 'token')} of text.",
-        f"Scored on {m['probes']} sequences of {m['period']} random tokens that come twice; control: the same "
-        "where they do not.",
+        f"{result.params['model']}: {size}, {many(m['tokens'], 'token')} of text.",
+        f"Scored on {m['probes']} sequences of {m['period']} random tokens that come twice; control: the "
+        "same where they do not.",
     ]
     if m["sentences"]:
         lines.append(

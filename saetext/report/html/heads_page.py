@@ -1,4 +1,4 @@
-"""Attention heads as a self-contained HTML page: layers by heads, each with its pattern, shown large on hover.
+"""Attention heads as a self-contained HTML page: layers by heads, the pattern of each large on hover.
 
 Patterns are in the page as bytes, 255 for all of a token's attention, so that it needs no model. Without the
 script the best heads stand in a table. Tokens are data: made printable here and escaped by the template. Not
