@@ -101,7 +101,7 @@ def test_every_field_is_needed(tmp_path: Path) -> None:
             reseal(path, {name: value for name, value in whole.items() if name != key})
             refusal(path)
     (path / ABOUT).write_text(json.dumps({k: v for k, v in whole.items() if k != SEAL}))
-    assert "no checksum" in refusal(path)
+    assert "no seal" in refusal(path)
 
 
 def test_a_newer_version_is_named(tmp_path: Path) -> None:

@@ -39,12 +39,14 @@ class AttendRequest(Request):
         "Number of random sequences, and of their controls, by which heads are scored.",
         default=16,
         least=2,
+        most=1000,
         metavar="N",
     )
     sentences: int = option(
         "Number of sentences with two names by which name-movers are scored; 0 scores none.",
         default=48,
         least=0,
+        most=1000,
         metavar="N",
     )
     batch: int = option("Most sequences that are run at once.", default=8, least=1, metavar="N")

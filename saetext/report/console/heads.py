@@ -58,7 +58,7 @@ def render_heads(
             console.print(styled(level, "dim"))
         console.print(styled(f"{'head':<8}{'score':>7}{'control':>9}", "dim"))
         for row in rows:
-            console.print(styled(f"{named(row):<8}{row[score]:>7.2f}{row[f'{score}_null']:>9.2f}"))
+            console.print(styled(f"{named(row):<8}{figure(row[score]):>7}{figure(row[f'{score}_null']):>9}"))
     if result.notes:
         console.print()
     for note in result.notes:
@@ -78,7 +78,7 @@ def heading(result: AttendResult) -> list[str]:
     if m["sentences"]:
         lines.append(
             f"Name movers on {m['sentences']} sentences with two names; control: a name that does not stand "
-            f"there. The model prefers the right one of the two after {m['names_right']:.0%}."
+            f"there. The model prefers the right one of the two after {100 * m['names_right']:.0f} % of them."
         )
     return lines
 
@@ -86,6 +86,11 @@ def heading(result: AttendResult) -> list[str]:
 def named(row: Mapping[str, Any]) -> str:
     """Return a head as it is called: layer and number."""
     return f"{row['layer']}.{row['head']}"
+
+
+def figure(value: float) -> str:
+    """Return a score with two digits, without a minus before zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def uniform_of(result: AttendResult, score: str) -> str | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.intervene.heads.result import SCORES
-from saetext.report.console.heads import ABOUT, heading, named, uniform_of
+from saetext.report.console.heads import ABOUT, figure, heading, named, uniform_of
 from saetext.report.html.parts import draw, shade_of
 from saetext.text.passages import piece_shown, printable
 
@@ -44,7 +44,7 @@ def render_heads_page(result: AttendResult) -> str:
         ("base.css", "heads.css"),
         ("heads.js",),
         title=printable(f"Attention heads of {result.params['model']}"),
-        summary=[printable(line) for line in heading(result)],
+        summary=[printable(line).replace(" %", "\u00a0%") for line in heading(result)],
         scores=[_score(result, score) for score in scores],
         layers=_layers(rows, heads, scores),
         heads=range(heads),
@@ -78,7 +78,7 @@ def _score(result: AttendResult, score: str) -> dict[str, Any]:
         "about": ABOUT[score],
         "uniform": uniform_of(result, score) or "",
         "best": [
-            {"name": named(row), "score": f"{row[score]:.2f}", "null": f"{row[f'{score}_null']:.2f}"}
+            {"name": named(row), "score": figure(row[score]), "null": figure(row[f"{score}_null"])}
             for row in best
         ],
     }
@@ -97,8 +97,9 @@ def _layers(rows: list[dict[str, Any]], heads: int, scores: list[str]) -> list[d
                 "at": start + row["head"],
                 "name": named(row),
                 "shades": [shade_of((row[s] - row[f"{s}_null"]) / full[s]) for s in scores],
+                "over": [f"{row[s] - row[f'{s}_null']:.6f}" for s in scores],
                 "told": "; ".join(
-                    f"{SCORES[s]} {row[s]:.2f} (control {row[f'{s}_null']:.2f})" for s in scores
+                    f"{SCORES[s]} {figure(row[s])} (control {figure(row[f'{s}_null'])})" for s in scores
                 ),
             }
             for row in own

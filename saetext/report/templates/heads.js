@@ -54,11 +54,12 @@
 
   const shade = () => {
     const which = Number(byId("score").value) || 0;
-    let best = [0, -1];
+    let best = [0, -Infinity];
     buttons.forEach((button, at) => {
       const step = Number(button.dataset.shades.split(" ")[which]) || 0;
       button.className = step ? `head s${step}` : "head";
-      if (step > best[1]) best = [at, step];
+      const over = Number(button.dataset.over.split(" ")[which]);
+      if (over > best[1]) best = [at, over];
     });
     byId("told").textContent = "A darker frame is more of the score over its control.";
     return best[0];
