@@ -328,6 +328,17 @@ def test_scores_do_not_depend_on_the_batch() -> None:
         np.testing.assert_allclose(one[name].to_numpy(), other[name].to_numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2"])
+def test_bfloat16_gives_about_the_same(family: str) -> None:
+    one, other = (
+        attend(load(saved(family), dtype=dtype), TEXT, probes=2, sentences=4).table
+        for dtype in ("float32", "bfloat16")
+    )
+    for name in one.columns:
+        np.testing.assert_allclose(one[name].to_numpy(), other[name].to_numpy(), atol=0.1)
+    assert one["name_effect"].abs().max() > 0.2
+
+
 # --- what is refused, cut and noted -------------------------------------------------------------------------
 
 

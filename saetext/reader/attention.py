@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import Any
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
@@ -103,8 +104,14 @@ class Heads:
         float[n, width]
         """
         table = self._whole.get_output_embeddings().weight
-        towards = table[tokens.to(table.device)] - table.mean(dim=0)
-        return self._back(self._final, towards.to(hidden), hidden)
+        towards = table[tokens.to(table.device)].to(hidden) - self._mean_row.to(hidden)
+        return self._back(self._final, towards, hidden)
+
+    @cached_property
+    def _mean_row(self) -> Tensor:
+        """What the mean of all tokens' logits is read along."""
+        table: Tensor = self._whole.get_output_embeddings().weight
+        return table.mean(dim=0, dtype=torch.promote_types(table.dtype, torch.float32))
 
     def effects(self, layer: int, z: Tensor, along: Tensor) -> Tensor:
         """Return what each head adds along directions of the residual stream.
@@ -144,22 +151,20 @@ class Heads:
 
     def _back(self, norm: nn.Module, along: Tensor, x: Tensor) -> Tensor:
         """Return directions before a norm with the products of ``along`` after it, its scale as at x."""
-        kind = self._norm
-        at = x - x.mean(-1, keepdim=True) if kind == "layer" else x
-        size = at.abs().amax(-1, keepdim=True)
-        scale = (normalise(x, norm, kind) / torch.where(at == 0, 1, at)).gather(-1, at.abs().argmax(-1, True))
-        back = along * self._gain(norm, x) * scale.where(size > 0, 0)
-        return back - back.mean(-1, keepdim=True) if kind == "layer" else back
+        centred = x - x.mean(-1, keepdim=True) if self._norm == "layer" else x
+        largest = centred.abs().argmax(-1, keepdim=True)
+        after, before = (v.gather(-1, largest) for v in (normalise(x, norm, self._norm), centred))
+        scale = torch.where(before == 0, 0, after / before)
+        back = along * self._gain(norm, x) * scale
+        return back - back.mean(-1, keepdim=True) if self._norm == "layer" else back
 
     def _gain(self, norm: nn.Module, like: Tensor) -> Tensor:
         """Return a norm's weight, float[width]; Gemma's are what is added to 1."""
-        probe = torch.ones(like.shape[-1], device=like.device, dtype=like.dtype)
-        if self._norm == "rms":
-            return norm(probe) / normalise(probe, norm, "rms")
-        probe[::2] = -1  # of mean 0
-        bias = norm(torch.zeros_like(probe))
-        gain: Tensor = (norm(probe) - bias) / normalise(probe, norm, "layer")
-        return gain
+        probe = torch.ones_like(norm.weight)  # type: ignore[arg-type]
+        if self._norm == "layer":
+            probe[::2] = -1  # of mean 0
+        bias = norm(torch.zeros_like(probe)).to(like)
+        return (norm(probe).to(like) - bias) / normalise(probe.to(like), norm, self._norm)
 
 
 def _seen(layer: int, on_pattern: OnPattern) -> Any:

@@ -61,7 +61,7 @@
       const over = Number(button.dataset.over.split(" ")[which]);
       if (over > best[1]) best = [at, over];
     });
-    byId("told").textContent = "A darker frame is more of the score over its control.";
+    byId("told").textContent = "The stronger the colour of a frame, the more of the score over its control.";
     return best[0];
   };
 
