@@ -336,7 +336,8 @@ def test_bfloat16_gives_about_the_same(family: str) -> None:
     )
     for name in one.columns:
         np.testing.assert_allclose(one[name].to_numpy(), other[name].to_numpy(), atol=0.1)
-    assert one["name_effect"].abs().max() > 0.2
+    for name in ("previous_token", "name_effect"):
+        assert np.corrcoef(one[name].to_numpy(), other[name].to_numpy())[0, 1] > 0.95
 
 
 # --- what is refused, cut and noted -------------------------------------------------------------------------
