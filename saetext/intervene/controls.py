@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from saetext.intervene.strength import Strengths
 
 Kind = Literal[
-    *("base", "dose", "matched", "random", "other", "turned", "instruction", "ablated", "forbidden", "means")
+    "base", "dose", "matched", "random", "other", "turned", "instruction", "ablated", "forbidden", "means"
 ]
 _POOL = 4  # nearest features for each that is drawn
 _UNLIKE = 0.3  # largest cosine of the directions of a feature and its match
