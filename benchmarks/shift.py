@@ -1,11 +1,11 @@
 """How close a shift of features brings a small model to groups' answers, beside its rivals.
 
-    python benchmarks/shift.py --data DATA                 both parts: some fifteen CPU minutes on one thread
+    python benchmarks/shift.py --data DATA                 both parts: some ten CPU minutes on one thread
     python benchmarks/shift.py --data DATA --only planted  one part; the other stays in results/shift.json
     python benchmarks/shift.py --data DATA --quick -o quick.json   a few steps, to see that it runs
 
 ``planted``: four groups with opposite views on four traits answer statements of ``persona_statements_dev``
-yes or no; each has a hundred made respondents, so that the truth is known. ``countries``: answers of four
+yes or no; each has a hundred made respondents, so that the truth is known. ``countries``: answers of five
 countries to questions of ``global_opinions_eval``, for measurement only: results hold figures, no row.
 
 The model is SmolLM2-135M-Instruct with its reader's SAE at layer 14. The budget is small, a dozen steps a
@@ -33,8 +33,8 @@ TRAITS = ("politically-conservative", "subscribes-to-Christianity", "risk-seekin
 WORDS = ("is politically conservative", "is a Christian", "likes to take risks", "is interested in science")
 PROFILES = ((1, 1, 0, 0), (1, 0, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1))
 AGREES, RESPONDENTS, STATEMENTS = 0.85, 100, 16
-COUNTRIES = ("Germany", "Kenya", "Pakistan", "United States")
-LONGEST, EACH = 240, 40  # characters of a question, and of options; questions of a country
+COUNTRIES, LONGEST, EACH = 5, 200, 32  # countries; characters of a question, and of options; its questions
+ASSUMED = 1_000  # respondents of a country, which the table does not give: for the ceiling alone
 REFUSED = re.compile(r"know|refused|answer|missing|\bDK\b|asked", re.IGNORECASE)
 HEADS = (
     *("a great deal", "a lot", "agree", "approve", "better", "completely", "definitely", "disagree"),
@@ -77,20 +77,23 @@ def _named(profile: tuple[int, ...]) -> str:
 
 
 def countries(data: Path) -> pl.DataFrame:
-    """Return answers of four countries to short questions of two to five options."""
+    """Return answers to short questions of two to five options, of the countries with the most of them."""
     whole = pl.read_parquet(data / "global_opinions_eval.parquet")
     rows = []
     for row in whole.sort("id").iter_rows(named=True):
         options = [option for option in row["options"] if not REFUSED.search(option)]
         short = len(row["text"]) <= LONGEST and sum(map(len, options)) <= LONGEST
-        if row["country"] in COUNTRIES and 2 <= len(options) <= 5 and short:
+        if 2 <= len(options) <= 5 and short:
             rows.append(
                 {
                     "question": row["text"].strip(), "group": row["country"], "options": row["options"],
-                    "distribution": row["distribution"], "ordinal": options[0].lower().startswith(HEADS),
+                    "distribution": row["distribution"], "respondents": ASSUMED,
+                    "ordinal": options[0].lower().startswith(HEADS),
                 }
             )  # fmt: skip
     whole = pl.DataFrame(rows).unique(["question", "group"], keep="first", maintain_order=True)
+    most = whole["group"].value_counts().sort("count", "group", descending=[True, False]).head(COUNTRIES)
+    whole = whole.filter(pl.col("group").is_in(most["group"].to_list()))
     return (
         whole.sample(fraction=1, shuffle=True, seed=0).group_by("group").head(EACH).sort("group", "question")
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from saetext.intervene.ablation import AblateResult, ablate
     from saetext.intervene.attribution import AttributionResult, attribute
     from saetext.intervene.expression import ExpressionResult, expression
+    from saetext.intervene.heads import AttendResult, attend
     from saetext.intervene.result import SteerResult
     from saetext.intervene.shifts import Shift, ShiftEvaluation, ShiftResult, evaluate_shift, shift
     from saetext.intervene.steer import steer
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AblateResult",
+    "AttendResult",
     "AttributionResult",
     "ClusterResult",
     "Corpus",
@@ -55,6 +57,7 @@ __all__ = [
     "TrainConfig",
     "ablate",
     "append",
+    "attend",
     "attribute",
     "build_index",
     "calibrate",
@@ -75,6 +78,7 @@ __all__ = [
 
 _HOMES = {
     "AblateResult": "saetext.intervene.ablation",
+    "AttendResult": "saetext.intervene.heads",
     "AttributionResult": "saetext.intervene.attribution",
     "ClusterResult": "saetext.analysis.clusters",
     "Corpus": "saetext.corpus",

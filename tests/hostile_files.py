@@ -36,6 +36,7 @@ from saetext.features.labelling.importing import from_file
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.themes import Themes
 from saetext.intervene.attribution import AttributionResult
+from saetext.intervene.shifts.saved import Shift
 from saetext.io.files import checksum
 from saetext.io.opener import HUGE
 from saetext.reader.checkpoint import Checkpoint
@@ -126,6 +127,22 @@ def _attribution(home: Path) -> None:
     (home / "attribution.json").write_bytes(attribution(prompts=2, tokens=1))
 
 
+def a_shift(groups: int = 2) -> Shift:
+    """Return a fitted shift, as small as there is."""
+    delta = np.arange(groups * 4, dtype=np.float32).reshape(groups, 4)
+    return Shift(
+        tuple(f"group {n}" for n in range(groups)), delta, delta[0], delta[:, :3].copy(), (1.0,) * groups,
+        "blocks.1.hook_resid_pre", {"name": "a", "revision": "b"},
+        {"origin": "x", "place": "y", "weights_sha256": "0", "d_sae": 4, "d_in": 3}, ("q",), {"steps": 1},
+        ((1, 1, 1),) * groups,
+    )  # fmt: skip
+
+
+def _shift(home: Path) -> None:
+    home.rmdir()
+    a_shift().save(home)
+
+
 def _dataset(home: Path) -> None:
     with pa.ipc.new_stream(home / "data.arrow", pa.schema([("text", pa.string())])) as writer:
         writer.write_table(pa.table({"text": ["a"]}))
@@ -151,6 +168,7 @@ KINDS = [
          ("[0].label", "[1].label"), ("feature",)),  # such a row is left out, and counted
     Kind("attribution", "attribution.json", _attribution,
          lambda p: AttributionResult.load(p / "attribution.json")),
+    Kind("shift", "shift.json", _shift, Shift.load),
     Kind("plan", "plan.json", _plan, lambda p: read_plan(p / "plan.json", "start over"),
          ("plan.", "spec.source."), ("floor_percentile", "torch")),
     Kind("dataset", "state.json", _dataset, lambda p: list(open_documents(p)), ("_format_type",)),

@@ -32,6 +32,8 @@ from saetext.intervene.attribution.tables import TABLE as ATTRIBUTE_TABLE
 from saetext.intervene.expression.enrichment import COLUMNS as ENRICHMENT
 from saetext.intervene.expression.result import EXAMPLES
 from saetext.intervene.expression.result import TABLE as EXPRESSION_TABLE
+from saetext.intervene.heads.tables import TABLE as HEADS_TABLE
+from saetext.intervene.heads.tables import TOKENS
 from saetext.intervene.shifts.tables import ACROSS, ANSWERS, ARMS, FEATURES, FITTED, GROUPS
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -114,7 +116,7 @@ def of_steer() -> set[str]:
     from saetext.intervene.tuning import tried_schema
 
     lists = {**handle_schema(), **candidate_schema(), **text_schema(), **apart_schema(), **seen_schema()}
-    return {*schema(), *lists, *tried_schema()}
+    return {*schema(), *lists, *tried_schema(), *FEATURES}
 
 
 def of_ablate() -> set[str]:
@@ -141,6 +143,7 @@ def of_cluster() -> set[str]:
         ("expression", lambda: {*EXPRESSION_TABLE, *EXAMPLES, *ENRICHMENT, "expression"}),
         ("shift", lambda: {*FITTED, *FEATURES, *ARMS, *GROUPS, *ACROSS, *ANSWERS}),
         ("features", of_features),
+        ("attend", lambda: {*HEADS_TABLE, *TOKENS}),
         ("steer", of_steer),
         ("ablate", of_ablate),
     ],

@@ -172,6 +172,7 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "index": ["index", NAME],
         "steer": ["steer", ALL, ALL, "-f", "1"],
         "steer feature": ["steer", "nowhere", "x", "-f", ALL],
+        "steer shift": ["steer", "nowhere", "x", "--shift", ALL, "--group", ALL],
         "steer SAE": ["steer", "nowhere", "x", "--sae", ALL, "-f", "1"],
         "attribute": ["attribute", ALL, ALL, "--metric", 'logit("a")', "--sae", ALL],
         "attribute metric": ["attribute", "nowhere", "x", "--metric", ALL],
@@ -181,6 +182,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "ablate topic": ["ablate", "nowhere", file, "-f", "1", "--by", ALL],
         "shift": ["shift", "fit", ALL, ALL, "--by", ALL],
         "shift eval": ["shift", "eval", ALL, ALL, "--shift", ALL],
+        "attend": ["attend", ALL, ALL],
+        "attend layers": ["attend", "nowhere", "x", "--layers", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

@@ -147,7 +147,7 @@ def test_what_it_sees_is_told(generator: Generator, monkeypatch: pytest.MonkeyPa
     assert asked[0][1] == ("dose 6", "unedited", "random direction", second_reader.DEFAULT)
     text = " ".join(render_steer(found, 200).split())
     assert "what a second reader (embedded) sees at dose 6" in text
-    assert "75 against 0 % of texts" in text and "✓; a random direction too (+50)" in text
+    assert "75 against 0 % of texts" in text and "✓; a random edit too (+50)" in text
     page = Page(render_steer_page(found))
     assert page.count("table", "findings") == 1 and page.count("script") == 1 and page.count("img") == 0
     assert json.loads(found.to_json())["seen"][0]["diff_random"] == 0.5

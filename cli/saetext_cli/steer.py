@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
         "steer",
         epilog='Examples: saetext steer smollm2 "What is your favourite animal?" -f 2162:+1 '
         "--doses -2,-1,0,1,2 --html steer.html; "
-        'saetext steer smollm2 prompts.jsonl --concept "apologising" --controls 19 -o arms.jsonl',
+        'saetext steer smollm2 prompts.jsonl --concept "apologising" --controls 19 -o arms.jsonl; '
+        "saetext steer smollm2 prompts.jsonl --shift opinions.shift --group Kenya --doses 0,1,2",
     )(expanded(steer))
 
 

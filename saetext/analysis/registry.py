@@ -140,6 +140,16 @@ ANALYSES: list[Analysis] = [
         "Fit which features to move so that a model answers as groups of people do, or evaluate "
         "such a shift.",
     ),
+    Analysis(
+        "attend",
+        "saetext.intervene.heads:attend",
+        "saetext.intervene.heads:AttendRequest",
+        ("attend",),
+        f"{_TEXT}.heads:render_heads",
+        f"{_PAGE}.pages:heads_html",
+        "saetext_cli.attend",
+        "Show where the attention heads of a model look in a text, and which kinds of head they are.",
+    ),
 ]
 
 

@@ -52,7 +52,7 @@ def result_of(
 
     table = summary(arms, texts, setting.norm, request.seed)
     own = pl.col("kind").is_in(["base", "dose"])
-    strengths = setting.strengths
+    strengths, shifted = setting.strengths, setting.shifted
     shown = _seen(arms, texts, request, reader)
     metrics = {
         "prompts": int(texts["prompt"].n_unique()),
@@ -80,10 +80,11 @@ def result_of(
         params,
         metrics,
         _notes(metrics, table, request, tried),
-        handles=handle_table(setting.handles, setting.norm),
+        handles=handle_table([*setting.handles, *([shifted] if shifted else [])], setting.norm),
         controls=table.filter(~own),
         texts=texts,
         candidates=candidate_table(setting.candidates),
+        moved=None if shifted is None else shifted.moved(setting.generator.labels),
         words=words_apart(texts, [arm.name for arm in arms]),
         seen=shown,
         tried=tried,
@@ -113,12 +114,16 @@ def _notes(
         notes.append("no verdict: nothing says what the edit should do to the texts; name words with --words")
     elif metrics["verdict"] == "not held against enough controls":
         notes.append(
-            f"no verdict: {request.controls} matched features cannot tell the effect from that of any edit; "
-            f"give --controls {LEAST_CONTROLS}"
+            f"no verdict: {request.controls} {_rivals(request)} cannot tell the effect from that of any "
+            f"edit; give --controls {LEAST_CONTROLS}"
         )
     if metrics["median_norm"] is None:
         notes.append("without an SAE the length of a direction is not held against the residual's")
     return tuple(notes)
+
+
+def _rivals(request: SteerRequest) -> str:
+    return "matched features" if request.shift is None else "random sparse vectors"
 
 
 def _of_tuning(tried: pl.DataFrame, request: SteerRequest) -> list[str]:

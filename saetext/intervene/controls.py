@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from saetext.intervene.generator import Generator
     from saetext.intervene.strength import Strengths
 
-Kind = Literal["base", "dose", "matched", "random", "turned", "instruction", "ablated", "forbidden", "means"]
+Kind = Literal[
+    "base", "dose", "matched", "random", "other", "turned", "instruction", "ablated", "forbidden", "means"
+]
 _POOL = 4  # nearest features for each that is drawn
 _UNLIKE = 0.3  # largest cosine of the directions of a feature and its match
 
@@ -53,6 +55,8 @@ class Arm:
         How far the hidden states move, in raw units.
     forbidden : tuple of int
         Tokens that are never written.
+    delta : float32[d_sae], optional
+        A shift: what is added to each feature's activation, in place of changes.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Arm:
     instruction: str | None = None
     length: float = 0.0
     forbidden: tuple[int, ...] = ()
+    delta: Tensor | None = None
 
 
 def arms_of(

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
     from saetext.intervene.choosing import Candidate
     from saetext.intervene.handles import Handle
+    from saetext.intervene.shifted import Shifted
 
 
-def handle_table(handles: Sequence[Handle], norm: float | None) -> pl.DataFrame:
+def handle_table(handles: Sequence[Handle | Shifted], norm: float | None) -> pl.DataFrame:
     """Return :attr:`SteerResult.handles`; ``norm`` is the median norm of the hidden states."""
     import polars as pl
 

@@ -7,12 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from saetext.errors import InputError
 from saetext.intervene.asking import MODEL, WritingOptions
 from saetext.io.progress import OnProgress
 from saetext.io.request import Request, keyword, option
+
+if TYPE_CHECKING:
+    from saetext.intervene.shifts.saved import Shift
 
 _WHAT, _SHOW = "What is edited", "What it is held against"
 _HANDLE = re.compile(r"(\d{1,9})(?::([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(raw)?)?", re.ASCII)
@@ -77,6 +80,19 @@ class Turned(Request):
         metavar="FILE",
         group=_WHAT,
     )
+    shift: Shift | Path | str | None = option(
+        "Add a fitted shift, as saetext shift fit saves it; strength 1 is as it was fitted.",
+        default=None,
+        hint=Path | None,
+        metavar="DIRECTORY",
+        group=_WHAT,
+    )
+    group: str | None = option(
+        "Whose shift; not needed if there is one only.",
+        default=None,
+        metavar="NAME",
+        group=_WHAT,
+    )
     hook: str | None = option(
         "Where a direction is added, e.g. blocks.14.hook_resid_post; by default the SAE's hook.",
         default=None,
@@ -138,7 +154,8 @@ class SteerRequest(WritingOptions, Turned):
         group=_SHOW,
     )
     controls: int = option(
-        "Number of matched features that are turned as far for comparison; a verdict needs 19.",
+        "Number of matched features that are turned as far for comparison; a verdict needs 19. With --shift: "
+        "of random sparse vectors, and at most as many other groups' shifts.",
         default=3,
         least=0,
         metavar="N",
@@ -177,11 +194,15 @@ class SteerRequest(WritingOptions, Turned):
         if not doses or not all(map(math.isfinite, doses)) or len(set(doses)) < len(doses):
             raise InputError("doses are different finite numbers, one at least")
         object.__setattr__(self, "doses", tuple(sorted(dose + 0.0 for dose in doses)))
-        given = [bool(self.features), self.concept is not None, self.direction is not None]
+        given = [bool(self.features), *(x is not None for x in (self.concept, self.direction, self.shift))]
         if sum(given) != 1:
-            raise InputError("say what to turn: --feature, --concept or --direction, one of them")
+            raise InputError("say what to turn: --feature, --concept, --direction or --shift, one of them")
         if self.direction is not None and self.op != "add":
             raise InputError(f"a direction has no activation to {self.op}: it is added")
+        if self.shift is not None and self.op != "add":
+            raise InputError(f"a shift is what is added: there is no {self.op} of it")
+        if self.shift is None and self.group is not None:
+            raise InputError("group would change nothing: it says whose --shift")
         if self.auto and self.op == "scale":
             raise InputError("--auto looks for a strength, which scale has none of: use add or set")
         if not self.auto and self.nll_within != 1.0:

@@ -27,6 +27,8 @@ class SteerResult(Result):
         direction promotes (:mod:`saetext.intervene.output_score`).
     candidates : polars.DataFrame
         The features that were considered for a concept, the chosen one first.
+    moved : polars.DataFrame or None
+        The features that a shift moves, as of :class:`saetext.ShiftResult`; None where none is turned.
     words : polars.DataFrame
         Words that set each arm's texts apart from the unedited ones (:mod:`saetext.intervene.apart`).
     seen : polars.DataFrame or None
@@ -36,7 +38,8 @@ class SteerResult(Result):
         The doses that ``auto`` tried on the other half of the prompts.
     controls : polars.DataFrame
         The arms that the strongest dose is held against, columns as of ``table``: matched features, a random
-        direction, the sign turned, the plain instruction.
+        direction, the sign turned, the plain instruction; of a shift, those of other groups and random sparse
+        vectors.
     texts : polars.DataFrame
         Every text of every arm with its measures.
     """
@@ -45,13 +48,17 @@ class SteerResult(Result):
     controls: pl.DataFrame = field(kw_only=True)
     texts: pl.DataFrame = field(kw_only=True)
     candidates: pl.DataFrame | None = field(default=None, kw_only=True)
+    moved: pl.DataFrame | None = field(default=None, kw_only=True)
     words: pl.DataFrame | None = field(default=None, kw_only=True)
     seen: pl.DataFrame | None = field(default=None, kw_only=True)
     tried: pl.DataFrame | None = field(default=None, kw_only=True)
 
     def lists(self) -> dict[str, pl.DataFrame]:
         """Return the tables beside the rows."""
-        some = {"candidates": self.candidates, "tried": self.tried, "words": self.words, "seen": self.seen}
+        some = {
+            "candidates": self.candidates, "moved": self.moved, "tried": self.tried, "words": self.words,
+            "seen": self.seen,
+        }  # fmt: skip
         return {
             "handles": self.handles,
             "controls": self.controls,

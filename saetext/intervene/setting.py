@@ -19,6 +19,8 @@ from saetext.intervene.generator import Generator
 from saetext.intervene.handles import Handle, handles_of, length_of, require_bearable
 from saetext.intervene.lists import text_schema
 from saetext.intervene.output_score import OWN, TEXTS, OutputScores
+from saetext.intervene.shifted import Shifted, require_own, shift_arms, shifted_of
+from saetext.intervene.shifts.request import PERSONA
 from saetext.intervene.strength import Strengths, reference_texts, strengths_of
 from saetext.intervene.writing import Writer, measured
 from saetext.text.words import words
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from saetext.intervene.request import SteerRequest
+    from saetext.intervene.shifts.saved import Shift
     from saetext.reader.prompts import Messages
 
 _ASKED_WORDS = 5
@@ -42,13 +45,15 @@ class Setting:
     strengths : Strengths or None
         None where no SAE is named.
     handles : tuple of Handle
-        What is turned.
+        What is turned; none where it is a shift.
     candidates : tuple of Candidate
         What was considered where a concept is named.
     gauge : tuple of str
         The words whose share is the effect; may be none.
     instruction : str or None
         The plain instruction.
+    shifted : Shifted or None
+        The shift that is turned.
     """
 
     generator: Generator
@@ -57,6 +62,7 @@ class Setting:
     candidates: tuple[Candidate, ...]
     gauge: tuple[str, ...]
     instruction: str | None
+    shifted: Shifted | None = None
 
     @property
     def norm(self) -> float | None:
@@ -70,6 +76,8 @@ class Setting:
 
     def length(self, dose: float, request: SteerRequest) -> float:
         """Return how far a dose moves the hidden states, in raw units."""
+        if self.shifted is not None:
+            return self.shifted.length(dose * self.shifted.delta)
         return length_of(self.handles, dose, request.op)
 
     def arms(self, request: SteerRequest) -> list[Arm]:
@@ -82,6 +90,8 @@ class Setting:
         """
         longest = max(self.length(dose, request) for dose in request.amounts)
         require_bearable(longest, self.norm, force=request.force)
+        if self.shifted is not None:
+            return shift_arms(self.shifted, request, self.instruction)
         return arms_of(self.generator, self.handles, request, self.strengths, self.instruction)
 
     def written(
@@ -120,18 +130,29 @@ class Setting:
         return pl.DataFrame(rows, schema=text_schema())
 
 
-def setting_of(generator: Generator, model: str | Path | Generator, request: SteerRequest) -> Setting:
-    """Return what a request settles, with a generator that is loaded.
+def setting_of(
+    generator: Generator,
+    model: str | Path | Generator,
+    request: SteerRequest,
+    shift: Shift | None = None,
+) -> Setting:
+    """Return what a request settles, with a generator that is loaded, and the shift that it names.
 
     Raises
     ------
     InputError
-        If a feature is out of range, or its strength is unknown.
+        If a feature is out of range, or its strength is unknown, or the shift is of another model.
     """
+    if shift is not None:  # before anything is measured
+        require_own(shift, generator)
     strengths = None
     if generator.sae is not None:
         place = generator.model.path if isinstance(model, Generator) else model
         strengths = strengths_of(generator, place, request.reference, request.on_progress)
+    if shift is not None:
+        shifted = shifted_of(shift, generator, request)
+        gauge = request.gauge_words
+        return Setting(generator, strengths, (), (), gauge, _persona(request, shifted.group), shifted)
     scores = OutputScores(generator, reference_texts(request.reference, TEXTS), request.on_progress)
     handles, candidates = handles_of(generator, request, strengths, scores)
     gauge = request.gauge_words or _top_words(generator, handles)
@@ -157,6 +178,11 @@ def _instruction(request: SteerRequest, gauge: Sequence[str]) -> str | None:
     if gauge:
         return f"Use words such as {', '.join(gauge[:_ASKED_WORDS])} in your answer."
     return None
+
+
+def _persona(request: SteerRequest, group: str) -> str | None:
+    """Return the plain instruction that a shift is held against."""
+    return PERSONA.replace("{group}", group) if request.instruction is None else request.instruction or None
 
 
 def _shown(prompt: str | Messages) -> str:

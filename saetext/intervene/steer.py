@@ -19,10 +19,12 @@ from saetext.intervene.request import SteerRequest
 from saetext.intervene.result import SteerResult
 from saetext.intervene.second_reader import reader_of
 from saetext.intervene.setting import setting_of
+from saetext.intervene.shifted import asked_shift
 from saetext.intervene.tuning import halves, tuned
 from saetext.io.request import verb_of_two
 
 if TYPE_CHECKING:
+    from saetext.intervene.shifts.saved import Shift
     from saetext.reader.prompts import Messages
 
 
@@ -49,7 +51,8 @@ def steer(
     Raises
     ------
     InputError
-        If there is no prompt, a feature is out of range, or an edit would leave nothing of the text.
+        If there is no prompt, a feature is out of range, an edit would leave nothing of the text, or a shift
+        is damaged, has no such group, or was fitted on another model or SAE.
     ReaderError
         If the model or the SAE cannot be loaded, or the model cannot write.
 
@@ -68,7 +71,7 @@ def steer(
     ...     saetext.steer("smollm2", ["Name a colour."])
     ... except saetext.SaetextError as error:
     ...     print(error)
-    say what to turn: --feature, --concept or --direction, one of them
+    say what to turn: --feature, --concept, --direction or --shift, one of them
     """
     if isinstance(prompts, str):
         raise InputError("prompts are a list: put the text into one")
@@ -77,9 +80,10 @@ def steer(
     require_mode(request.positions)
     request.asked  # noqa: B018 - says what cannot be read before anything is loaded
     tuning, reported = halves(len(prompts), request.seed) if request.auto else ([], list(range(len(prompts))))
-    generator = model if isinstance(model, Generator) else _loaded(model, request)
+    shift = asked_shift(request)
+    generator = model if isinstance(model, Generator) else _loaded(model, request, shift)
     reader = reader_of(request.gauge, len(reported), generator)
-    setting = setting_of(generator, model, request)
+    setting = setting_of(generator, model, request, shift)
     tried = None
     if request.auto:
         request, tried = tuned(setting, prompts, tuning, request)
@@ -88,10 +92,11 @@ def steer(
     return result_of(setting, arms, texts, request, reader, tried)
 
 
-def _loaded(model: str | Path, request: SteerRequest) -> Generator:
+def _loaded(model: str | Path, request: SteerRequest, shift: Shift | None) -> Generator:
+    own = None if shift is None else shift.sae["place"] or None
     return load_generator(
         model,
-        request.sae,
+        own if request.sae is None else request.sae,
         hook=request.hook,
         labels=request.labels,
         device=request.device,

@@ -22,6 +22,7 @@ from torch import Tensor
 from saetext.intervene.edit import Change, FeatureEdit
 from saetext.intervene.effects import likelihood
 from saetext.intervene.positions import positions_of
+from saetext.intervene.shifts.change import ShiftEdit
 from saetext.io import answer_cache
 from saetext.io.json_file import loads
 from saetext.io.progress import Progress, Stages
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from saetext.intervene.asking import Asks
     from saetext.intervene.controls import Arm
     from saetext.intervene.generator import Generator
+    from saetext.reader.edits import Edit
     from saetext.reader.prompts import Messages, Prompt
 
 _VERSION = 1  # of what is kept
@@ -115,10 +117,13 @@ class Writer:
             asked = [self._prompt(instructed(self.given[i], arm.instruction)) for i in numbers]
         changes = tuple(change.of(numbers) for change in arm.changes)
         key = self._key(arm, asked, plain, changes)
-        kept = _read(answer_cache.find(key), len(numbers) * self.request.samples)
+        # what is written within a block of edits is not what the key says
+        keeping = not self.generator.model.is_edited
+        kept = _read(answer_cache.find(key), len(numbers) * self.request.samples) if keeping else None
         if kept is None:
             kept = self._written(arm, asked, plain, changes)
-            answer_cache.keep(key, json.dumps([_row(text) for text in kept]), of="steering")
+            if keeping:
+                answer_cache.keep(key, json.dumps([_row(text) for text in kept]), of="steering")
         else:
             self.resumed += len(kept)
         self.done += len(kept)
@@ -129,10 +134,13 @@ class Writer:
         self, arm: Arm, asked: list[Prompt], plain: list[Prompt], changes: tuple[Change, ...]
     ) -> list[Written]:
         model, request = self.generator.model, self.request
-        edits = {}
+        edits: dict[str, Edit] = {}
+        where = positions_of(request.positions, asked)
         if changes:
-            where = positions_of(request.positions, asked)
             edits = {self.generator.hook: FeatureEdit(changes, where, self.generator.sae)}
+        elif arm.delta is not None:
+            assert self.generator.sae is not None
+            edits = {self.generator.hook: ShiftEdit(arm.delta, where, self.generator.sae)}
 
         def tell(progress: Progress) -> None:
             self._say("writing", self.done + progress.done, self.total)
@@ -149,18 +157,20 @@ class Writer:
         self, arm: Arm, asked: Sequence[Prompt], plain: Sequence[Prompt], changes: tuple[Change, ...]
     ) -> str:
         model, sae = self.generator.model, self.generator.sae
+        edited = bool(changes) or arm.delta is not None
         return answer_cache.fingerprint(
             version=_VERSION,
             model=[model.revision, model.dtype, str(model.device.type)],
             # what is not edited is the same whatever the SAE: several SAEs share it
-            sae=None if sae is None or not changes else [sae.encoder.weights_sha256, sae.norm_limit],
-            hook=self.generator.hook if changes else "",
+            sae=None if sae is None or not edited else [sae.encoder.weights_sha256, sae.norm_limit],
+            hook=self.generator.hook if edited else "",
             changes=[_told(change) for change in changes],
-            positions=self.request.positions if changes else "",
+            positions=self.request.positions if edited else "",
             prompts=[[p.ids.tolist(), p.turn.tolist()] for p in asked],
             plain=[p.ids.tolist() for p in plain],
             **{name: getattr(self.request, name) for name in _WRITING},
             **({"forbidden": list(arm.forbidden)} if arm.forbidden else {}),
+            **({"shift": _digest(arm.delta)} if arm.delta is not None else {}),
         )
 
     def _prompt(self, prompt: str | Messages) -> Prompt:

@@ -371,6 +371,11 @@ class CausalModel:
         finally:
             self._standing.remove(edits)
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether a block of :meth:`edited` is open, so that texts are not those of the model alone."""
+        return bool(self._standing)
+
     def _inputs(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return ids and absolute positions, -1 at padding.
 

@@ -19,6 +19,7 @@ SMALL: Final = {
     "steer": [*STEERED],
     "attribute": [*ATTRIBUTED],
     "ablate": [*ABLATED],
+    "attend": ["--probes", "2", "--sentences", "0"],
 }  # fmt: skip
 #: What steer turns, which it has to be told; nothing now and then.
 EDITED: Final = (["-f", "5:+1"], ["-f", "5:+1", "-f", "7:2raw"], ["--direction", "direction.npy"], [])

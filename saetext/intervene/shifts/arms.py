@@ -20,6 +20,7 @@ from saetext.intervene.shifts.answering import Letters, answered, answered_whole
 from saetext.intervene.shifts.change import Change, change_of, dense_change
 from saetext.intervene.shifts.fitting import Material
 from saetext.intervene.shifts.moved import displacement
+from saetext.intervene.shifts.random_features import as_far, drawn
 from saetext.intervene.shifts.request import ShiftEvalRequest
 from saetext.intervene.shifts.saved import Shift
 from saetext.intervene.shifts.setting import Setting, norms_of
@@ -175,24 +176,14 @@ class Arms:
 
     def _drawn(self, delta: NDArray[np.float32], seed: Sequence[int]) -> Tensor:
         """Return a shift of as many random features by the same sizes, made to displace as far."""
-        draw = np.random.default_rng(list(seed))
-        there = np.flatnonzero(delta)
-        made = np.zeros_like(delta)
-        others = np.setdiff1d(np.arange(len(delta)), there)
-        made[draw.permutation(others)[: len(there)]] = delta[draw.permutation(there)[: len(others)]]
-        return self._as_far(_tensor(made, self.panel.decoder), _tensor(delta, self.panel.decoder))
-
-    def _as_far(self, made: Tensor, own: Tensor) -> Tensor:
-        """Return ``made`` times what lets it displace the hidden states as far as ``own``."""
         decoder = self.panel.decoder
-        goal = displacement(self.material, self.puts, change_of(own, decoder))
-        factor = 1.0
-        for _ in range(6):  # what is taken from a feature ends at 0: not linear
-            now = displacement(self.material, self.puts, change_of(made * factor, decoder))
-            if not now or abs(now / max(goal, 1e-12) - 1) < 0.01:
-                break
-            factor *= goal / now
-        return made * factor
+        made = _tensor(drawn(delta, seed), decoder)
+
+        def length(factor: float) -> float:
+            return displacement(self.material, self.puts, change_of(made * factor, decoder))
+
+        goal = displacement(self.material, self.puts, change_of(_tensor(delta, decoder), decoder))
+        return made * as_far(length, goal)
 
     def _moved(self) -> float:
         return float((self.shift.delta != 0).sum(axis=1).mean())

@@ -19,6 +19,7 @@ REFUSALS = (
     r"no opinion|not sure|unsure|prefer not to say|can.?t (?:say|choose)|cannot (?:say|choose)|"
     r"undecided|none of the(?:se| above)|not ascertained|n/?a)\b"
 )
+PERSONA = "Answer as a person of this group would: {group}."
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DATA, _ASKING, _FIT, _MODEL = "Answers", "How the model is asked", "How the shift is fitted", "Model"
 
@@ -198,7 +199,7 @@ class ShiftEvalRequest(AnswersRequest):
     )
     persona: str = option(
         "The plain instruction that shifts are held against; {group} stands for the group.",
-        default="Answer as a person of this group would: {group}.",
+        default=PERSONA,
         metavar="TEXT",
         group=_ASKING,
     )

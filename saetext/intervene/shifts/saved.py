@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from saetext.errors import InputError
 from saetext.io import json_file
 from saetext.io.files import atomic_directory, write_atomic, writing
-from saetext.io.opener import LARGE, reading, require_regular
+from saetext.io.opener import LARGE, reading, require_regular, shown
 from saetext.io.sealed import require_seal, sealed
-from saetext.io.shape import ANY, INT32, List, Maybe, Number, Record, Shape, Table, Text, Whole
+from saetext.io.shape import ANY, INT32, List, Maybe, Number, Record, Shape, Table, Text, Whole, check
 from saetext.io.strict_json import dumps
 from saetext.text.one_line import about, quoted
 
@@ -40,7 +40,7 @@ _SHAPE: Shape = Record(
         "format": Text(choices=(FORMAT,)),
         "version": Whole(1, VERSION),
         "groups": List(Text()),
-        "temperatures": List(Number()),
+        "temperatures": List(Number(0, above=True)),
         "hook": Text(),
         "model": Record({"name": Text(), "revision": Text()}),
         "sae": Record(
@@ -238,7 +238,9 @@ class Shift:
             if not folder.is_dir():
                 require_regular(folder)  # says that it is missing
                 raise ValueError("it is a file; a shift is a directory")
-            told = json_file.load(folder / _JSON, _SHAPE, most=LARGE)
+            told = json_file.load(folder / _JSON, most=LARGE)
+            _require_known(told, folder)
+            check(_SHAPE, told)
             if not require_seal(told):
                 raise ValueError("it has no checksum")
             tensors = _tensors(folder / _TENSORS, told["tensors_sha256"])
@@ -254,6 +256,14 @@ def require_absent(path: Path) -> None:
     """Raise :class:`InputError` if something is where a shift shall be written."""
     if path.exists():
         raise InputError(f"{path} exists already; choose another name")
+
+
+def _require_known(told: Any, folder: Path) -> None:
+    """Raise :class:`InputError` if a newer saetext wrote it, whose fields may be others."""
+    if isinstance(told, dict) and told.get("format") == FORMAT:
+        version = told.get("version")
+        if type(version) is int and version > VERSION:
+            raise InputError(f"{folder} is a fitted shift of version {shown(version)}: upgrade saetext")
 
 
 def _tensors(path: Path, expected: str) -> dict[str, Floats]:

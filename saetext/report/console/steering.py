@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from saetext.intervene.result import SteerResult
 
 _PROMPTS = 3  # shown with their texts
+_MOVED = 4  # features of a shift that are named
 _SEEN = 8  # findings of the second reader that are shown
 _ARM = 26  # columns of an arm's name
 _KINDS = ("base", "dose", "instruction")  # whose texts are shown
@@ -77,6 +78,9 @@ def heading(result: SteerResult) -> list[str]:
     op = result.params["op"]
     lines = []
     for handle in result.handles.to_dicts():
+        if result.moved is not None:
+            lines += _of_shift(handle, result.moved)
+            continue
         name = "direction" if handle["feature"] is None else f"feature {handle['feature']}"
         length = "" if handle["length"] is None else f", {handle['length']:.2f} x the median residual norm"
         dose = "" if op == "scale" else f"; dose 1 is {handle['coefficient']:+.4g} raw{length}"
@@ -92,6 +96,19 @@ def heading(result: SteerResult) -> list[str]:
         lines.append(f"effect: share of words among {', '.join(words)}")
     if result.tried is not None:
         lines.append(tuning(result.tried, result.params["nll_within"]))
+    return lines
+
+
+def _of_shift(handle: Mapping[str, Any], moved: pl.DataFrame) -> list[str]:
+    """Return how far a shift goes, and the features that it moves furthest."""
+    told = f": dose 1 is {handle['length'] or 0:.2f} x the median residual norm ({handle['unit_source']})"
+    lines = [handle["label"] + (told if handle["length"] is not None else "")]
+    if moved.height:
+        most = [
+            f"{row['feature']} {row['label'] or ''}".rstrip() + f" {row['delta']:+.3g}"
+            for row in moved.head(_MOVED).to_dicts()
+        ]
+        lines.append(f"moves most: {'; '.join(most)}")
     return lines
 
 
@@ -152,7 +169,7 @@ def seen_line(row: Mapping[str, Any]) -> str:
     mark = " ✓" if row["confirmed"] else ""
     random = row["diff_random"]
     same = random is not None and random * row["diff"] > 0
-    also = f"; a random direction too ({100 * random:+.0f})" if same else ""
+    also = f"; a random edit too ({100 * random:+.0f})" if same else ""
     return (
         f"{row['name']} ({row['kind']}): {100 * row['rate']:.0f} against {100 * row['rate_unedited']:.0f} % "
         f"of texts, q {probability(row['q'])}{mark}{also}"

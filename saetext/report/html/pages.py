@@ -26,6 +26,7 @@ from saetext.io.progress import OnProgress
 from saetext.report.html.ablate_page import render_ablate_page
 from saetext.report.html.differences import render_diff_page
 from saetext.report.html.gathering import diff_page
+from saetext.report.html.heads_page import render_heads_page
 from saetext.report.html.map_gathering import map_page
 from saetext.report.html.map_page import render_map_page
 from saetext.report.html.pair_gathering import pair_page
@@ -35,6 +36,7 @@ from saetext.report.html.steer_page import render_steer_page
 
 if TYPE_CHECKING:
     from saetext.intervene.ablation.result import AblateResult
+    from saetext.intervene.heads.result import AttendResult
     from saetext.intervene.shifts.result import ShiftEvaluation
     from saetext.reader.reader import Reader
 
@@ -148,6 +150,18 @@ def ablation_html(
 ) -> str:
     """Return an ablation as HTML; it has its texts with it, and reads nothing again."""
     return render_ablate_page(result)
+
+
+def heads_html(
+    result: AttendResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return the page of attention heads as HTML."""
+    return render_heads_page(result)
 
 
 def shift_html(
