@@ -31,8 +31,8 @@ def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr
 
     A feature adds its activation as a share of the largest one that the reader knows of it, at most 1, at the
     token where it peaks. A passage is what lies within :data:`~saetext.features.passage_sums.REACH` tokens of
-    such a token. It does not matter how many other documents have the theme, so a theme of half of the documents
-    is found in half of them.
+    such a token. It does not matter how many other documents have the theme, so a theme of half of the
+    documents is found in half of them.
 
     Parameters
     ----------

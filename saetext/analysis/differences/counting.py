@@ -141,8 +141,8 @@ def _makers(
     detectors = of_such_length(sets, known, sae)
     if missing := [detector.title for detector in known if detector not in detectors]:
         notes.append(
-            f"not compared: {', '.join(missing)}. Many documents have more than {LONGEST} features (about 370 "
-            "words), and these detectors see what is not there in texts of such length"
+            f"not compared: {', '.join(missing)}. Many documents have more than {LONGEST} features (about "
+            "370 words), and these detectors see what is not there in texts of such length"
         )
     if detectors:
         titles = tuple(detector.title for detector in detectors)

@@ -7,7 +7,14 @@ A detector belongs to one SAE. Those of the embedded reader come with the packag
 from saetext.features.detectors.asked import LEAST, DetectorIndex, resolved
 from saetext.features.detectors.detector import Detector
 from saetext.features.detectors.fitting import Quality, fit, quality
-from saetext.features.detectors.scoring import LONG_SHARE, LONGEST, long_share, of_such_length, presence, score
+from saetext.features.detectors.scoring import (
+    LONG_SHARE,
+    LONGEST,
+    long_share,
+    of_such_length,
+    presence,
+    score,
+)
 from saetext.features.detectors.shipping import load, shipped
 
 __all__ = [
