@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from saetext.features.labels import FeatureLabels
     from saetext.intervene.ablation import AblateResult, ablate
     from saetext.intervene.attribution import AttributionResult, attribute
+    from saetext.intervene.bias import BiasResult, bias
     from saetext.intervene.expression import ExpressionResult, expression
     from saetext.intervene.result import SteerResult
     from saetext.intervene.shifts import Shift, ShiftEvaluation, ShiftResult, evaluate_shift, shift
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AblateResult",
     "AttributionResult",
+    "BiasResult",
     "ClusterResult",
     "Corpus",
     "CorrelateResult",
@@ -56,6 +58,7 @@ __all__ = [
     "ablate",
     "append",
     "attribute",
+    "bias",
     "build_index",
     "calibrate",
     "cluster",
@@ -76,6 +79,7 @@ __all__ = [
 _HOMES = {
     "AblateResult": "saetext.intervene.ablation",
     "AttributionResult": "saetext.intervene.attribution",
+    "BiasResult": "saetext.intervene.bias",
     "ClusterResult": "saetext.analysis.clusters",
     "Corpus": "saetext.corpus",
     "CorrelateResult": "saetext.analysis.cooccurrence",

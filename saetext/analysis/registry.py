@@ -140,6 +140,16 @@ ANALYSES: list[Analysis] = [
         "Fit which features to move so that a model answers as groups of people do, or evaluate "
         "such a shift.",
     ),
+    Analysis(
+        "bias",
+        "saetext.intervene.bias:bias",
+        "saetext.intervene.bias:BiasRequest",
+        ("bias",),
+        f"{_TEXT}.bias:render_bias",
+        f"{_PAGE}.pages:bias_html",
+        "saetext_cli.bias",
+        "Find features that carry gender, dampen them, and say which bias falls and what stays.",
+    ),
 ]
 
 

@@ -1,0 +1,229 @@
+"""Three ways to find the features that carry gender, and what they share.
+
+By their labels; by attribution of the gap between he and she, verified by taking each out; by what differs
+between texts about a man and the same texts about a woman. Not for: what dampening them does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.errors import InputError
+from saetext.features.label_index import LabelIndex
+from saetext.features.labels import FeatureLabels
+from saetext.features.similarity import answering
+from saetext.intervene.attribution.gathering import gathered
+from saetext.intervene.attribution.gradients import Attributor
+from saetext.intervene.bias.dampening import dampened
+from saetext.intervene.bias.request import BiasRequest
+from saetext.intervene.bias.scoring import Asked, asked, prompt_of, values_of
+from saetext.intervene.bias.suites import Item
+from saetext.intervene.bias.words import CONCEPTS, SWAPPED, swapped
+from saetext.intervene.cases import Case, batches
+from saetext.intervene.latents import Latents
+from saetext.intervene.metrics import parse_metric
+from saetext.intervene.rows import Row
+from saetext.intervene.shifts.panel import Kept, Panel
+from saetext.intervene.subject import Subject
+from saetext.io.progress import Stages
+from saetext.stats.multiple import benjamini_hochberg
+from saetext.stats.paired import sign_flip_p
+
+Floats = NDArray[np.float64]
+_VERIFIED = 2  # times as many as are taken are verified
+_TESTED = 200  # features whose difference between the two texts is tested
+_LEVEL = 0.05
+
+
+@dataclass
+class Found:
+    """One feature: each finder's rank of it, from 1, and its figures.
+
+    Attributes
+    ----------
+    feature : int
+    ranks : dict of str to int
+        By finder; a finder that did not find it is not in there.
+    figures : dict of str to float
+        ``similarity``, ``attribution``, ``exact``, ``swapped``, ``swapped_q``.
+    """
+
+    feature: int
+    ranks: dict[str, int] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Where it is listed: those of more finders first, then by the best rank."""
+        return -len(self.ranks), min(self.ranks.values(), default=0), self.feature
+
+
+def find(
+    subject: Subject, panel: Panel, items: Sequence[Item], labels: FeatureLabels, request: BiasRequest
+) -> tuple[list[Found], list[str]]:
+    """Return what each finder found, those first that more of them found, and what to know about it.
+
+    Parameters
+    ----------
+    subject : Subject
+    panel : Panel
+    items : sequence of Item
+        Prompts to find features with.
+    labels : FeatureLabels
+        May be empty: then nothing is found by them.
+    request : BiasRequest
+
+    Raises
+    ------
+    InputError
+        If no finder found a feature.
+    """
+    found: dict[int, Found] = {}
+    notes: list[str] = []
+    by_name: dict[str, Any] = {
+        "labels": lambda: by_labels(labels, request.top, str(panel.model.device)),
+        "attribution": lambda: by_attribution(
+            subject, panel, asked(panel, items), request.top, Stages(request.on_progress, "prompts")
+        ),
+        "swapped": lambda: by_swapping(panel, request.top),
+    }
+    for name in request.finder_names:
+        rows = by_name[name]()
+        if not rows:
+            notes.append(f"the finder {name} found no feature{_why(name, labels)}")
+        for rank, (feature, figures) in enumerate(rows, 1):
+            one = found.setdefault(feature, Found(feature))
+            one.ranks[name] = rank
+            one.figures |= figures
+    if not found:
+        raise InputError(
+            f"no feature found by {', '.join(request.finder_names)}: name features with --features, other "
+            "finders with --finders, or labels with --labels"
+        )
+    return sorted(found.values(), key=lambda one: one.place), notes
+
+
+def _why(name: str, labels: FeatureLabels) -> str:
+    return ": the SAE has no labels" if name == "labels" and not len(labels) else ""
+
+
+# ---- labels --------------------------------------------------------------------------------------------
+
+
+def by_labels(labels: FeatureLabels, top: int, device: str = "cpu") -> list[tuple[int, dict[str, float]]]:
+    """Return the features whose labels are most like words for gender, with the similarity."""
+    if not len(labels):
+        return []
+    index = LabelIndex(labels, device=device)
+    best: dict[int, float] = {}
+    for concept in CONCEPTS:
+        for match in answering(index, concept, 2 * top).found:
+            best[match.feature] = max(best.get(match.feature, 0.0), match.similarity)
+    order = sorted(best, key=lambda feature: (-best[feature], feature))[:top]
+    return [(feature, {"similarity": best[feature]}) for feature in order]
+
+
+# ---- attribution ---------------------------------------------------------------------------------------
+
+
+def by_attribution(
+    subject: Subject, panel: Panel, some: Asked, top: int, say: Stages
+) -> list[tuple[int, dict[str, float]]]:
+    """Return the features that the gap between he and she comes from most, verified by taking each out.
+
+    Gradient times activation, summed over the positions of a prompt; of the features with the largest mean
+    size over prompts twice as many as are taken are taken out one at a time, and ranked by the mean size of
+    what that changes.
+    """
+    mean = attributions(subject, panel, some, say)
+    size = np.abs(mean).mean(axis=0)
+    candidates = [int(f) for f in np.argsort(-size, kind="stable")[: _VERIFIED * top] if size[f] > 0]
+    base = values_of(panel, some, None)
+    rows = []
+    for number, feature in enumerate(candidates, 1):
+        exact = base - values_of(panel, some, dampened([feature], 0.0, panel.decoder))
+        say("verifying features", number, len(candidates))
+        rows.append((feature, {"attribution": float(mean[:, feature].mean()), "exact": float(exact.mean())},
+                     float(np.abs(exact).mean())))  # fmt: skip
+    rows.sort(key=lambda row: (-row[2], row[0]))
+    return [(feature, figures) for feature, figures, effect in rows[:top] if effect > 0]
+
+
+def attributions(subject: Subject, panel: Panel, some: Asked, say: Stages | None = None) -> Floats:
+    """Return float64[prompts, d_sae]: gradient times activation of every feature, positions added up."""
+    latents = Latents(subject.model, subject.sae)
+    sums = np.zeros((len(some), subject.sae.encoder.d_sae))
+    by_pair: dict[tuple[str, str], list[int]] = {}
+    for row, owner in enumerate(some.owner.tolist()):
+        item = some.items[owner]
+        by_pair.setdefault((item.first, item.second), []).append(row)
+    done = 0
+    for pair, numbers in by_pair.items():
+        attributor = Attributor(subject.model, latents, _difference(pair, some.targets[numbers[0]]))
+        cases = [_case(some.items[some.owner[row]], some.kept[row]) for row in numbers]
+        for chosen in batches([len(case) for case in cases], panel.batch):
+            part = [cases[i] for i in chosen]
+            whole = gathered(part, [(range(len(part)), attributor.grad(part))])
+            owners = np.array([numbers[i] for i in chosen])[whole.case]
+            np.add.at(sums, (owners, whole.feature), whole.attribution)
+            done += len(chosen)
+            if say is not None:
+                say("attributing the gap", done, len(some))
+    return sums
+
+
+def _difference(pair: tuple[str, str], tokens: tuple[int, ...]) -> Any:
+    """Return the difference of the two logits, which is that of the log-probabilities, bound to tokens."""
+    import json
+
+    from saetext.intervene.metrics import BoundMetric
+
+    first, second = (json.dumps(text) for text in pair)
+    metric = parse_metric(f"logit({first}) - logit({second})")
+    return BoundMetric(metric, tuple(((token,),) for token in tokens))
+
+
+def _case(item: Item, kept: Kept) -> Case:
+    scope = np.zeros(len(kept), bool)
+    scope[kept.scope.cpu().numpy()] = True
+    return Case(Row(item.group, item.prompt), kept.ids.cpu().numpy(), scope, ())
+
+
+# ---- gender-swapped texts ------------------------------------------------------------------------------
+
+
+def by_swapping(
+    panel: Panel, top: int, templates: Sequence[str] = SWAPPED
+) -> list[tuple[int, dict[str, float]]]:
+    """Return the features that add most to texts about a man and not about a woman, or the other way round.
+
+    What a feature adds: the mean over tokens of its activation times the length of its direction. Of the 200
+    features with the largest mean difference those count whose sign-flip test over pairs of texts holds at
+    q = .05 over all features that are active.
+    """
+    texts = [text for template in templates for text in swapped(template)]
+    kept = panel.keep([prompt_of(panel.model, text) for text in texts])
+    length = panel.decoder.norm(dim=1).cpu().double().numpy()
+    adds = np.stack([_adds(one, length) for one in kept])
+    diff = adds[0::2] - adds[1::2]  # man less woman
+    mean = diff.mean(axis=0)
+    active = int((adds > 0).any(axis=0).sum())
+    candidates = [int(f) for f in np.argsort(-np.abs(mean), kind="stable")[:_TESTED] if mean[f]]
+    p = [sign_flip_p(diff[:, feature]) for feature in candidates]
+    q = benjamini_hochberg(p, tests=max(active, len(p)))
+    rows = [(f, {"swapped": float(mean[f]), "swapped_q": float(v)}) for f, v in zip(candidates, q, strict=True)]
+    return [row for row in rows if row[1]["swapped_q"] <= _LEVEL][:top]
+
+
+def _adds(kept: Kept, length: Floats) -> Floats:
+    value = (kept.value * kept.scale[kept.token, 0]).cpu().double().numpy()
+    feature = kept.feature.cpu().numpy()
+    total = np.bincount(feature, value, minlength=len(length))
+    return np.asarray(total * length / max(len(kept.scope), 1))
