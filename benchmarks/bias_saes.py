@@ -39,13 +39,13 @@ def main() -> None:
     parser.add_argument("corpus", type=Path, help="sae_corpus.parquet")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--layer", type=int, default=14, help="residual stream after this layer")
-    parser.add_argument("--tokens", type=int, default=150_000)
-    parser.add_argument("--steps", type=int, default=900)
-    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--tokens", type=int, default=40_000)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--batch", type=int, default=384)
     parser.add_argument("-k", type=int, default=32)
     args = parser.parse_args()
     args.output.mkdir(exist_ok=True, parents=True)
-    train_on, held_out = texts(args.corpus, "train", 1200), texts(args.corpus, "valid", 60)
+    train_on, held_out = texts(args.corpus, "train", 300), texts(args.corpus, "valid", 30)
     for name, width in WIDTHS.items():
         if (args.output / name).exists():
             continue
@@ -61,11 +61,11 @@ def main() -> None:
                 batch=args.batch,
                 lr=1e-3,
                 max_tokens=args.tokens,
-                valid_tokens=8_000,
-                calibration_tokens=30_000,
+                valid_tokens=3_000,
+                calibration_tokens=10_000,
                 held_out=held_out,
                 role="all",
-                dead_after=60_000,
+                dead_after=30_000,
                 reference="novels, dialogues and answers",
                 on_progress=show,
             )

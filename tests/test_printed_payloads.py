@@ -181,6 +181,9 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "ablate topic": ["ablate", "nowhere", file, "-f", "1", "--by", ALL],
         "shift": ["shift", "fit", ALL, ALL, "--by", ALL],
         "shift eval": ["shift", "eval", ALL, ALL, "--shift", ALL],
+        "bias": ["bias", ALL, "--find", "--sae", ALL],
+        "bias suite": ["bias", "nowhere", "--find", "--suite", ALL],
+        "bias features": ["bias", "nowhere", "--features", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

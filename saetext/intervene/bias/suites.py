@@ -209,12 +209,12 @@ def _rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the id and the columns of each row; the text is called ``text`` whatever its column is."""
     found = []
     source = None
-    for column in (None, "sentence", "prompt"):
+    for column in ("sentence", "prompt", "text"):
         try:
             source = open_documents(path, text=column, prompt="", messages="")
             break
         except InputError as error:
-            if column == "prompt":
+            if column == "text":
                 raise InputError(
                     f"{path} is no suite ({error}): it needs a column prompt, text or sentence"
                 ) from None
