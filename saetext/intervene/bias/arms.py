@@ -51,6 +51,11 @@ class Arm:
     seed: int | None = None
     instruction: str = ""
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it says only what any other edit as large does."""
+        return self.kind in ("matched", "random")
+
     def change(self, panel: Panel) -> Change | None:
         """Return what it does to the hidden states."""
         if self.dose is None:

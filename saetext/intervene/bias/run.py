@@ -42,6 +42,9 @@ from saetext.reader.causal import CausalModel
 from saetext.text.one_line import quoted
 
 
+_NEUTRAL = 24  # passages of neutral text
+
+
 @verb(BiasRequest)
 def bias(model: str | Path | CausalModel | Subject, request: BiasRequest) -> BiasResult:
     """Dampen the features that carry gender, and measure the bias that falls and the facts that stay.
@@ -117,11 +120,25 @@ class _Work:
     labels: FeatureLabels
     request: BiasRequest
 
+    @property
+    def core(self) -> list[Item]:
+        """What every arm is asked: the pronoun after a profession, and facts."""
+        return [item for item in self.split.measure if item.measure != "resolution"]
+
+    @property
+    def who(self) -> list[Item]:
+        """What no verdict goes by, and so is not asked of matched features and random directions."""
+        return [item for item in self.split.measure if item.measure == "resolution"]
+
+    def _items(self, arm: Arm) -> list[Item]:
+        return self.core if arm.is_control else [*self.core, *self.who]
+
     def result(self, named: Sequence[int]) -> BiasResult:
         """Find, run all arms, and put the result together."""
         request = self.request
         say = Stages(request.on_progress, "prompts")
-        measured = asked(self.panel, self.split.measure, count=say.counting("reading prompts"))
+        measured = asked(self.panel, self.core, count=say.counting("reading prompts"))
+        more = asked(self.panel, self.who, count=say.counting("reading questions"))
         passages = self._neutral()
         found, notes = self._found(named)
         dampened = [one.feature for one in found if not request.find or len(one.ranks) >= request.agree]
@@ -136,8 +153,8 @@ class _Work:
         if request.strongest == 1:
             sets = []
         arms = arms_of(dampened, found, sets, request)
-        scores = self._scores(arms, measured, passages)
-        own = [measures_of(self.split.measure, values, nll) for values, nll in scores]
+        scores = self._scores(arms, (measured, more), passages)
+        own = [measures_of(self._items(arm), *found) for arm, found in zip(arms, scores, strict=True)]
         table = table_of(arms, own, request.seed)
         verdict = verdict_of(table, request.strongest)
         share = strengths.active / max(_tokens(measured), 1)
@@ -155,32 +172,34 @@ class _Work:
 
     def _neutral(self) -> list[Kept]:
         found = passages_of(self.subject.model, self.request.neutral, self.request.seed)
-        return self.panel.keep([*found.held, *found.watched, *found.steps])
+        return self.panel.keep([*found.held, *found.watched, *found.steps][:_NEUTRAL])
 
     def _found(self, named: Sequence[int]) -> tuple[list[Found], list[str]]:
         if not self.request.find:
             return [Found(feature) for feature in named], []
         return find(self.subject, self.panel, self.split.find, self.labels, self.request)
 
-    def _scores(self, arms: Sequence[Arm], measured: Asked, passages: Sequence[Kept]) -> list[Scores]:
+    def _scores(
+        self, arms: Sequence[Arm], measured: tuple[Asked, Asked], passages: Sequence[Kept]
+    ) -> list[Scores]:
+        """Return each arm's values of its items, and of neutral passages but for matched features."""
         say = Stages(self.request.on_progress, "arms")
-        before = {arm.instruction for arm in arms if arm.instruction}
-        keepers = {"": Keeper(self.panel, self.split.measure, passages)}
         found: list[Scores] = []
         for number, arm in enumerate(arms):
             say("dampening", number, len(arms))
-            keeper = keepers[""]
-            found.append(keeper.kept_or_made(arm, lambda arm=arm: self._run(arm, measured, passages)))  # type: ignore[misc]
-        assert len(before) <= 1
+            neutral = [] if arm.kind in ("matched", "instruction") else passages
+            keeper = Keeper(self.panel, self._items(arm), neutral)
+            found.append(keeper.kept_or_made(arm, lambda a=arm, n=neutral: self._run(a, measured, n)))  # type: ignore[misc]
         say("dampening", len(arms), len(arms))
         return found
 
-    def _run(self, arm: Arm, measured: Asked, passages: Sequence[Kept]) -> Scores:
+    def _run(self, arm: Arm, measured: tuple[Asked, Asked], passages: Sequence[Kept]) -> Scores:
+        parts = measured[:1] if arm.is_control else measured
         if arm.instruction:
-            told = asked(self.panel, self.split.measure, arm.instruction)
-            return values_of(self.panel, told, None), None
+            parts = tuple(asked(self.panel, part.items, arm.instruction) for part in parts)
         change = arm.change(self.panel)
-        return values_of(self.panel, measured, change), nll_of(self.panel, passages, change)
+        values = np.concatenate([values_of(self.panel, part, change) for part in parts])
+        return values, nll_of(self.panel, passages, change) if len(passages) else None
 
     def _features(
         self, found: Sequence[Found], dampened: Sequence[int], share: np.ndarray[Any, Any]

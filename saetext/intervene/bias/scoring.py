@@ -91,7 +91,7 @@ def asked(panel: Panel, items: Sequence[Item], before: str = "", count: Count | 
             owner.append(number)
             sign.append(side)
             targets.append(ids)
-    kept = panel.keep(prompts, count)
+    kept = panel.keep(prompts, count) if prompts else []
     return Asked(items, kept, np.array(owner, np.int64), np.array(sign), targets)
 
 
