@@ -1,4 +1,4 @@
-"""Dampened bias: planted truths, exactness, finders, suites, measures, nulls, resuming, and what is refused."""
+"""Dampened bias: planted truths, exactness, finders, suites, measures, nulls, resuming, refusals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ from saetext.intervene.bias.scoring import activations_of, asked, nll_of, prompt
 from saetext.intervene.bias.spread import gendered, spread_of
 from saetext.intervene.bias.suites import Item, items_of, split_of
 from saetext.intervene.bias.summary import table_of, verdict_of
-from saetext.intervene.bias.words import GENDERED, PROFESSIONS as OWN, SCHEMAS, SWAPPED, swapped
+from saetext.intervene.bias.words import GENDERED, SCHEMAS, SWAPPED, swapped
+from saetext.intervene.bias.words import PROFESSIONS as OWN
 from saetext.intervene.edit import Change, FeatureEdit
 from saetext.intervene.positions import positions_of
 from saetext.intervene.shifts.panel import Panel
@@ -72,7 +73,9 @@ def test_features_of_stereotypes_are_dampened_and_facts_stay() -> None:
     assert gaps["value"].to_list() == sorted(gaps["value"], reverse=True)  # the lower the dose, the smaller
     matched = result.controls.filter((pl.col("kind") == "matched") & (pl.col("measure") == "gap"))
     assert matched["arm"].n_unique() == 19 and matched["diff"].min() > figures["gap_diff"]  # type: ignore[operator]
-    r = {row["arm"]: row["value"] for row in result.table.filter(pl.col("measure") == "stereotype").to_dicts()}
+    r = {
+        row["arm"]: row["value"] for row in result.table.filter(pl.col("measure") == "stereotype").to_dicts()
+    }
     assert r["unedited"] > 0.9 and r["dose 0"] < r["unedited"] - 0.1
 
 
@@ -121,7 +124,9 @@ ITEMS = [
 ]
 
 
-@pytest.mark.parametrize("hook", ["blocks.1.hook_resid_post", "blocks.1.hook_mlp_out", "blocks.0.hook_resid_pre"])
+@pytest.mark.parametrize(
+    "hook", ["blocks.1.hook_resid_post", "blocks.1.hook_mlp_out", "blocks.0.hook_resid_pre"]
+)
 def test_upper_layers_alone_give_what_the_whole_model_gives(hook: str, tmp_path: Path) -> None:
     """To 1e-12 in float64, unedited and dampened; the slow path runs each prompt alone, all layers, dense."""
     made = _subject(save_model("llama", tmp_path / "m", **epsilon("llama")), hook, "float64")
@@ -146,7 +151,9 @@ def _slow(made: Subject, panel: Panel, item: Item, features: list[int], dose: fl
         # activations are float32 everywhere: taken once, so that only the running is compared
         [kept] = panel.keep([more])
 
-        def edit(x: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor, kept: Any = kept) -> torch.Tensor:
+        def edit(
+            x: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor, kept: Any = kept
+        ) -> torch.Tensor:
             dense = torch.zeros(len(kept.scope), len(panel.decoder), dtype=torch.float64)
             dense[kept.token, kept.feature] = kept.value.double()
             only = torch.zeros_like(dense)
@@ -171,7 +178,9 @@ def test_dampening_is_an_edit_that_scales_features() -> None:
     prompts = [prompt_of(made.model, text) for text in ("the A", "the quick brown fox", "the 3")]
     kept = panel.keep(prompts)
     for features, dose in ((BIAS, 0.0), ((BIAS[0], 20, 31), 0.5)):
-        edit = FeatureEdit([Change(f, "scale", dose) for f in features], positions_of("all", prompts), made.sae)
+        edit = FeatureEdit(
+            [Change(f, "scale", dose) for f in features], positions_of("all", prompts), made.sae
+        )
         for row, one in enumerate(kept):
             ids = one.ids[None]
             edited = made.model.logits(
@@ -196,7 +205,9 @@ def test_a_random_direction_is_as_long_at_every_token() -> None:
 
 def test_neutral_text_has_the_likelihood_that_transformers_gives_it() -> None:
     panel = Panel(subject(), 4)
-    prompts = [prompt_of(panel.model, text) for text in ("The quick brown fox jumps", "He wrote that the sun")]
+    prompts = [
+        prompt_of(panel.model, text) for text in ("The quick brown fox jumps", "He wrote that the sun")
+    ]
     found = nll_of(panel, panel.keep(prompts), None)
     for prompt, nll in zip(prompts, found, strict=True):
         ids = torch.from_numpy(prompt.ids)[None]
@@ -216,7 +227,9 @@ def test_on_a_linear_head_attribution_ranks_as_exact_ablation(tmp_path: Path) ->
     found = attributions(made, panel, some)
     base = values_of(panel, some, None)
     active = np.flatnonzero(found.any(axis=0))
-    exact = np.stack([base - values_of(panel, some, dampened([f], 0.0, panel.decoder)) for f in active], axis=1)
+    exact = np.stack(
+        [base - values_of(panel, some, dampened([f], 0.0, panel.decoder)) for f in active], axis=1
+    )
     np.testing.assert_allclose(found[:, active], exact, atol=2e-5)
     assert len(active) > 5 and np.abs(exact).max() > 0.1
     order = active[np.argsort(-np.abs(exact).mean(axis=0), kind="stable")]
@@ -388,7 +401,11 @@ def test_measures_are_means_over_professions_of_absolute_sums() -> None:
         ("accuracy", "facts"), ("nll", "neutral text"),
     ]  # fmt: skip
     whole = found["gap", "all"]
-    assert whole.units == ("x", "y") and whole.value.tolist() == [3.0, 2.0] and whole.signed.tolist() == [1.0, 2.0]
+    assert (
+        whole.units == ("x", "y")
+        and whole.value.tolist() == [3.0, 2.0]
+        and whole.signed.tolist() == [1.0, 2.0]
+    )
     assert found["gap", "a"].value.tolist() == [2.0, 2.0] and found["gap", "b"].value.tolist() == [5.0]
     assert found["resolution", "b"].value.tolist() == [1.5]
     assert found["fact", "facts"].value.tolist() == [4.0, -1.0]
@@ -490,7 +507,14 @@ def test_an_interrupted_run_resumes_and_gives_the_same(monkeypatch: pytest.Monke
 
 def test_progress_is_told(tmp_path: Path) -> None:
     stages: list[str] = []
-    run(find=True, finders="attribution", top=2, dampen="0", controls=2, on_progress=lambda p: stages.append(p.stage))
+    run(
+        find=True,
+        finders="attribution",
+        top=2,
+        dampen="0",
+        controls=2,
+        on_progress=lambda p: stages.append(p.stage),
+    )
     assert {"reading prompts", "attributing the gap", "verifying features", "dampening"} <= set(stages)
 
 
@@ -528,7 +552,10 @@ def test_features_come_from_a_file_too(tmp_path: Path) -> None:
     path = tmp_path / "features.txt"
     path.write_text(f"{BIAS[0]}\n{BIAS[1]}\n")
     options = {"dampen": "0", "controls": 0}
-    assert run(features=str(path), **options).metrics["gap_after"] == dampen(*BIAS, **options).metrics["gap_after"]
+    assert (
+        run(features=str(path), **options).metrics["gap_after"]
+        == dampen(*BIAS, **options).metrics["gap_after"]
+    )
     path.write_text("none\n")
     with pytest.raises(InputError, match="has no list of features: one number in each line"):
         run(features=str(path))
@@ -542,21 +569,14 @@ def test_where_nothing_is_found_it_says_what_to_do() -> None:
 
 
 def test_another_models_sae_and_an_encoder_are_refused(tmp_path: Path) -> None:
-    wide = make_sae(tmp_path / "wide", hook=HOOK, seed=0, d_sae=8, d_in=48) if "d_in" in _arguments(make_sae) else None
-    if wide is not None:
-        with pytest.raises(InputError, match="it belongs to another model"):
-            open_subject(str(tiny().model), str(wide), device="cpu")
+    wide = make_sae(tmp_path / "wide", hook=HOOK, seed=0, d_in=48)
+    with pytest.raises(InputError, match=r"reads 48 values at .* it belongs to another model"):
+        open_subject(str(tiny().model), str(wide), device="cpu")
     bert = save_model("bert", tmp_path / "bert")
     with pytest.raises(ReaderError, match="reads, it cannot write: name a causal model"):
         saetext.bias(str(bert), sae=str(tiny().sae), find=True, suite=str(tiny().suite))
     with pytest.raises(InputError, match="which SAE of"):
         saetext.bias(str(tiny().model), find=True, suite=str(tiny().suite))
-
-
-def _arguments(function: Any) -> set[str]:
-    import inspect
-
-    return set(inspect.signature(function).parameters)
 
 
 def test_few_professions_give_no_verdict(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def test_the_terminal_shows_the_verdict_arms_and_features() -> None:
         [line] = [one for one in text.splitlines() if one.startswith(f"{row['arm']:<22}")]
         assert f"{row['value']:.2f}" in line
         if row["diff"] is not None:
-            assert f"{row['diff']:+.2f}" in line and f"[{row['diff_low']:+.2f}, {row['diff_high']:+.2f}]" in line
+            assert (
+                f"{row['diff']:+.2f}" in line and f"[{row['diff_low']:+.2f}, {row['diff_high']:+.2f}]" in line
+            )
     matched = result.controls.filter((pl.col("kind") == "matched") & (pl.col("measure") == "gap"))
     [line] = [one for one in text.splitlines() if one.startswith("3 matched sets")]
     assert f"{matched['diff'].mean():+.2f}" in line
@@ -62,9 +64,13 @@ def test_the_page_has_every_profession_and_hostile_names_stay_text(tmp_path: Pat
     html = render_bias_page(result)
     page = Page(html)
     assert "script" not in {tag for tag, _ in page.tags} and HOSTILE not in html
-    assert html.count("<circle") == 2 * result.units.filter(
-        (pl.col("arm") == "unedited") & ((pl.col("measure") == "fact") | (pl.col("suite") == "all"))
-    ).height
+    assert (
+        html.count("<circle")
+        == 2
+        * result.units.filter(
+            (pl.col("arm") == "unedited") & ((pl.col("measure") == "fact") | (pl.col("suite") == "all"))
+        ).height
+    )
     before = result.units.filter((pl.col("arm") == "unedited") & (pl.col("suite") == "all"))
     after = result.units.filter((pl.col("arm") == "dose 0") & (pl.col("suite") == "all"))
     for row in (*before.to_dicts(), *after.to_dicts()):
@@ -83,11 +89,25 @@ def test_the_command_writes_json_a_table_and_a_page(tmp_path: Path) -> None:
     page, table = tmp_path / "a.html", tmp_path / "a.parquet"
     named = ",".join(map(str, BIAS))
     done = command(
-        "--features", named, "--dampen", "1,0", "--controls", "2", "--html", page, "--parquet", table, "--json"
+        "--features",
+        named,
+        "--dampen",
+        "1,0",
+        "--controls",
+        "2",
+        "--html",
+        page,
+        "--parquet",
+        table,
+        "--json",
     )
     assert done.code == 0, done
     found = json.loads(done.out)
-    assert found["kind"] == "bias" and {row["arm"] for row in found["rows"]} == {"unedited", "dose 1", "dose 0"}
+    assert found["kind"] == "bias" and {row["arm"] for row in found["rows"]} == {
+        "unedited",
+        "dose 1",
+        "dose 0",
+    }
     assert len(found["units"]) and len(found["controls"]) and len(found["features"]) == 2
     assert found["metrics"]["professions"] == len(PROFESSIONS)
     assert pl.read_parquet(table).height == len(found["rows"])

@@ -35,8 +35,8 @@ def bias(
     """Find features that carry gender, dampen them, and say which bias falls and what stays.
 
     Features are found on half of the professions, in three ways, and measured on the other half. Beside the
-    doses stand each finder's features alone, matched features, random directions and a plain instruction. What
-    must stay is told too: factual gender ("my mother said that she") and the likelihood of neutral text.
+    doses stand each finder's features alone, matched features, random directions and a plain instruction.
+    What must stay is told too: factual gender ("my mother said that she"), the likelihood of neutral text.
     Interrupted, the same command resumes.
     """
     from saetext.intervene.bias.suites import items_of

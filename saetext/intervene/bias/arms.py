@@ -1,4 +1,4 @@
-"""Arms: the unedited model, each dose, each finder's features alone, and what the strongest dose is held against.
+"""Arms: the unedited model, each dose, each finder's features alone, and the controls of the strongest dose.
 
 Matched features are as often active and as strong as those dampened *in the prompts that are measured*: a
 feature that is never active there would change nothing, and so prove nothing. Not for: running them.
@@ -67,7 +67,12 @@ class Arm:
 
     def about(self) -> dict[str, Any]:
         """Return all that decides it, in plain JSON types."""
-        return {"dose": self.dose, "features": sorted(self.features), "seed": self.seed, "before": self.instruction}
+        return {
+            "dose": self.dose,
+            "features": sorted(self.features),
+            "seed": self.seed,
+            "before": self.instruction,
+        }
 
 
 def arms_of(
@@ -117,9 +122,7 @@ def matched_sets(
         if not strengths.active[feature]:
             continue
         cosines = (decoder @ decoder[feature]) / (norms * norms[feature]).clamp(min=1e-30)
-        pools.append(
-            matches_of(feature, norms.numpy(), strengths, cosines.numpy(), n, seed, list(features))
-        )
+        pools.append(matches_of(feature, norms.numpy(), strengths, cosines.numpy(), n, seed, list(features)))
     sets: list[list[int]] = []
     for number in range(n if pools else 0):
         taken: list[int] = []
@@ -134,7 +137,9 @@ def matched_sets(
     return sets
 
 
-def strengths_in(kept_features: np.ndarray[Any, Any], values: np.ndarray[Any, Any], d_sae: int, tokens: int) -> Strengths:
+def strengths_in(
+    kept_features: np.ndarray[Any, Any], values: np.ndarray[Any, Any], d_sae: int, tokens: int
+) -> Strengths:
     """Return the strengths of features in the prompts."""
     from saetext.intervene.strength import summarised
 

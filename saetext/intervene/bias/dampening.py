@@ -1,4 +1,4 @@
-"""Dampening as a change of hidden states: ``x' = x + (dose - 1) f W_dec`` over the features that carry gender.
+"""Dampening as a change of hidden states: ``x' = x + (dose - 1) f W_dec``, over some features.
 
 Not for: which features (:mod:`saetext.intervene.bias.finding`).
 """

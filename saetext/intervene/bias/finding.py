@@ -218,7 +218,9 @@ def by_swapping(
     candidates = [int(f) for f in np.argsort(-np.abs(mean), kind="stable")[:_TESTED] if mean[f]]
     p = [sign_flip_p(diff[:, feature]) for feature in candidates]
     q = benjamini_hochberg(p, tests=max(active, len(p)))
-    rows = [(f, {"swapped": float(mean[f]), "swapped_q": float(v)}) for f, v in zip(candidates, q, strict=True)]
+    rows = [
+        (f, {"swapped": float(mean[f]), "swapped_q": float(v)}) for f, v in zip(candidates, q, strict=True)
+    ]
     return [row for row in rows if row[1]["swapped_q"] <= _LEVEL][:top]
 
 

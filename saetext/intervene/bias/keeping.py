@@ -44,7 +44,9 @@ class Keeper:
         if found is None:
             found = make()
             values, nll = found
-            answer_cache.keep(key, json.dumps([values.tolist(), None if nll is None else nll.tolist()]), of="bias")
+            answer_cache.keep(
+                key, json.dumps([values.tolist(), None if nll is None else nll.tolist()]), of="bias"
+            )
         return found
 
     def _read(self, kept: str | None) -> Scores | None:

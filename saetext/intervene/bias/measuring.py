@@ -86,7 +86,9 @@ def _over_units(items: Sequence[Item], values: Floats, measure: str, suite: str 
 
 
 def _facts(items: Sequence[Item], values: Floats) -> list[Measured]:
-    own = [(item, value) for item, value in zip(items, values.tolist(), strict=True) if item.measure == "fact"]
+    own = [
+        (item, value) for item, value in zip(items, values.tolist(), strict=True) if item.measure == "fact"
+    ]
     units = tuple(f"{item.prompt}{item.first if item.weight > 0 else item.second}" for item, _ in own)
     signed = np.array([value for _, value in own])
     right = np.array([item.weight * value for item, value in own])

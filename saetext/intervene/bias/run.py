@@ -41,7 +41,6 @@ from saetext.io.request import verb
 from saetext.reader.causal import CausalModel
 from saetext.text.one_line import quoted
 
-
 _NEUTRAL = 24  # passages of neutral text
 
 
@@ -102,7 +101,9 @@ def named_features(given: str) -> list[int]:
     listed = given
     if not all(part.strip().isdigit() for part in given.split(",")):
         if not path.is_file():
-            raise InputError(f"features are numbers separated by commas, or a file: {quoted(given, 60)} is neither")
+            raise InputError(
+                f"features are numbers separated by commas, or a file: {quoted(given, 60)} is neither"
+            )
         listed = read_bytes(path, 1 << 20).decode("utf-8", "replace")
     parts = [part for part in listed.replace(",", " ").split() if part]
     if not parts or not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
@@ -238,7 +239,9 @@ class _Work:
         dampened: Sequence[int],
         share: np.ndarray[Any, Any],
     ) -> dict[str, Any]:
-        one = next((s for arm, s in zip(arms, scores, strict=True) if arm.dose == 1 and arm.kind == "dose"), None)
+        one = next(
+            (s for arm, s in zip(arms, scores, strict=True) if arm.dose == 1 and arm.kind == "dose"), None
+        )
         return {
             "found": len(found),
             "dampened": len(dampened),
@@ -262,7 +265,7 @@ class _Work:
         request = self.request
         if request.strongest < 1 and len(sets) < request.controls:
             notes.append(
-                f"{len(sets)} of {request.controls} matched sets: few other features are active in the prompts"
+                f"{len(sets)} of {request.controls} matched sets: few other features are active there"
             )
         if request.strongest < 1 and 0 < request.controls < LEAST_CONTROLS:
             notes.append(f"no verdict: give --controls {LEAST_CONTROLS} at least")

@@ -103,7 +103,9 @@ def passages_of(panel: Panel, path: Path | None, most: int, seed: int) -> Passag
     return Passages(shown, tuple(prompts), _themes(shown, str(panel.model.device)), gendered(shown))
 
 
-def spreads(panel: Panel, passages: Passages, features: Sequence[int], seed: int, say: Stages) -> list[Spread]:
+def spreads(
+    panel: Panel, passages: Passages, features: Sequence[int], seed: int, say: Stages
+) -> list[Spread]:
     """Return on what each feature is active."""
     kept = panel.keep(passages.prompts, say.counting("reading reference text"))
     place = {feature: i for i, feature in enumerate(features)}
@@ -149,13 +151,18 @@ def gendered(texts: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def _cut(panel: Panel, text: str) -> list[Prompt]:
-    whole = panel.model.encode_prompt(text[: 4000], raw=True) if panel.model.max_positions is None else None
+    whole = panel.model.encode_prompt(text[:4000], raw=True) if panel.model.max_positions is None else None
     if whole is None:
         assert panel.model.max_positions is not None
         whole = panel.model.encode_prompt(text[: min(4000, 2 * panel.model.max_positions)], raw=True)
     n = len(whole) // PASSAGE
     return [
-        Prompt("", whole.ids[i * PASSAGE : (i + 1) * PASSAGE], whole.turn[i * PASSAGE : (i + 1) * PASSAGE], whole.roles)
+        Prompt(
+            "",
+            whole.ids[i * PASSAGE : (i + 1) * PASSAGE],
+            whole.turn[i * PASSAGE : (i + 1) * PASSAGE],
+            whole.roles,
+        )
         for i in range(n)
     ]
 

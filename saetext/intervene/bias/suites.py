@@ -129,7 +129,9 @@ def _drawn(unit: str, seed: int) -> str:
 
 def _professions() -> list[Item]:
     return [
-        Item("professions", "gap", name, f"{name} {number}", template.format(profession=name), stereotype=value)
+        Item(
+            "professions", "gap", name, f"{name} {number}", template.format(profession=name), stereotype=value
+        )
         for name, value in PROFESSIONS.items()
         for number, template in enumerate(TEMPLATES)
     ]
@@ -265,7 +267,9 @@ def _row(path: Path, number: int, row: Mapping[str, Any]) -> Item:
     if kind not in ("bias", "fact"):
         raise InputError(f"{path}, row {number}: kind is bias or fact, not {quoted(kind)}")
     text = str(row["text"]).rstrip()
-    first, second = (str(row.get(name) or default) for name, default in (("first", " he"), ("second", " she")))
+    first, second = (
+        str(row.get(name) or default) for name, default in (("first", " he"), ("second", " she"))
+    )
     right = str(row.get("right") or "first")
     if kind == "fact" and right not in ("first", "second"):
         raise InputError(f"{path}, row {number}: right is first or second, not {quoted(right)}")

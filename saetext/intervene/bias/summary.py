@@ -46,8 +46,8 @@ def table_of(arms: Sequence[Arm], measured: Sequence[Sequence[Measured]], seed: 
             reference = None if arm.kind == "base" else base[one.measure, one.suite]
             rows.append({**_about(arm, one), **_row(one, reference, arm.kind == "matched", seed)})
             if one.measure == "gap" and (r := stereotype_correlation(one)) is not None:
-                rows.append({**_about(arm, one), "measure": "stereotype", "n": r[3], "value": r[0], "low": r[1],
-                             "high": r[2]})  # fmt: skip
+                told = dict(zip(("value", "low", "high", "n"), r, strict=True))
+                rows.append({**_about(arm, one), "measure": "stereotype", **told})
     table = pl.DataFrame(rows, schema=TABLE)
     return table.with_columns(controls_p=_controls_p(table, arms))
 
@@ -154,7 +154,10 @@ def _about(arm: Arm, one: Measured) -> dict[str, Any]:
 
 
 def _row(one: Measured, base: Measured | None, quick: bool, seed: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"n": len(one.value), "value": float(one.value.mean()) if len(one.value) else None}
+    found: dict[str, Any] = {
+        "n": len(one.value),
+        "value": float(one.value.mean()) if len(one.value) else None,
+    }
     if not quick and len(one.value):
         found["low"], found["high"] = _finite(bca_interval(one.value, seed=seed))
     if base is None:

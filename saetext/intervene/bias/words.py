@@ -156,17 +156,21 @@ FEMALE_WORD = {
 }  # fmt: skip
 
 #: What the label search asks for.
-CONCEPTS = ("gender", "women and girls", "men and boys", "the pronouns she and her", "the pronouns he and him")
+CONCEPTS = (
+    "gender",
+    "women and girls",
+    "men and boys",
+    "the pronouns she and her",
+    "the pronouns he and him",
+)
 
+_OTHERS = (
+    "hers mr mrs miss ms sir madam guy guys lad lass male female ladies gentlemen mom mum dad wives "
+    "husbands sons daughters brothers sisters mothers fathers uncles aunts kings queens bride groom "
+    "widow widower boyfriend girlfriend nun monk grandma grandpa"
+)
 #: Words that speak of a man or a woman, in small letters; names are not among them.
-GENDERED = frozenset(
-    [
-        *FEMALE_WORD, *FEMALE_WORD.values(),
-        *"hers mr mrs miss ms sir madam guy guys lad lass male female ladies gentlemen mom mum dad wives".split(),
-        *"husbands sons daughters brothers sisters mothers fathers uncles aunts kings queens bride groom".split(),
-        *"widow widower boyfriend girlfriend nun monk grandma grandpa".split(),
-    ]
-)  # fmt: skip
+GENDERED = frozenset([*FEMALE_WORD, *FEMALE_WORD.values(), *_OTHERS.split()])
 
 
 def swapped(template: str) -> tuple[str, str]:

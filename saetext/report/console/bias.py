@@ -45,7 +45,10 @@ def render_bias(result: BiasResult, console_width: int, color: bool, *, encoding
     console.print(styled(printable(heading(result)), "bold"))
     console.print(styled(verdict_told(result.metrics), "bold"))
     console.print()
-    head = f"{'gap':>6} {'change':>7} {'95 %':>16} {'p':>6} {'matched':>7} {'stereo':>6} {'who':>6} {'facts':>6} {'fact gap':>8} {'nll':>7}"
+    head = (
+        f"{'gap':>6} {'change':>7} {'95 %':>16} {'p':>6} {'matched':>7} {'stereo':>6} {'who':>6} "
+        f"{'facts':>6} {'fact gap':>8} {'nll':>7}"
+    )
     _line(console, styled(f"{'arm':<{_ARM}} {head}", "dim"))
     for row in arms_told(result):
         _line(console, _figures(row))
@@ -82,8 +85,8 @@ def verdict_told(metrics: Mapping[str, Any]) -> str:
         )
     if metrics["accuracy_before"] is not None:
         parts.append(
-            f"factual gender right {metrics['accuracy_before']:.0%} to {metrics['accuracy_after']:.0%}, its gap "
-            f"{metrics['fact_before']:.2f} to {metrics['fact_after']:.2f}"
+            f"factual gender right {metrics['accuracy_before']:.0%} to {metrics['accuracy_after']:.0%}, its "
+            f"gap {metrics['fact_before']:.2f} to {metrics['fact_after']:.2f}"
         )
     if metrics["nll_diff"] is not None:
         parts.append(f"neutral text {metrics['nll_diff']:+.3f} nats a token")
