@@ -25,7 +25,14 @@ from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.intervene.bias import run as running
 from saetext.intervene.bias.arms import Arm, arms_of, matched_sets, strengths_in
 from saetext.intervene.bias.dampening import dampened, in_a_random_direction
-from saetext.intervene.bias.finding import attributions, by_attribution, by_labels, by_swapping
+from saetext.intervene.bias.finding import (
+    attributions,
+    by_attribution,
+    by_labels,
+    by_swapping,
+    largest,
+    largest_p,
+)
 from saetext.intervene.bias.measuring import measures_of, stereotype_correlation
 from saetext.intervene.bias.request import BiasRequest
 from saetext.intervene.bias.scoring import activations_of, asked, nll_of, prompt_of, values_of
@@ -233,14 +240,20 @@ def test_on_a_linear_head_attribution_ranks_as_exact_ablation(tmp_path: Path) ->
     np.testing.assert_allclose(found[:, active], exact, atol=2e-5)
     assert len(active) > 5 and np.abs(exact).max() > 0.1
     order = active[np.argsort(-np.abs(exact).mean(axis=0), kind="stable")]
-    ranked = [feature for feature, _ in by_attribution(made, panel, some, 5, SILENT)]
-    assert ranked == order[:5].tolist()
+    assert largest(found, 12) == order[:12].tolist()
+    widens = {f: np.abs(base).mean() - np.abs(base - exact[:, i]).mean() for i, f in enumerate(active)}
+    expected = sorted((f for f in order[:12] if widens[f] > 0), key=lambda f: -widens[f])[:4]
+    rows = by_attribution(made, panel, some, 4, SILENT)
+    assert [feature for feature, _ in rows] == expected and len(rows) > 1
+    assert [figures["widens"] for _, figures in rows] == pytest.approx(
+        [widens[f] for f in expected], abs=2e-5
+    )
 
 
 def test_swapped_texts_are_compared_feature_by_feature() -> None:
     made, panel = subject(), Panel(subject(), 8)
-    templates = SWAPPED[:14]
-    rows = by_swapping(panel, 5, templates)
+    templates = SWAPPED
+    rows = by_swapping(panel, 5, 0, templates)
     decoder = made.sae.encoder.decoder
     adds = []
     for template in templates:
@@ -256,7 +269,24 @@ def test_swapped_texts_are_compared_feature_by_feature() -> None:
     assert rows and [f for f, _ in rows] == sorted((f for f, _ in rows), key=lambda f: -abs(mean[f]))
     for feature, figures in rows:
         assert figures["swapped"] == pytest.approx(mean[feature], rel=1e-3, abs=1e-6)
-        assert figures["swapped_q"] <= 0.05
+        assert figures["swapped_p"] <= 0.05
+
+
+def test_joint_flips_hold_their_level_and_find_what_is_there() -> None:
+    draw = np.random.default_rng(0)
+    nothing = [largest_p(draw.standard_normal((20, 40)), seed).min() <= 0.05 for seed in range(150)]
+    assert sum(nothing) <= stats.binom.ppf(0.999, 150, 0.05)
+    diff = draw.standard_normal((20, 40))
+    diff[:, 3] += 3
+    diff[:, 5] = 0
+    p = largest_p(diff, 0)
+    assert p[3] < 0.01 and p[5] == 1 and (p > 0.05).sum() >= 38
+    few = draw.standard_normal((7, 3))  # all 128 patterns of signs, one by one
+    unit = np.abs(few.sum(0)) / np.sqrt((few**2).sum(0))
+    signs = 2 * (np.arange(128)[:, None] >> np.arange(7) & 1) - 1
+    most = np.abs(signs @ (few / np.sqrt((few**2).sum(0)))).max(1)
+    exact = (most[:, None] >= unit - 1e-9).mean(0)
+    np.testing.assert_allclose(largest_p(few, 1), exact, atol=0.05)
 
 
 def test_labels_that_speak_of_gender_are_found_first() -> None:
@@ -312,6 +342,7 @@ def test_the_built_in_sentences_are_what_they_are_said_to_be() -> None:
         man, woman = swapped(template)
         assert len(man.split()) == len(woman.split()) and man != woman
         assert gendered([man])[0] and gendered([woman])[0]
+        assert not set(re.findall(r"\w+", man)) & set(OWN)  # none is measured on
     resolutions = [item for item in items if item.measure == "resolution"]
     assert len(resolutions) == 4 * len(SCHEMAS)
     assert sum(item.weight for item in resolutions) == 0

@@ -162,7 +162,7 @@ def _figures(row: Mapping[str, Any]) -> Text:
 
 def _print_features(console: Console, result: BiasResult) -> None:
     rows = result.features.to_dicts()
-    head = "feature  labels  attrib.  swapped   exact  active  elsewhere  entropy  label"
+    head = "feature  labels  attrib.  swapped   widens  active  elsewhere  entropy  label"
     _line(console, styled(head, "dim"))
     for row in rows[:_FEATURES]:
         ranks = [_number(row[f"rank_{name}"], "d") for name in _FINDERS]
@@ -170,7 +170,7 @@ def _print_features(console: Console, result: BiasResult) -> None:
         label = "no label" if row["label"] is None else _cut(row["label"], LABEL)
         line = styled(f"{row['feature']:>7}", "bold" if row["dampened"] else "dim")
         line.append(
-            f"  {ranks[0]:>6}  {ranks[1]:>7}  {ranks[2]:>7}  {_number(row['exact'], '+.3f'):>6}  "
+            f"  {ranks[0]:>6}  {ranks[1]:>7}  {ranks[2]:>7}  {_number(row['widens'], '+.3f'):>7}  "
             f"{row['active']:>6.0%}  {_number(row['elsewhere'], '.0%'):>9}  {entropy:>7}  {label}"
         )
         _line(console, line)

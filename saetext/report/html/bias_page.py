@@ -105,6 +105,7 @@ def _feature(row: Mapping[str, Any]) -> dict[str, str]:
         "kind": "own" if row["dampened"] else "",
         **{name: _number(row[f"rank_{name}"], "d") for name in _FINDERS},
         "exact": _number(row["exact"], "+.3f"),
+        "widens": _number(row["widens"], "+.3f"),
         "swapped_by": _number(row["swapped"], "+.3f"),
         "active": f"{row['active']:.0%}".replace("%", "\u00a0%"),
         "elsewhere": _number(row["elsewhere"], ".0%").replace("%", "\u00a0%"),
