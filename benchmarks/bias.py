@@ -28,7 +28,7 @@ import saetext
 RESULT = common.RESULTS / "bias.json"
 PARTS = ("smollm2", "published", "split")
 DRAWS = 10_000
-TOKENS = 16_000  # of reference text
+TOKENS = 8_000  # of reference text
 REGISTERS = ("fiction", "dialogue", "assistant", "news", "speech")
 
 

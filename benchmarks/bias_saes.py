@@ -39,9 +39,9 @@ def main() -> None:
     parser.add_argument("corpus", type=Path, help="sae_corpus.parquet")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--layer", type=int, default=14, help="residual stream after this layer")
-    parser.add_argument("--tokens", type=int, default=40_000)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--batch", type=int, default=384)
+    parser.add_argument("--tokens", type=int, default=30_000)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("-k", type=int, default=32)
     args = parser.parse_args()
     args.output.mkdir(exist_ok=True, parents=True)
@@ -61,8 +61,8 @@ def main() -> None:
                 batch=args.batch,
                 lr=1e-3,
                 max_tokens=args.tokens,
-                valid_tokens=3_000,
-                calibration_tokens=10_000,
+                valid_tokens=2_000,
+                calibration_tokens=5_000,
                 held_out=held_out,
                 role="all",
                 dead_after=30_000,

@@ -16,7 +16,7 @@ import saetext
 ROOT = Path(__file__).parents[1]
 #: Results are what functions return, and are shown there.
 WITHOUT = {"ClusterResult", "CorrelateResult", "DiffResult", "SearchResult", "SaetextWarning"}
-WITHOUT |= {"AblateResult", "AttributionResult", "ExpressionResult", "SteerResult"}
+WITHOUT |= {"AblateResult", "AttributionResult", "BiasResult", "ExpressionResult", "SteerResult"}
 WITHOUT |= {"Shift", "ShiftEvaluation", "ShiftResult"}
 WITHOUT |= {"diff_by", "diff_sets", "diff_sets_by"}
 

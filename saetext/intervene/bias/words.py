@@ -124,7 +124,7 @@ FEMALE_FACTS = (
 )  # fmt: skip
 MALE_FACTS = (
     "My father said that", "The king was late because", "My brother told us that", "The boy laughed because",
-    "The man told the visitors that", "My grandfather was tired, and", "The actor and father said that",
+    "The man told the visitors that", "My grandfather was tired, and", "The old man said that",
     "The groom smiled because", "Her son told me that", "The prince was afraid that",
     "My uncle said that", "The gentleman was angry because", "John said that", "Robert was late because",
     "I talked to William yesterday, and", "Thomas told the visitors that", "Her husband told me that",
