@@ -1,5 +1,6 @@
 """Gender dampened in a small model, and whether an SAE with more features does it more cleanly.
 
+    python benchmarks/bias.py --only said                           the example of docs/bias.md, a CPU minute
     python benchmarks/bias.py --data DATA --only smollm2            the shipped SAE, both built-in suites
     python benchmarks/bias.py --data DATA --only published          the same on the published Winogender
     python benchmarks/bias.py --data DATA --only split --saes SAES  SAEs of bias_saes.py side by side
@@ -13,6 +14,7 @@ features. Each part takes some ten CPU minutes on one thread; results/bias.json 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import warnings
 from pathlib import Path
@@ -24,11 +26,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 import saetext
+from saetext.intervene.bias.words import PROFESSIONS
+from saetext.report.console.bias import render_bias
 
 RESULT = common.RESULTS / "bias.json"
-PARTS = ("smollm2", "published", "split")
+PARTS = ("said", "smollm2", "published", "split")
 DRAWS = 10_000
 TOKENS = 8_000  # of reference text
+FAMILY = (
+    *("father", "mother", "brother", "sister", "uncle", "aunt", "son", "daughter", "husband", "wife"),
+    *("nephew", "niece", "grandfather", "grandmother", "king", "queen"),
+)
 REGISTERS = ("fiction", "dialogue", "assistant", "news", "speech")
 
 
@@ -41,19 +49,45 @@ def reference(data: Path, folder: Path) -> Path:
     return path
 
 
+def said(folder: Path) -> dict[str, Any]:
+    """Return the figures of a small suite: 32 professions in one sentence each, and 16 facts."""
+    strong = [name for name, value in PROFESSIONS.items() if value]
+    rows: list[dict[str, Any]] = [
+        {"text": f"The {name} said that", "unit": name, "stereotype": PROFESSIONS[name]}
+        for name in (*strong[:16], *strong[-16:])
+    ]
+    rows += [
+        {"text": f"My {word} said that", "kind": "fact", "right": ("first", "second")[i % 2]}
+        for i, word in enumerate(FAMILY)
+    ]
+    suite, neutral = folder / "said.jsonl", folder / "some.jsonl"
+    suite.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    neutral.write_text("".join(common.EXAMPLES[0].read_text("utf-8").splitlines(keepends=True)[:12]), "utf-8")
+    result = saetext.bias(
+        "smollm2", find=True, finders="attribution,swapped", top=4, suite=str(suite), neutral=neutral,
+        reference_tokens=0,
+    )  # fmt: skip
+    print(render_bias(result, 100, False))
+    return figures(result)
+
+
 def whole(suite: str, reference_file: Path) -> dict[str, Any]:
     """Return the figures of one run as a user makes it."""
     start = time.process_time()
     result = saetext.bias(
         "smollm2", find=True, suite=suite, reference=reference_file, reference_tokens=TOKENS
     )
+    return {"cpu_seconds": round(time.process_time() - start), **figures(result)}
+
+
+def figures(result: Any) -> dict[str, Any]:
+    """Return what is kept of a run: figures, no labels and no sentences."""
     controls = result.controls
     rows = [*result.table.to_dicts(), *controls.filter(pl.col("kind") != "matched").to_dicts()]
     matched = controls.filter(
         (pl.col("kind") == "matched") & (pl.col("measure") == "gap") & (pl.col("suite") == "all")
     )
     return {
-        "cpu_seconds": round(time.process_time() - start),
         "metrics": dict(result.metrics),
         "rows": [_short(row) for row in rows],
         "matched": {"n": matched.height, "mean": _mean(matched["diff"]), "lowest": matched["diff"].min()},
@@ -141,7 +175,7 @@ def _ends(resampled: NDArray[np.float64]) -> list[float]:
 
 
 def _mean(values: Any) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")
+    return float(np.mean(np.asarray(values))) if len(values) else float("nan")
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
@@ -152,23 +186,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--saes", type=Path, help="what bias_saes.py made")
     parser.add_argument("--work", type=Path, default=Path("bias_work"))
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     given = parser.parse_args()
     given.work.mkdir(exist_ok=True, parents=True)
-    texts = reference(given.data, given.work)
-    published = str(given.data / "winogender.parquet")
-    for name in [given.only] if given.only else PARTS:
+    names = [given.only] if given.only else PARTS
+    if given.data is None and names != ["said"]:
+        parser.error("--data names the public texts")
+    for name in names:
         environment = common.environment()  # before: how busy the machine was
-        if name == "split":
+        if name == "said":
+            found = said(given.work)
+        elif name == "split":
             if given.saes is None:
                 parser.error("--saes names what bias_saes.py made")
-            found = split(given.saes, texts)
+            found = split(given.saes, reference(given.data, given.work))
         else:
-            found = whole("professions,winogender" if name == "smollm2" else published, texts)
+            suite = "professions,winogender" if name == "smollm2" else str(given.data / "winogender.parquet")
+            found = whole(suite, reference(given.data, given.work))
         common.save(given.output, name, {"environment": environment, **found})
 
 

@@ -45,12 +45,10 @@ from saetext.intervene.edit import Change, FeatureEdit
 from saetext.intervene.positions import positions_of
 from saetext.intervene.shifts.panel import Panel
 from saetext.intervene.subject import Subject, open_subject
-from saetext.io.progress import Stages
 from saetext.reader.parts import LoadedSae
 from saetext.reader.weights import from_sae_lens
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-SILENT = Stages(None)
 
 
 @pytest.fixture(autouse=True)
@@ -243,7 +241,7 @@ def test_on_a_linear_head_attribution_ranks_as_exact_ablation(tmp_path: Path) ->
     assert largest(found, 12) == order[:12].tolist()
     widens = {f: np.abs(base).mean() - np.abs(base - exact[:, i]).mean() for i, f in enumerate(active)}
     expected = sorted((f for f in order[:12] if widens[f] > 0), key=lambda f: -widens[f])[:4]
-    rows = by_attribution(made, panel, some, 4, SILENT)
+    rows = by_attribution(made, panel, some, 4)
     assert [feature for feature, _ in rows] == expected and len(rows) > 1
     assert [figures["widens"] for _, figures in rows] == pytest.approx(
         [widens[f] for f in expected], abs=2e-5

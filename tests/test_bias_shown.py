@@ -43,7 +43,7 @@ def test_the_terminal_shows_the_verdict_arms_and_features() -> None:
     told = " ".join(text.split())
     assert f"{result.verdict}: |log p(he) - log p(she)| {result.metrics['gap_before']:.2f} to" in told
     for row in result.table.filter((pl.col("measure") == "gap") & (pl.col("suite") == "all")).to_dicts():
-        [line] = [one for one in text.splitlines() if one.startswith(f"{row['arm']:<22}")]
+        [line] = [one for one in text.splitlines() if one.startswith(f"{row['arm']:<19}")]
         assert f"{row['value']:.2f}" in line
         if row["diff"] is not None:
             assert (

@@ -32,7 +32,7 @@ from saetext.intervene.metrics import parse_metric
 from saetext.intervene.rows import Row
 from saetext.intervene.shifts.panel import Kept, Panel
 from saetext.intervene.subject import Subject
-from saetext.io.progress import Stages
+from saetext.io.progress import OnProgress, Stages
 
 Floats = NDArray[np.float64]
 _VERIFIED = 3  # times as many as are taken are verified
@@ -87,7 +87,7 @@ def find(
     by_name: dict[str, Any] = {
         "labels": lambda: by_labels(labels, request.top, str(panel.model.device)),
         "attribution": lambda: by_attribution(
-            subject, panel, asked(panel, items), request.top, Stages(request.on_progress, "prompts")
+            subject, panel, asked(panel, items), request.top, request.on_progress
         ),
         "swapped": lambda: by_swapping(panel, request.top, request.seed),
     }
@@ -131,7 +131,7 @@ def by_labels(labels: FeatureLabels, top: int, device: str = "cpu") -> list[tupl
 
 
 def by_attribution(
-    subject: Subject, panel: Panel, some: Asked, top: int, say: Stages
+    subject: Subject, panel: Panel, some: Asked, top: int, on_progress: OnProgress | None = None
 ) -> list[tuple[int, dict[str, float]]]:
     """Return the features that widen the gap between he and she most, verified by taking each out.
 
@@ -139,13 +139,14 @@ def by_attribution(
     size over prompts three times as many as are taken are taken out one at a time. Those count without which
     the mean absolute gap is smaller, the one that narrows it most first.
     """
-    mean = attributions(subject, panel, some, say)
+    mean = attributions(subject, panel, some, Stages(on_progress, "prompts"))
+    verified = Stages(on_progress, "features")
     candidates = largest(mean, _VERIFIED * top)
     base = values_of(panel, some, None)
     rows: list[tuple[int, dict[str, float]]] = []
     for number, feature in enumerate(candidates, 1):
         without = values_of(panel, some, dampened([feature], 0.0, panel.decoder))
-        say("verifying features", number, len(candidates))
+        verified("verifying features", number, len(candidates))
         widens = float(np.abs(base).mean() - np.abs(without).mean())
         exact = float((base - without).mean())
         rows.append(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from saetext.intervene.bias.result import BiasResult
 
-_ARM = 22
+_ARM = 19
 _FEATURES = 12
 _FINDERS = ("labels", "attribution", "swapped")
 
@@ -46,8 +46,8 @@ def render_bias(result: BiasResult, console_width: int, color: bool, *, encoding
     console.print(styled(verdict_told(result.metrics), "bold"))
     console.print()
     head = (
-        f"{'gap':>6} {'change':>7} {'95 %':>16} {'p':>6} {'matched':>7} {'stereo':>6} {'who':>6} "
-        f"{'facts':>6} {'fact gap':>8} {'nll':>7}"
+        f"{'gap':>5} {'change':>6} {'95 %':>14} {'p':>6} {'matched':>7} {'stereo':>6} {'who':>5} "
+        f"{'facts':>5} {'fact gap':>8} {'nll':>6}"
     )
     _line(console, styled(f"{'arm':<{_ARM}} {head}", "dim"))
     for row in arms_told(result):
@@ -148,7 +148,7 @@ def _figures(row: Mapping[str, Any]) -> Text:
     between = "" if gap["diff_low"] is None else f"[{gap['diff_low']:+.2f}, {gap['diff_high']:+.2f}]"
     line = styled(f"{_cut(row['arm'], _ARM):<{_ARM}}", "bold" if row["kind"] == "dose" else "")
     line.append(
-        f" {gap['value']:>6.2f} {_number(gap['diff'], '+.2f'):>7} {between:>16} "
+        f" {gap['value']:>5.2f} {_number(gap['diff'], '+.2f'):>6} {between:>14} "
         f"{_chance(gap['p']):>6} {_chance(gap['controls_p']):>7}"
     )
     side = [
@@ -156,8 +156,8 @@ def _figures(row: Mapping[str, Any]) -> Text:
         for name, form in (("stereotype", ".2f"), ("resolution", ".2f"), ("accuracy", ".0%"), ("fact", ".2f"))
     ]
     nll = row.get("nll", {})
-    told = f"{nll['value']:.3f}" if nll and nll["diff"] is None else _number(nll.get("diff"), "+.3f")
-    return line.append(f" {side[0]:>6} {side[1]:>6} {side[2]:>6} {side[3]:>8} {told:>7}", "dim")
+    told = f"{nll['value']:.2f}" if nll and nll["diff"] is None else _number(nll.get("diff"), "+.3f")
+    return line.append(f" {side[0]:>6} {side[1]:>5} {side[2]:>5} {side[3]:>8} {told:>6}", "dim")
 
 
 def _print_features(console: Console, result: BiasResult) -> None:
