@@ -195,9 +195,9 @@ class _Work:
         return found
 
     def _run(self, arm: Arm, measured: tuple[Asked, Asked], passages: Sequence[Kept]) -> Scores:
-        parts = measured[:1] if arm.is_control else measured
+        parts: Sequence[Asked] = measured[:1] if arm.is_control else measured
         if arm.instruction:
-            parts = tuple(asked(self.panel, part.items, arm.instruction) for part in parts)
+            parts = [asked(self.panel, part.items, arm.instruction) for part in parts]
         change = arm.change(self.panel)
         values = np.concatenate([values_of(self.panel, part, change) for part in parts])
         return values, nll_of(self.panel, passages, change) if len(passages) else None

@@ -154,10 +154,15 @@ def _schemas() -> list[Item]:
             filled = sentence.replace("{o}", occupation).replace("{p}", participant)
             found += _schema(
                 "winogender", occupation, participant, f"{occupation} {number}",
-                tuple(_OWN.sub(lambda m, i=i: PRONOUNS[m[1]][i], filled) for i in (0, 1)),
+                tuple(_filled(_OWN, filled, i) for i in (0, 1)),
                 PROFESSIONS.get(occupation),
             )  # fmt: skip
     return found
+
+
+def _filled(places: re.Pattern[str], text: str, side: int) -> str:
+    """Put pronouns in their places: of a man (0) or of a woman (1)."""
+    return places.sub(lambda found: PRONOUNS[found[1].lower()][side], text)
 
 
 def _schema(
@@ -209,7 +214,7 @@ def _from_file(name: str) -> list[Item]:
 
 def _rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the id and the columns of each row; the text is called ``text`` whatever its column is."""
-    found = []
+    found: list[tuple[str, Mapping[str, Any]]] = []
     source = None
     for column in ("sentence", "prompt", "text"):
         try:
@@ -237,7 +242,7 @@ def _templates(path: Path, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> lis
         text = str(row["text"]).replace("$OCCUPATION", occupation).replace("$PARTICIPANT", participant)
         if not _PLACE.search(text):
             raise InputError(f"{path}, row {number}: there is no $NOM_PRONOUN, $POSS_PRONOUN or $ACC_PRONOUN")
-        pair = tuple(_PLACE.sub(lambda m, i=i: PRONOUNS[m[1].lower()][i], text) for i in (0, 1))
+        pair = tuple(_filled(_PLACE, text, i) for i in (0, 1))
         found += _schema(path.stem, occupation, participant, f"{occupation} {number}", pair, None)
     return found
 
