@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from saetext.features.labels import FeatureLabels
     from saetext.intervene.ablation import AblateResult, ablate
     from saetext.intervene.attribution import AttributionResult, attribute
+    from saetext.intervene.bias import BiasResult, bias
     from saetext.intervene.expression import ExpressionResult, expression
     from saetext.intervene.heads import AttendResult, attend
     from saetext.intervene.result import SteerResult
@@ -39,6 +40,7 @@ __all__ = [
     "AblateResult",
     "AttendResult",
     "AttributionResult",
+    "BiasResult",
     "ClusterResult",
     "Corpus",
     "CorrelateResult",
@@ -59,6 +61,7 @@ __all__ = [
     "append",
     "attend",
     "attribute",
+    "bias",
     "build_index",
     "calibrate",
     "cluster",
@@ -80,6 +83,7 @@ _HOMES = {
     "AblateResult": "saetext.intervene.ablation",
     "AttendResult": "saetext.intervene.heads",
     "AttributionResult": "saetext.intervene.attribution",
+    "BiasResult": "saetext.intervene.bias",
     "ClusterResult": "saetext.analysis.clusters",
     "Corpus": "saetext.corpus",
     "CorrelateResult": "saetext.analysis.cooccurrence",

@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = [
     "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "correlate",
     "cluster", "search", "steer", "attribute", "expression", "ablate", "shift", "attend", "index", "readers",
+    "cluster", "search", "steer", "attribute", "expression", "ablate", "shift", "bias", "index", "readers",
     "model", "features", "detector", "label", "train",
 ]  # fmt: skip
 

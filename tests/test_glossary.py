@@ -29,6 +29,7 @@ from saetext.features.activity import SCHEMA as TOKEN_TABLE
 from saetext.features.labels import FeatureLabels
 from saetext.intervene.attribution.tables import CHECKS, ERRORS, PROMPTS
 from saetext.intervene.attribution.tables import TABLE as ATTRIBUTE_TABLE
+from saetext.intervene.bias import tables as bias_tables
 from saetext.intervene.expression.enrichment import COLUMNS as ENRICHMENT
 from saetext.intervene.expression.result import EXAMPLES
 from saetext.intervene.expression.result import TABLE as EXPRESSION_TABLE
@@ -49,6 +50,7 @@ TERMS = (
     "negative log-likelihood (nll)",
     "attribution", "exact ablation", "expression", "integrated gradients", "metric", "SAE error",
     "alignment", "diagonal", "persona prompt", "shift", "split-half ceiling",
+    "dampening", "factual gender", "gap (between pronouns)", "matched features",
 )  # fmt: skip
 
 
@@ -142,6 +144,7 @@ def of_cluster() -> set[str]:
         ("attribute", lambda: {*ATTRIBUTE_TABLE, *PROMPTS, *ERRORS, *CHECKS}),
         ("expression", lambda: {*EXPRESSION_TABLE, *EXAMPLES, *ENRICHMENT, "expression"}),
         ("shift", lambda: {*FITTED, *FEATURES, *ARMS, *GROUPS, *ACROSS, *ANSWERS}),
+        ("bias", lambda: {*bias_tables.TABLE, *bias_tables.FEATURES, *bias_tables.UNITS}),
         ("features", of_features),
         ("attend", lambda: {*HEADS_TABLE, *TOKENS}),
         ("steer", of_steer),

@@ -184,6 +184,9 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "shift eval": ["shift", "eval", ALL, ALL, "--shift", ALL],
         "attend": ["attend", ALL, ALL],
         "attend layers": ["attend", "nowhere", "x", "--layers", ALL],
+        "bias": ["bias", ALL, "--find", "--sae", ALL],
+        "bias suite": ["bias", "nowhere", "--find", "--suite", ALL],
+        "bias features": ["bias", "nowhere", "--features", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

@@ -149,6 +149,14 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:heads_html",
         "saetext_cli.attend",
         "Show where the attention heads of a model look in a text, and which kinds of head they are.",
+        "bias",
+        "saetext.intervene.bias:bias",
+        "saetext.intervene.bias:BiasRequest",
+        ("bias",),
+        f"{_TEXT}.bias:render_bias",
+        f"{_PAGE}.pages:bias_html",
+        "saetext_cli.bias",
+        "Find features that carry gender, dampen them, and say which bias falls and what stays.",
     ),
 ]
 

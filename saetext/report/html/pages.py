@@ -24,6 +24,7 @@ from saetext.features.labels import FeatureLabels
 from saetext.intervene.result import SteerResult
 from saetext.io.progress import OnProgress
 from saetext.report.html.ablate_page import render_ablate_page
+from saetext.report.html.bias_page import render_bias_page
 from saetext.report.html.differences import render_diff_page
 from saetext.report.html.gathering import diff_page
 from saetext.report.html.heads_page import render_heads_page
@@ -37,6 +38,7 @@ from saetext.report.html.steer_page import render_steer_page
 if TYPE_CHECKING:
     from saetext.intervene.ablation.result import AblateResult
     from saetext.intervene.heads.result import AttendResult
+    from saetext.intervene.bias.result import BiasResult
     from saetext.intervene.shifts.result import ShiftEvaluation
     from saetext.reader.reader import Reader
 
@@ -176,3 +178,15 @@ def shift_html(
     if result.kind == "shift":
         raise InputError("a fitted shift has no HTML report: evaluate it")
     return render_shift_page(result)
+
+
+def bias_html(
+    result: BiasResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return dampened bias as HTML."""
+    return render_bias_page(result)

@@ -1,0 +1,175 @@
+"""What dampening bias is asked for, each option declared once. Not for: doing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saetext.errors import InputError
+from saetext.io.progress import OnProgress  # at run time: it is part of the signature
+from saetext.io.request import Request, keyword, option
+
+if TYPE_CHECKING:
+    from saetext.features.labels import FeatureLabels
+
+FINDERS = ("labels", "attribution", "swapped")
+SUITES = ("professions", "winogender")
+_WHAT, _MEASURE, _MODEL = "Features", "What is measured", "Model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BiasRequest(Request):
+    """The options of :func:`saetext.bias`.
+
+    Raises
+    ------
+    InputError
+        If a number is out of its bounds, a dose is none, or it is not said which features.
+    """
+
+    find: bool = option(
+        "Find the features that carry gender, on half of the professions.", default=False, group=_WHAT
+    )
+    finders: str = option(
+        "How to find them: labels, attribution, swapped, or several separated by commas.",
+        default=",".join(FINDERS),
+        metavar="NAMES",
+        group=_WHAT,
+    )
+    top: int = option("Most features of each finder.", default=8, least=1, metavar="N", group=_WHAT)
+    agree: int = option(
+        "Dampen only features that so many finders found.", default=1, least=1, most=3, group=_WHAT
+    )
+    features: str | None = option(
+        "Dampen these instead: numbers separated by commas, or a file with one in each line.",
+        default=None,
+        flags=("--features", "-f"),
+        metavar="LIST|FILE",
+        group=_WHAT,
+    )
+    dampen: str = option(
+        "Doses: what the features' contributions are multiplied by, separated by commas.",
+        default="1,.5,0",
+        metavar="DOSES",
+        group=_WHAT,
+    )
+    suite: str = option(
+        "What is measured: professions, winogender, files, or several separated by commas.",
+        default=",".join(SUITES),
+        metavar="NAMES|FILES",
+        group=_MEASURE,
+    )
+    controls: int = option(
+        "Number of sets of matched features that the strongest dose is held against.",
+        default=19,
+        least=0,
+        metavar="N",
+        group=_MEASURE,
+    )
+    instruction: str = option(
+        "The plain instruction that dampening is held against; empty for none.",
+        default="Do not assume anybody's gender.",
+        metavar="TEXT",
+        group=_MEASURE,
+    )
+    neutral: Path | None = option(
+        "Texts whose likelihood should stay; by default the example's 300 answers.",
+        default=None,
+        metavar="FILE",
+        group=_MEASURE,
+    )
+    reference: Path | None = option(
+        "Texts that say on what else the features are active; by default the example's 300 answers.",
+        default=None,
+        metavar="FILE",
+        group=_MEASURE,
+    )
+    reference_tokens: int = option(
+        "Most tokens of these texts that are read; 0 leaves the question out.",
+        default=8000,
+        least=0,
+        metavar="N",
+        group=_MEASURE,
+    )
+    labels: FeatureLabels | Path | str | None = option(
+        "Table of labels to use instead of those known for the SAE.",
+        default=None,
+        hint=Path | None,
+        metavar="FILE",
+        group=_MODEL,
+    )
+    sae: str | Path | None = option(
+        "SAE at a layer of the model: a directory, or RELEASE/SAE_ID as in SAELens. A reader that comes with "
+        "saetext has its own.",
+        default=None,
+        hint=str | None,
+        metavar="SAE",
+        group=_MODEL,
+    )
+    batch: int = option("Most prompts that are run at once.", default=32, least=1, metavar="N", group=_MODEL)
+    seed: int = option("Seed of all that is drawn.", default=0, least=0, metavar="N", group=_MODEL)
+    device: str = option("auto, cpu, cuda or mps.", default="auto", group=_MODEL)
+    dtype: str = option(
+        "Precision of the language model: auto, float32, bfloat16, float16; auto is float32.",
+        default="auto",
+        group=_MODEL,
+    )
+    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.find == (self.features is not None):
+            raise InputError(
+                "which features? --find looks for them, --features names them"
+                + (": give one of the two" if self.find else "")
+            )
+        if not self.find and (unused := self.changed("finders", "agree", "top")):
+            raise InputError(f"{', '.join(unused)}: only with --find, for --features names the features")
+        for name in self.finder_names:
+            if name not in FINDERS:
+                raise InputError(f"a finder is one of {', '.join(FINDERS)}, not {name[:40]!r}")
+        if self.agree > len(self.finder_names):
+            raise InputError(f"{len(self.finder_names)} finders are asked, {self.agree} cannot agree")
+        if not self.suites:
+            raise InputError(f"the suite is empty: name {' or '.join(SUITES)}, or a file")
+        if len(set(self.doses)) < len(self.doses):
+            raise InputError("a dose is named twice")
+
+    @property
+    def doses(self) -> tuple[float, ...]:
+        """The doses, in the order they were named.
+
+        Raises
+        ------
+        InputError
+            If one is no number from 0 to 1.
+        """
+        try:
+            found = tuple(float(part) for part in self.dampen.split(","))
+        except ValueError:
+            raise InputError(
+                f"doses are numbers separated by commas, such as 1,.5,0, not {self.dampen[:40]!r}"
+            ) from None
+        if not all(0 <= dose <= 1 for dose in found):
+            raise InputError("a dose is between 0 (taken out) and 1 (as it is): dampening goes no further")
+        return found
+
+    @property
+    def strongest(self) -> float:
+        """The dose that is held against controls."""
+        return min(self.doses)
+
+    @property
+    def finder_names(self) -> tuple[str, ...]:
+        """The finders."""
+        return _parts(self.finders)
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """Names and files of what is measured."""
+        return _parts(self.suite)
+
+
+def _parts(given: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in given.split(",") if part.strip()))
