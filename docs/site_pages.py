@@ -7,9 +7,7 @@ from typing import Any
 CHAPTERS = {
     "Use": [
         *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift"),
-        *("attend", "detectors", "labels", "recipes"),
-        *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift", "bias"),
-        *("detectors", "labels", "recipes"),
+        *("bias", "attend", "detectors", "labels", "recipes"),
     ],
     "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],

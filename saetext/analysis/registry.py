@@ -149,6 +149,8 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:heads_html",
         "saetext_cli.attend",
         "Show where the attention heads of a model look in a text, and which kinds of head they are.",
+    ),
+    Analysis(
         "bias",
         "saetext.intervene.bias:bias",
         "saetext.intervene.bias:BiasRequest",
