@@ -37,8 +37,8 @@ from saetext.report.html.steer_page import render_steer_page
 
 if TYPE_CHECKING:
     from saetext.intervene.ablation.result import AblateResult
-    from saetext.intervene.heads.result import AttendResult
     from saetext.intervene.bias.result import BiasResult
+    from saetext.intervene.heads.result import AttendResult
     from saetext.intervene.shifts.result import ShiftEvaluation
     from saetext.reader.reader import Reader
 
