@@ -459,8 +459,14 @@ def test_the_strongest_features_by_hand(attribution: AttributionResult) -> None:
         for one in found:
             own = [p for p in pairs if p["feature"] == one.feature]
             assert keep(sum(p["attribution"] for p in own))
-            assert one.score == pytest.approx(sum(abs(p["attribution"]) for p in own) / 10)
+            assert one.score == pytest.approx(sum(p["attribution"] for p in own) / 10)
             assert one.examples == len({p["prompt"] for p in own})
+    sizes = defaultdict(float)
+    for row in pairs:
+        sizes[row["feature"]] += abs(row["attribution"]) / 10
+    by_size = strongest(attribution, 4, **options)
+    assert [one.feature for one in by_size] == sorted(sizes, key=lambda f: -sizes[f])[:4]
+    assert [one.score for one in by_size] == pytest.approx(sorted(sizes.values())[-1:-5:-1])
     exact: dict[int, float] = defaultdict(float)
     for row in [*attribution.table.to_dicts(), *attribution.checks.to_dicts()]:
         exact[row["feature"]] += abs(row["exact"]) / 10
@@ -479,6 +485,35 @@ def test_the_strongest_features_by_hand(attribution: AttributionResult) -> None:
         InputError, match=r"features to choose from on 10 examples, not 65: ask for fewer, FILE:\d+"
     ):
         strongest(attribution, 65, **options)
+
+
+def test_where_a_sign_is_asked_effects_that_cancel_do_not_count() -> None:
+    def pairs(effects: dict[int, list[float]]) -> pl.DataFrame:
+        rows = [
+            {"prompt": n, "position": 3, "feature": feature, "attribution": one, "exact": -one}
+            for feature, own in effects.items()
+            for n, one in enumerate(own)
+        ]
+        return pl.DataFrame(rows, schema_overrides={"attribution": pl.Float64, "exact": pl.Float64})
+
+    # 1 is strong either way and nearly cancels; 2 always pushes up a little, 3 down
+    effects = {1: [5.0, -4.9, 5.0, -5.0], 2: [1.0, 0.5, 1.0, 1.5], 3: [-1.0, -0.2, -1.0, -0.2]}
+    table = pairs(effects)
+    found = AttributionResult("attribute", table, {}, {}, pairs=table, checks=table.head(0))
+    options: dict[str, Any] = {
+        "examples": range(4), "lengths": {}, "rank": "attribution", "positions": "all",
+    }  # fmt: skip
+
+    def told(**asked: Any) -> list[tuple[int, float]]:
+        chosen = strongest(found, asked.pop("n"), **{**options, **asked})
+        return [(one.feature, round(one.score or 0.0, 9)) for one in chosen]
+
+    assert told(n=2, sign="positive") == [(2, 1.0), (1, 0.025)]
+    assert told(n=1, sign="negative") == [(3, -0.6)]
+    assert told(n=3, sign="any") == [(1, 4.975), (2, 1.0), (3, 0.6)]
+    assert told(n=2, sign="negative", rank="exact") == [(2, -1.0), (1, -0.025)]
+    with pytest.raises(InputError, match="not 2: ask for fewer"):
+        told(n=2, sign="negative")
 
 
 def test_the_metrics_token_is_forbidden_by_default(

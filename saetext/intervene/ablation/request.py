@@ -87,13 +87,14 @@ class Ablated(Request):
         group=_SPLIT,
     )
     rank: Literal["attribution", "exact"] = option(
-        "What makes a feature of a file strong: the mean over examples of the size of its attributions, or "
-        "of its exact effects where the file has them.",
+        "What makes a feature of a file strong: its attributions, or its exact effects where the file has "
+        "them; the mean over examples of their sizes, or of their sum with --sign.",
         default="attribution",
         group=_SPLIT,
     )
     sign: Literal["any", "positive", "negative"] = option(
-        "Take only features whose attributions sum to more, or to less, than 0.",
+        "Take the features whose attributions sum to most above 0, or to most below, instead of the largest "
+        "in size. What pushes up as often as down does not count then.",
         default="any",
         group=_SPLIT,
     )
