@@ -1,0 +1,140 @@
+"""How probable given texts are after given prompts: texts of one prompt share its reading.
+
+Reading the prompt again for each text would be most of the work: prompts are longer than what is written.
+Not for: writing texts (:mod:`saetext.reader.decoding`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import saetext.reader.stack  # noqa: F401 - says what is missing
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
+from saetext.reader.kv_cache import Memory
+
+if TYPE_CHECKING:
+    from saetext.reader.causal import CausalModel
+    from saetext.reader.prompts import Prompt
+
+_STRIDE = 16  # tokens that are read at once; a text that ends leaves the batch, so there is little padding
+_ROWS = 64  # with these logits of 1024 positions are held: 200 MB for 49,152 tokens of vocabulary in float32
+_COLUMNS = 8192  # keys and values held at once, as tokens
+
+
+def log_probabilities_after(
+    model: CausalModel, prompts: Sequence[Prompt], texts: Sequence[NDArray[np.int64]]
+) -> list[Tensor]:
+    """Return the log-probability of each token of texts by the unedited model.
+
+    Parameters
+    ----------
+    model : CausalModel
+    prompts : sequence of Prompt
+        What each text goes on from.
+    texts : sequence of int64[n]
+        Token ids; of no tokens, the result is empty.
+
+    Returns
+    -------
+    list of float32[n]
+        On the CPU.
+    """
+    found = [torch.zeros(0)] * len(texts)
+    # longest prompt first: a row that joins is never longer than those that are there; texts of one prompt
+    # stand together
+    order = [i for i in range(len(texts)) if len(texts[i])]
+    order.sort(key=lambda i: (-len(prompts[i]), prompts[i].ids.tobytes(), -len(texts[i])))
+    while order:
+        n = _fitting(prompts, texts, order)
+        some, order = order[:n], order[n:]
+        for i, own in zip(some, _together(model, prompts, texts, some), strict=True):
+            found[i] = own
+    return found
+
+
+def _fitting(prompts: Sequence[Prompt], texts: Sequence[NDArray[np.int64]], order: Sequence[int]) -> int:
+    """Return how many of the next texts are read together, one at least."""
+    longest = 0
+    for n, i in enumerate(order[:_ROWS]):
+        longest = max(longest, len(texts[i]))
+        if n and (n + 1) * (len(prompts[order[0]]) + longest) > _COLUMNS:
+            return n
+    return min(len(order), _ROWS)
+
+
+def _together(
+    model: CausalModel,
+    prompts: Sequence[Prompt],
+    texts: Sequence[NDArray[np.int64]],
+    some: Sequence[int],
+) -> list[Tensor]:
+    memory, device = Memory(model.n_layers), model.device
+    last: list[Tensor] = []  # float[vocabulary]: what comes after the prompt
+    at = 0
+    while at < len(some):
+        length = len(prompts[some[at]])
+        group = [i for i in some[at:] if len(prompts[i]) == length]
+        last += _read(model, prompts, group, memory)
+        at += len(group)
+    found = [[_picked(logits[None], texts[i][:1])] for i, logits in zip(some, last, strict=True)]
+    rows = list(range(len(some)))  # of the memory: which text each of them is
+    at = 0
+    _leave(rows, memory, [len(texts[i]) - 1 for i in some], at)  # after its last token nothing is asked
+    while rows:
+        n = min(_STRIDE, max(len(texts[some[row]]) for row in rows) - 1 - at)
+        new = torch.zeros(len(rows), n, dtype=torch.int64)
+        for place, row in enumerate(rows):
+            own = texts[some[row]][at:-1][:n]
+            new[place, : len(own)] = torch.from_numpy(own)
+        lengths = torch.tensor([len(prompts[some[row]]) for row in rows])
+        positions = lengths[:, None] + torch.arange(at, at + n)
+        logits = model.read_on(
+            new.to(device), positions.to(device), cache=memory.cache, mask=memory.mask(device, n)
+        )
+        memory.advance(n)
+        for place, row in enumerate(rows):
+            found[row].append(_picked(logits[place], texts[some[row]][at + 1 : at + 1 + n]))
+        at += n
+        _leave(rows, memory, [len(texts[i]) - 1 for i in some], at)
+    return [torch.cat(own) for own in found]
+
+
+def _leave(rows: list[int], memory: Memory, fed: Sequence[int], at: int) -> None:
+    """Remove the rows of which all that is needed was fed; the last row takes the place of each."""
+    for place in reversed(range(len(rows))):
+        if fed[rows[place]] <= at:
+            memory.remove(place)
+            rows[place] = rows[-1]
+            rows.pop()
+
+
+def _picked(logits: Tensor, ids: NDArray[np.int64]) -> Tensor:
+    """Return float32[n] on the CPU: the log-probability of each token by the logits before it."""
+    own = logits[: len(ids)].float()
+    tokens = torch.from_numpy(ids).to(own.device)
+    return (own.gather(-1, tokens[:, None])[:, 0] - own.logsumexp(-1)).cpu()
+
+
+def _read(
+    model: CausalModel, prompts: Sequence[Prompt], group: Sequence[int], memory: Memory
+) -> list[Tensor]:
+    """Read prompts of one length, each once, and return for each text the logits after its prompt."""
+    numbers: dict[bytes, int] = {}
+    for i in group:
+        numbers.setdefault(prompts[i].ids.tobytes(), i)
+    every = list(numbers.values())
+    source = [every.index(numbers[prompts[i].ids.tobytes()]) for i in group]
+    ids = torch.from_numpy(np.stack([prompts[i].ids for i in every])).to(model.device)
+    positions = torch.arange(ids.shape[1], device=model.device).expand(len(every), -1)
+    cache = DynamicCache()
+    rows = torch.arange(len(every), device=model.device)
+    logits = model.step(ids, positions, rows, cache=cache, mask=None, edits={})
+    memory.join(cache, source)
+    return list(logits[source])
