@@ -225,6 +225,7 @@ def ablate(args: argparse.Namespace, sae: str, variant: str) -> dict[str, Any]:
                 primary="items",
                 controls=args.controls,
                 forbid=() if args.rivals else ("",),
+                gauge="none",
                 samples=args.arm_samples,
                 max_new_tokens=args.arm_tokens,
                 temperature=args.temperature,

@@ -57,7 +57,7 @@ def ablated(
 ) -> AblateResult:
     defaults: dict[str, Any] = {
         "features": features, "by": "topic", "samples": 1, "max_new_tokens": 4, "batch": 64,
-        "metrics": "words", "words": WORD, "controls": 0, "forbid": "",
+        "metrics": "words", "words": WORD, "controls": 0, "forbid": "", "gauge": "none",
     }  # fmt: skip
     if "attribution" in options:
         del defaults["features"]

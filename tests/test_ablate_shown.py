@@ -31,7 +31,7 @@ def result() -> AblateResult:
     made: AblateResult = ablate(
         str(model), rows, sae=str(sae), features=[WRITES], by="topic", mode="zero,mean", samples=2,
         max_new_tokens=6, controls=2, metrics="words,items", words=WORD, device="cpu", dtype="float32",
-        forbid=f" {WORD}",
+        forbid=f" {WORD}", gauge="none",
     )  # fmt: skip
     texts = made.texts.with_columns(
         text=pl.when(pl.col("sample") == 0).then(pl.col("text") + pl.lit(HOSTILE)).otherwise("text")

@@ -27,7 +27,7 @@ from saetext.intervene.summary import figures, summary
 from saetext.io import answer_cache
 from saetext.reader import continuing
 from saetext.reader.causal import CausalModel
-from saetext.reader.continuing import log_probabilities_after
+from saetext.reader.continuing import Readings, log_probabilities_after
 from saetext.reader.reader import Reader
 from saetext.stats.paired import bca_interval, sign_flip_p
 
@@ -320,6 +320,11 @@ def test_likelihood_of_many_texts_of_few_prompts(
     assert sum(read) == 3  # each prompt once
     for one, expected in zip(found, slow, strict=True):
         assert one.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    readings = Readings(most=len(prompts[1]) + len(prompts[2]))  # there is room for two of them
+    for _ in range(2):
+        for one, expected in zip(log_probabilities_after(model, own, texts, readings), slow, strict=True):
+            assert one.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert sum(read) == 3 + 3 + 1
     monkeypatch.setattr(continuing, "_ROWS", 5)
     for one, expected in zip(log_probabilities_after(model, own, texts), slow, strict=True):
         assert one.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)

@@ -13,7 +13,7 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.reader.continuing import log_probabilities_after
+from saetext.reader.continuing import Readings, log_probabilities_after
 from saetext.text.words import words
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def repetition(ids: Sequence[int]) -> float | None:
 
 
 def likelihood(
-    model: CausalModel, prompts: Sequence[Prompt], texts: Sequence[NDArray[np.int64]]
+    model: CausalModel,
+    prompts: Sequence[Prompt],
+    texts: Sequence[NDArray[np.int64]],
+    readings: Readings | None = None,
 ) -> list[float | None]:
     """Return the mean negative log-likelihood of each text's tokens, in nats, by the unedited model.
 
@@ -47,7 +50,8 @@ def likelihood(
         What each text goes on from.
     texts : sequence of int64[n]
         Token ids, the end-of-sequence token included; None for a text of none.
+    readings : Readings, optional
+        What was read of prompts before.
     """
-    return [
-        -float(own.mean()) if len(own) else None for own in log_probabilities_after(model, prompts, texts)
-    ]
+    each = log_probabilities_after(model, prompts, texts, readings)
+    return [-float(own.mean()) if len(own) else None for own in each]

@@ -29,12 +29,16 @@ class AblateResult(Result):
         What was taken out, how it was chosen, and how active it is in the unedited texts.
     texts : polars.DataFrame
         Every text of every arm with its measures.
+    seen : polars.DataFrame or None
+        What a second reader finds to differ in each ablated arm
+        (:mod:`saetext.intervene.second_reader`); None where none was asked.
     """
 
     controls: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TABLE))
     topics: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TOPICS))
     features: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FEATURES))
     texts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TEXTS))
+    seen: pl.DataFrame | None = None
 
     def lists(self) -> dict[str, pl.DataFrame]:
         """Return the tables beside the rows."""
@@ -42,6 +46,7 @@ class AblateResult(Result):
             "controls": self.controls,
             "topics": self.topics,
             "features": self.features,
+            **({"seen": self.seen} if self.seen is not None and self.seen.height else {}),
             "texts": self.texts,
         }
 
