@@ -90,7 +90,8 @@ def test_a_signal_at_any_moment_of_the_interventions(tmp_path: Path) -> None:
         "steer": (
             ["steer", str(planted().model), "prompts.jsonl", "--sae", str(planted().sae), "-f",
              f"{TURNED}:+1", "--doses", "0,2", "--reference", str(planted().reference), "--samples", "2",
-             "--controls", "1", "--max-new-tokens", "16", "--force", "-o", "steered.jsonl", "--html", "steered.html", *here],
+             "--controls", "1", "--max-new-tokens", "16", "--force",
+             "-o", "steered.jsonl", "--html", "steered.html", *here],
             ["steered.jsonl", "steered.html"],
         ),
         "attribute": (
@@ -100,7 +101,8 @@ def test_a_signal_at_any_moment_of_the_interventions(tmp_path: Path) -> None:
         ),
         "ablate": (
             ["ablate", model, "lists.jsonl", "--sae", sae, "-f", str(WRITES), "--controls", "2",
-             "--samples", "2", "--max-new-tokens", "16", "-o", "ablated.jsonl", "--html", "ablated.html", *here],
+             "--samples", "2", "--max-new-tokens", "16", "-o", "ablated.jsonl", "--html",
+             "ablated.html", *here],
             ["ablated.jsonl", "ablated.html"],
         ),
     }  # fmt: skip

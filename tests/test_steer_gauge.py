@@ -141,8 +141,8 @@ def test_what_it_sees_is_told(generator: Generator, monkeypatch: pytest.MonkeyPa
 
     def one(texts: pl.DataFrame, *rest: Any) -> pl.DataFrame:
         asked.append((set(texts["arm"]), rest[:3]))
-        values = [["dose 6"], [f"x {HOSTILE}"], ["word"], [0.75], [0.0], [0.75], [1e-4], [True], [0.5], ["a"], ["b"]]
-        return pl.DataFrame(dict(zip(seen_schema(), values, strict=True)), schema=seen_schema())
+        values = ["dose 6", f"x {HOSTILE}", "word", 0.75, 0.0, 0.75, 1e-4, True, 0.5, "a", "b"]
+        return pl.DataFrame([dict(zip(seen_schema(), values, strict=True))], schema=seen_schema())
 
     monkeypatch.setattr("saetext.intervene.concluding.seen", one)
     found = steered(generator, PROMPTS[:8], gauge="auto", controls=1)
