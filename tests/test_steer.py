@@ -467,7 +467,10 @@ def test_requests_that_make_no_sense_are_refused(
 @pytest.mark.parametrize(
     "prompts", [[], "a text", [""], [[{"role": "assistant", "content": "x"}]], ["x " * 700]]
 )
-def test_prompts_that_cannot_be_answered_are_refused(prompts: Any, generator: Generator) -> None:
+def test_prompts_that_cannot_be_answered_are_refused(
+    prompts: Any, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saetext.intervene.steer.setting_of", None)  # before features are measured
     with pytest.raises(InputError):
         steered(generator, prompts)
 
