@@ -119,6 +119,17 @@ class LoadingOptions(Request):
     trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=MODEL)
 
 
+def where(group: str) -> str:
+    """Declare the option that says which tokens are edited, under a heading."""
+    return option(
+        "Which tokens are edited: all, prompt, generated, last (of the prompt), first-N (that are written). "
+        "The chat template's tokens never are.",
+        default="all",
+        metavar="WHERE",
+        group=group,
+    )
+
+
 def strings(given: Sequence[str] | str) -> tuple[str, ...]:
     """Return one text, or texts, as a tuple."""
     return (given,) if isinstance(given, str) else tuple(given)

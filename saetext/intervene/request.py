@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from saetext.errors import InputError
-from saetext.intervene.asking import SHOW, LoadingOptions, WritingOptions
+from saetext.intervene.asking import SHOW, LoadingOptions, WritingOptions, where
 from saetext.io.progress import OnProgress
 from saetext.io.request import Request, keyword, option
 
@@ -123,13 +123,7 @@ class Turned(Request):
         above=0,
         group=_WHAT,
     )
-    positions: str = option(
-        "Which tokens are edited: all, prompt, generated, last (of the prompt), first-N (that are written). "
-        "The chat template's tokens never are.",
-        default="all",
-        metavar="WHERE",
-        group=_WHAT,
-    )
+    positions: str = where(_WHAT)
     force: bool = option(
         "Allow edits longer than 4 times the median residual norm.", default=False, group=_WHAT
     )

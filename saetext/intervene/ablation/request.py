@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from saetext.errors import InputError, refuse_unused
-from saetext.intervene.asking import SHOW, LoadingOptions, WritingOptions, strings
+from saetext.intervene.asking import SHOW, LoadingOptions, WritingOptions, strings, where
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 from saetext.text.one_line import quoted
@@ -54,13 +54,7 @@ class Ablated(Request):
         metavar="MODE,...",
         group=_WHAT,
     )
-    positions: str = option(
-        "Which tokens are edited: all, prompt, generated, last (of the prompt), first-N (that are written). "
-        "The chat template's tokens never are.",
-        default="all",
-        metavar="WHERE",
-        group=_WHAT,
-    )
+    positions: str = where(_WHAT)
     each: bool = option(
         "Take the features out one at a time, each with its own controls, instead of together.",
         default=False,

@@ -6,16 +6,15 @@ Not for: drawing it (:mod:`saetext.report`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
-from saetext.analysis.base import Result
 from saetext.intervene.ablation.tables import FEATURES, TABLE, TEXTS, TOPICS
+from saetext.intervene.arms_result import ArmsResult
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AblateResult(Result):
+class AblateResult(ArmsResult):
     """What an ablation gave; ``table`` has a row for each ablated arm and metric.
 
     Attributes
@@ -49,17 +48,3 @@ class AblateResult(Result):
             **({"seen": self.seen} if self.seen is not None and self.seen.height else {}),
             "texts": self.texts,
         }
-
-    def write_texts(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the texts of all arms, ``.jsonl`` or ``.parquet`` by the name, and return the path.
-
-        Each has an ``id`` of its own and its ``arm``: every analysis takes the file, ``--by arm``.
-
-        Raises
-        ------
-        InputError
-            If the name ends otherwise, the file exists and ``overwrite`` is false, or it cannot be written.
-        """
-        from saetext.intervene.texts_file import write_texts
-
-        return write_texts(self.texts, Path(path), overwrite=overwrite)
