@@ -106,6 +106,14 @@ def test_the_planted_word_sets_its_dose_apart(generator: Generator) -> None:
     assert json.loads(found.to_json())["words"][0]["arm"] == "dose 6"
 
 
+def test_where_no_dose_raises_the_effect_no_rise_is_told(generator: Generator) -> None:
+    found = steered(generator, PROMPTS[:8], words="zebra", doses=[0, 1, 6])
+    assert found.metrics["saturates"] is None and found.metrics["tau"] == 0
+    assert "no dose raises it" in render_steer(found, 200) and "nine tenths" not in render_steer(found, 200)
+    rises = steered(generator, PROMPTS[:8], doses=[0, 1, 6])
+    assert rises.metrics["saturates"] > 0 and "nine tenths of the rise at dose" in render_steer(rises, 200)
+
+
 # --- the second reader --------------------------------------------------------------------------------------
 
 
