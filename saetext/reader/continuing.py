@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
+from transformers.cache_utils import CacheLayerMixin, DynamicCache
 
 from saetext.reader.kv_cache import Memory
 
@@ -204,6 +204,6 @@ def _row_of(cache: DynamicCache, row: int) -> list[tuple[Tensor, Tensor]]:
     """Return the keys and values of one sequence in each layer, float[1, heads, length, width]."""
     found = []
     for layer in cache.layers:
-        assert layer.keys is not None and layer.values is not None
+        assert isinstance(layer, CacheLayerMixin) and layer.keys is not None and layer.values is not None
         found.append((layer.keys[row : row + 1].clone(), layer.values[row : row + 1].clone()))
     return found
