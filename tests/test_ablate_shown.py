@@ -63,7 +63,7 @@ def test_the_terminal_shows_metrics_by_arm_and_texts_side_by_side() -> None:
     assert "and 6 prompts more" in text and "a verdict needs 19" in " ".join(text.split())
     flat = " ".join(text.split())
     assert "what a second reader (embedded) sees in zero against unedited x " in flat
-    assert "0 against 75 % of texts, q 1e-04 ✓; a random direction too (-50)" in flat
+    assert "0 against 75 % of texts, q 1e-04 ✓; a random edit too (-50)" in flat
     assert "what a second reader (embedded) sees in mean against unedited no difference with q < .05" in flat
     assert "\x1b" not in text and "\u202e" not in text
     assert "\x1b[" in render_ablation(result(), 100, True)
