@@ -3,8 +3,9 @@
     python benchmarks/ablate.py --model smollm2 [--threads 1]
 
 The SAE is random, as wide as asked for, at the middle layer; its features are active at most tokens, so
-that every token is edited. Texts all have the same number of tokens. Both are measured in turn. Without
-``--model`` a small random model is made. Not for: what is written.
+that every token is edited. Texts all have the same number of tokens. Both are measured in turn, after each
+ran once for its memory: what the process held at most, with the model and the SAE in it. Without ``--model``
+a small random model is made. Not for: what is written.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from common import RESULTS, TINY, environment, interleaved, make_model, ratios, save, say
+from encode import peak_memory
 from generate import SETTINGS, questions
 
 FEATURES = (3, 4_000, 20_000, 40_000, 65_000)
@@ -64,8 +66,14 @@ def measure(model: Any, sae: Any, features: list[int], batch: int, new: int, rep
         changes = [Change(feature, "scale", 0.0) for feature in features]
         write({sae.encoder.hook: FeatureEdit(changes, where, sae)})
 
+    held = peak_memory()
+    write({})
+    bare = peak_memory()
+    ablated()
+    memory = {"loaded_mb": held // 10**6, "bare_mb": bare // 10**6, "ablated_mb": peak_memory() // 10**6}
     times = interleaved({"bare": lambda: write({}), "ablated": ablated}, repeats)
     return {
+        "memory": memory,
         **{name: timing.summary(batch * new) for name, timing in times.items()},
         "speed": ratios(times["bare"].wall, times["ablated"].wall),
         "speed_cpu": ratios(times["bare"].cpu, times["ablated"].cpu),
@@ -83,13 +91,16 @@ def run(model: Path | str, options: argparse.Namespace) -> None:
     hook = f"blocks.{loaded.n_layers // 2}.hook_resid_post"
     sae = random_sae(loaded.width(hook), options.features, hook)
     features = [feature for feature in FEATURES if feature < options.features]
-    rows: list[list[object]] = [["batch", "bare, tokens/CPU s", "ablated", "speed (wall)", "speed (CPU)"]]
+    rows: list[list[object]] = [
+        ["batch", "bare, tokens/CPU s", "ablated", "speed (wall)", "speed (CPU)", "peak MB: bare", "ablated"]
+    ]
     found = {}
     for batch in options.batches:
         one = measure(loaded, sae, features, batch, options.tokens, options.repeats)
         found[f"batch {batch}"] = one
         speeds = [one[name]["tokens_per_cpu_second"] for name in ("bare", "ablated")]
-        rows.append([batch, *speeds, one["speed"]["median"], one["speed_cpu"]["median"]])
+        ratio = [one[name]["median"] for name in ("speed", "speed_cpu")]
+        rows.append([batch, *speeds, *ratio, one["memory"]["bare_mb"], one["memory"]["ablated_mb"]])
         print(*rows[-1], flush=True)
     settings = {**SETTINGS, "new_tokens": options.tokens, "repeats": options.repeats, "model": loaded.name,
                 "d_sae": options.features, "ablated": features}  # fmt: skip

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from common import RESULTS, environment, save, say
-from list_prompts import TOPICS, halves, prompts
+from list_prompts import TEMPLATES, TOPICS, halves, prompts
 from training_bar import training_bar
 
 import saetext
@@ -225,6 +225,7 @@ def ablate(args: argparse.Namespace, sae: str, variant: str) -> dict[str, Any]:
                 primary="items",
                 controls=args.controls,
                 forbid=() if args.rivals else ("",),
+                gauge="none",
                 samples=args.arm_samples,
                 max_new_tokens=args.arm_tokens,
                 temperature=args.temperature,
@@ -251,9 +252,9 @@ def ablate(args: argparse.Namespace, sae: str, variant: str) -> dict[str, Any]:
 
 
 def prompts_file(args: argparse.Namespace) -> Path:
-    """Write all prompts as a file and return its path: the topics that chose are known by it."""
+    """Write the prompts of the arms as a file and return its path: the topics that chose are known by it."""
     path: Path = args.work / "prompts.jsonl"
-    rows = prompts(args.topics, example=args.example)
+    rows = [row for row in prompts(args.topics, example=args.example) if row["template"] in args.templates]
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
     return path
 
@@ -330,6 +331,8 @@ def asked(args: argparse.Namespace) -> dict[str, Any]:
         "tokens",
         "arm_samples",
         "arm_tokens",
+        "templates",
+        "controls",
         "temperature",
         "seed",
         "mode",
@@ -392,7 +395,10 @@ def main() -> None:
     parser.add_argument("--arm-samples", type=int, default=3)
     parser.add_argument("--arm-tokens", type=int, default=60)
     parser.add_argument("--mode", default="zero")
-    parser.add_argument("--controls", type=int, default=3, help="sets of matched features for each SAE")
+    parser.add_argument(
+        "--templates", nargs="+", default=list(TEMPLATES), choices=list(TEMPLATES), help="of the arms"
+    )
+    parser.add_argument("--controls", type=int, default=19, help="sets of matched features for each arm")
     parser.add_argument("--variants", nargs="+", default=["all"], choices=list(VARIANTS))
     parser.add_argument(
         "--no-rivals", dest="rivals", action="store_false", help="neither forbid the end nor take means"

@@ -30,9 +30,11 @@ from saetext.intervene.ablation.topics import split_of
 from saetext.intervene.attribution import AttributionResult, attribute
 from saetext.intervene.generator import Generator, load_generator
 from saetext.intervene.places import items_of
+from saetext.intervene.second_reader import seen_schema
 from saetext.intervene.writing import Written
 from saetext.reader.causal import CausalModel
 from saetext.stats.paired import bca_interval, sign_flip_p
+from saetext.text.words import words
 
 pytestmark = pytest.mark.filterwarnings("ignore:feature 7 is never active")
 OTHERS = [feature for feature in range(D_SAE) if feature not in (WRITES, READS, OFF)]
@@ -57,7 +59,7 @@ def ablated(
 ) -> AblateResult:
     defaults: dict[str, Any] = {
         "features": features, "by": "topic", "samples": 1, "max_new_tokens": 4, "batch": 64,
-        "metrics": "words", "words": WORD, "controls": 0, "forbid": "",
+        "metrics": "words", "words": WORD, "controls": 0, "forbid": "", "gauge": "none",
     }  # fmt: skip
     if "attribution" in options:
         del defaults["features"]
@@ -459,8 +461,14 @@ def test_the_strongest_features_by_hand(attribution: AttributionResult) -> None:
         for one in found:
             own = [p for p in pairs if p["feature"] == one.feature]
             assert keep(sum(p["attribution"] for p in own))
-            assert one.score == pytest.approx(sum(abs(p["attribution"]) for p in own) / 10)
+            assert one.score == pytest.approx(sum(p["attribution"] for p in own) / 10)
             assert one.examples == len({p["prompt"] for p in own})
+    sizes = defaultdict(float)
+    for row in pairs:
+        sizes[row["feature"]] += abs(row["attribution"]) / 10
+    by_size = strongest(attribution, 4, **options)
+    assert [one.feature for one in by_size] == sorted(sizes, key=lambda f: -sizes[f])[:4]
+    assert [one.score for one in by_size] == pytest.approx(sorted(sizes.values())[-1:-5:-1])
     exact: dict[int, float] = defaultdict(float)
     for row in [*attribution.table.to_dicts(), *attribution.checks.to_dicts()]:
         exact[row["feature"]] += abs(row["exact"]) / 10
@@ -479,6 +487,83 @@ def test_the_strongest_features_by_hand(attribution: AttributionResult) -> None:
         InputError, match=r"features to choose from on 10 examples, not 65: ask for fewer, FILE:\d+"
     ):
         strongest(attribution, 65, **options)
+
+
+def test_a_second_reader_is_asked_of_every_mode_by_topic(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def told(texts: pl.DataFrame, arms: Any, base: str, reader: str, *rest: Any, unit: str) -> pl.DataFrame:
+        asked.append((set(texts["arm"]), dict(arms), base, reader, unit))
+        return pl.DataFrame(schema=seen_schema())
+
+    monkeypatch.setattr("saetext.intervene.ablation.run.seen", told)
+    found = ablated(generator, mode="zero,mean", controls=1, gauge="auto")
+    [(arms, compared, base, reader, unit)] = asked
+    assert compared == {name: f"{name} along random directions" for name in ("zero", "mean")}
+    assert {*compared, *compared.values(), base} <= arms
+    assert (base, reader, unit) == ("unedited", "embedded", "topic")
+    assert found.seen is not None and found.metrics["gauge_reader"] == "embedded"
+    alone = ablated(generator, gauge="auto")  # no controls: there is no random direction
+    assert asked[1][1] == {"zero": None} and alone.seen is not None
+    # too few topics: not asked by itself, and refused before anything is written where it is asked for
+    few = ablated(generator, rows=ROWS[:7], gauge="auto")
+    assert few.seen is None and few.metrics["gauge_reader"] is None and len(asked) == 2
+    monkeypatch.setattr("saetext.intervene.ablation.run.Writer", None)
+    with pytest.raises(InputError, match="a second reader needs 8 topics, here there are 7"):
+        ablated(generator, rows=ROWS[:7], gauge="embedded")
+    with pytest.raises(InputError, match="no judge of its own edit"):
+        ablated(generator, gauge=str(planted_writer()[1]))
+
+
+def test_a_second_reader_sees_the_word_go(generator: Generator) -> None:
+    """Texts no longer begin with the word that the feature writes; and what a random direction does."""
+    found = ablated(generator, samples=2, max_new_tokens=12, controls=1, gauge="embedded")
+    assert found.seen is not None and set(found.seen["arm"]) == {"zero"}
+    begins = [WORD] * 4
+    row = found.seen.row(by_predicate=pl.col("name") == f'the opening "{" ".join(begins)}"', named=True)
+    texts = {arm: own["text"].to_list() for (arm,), own in found.texts.group_by("arm")}
+    shares = [
+        np.mean([[word.casefold() for word in words(text)[:4]] == begins for text in texts[arm]])
+        for arm in ("zero", "unedited", "zero along random directions")
+    ]
+    # counted again; one of 20 texts is an opening by other rules of what a word is
+    assert (row["rate"], row["rate_unedited"]) == pytest.approx(shares[:2], abs=0.051)
+    assert row["diff"] < -0.5 and row["q"] < 0.05
+    # as far along random directions breaks these texts as well, and that is said beside it
+    assert row["diff_random"] == pytest.approx(shares[2] - shares[1], abs=0.051)
+    confirmed = found.seen["confirmed"].to_list()
+    assert any(confirmed) and (found.seen["q"] < 0.05).all()
+
+
+def test_where_a_sign_is_asked_effects_that_cancel_do_not_count() -> None:
+    def pairs(effects: dict[int, list[float]]) -> pl.DataFrame:
+        rows = [
+            {"prompt": n, "position": 3, "feature": feature, "attribution": one, "exact": -one}
+            for feature, own in effects.items()
+            for n, one in enumerate(own)
+        ]
+        return pl.DataFrame(rows, schema_overrides={"attribution": pl.Float64, "exact": pl.Float64})
+
+    # 1 is strong either way and nearly cancels; 2 always pushes up a little, 3 down
+    effects = {1: [5.0, -4.9, 5.0, -5.0], 2: [1.0, 0.5, 1.0, 1.5], 3: [-1.0, -0.2, -1.0, -0.2]}
+    table = pairs(effects)
+    found = AttributionResult("attribute", table, {}, {}, pairs=table, checks=table.head(0))
+    options: dict[str, Any] = {
+        "examples": range(4), "lengths": {}, "rank": "attribution", "positions": "all",
+    }  # fmt: skip
+
+    def told(**asked: Any) -> list[tuple[int, float]]:
+        chosen = strongest(found, asked.pop("n"), **{**options, **asked})
+        return [(one.feature, round(one.score or 0.0, 9)) for one in chosen]
+
+    assert told(n=2, sign="positive") == [(2, 1.0), (1, 0.025)]
+    assert told(n=1, sign="negative") == [(3, -0.6)]
+    assert told(n=3, sign="any") == [(1, 4.975), (2, 1.0), (3, 0.6)]
+    assert told(n=2, sign="negative", rank="exact") == [(2, -1.0), (1, -0.025)]
+    with pytest.raises(InputError, match="not 2: ask for fewer"):
+        told(n=2, sign="negative")
 
 
 def test_the_metrics_token_is_forbidden_by_default(

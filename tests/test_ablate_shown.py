@@ -17,6 +17,7 @@ from test_cli import place, saetext
 
 from saetext.errors import InputError
 from saetext.intervene.ablation import AblateResult, ablate
+from saetext.intervene.second_reader import seen_schema
 from saetext.intervene.texts_file import rows_of
 from saetext.report.console.ablation import render_ablation
 from saetext.report.html.ablate_page import render_ablate_page
@@ -31,13 +32,19 @@ def result() -> AblateResult:
     made: AblateResult = ablate(
         str(model), rows, sae=str(sae), features=[WRITES], by="topic", mode="zero,mean", samples=2,
         max_new_tokens=6, controls=2, metrics="words,items", words=WORD, device="cpu", dtype="float32",
-        forbid=f" {WORD}",
+        forbid=f" {WORD}", gauge="none",
     )  # fmt: skip
     texts = made.texts.with_columns(
         text=pl.when(pl.col("sample") == 0).then(pl.col("text") + pl.lit(HOSTILE)).otherwise("text")
     )
+    seen = [{
+        "arm": "zero", "name": f"x {HOSTILE}", "kind": "word", "rate": 0.0, "rate_unedited": 0.75,
+        "diff": -0.75, "q": 1e-4, "confirmed": True, "diff_random": -0.5, "snippet": "a",
+        "snippet_unedited": "b",
+    }]  # fmt: skip
     return AblateResult(
-        made.kind, made.table, made.params, made.metrics, made.notes, controls=made.controls,
+        made.kind, made.table, made.params, {**made.metrics, "gauge_reader": "embedded"}, made.notes,
+        controls=made.controls, seen=pl.DataFrame(seen, schema=seen_schema()),
         topics=made.topics, features=made.features.with_columns(label=pl.lit(HOSTILE)), texts=texts,
     )  # fmt: skip
 
@@ -54,6 +61,10 @@ def test_the_terminal_shows_metrics_by_arm_and_texts_side_by_side() -> None:
     assert sum(line.startswith(f'forbid " {WORD}"') for line in lines) == 4
     assert sum(line.startswith("zero ") and "│" in line for line in lines) >= 3
     assert "and 6 prompts more" in text and "a verdict needs 19" in " ".join(text.split())
+    flat = " ".join(text.split())
+    assert "what a second reader (embedded) sees in zero against unedited x " in flat
+    assert "0 against 75 % of texts, q 1e-04 ✓; a random edit too (-50)" in flat
+    assert "what a second reader (embedded) sees in mean against unedited no difference with q < .05" in flat
     assert "\x1b" not in text and "\u202e" not in text
     assert "\x1b[" in render_ablation(result(), 100, True)
     assert max(map(len, render_ablation(result(), 40).splitlines())) <= 40
@@ -65,7 +76,9 @@ def test_the_page_has_every_text_and_table_and_nothing_takes_effect(tmp_path: Pa
     page = Page(html)
     arms = result().texts["arm"].n_unique()
     assert page.count("div", "arm") == 9 * arms and page.count("option") == arms
-    assert page.count("table") == 4 + 1  # of each metric, and by topic
+    assert page.count("table") == 4 + 1 + 1  # of each metric, by topic, and what a second reader sees
+    assert page.count("table", "findings") == 1 and "No difference with q < .05." in page.text
+    assert json.loads(result().to_json())["seen"][0]["diff_random"] == -0.5
     assert page.count("script") == 1 and page.count("img") == 0
     policy = next(str(a["content"]) for t, a in page.tags if a.get("http-equiv"))
     assert policy.startswith("default-src 'none'; style-src 'sha256-") and "unsafe" not in policy

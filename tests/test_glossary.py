@@ -123,8 +123,9 @@ def of_steer() -> set[str]:
 
 def of_ablate() -> set[str]:
     from saetext.intervene.ablation import tables
+    from saetext.intervene.second_reader import seen_schema
 
-    return {*tables.TABLE, *tables.TOPICS, *tables.FEATURES, *tables.TEXTS}
+    return {*tables.TABLE, *tables.TOPICS, *tables.FEATURES, *tables.TEXTS, *seen_schema()}
 
 
 def of_cluster() -> set[str]:

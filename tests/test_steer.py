@@ -25,7 +25,9 @@ from saetext.intervene.steer import steer
 from saetext.intervene.strength import Strengths, strengths_of, summarised
 from saetext.intervene.summary import figures, summary
 from saetext.io import answer_cache
+from saetext.reader import continuing
 from saetext.reader.causal import CausalModel
+from saetext.reader.continuing import Readings, log_probabilities_after
 from saetext.reader.reader import Reader
 from saetext.stats.paired import bca_interval, sign_flip_p
 
@@ -296,6 +298,43 @@ def test_likelihood_is_that_of_each_text_alone(generator: Generator) -> None:
         assert value == pytest.approx(-np.mean(each), rel=1e-4)
 
 
+def test_likelihood_of_many_texts_of_few_prompts(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts of one prompt share its reading; rows of all lengths leave in the middle of a stride."""
+    model = generator.model
+    prompts = [model.encode_prompt(p) for p in ("Be kind.", "Describe a walk along the sea.", "Why?")]
+    draw = np.random.default_rng(0)
+    lengths = [1, 2, 16, 17, 18, 33, 0, 40, 1, 5, 16, 34]
+    texts = [draw.integers(5, 90, n) for n in lengths]
+    own = [prompts[i % 3] for i in range(len(texts))]
+    slow = []
+    for prompt, ids in zip(own, texts, strict=True):
+        whole = torch.tensor([[*prompt.ids.tolist(), *ids.tolist()]])
+        logprobs = model.logits(whole, torch.ones_like(whole))[0].log_softmax(-1)
+        slow.append([float(logprobs[len(prompt) - 1 + i, t]) for i, t in enumerate(ids.tolist())])
+    read = []
+    step = model.step
+    monkeypatch.setattr(model, "step", lambda ids, *a, **k: read.append(len(ids)) or step(ids, *a, **k))
+    found = log_probabilities_after(model, own, texts)
+    assert sum(read) == 3  # each prompt once
+    for one, expected in zip(found, slow, strict=True):
+        assert one.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    readings = Readings(most=len(prompts[1]) + len(prompts[2]))  # there is room for two of them
+    for _ in range(2):
+        for one, expected in zip(log_probabilities_after(model, own, texts, readings), slow, strict=True):
+            assert one.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert sum(read) == 3 + 3 + 1
+    monkeypatch.setattr(continuing, "_ROWS", 5)
+    for one, expected in zip(log_probabilities_after(model, own, texts), slow, strict=True):
+        assert one.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    monkeypatch.setattr(continuing, "_COLUMNS", 1)  # one text at a time
+    for one, expected in zip(log_probabilities_after(model, own, texts), slow, strict=True):
+        assert one.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    means = likelihood(model, own, texts)
+    assert [m is None for m in means] == [n == 0 for n in lengths]
+
+
 # --- resuming -----------------------------------------------------------------------------------------------
 
 
@@ -428,7 +467,10 @@ def test_requests_that_make_no_sense_are_refused(
 @pytest.mark.parametrize(
     "prompts", [[], "a text", [""], [[{"role": "assistant", "content": "x"}]], ["x " * 700]]
 )
-def test_prompts_that_cannot_be_answered_are_refused(prompts: Any, generator: Generator) -> None:
+def test_prompts_that_cannot_be_answered_are_refused(
+    prompts: Any, generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saetext.intervene.steer.setting_of", None)  # before features are measured
     with pytest.raises(InputError):
         steered(generator, prompts)
 

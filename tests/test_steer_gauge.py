@@ -106,6 +106,14 @@ def test_the_planted_word_sets_its_dose_apart(generator: Generator) -> None:
     assert json.loads(found.to_json())["words"][0]["arm"] == "dose 6"
 
 
+def test_where_no_dose_raises_the_effect_no_rise_is_told(generator: Generator) -> None:
+    found = steered(generator, PROMPTS[:8], words="zebra", doses=[0, 1, 6])
+    assert found.metrics["saturates"] is None and found.metrics["tau"] == 0
+    assert "no dose raises it" in render_steer(found, 200) and "nine tenths" not in render_steer(found, 200)
+    rises = steered(generator, PROMPTS[:8], doses=[0, 1, 6])
+    assert rises.metrics["saturates"] > 0 and "nine tenths of the rise at dose" in render_steer(rises, 200)
+
+
 # --- the second reader --------------------------------------------------------------------------------------
 
 
@@ -116,7 +124,7 @@ def test_a_second_reader_sees_what_was_planted_and_not_what_any_edit_does() -> N
     plain, kind = ([row["text"][:150] for row in rows[at : at + 12]] for at in (0, 150))
     arms = {"unedited": plain, "dose 2": kind, "random direction": [f"{t} 12" for t in plain]}
     texts = texts_of({arm: [[t] for t in own] for arm, own in arms.items()})
-    found = seen(texts, "dose 2", "unedited", "random direction", "embedded")
+    found = seen(texts, {"dose 2": "random direction"}, "unedited", "embedded")
     assert found.schema == pl.Schema(seen_schema()) and found.height >= 1
     row = found.row(by_predicate=pl.col("name").str.starts_with("number"), named=True)
     # counted again: texts with a digit
@@ -132,19 +140,21 @@ def test_the_edited_sae_is_never_its_own_judge(generator: Generator) -> None:
         reader_of(str(planted().sae), 8, generator)
     with pytest.raises(InputError, match="needs 8 prompts, here there are 3"):
         reader_of("embedded", 3, generator)
+    with pytest.raises(InputError, match="needs 8 topics, here there are 4"):
+        reader_of("embedded", 4, generator, "topic")
 
 
 def test_what_it_sees_is_told(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def one(texts: pl.DataFrame, *rest: Any) -> pl.DataFrame:
-        asked.append((set(texts["arm"]), rest[:4]))
-        values = [[f"x {HOSTILE}"], ["word"], [0.75], [0.0], [0.75], [1e-4], [True], [0.5], ["a"], ["b"]]
-        return pl.DataFrame(dict(zip(seen_schema(), values, strict=True)), schema=seen_schema())
+        asked.append((set(texts["arm"]), rest[:3]))
+        values = ["dose 6", f"x {HOSTILE}", "word", 0.75, 0.0, 0.75, 1e-4, True, 0.5, "a", "b"]
+        return pl.DataFrame([dict(zip(seen_schema(), values, strict=True))], schema=seen_schema())
 
     monkeypatch.setattr("saetext.intervene.concluding.seen", one)
     found = steered(generator, PROMPTS[:8], gauge="auto", controls=1)
-    assert asked[0][1] == ("dose 6", "unedited", "random direction", second_reader.DEFAULT)
+    assert asked[0][1] == ({"dose 6": "random direction"}, "unedited", second_reader.DEFAULT)
     text = " ".join(render_steer(found, 200).split())
     assert "what a second reader (embedded) sees at dose 6" in text
     assert "75 against 0 % of texts" in text and "✓; a random edit too (+50)" in text

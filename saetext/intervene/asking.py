@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from saetext.errors import InputError
 from saetext.io.progress import OnProgress
 from saetext.io.request import Request, option
 
-HOW, MODEL = "How texts are written", "Model"
+HOW, SHOW, MODEL = "How texts are written", "What it is held against", "Model"
 
 
 class Asks(Protocol):
@@ -91,6 +92,42 @@ class WritingOptions(Request):
         super().__post_init__()
         if self.raw and self.system is not None:
             raise InputError("a raw prompt is one text: it has no system prompt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadingOptions(Request):
+    """Who compares texts, what features are called, and where the model runs."""
+
+    gauge: str = option(
+        "Reader that compares the edited texts (of steer those of the strongest dose) with the unedited "
+        "ones; never the SAE that is edited. auto: the embedded one where there are 8 prompts (of ablate, "
+        "topics). none: no reader.",
+        default="auto",
+        metavar="READER",
+        group=SHOW,
+    )
+    labels: Path | None = option(
+        "Table of labels to use instead of those known for the SAE.",
+        default=None,
+        metavar="FILE",
+        group=SHOW,
+    )
+    device: str = option("auto, cpu, cuda or mps.", default="auto", group=MODEL)
+    dtype: str = option(
+        "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=MODEL
+    )
+    trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=MODEL)
+
+
+def where(group: str) -> str:
+    """Declare the option that says which tokens are edited, under a heading."""
+    return option(
+        "Which tokens are edited: all, prompt, generated, last (of the prompt), first-N (that are written). "
+        "The chat template's tokens never are.",
+        default="all",
+        metavar="WHERE",
+        group=group,
+    )
 
 
 def strings(given: Sequence[str] | str) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def _seen(
     if reader is None or not at:
         return None
     random = next((arm.name for arm in arms if arm.kind == "random"), None)
-    return seen(texts, at[0], arms[0].name, random, reader, request.on_progress)
+    return seen(texts, {at[0]: random}, arms[0].name, reader, request.on_progress)
 
 
 def _notes(

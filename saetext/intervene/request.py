@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from saetext.errors import InputError
-from saetext.intervene.asking import MODEL, WritingOptions
+from saetext.intervene.asking import SHOW, LoadingOptions, WritingOptions, where
 from saetext.io.progress import OnProgress
 from saetext.io.request import Request, keyword, option
 
 if TYPE_CHECKING:
     from saetext.intervene.shifts.saved import Shift
 
-_WHAT, _SHOW = "What is edited", "What it is held against"
+_WHAT = "What is edited"
 _HANDLE = re.compile(r"(\d{1,9})(?::([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)(raw)?)?", re.ASCII)
 _DOSES = (-1.0, 0.0, 1.0, 2.0)
 AUTO_DOSES = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
@@ -123,20 +123,14 @@ class Turned(Request):
         above=0,
         group=_WHAT,
     )
-    positions: str = option(
-        "Which tokens are edited: all, prompt, generated, last (of the prompt), first-N (that are written). "
-        "The chat template's tokens never are.",
-        default="all",
-        metavar="WHERE",
-        group=_WHAT,
-    )
+    positions: str = where(_WHAT)
     force: bool = option(
         "Allow edits longer than 4 times the median residual norm.", default=False, group=_WHAT
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class SteerRequest(WritingOptions, Turned):
+class SteerRequest(LoadingOptions, WritingOptions, Turned):
     """Which features are turned, how far, and how texts are written and compared."""
 
     words: str | None = option(
@@ -144,14 +138,7 @@ class SteerRequest(WritingOptions, Turned):
         "that activate the features most in their calibration.",
         default=None,
         metavar="W,W,...",
-        group=_SHOW,
-    )
-    gauge: str = option(
-        "Reader that compares the strongest dose with the unedited texts; never the SAE that is edited. "
-        "auto: the embedded one where there are 8 prompts. none: no reader.",
-        default="auto",
-        metavar="READER",
-        group=_SHOW,
+        group=SHOW,
     )
     controls: int = option(
         "Number of matched features that are turned as far for comparison; a verdict needs 19. With --shift: "
@@ -159,31 +146,20 @@ class SteerRequest(WritingOptions, Turned):
         default=3,
         least=0,
         metavar="N",
-        group=_SHOW,
+        group=SHOW,
     )
     instruction: str | None = option(
         "What the plain instruction says, which needs no edit; by default it asks for the words.",
         default=None,
         metavar="TEXT",
-        group=_SHOW,
+        group=SHOW,
     )
     reference: Path | None = option(
         "Texts in which the strength of features is measured; by default the example's 300 answers.",
         default=None,
         metavar="FILE",
-        group=_SHOW,
+        group=SHOW,
     )
-    labels: Path | None = option(
-        "Table of labels to use instead of those known for the SAE.",
-        default=None,
-        metavar="FILE",
-        group=_SHOW,
-    )
-    device: str = option("auto, cpu, cuda or mps.", default="auto", group=MODEL)
-    dtype: str = option(
-        "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=MODEL
-    )
-    trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=MODEL)
     on_progress: OnProgress | None = keyword("Called with a Progress as texts are written.", default=None)
 
     def __post_init__(self) -> None:

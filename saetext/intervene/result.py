@@ -6,17 +6,16 @@ Not for: drawing it (:mod:`saetext.report`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saetext.analysis.base import Result
+from saetext.intervene.arms_result import ArmsResult
 
 if TYPE_CHECKING:
     import polars as pl
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SteerResult(Result):
+class SteerResult(ArmsResult):
     """What steering gave; ``table`` has a row for the unedited arm and each dose.
 
     Attributes
@@ -65,17 +64,3 @@ class SteerResult(Result):
             **{name: table for name, table in some.items() if table is not None and table.height},
             "texts": self.texts,
         }
-
-    def write_texts(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the texts of all arms, ``.jsonl`` or ``.parquet`` by the name, and return the path.
-
-        Each has an ``id`` of its own and its ``arm``: every analysis takes the file, ``--by arm``.
-
-        Raises
-        ------
-        InputError
-            If the name ends otherwise, the file exists and ``overwrite`` is false, or it cannot be written.
-        """
-        from saetext.intervene.texts_file import write_texts
-
-        return write_texts(self.texts, Path(path), overwrite=overwrite)

@@ -82,6 +82,8 @@ def steer(
     tuning, reported = halves(len(prompts), request.seed) if request.auto else ([], list(range(len(prompts))))
     shift = asked_shift(request)
     generator = model if isinstance(model, Generator) else _loaded(model, request, shift)
+    for prompt in prompts:  # before features are measured in reference text
+        generator.model.encode_prompt(prompt, system=request.system, raw=request.raw)
     reader = reader_of(request.gauge, len(reported), generator)
     setting = setting_of(generator, model, request, shift)
     tried = None

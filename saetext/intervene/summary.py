@@ -104,7 +104,7 @@ def figures(arms: Sequence[Arm], texts: pl.DataFrame, op: str, strongest: float,
     return {
         "tau": found.tau,
         "dose_p": found.p,
-        "saturates": course.saturates,
+        "saturates": course.saturates if course.peak > doses[0] else None,  # no dose raises it
         "peak": course.peak,
         "overshoots": course.overshoots,
         "control_p": control_p,

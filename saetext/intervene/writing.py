@@ -26,6 +26,7 @@ from saetext.intervene.shifts.change import ShiftEdit
 from saetext.io import answer_cache
 from saetext.io.json_file import loads
 from saetext.io.progress import Progress, Stages
+from saetext.reader.continuing import Readings
 
 if TYPE_CHECKING:
     from saetext.intervene.asking import Asks
@@ -96,6 +97,7 @@ class Writer:
                 _ = [self._prompt(instructed(prompt, arm.instruction)) for prompt in prompts]
         self.expect(arms)
         self.done = self.resumed = 0
+        self._readings = Readings()  # every arm's texts are judged after the same prompts
         self._say = Stages(request.on_progress, "texts")
         self._step = max(1, _BATCHES * request.batch // request.samples)
 
@@ -147,7 +149,8 @@ class Writer:
 
         options: dict[str, Any] = {name: getattr(request, name) for name in _WRITING}
         texts = model.generate(asked, edits=edits, forbidden=arm.forbidden, on_progress=tell, **options)
-        nll = likelihood(model, [plain[text.prompt] for text in texts], [text.ids for text in texts])
+        own = [plain[text.prompt] for text in texts]
+        nll = likelihood(model, own, [text.ids for text in texts], self._readings)
         return [
             Written(text.prompt, text.sample, text.text, text.ids, text.finish, one)
             for text, one in zip(texts, nll, strict=True)

@@ -329,15 +329,37 @@ class CausalModel:
         """
         values = Values((), edits, positions, rows, False)
         with torch.inference_mode(False), torch.no_grad(), self._watched(values):
-            output = self._model(
-                input_ids=self._known(ids),
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-        logits: Tensor = output.logits[:, -1].float()
+            logits = self._fed(ids, positions, cache, mask, 1)
+        return logits[:, -1].float()
+
+    def read_on(self, ids: Tensor, positions: Tensor, *, cache: Any, mask: Tensor | None) -> Tensor:
+        """Feed new tokens to a cache and return the logits after each of them, with no edit.
+
+        Parameters
+        ----------
+        ids, positions : int64[batch, n]
+        cache : transformers Cache
+        mask : bool[batch, columns] or None
+            As of :meth:`step`; of new tokens padding stands to the right, where nothing reads it.
+
+        Returns
+        -------
+        float[batch, n, vocabulary]
+        """
+        with torch.inference_mode(False), torch.no_grad():
+            return self._fed(ids, positions, cache, mask, 0)
+
+    def _fed(self, ids: Tensor, positions: Tensor, cache: Any, mask: Tensor | None, keep: int) -> Tensor:
+        """Return the logits after the last ``keep`` new tokens, after all of them for 0."""
+        output = self._model(
+            input_ids=self._known(ids),
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        )
+        logits: Tensor = output.logits
         return logits
 
     def _decoder(self, prompts: Prompts, request: GenerateRequest) -> Decoder:

@@ -148,9 +148,9 @@ class Memory:
         self.starts += [self.columns - length] * len(rows)
         self._extent.rows = len(self.starts)
 
-    def advance(self) -> None:
-        """Keep the column that the last forward pass wrote."""
-        self._extent.columns += 1
+    def advance(self, new: int = 1) -> None:
+        """Keep the columns that the last forward pass wrote."""
+        self._extent.columns += new
 
     def remove(self, row: int) -> None:
         """Remove a row; the last one takes its place."""
@@ -167,12 +167,12 @@ class Memory:
             self._extent.columns -= unused
             self.starts = [start - unused for start in self.starts]
 
-    def mask(self, device: torch.device) -> Tensor | None:
-        """Return bool[rows, columns + 1], true where a token stands, that of the next step included.
+    def mask(self, device: torch.device, new: int = 1) -> Tensor | None:
+        """Return bool[rows, columns + new], true where a token stands, those of the next step included.
 
         None if there is no padding.
         """
         if not any(self.starts):
             return None
         starts = torch.tensor(self.starts, device=device)
-        return torch.arange(self.columns + 1, device=device) >= starts[:, None]
+        return torch.arange(self.columns + new, device=device) >= starts[:, None]

@@ -29,7 +29,8 @@ class Chosen:
     ----------
     feature : int
     score : float or None
-        The mean over examples of the size of its attributions; None of one that was named.
+        The mean over examples of the size of its attributions, or of their sum where a sign is asked for;
+        None of one that was named.
     examples : int or None
         Examples in which it has any.
     """
@@ -52,7 +53,8 @@ def strongest(
     """Return the strongest features.
 
     A feature's score is the sum of the sizes of its attributions (or exact effects) over positions, as a mean
-    over examples. Where only the prompt is edited, positions after it do not count.
+    over examples. Where a sign is asked for it is their sum: what pushes up as often as down pushes nowhere.
+    Where only the prompt is edited, positions after it do not count.
 
     Parameters
     ----------
@@ -65,7 +67,7 @@ def strongest(
         Tokens of each example's prompt, where that is known.
     rank : {"attribution", "exact"}
     sign : {"any", "positive", "negative"}
-        Of the sum of a feature's attributions.
+        Of the sum of a feature's attributions; its score then has this sign.
     positions : str
         Which positions will be edited, see :func:`saetext.intervene.positions.positions_of`.
 
@@ -85,19 +87,17 @@ def strongest(
                             schema={"prompt": pl.Int64, "end": pl.Int64})  # fmt: skip
         pairs = pairs.join(ends, on="prompt", how="left")
         pairs = pairs.filter(pl.col("end").is_null() | (pl.col("position") < pl.col("end")))
-    scores = (
+    value = pl.col("value").abs() if sign == "any" else pl.col("value")
+    size = -pl.col("score") if sign == "negative" else pl.col("score")
+    best = (
         pairs.filter(pl.col("prompt").is_in(list(examples)))
-        .group_by("feature")
-        .agg(
-            score=pl.col("value").abs().sum() / max(len(examples), 1),
-            total=pl.col("value").sum(),
-            examples=pl.col("prompt").n_unique(),
-        )
-        .filter(pl.col("score") > 0)
+        .sort("prompt", "position", "feature")  # so that a sum does not hang on the order
+        .group_by("feature", maintain_order=True)
+        .agg(score=value.sum() / max(len(examples), 1), examples=pl.col("prompt").n_unique())
+        .filter(size > 0)
+        .sort([size, pl.col("feature")], descending=[True, False])
+        .head(n)
     )
-    if sign != "any":
-        scores = scores.filter(pl.col("total") > 0 if sign == "positive" else pl.col("total") < 0)
-    best = scores.sort(["score", "feature"], descending=[True, False]).head(n)
     if best.height < n:
         fewer = f"ask for fewer, FILE:{best.height}" if best.height else "look at other positions"
         raise InputError(

@@ -30,7 +30,7 @@ def notes(metrics: Mapping[str, Any], table: pl.DataFrame, request: AblateReques
     if metrics["before_forbidden"] is not None and not (table["kind"] == "means").any():
         found.append(
             f"no difference of means: {metrics['forbidden']} was written "
-            f"{metrics['before_forbidden']:,} times where it is taken, and {LEAST} are needed"
+            f"{_times(metrics['before_forbidden'], 'time')} where it is taken, and {LEAST} are needed"
         )
     return (*found, *_side_effects(table))
 
@@ -47,6 +47,10 @@ def _split(metrics: Mapping[str, Any]) -> str:
     }[metrics["split"]]
 
 
+def _times(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _few(metrics: Mapping[str, Any], request: AblateRequest) -> list[str]:
     if metrics["topics"] < LEAST_PROMPTS:
         return [
@@ -58,8 +62,8 @@ def _few(metrics: Mapping[str, Any], request: AblateRequest) -> list[str]:
         found.append(f"only {metrics['matched']:,} sets of features match: too few others are active here")
     if metrics["matched"] < LEAST_CONTROLS:
         found.append(
-            f"{metrics['matched']:,} sets of matched features cannot tell the effect from that of any "
-            f"ablation: a verdict needs {LEAST_CONTROLS}"
+            f"{_times(metrics['matched'], 'set')} of matched features cannot tell the effect from that of "
+            f"any ablation: a verdict needs {LEAST_CONTROLS}"
         )
     if request.each and metrics["matched"] >= LEAST_CONTROLS:
         active = [verdict for verdict in metrics["verdicts"].values() if verdict != "never active"]

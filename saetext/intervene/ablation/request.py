@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from saetext.errors import InputError, refuse_unused
-from saetext.intervene.asking import MODEL, WritingOptions, strings
+from saetext.intervene.asking import SHOW, LoadingOptions, WritingOptions, strings, where
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 from saetext.text.one_line import quoted
@@ -25,7 +25,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 METRICS = ("items", "distinct", "diversity", "repeats", "tokens", "words", "nll", "ended")
 ALWAYS = ("nll", "repeats")  # side effects, measured whether asked for or not
 
-_WHAT, _SPLIT, _SHOW = "What is ablated", "How features are chosen", "What it is held against"
+_WHAT, _SPLIT = "What is ablated", "How features are chosen"
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _OF_FILE = re.compile(r"(?P<file>.+):(?P<n>[1-9]\d{0,5})", re.ASCII | re.DOTALL)
 
@@ -54,13 +54,7 @@ class Ablated(Request):
         metavar="MODE,...",
         group=_WHAT,
     )
-    positions: str = option(
-        "Which tokens are edited: all, prompt, generated, last (of the prompt), first-N (that are written). "
-        "The chat template's tokens never are.",
-        default="all",
-        metavar="WHERE",
-        group=_WHAT,
-    )
+    positions: str = where(_WHAT)
     each: bool = option(
         "Take the features out one at a time, each with its own controls, instead of together.",
         default=False,
@@ -87,20 +81,21 @@ class Ablated(Request):
         group=_SPLIT,
     )
     rank: Literal["attribution", "exact"] = option(
-        "What makes a feature of a file strong: the mean over examples of the size of its attributions, or "
-        "of its exact effects where the file has them.",
+        "What makes a feature of a file strong: its attributions, or its exact effects where the file has "
+        "them; the mean over examples of their sizes, or of their sum with --sign.",
         default="attribution",
         group=_SPLIT,
     )
     sign: Literal["any", "positive", "negative"] = option(
-        "Take only features whose attributions sum to more, or to less, than 0.",
+        "Take the features whose attributions sum to most above 0, or to most below, instead of the largest "
+        "in size. What pushes up as often as down does not count then.",
         default="any",
         group=_SPLIT,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class AblateRequest(WritingOptions, Ablated):
+class AblateRequest(LoadingOptions, WritingOptions, Ablated):
     """The options of :func:`saetext.ablate`.
 
     Raises
@@ -115,26 +110,26 @@ class AblateRequest(WritingOptions, Ablated):
         default="items,distinct,repeats,tokens",
         hint=str,
         metavar="METRIC,...",
-        group=_SHOW,
+        group=SHOW,
     )
     primary: str | None = option(
         "The one metric that the verdict is about; by default the first.",
         default=None,
         metavar="METRIC",
-        group=_SHOW,
+        group=SHOW,
     )
     words: str | None = option(
         "Words, separated by commas, whose share of each text is the metric 'words'.",
         default=None,
         metavar="W,W,...",
-        group=_SHOW,
+        group=SHOW,
     )
     controls: int = option(
         "Number of sets of matched features that are taken out for comparison; a verdict needs 19.",
         default=19,
         least=0,
         metavar="N",
-        group=_SHOW,
+        group=SHOW,
     )
     forbid: Sequence[str] | str = option(
         "Token that is never written in one of the rival arms, and before which the difference of means is "
@@ -143,19 +138,8 @@ class AblateRequest(WritingOptions, Ablated):
         default=(),
         hint=list[str] | None,
         metavar="TEXT",
-        group=_SHOW,
+        group=SHOW,
     )
-    labels: Path | None = option(
-        "Table of labels to use instead of those known for the SAE.",
-        default=None,
-        metavar="FILE",
-        group=_SHOW,
-    )
-    device: str = option("auto, cpu, cuda or mps.", default="auto", group=MODEL)
-    dtype: str = option(
-        "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=MODEL
-    )
-    trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=MODEL)
     attribution: AttributionResult | None = keyword(
         "An attribution in place of a file; its strongest features are ablated.", default=None
     )

@@ -6,16 +6,15 @@ Not for: drawing it (:mod:`saetext.report`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
-from saetext.analysis.base import Result
 from saetext.intervene.ablation.tables import FEATURES, TABLE, TEXTS, TOPICS
+from saetext.intervene.arms_result import ArmsResult
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AblateResult(Result):
+class AblateResult(ArmsResult):
     """What an ablation gave; ``table`` has a row for each ablated arm and metric.
 
     Attributes
@@ -29,12 +28,16 @@ class AblateResult(Result):
         What was taken out, how it was chosen, and how active it is in the unedited texts.
     texts : polars.DataFrame
         Every text of every arm with its measures.
+    seen : polars.DataFrame or None
+        What a second reader finds to differ in each ablated arm
+        (:mod:`saetext.intervene.second_reader`); None where none was asked.
     """
 
     controls: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TABLE))
     topics: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TOPICS))
     features: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FEATURES))
     texts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TEXTS))
+    seen: pl.DataFrame | None = None
 
     def lists(self) -> dict[str, pl.DataFrame]:
         """Return the tables beside the rows."""
@@ -42,19 +45,6 @@ class AblateResult(Result):
             "controls": self.controls,
             "topics": self.topics,
             "features": self.features,
+            **({"seen": self.seen} if self.seen is not None and self.seen.height else {}),
             "texts": self.texts,
         }
-
-    def write_texts(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the texts of all arms, ``.jsonl`` or ``.parquet`` by the name, and return the path.
-
-        Each has an ``id`` of its own and its ``arm``: every analysis takes the file, ``--by arm``.
-
-        Raises
-        ------
-        InputError
-            If the name ends otherwise, the file exists and ``overwrite`` is false, or it cannot be written.
-        """
-        from saetext.intervene.texts_file import write_texts
-
-        return write_texts(self.texts, Path(path), overwrite=overwrite)

@@ -34,6 +34,7 @@ from saetext.intervene.generator import Generator, load_generator
 from saetext.intervene.metrics import unescaped
 from saetext.intervene.positions import require_mode
 from saetext.intervene.rows import Given, rows_of
+from saetext.intervene.second_reader import reader_of, seen
 from saetext.intervene.writing import Writer, Written, measured
 from saetext.io.request import verb_of_two
 from saetext.reader import shipped
@@ -100,7 +101,8 @@ def ablate(model: str | Path | Generator, prompts: Given, request: AblateRequest
     asked = asked_of(generator.model, rows, request.by, request.system, request.raw)
     chosen, split = _chosen(generator, request, attribution, asked)
     require_editable(generator.sae, [one.feature for one in chosen])
-    return _Run(generator, request, asked, chosen, split, forbidden).result()
+    reader = reader_of(request.gauge, len(set(split.test)), generator, "topic")
+    return _Run(generator, request, asked, chosen, split, forbidden, reader).result()
 
 
 def _opened(
@@ -220,8 +222,10 @@ class _Run:
         chosen: Sequence[Chosen],
         split: Split,
         forbidden: Forbidden,
+        reader: str | None,
     ) -> None:
         self.generator, self.request, self.split, self.forbidden = generator, request, split, forbidden
+        self.reader = reader
         self.chosen = list(chosen)
         tested = set(split.test)
         self.asked = [one for one in asked if one.topic in tested]
@@ -236,10 +240,10 @@ class _Run:
         writer = self._writer(self.asked)
         base = writer.arm(BASE)
         prompts = [one.prompt for one in self.asked]
-        seen = survey(self.generator, prompts, base, self.request.positions, self.request.batch)
-        self._warn_of_inactive(seen)
+        of_base = survey(self.generator, prompts, base, self.request.positions, self.request.batch)
+        self._warn_of_inactive(of_base)
         means, before = self._means(prompts, base)
-        make = Arms(self.generator, seen, [one.topic for one in self.asked], self.request)
+        make = Arms(self.generator, of_base, [one.topic for one in self.asked], self.request)
         ablated = make.ablated(self.features)
         arms = [
             *ablated,
@@ -257,11 +261,11 @@ class _Run:
             self.request.main,
             self.topics,
             lengths={arm.name: make.length(arm) for arm in arms},
-            active={arm.name: _is_active(seen, arm) for arm in arms},
+            active={arm.name: _is_active(of_base, arm) for arm in arms},
             each=self.request.each,
             seed=self.request.seed,
         )
-        return self._result(table, topics, texts, seen, before, ablated)
+        return self._result(table, topics, texts, of_base, before, ablated)
 
     def _writer(self, asked: Sequence[Asked]) -> Writer:
         return Writer(self.generator, [one.given for one in asked], self.request, [BASE])
@@ -275,9 +279,9 @@ class _Run:
             base = self._writer(self.others).arm(BASE)
         return difference_of_means(self.generator, prompts, base, self.forbidden.tokens, self.request.batch)
 
-    def _warn_of_inactive(self, seen: Survey) -> None:
+    def _warn_of_inactive(self, of_base: Survey) -> None:
         for feature in self.features:
-            if not seen.strengths.active[feature]:
+            if not of_base.strengths.active[feature]:
                 warnings.warn(
                     f"feature {feature} is never active where it would be taken out: that changes nothing",
                     SaetextWarning,
@@ -308,12 +312,13 @@ class _Run:
         table: pl.DataFrame,
         topics: pl.DataFrame,
         texts: pl.DataFrame,
-        seen: Survey,
+        of_base: Survey,
         before: int | None,
         ablated: Sequence[AblationArm],
     ) -> AblateResult:
         request, generator, split = self.request, self.generator, self.split
         assert generator.sae is not None
+        shown = self._seen(table, texts)
         own = pl.col("kind") == "ablated"
         primary = table.filter(own & pl.col("primary"))
         base = texts.filter(pl.col("arm") == BASE.name)
@@ -332,8 +337,9 @@ class _Run:
             "forbidden_source": self.forbidden.source if self.forbidden.tokens else None,
             "before_forbidden": before,
             "cut": float((base["finish"] == "length").mean() or 0.0),  # type: ignore[arg-type]
-            "edited_tokens": seen.strengths.tokens,
-            "median_norm": seen.strengths.norm,
+            "edited_tokens": of_base.strengths.tokens,
+            "median_norm": of_base.strengths.norm,
+            "gauge_reader": None if shown is None else self.reader,
         }
         params = {
             **request.params(),
@@ -350,12 +356,22 @@ class _Run:
             notes(metrics, table, request),
             controls=table.filter(~own),
             topics=topics,
-            features=self._features(seen),
+            features=self._features(of_base),
             texts=texts,
+            seen=shown,
         )
 
-    def _features(self, seen: Survey) -> pl.DataFrame:
-        labels, strengths = self.generator.labels, seen.strengths
+    def _seen(self, table: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame | None:
+        """Return what a second reader sees in each ablated arm; None where none is asked."""
+        if self.reader is None:
+            return None
+        rows = table.filter(pl.col("primary"))
+        randoms = dict(rows.filter(pl.col("kind") == "random").select("of", "arm").rows())
+        arms = {arm: randoms.get(arm) for arm in rows.filter(pl.col("kind") == "ablated")["arm"]}
+        return seen(texts, arms, BASE.name, self.reader, self.request.on_progress, unit="topic")
+
+    def _features(self, of_base: Survey) -> pl.DataFrame:
+        labels, strengths = self.generator.labels, of_base.strengths
         rows = [
             {
                 "feature": one.feature,
@@ -363,7 +379,7 @@ class _Run:
                 "score": one.score,
                 "examples": one.examples,
                 "active": float(strengths.density[one.feature]),
-                "activation": float(seen.mean[one.feature]),
+                "activation": float(of_base.mean[one.feature]),
                 "largest": float(strengths.largest[one.feature]),
             }
             for one in self.chosen

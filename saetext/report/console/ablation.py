@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import finish, make_console, many, probability, styled
-from saetext.report.console.side_by_side import print_arms, print_line
+from saetext.report.console.lines import figure, finish, make_console, many, probability, styled
+from saetext.report.console.second_reader import seen_lines
+from saetext.report.console.side_by_side import print_line, print_prompts
 from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from saetext.intervene.ablation.result import AblateResult
 
-_PROMPTS = 3  # shown with their texts
 _ARM = 24  # columns of an arm's name
 _FEATURES = 10  # shown by name
 _KINDS = ("base", "ablated")  # whose texts are shown
@@ -53,7 +53,12 @@ def render_ablation(
     for metric in metrics_of(result):
         console.print()
         _print_metric(console, result, metric)
-    _print_texts(console, result)
+    for title, lines in seen_of(result):
+        console.print()
+        print_line(console, styled(printable(title), "dim"))
+        for line in lines:
+            console.print(styled(printable(line)))
+    print_prompts(console, result.texts, _KINDS)
     console.print()
     for told in verdicts(result):
         console.print(styled(printable(told), "bold"))
@@ -115,6 +120,20 @@ def verdicts(result: AblateResult) -> list[str]:
     return lines
 
 
+def seen_of(result: AblateResult) -> list[tuple[str, list[str]]]:
+    """Return what a second reader sees in each ablated arm, as a title and lines; nothing without one."""
+    found, reader = result.seen, result.metrics["gauge_reader"]
+    if found is None:
+        return []
+    arms = result.table["arm"].unique(maintain_order=True).to_list()
+    return [(seen_title(reader, arm), seen_lines(found.filter(found["arm"] == arm))) for arm in arms]
+
+
+def seen_title(reader: str, arm: str) -> str:
+    """Return by what reader which texts were compared."""
+    return f"what a second reader ({reader}) sees in {arm} against unedited"
+
+
 def _print_heading(console: Console, result: AblateResult) -> None:
     console.print(styled(printable(heading(result)), "bold"))
     for row in result.features.head(_FEATURES).to_dicts():
@@ -130,8 +149,8 @@ def _print_metric(console: Console, result: AblateResult, metric: str) -> None:
     head = f"{one_line(title, _ARM):<{_ARM}} {'mean':>7} {'change':>7} {'95 % interval':>18} {'p':>5}"
     print_line(console, styled(f"{head} {'controls p':>10} {'variance':>8} {'p':>5}", "dim"))
     base = own[0]
-    first = f"{'unedited':<{_ARM}} {_number(base['base'], '.3g'):>7}"
-    variance = _number(base["base_variance"], ".3g")
+    first = f"{'unedited':<{_ARM}} {figure(base['base'], '.3g'):>7}"
+    variance = figure(base["base_variance"], ".3g")
     print_line(console, styled(f"{first} {'':>7} {'':>18} {'':>5} {'':>10} {variance:>8}"))
     for row in own:
         print_line(console, _figures(row, "bold"))
@@ -148,28 +167,11 @@ def _figures(row: Row, style: str) -> Text:
     interval = "" if row["low"] is None else f"[{row['low']:+.3g}, {row['high']:+.3g}]"
     line = styled(f"{one_line(printable(row['arm']), _ARM):<{_ARM}}", style)
     line.append(
-        f" {_number(row['mean'], '.3g'):>7} {_number(row['change'], '+.3g'):>7} {interval:>18} "
-        f"{_p(row['p']):>5} {_number(row['control_p'], '.2f'):>10} "
+        f" {figure(row['mean'], '.3g'):>7} {figure(row['change'], '+.3g'):>7} {interval:>18} "
+        f"{_p(row['p']):>5} {figure(row['control_p'], '.2f'):>10} "
     )
-    line.append(f"{_number(row['variance_change'], '+.3g'):>8} {_p(row['variance_p']):>5}", "dim")
+    line.append(f"{figure(row['variance_change'], '+.3g'):>8} {_p(row['variance_p']):>5}", "dim")
     return line
-
-
-def _print_texts(console: Console, result: AblateResult) -> None:
-    texts = result.texts.to_dicts()
-    prompts = sorted({text["prompt"] for text in texts})
-    for prompt in prompts[:_PROMPTS]:
-        own = [t for t in texts if t["prompt"] == prompt and t["sample"] == 0 and t["kind"] in _KINDS]
-        console.print()
-        print_line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
-        print_arms(console, own)
-    if len(prompts) > _PROMPTS:
-        console.print()
-        console.print(styled(f"and {many(len(prompts) - _PROMPTS, 'prompt')} more", "dim"))
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
 
 
 def _p(value: float | None) -> str:

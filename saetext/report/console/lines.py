@@ -47,6 +47,11 @@ def probability(value: float) -> str:
     return "<1e-99" if value < 1e-99 else f"{value:.0e}"
 
 
+def figure(value: float | None, form: str) -> str:
+    """Return a number in a format; nothing where there is none."""
+    return "" if value is None else format(value, form)
+
+
 def others(n: int, named: bool) -> str:
     """Return how many say the same, beside those ``named`` or where none of them is: they are features.
 

@@ -1,16 +1,34 @@
-"""Texts of several arms under each other, each beside its arm's name. Not for: which texts, or figures."""
+"""Texts of several arms under each other, each beside its arm's name. Not for: figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import styled
+from saetext.report.console.lines import many, styled
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
+    import polars as pl
     from rich.console import Console
     from rich.text import Text
+
+
+_PROMPTS = 3  # shown with their texts
+
+
+def print_prompts(console: Console, texts: pl.DataFrame, kinds: Sequence[str]) -> None:
+    """Print the first prompts with the first text of each arm of some kinds, and how many more there are."""
+    rows = texts.to_dicts()
+    prompts = sorted({text["prompt"] for text in rows})
+    for prompt in prompts[:_PROMPTS]:
+        own = [t for t in rows if t["prompt"] == prompt and t["sample"] == 0 and t["kind"] in kinds]
+        console.print()
+        print_line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
+        print_arms(console, own)
+    if len(prompts) > _PROMPTS:
+        console.print()
+        console.print(styled(f"and {many(len(prompts) - _PROMPTS, 'prompt')} more", "dim"))
 
 
 def print_line(console: Console, line: Text) -> None:

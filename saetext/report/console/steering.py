@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import finish, make_console, many, probability, styled
-from saetext.report.console.side_by_side import print_arms as _print_arms
+from saetext.report.console.lines import figure, finish, make_console, many, probability, styled
+from saetext.report.console.second_reader import seen_lines
 from saetext.report.console.side_by_side import print_line as _line
+from saetext.report.console.side_by_side import print_prompts
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
     from saetext.intervene.result import SteerResult
 
-_PROMPTS = 3  # shown with their texts
 _MOVED = 4  # features of a shift that are named
-_SEEN = 8  # findings of the second reader that are shown
 _ARM = 26  # columns of an arm's name
 _KINDS = ("base", "dose", "instruction")  # whose texts are shown
 
@@ -64,7 +63,7 @@ def render_steer(
             _line(console, styled(printable(title), "dim"))
             for line in lines:
                 console.print(styled(printable(line)))
-    _print_texts(console, result)
+    print_prompts(console, result.texts, _KINDS)
     console.print()
     if (told := verdict(result.metrics)) is not None:
         console.print(styled(told, "bold"))
@@ -146,14 +145,7 @@ def words_lines(result: SteerResult) -> list[str]:
 def _seen_lines(result: SteerResult) -> tuple[str, list[str]]:
     """Return what a second reader sees, as a title and lines."""
     title = seen_title(result)
-    if title is None or result.seen is None:
-        return "", []
-    if not result.seen.height:
-        return title, ["no difference with q < .05"]
-    lines = [seen_line(row) for row in result.seen.head(_SEEN).to_dicts()]
-    if (more := result.seen.height - _SEEN) > 0:
-        lines.append(f"and {more} more")
-    return title, lines
+    return ("", []) if title is None or result.seen is None else (title, seen_lines(result.seen))
 
 
 def seen_title(result: SteerResult) -> str | None:
@@ -162,18 +154,6 @@ def seen_title(result: SteerResult) -> str | None:
     if reader is None:
         return None
     return f"what a second reader ({reader}) sees at dose {result.metrics['strongest']:g} against unedited"
-
-
-def seen_line(row: Mapping[str, Any]) -> str:
-    """Return one finding of the second reader in a line."""
-    mark = " ✓" if row["confirmed"] else ""
-    random = row["diff_random"]
-    same = random is not None and random * row["diff"] > 0
-    also = f"; a random edit too ({100 * random:+.0f})" if same else ""
-    return (
-        f"{row['name']} ({row['kind']}): {100 * row['rate']:.0f} against {100 * row['rate_unedited']:.0f} % "
-        f"of texts, q {probability(row['q'])}{mark}{also}"
-    )
 
 
 def _score(score: float | None) -> str:
@@ -193,7 +173,9 @@ def verdict(metrics: Mapping[str, Any]) -> str | None:
     if metrics["verdict"] is None:
         return None
     controls = "" if metrics["control_p"] is None else f", against controls p {metrics['control_p']:.2f}"
-    course = f"nine tenths of the rise at dose {metrics['saturates']:g}, peak at {metrics['peak']:g}"
+    course = "no dose raises it"
+    if metrics["saturates"] is not None:
+        course = f"nine tenths of the rise at dose {metrics['saturates']:g}, peak at {metrics['peak']:g}"
     back = ", falls after it" if metrics["overshoots"] else ""
     return (
         f"{metrics['verdict']}: dose-response tau {metrics['tau']:+.2f} "
@@ -226,24 +208,7 @@ def _figures(row: Mapping[str, Any]) -> Text:
         interval = f"{row['gauge_diff']:+.3f}"
     p = "" if row["gauge_p"] is None else probability(row["gauge_p"])
     line.append(
-        f" {_number(row['length'], '.2f'):>6} {_number(row['gauge'], '.3f'):>7} {interval:>18} {p:>6}"
+        f" {figure(row['length'], '.2f'):>6} {figure(row['gauge'], '.3f'):>7} {interval:>18} {p:>6}"
     )
-    line.append(f" {_number(row['nll'], '.2f'):>6} {_number(row['repetition'], '.2f'):>7}", "dim")
+    line.append(f" {figure(row['nll'], '.2f'):>6} {figure(row['repetition'], '.2f'):>7}", "dim")
     return line.append(f" {100 * row['changed']:>5.0f} %", "dim")
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
-
-
-def _print_texts(console: Console, result: SteerResult) -> None:
-    texts = result.texts.to_dicts()
-    prompts = sorted({text["prompt"] for text in texts})
-    for prompt in prompts[:_PROMPTS]:
-        own = [t for t in texts if t["prompt"] == prompt and t["sample"] == 0 and t["kind"] in _KINDS]
-        console.print()
-        _line(console, styled(printable(" ".join(own[0]["prompt_text"].split())), "bold"))
-        _print_arms(console, own)
-    if len(prompts) > _PROMPTS:
-        console.print()
-        console.print(styled(f"and {many(len(prompts) - _PROMPTS, 'prompt')} more", "dim"))

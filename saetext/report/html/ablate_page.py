@@ -6,11 +6,20 @@ labels and prompts are data: made printable here and escaped by the template. No
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.ablation import feature_line, heading, matched_line, metrics_of, verdicts
-from saetext.report.console.lines import many, probability
+from saetext.report.console.ablation import (
+    feature_line,
+    heading,
+    matched_line,
+    metrics_of,
+    seen_title,
+    verdicts,
+)
+from saetext.report.console.lines import figure, many, probability
+from saetext.report.console.second_reader import seen_cells
+from saetext.report.html.arm_texts import texts_by_prompt
 from saetext.report.html.parts import draw
 from saetext.text.passages import printable
 
@@ -33,9 +42,10 @@ def render_ablate_page(result: AblateResult) -> str:
         features=[printable(feature_line(row)) for row in result.features.to_dicts()],
         metrics=[_metric(result, metric) for metric in metrics_of(result)],
         topics=_topics(result),
+        seen=_seen(result),
         arms=[{"at": at, "name": printable(name), "kind": kind} for at, (name, kind) in enumerate(arms)],
         start=next((at for at, (_, kind) in enumerate(arms) if kind == "ablated"), 0),
-        prompts=_prompts(result, names),
+        prompts=texts_by_prompt(result.texts, names),
         notes=[printable(note) for note in result.notes],
         facts=_facts(result),
     )
@@ -63,8 +73,8 @@ def _metric(result: AblateResult, metric: str) -> dict[str, Any]:
     return {
         "name": printable(metric),
         "primary": own[0]["primary"],
-        "base": _number(own[0]["base"], ".3g"),
-        "variance": _number(own[0]["base_variance"], ".3g"),
+        "base": figure(own[0]["base"], ".3g"),
+        "variance": figure(own[0]["base_variance"], ".3g"),
         "rows": rows,
     }
 
@@ -73,15 +83,15 @@ def _figures(row: Row) -> dict[str, Any]:
     return {
         "name": printable(row["arm"]),
         "kind": row["kind"],
-        "mean": _number(row["mean"], ".3g"),
-        "change": _number(row["change"], "+.3g"),
+        "mean": figure(row["mean"], ".3g"),
+        "change": figure(row["change"], "+.3g"),
         "interval": "" if row["low"] is None else f"{row['low']:+.3g} to {row['high']:+.3g}",
         "p": _p(row["p"]),
-        "control_p": _number(row["control_p"], ".2f"),
+        "control_p": figure(row["control_p"], ".2f"),
         "q": _p(row["q"]),
-        "variance": _number(row["variance_change"], "+.3g"),
+        "variance": figure(row["variance_change"], "+.3g"),
         "variance_p": _p(row["variance_p"]),
-        "length": _number(row["length"], ".3f"),
+        "length": figure(row["length"], ".3f"),
         "changed": f"{row['changed']:.0%}".replace("%", "\u00a0%"),
     }
 
@@ -93,8 +103,8 @@ def _topics(result: AblateResult) -> dict[str, Any]:
     lines: dict[str, dict[str, Any]] = {}
     for row in rows:
         line = lines.setdefault(row["topic"], {"name": printable(row["topic"]), "changes": {}})
-        line["base"] = _number(row["base"], ".3g")
-        line["changes"][row["arm"]] = _number(row["change"], "+.3g")
+        line["base"] = figure(row["base"], ".3g")
+        line["changes"][row["arm"]] = figure(row["change"], "+.3g")
     return {
         "metric": printable(result.metrics["primary"]),
         "arms": [printable(arm) for arm in arms],
@@ -104,17 +114,19 @@ def _topics(result: AblateResult) -> dict[str, Any]:
     }
 
 
-def _prompts(result: AblateResult, arms: Sequence[str]) -> list[dict[str, Any]]:
-    place = {name: at for at, name in enumerate(arms)}
-    found: dict[int, dict[str, Any]] = {}
-    for text in result.texts.to_dicts():
-        prompt = found.setdefault(
-            text["prompt"], {"text": printable(text["prompt_text"]), "arms": [[] for _ in arms]}
-        )
-        prompt["arms"][place[text["arm"]]].append(
-            {"text": printable(text["text"]), "changed": text["changed"], "nll": _number(text["nll"], ".2f")}
-        )
-    return [found[number] for number in sorted(found)]
+def _seen(result: AblateResult) -> list[dict[str, Any]]:
+    """Return what a second reader sees in each ablated arm; nothing if none was asked."""
+    found = result.seen
+    if found is None:
+        return []
+    reader = result.metrics["gauge_reader"]
+    return [
+        {
+            "title": printable(seen_title(reader, arm)),
+            "rows": [seen_cells(row) for row in found.filter(found["arm"] == arm).to_dicts()],
+        }
+        for arm in result.table["arm"].unique(maintain_order=True)
+    ]
 
 
 def _facts(result: AblateResult) -> list[tuple[str, str]]:
@@ -133,10 +145,6 @@ def _facts(result: AblateResult) -> list[tuple[str, str]]:
         "Median residual norm": f"{metrics['median_norm']:.4g}",
     }
     return [(name, printable(str(text))) for name, text in shown.items() if text is not None]
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
 
 
 def _p(value: float | None) -> str:

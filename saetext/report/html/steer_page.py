@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import probability
+from saetext.report.console.lines import figure, probability
+from saetext.report.console.second_reader import seen_cells
 from saetext.report.console.steering import heading, seen_title, verdict
+from saetext.report.html.arm_texts import texts_by_prompt
 from saetext.report.html.parts import draw
 from saetext.text.passages import printable
 
@@ -38,7 +40,7 @@ def render_steer_page(result: SteerResult) -> str:
         others=[{"at": at, "name": printable(row["arm"])} for at, row in enumerate(rows) if at not in dosed],
         start=start,
         first=dosed.index(start) if start in dosed else 0,
-        prompts=_prompts(result, [row["arm"] for row in rows]),
+        prompts=texts_by_prompt(result.texts, [row["arm"] for row in rows]),
         curve=_curve([rows[at] for at in dosed]),
         words=_words(result),
         seen_title=printable(seen_title(result) or ""),
@@ -59,14 +61,14 @@ def _arm(at: int, row: Mapping[str, Any]) -> dict[str, Any]:
         "at": at,
         "name": printable(row["arm"]),
         "kind": row["kind"],
-        "length": _number(row["length"], ".2f"),
-        "gauge": _number(row["gauge"], ".3f"),
-        "diff": _number(row["gauge_diff"], "+.3f"),
+        "length": figure(row["length"], ".2f"),
+        "gauge": figure(row["gauge"], ".3f"),
+        "diff": figure(row["gauge_diff"], "+.3f"),
         "interval": interval,
         "p": "" if row["gauge_p"] is None else probability(row["gauge_p"]),
-        "nll": _number(row["nll"], ".2f"),
-        "repetition": _number(row["repetition"], ".2f"),
-        "tokens": _number(row["tokens"], ".1f"),
+        "nll": figure(row["nll"], ".2f"),
+        "repetition": figure(row["repetition"], ".2f"),
+        "tokens": figure(row["tokens"], ".1f"),
         "changed": f"{row['changed']:.0%}".replace("%", "\u00a0%"),
     }
 
@@ -87,34 +89,7 @@ def _words(result: SteerResult) -> list[dict[str, str]]:
 
 
 def _seen(result: SteerResult) -> list[dict[str, Any]]:
-    return [] if result.seen is None else [_finding(row) for row in result.seen.to_dicts()]
-
-
-def _finding(row: Mapping[str, Any]) -> dict[str, Any]:
-    random = row["diff_random"]
-    return {
-        "name": printable(row["name"]),
-        "kind": row["kind"],
-        "rate": f"{100 * row['rate']:.0f}\u00a0%",
-        "unedited": f"{100 * row['rate_unedited']:.0f}\u00a0%",
-        "diff": f"{100 * row['diff']:+.0f}",
-        "random": "" if random is None else f"{100 * random:+.0f}",
-        "q": probability(row["q"]),
-        "confirmed": row["confirmed"],
-    }
-
-
-def _prompts(result: SteerResult, arms: Sequence[str]) -> list[dict[str, Any]]:
-    place = {name: at for at, name in enumerate(arms)}
-    found: dict[int, dict[str, Any]] = {}
-    for text in result.texts.to_dicts():
-        prompt = found.setdefault(
-            text["prompt"], {"text": printable(text["prompt_text"]), "arms": [[] for _ in arms]}
-        )
-        prompt["arms"][place[text["arm"]]].append(
-            {"text": printable(text["text"]), "changed": text["changed"], "nll": _number(text["nll"], ".2f")}
-        )
-    return [found[number] for number in sorted(found)]
+    return [] if result.seen is None else [seen_cells(row) for row in result.seen.to_dicts()]
 
 
 def _curve(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -161,7 +136,3 @@ def _facts(result: SteerResult) -> list[tuple[str, str]]:
         f"{metrics['median_norm']:.4g}",
     }
     return [(name, printable(str(text))) for name, text in shown.items() if text is not None]
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
