@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from saetext.features.labels import FeatureLabels
     from saetext.intervene.ablation import AblateResult, ablate
     from saetext.intervene.attribution import AttributionResult, attribute
+    from saetext.intervene.causes import WhyResult, why
     from saetext.intervene.expression import ExpressionResult, expression
     from saetext.intervene.heads import AttendResult, attend
     from saetext.intervene.result import SteerResult
@@ -55,6 +56,7 @@ __all__ = [
     "ShiftResult",
     "SteerResult",
     "TrainConfig",
+    "WhyResult",
     "ablate",
     "append",
     "attend",
@@ -74,6 +76,7 @@ __all__ = [
     "steer",
     "train",
     "train_sae",
+    "why",
 ]
 
 _HOMES = {
@@ -94,6 +97,7 @@ _HOMES = {
     "ShiftResult": "saetext.intervene.shifts.result",
     "SteerResult": "saetext.intervene.result",
     "TrainConfig": "saetext.training.config",
+    "WhyResult": "saetext.intervene.causes",
     "append": "saetext.encoding.encoder",
     "build_index": "saetext.analysis.search",
     "calibrate": "saetext.reader.thresholds.estimation",

@@ -184,6 +184,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "shift eval": ["shift", "eval", ALL, ALL, "--shift", ALL],
         "attend": ["attend", ALL, ALL],
         "attend layers": ["attend", "nowhere", "x", "--layers", ALL],
+        "why": ["why", ALL, "--model", ALL],
+        "why prompts": ["why", file, "--model", ALL, "--system-a", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

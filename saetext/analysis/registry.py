@@ -150,6 +150,16 @@ ANALYSES: list[Analysis] = [
         "saetext_cli.attend",
         "Show where the attention heads of a model look in a text, and which kinds of head they are.",
     ),
+    Analysis(
+        "why",
+        "saetext.intervene.causes:why",
+        "saetext.intervene.causes:WhyRequest",
+        ("why",),
+        f"{_TEXT}.causes:render_why",
+        f"{_PAGE}.pages:why_html",
+        "saetext_cli.why",
+        "Say whether a feature of the model that writes drives what a diff found.",
+    ),
 ]
 
 

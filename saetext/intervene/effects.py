@@ -5,7 +5,7 @@ Not for: features of the SAE that was edited, which would only say that the edit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
@@ -18,6 +18,7 @@ from saetext.text.words import words
 
 if TYPE_CHECKING:
     from saetext.reader.causal import CausalModel
+    from saetext.reader.edits import Edit
     from saetext.reader.prompts import Prompt
 
 _GRAM = 3
@@ -37,7 +38,10 @@ def repetition(ids: Sequence[int]) -> float | None:
 
 
 def likelihood(
-    model: CausalModel, prompts: Sequence[Prompt], texts: Sequence[NDArray[np.int64]]
+    model: CausalModel,
+    prompts: Sequence[Prompt],
+    texts: Sequence[NDArray[np.int64]],
+    edits: Callable[[Sequence[Prompt]], Mapping[str, Edit]] | None = None,
 ) -> list[float | None]:
     """Return the mean negative log-likelihood of each text's tokens, in nats, by the unedited model.
 
@@ -48,6 +52,9 @@ def likelihood(
         What each text goes on from.
     texts : sequence of int64[n]
         Token ids, the end-of-sequence token included; None for a text of none.
+    edits : callable, optional
+        Gets the prompts of a batch and returns the edits under which the model judges their texts, where it
+        is not the unedited one.
     """
     whole = [np.concatenate([p.ids, ids]) for p, ids in zip(prompts, texts, strict=True)]
     order = sorted(range(len(whole)), key=lambda i: -len(whole[i]))
@@ -64,7 +71,8 @@ def likelihood(
             mask[row, : len(whole[i])] = 1
         first = min(len(prompts[i]) for i in batch) - 1
         # the head is a fifth of a small model's work, and prompts are longer than what is written
-        logits = model.forward(ids, mask, hooks=(), keep=range(first, longest)).logits
+        made = None if edits is None else edits([prompts[i] for i in batch])
+        logits = model.forward(ids, mask, hooks=(), edits=made, keep=range(first, longest)).logits
         for row, i in enumerate(batch):
             if len(texts[i]):
                 written = torch.from_numpy(texts[i]).to(logits.device)

@@ -33,9 +33,11 @@ from saetext.report.html.pair_gathering import pair_page
 from saetext.report.html.pair_page import render_pair_page
 from saetext.report.html.shift_page import render_shift_page
 from saetext.report.html.steer_page import render_steer_page
+from saetext.report.html.why_page import render_why_page
 
 if TYPE_CHECKING:
     from saetext.intervene.ablation.result import AblateResult
+    from saetext.intervene.causes.result import WhyResult
     from saetext.intervene.heads.result import AttendResult
     from saetext.intervene.shifts.result import ShiftEvaluation
     from saetext.reader.reader import Reader
@@ -176,3 +178,15 @@ def shift_html(
     if result.kind == "shift":
         raise InputError("a fitted shift has no HTML report: evaluate it")
     return render_shift_page(result)
+
+
+def why_html(
+    result: WhyResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return what drives findings as HTML; it has its texts with it, and reads nothing again."""
+    return render_why_page(result)
