@@ -7,7 +7,7 @@ from typing import Any
 CHAPTERS = {
     "Use": [
         *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift"),
-        *("bias", "attend", "detectors", "labels", "recipes"),
+        *("bias", "why", "attend", "detectors", "labels", "recipes"),
     ],
     "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from saetext.intervene.ablation import AblateResult, ablate
     from saetext.intervene.attribution import AttributionResult, attribute
     from saetext.intervene.bias import BiasResult, bias
+    from saetext.intervene.causes import WhyResult, why
     from saetext.intervene.expression import ExpressionResult, expression
     from saetext.intervene.heads import AttendResult, attend
     from saetext.intervene.result import SteerResult
@@ -57,6 +58,7 @@ __all__ = [
     "ShiftResult",
     "SteerResult",
     "TrainConfig",
+    "WhyResult",
     "ablate",
     "append",
     "attend",
@@ -77,6 +79,7 @@ __all__ = [
     "steer",
     "train",
     "train_sae",
+    "why",
 ]
 
 _HOMES = {
@@ -98,6 +101,7 @@ _HOMES = {
     "ShiftResult": "saetext.intervene.shifts.result",
     "SteerResult": "saetext.intervene.result",
     "TrainConfig": "saetext.training.config",
+    "WhyResult": "saetext.intervene.causes",
     "append": "saetext.encoding.encoder",
     "build_index": "saetext.analysis.search",
     "calibrate": "saetext.reader.thresholds.estimation",

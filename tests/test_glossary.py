@@ -128,6 +128,12 @@ def of_ablate() -> set[str]:
     return {*tables.TABLE, *tables.TOPICS, *tables.FEATURES, *tables.TEXTS, *seen_schema()}
 
 
+def of_why() -> set[str]:
+    from saetext.intervene.causes import tables
+
+    return {*tables.TABLE, *tables.FINDINGS, *tables.CANDIDATES, *tables.ARMS, *tables.TEXTS}
+
+
 def of_cluster() -> set[str]:
     assert set(cluster_schema()) == set(CLUSTER_COLUMNS)
     return {*nested(cluster_schema()), *DOCUMENT_COLUMNS}
@@ -146,6 +152,7 @@ def of_cluster() -> set[str]:
         ("expression", lambda: {*EXPRESSION_TABLE, *EXAMPLES, *ENRICHMENT, "expression"}),
         ("shift", lambda: {*FITTED, *FEATURES, *ARMS, *GROUPS, *ACROSS, *ANSWERS}),
         ("bias", lambda: {*bias_tables.TABLE, *bias_tables.FEATURES, *bias_tables.UNITS}),
+        ("why", of_why),
         ("features", of_features),
         ("attend", lambda: {*HEADS_TABLE, *TOKENS}),
         ("steer", of_steer),

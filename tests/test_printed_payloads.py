@@ -187,6 +187,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "bias": ["bias", ALL, "--find", "--sae", ALL],
         "bias suite": ["bias", "nowhere", "--find", "--suite", ALL],
         "bias features": ["bias", "nowhere", "--features", ALL],
+        "why": ["why", ALL, "--model", ALL],
+        "why prompts": ["why", file, "--model", ALL, "--system-a", ALL],
         "upgrade": ["upgrade", NAME],
     }.items():
         yield name, command, 1

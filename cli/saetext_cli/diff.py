@@ -13,6 +13,7 @@ from saetext_cli.analysing import finish, write_table
 from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, short_names, width
 from saetext_cli.declared import expanded
+from saetext_cli.diff_why import DiffWhy, print_both, text_of, write_second_page
 from saetext_cli.making import open_or_encode_all
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Columns, Endpoint, PageOutput, Running
@@ -43,6 +44,7 @@ def run(
     output: PageOutput,
     endpoint: Endpoint,
     running: Running,
+    causes: DiffWhy,
     llm: Annotated[
         bool,
         typer.Option(
@@ -62,6 +64,7 @@ def run(
     from saetext.report.console.differences import render_diff
 
     _require_sets(corpora, request, llm)
+    causes.require(output)
     client = endpoint.client()
     if llm and client is None:
         raise InputError("hypotheses by a language model need an endpoint: give --base-url and --model")
@@ -73,14 +76,16 @@ def run(
     )
     found = _compared(opened, request)
     tell_costs(request.client)
+    driven = causes.look(found)
     with all_or_none(*output.files):
         write_table(found, output.parquet)
         _write_page(found, output.html, opened[0], request, running)
-    finish(
-        found,
-        output,
-        lambda: render_diff(found, width(), colored(), encoding=encoding()),
-    )  # fmt: skip
+        write_second_page(driven, output.html)
+    if driven is not None and output.as_json:
+        print_both(found, driven)
+    else:
+        more = "" if driven is None else text_of(driven)
+        finish(found, output, lambda: render_diff(found, width(), colored(), encoding=encoding()) + more)
     require_answers(request.client)
 
 

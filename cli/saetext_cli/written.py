@@ -13,6 +13,7 @@ from saetext_cli.options import PageOutput
 
 if TYPE_CHECKING:
     from saetext.intervene.ablation.result import AblateResult
+    from saetext.intervene.causes.result import WhyResult
     from saetext.intervene.heads.result import AttendResult
     from saetext.intervene.result import SteerResult
 
@@ -44,14 +45,14 @@ class ArmsOutput(PageOutput):
             require_name(self.output)
 
 
-def write_page(found: SteerResult | AblateResult | AttendResult, path: Path | None) -> None:
+def write_page(found: SteerResult | AblateResult | AttendResult | WhyResult, path: Path | None) -> None:
     """Write the page, if a file is named, and say so."""
     if path is not None:
         found.to_html(path)
         note(f"wrote {path}")
 
 
-def write_arms(found: SteerResult | AblateResult, path: Path | None) -> None:
+def write_arms(found: SteerResult | AblateResult | WhyResult, path: Path | None) -> None:
     """Write the texts of all arms, if a file is named, and say so."""
     if path is None:
         return

@@ -160,6 +160,16 @@ ANALYSES: list[Analysis] = [
         "saetext_cli.bias",
         "Find features that carry gender, dampen them, and say which bias falls and what stays.",
     ),
+    Analysis(
+        "why",
+        "saetext.intervene.causes:why",
+        "saetext.intervene.causes:WhyRequest",
+        ("why",),
+        f"{_TEXT}.causes:render_why",
+        f"{_PAGE}.pages:why_html",
+        "saetext_cli.why",
+        "Say whether a feature of the model that writes drives what a diff found.",
+    ),
 ]
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from saetext.errors import InputError
 from saetext.intervene.cases import batches
+from saetext.intervene.edit import Change, FeatureEdit
 from saetext.intervene.positions import positions_of
 from saetext.intervene.strength import Strengths, summarised
 from saetext.reader.sinks import are_sinks
@@ -121,7 +122,12 @@ class Survey:
 
 
 def survey(
-    generator: Generator, prompts: Sequence[Prompt], texts: Sequence[Written], mode: str, batch: int
+    generator: Generator,
+    prompts: Sequence[Prompt],
+    texts: Sequence[Written],
+    mode: str,
+    batch: int,
+    changes: Sequence[Change] = (),
 ) -> Survey:
     """Look at unedited texts where edits would be made.
 
@@ -136,6 +142,8 @@ def survey(
         Which positions are edited.
     batch : int
         Most texts at once.
+    changes : sequence of Change
+        The edit under which they were written, if any.
 
     Raises
     ------
@@ -148,7 +156,7 @@ def survey(
     # all hidden states of long texts would not fit into memory
     step = max(1, sum(len(prompts[text.prompt]) + len(text.ids) for text in some) // _HELD)
     parts, places, held, norms = [], [], [], []
-    for one in _states(generator, prompts, some, mode, batch):
+    for one in states(generator, prompts, some, mode, batch, changes):
         token, which, strong = (part.cpu() for part in sae.entries(one.x))
         parts.append((which, one.row[token], one.position[token], one.sample[token], strong))
         places.append((one.row, one.position, one.sample))
@@ -214,7 +222,7 @@ def difference_of_means(
     wanted = torch.tensor(list(tokens))
     sums = torch.zeros(2, generator.model.width(generator.hook), dtype=torch.float64)
     counts = [0, 0]
-    for one in _states(generator, prompts, texts, "generated", batch):
+    for one in states(generator, prompts, texts, "generated", batch):
         before = torch.isin(one.following.cpu(), wanted)
         for side, chosen in enumerate((before, ~before)):
             part = one.x.double().cpu()[chosen]
@@ -243,10 +251,18 @@ def _some(prompts: Sequence[Prompt], texts: Sequence[Written]) -> list[Written]:
 
 
 @torch.no_grad()
-def _states(
-    generator: Generator, prompts: Sequence[Prompt], texts: Sequence[Written], mode: str, batch: int
+def states(
+    generator: Generator,
+    prompts: Sequence[Prompt],
+    texts: Sequence[Written],
+    mode: str,
+    batch: int,
+    changes: Sequence[Change] = (),
 ) -> Iterator[States]:
-    """Yield the hidden states of texts at the positions that a mode edits, a batch at a time."""
+    """Yield the hidden states of texts at the positions that a mode edits, a batch at a time.
+
+    With ``changes``, as they are after that edit.
+    """
     model, hook = generator.model, generator.hook
     where = positions_of(mode, prompts)
     # the last token was written and never fed
@@ -264,7 +280,11 @@ def _states(
         rows = torch.tensor([texts[at].prompt for at in chosen])
         samples = torch.tensor([texts[at].sample for at in chosen])
         edited = where(positions, rows)
-        hidden = model.forward(ids, mask, hooks=[hook], keep=[0]).hidden[hook]
+        made = {}
+        if changes:
+            some = positions_of(mode, [prompts[texts[at].prompt] for at in chosen])
+            made = {hook: FeatureEdit(changes, some, generator.sae)}
+        hidden = model.forward(ids, mask, hooks=[hook], edits=made, keep=[0]).hidden[hook]
         x = hidden[edited.to(hidden.device)].float()
         own = edited.nonzero()[:, 0]
         yield States(x, rows[own], positions[edited], samples[own], following[edited])

@@ -207,8 +207,6 @@ def _figures(row: Mapping[str, Any]) -> Text:
     if row["gauge_diff"] is not None and not interval:
         interval = f"{row['gauge_diff']:+.3f}"
     p = "" if row["gauge_p"] is None else probability(row["gauge_p"])
-    line.append(
-        f" {figure(row['length'], '.2f'):>6} {figure(row['gauge'], '.3f'):>7} {interval:>18} {p:>6}"
-    )
+    line.append(f" {figure(row['length'], '.2f'):>6} {figure(row['gauge'], '.3f'):>7} {interval:>18} {p:>6}")
     line.append(f" {figure(row['nll'], '.2f'):>6} {figure(row['repetition'], '.2f'):>7}", "dim")
     return line.append(f" {100 * row['changed']:>5.0f} %", "dim")

@@ -34,10 +34,12 @@ from saetext.report.html.pair_gathering import pair_page
 from saetext.report.html.pair_page import render_pair_page
 from saetext.report.html.shift_page import render_shift_page
 from saetext.report.html.steer_page import render_steer_page
+from saetext.report.html.why_page import render_why_page
 
 if TYPE_CHECKING:
     from saetext.intervene.ablation.result import AblateResult
     from saetext.intervene.bias.result import BiasResult
+    from saetext.intervene.causes.result import WhyResult
     from saetext.intervene.heads.result import AttendResult
     from saetext.intervene.shifts.result import ShiftEvaluation
     from saetext.reader.reader import Reader
@@ -190,3 +192,15 @@ def bias_html(
 ) -> str:
     """Return dampened bias as HTML."""
     return render_bias_page(result)
+
+
+def why_html(
+    result: WhyResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return what drives findings as HTML; it has its texts with it, and reads nothing again."""
+    return render_why_page(result)
