@@ -15,7 +15,7 @@ from saetext_cli.common import colored, encoding, note, require_new, short_names
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode_all
 from saetext_cli.meters import progress_bar
-from saetext_cli.options import Columns, Endpoint, PageOutput, Running
+from saetext_cli.options import FileColumns, Endpoint, PageOutput, Running
 from saetext_cli.outputs import all_or_none
 from saetext_cli.rereading import reader_of
 
@@ -39,7 +39,7 @@ def run(
         typer.Argument(metavar="A [B ...]", help="Two or more corpora or data files, or one with --by."),
     ],
     request: DiffRequest,
-    columns: Columns,
+    columns: FileColumns,
     output: PageOutput,
     endpoint: Endpoint,
     running: Running,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from saetext.corpus import Corpus
 from saetext.corpus.protocol import CorpusLike
+from saetext.documents.opening import data_files
 from saetext.encoding.targets import beside, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
 from saetext.errors import InputError
@@ -124,7 +125,7 @@ def _from_path(
     path: Path, make: Make, on_reuse: Callable[[Path, Path], None] | None, columns: Mapping[str, str]
 ) -> Corpus:
     is_dataset = (path / "state.json").exists() or (path / "dataset_dict.json").exists()
-    if path.is_dir() and not is_dataset:
+    if path.is_dir() and not is_dataset and not _holds_texts(path):
         return Corpus.open(path)
     if not path.exists():
         raise InputError(f"{str(path)[:200]}: no such corpus or file")
@@ -138,14 +139,24 @@ def _from_path(
     return make(path, target, source_stamp(path))
 
 
+def _holds_texts(folder: Path) -> bool:
+    """Whether a folder is one of data files, and no corpus, finished or not."""
+    corpus = any((folder / name).exists() for name in ("manifest.json", "plan.json", "docs"))
+    return not corpus and bool(data_files(folder))
+
+
 def _require_same(corpus: Corpus, path: Path, columns: Mapping[str, str]) -> None:
     """Raise :class:`InputError` unless a corpus was made from the file as it is, in the columns asked for."""
     anew = f"remove {corpus.path}, or encode into another with 'saetext encode {typed(path)} -o NAME.corpus'"
     if not unchanged(path, corpus.manifest.extra):
         raise InputError(f"{path} has changed since {corpus.path} was made from it: {anew}")
-    read = corpus.manifest.runs[0]["plan"].get("input columns", {})
+    plan = corpus.manifest.runs[0]["plan"]
+    read = plan.get("input columns", {})
     for part, name in columns.items():
-        if read.get(part) != (name or None):
+        if part not in ("text", "id", "prompt", "messages"):
+            if plan.get(f"input {part}") != name:
+                raise InputError(f"{corpus.path} was encoded with another {part}: {anew}")
+        elif read.get(part) != (name or None):
             raise InputError(f"{corpus.path} was encoded with the {part} from {read.get(part)!r}: {anew}")
 
 
