@@ -121,11 +121,10 @@ def marked_encoding(head: bytes) -> str | None:
         if head.startswith(mark):
             return encoding
     start = head[:200]
-    if len(start) >= 8 and not any(start[1::2]) and all(start[0::2]):
-        return "utf-16-le"
-    if len(start) >= 8 and not any(start[0::2]) and all(start[1::2]):
-        return "utf-16-be"
-    return None
+    if len(start) < 8 or start.count(0) < 0.4 * len(start):
+        return None
+    zeros = start[0::2].count(0), start[1::2].count(0)
+    return None if all(zeros) else "utf-16-le" if zeros[1] else "utf-16-be"
 
 
 def looks_western(data: bytes) -> bool:

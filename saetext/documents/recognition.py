@@ -102,13 +102,10 @@ def _written_by_a_tool(reader: RowReader, rows: Rows) -> Shape | None:
     chats = grouped(reader, rows)
     if chats is not None:
         return chats
+    cells = _json_columns(rows)
+    if cells:
+        rows = [_unwrapped(row, cells) for row in rows]
     preset = preset_of(rows)
-    cells: list[str] = []
-    if preset is None:
-        cells = _json_columns(rows)
-        if cells:
-            rows = [_unwrapped(row, cells) for row in rows]
-            preset = preset_of(rows)
     if preset is None:
         column = next((name for name in _CHATS if _transcripts(rows, name)), None)
         return None if column is None else Transcripts(column)
@@ -128,7 +125,8 @@ class _Unwrapping(Shape):
         self.name, self.reads = inner.name, inner.reads
         self.text, self.messages, self.prompt, self.id = inner.text, inner.messages, inner.prompt, inner.id
         self.notices = inner.notices
-        self.notices.append(f"columns {', '.join(map(repr, cells))} hold JSON: unwrapped")
+        said = "columns {} hold" if len(cells) > 1 else "column {} holds"
+        self.notices.append(f"{said.format(', '.join(map(repr, cells)))} JSON: unwrapped")
 
     def rows(self, rows: Any) -> Iterator[NumberedRow]:
         """Yield the rows in shape, after their cells were opened."""
