@@ -1,4 +1,4 @@
-"""Files that other tools write: recognised by their shape, read as text, columns and rejects; none guessed."""
+"""Files that other tools write: recognised by their shape, read as texts, columns and rejects."""
 
 from __future__ import annotations
 
@@ -52,52 +52,112 @@ def turns(*contents: Any) -> list[dict[str, Any]]:
 # --- one entry for each preset: rows, and what is to come of them -------------------------------------------
 
 OPENAI = [
-    {"id": f"b{i}", "custom_id": f"q{i}", "error": None,
-     "response": {"status_code": 200, "body": completion(text)}}
+    {
+        "id": f"b{i}",
+        "custom_id": f"q{i}",
+        "error": None,
+        "response": {"status_code": 200, "body": completion(text)},
+    }
     for i, text in enumerate(SAID)
-]  # fmt: skip
+]
 ANTHROPIC = [
-    {"custom_id": f"q{i}", "result": {"type": "succeeded", "message": {
-        "type": "message", "role": "assistant", "model": "m-1", "stop_reason": "end_turn",
-        "usage": {"input_tokens": 3, "output_tokens": 4},
-        "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": text},
-                    {"type": "tool_use", "name": "look", "input": {}}]}}}
+    {
+        "custom_id": f"q{i}",
+        "result": {
+            "type": "succeeded",
+            "message": {
+                "type": "message",
+                "role": "assistant",
+                "model": "m-1",
+                "stop_reason": "end_turn",
+                "usage": {"input_tokens": 3, "output_tokens": 4},
+                "content": [
+                    {"type": "thinking", "thinking": "hm"},
+                    {"type": "text", "text": text},
+                    {"type": "tool_use", "name": "look", "input": {}},
+                ],
+            },
+        },
+    }
     for i, text in enumerate(SAID)
-]  # fmt: skip
+]
 GEMINI = [
-    {"key": f"k{i}", "request": {"contents": [{"role": "user", "parts": [{"text": ask}]}]}, "status": "",
-     "response": {"modelVersion": "g-1", "usageMetadata": {"totalTokenCount": 9}, "candidates": [
-         {"finishReason": "STOP", "content": {"role": "model", "parts": [
-             {"text": "let me think about this", "thought": True}, {"text": text}]}}]}}
+    {
+        "key": f"k{i}",
+        "request": {"contents": [{"role": "user", "parts": [{"text": ask}]}]},
+        "status": "",
+        "response": {
+            "modelVersion": "g-1",
+            "usageMetadata": {"totalTokenCount": 9},
+            "candidates": [
+                {
+                    "finishReason": "STOP",
+                    "content": {
+                        "role": "model",
+                        "parts": [{"text": "let me think about this", "thought": True}, {"text": text}],
+                    },
+                }
+            ],
+        },
+    }
     for i, (ask, text) in enumerate(zip(ASKED, SAID, strict=True))
-]  # fmt: skip
+]
 HARNESS = [
-    {"doc_id": i, "doc": {"question": ask}, "target": "7", "resps": [[text]], "filtered_resps": ["7"],
-     "arguments": {"gen_args_0": {"arg_0": ask, "arg_1": {"until": ["\n"]}}}, "filter": name,
-     "metrics": ["exact_match"], "exact_match": 1.0, "doc_hash": "0" * 64}
+    {
+        "doc_id": i,
+        "doc": {"question": ask},
+        "target": "7",
+        "resps": [[text]],
+        "filtered_resps": ["7"],
+        "arguments": {"gen_args_0": {"arg_0": ask, "arg_1": {"until": ["\n"]}}},
+        "filter": name,
+        "metrics": ["exact_match"],
+        "exact_match": 1.0,
+        "doc_hash": "0" * 64,
+    }
     for name in ("strict", "flexible")
     for i, (ask, text) in enumerate(zip(ASKED, SAID, strict=True))
-]  # fmt: skip
+]
 INSPECT = [
-    {"id": i, "epoch": epoch, "input": ask, "target": "x", "messages": turns(ask, text),
-     "output": {"model": "m-1", "usage": {"total_tokens": 7},
-                "choices": [{"message": {"role": "assistant", "content": text}, "stop_reason": "stop"}]},
-     "scores": {"match": {"value": "C"}, "grade": {"value": 0.5}}}
+    {
+        "id": i,
+        "epoch": epoch,
+        "input": ask,
+        "target": "x",
+        "messages": turns(ask, text),
+        "output": {
+            "model": "m-1",
+            "usage": {"total_tokens": 7},
+            "choices": [{"message": {"role": "assistant", "content": text}, "stop_reason": "stop"}],
+        },
+        "scores": {"match": {"value": "C"}, "grade": {"value": 0.5}},
+    }
     for epoch in (1, 2)
     for i, (ask, text) in enumerate(zip(ASKED, SAID, strict=True))
-]  # fmt: skip
+]
 PROMPTFOO = [
-    {"success": provider == "a", "score": 0.5, "provider": {"id": provider}, "vars": {"thing": ask[13:17]},
-     "prompt": {"raw": ask, "label": "l"}, "testIdx": i, "namedScores": {"kind": 1},
-     "response": {"output": text, "tokenUsage": {"total": 9}}}
+    {
+        "success": provider == "a",
+        "score": 0.5,
+        "provider": {"id": provider},
+        "vars": {"thing": ask[13:17]},
+        "prompt": {"raw": ask, "label": "l"},
+        "testIdx": i,
+        "namedScores": {"kind": 1},
+        "response": {"output": text, "tokenUsage": {"total": 9}},
+    }
     for i, ask in enumerate(ASKED)
     for provider, text in (("a", SAID[i]), ("b", OTHER[i]))
-]  # fmt: skip
+]
 
 
 def test_openai_batches(tmp_path):
-    failed = {"id": "b8", "custom_id": "q8", "error": None, "response": {
-        "status_code": 429, "body": {"error": {"type": "rate_limit", "message": "slow down"}}}}  # fmt: skip
+    failed = {
+        "id": "b8",
+        "custom_id": "q8",
+        "error": None,
+        "response": {"status_code": 429, "body": {"error": {"type": "rate_limit", "message": "slow down"}}},
+    }
     expired = {
         "id": "b9",
         "custom_id": "q9",
@@ -115,16 +175,21 @@ def test_openai_batches(tmp_path):
 
 
 def test_openai_batches_of_responses_and_completions(tmp_path):
-    body = {"object": "response", "model": "m-1", "output": [
-        {"type": "reasoning", "summary": []},
-        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": SAID[0]}]}]}  # fmt: skip
+    body = {
+        "object": "response",
+        "model": "m-1",
+        "output": [
+            {"type": "reasoning", "summary": []},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": SAID[0]}]},
+        ],
+    }
     row = {"custom_id": "q0", "error": None, "response": {"status_code": 200, "body": body}}
     assert texts(opened(tmp_path, [row])) == SAID[:1]
     assert texts(opened(tmp_path, [body])) == SAID[:1]
     assert texts(opened(tmp_path, [completion(text) for text in SAID])) == SAID
     text = {"object": "text_completion", "choices": [{"index": 0, "text": SAID[0]}], "model": "m"}
     assert texts(opened(tmp_path, [text])) == SAID[:1]
-    with pytest.raises(InputError, match="requests of a batch.*--messages-column body.messages --role user"):
+    with pytest.raises(InputError, match=r"requests of a batch.*--messages-column body.messages --role user"):
         opened(tmp_path, [{"custom_id": "a", "url": "/v1", "body": {"model": "m", "messages": turns("q?")}}])
 
 
@@ -137,8 +202,13 @@ def test_several_choices_are_several_documents(tmp_path):
 
 
 def test_anthropic_batches(tmp_path):
-    failed = {"custom_id": "q9", "result": {"type": "errored", "error": {
-        "type": "error", "error": {"type": "overloaded_error", "message": "busy"}}}}  # fmt: skip
+    failed = {
+        "custom_id": "q9",
+        "result": {
+            "type": "errored",
+            "error": {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}},
+        },
+    }
     source = opened(tmp_path, [*ANTHROPIC, failed])
     good, bad = outcome(source)
     assert [d.text for d in good] == SAID and good[0].meta["output_tokens"] == 4
@@ -174,12 +244,17 @@ def test_harness_samples(tmp_path):
     assert len(texts(opened(tmp_path, repeats))) == 6
 
 
-@pytest.mark.parametrize("resps", [
-    [[[-1.5, False]], [[-2.5, True]]], [[["-1.5", "False"]], [["-2.5", "True"]]], [[-12.5]],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "resps",
+    [
+        [[[-1.5, False]], [[-2.5, True]]],
+        [[["-1.5", "False"]], [["-2.5", "True"]]],
+        [[-12.5]],
+    ],
+)
 def test_harness_likelihoods_are_refused_with_the_reason(tmp_path, resps):
     rows = [{**row, "resps": resps} for row in HARNESS[:3]]
-    with pytest.raises(InputError, match="log-likelihoods.*wrote no text"):
+    with pytest.raises(InputError, match=r"log-likelihoods.*wrote no text"):
         opened(tmp_path, rows)
 
 
@@ -193,23 +268,37 @@ def write_eval(path: Path, rows: list[dict[str, Any]], kind: int = zipfile.ZIP_D
 
 
 def test_inspect_logs(tmp_path):
-    log = {"version": 2, "eval": {"task": "noise", "model": "m-1"}, "plan": {"steps": [{"solver": "x"}]},
-           "samples": INSPECT}  # fmt: skip
+    log = {
+        "version": 2,
+        "eval": {"task": "noise", "model": "m-1"},
+        "plan": {"steps": [{"solver": "x"}]},
+        "samples": INSPECT,
+    }
     source = opened(tmp_path, log, "log.json")
     good, _ = outcome(source)
     assert [d.text for d in good] == SAID * 2 and good[0].prompt == ASKED[0]
     assert good[3].meta == {
-        "task": "noise", "model": "m-1", "id": 0, "epoch": 2, "target": "x", "stop_reason": "stop",
-        "total_tokens": 7, "score_match": "C", "score_grade": 0.5,
-    }  # fmt: skip
+        "task": "noise",
+        "model": "m-1",
+        "id": 0,
+        "epoch": 2,
+        "target": "x",
+        "stop_reason": "stop",
+        "total_tokens": 7,
+        "score_match": "C",
+        "score_grade": 0.5,
+    }
     archive = open_documents(write_eval(tmp_path / "log.eval", INSPECT))
     assert sorted(d.text for d in outcome(archive)[0]) == sorted(SAID * 2) and archive.format == "eval"
     assert open_documents(tmp_path / "log.eval").columns.text == "text"
 
 
 def test_inspect_attachments_and_errors(tmp_path):
-    hidden = {**INSPECT[0], "attachments": {"abc": SAID[0]}, "output": {"choices": [
-        {"message": {"role": "assistant", "content": "attachment://abc"}}]}}  # fmt: skip
+    hidden = {
+        **INSPECT[0],
+        "attachments": {"abc": SAID[0]},
+        "output": {"choices": [{"message": {"role": "assistant", "content": "attachment://abc"}}]},
+    }
     failed = {**INSPECT[1], "output": {"choices": []}, "messages": [], "error": {"message": "timed out"}}
     good, bad = outcome(opened(tmp_path, {"samples": [hidden, failed]}, "log.json"))
     assert good[0].text == SAID[0] and bad[0].detail == "timed out"
@@ -229,8 +318,10 @@ def test_damaged_eval(tmp_path):
 
 def test_promptfoo(tmp_path):
     failed = {**PROMPTFOO[0], "response": {}, "error": "API error: 500"}
-    whole = {"evalId": "e", "results": {"version": 3, "prompts": [{"provider": "a"}],
-             "results": [*PROMPTFOO, failed]}}  # fmt: skip
+    whole = {
+        "evalId": "e",
+        "results": {"version": 3, "prompts": [{"provider": "a"}], "results": [*PROMPTFOO, failed]},
+    }
     for rows, name in ((whole, "r.json"), ([*PROMPTFOO, failed], "r.jsonl")):
         good, bad = outcome(opened(tmp_path, rows, name))
         assert [d.text for d in good] == [t for pair in zip(SAID, OTHER, strict=True) for t in pair]
@@ -246,8 +337,10 @@ def test_promptfoo(tmp_path):
 
 def test_promptfoo_csv(tmp_path):
     path = tmp_path / "r.csv"
-    rows = [f'{thing},"[PASS] (1.00) {SAID[i]}","[FAIL] too short\n---\n{OTHER[i]}"\n'
-            for i, thing in enumerate(("boiler", "fridge", "roof"))]  # fmt: skip
+    rows = [
+        f'{thing},"[PASS] (1.00) {SAID[i]}","[FAIL] too short\n---\n{OTHER[i]}"\n'
+        for i, thing in enumerate(("boiler", "fridge", "roof"))
+    ]
     path.write_text("thing,[a] About the {{thing}},[b] About the {{thing}}\n" + "".join(rows), "utf-8")
     good, bad = outcome(open_documents(path))
     assert [d.text for d in good] == [t for pair in zip(SAID, OTHER, strict=True) for t in pair] and not bad
@@ -273,8 +366,16 @@ def tree(said: str, other: str) -> dict[str, Any]:
 
 
 def test_chatgpt_export(tmp_path):
-    rows = [{"title": f"t{i}", "mapping": tree(said, "not this branch"), "current_node": "new",
-             "conversation_id": f"c{i}", "default_model_slug": "m-1"} for i, said in enumerate(SAID)]  # fmt: skip
+    rows = [
+        {
+            "title": f"t{i}",
+            "mapping": tree(said, "not this branch"),
+            "current_node": "new",
+            "conversation_id": f"c{i}",
+            "default_model_slug": "m-1",
+        }
+        for i, said in enumerate(SAID)
+    ]
     source = opened(tmp_path, rows, "conversations.json")
     assert texts(source) == SAID and [d.id for d in source] == ["c0", "c1", "c2"]
     first = next(iter(source))
@@ -284,21 +385,50 @@ def test_chatgpt_export(tmp_path):
 
 
 def test_claude_export(tmp_path):
-    rows = [{"uuid": f"u{i}", "name": "t", "account": {"uuid": "x"}, "chat_messages": [
-        {"uuid": "1", "text": ask, "sender": "human"},
-        {"uuid": "2", "text": "", "sender": "assistant", "content": [
-            {"type": "thinking", "thinking": "hm"}, {"type": "text", "text": said}]}]}
-        for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))]  # fmt: skip
+    rows = [
+        {
+            "uuid": f"u{i}",
+            "name": "t",
+            "account": {"uuid": "x"},
+            "chat_messages": [
+                {"uuid": "1", "text": ask, "sender": "human"},
+                {
+                    "uuid": "2",
+                    "text": "",
+                    "sender": "assistant",
+                    "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": said}],
+                },
+            ],
+        }
+        for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))
+    ]
     source = opened(tmp_path, rows, "conversations.json")
     assert texts(source) == SAID and next(iter(source)).messages[0].content == ASKED[0]
     assert "parts of kind 'thinking' are not read" in source.notices
 
 
 def test_label_studio(tmp_path):
-    rows = [{"id": i, "project": 1, "data": {"text": said, "source": "mail"}, "annotations": [{"result": [
-        {"from_name": "tone", "to_name": "text", "type": "choices", "value": {"choices": ["dry", "short"]}},
-        {"from_name": "stars", "to_name": "text", "type": "rating", "value": {"rating": 4}}]}]}
-        for i, said in enumerate(SAID)]  # fmt: skip
+    rows = [
+        {
+            "id": i,
+            "project": 1,
+            "data": {"text": said, "source": "mail"},
+            "annotations": [
+                {
+                    "result": [
+                        {
+                            "from_name": "tone",
+                            "to_name": "text",
+                            "type": "choices",
+                            "value": {"choices": ["dry", "short"]},
+                        },
+                        {"from_name": "stars", "to_name": "text", "type": "rating", "value": {"rating": 4}},
+                    ]
+                }
+            ],
+        }
+        for i, said in enumerate(SAID)
+    ]
     source = opened(tmp_path, rows, "export.json")
     assert texts(source) == SAID
     assert next(iter(source)).meta == {"project": 1, "source": "mail", "tone": "dry, short", "stars": 4}
@@ -310,14 +440,31 @@ def test_label_studio(tmp_path):
 
 
 def test_traces(tmp_path):
-    fuse = [{"id": f"t{i}", "traceId": "t", "name": "chat", "model": "m-1", "latency": 0.5,
-             "input": {"messages": turns(ask)}, "output": {"role": "assistant", "content": said},
-             "scores": [{"name": "good", "value": 0.5}], "usage": {"total": 9}}
-            for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))]  # fmt: skip
-    smith = [{"id": f"r{i}", "run_type": "llm", "inputs": {"question": ask}, "error": None,
-              "outputs": {"generations": [[{"text": said, "generation_info": {}}]]},
-              "feedback_stats": {"good": {"n": 1, "avg": 0.5}}}
-             for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))]  # fmt: skip
+    fuse = [
+        {
+            "id": f"t{i}",
+            "traceId": "t",
+            "name": "chat",
+            "model": "m-1",
+            "latency": 0.5,
+            "input": {"messages": turns(ask)},
+            "output": {"role": "assistant", "content": said},
+            "scores": [{"name": "good", "value": 0.5}],
+            "usage": {"total": 9},
+        }
+        for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))
+    ]
+    smith = [
+        {
+            "id": f"r{i}",
+            "run_type": "llm",
+            "inputs": {"question": ask},
+            "error": None,
+            "outputs": {"generations": [[{"text": said, "generation_info": {}}]]},
+            "feedback_stats": {"good": {"n": 1, "avg": 0.5}},
+        }
+        for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))
+    ]
     for rows, name in ((fuse, "Langfuse export"), (smith, "LangSmith export")):
         failed = {**rows[0], "id": "bad", "output": None, "outputs": None, "error": "timed out"}
         if name == "Langfuse export":
@@ -348,25 +495,46 @@ def test_cells_that_hold_json_are_unwrapped(tmp_path):
 
 
 PAIRS = {
-    "strings": [{"prompt": a, "chosen": s, "rejected": o} for a, s, o in zip(ASKED, SAID, OTHER, strict=True)],
-    "chats": [{"chosen": turns(a, s), "rejected": turns(a, o)} for a, s, o in zip(ASKED, SAID, OTHER, strict=True)],
+    "strings": [
+        {"prompt": a, "chosen": s, "rejected": o} for a, s, o in zip(ASKED, SAID, OTHER, strict=True)
+    ],
+    "chats": [
+        {"chosen": turns(a, s), "rejected": turns(a, o)} for a, s, o in zip(ASKED, SAID, OTHER, strict=True)
+    ],
     "transcripts": [
         {side: f"\n\nHuman: {a}\n\nAssistant: {text}" for side, text in (("chosen", s), ("rejected", o))}
         for a, s, o in zip(ASKED, SAID, OTHER, strict=True)
     ],
     "openai": [
-        {"input": {"messages": turns(a)}, "preferred_output": turns(a, s)[1:], "non_preferred_output": turns(a, o)[1:]}
+        {
+            "input": {"messages": turns(a)},
+            "preferred_output": turns(a, s)[1:],
+            "non_preferred_output": turns(a, o)[1:],
+        }
         for a, s, o in zip(ASKED, SAID, OTHER, strict=True)
     ],
     "alpaca": [
-        {"instruction": a, "output_1": s, "output_2": o, "generator_1": "x", "generator_2": "y", "preference": 1.5}
+        {
+            "instruction": a,
+            "output_1": s,
+            "output_2": o,
+            "generator_1": "x",
+            "generator_2": "y",
+            "preference": 1.5,
+        }
         for a, s, o in zip(ASKED, SAID, OTHER, strict=True)
     ],
     "arena": [
-        {"model_a": "x", "model_b": "y", "winner": "model_a", "conversation_a": turns(a, s), "conversation_b": turns(a, o)}
+        {
+            "model_a": "x",
+            "model_b": "y",
+            "winner": "model_a",
+            "conversation_a": turns(a, s),
+            "conversation_b": turns(a, o),
+        }
         for a, s, o in zip(ASKED, SAID, OTHER, strict=True)
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", PAIRS)
@@ -382,17 +550,27 @@ def test_two_answers_in_one_row(tmp_path, kind):
 
 
 def test_arena_answers_and_judgments(tmp_path):
-    answer = [{"question_id": i, "answer_id": f"a{i}", "model_id": "m-1", "choices": [
-        {"index": 0, "turns": [said, other]}]}
-        for i, (said, other) in enumerate(zip(SAID, OTHER, strict=True))]  # fmt: skip
+    answer = [
+        {
+            "question_id": i,
+            "answer_id": f"a{i}",
+            "model_id": "m-1",
+            "choices": [{"index": 0, "turns": [said, other]}],
+        }
+        for i, (said, other) in enumerate(zip(SAID, OTHER, strict=True))
+    ]
     source = opened(tmp_path, answer)
     assert texts(source) == [text for pair in zip(SAID, OTHER, strict=True) for text in pair]
     assert [d.meta["turn"] for d in source] == [1, 2] * 3 and next(iter(source)).meta["model"] == "m-1"
-    hard = [{"uid": str(i), "model": "m-1", "messages": turns(ask, {"answer": said})}
-            for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))]  # fmt: skip
+    hard = [
+        {"uid": str(i), "model": "m-1", "messages": turns(ask, {"answer": said})}
+        for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))
+    ]
     assert texts(opened(tmp_path, hard)) == SAID
-    judged = [{"question_id": i, "judge": "j", "user_prompt": ASKED[i], "judgment": said, "score": 7}
-              for i, said in enumerate(SAID)]  # fmt: skip
+    judged = [
+        {"question_id": i, "judge": "j", "user_prompt": ASKED[i], "judgment": said, "score": 7}
+        for i, said in enumerate(SAID)
+    ]
     source = opened(tmp_path, judged)
     assert texts(source) == SAID and next(iter(source)).meta["score"] == 7
     games = [
@@ -402,19 +580,33 @@ def test_arena_answers_and_judgments(tmp_path):
     assert texts(opened(tmp_path, games)) == SAID
 
 
-@pytest.mark.parametrize("rows", [
-    [{"prompt": a, "text": [s, o]} for a, s, o in zip(ASKED, SAID, OTHER, strict=True)],
-    [{"request_id": str(i), "prompt": a, "outputs": [{"index": 0, "text": s, "finish_reason": "stop"},
-     {"index": 1, "text": o}]} for i, (a, s, o) in enumerate(zip(ASKED, SAID, OTHER, strict=True))],
-    [{"prompt": a, "responses": [s, o]} for a, s, o in zip(ASKED, SAID, OTHER, strict=True)],
-    [{"prompt": a, "completions": [{"generated_text": s}, {"generated_text": o}]}
-     for a, s, o in zip(ASKED, SAID, OTHER, strict=True)],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"prompt": a, "text": [s, o]} for a, s, o in zip(ASKED, SAID, OTHER, strict=True)],
+        [
+            {
+                "request_id": str(i),
+                "prompt": a,
+                "outputs": [{"index": 0, "text": s, "finish_reason": "stop"}, {"index": 1, "text": o}],
+            }
+            for i, (a, s, o) in enumerate(zip(ASKED, SAID, OTHER, strict=True))
+        ],
+        [{"prompt": a, "responses": [s, o]} for a, s, o in zip(ASKED, SAID, OTHER, strict=True)],
+        [
+            {"prompt": a, "completions": [{"generated_text": s}, {"generated_text": o}]}
+            for a, s, o in zip(ASKED, SAID, OTHER, strict=True)
+        ],
+    ],
+)
 def test_several_samples_in_one_row(tmp_path, rows):
     source = opened(tmp_path, rows)
     assert texts(source) == [text for pair in zip(SAID, OTHER, strict=True) for text in pair]
     assert [(d.prompt, d.meta["sample"], d.meta["source_row"]) for d in source][:3] == [
-        (ASKED[0], 0, 1), (ASKED[0], 1, 1), (ASKED[1], 0, 2)]  # fmt: skip
+        (ASKED[0], 0, 1),
+        (ASKED[0], 1, 1),
+        (ASKED[1], 0, 2),
+    ]
 
 
 def test_pipeline_outputs_and_lists_of_one(tmp_path):
@@ -434,13 +626,16 @@ def test_names_that_say_what_was_generated(tmp_path, name):
 
 CONTENTS = {
     "responses": [{"type": "output_text", "text": SAID[0], "annotations": []}],
-    "anthropic": [{"type": "thinking", "thinking": "hm", "signature": "s"}, {"type": "text", "text": SAID[0]},
-                  {"type": "tool_use", "id": "1", "name": "look", "input": {}}],
+    "anthropic": [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "text", "text": SAID[0]},
+        {"type": "tool_use", "id": "1", "name": "look", "input": {}},
+    ],
     "openai": [{"type": "text", "text": SAID[0]}, {"type": "image_url", "image_url": {"url": "http://x"}}],
     "gemini": {"parts": [{"text": SAID[0]}, {"functionCall": {"name": "look"}}]},
     "refusal": [{"type": "refusal", "refusal": SAID[0]}],
     "plain": SAID[0],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", CONTENTS)
@@ -458,9 +653,11 @@ def test_parts_that_are_not_read_are_named_once(tmp_path):
 
 @pytest.mark.parametrize("scattered", [False, True])
 def test_one_message_a_row(tmp_path, scattered):
-    rows = [{"conversation_id": f"c{i}", "turn": at, "role": role, "content": text, "lang": "en"}
-            for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))
-            for at, (role, text) in enumerate((("user", ask), ("assistant", said)))]  # fmt: skip
+    rows = [
+        {"conversation_id": f"c{i}", "turn": at, "role": role, "content": text, "lang": "en"}
+        for i, (ask, said) in enumerate(zip(ASKED, SAID, strict=True))
+        for at, (role, text) in enumerate((("user", ask), ("assistant", said)))
+    ]
     if scattered:
         rows = rows[1::2] + rows[0::2]  # and in the wrong order
     source = opened(tmp_path, rows)
@@ -476,8 +673,10 @@ def test_one_message_a_row(tmp_path, scattered):
 
 
 def test_paths(tmp_path):
-    rows = [{"meta": {"id": f"x{i}", "n": i}, "a": {"b": [{"c": said, "d": other}], "e.f": ask}}
-            for i, (ask, said, other) in enumerate(zip(ASKED, SAID, OTHER, strict=True))]  # fmt: skip
+    rows = [
+        {"meta": {"id": f"x{i}", "n": i}, "a": {"b": [{"c": said, "d": other}], "e.f": ask}}
+        for i, (ask, said, other) in enumerate(zip(ASKED, SAID, OTHER, strict=True))
+    ]
     source = opened(tmp_path, rows, text="a.b[0].c", id="meta.id", prompt='a["e.f"]')
     good, _ = outcome(source)
     assert [d.text for d in good] == SAID and [d.prompt for d in good] == ASKED
@@ -514,7 +713,7 @@ def test_a_column_that_starts_late_is_found_when_it_is_named(tmp_path):
     rows = [{"text": SAID[0]}] * 300 + [{"text": SAID[0], "late": OTHER[0]}]
     good, bad = outcome(opened(tmp_path, rows, text="late"))
     assert [d.text for d in good] == OTHER[:1] and len(bad) == 300
-    with pytest.raises(InputError, match="did you mean 'late'|has no column 'latter'"):
+    with pytest.raises(InputError, match=r"did you mean 'late'|has no column 'latter'"):
         opened(tmp_path, rows, text="latter")
 
 
@@ -544,12 +743,19 @@ def test_no_guess_beside_nested_text(tmp_path, rows):
     assert texts(opened(tmp_path, rows, text="wrapped.inner[0].said")) == [SAID[0]] * 3
 
 
-@pytest.mark.parametrize("row", [
-    {"custom_id": "request number one of the night"}, {"id": 1, "label": "good"}, {"code": "a17", "n": 5},
-    {"prompt": ASKED[0], "model": "m-1"}, {"url": "https://example.org/a b c d"}, {"reference": SAID[0]},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"custom_id": "request number one of the night"},
+        {"id": 1, "label": "good"},
+        {"code": "a17", "n": 5},
+        {"prompt": ASKED[0], "model": "m-1"},
+        {"url": "https://example.org/a b c d"},
+        {"reference": SAID[0]},
+    ],
+)
 def test_no_guess_of_labels_ids_and_prompts(tmp_path, row):
-    with pytest.raises(InputError, match="cannot tell which column.*--text-column"):
+    with pytest.raises(InputError, match=r"cannot tell which column.*--text-column"):
         opened(tmp_path, [row] * 3)
 
 

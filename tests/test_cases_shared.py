@@ -1,4 +1,4 @@
-"""The shared folder of small inputs that real tools produce: each is read, or refused with the right advice."""
+"""The shared folder of small inputs that real tools produce: each is read, or refused with advice."""
 
 from __future__ import annotations
 

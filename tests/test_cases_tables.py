@@ -22,8 +22,8 @@ from tests.document_helpers import jsonl, jsonl_bytes, outcome, reasons
 TEXTS = [
     "It’s the “café” again; the bill was wrong, twice.",
     "Nobody answers the phone on Mondays.",
-    "A line\nand another; with, all \"signs\" in it",
-]  # fmt: skip
+    'A line\nand another; with, all "signs" in it',
+]
 ROWS = [{"id": f"r{i}", "answer": text, "score": i + 0.5} for i, text in enumerate(TEXTS)]
 
 
@@ -74,12 +74,17 @@ def test_spreadsheets(tmp_path, name):
     require_rows(open_documents(path.with_suffix(".csv.gz")))
 
 
-@pytest.mark.parametrize(("name", "told"), [
-    ("semicolon", "fields are separated by semicolons"), ("tab", "fields are separated by tabs"),
-    ("cp1252", "it is not UTF-8: read as cp1252 (Windows); --encoding names another"),
-    ("titles", "the 2 rows above the header are left out"),
-    ("carriage returns", "rows end in carriage returns"), ("plain", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("semicolon", "fields are separated by semicolons"),
+        ("tab", "fields are separated by tabs"),
+        ("cp1252", "it is not UTF-8: read as cp1252 (Windows); --encoding names another"),
+        ("titles", "the 2 rows above the header are left out"),
+        ("carriage returns", "rows end in carriage returns"),
+        ("plain", None),
+    ],
+)
 def test_what_was_found_out_is_said(tmp_path, name, told):
     path = tmp_path / "a.csv"
     path.write_bytes(SHEETS[name])
@@ -99,9 +104,11 @@ def test_named_delimiter_and_encoding(tmp_path):
     good, _ = outcome(open_documents(path, delimiter="~", encoding="cp1251"))
     assert good[1].text == "Никто answers the phone on Mondays."
     for options, message in (
-        ({"delimiter": "ab"}, "--delimiter is one character"), ({"encoding": "zip"}, "encoding 'zip' is unknown"),
-        ({"encoding": "rot13"}, "is unknown"), ({"format": "jsonl", "delimiter": ";"}, "which has no delimiter"),
-    ):  # fmt: skip
+        ({"delimiter": "ab"}, "--delimiter is one character"),
+        ({"encoding": "zip"}, "encoding 'zip' is unknown"),
+        ({"encoding": "rot13"}, "is unknown"),
+        ({"format": "jsonl", "delimiter": ";"}, "which has no delimiter"),
+    ):
         with pytest.raises(InputError, match=message):
             open_documents(path, **options)
     russian = "id;text\n" + "".join(f"{i};Никто не отвечает по понедельникам\n" for i in range(5))
@@ -272,14 +279,20 @@ NEARLY = {
     "lines.json": "\n".join(LINES),
     "marked.jsonl": "\ufeff" + "\n".join(LINES),
     "orient columns.json": json.dumps(
-        {name: {str(i): row[name] for i, row in enumerate(ROWS)} for name in ROWS[0]}),
-    "orient split.json": json.dumps({"columns": list(ROWS[0]), "index": [0, 1, 2],
-                                     "data": [list(row.values()) for row in ROWS]}),
-    "orient index.json": json.dumps({row["id"]: {"answer": row["answer"], "score": row["score"]} for row in ROWS}),
+        {name: {str(i): row[name] for i, row in enumerate(ROWS)} for name in ROWS[0]}
+    ),
+    "orient split.json": json.dumps(
+        {"columns": list(ROWS[0]), "index": [0, 1, 2], "data": [list(row.values()) for row in ROWS]}
+    ),
+    "orient index.json": json.dumps(
+        {row["id"]: {"answer": row["answer"], "score": row["score"]} for row in ROWS}
+    ),
     "orient table.json": json.dumps({"schema": {"fields": []}, "data": ROWS}),
     "orient list.json": json.dumps({name: [row[name] for row in ROWS] for name in ROWS[0]}),
-    "plural lists.json": json.dumps({f"{n}s" if n == "answer" else n: [row[n] for row in ROWS] for n in ROWS[0]}),
-}  # fmt: skip
+    "plural lists.json": json.dumps(
+        {f"{n}s" if n == "answer" else n: [row[n] for row in ROWS] for n in ROWS[0]}
+    ),
+}
 
 
 @pytest.mark.parametrize("name", NEARLY)
@@ -335,8 +348,11 @@ def test_nan_is_null(tmp_path):
 
 def test_halves_of_characters_are_replaced_and_counted(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_text('{"id": "1", "text": "cut \\ud83d here", "title": "cut \\ud83d"}\n{"id": "2", "text": "x \\udc00"}\n'
-                    '{"id": "3", "prompt": "cut \\ud83d", "text": "fine"}\n')  # fmt: skip
+    path.write_text(
+        '{"id": "1", "text": "cut \\ud83d here", "title": "cut \\ud83d"}\n'
+        '{"id": "2", "text": "x \\udc00"}\n'
+        '{"id": "3", "prompt": "cut \\ud83d", "text": "fine"}\n'
+    )
     source = open_documents(path)
     good, bad = outcome(source)
     assert not bad and [d.text for d in good] == ["cut \ufffd here", "x \ufffd", "fine"]

@@ -19,7 +19,7 @@ from saetext_cli.common import colored, encoding, given_options, note, require_n
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import progress_bar
-from saetext_cli.options import FileColumns, Endpoint, PageOutput, Running
+from saetext_cli.options import Endpoint, FileColumns, PageOutput, Running
 from saetext_cli.outputs import all_or_none
 from saetext_cli.rereading import reader_of
 

@@ -29,8 +29,8 @@ def encode(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="JSONL, JSON, CSV, TSV, text, Parquet, Arrow, a zip, a folder of them, a saved dataset, or - "
-            "for stdin. Several are one corpus.",
+            help="JSONL, JSON, CSV, TSV, text, Parquet, Arrow, a zip, a folder of them, a saved dataset, or "
+            "- for stdin. Several are one corpus.",
         ),
     ],
     request: EncodeRequest,

@@ -17,7 +17,7 @@ from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, telling, width
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
-from saetext_cli.options import FileColumns, Endpoint, Output, Running
+from saetext_cli.options import Endpoint, FileColumns, Output, Running
 from saetext_cli.outputs import all_or_none
 
 if TYPE_CHECKING:

@@ -110,8 +110,8 @@ def _unanswered(searcher: Searcher, texts: Texts) -> tuple[str, ...]:
         hopeless = is_unanswered(each) and is_nonsense(words, resources.embedder.pieces(each.text))
         if hopeless and not _occurs(searcher.whole, words):
             raise InputError(
-                f"no word of {quoted(each.text)} is known to the model or occurs in {searcher.whole.path}: say it "
-                "in other words, or take examples with --like ID"
+                f"no word of {quoted(each.text)} is known to the model or occurs in {searcher.whole.path}: "
+                "say it in other words, or take examples with --like ID"
             )
     return unanswered_notes(known, resources.other_ways())
 
