@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
-from saetext.analysis.clusters.repeats import representatives
-from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
+from saetext.analysis.clusters.repeats import distinct, repeated, representatives
+from saetext.analysis.clusters.representation import Basis, Floats32, Strengths, fit_basis, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
@@ -105,9 +105,11 @@ def fit(
         corpus, request.pooling, sae, rows, lambda done, of: say("reading the corpus", done, of)
     )
     say("weighing features", 0, 0)
+    least = max(2, min(size, request.neighbours // 2))
+    once = distinct(len(rows), repeated(corpus, rows, least))
     with one_thread():
         basis = fit_basis(
-            matrix, axis=axis, pooling=request.pooling, scaling=request.scaling,
+            Strengths(matrix, once), axis=axis, pooling=request.pooling, scaling=request.scaling,
             idf_power=request.idf_power, dims=request.dims, min_documents=request.min_documents,
             max_share=request.max_share, jaccard=request.metric == "jaccard", seed=seed,
         )  # fmt: skip
@@ -122,7 +124,7 @@ def fit(
         basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
     vectors: Any = basis.sparse(matrix) if basis.components is None else basis.project(matrix)
     _require_different(vectors, size)
-    kept, place = representatives(corpus, rows, vectors, max(2, min(size, request.neighbours // 2)))
+    kept, place = representatives(len(rows), repeated(corpus, rows, least), vectors, least)
     apart = vectors[kept] if len(kept) < len(rows) else vectors
     near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)
