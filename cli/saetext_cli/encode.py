@@ -93,6 +93,8 @@ def _require_named(source: list[str]) -> None:
     """Require --output where a corpus has no one file to be called after."""
     if source == ["-"]:
         raise InputError("reading from stdin: name the corpus with --output")
+    if Path(source[0]).name in ("", ".."):
+        raise InputError(f"{source[0]} has no name to call a corpus by: name it with --output")
     if len(source) > 1 or not Path(source[0]).exists():
         what = f"{len(source)} files" if len(source) > 1 else source[0]
         if len(source) > 1 or glob.has_magic(source[0]):

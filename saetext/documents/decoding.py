@@ -13,7 +13,7 @@ import lzma
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import IO, Any, Final, cast
+from typing import Any, Final, cast
 
 import pyarrow as pa
 
@@ -83,7 +83,7 @@ def decompressed(
     kind = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if kind is None:
         return raw
-    inner: IO[bytes]
+    inner: Any
     if kind == "gzip":
         inner = stack.enter_context(gzip.GzipFile(fileobj=raw))
     elif kind == "bz2":

@@ -72,7 +72,7 @@ def rows_in(value: Any, name: str, records: str | None = None) -> tuple[Sequence
     if records is not None:
         found = at(value, records) if parse_path(records) else None
         if isinstance(found, Mapping):
-            found = _table(found) or [found]
+            found = _table(found) or [dict(found)]
         if not isinstance(found, list):
             raise InputError(f"{name} has no list at {records}{_offered(_lists(value))}")
         return found, f"at {records}"

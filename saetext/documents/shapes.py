@@ -232,7 +232,7 @@ class Grouped(Shape):
         order = self._order
         if order is not None and all(row.get(order) is not None for row in rows):
             with suppress(TypeError):  # of several types: as they stand
-                rows = sorted(rows, key=lambda row: row[order])  # type: ignore[no-any-return]
+                rows = sorted(rows, key=lambda row: row[order])
         turns = [{"role": row.get("role"), "content": row.get(self._content)} for row in rows]
         same = {
             name: value

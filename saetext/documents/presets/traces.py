@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from saetext.documents.chat import Note, answers, asked
 from saetext.documents.paths import at, opened
@@ -48,7 +48,7 @@ def _scores(row: Given) -> dict[str, float | str]:
     return found
 
 
-def _reader(given: str, answered: str) -> object:
+def _reader(given: str, answered: str) -> Callable[[Given, Note], list[Row]]:
     def read(row: Given, note: Note) -> list[Row]:
         output = opened(row.get(answered))
         texts = answers(output, note)
@@ -70,7 +70,7 @@ PRESETS = (
         _reader("input", "output"),
         "output",
         prompt="prompt",
-        id="id",  # type: ignore[arg-type]
+        id="id",
     ),
     Preset(
         "LangSmith export",
@@ -78,6 +78,6 @@ PRESETS = (
         _reader("inputs", "outputs"),
         "outputs",
         prompt="prompt",
-        id="id",  # type: ignore[arg-type]
+        id="id",
     ),
 )
