@@ -164,7 +164,8 @@ def test_encode_prints_what_was_guessed_and_done(place: Path) -> None:
     write_jsonl(place / "my answers é.jsonl", [{**row, "prompt": "why?"} for row in rows])
     done = saetext("encode", "my answers é.jsonl", *tiny().options)
     assert done.code == 0 and done.out == ""
-    guessed, alone, few, made, rejected, summary = done.err.splitlines()
+    guessed, such, alone, few, made, rejected, summary = done.err.splitlines()
+    assert such.startswith("  such as '")
     assert guessed == (
         "my answers é.jsonl: text from 'text' (guessed), prompt from 'prompt' (guessed), "
         "ids from 'id' (guessed)"
@@ -666,7 +667,11 @@ BAD: dict[str, tuple[Maker, list[str], str]] = {
     ),
     "truncated gzip": (truncated_gzip, encoding("x.jsonl.gz"), "x.jsonl.gz cannot be read to its end"),
     "unknown format": (text("x.doc", "hello"), encoding("x.doc"), "cannot tell the format of x.doc"),
-    "a directory": (make_nothing, encoding("."), "is a directory, but no saved Hugging Face dataset"),
+    "a directory": (
+        lambda place: (place / "empty").mkdir(),
+        encoding("empty"),
+        "is a directory, but no saved Hugging Face dataset",
+    ),
     "a corpus for a file": (
         make_nothing,
         encoding("a.corpus"),

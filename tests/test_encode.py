@@ -123,11 +123,11 @@ def test_every_row_becomes_a_document_or_a_reject(tmp_path: Path, reader: Reader
     assert summary == "5 rows rejected (2 malformed line, 1 empty text, 1 not text, 1 null text)"
 
 
-def test_text_the_tokenizer_makes_nothing_of_is_a_reject(tmp_path: Path, reader: Reader) -> None:
+def test_a_text_that_is_the_name_of_a_special_token_is_a_text(tmp_path: Path, reader: Reader) -> None:
     rows = [{"text": "<|endoftext|>"}, {"text": "the fox"}]
     corpus = encode(rows, tmp_path / "c.corpus", reader=reader)
-    assert corpus.ids.to_pylist() == ["1"]
-    assert corpus.manifest.counts["rejects"] == {"no tokens": 1}
+    assert corpus.ids.to_pylist() == ["0", "1"] and corpus.manifest.counts["rejects"] == {}
+    assert corpus.document(0)["n_tokens"] > 1
 
 
 def test_shards_end_at_rows_or_characters(

@@ -48,9 +48,35 @@ def test_bert_special_tokens_are_around_the_window_and_never_counted() -> None:
     assert rules.prefix_ids == (tokenizer.cls_token_id,)
     assert rules.suffix_ids == (tokenizer.sep_token_id,)
     p = one(rules, document(f"the fox {tokenizer.sep_token} the dog"))
-    assert tokenizer.sep_token_id in p.ids  # the tokenizer reads the text's own marker as the special token
-    assert tokenizer.sep_token_id not in p.ids[p.counted]
-    assert p.n_tokens == len(p.ids) - 1
+    assert not {tokenizer.sep_token_id, tokenizer.cls_token_id} & set(p.ids.tolist())
+    assert p.n_tokens == len(p.ids) and tokenizer.sep_token in p.text
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "llama"])
+def test_the_names_of_special_tokens_in_a_text_are_text(family: str) -> None:
+    """They never enter the model as control tokens: alone, among others, in a chat."""
+    plain = tokens(family)
+    tokenizer = plain.tokenizer
+    special = {
+        i for i, t in tokenizer.added_tokens_decoder.items() if t.special and i != tokenizer.unk_token_id
+    }
+    names = [tokenizer.added_tokens_decoder[i].content for i in sorted(special)]
+    assert names
+    for name in names:
+        p = one(plain, document(f"the fox {name} and {name}"))
+        assert not special & set(p.ids.tolist()) and p.counted.all() and p.n_tokens > 6
+        before = one(plain, document("the fox and"))
+        assert one(plain, document("the fox and")).ids.tolist() == before.ids.tolist()
+        both = plain.prepare([document("the fox and"), document(f"x {name}")])[0]
+        assert isinstance(both, Prepared) and both.ids.tolist() == before.ids.tolist()
+    if family == "gpt2":
+        chat = tokens(family, PLAIN)
+        turns = ("user", f"say {names[0]}"), ("assistant", f"one{names[0]}two")
+        inner = one(chat, document("", None, *turns))
+        quiet = one(chat, document("", None, ("user", "say"), ("assistant", "onetwo")))
+        count = [sum(i in special for i in p.ids.tolist()) for p in (inner, quiet)]
+        assert count[0] == count[1]  # those of the template alone
+        assert "".join(inner.text[s:e] for s, e in zip(inner.start, inner.end, strict=True)) == inner.text
 
 
 def test_unknown_tokens_count_and_are_counted() -> None:
@@ -60,23 +86,14 @@ def test_unknown_tokens_count_and_are_counted() -> None:
     assert p.text[p.start[1] : p.end[1]] == "☃"
 
 
-def test_the_unknown_token_of_a_tokenizer_that_knows_every_byte_is_context() -> None:
+def test_the_unknown_token_of_a_tokenizer_that_knows_every_byte_is_never_made_of_a_text() -> None:
     tokenizer = make_tokenizer("llama")
     tokenizer.add_special_tokens({"unk_token": "<|endoftext|>"})  # SmolLM2: separates documents
     rules = Tokens(tokenizer, max_positions=64)
     p = one(rules, document("one<|endoftext|> ☃"))
-    assert tokenizer.unk_token_id in p.ids and tokenizer.unk_token_id not in p.ids[p.counted]
-    assert p.n_unknown == 0
+    assert tokenizer.unk_token_id not in p.ids and p.n_unknown == 0
     covered = {i for s, e in zip(p.start, p.end, strict=True) for i in range(s, e)}
-    assert "".join(p.text[i] for i in sorted(covered)) == "one ☃"
-
-
-def test_end_of_text_inside_a_text_is_context() -> None:
-    rules = tokens("gpt2")
-    eos = rules.tokenizer.eos_token
-    p = one(rules, document(f"one{eos} two"))
-    assert rules.tokenizer.eos_token_id not in p.ids[p.counted]
-    assert "".join(p.text[s:e] for s, e in zip(p.start, p.end, strict=True)) == "one two"
+    assert "".join(p.text[i] for i in sorted(covered)) == "one<|endoftext|> ☃"
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))

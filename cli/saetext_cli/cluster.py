@@ -19,7 +19,7 @@ from saetext_cli.common import colored, encoding, given_options, note, require_n
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
 from saetext_cli.meters import progress_bar
-from saetext_cli.options import Columns, Endpoint, PageOutput, Running
+from saetext_cli.options import Endpoint, FileColumns, PageOutput, Running
 from saetext_cli.outputs import all_or_none
 from saetext_cli.rereading import reader_of
 
@@ -94,7 +94,7 @@ def cluster(
     context: typer.Context,
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus or a data file.")],
     request: ClusterRequest,
-    columns: Columns,
+    columns: FileColumns,
     running: Running,
     output: MapOutput,
     endpoint: NamingEndpoint,

@@ -186,6 +186,8 @@ def telling(what: str) -> Iterator[Callable[[str], None]]:
 def describe_source(source: DocumentSource) -> int:
     """Print what was guessed about the input; return how many of its notices that told."""
     note(f"{source.name}: {source.columns.describe()}")
+    if source.examples:
+        note(f"  such as {source.examples}")
     for notice in source.notices:
         note(f"  {notice}")
     return len(source.notices)

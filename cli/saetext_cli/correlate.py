@@ -13,7 +13,7 @@ from saetext_cli.common import colored, encoding, require_new, short_names, widt
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode_all
 from saetext_cli.meters import progress_bar
-from saetext_cli.options import Columns, PageOutput, Running
+from saetext_cli.options import FileColumns, PageOutput, Running
 from saetext_cli.outputs import all_or_none
 
 
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def correlate(
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus or a data file.")],
     request: CorrelateRequest,
-    columns: Columns,
+    columns: FileColumns,
     running: Running,
     output: PageOutput,
     across: Annotated[

@@ -13,7 +13,7 @@ from saetext.text.terminal import typed, visible
 from saetext_cli.common import note, require_new, result, telling
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
-from saetext_cli.options import RAW_CSV, Columns, Running
+from saetext_cli.options import RAW_CSV, FileColumns, Running
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
 def detector(
     action: Annotated[str, typer.Argument(metavar="list|score|make", help="What to do.")],
     request: DetectorRequest,
-    columns: Columns,
+    columns: FileColumns,
     running: Running,
     target: Annotated[
         str | None,

@@ -14,9 +14,9 @@ from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, short_names, width
 from saetext_cli.declared import expanded
 from saetext_cli.diff_why import DiffWhy, print_both, text_of, write_second_page
-from saetext_cli.making import open_or_encode_all
+from saetext_cli.making import open_or_encode, open_or_encode_all
 from saetext_cli.meters import progress_bar
-from saetext_cli.options import Columns, Endpoint, PageOutput, Running
+from saetext_cli.options import Endpoint, FileColumns, PageOutput, Running
 from saetext_cli.outputs import all_or_none
 from saetext_cli.rereading import reader_of
 
@@ -30,7 +30,8 @@ def register(app: typer.Typer) -> None:
     app.command(
         "diff",
         epilog="Examples: saetext diff a.corpus b.corpus --pair-on prompt_id --html report.html; "
-        "saetext diff all.corpus --by model=gpt4,claude --json; saetext diff all.corpus --by model",
+        "saetext diff all.corpus --by model=gpt4,claude --json; saetext diff all.corpus --by model; "
+        "saetext diff pairs.jsonl --columns chosen,rejected",
     )(diff)
 
 
@@ -40,7 +41,7 @@ def run(
         typer.Argument(metavar="A [B ...]", help="Two or more corpora or data files, or one with --by."),
     ],
     request: DiffRequest,
-    columns: Columns,
+    texts: FileColumns,
     output: PageOutput,
     endpoint: Endpoint,
     running: Running,
@@ -70,10 +71,9 @@ def run(
         raise InputError("hypotheses by a language model need an endpoint: give --base-url and --model")
     for path in output.files:
         require_new(path)
-    opened = open_or_encode_all(corpora, device=running.device, dtype=running.dtype, **columns.given())
-    request = _of_files(request, corpora).replace(
-        client=client if llm else None, on_estimate=_tell if llm else None
-    )
+    settings = {"device": running.device, "dtype": running.dtype, **texts.given()}
+    opened, request = _opened(corpora, request, settings)
+    request = request.replace(client=client if llm else None, on_estimate=_tell if llm else None)
     found = _compared(opened, request)
     tell_costs(request.client)
     driven = causes.look(found)
@@ -92,9 +92,23 @@ def run(
 diff = expanded(run)
 
 
+def _opened(
+    corpora: list[Path], request: DiffRequest, settings: dict[str, Any]
+) -> tuple[list[Any], DiffRequest]:
+    """Open or encode what is compared, and return the request as it is for that."""
+    if request.columns is None:
+        return open_or_encode_all(corpora, **settings), _of_files(request, corpora)
+    from saetext.analysis.differences.run import by_rows
+
+    opened = [open_or_encode(corpora[0], part=name, **{**settings, "text": name}) for name in request.columns]
+    return opened, by_rows(request)
+
+
 def _require_sets(corpora: list[Path], request: DiffRequest, llm: bool) -> None:
-    if request.by is None and len(corpora) < 2:
-        raise typer.BadParameter("expected two corpora or more, or one with --by")
+    if request.columns is not None and len(corpora) != 1:
+        raise typer.BadParameter(f"expected one file of texts with --columns, got {len(corpora)}")
+    if request.columns is None and request.by is None and len(corpora) < 2:
+        raise typer.BadParameter("expected two corpora or more, or one with --by or --columns")
     if request.by is not None and len(corpora) != 1:
         raise typer.BadParameter(f"expected one corpus with --by, got {len(corpora)}")
     for option, given in (("--null", request.null), ("--llm", llm)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,9 +26,11 @@ def register(app: typer.Typer) -> None:
 
 def encode(
     source: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="FILE", help="JSONL, JSON, CSV, TSV, Parquet, Arrow, a saved dataset, or - for stdin."
+            metavar="FILE...",
+            help="JSONL, JSON, CSV, TSV, text, Parquet, Arrow, a zip, a folder of them, a saved dataset, or "
+            "- for stdin. Several are one corpus.",
         ),
     ],
     request: EncodeRequest,
@@ -58,13 +61,15 @@ def encode(
     from saetext.encoding.opening import source_stamp
 
     _require_undecided(reader_of, request)
-    if source == "-" and output is None and not dry_run:
-        raise InputError("reading from stdin: name the corpus with --output")
-    require_file_of_texts(source)
-    target = output or Path(source.rstrip("/") + ".corpus")
+    one = source[0]
+    if output is None and not dry_run:
+        _require_named(source)
+    for file in source:
+        require_file_of_texts(file)
+    target = output or Path(one.rstrip("/") + ".corpus")
     if not dry_run:
         require_free(target)
-    documents = open_documents(source, **texts.given())
+    documents = open_documents(one if len(source) == 1 else list(map(Path, source)), **texts.given())
     told = describe_source(documents)
     reader = choice.load(like=reader_of)
     if dry_run:
@@ -80,8 +85,20 @@ def encode(
             )
         _tell(found)
         return
-    extra = {} if source == "-" else source_stamp(Path(source))
+    extra = source_stamp(Path(one)) if len(source) == 1 and Path(one).exists() else {}
     make_corpus(documents, target, request.replace(reader=reader, extra=extra), told=told)
+
+
+def _require_named(source: list[str]) -> None:
+    """Require --output where a corpus has no one file to be called after."""
+    if source == ["-"]:
+        raise InputError("reading from stdin: name the corpus with --output")
+    if Path(source[0]).name in ("", ".."):
+        raise InputError(f"{source[0]} has no name to call a corpus by: name it with --output")
+    if len(source) > 1 or not Path(source[0]).exists():
+        what = f"{len(source)} files" if len(source) > 1 else source[0]
+        if len(source) > 1 or glob.has_magic(source[0]):
+            raise InputError(f"{what} become one corpus: name it with --output")
 
 
 def _require_undecided(reader_of: Path | None, request: EncodeRequest) -> None:

@@ -62,11 +62,18 @@ def open_or_encode_all(paths: Sequence[Path], **settings: Any) -> list[Corpus]:
 
 
 def open_or_encode(
-    path: Path, *, device: str = "auto", dtype: str = "auto", like: str | Path | None = None, **columns: Any
+    path: Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    like: str | Path | None = None,
+    part: str | None = None,
+    **columns: Any,
 ) -> Corpus:
     """Open a corpus; encode a data file beside itself first, and reuse that while the file is unchanged.
 
-    It is read with the reader of the corpus ``like``, or the embedded one.
+    It is read with the reader of the corpus ``like``, or the embedded one. ``part`` says which of several
+    corpora of the file this is.
     """
     from saetext.documents import open_documents
     from saetext.encoding.opening import as_corpus
@@ -81,5 +88,5 @@ def open_or_encode(
     def tell(file: Path, target: Path) -> None:
         note(f"{file}: using {target}")
 
-    opened: Corpus = as_corpus(path, make=make, on_reuse=tell, **columns)
+    opened: Corpus = as_corpus(path, make=make, on_reuse=tell, part=part, **columns)
     return opened

@@ -27,7 +27,11 @@ _INPUT, _MODEL, _OUTPUT, _LLM = "Input", "Where models run", "Output", "Language
 class Columns(Request):
     """Which columns of a data file hold what."""
 
-    text_column: str | None = option("Column with the text; guessed.", default=None, group=_INPUT)
+    text_column: str | None = option(
+        "Column with the text, or the path to it: response.body.choices[0].message.content; guessed.",
+        default=None,
+        group=_INPUT,
+    )
     id_column: str | None = option(
         "Column with unique ids; guessed, else row numbers.", default=None, flags=("--id",), group=_INPUT
     )
@@ -41,7 +45,36 @@ class Columns(Request):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Texts(Columns):
+class FileColumns(Columns):
+    """Which columns of a data file hold what, and how it is written."""
+
+    records: str | None = option(
+        "Path to the rows in a JSON file that is one object: samples.",
+        default=None,
+        metavar="PATH",
+        group=_INPUT,
+    )
+    delimiter: str | None = option(
+        "What separates the fields of a CSV file: ';' or tab; told by its beginning.",
+        default=None,
+        metavar="MARK",
+        group=_INPUT,
+    )
+    encoding: str | None = option(
+        "Encoding of a file of text: cp1252, utf-16; told by its bytes.",
+        default=None,
+        metavar="NAME",
+        group=_INPUT,
+    )
+
+    def given(self) -> dict[str, str | None]:
+        """Return what :func:`saetext.open_documents` takes."""
+        more = {"records": self.records, "delimiter": self.delimiter, "encoding": self.encoding}
+        return {**super().given(), **more}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts(FileColumns):
     """A file of texts: its columns, whose turns count, its format."""
 
     messages_column: str | None = option(
@@ -51,7 +84,7 @@ class Texts(Columns):
         "Whose turns of a chat count: assistant, user, system or all.", default="assistant", group=_INPUT
     )
     format: str | None = option(
-        "jsonl, json, csv, tsv, parquet, arrow or dataset; told by the file's name.",
+        "jsonl, json, csv, tsv, txt, lines, parquet, arrow, dataset, zip or eval; told by the file's name.",
         default=None,
         group=_INPUT,
     )

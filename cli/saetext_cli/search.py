@@ -17,7 +17,7 @@ from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, telling, width
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
-from saetext_cli.options import Columns, Endpoint, Output, Running
+from saetext_cli.options import Endpoint, FileColumns, Output, Running
 from saetext_cli.outputs import all_or_none
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def search(
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus or a data file.")],
     request: SearchRequest,
     files: QueryFiles,
-    columns: Columns,
+    columns: FileColumns,
     running: Running,
     output: Output,
     endpoint: Endpoint,

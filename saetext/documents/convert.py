@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, time
 from decimal import Decimal
@@ -16,11 +17,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from saetext.documents.chat import parse_messages
 from saetext.documents.reading import BadRow, Row, kind_of, shorten
 from saetext.documents.record import (
     DUPLICATE_ID,
     EMPTY_TEXT,
-    MALFORMED,
     MALFORMED_MESSAGES,
     NO_COUNTED_TURN,
     NOT_TEXT,
@@ -34,7 +35,6 @@ from saetext.documents.record import (
 )
 
 ROLES: Final = ("assistant", "user", "system", "all")
-_SHAREGPT_ROLES: Final = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant"}
 _INT: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
 # a bare 12e4 may well be a hash; a point or a single digit before the e makes it a number
 _FLOAT: Final = re.compile(r"-?(?:(?:0|[1-9]\d*)\.\d+(?:[eE][+-]?\d{1,3})?|\d[eE][+-]?\d{1,3})", re.ASCII)
@@ -66,52 +66,6 @@ def plain_value(text: str) -> bool | int | float | str:
     return text
 
 
-def parse_messages(value: object) -> tuple[Message, ...] | None:
-    """Return the turns of a chat, None if ``value`` has no shape that is known.
-
-    Known are lists (or JSON strings of lists) of ``{"role", "content"}`` and of ShareGPT's
-    ``{"from", "value"}``. The content may be a string, a list of parts of which the text is joined with
-    line breaks, or null (a tool call): such a turn is left out.
-    """
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    if not isinstance(value, list | tuple):
-        return None
-    turns = []
-    for turn in value:
-        if not isinstance(turn, Mapping):
-            return None
-        if "role" in turn and "content" in turn:
-            role, content = turn["role"], turn["content"]
-        elif "from" in turn and "value" in turn:
-            role, content = turn["from"], turn["value"]
-            role = _SHAREGPT_ROLES.get(role, role) if isinstance(role, str) else role
-        elif "role" in turn and "tool_calls" in turn:
-            role, content = turn["role"], None
-        else:
-            return None
-        if not isinstance(role, str):
-            return None
-        if isinstance(content, list | tuple):
-            texts = [part if isinstance(part, str) else _part_text(part) for part in content]
-            kept = [text for text in texts if text is not None]
-            content = "\n".join(kept) if kept else None
-        if content is None:
-            continue
-        if not isinstance(content, str):
-            return None
-        turns.append(Message(role, content))
-    return tuple(turns)
-
-
-def _part_text(part: object) -> str | None:
-    text = part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else None
-    return text if isinstance(text, str) else None
-
-
 def _encodable(text: str) -> bool:
     try:
         return text.isascii() or bool(text.encode())
@@ -119,26 +73,12 @@ def _encodable(text: str) -> bool:
         return False
 
 
-def _check_storable(text: str, what: str) -> None:
-    if not _encodable(text):
-        raise _Problem(UNDECODABLE, f"{what} holds bytes or lone surrogates that are not UTF-8")
+_UNDECODED: Final = re.compile("[\udc80-\udcff]")  # what bytes that are not UTF-8 are read as
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
-
-
-def _text_of(value: object, column: str) -> str:
-    """Return a string or the UTF-8 in bytes."""
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise _Problem(UNDECODABLE, f"column {column!r} holds bytes that are not UTF-8") from error
-    if not isinstance(value, str):
-        raise _Problem(NOT_TEXT, f"column {column!r} holds {kind_of(value)}")
-    _check_storable(value, f"column {column!r}")
-    return value
 
 
 _FREE: Final = bytes(16)
@@ -220,6 +160,8 @@ class Converter:
         self._untyped = untyped
         self._notices = notices
         self._ids = IdSet() if check_ids else None
+        self._told: dict[str, int] = {}  # notices that count: their place in the list
+        self._counts: Counter[str] = Counter()
         self._chosen = frozenset(columns.chosen().values())
 
     def convert(self, row: Row, position: int, where: str) -> Document | Reject:
@@ -244,7 +186,7 @@ class Converter:
             raise _Problem(EMPTY_TEXT, f"column {column!r} is empty")
         if value is None or _is_nan(value):
             raise _Problem(NULL_TEXT, f"column {column!r} is {'null' if column in row else 'missing'}")
-        text = _text_of(value, column)
+        text = self._text_of(value, column)
         if not text or text.isspace():
             raise _Problem(EMPTY_TEXT, f"column {column!r} is empty or white space")
         return text
@@ -254,8 +196,50 @@ class Converter:
         value = None if column is None else row.get(column)
         if column is None or value is None or _is_nan(value):
             return None
-        text = _text_of(value, column)
+        try:
+            text = self._text_of(value, column)
+        except _Problem as problem:  # a prompt is beside the text, and does not cost it
+            self._count(f"prompts are left out: {problem.detail}")
+            return None
         return text if text and not text.isspace() else None
+
+    def _text_of(self, value: object, column: str) -> str:
+        """Return a string or the UTF-8 in bytes."""
+        if isinstance(value, bytes):
+            try:
+                return value.decode()
+            except UnicodeDecodeError as error:
+                raise _Problem(UNDECODABLE, f"column {column!r} holds bytes that are not UTF-8") from error
+        if not isinstance(value, str):
+            raise _Problem(NOT_TEXT, f"column {column!r} holds {kind_of(value)}")
+        return self._whole(value, column)
+
+    def _whole(self, text: str, column: str) -> str:
+        """Return a text with the halves of characters in it replaced, and count it."""
+        if _encodable(text):
+            return text
+        if _UNDECODED.search(text):
+            raise _Problem(UNDECODABLE, f"column {column!r} holds bytes that are not UTF-8")
+        self._count(f"halves of characters in column {column!r} are replaced by \ufffd")
+        return _SURROGATE.sub("\ufffd", text)
+
+    def _side(self, text: str, column: str) -> str:
+        """Return a text that is beside the document, with all that cannot be stored replaced."""
+        if _encodable(text):
+            return text
+        self._count(f"what is not UTF-8 in column {_stored(column)!r} is replaced by \ufffd")
+        return _stored(text)
+
+    def _count(self, notice: str) -> None:
+        """Take notice of something that several rows may have."""
+        self._counts[notice] += 1
+        times = self._counts[notice]
+        line = f"{notice} ({times:,} row{'s' if times > 1 else ''})"
+        if notice in self._told:
+            self._notices[self._told[notice]] = line
+        else:
+            self._told[notice] = len(self._notices)
+            self._notices.append(line)
 
     def _messages(self, row: Mapping[str, Any]) -> tuple[Message, ...] | None:
         column = self._columns.messages
@@ -265,14 +249,12 @@ class Converter:
         if value is None:
             raise _Problem(NULL_TEXT, f"column {column!r} is {'null' if column in row else 'missing'}")
         if isinstance(value, bytes):
-            value = _text_of(value, column)
-        turns = parse_messages(value)
+            value = self._text_of(value, column)
+        turns = parse_messages(value, self._note_kind)
         if turns is None:
             expected = "expected a list of {role, content} or {from, value}"
             raise _Problem(MALFORMED_MESSAGES, f"column {column!r} holds {kind_of(value)}: {expected}")
-        for turn in turns:
-            _check_storable(turn.role, f"column {column!r}")
-            _check_storable(turn.content, f"column {column!r}")
+        turns = tuple(Message(self._whole(t.role, column), self._whole(t.content, column)) for t in turns)
         counted = [turn for turn in turns if self._role in ("all", turn.role)]
         if not counted:
             roles = ", ".join(sorted({turn.role for turn in turns})) or "none"
@@ -298,20 +280,23 @@ class Converter:
         for name, value in row.items():
             if name in self._chosen:
                 continue
-            name = name if isinstance(name, str) else str(name)
-            _check_storable(name, "a column name")
+            name = self._side(name if isinstance(name, str) else str(name), "names")
             if isinstance(value, bytes | bytearray | memoryview):
                 self._note_binary(name)
                 continue
             kind = type(value)
             if kind is str:
-                _check_storable(value, f"column {name!r}")
-                meta[name] = plain_value(value) if self._untyped else value
-            elif value is None or kind is float or kind is bool or (kind is int and value in _INT64):
+                meta[name] = self._typed(self._side(value, name))
+            elif kind is float:
+                meta[name] = None if value != value else value  # NaN is no number
+            elif value is None or kind is bool or (kind is int and value in _INT64):
                 meta[name] = value
             else:
                 meta[name] = self._scalar(name, value)
         return meta
+
+    def _typed(self, text: str) -> bool | int | float | str | None:
+        return plain_value(text) if self._untyped else text
 
     def _scalar(self, name: str, value: object) -> Any:
         """Return any other value as one that metadata may hold."""
@@ -319,19 +304,21 @@ class Converter:
             value = value.item()
         if isinstance(value, date):  # or a datetime; pandas' NaT is one that differs from itself
             return value if value == value else None
-        if isinstance(value, bool | float) or value is None:
+        if isinstance(value, bool) or value is None:
             return value
+        if isinstance(value, float):
+            return None if _is_nan(value) else value
         if isinstance(value, int):
             return int(value) if value in _INT64 else _digits(value)
         if isinstance(value, Decimal):
-            return float(value)
+            return None if value.is_nan() else float(value)
         if isinstance(value, list | tuple | Mapping | np.ndarray):
             value = self._json(name, value)
-        text = value.isoformat() if isinstance(value, time) else str(value)
-        _check_storable(text, f"column {name!r}")
-        return text
+            if value is None:
+                return None
+        return self._side(value.isoformat() if isinstance(value, time) else str(value), name)
 
-    def _json(self, name: str, value: object) -> str:
+    def _json(self, name: str, value: object) -> str | None:
         def other(inner: object) -> Any:
             if isinstance(inner, bytes | bytearray | memoryview):
                 self._note_binary(name)
@@ -349,13 +336,23 @@ class Converter:
         try:
             return json.dumps(value, ensure_ascii=False, default=other)
         except (TypeError, ValueError, RecursionError) as error:
-            problem = _Problem(MALFORMED, f"column {name!r} cannot be written as JSON: {error}")
-            raise problem from error
+            self._count(f"column {name!r} is left empty, for it is no JSON: {shorten(str(error), 80)}")
+            return None
+
+    def _note_kind(self, kind: str) -> None:
+        notice = f"parts of kind {kind!r} are not read"
+        if notice not in self._notices and len(self._notices) < 200:
+            self._notices.append(notice)
 
     def _note_binary(self, name: str) -> None:
         notice = f"column {name!r} holds bytes: left out"
         if notice not in self._notices:
             self._notices.append(notice)
+
+
+def _stored(text: str) -> str:
+    """Return a text that UTF-8 can hold."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _digits(value: int) -> str:

@@ -67,6 +67,11 @@ class RowReader(ABC):
     binary: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
+    @property
+    def part(self) -> str:
+        """The name of the file that the latest row is of; another than ``name`` where there are several."""
+        return self.name
+
     @abstractmethod
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[NumberedRow]:
         """Yield the rows from the first; ``columns`` lets a columnar format read only those."""

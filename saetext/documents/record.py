@@ -17,6 +17,7 @@ DUPLICATE_ID: Final = "duplicate id"
 UNUSABLE_ID: Final = "unusable id"
 MALFORMED_MESSAGES: Final = "malformed messages"
 NO_COUNTED_TURN: Final = "no counted turn"
+FAILED: Final = "failed request"
 
 REASONS: Final = (
     NULL_TEXT,
@@ -28,6 +29,7 @@ REASONS: Final = (
     UNUSABLE_ID,
     MALFORMED_MESSAGES,
     NO_COUNTED_TURN,
+    FAILED,
 )
 
 

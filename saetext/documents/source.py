@@ -5,32 +5,23 @@ Not for: the formats themselves (``text``, ``columnar``), nor for what a reader 
 
 from __future__ import annotations
 
-import io
 import os
-import stat
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 import pyarrow as pa
 
-from saetext.documents.columnar import ArrowReader, ParquetReader, open_saved_dataset
+from saetext.documents.chat import parse_messages
 from saetext.documents.convert import ROLES, Converter, IdSet, row_id
 from saetext.documents.guess import ColumnChooser
-from saetext.documents.memory import expected, open_in_memory
-from saetext.documents.pipes import open_stream
-from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name
+from saetext.documents.opening import FORMATS as FORMATS
+from saetext.documents.opening import Manner, manner_of, open_reader
+from saetext.documents.reading import BadRow, NumberedRow, RowReader
+from saetext.documents.recognition import holds_chats, recognised
 from saetext.documents.record import Columns, Document, Reject
-from saetext.documents.text import (
-    ByteSource,
-    DelimitedText,
-    JsonArray,
-    JsonLines,
-    TextReader,
-    holds_json_lines,
-)
+from saetext.documents.shapes import Reshaped, Shape
+from saetext.documents.words import examples
 from saetext.errors import InputError, refuse_unused
 from saetext.text.one_line import about, quoted
 
@@ -43,20 +34,6 @@ if TYPE_CHECKING:
     Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | Frame | Texts | Iterable[Any]
 
 SAMPLE_ROWS: Final = 100
-FORMATS: Final = ("jsonl", "json", "csv", "tsv", "parquet", "arrow", "dataset")
-_TEXT_FORMATS: Final = ("jsonl", "json", "csv", "tsv")
-_BY_SUFFIX: Final = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-}
 
 
 class DocumentSource:
@@ -80,6 +57,10 @@ class DocumentSource:
         Whether it can be iterated more than once.
     notices : list of str
         What the user should know, one line each; grows while iterating.
+    examples : str
+        The beginnings of two texts, where their column was guessed.
+    shape : str
+        What wrote the rows, where their shape told it: ``OpenAI batch output``; else empty.
     """
 
     def __init__(
@@ -91,22 +72,34 @@ class DocumentSource:
         prompt: str | None = None,
         messages: str | None = None,
         role: str = "assistant",
+        manner: Manner | None = None,
     ) -> None:
         if role not in ROLES:
             raise InputError(f"role {quoted(role)} is unknown; choose one of {', '.join(ROLES)}")
         self._reader = reader
+        self._manner = manner or Manner()
         self.name = reader.name
         self.format = reader.format
         self.size_bytes = reader.size_bytes
         self.n_rows = reader.n_rows
         self.restartable = reader.restartable
         self.role = role
-        self.notices: list[str] = list(reader.notices)
         self._once: Iterator[NumberedRow] | None = None
+        parts = {"text": text, "messages": messages, "prompt": prompt, "id": id}
         sample = self._sample()
+        self.notices: list[str] = list(reader.notices)
+        if text and not prompt and not messages and holds_chats(sample, text):
+            text, messages = None, text
+            parts |= {"text": None, "messages": messages}
+        sample, late = self._in_shape(sample, parts)
         readable = [row for _, row in sample if not isinstance(row, BadRow)]
-        chooser = ColumnChooser(self.name, readable, reader.columns, reader.untyped)
-        self.columns = chooser.choose(text, id, prompt, messages)
+        shape = self._shape
+        self.shape = "" if shape is None else shape.name
+        columns = None if shape is not None else self._reader.columns
+        chooser = ColumnChooser(self.name, readable, columns, reader.untyped, late)
+        known = None if shape is None else Columns(shape.text, shape.id, shape.prompt, shape.messages)
+        self.columns = chooser.choose(text, id, prompt, messages, known)
+        self._tell(readable)
         if self.columns.messages is None:
             refuse_unused(
                 f"it says whose turns of a chat count, and {self.name} has no messages; leave it out",
@@ -124,6 +117,60 @@ class DocumentSource:
         rows = "rows" if self.n_rows is None else f"{self.n_rows:,} rows"
         return about(self, f"{quoted(self.name, 50)}, {rows} of {self.format}, {self.columns.describe()}")
 
+    def _in_shape(
+        self, sample: list[NumberedRow], parts: Mapping[str, str | None]
+    ) -> tuple[list[NumberedRow], Sequence[str]]:
+        """Put the reader and its first rows into the shape they are recognised to have.
+
+        Returns the rows, and the columns that were named and come later in the file.
+        """
+        readable = [row for _, row in sample if not isinstance(row, BadRow)]
+        late = self._late_columns(readable, parts)
+        self._shape: Shape | None = recognised(self._reader, readable, parts, late)
+        if self._shape is None:
+            return sample, late
+        self._reader = Reshaped(self._reader, self._shape)
+        if self._once is not None:
+            self._once = self._shape.rows(self._once)
+        self.n_rows = None
+        shaped = list(self._shape.rows(sample))
+        if not any(not isinstance(row, BadRow) for _, row in shaped):
+            number, bad = next(((n, row) for n, row in shaped if isinstance(row, BadRow)), (0, None))
+            why = "" if bad is None else f" ({self._reader.unit} {number}: {bad.reason}, {bad.detail})"
+            named = self._shape.name or f"texts at {self._shape.reads}"
+            raise InputError(f"{self.name}, read as {named}: no text in the first {len(sample)} rows{why}")
+        return shaped, late
+
+    def _late_columns(self, readable: Sequence[Any], parts: Mapping[str, str | None]) -> list[str]:
+        """Return the named columns that the first rows lack, if a later row has them."""
+        known = {name for row in readable for name in row}
+        missing = {
+            name for name in parts.values() if name and name not in known and not name.strip(".").count(".")
+        }
+        if not missing or self._reader.columns is not None or not self.restartable:
+            return []
+        found: list[str] = []
+        for _, row in self._reader.rows():
+            if not isinstance(row, BadRow):
+                found += [name for name in missing if name in row and name not in found]
+            if len(found) == len(missing):
+                break
+        return found
+
+    def _tell(self, readable: Sequence[Mapping[str, Any]]) -> None:
+        """Take notice of what was recognised, with examples of what was guessed."""
+        shape = self._shape
+        if shape is not None:
+            if shape.name:
+                self.notices.append(f"recognised as {shape.name}: text at {shape.reads}")
+            self.notices += [notice for notice in shape.notices if notice not in self.notices]
+            shape.notices = self.notices
+        self.examples = ""
+        for part in ("text", "messages"):
+            name = self.columns.chosen().get(part)
+            if name is not None and part in self.columns.guessed:
+                self.examples = examples([_shown(row.get(name), self.role) for row in readable])
+
     def _sample(self) -> list[NumberedRow]:
         if self.restartable:
             sample = self._reader.sample(SAMPLE_ROWS)
@@ -138,7 +185,7 @@ class DocumentSource:
             what = f"{len(sample)} {self._reader.unit}{'s' if len(sample) > 1 else ''}"
             raise InputError(
                 f"{self.name}: none of the first {what} can be read as {self.format} "
-                f"({self._reader.unit} {number}: {first.reason}, {first.detail})"
+                f"({self._reader.unit} {number}: {first.reason}, {first.detail}); name another with --format"
             )
         return sample
 
@@ -187,9 +234,9 @@ class DocumentSource:
             notices=self.notices,
             check_ids=self._check_ids,
         )
-        place = f"{self.name}, {self._reader.unit} "
+        reader = self._reader
         for position, (number, row) in enumerate(rows):
-            yield converter.convert(row, position, f"{place}{number}")
+            yield converter.convert(row, position, f"{reader.part}, {reader.unit} {number}")
 
     def progress(self) -> float | None:
         """Return the share of the input (bytes or rows) that the latest iteration has consumed, 0 to 1."""
@@ -204,6 +251,8 @@ class DocumentSource:
             "n_rows": self.n_rows,
             "columns": self.columns.chosen(),
             "role": self.role,
+            **self._manner.given(),
+            **({"shape": self.shape} if self.shape else {}),
         }
 
 
@@ -216,24 +265,34 @@ def open_documents(
     prompt: str | None = None,
     messages: str | None = None,
     role: str = "assistant",
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    records: str | None = None,
 ) -> DocumentSource:
     """Open documents for reading.
 
     Parameters
     ----------
-    source : path, "-", binary file object, or texts in memory
-        ``"-"`` is standard input as JSON Lines. A directory is one saved by Hugging Face ``datasets``. In
-        memory: an iterable of texts or of dicts, a DataFrame or Series of pandas or Polars, a Polars
-        LazyFrame, an Arrow table, batch or array, a ``datasets.Dataset``. The name of a series is its text
-        column; levels of a pandas index that have a name are columns.
+    source : path, "-", binary file object, list of paths, or texts in memory
+        ``"-"`` is standard input as JSON Lines. A directory is one saved by Hugging Face ``datasets``, or of
+        files of one kind; a path with ``*`` is all files that fit. In memory: an iterable of texts or of
+        dicts, a DataFrame or Series of pandas or Polars, a Polars LazyFrame, an Arrow table, batch or array,
+        a ``datasets.Dataset``. The name of a series is its text column; levels of a pandas index that have a
+        name are columns.
     format : str, optional
-        One of ``jsonl``, ``json``, ``csv``, ``tsv``, ``parquet``, ``arrow``, ``dataset``; by the file's
-        extension if left out. Gzip is recognised by itself in the four text formats.
+        One of ``jsonl``, ``json``, ``csv``, ``tsv``, ``txt``, ``lines``, ``parquet``, ``arrow``, ``dataset``,
+        ``zip``, ``eval``; by the file's extension if left out. Gzip, bz2, xz and zstd are recognised by
+        themselves in the text formats.
     text, id, prompt, messages : str, optional
-        Column names. What is left out is guessed; ``""`` means there is none. An ``id`` that is named must
-        be unique (repeats are rejected); a guessed one that repeats becomes metadata.
+        Columns, or paths into nested ones: ``response.body.choices[0].message.content``. What is left out is
+        guessed; ``""`` means there is none. An ``id`` that is named must be unique (repeats are rejected); a
+        guessed one that repeats becomes metadata.
     role : str
         Which turns of a chat count: ``assistant``, ``user``, ``system`` or ``all``.
+    delimiter, encoding : str, optional
+        Of CSV, and of any text; told from the bytes if left out.
+    records : str, optional
+        Path to the rows in a JSON file that is one object: ``samples``.
 
     Returns
     -------
@@ -250,92 +309,21 @@ def open_documents(
     >>> [document.id for document in saetext.open_documents("examples/gentle.jsonl")][:2]
     ['cooking-01-gentle', 'cooking-02-gentle']
     """
-    reader = _open_reader(source, format)
+    manner = manner_of(format, delimiter, encoding, records)
+    reader = open_reader(source, manner)
     if text is None and messages is None:
         text = reader.text_column
-    return DocumentSource(reader, text=text, id=id, prompt=prompt, messages=messages, role=role)
+    return DocumentSource(
+        reader, text=text, id=id, prompt=prompt, messages=messages, role=role, manner=manner
+    )
 
 
-def _open_reader(source: Source, format: str | None) -> RowReader:
-    if format is not None:
-        format = format.lower().removesuffix(".gz").lstrip(".")
-        format = _BY_SUFFIX.get(f".{format}", format)
-        if format not in FORMATS:
-            raise InputError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
-    if isinstance(source, str) and source == "-":
-        if sys.stdin is None or getattr(sys.stdin, "closed", False):
-            raise InputError("cannot read standard input: it is closed; name a file instead")
-        return _text_reader(ByteSource(sys.stdin.buffer, "standard input"), format or "jsonl")
-    if isinstance(source, str | os.PathLike):
-        return _path_reader(Path(source), format)
-    reader = open_in_memory(source)
-    if reader is not None:
-        refuse_unused("it is for files, and these texts are in memory; leave it out", format=format)
-        return reader
-    if hasattr(source, "read"):
-        return _file_object_reader(source, format)
-    raise expected(source)
-
-
-def _path_reader(path: Path, format: str | None) -> RowReader:
-    try:
-        info = path.stat()
-    except FileNotFoundError:
-        raise InputError(f"no such file: {path}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(path)[:200]!r} cannot be opened: {error}") from error
-    try:
-        if stat.S_ISDIR(info.st_mode):
-            return open_saved_dataset(path.resolve())
-        if not stat.S_ISREG(info.st_mode):  # a named pipe, or a shell's <(...)
-            format = format or (_format_of(path) if path.suffix else "jsonl")
-            return _text_reader(ByteSource(open_stream(path), str(path)), format)
-        format = format or _format_of(path)
-        if info.st_size == 0:
-            raise InputError(f"{path} is empty")
-        if format == "dataset":
-            raise InputError(f"{path} is a file; format 'dataset' means a directory saved by datasets")
-        if format == "parquet":
-            return ParquetReader(path)
-        if format == "arrow":
-            return ArrowReader(display_name(path), [path])
-        return _text_reader(ByteSource(path, display_name(path)), format)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _format_of(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    zipped = bool(suffixes) and suffixes[-1] == ".gz"
-    suffix = (suffixes[:-1] if zipped else suffixes)[-1:] or [""]
-    format = _BY_SUFFIX.get(suffix[0])
-    if format is None or (zipped and format not in _TEXT_FORMATS):
-        raise InputError(
-            f"cannot tell the format of {display_name(path)}; saetext reads {' '.join(_BY_SUFFIX)}, "
-            f"the text formats also with .gz, and saved datasets: name it with format ({', '.join(FORMATS)})"
-        )
-    return format
-
-
-def _file_object_reader(file: Any, format: str | None) -> RowReader:
-    if isinstance(file, io.TextIOBase):
-        raise InputError("the file object yields text; open it in binary mode ('rb')")
-    name = getattr(file, "name", None)
-    path = Path(name) if isinstance(name, str) else None
-    format = format or (_format_of(path) if path is not None and path.suffix else "jsonl")
-    rewind = bool(getattr(file, "seekable", lambda: False)())
-    return _text_reader(ByteSource(file, display_name(path) if path else "stream", rewind=rewind), format)
-
-
-def _text_reader(source: ByteSource, format: str) -> TextReader:
-    if format == "jsonl":
-        return JsonLines(source)
-    if format == "json":
-        if source.restartable and holds_json_lines(source):
-            lines = JsonLines(source)
-            lines.notices = (f"{source.name} holds one object a line: read as JSON Lines",)
-            return lines
-        return JsonArray(source)
-    if format in ("csv", "tsv"):
-        return DelimitedText(source, format)
-    raise InputError(f"{source.name} is a stream: {format} has to be read from a file by its path")
+def _shown(value: object, role: str) -> object:
+    """Return what of a value is shown as an example: of a chat the first turn that counts."""
+    if value is None or isinstance(value, str):
+        chat = parse_messages(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else None
+        if chat is None:
+            return value
+    else:
+        chat = parse_messages(value)
+    return next((turn.content for turn in chat or () if role in ("all", turn.role)), None)

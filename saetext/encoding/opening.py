@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from saetext.corpus import Corpus
 from saetext.corpus.protocol import CorpusLike
+from saetext.documents.opening import data_files
 from saetext.encoding.targets import beside, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
 from saetext.errors import InputError
@@ -40,6 +41,7 @@ def as_corpora(
     dtype: str = "auto",
     make: Make | None = None,
     on_reuse: Callable[[Path, Path], None] | None = None,
+    part: str | None = None,
     **columns: str | None,
 ) -> list[Any]:
     """Return a corpus for each of ``sources``; what has to be encoded is read by one reader.
@@ -58,6 +60,8 @@ def as_corpora(
         Gets a file, where its corpus goes and what to keep in its manifest, and encodes it.
     on_reuse : callable, optional
         Gets a file and the corpus that was made from it earlier.
+    part : str, optional
+        What of a file is encoded, where its corpus is one of several: ``FILE.PART.corpus``.
     **columns
         ``text``, ``id``, ``prompt``, ``messages``: of what is encoded, as for ``encode``.
 
@@ -92,10 +96,12 @@ def as_corpora(
 
     def of(source: Any) -> Any:
         if all(hasattr(type(source), name) for name in _METHODS):
+            if part is not None:
+                raise InputError(f"columns are those of a file of texts, and {source.path} is a corpus")
             return source
         path = path_of(source)
         if path is not None:
-            return _from_path(path, make or encoded, on_reuse, given)
+            return _from_path(path, make or encoded, on_reuse, given, part)
         from saetext.encoding.encoder import encode
 
         plain = (device, dtype) == ("auto", "auto") and first_corpus(sources) is None
@@ -121,14 +127,20 @@ def _holds_corpus(path: Path) -> bool:
 
 
 def _from_path(
-    path: Path, make: Make, on_reuse: Callable[[Path, Path], None] | None, columns: Mapping[str, str]
+    path: Path,
+    make: Make,
+    on_reuse: Callable[[Path, Path], None] | None,
+    columns: Mapping[str, str],
+    part: str | None = None,
 ) -> Corpus:
     is_dataset = (path / "state.json").exists() or (path / "dataset_dict.json").exists()
-    if path.is_dir() and not is_dataset:
+    if path.is_dir() and not is_dataset and not _holds_texts(path):
+        if part is not None:
+            raise InputError(f"columns are those of a file of texts, and {path} is a corpus or a folder")
         return Corpus.open(path)
     if not path.exists():
         raise InputError(f"{str(path)[:200]}: no such corpus or file")
-    target = beside(path)
+    target = beside(path, part)
     if _holds_corpus(target):
         corpus = Corpus.open(target)
         _require_same(corpus, path, columns)
@@ -138,14 +150,26 @@ def _from_path(
     return make(path, target, source_stamp(path))
 
 
+def _holds_texts(folder: Path) -> bool:
+    """Whether a folder is one of data files, and no corpus, finished or not."""
+    corpus = any((folder / name).exists() for name in ("manifest.json", "plan.json", "docs"))
+    return not corpus and bool(data_files(folder))
+
+
 def _require_same(corpus: Corpus, path: Path, columns: Mapping[str, str]) -> None:
     """Raise :class:`InputError` unless a corpus was made from the file as it is, in the columns asked for."""
     anew = f"remove {corpus.path}, or encode into another with 'saetext encode {typed(path)} -o NAME.corpus'"
     if not unchanged(path, corpus.manifest.extra):
         raise InputError(f"{path} has changed since {corpus.path} was made from it: {anew}")
-    read = corpus.manifest.runs[0]["plan"].get("input columns", {})
+    plan = corpus.manifest.runs[0]["plan"]
+    read = plan.get("input columns", {})
     for part, name in columns.items():
-        if read.get(part) != (name or None):
+        if part == "text" and name and read.get("messages") == name:
+            continue  # the column was named for the text, and holds chats
+        if part not in ("text", "id", "prompt", "messages"):
+            if plan.get(f"input {part}") != name:
+                raise InputError(f"{corpus.path} was encoded with another {part}: {anew}")
+        elif read.get(part) != (name or None):
             raise InputError(f"{corpus.path} was encoded with the {part} from {read.get(part)!r}: {anew}")
 
 

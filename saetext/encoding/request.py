@@ -32,14 +32,20 @@ class AppendRequest(Request):
     messages: str | None = keyword("Column with chat messages; guessed.", default=None)
     role: str = keyword("Whose turns of a chat count: assistant, user, system or all.", default="assistant")
     format: str | None = keyword("Format of the file; told by its name.", default=None)
+    delimiter: str | None = keyword("Delimiter of a CSV file; told by its beginning.", default=None)
+    encoding: str | None = keyword("Encoding of a file of text; told by its bytes.", default=None)
+    records: str | None = keyword("Path to the rows in a JSON file that is one object.", default=None)
     shard_rows: int = option(
         "Number of input rows per shard, the unit of resuming.", default=SHARD_ROWS, least=1, metavar="N"
     )
     on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
 
-    def columns(self) -> dict[str, str | None]:
+    def columns(self) -> dict[str, Any]:
         """Return what :func:`saetext.open_documents` takes."""
-        names = ("text", "id", "prompt", "messages", "role", "format")
+        names = (
+            *("text", "id", "prompt", "messages", "role", "format"),
+            *("delimiter", "encoding", "records"),
+        )
         return {name: getattr(self, name) for name in names}
 
 

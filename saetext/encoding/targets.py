@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,14 @@ from saetext.io.cache import cache_dir, file_sha256
 SUFFIX = ".corpus"
 
 
-def beside(path: Path) -> Path:
-    """Return where the corpus of a data file lies: ``answers.jsonl.corpus``."""
-    return path.with_name(path.name + SUFFIX)
+def beside(path: Path, part: str | None = None) -> Path:
+    """Return where the corpus of a data file lies, ``answers.jsonl.corpus``, or that of a part of it."""
+    if part is None:
+        return path.with_name(path.name + SUFFIX)
+    plain = re.sub(r"[^\w.-]+", "_", part)[:40].strip("._")
+    if plain != part:  # two columns may read alike
+        plain += "-" + hashlib.sha256(part.encode("utf-8", "replace")).hexdigest()[:8]
+    return path.with_name(f"{path.name}.{plain}{SUFFIX}")
 
 
 def kept_by_content(source: DocumentSource, settings: Mapping[str, Any]) -> Path:

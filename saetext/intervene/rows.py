@@ -5,13 +5,14 @@ Not for: tokens (:mod:`saetext.intervene.cases`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from saetext.documents import Document, DocumentSource, Reject, open_documents
-from saetext.documents.guess import TEXT_NAMES
+from saetext.documents.guess import PROMPT_NAMES, TEXT_NAMES
 from saetext.documents.record import Columns
 from saetext.errors import InputError
 from saetext.text.one_line import quoted
@@ -91,10 +92,9 @@ def _documents(
     except InputError:
         if text is not None or prompt is not None:
             raise
-        try:  # prompts alone
-            return open_documents(source, text="prompt", id=id, prompt="")
-        except InputError:
-            pass
+        for name in PROMPT_NAMES:  # prompts alone
+            with contextlib.suppress(InputError):
+                return open_documents(source, text=name, id=id, prompt="")
         raise
     if text is None and prompt and not _is_answer(found.columns):
         return open_documents(source, text=prompt, id=id, prompt="")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 METHODS = ("eom", "leaf")
+_HAIR = 1e-3  # of the spread of all points
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,25 +89,28 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
     """
     import polars as pl
 
+    repeats = _repeats(points, min_cluster_size)
     model = hdbscan_fit(
-        points.astype(np.float64),
+        _spread(points, repeats),
         min_cluster_size=min_cluster_size,
         min_samples=max(1, min(min_samples, len(points) - 1)),
         method=method,
     )
     outlier = np.nan_to_num(hdbscan_outliers(model), nan=0.0)
-    told = model.labels_
-    k = int(told.max(initial=-1)) + 1
+    told = model.labels_.copy()
+    found = int(told.max(initial=-1)) + 1
+    _gather(told, repeats)
+    k = max(found, int(told.max(initial=-1)) + 1)
     sizes = np.bincount(told[told >= 0], minlength=k)
     first = np.full(k, len(told))
     np.minimum.at(first, told[told >= 0], np.flatnonzero(told >= 0))
-    order = np.lexsort((first, -sizes))
+    order = np.lexsort((first, -sizes))[: int((sizes > 0).sum())]  # one may have lost all to another
     number = np.zeros(k + 1, np.int32)  # the last is for -1, noise
-    number[order] = np.arange(1, k + 1)
+    number[order] = np.arange(1, len(order) + 1)
     raw, nodes = hdbscan_tree(model)
     selected = {node: at for at, node in enumerate(nodes)}
     numbered = [
-        int(number[selected[child]]) if child in selected else None for child in raw["child"].tolist()
+        int(number[selected[child]]) or None if child in selected else None for child in raw["child"].tolist()
     ]
     tree = pl.DataFrame(
         {
@@ -119,9 +123,9 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
     )
     return Grouping(
         number[told],
-        model.probabilities_.astype(np.float32),
+        _firm(model.probabilities_, told, repeats),
         np.clip(outlier, 0, 1).astype(np.float32),
-        np.asarray(model.cluster_persistence_, np.float64)[order] if k else np.empty(0),
+        np.r_[np.asarray(model.cluster_persistence_, np.float64)[:found], np.ones(k - found)][order],
         _densest(raw, told, k),
         tree,
         model,
@@ -136,14 +140,54 @@ def soft_clusters(grouping: Grouping) -> tuple[NDArray[np.int32], Floats32]:
     """
     cluster, probability = grouping.cluster.copy(), grouping.probability.copy()
     noise = np.flatnonzero(cluster == 0)
-    if not grouping.n_clusters or not len(noise):
+    if not int(grouping.model.labels_.max(initial=-1)) + 1 or not len(noise):
         return cluster, probability
     member = hdbscan_memberships(grouping.model)[noise]
-    number = np.empty(grouping.n_clusters, np.int32)
+    number = np.zeros(1 + max(int(grouping.order.max()), member.shape[1] - 1), np.int32)
     number[grouping.order] = np.arange(1, grouping.n_clusters + 1)
     cluster[noise] = number[member.argmax(1)]
     probability[noise] = member.max(1)
     return cluster, probability
+
+
+def _repeats(points: Floats32, least: int) -> list[Ints]:
+    """Return the rows that stand in one place, for each place with at least so many."""
+    _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    place = place.reshape(-1)
+    return [np.flatnonzero(place == at) for at in np.flatnonzero(count >= least)]
+
+
+def _spread(points: Floats32, repeats: list[Ints]) -> NDArray[np.float64]:
+    """Return the points with those of one place a hair apart: at no distance HDBSCAN cuts them anyhow."""
+    apart = points.astype(np.float64)
+    if repeats:
+        rows = np.concatenate(repeats)
+        scale = _HAIR * (float(points.std()) or 1.0)
+        apart[rows] += np.random.default_rng(0).normal(scale=scale, size=(len(rows), points.shape[1]))
+    return apart
+
+
+def _firm(probability: NDArray[np.float64], told: Ints, repeats: list[Ints]) -> Floats32:
+    """Return how firmly rows belong to their cluster; those of one place do so alike."""
+    firm = np.where(told >= 0, probability, 0.0).astype(np.float32)
+    for rows in repeats:
+        firm[rows] = firm[rows].max() or 1.0
+    return firm
+
+
+def _gather(told: Ints, repeats: list[Ints]) -> None:
+    """Give all rows of one place the cluster that most of them have, or a new one if none has any.
+
+    No part of a pile is denser: rows are never noise for being equal.
+    """
+    made = int(told.max(initial=-1)) + 1
+    for rows in repeats:
+        known = told[rows][told[rows] >= 0]
+        if len(known):
+            told[rows] = np.bincount(known).argmax()
+        else:
+            told[rows] = made
+            made += 1
 
 
 def _densest(raw: NDArray[np.void], told: Ints, k: int) -> NDArray[np.bool_]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
-from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
+from saetext.analysis.clusters.repeats import distinct, repeated, representatives
+from saetext.analysis.clusters.representation import Basis, Floats32, Strengths, fit_basis, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
@@ -104,9 +105,11 @@ def fit(
         corpus, request.pooling, sae, rows, lambda done, of: say("reading the corpus", done, of)
     )
     say("weighing features", 0, 0)
+    least = max(2, min(size, request.neighbours // 2))
+    once = distinct(len(rows), repeated(corpus, rows, least))
     with one_thread():
         basis = fit_basis(
-            matrix, axis=axis, pooling=request.pooling, scaling=request.scaling,
+            Strengths(matrix, once), axis=axis, pooling=request.pooling, scaling=request.scaling,
             idf_power=request.idf_power, dims=request.dims, min_documents=request.min_documents,
             max_share=request.max_share, jaccard=request.metric == "jaccard", seed=seed,
         )  # fmt: skip
@@ -121,14 +124,16 @@ def fit(
         basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
     vectors: Any = basis.sparse(matrix) if basis.components is None else basis.project(matrix)
     _require_different(vectors, size)
-    near = nearest(vectors, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
+    kept, place = representatives(len(rows), repeated(corpus, rows, least), vectors, least)
+    apart = vectors[kept] if len(kept) < len(rows) else vectors
+    near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)
     graph = layout.fuzzy_graph(near, seed)
-    start = _start(vectors, request.components, seed)
+    start = _start(apart, request.components, seed)
     points = layout.embed_graph(
         graph, start, request.components, min_dist=layout.CLUSTER_DISTANCE, seed=seed,
         epochs=request.epochs, on_done=lambda done, of: say("UMAP for the clusters", done, of),
-    )  # fmt: skip
+    )[place]  # fmt: skip
     say("HDBSCAN", 0, 0)
     grouping = density.group(
         points, min_cluster_size=size, min_samples=request.min_samples, method=request.method
@@ -140,7 +145,7 @@ def fit(
     places = layout.embed_graph(
         graph, start, 2, min_dist=layout.MAP_DISTANCE, seed=seed, epochs=request.epochs,
         on_done=lambda done, of: say("UMAP for the map", done, of),
-    )  # fmt: skip
+    )[place]  # fmt: skip
     farthest = float(np.quantile(near.distance[:, min(1, near.distance.shape[1] - 1)], _FARTHEST))
     fitted = Fitted(basis, rows, vectors, points, places, cluster, probability, farthest, near.row.shape[1])
     return fitted, grouping, request, notes

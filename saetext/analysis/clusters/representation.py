@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,8 +124,19 @@ class Basis:
         return unit(both)
 
 
+class Strengths(NamedTuple):
+    """Documents x d_sae, and which rows are of different texts; None for all of them.
+
+    Shares are counted by those: what a text that stands there hundreds of times is about is not what all
+    documents have.
+    """
+
+    matrix: csr_matrix
+    distinct: Ints | None
+
+
 def fit_basis(
-    matrix: csr_matrix,
+    matrix: csr_matrix | Strengths,
     *,
     axis: Floats32 | None = None,
     pooling: str = "max",
@@ -141,7 +152,7 @@ def fit_basis(
 
     Parameters
     ----------
-    matrix : csr_matrix
+    matrix : csr_matrix or Strengths
         Documents x d_sae, strengths pooled as ``pooling`` says.
     axis : float32[d_sae], optional
         Weight of each feature, 0 to leave it out; 1 for all by default.
@@ -169,16 +180,20 @@ def fit_basis(
 
     if scaling not in SCALINGS:
         raise InputError(f"unknown scaling {scaling!r}; choose one of {', '.join(SCALINGS)}")
+    matrix, distinct = matrix if isinstance(matrix, Strengths) else (matrix, None)
     n, d_sae = matrix.shape
     present = np.bincount(matrix.indices, minlength=d_sae)
     weight = np.ones(d_sae, np.float32) if axis is None else axis.astype(np.float32)
     enough = (present >= min(min_documents, max(2, n // 10))) & (weight > 0)
-    kept = enough & (present <= max_share * n)
+    counted, of = present, n
+    if distinct is not None:
+        counted, of = np.bincount(matrix[distinct].indices, minlength=d_sae), len(distinct)
+    kept = enough & (counted <= max_share * of)
     if not kept.any():
         raise InputError(_nothing_left(axis is not None, bool(enough.any()), min_documents, max_share))
     features = np.flatnonzero(kept)
     total = np.bincount(matrix.indices, matrix.data, minlength=d_sae)[features]
-    rarity = np.log((1 + n) / (1 + present[features])) ** idf_power
+    rarity = np.log((1 + of) / (1 + counted[features])) ** idf_power
     basis = Basis(
         features,
         (weight[features] * rarity).astype(np.float32),

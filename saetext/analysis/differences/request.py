@@ -32,6 +32,12 @@ class DiffRequest(AnalysisRequest):
         default=None,
         metavar="COLUMN[=A,B,...]",
     )
+    columns: str | Sequence[str] | None = option(
+        "Compare columns of one file of texts, row by row: two answers to one prompt, as chosen,rejected.",
+        default=None,
+        hint=str | None,
+        metavar="A,B",
+    )
     values: Sequence[str] | None = keyword(
         "Values of that column to compare, as text; all by default, in alphabetical order.",
         default=None,
@@ -104,6 +110,13 @@ class DiffRequest(AnalysisRequest):
         super().__post_init__()
         if self.snippets < 0:
             raise InputError(f"snippets must be at least 0, not {self.snippets}")
+        if self.columns is not None:
+            columns = self.columns.split(",") if isinstance(self.columns, str) else self.columns
+            object.__setattr__(self, "columns", tuple(name.strip() for name in columns))
+            if self.by is not None:
+                raise InputError("by and columns are two ways to take one file apart; name one of them")
+            if len(set(self.columns)) < max(2, len(self.columns)) or "" in self.columns:
+                raise InputError("columns are two or more different ones with texts: chosen,rejected")
         if self.values is not None and self.by is None:
             raise InputError("values are those of a column; name it with by")
         for name in ("values", "names"):
@@ -114,12 +127,14 @@ class DiffRequest(AnalysisRequest):
             if given is not None:
                 object.__setattr__(self, name, tuple(map(str, given)))
         if self.control is not None:
-            columns = (self.control,) if isinstance(self.control, str) else tuple(self.control)
-            object.__setattr__(self, "control", columns)
+            named = (self.control,) if isinstance(self.control, str) else tuple(self.control)
+            object.__setattr__(self, "control", named)
 
     def params(self) -> dict[str, Any]:
         """Return the recorded options; those of the judge only where there is one."""
-        left_out = () if self.client is not None else ("judged", "hypotheses")
+        left_out = {"judged", "hypotheses"} if self.client is None else set()
+        if self.columns is None:
+            left_out.add("columns")
         return {name: value for name, value in super().params().items() if name not in left_out}
 
     @property

@@ -5,6 +5,7 @@ Not for: examples and similar documents (:mod:`saetext.analysis.search.by_docume
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,8 +18,9 @@ from saetext.analysis.search.paging import Because, Order, Ranking
 from saetext.analysis.search.query import FeatureQuery, split_clauses
 from saetext.analysis.search.rankings import Reach, by_features, by_vector, by_words, meaning
 from saetext.analysis.search.request import SearchRequest
-from saetext.analysis.search.unanswered import unanswered_notes
+from saetext.analysis.search.unanswered import is_nonsense, is_unanswered, require_words, unanswered_notes
 from saetext.errors import InputError
+from saetext.text.one_line import quoted
 
 if TYPE_CHECKING:
     from saetext.analysis.search.searcher import Searcher
@@ -31,6 +33,8 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     """Return what answers; see :meth:`saetext.analysis.search.searcher.Searcher.search`."""
     texts = split_clauses(query) if isinstance(query, str) else []
     texts += [(text, True) for text in request.exclude]
+    for text, _ in texts:
+        require_words(text)
     mode, notes = searcher.resources.mode(request.mode, texts, isinstance(query, FeatureQuery))
     request.require_used(mode, bool(texts))
     request.require_random()
@@ -99,8 +103,28 @@ def _query(
 def _unanswered(searcher: Searcher, texts: Texts) -> tuple[str, ...]:
     """Return notes on what is asked for and nothing of the reader is close to."""
     resources = searcher.resources
-    wanted = (resources.asked(text) for text, negated in texts if not negated)
-    return unanswered_notes([each for each in wanted if each is not None], resources.other_ways())
+    wanted = [resources.asked(text) for text, negated in texts if not negated]
+    known = [each for each in wanted if each is not None]
+    for each in known:
+        words = re.findall(r"[^\W\d_]+", each.text)
+        hopeless = is_unanswered(each) and is_nonsense(words, resources.embedder.pieces(each.text))
+        if hopeless and not _occurs(searcher.whole, words):
+            raise InputError(
+                f"no word of {quoted(each.text)} is known to the model or occurs in {searcher.whole.path}: "
+                "say it in other words, or take examples with --like ID"
+            )
+    return unanswered_notes(known, resources.other_ways())
+
+
+def _occurs(corpus: Corpus, words: Sequence[str]) -> bool:
+    """Whether any of these words stands in a text of a corpus; where no texts are stored, it may."""
+    import polars as pl
+
+    if not corpus.stores_text:
+        return True
+    anyone = "|".join(re.escape(word) for word in words)
+    found = corpus.documents.select(pl.col("text").str.contains(f"(?i){anyone}").any()).collect()
+    return bool(found.item())
 
 
 def _depth(searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMReranker | None) -> int:

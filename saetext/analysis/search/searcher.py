@@ -147,6 +147,9 @@ class Searcher:
     def answer(self, query: str | FeatureQuery | None, request: SearchRequest) -> SearchResult:
         """Return the result of a request, whatever it says of how the searcher was opened."""
         request.require_one(query is not None)
+        self.mask(request)  # what is wrong with a condition or a column is told before a model is loaded
+        if request.group_by is not None:
+            require_column(self.whole, request.group_by)
         if request.similar is not None:
             found = search_similar(self, request.similar, request)
         elif request.detector is not None:

@@ -1,0 +1,86 @@
+"""The same text many times over: one row stands for all of them while neighbours and places are found.
+
+Two hundred equal rows are each other's nearest neighbours, and no graph of neighbours would say that they are
+one place. Not for: copies in small numbers, which leave each other room for other neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from saetext.corpus.keys import columns, keys
+from saetext.corpus.protocol import CorpusLike, Ints
+
+_CLOSE = 1e-3  # of a vector of length 1: the same text in another batch differs by less
+
+
+def repeated(corpus: CorpusLike, rows: Ints, least: int) -> list[Ints]:
+    """Return which of these rows have the same text, for each text that so many or more have.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What the rows are of; without stored texts there are none.
+    rows : int64[m]
+        Documents of the corpus.
+    least : int
+        Fewest copies that count.
+    """
+    if "text" not in columns(corpus):
+        return []
+    text = keys([corpus], "text")[0][rows]
+    order = np.argsort(text, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(text[order]) != 0])
+    return [same for same in np.split(order, starts[1:]) if len(same) >= least and text[same[0]] >= 0]
+
+
+def distinct(n: int, repeats: Sequence[Ints]) -> Ints | None:
+    """Return the rows without all but the first of each text; None where all are of different ones."""
+    if not repeats:
+        return None
+    copies = np.concatenate([same[1:] for same in repeats])
+    return np.setdiff1d(np.arange(n), copies)
+
+
+def representatives(n: int, repeats: Sequence[Ints], vectors: Any, least: int) -> tuple[Ints, Ints]:
+    """Return which rows stand for themselves or others, and for each row the place of its own among them.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    repeats : sequence of int64 arrays
+        From :func:`repeated`.
+    vectors : float32[n, d] or csr_matrix
+        A text that was read in another way, after another prompt, stands for itself.
+    least : int
+        Fewest copies for which one row stands.
+
+    Returns
+    -------
+    kept : int64[u]
+        Increasing.
+    place : int64[n]
+        ``kept[place[i]]`` stands for row i.
+    """
+    stand = np.arange(n, dtype=np.int64)
+    for same in repeats:
+        alike = same[_same(vectors, same)]
+        if len(alike) >= least:
+            stand[alike] = alike[0]
+    kept, place = np.unique(stand, return_inverse=True)
+    return kept, place.reshape(-1)
+
+
+def _same(vectors: Any, which: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return which of these rows have the vector of the first."""
+    if isinstance(vectors, np.ndarray):
+        near: np.ndarray[Any, np.dtype[np.bool_]] = (
+            np.abs(vectors[which] - vectors[which[0]]).max(axis=1) <= _CLOSE
+        )
+        return near
+    first = vectors[which[0]]
+    return np.array([abs(vectors[i] - first).max() <= _CLOSE for i in which])

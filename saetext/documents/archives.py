@@ -1,0 +1,174 @@
+"""Files in a zip archive, opened within bounds; and the logs of inspect_ai, which are such archives.
+
+Not for: what is in the members (``text``, ``records``).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Final
+
+import pyarrow as pa
+
+from saetext.documents.decoding import bounded
+from saetext.documents.paths import at
+from saetext.documents.presets.base import plain
+from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name
+from saetext.documents.record import MALFORMED
+from saetext.documents.text import MAX_ROW, ByteSource, decode_json, json_row
+from saetext.errors import InputError
+
+_MOST_MEMBERS: Final = 100_000
+_ZSTANDARD: Final = 93
+_SAMPLES: Final = "samples/"
+_PROBLEMS: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError,
+                    ValueError, pa.lib.ArrowException)  # fmt: skip
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file begins as a zip archive does."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def members(path: Path) -> list[zipfile.ZipInfo]:
+    """Return the files in an archive, sorted by name, without those that a system hid there.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, has a password, or too many files.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = [info for info in archive.infolist() if not _is_noise(info)]
+    except _PROBLEMS as error:
+        raise InputError(f"{display_name(path)} is no readable zip archive: {error}") from error
+    if len(found) > _MOST_MEMBERS:
+        raise InputError(
+            f"{display_name(path)} holds {len(found):,} files; at most {_MOST_MEMBERS:,} are read"
+        )
+    if any(info.flag_bits & 1 for info in found):
+        raise InputError(f"{display_name(path)} has a password; unpack it yourself")
+    return sorted(found, key=lambda info: info.filename)
+
+
+def _is_noise(info: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(info.filename).parts
+    link = stat.S_ISLNK(info.external_attr >> 16)
+    return info.is_dir() or link or any(part == "__MACOSX" or part.startswith(".") for part in parts)
+
+
+def source_in(path: Path, info: zipfile.ZipInfo, encoding: str | None = None) -> ByteSource:
+    """Return the bytes of one member."""
+    name = f"{display_name(path)}:{PurePosixPath(info.filename).name}"
+    name = name.encode("utf-8", "replace").decode()
+    return ByteSource(partial(_member, path, info, name), name, encoding=encoding, size=info.file_size)
+
+
+@contextmanager
+def _member(path: Path, info: zipfile.ZipInfo, name: str) -> Iterator[IO[bytes]]:
+    with zipfile.ZipFile(path) as archive:
+        if info.compress_type == _ZSTANDARD:
+            yield io.BytesIO(_zstandard(path, info, name))
+            return
+        try:
+            file = archive.open(info)
+        except _PROBLEMS as error:
+            raise InputError(f"{name} cannot be read: {error}") from error
+        with file:
+            read = bounded(file.read, name, lambda: info.compress_size)
+            yield _Reading(read)  # type: ignore[misc]
+
+
+class _Reading:
+    """What a member gives, with damage as an OSError."""
+
+    def __init__(self, read: Any) -> None:
+        self._read = read
+
+    def read(self, n: int = -1) -> bytes:
+        try:
+            return bytes(self._read(n))
+        except zipfile.BadZipFile as error:
+            raise OSError(str(error)) from error
+
+
+def _zstandard(path: Path, info: zipfile.ZipInfo, name: str) -> bytes:
+    """Return the content of a member that Python's own module cannot unpack."""
+    with path.open("rb") as file:
+        file.seek(info.header_offset + 26)
+        lengths = file.read(4)
+        skip = int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
+        file.seek(skip, io.SEEK_CUR)
+        packed = file.read(info.compress_size)
+    inner = pa.CompressedInputStream(pa.BufferReader(packed), "zstd")
+    read = bounded(inner.read, name, lambda: info.compress_size)
+    content = read(MAX_ROW + 1)
+    while (more := read(MAX_ROW)) and len(content) <= MAX_ROW:
+        content += more
+    if len(content) > MAX_ROW or len(content) != info.file_size:
+        raise InputError(f"{name} is damaged, or longer than {MAX_ROW >> 20} MiB")
+    return content
+
+
+def is_log(infos: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether these are the files of an inspect_ai log."""
+    names = [info.filename for info in infos]
+    head = "header.json" in names or any(name.startswith("_journal/") for name in names)
+    return head and any(name.startswith(_SAMPLES) and name.endswith(".json") for name in names)
+
+
+class LogArchive(RowReader):
+    """An inspect_ai log (.eval): a zip archive with a JSON file for each sample."""
+
+    format = "eval"
+
+    def __init__(self, path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
+        self.name = display_name(path)
+        self._path = path
+        self._samples = [
+            info for info in infos if info.filename.startswith(_SAMPLES) and info.filename.endswith(".json")
+        ]
+        self._done = 0
+        self.size_bytes = path.stat().st_size
+        self.n_rows = len(self._samples)
+        named = {info.filename: info for info in infos}
+        header = named.get("header.json") or named.get("_journal/start.json")
+        about = self._json(header) if header is not None else {}
+        told = {name: at(about, f"eval.{name}") for name in ("task", "model")}
+        self._around = {name: value for name, value in told.items() if plain(value)}
+
+    def _json(self, info: zipfile.ZipInfo) -> Any:
+        if info.file_size > MAX_ROW:
+            raise ValueError(f"longer than {MAX_ROW >> 20} MiB")
+        with _member(self._path, info, f"{self.name}:{info.filename}") as file:
+            content = file.read(MAX_ROW + 1)
+        if len(content) > MAX_ROW:
+            raise ValueError(f"longer than {MAX_ROW >> 20} MiB")
+        return decode_json(content.decode("utf-8", "surrogateescape"))
+
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[NumberedRow]:
+        """Yield the samples, by the names of their files."""
+        self._done = 0
+        for number, info in enumerate(self._samples, 1):
+            self._done = number
+            try:
+                value = self._json(info)
+            except (json.JSONDecodeError, RecursionError, *_PROBLEMS) as error:
+                yield number, BadRow(MALFORMED, f"{PurePosixPath(info.filename).name}: {error}"[:200])
+                continue
+            row = json_row(value)
+            yield number, row if isinstance(row, BadRow) else {**self._around, **row}
+
+    def progress(self) -> float | None:
+        """Return the share of the samples yielded."""
+        return self._done / self.n_rows if self.n_rows else None

@@ -1,0 +1,68 @@
+"""What generators write: vLLM's outputs, Hugging Face pipelines, several samples in one row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from saetext.documents.chat import Note
+from saetext.documents.presets.base import Given, Preset, columns, samples
+from saetext.documents.reading import Row
+
+_LISTS = ("outputs", "text", "texts", "responses", "completions", "generations", "samples", "generated_text",
+          "generated_texts", "answers", "response", "output", "completion", "generation", "answer",
+          "model_outputs")  # fmt: skip
+
+
+def _is_texts(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(item, str)
+            or (isinstance(item, Mapping) and "role" not in item and _text_of(item) is not None)
+            for item in value
+        )
+    )
+
+
+def _text_of(item: Given) -> str | None:
+    for name in ("text", "generated_text", "output", "content", "completion"):
+        if isinstance(item.get(name), str):
+            return str(item[name])
+    return None
+
+
+def _column(row: Given) -> str | None:
+    # a text beside a list of texts is the text
+    if any(isinstance(row.get(name), str) for name in ("text", "output", "response", "completion")):
+        return None
+    return next((name for name in _LISTS if _is_texts(row.get(name))), None)
+
+
+def _read(row: Given, note: Note) -> list[Row]:
+    name = _column(row)
+    value = [] if name is None else row[name]
+    texts = [item if isinstance(item, str) else _text_of(item) or "" for item in value]
+    made = samples(texts, columns(row, {}), name or "outputs")
+    for item, given in zip(made, value, strict=False):
+        if isinstance(item, dict) and isinstance(given, Mapping):
+            item |= {
+                key: inner for key, inner in columns(given, {}).items() if key not in item and key != "index"
+            }
+            for key in ("generated_text", "output", "content", "completion"):
+                if item.get(key) == item["text"]:
+                    del item[key]
+    return made
+
+
+PRESETS = (
+    Preset(
+        "several samples in one row",
+        lambda row: _column(row) is not None,
+        _read,
+        "a list of texts",
+        prompt="prompt",
+        id="request_id",
+    ),
+)

@@ -1,0 +1,74 @@
+"""Several files as one source: named one by one, by a pattern, in a folder, or in an archive.
+
+Not for: opening one of them (``opening``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from saetext.documents.reading import BadRow, NumberedRow, RowReader
+from saetext.errors import InputError
+
+FILE: Final = "file"
+
+
+class SeveralFiles(RowReader):
+    """Readers one after another; which file a row is of becomes a column, if none has that name."""
+
+    def __init__(self, name: str, readers: Sequence[RowReader]) -> None:
+        self.name = name
+        self._readers = tuple(readers)
+        self._at = 0
+        first = readers[0]
+        formats = sorted({reader.format for reader in readers})
+        if len({reader.untyped for reader in readers}) > 1:
+            raise InputError(f"{name} mixes {' and '.join(formats)}; encode each kind, and append")
+        self.format, self.unit, self.untyped = first.format, first.unit, first.untyped
+        sizes = [reader.size_bytes for reader in readers]
+        self.size_bytes = None if None in sizes else sum(size or 0 for size in sizes)
+        counts = [reader.n_rows for reader in readers]
+        self.n_rows = None if None in counts else sum(count or 0 for count in counts)
+        self.binary = tuple(dict.fromkeys(name for reader in readers for name in reader.binary))
+        self._names = [reader.name for reader in readers]
+        told = dict.fromkeys(notice for reader in readers for notice in reader.notices)
+        self.notices = (f"{len(readers):,} files: {_listed(self._names)}", *list(told)[:5])
+        self._tells_file = first.format != "txt"
+
+    @property
+    def part(self) -> str:
+        """The file that the latest row is of."""
+        return self._readers[self._at].part
+
+    def rows(self, columns: Sequence[str] | None = None) -> Iterator[NumberedRow]:
+        """Yield the rows of one file after another; their numbers start anew with each."""
+        self._at = 0
+        for at, reader in enumerate(self._readers):
+            self._at = at
+            wanted = columns
+            if columns is not None and reader.columns is not None:
+                wanted = [name for name in columns if name in reader.columns]
+            for number, row in reader.rows(wanted):
+                if not isinstance(row, BadRow) and self._tells_file:
+                    row = {FILE: reader.name, **row}
+                yield number, row
+
+    def progress(self) -> float | None:
+        """Return the share consumed: by size, of the files that were read."""
+        sizes = [reader.size_bytes or 0 for reader in self._readers]
+        if not sum(sizes):
+            return None
+        within = self._readers[self._at].progress() or 0.0
+        return min(1.0, (sum(sizes[: self._at]) + within * sizes[self._at]) / sum(sizes))
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Return a key by which ``part-10`` sorts after ``part-9``."""
+    return [(0, int(part), "") if part.isdigit() and part.isascii() else (1, 0, part)
+            for part in re.split(r"(\d{1,18})", name)]  # fmt: skip
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" ... {names[-1]}" if len(names) > 3 else "")
