@@ -28,6 +28,7 @@ def demo(
     """Compare two sets of 150 answers, one gentle and one brisk, from text files to a report."""
     from saetext.analysis.differences import DiffRequest
     from saetext_cli.diff import run
+    from saetext_cli.diff_why import DiffWhy
     from saetext_cli.options import Endpoint, FileColumns, Labelled, PageOutput, ReaderChoice, Running
     from saetext_cli.read import read
 
@@ -49,7 +50,7 @@ def demo(
     ]
     _step("How do the two sets of answers differ?", shlex.join(compare))
     asked = DiffRequest(pair_on="prompt_id", top=15)
-    run(files, asked, FileColumns(), PageOutput(html=page), Endpoint(), Running())
+    run(files, asked, FileColumns(), PageOutput(html=page), Endpoint(), Running(), DiffWhy())
     corpus = shlex.quote(f"{files[0]}.corpus")
     note("")
     note(f"The corpora are in {output}/, and the report: open {typed(page)}")

@@ -64,6 +64,6 @@ def search(corpus: AnyCorpus, query: str | FeatureQuery | None, request: SearchR
     --------
     >>> import saetext
     >>> saetext.search(saetext.Corpus.open("gentle.corpus"), "apologising to somebody", top=1).ids
-    ['travel-02-gentle']
+    ['travel-12-gentle']
     """
     return opened(corpus, request).answer(query, request)

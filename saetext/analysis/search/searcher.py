@@ -74,7 +74,7 @@ class Searcher:
     >>> import saetext
     >>> searcher = saetext.Searcher(saetext.Corpus.open("gentle.corpus"))
     >>> searcher.search("an apology", where="topic = 'travel'", top=1).ids
-    ['travel-02-gentle']
+    ['travel-12-gentle']
     """
 
     def __init__(

@@ -106,7 +106,8 @@ class Measurer:
         on_progress: OnProgress | None = None,
     ) -> None:
         self.gauges, self.sae, self.median = list(gauges), sae, median
-        self._reader, self._loaded, self._on_progress = reader, None, on_progress
+        self._reader, self._on_progress = reader, on_progress
+        self._loaded: Reader | None = None
         self._known: dict[str, Floats] = {}
 
     def __call__(self, texts: Sequence[str]) -> Floats:

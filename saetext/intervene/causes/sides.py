@@ -175,7 +175,7 @@ class Pen:
 
         return likelihood(
             model, [prompts[text.prompt] for text in texts], [text.ids for text in texts],
-            edits if side.changes else None,
+            edits=edits if side.changes else None,
         )  # fmt: skip
 
     def _writer(self, side: Side, arm: Arm) -> Writer:

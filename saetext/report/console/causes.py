@@ -152,12 +152,12 @@ def _print_finding(console: Console, result: WhyResult, finding: Row) -> None:
     if not mine:
         console.print(styled("  no feature could be proposed"))
     for row in mine:
-        line = styled(f"  {printable(feature_told(row))}")
+        told = styled(f"  {printable(feature_told(row))}")
         if row["verdict"] is not None:
-            line.append(": ").append(row["verdict"], f"bold {_COLOURS.get(row['verdict'], '')}".strip())
-        console.print(line.append(f", {row['because']}" if row["verdict"] else f": {row['because']}"))
-        for word, told in figures(row):
-            console.print(styled(f"    {word:<11}", "dim").append(printable(told)))
+            told.append(": ").append(row["verdict"], f"bold {_COLOURS.get(row['verdict'], '')}".strip())
+        console.print(told.append(f", {row['because']}" if row["verdict"] else f": {row['because']}"))
+        for word, figure in figures(row):
+            console.print(styled(f"    {word:<11}", "dim").append(printable(figure)))
     _print_candidates(console, result, finding, mine)
 
 
