@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cluster_factory import D_SAE, Stored
+from document_helpers import jsonl
 from test_cli import saetext
 
 from saetext.analysis.clusters import density
 from saetext.analysis.clusters.repeats import distinct, repeated, representatives
 from saetext.analysis.search.unanswered import is_nonsense, require_words
 from saetext.errors import InputError
-from tests.document_helpers import jsonl
 
 THINGS = ["bread", "roof", "boiler", "fridge", "piano", "garden", "bicycle", "lamp", "kettle", "clock"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from document_helpers import jsonl, outcome, reasons
 
 from saetext.documents import Document, Reject, open_documents
 from saetext.documents.presets import PRESETS
 from saetext.errors import InputError
-from tests.document_helpers import jsonl, outcome, reasons
 
 ASKED = [f"Why does the {thing} make that noise at night?" for thing in ("boiler", "fridge", "roof")]
 SAID = [f"The {thing} cools down, and its metal shrinks a little." for thing in ("boiler", "fridge", "roof")]
@@ -149,6 +149,24 @@ PROMPTFOO = [
     for i, ask in enumerate(ASKED)
     for provider, text in (("a", SAID[i]), ("b", OTHER[i]))
 ]
+
+
+def test_what_a_model_was_asked_is_no_answer(tmp_path: Path) -> None:
+    """A batch whose request has the shape of a chat: the answer stands elsewhere, and the error says where."""
+    rows = [
+        {
+            "recordId": f"r{n}",
+            "modelInput": {"messages": [{"role": "user", "content": [{"text": "How do I dry apples?"}]}]},
+            "modelOutput": {
+                "content": [{"type": "text", "text": f"Slice them thinly, then leave them {n} days in the sun."}]
+            },
+        }
+        for n in range(3)
+    ]
+    path = tmp_path / "batch.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    with pytest.raises(InputError, match=r"text is at modelOutput\.content\[0\]\.text"):
+        open_documents(path)
 
 
 def test_openai_batches(tmp_path):

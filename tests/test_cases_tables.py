@@ -13,11 +13,11 @@ import zipfile
 import polars as pl
 import pyarrow as pa
 import pytest
+from document_helpers import jsonl, jsonl_bytes, outcome, reasons
 
 from saetext.documents import Document, Reject, decoding, open_documents
 from saetext.documents.dialect import dialect_of
 from saetext.errors import InputError
-from tests.document_helpers import jsonl, jsonl_bytes, outcome, reasons
 
 TEXTS = [
     "It’s the “café” again; the bill was wrong, twice.",

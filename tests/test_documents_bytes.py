@@ -12,11 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from saetext.documents import Reject, open_documents
-from saetext.documents import text as text_module
-from saetext.errors import InputError, SaetextError
-from tests.document_helpers import (
+from document_helpers import (
     CHAT,
     ROWS,
     content,
@@ -27,6 +23,10 @@ from tests.document_helpers import (
     reasons,
     write_stream,
 )
+
+from saetext.documents import Reject, open_documents
+from saetext.documents import text as text_module
+from saetext.errors import InputError, SaetextError
 
 # --- bytes: byte order marks, line ends, damage ------------------------------------------------------------
 

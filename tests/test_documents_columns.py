@@ -14,11 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from saetext.documents import Columns, Document, Message, open_documents
-from saetext.documents.convert import parse_messages, plain_value
-from saetext.errors import InputError
-from tests.document_helpers import (
+from document_helpers import (
     CHAT,
     WRITERS,
     documents,
@@ -27,6 +23,10 @@ from tests.document_helpers import (
     reasons,
     write_file,
 )
+
+from saetext.documents import Columns, Document, Message, open_documents
+from saetext.documents.convert import parse_messages, plain_value
+from saetext.errors import InputError
 
 # --- columns -----------------------------------------------------------------------------------------------
 

@@ -15,15 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
-
-from saetext.documents import Document, Reject, open_documents
-from saetext.documents import text as text_module
-from saetext.documents.convert import IdSet, plain_value
-from saetext.documents.text import ByteSource, JsonArray
-from saetext.errors import InputError
-from tests.document_helpers import (
+from document_helpers import (
     ROWS,
     WRITERS,
     content,
@@ -33,6 +25,14 @@ from tests.document_helpers import (
     jsonl,
     reasons,
 )
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from saetext.documents import Document, Reject, open_documents
+from saetext.documents import text as text_module
+from saetext.documents.convert import IdSet, plain_value
+from saetext.documents.text import ByteSource, JsonArray
+from saetext.errors import InputError
 
 
 @pytest.mark.parametrize("name", WRITERS)

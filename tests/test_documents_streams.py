@@ -16,11 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from saetext.documents import Document, open_documents
-from saetext.documents import text as text_module
-from saetext.errors import InputError
-from tests.document_helpers import (
+from document_helpers import (
     ROWS,
     WRITERS,
     content,
@@ -30,6 +26,10 @@ from tests.document_helpers import (
     jsonl,
     outcome,
 )
+
+from saetext.documents import Document, open_documents
+from saetext.documents import text as text_module
+from saetext.errors import InputError
 
 # --- streams -----------------------------------------------------------------------------------------------
 

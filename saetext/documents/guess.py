@@ -233,8 +233,13 @@ class ColumnChooser:
         return bool(_ASKS & set(name_words(name)))
 
     def _is_messages(self, name: str) -> bool:
-        values = self._values(name)[:20]
-        return bool(values) and 5 * sum(bool(parse_messages(value)) for value in values) >= 4 * len(values)
+        """Return whether a column, whatever its name, has chats in which more than the user speaks.
+
+        What a model was asked has the shape of a chat, too; its answer then stands elsewhere.
+        """
+        chats = [parse_messages(value) for value in self._values(name)[:20]]
+        answered = any(turn.role == "assistant" for chat in chats for turn in chat or ())
+        return answered and 5 * sum(map(bool, chats)) >= 4 * len(chats)
 
     def _cannot_tell(self, text: bool, messages: bool, used: Sequence[str], elsewhere: Sequence[str]) -> str:
         """Return why nothing was guessed, in one line that says where text is and how to name it."""
