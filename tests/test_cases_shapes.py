@@ -152,13 +152,13 @@ PROMPTFOO = [
 
 
 def test_what_a_model_was_asked_is_no_answer(tmp_path: Path) -> None:
-    """A batch whose request has the shape of a chat: the answer stands elsewhere, and the error says where."""
+    """A request may have the shape of a chat: the answer stands elsewhere, and the error says where."""
     rows = [
         {
             "recordId": f"r{n}",
             "modelInput": {"messages": [{"role": "user", "content": [{"text": "How do I dry apples?"}]}]},
             "modelOutput": {
-                "content": [{"type": "text", "text": f"Slice them thinly, then leave them {n} days in the sun."}]
+                "content": [{"type": "text", "text": f"Slice them, then leave them {n} days in the sun."}]
             },
         }
         for n in range(3)
