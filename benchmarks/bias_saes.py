@@ -64,7 +64,6 @@ def main() -> None:
                 valid_tokens=2_000,
                 calibration_tokens=5_000,
                 held_out=held_out,
-                role="all",
                 dead_after=30_000,
                 reference="novels, dialogues and answers",
                 on_progress=show,
