@@ -235,7 +235,8 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def _folder_reader(path: Path, manner: Manner) -> RowReader:
-    saved = (path / "state.json").exists() or (path / "dataset_dict.json").exists()
+    # a link that leads nowhere is a saved dataset that is damaged, no folder of shards
+    saved = any(os.path.lexists(path / name) for name in ("state.json", "dataset_dict.json"))
     files = [] if saved or manner.format == "dataset" else data_files(path)
     if not files:
         return open_saved_dataset(path.resolve())
