@@ -15,7 +15,7 @@ OTHERWISE = {
     "saetext/documents/text.py": "texts are streamed, from pipes too, with a bound on a row",
     "saetext/documents/pipes.py": "a named pipe is a source of texts",
     "cli/saetext_cli/printing.py": "the device that swallows what is printed to nobody",
-    "saetext/documents/convert.py": "JSON in a cell of a table of texts, whose row is rejected if it is none",
+    "saetext/documents/archives.py": "members of an archive, whose kind is looked at first, within a bound",
     "saetext/documents/columnar.py": "tables of texts, whose kind of file is looked at first",
     "saetext/training/blocks.py": "activations of this run, written and mapped here",
     "saetext/analysis/search/words.py": "by bm25s, after corpus.files.require_size",

@@ -5,7 +5,6 @@ Not for: a diff that was saved (``saetext why``).
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,8 +86,9 @@ def text_of(found: WhyResult) -> str:
 
 def print_both(diff: DiffResult, found: WhyResult) -> None:
     """Print both as one JSON object, the diff's with ``why``."""
+    from saetext.analysis.export import as_object
     from saetext.io.strict_json import dumps
 
     for line in (*diff.notes, *found.notes):
         note(f"note: {line}")
-    result(dumps({**json.loads(diff.to_json()), "why": json.loads(found.to_json())}))
+    result(dumps({**as_object(diff), "why": as_object(found)}))

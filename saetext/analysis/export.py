@@ -23,15 +23,19 @@ def to_json(result: Result) -> str:
     and infinities become null; text stays Unicode. The corpora the result came from are in
     ``params["sources"]``.
     """
+    return dumps(as_object(result))
+
+
+def as_object(result: Result) -> dict[str, Any]:
+    """Return what :func:`to_json` writes, before it is JSON."""
     sources = [_known(source) for source in result.sources]
-    whole: dict[str, Any] = {
+    return {
         "kind": result.kind,
         "params": {**result.params, "sources": sources},
         "metrics": result.metrics,
         **{name: table.to_dicts() for name, table in result.lists().items()},
         "rows": result.table.to_dicts(),
     }
-    return dumps(whole)
 
 
 def to_csv(result: Result, *, raw: bool = False) -> str:

@@ -19,12 +19,14 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from saetext.documents.decoding import bounded
+from saetext.documents.json_values import decode_json
 from saetext.documents.paths import at
 from saetext.documents.presets.base import plain
 from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name
 from saetext.documents.record import MALFORMED
-from saetext.documents.text import MAX_ROW, ByteSource, decode_json, json_row
+from saetext.documents.text import MAX_ROW, ByteSource, json_row
 from saetext.errors import InputError
+from saetext.io.opener import open_regular
 
 _MOST_MEMBERS: Final = 100_000
 _ZSTANDARD: Final = 93
@@ -35,7 +37,7 @@ _PROBLEMS: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeEr
 
 def is_archive(path: Path) -> bool:
     """Whether a file begins as a zip archive does."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -104,7 +106,7 @@ class _Reading:
 
 def _zstandard(path: Path, info: zipfile.ZipInfo, name: str) -> bytes:
     """Return the content of a member that Python's own module cannot unpack."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(info.header_offset + 26)
         lengths = file.read(4)
         skip = int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")

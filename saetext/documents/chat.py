@@ -8,11 +8,11 @@ kinds are dropped, and named to the caller. Not for: which column holds a chat.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from saetext.documents.json_values import decode_json
 from saetext.documents.record import Message
 from saetext.documents.words import word_set
 
@@ -53,7 +53,7 @@ def parse_messages(value: object, note: Note = ignore) -> tuple[Message, ...] | 
         if spoken is not None:
             return spoken
         try:
-            value = json.loads(value)
+            value = decode_json(value)
         except (ValueError, RecursionError):
             return None
     if isinstance(value, Mapping):

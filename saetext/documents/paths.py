@@ -7,12 +7,12 @@ JSON are entered. Not for: which path is the right one (:mod:`saetext.documents.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from saetext.documents.json_values import decode_json
 from saetext.documents.words import is_prose, name_words, word_set
 
 Step = str | int | None  # a name, an item, every item
@@ -68,7 +68,7 @@ def opened(value: Any) -> Any:
     """Return the list or object that a string of JSON holds; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
-            found = json.loads(value)
+            found = decode_json(value)
         except (ValueError, RecursionError):
             return value
         return found if isinstance(found, dict | list) else value

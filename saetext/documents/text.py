@@ -31,6 +31,7 @@ from saetext.documents.decoding import (
     without_mark,
 )
 from saetext.documents.dialect import DELIMITERS, Dialect, dialect_of
+from saetext.documents.json_values import DECODER, decode_json
 from saetext.documents.paths import opened
 from saetext.documents.reading import BadRow, NumberedRow, Row, RowReader, kind_of, shorten
 from saetext.documents.record import MALFORMED, UNDECODABLE
@@ -42,19 +43,6 @@ _HEAD: Final = 1 << 16  # bytes by which a dialect is told
 _LOOKED_AT: Final = 4 << 20  # bytes by which an encoding is told
 
 Stream: TypeAlias = io.BufferedReader
-
-
-def _integer(digits: str) -> int | str:
-    # Python refuses to convert more than 4300 digits; beyond 64 bits an integer ends up as a string anyway
-    return int(digits) if len(digits) < 1000 else digits
-
-
-_DECODER: Final = json.JSONDecoder(parse_int=_integer)
-
-
-def decode_json(text: str) -> object:
-    """Return a JSON value; ValueError or RecursionError if it is none."""
-    return _DECODER.decode(text)
 
 
 class ByteSource:
@@ -228,7 +216,7 @@ class JsonLines(TextReader):
     @staticmethod
     def _row(line: bytes, texts: bool) -> Row:
         try:
-            return json_row(_DECODER.decode(line.decode()), texts)
+            return json_row(decode_json(line.decode()), texts)
         except UnicodeDecodeError as error:
             at = error.start
             return BadRow(UNDECODABLE, f"byte {line[at]:#04x} at position {at + 1} is not UTF-8")
@@ -357,7 +345,7 @@ class _Sliding:
         """Decode the value that starts here; a ValueError if it is broken, cut or too long."""
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self.at)
+                value, end = DECODER.raw_decode(self._text, self.at)
             except ValueError as error:
                 if len(self._text) - self.at > MAX_ROW:
                     raise ValueError(f"broken, or longer than {MAX_ROW >> 20} Mi characters") from error
@@ -564,7 +552,7 @@ def holds_json_lines(source: ByteSource) -> bool:
     """Whether a ``.json`` file is really JSON Lines: an object on its first line, and then another."""
     head = source.head(_BUFFER).decode("utf-8", "replace").lstrip()
     try:
-        value, end = _DECODER.raw_decode(head)
+        value, end = DECODER.raw_decode(head)
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and "\n" in head[end:] and head[end:].lstrip().startswith("{")
@@ -582,7 +570,7 @@ def kind_of_json(source: ByteSource) -> str:
     head = source.head(_BUFFER).decode("utf-8", "replace").lstrip()
     first, _, rest = head.partition("\n")
     try:
-        alone = _DECODER.decode(first)
+        alone = DECODER.decode(first)
     except (ValueError, RecursionError):
         alone = None
     if head.startswith("["):
@@ -591,7 +579,7 @@ def kind_of_json(source: ByteSource) -> str:
     if not head.startswith("{") or alone is not None:
         return "lines" if rest.strip() or not head.startswith("{") else "line"
     try:
-        _, end = _DECODER.raw_decode(head)
+        _, end = DECODER.raw_decode(head)
     except ValueError:
         # an object larger than what was looked at; if its first line is broken, the lines are to be told
         return "object" if first.strip() in ("{", "{ ") or len(head) >= _BUFFER // 2 else "lines"

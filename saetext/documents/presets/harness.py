@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from saetext.documents.chat import Note, asked
+from saetext.documents.json_values import decode_json
 from saetext.documents.paths import at
 from saetext.documents.presets.base import Given, Preset, columns, plain, samples
 from saetext.documents.reading import Row
@@ -52,7 +52,7 @@ def _question(row: Given) -> str | None:
     )
     if isinstance(given, str) and given.lstrip().startswith("[{"):
         try:
-            return asked(json.loads(given)) or given
+            return asked(decode_json(given)) or given
         except ValueError:
             return given
     return asked(given)
