@@ -183,7 +183,6 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "shift": ["shift", "fit", ALL, ALL, "--by", ALL],
         "shift eval": ["shift", "eval", ALL, ALL, "--shift", ALL],
         "attend": ["attend", ALL, ALL],
-        "attend layers": ["attend", "nowhere", "x", "--layers", ALL],
         "bias": ["bias", ALL, "--find", "--sae", ALL],
         "bias suite": ["bias", "nowhere", "--find", "--suite", ALL],
         "bias features": ["bias", "nowhere", "--features", ALL],
@@ -204,6 +203,7 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     )
     yield "action", ["detector", ALL], 2
     yield "numbers", ["label", a, "--method", "words", "--features", ALL], 2
+    yield "attend layers", ["attend", "nowhere", "x", "--layers", ALL], 2
     yield "prefixes", ["train", file, "-o", "x", "--prefixes", ALL], 2
 
 
