@@ -90,9 +90,9 @@ def _documents(
     try:
         found = open_documents(source, **columns)
     except InputError:
-        if text is not None or prompt is not None:
+        if text is not None or prompt == "":
             raise
-        for name in PROMPT_NAMES:  # prompts alone
+        for name in (prompt,) if prompt else PROMPT_NAMES:  # prompts alone
             with contextlib.suppress(InputError):
                 return open_documents(source, text=name, id=id, prompt="")
         raise
