@@ -133,6 +133,7 @@ def test_tokens_know_their_words_in_every_script() -> None:
 OTHERWISE = {
     "text/words.py": "the definition",
     "corpus/where.py": "names in a condition",
+    "documents/words.py": "runs of letters by which a value looks like prose",
     "analysis/differences/hypotheses.py": "whether a name stands alone",
     "text/marks.py": "signs of format, contractions among them",
     "report/html/differences.py": "numbers",

@@ -21,6 +21,7 @@ from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.unanswered import is_nonsense, is_unanswered, require_words, unanswered_notes
 from saetext.errors import InputError
 from saetext.text.one_line import quoted
+from saetext.text.words import words as words_of
 
 if TYPE_CHECKING:
     from saetext.analysis.search.searcher import Searcher
@@ -106,7 +107,7 @@ def _unanswered(searcher: Searcher, texts: Texts) -> tuple[str, ...]:
     wanted = [resources.asked(text) for text, negated in texts if not negated]
     known = [each for each in wanted if each is not None]
     for each in known:
-        words = re.findall(r"[^\W\d_]+", each.text)
+        words = [word for word in words_of(each.text) if any(map(str.isalpha, word))]
         hopeless = is_unanswered(each) and is_nonsense(words, resources.embedder.pieces(each.text))
         if hopeless and not _occurs(searcher.whole, words):
             raise InputError(

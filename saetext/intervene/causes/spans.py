@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 
 from saetext.analysis.differences.excerpts import spans_of
+from saetext.text.words import pattern
 
 _OPENING = re.compile(r'the opening "(.+)"')
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def opening_of(term: str) -> str | None:
@@ -29,8 +29,9 @@ def spans_in(text: str, kind: str, term: str) -> list[tuple[int, int]]:
     """
     if kind != "opening":
         return spans_of(text, kind, term)
-    wanted = _WORD.findall(term.casefold())
-    found = list(_WORD.finditer(text))[: len(wanted)]
+    word = re.compile(pattern())
+    wanted = word.findall(term.casefold())
+    found = list(word.finditer(text))[: len(wanted)]
     if not wanted or [match.group().casefold() for match in found] != wanted:
         return []
     return [(found[0].start(), found[-1].end())]
