@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cluster_factory import D_SAE, Stored
 from document_helpers import jsonl
+from scipy import sparse
 from test_cli import saetext
 
 from saetext.analysis.clusters import density
@@ -184,7 +185,8 @@ def test_one_row_stands_for_equal_texts():
     rows = np.arange(10)
     repeats = repeated(corpus, rows, 3)
     assert [same.tolist() for same in repeats] == [[0, 1, 2, 3, 4, 5, 9]]
-    assert distinct(10, repeats).tolist() == [0, 6, 7, 8] and distinct(10, []) is None
+    there = sparse.csr_matrix(np.abs(vectors) > 0, dtype=np.float32)
+    assert distinct(10, repeats, there).tolist() == [0, 3, 6, 7, 8] and distinct(10, [], there) is None
     kept, place = representatives(10, repeats, vectors, 3)
     assert kept.tolist() == [0, 3, 6, 7, 8] and kept[place].tolist() == [0, 0, 0, 3, 0, 0, 6, 7, 8, 0]
     assert representatives(10, repeats, vectors, 8)[0].tolist() == list(range(10))

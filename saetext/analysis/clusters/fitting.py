@@ -106,7 +106,7 @@ def fit(
     )
     say("weighing features", 0, 0)
     least = max(2, min(size, request.neighbours // 2))
-    once = distinct(len(rows), repeated(corpus, rows, least))
+    once = distinct(len(rows), repeated(corpus, rows, least), matrix)
     with one_thread():
         basis = fit_basis(
             Strengths(matrix, once), axis=axis, pooling=request.pooling, scaling=request.scaling,

@@ -7,13 +7,19 @@ one place. Not for: copies in small numbers, which leave each other room for oth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saetext.corpus.keys import columns, keys
 from saetext.corpus.protocol import CorpusLike, Ints
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+_ALIKE = 0.9  # share of features: near a threshold another batch may flip a few
+_READINGS = 20  # of one text that are told apart
 _CLOSE = 1e-3  # of a vector of length 1: the same text in another batch differs by less
 
 
@@ -37,12 +43,43 @@ def repeated(corpus: CorpusLike, rows: Ints, least: int) -> list[Ints]:
     return [same for same in np.split(order, starts[1:]) if len(same) >= least and text[same[0]] >= 0]
 
 
-def distinct(n: int, repeats: Sequence[Ints]) -> Ints | None:
-    """Return the rows without all but the first of each text; None where all are of different ones."""
-    if not repeats:
-        return None
-    copies = np.concatenate([same[1:] for same in repeats])
-    return np.setdiff1d(np.arange(n), copies)
+def distinct(n: int, repeats: Sequence[Ints], matrix: csr_matrix) -> Ints | None:
+    """Return the rows without the copies of a row; None where there are none.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    repeats : sequence of int64 arrays
+        From :func:`repeated`.
+    matrix : csr_matrix
+        n x features. A text that was read in another way, after another prompt, has other features, and is
+        no copy: copies share nine in ten.
+    """
+    copies = [np.empty(0, np.int64)]
+    for same in repeats:
+        rest = same
+        for _ in range(_READINGS):
+            if len(rest) < 2:
+                break
+            alike = _shared(matrix, rest) >= _ALIKE
+            alike[0] = True
+            copies.append(rest[alike][1:])
+            rest = rest[~alike]
+    gone = np.concatenate(copies)
+    return np.setdiff1d(np.arange(n), gone) if len(gone) else None
+
+
+def _shared(matrix: csr_matrix, which: Ints) -> NDArray[np.float64]:
+    """Return the share of features, of those of either, that each row has in common with the first."""
+    rows = matrix[which]
+    first = np.zeros(matrix.shape[1], bool)
+    first[rows.indices[: rows.indptr[1]]] = True
+    row = np.repeat(np.arange(len(which)), np.diff(rows.indptr))
+    common = np.bincount(row, first[rows.indices], minlength=len(which))
+    either = np.diff(rows.indptr) + first.sum() - common
+    found: NDArray[np.float64] = common / np.maximum(either, 1)
+    return found
 
 
 def representatives(n: int, repeats: Sequence[Ints], vectors: Any, least: int) -> tuple[Ints, Ints]:
