@@ -58,7 +58,9 @@ def test_patterns_are_those_of_transformers(family: str) -> None:
     model = load(saved(family))
     found = attend(model, TEXT, probes=2, sentences=0)
     loader = getattr(transformers, FAMILIES[family][2])
-    own = loader.from_pretrained(saved(family), attn_implementation="eager", dtype=torch.float32).eval()
+    own = loader.from_pretrained(
+        saved(family), attn_implementation="eager", dtype=torch.float32, trust_remote_code=False
+    ).eval()
     with torch.no_grad():
         expected = own(ids_of(model), output_attentions=True, use_cache=False).attentions
     np.testing.assert_allclose(found.patterns, torch.cat(expected).numpy(), atol=1e-6)
@@ -70,7 +72,9 @@ def test_patterns_are_those_of_queries_and_keys(family: str) -> None:
     """From the hidden states up: norm, projections, rotary positions, shared keys, cap, window, softmax."""
     model = load(saved(family), dtype="float64")
     found = attend(model, TEXT, probes=2, sentences=0)
-    own = getattr(transformers, FAMILIES[family][2]).from_pretrained(saved(family), dtype=torch.float64)
+    own = getattr(transformers, FAMILIES[family][2]).from_pretrained(
+        saved(family), dtype=torch.float64, trust_remote_code=False
+    )
     config = own.config
     ids = ids_of(model)
     n, size = ids.shape[1], getattr(config, "head_dim", None) or config.hidden_size // 4
@@ -202,7 +206,9 @@ def test_scores_are_means_over_places_in_plain_loops() -> None:
     found = attend(model, TEXT, probes=3, seed=5, batch=2)
     probes = repeated(model, 3, 5)
     places = places_of(probes.prefix, probes.period, 5)
-    own = transformers.LlamaForCausalLM.from_pretrained(saved("llama"), attn_implementation="eager").eval()
+    own = transformers.LlamaForCausalLM.from_pretrained(
+        saved("llama"), attn_implementation="eager", trust_remote_code=False
+    ).eval()
     with torch.no_grad():
         twice, once = (
             torch.stack(own(torch.from_numpy(ids), output_attentions=True).attentions)
@@ -240,7 +246,7 @@ def test_name_movers_are_attention_times_direct_effect(family: str) -> None:
     given = sentences(model, 8, 0)
     assert len(given) == found.metrics["sentences"] == 8
     own = getattr(transformers, FAMILIES[family][2]).from_pretrained(
-        saved(family), attn_implementation="eager", dtype=torch.float32
+        saved(family), attn_implementation="eager", dtype=torch.float32, trust_remote_code=False
     )
     config, base = own.config, own.model
     extra = 1.0 if family == "gemma2" else 0.0

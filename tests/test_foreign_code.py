@@ -204,6 +204,7 @@ def invocations(model: Path, sae: Path, texts: Path, corpus: Path, out: Path) ->
         "calibrate": [["calibrate", str(sae), str(texts), "--model", str(model)]],
         "read": [["read", "the quick fox", *both]],
         "features": [["features", str(sae), "--model", str(model)]],
+        "why": [["why", str(texts), "--model", str(model), "--system-a", "a", "--system-b", "b"]],
     }
 
 
@@ -249,7 +250,7 @@ def test_no_command_runs_or_asks(
             )
             if done.exit_code:
                 assert "\n" not in str(done.exception), name
-    assert tried == 8
+    assert tried == 9
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

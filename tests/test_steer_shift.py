@@ -81,7 +81,9 @@ def by_hand(prompt: str, dose: float) -> str:
     """Write with transformers' own model, whole at every step, and the SAE's tensors in plain algebra."""
     sae = load_file(tiny().sae / "sae_weights.safetensors")
     delta = dose * torch.from_numpy(made().of("north"))
-    model = transformers.LlamaForCausalLM.from_pretrained(tiny().model, dtype=torch.float32).eval()
+    model = transformers.LlamaForCausalLM.from_pretrained(
+        tiny().model, dtype=torch.float32, trust_remote_code=False
+    ).eval()
     asked = subject().model.encode_prompt(prompt)
     ids = asked.ids.tolist()
     content = torch.from_numpy(asked.content())
