@@ -106,31 +106,34 @@ def test_the_verdict_is_right_for_each_of_many_sets_of_texts(quick: None) -> Non
 
     It never says more, and of the other three it is right every time. benchmarks/why.py has 50 whole runs.
     """
-    made = study(features=FEATURES, samples=20, batch=512, doses="0.5,1", seed=7)
+    made = study(features=FEATURES, samples=10, batch=512, doses="0.5,1", seed=7)
     found = verdicts_by_sample(made, list(VERDICTS), needed_controls(3))
     drives = Counter(found.pop(WRITES))
-    assert drives[DRIVES] >= 18 and drives[DRIVES] + drives[CONTRIBUTES] == 20
+    assert drives[DRIVES] >= 9 and drives[DRIVES] + drives[CONTRIBUTES] == 10
     assert {feature: Counter(own) for feature, own in found.items()} == {
-        feature: {verdict: 20} for feature, verdict in VERDICTS.items() if feature != WRITES
+        feature: {verdict: 10} for feature, verdict in VERDICTS.items() if feature != WRITES
     }
 
 
 @pytest.mark.slow
 def test_random_features_are_found_at_most_nominally(quick: None) -> None:
-    """200 sets of texts, with 10 random features as targets, each alone against 19 matched ones."""
+    """40 sets of texts, with 4 random features as targets, each alone against 19 matched ones.
+
+    benchmarks/why.py has 200.
+    """
     others = [feature for feature in range(D_SAE) if feature not in VERDICTS]
-    made = study(samples=20, batch=256, doses="1", max_new_tokens=4)
+    made = study(samples=10, batch=256, doses="1", max_new_tokens=4)
     active = made._strengths["a"].active
     draw = np.random.default_rng(0)
-    targets = draw.choice([f for f in others if active[f] > 20], 10, replace=False).tolist()
+    targets = draw.choice([f for f in others if active[f] > 20], 4, replace=False).tolist()
     found = Counter(
         verdict
         for feature in targets
         for own in verdicts_by_sample(made, [feature], 19).values()
         for verdict in own
     )
-    assert found.total() == 200
-    assert found[DRIVES] + found[CONTRIBUTES] <= 10
+    assert found.total() == 40
+    assert found[DRIVES] + found[CONTRIBUTES] <= 2
 
 
 # --- figures ------------------------------------------------------------------------------------------------
