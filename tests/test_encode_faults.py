@@ -139,7 +139,7 @@ def test_ctrl_c_ends_quickly_with_one_line(tmp_path: Path) -> None:
     assert last == "saetext: stopped; finished work is kept: run the same command again to resume"
     assert before[0].startswith("in.jsonl: text from")
     assert len(before) == 3 and before[1].startswith("  such as ")
-        assert before[2].startswith("sae had no limit for attention sinks: computed from")
+    assert before[2].startswith("sae had no limit for attention sinks: computed from")
     with pytest.raises(CorpusError, match="run the same encode command again to resume it"):
         Corpus.open(target)
 
