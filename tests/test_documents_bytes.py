@@ -106,7 +106,7 @@ def test_json_file_of_json_lines(tmp_path):
 
 def test_overlong_rows_are_rejected_without_being_held(monkeypatch):
     monkeypatch.setattr(text_module, "MAX_ROW", 1000)
-    monkeypatch.setattr(text_module, "_BUFFER", 64)
+    monkeypatch.setattr(text_module, "BUFFER", 64)
     long = "x" * 5000
     data = "".join(json.dumps({"text": t}) + "\n" for t in ("a", long, "b", "y" * 900)).encode()
     assert reasons(open_documents(io.BytesIO(data))) == ["ok", "malformed line", "ok", "ok"]

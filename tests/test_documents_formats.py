@@ -31,7 +31,8 @@ from hypothesis import strategies as st
 from saetext.documents import Document, Reject, open_documents
 from saetext.documents import text as text_module
 from saetext.documents.convert import IdSet, plain_value
-from saetext.documents.text import ByteSource, JsonArray
+from saetext.documents.json_text import JsonArray
+from saetext.documents.text import ByteSource
 from saetext.errors import InputError
 
 
@@ -281,7 +282,7 @@ json_values = st.recursive(
 def test_sliding_json_array_against_json_loads(values, step, indent):
     text = json.dumps(values, indent=indent, ensure_ascii=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_module, "_BUFFER", step)
+        patch.setattr(text_module, "BUFFER", step)
         reader = JsonArray(ByteSource(io.BytesIO(text.encode()), "a", rewind=True))
         rows = list(reader.rows())
     assert [number for number, _ in rows] == list(range(1, len(values) + 1))

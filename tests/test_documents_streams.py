@@ -97,7 +97,7 @@ def test_file_name_that_is_not_utf8(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.jsonl.gz", "a.parquet", "stream.arrow"])
 def test_progress_grows(tmp_path, name, monkeypatch):
-    monkeypatch.setattr(text_module, "_BUFFER", 4096)
+    monkeypatch.setattr(text_module, "BUFFER", 4096)
     rows = [{"text": os.urandom(30).hex(), "n": i} for i in range(2000)]
     WRITERS[name](tmp_path / name, rows)
     source = open_documents(tmp_path / name)

@@ -19,12 +19,13 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from saetext.documents.decoding import bounded
+from saetext.documents.json_text import json_row
 from saetext.documents.json_values import decode_json
 from saetext.documents.paths import at
 from saetext.documents.presets.base import plain
 from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name
 from saetext.documents.record import MALFORMED
-from saetext.documents.text import MAX_ROW, ByteSource, json_row
+from saetext.documents.text import MAX_ROW, ByteSource
 from saetext.errors import InputError
 from saetext.io.opener import open_regular
 

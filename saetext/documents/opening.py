@@ -18,24 +18,14 @@ from typing import Any, Final
 from saetext.documents.archives import LogArchive, is_archive, is_log, members, source_in
 from saetext.documents.columnar import ArrowReader, ParquetReader, open_saved_dataset
 from saetext.documents.decoding import SUFFIXES
+from saetext.documents.delimited import DelimitedText, require_delimiter
+from saetext.documents.json_text import JsonArray, JsonLines, JsonValues, holds_json_lines, kind_of_json
 from saetext.documents.memory import expected, open_in_memory
 from saetext.documents.pipes import open_stream
 from saetext.documents.reading import RowReader, display_name
 from saetext.documents.records import JsonObject
 from saetext.documents.several import SeveralFiles, natural
-from saetext.documents.text import (
-    ByteSource,
-    DelimitedText,
-    JsonArray,
-    JsonLines,
-    JsonValues,
-    TextLines,
-    TextReader,
-    WholeText,
-    holds_json_lines,
-    kind_of_json,
-    require_delimiter,
-)
+from saetext.documents.text import ByteSource, TextLines, TextReader, WholeText
 from saetext.errors import InputError, refuse_unused
 
 FORMATS: Final = ("jsonl", "json", "csv", "tsv", "txt", "lines", "parquet", "arrow", "dataset", "zip", "eval")

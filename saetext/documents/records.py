@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from saetext.documents.json_text import json_row
 from saetext.documents.json_values import decode_json
 from saetext.documents.paths import at, parse_path, write_path
 from saetext.documents.presets import preset_of
 from saetext.documents.presets.base import plain
 from saetext.documents.reading import NumberedRow, shorten
-from saetext.documents.text import ByteSource, Stream, TextReader, json_row
+from saetext.documents.text import ByteSource, Stream, TextReader
 from saetext.documents.words import is_prose
 from saetext.errors import InputError
 
