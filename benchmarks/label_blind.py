@@ -5,7 +5,7 @@
 
 ``make`` draws two samples by a seed: ``all``, 200 features of the whole SAE (of those that are in enough of
 the documents), and ``read``, 150 of those that were read again with ``label_screen.py`` (``answers/``). For
-each feature twelve contexts are drawn from the texts kept apart (``work/held-*.pickle``), which no sheet
+each feature twelve contexts are drawn from the texts kept apart (``work/held-*.npz``), which no sheet
 shows: six where it is present, one a document, from its whole range above the threshold; up to three that
 hold one of its words without firing; and random ones. ``form-1.txt`` and ``form-2.txt`` show a label and
 those contexts, without activations; a coin decides for each feature which form has the old label and which

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,16 +155,34 @@ def _read(args: argparse.Namespace) -> None:
     longest = max(map(len, mixed.values()))
     for first in range(0, longest, PART):  # in parts: what is read can be used at once
         for name, texts in mixed.items():
-            path = args.output / f"{name}-{first:05d}.pickle"
+            path = args.output / f"{name}-{first:05d}.npz"
             if (some := texts[first : first + PART]) and not path.exists():
                 beside = path.with_suffix(".part")
-                beside.write_bytes(pickle.dumps(read(reader, some), protocol=5))
+                write_part(beside, read(reader, some))
                 beside.rename(path)
+
+
+ARRAYS = ("document", "start", "end", "words", "token", "feature", "value", "bounds")
+
+
+def write_part(path: Path, part: Read) -> None:
+    """Write what was read, as arrays; lists of texts as JSON in one of them."""
+    arrays = {name: getattr(part, name) for name in ARRAYS} | {"words": part.words.astype(str)}
+    told = {name: np.array(json.dumps(getattr(part, name))) for name in ("texts", "registers", "reach")}
+    with path.open("wb") as file:
+        np.savez(file, **arrays, **told)
+
+
+def read_part(path: Path) -> Read:
+    """Read what :func:`write_part` wrote."""
+    with np.load(path, allow_pickle=False) as there:
+        texts, registers, reach = (json.loads(str(there[name])) for name in ("texts", "registers", "reach"))
+        return Read(texts, registers, reach=tuple(reach), **{name: there[name] for name in ARRAYS})
 
 
 def kept(work: Path, name: str, d_sae: int) -> Read:
     """Return the parts that there are as one."""
-    parts: list[Read] = [pickle.loads(path.read_bytes()) for path in sorted(work.glob(f"{name}-*.pickle"))]
+    parts = [read_part(path) for path in sorted(work.glob(f"{name}-*.npz"))]
     tokens = np.cumsum([0] + [len(part.document) for part in parts])
     documents = np.cumsum([0] + [len(part.texts) for part in parts])
     token = np.concatenate([part.token + n for part, n in zip(parts, tokens, strict=False)])

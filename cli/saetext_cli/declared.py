@@ -18,6 +18,8 @@ import typer
 from saetext.errors import InputError
 from saetext.io.request import Option, Request, options_of
 
+_LAST = "Model"  # a group of options
+
 
 def expanded(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return a command for typer in which each :class:`Request` parameter is replaced by its options.
@@ -29,12 +31,14 @@ def expanded(command: Callable[..., Any]) -> Callable[..., Any]:
     requests = {p.name: p.annotation for p in own.values() if _is_request(p.annotation)}
     plain = [p for p in own.values() if p.name not in requests]
     taken = {p.name for p in plain}
-    added: list[inspect.Parameter] = []
+    found: list[Option] = []
     for request in requests.values():
         for item in options_of(request):
             if item.about.command and item.name not in taken:
                 taken.add(item.name)
-                added.append(_parameter(item))
+                found.append(item)
+    # what a command is about comes first in its help; where models run, which many share, comes last
+    added = [_parameter(item) for item in sorted(found, key=lambda item: item.about.group == _LAST)]
 
     @functools.wraps(command)
     def run(**given: Any) -> None:

@@ -30,6 +30,7 @@ class Parts:
     features: Ints
     weights: NDArray[np.float64]
     scales: NDArray[np.float64]
+    reach: int = REACH
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,12 @@ def parts_of(sets: Sequence[CorpusLike], sae: str) -> dict[Term, Parts]:
     spec = sets[0].spec
     found: dict[Term, Parts] = {}
     for detector in shipped(spec, sae):
-        up = detector.weights > 0
+        # of a passage all weights count, as they do in its score; of a whole text what speaks for it
+        used = (detector.weights != 0) if detector.reach else detector.weights > 0
         found["property", detector.title] = Parts(
-            detector.features[up].astype(np.int64), detector.slope * detector.weights[up], detector.scales[up]
-        )
+            detector.features[used].astype(np.int64), detector.slope * detector.weights[used],
+            detector.scales[used], detector.reach or REACH,
+        )  # fmt: skip
     full = full_strength(sets[0], sae)
     for theme in Themes.for_spec(spec, sae) or ():
         features = np.array(sorted(theme.features), np.int64)
@@ -112,9 +115,9 @@ def _place(block: PooledRows, row: int, parts: Parts) -> Shown | None:
     peak = block.peak[mine][here].astype(np.int64)
     full = np.minimum(block.value[mine][here] / parts.scales[there], 1.0)
     adds = parts.weights[there] * full
-    near = np.abs(peak[:, None] - peak[None, :]) <= REACH
+    near = np.abs(peak[:, None] - peak[None, :]) <= parts.reach
     best = np.lexsort((peak, -adds, -np.round(near @ adds, 9)))[0]
     order = np.lexsort((parts.features[there], -adds))
-    few = order[near[best][order]]
+    few = order[near[best][order] & (adds[order] > 0)]
     found = zip(parts.features[there][few].tolist(), peak[few].tolist(), strict=True)
     return Shown(int(peak[best]), tuple(found))

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from saetext.errors import InputError
 from saetext.io.progress import OnProgress
 from saetext.io.request import Request, option
+
+if TYPE_CHECKING:
+    from saetext.features.labels import FeatureLabels
 
 HOW, SHOW, MODEL = "How texts are written", "What it is held against", "Model"
 
@@ -117,6 +120,33 @@ class LoadingOptions(Request):
         "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=MODEL
     )
     trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=MODEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringOptions(Request):
+    """Which model scores answers without writing, its SAE, and what features are called."""
+
+    labels: FeatureLabels | Path | str | None = option(
+        "Table of labels to use instead of those known for the SAE.",
+        default=None,
+        hint=Path | None,
+        metavar="FILE",
+        group=MODEL,
+    )
+    sae: str | Path | None = option(
+        "SAE at a layer of the model: a directory, or RELEASE/SAE_ID as in SAELens. A reader that comes with "
+        "saetext has its own.",
+        default=None,
+        hint=str | None,
+        metavar="SAE",
+        group=MODEL,
+    )
+    device: str = option("auto, cpu, cuda or mps.", default="auto", group=MODEL)
+    dtype: str = option(
+        "Precision of the language model: auto, float32, bfloat16, float16; auto is float32.",
+        default="auto",
+        group=MODEL,
+    )
 
 
 def where(group: str) -> str:

@@ -153,8 +153,8 @@ def soft_clusters(grouping: Grouping) -> tuple[NDArray[np.int32], Floats32]:
 def _repeats(points: Floats32, least: int) -> list[Ints]:
     """Return the rows that stand in one place, for each place with at least so many."""
     _, place, count = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    place = place.reshape(-1)
-    return [np.flatnonzero(place == at) for at in np.flatnonzero(count >= least)]
+    rows = np.split(np.argsort(place.reshape(-1), kind="stable"), np.cumsum(count)[:-1])
+    return [own for own in rows if len(own) >= least]
 
 
 def _spread(points: Floats32, repeats: list[Ints]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
-from saetext.analysis.clusters.repeats import distinct, repeated, representatives
+from saetext.analysis.clusters.repeats import among, distinct, repeated, representatives
 from saetext.analysis.clusters.representation import Basis, Floats32, Strengths, fit_basis, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.corpus.keys import copies
@@ -106,7 +106,8 @@ def fit(
     )
     say("weighing features", 0, 0)
     least = max(2, min(size, request.neighbours // 2))
-    once = distinct(len(rows), repeated(corpus, rows, least), matrix)
+    again = repeated(corpus, rows, least)
+    once = distinct(len(rows), again, matrix)
     with one_thread():
         basis = fit_basis(
             Strengths(matrix, once), axis=axis, pooling=request.pooling, scaling=request.scaling,
@@ -119,12 +120,13 @@ def fit(
             f"only {int(filled.sum()):,} of {len(rows):,} documents have a feature that counts, too few for "
             f"clusters of {size}: keep more features (other words for --include), or lower --min-cluster-size"
         )
-    rows, matrix = rows[filled], matrix[filled] if not filled.all() else matrix
+    if not filled.all():
+        rows, matrix, again = rows[filled], matrix[filled], among(again, filled)
     if request.semantic and request.metric == "cosine":
         basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
     vectors: Any = basis.sparse(matrix) if basis.components is None else basis.project(matrix)
     _require_different(vectors, size)
-    kept, place = representatives(len(rows), repeated(corpus, rows, least), vectors, least)
+    kept, place = representatives(len(rows), again, vectors, least)
     apart = vectors[kept] if len(kept) < len(rows) else vectors
     near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)

@@ -6,7 +6,7 @@ one place. Not for: copies in small numbers, which leave each other room for oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,12 @@ def repeated(corpus: CorpusLike, rows: Ints, least: int) -> list[Ints]:
     return [same for same in np.split(order, starts[1:]) if len(same) >= least and text[same[0]] >= 0]
 
 
+def among(repeats: Sequence[Ints], kept: NDArray[np.bool_]) -> list[Ints]:
+    """Return the same where only these rows are left, by their new numbers."""
+    number = np.cumsum(kept) - 1
+    return [number[same[kept[same]]] for same in repeats]
+
+
 def distinct(n: int, repeats: Sequence[Ints], matrix: csr_matrix) -> Ints | None:
     """Return the rows without the copies of a row; None where there are none.
 
@@ -56,18 +62,25 @@ def distinct(n: int, repeats: Sequence[Ints], matrix: csr_matrix) -> Ints | None
         n x features. A text that was read in another way, after another prompt, has other features, and is
         no copy: copies share nine in ten.
     """
-    copies = [np.empty(0, np.int64)]
-    for same in repeats:
-        rest = same
-        for _ in range(_READINGS):
-            if len(rest) < 2:
-                break
-            alike = _shared(matrix, rest) >= _ALIKE
-            alike[0] = True
-            copies.append(rest[alike][1:])
-            rest = rest[~alike]
-    gone = np.concatenate(copies)
+    copies = [
+        alike[1:]
+        for same in repeats
+        for alike in _readings(same, lambda rest: _shared(matrix, rest) >= _ALIKE)
+    ]
+    gone = np.concatenate([np.empty(0, np.int64), *copies])
     return np.setdiff1d(np.arange(n), gone) if len(gone) else None
+
+
+def _readings(same: Ints, alike: Callable[[Ints], NDArray[np.bool_]]) -> Iterator[Ints]:
+    """Yield the rows of one text by how they were read; those that are left after :data:`_READINGS` alone."""
+    rest = same
+    for _ in range(_READINGS):
+        if not len(rest):
+            return
+        near = alike(rest)
+        near[0] = True
+        yield rest[near]
+        rest = rest[~near]
 
 
 def _shared(matrix: csr_matrix, which: Ints) -> NDArray[np.float64]:
@@ -105,9 +118,9 @@ def representatives(n: int, repeats: Sequence[Ints], vectors: Any, least: int) -
     """
     stand = np.arange(n, dtype=np.int64)
     for same in repeats:
-        alike = same[_same(vectors, same)]
-        if len(alike) >= least:
-            stand[alike] = alike[0]
+        for alike in _readings(same, lambda rest: _same(vectors, rest)):
+            if len(alike) >= least:
+                stand[alike] = alike[0]
     kept, place = np.unique(stand, return_inverse=True)
     return kept, place.reshape(-1)
 
@@ -119,5 +132,5 @@ def _same(vectors: Any, which: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
             np.abs(vectors[which] - vectors[which[0]]).max(axis=1) <= _CLOSE
         )
         return near
-    first = vectors[which[0]]
-    return np.array([abs(vectors[i] - first).max() <= _CLOSE for i in which])
+    apart = abs(vectors[which] - vectors[np.full(len(which), which[0])])
+    return np.asarray(apart.max(axis=1).toarray()[:, 0] <= _CLOSE)

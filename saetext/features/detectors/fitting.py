@@ -127,7 +127,7 @@ def _in_passages(rows: PooledRows, detector: Detector) -> csr_matrix:
     from scipy import sparse
 
     document = np.repeat(np.arange(len(rows)), np.diff(rows.indptr))
-    place = best_passages(rows, document, detector).place[document]
+    place = best_passages(rows, detector).place[document]
     near = (place >= 0) & (rows.peak >= 0) & (np.abs(rows.peak - place) <= detector.reach)
     return sparse.csr_matrix(
         (rows.value[near], (document[near], rows.feature[near])), shape=(len(rows), detector.d_sae)
@@ -200,7 +200,7 @@ def threshold_for(
     precision: float = PRECISION,
     base_rate: float = BASE_RATE,
 ) -> float:
-    """Return the lowest threshold from which every higher one has at least this precision at the base rate.
+    """Return the lowest threshold that has at least this precision at the base rate.
 
     At least .5, and at most what the tenth of the texts with the property that scores highest has.
     """

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from saetext.corpus.protocol import CorpusLike
     from saetext.corpus.rows import PooledRows
 
-LONGEST = 800  # features present in a document, about 370 words, beyond which probabilities are too high
-LONG_SHARE = 0.2  # share of longer documents from which on that is said, and a diff does without properties
+LONGEST = (
+    800  # features present in a document, about 370 words: beyond, detectors of whole texts give too much
+)
+LONG_SHARE = 0.2  # share of longer documents from which on that is said, and they are left out
 
 
 def score(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = None) -> NDArray[np.float32]:
@@ -80,10 +82,10 @@ def score_rows(rows: PooledRows, detectors: Sequence[Detector]) -> NDArray[np.fl
 
 def raw_scores(rows: PooledRows, detector: Detector) -> NDArray[np.float64]:
     """Return float64[n]: the scores before calibration, of the text or of its best passage."""
-    document = np.repeat(np.arange(len(rows)), np.diff(rows.indptr))
     if detector.reach:
-        return detector.bias + best_passages(rows, document, detector).sums
-    total = np.bincount(document, _adds(rows, detector), minlength=len(rows)).astype(np.float64)
+        return detector.bias + best_passages(rows, detector).sums
+    _, document, adds = _added(rows, detector)
+    total = np.bincount(document, adds, minlength=len(rows)).astype(np.float64)
     found: NDArray[np.float64] = (
         detector.bias + detector.length_weight * np.log1p(np.diff(rows.indptr)) + total
     )
@@ -106,15 +108,15 @@ class Passages:
     place: NDArray[np.int64]
 
 
-def best_passages(rows: PooledRows, document: NDArray[np.int64], detector: Detector) -> Passages:
+def best_passages(rows: PooledRows, detector: Detector) -> Passages:
     """Look for the best passage around a peak of one of the detector's features.
 
-    A feature that was pooled without its place counts nowhere. ``document`` is the row of each entry.
+    A feature that was pooled without its place counts nowhere.
     """
-    adds = _adds(rows, detector)
-    mine = np.flatnonzero((adds != 0) & (rows.peak >= 0))
-    of, peak = document[mine], rows.peak[mine].astype(np.int64)
-    sums = passage_sums(of, peak, adds[mine], detector.reach)
+    entry, document, adds = _added(rows, detector)
+    there = rows.peak[entry] >= 0
+    of, peak, adds = document[there], rows.peak[entry[there]].astype(np.int64), adds[there]
+    sums = passage_sums(of, peak, adds, detector.reach)
     best, place = np.zeros(len(rows)), np.full(len(rows), -1, np.int64)
     order = np.lexsort((-peak, sums))  # the last one of a document counts: of equal ones the earliest place
     order = order[sums[order] > 0]
@@ -122,12 +124,16 @@ def best_passages(rows: PooledRows, document: NDArray[np.int64], detector: Detec
     return Passages(best, place)
 
 
-def _adds(rows: PooledRows, detector: Detector) -> NDArray[np.float64]:
-    """Return float64[entries]: what each adds to the score where its place counts."""
+def _added(
+    rows: PooledRows, detector: Detector
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the entries that are features of the detector, their rows, and what each adds to the score."""
     weight, scale = np.zeros(detector.d_sae), np.ones(detector.d_sae)
     weight[detector.features], scale[detector.features] = detector.weights, detector.scales
-    found: NDArray[np.float64] = weight[rows.feature] * np.minimum(rows.value / scale[rows.feature], 1.0)
-    return found
+    entry = np.flatnonzero((weight != 0)[rows.feature])
+    feature = rows.feature[entry]
+    document = np.searchsorted(rows.indptr, entry, side="right") - 1
+    return entry, document, weight[feature] * np.minimum(rows.value[entry] / scale[feature], 1.0)
 
 
 def presence(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = None) -> csr_matrix:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.errors import InputError
+from saetext.intervene.asking import ScoringOptions
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
-from saetext.io.request import Request, keyword, option
+from saetext.io.request import keyword, option
 
 if TYPE_CHECKING:
-    from saetext.features.labels import FeatureLabels
+    pass
 
 FINDERS = ("labels", "attribution", "swapped")
 SUITES = ("professions", "winogender")
@@ -19,7 +20,7 @@ _WHAT, _MEASURE, _MODEL = "Features", "What is measured", "Model"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BiasRequest(Request):
+class BiasRequest(ScoringOptions):
     """The options of :func:`saetext.bias`.
 
     Raises
@@ -92,29 +93,8 @@ class BiasRequest(Request):
         metavar="N",
         group=_MEASURE,
     )
-    labels: FeatureLabels | Path | str | None = option(
-        "Table of labels to use instead of those known for the SAE.",
-        default=None,
-        hint=Path | None,
-        metavar="FILE",
-        group=_MODEL,
-    )
-    sae: str | Path | None = option(
-        "SAE at a layer of the model: a directory, or RELEASE/SAE_ID as in SAELens. A reader that comes with "
-        "saetext has its own.",
-        default=None,
-        hint=str | None,
-        metavar="SAE",
-        group=_MODEL,
-    )
     batch: int = option("Most prompts that are run at once.", default=32, least=1, metavar="N", group=_MODEL)
     seed: int = option("Seed of all that is drawn.", default=0, least=0, metavar="N", group=_MODEL)
-    device: str = option("auto, cpu, cuda or mps.", default="auto", group=_MODEL)
-    dtype: str = option(
-        "Precision of the language model: auto, float32, bfloat16, float16; auto is float32.",
-        default="auto",
-        group=_MODEL,
-    )
     on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
 
     def __post_init__(self) -> None:

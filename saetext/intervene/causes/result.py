@@ -6,16 +6,15 @@ Not for: drawing it (:mod:`saetext.report`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
-from saetext.analysis.base import Result
+from saetext.intervene.arms_result import ArmsResult
 from saetext.intervene.causes.tables import ARMS, CANDIDATES, FINDINGS, TEXTS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class WhyResult(Result):
+class WhyResult(ArmsResult):
     """What ``why`` gave; ``table`` has a row for each finding and feature that was tested or proposed.
 
     Verdicts are ``drives it``, ``contributes``, ``only reads it``, ``breaks the text`` and ``not shown``;
@@ -47,17 +46,3 @@ class WhyResult(Result):
             "arms": self.arms,
             "texts": self.texts,
         }
-
-    def write_texts(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the texts of all arms, ``.jsonl`` or ``.parquet`` by the name, and return the path.
-
-        Each has an ``id`` of its own and its ``arm``: every analysis takes the file, ``--by arm``.
-
-        Raises
-        ------
-        InputError
-            If the name ends otherwise, the file exists and ``overwrite`` is false, or it cannot be written.
-        """
-        from saetext.intervene.texts_file import write_texts
-
-        return write_texts(self.texts, Path(path), overwrite=overwrite)

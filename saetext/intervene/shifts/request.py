@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from saetext.errors import InputError
+from saetext.intervene.asking import ScoringOptions
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
-from saetext.io.request import Request, keyword, option
+from saetext.io.request import keyword, option
 
 if TYPE_CHECKING:
-    from saetext.features.labels import FeatureLabels
     from saetext.intervene.shifts.saved import Shift
 
 REFUSALS = (
@@ -25,7 +25,7 @@ _DATA, _ASKING, _FIT, _MODEL = "Answers", "How the model is asked", "How the shi
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswersRequest(Request):
+class AnswersRequest(ScoringOptions):
     """What fitting and evaluation share: the table of answers, how questions are put, and the model."""
 
     by: str = option("Column with the group.", default="group", metavar="COLUMN", group=_DATA)
@@ -70,29 +70,8 @@ class AnswersRequest(Request):
         metavar="FILE",
         group=_FIT,
     )
-    labels: FeatureLabels | Path | str | None = option(
-        "Table of labels to use instead of those known for the SAE.",
-        default=None,
-        hint=Path | None,
-        metavar="FILE",
-        group=_MODEL,
-    )
-    sae: str | Path | None = option(
-        "SAE at a layer of the model: a directory, or RELEASE/SAE_ID as in SAELens. A reader that comes with "
-        "saetext has its own.",
-        default=None,
-        hint=str | None,
-        metavar="SAE",
-        group=_MODEL,
-    )
     batch: int = option("Most prompts that are run at once.", default=16, least=1, metavar="N", group=_MODEL)
     seed: int = option("Seed of all that is drawn.", default=0, least=0, metavar="N", group=_FIT)
-    device: str = option("auto, cpu, cuda or mps.", default="auto", group=_MODEL)
-    dtype: str = option(
-        "Precision of the language model: auto, float32, bfloat16, float16; auto is float32.",
-        default="auto",
-        group=_MODEL,
-    )
     on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import figure, finish, make_console, many, probability, styled
+from saetext.report.console.lines import end, figure, make_console, many, probability, styled
 from saetext.report.console.second_reader import seen_lines
 from saetext.report.console.side_by_side import print_line, print_prompts
 from saetext.text.one_line import one_line
@@ -62,9 +62,7 @@ def render_ablation(
     console.print()
     for told in verdicts(result):
         console.print(styled(printable(told), "bold"))
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def heading(result: AblateResult) -> str:

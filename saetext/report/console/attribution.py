@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import finish, make_console, many, styled
+from saetext.report.console.lines import end, make_console, many, styled
 from saetext.text.one_line import one_line
 from saetext.text.passages import piece_shown, printable
 
@@ -48,9 +48,7 @@ def render_attribution(
         console.print(_table(result, console.width))
     console.print()
     console.print(styled(_verified(result)))
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def _heading(result: AttributionResult) -> str:

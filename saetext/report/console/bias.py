@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import LABEL, finish, make_console, many, probability, styled
+from saetext.report.console.lines import LABEL, end, make_console, many, probability, styled
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ def render_bias(result: BiasResult, console_width: int, color: bool, *, encoding
     if result.params["find"]:
         console.print(styled(shared_told(result)))
     _print_features(console, result)
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def heading(result: BiasResult) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import LABEL, finish, make_console, many, probability, styled
+from saetext.report.console.lines import LABEL, end, make_console, many, probability, styled
 from saetext.report.console.side_by_side import print_arms
 from saetext.text.passages import printable
 
@@ -52,9 +52,7 @@ def render_why(
     _print_example(console, result)
     if result.notes:
         console.print()
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def heading(result: WhyResult) -> list[str]:

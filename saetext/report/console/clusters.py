@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.clusters import ClusterResult
-from saetext.report.console.lines import INDENT, finish, make_console, many, styled
+from saetext.report.console.lines import INDENT, end, make_console, many, styled
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def render_clusters(
                 "dim",
             )
         )
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def _heading(result: ClusterResult) -> Text:

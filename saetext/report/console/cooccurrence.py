@@ -15,7 +15,7 @@ from saetext.report.console.lines import (
     COLORS,
     INDENT,
     LABEL,
-    finish,
+    end,
     make_console,
     many,
     probability,
@@ -79,9 +79,7 @@ def render_correlate(
     if findings:
         _print_legend(console, [one.row for one in findings], number)
     _print_communities(console, result.communities)
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def _heading(result: CorrelateResult, number: bool) -> Text:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from saetext.report.console.lines import finish, make_console, many, probability, styled
+from saetext.report.console.lines import end, make_console, many, probability, styled
 from saetext.text.one_line import one_line
 from saetext.text.passages import piece_shown, printable
 
@@ -62,9 +62,7 @@ def render_expression(
             told = f"Community {int(str(community)) + 1}: {many(rows.height, 'feature')}"
             console.print(styled(told, "bold"))
             console.print(_table(rows.head(_OF_EACH), console.width))
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def heading(result: ExpressionResult) -> str:

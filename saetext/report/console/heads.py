@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saetext.intervene.heads.result import SCORES
-from saetext.report.console.lines import finish, make_console, many, styled
+from saetext.report.console.lines import end, make_console, many, styled
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ def render_heads(
             console.print(styled(f"{named(row):<8}{figure(row[score]):>7}{figure(row[f'{score}_null']):>9}"))
     if result.notes:
         console.print()
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def heading(result: AttendResult) -> list[str]:

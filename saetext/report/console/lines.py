@@ -6,7 +6,10 @@ Not for: any report itself.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,6 +100,13 @@ def make_console(width: int, color: bool) -> Console:
     )
     console.push_render_hook(Visible())
     return console
+
+
+def end(console: Console, notes: Iterable[str], encoding: str) -> str:
+    """Return what was printed with the notes below it, as :func:`finish` does."""
+    for note in notes:
+        console.print(styled("note: ", "yellow").append(printable(note)))
+    return finish(console, encoding)
 
 
 def finish(console: Console, encoding: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.search import FeatureQuery, SearchResult
 from saetext.analysis.search.snippets import Line
-from saetext.report.console.lines import COLORS, INDENT, finish, make_console, many, styled
+from saetext.report.console.lines import COLORS, INDENT, end, finish, make_console, many, styled
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def render_search(
     if not len(result):
         console.print()
         console.print(styled("No document matches."))
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def render_query(

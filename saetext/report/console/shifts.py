@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import LABEL, finish, make_console, many, probability, styled
+from saetext.report.console.lines import LABEL, end, make_console, many, probability, styled
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def render_shift(result: Result, console_width: int, color: bool, *, encoding: s
     console = make_console(console_width, color)
     draw: Any = _fitted if result.kind == "shift" else _evaluated
     draw(console, result)
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def heading(result: Result) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import figure, finish, make_console, many, probability, styled
+from saetext.report.console.lines import end, figure, make_console, many, probability, styled
 from saetext.report.console.second_reader import seen_lines
 from saetext.report.console.side_by_side import print_line as _line
 from saetext.report.console.side_by_side import print_prompts
@@ -67,9 +67,7 @@ def render_steer(
     console.print()
     if (told := verdict(result.metrics)) is not None:
         console.print(styled(told, "bold"))
-    for note in result.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, result.notes, encoding)
 
 
 def heading(result: SteerResult) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import finish, make_console, many, score_text, styled
+from saetext.report.console.lines import end, make_console, many, score_text, styled
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ def render_token_table(
         console.print(_cut(styled(f"{' ' * _MARGIN}{tokens or '-'}"), console.width))
     if left := found.table.height - len(rows):
         console.print(styled(f"\n{many(left, 'more feature')} (--top, or -o FILE for all)", "dim"))
-    for note in found.notes:
-        console.print(styled("note: ", "yellow").append(printable(note)))
-    return finish(console, encoding)
+    return end(console, found.notes, encoding)
 
 
 def strongest_by(found: TokenTable, sort: str, top: int) -> Any:
