@@ -13,7 +13,7 @@ from scipy import sparse
 from test_cli import saetext
 
 from saetext.analysis.clusters import density
-from saetext.analysis.clusters.repeats import distinct, repeated, representatives
+from saetext.analysis.clusters.repeats import among, distinct, repeated, representatives
 from saetext.analysis.search.unanswered import is_nonsense, require_words
 from saetext.errors import InputError
 
@@ -190,6 +190,19 @@ def test_one_row_stands_for_equal_texts():
     kept, place = representatives(10, repeats, vectors, 3)
     assert kept.tolist() == [0, 3, 6, 7, 8] and kept[place].tolist() == [0, 0, 0, 3, 0, 0, 6, 7, 8, 0]
     assert representatives(10, repeats, vectors, 8)[0].tolist() == list(range(10))
+
+
+def test_each_reading_of_one_text_is_one_row():
+    """The same answer to two prompts is read in two ways: each of them is one row, not only the first."""
+    told = ["same"] * 200 + [str(n) for n in range(50)]
+    corpus = Stored(np.zeros((250, D_SAE), np.float32), told=told)
+    vectors = np.eye(52, dtype=np.float32)[[0] * 100 + [1] * 100 + list(range(2, 52))]
+    repeats = repeated(corpus, np.arange(250), 3)
+    for form in (vectors, sparse.csr_matrix(vectors)):
+        assert representatives(250, repeats, form, 3)[0].tolist() == [0, 100, *range(200, 250)]
+    assert len(distinct(250, repeats, sparse.csr_matrix(vectors))) == 52
+    left = np.arange(250) % 2 == 1
+    assert [same.tolist() for same in among(repeats, left)] == [list(range(100))]
 
 
 def test_mostly_the_same_answer(place):

@@ -21,9 +21,10 @@ from saetext.intervene.request import SteerRequest
 from saetext.intervene.result import SteerResult
 from saetext.intervene.second_reader import reader_of, seen, seen_schema
 from saetext.intervene.steer import steer
+from saetext.intervene.summary import figures
 from saetext.intervene.tuning import halves, tried_table
 from saetext.reader.causal import CausalModel
-from saetext.report.console.steering import render_steer
+from saetext.report.console.steering import render_steer, verdict
 from saetext.report.html.steer_page import render_steer_page
 
 pytestmark = pytest.mark.filterwarnings("ignore:the strongest edit")
@@ -109,9 +110,35 @@ def test_the_planted_word_sets_its_dose_apart(generator: Generator) -> None:
 def test_where_no_dose_raises_the_effect_no_rise_is_told(generator: Generator) -> None:
     found = steered(generator, PROMPTS[:8], words="zebra", doses=[0, 1, 6])
     assert found.metrics["saturates"] is None and found.metrics["tau"] == 0
-    assert "no dose raises it" in render_steer(found, 200) and "nine tenths" not in render_steer(found, 200)
+    assert "no dose above 0 raises it" in render_steer(found, 200) and "nine tenths" not in render_steer(
+        found, 200
+    )
     rises = steered(generator, PROMPTS[:8], doses=[0, 1, 6])
     assert rises.metrics["saturates"] > 0 and "nine tenths of the rise at dose" in render_steer(rises, 200)
+
+
+@pytest.mark.parametrize(
+    ("means", "said"),
+    [
+        ((0.3, 0.1, 0.02, 0.0), "no dose above 0 raises it"),
+        ((0.05, 0.3, 0.1, 0.06), "no dose above 0 raises it"),
+        ((0.0, 0.1, 0.5, 0.2), "nine tenths of the rise at dose 1, peak at 1, falls after it"),
+        ((0.0, 0.1, 0.12, 0.5), "nine tenths of the rise at dose 2, peak at 2"),
+        ((0.1, 0.1, 0.1, 0.1), "no dose above 0 raises it"),
+    ],
+)
+def test_a_rise_is_told_from_the_unedited_texts_on(means: tuple[float, ...], said: str) -> None:
+    """The least dose is negative by default: what is higher than there need not be raised."""
+    arms = [Arm("unedited", "base", dose=0.0)] + [Arm(f"dose {d}", "dose", dose=d) for d in (-1.0, 1.0, 2.0)]
+    order = {"dose -1.0": means[0], "unedited": means[1], "dose 1.0": means[2], "dose 2.0": means[3]}
+    rows = [
+        {"arm": name, "prompt": prompt, "sample": 0, "gauge": mean + 0.001 * prompt}
+        for name, mean in order.items()
+        for prompt in range(12)
+    ]
+    found = figures(arms, pl.DataFrame(rows), "add", 2.0, 0)
+    told = verdict(found)
+    assert told is not None and told.endswith(said)
 
 
 # --- the second reader --------------------------------------------------------------------------------------

@@ -93,7 +93,9 @@ def figures(arms: Sequence[Arm], texts: pl.DataFrame, op: str, strongest: float,
         return none
     doses = [dose for dose, _ in dosed]
     outcomes = np.stack([gauge[name][kept] for _, name in dosed], axis=1)
-    found, course = trend(doses, outcomes, seed=seed), shape(doses, outcomes)
+    found = trend(doses, outcomes, seed=seed)
+    up = [at for at, dose in enumerate(doses) if dose >= 0]  # a rise begins at the unedited texts
+    course = shape([doses[at] for at in up], outcomes[:, up])
     base = gauge[arms[0].name][kept]
     effect = {arm.name: float((gauge[arm.name][kept] - base).mean()) for arm in arms}
     sign = 1.0 if found.tau >= 0 else -1.0
@@ -104,9 +106,9 @@ def figures(arms: Sequence[Arm], texts: pl.DataFrame, op: str, strongest: float,
     return {
         "tau": found.tau,
         "dose_p": found.p,
-        "saturates": course.saturates if course.peak > doses[0] else None,  # no dose raises it
+        "saturates": course.saturates if course.peak > 0 else None,  # no dose raises it
         "peak": course.peak,
-        "overshoots": course.overshoots,
+        "overshoots": course.overshoots if course.peak > 0 else None,
         "control_p": control_p,
         "verdict": _verdict(found.p, control_p, len(rivals)),
     }

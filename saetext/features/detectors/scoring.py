@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from saetext.corpus.protocol import CorpusLike
     from saetext.corpus.rows import PooledRows
 
-LONGEST = (
-    800  # features present in a document, about 370 words: beyond, detectors of whole texts give too much
-)
+LONGEST = 800  # features present in a document, about 370 words; beyond, whole texts get too much
 LONG_SHARE = 0.2  # share of longer documents from which on that is said, and they are left out
 
 

@@ -171,7 +171,7 @@ def verdict(metrics: Mapping[str, Any]) -> str | None:
     if metrics["verdict"] is None:
         return None
     controls = "" if metrics["control_p"] is None else f", against controls p {metrics['control_p']:.2f}"
-    course = "no dose raises it"
+    course = "no dose above 0 raises it"
     if metrics["saturates"] is not None:
         course = f"nine tenths of the rise at dose {metrics['saturates']:g}, peak at {metrics['peak']:g}"
     back = ", falls after it" if metrics["overshoots"] else ""
