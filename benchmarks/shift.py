@@ -1,6 +1,6 @@
 """How close a shift of features brings a small model to groups' answers, beside its rivals.
 
-    python benchmarks/shift.py --data DATA                 both parts: some ten CPU minutes on one thread
+    python benchmarks/shift.py --data DATA                 both parts: some fifteen CPU minutes on one thread
     python benchmarks/shift.py --data DATA --only planted  one part; the other stays in results/shift.json
     python benchmarks/shift.py --data DATA --quick -o quick.json   a few steps, to see that it runs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from saetext.errors import InputError, ReaderError
 from saetext.intervene.heads import attend
 from saetext.intervene.heads.probes import repeated, sentences
 from saetext.intervene.heads.request import AttendRequest
+from saetext.intervene.heads.result import SCORES
 from saetext.intervene.heads.scoring import attended, places_of, uniform
 from saetext.reader.attention import Heads
 
@@ -416,7 +418,10 @@ def test_the_command(place: Path) -> None:
     )  # fmt: skip
     assert done.code == 0, done.err
     assert "previous token: attention to the token before" in done.out and "name mover" in done.out
-    assert pl.read_parquet("heads.parquet").height == 12 and Path("heads.html").is_file()
+    assert pl.read_parquet("heads.parquet").height == 12
+    page = Path("heads.html").read_text("utf-8")
+    tables = re.findall(r"<tbody.*?</tbody>", page[page.index('id="best"') :], re.S)
+    assert [table.count("<tr") for table in tables] == [2] * len(SCORES)
     told = saetext(
         "attend", saved("llama"), TEXT, "--layers", "1", "--probes", 2, "--json", "--device", "cpu"
     )

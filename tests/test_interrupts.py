@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forks are P
 
 #: Forks a command, lets it run for a while, sends it a signal, and says how it ended.
 LOOP = """
-import json, os, random, shutil, signal, sys, time
+import json, os, random, shutil, signal, sys, time, traceback
 from pathlib import Path
 import imported
 from saetext_cli.main import main
@@ -41,6 +41,10 @@ def start(arguments, log):
         main()
     except SystemExit as end:
         code = end.code
+    except KeyboardInterrupt:
+        pass  # before the handler was in place
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -22,7 +22,7 @@ from tiny_reader import write_jsonl
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forks are POSIX")
 
 LOOP = """
-import json, os, random, signal, sys, time
+import json, os, random, signal, sys, time, traceback
 from pathlib import Path
 import imported
 from saetext_cli.main import main
@@ -41,6 +41,10 @@ def start(arguments, cache):
         main()
     except SystemExit as end:
         code = end.code
+    except KeyboardInterrupt:
+        pass  # before the handler was in place
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -215,7 +215,7 @@ def test_a_shift_that_writes_a_word_is_shown_and_another_is_not() -> None:
     assert none.metrics["verdict"] == "not shown"
     few = steer(model, PROMPTS, group="writes", **{**options, "controls": 1})
     assert few.metrics["verdict"] == "not held against enough controls"
-    assert "1 random sparse vectors cannot tell" in few.notes[0]
+    assert "1 random sparse vector cannot tell" in few.notes[0]
 
 
 def test_without_words_and_with_few_controls_there_is_no_verdict() -> None:

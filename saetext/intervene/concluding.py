@@ -15,6 +15,7 @@ from saetext.intervene.lists import candidate_table, handle_table
 from saetext.intervene.result import SteerResult
 from saetext.intervene.second_reader import seen
 from saetext.intervene.summary import LEAST_CONTROLS, LEAST_PROMPTS, figures, summary
+from saetext.text.one_line import many
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,7 +115,7 @@ def _notes(
         notes.append("no verdict: nothing says what the edit should do to the texts; name words with --words")
     elif metrics["verdict"] == "not held against enough controls":
         notes.append(
-            f"no verdict: {request.controls} {_rivals(request)} cannot tell the effect from that of any "
+            f"no verdict: {many(request.controls, _rival(request))} cannot tell the effect from that of any "
             f"edit; give --controls {LEAST_CONTROLS}"
         )
     if metrics["median_norm"] is None:
@@ -122,8 +123,8 @@ def _notes(
     return tuple(notes)
 
 
-def _rivals(request: SteerRequest) -> str:
-    return "matched features" if request.shift is None else "random sparse vectors"
+def _rival(request: SteerRequest) -> str:
+    return "matched feature" if request.shift is None else "random sparse vector"
 
 
 def _of_tuning(tried: pl.DataFrame, request: SteerRequest) -> list[str]:

@@ -91,7 +91,9 @@ class Setting:
         longest = max(self.length(dose, request) for dose in request.amounts)
         require_bearable(longest, self.norm, force=request.force)
         if self.shifted is not None:
-            return shift_arms(self.shifted, request, self.instruction)
+            arms = shift_arms(self.shifted, request, self.instruction)
+            require_bearable(max(arm.length for arm in arms), self.norm, force=request.force)
+            return arms
         return arms_of(self.generator, self.handles, request, self.strengths, self.instruction)
 
     def written(

@@ -8,6 +8,7 @@ far, and the sign turned; the persona prompt edits nothing. Not for: fitting a s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,12 @@ from torch import Tensor
 
 from saetext.errors import InputError
 from saetext.intervene.controls import Arm, Kind
-from saetext.intervene.positions import positions_of
-from saetext.intervene.shifts.change import ShiftEdit
+from saetext.intervene.shifts.change import Tokens, change_of
 from saetext.intervene.shifts.moved import features_table
 from saetext.intervene.shifts.random_features import as_far, drawn
 from saetext.intervene.shifts.saved import Shift
 from saetext.intervene.strength import reference_texts
+from saetext.reader.sinks import are_sinks
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,8 +74,19 @@ class Shifted:
         """Return the root mean square displacement over the reference tokens, in raw units."""
         if not len(self.hidden) or not bool(delta.any()):
             return 0.0
-        moved = ShiftEdit(delta, positions_of("all", []), self.sae).moved(self.hidden)
-        return float(moved.double().square().sum(dim=-1).mean().sqrt())
+        moved = change_of(delta.to(self.hidden), self.sae.encoder.decoder.to(self.hidden))(self._tokens)
+        squares = moved.double().square().sum(dim=-1).masked_fill(self._sinks, 0.0)
+        return float(squares.mean().sqrt())
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        """What the SAE sees of the reference texts: encoded once for all arms."""
+        token, feature, value = self.sae.entries(self.hidden)
+        return Tokens(token, feature, value.to(self.hidden), self.sae.encoder.output_scale(self.hidden))
+
+    @cached_property
+    def _sinks(self) -> Tensor:
+        return are_sinks(self.hidden, self.sae.norm_limit)
 
     def row(self, norm: float | None) -> dict[str, Any]:
         """Return what is told of it; ``norm`` is the median norm of the hidden states."""

@@ -188,7 +188,7 @@ def _read(
         cache, rows = DynamicCache(), torch.arange(len(missing), device=model.device)
         logits = model.step(ids, positions, rows, cache=cache, mask=None, edits={})
         for row, name in enumerate(missing):
-            read[name] = Reading(logits[row], _row_of(cache, row))
+            read[name] = Reading(logits[row].clone(), _row_of(cache, row))  # not a view of the group
             readings.keep(name, read[name], ids.shape[1])
     every = list(read.values())
     whole = DynamicCache()

@@ -21,3 +21,8 @@ def about(value: object, facts: str) -> str:
     """Return ``<ClassName: facts>`` for a repr, cut to :data:`MOST` characters."""
     name = type(value).__name__
     return f"<{name}: {one_line(facts, MOST - len(name) - 4)}>"
+
+
+def many(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where that is right."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

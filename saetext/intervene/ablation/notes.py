@@ -9,6 +9,7 @@ import polars as pl
 
 from saetext.intervene.ablation.survey import LEAST
 from saetext.intervene.summary import LEAST_CONTROLS, LEAST_PROMPTS
+from saetext.text.one_line import many
 
 if TYPE_CHECKING:
     from saetext.intervene.ablation.request import AblateRequest
@@ -30,7 +31,7 @@ def notes(metrics: Mapping[str, Any], table: pl.DataFrame, request: AblateReques
     if metrics["before_forbidden"] is not None and not (table["kind"] == "means").any():
         found.append(
             f"no difference of means: {metrics['forbidden']} was written "
-            f"{_times(metrics['before_forbidden'], 'time')} where it is taken, and {LEAST} are needed"
+            f"{many(metrics['before_forbidden'], 'time')} where it is taken, and {LEAST} are needed"
         )
     return (*found, *_side_effects(table))
 
@@ -47,10 +48,6 @@ def _split(metrics: Mapping[str, Any]) -> str:
     }[metrics["split"]]
 
 
-def _times(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _few(metrics: Mapping[str, Any], request: AblateRequest) -> list[str]:
     if metrics["topics"] < LEAST_PROMPTS:
         return [
@@ -62,7 +59,7 @@ def _few(metrics: Mapping[str, Any], request: AblateRequest) -> list[str]:
         found.append(f"only {metrics['matched']:,} sets of features match: too few others are active here")
     if metrics["matched"] < LEAST_CONTROLS:
         found.append(
-            f"{_times(metrics['matched'], 'set')} of matched features cannot tell the effect from that of "
+            f"{many(metrics['matched'], 'set')} of matched features cannot tell the effect from that of "
             f"any ablation: a verdict needs {LEAST_CONTROLS}"
         )
     if request.each and metrics["matched"] >= LEAST_CONTROLS:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import end, figure, make_console, many, probability, styled
+from saetext.report.console.lines import end, figure, make_console, probability, styled
 from saetext.report.console.second_reader import seen_lines
 from saetext.report.console.side_by_side import print_line, print_prompts
-from saetext.text.one_line import one_line
+from saetext.text.one_line import many, one_line
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

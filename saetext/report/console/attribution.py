@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import end, make_console, many, styled
-from saetext.text.one_line import one_line
+from saetext.report.console.lines import end, make_console, styled
+from saetext.text.one_line import many, one_line
 from saetext.text.passages import piece_shown, printable
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import LABEL, end, make_console, many, probability, styled
+from saetext.report.console.lines import LABEL, end, make_console, probability, styled
 from saetext.report.console.side_by_side import print_arms
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from saetext.report.console.lines import (
     LABEL,
     end,
     make_console,
-    many,
     probability,
     score_text,
     styled,
 )
 from saetext.report.console.marked import print_line
 from saetext.report.console.pairs_found import print_pairs_found
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

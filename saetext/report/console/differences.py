@@ -22,11 +22,11 @@ from saetext.report.console.lines import (
     bar,
     finish,
     make_console,
-    many,
     probability,
     score_text,
     styled,
 )
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

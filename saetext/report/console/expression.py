@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from saetext.report.console.lines import end, make_console, many, probability, styled
-from saetext.text.one_line import one_line
+from saetext.report.console.lines import end, make_console, probability, styled
+from saetext.text.one_line import many, one_line
 from saetext.text.passages import piece_shown, printable
 
 if TYPE_CHECKING:

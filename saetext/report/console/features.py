@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.features.profile import Histogram, Profile, Related
 from saetext.features.shading import Piece
-from saetext.report.console.lines import finish, make_console, many, score_text, styled
+from saetext.report.console.lines import finish, make_console, score_text, styled
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

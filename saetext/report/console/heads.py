@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saetext.intervene.heads.result import SCORES
-from saetext.report.console.lines import end, make_console, many, styled
+from saetext.report.console.lines import end, make_console, styled
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

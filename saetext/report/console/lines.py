@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -65,11 +66,6 @@ def others(n: int, named: bool) -> str:
     ('3 more', '1 feature')
     """
     return f"{n:,} more" if named else many(n, "feature")
-
-
-def many(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural where that is right."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def styled(content: str, style: str = "") -> Text:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.cooccurrence import CorrelateResult
-from saetext.report.console.lines import COLORS, INDENT, many, probability, styled
+from saetext.report.console.lines import COLORS, INDENT, probability, styled
 from saetext.report.console.marked import print_line
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.search import FeatureQuery, SearchResult
 from saetext.analysis.search.snippets import Line
-from saetext.report.console.lines import COLORS, INDENT, end, finish, make_console, many, styled
+from saetext.report.console.lines import COLORS, INDENT, end, finish, make_console, styled
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

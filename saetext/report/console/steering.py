@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import end, figure, make_console, many, probability, styled
+from saetext.report.console.lines import end, figure, make_console, probability, styled
 from saetext.report.console.second_reader import seen_lines
 from saetext.report.console.side_by_side import print_line as _line
 from saetext.report.console.side_by_side import print_prompts
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

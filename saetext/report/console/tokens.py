@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import end, make_console, many, score_text, styled
+from saetext.report.console.lines import end, make_console, score_text, styled
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

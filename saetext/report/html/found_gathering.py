@@ -11,9 +11,10 @@ from saetext.analysis.base import Row
 from saetext.analysis.differences import DiffResult
 from saetext.analysis.differences.sentences import tested
 from saetext.features.labels import FeatureLabels
-from saetext.report.console.lines import many, others
+from saetext.report.console.lines import others
 from saetext.report.html.feature_told import told_of
 from saetext.report.html.page_model import HeatMap
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 

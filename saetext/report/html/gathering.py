@@ -17,7 +17,7 @@ from saetext.corpus.protocol import CorpusLike
 from saetext.features.evidence import Example
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress, Stages
-from saetext.report.console.lines import many, probability
+from saetext.report.console.lines import probability
 from saetext.report.html.found_gathering import (
     compared,
     compared_of_several,
@@ -29,6 +29,7 @@ from saetext.report.html.found_gathering import (
 from saetext.report.html.marked_gathering import marked_examples
 from saetext.report.html.page_model import DiffPage, Finding, HeatMap, SideBySide, Table
 from saetext.report.html.passages import Passage, PassageBuilder, Piece
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:

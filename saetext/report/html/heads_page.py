@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from saetext.intervene.heads.result import AttendResult
 
 MOST_BYTES = 1_500_000  # of patterns in one page
-_TOP = 5  # heads of each score in the table
 _LONGEST = 24  # characters of a token
 
 
@@ -71,7 +70,7 @@ def packed(patterns: NDArray[np.float32]) -> str:
 
 
 def _score(result: AttendResult, score: str) -> dict[str, Any]:
-    best = result.best(score, _TOP).to_dicts()
+    best = result.best(score, int(result.params["top"])).to_dicts()
     return {
         "key": score,
         "name": SCORES[score],

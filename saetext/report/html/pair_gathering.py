@@ -16,10 +16,10 @@ from saetext.corpus.protocol import CorpusLike
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress, Stages
-from saetext.report.console.lines import many
 from saetext.report.html.feature_told import told_of
 from saetext.report.html.pair_model import Network, Node, PairExample, PairFinding, PairPage
 from saetext.report.html.passages import WIDTH, Passage, PassageBuilder, Piece, Span
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
