@@ -134,13 +134,15 @@ def test_nonsense_is_refused_and_strange_words_are_not(place):
     jsonl(place / "a.jsonl", [{"text": f"The {thing} cools down at zxqv."} for thing in THINGS])
     jsonl(place / "b.jsonl", [{"text": f"The {thing} cools down."} for thing in THINGS])
     assert "no word of 'zxqv wqqk' is known" in saetext("search", "b.jsonl", "zxqv wqqk").error
+    refused = saetext("search", "b.jsonl", "zx_qv wqq't 7kk")  # words that are cut at marks and digits
+    assert refused.code == 1 and "say it in other words" in refused.error
     assert saetext("search", "a.jsonl", "zxqv wqqk").code == 0  # it stands in the texts
     assert saetext("search", "b.jsonl", "zorbleflax quintupling").code == 0
 
 
 def test_what_counts_as_nonsense():
-    assert is_nonsense(["zxqv", "wqqk"], [4, 4]) and not is_nonsense(["zxqv", "night"], [4, 1])
-    assert not is_nonsense([], []) and not is_nonsense(["quintupling"], [3])
+    assert is_nonsense([("zxqv", 4), ("wqqk", 4)]) and not is_nonsense([("zxqv", 4), ("night", 1)])
+    assert not is_nonsense([]) and not is_nonsense([("quintupling", 3)])
     for text in ("🎉🎉", " ?! "):
         with pytest.raises(InputError, match="has no words"):
             require_words(text)

@@ -97,14 +97,14 @@ class Embedder:
                 on_done(len(batch))
         return found
 
-    def pieces(self, text: str) -> list[int]:
-        """Return for each word of a text the number of pieces that the model knows it by: 1 if it is known.
+    def pieces(self, text: str) -> list[tuple[str, int]]:
+        """Return each word of a text with the number of pieces that the model knows it by: 1 if it is known.
 
         A word is a run of letters.
         """
         words = re.findall(r"[^\W\d_]+", text)
         encodings = self._model.tokenizer.backend_tokenizer.encode_batch(words, add_special_tokens=False)
-        return [len(encoding.ids) for encoding in encodings]
+        return [(word, len(encoding.ids)) for word, encoding in zip(words, encodings, strict=True)]
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         valid = [text.encode("utf-8", "replace").decode() for text in texts]  # no lone surrogates

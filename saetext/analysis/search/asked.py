@@ -92,9 +92,10 @@ class Vocabulary:
         if self._themes is not None:
             themed = self._themes.of_features(self._themes.similarities(vector))
         best, closest = max(self._closest(each) for each in (vector, whole, plain))
+        most = max((count for _, count in self._embedder.pieces(text)), default=0)
         return Asked(
             text, vector, feature, similarity.astype(np.float64), themed, self._theme(vector),
-            self._detectors.nearest(vector), best, closest, max(self._embedder.pieces(text), default=0),
+            self._detectors.nearest(vector), best, closest, most,
         )  # fmt: skip
 
     def _theme(self, vector: NDArray[np.float32]) -> tuple[Theme, float] | None:

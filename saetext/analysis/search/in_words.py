@@ -21,7 +21,6 @@ from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.unanswered import is_nonsense, is_unanswered, require_words, unanswered_notes
 from saetext.errors import InputError
 from saetext.text.one_line import quoted
-from saetext.text.words import words as words_of
 
 if TYPE_CHECKING:
     from saetext.analysis.search.searcher import Searcher
@@ -107,9 +106,10 @@ def _unanswered(searcher: Searcher, texts: Texts) -> tuple[str, ...]:
     wanted = [resources.asked(text) for text, negated in texts if not negated]
     known = [each for each in wanted if each is not None]
     for each in known:
-        words = [word for word in words_of(each.text) if any(map(str.isalpha, word))]
-        hopeless = is_unanswered(each) and is_nonsense(words, resources.embedder.pieces(each.text))
-        if hopeless and not _occurs(searcher.whole, words):
+        if not is_unanswered(each):
+            continue
+        pieces = resources.embedder.pieces(each.text)
+        if is_nonsense(pieces) and not _occurs(searcher.whole, [word for word, _ in pieces]):
             raise InputError(
                 f"no word of {quoted(each.text)} is known to the model or occurs in {searcher.whole.path}: "
                 "say it in other words, or take examples with --like ID"

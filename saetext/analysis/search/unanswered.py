@@ -33,19 +33,15 @@ def require_words(text: str) -> None:
         )
 
 
-def is_nonsense(words: Sequence[str], pieces: Sequence[int]) -> bool:
+def is_nonsense(pieces: Sequence[tuple[str, int]]) -> bool:
     """Whether a model cuts every word of a description into next to letters, as it does with none it knows.
 
     Parameters
     ----------
-    words : sequence of str
-        Runs of letters.
-    pieces : sequence of int
-        How many pieces the model knows each by.
+    pieces : sequence of (str, int)
+        Runs of letters, and how many pieces the model knows each by.
     """
-    return bool(words) and all(
-        count >= UNKNOWN and len(word) <= LETTERS * count for word, count in zip(words, pieces, strict=True)
-    )
+    return bool(pieces) and all(count >= UNKNOWN and len(word) <= LETTERS * count for word, count in pieces)
 
 
 def unanswered_notes(asked: Sequence[Asked], other_ways: str) -> tuple[str, ...]:
