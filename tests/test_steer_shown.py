@@ -186,3 +186,16 @@ def test_a_model_that_only_reads_is_refused(place: Path, tmp_path: Path) -> None
     assert "cannot write: name a causal model" in done.error
     reads = saetext("steer", "embedded", "x", "-f", "1")
     assert reads.error == "embedded reads, it cannot write: name a causal model, such as smollm2"
+
+
+def test_prompts_of_a_file_are_found_or_named_and_answers_are_not_looked_at(place: Path) -> None:
+    short = [json.dumps({"prompt": p, "output": "no"}) for p in PROMPTS[:2]]
+    (place / "asked.jsonl").write_text("\n".join(short))
+    (place / "odd.jsonl").write_text("\n".join(json.dumps({"wording": p, "n": 1}) for p in PROMPTS[:2]))
+    for file, columns in (("asked.jsonl", []), ("odd.jsonl", ["--prompt-column", "wording"])):
+        out = ("-o", f"{file}.arms.jsonl")
+        told = asked(file, "-f", f"{WRITES}:1", "--doses", "3", "--controls", 0, *columns, *out)
+        assert told.code == 0, told.err
+        rows = Path(out[1]).read_text("utf-8").splitlines()
+        assert {json.loads(row)["prompt"] for row in rows} == set(PROMPTS[:2])
+    assert "no file was given; leave it out" in asked("x", "-f", "1", "--text-column", "wording").error

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.intervene.request import SteerRequest
 from saetext_cli.analysing import finish, write_table
 from saetext_cli.common import colored, convert_first, encoding, width
 from saetext_cli.declared import expanded
 from saetext_cli.meters import progress_bar
+from saetext_cli.options import Columns
 from saetext_cli.outputs import all_or_none
 from saetext_cli.written import ArmsOutput, write_arms, write_page
 
@@ -47,6 +48,7 @@ def steer(
         ),
     ],
     request: SteerRequest,
+    columns: Columns,
     output: ArmsOutput,
 ) -> None:
     """Write texts with features turned up or down, and say what that changes.
@@ -56,7 +58,7 @@ def steer(
     same length, the sign turned, the plain instruction. Interrupted, the same command resumes.
     """
     output.require_writable()
-    given = _prompts(prompts)
+    given = _prompts(prompts, columns)
     convert_first(model)
     from saetext.intervene.steer import steer as run
     from saetext.report.console.steering import render_steer
@@ -70,13 +72,16 @@ def steer(
     finish(found, output, lambda: render_steer(found, width(), colored(), encoding=encoding()))
 
 
-def _prompts(given: list[str]) -> list[Any]:
+def _prompts(given: list[str], columns: Columns) -> list[Any]:
     """Return the prompts of arguments, each a prompt or a file of prompts."""
+    if not any(_is_file(text) for text in given):
+        refuse_unused("it says where the prompts of a file are, and no file was given; leave it out",
+                      **columns.keywords())  # fmt: skip
     found: list[Any] = []
     for text in given:
         if not _is_file(text) and _FILE_NAME.fullmatch(text):
             raise InputError(f"there is no file {text}")  # as a prompt it would be a mistake
-        found += _rows(Path(text)) if _is_file(text) else [text]
+        found += _rows(Path(text), columns) if _is_file(text) else [text]
     if len(found) > _MOST_PROMPTS:
         raise InputError(f"{len(found):,} prompts: at most {_MOST_PROMPTS:,} are steered at once")
     return found
@@ -89,25 +94,11 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def _rows(path: Path) -> list[Any]:
-    """Return the prompts in a file: its prompts or turns, else its texts."""
-    from saetext.documents import Document, open_documents
+def _rows(path: Path, columns: Columns) -> list[Any]:
+    """Return the prompts in a file: its prompts or turns, else its texts; answers are not looked at."""
+    from saetext.intervene.rows import rows_of
 
-    found = []
-    for item in open_documents(path):
-        if isinstance(item, Document):
-            found.append(_prompt(item))
-        if len(found) > _MOST_PROMPTS:
-            break
-    if not found:
-        raise InputError(f"{path} has no prompt: one text a row is expected")
-    return found
-
-
-def _prompt(document: Any) -> Any:
-    if document.messages is not None:
-        turns = [{"role": m.role, "content": m.content} for m in document.messages]
-        while turns and turns[-1]["role"] == "assistant":  # what answers the prompt
-            turns.pop()
-        return turns
-    return document.prompt or document.text
+    rows = rows_of(path, text=columns.prompt_column or columns.text_column, id=columns.id_column)
+    return [
+        row.prompt if isinstance(row.prompt, str) else [dict(turn) for turn in row.prompt] for row in rows
+    ]
