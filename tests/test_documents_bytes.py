@@ -180,7 +180,7 @@ BAD_FILES = [  # name, bytes, options, what the message says
     ("h.csv", b"text,n\n", {}, "h.csv has no rows"),
     ("z.json", b"[]", {}, "z.json has no rows"),
     ("n.doc", b"x", {}, "cannot tell the format of n.doc; saetext reads .jsonl .ndjson .json"),
-    ("n.xlsx", b"x", {}, "n.xlsx is a spreadsheet: save it as CSV (UTF-8)"),
+    ("n.xlsx", b"x", {}, "n.xlsx cannot be read as a workbook: "),
     ("n.parquet.gz", b"x", {}, "cannot tell the format of n.parquet.gz"),
     ("a.jsonl", GOOD, {"format": "xml"}, "format 'xml' is unknown; choose one of jsonl, json, csv"),
     ("a.jsonl", GOOD, {"format": "dataset"}, "a.jsonl is a file"),

@@ -17,6 +17,7 @@ OTHERWISE = {
     "cli/saetext_cli/printing.py": "the device that swallows what is printed to nobody",
     "saetext/documents/archives.py": "members of an archive, whose kind is looked at first, within a bound",
     "saetext/documents/columnar.py": "tables of texts, whose kind of file is looked at first",
+    "saetext/documents/remote.py": "files elsewhere, copied; those of this machine are opened as others are",
     "saetext/training/blocks.py": "activations of this run, written and mapped here",
     "saetext/analysis/search/words.py": "by bm25s, after corpus.files.require_size",
     "saetext/analysis/search/vectors.py": "by faiss, after corpus.files.require_size",

@@ -29,8 +29,9 @@ def encode(
         list[str],
         typer.Argument(
             metavar="FILE...",
-            help="JSONL, JSON, CSV, TSV, text, Parquet, Arrow, a zip, a folder of them, a saved dataset, or "
-            "- for stdin. Several are one corpus.",
+            help="JSONL, JSON, CSV, TSV, text, Parquet, Arrow, Excel, SQLite, DuckDB, a zip, a folder of "
+            "them, a saved dataset, a URL (s3://, hf://datasets/...), or - for stdin. Several files are one "
+            "corpus.",
         ),
     ],
     request: EncodeRequest,
@@ -57,6 +58,7 @@ def encode(
 ) -> None:
     """Read a file of texts into a corpus of named features. Interrupted, the same command resumes."""
     from saetext.documents import open_documents
+    from saetext.documents.remote import is_remote
     from saetext.encoding.encoder import require_free
     from saetext.encoding.opening import source_stamp
 
@@ -66,10 +68,13 @@ def encode(
         _require_named(source)
     for file in source:
         require_file_of_texts(file)
-    target = output or Path(one.rstrip("/") + ".corpus")
+        if len(source) > 1 and is_remote(file):
+            raise InputError(f"{file}: give one place elsewhere at a time; append the others")
+    target = output or Path(_name(one) + ".corpus")
     if not dry_run:
         require_free(target)
-    documents = open_documents(one if len(source) == 1 else list(map(Path, source)), **texts.given())
+    with waiting("fetching" if is_remote(one) else "reading the beginning"):
+        documents = open_documents(one if len(source) == 1 else list(map(Path, source)), **texts.given())
     told = describe_source(documents)
     reader = choice.load(like=reader_of)
     if dry_run:
@@ -87,6 +92,13 @@ def encode(
         return
     extra = source_stamp(Path(one)) if len(source) == 1 and Path(one).exists() else {}
     make_corpus(documents, target, request.replace(reader=reader, extra=extra), told=told)
+
+
+def _name(source: str) -> str:
+    """Return what a corpus is called after: a path, or the last part of a URL: the corpus is kept here."""
+    from saetext.documents.remote import is_remote, shown_url
+
+    return shown_url(source).rstrip("/").rpartition("/")[2] if is_remote(source) else source.rstrip("/")
 
 
 def _require_named(source: list[str]) -> None:

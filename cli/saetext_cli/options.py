@@ -49,7 +49,8 @@ class FileColumns(Columns):
     """Which columns of a data file hold what, and how it is written."""
 
     records: str | None = option(
-        "Path to the rows in a JSON file that is one object: samples.",
+        "Path to the rows in a JSON file that is one object: samples. The sheet of a workbook, the "
+        "table of a database, or a query: 'select * from answers'.",
         default=None,
         metavar="PATH",
         group=_INPUT,

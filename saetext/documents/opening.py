@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from saetext.documents import databases, sheets
 from saetext.documents.archives import LogArchive, is_archive, is_log, members, source_in
 from saetext.documents.columnar import ArrowReader, ParquetReader, open_saved_dataset
 from saetext.documents.decoding import SUFFIXES
@@ -24,11 +25,14 @@ from saetext.documents.memory import expected, open_in_memory
 from saetext.documents.pipes import open_stream
 from saetext.documents.reading import RowReader, display_name
 from saetext.documents.records import JsonObject
+from saetext.documents.remote import fetch, is_remote, shown_url
 from saetext.documents.several import SeveralFiles, natural
 from saetext.documents.text import ByteSource, TextLines, TextReader, WholeText
 from saetext.errors import InputError, refuse_unused
+from saetext.io.opener import open_regular
 
-FORMATS: Final = ("jsonl", "json", "csv", "tsv", "txt", "lines", "parquet", "arrow", "dataset", "zip", "eval")
+FORMATS: Final = ("jsonl", "json", "csv", "tsv", "txt", "lines", "parquet", "arrow", "dataset", "zip", "eval",
+                  "sheet", "sqlite", "duckdb")  # fmt: skip
 _TEXT_FORMATS: Final = ("jsonl", "json", "csv", "tsv", "txt", "lines")
 _BY_SUFFIX: Final = {
     ".jsonl": "jsonl",
@@ -46,9 +50,14 @@ _BY_SUFFIX: Final = {
     ".ipc": "arrow",
     ".zip": "zip",
     ".eval": "eval",
+    **dict.fromkeys(sheets.SUFFIXES, "sheet"),
+    **dict.fromkeys(databases.SQLITE, "sqlite"),
+    **dict.fromkeys(databases.DUCKDB, "duckdb"),
 }
-_SHEETS: Final = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
-_SHOWN: Final = ".jsonl .ndjson .json .csv .tsv .txt .parquet .pq .arrow .feather .ipc .zip .eval"
+_SHOWN: Final = (
+    ".jsonl .ndjson .json .csv .tsv .txt .parquet .pq .arrow .feather .ipc .zip .eval "
+    ".xlsx .ods .sqlite .duckdb"
+)
 _DATA: Final = ("jsonl", "json", "csv", "tsv", "parquet", "arrow")
 
 
@@ -125,6 +134,10 @@ def open_reader(source: Any, manner: Manner) -> RowReader:
 
 
 def _named_reader(name: str, manner: Manner) -> RowReader:
+    if is_remote(name) and not os.path.lexists(name):
+        reader = _path_reader(fetch(name, _holds_rows), manner)
+        reader.name = shown_url(name)
+        return reader
     path = Path(name)
     if glob.has_magic(name) and not os.path.lexists(name):
         found = _fitting(name)
@@ -184,6 +197,10 @@ def _path_reader(path: Path, manner: Manner) -> RowReader:
             raise InputError(f"{path} is a file; format 'dataset' means a directory saved by datasets")
         if format in ("zip", "eval"):
             return _archive_reader(path, manner)
+        if format == "sheet":
+            return sheets.SheetReader(path, manner.records)
+        if format in ("sqlite", "duckdb"):
+            return _database_reader(path, format, manner.records)
         if format == "parquet":
             return ParquetReader(path)
         if format == "arrow":
@@ -191,6 +208,17 @@ def _path_reader(path: Path, manner: Manner) -> RowReader:
         return _text_reader(ByteSource(path, display_name(path), encoding=manner.encoding), format, manner)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _database_reader(path: Path, format: str, records: str | None) -> RowReader:
+    """Return the reader of a database as it is written, whatever the file is called (both have ``.db``)."""
+    with open_regular(path) as file:
+        found = databases.kind_of_database(file.read(16))
+    if found is None:
+        raise InputError(f"{display_name(path)} is no {'DuckDB' if format == 'duckdb' else 'SQLite'} file")
+    if found == "duckdb":
+        return databases.DuckReader(path, records)
+    return databases.SqliteReader(path, records)
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -254,6 +282,11 @@ def _archive_reader(path: Path, manner: Manner) -> RowReader:
     return readers[0] if len(readers) == 1 else SeveralFiles(display_name(path), readers)
 
 
+def _holds_rows(path: Path) -> bool:
+    """Whether a file, by its name, may be one of rows: no readme, no hidden file."""
+    return _known_format(path) not in (None, "txt") and not path.name.startswith((".", "_"))
+
+
 def _known_format(path: Path) -> str | None:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = bool(suffixes) and suffixes[-1] in SUFFIXES
@@ -263,11 +296,8 @@ def _known_format(path: Path) -> str | None:
 
 
 def _format_of(path: Path) -> str:
-    if path.suffix.lower() in _SHEETS:
-        raise InputError(
-            f"{display_name(path)} is a spreadsheet: save it as CSV (UTF-8), or in Python give "
-            "saetext.encode(polars.read_excel(...))"
-        )
+    if path.suffix.lower() == ".numbers":
+        raise InputError(f"{display_name(path)} is a spreadsheet of Numbers: export it as CSV or Excel")
     format = _known_format(path)
     if format is None:
         raise InputError(

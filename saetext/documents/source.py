@@ -273,16 +273,17 @@ def open_documents(
 
     Parameters
     ----------
-    source : path, "-", binary file object, list of paths, or texts in memory
+    source : path, URL, "-", binary file object, list of paths, or texts in memory
         ``"-"`` is standard input as JSON Lines. A directory is one saved by Hugging Face ``datasets``, or of
-        files of one kind; a path with ``*`` is all files that fit. In memory: an iterable of texts or of
+        files of one kind; a path with ``*`` is all files that fit. A URL (``s3://``, ``https://``,
+        ``hf://datasets/OWNER/NAME``) is fetched by fsspec. In memory: an iterable of texts or of
         dicts, a DataFrame or Series of pandas or Polars, a Polars LazyFrame, an Arrow table, batch or array,
         a ``datasets.Dataset``. The name of a series is its text column; levels of a pandas index that have a
         name are columns.
     format : str, optional
         One of ``jsonl``, ``json``, ``csv``, ``tsv``, ``txt``, ``lines``, ``parquet``, ``arrow``, ``dataset``,
-        ``zip``, ``eval``; by the file's extension if left out. Gzip, bz2, xz and zstd are recognised by
-        themselves in the text formats.
+        ``zip``, ``eval``, ``sheet``, ``sqlite``, ``duckdb``; by the file's extension if left out. Gzip, bz2,
+        xz and zstd are recognised by themselves in the text formats.
     text, id, prompt, messages : str, optional
         Columns, or paths into nested ones: ``response.body.choices[0].message.content``. What is left out is
         guessed; ``""`` means there is none. An ``id`` that is named must be unique (repeats are rejected); a
@@ -292,7 +293,8 @@ def open_documents(
     delimiter, encoding : str, optional
         Of CSV, and of any text; told from the bytes if left out.
     records : str, optional
-        Path to the rows in a JSON file that is one object: ``samples``.
+        Path to the rows in a JSON file that is one object: ``samples``. The sheet of a workbook; the table of
+        a database, or a query: ``select * from answers where score > 3``.
 
     Returns
     -------

@@ -6,6 +6,7 @@ Not for: asking or telling anybody anything; the command line does that through 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -139,7 +140,9 @@ def _from_path(
             raise InputError(f"columns are those of a file of texts, and {path} is a corpus or a folder")
         return Corpus.open(path)
     if not path.exists():
-        raise InputError(f"{str(path)[:200]}: no such corpus or file")
+        elsewhere = re.match(r"[a-z][a-z0-9+.-]+:/", str(path), re.IGNORECASE)
+        hint = "; encode what is elsewhere first: saetext encode URL -o DIR" if elsewhere else ""
+        raise InputError(f"{str(path)[:200]}: no such corpus or file{hint}")
     target = beside(path, part)
     if _holds_corpus(target):
         corpus = Corpus.open(target)

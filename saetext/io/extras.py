@@ -18,6 +18,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "llm": ("httpx2",),
     "pictures": ("matplotlib",),
     "maps": ("pydeck",),
+    "files": ("fastexcel", "fsspec"),
+    "duckdb": ("duckdb",),
     "smollm2": ("gguf", "accelerate"),
 }
 READER_STACK = ("torch", "transformers")
