@@ -80,7 +80,8 @@ def test_a_diff_shows_its_rows_by_value() -> None:
     table = make_result().table.with_columns(rate_a=pl.lit(0.75), rate_b=pl.lit(0.25), diff=pl.lit(0.5))
     page = page_of(make_result(table=table))
     assert page.rows[0] == [
-        "feature", "label", "rate A", "rate B", "difference", "q", "confirmed", "in A", "in B",
+        "feature", "label", "rate gentle", "rate brisk", "difference", "q", "confirmed",
+        "in gentle", "in brisk",
     ]  # fmt: skip
     assert page.rows[1][:5] == ["0", "perhaps, might", "75.0 %", "25.0 %", "+50.0"]
     assert [row[6] for row in page.rows[1:]] == ["yes", "", "", "", "", ""]
@@ -89,6 +90,33 @@ def test_a_diff_shows_its_rows_by_value() -> None:
     assert "0.0%,transparent 0.0%" not in page.styles[1][2]
     assert "75.0%" in page.styles[1][2] and "25.0%" in page.styles[1][3]
     assert "50.0%" in page.styles[1][4] and "75.0%" in page.styles[1][4]  # from the middle to the right
+
+
+def test_a_diff_with_a_list_of_findings_shows_that_list() -> None:
+    found = pl.DataFrame({
+        "name": ["number", HOSTILE], "kind": ["format", "word"], "rate_a": [0.0, 0.5], "rate_b": [0.5, 0.25],
+        "diff": [-0.5, 0.25], "q": [1e-9, 0.5], "confirmed": [True, False], "length": ["no", "unclear"],
+        "snippet_a": [None, "in «so» far"], "snippet_b": ["«3» days", None],
+    })  # fmt: skip
+    result = make_result()
+    result = dataclasses.replace(result, found=found, params={**result.params, "top": None})
+    page = page_of(result)
+    assert page.rows[1] == [
+        "number",
+        "format",
+        "0.0 %",
+        "50.0 %",
+        "−50.0",
+        "1×10⁻⁹",
+        "yes",
+        "no",
+        "",
+        "3 days",
+    ]
+    assert "live" in page.rows[2][0] and page.marks == ["3", "so"] and len(page.rows) == 3
+    assert "first: 'number'" in repr(result) and result.findings()[0].label == "number"
+    nothing = dataclasses.replace(result, found=found.head(0))
+    assert nothing.findings() == [] and "first" not in repr(nothing) and len(page_of(nothing).rows) == 1
 
 
 def test_a_negative_difference_goes_to_the_left() -> None:

@@ -74,16 +74,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding of a result: a row that leads, and the rows that say the same and stand behind it.
+    """One finding of a result: a row, and the rows of the table that say the same and stand behind it.
 
     Attributes
     ----------
     label : str
         What it is called.
     at : int
-        The number of the leading row in the table, from 0.
+        The number of the leading row in its table, from 0.
     rows : tuple of mapping
-        The rows of the table, column name to value, the leading one first.
+        The rows, column name to value, the leading one first.
     """
 
     label: str
@@ -150,13 +150,29 @@ class Result:
         return ", ".join(told)
 
     def _first(self) -> str:
-        if not len(self):
+        table = self.table if (listed := self.listed()) is None else listed
+        if not len(table):
             return ""
-        named = _called(self.table.row(0, named=True))
+        named = _called(table.row(0, named=True))
         return f"first: {quoted(named, 60)}" if named else ""
 
     def findings(self) -> list[Finding]:
-        """Return the rows of the table grouped as reports show them, in the order of the table."""
+        """Return what reports show first, in their order.
+
+        Where words, marks and features are ranked in one list (``lists()["findings"]``), its rows; else the
+        rows of the table, as :meth:`groups` has them.
+        """
+        listed = self.listed()
+        if listed is None:
+            return self.groups()
+        return [Finding(_called(row), at, (row,)) for at, row in enumerate(listed.to_dicts())]
+
+    def listed(self) -> pl.DataFrame | None:
+        """Return the list that :meth:`findings` has, a row each; None where those are rows of the table."""
+        return self.lists().get("findings")
+
+    def groups(self) -> list[Finding]:
+        """Return the rows of the table, those that say the same together, in the order of the table."""
         rows = self.table.to_dicts()
         leading: dict[int, list[Row]] = {}
         behind: dict[int, list[Row]] = {}

@@ -137,6 +137,11 @@ class CorrelateResult(Result):
         top = self.params["top"]
         return {"findings": self.found if top is None else self.found.head(top)}
 
+    def listed(self) -> pl.DataFrame | None:
+        """Return the list of pairs, each under its simplest names; None where it is empty."""
+        listed = super().listed()
+        return None if listed is None or listed.is_empty() else listed
+
     def _leaders(self, rows: Sequence[Row]) -> list[int]:
         """Pairs of the same two concepts stand behind the one that leads them."""
         return [row["group"] for row in rows]

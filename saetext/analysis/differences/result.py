@@ -197,6 +197,11 @@ class DiffResult(Result):
         top = self.params["top"]
         return {"findings": self.found if top is None else self.found.head(top)}
 
+    def listed(self) -> pl.DataFrame | None:
+        """Return the list of findings; None where it is empty for several sets: then features are shown."""
+        listed = super().listed()
+        return None if listed is not None and self.several and listed.is_empty() else listed
+
     def _leaders(self, rows: Sequence[Row]) -> list[int]:
         """Members of a concept group stand behind its leader.
 

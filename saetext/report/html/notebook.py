@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.features.evidence import Example
 from saetext.report.html.figures import count, decimal, difference, number_of, percent, probability, text_of
+from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -32,15 +33,18 @@ Pieces = Sequence[tuple[str, bool]]
 
 def to_html(result: Result) -> str:
     """Return the first :data:`MOST_ROWS` rows of a result as HTML, under what it is, with its notes."""
-    columns = _COLUMNS.get(result.kind) or _plain_columns(result)
-    rows = result.table.head(MOST_ROWS).to_dicts()
-    head = "".join(f'<th style="{_CELL}">{_escaped(title)}</th>' for title, _ in columns)
+    table, where = result.table, "table"
+    if (listed := result.listed()) is not None:
+        table, where = listed, "findings()"
+    columns = _COLUMNS.get(f"{result.kind} {where}") or _COLUMNS.get(result.kind) or _plain_columns(result)
+    rows = table.head(MOST_ROWS).to_dicts()
+    head = "".join(f'<th style="{_CELL}">{_escaped(_of_sets(title, result))}</th>' for title, _ in columns)
     body = "".join(
         "<tr>" + "".join(f'<td style="{_CELL}">{cell(result, row, at)}</td>' for _, cell in columns) + "</tr>"
         for at, row in enumerate(rows)
     )
-    more = len(result) - len(rows)
-    left = f"<p>{more:,} more row{'s' if more > 1 else ''} in <code>.table</code></p>" if more > 0 else ""
+    more = table.height - len(rows)
+    left = f"<p>{more:,} more row{'s' if more > 1 else ''} in <code>.{where}</code></p>" if more > 0 else ""
     notes = "".join(f"<li>{_escaped(note)}</li>" for note in result.notes[:_MOST_NOTES])
     return (
         f"<div><p><b>{_escaped(repr(result).strip('<>'))}</b></p>"
@@ -48,6 +52,13 @@ def to_html(result: Result) -> str:
         + (f"<ul>{notes}</ul>" if notes else "")
         + "</div>"
     )
+
+
+def _of_sets(title: str, result: Result) -> str:
+    """Return a column's title with the name of the set that A or B is in a diff of two."""
+    if result.kind != "diff" or len(result.sources) != 2 or title[-2:] not in (" A", " B"):
+        return title
+    return f"{title[:-1]}{one_line(result.sources[title[-1] == 'B'].name, 30)}"
 
 
 def _escaped(value: object) -> str:
@@ -159,6 +170,10 @@ def _plain_snippet(result: Any, row: Row, at: int) -> str:
     return _marked(_pieces(row.get("snippet")))
 
 
+def _plain(name: str) -> Cell:
+    return lambda result, row, at: _marked(_pieces(row.get(name)))
+
+
 def _labels(result: Any, row: Row, at: int) -> str:
     return _escaped(", ".join(str(feature["label"]) for feature in (row.get("features") or ())[:4]))
 
@@ -173,6 +188,12 @@ _COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("rate B", _rate("rate_b")), ("difference", _difference("diff")), ("q", _probability("q")),
         ("confirmed", _flag("confirmed")), ("in A", _diff_snippet(0)), ("in B", _diff_snippet(1)),
     ],
+    "diff findings()": [
+        ("finding", _text("name")), ("kind", _text("kind")), ("rate A", _rate("rate_a")),
+        ("rate B", _rate("rate_b")), ("difference", _difference("diff")), ("q", _probability("q")),
+        ("confirmed", _flag("confirmed")), ("by length", _text("length")),
+        ("in A", _plain("snippet_a")), ("in B", _plain("snippet_b")),
+    ],
     "diff_sets": [
         ("set", _text("set")), ("feature", _number("feature")), ("label", _text("label")),
         ("rate", _rate("rate")), ("rate elsewhere", _rate("rate_rest")), ("difference", _difference("diff")),
@@ -182,6 +203,16 @@ _COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("A", _text("name_a")), ("B", _text("name_b")), ("both", _number("n_ab")),
         ("NPMI", _signed("npmi")), ("rho", _signed("rho")), ("q", _probability("q")),
         ("confirmed", _flag("confirmed")), ("example", _pair_snippet),
+    ],
+    "diff_sets findings()": [
+        ("set", _text("set")), ("finding", _text("name")), ("kind", _text("kind")), ("rate", _rate("rate")),
+        ("rate elsewhere", _rate("rate_rest")), ("difference", _difference("diff")), ("q", _probability("q")),
+        ("confirmed", _flag("confirmed")), ("example", _plain_snippet),
+    ],
+    "correlate findings()": [
+        ("A", _text("name_a")), ("B", _text("name_b")), ("both", _number("n_ab")),
+        ("expected", _decimal("expected")), ("NPMI", _signed("npmi")), ("q", _probability("q")),
+        ("confirmed", _flag("confirmed")), ("example", _plain_snippet),
     ],
     "cluster": [
         ("cluster", _number("cluster")), ("name", _text("name")), ("documents", _number("size")),
