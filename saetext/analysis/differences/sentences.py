@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from saetext.analysis.differences.sentences_of_several import sentences_of_several, telling_first
+from saetext.analysis.differences.sentences_of_several import UNCONFIRMED, sentences_of_several, telling_first
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _changed(result: DiffResult, a: str, b: str) -> str:
         by_length = bool(result.metrics["found"])
         return "Nothing was found that differs" + (" and that length does not explain." if by_length else ".")
     if not sure and result.design is not None and result.design.split:
-        return f"No difference was confirmed; what stands out and may be chance: {found}."
+        return f"{UNCONFIRMED}: {found}."
     return f"{found}."
 
 

@@ -5,7 +5,7 @@ Not for: two sets (:mod:`saetext.analysis.differences.sentences`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from saetext.text.passages import printable
 
@@ -16,6 +16,8 @@ SETS = 10  # sets that get a sentence, in their order
 _NAMED = 3  # findings named of each set
 _LARGE = 0.5  # of the strongest difference that others must have to be named before it
 _APART = 1 / 3  # of a difference to all others that the closest of them must show
+#: What is found on all documents has q < .05; halves of few documents seldom confirm it.
+UNCONFIRMED: Final = "Likely (q < .05), though not confirmed on held-out documents"
 
 
 def sentences_of_several(result: DiffResult) -> list[str]:
@@ -35,7 +37,7 @@ def sentences_of_several(result: DiffResult) -> list[str]:
         but = " and that length does not explain" if by_length else ""
         told = [f"Nothing was found that differs{but}."]
     elif not sure and result.metrics["halved"]:
-        told.insert(0, "No difference was confirmed; what stands out may be chance.")
+        told.insert(0, f"{UNCONFIRMED}:")
     return [*told, _length(result), *_sure(result)]
 
 
