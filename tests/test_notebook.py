@@ -94,7 +94,8 @@ def test_a_diff_shows_its_rows_by_value() -> None:
 
 def test_a_diff_with_a_list_of_findings_shows_that_list() -> None:
     found = pl.DataFrame({
-        "name": ["number", HOSTILE], "kind": ["format", "word"], "rate_a": [0.0, 0.5], "rate_b": [0.5, 0.25],
+        "name": ["number", HOSTILE], "label": ["a label that does not fit", None],
+        "kind": ["format", "word"], "rate_a": [0.0, 0.5], "rate_b": [0.5, 0.25],
         "diff": [-0.5, 0.25], "q": [1e-9, 0.5], "confirmed": [True, False], "length": ["no", "unclear"],
         "snippet_a": [None, "in «so» far"], "snippet_b": ["«3» days", None],
     })  # fmt: skip
@@ -115,6 +116,7 @@ def test_a_diff_with_a_list_of_findings_shows_that_list() -> None:
     ]
     assert "live" in page.rows[2][0] and page.marks == ["3", "so"] and len(page.rows) == 3
     assert "first: 'number'" in repr(result) and result.findings()[0].label == "number"
+    assert repr(result.findings()[0]) == "<Finding: 'number', rate_a 0, rate_b 0.5, q 1e-09>"
     nothing = dataclasses.replace(result, found=found.head(0))
     assert nothing.findings() == [] and "first" not in repr(nothing) and len(page_of(nothing).rows) == 1
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from saetext.io.frames import as_pandas
 from saetext.io.provided import provided
@@ -26,6 +26,8 @@ Row = dict[str, Any]
 
 _COUNTED = ("tested", "significant", "confirmed", "n_clusters", "found")  # of the metrics, in a repr
 _NAMED = ("set", "label", "name_a", "name_b", "name", "id")  # columns that name a row
+# figures of a finding that its repr tells
+_FIGURES: Final = ("rate_a", "rate_b", "rate", "rate_rest", "npmi", "rho", "score", "share", "q")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Source:
         return cls(name, str(corpus.path), corpus.fingerprint, words, condition, column, value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """One finding of a result: a row, and the rows of the table that say the same and stand behind it.
 
@@ -89,6 +91,12 @@ class Finding:
     label: str
     at: int
     rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        known = [(name, self.row.get(name)) for name in _FIGURES]
+        figures = [f"{name} {value:.3g}" for name, value in known if isinstance(value, float)]
+        more = [f"{len(self.members):,} more"] if self.members else []
+        return about(self, ", ".join([quoted(self.label, 60), *figures, *more]))
 
     @property
     def row(self) -> Row:
@@ -153,7 +161,7 @@ class Result:
         table = self.table if (listed := self.listed()) is None else listed
         if not len(table):
             return ""
-        named = _called(table.row(0, named=True))
+        named = _called(table.row(0, named=True), listed=listed is not None)
         return f"first: {quoted(named, 60)}" if named else ""
 
     def findings(self) -> list[Finding]:
@@ -165,7 +173,8 @@ class Result:
         listed = self.listed()
         if listed is None:
             return self.groups()
-        return [Finding(_called(row), at, (row,)) for at, row in enumerate(listed.to_dicts())]
+        rows = listed.to_dicts()
+        return [Finding(_called(row, listed=True), at, (row,)) for at, row in enumerate(rows)]
 
     def listed(self) -> pl.DataFrame | None:
         """Return the list that :meth:`findings` has, a row each; None where those are rows of the table."""
@@ -266,5 +275,7 @@ class Result:
         return export.to_parquet(self, path, overwrite=overwrite)
 
 
-def _called(row: Row) -> str:
-    return " + ".join(str(row[key]) for key in _NAMED if row.get(key) is not None)
+def _called(row: Row, *, listed: bool = False) -> str:
+    """Return what a row is called: in a list by its name alone, which says more than a feature's label."""
+    keys = ("set", "name") if listed else _NAMED
+    return " + ".join(str(row[key]) for key in keys if row.get(key) is not None)
