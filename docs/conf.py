@@ -20,16 +20,18 @@ project = "saetext"
 author = "The saetext contributors"
 release = version = metadata.version("saetext")
 root_doc = "README"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "site_api", "site_pages"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "site_api", "site_pages"]
 include_patterns = [
     "*.md",
     "docs/*.md",
     "docs/decisions/*.md",
+    "docs/notebooks/*.ipynb",
     "benchmarks/README.md",
     "examples/README.md",
 ]
 exclude_patterns = [".*", "build", "dist", "demo", "node_modules"]
-source_suffix = {".md": "markdown"}
+source_suffix = {".md": "markdown", ".ipynb": "myst-nb"}
+nb_execution_mode = "off"  # docs/notebooks/run.py has run them
 
 nitpicky = True
 myst_heading_anchors = 4

@@ -9,6 +9,7 @@ CHAPTERS = {
         *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift"),
         *("bias", "why", "attend", "detectors", "labels", "recipes"),
     ],
+    "Notebooks": [*(f"notebooks/{name}" for name in ("release_check", "user_prompts", "own_sae"))],
     "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],
     "Project": ["../CONTRIBUTING", "../SECURITY", "../CHANGELOG", "dependencies", "log", "decisions/README"],
