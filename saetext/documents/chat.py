@@ -25,6 +25,7 @@ _ROLES: Final = {
     "model": "assistant",
     "ai": "assistant",
     "bot": "assistant",
+    **{role: role for role in ("user", "assistant", "system", "tool")},
 }
 #: Kinds of parts and turns that are not what was said.
 UNSAID: Final = word_set(
@@ -109,7 +110,7 @@ def _role_and_content(turn: object) -> tuple[str, object] | None:
         role, content = turn["role"], None
     else:
         return None
-    return (_ROLES.get(role, role), content) if isinstance(role, str) else None
+    return (_ROLES.get(role.lower(), role), content) if isinstance(role, str) else None
 
 
 def _content(content: object, note: Note) -> tuple[str | None, bool]:

@@ -149,7 +149,7 @@ def _named_reader(name: str, manner: Manner) -> RowReader:
 
 def _fitting(pattern: str) -> list[Path]:
     """Return the files that a pattern stands for, ``part-9`` before ``part-10``."""
-    found = (Path(each) for each in glob.iglob(pattern, recursive=True))  # noqa: PTH207
+    found = {Path(each) for each in glob.iglob(pattern, recursive=True)}  # noqa: PTH207 # several ** repeat
     return sorted((each for each in found if each.is_file()), key=_by_name)
 
 

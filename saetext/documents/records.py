@@ -6,15 +6,19 @@ which pandas writes a table. Not for: arrays and JSON Lines, which are streamed 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from saetext.documents.chat import parse_messages
+from saetext.documents.guess import MESSAGES_NAMES, TEXT_NAMES
 from saetext.documents.json_text import json_row
 from saetext.documents.json_values import decode_json
 from saetext.documents.paths import at, parse_path, write_path
 from saetext.documents.presets import preset_of
 from saetext.documents.presets.base import plain
 from saetext.documents.reading import NumberedRow, shorten
+from saetext.documents.shapes import CONVERSATION_IDS
 from saetext.documents.text import ByteSource, Stream, TextReader
 from saetext.documents.words import is_prose
 from saetext.errors import InputError
@@ -88,7 +92,9 @@ def rows_in(value: Any, name: str, records: str | None = None) -> tuple[Sequence
     lists = _lists(value)
     if not lists:
         return [value], ""
-    if preset_of([value]) is not None:
+    if preset_of([value]) is not None or any(_is_chat(value.get(name)) for name in MESSAGES_NAMES):
+        return [value], ""
+    if _is_text_itself(value, lists):
         return [value], ""
     path = _best(value, lists)
     if path is None:
@@ -96,6 +102,24 @@ def rows_in(value: Any, name: str, records: str | None = None) -> tuple[Sequence
     told = _around(value, path)
     rows = at(value, path)
     return [{**told, **row} for row in rows] if told else rows, f"at {path}"
+
+
+def _is_chat(value: Any) -> bool:
+    """Whether a list holds the turns of one chat, rather than rows that say which chat they are of."""
+    if not isinstance(value, list) or not value or not parse_messages(value):
+        return False
+    return not any(name in turn for turn in value[:_SAMPLE] for name in CONVERSATION_IDS)
+
+
+def _is_text_itself(value: Mapping[str, Any], lists: Mapping[str, int]) -> bool:
+    """Whether an object is a document that has lists beside its text, such as its authors."""
+    if not any(is_prose(value.get(name)) for name in TEXT_NAMES):
+        return False
+    samples = [list(at(value, path)[:_SAMPLE]) for path in lists]
+    return not any(
+        preset_of(rows) is not None or any(is_prose(inner) for row in rows for inner in row.values())
+        for rows in samples
+    )
 
 
 def _offered(lists: Mapping[str, int]) -> str:
@@ -108,9 +132,9 @@ def _offered(lists: Mapping[str, int]) -> str:
 def _lists(value: Any) -> dict[str, int]:
     """Return the paths of lists of objects in objects, and their lengths."""
     found: dict[str, int] = {}
-    todo: list[tuple[list[Any], Any]] = [([], value)]
+    todo: deque[tuple[list[Any], Any]] = deque([([], value)])
     while todo:
-        steps, inner = todo.pop(0)
+        steps, inner = todo.popleft()
         for key, item in inner.items():
             here = [*steps, str(key)]
             if isinstance(item, list) and item and all(isinstance(each, Mapping) for each in item[:_SAMPLE]):

@@ -27,6 +27,7 @@ class SeveralFiles(RowReader):
         if len({reader.untyped for reader in readers}) > 1:
             raise InputError(f"{name} mixes {' and '.join(formats)}; encode each kind, and append")
         self.format, self.unit, self.untyped = first.format, first.unit, first.untyped
+        self.restartable = all(reader.restartable for reader in readers)
         sizes = [reader.size_bytes for reader in readers]
         self.size_bytes = None if None in sizes else sum(size or 0 for size in sizes)
         counts = [reader.n_rows for reader in readers]

@@ -7,9 +7,10 @@ what (:mod:`saetext.documents.guess`) or the presets themselves (:mod:`saetext.d
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ from saetext.documents.chat import answers, asked
 from saetext.documents.paths import at, opened, parse_path
 from saetext.documents.presets import Preset
 from saetext.documents.presets.base import plain
-from saetext.documents.reading import BadRow, NumberedRow, Row, RowReader
+from saetext.documents.reading import BadRow, NumberedRow, Row, RowReader, kind_of
 from saetext.documents.record import MALFORMED
+from saetext.documents.several import FILE
 from saetext.errors import InputError
 
 CONVERSATION_IDS: Final = (
@@ -179,9 +181,9 @@ class PathShape(Shape):
 def _inner_values(row: Mapping[str, Any], root: str, taken: set[str]) -> dict[str, Any]:
     """Return the plain values in an object as columns with dots in their names, but lists and the texts."""
     found: dict[str, Any] = {}
-    todo = [(root, opened(row.get(root)))]
+    todo = deque([(root, opened(row.get(root)))])
     while todo and len(found) < _INNER:
-        name, value = todo.pop(0)
+        name, value = todo.popleft()
         if isinstance(value, Mapping):
             todo += [(f"{name}.{key}", inner) for key, inner in value.items()]
         elif plain(value) and name not in taken:
@@ -190,14 +192,19 @@ def _inner_values(row: Mapping[str, Any], root: str, taken: set[str]) -> dict[st
 
 
 class Grouped(Shape):
-    """Messages that stand one a row, joined into chats by what tells the conversation."""
+    """Messages that stand one a row, joined into chats by what tells the conversation.
+
+    Those of different files are different chats. Without a ``key`` each file is one chat.
+    """
 
     messages = "messages"
 
-    def __init__(self, key: str, content: str, order: str | None, *, scattered: bool) -> None:
+    def __init__(self, key: str | None, content: str, order: str | None, *, scattered: bool) -> None:
         super().__init__()
-        self.name = "one message a row"
-        self.reads = f"{content!r}, rows grouped by {key!r}" + (f" and sorted by {order!r}" if order else "")
+        self.name = "one message a row" if key is not None else "one chat a file"
+        self.reads = f"{content!r}"
+        if key is not None:
+            self.reads += f", rows grouped by {key!r}" + (f" and sorted by {order!r}" if order else "")
         self.id = key
         self._key, self._content, self._order, self._scattered = key, content, order, scattered
 
@@ -205,34 +212,33 @@ class Grouped(Shape):
         """Yield a row for each conversation, numbered as its first message."""
         bad: list[NumberedRow] = []
 
-        def good() -> Iterator[tuple[int, Mapping[str, Any]]]:
-            for number, row in rows:
+        def good() -> Iterator[_Keyed]:
+            for key, number, row in _by_conversation(rows, self._key):
                 if isinstance(row, BadRow):
                     bad.append((number, row))
-                elif row.get(self._key) is None:
-                    bad.append((number, BadRow(MALFORMED, f"column {self._key!r} is null or missing")))
                 else:
-                    yield number, row
+                    yield key, number, row
 
-        groups: Iterable[list[tuple[int, Mapping[str, Any]]]]
+        groups: Iterable[list[_Keyed]]
         if self._scattered:
-            held: dict[Any, list[tuple[int, Mapping[str, Any]]]] = {}
-            for number, row in good():
-                held.setdefault(row[self._key], []).append((number, row))
+            held: dict[Any, list[_Keyed]] = {}
+            for item in good():
+                held.setdefault(item[0], []).append(item)
             groups = held.values()
         else:
-            groups = (list(group) for _, group in groupby(good(), key=lambda item: item[1][self._key]))
+            groups = (list(group) for _, group in groupby(good(), key=lambda item: item[0]))
         for group in groups:
             yield from bad
             bad.clear()
-            yield group[0][0], self._joined([row for _, row in group])
+            yield group[0][1], self._joined([row for _, _, row in group])
         yield from bad
 
     def _joined(self, rows: list[Mapping[str, Any]]) -> Row:
         order = self._order
         if order is not None and all(row.get(order) is not None for row in rows):
             with suppress(TypeError):  # of several types: as they stand
-                rows = sorted(rows, key=lambda row: row[order])
+                places = _places([row[order] for row in rows])
+                rows = [rows[at] for at in sorted(range(len(rows)), key=places.__getitem__)]
         turns = [{"role": row.get("role"), "content": row.get(self._content)} for row in rows]
         same = {
             name: value
@@ -240,6 +246,39 @@ class Grouped(Shape):
             if name not in ("role", self._content, order) and all(row.get(name) == value for row in rows)
         }
         return {**same, "messages": turns, "turns": len(turns)}
+
+
+_Keyed = tuple[tuple[int, Any], int, Mapping[str, Any]]
+
+
+def _by_conversation(
+    rows: Iterable[NumberedRow], key: str | None
+) -> Iterator[tuple[tuple[int, Any], int, Row]]:
+    """Yield each row after what tells its chat: a count of the files, whose rows are numbered anew, and its id.
+
+    Rows whose id can be none become bad ones.
+    """
+    files = last = 0
+    for number, row in rows:
+        files += number <= last
+        last = number
+        id = None if key is None or isinstance(row, BadRow) else row.get(key)
+        if key is not None and not isinstance(row, BadRow) and not isinstance(id, str | int | float):
+            what = "is null or missing" if id is None else f"holds {kind_of(id)}"
+            row = BadRow(MALFORMED, f"column {key!r} {what}")
+            id = None
+        yield (files, id), number, row
+
+
+def _places(values: list[Any]) -> list[Any]:
+    """Return what turns are sorted by: the numbers that strings hold, if all of them do."""
+    if not all(isinstance(value, str) for value in values):
+        return values
+    try:
+        numbers = [Decimal(value) for value in values]
+    except InvalidOperation:
+        return values
+    return numbers if all(number.is_finite() for number in numbers) else values
 
 
 def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | None:
@@ -255,7 +294,11 @@ def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | N
         return None
     content = next((name for name in _CONTENTS if all(name in row for row in rows)), None)
     key = next((name for name in CONVERSATION_IDS if all(row.get(name) is not None for row in rows)), None)
-    if content is None or key is None or not all(plain(row[key]) for row in rows):
+    if content is None:
+        return None
+    if key is None:
+        return Grouped(None, content, None, scattered=False) if _is_one_chat(reader, rows) else None
+    if not all(plain(row[key]) for row in rows):
         return None
     order = next((name for name in ORDERS if all(name in row for row in rows)), None)
     scattered = _scattered(reader, key) if reader.restartable else False
@@ -267,12 +310,23 @@ def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | N
     return Grouped(key, content, order, scattered=scattered)
 
 
+def _is_one_chat(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the rows of an array are the turns of one chat: of several speakers, and nothing else."""
+    known = {"role", *_CONTENTS, "name", "id", "timestamp", "created_at", "tool_calls", "tool_call_id", FILE}
+    speakers = {str(row["role"]).lower() for row in rows}
+    return (
+        reader.format == "json"
+        and bool(speakers & {"user", "human"})
+        and bool(speakers - {"user", "human", "system"})
+        and all(set(row) <= known for row in rows)
+    )
+
+
 def _scattered(reader: RowReader, key: str) -> bool:
     seen: set[Any] = set()
     last: Any = None
-    for _, row in reader.rows():
-        value = None if isinstance(row, BadRow) else row.get(key)
-        if value is not None and value != last:
+    for value, _, row in _by_conversation(reader.rows(), key):
+        if not isinstance(row, BadRow) and value != last:
             if value in seen:
                 return True
             seen.add(value)

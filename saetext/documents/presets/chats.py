@@ -13,16 +13,20 @@ from saetext.documents.reading import Row
 _MOST_TURNS = 100_000
 
 
+def _is_node(name: object, mapping: Mapping[Any, Any]) -> bool:
+    return isinstance(name, str | int) and name in mapping
+
+
 def _branch(row: Given) -> list[Any]:
     """Return the messages from the root to the node that is shown; without one, to the last leaf."""
     mapping = row["mapping"]
     node = row.get("current_node")
-    if node not in mapping:
+    if not _is_node(node, mapping):
         leaves = [name for name, item in mapping.items() if not at(item, "children")]
         node = leaves[-1] if leaves else None
     seen: set[Any] = set()
     turns = []
-    while node in mapping and node not in seen and len(seen) < _MOST_TURNS:
+    while _is_node(node, mapping) and node not in seen and len(seen) < _MOST_TURNS:
         seen.add(node)
         item = mapping[node]
         message = item.get("message") if isinstance(item, Mapping) else None
