@@ -38,6 +38,7 @@ ROLES: Final = ("assistant", "user", "system", "all")
 _INT: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
 # a bare 12e4 may well be a hash; a point or a single digit before the e makes it a number
 _FLOAT: Final = re.compile(r"-?(?:(?:0|[1-9]\d*)\.\d+(?:[eE][+-]?\d{1,3})?|\d[eE][+-]?\d{1,3})", re.ASCII)
+_COMMA: Final = re.compile(r"-?(?:0|[1-9]\d{0,14}),\d{1,15}", re.ASCII)
 _BOOLS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT64: Final = range(-(1 << 63), 1 << 63)
 
@@ -148,31 +149,43 @@ class Converter:
         Whether metadata are strings to be typed by :func:`plain_value`.
     notices : list of str
         Gets a line when a column of bytes is left out.
+    counted : dict of str to int
+        Where in ``notices`` those stand that count rows: a later pass counts anew on the same lines.
     check_ids : bool
         Whether an id that was used before is a reason to reject; False where that is known already.
     """
 
     def __init__(
-        self, columns: Columns, role: str, *, untyped: bool, notices: list[str], check_ids: bool
+        self,
+        columns: Columns,
+        role: str,
+        *,
+        untyped: bool,
+        notices: list[str],
+        counted: dict[str, int],
+        check_ids: bool,
     ) -> None:
         self._columns = columns
         self._role = role
         self._untyped = untyped
         self._notices = notices
         self._ids = IdSet() if check_ids else None
-        self._told: dict[str, int] = {}  # notices that count: their place in the list
+        self._told = counted
         self._counts: Counter[str] = Counter()
         self._chosen = frozenset(columns.chosen().values())
 
-    def convert(self, row: Row, position: int, where: str) -> Document | Reject:
-        """Return the document in a row, or the reason why there is none."""
+    def convert(self, row: Row, position: int, where: str, *, comma: bool = False) -> Document | Reject:
+        """Return the document in a row, or the reason why there is none.
+
+        ``comma`` says that ``3,5`` is a number in the file that the row is of.
+        """
         if isinstance(row, BadRow):
             return Reject(position, where, row.reason, row.detail)
         try:
             messages = self._messages(row)
             text = self._text(row) if messages is None else ""
             prompt = self._prompt(row)
-            meta = self._meta(row)
+            meta = self._meta(row, comma)
             id = self._id(row, position)
         except _Problem as problem:
             return Reject(position, where, problem.reason, shorten(problem.detail))
@@ -275,7 +288,7 @@ class Converter:
             raise _Problem(DUPLICATE_ID, f"{id!r} was used before")
         return id
 
-    def _meta(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _meta(self, row: Mapping[str, Any], comma: bool) -> dict[str, Any]:
         meta: dict[str, Any] = {}
         for name, value in row.items():
             if name in self._chosen:
@@ -286,7 +299,7 @@ class Converter:
                 continue
             kind = type(value)
             if kind is str:
-                meta[name] = self._typed(self._side(value, name))
+                meta[name] = self._typed(self._side(value, name), comma)
             elif kind is float:
                 meta[name] = None if value != value else value  # NaN is no number
             elif value is None or kind is bool or (kind is int and value in _INT64):
@@ -295,8 +308,12 @@ class Converter:
                 meta[name] = self._scalar(name, value)
         return meta
 
-    def _typed(self, text: str) -> bool | int | float | str | None:
-        return plain_value(text) if self._untyped else text
+    def _typed(self, text: str, comma: bool) -> bool | int | float | str | None:
+        if not self._untyped:
+            return text
+        if comma and _COMMA.fullmatch(text):
+            return plain_value(text.replace(",", "."))
+        return plain_value(text)
 
     def _scalar(self, name: str, value: object) -> Any:
         """Return any other value as one that metadata may hold."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -54,6 +53,11 @@ class DelimitedText(TextReader):
             csv.field_size_limit(text.MAX_ROW)  # a process-wide setting: only ever raised
         if source.restartable and source.encoding is None:
             self._find_encoding()
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether ``3,5`` is a number: it is where semicolons separate."""
+        return self._dialect is not None and self._dialect.delimiter == ";"
 
     def _find_encoding(self) -> None:
         """Take note of an encoding other than UTF-8, as far as the first megabytes tell it."""
@@ -139,8 +143,6 @@ class DelimitedText(TextReader):
             return BadRow(MALFORMED, f"{len(fields)} fields where the header has {width}")
         if dialect.old_ends:
             fields = [field.replace("\x0b", "\n") for field in fields]
-        if dialect.delimiter == ";":  # where a semicolon separates, a comma is a decimal point
-            fields = [_COMMA.sub(r"\1.\2", field) for field in fields]
         return {name: field or None for name, field in zip(header, fields, strict=False)}
 
     def _header(self, fields: list[str]) -> list[str]:
@@ -152,9 +154,6 @@ class DelimitedText(TextReader):
             raise InputError(f"{self.name} has two columns named {twice!r}; rename one")
         self.columns = tuple(names)
         return names
-
-
-_COMMA: Final = re.compile(r"\A(-?\d{1,15}),(\d{1,15})\Z")
 
 
 def _after(head: bytes, stream: Stream) -> Stream:

@@ -264,7 +264,8 @@ class ColumnChooser:
         close = difflib.get_close_matches(name, self.available, n=1)
         lowered = [c for c in self.available if c.casefold() == name.casefold()]
         hint = f"; did you mean {(lowered or close)[0]!r}?" if lowered or close else ""
-        where = "" if self._from_schema else f" in its first {len(self._sample)} rows"
+        first = len(self._sample)
+        where = "" if self._from_schema else f" in its first {'row' if first == 1 else f'{first} rows'}"
         return f"{self._source} has no column {quoted(name)}{where}{hint} (columns: {self._listed()})"
 
     def _listed(self) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from saetext.documents import databases, sheets
-from saetext.documents.archives import LogArchive, is_archive, is_log, members, source_in
+from saetext.documents.archives import Archive, LogArchive, is_archive, is_log
 from saetext.documents.columnar import ArrowReader, ParquetReader, open_saved_dataset
 from saetext.documents.decoding import SUFFIXES
 from saetext.documents.delimited import DelimitedText, require_delimiter
@@ -28,6 +28,7 @@ from saetext.documents.records import JsonObject
 from saetext.documents.remote import fetch, is_remote, shown_url
 from saetext.documents.several import SeveralFiles, natural
 from saetext.documents.text import ByteSource, TextLines, TextReader, WholeText
+from saetext.documents.words import name_words, word_set
 from saetext.errors import InputError, refuse_unused
 from saetext.io.opener import open_regular
 
@@ -58,7 +59,11 @@ _SHOWN: Final = (
     ".jsonl .ndjson .json .csv .tsv .txt .parquet .pq .arrow .feather .ipc .zip .eval "
     ".xlsx .ods .sqlite .duckdb"
 )
+_NAMED_TABLES: Final = ("sheet", "sqlite", "duckdb")  # --records names one
 _DATA: Final = ("jsonl", "json", "csv", "tsv", "parquet", "arrow")
+_ABOUT: Final = ("readme", "license")
+#: JSON files beside the shards of a data set that are about it.
+_DESCRIBES: Final = word_set("info infos config metadata schema stats state package")
 
 
 @dataclass(frozen=True)
@@ -170,9 +175,12 @@ def _several(paths: Sequence[Path], manner: Manner, name: str) -> RowReader:
     if not readers:
         raise InputError(f"{name}: every file is empty")
     several = SeveralFiles(name, readers)
-    if empty:
-        several.notices += (f"empty: {', '.join(empty[:3])}{' ...' if len(empty) > 3 else ''}",)
+    several.notices += _empty_ones(empty)
     return several
+
+
+def _empty_ones(names: Sequence[str]) -> tuple[str, ...]:
+    return (f"empty: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}",) if names else ()
 
 
 def _path_reader(path: Path, manner: Manner) -> RowReader:
@@ -197,6 +205,9 @@ def _path_reader(path: Path, manner: Manner) -> RowReader:
             raise InputError(f"{path} is a file; format 'dataset' means a directory saved by datasets")
         if format in ("zip", "eval"):
             return _archive_reader(path, manner)
+        if format not in _TEXT_FORMATS:
+            named = ("delimiter", "encoding") if format in _NAMED_TABLES else ()
+            _refuse_manner(manner, f"{display_name(path)} is read as {format}, which is no text", *named)
         if format == "sheet":
             return sheets.SheetReader(path, manner.records)
         if format in ("sqlite", "duckdb"):
@@ -221,8 +232,16 @@ def _database_reader(path: Path, format: str, records: str | None) -> RowReader:
     return databases.SqliteReader(path, records)
 
 
-def data_files(folder: Path) -> list[Path]:
-    """Return the files of texts in a folder, or in its ``data``, that are of one kind, if there are any.
+def _refuse_manner(manner: Manner, why: str, *names: str) -> None:
+    """Refuse what was said about reading, or the parts that are named, where it would change nothing."""
+    given = manner.given()
+    refuse_unused(f"{why}; leave it out", **{name: given.get(name) for name in names or given})
+
+
+def data_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files of texts in a folder, or in its ``data``, that are of one kind, and those left out.
+
+    JSON files that describe a data set (``dataset_infos.json``) do not count beside others.
 
     Raises
     ------
@@ -238,48 +257,59 @@ def data_files(folder: Path) -> list[Path]:
             if kind is not None and not path.name.startswith((".", "_")) and path.is_file():
                 kinds.setdefault(kind, []).append(path)
         rows = {kind: paths for kind, paths in kinds.items() if kind in _DATA}
-        chosen = rows if place == folder or rows else {}
-        if not chosen and "txt" in kinds:
-            texts = [path for path in kinds["txt"] if path.stem.lower() not in ("readme", "license")]
-            chosen = {"txt": texts} if texts else {}
-        if len(chosen) > 1 and "json" in chosen:  # dataset_infos.json and the like beside the shards
-            del chosen["json"]
+        texts = [path for path in kinds.get("txt", []) if path.stem.lower() not in _ABOUT]
+        chosen = rows or ({"txt": texts} if texts else {})
+        if len(chosen) > 1 and "json" in chosen:
+            chosen["json"] = [path for path in chosen["json"] if not _DESCRIBES & set(name_words(path.stem))]
+            chosen = {kind: paths for kind, paths in chosen.items() if paths}
         if len(chosen) > 1:
             names = ", ".join(f"{len(paths)} {kind}" for kind, paths in chosen.items())
             raise InputError(f"{folder} holds files of several kinds ({names}); name them by a pattern")
         for paths in chosen.values():
-            return paths
-    return []
+            left = [path for path in [*kinds.get("json", []), *texts] if path not in paths]
+            return paths, left
+    return [], []
 
 
 def _folder_reader(path: Path, manner: Manner) -> RowReader:
     # a link that leads nowhere is a saved dataset that is damaged, no folder of shards
     saved = any(os.path.lexists(path / name) for name in ("state.json", "dataset_dict.json"))
-    files = [] if saved or manner.format == "dataset" else data_files(path)
+    files, left = ([], []) if saved or manner.format == "dataset" else data_files(path)
     if not files:
+        _refuse_manner(manner, f"{display_name(path.resolve())} is read as a saved dataset, which is no text")
         return open_saved_dataset(path.resolve())
-    return _several(files, manner, display_name(path.resolve()))
+    reader = _several(files, manner, display_name(path.resolve()))
+    if left:
+        names = ", ".join(map(display_name, left[:3]))
+        reader.notices += (f"left out: {names}{' ...' if len(left) > 3 else ''}; name them to read them",)
+    return reader
 
 
 def _archive_reader(path: Path, manner: Manner) -> RowReader:
     if not is_archive(path):
         raise InputError(f"{display_name(path)} is no zip archive")
-    infos = members(path)
+    archive = Archive(path)
+    infos = archive.members
     if is_log(infos):
-        return LogArchive(path, infos)
+        _refuse_manner(manner, f"{archive.name} is a log of inspect_ai")
+        return LogArchive(archive)
     known = [(info, _known_format(Path(info.filename))) for info in infos]
-    texts = [(info, kind) for info, kind in known if kind in _TEXT_FORMATS]
+    texts = [(info, kind) for info, kind in known if kind in _TEXT_FORMATS and info.file_size]
     main = [item for item in texts if PurePosixPath(item[0].filename).name == "conversations.json"]
     rows = main or [item for item in texts if item[1] != "txt"] or texts
     if not rows:
         names = ", ".join(info.filename for info in infos[:3]) or "nothing"
         raise InputError(
-            f"{display_name(path)} holds no file of texts ({names}); unpack it and name the file"
+            f"{archive.name} holds no file of texts ({names}); unpack it and name the file"
         )
     readers: list[RowReader] = [
-        _text_reader(source_in(path, info, manner.encoding), str(kind), manner) for info, kind in rows
+        _text_reader(archive.source(info, manner.encoding), str(kind), manner) for info, kind in rows
     ]
-    return readers[0] if len(readers) == 1 else SeveralFiles(display_name(path), readers)
+    reader = readers[0] if len(readers) == 1 else SeveralFiles(archive.name, readers)
+    kinds = {kind for _, kind in rows}
+    empty = [info.filename for info, kind in known if kind in kinds and not info.file_size]
+    reader.notices += _empty_ones(empty)
+    return reader
 
 
 def _holds_rows(path: Path) -> bool:
@@ -322,7 +352,8 @@ def _text_reader(source: ByteSource, format: str, manner: Manner) -> RowReader:
     if manner.delimiter is not None and format not in ("csv", "tsv", "txt"):
         raise InputError(f"{source.name} is read as {format}, which has no delimiter: say --format csv")
     if format in ("jsonl", "json"):
-        return _json_reader(source, format, manner.records)
+        return _json_reader(source, format, manner)
+    _refuse_manner(manner, f"{source.name} is read as {format}, and it is for JSON", "records")
     if format in ("csv", "tsv"):
         return DelimitedText(source, format, manner.delimiter)
     if format == "lines":
@@ -332,15 +363,17 @@ def _text_reader(source: ByteSource, format: str, manner: Manner) -> RowReader:
     raise InputError(f"{source.name} is a stream: {format} has to be read from a file by its path")
 
 
-def _json_reader(source: ByteSource, format: str, records: str | None) -> TextReader:
+def _json_reader(source: ByteSource, format: str, manner: Manner) -> TextReader:
     """Return the reader of JSON as it is written, whatever the file is called."""
-    if not source.restartable:
-        return JsonLines(source) if format == "jsonl" else JsonArray(source)
-    kind = kind_of_json(source)
+    kind = kind_of_json(source) if source.restartable else "lines" if format == "jsonl" else "array"
+    if manner.records is not None:
+        if kind == "lines":
+            _refuse_manner(manner, f"{source.name} holds an object a line, which are its rows", "records")
+        return JsonObject(source, manner.records)
     if kind == "line":
         kind = "lines" if format == "jsonl" else "object"
-    if records is not None and kind != "lines":
-        return JsonObject(source, records)
+    if not source.restartable:
+        return JsonLines(source) if format == "jsonl" else JsonArray(source)
     if format == "json" and (kind == "array" or (kind == "lines" and not holds_json_lines(source))):
         return JsonArray(source)
     if format == "jsonl" and kind == "lines":
@@ -363,19 +396,23 @@ def _json_reader(source: ByteSource, format: str, records: str | None) -> TextRe
 
 
 def _plain_reader(source: ByteSource, manner: Manner) -> RowReader:
-    """Return the reader of a .txt file: one text, unless it is a table as Excel's "Unicode text" is."""
-    head = source.head(1 << 16).decode("utf-8", "replace") if source.restartable else ""
+    """Return the reader of a .txt file: one text, unless it is Excel's "Unicode text", a table in UTF-16."""
+    if manner.delimiter is not None:
+        return DelimitedText(source, "tsv", manner.delimiter)
+    reader = WholeText(source)
+    if manner.format is not None or not source.restartable:
+        return reader
+    head = source.head(1 << 16).decode("utf-8", "replace")
     lines = [line for line in head.splitlines()[:50] if line.strip()]
     tabs = lines[0].count("\t") if lines else 0
-    if manner.delimiter is not None or (
-        tabs and sum(line.count("\t") == tabs for line in lines) >= 0.3 * len(lines)
-    ):
-        table = DelimitedText(source, "tsv", manner.delimiter)
-        table.notices += (f"{source.name} holds a table: read as TSV",)
+    looks_table = tabs > 0 and sum(line.count("\t") == tabs for line in lines) >= 0.3 * len(lines)
+    if looks_table and source.marked() == "utf-16":
+        table = DelimitedText(source, "tsv")
+        table.notices += (f"{source.name} holds a table as Excel writes it: read as TSV",)
         return table
-    reader = WholeText(source)
-    if len(lines) > 1 and manner.format is None:
-        reader.notices += ("read as one document; --format lines reads one from each line",)
+    if len(lines) > 1:
+        tsv = ", and --format tsv reads it as a table" if looks_table else ""
+        reader.notices += (f"read as one document; --format lines reads one from each line{tsv}",)
     return reader
 
 

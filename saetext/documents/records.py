@@ -125,7 +125,9 @@ def _is_text_itself(value: Mapping[str, Any], lists: Mapping[str, int]) -> bool:
 def _offered(lists: Mapping[str, int]) -> str:
     if not lists:
         return ""
-    shown = ", ".join(f"--records {path} ({rows:,} rows)" for path, rows in list(lists.items())[:5])
+    shown = ", ".join(
+        f"--records {path} ({rows:,} row{'' if rows == 1 else 's'})" for path, rows in list(lists.items())[:5]
+    )
     return f"; name one: {shown}"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 from saetext.documents.reading import BadRow, NumberedRow, RowReader
@@ -30,18 +31,24 @@ class SeveralFiles(RowReader):
         self.restartable = all(reader.restartable for reader in readers)
         sizes = [reader.size_bytes for reader in readers]
         self.size_bytes = None if None in sizes else sum(size or 0 for size in sizes)
+        self._before = [0, *accumulate(size or 0 for size in sizes)]  # bytes before each file, and of all
         counts = [reader.n_rows for reader in readers]
         self.n_rows = None if None in counts else sum(count or 0 for count in counts)
         self.binary = tuple(dict.fromkeys(name for reader in readers for name in reader.binary))
-        self._names = [reader.name for reader in readers]
         told = dict.fromkeys(notice for reader in readers for notice in reader.notices)
-        self.notices = (f"{len(readers):,} files: {_listed(self._names)}", *list(told)[:5])
+        files = "1 file" if len(readers) == 1 else f"{len(readers):,} files"
+        self.notices = (f"{files}: {_listed([reader.name for reader in readers])}", *list(told)[:5])
         self._tells_file = first.format != "txt"
 
     @property
     def part(self) -> str:
         """The file that the latest row is of."""
         return self._readers[self._at].part
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether ``3,5`` is a number in the file that the latest row is of."""
+        return self._readers[self._at].decimal_comma
 
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[NumberedRow]:
         """Yield the rows of one file after another; their numbers start anew with each."""
@@ -58,11 +65,12 @@ class SeveralFiles(RowReader):
 
     def progress(self) -> float | None:
         """Return the share consumed: by size, of the files that were read."""
-        sizes = [reader.size_bytes or 0 for reader in self._readers]
-        if not sum(sizes):
+        all_bytes = self._before[-1]
+        if not all_bytes:
             return None
+        start, end = self._before[self._at : self._at + 2]
         within = self._readers[self._at].progress() or 0.0
-        return min(1.0, (sum(sizes[: self._at]) + within * sizes[self._at]) / sum(sizes))
+        return min(1.0, (start + within * (end - start)) / all_bytes)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -74,11 +74,22 @@ class Shape(ABC):
 
 
 class PresetShape(Shape):
-    """Rows that a tool wrote."""
+    """Rows that a tool wrote.
 
-    def __init__(self, preset: Preset) -> None:
+    Parameters
+    ----------
+    preset : Preset
+        How they are read.
+    named : str, optional
+        The column that the user named for the ids.
+
+    Several texts of one row get ids of their own, ``q7/0`` and ``q7/1``.
+    """
+
+    def __init__(self, preset: Preset, named: str | None = None) -> None:
         super().__init__()
         self._preset = preset
+        self._named = named
         self.name, self.reads = preset.name, preset.reads
         self.text = None if preset.text is None else "text"
         self.messages, self.prompt = preset.messages, preset.prompt
@@ -93,14 +104,21 @@ class PresetShape(Shape):
             elif not self._preset.fits(row):
                 yield number, BadRow(MALFORMED, f"it is not of the shape of {self._preset.name}")
             elif self._keeps(row):
-                yield from _numbered(number, map(self._with_id, self._preset.read(row, self.note)))
+                yield from _numbered(number, self._with_ids(list(self._preset.read(row, self.note))))
 
-    def _with_id(self, row: Row) -> Row:
-        """Return a row with its id, which stays a column under its own name: rows are paired by that."""
+    def _with_ids(self, rows: list[Row]) -> Iterator[Row]:
+        """Yield the rows with their ids, which stay columns under their own names: they pair rows."""
         name = self._preset.id
-        if isinstance(row, BadRow) or name in (None, "id") or row.get(name) is None:
-            return row
-        return {**row, "id": row[name]}
+        for number, row in enumerate(rows):
+            end = f"/{number}" if len(rows) > 1 else ""
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            if name is not None and row.get(name) is not None and (name != "id" or end):
+                row = {**row, "id": f"{row[name]}{end}" if end else row[name]}
+            if end and self._named not in (None, "id") and plain(row.get(str(self._named))):
+                row = {**row, str(self._named): f"{row[str(self._named)]}{end}"}
+            yield row
 
     def _keeps(self, row: Mapping[str, Any]) -> bool:
         column = self._preset.filtered
@@ -254,7 +272,7 @@ _Keyed = tuple[tuple[int, Any], int, Mapping[str, Any]]
 def _by_conversation(
     rows: Iterable[NumberedRow], key: str | None
 ) -> Iterator[tuple[tuple[int, Any], int, Row]]:
-    """Yield each row after what tells its chat: a count of the files, whose rows are numbered anew, and its id.
+    """Yield each row after what tells its chat: a count of files, whose rows are numbered anew, and its id.
 
     Rows whose id can be none become bad ones.
     """
@@ -362,6 +380,11 @@ class Reshaped(RowReader):
     def part(self) -> str:
         """The file that the latest row is of."""
         return self._reader.part
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether ``3,5`` is a number in the file that the latest row is of."""
+        return self._reader.decimal_comma
 
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[NumberedRow]:
         """Yield all rows in shape; a part of their columns cannot be had."""

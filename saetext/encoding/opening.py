@@ -156,7 +156,7 @@ def _from_path(
 def _holds_texts(folder: Path) -> bool:
     """Whether a folder is one of data files, and no corpus, finished or not."""
     corpus = any((folder / name).exists() for name in ("manifest.json", "plan.json", "docs"))
-    return not corpus and bool(data_files(folder))
+    return not corpus and bool(data_files(folder)[0])
 
 
 def _require_same(corpus: Corpus, path: Path, columns: Mapping[str, str]) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 from saetext.documents.chat import Note
 from saetext.documents.presets.base import Given, Preset, columns, samples
 from saetext.documents.reading import Row
+from saetext.documents.words import is_prose
 
+_PROMPTS = ("prompt", "instruction", "question", "query", "input")
 _LISTS = ("outputs", "text", "texts", "responses", "completions", "generations", "samples", "generated_text",
-          "generated_texts", "answers", "response", "output", "completion", "generation", "answer",
-          "model_outputs")  # fmt: skip
+          "generated_texts", "response", "output", "completion", "generation", "model_outputs")  # fmt: skip
+#: Lists that are what was right, rather than what a model wrote, if anything else may be that.
+_RIGHT = ("answers", "answer")
 
 
 def _is_texts(value: Any) -> bool:
@@ -37,7 +40,13 @@ def _column(row: Given) -> str | None:
     # a text beside a list of texts is the text
     if any(isinstance(row.get(name), str) for name in ("text", "output", "response", "completion")):
         return None
-    return next((name for name in _LISTS if _is_texts(row.get(name))), None)
+    found = next((name for name in _LISTS if _is_texts(row.get(name))), None)
+    if found is not None:
+        return found
+    known = (*_RIGHT, *_PROMPTS)
+    if any(name not in known and is_prose(value) for name, value in row.items()):
+        return None
+    return next((name for name in _RIGHT if _is_texts(row.get(name))), None)
 
 
 def _read(row: Given, note: Note) -> list[Row]:
