@@ -195,6 +195,13 @@ def test_what_a_folder_leaves_out_is_said(tmp_path):
     )
 
 
+def test_members_of_one_name_are_told_apart(tmp_path):
+    rows = json.dumps([{"text": PROSE}])
+    source = open_documents(archive_of(tmp_path / "a.zip", {"m/a.json": rows, "n/a.json": rows}))
+    assert [d.meta["file"] for d in documents(source)] == ["a.zip:m/a.json", "a.zip:n/a.json"]
+    assert source.notices[0] == "2 files: a.zip:m/a.json, a.zip:n/a.json"
+
+
 # --- archives ----------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
+from zipfile import ZipInfo
 
 from saetext.documents import databases, sheets
 from saetext.documents.archives import Archive, LogArchive, is_archive, is_log
@@ -165,17 +166,13 @@ def _by_name(path: Path) -> list[tuple[int, int, str]]:
 def _several(paths: Sequence[Path], manner: Manner, name: str) -> RowReader:
     if len(paths) == 1:
         return _path_reader(paths[0], manner)
-    readers = []
-    empty = []
-    for path in paths:
-        if path.is_file() and not path.stat().st_size:
-            empty.append(display_name(path))
-        else:
-            readers.append(_path_reader(path, manner))
+    empty = [path for path in paths if path.is_file() and not path.stat().st_size]
+    full = [path for path in paths if path not in empty]
+    readers = [_path_reader(path, manner) for path in full]
     if not readers:
         raise InputError(f"{name}: every file is empty")
-    several = SeveralFiles(name, readers)
-    several.notices += _empty_ones(empty)
+    several = SeveralFiles(name, readers, list(map(os.fspath, full)))
+    several.notices += _empty_ones(list(map(display_name, empty)))
     return several
 
 
@@ -305,7 +302,7 @@ def _archive_reader(path: Path, manner: Manner) -> RowReader:
     readers: list[RowReader] = [
         _text_reader(archive.source(info, manner.encoding), str(kind), manner) for info, kind in rows
     ]
-    reader = readers[0] if len(readers) == 1 else SeveralFiles(archive.name, readers)
+    reader = readers[0] if len(readers) == 1 else _members_of(archive, readers, [info for info, _ in rows])
     kinds = {kind for _, kind in rows}
     empty = [info.filename for info, kind in known if kind in kinds and not info.file_size]
     reader.notices += _empty_ones(empty)
@@ -315,6 +312,10 @@ def _archive_reader(path: Path, manner: Manner) -> RowReader:
 def _holds_rows(path: Path) -> bool:
     """Whether a file, by its name, may be one of rows: no readme, no hidden file."""
     return _known_format(path) not in (None, "txt") and not path.name.startswith((".", "_"))
+
+
+def _members_of(archive: Archive, readers: Sequence[RowReader], infos: Sequence[ZipInfo]) -> SeveralFiles:
+    return SeveralFiles(archive.name, readers, [f"{archive.name}:{info.filename}" for info in infos])
 
 
 def _known_format(path: Path) -> str | None:

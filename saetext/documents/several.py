@@ -5,9 +5,11 @@ Not for: opening one of them (``opening``).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, takewhile
+from pathlib import Path
 from typing import Final
 
 from saetext.documents.reading import BadRow, NumberedRow, RowReader
@@ -17,11 +19,23 @@ FILE: Final = "file"
 
 
 class SeveralFiles(RowReader):
-    """Readers one after another; which file a row is of becomes a column, if none has that name."""
+    """Readers one after another; which file a row is of becomes a column, if none has that name.
 
-    def __init__(self, name: str, readers: Sequence[RowReader]) -> None:
+    Parameters
+    ----------
+    name : str
+        For messages.
+    readers : sequence of RowReader
+        At least one.
+    paths : sequence of str
+        Where each of their files is. What the files are called is enough to tell them apart, unless it is the
+        same for two; then their folders are named too, as far as they differ.
+    """
+
+    def __init__(self, name: str, readers: Sequence[RowReader], paths: Sequence[str]) -> None:
         self.name = name
         self._readers = tuple(readers)
+        self._labels = _told_apart([reader.name for reader in readers], paths)
         self._at = 0
         first = readers[0]
         formats = sorted({reader.format for reader in readers})
@@ -37,13 +51,14 @@ class SeveralFiles(RowReader):
         self.binary = tuple(dict.fromkeys(name for reader in readers for name in reader.binary))
         told = dict.fromkeys(notice for reader in readers for notice in reader.notices)
         files = "1 file" if len(readers) == 1 else f"{len(readers):,} files"
-        self.notices = (f"{files}: {_listed([reader.name for reader in readers])}", *list(told)[:5])
+        self.notices = (f"{files}: {_listed(self._labels)}", *list(told)[:5])
         self._tells_file = first.format != "txt"
 
     @property
     def part(self) -> str:
         """The file that the latest row is of."""
-        return self._readers[self._at].part
+        reader = self._readers[self._at]
+        return self._labels[self._at] if reader.part == reader.name else reader.part
 
     @property
     def decimal_comma(self) -> bool:
@@ -60,7 +75,7 @@ class SeveralFiles(RowReader):
                 wanted = [name for name in columns if name in reader.columns]
             for number, row in reader.rows(wanted):
                 if not isinstance(row, BadRow) and self._tells_file:
-                    row = {FILE: reader.name, **row}
+                    row = {FILE: self._labels[at], **row}
                 yield number, row
 
     def progress(self) -> float | None:
@@ -71,6 +86,16 @@ class SeveralFiles(RowReader):
         start, end = self._before[self._at : self._at + 2]
         within = self._readers[self._at].progress() or 0.0
         return min(1.0, (start + within * (end - start)) / all_bytes)
+
+
+def _told_apart(names: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """Return the names of files, with their folders where two have the same."""
+    if len(set(names)) == len(names):
+        return list(names)
+    parts = [Path(os.fsencode(path).decode("utf-8", "replace")).absolute().parts for path in paths]
+    folders = zip(*(each[:-1] for each in parts), strict=False)
+    shared = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, folders))
+    return ["/".join(each[shared:]) for each in parts]
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
