@@ -25,6 +25,7 @@ _ROLES: Final = {
     "model": "assistant",
     "ai": "assistant",
     "bot": "assistant",
+    "prompter": "user",
     **{role: role for role in ("user", "assistant", "system", "tool")},
 }
 #: Kinds of parts and turns that are not what was said.
@@ -102,6 +103,8 @@ def _role_and_content(turn: object) -> tuple[str, object] | None:
         role, content = turn["role"], turn["parts"]
     elif "sender" in turn and ("text" in turn or "content" in turn):
         role, content = turn["sender"], turn.get("content") or turn.get("text")
+        if isinstance(turn.get("isCreatedByUser"), bool):  # LibreChat: the model's name is the sender
+            role = "user" if turn["isCreatedByUser"] else "assistant"
     elif isinstance(author, Mapping) and "role" in author and "content" in turn:
         role, content = author["role"], turn["content"]
     elif "role" in turn and ("text" in turn or "message" in turn):

@@ -39,6 +39,7 @@ _INT: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
 # a bare 12e4 may well be a hash; a point or a single digit before the e makes it a number
 _FLOAT: Final = re.compile(r"-?(?:(?:0|[1-9]\d*)\.\d+(?:[eE][+-]?\d{1,3})?|\d[eE][+-]?\d{1,3})", re.ASCII)
 _COMMA: Final = re.compile(r"-?(?:0|[1-9]\d{0,14}),\d{1,15}", re.ASCII)
+_NUMBERS: Final = {"$numberLong": int, "$numberInt": int, "$numberDouble": float, "$numberDecimal": float}
 _BOOLS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT64: Final = range(-(1 << 63), 1 << 63)
 
@@ -126,6 +127,7 @@ def row_id(value: object, position: int) -> str | None:
             return None
     if isinstance(value, np.generic):
         value = value.item()
+    value = _unwrapped(value)
     if value is None or value == "" or _is_nan(value):
         return f"row-{position}"
     if isinstance(value, float) and value.is_integer():
@@ -134,6 +136,22 @@ def row_id(value: object, position: int) -> str | None:
         return None
     text = str(value)
     return text if _encodable(text) else None
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return what MongoDB writes as an object of one key: ``{"$oid": "5f..."}``; anything else as it is."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    ((kind, inner),) = value.items()
+    if kind == "$date" and isinstance(inner, dict):  # of years that its own notation lacks
+        inner = _unwrapped(inner)
+    if kind in ("$oid", "$date") and isinstance(inner, str | int):
+        return inner
+    number = _NUMBERS.get(kind)
+    try:
+        return value if number is None or not isinstance(inner, str) else number(inner)
+    except ValueError:
+        return value
 
 
 class Converter:
@@ -319,6 +337,9 @@ class Converter:
         """Return any other value as one that metadata may hold."""
         if isinstance(value, np.generic):
             value = value.item()
+        value = _unwrapped(value)
+        if isinstance(value, str):
+            return self._side(value, name)
         if isinstance(value, date):  # or a datetime; pandas' NaT is one that differs from itself
             return value if value == value else None
         if isinstance(value, bool) or value is None:

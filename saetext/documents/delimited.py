@@ -15,7 +15,7 @@ from typing import Final
 
 from saetext.documents import text
 from saetext.documents.decoding import BROKEN, buffered, looks_western
-from saetext.documents.dialect import DELIMITERS, Dialect, dialect_of
+from saetext.documents.dialect import DELIMITERS, Dialect, dialect_of, fields_of
 from saetext.documents.reading import BadRow, NumberedRow, Row, shorten
 from saetext.documents.record import MALFORMED
 from saetext.documents.text import ByteSource, Stream, TextReader
@@ -103,9 +103,9 @@ class DelimitedText(TextReader):
                 overlong = overlong or line is None
                 yield "" if line is None else line.decode("utf-8", "surrogateescape")
 
-        reader = csv.reader(decoded(), delimiter=dialect.delimiter, strict=True)
+        reader = fields_of(decoded(), dialect.delimiter, dialect.quotes)
         header: list[str] | None = None
-        skipped = 0
+        skipped = below = 0
         while True:
             number = reader.line_num + 1
             row: Row
@@ -115,7 +115,8 @@ class DelimitedText(TextReader):
                 if header is None:
                     raise InputError(f"{self.name} has a header that cannot be read: {error}") from error
                 overlong = False
-                yield number, BadRow(MALFORMED, shorten(str(error)))
+                lines = f" (lines {number:,} to {reader.line_num:,})" if reader.line_num > number else ""
+                yield number, BadRow(MALFORMED, shorten(str(error)) + lines)
                 continue
             if fields is None:
                 return
@@ -129,6 +130,9 @@ class DelimitedText(TextReader):
                 continue
             elif header is None:
                 header = self._header(fields[: dialect.width])
+                continue
+            elif below < dialect.below:
+                below += 1
                 continue
             else:
                 row = self._row(header, fields, dialect)

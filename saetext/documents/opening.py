@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from zipfile import ZipInfo
@@ -62,6 +63,7 @@ _SHOWN: Final = (
 )
 _NAMED_TABLES: Final = ("sheet", "sqlite", "duckdb")  # --records names one
 _DATA: Final = ("jsonl", "json", "csv", "tsv", "parquet", "arrow")
+_LOOKED_AT: Final = 1000  # files in folders of a folder
 _ABOUT: Final = ("readme", "license")
 #: JSON files beside the shards of a data set that are about it.
 _DESCRIBES: Final = word_set("info infos config metadata schema stats state package")
@@ -272,6 +274,11 @@ def _folder_reader(path: Path, manner: Manner) -> RowReader:
     # a link that leads nowhere is a saved dataset that is damaged, no folder of shards
     saved = any(os.path.lexists(path / name) for name in ("state.json", "dataset_dict.json"))
     files, left = ([], []) if saved or manner.format == "dataset" else data_files(path)
+    if not files and not saved and manner.format != "dataset" and (pattern := _deeper(path)):
+        raise InputError(
+            f"{path} is a directory without files of texts; there are some in its folders: name them by a "
+            f"pattern, such as '{pattern}'"
+        )
     if not files:
         _refuse_manner(manner, f"{display_name(path.resolve())} is read as a saved dataset, which is no text")
         return open_saved_dataset(path.resolve())
@@ -280,6 +287,16 @@ def _folder_reader(path: Path, manner: Manner) -> RowReader:
         names = ", ".join(map(display_name, left[:3]))
         reader.notices += (f"left out: {names}{' ...' if len(left) > 3 else ''}; name them to read them",)
     return reader
+
+
+def _deeper(folder: Path) -> str | None:
+    """Return a pattern for the files of texts in the folders of a folder, if some are soon found."""
+    for found in islice(folder.glob("*/**/*"), _LOOKED_AT):
+        hidden = any(part.startswith(".") for part in found.relative_to(folder).parts)
+        if _known_format(found) in _DATA and not hidden and found.is_file():
+            packed = found.suffix.lower() in SUFFIXES
+            return f"{folder}/**/*{''.join(found.suffixes[-2:] if packed else found.suffixes[-1:])}"
+    return None
 
 
 def _archive_reader(path: Path, manner: Manner) -> RowReader:
@@ -413,6 +430,7 @@ def _plain_reader(source: ByteSource, manner: Manner) -> RowReader:
         return table
     if len(lines) > 1:
         tsv = ", and --format tsv reads it as a table" if looks_table else ""
+        tsv = ", and --format jsonl reads its rows" if lines[0].startswith('{"') else tsv
         reader.notices += (f"read as one document; --format lines reads one from each line{tsv}",)
     return reader
 

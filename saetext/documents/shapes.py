@@ -21,6 +21,7 @@ from saetext.documents.presets.base import plain
 from saetext.documents.reading import BadRow, NumberedRow, Row, RowReader, kind_of
 from saetext.documents.record import MALFORMED
 from saetext.documents.several import FILE
+from saetext.documents.words import word_set
 from saetext.errors import InputError
 
 CONVERSATION_IDS: Final = (
@@ -31,6 +32,7 @@ ORDERS: Final = (
     *("turn", "turn_id", "turn_index", "message_index", "message_idx", "index", "position", "order"),
     *("created_at", "timestamp", "time"),
 )
+_SPEAKERS: Final = word_set("user assistant system human model tool bot gpt prompter")
 _CONTENTS: Final = ("content", "text", "message")
 _MOST_SCATTERED: Final = 256 << 20  # bytes of a file whose messages are out of order
 _INNER: Final = 40  # plain values of an object that become columns
@@ -307,8 +309,7 @@ def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | N
     InputError
         If the messages of a conversation are apart in a file too large to hold.
     """
-    known = {"user", "assistant", "system", "human", "model", "tool", "bot", "gpt"}
-    if not rows or not all(str(row.get("role", "")).lower() in known for row in rows):
+    if not are_turns(rows):
         return None
     content = next((name for name in _CONTENTS if all(name in row for row in rows)), None)
     key = next((name for name in CONVERSATION_IDS if all(row.get(name) is not None for row in rows)), None)
@@ -326,6 +327,11 @@ def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | N
             f"{key}, or read each message alone with --text-column {content}"
         )
     return Grouped(key, content, order, scattered=scattered)
+
+
+def are_turns(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether each of the rows says in ``role`` who speaks in it."""
+    return bool(rows) and all(str(row.get("role", "")).lower() in _SPEAKERS for row in rows)
 
 
 def _is_one_chat(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -20,7 +20,7 @@ from saetext.documents.opening import Manner, manner_of, open_reader
 from saetext.documents.reading import BadRow, NumberedRow, RowReader
 from saetext.documents.recognition import holds_turns, recognised
 from saetext.documents.record import Columns, Document, Reject
-from saetext.documents.shapes import Reshaped, Shape
+from saetext.documents.shapes import Reshaped, Shape, are_turns
 from saetext.documents.words import examples
 from saetext.errors import InputError, refuse_unused
 from saetext.text.one_line import about, quoted
@@ -168,6 +168,13 @@ class DocumentSource:
                 self.notices.append(f"recognised as {shape.name}: text at {shape.reads}")
             self.notices += [notice for notice in shape.notices if notice not in self.notices]
             shape.notices = self.notices
+        if shape is None and self.columns.text is not None and are_turns(readable):
+            speakers = {str(row["role"]).lower() for row in readable}
+            if len(speakers) > 1:
+                self.notices.append(
+                    "column 'role' says who speaks, but no column in which conversation: each row is a "
+                    "document, whoever speaks"
+                )
         self.examples = ""
         for part in ("text", "messages"):
             name = self.columns.chosen().get(part)

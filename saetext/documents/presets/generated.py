@@ -13,6 +13,7 @@ from saetext.documents.words import is_prose
 _PROMPTS = ("prompt", "instruction", "question", "query", "input")
 _LISTS = ("outputs", "text", "texts", "responses", "completions", "generations", "samples", "generated_text",
           "generated_texts", "response", "output", "completion", "generation", "model_outputs")  # fmt: skip
+_TEXTS = ("text", "generated_text", "output", "content", "completion", "response", "answer")
 #: Lists that are what was right, rather than what a model wrote, if anything else may be that.
 _RIGHT = ("answers", "answer")
 
@@ -30,7 +31,7 @@ def _is_texts(value: Any) -> bool:
 
 
 def _text_of(item: Given) -> str | None:
-    for name in ("text", "generated_text", "output", "content", "completion"):
+    for name in _TEXTS:
         if isinstance(item.get(name), str):
             return str(item[name])
     return None
@@ -59,7 +60,7 @@ def _read(row: Given, note: Note) -> list[Row]:
             item |= {
                 key: inner for key, inner in columns(given, {}).items() if key not in item and key != "index"
             }
-            for key in ("generated_text", "output", "content", "completion"):
+            for key in _TEXTS[1:]:
                 if item.get(key) == item["text"]:
                     del item[key]
     return made
