@@ -83,7 +83,7 @@ READ = {  # file: documents, rejects, shape, what the first text begins with
 REFUSED = {
     "02-lm-eval-log-samples/samples_mc.jsonl": "log-likelihoods",
     "33-parquet-types/empty.parquet": "has no rows",
-    "36-compressed-and-xlsx/a.xlsx": "is a spreadsheet: save it as CSV",
+    "36-compressed-and-xlsx/a.xlsx": "cannot be read as a workbook",  # it holds no sheet
     "37-json-nearly/single_quotes.jsonl": "write rows with json.dumps",
 }
 

@@ -57,6 +57,18 @@ EXPORTS: dict[str, tuple[str, Any, str]] = {
         ]},
         "",
     ),
+    "LangGraph": (
+        "a.jsonl",
+        [{"messages": [{"type": "human", "content": q}, {"type": "ai", "content": a, "tool_calls": []}]}
+         for q, a in BOTH],
+        "",
+    ),
+    "LangChain": (
+        "a.jsonl",
+        [{"messages": [{"type": "human", "data": {"content": q}}, {"type": "ai", "data": {"content": a}}]}
+         for q, a in BOTH],
+        "",
+    ),
     "TRL": (
         "a.jsonl",
         [{"prompt": [{"role": "user", "content": q}], "completion": [{"role": "assistant", "content": a}]}

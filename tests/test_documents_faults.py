@@ -95,7 +95,9 @@ def test_chats_of_two_files_stay_apart(tmp_path):
             for role in ("User", "Assistant")
         ]
         jsonl(tmp_path / f"{name}.jsonl", turns)
-    found = chats(open_documents(tmp_path))
+    source = open_documents(tmp_path)
+    assert [d.where for d in documents(source)] == ["a.jsonl, line 1", "b.jsonl, line 1"]
+    found = chats(source)
     assert found == [[("user", f"{name} User"), ("assistant", f"{name} Assistant")] for name in "ab"]
 
 

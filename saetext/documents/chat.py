@@ -1,9 +1,10 @@
 """Chats and answers in the shapes that tools write -> turns and texts.
 
 Known are ``{"role", "content"}``, ShareGPT's ``{"from", "value"}``, Claude's ``{"sender", "text"}``, Gemini's
-``{"role", "parts"}``, ChatGPT's ``{"author", "content": {"parts"}}``, and transcripts with "Human:" and
-"Assistant:". Of parts, those with text are read; thinking, tool calls and their results, pictures and other
-kinds are dropped, and named to the caller. Not for: which column holds a chat.
+``{"role", "parts"}``, LangChain's ``{"type", "content"}``, ChatGPT's ``{"author", "content": {"parts"}}``,
+and transcripts with "Human:" and "Assistant:". Of parts, those with text are read; thinking, tool calls and
+their results, pictures and other kinds are dropped, and named to the caller. Not for: which column holds a
+chat.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ _ROLES: Final = {
     "ai": "assistant",
     "bot": "assistant",
     "prompter": "user",
+    "aimessagechunk": "assistant",
     **{role: role for role in ("user", "assistant", "system", "tool")},
 }
+#: How LangChain says in ``type`` who speaks.
+_SPOKEN: Final = ("human", "ai", "AIMessageChunk", "system", "tool")
 #: Kinds of parts and turns that are not what was said.
 UNSAID: Final = word_set(
     "thinking redacted_thinking reasoning reasoning_content thought thoughts tool_use tool_call tool_calls "
@@ -111,6 +115,8 @@ def _role_and_content(turn: object) -> tuple[str, object] | None:
         role, content = turn["role"], turn.get("text", turn.get("message"))
     elif "role" in turn and "tool_calls" in turn:
         role, content = turn["role"], None
+    elif turn.get("type") in _SPOKEN and ("content" in turn or isinstance(turn.get("data"), Mapping)):
+        role, content = turn["type"], turn.get("content", (turn.get("data") or {}).get("content"))
     else:
         return None
     return (_ROLES.get(role.lower(), role), content) if isinstance(role, str) else None

@@ -49,10 +49,13 @@ class Shape(ABC):
         Where the text is.
     text, messages, prompt, id : str or None
         Columns of the rows that are made.
+    part : str or None
+        The file that the latest row is of, where rows of more than one are read before it is known.
     notices : list of str
         What the user should know; grows while rows are read.
     """
 
+    part: str | None = None
     name: str = ""
     reads: str = ""
     text: str | None = None
@@ -219,8 +222,11 @@ class Grouped(Shape):
 
     messages = "messages"
 
-    def __init__(self, key: str | None, content: str, order: str | None, *, scattered: bool) -> None:
+    def __init__(
+        self, reader: RowReader, key: str | None, content: str, order: str | None, *, scattered: bool
+    ) -> None:
         super().__init__()
+        self._reader = reader
         self.name = "one message a row" if key is not None else "one chat a file"
         self.reads = f"{content!r}"
         if key is not None:
@@ -230,12 +236,12 @@ class Grouped(Shape):
 
     def rows(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
         """Yield a row for each conversation, numbered as its first message."""
-        bad: list[NumberedRow] = []
+        bad: list[_Keyed] = []
 
         def good() -> Iterator[_Keyed]:
-            for key, number, row in _by_conversation(rows, self._key):
+            for key, number, row in _by_conversation(self._reader, rows, self._key):
                 if isinstance(row, BadRow):
-                    bad.append((number, row))
+                    bad.append((key, number, row))
                 else:
                     yield key, number, row
 
@@ -248,10 +254,17 @@ class Grouped(Shape):
         else:
             groups = (list(group) for _, group in groupby(good(), key=lambda item: item[0]))
         for group in groups:
-            yield from bad
+            yield from self._placed(bad)
             bad.clear()
-            yield group[0][1], self._joined([row for _, _, row in group])
-        yield from bad
+            rows_of = [row for _, _, row in group if not isinstance(row, BadRow)]
+            yield from self._placed([(group[0][0], group[0][1], self._joined(rows_of))])
+        yield from self._placed(bad)
+        self.part = None
+
+    def _placed(self, rows: Iterable[_Keyed]) -> Iterator[NumberedRow]:
+        for (_, part, _), number, row in rows:
+            self.part = part
+            yield number, row
 
     def _joined(self, rows: list[Mapping[str, Any]]) -> Row:
         order = self._order
@@ -268,26 +281,25 @@ class Grouped(Shape):
         return {**same, "messages": turns, "turns": len(turns)}
 
 
-_Keyed = tuple[tuple[int, Any], int, Mapping[str, Any]]
+_Keyed = tuple[tuple[int, str, Any], int, Row]
 
 
-def _by_conversation(
-    rows: Iterable[NumberedRow], key: str | None
-) -> Iterator[tuple[tuple[int, Any], int, Row]]:
-    """Yield each row after what tells its chat: a count of files, whose rows are numbered anew, and its id.
+def _by_conversation(reader: RowReader, rows: Iterable[NumberedRow], key: str | None) -> Iterator[_Keyed]:
+    """Yield each row after what tells its chat: a count of files, the name of its own, and its id.
 
-    Rows whose id can be none become bad ones.
+    In each file rows are numbered anew. Rows whose id can be none become bad ones.
     """
     files = last = 0
     for number, row in rows:
         files += number <= last
         last = number
+        part = reader.part
         id = None if key is None or isinstance(row, BadRow) else row.get(key)
         if key is not None and not isinstance(row, BadRow) and not isinstance(id, str | int | float):
             what = "is null or missing" if id is None else f"holds {kind_of(id)}"
             row = BadRow(MALFORMED, f"column {key!r} {what}")
             id = None
-        yield (files, id), number, row
+        yield (files, part, id), number, row
 
 
 def _places(values: list[Any]) -> list[Any]:
@@ -316,7 +328,9 @@ def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | N
     if content is None:
         return None
     if key is None:
-        return Grouped(None, content, None, scattered=False) if _is_one_chat(reader, rows) else None
+        if not _is_one_chat(reader, rows):
+            return None
+        return Grouped(reader, None, content, None, scattered=False)
     if not all(plain(row[key]) for row in rows):
         return None
     order = next((name for name in ORDERS if all(name in row for row in rows)), None)
@@ -326,7 +340,7 @@ def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | N
             f"{reader.name} has one message a row, and those of a conversation are not together; sort it by "
             f"{key}, or read each message alone with --text-column {content}"
         )
-    return Grouped(key, content, order, scattered=scattered)
+    return Grouped(reader, key, content, order, scattered=scattered)
 
 
 def are_turns(rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -349,7 +363,7 @@ def _is_one_chat(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> bool:
 def _scattered(reader: RowReader, key: str) -> bool:
     seen: set[Any] = set()
     last: Any = None
-    for value, _, row in _by_conversation(reader.rows(), key):
+    for value, _, row in _by_conversation(reader, reader.rows(), key):
         if not isinstance(row, BadRow) and value != last:
             if value in seen:
                 return True
@@ -385,7 +399,7 @@ class Reshaped(RowReader):
     @property
     def part(self) -> str:
         """The file that the latest row is of."""
-        return self._reader.part
+        return self.shape.part or self._reader.part
 
     @property
     def decimal_comma(self) -> bool:
