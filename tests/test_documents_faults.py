@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import threading
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -181,10 +183,11 @@ def test_what_a_folder_leaves_out_is_said(tmp_path):
     (tmp_path / "stray.csv").unlink()
     write(tmp_path / "notes.txt", "What I did.")
     write(tmp_path / "README.md", "About")
+    write(tmp_path / "sheet.xlsx", "not looked at")
     source = open_documents(tmp_path)
     assert len(documents(source)) == 3
     assert [notice for notice in source.notices if "left out" in notice] == [
-        "left out: notes.txt; name them to read them"
+        "left out: notes.txt, sheet.xlsx; name them to read them"
     ]
     folder = tmp_path / "shards"
     folder.mkdir()
@@ -319,6 +322,7 @@ def test_a_text_with_tabs_is_a_text(tmp_path):
         ("a.arrow", "delimiter encoding records"),
         ("saved", "delimiter encoding records"),
         ("a.eval", "delimiter encoding records"),
+        ("a.sqlite", "delimiter encoding"),
         ("a.csv", "records"),
         ("a.jsonl", "records"),
         ("a.txt", "records"),
@@ -335,6 +339,11 @@ def test_options_that_would_change_nothing_are_refused(tmp_path, name, options):
         archive_of(path, {"header.json": "{}", "samples/1.json": json.dumps({"text": PROSE})})
     elif name == "a.txt":
         write(path, PROSE)
+    elif name == "a.sqlite":
+        with closing(sqlite3.connect(path)) as base:
+            base.execute("create table answers (text)")
+            base.executemany("insert into answers values (?)", [(PROSE,)] * 2)
+            base.commit()
     else:
         writers = {"parquet": frame.write_parquet, "arrow": frame.write_ipc, "csv": frame.write_csv}
         writers.get(path.suffix[1:], frame.write_ndjson)(path)

@@ -265,8 +265,9 @@ def data_files(folder: Path) -> tuple[list[Path], list[Path]]:
             names = ", ".join(f"{len(paths)} {kind}" for kind, paths in chosen.items())
             raise InputError(f"{folder} holds files of several kinds ({names}); name them by a pattern")
         for paths in chosen.values():
-            left = [path for path in [*kinds.get("json", []), *texts] if path not in paths]
-            return paths, left
+            taken = {*paths}
+            others = [path for each in kinds.values() for path in each if path not in taken]
+            return paths, [path for path in others if path.stem.lower() not in _ABOUT]
     return [], []
 
 
