@@ -27,7 +27,7 @@ _SEPARATOR: Final = re.compile(r'\A\s*"?sep=(.)"?[^\S\n]*(?:\r\n|\r|\n)', re.IGN
 
 
 DOUBLED, ESCAPED, KEPT = "doubled", "escaped", "kept"
-_QUOTES: Final = {ESCAPED: "quotation marks in fields are written as \\\"", KEPT: "quotation marks are kept"}
+_QUOTES: Final = {ESCAPED: 'quotation marks in fields are written as \\"', KEPT: "quotation marks are kept"}
 
 
 @dataclass(frozen=True)

@@ -12,61 +12,33 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any
 from zipfile import ZipInfo
 
 from saetext.documents import databases, sheets
 from saetext.documents.archives import Archive, LogArchive, is_archive, is_log
 from saetext.documents.columnar import ArrowReader, ParquetReader, open_saved_dataset
-from saetext.documents.decoding import SUFFIXES
 from saetext.documents.delimited import DelimitedText, require_delimiter
+from saetext.documents.folders import data_files, deeper_pattern, fitting
+from saetext.documents.formats import (
+    NAMED_TABLES,
+    TEXT_FORMATS,
+    format_of,
+    holds_rows,
+    known_format,
+    named_format,
+)
 from saetext.documents.json_text import JsonArray, JsonLines, JsonValues, holds_json_lines, kind_of_json
 from saetext.documents.memory import expected, open_in_memory
 from saetext.documents.pipes import open_stream
 from saetext.documents.reading import RowReader, display_name
 from saetext.documents.records import JsonObject
 from saetext.documents.remote import fetch, is_remote, shown_url
-from saetext.documents.several import SeveralFiles, natural
+from saetext.documents.several import SeveralFiles
 from saetext.documents.text import ByteSource, TextLines, TextReader, WholeText
-from saetext.documents.words import name_words, word_set
 from saetext.errors import InputError, refuse_unused
 from saetext.io.opener import open_regular
-
-FORMATS: Final = ("jsonl", "json", "csv", "tsv", "txt", "lines", "parquet", "arrow", "dataset", "zip", "eval",
-                  "sheet", "sqlite", "duckdb")  # fmt: skip
-_TEXT_FORMATS: Final = ("jsonl", "json", "csv", "tsv", "txt", "lines")
-_BY_SUFFIX: Final = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".txt": "txt",
-    ".md": "txt",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-    ".zip": "zip",
-    ".eval": "eval",
-    **dict.fromkeys(sheets.SUFFIXES, "sheet"),
-    **dict.fromkeys(databases.SQLITE, "sqlite"),
-    **dict.fromkeys(databases.DUCKDB, "duckdb"),
-}
-_SHOWN: Final = (
-    ".jsonl .ndjson .json .csv .tsv .txt .parquet .pq .arrow .feather .ipc .zip .eval "
-    ".xlsx .ods .sqlite .duckdb"
-)
-_NAMED_TABLES: Final = ("sheet", "sqlite", "duckdb")  # --records names one
-_DATA: Final = ("jsonl", "json", "csv", "tsv", "parquet", "arrow")
-_LOOKED_AT: Final = 1000  # files in folders of a folder
-_ABOUT: Final = ("readme", "license")
-#: JSON files beside the shards of a data set that are about it.
-_DESCRIBES: Final = word_set("info infos config metadata schema stats state package")
 
 
 @dataclass(frozen=True)
@@ -102,13 +74,8 @@ def manner_of(format: str | None, delimiter: str | None, encoding: str | None, r
     InputError
         If a format is unknown, or a delimiter is none.
     """
-    if format is not None:
-        format = format.lower().removesuffix(".gz").lstrip(".")
-        format = _BY_SUFFIX.get(f".{format}", format)
-        if format not in FORMATS:
-            raise InputError(f"format {format!r} is unknown; choose one of {', '.join(FORMATS)}")
     mark = None if delimiter is None else require_delimiter(delimiter)
-    return Manner(format, mark, encoding, records)
+    return Manner(None if format is None else named_format(format), mark, encoding, records)
 
 
 def open_reader(source: Any, manner: Manner) -> RowReader:
@@ -143,26 +110,16 @@ def open_reader(source: Any, manner: Manner) -> RowReader:
 
 def _named_reader(name: str, manner: Manner) -> RowReader:
     if is_remote(name) and not os.path.lexists(name):
-        reader = _path_reader(fetch(name, _holds_rows), manner)
+        reader = _path_reader(fetch(name, holds_rows), manner)
         reader.name = shown_url(name)
         return reader
     path = Path(name)
     if glob.has_magic(name) and not os.path.lexists(name):
-        found = _fitting(name)
+        found = fitting(name)
         if not found:
             raise InputError(f"no file fits {name}")
         return _several(found, manner, display_name(path))
     return _path_reader(path, manner)
-
-
-def _fitting(pattern: str) -> list[Path]:
-    """Return the files that a pattern stands for, ``part-9`` before ``part-10``."""
-    found = {Path(each) for each in glob.iglob(pattern, recursive=True)}  # noqa: PTH207 # several ** repeat
-    return sorted((each for each in found if each.is_file()), key=_by_name)
-
-
-def _by_name(path: Path) -> list[tuple[int, int, str]]:
-    return natural(os.fsencode(path).decode("utf-8", "replace"))
 
 
 def _several(paths: Sequence[Path], manner: Manner, name: str) -> RowReader:
@@ -193,19 +150,19 @@ def _path_reader(path: Path, manner: Manner) -> RowReader:
         if stat.S_ISDIR(info.st_mode):
             return _folder_reader(path, manner)
         if not stat.S_ISREG(info.st_mode):  # a named pipe, or a shell's <(...)
-            format = manner.format or (_format_of(path) if path.suffix else "jsonl")
+            format = manner.format or (format_of(path) if path.suffix else "jsonl")
             return _text_reader(
                 ByteSource(open_stream(path), str(path), encoding=manner.encoding), format, manner
             )
-        format = manner.format or _format_of(path)
+        format = manner.format or format_of(path)
         if info.st_size == 0:
             raise InputError(f"{path} is empty")
         if format == "dataset":
             raise InputError(f"{path} is a file; format 'dataset' means a directory saved by datasets")
         if format in ("zip", "eval"):
             return _archive_reader(path, manner)
-        if format not in _TEXT_FORMATS:
-            named = ("delimiter", "encoding") if format in _NAMED_TABLES else ()
+        if format not in TEXT_FORMATS:
+            named = ("delimiter", "encoding") if format in NAMED_TABLES else ()
             _refuse_manner(manner, f"{display_name(path)} is read as {format}, which is no text", *named)
         if format == "sheet":
             return sheets.SheetReader(path, manner.records)
@@ -237,45 +194,11 @@ def _refuse_manner(manner: Manner, why: str, *names: str) -> None:
     refuse_unused(f"{why}; leave it out", **{name: given.get(name) for name in names or given})
 
 
-def data_files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files of texts in a folder, or in its ``data``, that are of one kind, and those left out.
-
-    JSON files that describe a data set (``dataset_infos.json``) do not count beside others.
-
-    Raises
-    ------
-    InputError
-        If there are files of several kinds.
-    """
-    for place in (folder, folder / "data"):
-        if not place.is_dir():
-            continue
-        kinds: dict[str, list[Path]] = {}
-        for path in sorted(place.iterdir(), key=_by_name):
-            kind = _known_format(path)
-            if kind is not None and not path.name.startswith((".", "_")) and path.is_file():
-                kinds.setdefault(kind, []).append(path)
-        rows = {kind: paths for kind, paths in kinds.items() if kind in _DATA}
-        texts = [path for path in kinds.get("txt", []) if path.stem.lower() not in _ABOUT]
-        chosen = rows or ({"txt": texts} if texts else {})
-        if len(chosen) > 1 and "json" in chosen:
-            chosen["json"] = [path for path in chosen["json"] if not _DESCRIBES & set(name_words(path.stem))]
-            chosen = {kind: paths for kind, paths in chosen.items() if paths}
-        if len(chosen) > 1:
-            names = ", ".join(f"{len(paths)} {kind}" for kind, paths in chosen.items())
-            raise InputError(f"{folder} holds files of several kinds ({names}); name them by a pattern")
-        for paths in chosen.values():
-            taken = {*paths}
-            others = [path for each in kinds.values() for path in each if path not in taken]
-            return paths, [path for path in others if path.stem.lower() not in _ABOUT]
-    return [], []
-
-
 def _folder_reader(path: Path, manner: Manner) -> RowReader:
     # a link that leads nowhere is a saved dataset that is damaged, no folder of shards
     saved = any(os.path.lexists(path / name) for name in ("state.json", "dataset_dict.json"))
     files, left = ([], []) if saved or manner.format == "dataset" else data_files(path)
-    if not files and not saved and manner.format != "dataset" and (pattern := _deeper(path)):
+    if not files and not saved and manner.format != "dataset" and (pattern := deeper_pattern(path)):
         raise InputError(
             f"{path} is a directory without files of texts; there are some in its folders: name them by a "
             f"pattern, such as '{pattern}'"
@@ -290,16 +213,6 @@ def _folder_reader(path: Path, manner: Manner) -> RowReader:
     return reader
 
 
-def _deeper(folder: Path) -> str | None:
-    """Return a pattern for the files of texts in the folders of a folder, if some are soon found."""
-    for found in islice(folder.glob("*/**/*"), _LOOKED_AT):
-        hidden = any(part.startswith(".") for part in found.relative_to(folder).parts)
-        if _known_format(found) in _DATA and not hidden and found.is_file():
-            packed = found.suffix.lower() in SUFFIXES
-            return f"{folder}/**/*{''.join(found.suffixes[-2:] if packed else found.suffixes[-1:])}"
-    return None
-
-
 def _archive_reader(path: Path, manner: Manner) -> RowReader:
     if not is_archive(path):
         raise InputError(f"{display_name(path)} is no zip archive")
@@ -308,15 +221,13 @@ def _archive_reader(path: Path, manner: Manner) -> RowReader:
     if is_log(infos):
         _refuse_manner(manner, f"{archive.name} is a log of inspect_ai")
         return LogArchive(archive)
-    known = [(info, _known_format(Path(info.filename))) for info in infos]
-    texts = [(info, kind) for info, kind in known if kind in _TEXT_FORMATS and info.file_size]
+    known = [(info, known_format(Path(info.filename))) for info in infos]
+    texts = [(info, kind) for info, kind in known if kind in TEXT_FORMATS and info.file_size]
     main = [item for item in texts if PurePosixPath(item[0].filename).name == "conversations.json"]
     rows = main or [item for item in texts if item[1] != "txt"] or texts
     if not rows:
         names = ", ".join(info.filename for info in infos[:3]) or "nothing"
-        raise InputError(
-            f"{archive.name} holds no file of texts ({names}); unpack it and name the file"
-        )
+        raise InputError(f"{archive.name} holds no file of texts ({names}); unpack it and name the file")
     readers: list[RowReader] = [
         _text_reader(archive.source(info, manner.encoding), str(kind), manner) for info, kind in rows
     ]
@@ -327,33 +238,8 @@ def _archive_reader(path: Path, manner: Manner) -> RowReader:
     return reader
 
 
-def _holds_rows(path: Path) -> bool:
-    """Whether a file, by its name, may be one of rows: no readme, no hidden file."""
-    return _known_format(path) not in (None, "txt") and not path.name.startswith((".", "_"))
-
-
 def _members_of(archive: Archive, readers: Sequence[RowReader], infos: Sequence[ZipInfo]) -> SeveralFiles:
     return SeveralFiles(archive.name, readers, [f"{archive.name}:{info.filename}" for info in infos])
-
-
-def _known_format(path: Path) -> str | None:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = bool(suffixes) and suffixes[-1] in SUFFIXES
-    suffix = (suffixes[:-1] if packed else suffixes)[-1:] or [""]
-    format = _BY_SUFFIX.get(suffix[0])
-    return None if packed and format not in _TEXT_FORMATS else format
-
-
-def _format_of(path: Path) -> str:
-    if path.suffix.lower() == ".numbers":
-        raise InputError(f"{display_name(path)} is a spreadsheet of Numbers: export it as CSV or Excel")
-    format = _known_format(path)
-    if format is None:
-        raise InputError(
-            f"cannot tell the format of {display_name(path)}; saetext reads {_SHOWN}, the text formats also "
-            f"with {' '.join(SUFFIXES)}, and saved datasets: name it with --format ({', '.join(FORMATS)})"
-        )
-    return format
 
 
 def _file_object_reader(file: Any, manner: Manner) -> RowReader:
@@ -361,7 +247,7 @@ def _file_object_reader(file: Any, manner: Manner) -> RowReader:
         raise InputError("the file object yields text; open it in binary mode ('rb')")
     name = getattr(file, "name", None)
     path = Path(name) if isinstance(name, str) else None
-    format = manner.format or (_format_of(path) if path is not None and path.suffix else "jsonl")
+    format = manner.format or (format_of(path) if path is not None and path.suffix else "jsonl")
     rewind = bool(getattr(file, "seekable", lambda: False)())
     shown = display_name(path) if path else "stream"
     return _text_reader(ByteSource(file, shown, rewind=rewind, encoding=manner.encoding), format, manner)
@@ -441,7 +327,7 @@ def stamped_files(source: str | os.PathLike[str]) -> Iterator[Path]:
     name = os.fspath(source)
     path = Path(name)
     if glob.has_magic(name) and not os.path.lexists(name):
-        yield from _fitting(name)
+        yield from fitting(name)
     elif path.is_dir():
         yield from sorted(each for each in path.rglob("*") if each.is_file())
     elif path.is_file():

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from saetext.documents.chat import parse_messages, transcript
+from saetext.documents.grouping import grouped
 from saetext.documents.guess import TEXT_NAMES
 from saetext.documents.paths import at, has, opened, parse_path
 from saetext.documents.presets import preset_of
 from saetext.documents.reading import BadRow, NumberedRow, RowReader
-from saetext.documents.shapes import PathShape, PresetShape, Shape, Transcripts, grouped
+from saetext.documents.shapes import PathShape, PresetShape, Shape, Transcripts
 from saetext.errors import InputError
 
 _NEARLY: Final = 0.9  # share of the cells that hold JSON

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from saetext.documents.chat import parse_messages
+from saetext.documents.grouping import CONVERSATION_IDS
 from saetext.documents.guess import ID_NAMES, MESSAGES_NAMES, PROMPT_NAMES, TEXT_NAMES
 from saetext.documents.json_text import json_row
 from saetext.documents.json_values import decode_json
@@ -18,7 +19,6 @@ from saetext.documents.paths import at, parse_path, write_path
 from saetext.documents.presets import preset_of
 from saetext.documents.presets.base import plain
 from saetext.documents.reading import NumberedRow, shorten
-from saetext.documents.shapes import CONVERSATION_IDS
 from saetext.documents.text import ByteSource, Stream, TextReader
 from saetext.documents.words import is_prose
 from saetext.errors import InputError

@@ -14,13 +14,14 @@ import pyarrow as pa
 
 from saetext.documents.chat import parse_messages
 from saetext.documents.convert import ROLES, Converter, IdSet, row_id
+from saetext.documents.formats import FORMATS as FORMATS
+from saetext.documents.grouping import are_turns
 from saetext.documents.guess import ColumnChooser
-from saetext.documents.opening import FORMATS as FORMATS
 from saetext.documents.opening import Manner, manner_of, open_reader
 from saetext.documents.reading import BadRow, NumberedRow, RowReader
 from saetext.documents.recognition import holds_turns, recognised
 from saetext.documents.record import Columns, Document, Reject
-from saetext.documents.shapes import Reshaped, Shape, are_turns
+from saetext.documents.shapes import Reshaped, Shape
 from saetext.documents.words import examples
 from saetext.errors import InputError, refuse_unused
 from saetext.text.one_line import about, quoted

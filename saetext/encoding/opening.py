@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from saetext.corpus import Corpus
 from saetext.corpus.protocol import CorpusLike
-from saetext.documents.opening import data_files
+from saetext.documents.folders import data_files
 from saetext.encoding.targets import beside, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
 from saetext.errors import InputError
