@@ -180,6 +180,7 @@ def test_what_a_folder_leaves_out_is_said(tmp_path):
         write(tmp_path / f"t{i}.json", [{"text": f"{PROSE} {i}"}])
     write(tmp_path / "stray.csv", "text\nStray words in a table\n")
     assert "3 json" in (error := one_line_error(tmp_path, {})) and "1 csv" in error
+    assert error.endswith(f"such as '{tmp_path}/*.json'")
     (tmp_path / "stray.csv").unlink()
     write(tmp_path / "notes.txt", "What I did.")
     write(tmp_path / "README.md", "About")

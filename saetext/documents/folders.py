@@ -56,7 +56,11 @@ def data_files(folder: Path) -> tuple[list[Path], list[Path]]:
             chosen = {kind: paths for kind, paths in chosen.items() if paths}
         if len(chosen) > 1:
             names = ", ".join(f"{len(paths)} {kind}" for kind, paths in chosen.items())
-            raise InputError(f"{folder} holds files of several kinds ({names}); name them by a pattern")
+            most = max(chosen.values(), key=len)
+            raise InputError(
+                f"{folder} holds files of several kinds ({names}); name those of one by a pattern, such as "
+                f"'{place}/*{_ending(most[0])}'"
+            )
         for paths in chosen.values():
             taken = {*paths}
             others = [path for each in kinds.values() for path in each if path not in taken]
@@ -69,6 +73,10 @@ def deeper_pattern(folder: Path) -> str | None:
     for found in islice(folder.glob("*/**/*"), _LOOKED_AT):
         hidden = any(part.startswith(".") for part in found.relative_to(folder).parts)
         if known_format(found) in DATA and not hidden and found.is_file():
-            packed = found.suffix.lower() in SUFFIXES
-            return f"{folder}/**/*{''.join(found.suffixes[-2:] if packed else found.suffixes[-1:])}"
+            return f"{folder}/**/*{_ending(found)}"
     return None
+
+
+def _ending(path: Path) -> str:
+    """Return what tells a file's format: ``.jsonl``, ``.csv.gz``."""
+    return "".join(path.suffixes[-2:] if path.suffix.lower() in SUFFIXES else path.suffixes[-1:])
