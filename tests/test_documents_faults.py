@@ -273,6 +273,8 @@ def test_rows_that_only_resemble_those_of_a_tool(tmp_path, row):
 def test_answers_alone_are_texts(tmp_path):
     row = {"question": "Why does it rain?", "answers": [PROSE, PROSE + " Indeed."]}
     assert [d.text for d in documents(open_documents(jsonl(tmp_path / "a.jsonl", [row])))] == row["answers"]
+    rows = [{"title": "Why does it rain so much?", "answers": [PROSE]}] * 20 + [{**row, "note": PROSE}]
+    assert len(documents(open_documents(jsonl(tmp_path / "a.jsonl", rows)))) == 22
 
 
 def test_what_is_refused_can_be_read_by_its_column(tmp_path):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saetext.documents.chat import Note
@@ -14,8 +15,9 @@ _PROMPTS = ("prompt", "instruction", "question", "query", "input")
 _LISTS = ("outputs", "text", "texts", "responses", "completions", "generations", "samples", "generated_text",
           "generated_texts", "response", "output", "completion", "generation", "model_outputs")  # fmt: skip
 _TEXTS = ("text", "generated_text", "output", "content", "completion", "response", "answer")
-#: Lists that are what was right, rather than what a model wrote, if anything else may be that.
+#: Lists that may be what was right, rather than what was written.
 _RIGHT = ("answers", "answer")
+_GIVEN = (*_PROMPTS, "title", "context", "passage")
 
 
 def _is_texts(value: Any) -> bool:
@@ -41,13 +43,19 @@ def _column(row: Given) -> str | None:
     # a text beside a list of texts is the text
     if any(isinstance(row.get(name), str) for name in ("text", "output", "response", "completion")):
         return None
-    found = next((name for name in _LISTS if _is_texts(row.get(name))), None)
-    if found is not None:
-        return found
-    known = (*_RIGHT, *_PROMPTS)
-    if any(name not in known and is_prose(value) for name, value in row.items()):
-        return None
-    return next((name for name in _RIGHT if _is_texts(row.get(name))), None)
+    return next((name for name in (*_LISTS, *_RIGHT) if _is_texts(row.get(name))), None)
+
+
+def _are_right(rows: Sequence[Given]) -> bool:
+    """Whether lists called answers are what was right: beside most is a text, or they are no sentences."""
+    chosen = [(row, name) for row in rows if (name := _column(row)) in _RIGHT]
+    if 2 * len(chosen) < len(rows):
+        return False
+    times = Counter(name for row, _ in chosen for name, value in row.items() if is_prose(value))
+    prose = {name for name in times if 2 * times[name] > len(chosen)}
+    found = [item for row, name in chosen for item in row[str(name)]]
+    sentences = any(is_prose(item if isinstance(item, str) else _text_of(item)) for item in found)
+    return bool(prose - {*_GIVEN}) or (bool(prose - {*_PROMPTS}) and not sentences)
 
 
 def _read(row: Given, note: Note) -> list[Row]:
@@ -74,5 +82,6 @@ PRESETS = (
         "a list of texts",
         prompt="prompt",
         id="request_id",
+        unless=_are_right,
     ),
 )
