@@ -329,10 +329,10 @@ def test_what_python_prints_is_refused_with_advice(tmp_path):
         open_documents(path)
 
 
-def test_spreadsheets_of_excel_are_refused_with_advice(tmp_path):
-    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04")
-    with pytest.raises(InputError, match="is a spreadsheet: save it as CSV"):
-        open_documents(tmp_path / "a.xlsx")
+def test_spreadsheets_of_numbers_are_refused_with_advice(tmp_path):
+    (tmp_path / "a.numbers").write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match="is a spreadsheet of Numbers: export it as CSV or Excel"):
+        open_documents(tmp_path / "a.numbers")
 
 
 # --- values -------------------------------------------------------------------------------------------------

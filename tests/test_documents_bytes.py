@@ -191,12 +191,12 @@ BAD_FILES = [  # name, bytes, options, what the message says
     ("a.jsonl", GOOD, {"text": "kind", "prompt": "kind"}, "column 'kind' is named for"),
     ("a.jsonl", GOOD, {"text": "kind", "messages": "n"}, "messages were named together with a text column"),
     ("x.jsonl", b"a\nb\n", {}, "none of the first 2 lines can be read as jsonl (line 1: "),
-    ("y.jsonl", b"[\n1]", {}, "none of the first 1 row can be read as json (row 1: malformed line, an int"),
+    ("y.jsonl", b"[\n1]", {}, "its only row cannot be read as json (row 1: malformed line, an int"),
     (
         "o.json",
         b'{"a": [{"text": "a"}], "b": [{"text": "a"}]}',
         {},
-        "name one: --records a (1 rows), --records b",
+        "name one: --records a (1 row), --records b",
     ),
     ("s.json", b'"text"', {}, "is no JSON array of objects: it does not start with '['"),
     (

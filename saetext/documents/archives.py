@@ -6,7 +6,6 @@ Not for: what is in the members (``text``, ``records``).
 from __future__ import annotations
 
 import io
-import json
 import stat
 import zipfile
 import zlib
@@ -23,7 +22,7 @@ from saetext.documents.json_text import json_row
 from saetext.documents.json_values import decode_json
 from saetext.documents.paths import at
 from saetext.documents.presets.base import plain
-from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name
+from saetext.documents.reading import BadRow, NumberedRow, RowReader, display_name, shorten
 from saetext.documents.record import MALFORMED
 from saetext.documents.text import MAX_ROW, ByteSource
 from saetext.errors import InputError
@@ -34,6 +33,7 @@ _ZSTANDARD: Final = 93
 _SAMPLES: Final = "samples/"
 _PROBLEMS: Final = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError,
                     ValueError, pa.lib.ArrowException)  # fmt: skip
+_UNREAD: Final = (RecursionError, *_PROBLEMS)
 
 
 def is_archive(path: Path) -> bool:
@@ -42,54 +42,65 @@ def is_archive(path: Path) -> bool:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def members(path: Path) -> list[zipfile.ZipInfo]:
-    """Return the files in an archive, sorted by name, without those that a system hid there.
+class Archive:
+    """A zip archive whose list of files is read once, and which stays open as long as it is used.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    members : list of zipfile.ZipInfo
+        The files in it, sorted by name, without those that a system hid there.
 
     Raises
     ------
     InputError
         If it is damaged, has a password, or too many files.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            found = [info for info in archive.infolist() if not _is_noise(info)]
-    except _PROBLEMS as error:
-        raise InputError(f"{display_name(path)} is no readable zip archive: {error}") from error
-    if len(found) > _MOST_MEMBERS:
-        raise InputError(
-            f"{display_name(path)} holds {len(found):,} files; at most {_MOST_MEMBERS:,} are read"
-        )
-    if any(info.flag_bits & 1 for info in found):
-        raise InputError(f"{display_name(path)} has a password; unpack it yourself")
-    return sorted(found, key=lambda info: info.filename)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = display_name(path)
+        try:
+            self._zip = zipfile.ZipFile(path)  # closes itself when nothing refers to it
+        except _PROBLEMS as error:
+            raise InputError(f"{self.name} is no readable zip archive: {error}") from error
+        found = [info for info in self._zip.infolist() if not _is_noise(info)]
+        if len(found) > _MOST_MEMBERS:
+            raise InputError(f"{self.name} holds {len(found):,} files; at most {_MOST_MEMBERS:,} are read")
+        if any(info.flag_bits & 1 for info in found):
+            raise InputError(f"{self.name} has a password; unpack it yourself")
+        self.members = sorted(found, key=lambda info: info.filename)
+
+    def source(self, info: zipfile.ZipInfo, encoding: str | None = None) -> ByteSource:
+        """Return the bytes of one member."""
+        name = f"{self.name}:{PurePosixPath(info.filename).name}".encode("utf-8", "replace").decode()
+        return ByteSource(partial(self.open, info, name), name, encoding=encoding, size=info.file_size)
+
+    @contextmanager
+    def open(self, info: zipfile.ZipInfo, name: str) -> Iterator[IO[bytes]]:
+        """Open one member for reading, within bounds."""
+        if info.compress_type == _ZSTANDARD:
+            yield io.BytesIO(_zstandard(self.path, info, name))
+            return
+        try:
+            file = self._zip.open(info)
+        except _PROBLEMS as error:
+            raise InputError(f"{name} cannot be read: {error}") from error
+        with file:
+            read = bounded(file.read, name, lambda: info.compress_size)
+            yield _Reading(read)  # type: ignore[misc]
 
 
 def _is_noise(info: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(info.filename).parts
     link = stat.S_ISLNK(info.external_attr >> 16)
     return info.is_dir() or link or any(part == "__MACOSX" or part.startswith(".") for part in parts)
-
-
-def source_in(path: Path, info: zipfile.ZipInfo, encoding: str | None = None) -> ByteSource:
-    """Return the bytes of one member."""
-    name = f"{display_name(path)}:{PurePosixPath(info.filename).name}"
-    name = name.encode("utf-8", "replace").decode()
-    return ByteSource(partial(_member, path, info, name), name, encoding=encoding, size=info.file_size)
-
-
-@contextmanager
-def _member(path: Path, info: zipfile.ZipInfo, name: str) -> Iterator[IO[bytes]]:
-    with zipfile.ZipFile(path) as archive:
-        if info.compress_type == _ZSTANDARD:
-            yield io.BytesIO(_zstandard(path, info, name))
-            return
-        try:
-            file = archive.open(info)
-        except _PROBLEMS as error:
-            raise InputError(f"{name} cannot be read: {error}") from error
-        with file:
-            read = bounded(file.read, name, lambda: info.compress_size)
-            yield _Reading(read)  # type: ignore[misc]
 
 
 class _Reading:
@@ -135,25 +146,33 @@ class LogArchive(RowReader):
 
     format = "eval"
 
-    def __init__(self, path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
-        self.name = display_name(path)
-        self._path = path
+    def __init__(self, archive: Archive) -> None:
+        self.name = archive.name
+        self._archive = archive
         self._samples = [
-            info for info in infos if info.filename.startswith(_SAMPLES) and info.filename.endswith(".json")
+            info
+            for info in archive.members
+            if info.filename.startswith(_SAMPLES) and info.filename.endswith(".json")
         ]
         self._done = 0
-        self.size_bytes = path.stat().st_size
+        self.size_bytes = archive.path.stat().st_size
         self.n_rows = len(self._samples)
-        named = {info.filename: info for info in infos}
+        named = {info.filename: info for info in archive.members}
         header = named.get("header.json") or named.get("_journal/start.json")
-        about = self._json(header) if header is not None else {}
+        about: Any = {}
+        if header is not None:
+            try:
+                about = self._json(header)
+            except (InputError, *_UNREAD) as error:
+                what = shorten(str(error), 100)
+                self.notices += (f"{header.filename} cannot be read, nor the task's name in it: {what}",)
         told = {name: at(about, f"eval.{name}") for name in ("task", "model")}
         self._around = {name: value for name, value in told.items() if plain(value)}
 
     def _json(self, info: zipfile.ZipInfo) -> Any:
         if info.file_size > MAX_ROW:
             raise ValueError(f"longer than {MAX_ROW >> 20} MiB")
-        with _member(self._path, info, f"{self.name}:{info.filename}") as file:
+        with self._archive.open(info, f"{self.name}:{info.filename}") as file:
             content = file.read(MAX_ROW + 1)
         if len(content) > MAX_ROW:
             raise ValueError(f"longer than {MAX_ROW >> 20} MiB")
@@ -166,7 +185,7 @@ class LogArchive(RowReader):
             self._done = number
             try:
                 value = self._json(info)
-            except (json.JSONDecodeError, RecursionError, *_PROBLEMS) as error:
+            except _UNREAD as error:
                 yield number, BadRow(MALFORMED, f"{PurePosixPath(info.filename).name}: {error}"[:200])
                 continue
             row = json_row(value)

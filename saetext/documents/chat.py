@@ -1,9 +1,10 @@
 """Chats and answers in the shapes that tools write -> turns and texts.
 
 Known are ``{"role", "content"}``, ShareGPT's ``{"from", "value"}``, Claude's ``{"sender", "text"}``, Gemini's
-``{"role", "parts"}``, ChatGPT's ``{"author", "content": {"parts"}}``, and transcripts with "Human:" and
-"Assistant:". Of parts, those with text are read; thinking, tool calls and their results, pictures and other
-kinds are dropped, and named to the caller. Not for: which column holds a chat.
+``{"role", "parts"}``, LangChain's ``{"type", "content"}``, ChatGPT's ``{"author", "content": {"parts"}}``,
+and transcripts with "Human:" and "Assistant:". Of parts, those with text are read; thinking, tool calls and
+their results, pictures and other kinds are dropped, and named to the caller. Not for: which column holds a
+chat.
 """
 
 from __future__ import annotations
@@ -25,7 +26,12 @@ _ROLES: Final = {
     "model": "assistant",
     "ai": "assistant",
     "bot": "assistant",
+    "prompter": "user",
+    "aimessagechunk": "assistant",
+    **{role: role for role in ("user", "assistant", "system", "tool")},
 }
+#: How LangChain says in ``type`` who speaks.
+_SPOKEN: Final = ("human", "ai", "AIMessageChunk", "system", "tool")
 #: Kinds of parts and turns that are not what was said.
 UNSAID: Final = word_set(
     "thinking redacted_thinking reasoning reasoning_content thought thoughts tool_use tool_call tool_calls "
@@ -101,15 +107,19 @@ def _role_and_content(turn: object) -> tuple[str, object] | None:
         role, content = turn["role"], turn["parts"]
     elif "sender" in turn and ("text" in turn or "content" in turn):
         role, content = turn["sender"], turn.get("content") or turn.get("text")
+        if isinstance(turn.get("isCreatedByUser"), bool):  # LibreChat: the model's name is the sender
+            role = "user" if turn["isCreatedByUser"] else "assistant"
     elif isinstance(author, Mapping) and "role" in author and "content" in turn:
         role, content = author["role"], turn["content"]
     elif "role" in turn and ("text" in turn or "message" in turn):
         role, content = turn["role"], turn.get("text", turn.get("message"))
     elif "role" in turn and "tool_calls" in turn:
         role, content = turn["role"], None
+    elif turn.get("type") in _SPOKEN and ("content" in turn or isinstance(turn.get("data"), Mapping)):
+        role, content = turn["type"], turn.get("content", (turn.get("data") or {}).get("content"))
     else:
         return None
-    return (_ROLES.get(role, role), content) if isinstance(role, str) else None
+    return (_ROLES.get(role.lower(), role), content) if isinstance(role, str) else None
 
 
 def _content(content: object, note: Note) -> tuple[str | None, bool]:

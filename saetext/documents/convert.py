@@ -38,6 +38,8 @@ ROLES: Final = ("assistant", "user", "system", "all")
 _INT: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
 # a bare 12e4 may well be a hash; a point or a single digit before the e makes it a number
 _FLOAT: Final = re.compile(r"-?(?:(?:0|[1-9]\d*)\.\d+(?:[eE][+-]?\d{1,3})?|\d[eE][+-]?\d{1,3})", re.ASCII)
+_COMMA: Final = re.compile(r"-?(?:0|[1-9]\d{0,14}),\d{1,15}", re.ASCII)
+_NUMBERS: Final = {"$numberLong": int, "$numberInt": int, "$numberDouble": float, "$numberDecimal": float}
 _BOOLS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT64: Final = range(-(1 << 63), 1 << 63)
 
@@ -125,6 +127,7 @@ def row_id(value: object, position: int) -> str | None:
             return None
     if isinstance(value, np.generic):
         value = value.item()
+    value = _unwrapped(value)
     if value is None or value == "" or _is_nan(value):
         return f"row-{position}"
     if isinstance(value, float) and value.is_integer():
@@ -133,6 +136,22 @@ def row_id(value: object, position: int) -> str | None:
         return None
     text = str(value)
     return text if _encodable(text) else None
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return what MongoDB writes as an object of one key: ``{"$oid": "5f..."}``; anything else as it is."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    ((kind, inner),) = value.items()
+    if kind == "$date" and isinstance(inner, dict):  # of years that its own notation lacks
+        inner = _unwrapped(inner)
+    if kind in ("$oid", "$date") and isinstance(inner, str | int):
+        return inner
+    number = _NUMBERS.get(kind)
+    try:
+        return value if number is None or not isinstance(inner, str) else number(inner)
+    except ValueError:
+        return value
 
 
 class Converter:
@@ -148,31 +167,43 @@ class Converter:
         Whether metadata are strings to be typed by :func:`plain_value`.
     notices : list of str
         Gets a line when a column of bytes is left out.
+    counted : dict of str to int
+        Where in ``notices`` those stand that count rows: a later pass counts anew on the same lines.
     check_ids : bool
         Whether an id that was used before is a reason to reject; False where that is known already.
     """
 
     def __init__(
-        self, columns: Columns, role: str, *, untyped: bool, notices: list[str], check_ids: bool
+        self,
+        columns: Columns,
+        role: str,
+        *,
+        untyped: bool,
+        notices: list[str],
+        counted: dict[str, int],
+        check_ids: bool,
     ) -> None:
         self._columns = columns
         self._role = role
         self._untyped = untyped
         self._notices = notices
         self._ids = IdSet() if check_ids else None
-        self._told: dict[str, int] = {}  # notices that count: their place in the list
+        self._told = counted
         self._counts: Counter[str] = Counter()
         self._chosen = frozenset(columns.chosen().values())
 
-    def convert(self, row: Row, position: int, where: str) -> Document | Reject:
-        """Return the document in a row, or the reason why there is none."""
+    def convert(self, row: Row, position: int, where: str, *, comma: bool = False) -> Document | Reject:
+        """Return the document in a row, or the reason why there is none.
+
+        ``comma`` says that ``3,5`` is a number in the file that the row is of.
+        """
         if isinstance(row, BadRow):
             return Reject(position, where, row.reason, row.detail)
         try:
             messages = self._messages(row)
             text = self._text(row) if messages is None else ""
             prompt = self._prompt(row)
-            meta = self._meta(row)
+            meta = self._meta(row, comma)
             id = self._id(row, position)
         except _Problem as problem:
             return Reject(position, where, problem.reason, shorten(problem.detail))
@@ -275,7 +306,7 @@ class Converter:
             raise _Problem(DUPLICATE_ID, f"{id!r} was used before")
         return id
 
-    def _meta(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _meta(self, row: Mapping[str, Any], comma: bool) -> dict[str, Any]:
         meta: dict[str, Any] = {}
         for name, value in row.items():
             if name in self._chosen:
@@ -286,7 +317,7 @@ class Converter:
                 continue
             kind = type(value)
             if kind is str:
-                meta[name] = self._typed(self._side(value, name))
+                meta[name] = self._typed(self._side(value, name), comma)
             elif kind is float:
                 meta[name] = None if value != value else value  # NaN is no number
             elif value is None or kind is bool or (kind is int and value in _INT64):
@@ -295,13 +326,20 @@ class Converter:
                 meta[name] = self._scalar(name, value)
         return meta
 
-    def _typed(self, text: str) -> bool | int | float | str | None:
-        return plain_value(text) if self._untyped else text
+    def _typed(self, text: str, comma: bool) -> bool | int | float | str | None:
+        if not self._untyped:
+            return text
+        if comma and _COMMA.fullmatch(text):
+            return plain_value(text.replace(",", "."))
+        return plain_value(text)
 
     def _scalar(self, name: str, value: object) -> Any:
         """Return any other value as one that metadata may hold."""
         if isinstance(value, np.generic):
             value = value.item()
+        value = _unwrapped(value)
+        if isinstance(value, str):
+            return self._side(value, name)
         if isinstance(value, date):  # or a datetime; pandas' NaT is one that differs from itself
             return value if value == value else None
         if isinstance(value, bool) or value is None:

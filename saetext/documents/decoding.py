@@ -21,6 +21,7 @@ from saetext.errors import InputError
 
 #: What a broken compressed stream raises.
 BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.lib.ArrowException)
+_ESCAPE: Final = "saetext-escape"
 _MAGIC: Final = (
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bz2"),
@@ -30,6 +31,7 @@ _MAGIC: Final = (
 SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 MOST_RATIO: Final = 300  # times that a file may expand ...
 FREE: Final = 256 << 20  # ... beyond these bytes
+_WIDE: Final = ("utf-16", "utf-32")
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _BOMS: Final = (
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -165,9 +167,26 @@ def require_encoding(name: str) -> str:
     return found.name
 
 
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Keep bytes that cannot be decoded; of those that ASCII has, which cannot be kept, make one sign."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        assert isinstance(error, UnicodeDecodeError)
+        return "\ufffd", error.end
+
+
+codecs.register_error(_ESCAPE, _escaped)
+
+
 def recoded(stream: io.BufferedReader, encoding: str, size: int) -> io.BufferedReader:
-    """Return a stream of another encoding as UTF-8; what cannot be decoded stays as its bytes."""
-    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    """Return a stream of another encoding as UTF-8; what cannot be decoded stays as its bytes.
+
+    In UTF-16 and UTF-32 each half of a character becomes one replacement character: single bytes of them
+    would put the rest out of step.
+    """
+    wide = codecs.lookup(encoding).name.startswith(_WIDE)
+    decoder = codecs.getincrementaldecoder(encoding)("replace" if wide else _ESCAPE)
     ready = bytearray()
     ended = False
 
@@ -176,10 +195,7 @@ def recoded(stream: io.BufferedReader, encoding: str, size: int) -> io.BufferedR
         while len(ready) < n and not ended:
             data = stream.read(min(size, 1 << 16))
             ended = not data
-            try:
-                text = decoder.decode(data, final=ended)
-            except UnicodeDecodeError:  # UTF-16 cut in the middle of a character
-                text = "�"
+            text = decoder.decode(data, final=ended)
             ready.extend(text.encode("utf-8", "surrogateescape"))
         taken = bytes(ready[:n])
         del ready[:n]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -16,7 +15,7 @@ from typing import Final
 
 from saetext.documents import text
 from saetext.documents.decoding import BROKEN, buffered, looks_western
-from saetext.documents.dialect import DELIMITERS, Dialect, dialect_of
+from saetext.documents.dialect import DELIMITERS, Dialect, dialect_of, fields_of
 from saetext.documents.reading import BadRow, NumberedRow, Row, shorten
 from saetext.documents.record import MALFORMED
 from saetext.documents.text import ByteSource, Stream, TextReader
@@ -54,6 +53,11 @@ class DelimitedText(TextReader):
             csv.field_size_limit(text.MAX_ROW)  # a process-wide setting: only ever raised
         if source.restartable and source.encoding is None:
             self._find_encoding()
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether ``3,5`` is a number: it is where semicolons separate."""
+        return self._dialect is not None and self._dialect.delimiter == ";"
 
     def _find_encoding(self) -> None:
         """Take note of an encoding other than UTF-8, as far as the first megabytes tell it."""
@@ -99,9 +103,9 @@ class DelimitedText(TextReader):
                 overlong = overlong or line is None
                 yield "" if line is None else line.decode("utf-8", "surrogateescape")
 
-        reader = csv.reader(decoded(), delimiter=dialect.delimiter, strict=True)
+        reader = fields_of(decoded(), dialect.delimiter, dialect.quotes)
         header: list[str] | None = None
-        skipped = 0
+        skipped = below = 0
         while True:
             number = reader.line_num + 1
             row: Row
@@ -111,7 +115,8 @@ class DelimitedText(TextReader):
                 if header is None:
                     raise InputError(f"{self.name} has a header that cannot be read: {error}") from error
                 overlong = False
-                yield number, BadRow(MALFORMED, shorten(str(error)))
+                lines = f" (lines {number:,} to {reader.line_num:,})" if reader.line_num > number else ""
+                yield number, BadRow(MALFORMED, shorten(str(error)) + lines)
                 continue
             if fields is None:
                 return
@@ -126,6 +131,9 @@ class DelimitedText(TextReader):
             elif header is None:
                 header = self._header(fields[: dialect.width])
                 continue
+            elif below < dialect.below:
+                below += 1
+                continue
             else:
                 row = self._row(header, fields, dialect)
             if header is None:
@@ -139,8 +147,6 @@ class DelimitedText(TextReader):
             return BadRow(MALFORMED, f"{len(fields)} fields where the header has {width}")
         if dialect.old_ends:
             fields = [field.replace("\x0b", "\n") for field in fields]
-        if dialect.delimiter == ";":  # where a semicolon separates, a comma is a decimal point
-            fields = [_COMMA.sub(r"\1.\2", field) for field in fields]
         return {name: field or None for name, field in zip(header, fields, strict=False)}
 
     def _header(self, fields: list[str]) -> list[str]:
@@ -152,9 +158,6 @@ class DelimitedText(TextReader):
             raise InputError(f"{self.name} has two columns named {twice!r}; rename one")
         self.columns = tuple(names)
         return names
-
-
-_COMMA: Final = re.compile(r"\A(-?\d{1,15}),(\d{1,15})\Z")
 
 
 def _after(head: bytes, stream: Stream) -> Stream:

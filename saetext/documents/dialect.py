@@ -9,10 +9,10 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from saetext.documents.convert import plain_value
 from saetext.documents.words import is_prose
@@ -22,7 +22,12 @@ DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "verti
 _ROWS: Final = 60
 _TITLES: Final = 20  # rows above the header
 _SHARE: Final = 0.8
+_LONG: Final = 20  # lines of a field
 _SEPARATOR: Final = re.compile(r'\A\s*"?sep=(.)"?[^\S\n]*(?:\r\n|\r|\n)', re.IGNORECASE)
+
+
+DOUBLED, ESCAPED, KEPT = "doubled", "escaped", "kept"
+_QUOTES: Final = {ESCAPED: 'quotation marks in fields are written as \\"', KEPT: "quotation marks are kept"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class Dialect:
         Whether rows end in a carriage return alone.
     width : int or None
         Columns of the header that count, where the others have neither a name nor a value.
+    below : int
+        Rows after the header that say of each column what it is, as survey tools write.
+    quotes : str
+        How quotation marks stand in quoted fields: ``doubled``, ``escaped`` (by a backslash), or ``kept``,
+        where fields are not quoted.
     notices : list of str
         What was found out, for people.
     """
@@ -47,6 +57,8 @@ class Dialect:
     skipped: int = 0
     old_ends: bool = False
     width: int | None = None
+    below: int = 0
+    quotes: str = DOUBLED
     notices: list[str] = field(default_factory=list)
 
 
@@ -80,11 +92,82 @@ def dialect_of(text: str, name: str, default: str, given: str | None, *, whole: 
     delimiter = given or _delimiter(text, name, default, whole)
     if delimiter != default:
         notices.append(f"fields are separated by {DELIMITERS.get(delimiter, repr(delimiter))}")
+    quotes = _quotes(text, delimiter, whole)
+    if quotes != DOUBLED:
+        notices.append(_QUOTES[quotes])
     rows = _rows(text, delimiter, whole)
     above = _titles(rows)
     if above:
-        notices.append(f"the {above} row{'s' if above > 1 else ''} above the header are left out")
-    return Dialect(delimiter, skipped + above, old_ends, _width(rows[above:]), notices)
+        notices.append(_the_rows(above, "above the header"))
+    below = _below([row for row in rows[above:] if row])
+    if below:
+        notices.append(_the_rows(below, "below the header"))
+    if rows[above:] and _is_data(rows[above]):
+        notices.append(
+            "its first row is read as the names of the columns, though it looks like data; put one above it "
+            "that names them"
+        )
+    return Dialect(delimiter, skipped + above, old_ends, _width(rows[above:]), below, quotes, notices)
+
+
+def fields_of(lines: Iterable[str], delimiter: str, quotes: str) -> Any:
+    """Return a csv reader of lines, which refuses what is not written as it should be."""
+    if quotes == KEPT:
+        return csv.reader(lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE)
+    if quotes == ESCAPED:
+        lines = (line.replace('\\"', '""') for line in lines)
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _the_rows(number: int, where: str) -> str:
+    return f"the row {where} is left out" if number == 1 else f"the {number} rows {where} are left out"
+
+
+def _quotes(text: str, delimiter: str, whole: bool) -> str:
+    """Return how quotation marks are written: as is usual, unless only another way gives even rows."""
+    if '"' not in text or _is_even(text, delimiter, DOUBLED, whole):
+        return DOUBLED
+    if '\\"' in text and _is_even(text, delimiter, ESCAPED, whole):
+        return ESCAPED
+    lines = text.splitlines()
+    starting = [part for line in lines for part in line.split(delimiter) if part.startswith('"')]
+    quoted = sum(len(part) > 1 and part.endswith('"') for part in starting)
+    if '"' not in lines[0] and 2 * quoted < len(starting) and _is_even(text, delimiter, KEPT, whole):
+        return KEPT
+    return DOUBLED
+
+
+def _is_even(text: str, delimiter: str, quotes: str, whole: bool) -> bool:
+    """Whether all rows have as many fields as the first, and none is broken; the last may be cut."""
+    reader = fields_of(io.StringIO(text, newline=""), delimiter, quotes)
+    widths = []
+    read = 0  # lines of the rows that were read
+    try:
+        for row in reader:
+            widths += [len(row)] if row else []
+            read = reader.line_num
+    except csv.Error as error:
+        # a field that is open where the head ends may be long, or have swallowed all rows after it
+        if whole or "unexpected end" not in str(error) or reader.line_num - read > _LONG:
+            return False
+    complete = widths if whole else widths[:-1] or widths
+    return len(set(complete)) == 1 and complete[0] > 1
+
+
+def _below(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many rows after the header are none of data: Qualtrics' two, and SurveyMonkey's one."""
+    for number, row in enumerate(rows[1:3], 1):
+        filled = [cell.strip() for cell in row if cell.strip()]
+        if filled and all(cell.startswith('{"ImportId"') for cell in filled):
+            return number
+    answers = len(rows) > 1 and not rows[1][0].strip() and "Open-Ended Response" in rows[1]
+    return 1 if answers else 0
+
+
+def _is_data(row: Sequence[str]) -> bool:
+    """Whether what should be names are a text and a number."""
+    numbers = [cell for cell in row if isinstance(plain_value(cell), int | float)]
+    return bool(numbers) and any(is_prose(cell) for cell in row)
 
 
 def swapped(text: str) -> str:

@@ -238,7 +238,9 @@ class ColumnChooser:
         What a model was asked has the shape of a chat, too; its answer then stands elsewhere.
         """
         chats = [parse_messages(value) for value in self._values(name)[:20]]
-        answered = any(turn.role == "assistant" for chat in chats for turn in chat or ())
+        answered = any(
+            turn.role == "assistant" and turn.content.strip() for chat in chats for turn in chat or ()
+        )
         return answered and 5 * sum(map(bool, chats)) >= 4 * len(chats)
 
     def _cannot_tell(self, text: bool, messages: bool, used: Sequence[str], elsewhere: Sequence[str]) -> str:
@@ -255,6 +257,12 @@ class ColumnChooser:
         if places and text:
             shown = ", or ".join(f"{shorten(name, 80)}: {option} {_quoted(name)}" for name in places[:3])
             return f"{start}; text is at {shown}"
+        printed = next((name for name in self.available if any(map(_is_printed, self._values(name)))), None)
+        if printed is not None and not places:
+            return (
+                f"{start}; column {printed!r} holds what Python prints of a list or a dict: write it with "
+                "json.dumps"
+            )
         called = self._first(TEXT_NAMES, lambda name: name not in used)
         held = self._values(called) if called else []
         odd = f"; column {called!r} holds {kind_of(held[0])}" if held and not isinstance(held[0], str) else ""
@@ -264,13 +272,18 @@ class ColumnChooser:
         close = difflib.get_close_matches(name, self.available, n=1)
         lowered = [c for c in self.available if c.casefold() == name.casefold()]
         hint = f"; did you mean {(lowered or close)[0]!r}?" if lowered or close else ""
-        where = "" if self._from_schema else f" in its first {len(self._sample)} rows"
+        first = len(self._sample)
+        where = "" if self._from_schema else f" in its first {'row' if first == 1 else f'{first} rows'}"
         return f"{self._source} has no column {quoted(name)}{where}{hint} (columns: {self._listed()})"
 
     def _listed(self) -> str:
         shown = ", ".join(shorten(repr(name), 60) for name in self.available[:30])
         more = len(self.available) - 30
         return (shown or "none") + (f" and {more} more" if more > 0 else "")
+
+
+def _is_printed(value: object) -> bool:
+    return isinstance(value, str) and value.lstrip().startswith(("[{'", "{'", "['"))
 
 
 def _quoted(name: str) -> str:

@@ -224,8 +224,9 @@ def kind_of_json(source: ByteSource) -> str:
     Returns
     -------
     str
-        ``lines`` (a value on each line), ``line`` (one object on one), ``array``, ``object`` (one that may
-        hold the rows), or ``values`` (objects over several lines).
+        ``lines`` (a value on each line), ``line`` (one object on one, or one that does not end in what was
+        looked at: its extension decides), ``array``, ``object`` (one that may hold the rows), or ``values``
+        (objects over several lines).
     """
     head = source.head(text.BUFFER).decode("utf-8", "replace").lstrip()
     first, _, rest = head.partition("\n")
@@ -241,8 +242,10 @@ def kind_of_json(source: ByteSource) -> str:
     try:
         _, end = DECODER.raw_decode(head)
     except ValueError:
-        # an object larger than what was looked at; if its first line is broken, the lines are to be told
-        return "object" if first.strip() in ("{", "{ ") or len(head) >= text.BUFFER // 2 else "lines"
+        if first.strip() == "{":
+            return "object"
+        # an object larger than what was looked at, or a broken first line
+        return "line" if len(head) >= text.BUFFER // 2 else "lines"
     except RecursionError:
         return "lines"
     return "values" if head[end:].strip(" \t\r\n,") else "object"

@@ -8,7 +8,7 @@ JSON are entered. Not for: which path is the right one (:mod:`saetext.documents.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -126,11 +126,11 @@ def _asks(path: str) -> bool:
 
 def _strings(row: Any) -> Iterator[tuple[list[Step], str]]:
     """Yield the strings in a row with their paths; of lists the first item, of chats the answers."""
-    todo: list[tuple[list[Step], Any]] = [([], row)]
+    todo: deque[tuple[list[Step], Any]] = deque([([], row)])
     for _ in range(_NODES):
         if not todo:
             return
-        steps, value = todo.pop(0)
+        steps, value = todo.popleft()
         value = opened(value)
         if isinstance(value, str):
             yield steps, value

@@ -72,6 +72,11 @@ class RowReader(ABC):
         """The name of the file that the latest row is of; another than ``name`` where there are several."""
         return self.name
 
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether ``3,5`` is a number in the file that the latest row is of."""
+        return False
+
     @abstractmethod
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[NumberedRow]:
         """Yield the rows from the first; ``columns`` lets a columnar format read only those."""

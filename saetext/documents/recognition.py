@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from saetext.documents.chat import parse_messages, transcript
+from saetext.documents.grouping import grouped
 from saetext.documents.guess import TEXT_NAMES
 from saetext.documents.paths import at, has, opened, parse_path
 from saetext.documents.presets import preset_of
 from saetext.documents.reading import BadRow, NumberedRow, RowReader
-from saetext.documents.shapes import PathShape, PresetShape, Shape, Transcripts, grouped
+from saetext.documents.shapes import PathShape, PresetShape, Shape, Transcripts
 from saetext.errors import InputError
 
 _NEARLY: Final = 0.9  # share of the cells that hold JSON
@@ -53,7 +54,7 @@ def recognised(
     if parts["text"] or parts["messages"]:
         return _named(rows, parts, columns)
     if parts["text"] is None and parts["messages"] is None:
-        found = _written_by_a_tool(reader, rows)
+        found = _written_by_a_tool(reader, rows, parts["id"])
         if found is not None:
             return found
     if parts["text"] is None:
@@ -68,12 +69,19 @@ def recognised(
     return None
 
 
-def holds_chats(rows: Sequence[NumberedRow], column: str) -> bool:
-    """Whether nearly all values of a column, or at a path, are chats or transcripts of them."""
+def holds_turns(rows: Sequence[NumberedRow], column: str) -> bool:
+    """Whether nearly all values of a column, or at a path, are chats as lists of turns, or JSON of them.
+
+    Transcripts are texts, too: who names their column as that of the text wants them as they stand.
+    """
     given = [row for _, row in rows if not isinstance(row, BadRow)]
     values = [row[column] if column in row else at(row, column) for row in given]
     chats = [value for value in values if value is not None][:20]
-    return bool(chats) and sum(bool(parse_messages(value)) for value in chats) >= 0.8 * len(chats)
+    return bool(chats) and sum(map(_is_turns, chats)) >= 0.8 * len(chats)
+
+
+def _is_turns(value: Any) -> bool:
+    return bool(parse_messages(value)) and not (isinstance(value, str) and transcript(value))
 
 
 def _named(rows: Rows, parts: Mapping[str, str | None], columns: Sequence[str]) -> Shape | None:
@@ -98,7 +106,7 @@ def _mostly_nested(rows: Rows, column: str) -> bool:
     return 2 * len(nested) > len(values)
 
 
-def _written_by_a_tool(reader: RowReader, rows: Rows) -> Shape | None:
+def _written_by_a_tool(reader: RowReader, rows: Rows, id: str | None) -> Shape | None:
     chats = grouped(reader, rows)
     if chats is not None:
         return chats
@@ -111,9 +119,14 @@ def _written_by_a_tool(reader: RowReader, rows: Rows) -> Shape | None:
         return None if column is None else Transcripts(column)
     why = preset.refuses([row for row in rows if preset.fits(row)]) if preset.refuses else None
     if why is not None:
-        raise InputError(f"{reader.name} looks like {preset.name}: {why}")
-    shape: Shape = PresetShape(preset)
+        raise InputError(f"{reader.name} looks like {preset.name}: {why}{_way_out(why)}")
+    shape: Shape = PresetShape(preset, id)
     return shape if not cells else _Unwrapping(shape, cells)
+
+
+def _way_out(why: str) -> str:
+    """Return how recognition is turned off, unless it was said."""
+    return "" if "--text-column" in why else "; --text-column NAME reads a column as it is"
 
 
 class _Unwrapping(Shape):

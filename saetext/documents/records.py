@@ -6,9 +6,13 @@ which pandas writes a table. Not for: arrays and JSON Lines, which are streamed 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from saetext.documents.chat import parse_messages
+from saetext.documents.grouping import CONVERSATION_IDS
+from saetext.documents.guess import ID_NAMES, MESSAGES_NAMES, PROMPT_NAMES, TEXT_NAMES
 from saetext.documents.json_text import json_row
 from saetext.documents.json_values import decode_json
 from saetext.documents.paths import at, parse_path, write_path
@@ -22,6 +26,7 @@ from saetext.errors import InputError
 MOST: Final = 512 << 20  # bytes of a JSON file that is held whole
 _DEPTH: Final = 4
 _SAMPLE: Final = 20
+_FIELDS: Final = {*TEXT_NAMES, *PROMPT_NAMES, *MESSAGES_NAMES, *ID_NAMES, "title"}
 
 
 class JsonObject(TextReader):
@@ -87,8 +92,10 @@ def rows_in(value: Any, name: str, records: str | None = None) -> tuple[Sequence
         return table, "those of a table as pandas writes it"
     lists = _lists(value)
     if not lists:
+        return _inner_table(value)
+    if preset_of([value]) is not None or any(_is_chat(value.get(name)) for name in MESSAGES_NAMES):
         return [value], ""
-    if preset_of([value]) is not None:
+    if _is_text_itself(value, lists):
         return [value], ""
     path = _best(value, lists)
     if path is None:
@@ -98,19 +105,39 @@ def rows_in(value: Any, name: str, records: str | None = None) -> tuple[Sequence
     return [{**told, **row} for row in rows] if told else rows, f"at {path}"
 
 
+def _is_chat(value: Any) -> bool:
+    """Whether a list holds the turns of one chat, rather than rows that say which chat they are of."""
+    if not isinstance(value, list) or not value or not parse_messages(value):
+        return False
+    return not any(name in turn for turn in value[:_SAMPLE] for name in CONVERSATION_IDS)
+
+
+def _is_text_itself(value: Mapping[str, Any], lists: Mapping[str, int]) -> bool:
+    """Whether an object is a document that has lists beside its text, such as its authors."""
+    if not any(is_prose(value.get(name)) for name in TEXT_NAMES):
+        return False
+    samples = [list(at(value, path)[:_SAMPLE]) for path in lists]
+    return not any(
+        preset_of(rows) is not None or any(is_prose(inner) for row in rows for inner in row.values())
+        for rows in samples
+    )
+
+
 def _offered(lists: Mapping[str, int]) -> str:
     if not lists:
         return ""
-    shown = ", ".join(f"--records {path} ({rows:,} rows)" for path, rows in list(lists.items())[:5])
+    shown = ", ".join(
+        f"--records {path} ({rows:,} row{'' if rows == 1 else 's'})" for path, rows in list(lists.items())[:5]
+    )
     return f"; name one: {shown}"
 
 
 def _lists(value: Any) -> dict[str, int]:
     """Return the paths of lists of objects in objects, and their lengths."""
     found: dict[str, int] = {}
-    todo: list[tuple[list[Any], Any]] = [([], value)]
+    todo: deque[tuple[list[Any], Any]] = deque([([], value)])
     while todo:
-        steps, inner = todo.pop(0)
+        steps, inner = todo.popleft()
         for key, item in inner.items():
             here = [*steps, str(key)]
             if isinstance(item, list) and item and all(isinstance(each, Mapping) for each in item[:_SAMPLE]):
@@ -154,19 +181,37 @@ def _table(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         flat = all(not isinstance(each, Mapping) for item in inner for each in item[:_SAMPLE])
         if flat and len({len(item) for item in inner}) == 1 and inner[0]:
             return [dict(zip(map(str, value), row, strict=True)) for row in zip(*inner, strict=True)]
-    if (
-        len(inner) > 2
-        and all(is_prose(item) for item in inner)
-        and all(any(c.isdigit() for c in k) for k in value)
-    ):
-        return [{"id": str(key), "text": item} for key, item in value.items()]
+    if len(inner) > 2 and all(is_prose(item) for item in inner):
+        if all(any(c.isdigit() for c in key) for key in value):
+            return [{"id": str(key), "text": item} for key, item in value.items()]
+        if all(is_prose(key) for key in value):
+            return [{"prompt": str(key), "text": item} for key, item in value.items()]
     return None
+
+
+def _inner_table(value: Mapping[str, Any]) -> tuple[Sequence[Any], str]:
+    """Return the rows of an object in an object that is a table; without one, the object is the only row."""
+    found = {
+        name: rows
+        for name, item in value.items()
+        if isinstance(item, Mapping)
+        and len(item) > 2
+        and all(isinstance(inner, Mapping) for inner in item.values())
+        and (rows := _nested(item)) is not None
+        and all(any(is_prose(cell) for cell in row.values()) for row in rows[:_SAMPLE])
+    }
+    if len(found) != 1 or any(is_prose(value.get(name)) for name in TEXT_NAMES):
+        return [value], ""
+    name, rows = next(iter(found.items()))
+    return rows, f"at {write_path([name])}"
 
 
 def _nested(value: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]] | None:
     """Return the rows of an object of objects: columns by row names, or rows by their names."""
     first = next(iter(value.values()))
     keys = set(first)
+    if len(value) == 1 and keys & _FIELDS:
+        return None  # one record under a name
     if all(set(item) == keys for item in value.values()) and all(_flat(item) for item in value.values()):
         numbered = all(key.isdigit() for key in keys)
         if numbered or (len(keys) > len(value) and not all(key.isdigit() for key in value)):

@@ -7,10 +7,8 @@ what (:mod:`saetext.documents.guess`) or the presets themselves (:mod:`saetext.d
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from itertools import groupby
 from typing import Any, Final
 
 from saetext.documents.chat import answers, asked
@@ -19,18 +17,7 @@ from saetext.documents.presets import Preset
 from saetext.documents.presets.base import plain
 from saetext.documents.reading import BadRow, NumberedRow, Row, RowReader
 from saetext.documents.record import MALFORMED
-from saetext.errors import InputError
 
-CONVERSATION_IDS: Final = (
-    *("conversation_id", "conversation", "chat_id", "thread_id", "session_id"),
-    *("dialog_id", "dialogue_id", "conversation_hash"),
-)
-ORDERS: Final = (
-    *("turn", "turn_id", "turn_index", "message_index", "message_idx", "index", "position", "order"),
-    *("created_at", "timestamp", "time"),
-)
-_CONTENTS: Final = ("content", "text", "message")
-_MOST_SCATTERED: Final = 256 << 20  # bytes of a file whose messages are out of order
 _INNER: Final = 40  # plain values of an object that become columns
 
 
@@ -45,10 +32,13 @@ class Shape(ABC):
         Where the text is.
     text, messages, prompt, id : str or None
         Columns of the rows that are made.
+    part : str or None
+        The file that the latest row is of, where rows of more than one are read before it is known.
     notices : list of str
         What the user should know; grows while rows are read.
     """
 
+    part: str | None = None
     name: str = ""
     reads: str = ""
     text: str | None = None
@@ -72,11 +62,22 @@ class Shape(ABC):
 
 
 class PresetShape(Shape):
-    """Rows that a tool wrote."""
+    """Rows that a tool wrote.
 
-    def __init__(self, preset: Preset) -> None:
+    Parameters
+    ----------
+    preset : Preset
+        How they are read.
+    named : str, optional
+        The column that the user named for the ids.
+
+    Several texts of one row get ids of their own, ``q7/0`` and ``q7/1``.
+    """
+
+    def __init__(self, preset: Preset, named: str | None = None) -> None:
         super().__init__()
         self._preset = preset
+        self._named = named
         self.name, self.reads = preset.name, preset.reads
         self.text = None if preset.text is None else "text"
         self.messages, self.prompt = preset.messages, preset.prompt
@@ -91,14 +92,21 @@ class PresetShape(Shape):
             elif not self._preset.fits(row):
                 yield number, BadRow(MALFORMED, f"it is not of the shape of {self._preset.name}")
             elif self._keeps(row):
-                yield from _numbered(number, map(self._with_id, self._preset.read(row, self.note)))
+                yield from _numbered(number, self._with_ids(list(self._preset.read(row, self.note))))
 
-    def _with_id(self, row: Row) -> Row:
-        """Return a row with its id, which stays a column under its own name: rows are paired by that."""
+    def _with_ids(self, rows: list[Row]) -> Iterator[Row]:
+        """Yield the rows with their ids, which stay columns under their own names: they pair rows."""
         name = self._preset.id
-        if isinstance(row, BadRow) or name in (None, "id") or row.get(name) is None:
-            return row
-        return {**row, "id": row[name]}
+        for number, row in enumerate(rows):
+            end = f"/{number}" if len(rows) > 1 else ""
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            if name is not None and row.get(name) is not None and (name != "id" or end):
+                row = {**row, "id": f"{row[name]}{end}" if end else row[name]}
+            if end and self._named not in (None, "id") and plain(row.get(str(self._named))):
+                row = {**row, str(self._named): f"{row[str(self._named)]}{end}"}
+            yield row
 
     def _keeps(self, row: Mapping[str, Any]) -> bool:
         column = self._preset.filtered
@@ -179,105 +187,14 @@ class PathShape(Shape):
 def _inner_values(row: Mapping[str, Any], root: str, taken: set[str]) -> dict[str, Any]:
     """Return the plain values in an object as columns with dots in their names, but lists and the texts."""
     found: dict[str, Any] = {}
-    todo = [(root, opened(row.get(root)))]
+    todo = deque([(root, opened(row.get(root)))])
     while todo and len(found) < _INNER:
-        name, value = todo.pop(0)
+        name, value = todo.popleft()
         if isinstance(value, Mapping):
             todo += [(f"{name}.{key}", inner) for key, inner in value.items()]
         elif plain(value) and name not in taken:
             found[name] = value
     return found
-
-
-class Grouped(Shape):
-    """Messages that stand one a row, joined into chats by what tells the conversation."""
-
-    messages = "messages"
-
-    def __init__(self, key: str, content: str, order: str | None, *, scattered: bool) -> None:
-        super().__init__()
-        self.name = "one message a row"
-        self.reads = f"{content!r}, rows grouped by {key!r}" + (f" and sorted by {order!r}" if order else "")
-        self.id = key
-        self._key, self._content, self._order, self._scattered = key, content, order, scattered
-
-    def rows(self, rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
-        """Yield a row for each conversation, numbered as its first message."""
-        bad: list[NumberedRow] = []
-
-        def good() -> Iterator[tuple[int, Mapping[str, Any]]]:
-            for number, row in rows:
-                if isinstance(row, BadRow):
-                    bad.append((number, row))
-                elif row.get(self._key) is None:
-                    bad.append((number, BadRow(MALFORMED, f"column {self._key!r} is null or missing")))
-                else:
-                    yield number, row
-
-        groups: Iterable[list[tuple[int, Mapping[str, Any]]]]
-        if self._scattered:
-            held: dict[Any, list[tuple[int, Mapping[str, Any]]]] = {}
-            for number, row in good():
-                held.setdefault(row[self._key], []).append((number, row))
-            groups = held.values()
-        else:
-            groups = (list(group) for _, group in groupby(good(), key=lambda item: item[1][self._key]))
-        for group in groups:
-            yield from bad
-            bad.clear()
-            yield group[0][0], self._joined([row for _, row in group])
-        yield from bad
-
-    def _joined(self, rows: list[Mapping[str, Any]]) -> Row:
-        order = self._order
-        if order is not None and all(row.get(order) is not None for row in rows):
-            with suppress(TypeError):  # of several types: as they stand
-                rows = sorted(rows, key=lambda row: row[order])
-        turns = [{"role": row.get("role"), "content": row.get(self._content)} for row in rows]
-        same = {
-            name: value
-            for name, value in rows[0].items()
-            if name not in ("role", self._content, order) and all(row.get(name) == value for row in rows)
-        }
-        return {**same, "messages": turns, "turns": len(turns)}
-
-
-def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | None:
-    """Return the shape of messages that stand one a row, if these rows are of it.
-
-    Raises
-    ------
-    InputError
-        If the messages of a conversation are apart in a file too large to hold.
-    """
-    known = {"user", "assistant", "system", "human", "model", "tool", "bot", "gpt"}
-    if not rows or not all(str(row.get("role", "")).lower() in known for row in rows):
-        return None
-    content = next((name for name in _CONTENTS if all(name in row for row in rows)), None)
-    key = next((name for name in CONVERSATION_IDS if all(row.get(name) is not None for row in rows)), None)
-    if content is None or key is None or not all(plain(row[key]) for row in rows):
-        return None
-    order = next((name for name in ORDERS if all(name in row for row in rows)), None)
-    scattered = _scattered(reader, key) if reader.restartable else False
-    if scattered and (reader.size_bytes or 0) > _MOST_SCATTERED:
-        raise InputError(
-            f"{reader.name} has one message a row, and those of a conversation are not together; sort it by "
-            f"{key}, or read each message alone with --text-column {content}"
-        )
-    return Grouped(key, content, order, scattered=scattered)
-
-
-def _scattered(reader: RowReader, key: str) -> bool:
-    seen: set[Any] = set()
-    last: Any = None
-    for _, row in reader.rows():
-        value = None if isinstance(row, BadRow) else row.get(key)
-        if value is not None and value != last:
-            if value in seen:
-                return True
-            seen.add(value)
-            last = value
-    return False
 
 
 class Transcripts(Shape):
@@ -307,7 +224,12 @@ class Reshaped(RowReader):
     @property
     def part(self) -> str:
         """The file that the latest row is of."""
-        return self._reader.part
+        return self.shape.part or self._reader.part
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether ``3,5`` is a number in the file that the latest row is of."""
+        return self._reader.decimal_comma
 
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[NumberedRow]:
         """Yield all rows in shape; a part of their columns cannot be had."""

@@ -14,11 +14,12 @@ import pyarrow as pa
 
 from saetext.documents.chat import parse_messages
 from saetext.documents.convert import ROLES, Converter, IdSet, row_id
+from saetext.documents.formats import FORMATS as FORMATS
+from saetext.documents.grouping import are_turns
 from saetext.documents.guess import ColumnChooser
-from saetext.documents.opening import FORMATS as FORMATS
 from saetext.documents.opening import Manner, manner_of, open_reader
 from saetext.documents.reading import BadRow, NumberedRow, RowReader
-from saetext.documents.recognition import holds_chats, recognised
+from saetext.documents.recognition import holds_turns, recognised
 from saetext.documents.record import Columns, Document, Reject
 from saetext.documents.shapes import Reshaped, Shape
 from saetext.documents.words import examples
@@ -85,10 +86,11 @@ class DocumentSource:
         self.restartable = reader.restartable
         self.role = role
         self._once: Iterator[NumberedRow] | None = None
+        self._counted: dict[str, int] = {}
         parts = {"text": text, "messages": messages, "prompt": prompt, "id": id}
         sample = self._sample()
         self.notices: list[str] = list(reader.notices)
-        if text and not prompt and not messages and holds_chats(sample, text):
+        if text and not prompt and not messages and holds_turns(sample, text):
             text, messages = None, text
             parts |= {"text": None, "messages": messages}
         sample, late = self._in_shape(sample, parts)
@@ -138,7 +140,9 @@ class DocumentSource:
             number, bad = next(((n, row) for n, row in shaped if isinstance(row, BadRow)), (0, None))
             why = "" if bad is None else f" ({self._reader.unit} {number}: {bad.reason}, {bad.detail})"
             named = self._shape.name or f"texts at {self._shape.reads}"
-            raise InputError(f"{self.name}, read as {named}: no text in the first {len(sample)} rows{why}")
+            first = "row" if len(sample) == 1 else f"{len(sample)} rows"
+            out = "; --text-column NAME reads a column as it is" if self._shape.name else ""
+            raise InputError(f"{self.name}, read as {named}: no text in the first {first}{why}{out}")
         return shaped, late
 
     def _late_columns(self, readable: Sequence[Any], parts: Mapping[str, str | None]) -> list[str]:
@@ -165,6 +169,13 @@ class DocumentSource:
                 self.notices.append(f"recognised as {shape.name}: text at {shape.reads}")
             self.notices += [notice for notice in shape.notices if notice not in self.notices]
             shape.notices = self.notices
+        if shape is None and self.columns.text is not None and are_turns(readable):
+            speakers = {str(row["role"]).lower() for row in readable}
+            if len(speakers) > 1:
+                self.notices.append(
+                    "column 'role' says who speaks, but no column in which conversation: each row is a "
+                    "document, whoever speaks"
+                )
         self.examples = ""
         for part in ("text", "messages"):
             name = self.columns.chosen().get(part)
@@ -182,10 +193,12 @@ class DocumentSource:
             raise InputError(f"{self.name} has no rows")
         number, first = sample[0]
         if isinstance(first, BadRow) and all(isinstance(row, BadRow) for _, row in sample):
-            what = f"{len(sample)} {self._reader.unit}{'s' if len(sample) > 1 else ''}"
+            unit = self._reader.unit
+            many = len(sample) > 1
+            what = f"none of the first {len(sample)} {unit}s can" if many else f"its only {unit} cannot"
             raise InputError(
-                f"{self.name}: none of the first {what} can be read as {self.format} "
-                f"({self._reader.unit} {number}: {first.reason}, {first.detail}); name another with --format"
+                f"{self.name}: {what} be read as {self.format} "
+                f"({unit} {number}: {first.reason}, {first.detail}); name another with --format"
             )
         return sample
 
@@ -232,11 +245,13 @@ class DocumentSource:
             self.role,
             untyped=self._reader.untyped,
             notices=self.notices,
+            counted=self._counted,
             check_ids=self._check_ids,
         )
         reader = self._reader
         for position, (number, row) in enumerate(rows):
-            yield converter.convert(row, position, f"{reader.part}, {reader.unit} {number}")
+            where = f"{reader.part}, {reader.unit} {number}"
+            yield converter.convert(row, position, where, comma=reader.decimal_comma)
 
     def progress(self) -> float | None:
         """Return the share of the input (bytes or rows) that the latest iteration has consumed, 0 to 1."""

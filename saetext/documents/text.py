@@ -75,6 +75,13 @@ class ByteSource:
 
     def open(self, stack: ExitStack) -> Stream:
         """Open for one pass: decompressed, as UTF-8, after the byte order mark; ``stack`` closes it."""
+        stream = self._decompressed(stack)
+        encoding = self.encoding or marked_encoding(stream.peek(200))
+        if encoding is not None and encoding != "utf-8":
+            stream = recoded(stream, encoding, BUFFER)
+        return without_mark(stream)
+
+    def _decompressed(self, stack: ExitStack) -> Stream:
         if isinstance(self._source, Path):
             file = stack.enter_context(self._source.open("rb", buffering=0))
             raw: Stream = io.BufferedReader(file, BUFFER)
@@ -90,11 +97,7 @@ class ByteSource:
             taken = lambda: pulled.taken  # noqa: E731
         stack.callback(self._freeze)
         self._taken = taken
-        stream = decompressed(raw, self.name, BUFFER, taken, stack)
-        encoding = self.encoding or marked_encoding(stream.peek(200))
-        if encoding is not None and encoding != "utf-8":
-            stream = recoded(stream, encoding, BUFFER)
-        return without_mark(stream)
+        return decompressed(raw, self.name, BUFFER, taken, stack)
 
     def head(self, most: int) -> bytes:
         """Return the first bytes of a source that can be opened again."""
@@ -103,6 +106,14 @@ class ByteSource:
                 return self.open(stack).read(most)
             except BROKEN:
                 return b""  # the reader that comes next says what is wrong
+
+    def marked(self) -> str | None:
+        """Return the encoding that the first bytes of a source that can be opened again tell, if any."""
+        with ExitStack() as stack:
+            try:
+                return marked_encoding(self._decompressed(stack).peek(200))
+            except BROKEN:
+                return None
 
     def told(self) -> tuple[str, ...]:
         """Return a notice about the encoding, if there is anything to say."""

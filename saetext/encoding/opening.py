@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from saetext.corpus import Corpus
 from saetext.corpus.protocol import CorpusLike
-from saetext.documents.opening import data_files
+from saetext.documents.folders import data_files
 from saetext.encoding.targets import beside, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
 from saetext.errors import InputError
@@ -156,7 +156,7 @@ def _from_path(
 def _holds_texts(folder: Path) -> bool:
     """Whether a folder is one of data files, and no corpus, finished or not."""
     corpus = any((folder / name).exists() for name in ("manifest.json", "plan.json", "docs"))
-    return not corpus and bool(data_files(folder))
+    return not corpus and bool(data_files(folder)[0])
 
 
 def _require_same(corpus: Corpus, path: Path, columns: Mapping[str, str]) -> None:

@@ -33,6 +33,8 @@ class Preset:
         Columns of what ``read`` returns.
     refuses : callable or None
         Gets the first rows that fit, and returns why such a file cannot be read, or None.
+    unless : callable or None
+        Gets the first rows, and returns whether they are something else, though most of them fit.
     filtered : str or None
         A column of which one value alone is kept, the first: lm-evaluation-harness writes each sample once
         for each filter.
@@ -47,6 +49,7 @@ class Preset:
     prompt: str | None = None
     id: str | None = None
     refuses: Callable[[Sequence[Given]], str | None] | None = None
+    unless: Callable[[Sequence[Given]], bool] | None = None
     filtered: str | None = None
 
 

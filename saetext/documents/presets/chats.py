@@ -1,4 +1,4 @@
-"""Exports of chats: ChatGPT's (a tree, walked back from its current node) and Claude's."""
+"""Chats: the exports of ChatGPT (a tree, walked back from its current node), Claude, Telegram; TRL's rows."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from saetext.documents.chat import Note
-from saetext.documents.paths import at
+from saetext.documents.paths import at, has
 from saetext.documents.presets.base import Given, Preset, columns
-from saetext.documents.reading import Row
+from saetext.documents.reading import BadRow, Row
+from saetext.documents.record import EMPTY_TEXT
 
 _MOST_TURNS = 100_000
+
+
+def _is_node(name: object, mapping: Mapping[Any, Any]) -> bool:
+    return isinstance(name, str | int) and name in mapping
 
 
 def _branch(row: Given) -> list[Any]:
     """Return the messages from the root to the node that is shown; without one, to the last leaf."""
     mapping = row["mapping"]
     node = row.get("current_node")
-    if node not in mapping:
+    if not _is_node(node, mapping):
         leaves = [name for name, item in mapping.items() if not at(item, "children")]
         node = leaves[-1] if leaves else None
     seen: set[Any] = set()
     turns = []
-    while node in mapping and node not in seen and len(seen) < _MOST_TURNS:
+    while _is_node(node, mapping) and node not in seen and len(seen) < _MOST_TURNS:
         seen.add(node)
         item = mapping[node]
         message = item.get("message") if isinstance(item, Mapping) else None
@@ -61,6 +66,28 @@ def _claude(row: Given, _: Note) -> list[Row]:
     return [{**columns(row, {}), "messages": turns}]
 
 
+def _is_asked_and_answered(row: Given) -> bool:
+    parts = row.get("prompt"), row.get("completion")
+    return all(isinstance(part, list) and part and has(part[0], "role") for part in parts)
+
+
+def _asked_and_answered(row: Given, _: Note) -> list[Row]:
+    return [{**columns(row, {}), "messages": [*row["prompt"], *row["completion"]]}]
+
+
+def _is_telegram(row: Given) -> bool:
+    return isinstance(row.get("text_entities"), list) and "text" in row and "type" in row
+
+
+def _telegram(row: Given, _: Note) -> list[Row]:
+    parts = row["text"] if isinstance(row["text"], list) else [row["text"]]
+    texts = [part if isinstance(part, str) else at(part, "text") for part in parts]
+    text = "".join(each for each in texts if isinstance(each, str))
+    if not text:
+        return [BadRow(EMPTY_TEXT, f"a {row['type']} without a text")]
+    return [{**columns(row, {}), "text": text}]
+
+
 PRESETS = (
     Preset(
         "ChatGPT export",
@@ -80,4 +107,13 @@ PRESETS = (
         messages="messages",
         id="uuid",
     ),
+    Preset(
+        "prompts and completions as chats",
+        _is_asked_and_answered,
+        _asked_and_answered,
+        "prompt and completion, joined",
+        text=None,
+        messages="messages",
+    ),
+    Preset("Telegram export", _is_telegram, _telegram, "text", id="id"),
 )

@@ -16,6 +16,10 @@ _TOLD = {
 }
 
 
+#: What a request that failed has: any more, and somebody else wrote it.
+_FAILED = {"key", "error", "status", "request", "response", "metadata"}
+
+
 def _failure(row: Given) -> str | None:
     error = said(row.get("error")) or said(row.get("status")) or said(at(row, "response.error"))
     if error is not None and not has(row, "response.candidates"):
@@ -26,7 +30,7 @@ def _failure(row: Given) -> str | None:
 
 def _is_batch(row: Given) -> bool:
     asked = has(row, "request.contents")
-    failed = "error" in row and ("key" in row or asked)
+    failed = "key" in row and said(row.get("error")) is not None and set(row) <= _FAILED
     return has(row, "response.candidates") or has(row, "response.promptFeedback") or asked or failed
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saetext.documents.chat import Note
 from saetext.documents.presets.base import Given, Preset, columns, samples
 from saetext.documents.reading import Row
+from saetext.documents.words import is_prose
 
+_PROMPTS = ("prompt", "instruction", "question", "query", "input")
 _LISTS = ("outputs", "text", "texts", "responses", "completions", "generations", "samples", "generated_text",
-          "generated_texts", "answers", "response", "output", "completion", "generation", "answer",
-          "model_outputs")  # fmt: skip
+          "generated_texts", "response", "output", "completion", "generation", "model_outputs")  # fmt: skip
+_TEXTS = ("text", "generated_text", "output", "content", "completion", "response", "answer")
+#: Lists that may be what was right, rather than what was written.
+_RIGHT = ("answers", "answer")
+_GIVEN = (*_PROMPTS, "title", "context", "passage")
 
 
 def _is_texts(value: Any) -> bool:
@@ -27,7 +33,7 @@ def _is_texts(value: Any) -> bool:
 
 
 def _text_of(item: Given) -> str | None:
-    for name in ("text", "generated_text", "output", "content", "completion"):
+    for name in _TEXTS:
         if isinstance(item.get(name), str):
             return str(item[name])
     return None
@@ -37,7 +43,19 @@ def _column(row: Given) -> str | None:
     # a text beside a list of texts is the text
     if any(isinstance(row.get(name), str) for name in ("text", "output", "response", "completion")):
         return None
-    return next((name for name in _LISTS if _is_texts(row.get(name))), None)
+    return next((name for name in (*_LISTS, *_RIGHT) if _is_texts(row.get(name))), None)
+
+
+def _are_right(rows: Sequence[Given]) -> bool:
+    """Whether lists called answers are what was right: beside most is a text, or they are no sentences."""
+    chosen = [(row, name) for row in rows if (name := _column(row)) in _RIGHT]
+    if 2 * len(chosen) < len(rows):
+        return False
+    times = Counter(name for row, _ in chosen for name, value in row.items() if is_prose(value))
+    prose = {name for name in times if 2 * times[name] > len(chosen)}
+    found = [item for row, name in chosen for item in row[str(name)]]
+    sentences = any(is_prose(item if isinstance(item, str) else _text_of(item)) for item in found)
+    return bool(prose - {*_GIVEN}) or (bool(prose - {*_PROMPTS}) and not sentences)
 
 
 def _read(row: Given, note: Note) -> list[Row]:
@@ -50,7 +68,7 @@ def _read(row: Given, note: Note) -> list[Row]:
             item |= {
                 key: inner for key, inner in columns(given, {}).items() if key not in item and key != "index"
             }
-            for key in ("generated_text", "output", "content", "completion"):
+            for key in _TEXTS[1:]:
                 if item.get(key) == item["text"]:
                     del item[key]
     return made
@@ -64,5 +82,6 @@ PRESETS = (
         "a list of texts",
         prompt="prompt",
         id="request_id",
+        unless=_are_right,
     ),
 )

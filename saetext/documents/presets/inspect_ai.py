@@ -15,7 +15,8 @@ _ATTACHED = "attachment://"
 
 
 def _fits(row: Given) -> bool:
-    return has(row, "epoch") and has(row, "input") and (has(row, "output") or has(row, "messages"))
+    said_it = isinstance(row.get("output"), Mapping) or isinstance(row.get("messages"), list)
+    return has(row, "epoch") and has(row, "input") and said_it
 
 
 def _whole(value: Any, attachments: Mapping[str, Any]) -> Any:

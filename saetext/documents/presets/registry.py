@@ -39,6 +39,7 @@ _MOST: Final = 0.8  # share of the first rows that have the shape
 def preset_of(rows: Sequence[Mapping[str, Any]]) -> Preset | None:
     """Return the preset that nearly all of the first rows fit; None if there is none."""
     for preset in PRESETS:
-        if rows and sum(preset.fits(row) for row in rows) >= _MOST * len(rows):
+        fits = bool(rows) and sum(preset.fits(row) for row in rows) >= _MOST * len(rows)
+        if fits and not (preset.unless is not None and preset.unless(rows)):
             return preset
     return None
