@@ -113,7 +113,7 @@ def figures(evidence: Evidence, nll_within: float, seed: int = 0) -> dict[str, A
     row["active"] = _mean(evidence.active_high - evidence.active_low)
     row |= _side_effects(evidence, nll_within)
     row["others"] = _others(evidence)
-    row |= _against(evidence, removed, added)
+    row |= against(evidence)
     if len(gap) >= LEAST_PROMPTS:
         row |= _tests(evidence, gap, removed, added, size, seed)
     return row
@@ -160,8 +160,12 @@ def _others(evidence: Evidence) -> float | None:
     return float(np.mean(shares)) if shares else None
 
 
-def _against(evidence: Evidence, removed: Floats, added: Floats) -> dict[str, Any]:
-    """Hold the effects against those of matched features: (1 + as strong) / (1 + matched)."""
+def against(evidence: Evidence) -> dict[str, Any]:
+    """Hold the effects against those of matched features: (1 + as strong) / (1 + matched).
+
+    The part of :func:`figures` that matched features change.
+    """
+    removed, added = moved_by(evidence.gauge, evidence.at)
     names = ("necessary_control_p", "sufficient_control_p", "control_p")
     row: dict[str, Any] = {**dict.fromkeys(names), "controls": len(evidence.controls)}
     if not evidence.controls:
@@ -224,7 +228,8 @@ def judged(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     found = [{**row, "q": None, "verdict": None, "because": ""} for row in rows]
     tests = [row for row in found if row["tested"] and row.get("p") is not None]
-    worst = [max(row["p"], 0.0 if row["control_p"] is None else row["control_p"]) for row in tests]
+    # what was never held against matched features is not shown: as 0 it would make every other q smaller
+    worst = [max(row["p"], 1.0 if row["control_p"] is None else row["control_p"]) for row in tests]
     for row, q in zip(tests, benjamini_hochberg(worst).tolist(), strict=True):
         row["q"] = q
     for row in found:
@@ -242,24 +247,25 @@ def _verdict(row: Mapping[str, Any]) -> tuple[str | None, str]:
         return None, f"{row['prompts']} prompts to test on, and a verdict needs {LEAST_PROMPTS}"
     if row["gap"] <= 0 or row["gap_p"] > LEVEL:
         return NOT_SHOWN, "the finding does not come back in new texts"
-    shown = {name: _shown(row, name) for name, _ in _PARTS}
-    intact = {name: row[f"intact_{part}"] for name, part in _PARTS}
-    kept = [name for name, _ in _PARTS if shown[name] and intact[name]]
+    moving = [name for name, _ in _PARTS if _moves(row, name)]
+    intact = [name for name, part in _PARTS if name in moving and row[f"intact_{part}"]]
+    kept = [name for name in intact if _shown(row, name)]
     if kept:
         return _strength(row, kept)
-    if any(_moves(row, name) and not intact[name] for name, _ in _PARTS):
+    if moving and not intact:
         return BREAKS, "where an edit moves the finding, the text is no longer usual"
-    if any(_moves(row, name) for name, _ in _PARTS) and row["p"] <= LEVEL and row["moved"] > 0:
-        return NOT_SHOWN, _why_not(row)
+    if moving:
+        return NOT_SHOWN, _why_not(row, intact)
+    if stirred := _stirred(row):
+        return NOT_SHOWN, stirred
     if row["active"] > 0 and row["active_p"] <= LEVEL and _surely_less(row):
-        return READS, "it is more active where the finding is, and no edit of it moves half of the gap"
+        return READS, "it is more active where the finding is, and no edit of it moves the finding"
     return NOT_SHOWN, "no edit of it moves the finding more than chance does"
 
 
 def _strength(row: Mapping[str, Any], kept: Sequence[str]) -> tuple[str, str]:
     """Return how much a feature does that is shown to do something."""
-    ways = " and ".join({"necessary": "taken out", "sufficient": "turned up"}[name] for name in kept)
-    lead = f"it moves the finding {ways}"
+    lead = f"it moves the finding {_ways(kept)}"
     if len(kept) < len(_PARTS):
         return CONTRIBUTES, f"{lead} only"
     if min(row["necessary"], row["sufficient"]) < HALF:
@@ -292,12 +298,52 @@ def _shown(row: Mapping[str, Any], name: str) -> bool:
     )
 
 
-def _why_not(row: Mapping[str, Any]) -> str:
+def _why_not(row: Mapping[str, Any], moving: Sequence[str]) -> str:
+    """Return why edits that move the finding, and leave the text intact, do not count.
+
+    Parameters
+    ----------
+    row : mapping
+    moving : sequence of str
+        Which edits do.
+    """
+    if row["p"] > LEVEL or row["moved"] <= 0:
+        return f"it moves the finding {_ways(moving)}, but not by both edits together"
     if row["controls"] and row["control_p"] > LEVEL:
         return "matched features move the finding as much"
     if row["controls"] < LEAST_CONTROLS:
         return f"not held against enough matched features: {LEAST_CONTROLS} are needed"
+    if all(row[f"{name}_control_p"] > LEVEL for name in moving):
+        told = " and ".join(f"{_WAYS[name]}, p {row[f'{name}_control_p']:.2g}" for name in moving)
+        return f"matched features move the finding as much by that edit: {told}"
     return "it moves the finding, but not clearly enough for as many features as were tested"
+
+
+def _stirred(row: Mapping[str, Any]) -> str | None:
+    """Return how edits change the finding, but not as they would if the feature drove it; None if they do not.
+
+    A feature of which that is seen does not only read.
+    """
+    told = []
+    if row["necessary_p"] <= LEVEL:  # of the right direction it would move the finding
+        told.append("taken out there is more of the finding, not less")
+    if row["sufficient_p"] <= LEVEL:
+        more = row["sufficient"] > 0
+        told.append(
+            "turned up there is more of the finding, but not the more the higher the dose"
+            if more
+            else "turned up there is less of the finding, not more"
+        )
+    if not told and row["p"] <= LEVEL:
+        told.append("its edits together move the finding, neither does alone")
+    return "; ".join(told) or None
+
+
+_WAYS = {"necessary": "taken out", "sufficient": "turned up"}
+
+
+def _ways(names: Sequence[str]) -> str:
+    return " and ".join(_WAYS[name] for name in names)
 
 
 def _surely_less(row: Mapping[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from saetext.intervene.causes.activity import activity, contrast
 from saetext.intervene.causes.asked import Halves, shown
 from saetext.intervene.causes.compared import Compared, Finding
 from saetext.intervene.causes.gauges import Gauge, Measurer, gauge_of, same_sae
-from saetext.intervene.causes.judging import Evidence, figures, judged, needed_controls, promising
+from saetext.intervene.causes.judging import against, figures, judged, needed_controls, promising
 from saetext.intervene.causes.notes import notes
 from saetext.intervene.causes.proposing import Candidate, Proposals, attributed, labelled
 from saetext.intervene.causes.sides import Pen, Side
@@ -96,10 +96,8 @@ class Study:
             tested += [self._tested(number, one.feature) for one in found[: self._tested_each]]
         live = sum(one.unit > 0 for one in tested)
         controls = needed_controls(live) if self.request.controls is None else self.request.controls
-        evidence: list[Evidence | None] = []
-        for one in tested:
-            evidence.append(self._evidence(one, controls, tested) if one.unit > 0 else None)
-        rows = judged([self._row(*pair) for pair in zip(tested, evidence, strict=True)])
+        seen = [self._figures(one, controls, tested) if one.unit > 0 else None for one in tested]
+        rows = judged([self._row(*pair) for pair in zip(tested, seen, strict=True)])
         metrics = self._metrics(rows, controls)
         return {
             "table": pl.DataFrame([{name: row.get(name) for name in TABLE} for row in rows], schema=TABLE),
@@ -224,17 +222,19 @@ class Study:
         at = choose_dose(self.choose, one, self.request.amounts, self.request.nll_within)
         return dataclasses.replace(one, at=at)
 
-    def _evidence(self, one: Tested, controls: int, every: Sequence[Tested]) -> Evidence:
+    def _figures(self, one: Tested, controls: int, every: Sequence[Tested]) -> dict[str, Any]:
+        """Return what the arms of a feature show; matched features are written with where they can matter."""
         self._say("testing", every.index(one), len(every))
         active = (self._testing[one.more.key][:, one.feature], self._testing[one.less.key][:, one.feature])
         found = evidence_of(
             self.test, one, self.request.amounts, active, independent=self.gauges[one.finding].independent
         )
-        if not controls or not promising(figures(found, self.request.nll_within, self.request.seed)):
-            return found
+        row = figures(found, self.request.nll_within, self.request.seed)
+        if not controls or not promising(row):
+            return row
         barred = [other.feature for other in every]
         matched = self._matcher.matched(one, controls, self.request.seed, barred)
-        return with_controls(self.test, one, found, matched, self._matcher, self.request)
+        return row | against(with_controls(self.test, one, found, matched, self._matcher))
 
     @cached_property
     def _matcher(self) -> Matcher:
@@ -246,16 +246,14 @@ class Study:
         labels = self.generator.labels
         return labels.label(feature) if feature in labels else None
 
-    def _row(self, one: Tested, evidence: Evidence | None) -> dict[str, Any]:
+    def _row(self, one: Tested, found: dict[str, Any] | None) -> dict[str, Any]:
         finding, gauge = self.findings[one.finding], self.gauges[one.finding]
         row: dict[str, Any] = {
             "finding": finding.name, "kind": finding.kind, "more_in": one.more.name,
             "feature": one.feature, "label": self._label(one.feature),
-            "independent": gauge.independent, "tested": evidence is not None,
+            "independent": gauge.independent, "tested": found is not None,
         }  # fmt: skip
-        return (
-            row if evidence is None else row | figures(evidence, self.request.nll_within, self.request.seed)
-        )
+        return row | (found or {})
 
     def _candidate_row(self, finding: Finding, one: Candidate, chosen: bool) -> dict[str, Any]:
         return {

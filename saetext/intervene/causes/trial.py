@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.intervene.causes.gauges import Measurer
-from saetext.intervene.causes.judging import REPEATS, Evidence, Measured, figures, hopeless, promising
+from saetext.intervene.causes.judging import REPEATS, Evidence, Measured, against, hopeless
 from saetext.intervene.causes.sides import Pen, Side
 from saetext.intervene.controls import Kind, matches_of
 from saetext.intervene.edit import Change
 from saetext.intervene.effects import repetition
 
 if TYPE_CHECKING:
-    from saetext.intervene.causes.request import WhyRequest
     from saetext.intervene.strength import Strengths
     from saetext.intervene.writing import Written
     from saetext.reader.parts import LoadedSae
@@ -242,12 +241,7 @@ def _measured(arms: tuple[Texts, Texts, Texts, list[Texts]], of: Callable[[Texts
 
 
 def with_controls(
-    desk: Desk,
-    tested: Tested,
-    evidence: Evidence,
-    matched: Sequence[int],
-    matcher: Matcher,
-    request: WhyRequest,
+    desk: Desk, tested: Tested, evidence: Evidence, matched: Sequence[int], matcher: Matcher
 ) -> Evidence:
     """Write with matched features, each taken out and turned up as far, until it is clear.
 
@@ -255,9 +249,6 @@ def with_controls(
     doi:10.1093/biomet/78.2.301).
     """
     found: list[tuple[float, float]] = []
-    row = figures(evidence, request.nll_within, request.seed)
-    if not promising(row):
-        return evidence
     dose = evidence.doses[tested.at]
     high, low = desk.texts(tested.more), desk.texts(tested.less)
     for feature in matched:
@@ -268,16 +259,9 @@ def with_controls(
         added = (up.gauges - low.gauges)[:, tested.finding].mean()
         found.append((float(removed), float(added)))
         evidence = dataclasses.replace(evidence, controls=tuple(found), asked=len(matched))
-        if hopeless(_against_of(evidence, row), len(matched)):
+        if hopeless(against(evidence), len(matched)):
             break
     return evidence
-
-
-def _against_of(evidence: Evidence, row: dict[str, Any]) -> dict[str, Any]:
-    """Return what hopelessness goes by, without drawing intervals again."""
-    totals = [removed + added for removed, added in evidence.controls]
-    as_strong = sum(total >= row["moved"] - 1e-12 for total in totals)
-    return {"controls": len(totals), "control_p": (1 + as_strong) / (1 + len(totals))}
 
 
 class Matcher:
