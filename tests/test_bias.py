@@ -34,6 +34,7 @@ from saetext.intervene.bias.finding import (
     largest_p,
 )
 from saetext.intervene.bias.measuring import measures_of, stereotype_correlation
+from saetext.intervene.bias.naming import pair_of
 from saetext.intervene.bias.request import BiasRequest
 from saetext.intervene.bias.scoring import activations_of, asked, nll_of, prompt_of, values_of
 from saetext.intervene.bias.spread import gendered, spread_of
@@ -475,6 +476,57 @@ def test_what_else_a_feature_is_active_on_is_told() -> None:
     result = dampen(BIAS[0], 20, dampen="0", controls=0, reference=tiny().neutral, reference_tokens=3000)
     assert result.features["contexts"].max() > 0  # type: ignore[operator]
     assert result.features["elsewhere"].drop_nulls().is_between(0, 1).all()
+
+
+def test_what_is_compared_is_called_by_its_words() -> None:
+    own = [Item("a", "gap", "x", "1", "p", " that", " the"), Item("a", "fact", "x", "2", "p")]
+    assert pair_of(own) == ("that", "the") and pair_of(own, "fact") == ("he", "she")
+    both = items_of(["winogender", "professions"])
+    assert pair_of(both) == ("he/his/him", "she/her")
+    assert pair_of(own, "resolution") == ("first", "second")
+    many = [Item("a", "gap", "x", f"{i}", "p", f" {i}", " b") for i in range(4)]
+    assert pair_of(many) == ("first", "second")
+    assert dampen(*BIAS, dampen="0", controls=0).metrics["pair"] == [word.strip() for word in PAIR]
+
+
+def test_p_against_matched_sets_is_only_of_what_they_were_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of who a pronoun is taken for, and not of one finder's features, which they do not match."""
+    arms = [
+        Arm("unedited", "base"), Arm("dose 0", "dose", 0.0, (1, 2)), Arm("swapped alone", "finder", 0.0, (1,)),
+        *(Arm(f"matched {i}", "matched", 0.0, (i + 5,)) for i in range(3)),
+    ]  # fmt: skip
+    items = [Item("a", "gap", f"{i}", f"{i}", "p") for i in range(4)]
+    more = [*items, *(Item("a", "resolution", f"{i}", f"{i}", "p") for i in range(4))]
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    own = [
+        measures_of(items, by * values, None)
+        if arm.is_control
+        else measures_of(more, by * np.r_[values, values], None)
+        for arm, by in zip(arms, (1.0, 0.5, 0.5, 0.4, 0.9, 1.1), strict=True)
+    ]
+    rows = {
+        (r["arm"], r["measure"]): r["controls_p"]
+        for r in table_of(arms, own, 0).to_dicts()
+        if r["suite"] in ("all", "a")
+    }
+    assert rows["dose 0", "gap"] == 0.5 and rows["dose 0", "resolution"] is None
+    assert rows["swapped alone", "gap"] is None and rows["swapped alone", "resolution"] is None
+
+
+def test_what_was_found_and_not_dampened_is_in_no_matched_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[int], list[list[int]]]] = []
+    real = running.matched_sets
+
+    def watched(features: Any, *rest: Any) -> list[list[int]]:
+        seen.append((list(features), made := real(features, *rest)))
+        return made
+
+    monkeypatch.setattr(running, "matched_sets", watched)
+    result = run(find=True, finders="attribution,swapped", top=40, agree=2, dampen="0", controls=19)
+    [(features, sets)] = seen
+    found = set(result.features["feature"])
+    assert set(features) < found and sets
+    assert not found & {feature for each in sets for feature in each}
 
 
 # ---- nulls ---------------------------------------------------------------------------------------------

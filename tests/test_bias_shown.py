@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 from page_helpers import HOSTILE, Page
-from planted_bias import BIAS, PROFESSIONS, subject, tiny
+from planted_bias import BIAS, PAIR, PROFESSIONS, subject, tiny
 from test_cli import place, saetext
 
 import saetext as library
-from saetext.report.console.bias import render_bias
+from saetext.report.console.bias import arms_told, render_bias, suites_told
 from saetext.report.html.bias_page import render_bias_page
 
 __all__ = ["place"]
@@ -41,7 +41,9 @@ def test_the_terminal_shows_the_verdict_arms_and_features() -> None:
     text = render_bias(result, 130, False)
     assert all(len(line) <= 130 for line in text.splitlines())
     told = " ".join(text.split())
-    assert f"{result.verdict}: |log p(he) - log p(she)| {result.metrics['gap_before']:.2f} to" in told
+    first, second = (word.strip() for word in PAIR)
+    before = f"{result.metrics['gap_before']:.2f}"
+    assert f"{result.verdict}: |log p({first}) - log p({second})| {before} to" in told
     for row in result.table.filter((pl.col("measure") == "gap") & (pl.col("suite") == "all")).to_dicts():
         [line] = [one for one in text.splitlines() if one.startswith(f"{row['arm']:<19}")]
         assert f"{row['value']:.2f}" in line
@@ -76,6 +78,37 @@ def test_the_page_has_every_profession_and_hostile_names_stay_text(tmp_path: Pat
     for row in (*before.to_dicts(), *after.to_dicts()):
         assert f"<td>{row['signed']:+.2f}</td>" in html
     assert result.to_html(tmp_path / "bias.html").read_text("utf-8") == html
+
+
+def test_the_words_that_are_compared_are_named(tmp_path: Path) -> None:
+    """The suite compares other words than he and she, which stand nowhere; hostile ones stay text."""
+    result = dampened()
+    first, second = (word.strip() for word in PAIR)
+    for text in (render_bias(result, 130, False), html := render_bias_page(result)):
+        assert f"log p({first}) - log p({second})" in text and "p(he)" not in text
+    assert f"<bdi>{second}</bdi> — <bdi>{first}</bdi>" in html and "she — he" not in html
+    verdict = result.verdict[:1].upper() + result.verdict[1:]
+    assert f"<p>{verdict}: |log p({first})" in html
+    hostile = dataclasses.replace(
+        result, metrics={**result.metrics, "pair": [HOSTILE, "b"], "pair_of_facts": ["a", HOSTILE]}
+    )
+    assert HOSTILE not in render_bias_page(hostile)
+    assert "\x1b" not in render_bias(hostile, 130, False)
+
+
+def test_of_several_suites_it_is_said_whose_who_is_shown() -> None:
+    result = dampened()
+    assert suites_told(result) is None
+    one = result.table.head(1)
+    more = [
+        one.with_columns(measure=pl.lit("resolution"), suite=pl.lit(suite), value=pl.lit(value))
+        for suite, value in (("winogender", 0.25), (f"mine{HOSTILE}", 0.75))
+    ]
+    both = dataclasses.replace(result, table=pl.concat([result.table, *more]))
+    assert arms_told(both)[0]["resolution"]["value"] == 0.25
+    text, html = " ".join(render_bias(both, 130, False).split()), render_bias_page(both)
+    assert "who: of winogender; of mine" in text
+    assert "who: of winogender; of mine" in html and HOSTILE not in html
 
 
 def command(*arguments: object) -> Any:

@@ -557,11 +557,71 @@ def test_system_prompts_come_from_the_corpora_where_they_are_a_column() -> None:
 
 
 def test_without_a_word_on_how_they_were_written_features_are_proposed_without_verdict() -> None:
-    found = why(compared(), generator(), **OPTIONS)
+    found = why(compared(), generator(), batch=64, findings=1)
     assert found.table.height == 1 and found.table["verdict"].to_list() == [None]
     assert not found.metrics["generated"] and found.texts.height == 0
     assert found.notes[0].startswith("handles only, no verdict: nobody says that")
     assert found.candidates.height >= 1
+
+
+def test_where_nothing_is_written_options_of_writing_are_refused(tmp_path: Path) -> None:
+    """They changed nothing and nobody said so; it is said before the model is looked for."""
+    for name, value in (
+        ("doses", "1"), ("controls", 3), ("positions", "generated"), ("samples", 1), ("temperature", 0.0),
+        ("most_prompts", 8), ("nll_within", 1.0),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=rf"^{name} would change nothing: features are proposed"):
+            why(compared(), "nowhere", **{name: value})
+    path = tmp_path / "prompts.jsonl"
+    path.write_text('{"prompt": "the sun"}\n')
+    with pytest.raises(InputError, match=r"^prompts would change nothing"):
+        why(compared(), "nowhere", prompts=path)
+
+
+def test_texts_are_read_raw_or_under_a_system_prompt_where_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[tuple[bool, str | None]] = []
+    encode = CausalModel.encode_prompt
+
+    def watched(self: CausalModel, prompt: Any, *, system: str | None = None, raw: bool = False) -> Any:
+        read.append((raw, system))
+        return encode(self, prompt, system=system, raw=raw)
+
+    monkeypatch.setattr(CausalModel, "encode_prompt", watched)
+    for options in ({"raw": True}, {"system": "so answer"}):
+        read.clear()
+        found = why(compared(), generator(), batch=64, findings=1, **options)  # type: ignore[arg-type]
+        assert found.table["verdict"].to_list() == [None]
+        # where features are active, and where the word is attributed
+        assert set(read) == {(options.get("raw", False), options.get("system"))} and len(read) > len(PROMPTS)
+
+
+def test_at_temperature_0_no_text_is_called_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another seed writes the same: what tests is not compared before, and of a diff it is said."""
+    made = study(features=[READS], controls=0, temperature=0.0)
+    again = Pen(made.generator, made.halves.test, made.request, made.request.seed)
+    side = made.sides[0]
+    assert [t.text for t in again.write(side)] == [t.text for t in made.test.texts(side).written]
+    assert any("no text here is new" in note for note in made.run()["notes"])
+    found = study(candidates=1, controls=0, temperature=0.0).run()["notes"]
+    assert not any("anew" in note for note in found)
+    assert any("anew" in note for note in study(candidates=1, controls=0).run()["notes"])
+    asked: list[list[Any]] = []
+
+    def compared_here(_: Any, prompts: Any, *rest: Any) -> Any:
+        asked.append(list(prompts))
+        return corpora()[0], made.compared
+
+    monkeypatch.setattr("saetext.intervene.causes.run.compared_texts", compared_here)
+    options: dict[str, Any] = {
+        **OPTIONS, "system_a": SYSTEM_A, "system_b": SYSTEM_B, "features": [READS], "controls": 0,
+    }  # fmt: skip
+    cold = why(PROMPTS, generator(), temperature=0.0, **options)
+    why(PROMPTS, generator(), **options)
+    halves = halves_of(PROMPTS, made.request.most_prompts, made.request.seed)
+    assert asked == [list(halves.choose), [*halves.choose, *halves.test]]
+    assert any("compared on the prompts that choose alone" in note for note in cold.notes)
 
 
 def test_two_edits_are_two_sides() -> None:

@@ -128,7 +128,7 @@ def test_prompts_in_a_file_are_answered_on_both_sides(place: Path, tmp_path: Pat
     told = saetext(
         "why", "prompts.jsonl", *named, "--system-a", "x", "--reader", str(planted_cause()[1])
     ).error
-    assert "no judge of its own edit" in told or "reader" in told
+    assert "is the SAE that is edited, and no judge of its own edit: name another reader" in told
 
 
 def test_a_diff_is_looked_into_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

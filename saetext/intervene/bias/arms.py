@@ -99,7 +99,12 @@ def arms_of(
 
 
 def matched_sets(
-    features: Sequence[int], panel: Panel, strengths: Strengths, n: int, seed: int
+    features: Sequence[int],
+    panel: Panel,
+    strengths: Strengths,
+    n: int,
+    seed: int,
+    barred: Sequence[int] = (),
 ) -> list[list[int]]:
     """Return sets of features as often active and as strong in the prompts, none of them of the features.
 
@@ -114,6 +119,8 @@ def matched_sets(
     n : int
         Number of sets; fewer if there are not as many features.
     seed : int
+    barred : sequence of int
+        Features that are in no set either: those that were found, but not dampened.
     """
     decoder = panel.decoder.cpu()
     norms = decoder.norm(dim=1)
@@ -122,7 +129,8 @@ def matched_sets(
         if not strengths.active[feature]:
             continue
         cosines = (decoder @ decoder[feature]) / (norms * norms[feature]).clamp(min=1e-30)
-        pools.append(matches_of(feature, norms.numpy(), strengths, cosines.numpy(), n, seed, list(features)))
+        apart = [*features, *barred]
+        pools.append(matches_of(feature, norms.numpy(), strengths, cosines.numpy(), n, seed, apart))
     sets: list[list[int]] = []
     for number in range(n if pools else 0):
         taken: list[int] = []

@@ -22,6 +22,7 @@ from saetext.intervene.bias.arms import Arm, arms_of, matched_sets, strengths_in
 from saetext.intervene.bias.finding import Found, find
 from saetext.intervene.bias.keeping import Keeper, Scores
 from saetext.intervene.bias.measuring import Measured, measures_of
+from saetext.intervene.bias.naming import pair_of
 from saetext.intervene.bias.request import BiasRequest
 from saetext.intervene.bias.result import BiasResult
 from saetext.intervene.bias.scoring import Asked, activations_of, asked, nll_of, values_of
@@ -150,7 +151,8 @@ class _Work:
         strengths = strengths_in(
             *activations_of(measured.kept), self.subject.sae.encoder.d_sae, _tokens(measured)
         )
-        sets = matched_sets(dampened, self.panel, strengths, request.controls, request.seed)
+        barred = [one.feature for one in found]
+        sets = matched_sets(dampened, self.panel, strengths, request.controls, request.seed, barred)
         if request.strongest == 1:
             sets = []
         arms = arms_of(dampened, found, sets, request)
@@ -250,6 +252,8 @@ class _Work:
             "shared_by_two": sum(len(f.ranks) >= 2 for f in found),
             "prompts_to_find": len(self.split.find),
             "prompts_measured": len(self.split.measure),
+            "pair": list(pair_of(self.split.measure)),
+            "pair_of_facts": list(pair_of(self.split.measure, "fact")),
             "dose_1_is_unedited": None if one is None else bool(np.array_equal(one[0], scores[0][0])),
             "instruction": self.request.instruction.strip() or None,
         }

@@ -176,17 +176,22 @@ def _finite(ends: tuple[float, float]) -> tuple[float | None, float | None]:
 
 
 def _controls_p(table: pl.DataFrame, arms: Sequence[Arm]) -> pl.Series:
-    """Return (1 + matched sets that fall as far) / (1 + sets) for the strongest dose, of what should fall."""
+    """Return (1 + matched sets that fall as far) / (1 + sets) for the strongest dose, of what should fall.
+
+    None where no matched set was asked, and for a finder's features alone: the sets match all that are
+    dampened.
+    """
     held = [arm.dose for arm in arms if arm.kind == "matched"]
     found: list[float | None] = []
     for row in table.to_dicts():
         p = None
-        if row["kind"] in ("dose", "finder") and held and row["dose"] == held[0] and row["measure"] in FALLS:
+        if row["kind"] == "dose" and held and row["dose"] == held[0] and row["measure"] in FALLS:
             others = table.filter(
                 (pl.col("kind") == "matched")
                 & (pl.col("measure") == row["measure"])
                 & (pl.col("suite") == row["suite"])
             )["diff"]
-            p = (1 + int((others <= row["diff"] + 1e-12).sum())) / (1 + len(others))
+            if len(others):
+                p = (1 + int((others <= row["diff"] + 1e-12).sum())) / (1 + len(others))
         found.append(p)
     return pl.Series("controls_p", found, dtype=pl.Float64)

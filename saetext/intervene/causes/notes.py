@@ -17,12 +17,29 @@ def notes(
     rows: Sequence[Mapping[str, Any]],
     gauges: Sequence[Gauge],
     request: WhyRequest,
+    made_here: bool = False,
 ) -> tuple[str, ...]:
-    """Return one line for each thing that weakens a verdict, and how features were chosen."""
+    """Return one line for each thing that weakens a verdict, and how features were chosen.
+
+    Parameters
+    ----------
+    metrics, rows, gauges, request
+    made_here : bool
+        Whether the texts that were compared were written in this run.
+    """
     choose, test = metrics["choosing_prompts"], metrics["testing_prompts"]
-    found = [f"features chosen on {choose:,} prompts, tested on {test:,} others, with texts written anew"]
+    anew = ", with texts written anew" if request.temperature else ""
+    found = [f"features chosen on {choose:,} prompts, tested on {test:,} others{anew}"]
     if request.numbers:
         found = [f"features were named; doses chosen on {choose:,} prompts, tested on {test:,} others"]
+    if not request.temperature:
+        told = "at temperature 0 a prompt has the same text under every seed: "
+        found.append(
+            f"{told}A and B were compared on the prompts that choose alone"
+            if made_here
+            else f"{told}if the texts that were compared were written so too, no text here is new, and a finding "
+            "that is chance of these texts comes back"
+        )
     if metrics["confirmed"] > metrics["looked_into"]:
         found.append(
             f"{metrics['looked_into']:,} of {metrics['confirmed']:,} confirmed findings looked into: the "

@@ -14,7 +14,7 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 import numpy as np
 import polars as pl
 
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.intervene.ablation.survey import survey
 from saetext.intervene.causes.activity import activity, contrast
 from saetext.intervene.causes.gauges import gauge_of, same_sae
@@ -38,6 +38,26 @@ UNKNOWN = (
 )
 
 
+#: Options of writing and of the test: where nothing is written they would do nothing.
+UNUSED = (
+    "prompts", "most_prompts", "doses", "controls", "nll_within", "positions", "samples", "max_new_tokens",
+    "temperature", "top_p", "repetition_penalty",
+)  # fmt: skip
+
+
+def require_used(request: WhyRequest) -> None:
+    """Raise InputError if an option was given that does nothing where features are only proposed."""
+    told = (
+        "features are proposed and nothing is written where nobody says how the model wrote both sides: say so "
+        "with --system-a, --system-b, --edit-a or --edit-b"
+    )
+    default = type(request)()  # not request.changed: doses are read from a text
+    given = {name: getattr(request, name) for name in UNUSED}
+    refuse_unused(
+        told, **{name: value for name, value in given.items() if value != getattr(default, name)}
+    )
+
+
 def proposals_only(
     generator: Generator, request: WhyRequest, compared: Compared, corpora: tuple[Corpus, Corpus]
 ) -> dict[str, Any]:
@@ -46,8 +66,9 @@ def proposals_only(
     Raises
     ------
     InputError
-        If the corpora hold no texts.
+        If the corpora hold no texts, or an option would do nothing.
     """
+    require_used(request)
     assert generator.sae is not None
     read = {key: _Read(generator, corpus, request) for key, corpus in zip("ab", corpora, strict=True)}
     spec = corpora[0].spec.sae(compared.sae)
@@ -60,7 +81,7 @@ def proposals_only(
         apart = contrast(more.activity, less.activity, paired=False)
         proposals = Proposals(apart, more.never)
         proposals.attributed = attributed(
-            generator, finding, Side(finding.more, ""), more.given, more.texts, batch=request.batch,
+            generator, finding, Side(finding.more, "", request.system), more.given, more.texts, batch=request.batch,
             raw=more.raw, on_progress=request.on_progress,
         )  # fmt: skip
         proposals.labelled = labelled(generator, finding)
@@ -120,9 +141,17 @@ class _Read:
         rows = rows[np.sort(order).tolist()]
         model = generator.model
         prompts = rows["prompt"].to_list()
-        self.raw = not model.tokenizer.chat_template or any(not (p or "").strip() for p in prompts)
+        plain = not model.tokenizer.chat_template or any(not (p or "").strip() for p in prompts)
+        if plain and request.system is not None:
+            raise InputError(
+                "--system needs a chat template, and a prompt for each text that was compared: without them "
+                "texts are read as they stand"
+            )
+        self.raw = request.raw or plain
         self.given = [p if p and p.strip() else "\n" for p in prompts]
-        encoded = [model.encode_prompt(prompt, raw=self.raw) for prompt in self.given]
+        encoded = [
+            model.encode_prompt(prompt, system=request.system, raw=self.raw) for prompt in self.given
+        ]
         backend = model.tokenizer.backend_tokenizer
         self.texts = []
         for at, text in enumerate(rows["text"]):

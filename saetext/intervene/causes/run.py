@@ -17,10 +17,10 @@ from saetext.errors import InputError, refuse_unused
 from saetext.intervene.causes.asked import halves_of, prompts_in, prompts_of
 from saetext.intervene.causes.compared import Compared, compared_of, is_saved_result
 from saetext.intervene.causes.made import compared_texts
-from saetext.intervene.causes.proposals_only import proposals_only
+from saetext.intervene.causes.proposals_only import proposals_only, require_used
 from saetext.intervene.causes.request import WhyRequest
 from saetext.intervene.causes.result import WhyResult
-from saetext.intervene.causes.sides import sides_of
+from saetext.intervene.causes.sides import sides_of, systems_of
 from saetext.intervene.causes.study import Study
 from saetext.intervene.edit import require_editable
 from saetext.intervene.generator import Generator, load_generator
@@ -30,6 +30,7 @@ from saetext.io.request import verb_of_two
 
 if TYPE_CHECKING:
     from saetext.analysis.differences import DiffResult
+    from saetext.corpus import Corpus
 
 
 @verb_of_two(WhyRequest)
@@ -91,14 +92,17 @@ def why(given: DiffResult | Given, model: str | Path | Generator, request: WhyRe
         halves_of(prompts, request.most_prompts, request.seed)
     elif request.changed("reader"):
         raise InputError("reader would change nothing: the diff says what its texts were read with")
+    corpora = None if compared is None else compared.corpora()
+    if corpora is not None and systems_of(request, corpora) is None:
+        require_used(request)  # before the model is loaded
     generator = model if isinstance(model, Generator) else _loaded(model, request)
     if generator.sae is None:
         raise InputError("features belong to an SAE: name one with --sae")
     require_editable(generator.sae, request.numbers)
-    if compared is None:
+    if compared is None or corpora is None:
         assert prompts is not None
         return _of_prompts(prompts, generator, request)
-    return _of_diff(compared, prompts, generator, request)
+    return _of_diff(compared, corpora, prompts, generator, request)
 
 
 def _compared(given: Any) -> Compared | None:
@@ -127,15 +131,20 @@ def _of_prompts(prompts: Sequence[Any], generator: Generator, request: WhyReques
     sides = sides_of(request, ("A", "B"), generator)
     assert sides is not None
     halves = halves_of(prompts, request.most_prompts, request.seed)
-    corpus, compared = compared_texts(generator, [*halves.choose, *halves.test], sides, request)
-    study = Study(generator, request, compared, sides, halves, (corpus, corpus))
+    # at temperature 0 another seed writes the same texts: those that test are not compared before
+    every = [*halves.choose, *halves.test] if request.temperature else halves.choose
+    corpus, compared = compared_texts(generator, every, sides, request)
+    study = Study(generator, request, compared, sides, halves, (corpus, corpus), made_here=True)
     return result_of(study.run(), compared, generator, request, told={side.key: side.told for side in sides})
 
 
 def _of_diff(
-    compared: Compared, prompts: Sequence[Any] | None, generator: Generator, request: WhyRequest
+    compared: Compared,
+    corpora: tuple[Corpus, Corpus],
+    prompts: Sequence[Any] | None,
+    generator: Generator,
+    request: WhyRequest,
 ) -> WhyResult:
-    corpora = compared.corpora()
     sides = sides_of(request, compared.names, generator, corpora)
     if sides is None:
         found = proposals_only(generator, request, compared, corpora)

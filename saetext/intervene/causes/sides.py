@@ -87,12 +87,9 @@ def sides_of(
     InputError
         If both sides are written in the same way, or an edit cannot be made.
     """
-    systems: tuple[str | None, str | None] = request.system_a, request.system_b
-    if not request.stated:
-        found = tuple(system_in(corpus) for corpus in corpora)
-        if len(found) != 2 or not any(found) or found[0] == found[1] or request.raw:
-            return None
-        systems = found
+    systems = systems_of(request, corpora)
+    if systems is None:
+        return None
     if request.system is not None:
         systems = request.system, request.system
     edits = tuple(_changes(texts, generator, request) for texts in (request.edit_a, request.edit_b))
@@ -104,6 +101,18 @@ def sides_of(
         Side("a", names[0], systems[0], edits[0], told[0]),
         Side("b", names[1], systems[1], edits[1], told[1]),
     )
+
+
+def systems_of(
+    request: WhyRequest, corpora: Sequence[Corpus] = ()
+) -> tuple[str | None, str | None] | None:
+    """Return the system prompt of each side, from what is asked for or the corpora; None if nobody says how."""
+    if request.stated:
+        return request.system_a, request.system_b
+    found = tuple(system_in(corpus) for corpus in corpora)
+    if len(found) != 2 or not any(found) or found[0] == found[1] or request.raw:
+        return None
+    return found
 
 
 def system_in(corpus: Corpus) -> str | None:

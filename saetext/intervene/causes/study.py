@@ -63,6 +63,8 @@ class Study:
     halves : Halves
     corpora : (Corpus, Corpus)
         Of either side; they say which reader measures.
+    made_here : bool
+        Whether the texts that were compared were written in this run.
     """
 
     def __init__(
@@ -73,11 +75,12 @@ class Study:
         sides: tuple[Side, Side],
         halves: Halves,
         corpora: tuple[Corpus, Corpus],
+        made_here: bool = False,
     ) -> None:
         assert generator.sae is not None
         self.generator, self.request, self.compared = generator, request, compared
         self.sides, self.halves, self.corpora = sides, halves, corpora
-        self.sae = generator.sae
+        self.sae, self.made_here = generator.sae, made_here
         self.findings = compared.findings[: request.findings]
         spec = corpora[0].spec.sae(compared.sae)
         same = same_sae(spec, self.sae.encoder.weights_sha256)
@@ -102,7 +105,7 @@ class Study:
         return {
             "table": pl.DataFrame([{name: row.get(name) for name in TABLE} for row in rows], schema=TABLE),
             "metrics": metrics,
-            "notes": notes(metrics, rows, self.gauges, self.request),
+            "notes": notes(metrics, rows, self.gauges, self.request, self.made_here),
             "findings_table": pl.DataFrame(self._finding_rows(), schema=FINDINGS, strict=False),
             "candidates": pl.DataFrame(candidates, schema=CANDIDATES, strict=False),
             "arms": pl.DataFrame(self._arm_rows(tested), schema=ARMS, strict=False),
@@ -122,7 +125,8 @@ class Study:
         return self._desk(self.halves.test)
 
     def _desk(self, prompts: Sequence[Any]) -> Desk:
-        # other texts than those that were compared: a finding may be one of these texts alone
+        # other texts than those that were compared: a finding may be one of these texts alone. At temperature
+        # 0 they are the same under each seed: notes say so, and what is compared here is of one half alone
         pen = Pen(self.generator, prompts, self.request, self.request.seed + 1)
         return Desk(pen, self._measurer, self.sides)
 

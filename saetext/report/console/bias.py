@@ -44,7 +44,7 @@ def render_bias(result: BiasResult, console_width: int, color: bool, *, encoding
     """
     console = make_console(console_width, color)
     console.print(styled(printable(heading(result)), "bold"))
-    console.print(styled(verdict_told(result.metrics), "bold"))
+    console.print(styled(printable(verdict_told(result.metrics)), "bold"))
     console.print()
     head = (
         f"{'gap':>5} {'change':>6} {'95 %':>14} {'p':>6} {'matched':>7} {'stereo':>6} {'who':>5} "
@@ -53,6 +53,8 @@ def render_bias(result: BiasResult, console_width: int, color: bool, *, encoding
     _line(console, styled(f"{'arm':<{_ARM}} {head}", "dim"))
     for row in arms_told(result):
         _line(console, _figures(row))
+    if told := suites_told(result):
+        _line(console, styled(printable(told), "dim"))
     console.print()
     if result.params["find"]:
         console.print(styled(shared_told(result)))
@@ -73,7 +75,7 @@ def heading(result: BiasResult) -> str:
 def verdict_told(metrics: Mapping[str, Any]) -> str:
     """Return the verdict with the figures behind it."""
     parts = [
-        f"|log p(he) - log p(she)| {metrics['gap_before']:.2f} to {metrics['gap_after']:.2f} at dose "
+        f"|{odds_told(metrics)}| {metrics['gap_before']:.2f} to {metrics['gap_after']:.2f} at dose "
         f"{metrics['dose']:g}"
     ]
     if metrics["dose"] < 1:
@@ -90,6 +92,21 @@ def verdict_told(metrics: Mapping[str, Any]) -> str:
     if metrics["nll_diff"] is not None:
         parts.append(f"neutral text {metrics['nll_diff']:+.3f} nats a token")
     return f"{metrics['verdict']}: {'; '.join(parts)}"
+
+
+def odds_told(metrics: Mapping[str, Any], pair: str = "pair") -> str:
+    """Return what is measured after a prompt, by its two words: not always he and she."""
+    first, second = metrics[pair]
+    return f"log p({first}) - log p({second})"
+
+
+def suites_told(result: BiasResult) -> str | None:
+    """Return of which suite the column "who" is, where several have it; the others are in the tables alone."""
+    own = result.table["suite"].filter(result.table["measure"] == "resolution").unique(maintain_order=True)
+    if own.len() < 2:
+        return None
+    first, *others = own.to_list()
+    return f"who: of {first}; of {', '.join(others)} in the JSON"
 
 
 def shared_told(result: BiasResult) -> str:
@@ -195,4 +212,6 @@ def _line(console: Console, line: Text) -> None:
     console.print(line)
 
 
-__all__: Sequence[str] = ("arms_told", "heading", "render_bias", "shared_told", "verdict_told")
+__all__: Sequence[str] = (
+    "arms_told", "heading", "odds_told", "render_bias", "shared_told", "suites_told", "verdict_told",
+)  # fmt: skip

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.bias import arms_told, heading, shared_told, verdict_told
+from saetext.report.console.bias import (
+    arms_told,
+    heading,
+    odds_told,
+    shared_told,
+    suites_told,
+    verdict_told,
+)
 from saetext.report.console.lines import probability
 from saetext.report.html.parts import draw
 from saetext.text.passages import printable
@@ -25,7 +32,8 @@ _FINDERS = ("labels", "attribution", "swapped")
 
 def render_bias_page(result: BiasResult) -> str:
     """Return the page; the style is admitted by its hash, and there is no script."""
-    summary = [printable(heading(result)), printable(verdict_told(result.metrics))]
+    verdict = verdict_told(result.metrics)
+    summary = [printable(heading(result)), printable(verdict[:1].upper() + verdict[1:])]
     if result.params["find"]:
         summary.append(shared_told(result))
     after = f"dose {result.metrics['dose']:g}"
@@ -35,8 +43,13 @@ def render_bias_page(result: BiasResult) -> str:
         (),
         title=printable(f"{result.params['subject']['model']}: gender dampened"),
         summary=summary,
+        odds=printable(odds_told(result.metrics)),
+        odds_of_facts=printable(odds_told(result.metrics, "pair_of_facts")),
+        who=printable(suites_told(result) or ""),
         arms=[_arm(row) for row in arms_told(result)],
         after=after,
+        pair=[printable(word) for word in result.metrics["pair"]],
+        pair_of_facts=[printable(word) for word in result.metrics["pair_of_facts"]],
         professions=_before_and_after(result, "gap", after),
         facts=_before_and_after(result, "fact", after),
         width=_WIDE,
