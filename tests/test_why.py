@@ -244,12 +244,12 @@ def with_gauge(evidence: Evidence, ablated: Any, steered: Any) -> Evidence:
 
 
 def test_what_was_not_held_against_matched_features_lowers_no_q() -> None:
-    """A p of 0 in place of one that was not computed made the q of all others smaller."""
+    """A p of 0 in place of one that was not computed made the q of all others smaller. It has no q itself."""
     good = {**figures(some_evidence(), 0.5), "tested": True, "independent": True}
     assert good["p"] < good["control_p"] == 0.05
     bare = {**good, "p": 1e-4, "control_p": None, "controls": 0}
     found = judged([good, bare, bare])
-    assert [row["q"] for row in found] == [pytest.approx(0.15), 1.0, 1.0]
+    assert [row["q"] for row in found] == [pytest.approx(0.15), None, None]
     assert found[0]["verdict"] == NOT_SHOWN and judged([good])[0]["verdict"] == DRIVES
 
 

@@ -160,7 +160,7 @@ def _row(one: Measured, base: Measured | None, quick: bool, seed: int) -> dict[s
     }
     if not quick and len(one.value):
         found["low"], found["high"] = _finite(bca_interval(one.value, seed=seed))
-    if base is None:
+    if base is None or not len(one.value):
         return found
     change = one.value - base.value
     if quick:  # of a matched set only how far it goes is looked at

@@ -228,10 +228,11 @@ def judged(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     found = [{**row, "q": None, "verdict": None, "because": ""} for row in rows]
     tests = [row for row in found if row["tested"] and row.get("p") is not None]
-    # what was never held against matched features is not shown: as 0 it would make every other q smaller
-    worst = [max(row["p"], 1.0 if row["control_p"] is None else row["control_p"]) for row in tests]
+    # what was not held against matched features has no q. It is one of the tests all the same, and last of
+    # them: left out, or with p alone, it would make every other q smaller
+    worst = [1.0 if row["control_p"] is None else max(row["p"], row["control_p"]) for row in tests]
     for row, q in zip(tests, benjamini_hochberg(worst).tolist(), strict=True):
-        row["q"] = q
+        row["q"] = None if row["control_p"] is None else q
     for row in found:
         row["verdict"], row["because"] = _verdict(row)
     return found
