@@ -490,11 +490,11 @@ def test_what_is_compared_is_called_by_its_words() -> None:
     assert dampen(*BIAS, dampen="0", controls=0).metrics["pair"] == [word.strip() for word in PAIR]
 
 
-def test_p_against_matched_sets_is_only_of_what_they_were_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_p_against_matched_sets_is_only_of_what_they_were_asked() -> None:
     """Not of who a pronoun is taken for, and not of one finder's features, which they do not match."""
     arms = [
-        Arm("unedited", "base"), Arm("dose 0", "dose", 0.0, (1, 2)), Arm("swapped alone", "finder", 0.0, (1,)),
-        *(Arm(f"matched {i}", "matched", 0.0, (i + 5,)) for i in range(3)),
+        Arm("unedited", "base"), Arm("dose 0", "dose", 0.0, (1, 2)),
+        Arm("swapped alone", "finder", 0.0, (1,)), *(Arm(f"matched {i}", "matched", 0.0, (i + 5,)) for i in range(3)),
     ]  # fmt: skip
     items = [Item("a", "gap", f"{i}", f"{i}", "p") for i in range(4)]
     more = [*items, *(Item("a", "resolution", f"{i}", f"{i}", "p") for i in range(4))]

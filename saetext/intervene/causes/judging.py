@@ -321,7 +321,7 @@ def _why_not(row: Mapping[str, Any], moving: Sequence[str]) -> str:
 
 
 def _stirred(row: Mapping[str, Any]) -> str | None:
-    """Return how edits change the finding, but not as they would if the feature drove it; None if they do not.
+    """Return how edits change the finding other than a feature that drives it does; None if they do not.
 
     A feature of which that is seen does not only read.
     """

@@ -37,8 +37,8 @@ def notes(
         found.append(
             f"{told}A and B were compared on the prompts that choose alone"
             if made_here
-            else f"{told}if the texts that were compared were written so too, no text here is new, and a finding "
-            "that is chance of these texts comes back"
+            else f"{told}if the texts that were compared were written so too, no text here is new, and a "
+            "finding that is chance of these texts comes back"
         )
     if metrics["confirmed"] > metrics["looked_into"]:
         found.append(

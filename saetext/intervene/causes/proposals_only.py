@@ -48,14 +48,12 @@ UNUSED = (
 def require_used(request: WhyRequest) -> None:
     """Raise InputError if an option was given that does nothing where features are only proposed."""
     told = (
-        "features are proposed and nothing is written where nobody says how the model wrote both sides: say so "
-        "with --system-a, --system-b, --edit-a or --edit-b"
+        "features are proposed and nothing is written where nobody says how the model wrote both sides: say "
+        "so with --system-a, --system-b, --edit-a or --edit-b"
     )
     default = type(request)()  # not request.changed: doses are read from a text
     given = {name: getattr(request, name) for name in UNUSED}
-    refuse_unused(
-        told, **{name: value for name, value in given.items() if value != getattr(default, name)}
-    )
+    refuse_unused(told, **{name: value for name, value in given.items() if value != getattr(default, name)})
 
 
 def proposals_only(
@@ -81,8 +79,8 @@ def proposals_only(
         apart = contrast(more.activity, less.activity, paired=False)
         proposals = Proposals(apart, more.never)
         proposals.attributed = attributed(
-            generator, finding, Side(finding.more, "", request.system), more.given, more.texts, batch=request.batch,
-            raw=more.raw, on_progress=request.on_progress,
+            generator, finding, Side(finding.more, "", request.system), more.given, more.texts,
+            batch=request.batch, raw=more.raw, on_progress=request.on_progress,
         )  # fmt: skip
         proposals.labelled = labelled(generator, finding)
         found = proposals.best(max(request.candidates, request.handles))
@@ -149,9 +147,7 @@ class _Read:
             )
         self.raw = request.raw or plain
         self.given = [p if p and p.strip() else "\n" for p in prompts]
-        encoded = [
-            model.encode_prompt(prompt, system=request.system, raw=self.raw) for prompt in self.given
-        ]
+        encoded = [model.encode_prompt(prompt, system=request.system, raw=self.raw) for prompt in self.given]
         backend = model.tokenizer.backend_tokenizer
         self.texts = []
         for at, text in enumerate(rows["text"]):

@@ -103,10 +103,8 @@ def sides_of(
     )
 
 
-def systems_of(
-    request: WhyRequest, corpora: Sequence[Corpus] = ()
-) -> tuple[str | None, str | None] | None:
-    """Return the system prompt of each side, from what is asked for or the corpora; None if nobody says how."""
+def systems_of(request: WhyRequest, corpora: Sequence[Corpus] = ()) -> tuple[str | None, str | None] | None:
+    """Return each side's system prompt, from what is asked for or the corpora; None if nobody says how."""
     if request.stated:
         return request.system_a, request.system_b
     found = tuple(system_in(corpus) for corpus in corpora)

@@ -101,7 +101,7 @@ def odds_told(metrics: Mapping[str, Any], pair: str = "pair") -> str:
 
 
 def suites_told(result: BiasResult) -> str | None:
-    """Return of which suite the column "who" is, where several have it; the others are in the tables alone."""
+    """Return of which suite the column "who" is, where several have it; others are in the tables alone."""
     own = result.table["suite"].filter(result.table["measure"] == "resolution").unique(maintain_order=True)
     if own.len() < 2:
         return None
