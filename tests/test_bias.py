@@ -494,7 +494,8 @@ def test_p_against_matched_sets_is_only_of_what_they_were_asked() -> None:
     """Not of who a pronoun is taken for, and not of one finder's features, which they do not match."""
     arms = [
         Arm("unedited", "base"), Arm("dose 0", "dose", 0.0, (1, 2)),
-        Arm("swapped alone", "finder", 0.0, (1,)), *(Arm(f"matched {i}", "matched", 0.0, (i + 5,)) for i in range(3)),
+        Arm("swapped alone", "finder", 0.0, (1,)),
+        *(Arm(f"matched {i}", "matched", 0.0, (i + 5,)) for i in range(3)),
     ]  # fmt: skip
     items = [Item("a", "gap", f"{i}", f"{i}", "p") for i in range(4)]
     more = [*items, *(Item("a", "resolution", f"{i}", f"{i}", "p") for i in range(4))]
