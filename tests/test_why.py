@@ -251,6 +251,9 @@ def test_what_was_not_held_against_matched_features_lowers_no_q() -> None:
     found = judged([good, bare, bare])
     assert [row["q"] for row in found] == [pytest.approx(0.15), None, None]
     assert found[0]["verdict"] == NOT_SHOWN and judged([good])[0]["verdict"] == DRIVES
+    # as many matched features as are written with by default let it be shown alone
+    held = {**good, "control_p": 1 / (1 + needed_controls(3)), "controls": needed_controls(3)}
+    assert [row["verdict"] for row in judged([held, bare, bare])] == [DRIVES, NOT_SHOWN, NOT_SHOWN]
 
 
 def test_one_edit_with_an_intact_text_is_enough_not_to_break_it() -> None:
