@@ -120,6 +120,8 @@ def split(saes: Path, reference_file: Path) -> dict[str, Any]:
                 reference_tokens=TOKENS,
             )  # fmt: skip
         figures_of, drawn[name] = compared(result)
+        if place:
+            figures_of["held_out"] = json.loads((saes / name / "card.json").read_text("utf-8"))["valid"]
         found[name] = {**figures_of, "features": result.features.drop("label").to_dicts()}
         common.say(name, [(key, str(value)) for key, value in found[name].items() if key != "features"])
     # the same professions and facts are drawn for each SAE
