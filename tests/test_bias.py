@@ -483,7 +483,7 @@ def test_what_is_compared_is_called_by_its_words() -> None:
     assert pair_of(own) == ("that", "the") and pair_of(own, "fact") == ("he", "she")
     both = items_of(["winogender", "professions"])
     assert pair_of(both) == ("he/his", "she/her")
-    assert pair_of([*both, Item("a", "gap", "x", "3", "p", " him", " her")]) == ("he/his/him", "she/her")
+    assert pair_of([Item("a", "gap", "x", "3", "p", " him", " her"), *both]) == ("he/his/him", "she/her")
     assert pair_of(own, "resolution") == ("first", "second")
     many = [Item("a", "gap", "x", f"{i}", "p", f" {i}", " b") for i in range(4)]
     assert pair_of(many) == ("first", "second")

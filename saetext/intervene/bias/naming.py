@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from saetext.intervene.bias.suites import Item, Measure
+from saetext.intervene.bias.words import PRONOUNS
 
 _MOST = 3  # words of a side that are told
+_KNOWN = [word for pair in PRONOUNS.values() for word in pair]  # he, his, him: not as they come in a suite
 
 
 def pair_of(items: Iterable[Item], measure: Measure = "gap") -> tuple[str, str]:
@@ -21,9 +23,10 @@ def pair_of(items: Iterable[Item], measure: Measure = "gap") -> tuple[str, str]:
     ('he', 'she')
     """
     own = [item for item in items if item.measure == measure]
-    sides = [list(dict.fromkeys(ways)) for ways in (
-        [item.first.strip() for item in own], [item.second.strip() for item in own]
-    )]  # fmt: skip
+    sides = [
+        sorted(dict.fromkeys(ways), key=lambda word: _KNOWN.index(word) if word in _KNOWN else len(_KNOWN))
+        for ways in ([item.first.strip() for item in own], [item.second.strip() for item in own])
+    ]
     if not own or max(map(len, sides)) > _MOST:
         return "first", "second"
     return "/".join(sides[0]), "/".join(sides[1])
