@@ -53,6 +53,7 @@ from saetext.intervene.causes.judging import (
 from saetext.intervene.causes.judging import (
     READS as READS_IT,
 )
+from saetext.intervene.causes.notes import notes
 from saetext.intervene.causes.proposing import Proposals, attributed
 from saetext.intervene.causes.sides import Pen, Side, combined
 from saetext.intervene.causes.trial import Matcher
@@ -254,6 +255,24 @@ def test_what_was_not_held_against_matched_features_lowers_no_q() -> None:
     # as many matched features as are written with by default let it be shown alone
     held = {**good, "control_p": 1 / (1 + needed_controls(3)), "controls": needed_controls(3)}
     assert [row["verdict"] for row in judged([held, bare, bare])] == [DRIVES, NOT_SHOWN, NOT_SHOWN]
+
+
+def test_that_too_few_features_match_is_said() -> None:
+    """With one less than one of three can be shown with, p cannot be small enough: nobody could know why."""
+    metrics = {
+        "choosing_prompts": 12, "testing_prompts": 12, "confirmed": 1, "looked_into": 1, "controls": 59,
+    }  # fmt: skip
+    good = {**figures(some_evidence(), 0.5), "tested": True, "independent": True, "feature": 5}
+    bare = {**good, "control_p": None, "controls": 0}
+
+    def said(controls: int, p: float) -> tuple[str | None, bool]:
+        rows = judged([{**good, "controls": controls, "control_p": p}, bare, bare])
+        told = notes(metrics, rows, (), WhyRequest(system_a="x", **OPTIONS))
+        return rows[0]["verdict"], any("feature 5: only 58 of 59 features match it" in note for note in told)
+
+    assert said(58, 1 / 59) == (NOT_SHOWN, True)
+    assert said(59, 1 / 60) == (DRIVES, False)
+    assert said(40, 4 / 41) == (NOT_SHOWN, False)  # no more were written with: four were as strong
 
 
 def test_one_edit_with_an_intact_text_is_enough_not_to_break_it() -> None:

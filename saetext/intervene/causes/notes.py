@@ -63,9 +63,10 @@ def notes(
         )
     short = [row for row in rows if row.get("controls") and row["verdict"] == "not shown"]
     for row in short:
-        if row["controls"] < min(metrics["controls"], LEAST_CONTROLS) and (row["control_p"] or 0) <= 0.05:
+        # where writing stopped because too many were as strong p is larger
+        if row["controls"] < metrics["controls"] and (row["control_p"] or 0) <= 0.05:
             found.append(
-                f"feature {row['feature']}: only {row['controls']:,} features match it: too few others are "
-                "active"
+                f"feature {row['feature']}: only {row['controls']:,} of {metrics['controls']:,} features match "
+                "it, too few others are active: no q may reach .05"
             )
     return tuple(found)
