@@ -66,7 +66,7 @@ def notes(
         # where writing stopped because too many were as strong p is larger
         if row["controls"] < metrics["controls"] and (row["control_p"] or 0) <= 0.05:
             found.append(
-                f"feature {row['feature']}: only {row['controls']:,} of {metrics['controls']:,} features match "
-                "it, too few others are active: no q may reach .05"
+                f"feature {row['feature']}: only {row['controls']:,} of {metrics['controls']:,} features "
+                "match it, too few others are active: q may not reach .05"
             )
     return tuple(found)
