@@ -9,7 +9,7 @@ CHAPTERS = {
         *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift"),
         *("bias", "why", "attend", "detectors", "labels", "recipes"),
     ],
-    "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],
+    "Understand": ["readers", "formats", "others", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],
     "Project": ["../CONTRIBUTING", "../SECURITY", "../CHANGELOG", "dependencies", "log", "decisions/README"],
     "Measured": ["lists", "../benchmarks/README", "../examples/README"],
