@@ -353,7 +353,12 @@ def test_where_a_dictionary_reads(
         ("IdentityDict", {}, {}, "unknown class 'IdentityDict'; those that can be read are AutoEncoder, "),
         ("CrossCoder", {}, {}, "unknown class 'CrossCoder'"),
         ("AutoEncoder", {"dict_class": ...}, {}, "config.json names no trainer.dict_class"),
-        ("AutoEncoder", {}, {"io": "in_and_out"}, r"is a transcoder, not an SAE \(buffer.io is in_and_out"),
+        (
+            "AutoEncoder",
+            {"hook_name": "h"},
+            {"io": "in_and_out"},
+            r"is a transcoder, not an SAE \(buffer.io is in_and_out",
+        ),
         (
             "AutoEncoder",
             {"submodule_name": ...},
@@ -448,9 +453,7 @@ def test_without_a_model_or_with_another(tmp_path: Path) -> None:
     with pytest.raises(ReaderError, match="the model has 2 layers, numbered from 0"):
         Reader(save_tiny, model=tiny().model)
     wide = {**sparsify_tensors(), "encoder.weight": drawn(F, 48), "W_dec": drawn(F, 48), "b_dec": drawn(48)}
-    with pytest.raises(
-        ReaderError, match=r"reads 48 values .*, but .* has 32 there"
-    ):
+    with pytest.raises(ReaderError, match=r"reads 48 values .*, but .* has 32 there"):
         Reader(sparsify(tmp_path / "h.0", wide, d_in=48, num_latents=F), model=tiny().model)
 
 

@@ -66,11 +66,10 @@ def network(result: CorrelateResult) -> Any:
     sets = [source.name for source in result.sources]
     across = len(sets) > 1
     for row in result.table.iter_rows(named=True):
-        ends = [_concept(graph, row, side, sets[at] if across else "") for at, side in enumerate("ab")]
-        _edge(graph, *ends, row, _PAIR)
+        a, b = (_concept(graph, row, side, sets[at] if across else "") for at, side in enumerate("ab"))
+        _edge(graph, a, b, row, _PAIR)
     for row in () if result.found is None else result.found.iter_rows(named=True):
-        ends = [_readable(graph, row, side) for side in "ab"]
-        _edge(graph, *ends, row, _FOUND)
+        _edge(graph, _readable(graph, row, "a"), _readable(graph, row, "b"), row, _FOUND)
     return graph
 
 
@@ -102,12 +101,10 @@ def _readable(graph: Any, row: Row, side: str) -> str:
 
 
 def _edge(graph: Any, a: str, b: str, row: Row, columns: tuple[str, ...]) -> None:
-    strength = row["npmi"] if row.get("npmi") is not None else row.get("rho")
-    told = {name: row[name] for name in columns}
-    known = strength is not None and math.isfinite(strength)
-    graph.add_edge(
-        a, b, **_known({**told, "weight": abs(strength) if known else 0.0, "more": known and strength > 0})
-    )
+    given = row["npmi"] if row.get("npmi") is not None else row.get("rho")
+    strength = float(given) if given is not None and math.isfinite(given) else 0.0
+    told = {**{name: row[name] for name in columns}, "weight": abs(strength), "more": strength > 0}
+    graph.add_edge(a, b, **_known(told))
 
 
 def _known(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -197,31 +197,33 @@ def _with_unit_decoder(weights: TensorFile) -> Callable[[dict[str, Tensor]], dic
 
 def _hook(path: Path, about: Mapping[str, Any], trainer: Mapping[str, Any]) -> str:
     """Return the hook point: the submodule that the trainer names, else the directory, at the layer."""
-    if hook := text_of(trainer, "hook_name"):
-        return hook
-    layer, side = trainer.get("layer"), _side(path, about)
+    side = _side(path, about)  # a transcoder is none, wherever it reads
+    if stated := text_of(trainer, "hook_name"):
+        return stated
+    layer: Any = trainer.get("layer")
     named = text_of(trainer, "submodule_name")
     places = [named] if named else [p.name for p in (path.resolve(), *path.resolve().parents[:3])]
     found = next((m for m in map(_PLACE.fullmatch, places) if m), None)
-    number = found[2] if found and found[2] else layer
-    known = (isinstance(number, str) or type(number) is int) and 0 <= int(number) <= 99_999
+    given = found[2] if found and found[2] else layer
+    known = isinstance(given, str) or (type(given) is int and 0 <= given <= 99_999)
     if found is None or not known:
         what = f"trainer.submodule_name is {brief(named)}" if named else "trainer.submodule_name is missing"
         raise ReaderError(
             f"which hook point does {path} read? In {DL_CONFIG}, {what}: put resid_post_layer_8, "
             'mlp_out_layer_8 or attn_out_layer_8 there, or "hook_name"'
         )
-    if type(layer) is int and int(number) != layer:
+    number = int(given)
+    if type(layer) is int and number != layer:
         raise ReaderError(f"{path}: {found[0]} is of layer {number}, {DL_CONFIG} says layer {layer}")
     if found[1] == "resid_pre":
-        return f"blocks.{int(number)}.hook_resid_pre"
+        return f"blocks.{number}.hook_resid_pre"
     output, into = _HOOKS[found[1].split("_")[0].replace("attention", "attn")]
     hook = output if side == "out" else into
     if hook is None:
         raise ReaderError(
             f"{path} reads what enters the attention, before its norm or after: it does not say"
         )
-    return f"blocks.{int(number)}.{hook}"
+    return f"blocks.{number}.{hook}"
 
 
 def _side(path: Path, about: Mapping[str, Any]) -> str:
