@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = [
     "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "correlate",
     "cluster", "search", "steer", "attribute", "expression", "ablate", "shift", "bias", "why", "attend",
-    "index", "readers", "model", "features", "detector", "label", "train",
+    "index", "readers", "model", "features", "detector", "label", "mcp", "train",
 ]  # fmt: skip
 
 
@@ -423,8 +423,9 @@ def test_export(corpora: tuple[str, str]) -> None:
     assert saetext("export", "a.corpus", "-o", "half.parquet", "--where", "topic = 'a'").code == 0
     assert set(pl.read_parquet("half.parquet")["topic"]) == {"a"}
     assert saetext("export", "a.corpus", "-o", "data", "--format", "arrow").code == 0
-    assert "already exists" in saetext("export", "a.corpus", "-o", "m.npz").error
-    assert "name it with --format (npz, parquet, arrow)" in saetext("export", "a.corpus", "-o", "m.csv").error
+    assert "exists already" in saetext("export", "a.corpus", "-o", "m.npz").error
+    told = saetext("export", "a.corpus", "-o", "m.csv").error
+    assert "name it with --format (npz, parquet, arrow, " in told
     assert "choose one of max, mean" in saetext("export", "a.corpus", "-o", "n.npz", "--pooling", "x").error
     assert not Path("n.npz").exists() and not Path("m.csv").exists()
 

@@ -89,6 +89,25 @@ def test_residual_stream_equals_transformers(family: str, saved: Callable[[str],
         assert_near(values[f"blocks.{layer}.{post}"], after, f"{post} {layer}")
 
 
+@torch.no_grad()
+def test_what_attention_and_mlp_give_out(family: str, saved: Callable[[str], Path]) -> None:
+    directory = saved(family)
+    kind = getattr(transformers, FAMILIES[family][2])
+    full = kind.from_pretrained(directory, attn_implementation="eager", trust_remote_code=False).eval()
+    base = full.base_model.language_model if family == "gemma3" else full.base_model
+    architecture = ARCHITECTURES[base.config.model_type]
+    assert set(architecture.modules) == (set() if family == "bert" else {"attn.hook_out", "mlp.hook_out"})
+    seen: dict[str, torch.Tensor] = {}
+    for name, place in architecture.modules.items():
+        base.get_submodule(f"{architecture.layers}.1.{place.module}").register_forward_hook(
+            lambda _, args, out, name=name: seen.update({name: out[0] if isinstance(out, tuple) else out})
+        )
+    base(IDS, attention_mask=torch.ones_like(IDS))
+    values = ours(directory, [f"blocks.1.{name}" for name in architecture.modules]) if seen else {}
+    for name, expected in seen.items():
+        assert_near(values[f"blocks.1.{name}"], expected, name)
+
+
 def lens_config(family: str, config: Any) -> dict[str, Any]:
     """The model's configuration in transformer-lens's terms."""
     text = getattr(config, "text_config", config)

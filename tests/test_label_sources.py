@@ -65,6 +65,53 @@ def test_json_objects_and_wrapped_lists(tmp_path: Path) -> None:
     assert len(from_file(tmp_path / "b.json", 10).labels) == 2
 
 
+EXAMPLES = [
+    {"tokens": ["I", " am", " sorry"], "values": [0, 0.1, 3.5], "bin_min": 0, "qualifying_token_index": 2},
+    {"tokens": [" pardon", " me"], "values": [2.0, 0.5]},
+    {"tokens": [" so", " sorry", "!"], "values": [0.0, 2.5, None]},
+]
+
+
+def test_exports_of_neuronpedia(tmp_path: Path) -> None:
+    """One feature as the API gives it, a list of explanations, a batch of the data set."""
+    feature = {
+        "modelId": "gpt2-small", "layer": "6-res-jb", "index": "7", "activations": EXAMPLES,
+        "explanations": [{"description": "apologies", "explanationModelName": "gpt-4o", "typeName": "oai"}],
+    }  # fmt: skip
+    silent = {**feature, "index": "8", "explanations": []}
+    listed = {"modelId": "gpt2-small", "layer": "6-res-jb", "explanations": [row(3, "commas")]}
+    for content, expected in [
+        (feature, [(7, "apologies")]),
+        ([feature, silent], [(7, "apologies"), (8, "sorry, pardon")]),
+        (listed, [(3, "commas")]),
+        ([row(3, "commas"), row(1, "dots")], [(1, "dots"), (3, "commas")]),
+    ]:
+        (tmp_path / "np.json").write_text(json.dumps(content))
+        found = from_file(tmp_path / "np.json", 10)
+        assert [(r.feature, r.label) for r in found.labels] == expected
+        told = any("1 features have examples and no" in note for note in found.notes)
+        assert told == (len(expected) == 2 and expected[1][0] == 8)
+    (tmp_path / "batch-0.jsonl.gz").write_bytes(batch([row(2, "questions"), row(5, "")]))
+    [only] = from_file(tmp_path / "batch-0.jsonl.gz", 10).labels
+    assert (only.feature, only.label) == (2, "questions")
+    (tmp_path / "cut.jsonl.gz").write_bytes(batch([row(2, "questions")])[:-6])
+    with pytest.raises(LabelError, match=r"cannot read .*cut.jsonl.gz"):
+        from_file(tmp_path / "cut.jsonl.gz", 10)
+
+
+def test_batches_of_sae_dashboard(tmp_path: Path) -> None:
+    """They have no explanations: features are called by the tokens at their maxima."""
+    features = [
+        {"feature_index": 4, "pos_str": ["x"], "frac_nonzero": 0.02, "activations": EXAMPLES},
+        {"feature_index": 6, "pos_str": [], "frac_nonzero": 0.0, "activations": []},
+    ]
+    whole = {"model_id": "gpt2", "layer": 6, "sae_set": "res-jb", "sae_id_suffix": None, "features": features}
+    (tmp_path / "batch-0.json").write_text(json.dumps(whole))
+    found = from_file(tmp_path / "batch-0.json", 10)
+    assert [(r.feature, r.label) for r in found.labels] == [(4, "sorry, pardon")]
+    assert "1 features have examples and no explanation" in found.notes[1] and "1 rows" in found.notes[2]
+
+
 def test_label_and_description_are_told_apart_and_made_safe(tmp_path: Path) -> None:
     rows = [{"Feature": "7", "Label": "a\x1b[31mb\n c", "Description": "when", "density": "0.25"}]
     [row] = from_file(write(tmp_path / "x.csv", rows), 10).labels

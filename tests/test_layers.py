@@ -40,7 +40,7 @@ TORCH_LIVES_IN = {"reader", "training", "intervene"}
 # ... but not in these parts of the reader, which finished corpora need too
 LIGHT_IN_READER_INNER = (
     *("reader.embedded", "reader.names", "reader.registry", "reader.published", "reader.shipped"),
-    *("reader.thresholds", "reader.sentences", "reader.directions"),
+    *("reader.thresholds", "reader.sentences", "reader.directions", "reader.foreign.kinds"),
 )
 # what renders and commands use of the interventions without running a model
 LIGHT_IN_INTERVENE = ("intervene.request", "intervene.result", "intervene.texts_file")

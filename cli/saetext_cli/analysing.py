@@ -54,4 +54,7 @@ def print_data(found: Result, output: Printed) -> None:
     if output.as_json:
         result(found.to_json())
     else:
-        result(found.to_csv(raw=output.raw_csv), raw=output.raw_csv)
+        from saetext.io.csv_text import BOM
+
+        first = BOM if output.csv_bom else ""
+        result(found.to_csv(raw=output.raw_csv), raw=output.raw_csv, first=first)

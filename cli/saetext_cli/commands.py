@@ -18,7 +18,8 @@ _BEFORE = {
     "append": "Add documents to a corpus, read exactly as it was. Interrupted, the same command resumes.",
     "calibrate": "Set a threshold for each feature from reference text; kept in your cache for later "
     "encodings.",
-    "export": "Write a corpus's vectors as a SciPy matrix (npz), Parquet or plain Arrow.",
+    "export": "Write a corpus for other programs: its vectors, a map of its texts, or its features with "
+    "examples.",
     "upgrade": "Bring a corpus to the newest layout on disk.",
 }
 _AFTER = {
@@ -28,6 +29,8 @@ _AFTER = {
     "features": "Find features by what their labels mean; look at one (--show); tabulate all (--table).",
     "detector": "List detectors of properties, score texts with them, or make one from examples.",
     "label": "Give features names from your own texts, a language model or published tables, and score them.",
+    "mcp": "Serve search, diff and show to an assistant by the Model Context Protocol, over stdin and "
+    "stdout.",
     "train": "Train a sparse autoencoder on your own texts and any Hugging Face encoder or decoder.",
 }
 

@@ -70,7 +70,7 @@ def showing_warnings() -> Iterator[None]:
         yield
 
 
-def result(text: str, *, colours: bool = False, raw: bool = False) -> None:
+def result(text: str, *, colours: bool = False, raw: bool = False, first: str = "") -> None:
     """Print what the command was asked for, ending in one line break.
 
     Parameters
@@ -81,10 +81,13 @@ def result(text: str, *, colours: bool = False, raw: bool = False) -> None:
         Whether it was drawn with colours, of texts that were made visible.
     raw : bool
         Print it as it is where standard output is no terminal.
+    first : str
+        Printed before it as it is: a byte order mark.
     """
     stopping.check()
     line = text if text.endswith("\n") else f"{text}\n"
     stream = printing.out()
+    stream.send(first)
     if raw and not stream.isatty():
         stream.send(line)
     else:

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from saetext.analysis.cooccurrence.request import CorrelateRequest
+from saetext.io.request import option
 from saetext_cli.analysing import finish, write_report, write_table
-from saetext_cli.common import colored, encoding, require_new, short_names, width
+from saetext_cli.common import colored, encoding, note, require_new, short_names, width
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode_all
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import FileColumns, PageOutput, Running
 from saetext_cli.outputs import all_or_none
+
+if TYPE_CHECKING:
+    from saetext.analysis.cooccurrence import CorrelateResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOutput(PageOutput):
+    """Output with the network of pairs, for programs that draw networks."""
+
+    graphml: Path | None = option(
+        "Write the network of pairs as GraphML, for Gephi, Cytoscape or networkx.",
+        default=None,
+        metavar="FILE",
+        group="Output",
+    )
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """The files that will be written."""
+        return (*super().files, self.graphml)
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +55,7 @@ def correlate(
     request: CorrelateRequest,
     columns: FileColumns,
     running: Running,
-    output: PageOutput,
+    output: NetworkOutput,
     across: Annotated[
         Path | None,
         typer.Option("--across", metavar="CORPUS", help="Pair its features with those of a second corpus."),
@@ -60,6 +82,7 @@ def correlate(
         found = compute(*opened, **asked.keywords())
     with all_or_none(*output.files):
         write_table(found, output.parquet)
+        _write_network(found, output.graphml)
         if output.html is not None:
             labels = request.labels_of(opened[0])
             write_report(found, opened, labels, output.html, running.device, running.dtype, reads=True)
@@ -68,6 +91,15 @@ def correlate(
         output,
         lambda: render_correlate(found, width(), colored(), encoding=encoding()),
     )
+
+
+def _write_network(found: CorrelateResult, path: Path | None) -> None:
+    if path is None:
+        return
+    from saetext.analysis.cooccurrence.graph_file import to_graphml
+
+    to_graphml(found, path)
+    note(f"wrote {path}")
 
 
 def _require_one_second(across: Path | None, request: CorrelateRequest) -> None:

@@ -13,7 +13,7 @@ from saetext.text.terminal import typed, visible
 from saetext_cli.common import note, require_new, result, telling
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode
-from saetext_cli.options import RAW_CSV, FileColumns, Running
+from saetext_cli.options import CSV_BOM, RAW_CSV, FileColumns, Running
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,6 +49,7 @@ class DetectorRequest(Request):
     )
     as_json: bool = option("Print JSON.", default=False, flags=("--json",))
     raw_csv: bool = option(f"With score: {RAW_CSV[0].lower()}{RAW_CSV[1:]}", default=False)
+    csv_bom: bool = option(f"With score: {CSV_BOM[0].lower()}{CSV_BOM[1:]}", default=False)
     seed: int = option("Seed of the split into texts to learn from and to calibrate with.", default=0)
 
 
@@ -98,8 +99,9 @@ def _require(action: str, target: str | None, request: DetectorRequest) -> None:
         told = {"list": "list takes no name", "score": "name a corpus or a data file", "make": "name it"}
         raise typer.BadParameter(told[action])
     writes_csv = request.output is not None and request.output.suffix.lower() == ".csv"
-    if request.raw_csv and not (action == "score" and writes_csv):
-        raise typer.BadParameter("--raw-csv goes with score and an --output in .csv")
+    for name, given in (("--raw-csv", request.raw_csv), ("--csv-bom", request.csv_bom)):
+        if given and not (action == "score" and writes_csv):
+            raise typer.BadParameter(f"{name} goes with score and an --output in .csv")
     made_of = {"--like": request.like, "--unlike": request.unlike, "--output": request.output}
     if action == "make":
         missing = [name for name, value in made_of.items() if value is None]
@@ -161,7 +163,7 @@ def _score(corpus: Corpus, request: DetectorRequest) -> None:
     ids = corpus.documents.select("id").collect()["id"]
     table = pl.DataFrame({"id": ids, **{each.name: found[:, at] for at, each in enumerate(detectors)}})
     if request.output is not None:
-        _write(table, request.output, raw=request.raw_csv)
+        _write(table, request.output, request)
         note(f"wrote {request.output}: {table.height:,} texts, {len(detectors)} detectors")
         return
     if request.as_json:
@@ -179,12 +181,12 @@ def _score(corpus: Corpus, request: DetectorRequest) -> None:
     result("\n".join(lines))
 
 
-def _write(table: pl.DataFrame, path: Path, *, raw: bool) -> None:
+def _write(table: pl.DataFrame, path: Path, request: DetectorRequest) -> None:
     from saetext.analysis.export import atomically, write_text
-    from saetext.io.csv_text import csv_of
+    from saetext.io.csv_text import BOM, csv_of
 
     if path.suffix.lower() == ".csv":
-        write_text(path, csv_of(table, raw=raw))
+        write_text(path, (BOM if request.csv_bom else "") + csv_of(table, raw=request.raw_csv))
     else:
         import pyarrow.parquet as pq
 

@@ -115,7 +115,7 @@ def features(
     if query is not None:
         _find(subject, query, request, choice.device)
     elif request.table is not None:
-        _tabulate(subject, request.table, raw=request.raw_csv)
+        _tabulate(subject, request.table, request)
     elif request.show is not None:
         subject.require(request.show)
         _show(_profile(subject, request.show, request.peaks, choice), request.html, request.as_json)
@@ -205,7 +205,7 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
     print_data(whole, request)
 
 
-def _tabulate(subject: Subject, path: Path, *, raw: bool) -> None:
+def _tabulate(subject: Subject, path: Path, request: Printed) -> None:
     if subject.corpus is None:
         raise InputError(
             f"{subject.name} is a reader: statistics need texts, so name a corpus that was made with it"
@@ -220,19 +220,20 @@ def _tabulate(subject: Subject, path: Path, *, raw: bool) -> None:
     whole: Result = Result(
         "features", table, {"sae": subject.sae.name}, {"documents": corpus.n_documents}, (), (source,)
     )
-    write_either(whole, path, raw=raw)
+    write_either(whole, path, request)
     present = int((table["documents"] > 0).sum())
     note(
         f"{path}: {table.height:,} features, {present:,} of them present in {corpus.n_documents:,} documents"
     )
 
 
-def write_either(whole: Result, path: Path, *, raw: bool) -> None:
+def write_either(whole: Result, path: Path, request: Printed) -> None:
     """Write a table as CSV or Parquet, by the file's name."""
     from saetext.analysis.export import write_text
+    from saetext.io.csv_text import BOM
 
     if path.suffix.lower() == ".csv":
-        write_text(path, whole.to_csv(raw=raw))
+        write_text(path, (BOM if request.csv_bom else "") + whole.to_csv(raw=request.raw_csv))
     else:
         whole.to_parquet(path)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from saetext.io.llm import ChatClient
     from saetext.reader.reader import Reader
 
+CSV_BOM = "Begin CSV with a byte order mark, by which Excel reads letters such as é."
 RAW_CSV = "Keep CSV cells that a spreadsheet takes for formulas as they are."
 _INPUT, _MODEL, _OUTPUT, _LLM = "Input", "Where models run", "Output", "Language model"
 
@@ -169,13 +170,15 @@ class Printed(Request):
     as_json: bool = option("Print one JSON object.", default=False, flags=("--json",), group=_OUTPUT)
     as_csv: bool = option("Print CSV.", default=False, flags=("--csv",), group=_OUTPUT)
     raw_csv: bool = option(RAW_CSV, default=False, group=_OUTPUT)
+    csv_bom: bool = option(CSV_BOM, default=False, group=_OUTPUT)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.as_json and self.as_csv:
             raise typer.BadParameter("choose one of --json and --csv")
-        if self.raw_csv and not self.writes_csv:
-            raise typer.BadParameter("--raw-csv is about CSV, and none is written: it goes with --csv")
+        for name, given in (("--raw-csv", self.raw_csv), ("--csv-bom", self.csv_bom)):
+            if given and not self.writes_csv:
+                raise typer.BadParameter(f"{name} is about CSV, and none is written: it goes with --csv")
 
     @property
     def writes_csv(self) -> bool:

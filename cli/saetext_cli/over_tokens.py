@@ -40,7 +40,7 @@ def tabulate_tokens(
     params = {"of": name, "sae": sae, "over": found.over}
     if request.table is not None:
         whole: Result = Result("features", found.table, params, found.about, found.notes)
-        write_either(whole, request.table, raw=request.raw_csv)
+        write_either(whole, request.table, request)
         note(f"{request.table}: {found.table.height:,} features over {found.about['tokens']:,} tokens")
     rows = strongest_by(found, sort, request.top)
     shown = {**params, "sort": sort, "top": request.top}

@@ -20,6 +20,7 @@ from saetext.features.known_labels import labels_for, reader_labels
 from saetext.features.labels import FeatureLabels
 from saetext.io.opener import why
 from saetext.reader import shipped
+from saetext.reader.foreign.kinds import kind_of, saes_below
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -199,8 +200,8 @@ def open_subject(
             f"{name} is neither a corpus nor a reader: expected a corpus's directory, {shipped.NAMES}, "
             "RELEASE/SAE_ID, or a directory with an SAE"
         )
-    if path.is_dir() and not (path / "cfg.json").is_file():
-        raise InputError(f"{name} is neither a corpus (manifest.json) nor an SAE (cfg.json)")
+    if path.is_dir() and kind_of(path) is None and not saes_below(path):
+        raise InputError(f"{name} is neither a corpus (manifest.json) nor an SAE (cfg.json, config.json)")
     if model is None:
         encoder = _load_encoder(name, trust_pickle)
         spec = sae_of(encoder, path.resolve().name if path.is_dir() else name)
@@ -221,10 +222,11 @@ def _load_encoder(name: str, trust_pickle: bool = False) -> SparseEncoder:
     """Load an SAE without its language model."""
     if (own := shipped.by_name(name)) is not None:
         return own.load_sae()
-    from saetext.reader.weights import load_sae_dir, load_sae_release
+    from saetext.reader.foreign.loading import load_directory
+    from saetext.reader.weights import load_sae_release
 
     if Path(name).is_dir():
-        return load_sae_dir(Path(name), trust_pickle=trust_pickle)
+        return load_directory(Path(name), trust_pickle=trust_pickle)
     release, slash, sae_id = name.partition("/")
     if not slash or name.startswith((".", "/", "~")):
         raise ReaderError(f"there is no SAE {name} any more")

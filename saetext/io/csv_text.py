@@ -1,8 +1,9 @@
 """CSV of tables, in which no cell is a formula to a spreadsheet, and such cells as they were.
 
-A spreadsheet runs a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return. An
-apostrophe before it makes it text, as https://owasp.org/www-community/attacks/CSV_Injection advises. Not for:
-CSV that is read in as documents (:mod:`saetext.documents`).
+A spreadsheet runs a cell that begins with ``=``, ``+``, ``-``, ``@`` (their wide forms too, in some
+languages), a tab or a line break. An apostrophe before it makes it text, as
+https://owasp.org/www-community/attacks/CSV_Injection advises. Not for: CSV that is read in as documents
+(:mod:`saetext.documents`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 # Apostrophes first: what has one of its own gets another, so that taking one away gives back every text
-_FORMULA = r"^'*[=+\-@\t\r]"
-_ESCAPED = r"^'('*[=+\-@\t\r])"
+_FORMULA = r"^'*[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
+_ESCAPED = r"^'('*[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])"
+#: What Excel tells UTF-8 by; without it, it reads é as Ã©.
+BOM = "\ufeff"
 _NUMBER = r"^[+-](?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$"
 
 

@@ -21,6 +21,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "files": ("fastexcel", "fsspec"),
     "duckdb": ("duckdb",),
     "smollm2": ("gguf", "accelerate"),
+    "mcp": ("mcp",),
 }
 READER_STACK = ("torch", "transformers")
 

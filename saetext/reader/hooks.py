@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
@@ -70,6 +70,9 @@ class Architecture:
         The hook that is a layer's output, which is the next layer's ``hook_resid_pre``.
     places : mapping
         Hook name below ``blocks.L.`` -> place below the layer.
+    modules : mapping
+        ``attn.hook_out`` and ``mlp.hook_out``, what the attention and the MLP give out themselves: in Gemma 2
+        and 3 a norm comes between that and ``hook_attn_out`` or ``hook_mlp_out``, else they are the same.
     """
 
     layers: str
@@ -80,6 +83,7 @@ class Architecture:
     bidirectional_flag: bool = False
     attention: Literal["sdpa", "eager"] = "sdpa"
     layer_output: str = "hook_resid_post"
+    modules: Mapping[str, Place] = field(default_factory=dict)
 
     @property
     def known_hooks(self) -> str:
@@ -148,12 +152,17 @@ _BERT = {
     "mlp.hook_in": _into("intermediate"),
 }
 
-_LLAMA = Architecture("layers", ("embed_tokens",), "rms", _PRE_NORM)
-_GEMMA = Architecture("layers", ("embed_tokens",), "rms", _SANDWICH, bidirectional_flag=True)
+
+def _modules(attention: str) -> dict[str, Place]:
+    return {"attn.hook_out": _out_of(attention), "mlp.hook_out": _out_of("mlp")}
+
+
+_LLAMA = Architecture("layers", ("embed_tokens",), "rms", _PRE_NORM, modules=_modules("self_attn"))
+_GEMMA = replace(_LLAMA, places=_SANDWICH, bidirectional_flag=True)
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "gpt2": Architecture("h", ("wte", "wpe"), "layer", _GPT2),
-    "gpt_neox": Architecture("layers", ("embed_in",), "layer", _GPT_NEOX),
+    "gpt2": Architecture("h", ("wte", "wpe"), "layer", _GPT2, modules=_modules("attn")),
+    "gpt_neox": Architecture("layers", ("embed_in",), "layer", _GPT_NEOX, modules=_modules("attention")),
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
@@ -259,14 +268,15 @@ def resolve(name: str, config: Any) -> Hook:
             f"{name} does not exist in this {config.model_type} model: its attention and MLP both read "
             "hook_resid_pre; use hook_resid_pre or hook_resid_post"
         )
-    if point != "hook_resid_pre" and point not in architecture.places:
+    places = {**architecture.places, **architecture.modules}
+    if point != "hook_resid_pre" and point not in places:
         raise ReaderError(f"no hook {name!r} in {config.model_type}; known: {architecture.known_hooks}")
     if layer >= config.num_hidden_layers:
         raise ReaderError(
             f"no hook {name!r}: the model has {config.num_hidden_layers} layers, numbered from 0"
         )
     if point != "hook_resid_pre":
-        return Hook(name, layer, architecture.places[point], layer + 1)
+        return Hook(name, layer, places[point], layer + 1)
     if layer == 0:
         return Hook(name, 0, _into(""), 0)
     # what enters a layer is what left the one before, so the layer itself is not needed

@@ -15,10 +15,11 @@ from saetext.corpus.calibration import Calibration
 from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.reader import embedded, shipped
 from saetext.reader.added.adding import is_added
+from saetext.reader.foreign.loading import load_directory
 from saetext.reader.language_model import LanguageModel
 from saetext.reader.parts import LoadedSae, Parts, counting_rules, place_of, sae_name
 from saetext.reader.sae import SparseEncoder
-from saetext.reader.weights import load_sae_dir, load_sae_release
+from saetext.reader.weights import load_sae_release
 
 _OWN_MODEL = "the {} reader has its own language model; leave it out, or name an SAE"
 
@@ -81,7 +82,7 @@ def parts_in_directories(directories: Sequence[Path], model: str | Path | None, 
     """
     if not directories:
         raise InputError("there is no SAE in an empty list: name a directory")
-    encoders = [(d.resolve().name, load_sae_dir(d, trust_pickle=how.trust_pickle)) for d in directories]
+    encoders = [(d.resolve().name, load_directory(d, trust_pickle=how.trust_pickle)) for d in directories]
     source = {"kind": "local", "saes": [str(d.resolve()) for d in directories], "model": place_of(model)}
     parts = _assembled(encoders, model, source, how)
     files = [d / "card.arrow" for d in directories]

@@ -32,10 +32,10 @@ Entries = tuple[Tensor, Tensor, Tensor]
 class SparseEncoder:
     """The encoder of an SAE or transcoder.
 
-    Every architecture but ``topk`` and ``matching_pursuit`` comes down to one comparison per feature: with
-    ``p = x @ W_enc``, the activation is ``p * scale + offset`` where ``p`` exceeds ``gate`` and the
-    activation exceeds ``low``, else zero. So a block of products is scanned once against a limit on ``p`` and
-    never written to again.
+    Every architecture but ``topk``, ``groupmax`` and ``matching_pursuit`` comes down to one comparison per
+    feature: with ``p = x @ W_enc``, the activation is ``p * scale + offset`` where ``p`` exceeds ``gate`` and
+    the activation exceeds ``low``, else zero. So a block of products is scanned once against a limit on ``p``
+    and never written to again.
 
     Parameters
     ----------
@@ -162,9 +162,10 @@ class SparseEncoder:
     def restricted(self, features: Sequence[int]) -> SparseEncoder | None:
         """Return an encoder of a few features alone, in the order given, which costs as much less.
 
-        None where the activation of a feature depends on the others' (``topk``, ``matching_pursuit``).
+        None where the activation of a feature depends on the others' (``topk``, ``groupmax``,
+        ``matching_pursuit``).
         """
-        if self.architecture in ("topk", "matching_pursuit"):
+        if self.architecture in ("topk", "groupmax", "matching_pursuit"):
             return None
         at = torch.as_tensor(list(features), dtype=torch.int64, device=self.device)
         few = copy.copy(self)
@@ -222,6 +223,8 @@ class SparseEncoder:
             prepared = self._prepare(x[start : start + token_block])
             if self.architecture == "topk":
                 token, feature, value = self._top(prepared, low, feature_block)
+            elif self.architecture == "groupmax":
+                token, feature, value = self._group_maxima(prepared, low, feature_block)
             elif self.architecture == "matching_pursuit":
                 token, feature, value = self._pursue(prepared, low, feature_block)
             else:
@@ -366,6 +369,21 @@ class SparseEncoder:
         feature, value = features[present], values[present]
         kept = value > low[feature]
         return token[kept], feature[kept], value[kept]
+
+    def _group_maxima(self, x: Tensor, low: Tensor, feature_block: int) -> Entries:
+        """The largest positive pre-activation of each of k groups of neighbouring features."""
+        size = self.d_sae // self.config.k
+        step = max(feature_block // size, 1) * size  # whole groups
+        values, features = [], []
+        for start in range(0, self.d_sae, step):
+            stop = min(start + step, self.d_sae)
+            block = self._product(x, start, stop, None) + self._offset[start:stop]
+            best, index = block.view(x.shape[0], -1, size).max(dim=2)
+            values.append(best)
+            features.append(index + torch.arange(start, stop, size, device=self.device))
+        value, feature = torch.cat(values, dim=1), torch.cat(features, dim=1)
+        kept = (value > 0) & (value > low[feature])
+        return kept.nonzero()[:, 0], feature[kept], value[kept]
 
     def _pursue(self, x: Tensor, low: Tensor, feature_block: int) -> Entries:
         """Matching pursuit: again and again the direction that fits the residual best, until a token is done.

@@ -33,6 +33,8 @@ ENCODER_TENSORS = {
     "jumprelu_transcoder": ("W_enc", "b_enc", "threshold"),
     "jumprelu_skip_transcoder": ("W_enc", "b_enc", "threshold"),
 }
+# ... and those that other libraries have beside them (saetext.reader.foreign)
+OTHER_TENSORS = {"groupmax": ("W_enc", "b_enc")}
 _TRAINING_ONLY = "exists only for training; save it for inference with sae.save_inference_model(directory)"
 REFUSED = {
     "abstopk": "has negative activations, which do not fit presence and max-pooling; choose another",
@@ -124,7 +126,7 @@ class SaeConfig:
     apply_b_dec_to_input : bool
         Subtract the decoder's bias from the input.
     k, rescale_acts_by_decoder_norm
-        Of ``topk``.
+        Of ``topk``; ``k`` of ``groupmax`` too, where it is the number of groups.
     residual_threshold, max_iterations, stop_on_duplicate_support
         Of ``matching_pursuit``; ``max_iterations`` None means d_in.
     raw : mapping

@@ -11,7 +11,8 @@ import difflib
 import hashlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError  # the exception only: torch raises it for what it will not unpickle
 from typing import Any
@@ -31,6 +32,7 @@ from saetext.reader.sae import SparseEncoder
 from saetext.reader.sae_config import (
     CONFIG_NAME,
     ENCODER_TENSORS,
+    OTHER_TENSORS,
     REFUSED,
     SaeConfig,
     parse_config,
@@ -70,14 +72,14 @@ def load_sae_dir(path: Path, *, trust_pickle: bool = False) -> SparseEncoder:
         weights = _pickled_weights(path, trust_pickle)
 
     def read(names: tuple[str, ...] | None = None) -> dict[str, Tensor]:
-        return _read_pickle(weights) if pickled else _read_safetensors(weights, names)
+        return read_pickle(weights) if pickled else read_safetensors(weights, names)
 
     try:
         digest = file_sha256(weights)
     except OSError as error:
         raise ReaderError(f"cannot read {weights}: {why(error)}") from error
     factor = _scale_factor(cfg, path) if config.scale_folded else 1.0
-    return _build(config, read, str(weights), digest, factor)
+    return build_encoder(config, read, str(weights), digest, factor)
 
 
 def load_sae_release(release: str, sae_id: str) -> SparseEncoder:
@@ -134,9 +136,9 @@ def from_sae_lens(
     state = {name: tensor.detach() for name, tensor in sae.state_dict().items()}
 
     def read(names: tuple[str, ...] | None = None) -> dict[str, Tensor]:
-        return {n: _float32(t) for n, t in state.items() if names is None or n in names}
+        return {n: as_float32(t) for n, t in state.items() if names is None or n in names}
 
-    encoder = _build(config, read, where, tensors_sha256(state), 1.0)
+    encoder = build_encoder(config, read, where, tensors_sha256(state), 1.0)
     if load_decoder is not None and config.architecture != "matching_pursuit":
         encoder._load_decoder = load_decoder  # or the whole of `state` would be kept alive
     return encoder
@@ -153,15 +155,35 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _build(
+def build_encoder(
     config: SaeConfig,
     read: Callable[[tuple[str, ...] | None], dict[str, Tensor]],
     where: str,
     weights_sha256: str,
-    factor: float,
+    factor: float = 1.0,
 ) -> SparseEncoder:
-    """Check shapes and values, fold the input's scale, and make the encoder."""
-    names = ENCODER_TENSORS[config.architecture]
+    """Check shapes and values, fold the input's scale, and make the encoder.
+
+    Parameters
+    ----------
+    config : SaeConfig
+        What the tensors should be.
+    read : callable
+        Returns tensors by sae-lens's names, float32 on the CPU; of those asked for the ones that are there,
+        for None all.
+    where : str
+        The file, for messages.
+    weights_sha256 : str
+        Identity of the weights.
+    factor : float
+        What inputs are multiplied by first.
+
+    Raises
+    ------
+    ReaderError
+        If a tensor is missing, of another shape than the configuration says, or not finite.
+    """
+    names = {**ENCODER_TENSORS, **OTHER_TENSORS}[config.architecture]
     if config.apply_b_dec_to_input:
         names = (*names, "b_dec")
     if config.rescale_acts_by_decoder_norm:
@@ -247,12 +269,30 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise ReaderError(f"cannot read {path}: {why(error)}") from error
 
 
-def _read_safetensors(path: Path, names: tuple[str, ...] | None) -> dict[str, Tensor]:
-    """Return the named tensors that are there (all of them for None) in float32."""
+def read_safetensors(path: Path, names: tuple[str, ...] | None) -> dict[str, Tensor]:
+    """Return the named tensors that are there (all of them for None) in float32.
+
+    Raises
+    ------
+    ReaderError
+        If it is no such file.
+    """
+    with _safetensors(path) as file:
+        return {n: as_float32(file.get_tensor(n)) for n in file.keys() if names is None or n in names}  # noqa: SIM118
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a safetensors file's tensors without reading them; errors as above."""
+    with _safetensors(path) as file:
+        return {n: tuple(file.get_slice(n).get_shape()) for n in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[Any]:
     try:
         require_regular(path)
         with safe_open(path, framework="pt") as file:
-            return {n: _float32(file.get_tensor(n)) for n in file.keys() if names is None or n in names}  # noqa: SIM118
+            yield file
     except (SafetensorError, OSError, ValueError) as error:
         raise ReaderError(f"{path} is no readable safetensors file: {why(error)[:150]}") from error
 
@@ -273,8 +313,14 @@ def _pickled_weights(path: Path, trust_pickle: bool) -> Path:
     return found[0]
 
 
-def _read_pickle(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a pickled state dict, bare or under ``state_dict``."""
+def read_pickle(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a pickled state dict, bare or under ``state_dict``, in float32.
+
+    Raises
+    ------
+    ReaderError
+        If torch's restricted unpickler refuses it, or it is no such dict.
+    """
     try:
         require_regular(path)
         data = torch.load(path, map_location="cpu", weights_only=True)
@@ -283,7 +329,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     data = data.get("state_dict", data) if isinstance(data, dict) else data
     if not isinstance(data, dict):
         raise ReaderError(f"{path} holds {type(data).__name__}, expected a dict of tensors")
-    return {str(n): _float32(t) for n, t in data.items() if isinstance(t, Tensor)}
+    return {str(n): as_float32(t) for n, t in data.items() if isinstance(t, Tensor)}
 
 
 def _require_known(release: str, sae_id: str) -> None:
@@ -332,7 +378,8 @@ def _closest(name: str, names: Iterable[str]) -> str:
     return f"; closest: {', '.join(close)}" if close else "; `saetext readers` lists what there is"
 
 
-def _float32(tensor: Tensor) -> Tensor:
+def as_float32(tensor: Tensor) -> Tensor:
+    """Return a tensor on the CPU in float32."""
     return tensor.to(device="cpu", dtype=torch.float32)
 
 

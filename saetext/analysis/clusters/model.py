@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,11 @@ from saetext.io.opener import HUGE, LARGE, inside, read_bytes, why
 from saetext.io.sealed import Broken, require_seal, sealed
 from saetext.io.shape import List, Maybe, Record, Table, Text
 from saetext.io.strict_json import dumps
+from saetext.io.table_file import read_table
 from saetext.io.warning import warn
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SCHEMA = "1.0"
 MANIFEST = "manifest.json"
@@ -133,18 +137,8 @@ def load_model(path: str | Path) -> ClusterModel:
         If the directory is none of ours, is of a newer version, or a file of it is missing or damaged.
     """
     path = Path(path)
-    try:
-        told = load(path / MANIFEST, _SHAPE, most=LARGE)
-        schema, files = told["schema"], told["files"]
-    except OSError as error:
-        raise CorpusError(
-            f"{path} holds no clusters ({why(error)}): name a directory that 'saetext cluster' wrote"
-        ) from error
-    except ValueError as error:
-        raise CorpusError(f"{path / MANIFEST} is damaged ({why(error)}): cluster the corpus again") from error
-    if schema.split(".")[0] != SCHEMA.split(".")[0]:
-        raise CorpusError(f"{path} was written by a newer saetext (schema {schema}): update saetext")
-    _require_sealed(path / MANIFEST, told)
+    told = _manifest(path)
+    files = told["files"]
     if "model.npz" not in files:
         raise CorpusError(f"{path} holds placed documents only: name the directory they were placed by")
     try:
@@ -160,6 +154,50 @@ def load_model(path: str | Path) -> ClusterModel:
         raise CorpusError(f"{path} is not whole ({why(error)}): cluster the corpus again") from error
     except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
         raise CorpusError(f"{path} is damaged ({why(error)}): cluster the corpus again") from error
+
+
+def load_tables(path: str | Path, spec: ReaderSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the tables of documents and of clusters that :func:`save_clusters` wrote.
+
+    Raises
+    ------
+    CorpusError
+        If the directory is none of ours, or a file of it is missing or damaged.
+    InputError
+        If they were made by another reader than ``spec``.
+    """
+    import polars as pl
+
+    path = Path(path)
+    told = _manifest(path)
+    try:
+        made_by = ReaderSpec.from_dict(told["reader"])
+        for name in (names := ("documents.parquet", "clusters.parquet")):
+            _require_intact(path, name, FileStamp.from_dict(told["files"][name]))
+        documents, clusters = (pl.DataFrame(pl.from_arrow(read_table(path / name))) for name in names)
+    except OSError as error:
+        raise CorpusError(f"{path} is not whole ({why(error)}): cluster the corpus again") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorpusError(f"{path} is damaged ({why(error)}): cluster the corpus again") from error
+    if made_by.fingerprint != spec.fingerprint:
+        raise InputError(f"the clusters {path} were made with another reader than the corpus")
+    return documents, clusters
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of a directory of clusters, which is of a version that can be read and intact."""
+    try:
+        told = load(path / MANIFEST, _SHAPE, most=LARGE)
+    except OSError as error:
+        raise CorpusError(
+            f"{path} holds no clusters ({why(error)}): name a directory that 'saetext cluster' wrote"
+        ) from error
+    except ValueError as error:
+        raise CorpusError(f"{path / MANIFEST} is damaged ({why(error)}): cluster the corpus again") from error
+    if told["schema"].split(".")[0] != SCHEMA.split(".")[0]:
+        raise CorpusError(f"{path} was written by a newer saetext (schema {told['schema']}): update saetext")
+    _require_sealed(path / MANIFEST, told)
+    return dict(told)
 
 
 def _require_sealed(manifest: Path, told: Mapping[str, Any]) -> None:

@@ -1,12 +1,18 @@
 """Labels from a file: CSV, TSV, JSON, JSONL or Parquet, with columns under any of their usual names.
 
-Not for: tables that :meth:`saetext.features.labels.FeatureLabels.write` made, which keep everything.
+Among them what Neuronpedia and SAEDashboard export. A feature that comes with examples and no explanation is
+called by the tokens at its maxima. Not for: tables that
+:meth:`saetext.features.labels.FeatureLabels.write` made, which keep everything.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import math
 import os
+import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +31,8 @@ _FEATURE = ("feature", "feature_id", "feature_index", "index", "idx", "neuron", 
 _LABEL = ("label", "name", "title", "explanation", "description", "text", "interpretation")
 _DESCRIPTION = ("description", "explanation", "details", "text")
 _LONGEST = 2000
+_LARGEST = 1_000_000_000  # bytes of a packed file, unpacked
+_WORDS = 5  # tokens that name a feature without an explanation
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,11 @@ def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
         )
     if not rows:
         raise LabelError(f"{path} holds no labels: {left_out:,} rows without a feature number or a label")
+    if table.by_tokens:
+        notes.append(
+            f"{table.by_tokens:,} features have examples and no explanation: their label is the tokens at "
+            "their maxima"
+        )
     if left_out:
         notes.append(f"{left_out:,} rows without a feature number or a label were left out")
     if repeated:
@@ -97,28 +110,32 @@ def from_file(path: str | os.PathLike[str], d_sae: int) -> Imported:
 class _Table:
     columns: Sequence[str]
     rows: Iterable[Mapping[str, Any]]
+    by_tokens: int = 0  # features that are called by their tokens
 
 
 def _table(path: Path) -> _Table:
     import polars as pl
     import pyarrow as pa
 
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json"):
+    packed = path.suffix.lower() == ".gz"
+    suffix = Path(path.stem).suffix.lower() if packed else path.suffix.lower()
+    if suffix not in (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".json") or (
+        packed and suffix == ".parquet"
+    ):
         raise LabelError(f"labels are read from .csv, .tsv, .json, .jsonl or .parquet, not {path.name}")
     try:
         if suffix == ".parquet":
             return _framed(pl.DataFrame(pl.from_arrow(read_table(path))))
-        content = read_bytes(path, HUGE)
+        content = _unpacked(read_bytes(path, HUGE)) if packed else read_bytes(path, HUGE)
         if suffix in (".csv", ".tsv"):
             separator = "\t" if suffix == ".tsv" else ","
             return _framed(restored(pl.read_csv(content, separator=separator, infer_schema_length=None)))
-        return _of_rows(_json(content) if suffix == ".json" else _lines(content))
+        return _of_rows(*_flattened(_json(content) if suffix == ".json" else _lines(content)))
     except FileNotFoundError as error:
         raise LabelError(f"there is no file {path}") from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException) as error:
         raise LabelError(f"cannot read {path}: {why(error)[:150]}") from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, TypeError) as error:
         raise LabelError(f"cannot read {path}: {why(error)}") from error
 
 
@@ -126,8 +143,48 @@ def _framed(frame: Any) -> _Table:
     return _Table(frame.columns, frame.iter_rows(named=True))
 
 
-def _of_rows(rows: list[dict[str, Any]]) -> _Table:
-    return _Table(list(dict.fromkeys(name for row in rows for name in row)), rows)
+def _of_rows(rows: list[dict[str, Any]], by_tokens: int) -> _Table:
+    return _Table(list(dict.fromkeys(name for row in rows for name in row)), rows, by_tokens)
+
+
+def _unpacked(content: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        found = file.read(_LARGEST + 1)
+    if len(found) > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST:,} bytes unpacked")
+    return found
+
+
+def _flattened(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """Return a row a label: those of a feature's ``explanations``, else the tokens of its ``activations``."""
+    flat: list[dict[str, Any]] = []
+    by_tokens = 0
+    for row in rows:
+        nested, examples = row.get("explanations"), row.get("activations")
+        if not isinstance(nested, list) and not isinstance(examples, list):
+            flat.append(row)
+            continue
+        own = {name: row[name] for name in _FEATURE if name in row}
+        told = [{**one, **own} for one in nested or () if isinstance(one, dict) and one.get("description")]
+        if not told and (words := _tokens(examples)):
+            by_tokens += 1
+            told = [{**own, "description": words}]
+        flat += told or [own]
+    return flat, by_tokens
+
+
+def _tokens(examples: Any) -> str:
+    """Return the tokens on which a feature is strongest in its examples, the most frequent first."""
+    counted: Counter[str] = Counter()
+    for one in examples if isinstance(examples, list) else ():
+        tokens, values = (one.get("tokens"), one.get("values")) if isinstance(one, dict) else (None, None)
+        if not isinstance(tokens, list) or not isinstance(values, list) or not values:
+            continue
+        known = [v if isinstance(v, int | float) and v == v else 0.0 for v in values[: len(tokens)]]
+        at = max(range(len(known)), key=known.__getitem__) if known else 0
+        if known and known[at] > 0 and (word := _text(tokens[at]).strip("▁Ġ ")):
+            counted[word] += 1
+    return ", ".join(word for word, _ in counted.most_common(_WORDS))
 
 
 def _lines(content: bytes) -> list[dict[str, Any]]:
@@ -145,7 +202,15 @@ def _json(content: bytes) -> list[dict[str, Any]]:
     """Return a list of objects as they are; an object of feature -> label (or -> object) as rows."""
     whole = loads(content, most=HUGE)
     if isinstance(whole, dict):
-        if len(whole) == 1 and isinstance(only := next(iter(whole.values())), list):
+        lists = [name for name in ("features", "explanations") if isinstance(whole.get(name), list)]
+        if any(name in whole for name in ("index", "feature_index")) and {
+            "explanations",
+            "activations",
+        } & set(whole):
+            whole = [whole]  # one feature, as Neuronpedia's API gives it
+        elif lists:
+            whole = whole[lists[0]]  # a batch of SAEDashboard; {"modelId": ..., "explanations": [...]}
+        elif len(whole) == 1 and isinstance(only := next(iter(whole.values())), list):
             whole = only  # {"explanations": [...]}
         else:
             whole = [
