@@ -289,6 +289,7 @@ def test_graphml_is_read_back_by_networkx(tmp_path: Path) -> None:
             assert node["kind"] == "feature" and node["n"] == row[f"n_{side}"]
             assert node["feature"] == row[f"feature_{side}"] and "\x1b" not in node["label"]
             assert node["score"] == pytest.approx(0.7)
+            assert node["feature_label"].startswith(f"{node['feature']} =1+1")
     assert graph.number_of_edges() == len(rows) + (0 if found.found is None else len(found.found))
     again = to_graphml(found, tmp_path / "again.graphml")
     assert again.read_bytes() == (tmp_path / "pairs.graphml").read_bytes()

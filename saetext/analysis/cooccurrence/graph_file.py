@@ -27,8 +27,8 @@ _FOUND = ("npmi", "q", "n_ab", "expected", "confirmed", "npmi_confirm", "topic")
 def to_graphml(result: CorrelateResult, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a correlation as a network: a node a concept, an edge a pair.
 
-    Nodes have ``label``, ``kind`` (``feature``, ``value``; for what anyone can read ``word``, ``format``,
-    ``property``, ``theme``), ``n`` (documents that have it), and for features ``feature`` and ``score``.
+    Nodes have ``label``, which is what reports call them, ``kind`` (``feature``, ``value``; for what anyone can read ``word``, ``format``,
+    ``property``, ``theme``), ``n`` (documents that have it), and for features ``feature``, ``feature_label`` and ``score``.
     With a second corpus ``corpus`` says which one a node is of. Edges have the columns of the table that are
     not null (``npmi``, ``q``, ``n_ab``, ``expected``, ``confirmed`` ...), ``more`` (together more often than
     by chance) and ``weight``, the size of NPMI or of rho, which is never below 0: layouts want that.
@@ -84,6 +84,7 @@ def _concept(graph: Any, row: Row, side: str, corpus: str) -> str:
         "label": row[f"name_{side}"] or label,
         "kind": kind,
         "feature": feature,
+        "feature_label": label if feature is not None else None,
         "n": row[f"n_{side}"],
         "score": row[f"label_score_{side}"],
         "community": row["community"],
