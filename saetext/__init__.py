@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from saetext.encoding.encoder import append, encode
     from saetext.features.labelling.pipeline import label
     from saetext.features.labels import FeatureLabels
+    from saetext.features.vectorizer import SAEVectorizer
     from saetext.intervene.ablation import AblateResult, ablate
     from saetext.intervene.attribution import AttributionResult, attribute
     from saetext.intervene.bias import BiasResult, bias
@@ -49,6 +50,7 @@ __all__ = [
     "ExpressionResult",
     "FeatureLabels",
     "Reader",
+    "SAEVectorizer",
     "SaetextError",
     "SaetextWarning",
     "SearchResult",
@@ -94,6 +96,7 @@ _HOMES = {
     "ExpressionResult": "saetext.intervene.expression",
     "FeatureLabels": "saetext.features.labels",
     "Reader": "saetext.reader.reader",
+    "SAEVectorizer": "saetext.features.vectorizer",
     "SearchResult": "saetext.analysis.search",
     "Searcher": "saetext.analysis.search",
     "Shift": "saetext.intervene.shifts.saved",
