@@ -130,6 +130,7 @@ provide(
     look_at_text="saetext.features.inspect:look_at",
     text_of_look="saetext.report.console.reading:render_document",
     table_over_tokens="saetext.features.activity:token_table",
+    draw_chart="saetext.report.charts.drawing:draw_chart",
     html_of_table="saetext.report.html.notebook:to_html",
     write_page="saetext.report.html.pages:write_page",
     write_matrix_page="saetext.report.html.matrix_page:write_matrix_page",

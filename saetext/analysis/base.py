@@ -17,6 +17,7 @@ from saetext.text.one_line import about, one_line, quoted
 
 if TYPE_CHECKING:
     import polars as pl
+    from matplotlib.axes import Axes
 
     from saetext.corpus.protocol import CorpusLike
     from saetext.features.labels import FeatureLabels
@@ -201,6 +202,23 @@ class Result:
         """Return the table for a notebook, see :func:`saetext.report.html.notebook.to_html`."""
         html: str = provided("html_of_table")(self)
         return html
+
+    def plot(self, ax: Axes | None = None, *, top: int = 15) -> Axes:
+        """Draw the result with matplotlib and return the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a figure of its own, which a notebook shows.
+        top : int
+            Most rows, or names of clusters.
+
+        Raises
+        ------
+        InputError
+            If matplotlib is not installed, or there is no chart for this kind of result.
+        """
+        return provided("draw_chart")(self, ax, top=top)
 
     def to_pandas(self) -> Any:
         """Return the table as a pandas frame; a list or struct is an array or dict.
