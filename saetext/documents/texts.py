@@ -1,13 +1,16 @@
-"""texts_in: whatever holds one text a row -> a list of strings, in order, none left out.
+"""Whatever is given to a function -> the texts or documents in it.
 
-For what must keep to its rows, such as those of a classifier's targets: nothing is rejected, and what is no
-text is an error. Not for: documents with ids, prompts and metadata (``open_documents``).
+:func:`texts_in` is for what must keep to its rows, such as those of a classifier's targets: nothing is
+rejected, and what is no text is an error. :func:`documents_in` leaves out what cannot be read. Not for:
+choosing columns (:func:`saetext.documents.open_documents`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,9 @@ import pyarrow as pa
 
 from saetext.documents.memory import open_in_memory
 from saetext.documents.reading import BadRow, kind_of
+from saetext.documents.record import Document, Reject
+from saetext.documents.rejects import nothing_readable
+from saetext.documents.source import DocumentSource, open_documents
 from saetext.errors import InputError
 
 
@@ -35,6 +41,11 @@ def texts_in(source: Any) -> list[str]:
     if isinstance(source, str | bytes | bytearray | os.PathLike | Mapping):
         raise InputError(f"expected texts, a list or a series of them, not {_one(source)}")
     return [_text(value, at) for at, value in enumerate(_values(source))]
+
+
+def is_frame(source: object) -> bool:
+    """Return whether a source is a series, frame, array, table or dataset of another library."""
+    return type(source).__module__.split(".")[0] in ("pandas", "polars", "pyarrow", "datasets", "numpy")
 
 
 def _one(source: object) -> str:
@@ -87,3 +98,39 @@ def _text(value: Any, at: int) -> str:
     if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value):
         raise InputError(f"text {at} is missing: drop the row, or put '' in its place")
     raise InputError(f"text {at} is {kind_of(value)}; expected a string")
+
+
+def documents_in(source: Any) -> Iterator[Document]:
+    """Yield the documents of a source: documents as they are, of anything else what can be read in it.
+
+    Parameters
+    ----------
+    source : iterable of Document, or what :func:`saetext.documents.open_documents` takes
+        A path, a list of texts, a frame, a series, an Arrow table, a dataset, ...
+
+    Raises
+    ------
+    InputError
+        If nothing can be read in it.
+    """
+    if isinstance(source, Iterator):
+        first = next(source, None)
+        source = chain([] if first is None else [first], source)
+    elif isinstance(source, list | tuple):
+        first = source[0] if source else None
+    else:
+        first = None
+    if first is None and isinstance(source, list | tuple | chain):
+        return
+    opened = isinstance(source, DocumentSource) or isinstance(first, Document | Reject)
+    name = source.name if isinstance(source, DocumentSource) else "the source"
+    rejects: Counter[str] = Counter()
+    found = False
+    for item in source if opened else open_documents(source):
+        if isinstance(item, Document):
+            found = True
+            yield item
+        else:
+            rejects[item.reason] += 1
+    if not found and rejects:
+        raise nothing_readable(name, rejects)

@@ -17,6 +17,7 @@ from saetext.report.charts.drawing import (
     Row,
     axes_of,
     bars,
+    both,
     known,
     times,
     titled,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from saetext.analysis.search import SearchResult
 
 _HIGH, _WIDE = 5.5, 8.0  # inches of a map
+_MARKS = str.maketrans("", "", "«»")
 _RANKINGS = ("features", "dense", "bm25", "projected")
 
 
@@ -74,7 +76,7 @@ def correlate_chart(result: CorrelateResult, ax: Axes | None, top: int) -> Axes:
     measure = "npmi" if known(shown, "npmi") else "rho"
     drawn = [
         Bar(
-            f"{row['name_a']} + {row['name_b']}", row.get(measure), row.get(f"{measure}_low"),
+            both(row["name_a"], row["name_b"]), row.get(measure), row.get(f"{measure}_low"),
             row.get(f"{measure}_high"), BLUE if (finite(row.get(measure)) or 0) >= 0 else ORANGE,
             faint=not row["confirmed"], mark=row.get(f"{measure}_confirm"),
         )
@@ -133,9 +135,12 @@ def search_chart(result: SearchResult, ax: Axes | None, top: int) -> Axes:
 def _document(row: Row) -> str:
     snippet = str(row.get("snippet") or "")
     before, _, marked = snippet.partition("«")
-    # what shows why it was found: the marked word with a little before it
-    told = ("… " if len(before) > 8 else "") + before[-8:] + marked.replace("»", "", 1)
-    return f"{row['id']}: {told if marked else snippet}" if snippet else str(row["id"])
+    if not marked:
+        return f"{row['id']}: {snippet}" if snippet else str(row["id"])
+    # what shows why it was found: the first marked words, with a few before them
+    words = before.split()
+    lead = ["…", *words[-2:]] if len(words) > 2 else words
+    return f"{row['id']}: {' '.join([*lead, marked.translate(_MARKS)])}"
 
 
 def _leading(result: DiffResult) -> list[Row]:

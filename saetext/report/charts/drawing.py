@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREY, INK = "#2f6fbb", "#d96f0a", "#8a877f", "#1d1c1a"
 COLOURS = (BLUE, ORANGE, "#2e8b57", "#8b4fc4", "#d1383d", "#0e8b95", "#a17600", "#d44a97")
-_WIDE = 8.0  # inches
+_WIDE = 9.0  # inches
 _ROW = 0.3
-_NAME = 46  # characters of a name
-_TITLE = 88  # characters of a line of a title
+_NAME = 56  # characters of a name
+_TITLE = 96  # characters of a line of a title
 
 Row = Mapping[str, Any]
 
@@ -71,6 +71,14 @@ class Bar:
 def text(value: object, most: int = _NAME) -> str:
     """Return a text as a chart shows it, on one line."""
     return drawable(one_line(str(value), most), fonts())
+
+
+def both(one: object, other: object) -> str:
+    """Return the name of a pair, each side short enough for both to be seen."""
+    half = (_NAME - 3) // 2
+    sides = [one_line(str(side), _NAME) for side in (one, other)]
+    spare = max(half - min(map(len, sides)), 0)  # what a short one leaves to the other
+    return " + ".join(one_line(side, half + spare) for side in sides)
 
 
 def axes_of(ax: Axes | None, tall: float, wide: float = _WIDE) -> tuple[Axes, bool]:
