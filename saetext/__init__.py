@@ -132,6 +132,7 @@ provide(
     table_over_tokens="saetext.features.activity:token_table",
     draw_chart="saetext.report.charts.drawing:draw_chart",
     html_of_table="saetext.report.html.notebook:to_html",
+    page_inline="saetext.report.html.inline:shown_inline",
     write_page="saetext.report.html.pages:write_page",
     write_matrix_page="saetext.report.html.matrix_page:write_matrix_page",
 )

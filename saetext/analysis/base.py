@@ -220,6 +220,32 @@ class Result:
         """
         return provided("draw_chart")(self, ax, top=top)
 
+    def show(
+        self,
+        sets: Sequence[CorpusLike] | None = None,
+        *,
+        labels: FeatureLabels | None = None,
+        reader: Reader | None = None,
+        height: int = 800,
+    ) -> Any:
+        """Return the page of :meth:`to_html`, which a notebook shows in a frame where the cell ends.
+
+        A result of a kind without a page is shown as its table.
+
+        Parameters
+        ----------
+        sets, labels, reader
+            As for :func:`saetext.report.html.pages.write_page`.
+        height : int
+            Of the frame, in pixels.
+
+        Raises
+        ------
+        InputError
+            If a corpus cannot be opened or has changed, or the height is out of range.
+        """
+        return provided("page_inline")(self, sets, labels=labels, reader=reader, height=height)
+
     def to_pandas(self) -> Any:
         """Return the table as a pandas frame; a list or struct is an array or dict.
 

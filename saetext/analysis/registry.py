@@ -209,6 +209,11 @@ def page_of(kind: str) -> Callable[..., str]:
     return draw
 
 
+def has_page(kind: str) -> bool:
+    """Return whether anything draws a kind of result as HTML."""
+    return any(a.page is not None for a in ANALYSES if kind in a.kinds)
+
+
 def text_of(kind: str) -> Callable[..., Any]:
     """Return what draws a kind of result for a terminal.
 
