@@ -83,10 +83,9 @@ def correlate_chart(result: CorrelateResult, ax: Axes | None, top: int) -> Axes:
         for row in shown
     ]  # fmt: skip
     axis = "NPMI (0: as often as by chance)" if measure == "npmi" else "rank correlation at equal length"
-    marked = "on the held-out half" if any(row.mark is not None for row in drawn) else ""
     legend = {BLUE: "together more often", ORANGE: "less often"}
     title = f"{_sources(result)}: {_of(len(shown), len(rows), 'pair')}"
-    return bars(ax, drawn, title, axis, legend=legend, faint="not confirmed", mark=marked)
+    return bars(ax, drawn, title, axis, legend=legend, faint="not confirmed", mark="on the held-out half")
 
 
 def cluster_chart(result: ClusterResult, ax: Axes | None, top: int) -> Axes:
@@ -117,11 +116,10 @@ def search_chart(result: SearchResult, ax: Axes | None, top: int) -> Axes:
     parts = [name for name in _RANKINGS if known(shown, f"part_{name}")]
     if len(parts) < 2:
         return bars(ax, drawn, title, "score")
-    # the whole score stands as a line at the end of its parts
     colours = dict(zip(parts, COLOURS, strict=False))
-    empty = [Bar(bar.name, None, mark=bar.value) for bar in drawn]
+    empty = [Bar(bar.name, None) for bar in drawn]
     legend = {colours[name]: name for name in parts}
-    made = bars(ax, empty, title, "score", legend=legend, mark="score")
+    made = bars(ax, empty, title, "score", legend=legend)
     for at, row in enumerate(shown):
         left = 0.0
         for name in parts:

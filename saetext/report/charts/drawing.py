@@ -139,7 +139,10 @@ def bars(
     ax.set_xlabel(drawable(one_line(axis, 120), fonts()), parse_math=False)
     if not rows:
         ax.text(0.5, 0.5, "no rows", transform=ax.transAxes, ha="center", va="center", color=GREY)
-    _legend(ax, dict(legend or {}), faint if any(row.faint for row in rows) else "", mark)
+    used = {row.colour for row in rows if row.value is not None}
+    legend = {colour: name for colour, name in (legend or {}).items() if colour in used or not used}
+    _legend(ax, legend, faint if any(row.faint for row in rows) else "",
+            mark if any(row.mark is not None for row in rows) else "")  # fmt: skip
     titled(ax, own, title)
     return ax
 

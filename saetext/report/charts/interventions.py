@@ -91,14 +91,9 @@ def steer_chart(result: SteerResult, ax: Axes | None, top: int) -> Axes:
 
 _EFFECT = {"gauge": "effect, change from unedited", "nll": "nll, change in nats a token"}
 _CONTROL = {
-    "matched": GREY, "random": COLOURS[3], "instruction": COLOURS[2], "turned": COLOURS[4], "other": COLOURS[5],
-}  # fmt: skip
-    "matched": GREY,
-    "random": COLOURS[3],
-    "instruction": COLOURS[2],
-    "turned": COLOURS[4],
+    "matched": GREY, "random": COLOURS[3], "instruction": COLOURS[2], "turned": COLOURS[4],
     "other": COLOURS[5],
-}
+}  # fmt: skip
 _CONTROL_NAME = {
     "matched": "matched features", "random": "random direction", "instruction": "plain instruction",
     "turned": "sign turned", "other": "other groups' shifts",
