@@ -56,7 +56,7 @@ def diff_chart(result: DiffResult, ax: Axes | None, top: int) -> Axes:
     drawn = [
         Bar(
             f"{row['set']}: {_name(row)}" if result.several else _name(row),
-            times(row["diff"], 100), times(row["ci_low"], 100), times(row["ci_high"], 100),
+            times(row["diff"], 100), times(row.get("ci_low"), 100), times(row.get("ci_high"), 100),
             colours[row["set"]] if result.several else BLUE if (row["diff"] or 0) >= 0 else ORANGE,
             faint=not row["confirmed"],
         )

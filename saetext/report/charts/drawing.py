@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,24 @@ class Bar:
 
 def text(value: object, most: int = _NAME) -> str:
     """Return a text as a chart shows it, on one line."""
-    return drawable(one_line(str(value), most), fonts())
+    return drawable(_narrow(one_line(str(value), most), most), fonts())
+
+
+def _narrow(line: str, most: float) -> str:
+    """Cut a line that is wider than ``most`` usual letters."""
+    wide = 0.0
+    for at, letter in enumerate(line):
+        wide += _width(letter)
+        if wide > most:
+            return line[: max(at - 1, 1)].rstrip() + "…"
+    return line
+
+
+def _width(letter: str) -> float:
+    """Return about how wide a letter is, in usual ones."""
+    if unicodedata.east_asian_width(letter) in "WF" or letter in "WMwm@%":
+        return 1.75
+    return 1.3 if letter.isupper() else 1.0
 
 
 def both(one: object, other: object) -> str:
@@ -93,12 +111,14 @@ def axes_of(ax: Axes | None, tall: float, wide: float = _WIDE) -> tuple[Axes, bo
 
 def titled(ax: Axes, own: bool, title: str) -> None:
     """Put a title over the axes; over a figure of our own it begins at the figure's left edge."""
-    lines = textwrap.wrap(drawable(one_line(title, 400), fonts()), _TITLE, max_lines=3, placeholder=" …")
-    told = "\n".join(lines)
+    line = one_line(title, 400)
+    wide = max(sum(map(_width, line)) / max(len(line), 1), 1.0)
+    lines = textwrap.wrap(drawable(line, fonts()), int(_TITLE / wide), max_lines=3, placeholder=" …")
+    how: dict[str, Any] = {"fontsize": 11, "family": fonts(), "parse_math": False}
     if own:
-        ax.get_figure().suptitle(told, x=0.01, ha="left", fontsize=11, parse_math=False)  # type: ignore[union-attr]
+        ax.get_figure().suptitle("\n".join(lines), x=0.01, ha="left", **how)  # type: ignore[union-attr]
     else:
-        ax.set_title(told, loc="left", fontsize=11, parse_math=False)
+        ax.set_title("\n".join(lines), loc="left", **how)
 
 
 def bars(
@@ -136,19 +156,22 @@ def bars(
     values = [v for row in rows for v in (row.value, row.low, row.high, row.mark) if finite(v) is not None]
     if values and (not points or min(values) <= 0 <= max(values)):
         ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set_xlabel(drawable(one_line(axis, 120), fonts()), parse_math=False)
+    # from the right end, so that a long one goes on under the names
+    ax.set_xlabel(text(axis, 90), loc="right", parse_math=False, family=fonts())
     if not rows:
         ax.text(0.5, 0.5, "no rows", transform=ax.transAxes, ha="center", va="center", color=GREY)
     used = {row.colour for row in rows if row.value is not None}
     legend = {colour: name for colour, name in (legend or {}).items() if colour in used or not used}
-    _legend(ax, legend, faint if any(row.faint for row in rows) else "",
+    _legend(ax, own, legend, faint if any(row.faint for row in rows) else "",
             mark if any(row.mark is not None for row in rows) else "")  # fmt: skip
     titled(ax, own, title)
     return ax
 
 
 def _rows(ax: Axes, names: Sequence[str]) -> None:
-    ax.set_yticks(range(len(names)), [text(name) for name in names], parse_math=False, fontsize=9)
+    ax.set_yticks(
+        range(len(names)), [text(name) for name in names], parse_math=False, fontsize=9, family=fonts()
+    )
     ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="#dddbd5", linewidth=0.6)
@@ -157,7 +180,7 @@ def _rows(ax: Axes, names: Sequence[str]) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _legend(ax: Axes, colours: Mapping[str, str], faint: str, mark: str) -> None:
+def _legend(ax: Axes, own: bool, colours: Mapping[str, str], faint: str, mark: str) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -167,18 +190,19 @@ def _legend(ax: Axes, colours: Mapping[str, str], faint: str, mark: str) -> None
     if mark:
         handles.append(Line2D([], [], color=INK, linewidth=1.8, label=text(mark, 40)))
     if handles:
-        put_legend(ax, handles)
+        put_legend(ax, handles, own)
 
 
-def put_legend(ax: Axes, handles: Sequence[Any], below: float = 0.5) -> None:
-    """Put a legend under the axes and their label, ``below`` inches down, where it covers nothing."""
-    figure = ax.get_figure()
-    assert figure is not None
-    tall = max(ax.get_position().height * figure.get_size_inches()[1], 0.5)  # type: ignore[union-attr]
-    made = ax.legend(
-        handles=list(handles), loc="upper center", bbox_to_anchor=(0.5, -below / tall), ncols=3,
-        frameon=False, fontsize=9,
-    )  # fmt: skip
+def put_legend(ax: Axes, handles: Sequence[Any], own: bool) -> None:
+    """Put a legend under the axes of a figure of our own, in which it has its room; else within the axes."""
+    prop = {"family": fonts(), "size": 9}
+    if own:
+        figure = ax.get_figure()
+        made = figure.legend(  # type: ignore[union-attr]
+            handles=list(handles), loc="outside lower center", ncols=3, frameon=False, prop=prop
+        )
+    else:
+        made = ax.legend(handles=list(handles), prop=prop)
     for told in made.get_texts():
         told.set_parse_math(False)
 

@@ -83,7 +83,7 @@ def steer_chart(result: SteerResult, ax: Axes | None, top: int) -> Axes:
     ax.set_ylabel(_EFFECT[main])
     ax.grid(color="#dddbd5", linewidth=0.6)
     ax.spines["top"].set_visible(False)
-    put_legend(ax, handles, below=0.45)
+    put_legend(ax, handles, own)
     named = ", ".join(str(label) for label in result.handles["label"])
     titled(ax, own, f"{result.params['model']} steered: {named}")
     return ax

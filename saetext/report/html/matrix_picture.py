@@ -12,7 +12,7 @@ from saetext.analysis.export import atomically
 from saetext.errors import InputError
 from saetext.intervene.expression.result import ExpressionResult
 from saetext.io.extras import require
-from saetext.report.html.map_picture import KINDS
+from saetext.report.html.map_picture import KINDS, drawable, fonts
 from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 
@@ -80,10 +80,10 @@ def draw_matrix(result: ExpressionResult, axes: Any, rows: int | None = None) ->
         cells, aspect="auto", cmap=colours, vmin=-1, vmax=1, interpolation="nearest"
     )
     labels = [
-        one_line(printable(row["label"] or f"feature {row['feature']}"), _LABEL)
+        drawable(one_line(printable(row["label"] or f"feature {row['feature']}"), _LABEL), fonts())
         for row in table.to_dicts()
     ]
-    names = [one_line(printable(name), _LABEL) for name in result.examples["id"].to_list()]
+    names = [drawable(one_line(printable(name), _LABEL), fonts()) for name in result.examples["id"].to_list()]
     _name(axes.set_yticks, labels, "features", axes.set_ylabel, {})
     _name(axes.set_xticks, names, "examples", axes.set_xlabel, {"rotation": 90})
     for groups, draw in (
@@ -101,7 +101,7 @@ def draw_matrix(result: ExpressionResult, axes: Any, rows: int | None = None) ->
 def _name(ticks: Any, names: list[str], what: str, title: Any, how: dict[str, Any]) -> None:
     """Name each row or column, or say how many there are."""
     if len(names) <= _NAMED:
-        ticks(range(len(names)), names, parse_math=False, **how)
+        ticks(range(len(names)), names, parse_math=False, family=fonts(), **how)
     else:
         ticks([])
         title(f"{len(names):,} {what}", fontsize=7)
