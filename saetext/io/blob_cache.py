@@ -44,6 +44,7 @@ class BlobCache:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> kept = BlobCache(Path("kept.sqlite"))
     >>> kept.keep({b"one": b"first"})
     >>> kept.find([b"one", b"two"])
