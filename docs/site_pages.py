@@ -7,7 +7,7 @@ from typing import Any
 CHAPTERS = {
     "Use": [
         *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift"),
-        *("bias", "why", "attend", "detectors", "labels", "recipes"),
+        *("bias", "why", "attend", "detectors", "labels", "recipes", "python"),
     ],
     "Notebooks": [*(f"notebooks/{name}" for name in ("release_check", "user_prompts", "own_sae"))],
     "Understand": ["readers", "formats", "others", "statistics", "reliability", "glossary"],

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from saetext.encoding.encoder import append, encode
     from saetext.features.labelling.pipeline import label
     from saetext.features.labels import FeatureLabels
+    from saetext.features.vectorizer import SAEVectorizer
     from saetext.intervene.ablation import AblateResult, ablate
     from saetext.intervene.attribution import AttributionResult, attribute
     from saetext.intervene.bias import BiasResult, bias
@@ -49,6 +50,7 @@ __all__ = [
     "ExpressionResult",
     "FeatureLabels",
     "Reader",
+    "SAEVectorizer",
     "SaetextError",
     "SaetextWarning",
     "SearchResult",
@@ -94,6 +96,7 @@ _HOMES = {
     "ExpressionResult": "saetext.intervene.expression",
     "FeatureLabels": "saetext.features.labels",
     "Reader": "saetext.reader.reader",
+    "SAEVectorizer": "saetext.features.vectorizer",
     "SearchResult": "saetext.analysis.search",
     "Searcher": "saetext.analysis.search",
     "Shift": "saetext.intervene.shifts.saved",
@@ -127,7 +130,9 @@ provide(
     look_at_text="saetext.features.inspect:look_at",
     text_of_look="saetext.report.console.reading:render_document",
     table_over_tokens="saetext.features.activity:token_table",
+    draw_chart="saetext.report.charts.drawing:draw_chart",
     html_of_table="saetext.report.html.notebook:to_html",
+    page_inline="saetext.report.html.inline:shown_inline",
     write_page="saetext.report.html.pages:write_page",
     write_matrix_page="saetext.report.html.matrix_page:write_matrix_page",
 )

@@ -12,6 +12,7 @@ import pytest
 from corpus_factory import make_corpus
 from test_report import HOSTILE, is_safe, make_result
 
+import saetext
 from saetext.analysis.base import Result, Source
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.cooccurrence.result import Marked
@@ -249,3 +250,44 @@ def test_what_they_say() -> None:
         "<DocumentSource: 'list', 2 rows of list, text from 'text' (guessed), ids made from row numbers>"
     )
     assert repr(dataclasses.replace(Term(3, -1.5, 2.0, "tone"))) == "<Term: -1.50 x feature 3 'tone'>"
+
+
+class Frame(HTMLParser):
+    """Collects the frames of a cell, and the pages in them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[dict[str, str | None]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append({"tag": tag, **dict(attrs)})
+
+
+def test_a_page_stands_in_a_frame_that_reaches_nothing(tmp_path: Path) -> None:
+    sets = [make_corpus(tmp_path / f"{name}.corpus", sizes=(40,), seed=at)[0] for at, name in enumerate("ab")]
+    result = saetext.diff(*sets, families="features")
+    shown = result.show()
+    written = result.to_html(tmp_path / "diff.html").read_text("utf-8")
+    assert shown.html == written and len(written) > 5_000
+    [frame] = Frame(shown._repr_html_()).found
+    assert frame["tag"] == "iframe" and frame["sandbox"] == "allow-scripts" and frame["srcdoc"] == written
+    assert "height:800px" in str(frame["style"]) and "height:300px" in result.show(height=300)._repr_html_()
+    assert repr(shown).startswith("<InlinePage: DiffResult") and len(repr(shown)) <= 200
+    assert ".show()" in result._repr_html_()
+    with pytest.raises(InputError, match="100 to 5,000 pixels, not 9"):
+        result.show(height=9)
+
+
+def test_names_do_not_leave_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    for attack in (*ATTACKS, "</iframe><script>alert(1)</script>", '" onload="alert(1)'):
+        monkeypatch.setattr("saetext.report.html.inline.page_text", lambda *_, a=attack, **__: f"<p>{a}</p>")
+        [frame] = Frame(make_result(label=attack).show()._repr_html_()).found
+        assert set(frame) == {"tag", "sandbox", "title", "style", "srcdoc"}
+        assert frame["srcdoc"] == f"<p>{attack}</p>"
+
+
+def test_what_has_no_page_is_shown_as_its_table() -> None:
+    result = search_result(2)
+    assert result.show()._repr_html_() == result._repr_html_() and ".show()" not in result._repr_html_()

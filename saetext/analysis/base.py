@@ -17,6 +17,7 @@ from saetext.text.one_line import about, one_line, quoted
 
 if TYPE_CHECKING:
     import polars as pl
+    from matplotlib.axes import Axes
 
     from saetext.corpus.protocol import CorpusLike
     from saetext.features.labels import FeatureLabels
@@ -201,6 +202,49 @@ class Result:
         """Return the table for a notebook, see :func:`saetext.report.html.notebook.to_html`."""
         html: str = provided("html_of_table")(self)
         return html
+
+    def plot(self, ax: Axes | None = None, *, top: int = 15) -> Axes:
+        """Draw the result with matplotlib and return the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a figure of its own, which a notebook shows.
+        top : int
+            Most rows, or names of clusters.
+
+        Raises
+        ------
+        InputError
+            If matplotlib is not installed, or there is no chart for this kind of result.
+        """
+        return provided("draw_chart")(self, ax, top=top)
+
+    def show(
+        self,
+        sets: Sequence[CorpusLike] | None = None,
+        *,
+        labels: FeatureLabels | None = None,
+        reader: Reader | None = None,
+        height: int = 800,
+    ) -> Any:
+        """Return the page of :meth:`to_html`, which a notebook shows in a frame where the cell ends.
+
+        A result of a kind without a page is shown as its table.
+
+        Parameters
+        ----------
+        sets, labels, reader
+            As for :func:`saetext.report.html.pages.write_page`.
+        height : int
+            Of the frame, in pixels.
+
+        Raises
+        ------
+        InputError
+            If a corpus cannot be opened or has changed, or the height is out of range.
+        """
+        return provided("page_inline")(self, sets, labels=labels, reader=reader, height=height)
 
     def to_pandas(self) -> Any:
         """Return the table as a pandas frame; a list or struct is an array or dict.

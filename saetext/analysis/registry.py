@@ -32,6 +32,8 @@ class Analysis(NamedTuple):
         The module of the command.
     help : str
         The first sentence of the command's help, for the list of commands; asked of its module if empty.
+    chart : str
+        Draws a result with matplotlib: ``(result, ax, top)`` to axes; empty if there is no chart.
     """
 
     verb: str
@@ -42,9 +44,11 @@ class Analysis(NamedTuple):
     page: str | None
     command: str
     help: str = ""
+    chart: str = ""
 
 
 _HERE, _TEXT, _PAGE = "saetext.analysis", "saetext.report.console", "saetext.report.html"
+_CHART = "saetext.report.charts"
 
 ANALYSES: list[Analysis] = [
     Analysis(
@@ -56,6 +60,7 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:differences_html",
         "saetext_cli.diff",
         "Say what differs between two or more sets of documents.",
+        chart=f"{_CHART}.analyses:diff_chart",
     ),
     Analysis(
         "correlate",
@@ -67,6 +72,7 @@ ANALYSES: list[Analysis] = [
         "saetext_cli.correlate",
         "Rank pairs of concepts that occur together more or less often than chance, "
         "redundant pairs left out.",
+        chart=f"{_CHART}.analyses:correlate_chart",
     ),
     Analysis(
         "cluster",
@@ -77,6 +83,7 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:map_html",
         "saetext_cli.cluster",
         "Group documents by what they share, say in words what each group is, and draw the map.",
+        chart=f"{_CHART}.analyses:cluster_chart",
     ),
     Analysis(
         "search",
@@ -87,6 +94,7 @@ ANALYSES: list[Analysis] = [
         None,
         "saetext_cli.search",
         "Find documents by what they are like, and say why each was found.",
+        chart=f"{_CHART}.analyses:search_chart",
     ),
     Analysis(
         "steer",
@@ -97,6 +105,7 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:steering_html",
         "saetext_cli.steer",
         "Write texts with features turned up or down, and say what that changes.",
+        chart=f"{_CHART}.interventions:steer_chart",
     ),
     Analysis(
         "attribute",
@@ -107,6 +116,7 @@ ANALYSES: list[Analysis] = [
         None,
         "saetext_cli.attribute",
         "Say which features, at which positions, a metric of a model's next word comes from.",
+        chart=f"{_CHART}.interventions:attribute_chart",
     ),
     Analysis(
         "expression",
@@ -118,6 +128,7 @@ ANALYSES: list[Analysis] = [
         "saetext_cli.expression",
         "Put the strongest features of all examples side by side: what holds everywhere, what only some "
         "share.",
+        chart=f"{_CHART}.interventions:expression_chart",
     ),
     Analysis(
         "ablate",
@@ -128,6 +139,7 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:ablation_html",
         "saetext_cli.ablate",
         "Write texts with features taken out, and without, and say what that changes.",
+        chart=f"{_CHART}.interventions:ablate_chart",
     ),
     Analysis(
         "shift",
@@ -139,6 +151,7 @@ ANALYSES: list[Analysis] = [
         "saetext_cli.shift",
         "Fit which features to move so that a model answers as groups of people do, or evaluate "
         "such a shift.",
+        chart=f"{_CHART}.interventions:shift_chart",
     ),
     Analysis(
         "attend",
@@ -149,6 +162,7 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:heads_html",
         "saetext_cli.attend",
         "Show where the attention heads of a model look in a text, and which kinds of head they are.",
+        chart=f"{_CHART}.interventions:attend_chart",
     ),
     Analysis(
         "bias",
@@ -159,6 +173,7 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:bias_html",
         "saetext_cli.bias",
         "Find features that carry gender, dampen them, and say which bias falls and what stays.",
+        chart=f"{_CHART}.interventions:bias_chart",
     ),
     Analysis(
         "why",
@@ -169,6 +184,7 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:why_html",
         "saetext_cli.why",
         "Say whether a feature of the model that writes drives what a diff found.",
+        chart=f"{_CHART}.interventions:why_chart",
     ),
 ]
 
@@ -193,6 +209,11 @@ def page_of(kind: str) -> Callable[..., str]:
     return draw
 
 
+def has_page(kind: str) -> bool:
+    """Return whether anything draws a kind of result as HTML."""
+    return any(a.page is not None for a in ANALYSES if kind in a.kinds)
+
+
 def text_of(kind: str) -> Callable[..., Any]:
     """Return what draws a kind of result for a terminal.
 
@@ -205,4 +226,19 @@ def text_of(kind: str) -> Callable[..., Any]:
     if text is None:
         raise InputError(f"a {kind} cannot be drawn for a terminal")
     draw: Callable[..., Any] = resolve(text)
+    return draw
+
+
+def chart_of(kind: str) -> Callable[..., Any]:
+    """Return what draws a kind of result with matplotlib.
+
+    Raises
+    ------
+    InputError
+        If nothing does.
+    """
+    chart = next((a.chart for a in ANALYSES if kind in a.kinds), "")
+    if not chart:
+        raise InputError(f"a {kind} has no chart")
+    draw: Callable[..., Any] = resolve(chart)
     return draw

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import select
 import stat
-import warnings
 from pathlib import Path
 from typing import IO, Final
 
-from saetext.errors import InputError, SaetextWarning
+from saetext.errors import InputError
+from saetext.io.warning import warn
 
 _PATIENCE: Final = 2.0  # seconds before it is said that nobody writes
 
@@ -46,5 +46,5 @@ def _await(handle: int, path: Path) -> None:
     poll.register(handle, select.POLLIN)
     if not poll.poll(_PATIENCE * 1000):
         waiting = f"waiting for texts: nobody has written to the pipe {path} yet (Ctrl-C ends it)"
-        warnings.warn(waiting, SaetextWarning, stacklevel=2)
+        warn(waiting)
         poll.poll()

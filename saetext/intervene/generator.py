@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
 from saetext.corpus.calibration import Calibration
-from saetext.errors import InputError, ReaderError, SaetextWarning
+from saetext.errors import InputError, ReaderError
 from saetext.features.known_labels import reader_labels
 from saetext.features.labels import FeatureLabels
 from saetext.features.subject import open_subject
+from saetext.io.warning import warn
 from saetext.reader import embedded, shipped
 from saetext.reader.causal import CausalModel
 from saetext.reader.names import hub_id
@@ -163,11 +163,7 @@ def require_fit(sae: LoadedSae, model: str, width: int, *, named: bool) -> None:
         return
     if named and _TUNED.sub("", one) != _TUNED.sub("", other):
         raise InputError(f"the SAE {sae.origin} was trained on {trained}, not on {model}: name its own model")
-    warnings.warn(
-        f"the SAE {sae.origin} was trained on {trained}, and {model} writes: features may mean other things",
-        SaetextWarning,
-        stacklevel=4,
-    )
+    warn(f"the SAE {sae.origin} was trained on {trained}, and {model} writes: features may mean other things")
 
 
 def _bare(name: str) -> str:

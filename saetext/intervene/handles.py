@@ -5,7 +5,6 @@ Not for: what they are held against (:mod:`saetext.intervene.controls`).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saetext.errors import InputError, SaetextWarning
+from saetext.errors import InputError
 from saetext.intervene.choosing import Candidate, candidates_of, own_words
 from saetext.intervene.edit import Change, require_editable
 from saetext.intervene.output_score import OWN
 from saetext.intervene.request import Asked, SteerRequest
 from saetext.io.array_file import load_array
 from saetext.io.opener import reading
+from saetext.io.warning import warn
 
 if TYPE_CHECKING:
     from saetext.intervene.edit import Op
@@ -176,7 +176,7 @@ def require_bearable(length: float, norm: float | None, *, force: bool) -> None:
     told = f"the strongest edit is {length / norm:.1f} times as long as the median residual"
     if length > REFUSE * norm and not force:
         raise InputError(f"{told}, which leaves nothing of the text: lower the doses, or --force")
-    warnings.warn(f"{told}: expect broken text", SaetextWarning, stacklevel=3)
+    warn(f"{told}: expect broken text")
 
 
 def _handle(asked: Asked, generator: Generator, strengths: Strengths) -> Handle:
@@ -236,4 +236,4 @@ def _from_file(path: Path, generator: Generator) -> Handle:
 
 
 def _warn(told: str) -> None:
-    warnings.warn(told, SaetextWarning, stacklevel=6)
+    warn(told)

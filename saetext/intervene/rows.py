@@ -6,7 +6,7 @@ Not for: tokens (:mod:`saetext.intervene.cases`).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ def rows_of(
     Parameters
     ----------
     given : str, path, or iterable
-        One prompt, a file of them (a path), or texts, mappings or documents.
+        One prompt, a file of them (a path), texts, mappings or documents, or a series, frame, table or
+        dataset.
     text, id, prompt : str, optional
         Columns; guessed.
 
@@ -82,7 +83,7 @@ def _documents(
     if isinstance(given, DocumentSource):
         return given
     source: Any = [given] if isinstance(given, str) else given
-    if not isinstance(source, Path | Sequence):
+    if isinstance(source, Iterator):  # it is read twice
         source = list(source)
     if isinstance(source, Sequence) and all(isinstance(item, Document) for item in source):
         return list(source)

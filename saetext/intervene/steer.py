@@ -17,6 +17,7 @@ from saetext.intervene.generator import Generator, load_generator
 from saetext.intervene.positions import require_mode
 from saetext.intervene.request import SteerRequest
 from saetext.intervene.result import SteerResult
+from saetext.intervene.rows import Given, rows_of
 from saetext.intervene.second_reader import reader_of
 from saetext.intervene.setting import setting_of
 from saetext.intervene.shifted import asked_shift
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @verb_of_two(SteerRequest)
 def steer(
-    model: str | Path | Generator, prompts: Sequence[str | Messages], request: SteerRequest
+    model: str | Path | Generator, prompts: Sequence[str | Messages] | Given, request: SteerRequest
 ) -> SteerResult:
     """Write texts with features turned, and without, and compare them.
 
@@ -41,7 +42,7 @@ def steer(
     ----------
     model : str, path or Generator
         A causal model: Hugging Face id, directory, name of an added one; or one that is loaded.
-    prompts : sequence of str or turns
+    prompts : sequence of str or turns, path, frame, series, table or dataset
         What the user says, or turns with ``role`` and ``content``.
 
     Returns
@@ -75,6 +76,9 @@ def steer(
     """
     if isinstance(prompts, str):
         raise InputError("prompts are a list: put the text into one")
+    if not isinstance(prompts, list | tuple):
+        given = [row.prompt for row in rows_of(prompts)]
+        prompts = [prompt if isinstance(prompt, str) else [dict(turn) for turn in prompt] for prompt in given]
     if not len(prompts):
         raise InputError("there is no prompt to answer: give one at least")
     require_mode(request.positions)

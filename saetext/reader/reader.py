@@ -124,6 +124,27 @@ class Reader:
         state = "with thresholds" if self.calibrated else "without thresholds"
         return about(self, f"{quoted(self.name)}, {quoted(self.model.name, 50)}, {d_sae} features, {state}")
 
+    def __copy__(self) -> Reader:
+        """Return the reader itself: it does not change, and its weights are large."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Reader:
+        """Return the reader itself."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it is and its thresholds; weights are loaded again, and checked, where it is unpickled.
+
+        Raises
+        ------
+        ReaderError
+            If it was made from parts, and so cannot be loaded again by name.
+        """
+        spec = self.spec
+        if shipped.of_source(spec.source) is None and spec.source.get("kind") not in ("release", "local"):
+            raise ReaderError(f"the reader {self.name!r} was made from parts and cannot be pickled")
+        return _reopened, (spec, self.calibrations if self.calibrated else None)
+
     # ---- loading -------------------------------------------------------------------------------------
 
     @classmethod
@@ -210,7 +231,7 @@ class Reader:
     def from_spec(
         cls,
         spec: ReaderSpec,
-        calibrations: Mapping[str, Calibration],
+        calibrations: Mapping[str, Calibration] | None,
         *,
         device: str = "auto",
         dtype: str = "auto",
@@ -218,7 +239,7 @@ class Reader:
         names: Sequence[str] | None = None,
         model: str | Path | None = None,
     ) -> Reader:
-        """Load the reader that made a corpus, with the corpus's calibrations.
+        """Load the reader that made a corpus, with the corpus's calibrations (None: those it comes with).
 
         ``names`` and ``model`` say where its SAEs and language model are now, if not where they were; whether
         they are the same is checked. ``dtype`` is by default that in which the corpus was read.
@@ -249,7 +270,8 @@ class Reader:
             )
         else:
             raise ReaderError(f"this corpus does not say how its reader {spec.model!r} was loaded")
-        reader = reader.with_calibrations(calibrations)
+        if calibrations is not None:
+            reader = reader.with_calibrations(calibrations)
         if reader.spec.identity() != spec.identity():
             fields = ", ".join(differing_fields(reader.spec, spec))
             raise ReaderError(f"the reader of this corpus has changed; it differs in: {fields}")
@@ -414,6 +436,21 @@ class Reader:
         found = provided("table_over_tokens")(self, texts, sae=sae, on_progress=on_progress)
         table: pl.DataFrame = found.table
         return table
+
+
+_unpickled: dict[str, Reader] = {}
+_MOST_UNPICKLED = 2
+
+
+def _reopened(spec: ReaderSpec, calibrations: Mapping[str, Calibration] | None) -> Reader:
+    """Return a reader that was pickled; a worker that gets it again and again loads it once."""
+    key = f"{spec.fingerprint} {spec.numerics.model_dtype}"
+    if key not in _unpickled:
+        made = Reader.from_spec(spec, calibrations)
+        while len(_unpickled) >= _MOST_UNPICKLED:
+            del _unpickled[next(iter(_unpickled))]
+        _unpickled[key] = made
+    return _unpickled[key]
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from saetext.corpus.rows import PooledRows
 from saetext.documents import Document
 from saetext.documents.reading import kind_of
 from saetext.documents.record import EMPTY_TEXT
+from saetext.documents.texts import is_frame, texts_in
 from saetext.errors import InputError
 from saetext.io.frames import as_pandas
 from saetext.io.provided import provided
@@ -120,9 +121,12 @@ def as_documents(texts: str | Iterable[str | Document]) -> tuple[list[Document],
     InputError
         If something among them is neither a string nor a document, or no valid Unicode.
     """
-    if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
+    if isinstance(texts, str):
+        texts = [texts]
+    elif isinstance(texts, bytes | bytearray) or not (is_frame(texts) or isinstance(texts, Iterable)):
         raise InputError(f"expected a text or a list of texts, got {kind_of(texts)}")
-    given = [texts] if isinstance(texts, str) else list(texts)
+    # iterated, a frame gives the names of its columns
+    given = texts_in(texts) if is_frame(texts) else list(texts)
     if all(isinstance(text, Document) for text in given) and given:
         return given, False  # type: ignore[return-value]  # they are all documents
     return [_document(text, at) for at, text in enumerate(given)], True

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import torch
 
 from saetext.corpus.notices import FEW_TOKENS, warn
 from saetext.documents import Document
+from saetext.documents.texts import documents_in
 from saetext.errors import ReaderError, SaetextError
 from saetext.io.files import write_atomic, writing
 from saetext.io.request import verb_of_two
@@ -76,12 +77,12 @@ class Trained:
 
 
 @verb_of_two(TrainRequest)
-def train(documents: Iterable[Document], output: str | Path, request: TrainRequest) -> Trained:
+def train(documents: Any, output: str | Path, request: TrainRequest) -> Trained:
     """Train an SAE on the activations of a Hugging Face encoder or decoder on ``documents``.
 
     Parameters
     ----------
-    documents : iterable of Document
+    documents : iterable of Document, or what :func:`saetext.open_documents` takes
         All are held in memory; they are shuffled with the configuration's seed.
     output : path
         Directory to make; must not hold an SAE yet.
@@ -119,7 +120,7 @@ def train(documents: Iterable[Document], output: str | Path, request: TrainReque
     output = Path(output)
     require_free(output)  # before a model is loaded
     language_model, hook = _model(request)
-    texts, valid = split(documents, request.held_out, request.seed)
+    texts, valid = split(documents_in(documents), request.held_out, request.seed)
     settings: dict[str, Any] = {
         "model": language_model.revision,
         "hook": hook,

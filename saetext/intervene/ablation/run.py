@@ -6,7 +6,6 @@ Not for: where a decision comes from (:mod:`saetext.intervene.attribution`), or 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 
 import polars as pl
 
-from saetext.errors import InputError, SaetextWarning, refuse_unused
+from saetext.errors import InputError, refuse_unused
 from saetext.intervene.ablation.arms import BASE, AblationArm, Arms, tokens_shown
 from saetext.intervene.ablation.choosing import Chosen, added_tokens, require_same, strongest
 from saetext.intervene.ablation.measures import measured as measures_of
@@ -37,6 +36,7 @@ from saetext.intervene.rows import Given, rows_of
 from saetext.intervene.second_reader import reader_of, seen
 from saetext.intervene.writing import Writer, Written, measured
 from saetext.io.request import verb_of_two
+from saetext.io.warning import warn
 from saetext.reader import shipped
 from saetext.text.one_line import quoted
 
@@ -282,11 +282,7 @@ class _Run:
     def _warn_of_inactive(self, of_base: Survey) -> None:
         for feature in self.features:
             if not of_base.strengths.active[feature]:
-                warnings.warn(
-                    f"feature {feature} is never active where it would be taken out: that changes nothing",
-                    SaetextWarning,
-                    stacklevel=5,
-                )
+                warn(f"feature {feature} is never active where it would be taken out: that changes nothing")
 
     def _texts(self, done: Sequence[tuple[Arm, list[Written]]]) -> pl.DataFrame:
         functions, wanted = self.request.functions, self.request.word_list

@@ -5,7 +5,6 @@ Not for: choosing (:mod:`saetext.intervene.ablation.choosing`).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 
 import numpy as np
 
-from saetext.errors import InputError, SaetextWarning
+from saetext.errors import InputError
+from saetext.io.warning import warn
 from saetext.text.one_line import quoted
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def asked_of(
         found.setdefault(prompt.ids.tobytes(), Asked(row, prompt, topic or row.id))
     if again := len(rows) - len(found):
         told = "1 prompt stands" if again == 1 else f"{again:,} prompts stand"
-        warnings.warn(f"{told} there again: each is used once", SaetextWarning, stacklevel=4)
+        warn(f"{told} there again: each is used once")
     return list(found.values())
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.documents.memory import open_in_memory
 from saetext.errors import InputError
 from saetext.text.one_line import quoted
 
@@ -121,7 +122,7 @@ def opinions_of(given: Any, request: AnswersRequest, hold_out: str | None = None
 
     Parameters
     ----------
-    given : path, polars.DataFrame, or iterable of mappings
+    given : path, frame, table, dataset, or iterable of mappings
         A Parquet, CSV (with lists as JSON) or JSONL file, or rows.
     request : AnswersRequest
     hold_out : str, optional
@@ -309,9 +310,10 @@ def _table(given: Any) -> pl.DataFrame:
         return given
     if isinstance(given, str | Path):
         return _read(Path(given))
-    rows = list(given)
+    reader = None if isinstance(given, list | tuple) else open_in_memory(given)  # frames, tables, datasets
+    rows = list(given) if reader is None else [row for _, row in reader.rows()]
     if not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise InputError("answers are a file, a polars frame, or rows with columns")
+        raise InputError("answers are a file, a frame, a table or a dataset, or rows with columns")
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

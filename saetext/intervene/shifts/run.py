@@ -5,7 +5,6 @@ Not for: what the shift is worth on held-out questions (:mod:`saetext.intervene.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from saetext.errors import SaetextWarning
 from saetext.intervene.shifts.across import overlap
 from saetext.intervene.shifts.answering import Put, answered
 from saetext.intervene.shifts.fitting import Fitted, Material, fit_dense, fit_sparse, targets_of
@@ -34,6 +32,7 @@ from saetext.intervene.shifts.tables import FITTED
 from saetext.intervene.subject import Subject
 from saetext.io.progress import Stages
 from saetext.io.request import verb_of_two
+from saetext.io.warning import warn
 from saetext.reader import shipped
 from saetext.reader.causal import CausalModel
 
@@ -304,9 +303,7 @@ def _notes(fits: Sequence[_Fits]) -> tuple[str, ...]:
 
 def _warn_of_length(table: pl.DataFrame) -> None:
     for row in table.filter(pl.col("length") > _LONG).to_dicts():
-        warnings.warn(
+        warn(
             f"the shift of {row['group']!r} moves the hidden states by {row['length']:.2f} of their length: "
-            "texts may break; raise --displacement or --preserve",
-            SaetextWarning,
-            stacklevel=4,
+            "texts may break; raise --displacement or --preserve"
         )

@@ -5,7 +5,6 @@ Not for: what is done with them.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 import numpy as np
 import torch
 
-from saetext.errors import SaetextWarning, refuse_unused
+from saetext.errors import refuse_unused
 from saetext.intervene.latents import Latents
 from saetext.intervene.shifts.answering import Put
 from saetext.intervene.shifts.neutral import passages_of
@@ -24,6 +23,7 @@ from saetext.intervene.shifts.prompts import Asker, Asking
 from saetext.intervene.shifts.request import AnswersRequest
 from saetext.intervene.subject import Subject, open_subject
 from saetext.io.progress import Stages
+from saetext.io.warning import warn
 from saetext.reader.causal import CausalModel
 
 
@@ -49,11 +49,9 @@ class Setting:
         self.subject, self.opinions, self.request = subject, opinions, request
         self.panel = Panel(subject, request.batch)
         if self.panel.upper.skipped == subject.model.n_layers and not request.raw:
-            warnings.warn(
+            warn(
                 f"the SAE {subject.sae.origin} is at the output of the last layer: what is edited in a "
-                "question does not reach the answer, which comes after the template: take a lower layer",
-                SaetextWarning,
-                stacklevel=5,
+                "question does not reach the answer, which comes after the template: take a lower layer"
             )
         self.asker = Asker(
             subject.model, request, max(len(question.options) for question in opinions.questions)

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.notices import warn_of_a_beginning, warn_of_few_tokens
-from saetext.documents import Document
+from saetext.documents.texts import documents_in
 from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.io.cache import cache_dir
 from saetext.io.files import make_directory
@@ -65,7 +65,7 @@ def _joined(parts: Sequence[_Entries]) -> _Entries:
 
 
 @verb_of_two(CalibrateRequest)
-def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateRequest) -> Reader:
+def calibrate(reader: Reader, documents: Any, request: CalibrateRequest) -> Reader:
     """Return ``reader`` with calibrations made from ``max_tokens`` counted tokens, a sample of ``documents``.
 
     The sample is drawn by the hash of each text, in one pass with little memory
@@ -78,7 +78,7 @@ def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateR
     ----------
     reader : Reader
         Whose thresholds are set.
-    documents : iterable of Document
+    documents : iterable of Document, or what :func:`saetext.open_documents` takes
         Reference text. Where there are more than ``max_documents``, those after it have no part in the
         sample, so shuffle a sorted source. The default takes less than a minute to read. ``on_progress``
         hears of every thousand documents read (``sampling``) and of every batch of the model
@@ -106,7 +106,7 @@ def calibrate(reader: Reader, documents: Iterable[Document], request: CalibrateR
     if not 0 <= request.percentile < 100:
         raise InputError(f"the threshold is a percentile from 0 to below 100, not {request.percentile}")
     drawn = sample(
-        documents,
+        documents_in(documents),
         request.max_tokens,
         request.role,
         max_documents=request.max_documents,

@@ -7,6 +7,7 @@ room stays without a name), or show letters that no font here has. Not for: anyt
 
 from __future__ import annotations
 
+import functools
 import textwrap
 import unicodedata
 import warnings
@@ -103,12 +104,32 @@ def _figure(page: MapPage, width: float, height: float, dark: bool) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), facecolor=_GROUND[dark])
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     figure.set_dpi(_DPI)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    draw_map(page, figure.add_axes((0.0, 0.0, 1.0, 1.0)), dark=dark)
+    return figure
+
+
+def draw_map(page: MapPage, axes: Any, *, dark: bool = False, named: int | None = None) -> None:
+    """Draw the map into axes of matplotlib.
+
+    Parameters
+    ----------
+    page : MapPage
+        The map.
+    axes : matplotlib.axes.Axes
+        They get limits that fit their shape, and neither ticks nor a frame.
+    dark : bool
+        Light points, for a dark ground.
+    named : int, optional
+        Only the names of so many clusters, the largest.
+    """
     axes.set_axis_off()
     at = np.column_stack([page.x, page.y]).astype(np.float64)
     there = np.isfinite(at).all(axis=1)
+    dots = axes.get_figure().dpi
+    frame = axes.get_window_extent()
+    width, height = max(frame.width, 1.0) / dots, max(frame.height, 1.0) / dots
     low, high = _bounds(at[there], width / height)
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
@@ -127,8 +148,7 @@ def _figure(page: MapPage, width: float, height: float, dark: bool) -> Figure:
     order = np.random.default_rng(0).permutation(np.flatnonzero(inside))
     paint = [own[number] for number in np.asarray(page.cluster)[order].tolist()]
     axes.scatter(at[order, 0], at[order, 1], s=size, c=paint or None, alpha=alpha, **plain)
-    _names(page, axes, canvas.get_renderer(), dark, width)
-    return figure
+    _names(page, axes, dark, width, named)
 
 
 def _bounds(at: NDArray[np.float64], ratio: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -141,28 +161,29 @@ def _bounds(at: NDArray[np.float64], ratio: float) -> tuple[NDArray[np.float64],
     return middle - half, middle + half
 
 
-def _names(page: MapPage, axes: Any, renderer: Any, dark: bool, width: float) -> None:
+def _names(page: MapPage, axes: Any, dark: bool, width: float, named: int | None) -> None:
     """Write the names, the largest clusters' first, each where it covers no other."""
     from matplotlib.patheffects import withStroke
 
-    fonts = _fonts()
+    known = fonts()
+    renderer = axes.get_figure().canvas.get_renderer()
     frame = axes.get_window_extent(renderer)
     placed: list[tuple[float, float, float, float]] = []
     places = middles(page)
     size = max(4.5, 7.2 * (width / 8) ** 0.5)
     halo = [withStroke(linewidth=size / 3.2, foreground=_GROUND[dark], alpha=0.9)]
-    for index in sorted(range(len(page.clusters)), key=lambda i: (-page.clusters[i].size, i)):
+    for index in sorted(range(len(page.clusters)), key=lambda i: (-page.clusters[i].size, i))[:named]:
         cluster = page.clusters[index]
         if not np.isfinite(places[index]).all():
             continue
         name = printable(cluster.name).strip() or f"cluster {cluster.number}"
         text = axes.text(
-            *(0.0, 0.0, _folded(_drawable(name, fonts))),
+            *(0.0, 0.0, _folded(drawable(name, known))),
             transform=None,
             ha="center",
             va="center",
             parse_math=False,
-            family=fonts,
+            family=known,
             fontsize=size,
             fontweight="bold",
             color=_INK[dark],
@@ -174,7 +195,10 @@ def _names(page: MapPage, axes: Any, renderer: Any, dark: bool, width: float) ->
         for left, low in _spots(x, y, box.width, box.height, frame):
             mine = (left, low, left + box.width, low + box.height)
             if not any(_meet(mine, other, size) for other in placed):
-                text.set_position((left + box.width / 2, low + box.height / 2))
+                middle = (left + box.width / 2, low + box.height / 2)
+                # of the axes, so that it stays there whatever the resolution of what is saved
+                text.set_position(axes.transAxes.inverted().transform(middle))
+                text.set_transform(axes.transAxes)
                 placed.append(mine)
                 break
         else:
@@ -211,18 +235,20 @@ def _folded(name: str) -> str:
     return "\n".join(line if len(line) <= _LINE else line[: _LINE - 1] + "…" for line in lines)
 
 
-def _fonts() -> list[str]:
+@functools.cache
+def fonts() -> list[str]:
+    """Return the fonts to look for letters in, those that are installed."""
     from matplotlib.font_manager import fontManager
 
     there = set(fontManager.get_font_names())
     return ["DejaVu Sans", *(name for name in _FONTS if name in there)]
 
 
-def _drawable(name: str, fonts: list[str]) -> str:
+def drawable(name: str, known: list[str]) -> str:
     """Return a name with a box for every letter that none of the fonts has."""
     from matplotlib.font_manager import findfont, get_font
 
-    held = [get_font(findfont(font)) for font in fonts]
+    held = [get_font(findfont(font)) for font in known]
     return "".join(
         letter
         if letter.isspace() or any(font.get_char_index(ord(letter)) for font in held)

@@ -12,7 +12,7 @@ from saetext.analysis.export import atomically
 from saetext.errors import InputError
 from saetext.intervene.expression.result import ExpressionResult
 from saetext.io.extras import require
-from saetext.report.html.map_picture import KINDS
+from saetext.report.html.map_picture import KINDS, drawable, fonts
 from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 
@@ -60,42 +60,48 @@ def figure(result: ExpressionResult) -> Figure:
     """Return the picture; blue raises the metric, orange lowers it."""
     require("matplotlib", "pictures", "drawing a picture", error=InputError)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
     rows, columns = result.expression.shape
     wide, tall = (min(max(n * _CELL, 2.0), 40.0) for n in (columns, rows))
     made = Figure(figsize=(wide + 1.0, tall + 1.0), facecolor="white")
     FigureCanvasAgg(made)
-    axes = made.add_axes((0.0, 0.0, 1.0, 1.0))
+    draw_matrix(result, made.add_axes((0.0, 0.0, 1.0, 1.0)))
+    return made
+
+
+def draw_matrix(result: ExpressionResult, axes: Any, rows: int | None = None) -> None:
+    """Draw the matrix, or its first ``rows``, into axes of matplotlib, with a bar of its colours."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    table, cells = result.table[:rows], result.expression[:rows]
     colours = LinearSegmentedColormap.from_list("expression", ["#c95c0c", "#ffffff", "#1f63ab"])
     image = axes.imshow(
-        result.expression, aspect="auto", cmap=colours, vmin=-1, vmax=1, interpolation="nearest"
+        cells, aspect="auto", cmap=colours, vmin=-1, vmax=1, interpolation="nearest"
     )
     labels = [
-        one_line(printable(row["label"] or f"feature {row['feature']}"), _LABEL)
-        for row in result.table.to_dicts()
+        drawable(one_line(printable(row["label"] or f"feature {row['feature']}"), _LABEL), fonts())
+        for row in table.to_dicts()
     ]
-    names = [one_line(printable(name), _LABEL) for name in result.examples["id"].to_list()]
+    names = [drawable(one_line(printable(name), _LABEL), fonts()) for name in result.examples["id"].to_list()]
     _name(axes.set_yticks, labels, "features", axes.set_ylabel, {})
     _name(axes.set_xticks, names, "examples", axes.set_xlabel, {"rotation": 90})
     for groups, draw in (
-        (result.table["community"], axes.axhline),
+        (table["community"], axes.axhline),
         (result.examples["community"], axes.axvline),
     ):
         for edge in np.flatnonzero(np.diff(groups.to_numpy())):
             draw(edge + 0.5, color="#1d1c1a", linewidth=0.8)
     axes.tick_params(length=0, labelsize=6)
-    bar = made.colorbar(image, ax=axes, fraction=0.02, pad=0.02, ticks=[-1, 0, 1])
+    bar = axes.get_figure().colorbar(image, ax=axes, fraction=0.02, pad=0.02, ticks=[-1, 0, 1])
     bar.set_label("attribution over the feature's 99th percentile", fontsize=6)
     bar.ax.tick_params(labelsize=6)
-    return made
 
 
 def _name(ticks: Any, names: list[str], what: str, title: Any, how: dict[str, Any]) -> None:
     """Name each row or column, or say how many there are."""
     if len(names) <= _NAMED:
-        ticks(range(len(names)), names, parse_math=False, **how)
+        ticks(range(len(names)), names, parse_math=False, family=fonts(), **how)
     else:
         ticks([])
         title(f"{len(names):,} {what}", fontsize=7)

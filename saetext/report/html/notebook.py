@@ -11,6 +11,7 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.registry import has_page
 from saetext.features.evidence import Example
 from saetext.report.html.figures import count, decimal, difference, number_of, percent, probability, text_of
 from saetext.text.one_line import one_line
@@ -45,6 +46,8 @@ def to_html(result: Result) -> str:
     )
     more = table.height - len(rows)
     left = f"<p>{more:,} more row{'s' if more > 1 else ''} in <code>.{where}</code></p>" if more > 0 else ""
+    if has_page(result.kind) and result.kind != "shift":
+        left += "<p><code>.show()</code> shows the whole page here</p>"
     notes = "".join(f"<li>{_escaped(note)}</li>" for note in result.notes[:_MOST_NOTES])
     return (
         f"<div><p><b>{_escaped(repr(result).strip('<>'))}</b></p>"

@@ -15,7 +15,7 @@ from saetext.analysis.clusters import ClusterResult, PredictRequest
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.differences import DiffResult
 from saetext.analysis.export import write_text
-from saetext.analysis.registry import page_of
+from saetext.analysis.registry import has_page, page_of
 from saetext.analysis.sources import reopened
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
@@ -81,14 +81,32 @@ def write_page(
         If the result has no page, a corpus cannot be opened or has changed, or the file exists or cannot be
         written.
     """
+    page_of(result.kind)  # says so where there is none
+    if result.kind == "shift":
+        raise InputError("a fitted shift has no HTML report: evaluate it")
+    page = page_text(result, sets, labels=labels, reader=reader, on_progress=on_progress)
+    assert page is not None
+    return write_text(path, page, overwrite=overwrite)
+
+
+def page_text(
+    result: Result,
+    sets: Sequence[CorpusLike] | None = None,
+    *,
+    labels: FeatureLabels | None = None,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str | None:
+    """Return the report of a result as HTML; None for a kind that has no page. As :func:`write_page`."""
+    if not has_page(result.kind) or result.kind == "shift":
+        return None
     draw = page_of(result.kind)
     corpora = [reopened(source) for source in result.sources] if sets is None else sets
     sae = result.params.get("sae")
     known = labels
     if known is None:
         known = labels_for(corpora[0], sae) if corpora else FeatureLabels.from_rows([])
-    page = draw(result, corpora, known, reader=reader, on_progress=on_progress)
-    return write_text(path, page, overwrite=overwrite)
+    return draw(result, corpora, known, reader=reader, on_progress=on_progress)
 
 
 def differences_html(
