@@ -13,6 +13,7 @@ from saetext.errors import SaetextError, SaetextWarning
 from saetext.io.provided import provide, resolve
 
 if TYPE_CHECKING:
+    from saetext.analysis.checking import Baseline, CheckResult, baseline, check
     from saetext.analysis.clusters import ClusterResult, cluster
     from saetext.analysis.cooccurrence import CorrelateResult, correlate
     from saetext.analysis.differences import DiffResult, diff
@@ -41,7 +42,9 @@ __all__ = [
     "AblateResult",
     "AttendResult",
     "AttributionResult",
+    "Baseline",
     "BiasResult",
+    "CheckResult",
     "ClusterResult",
     "Corpus",
     "CorrelateResult",
@@ -63,9 +66,11 @@ __all__ = [
     "append",
     "attend",
     "attribute",
+    "baseline",
     "bias",
     "build_index",
     "calibrate",
+    "check",
     "cluster",
     "correlate",
     "diff",
@@ -86,7 +91,9 @@ _HOMES = {
     "AblateResult": "saetext.intervene.ablation",
     "AttendResult": "saetext.intervene.heads",
     "AttributionResult": "saetext.intervene.attribution",
+    "Baseline": "saetext.analysis.checking",
     "BiasResult": "saetext.intervene.bias",
+    "CheckResult": "saetext.analysis.checking",
     "ClusterResult": "saetext.analysis.clusters",
     "Corpus": "saetext.corpus",
     "CorrelateResult": "saetext.analysis.cooccurrence",
@@ -103,6 +110,7 @@ _HOMES = {
     "TrainConfig": "saetext.training.config",
     "WhyResult": "saetext.intervene.causes",
     "append": "saetext.encoding.encoder",
+    "baseline": "saetext.analysis.checking",
     "build_index": "saetext.analysis.search",
     "calibrate": "saetext.reader.thresholds.estimation",
     "cluster": "saetext.analysis.clusters",
@@ -128,6 +136,8 @@ provide(
     text_of_look="saetext.report.console.reading:render_document",
     table_over_tokens="saetext.features.activity:token_table",
     html_of_table="saetext.report.html.notebook:to_html",
+    write_junit="saetext.report.junit:write_junit",
+    markdown_of_check="saetext.report.markdown:markdown_of_check",
     write_page="saetext.report.html.pages:write_page",
     write_matrix_page="saetext.report.html.matrix_page:write_matrix_page",
 )

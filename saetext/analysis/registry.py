@@ -89,6 +89,16 @@ ANALYSES: list[Analysis] = [
         "Find documents by what they are like, and say why each was found.",
     ),
     Analysis(
+        "check",
+        f"{_HERE}.checking:check",
+        f"{_HERE}.checking:CheckRequest",
+        ("check",),
+        f"{_TEXT}.checking:render_check",
+        None,
+        "saetext_cli.check",
+        "Check a new set of texts against an old one: exit 3 if something changed by more than rules allow.",
+    ),
+    Analysis(
         "steer",
         "saetext.intervene.steer:steer",
         "saetext.intervene.request:SteerRequest",
