@@ -1,4 +1,4 @@
-"""An interval for the difference of two means, of independent values or of pairs. Not for: presence counts."""
+"""An interval for the difference of two means, independent values or pairs. Not for: presence counts."""
 
 from __future__ import annotations
 

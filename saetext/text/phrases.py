@@ -129,8 +129,8 @@ def with_phrases(texts: Sequence[str], phrases: Sequence[str]) -> Ints:
     texts : sequence of str
         The documents.
     phrases : sequence of str
-        Of one word or more each, and of any length: unlike those of :func:`phrase_matrix` they may cross the end
-        of a sentence.
+        Of one word or more each, and of any length: unlike those of :func:`phrase_matrix` they may cross the
+        end of a sentence.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
-    from saetext.analysis.checking.baseline import Baseline
+    from saetext.analysis.checking.figures import Baseline
     from saetext.analysis.checking.request import BaselineRequest, CheckRequest
     from saetext.analysis.checking.result import CheckResult
     from saetext.analysis.checking.rules import Rule
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Baseline", "BaselineRequest", "CheckRequest", "CheckResult", "Rule", "baseline", "check"]
 
 _HOMES = {
-    "Baseline": "baseline",
+    "Baseline": "figures",
     "BaselineRequest": "request",
     "CheckRequest": "request",
     "CheckResult": "result",

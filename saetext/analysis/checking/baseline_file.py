@@ -1,6 +1,6 @@
 """A baseline as a JSON file: figures that people can read line by line, and packed bits for pairing.
 
-Not for: what a baseline is (:mod:`saetext.analysis.checking.baseline`).
+Not for: what a baseline is (:mod:`saetext.analysis.checking.figures`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.checking.baseline import Baseline, Stored
+from saetext.analysis.checking.figures import Baseline, Stored
 from saetext.analysis.checking.flags import Levels
 from saetext.corpus.shapes import MOST_FEATURES
 from saetext.errors import InputError
@@ -58,7 +58,10 @@ _PAGE = Record(
             most=100_000,
         ),
         "themes": Record(
-            {"edges": List(Whole(), most=1000), "least": List(List(Whole(0, INT32), most=100_000), most=1001, least=1)},
+            {
+                "edges": List(Whole(), most=1000),
+                "least": List(List(Whole(0, INT32), most=100_000), most=1001, least=1),
+            },
             closed=True,
         ),
         "packed": Record(
@@ -86,7 +89,9 @@ def write(baseline: Baseline, path: Path, *, overwrite: bool = False) -> Path:
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a directory; name a file in it")
     if path.exists() and not (overwrite and is_baseline(path)):
-        advice = "choose another name" if not is_baseline(path) else "choose another name or allow overwriting"
+        advice = (
+            "choose another name" if not is_baseline(path) else "choose another name or allow overwriting"
+        )
         raise InputError(f"{path} exists already; {advice}")
     with writing(path, InputError):
         write_atomic(path, text_of(baseline).encode())
@@ -101,9 +106,13 @@ def text_of(baseline: Baseline) -> str:
         "  "
         + dumps(
             {
-                "kind": one.kind, "key": one.key, "title": one.title, "checksum": one.checksum,
-                "documents": int(count), "rate": round(float(count) / n, 6),
-            }  # fmt: skip
+                "kind": one.kind,
+                "key": one.key,
+                "title": one.title,
+                "checksum": one.checksum,
+                "documents": int(count),
+                "rate": round(float(count) / n, 6),
+            }
         )
         for one, count in zip(baseline.subjects, counts, strict=True)
     )
@@ -142,19 +151,29 @@ def read(path: Path) -> Baseline:
 
 def _of(page: Mapping[str, Any]) -> Baseline:
     n, packed = page["documents"], page["packed"]
-    subjects = tuple(Stored(*(one[key] for key in ("kind", "key", "title", "checksum"))) for one in page["subjects"])
+    subjects = tuple(
+        Stored(*(one[key] for key in ("kind", "key", "title", "checksum"))) for one in page["subjects"]
+    )
     if len({(one.kind, one.key) for one in subjects}) < len(subjects):
         raise ValueError("subjects: one stands twice")
     bits = _unpacked(packed["flags"], np.dtype("u1"), -(-n * len(subjects) // 8), "packed.flags")
     flags = np.unpackbits(bits)[: n * len(subjects)].reshape(len(subjects), n).T.astype(bool)
     for one, count in zip(page["subjects"], flags.sum(0).tolist(), strict=True):
         if one["documents"] != count or abs(one["rate"] - count / n) > 1e-6:
-            raise ValueError(f"subjects: the figures of {one['kind']} {one['key']} are not those of its documents")
+            raise ValueError(
+                f"subjects: the figures of {one['kind']} {one['key']} are not those of its documents"
+            )
     themes = sum(one.kind == "theme" for one in subjects)
     edges, least = page["themes"]["edges"], page["themes"]["least"]
-    if edges != sorted(set(edges)) or any(len(row) != themes for row in least) or len(least) != len(edges) + 1:
+    if (
+        edges != sorted(set(edges))
+        or any(len(row) != themes for row in least)
+        or len(least) != len(edges) + 1
+    ):
         raise ValueError("themes: edges and least do not fit together")
-    features = _unpacked(packed["features"], np.dtype("<u4"), page["d_sae"], "packed.features").astype(np.int64)
+    features = _unpacked(packed["features"], np.dtype("<u4"), page["d_sae"], "packed.features").astype(
+        np.int64
+    )
     if features.max(initial=0) > n:
         raise ValueError("packed.features: more documents than there are")
     return Baseline(

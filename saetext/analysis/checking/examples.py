@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saetext.analysis.checking.baseline import Baseline
+from saetext.analysis.checking.figures import Baseline
 from saetext.analysis.checking.sides import Sides
 from saetext.analysis.differences.examples import leading
 from saetext.analysis.differences.excerpts import spans_of
@@ -28,7 +28,13 @@ _PLACED = {"detector": "property", "property": "property", "theme": "theme"}
 
 
 def examples(
-    sides: Sides, matrix: csc_matrix, column: int, kind: str, terms: Sequence[str], direction: str, most: int = MOST
+    sides: Sides,
+    matrix: csc_matrix,
+    column: int,
+    kind: str,
+    terms: Sequence[str],
+    direction: str,
+    most: int = MOST,
 ) -> list[dict[str, str]]:
     """Choose documents that show what changed.
 
@@ -63,7 +69,8 @@ def examples(
     corpus: Any = sides.new if lead == 0 else sides.old
     chosen = rows[leading(sides.design, rows, values, lead)][:most] - start
     return [
-        {"set": sides.names[lead], **_shown(corpus, sides.sae, int(row), kind, terms)} for row in chosen.tolist()
+        {"set": sides.names[lead], **_shown(corpus, sides.sae, int(row), kind, terms)}
+        for row in chosen.tolist()
     ]
 
 
@@ -73,7 +80,8 @@ def longest(sides: Sides, direction: str, most: int = MOST) -> list[dict[str, st
     order = np.argsort(sides.tokens[new], kind="stable")
     chosen = new[order[::-1] if direction == "rise" else order][:most]
     return [
-        {"set": sides.names[0], **_shown(sides.new, sides.sae, int(row), "length", ())} for row in chosen.tolist()
+        {"set": sides.names[0], **_shown(sides.new, sides.sae, int(row), "length", ())}
+        for row in chosen.tolist()
     ]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.checking.baseline import Baseline
+from saetext.analysis.checking.figures import Baseline
 from saetext.analysis.checking.judging import Changes, changes, of_counts, together
 from saetext.analysis.checking.rules import FINDING_KINDS, Rule
 from saetext.analysis.checking.sides import Sides
@@ -69,12 +69,16 @@ class Found:
         kept = [
             at
             for at, (name, kind) in enumerate(zip(self.names, self.kinds, strict=True))
-            if kind in rule.of and name.casefold() not in ignored and name.strip("“”").casefold() not in ignored
+            if kind in rule.of
+            and name.casefold() not in ignored
+            and name.strip("“”").casefold() not in ignored
         ]
         return np.array(kept, np.int64)
 
 
-def of_diff(asked: Asked, rules: int, confidence: float, on_progress: OnProgress | None) -> tuple[Found, tuple[str, ...]]:
+def of_diff(
+    asked: Asked, rules: int, confidence: float, on_progress: OnProgress | None
+) -> tuple[Found, tuple[str, ...]]:
     """Return the findings of a diff of both sets, with intervals over all rules and all that was tested.
 
     Parameters
@@ -154,7 +158,10 @@ def of_baseline(sides: Sides, labels: FeatureLabels, rules: int, confidence: flo
     tested = len(named) + len(features)
     level = together(confidence, rules * max(tested, 1))
     first = changes(sparse.csr_matrix(sides.matrix[:, named]), design, level)
-    if design.kind in ("by prompt", "by group"):  # counts of features know nothing of rows that belong together
+    if design.kind in (
+        "by prompt",
+        "by group",
+    ):  # counts of features know nothing of rows that belong together
         features, matrix, counts = features[:0], matrix[:, :0], (counts[0][:0], counts[1][:0])
     second = of_counts(counts[0], n_new, counts[1], old.n_documents, level)
     below = sparse.csr_matrix((old.n_documents, matrix.shape[1]), dtype=np.float32)
@@ -174,7 +181,9 @@ def _of_such_length(sides: Sides) -> set[tuple[str, str]]:
     return {("detector", one.name) for one in detectors if one.name not in kept}
 
 
-def _features(sides: Sides) -> tuple[NDArray[np.int64], csr_matrix, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _features(
+    sides: Sides,
+) -> tuple[NDArray[np.int64], csr_matrix, tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return the features with support, new rows x these, and in how many new and old documents each is."""
     from saetext.analysis.differences.counting import features_of
 

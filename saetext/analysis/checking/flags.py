@@ -39,14 +39,18 @@ class Levels:
     least: NDArray[np.int32]
 
     @classmethod
-    def of(cls, sets: Sequence[CorpusLike], sae: str, themes: Sequence[Theme], rows: Ints | None = None) -> Levels:
+    def of(
+        cls, sets: Sequence[CorpusLike], sae: str, themes: Sequence[Theme], rows: Ints | None = None
+    ) -> Levels:
         """Choose them from documents of all sets, as a diff does."""
         if not themes:
             return cls(np.empty(0, np.int64), np.ones((1, 0), np.int32))
         found = thresholds(sets, sae, themes, rows=rows)
         length = np.concatenate([tokens_of(corpus) for corpus in sets])
         length = length if rows is None else length[rows]
-        begins = [int(length[found.stratum == k].min()) for k in range(1, int(found.stratum.max(initial=0)) + 1)]
+        begins = [
+            int(length[found.stratum == k].min()) for k in range(1, int(found.stratum.max(initial=0)) + 1)
+        ]
         return cls(np.array(begins, np.int64), found.least)
 
 
@@ -81,8 +85,9 @@ def flags(corpus: CorpusLike, sae: str, subjects: Sequence[Subject], levels: Lev
     Returns
     -------
     csr_matrix
-        float32[n_documents, subjects]: above 0 where it is present; of detectors the probability, of marks and
-        phrases their number, of themes the number of features over what is needed, of features the activation.
+        float32[n_documents, subjects]: above 0 where it is present. Of detectors it is the probability, of
+        marks and phrases their number, of themes the number of features over what is needed, of features the
+        activation.
 
     Raises
     ------
@@ -92,7 +97,9 @@ def flags(corpus: CorpusLike, sae: str, subjects: Sequence[Subject], levels: Lev
     from scipy import sparse
 
     found = np.zeros((corpus.n_documents, len(subjects)), np.float32)
-    at = {kind: [i for i, one in enumerate(subjects) if one.kind == kind] for kind in {s.kind for s in subjects}}
+    at = {
+        kind: [i for i, one in enumerate(subjects) if one.kind == kind] for kind in {s.kind for s in subjects}
+    }
     if where := at.get("detector"):
         detectors = [one.detector for i in where if (one := subjects[i]).detector is not None]
         found[:, where] = presence(corpus, detectors, sae).toarray()  # type: ignore[arg-type]

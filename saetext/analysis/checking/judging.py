@@ -124,7 +124,7 @@ def verdict(direction: str, low: float, high: float, limit: float) -> Verdict:
 
     Examples
     --------
-    >>> verdict("rise", 0.03, 0.09, 0.02), verdict("rise", 0.01, 0.09, 0.02), verdict("fall", -0.01, 0.09, 0.02)
+    >>> verdict("rise", 0.03, 0.09, 0.02), verdict("rise", 0.01, 0.09, 0.02), verdict("fall", 0, 0.09, 0.02)
     ('breaks', 'unclear', 'passes')
     """
     if direction == "fall":

@@ -41,7 +41,9 @@ class Keyed:
             for name, column in self.keys.items()
         }
         schema = dict.fromkeys(self.keys, pl.String)
-        frame = pl.DataFrame({**found, "": np.zeros(self.n_documents, np.int8)}, schema={**schema, "": pl.Int8})
+        frame = pl.DataFrame(
+            {**found, "": np.zeros(self.n_documents, np.int8)}, schema={**schema, "": pl.Int8}
+        )
         return frame.lazy()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from saetext.analysis.checking.baseline import Baseline
+from saetext.analysis.checking.figures import Baseline
 from saetext.analysis.checking.findings import Found
 from saetext.analysis.checking.lengths import length_change
 from saetext.analysis.checking.sides import Sides
@@ -21,7 +21,11 @@ def notes_of(
 ) -> tuple[str, ...]:
     """Return the notes on pairing, lengths, detectors and baselines, then those of the diff, each once."""
     notes = [
-        *(_named(note, sides.names) for note in sides.design.notes if "second half" not in note and "copies of" not in note),
+        *(
+            _named(note, sides.names)
+            for note in sides.design.notes
+            if "second half" not in note and "copies of" not in note
+        ),
         *_lengths(sides),
         *_long(sides, subjects),
         *_baseline(sides, found),
@@ -40,13 +44,18 @@ def _lengths(sides: Sides) -> list[str]:
         return []
     more = "longer" if found.change > 0 else "shorter"
     return [
-        f"the new texts are {more}: {found.new:,.0f} tokens (geometric mean), {found.old:,.0f} before; shares of "
-        "marks, words and features change with length alone. 'saetext diff' says what remains at equal length"
+        f"the new texts are {more}: {found.new:,.0f} tokens (geometric mean), {found.old:,.0f} before; "
+        "shares of marks, words and features change with length alone. 'saetext diff' says what remains at "
+        "equal length"
     ]
 
 
 def _long(sides: Sides, subjects: Sequence[Any]) -> list[str]:
-    whole = [one.detector.name for one in subjects if one is not None and one.detector is not None and not one.detector.reach]
+    whole = [
+        one.detector.name
+        for one in subjects
+        if one is not None and one.detector is not None and not one.detector.reach
+    ]
     if not whole:
         return []
     old = [] if isinstance(sides.old, Baseline) else [sides.old]
@@ -67,12 +76,18 @@ def _baseline(sides: Sides, found: Found | None) -> list[str]:
         return []
     notes = []
     if old.made_by != (now := f"saetext {version('saetext')}"):
-        notes.append(f"the baseline was written by {old.made_by}, and this is {now}: marks may be counted otherwise")
-    if found is not None:
-        left = "" if sides.design.kind in ("independent", "paired") else ", and features are left out, for rows belong together"
         notes.append(
-            "against a baseline, words are not among the findings, and each finding stands for itself, not under "
-            f"the simplest description{left}"
+            f"the baseline was written by {old.made_by}, and this is {now}: marks may be counted otherwise"
+        )
+    if found is not None:
+        left = (
+            ""
+            if sides.design.kind in ("independent", "paired")
+            else ", and features are left out, for rows belong together"
+        )
+        notes.append(
+            "against a baseline, words are not among the findings, and each finding stands for itself, not "
+            f"under the simplest description{left}"
         )
     if sides.design.kind == "independent" and not old.keys and len(np.unique(sides.design.side)) == 2:
         notes.append("the baseline has no hashes of prompts, so rows were not paired")

@@ -30,7 +30,7 @@ class BaselineRequest(AnalysisRequest):
     """
 
     rules: Path | str | Sequence[Mapping[str, Any]] | None = option(
-        "TOML file of rules: [[rule]] tables with what is watched and its limits.",
+        "TOML file of rules: what is watched, and how much it may rise or fall.",
         default=None,
         hint=Path | None,
         metavar="FILE",
@@ -113,7 +113,9 @@ class BaselineRequest(AnalysisRequest):
         if isinstance(self.rules, str | Path):
             found = read_rules(Path(self.rules))
         elif self.rules is not None:
-            found = rules_of(list(self.rules), lambda number, key: f"rule {number + 1}" + (f", {key}" if key else ""))
+            found = rules_of(
+                list(self.rules), lambda number, key: f"rule {number + 1}" + (f", {key}" if key else "")
+            )
         found += rules_of(own, lambda number, key: spelt[number] if number < len(spelt) else "options")
         names = [rule.name for rule in found]
         for rule in found:
@@ -128,7 +130,9 @@ class BaselineRequest(AnalysisRequest):
     def params(self) -> dict[str, Any]:
         """Return the recorded options; rules are recorded as they were read."""
         known = super().params()
-        return {key: value for key, value in known.items() if key not in ("rules", *(n for n, _ in _OF_OPTIONS))}
+        return {
+            key: value for key, value in known.items() if key not in ("rules", *(n for n, _ in _OF_OPTIONS))
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +181,9 @@ class CheckRequest(BaselineRequest):
         named = any(getattr(self, name) for name, _ in _OF_OPTIONS)
         limited = any(getattr(self, name) is not None for name in _SHORT)
         if named and not limited:
-            raise InputError("a limit is missing: give max_rise or max_fall (--max-rise 2) with what is watched")
+            raise InputError(
+                "a limit is missing: give max_rise or max_fall (--max-rise 2) with what is watched"
+            )
         if limited and not named:
             raise InputError(
                 "max_rise and max_fall are limits of what detector, theme, mark or words name; name one "
@@ -198,5 +204,8 @@ class CheckRequest(BaselineRequest):
         """Return all rules; an error if there are none."""
         found = super().read()
         if not found:
-            raise InputError("nothing to check: name a file of rules (--rules), or a limit (--detector refusal --max-rise 2)")
+            raise InputError(
+                "nothing to check: name a file of rules (--rules), or a limit (--detector refusal "
+                "--max-rise 2)"
+            )
         return found

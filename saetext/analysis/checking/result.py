@@ -24,14 +24,15 @@ COLUMNS = (
 class CheckResult(Result):
     """Each limit with what was found: broken ones first, then those that are unclear, then those that hold.
 
-    ``table`` has a row for each limit; of a rule on findings one for each finding that breaks it, else one for
-    the finding that comes nearest:
+    ``table`` has a row for each limit; of a rule on findings one for each finding that breaks it, else one
+    for the finding that comes nearest:
 
     - ``rule``, what it is called; ``watches``, its kind;
     - ``verdict``: ``breaks`` if the whole interval lies beyond the limit, ``passes`` if none of it does,
       ``unclear`` otherwise;
-    - ``old`` and ``new``, the shares of the documents, and ``change``, the new less the old, with its interval
-      ``ci_low``, ``ci_high``; of the length the typical number of tokens and by what share it changed;
+    - ``old`` and ``new``, the shares of the documents, and ``change``, the new less the old, with its
+      interval ``ci_low``, ``ci_high``; of the length the typical number of tokens and by what share it
+      changed;
     - ``direction``, ``rise`` or ``fall``, and ``limit``, how much of it is allowed; ``unit``, ``points`` of
       shares or ``percent`` of length;
     - ``detectable``, the smallest change that these data would show four times in five, null where none;

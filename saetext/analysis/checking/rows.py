@@ -70,11 +70,21 @@ class Judge:
     def _subject(self, rule: Rule, subject: Subject, direction: str, limit: float) -> Row:
         at = [one.id for one in self.sides.subjects].index(subject.id)
         row = _figures(self.changes, at, direction, limit)
-        terms = subject.phrases if subject.kind == "words" else [subject.key if subject.kind == "feature" else subject.title]
+        terms = (
+            subject.phrases
+            if subject.kind == "words"
+            else [subject.key if subject.kind == "feature" else subject.title]
+        )
         shown = []
         if row["verdict"] == "breaks":
             shown = examples(self.sides, self._columns, at, subject.kind, terms, direction)
-        return {**row, "rule": printable(rule.name), "watches": rule.kind, "because": _because(row), "shown_by": shown}
+        return {
+            **row,
+            "rule": printable(rule.name),
+            "watches": rule.kind,
+            "because": _because(row),
+            "shown_by": shown,
+        }
 
     def _findings(self, rule: Rule, direction: str, limit: float) -> list[Row]:
         found = self.found
@@ -87,17 +97,26 @@ class Judge:
         reach = self._smallest_new(direction, limit)
         if len(broken):
             order = np.lexsort((broken, -size[sure > limit], -sure[sure > limit]))
-            return [self._finding(rule, int(at), direction, limit, reach) for at in broken[order][: self.most]]
+            return [
+                self._finding(rule, int(at), direction, limit, reach) for at in broken[order][: self.most]
+            ]
         near = mine[size > limit]
         best = int(mine[np.lexsort((mine, -size, -sure))[0]]) if len(mine) else None
-        row = self._nothing(direction, limit) if best is None else _figures(found.changes, best, direction, limit)
+        row = (
+            self._nothing(direction, limit)
+            if best is None
+            else _figures(found.changes, best, direction, limit)
+        )
         kind = many(found.tested, "description") + " tested"
         lead = "" if best is None else f"; the nearest is {found.names[best]}"
         if len(near):
             state: Verdict = "unclear"
             because = f"{many(len(near), 'finding')} measured beyond the limit, none surely{lead}; {kind}"
         elif reach is None or reach > BLIND:
-            state, because = "unclear", f"too few texts: not even a {direction} of 50 points would surely be seen"
+            state, because = (
+                "unclear",
+                f"too few texts: not even a {direction} of 50 points would surely be seen",
+            )
         else:
             state, because = "passes", f"no finding beyond the limit{lead}; {kind}"
         return [
@@ -115,8 +134,8 @@ class Judge:
         matrix = found.matrix.tocsc()
         shown = examples(self.sides, matrix, at, kind, [str(found.terms[at])], direction)
         return {
-            **row, "rule": printable(f"{rule.name}: {found.names[at]}"), "watches": rule.kind, "detectable": reach,
-            "because": f"{kind}; {_because(row)}", "shown_by": shown,
+            **row, "rule": printable(f"{rule.name}: {found.names[at]}"), "watches": rule.kind,
+            "detectable": reach, "because": f"{kind}; {_because(row)}", "shown_by": shown,
         }  # fmt: skip
 
     def _nothing(self, direction: str, limit: float) -> Row:
@@ -128,7 +147,7 @@ class Judge:
         }  # fmt: skip
 
     def _smallest_new(self, direction: str, limit: float) -> float | None:
-        """Return the smallest change from nothing (or to nothing, from all) that a rule on findings would see."""
+        """Return the smallest change from nothing, or from all, that a rule on findings would see."""
         found = self.found
         assert found is not None
         n_new, n_old = (self.sides.design.rows(side) for side in (0, 1))
@@ -149,12 +168,18 @@ class Judge:
         reach = math.expm1(bound + gap * 1.3) if direction == "rise" else -math.expm1(-bound - gap * 1.3)
         row: Row = {
             "verdict": state, "old": found.old, "new": found.new, "change": found.change, "ci_low": found.low,
-            "ci_high": found.high if math.isfinite(found.high) else None, "direction": direction, "limit": limit,
-            "unit": "percent", "detectable": reach if math.isfinite(reach) else None,
+            "ci_high": found.high if math.isfinite(found.high) else None, "direction": direction,
+            "limit": limit, "unit": "percent", "detectable": reach if math.isfinite(reach) else None,
             "n_old": design.rows(1), "n_new": design.rows(0),
         }  # fmt: skip
         shown = longest(self.sides, direction) if state == "breaks" else []
-        return {**row, "rule": printable(rule.name), "watches": rule.kind, "because": _because(row), "shown_by": shown}
+        return {
+            **row,
+            "rule": printable(rule.name),
+            "watches": rule.kind,
+            "because": _because(row),
+            "shown_by": shown,
+        }
 
     @cached_property
     def _columns(self) -> Any:
@@ -162,7 +187,7 @@ class Judge:
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows: broken limits first, then unclear ones, then those that hold, each as they were given."""
+    """Return the rows: broken limits first, then unclear ones, then those that hold."""
     return sorted(rows, key=lambda row: ORDER.index(row["verdict"]))
 
 
@@ -199,7 +224,15 @@ def _because(row: Row) -> str:
     if row["verdict"] == "passes":
         return f"surely within the {allowed} allowed"
     reach = row["detectable"]
-    seen = "no change would be shown by so few texts" if reach is None else f"these data would show {points(sign * reach, unit)}"
+    seen = (
+        "no change would be shown by so few texts"
+        if reach is None
+        else f"these data would show {points(sign * reach, unit)}"
+    )
     measured = sign * row["change"] > row["limit"]
-    lead = "measured beyond the limit, but may be chance" if measured else "measured within the limit, but not surely"
+    lead = (
+        "measured beyond the limit, but may be chance"
+        if measured
+        else "measured within the limit, but not surely"
+    )
     return f"{lead}; {seen}"

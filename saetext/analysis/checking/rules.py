@@ -37,8 +37,8 @@ class Rule:
     kind : str
         One of :data:`KINDS`.
     of : tuple of str
-        What is watched: the name of a detector (or its file), theme or mark of format, the number of a feature
-        as text; phrases; kinds of findings. Empty for the length.
+        What is watched: the name of a detector (or its file), theme or mark of format, the number of a
+        feature as text; phrases; kinds of findings. Empty for the length.
     max_rise, max_fall : float or None
         Largest rise and fall allowed: percentage points of the texts, of the length percent. At least one.
     name : str
@@ -66,7 +66,9 @@ class Rule:
         return [(direction, limit / 100) for direction, limit in both if limit is not None]
 
 
-def rules_of(given: Sequence[Mapping[str, Any]], place_of: Callable[[int, str], str], folder: str = "") -> list[Rule]:
+def rules_of(
+    given: Sequence[Mapping[str, Any]], place_of: Callable[[int, str], str], folder: str = ""
+) -> list[Rule]:
     """Return rules from plain values.
 
     Parameters
@@ -103,10 +105,13 @@ def _rule(given: Any, place: Callable[[str], str], folder: str) -> Rule:
     for key in given:
         if key not in _OF_RULE:
             _refuse(place(str(key)), f"no key {shown(key)} in a rule{nearest(str(key), _OF_RULE)}")
-    about = [kind for kind in KINDS if kind in given]
+    about = [key for key in given if key in KINDS]
     if len(about) != 1:
         told = " and ".join(about) or "nothing"
-        _refuse(place(about[1] if about else ""), f"a rule is about one of {', '.join(KINDS)}; this is about {told}")
+        _refuse(
+            place(about[1] if about else ""),
+            f"a rule is about one of {', '.join(KINDS)}; this is about {told}",
+        )
     kind = about[0]
     of = _of(kind, given[kind], place(kind))
     limits = {key: _limit(given[key], kind, key, place(key)) for key in _LIMITS if key in given}
@@ -118,9 +123,22 @@ def _rule(given: Any, place: Callable[[str], str], folder: str) -> Rule:
             _refuse(place("except"), "except names findings that are accepted: it goes with findings")
         ignored = _texts(given["except"], "except", place("except"))
     name = given.get("name", "")
-    if not isinstance(name, str) or len(name) > _LONGEST or not name.isprintable() or ("name" in given and not name.strip()):
+    if (
+        not isinstance(name, str)
+        or len(name) > _LONGEST
+        or not name.isprintable()
+        or ("name" in given and not name.strip())
+    ):
         _refuse(place("name"), f"a name is one line of 1 to {_LONGEST} characters")
-    return Rule(kind, of, **limits, name=name.strip() or _named(kind, of), ignored=ignored, place=place(kind), folder=folder)
+    return Rule(
+        kind,
+        of,
+        **limits,
+        name=name.strip() or _named(kind, of),
+        ignored=ignored,
+        place=place(kind),
+        folder=folder,
+    )
 
 
 def _of(kind: str, value: Any, place: str) -> tuple[str, ...]:
@@ -168,7 +186,9 @@ def _named(kind: str, of: tuple[str, ...]) -> str:
     if kind == "length":
         return "length"
     if kind == "words":
-        told = " / ".join(f"“{each}”" for each in of[:3]) + (f" and {len(of) - 3} more" if len(of) > 3 else "")
+        told = " / ".join(f"“{each}”" for each in of[:3]) + (
+            f" and {len(of) - 3} more" if len(of) > 3 else ""
+        )
         return told if told.isprintable() else "words"
     name = Path(of[0]).stem if is_file(of[0]) and kind == "detector" else of[0]
     return f"feature {name}" if kind == "feature" else name

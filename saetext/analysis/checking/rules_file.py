@@ -1,4 +1,4 @@
-"""Rules from a TOML file, with the line at fault in every message. Not for: what a rule says (``rules.py``)."""
+"""Rules from a TOML file, with the line at fault in every message. Not for: what rules say (``rules.py``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from saetext.analysis.checking.rules import Rule, nearest, rules_of
 from saetext.errors import InputError
@@ -43,7 +42,9 @@ def read_rules(path: Path) -> list[Rule]:
     if type(version) is not int or version < 1:
         raise InputError(f"{path}{_line_of(lines, 'version')}: version is 1, not {shown(version)}")
     if version > VERSION:
-        raise InputError(f"{path}{_line_of(lines, 'version')}: these rules are of version {version}: upgrade saetext")
+        raise InputError(
+            f"{path}{_line_of(lines, 'version')}: these rules are of version {version}: upgrade saetext"
+        )
     rules = found.get("rule", [])
     if isinstance(rules, Mapping):
         raise InputError(f"{path}{_line_of(lines, '[rule]')}: a rule begins with [[rule]], in two brackets")
@@ -60,8 +61,6 @@ def read_rules(path: Path) -> list[Rule]:
         return f"{path}, line {at + 1}"
 
     return rules_of(rules, place, str(path.parent))
-
-
 
 
 def _line_of(lines: Sequence[str], key: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.base import Source
-from saetext.analysis.checking.baseline import Baseline, baseline_of
 from saetext.analysis.checking.baseline_file import is_baseline
+from saetext.analysis.checking.figures import Baseline, baseline_of
 from saetext.analysis.checking.findings import Found, of_baseline, of_diff
 from saetext.analysis.checking.judging import changes, together
 from saetext.analysis.checking.notes import notes_of
@@ -21,7 +21,7 @@ from saetext.analysis.checking.rows import Judge, in_order
 from saetext.analysis.checking.rules import Rule
 from saetext.analysis.checking.sides import Sides, of_corpora, with_baseline
 from saetext.analysis.checking.subjects import standard, subjects_of
-from saetext.analysis.differences.asked import Asked, resolve
+from saetext.analysis.differences.asked import resolve
 from saetext.analysis.differences.request import DiffRequest
 from saetext.corpus.notices import warn_of
 from saetext.encoding.opening import as_corpora, as_corpus, names_of
@@ -106,30 +106,53 @@ def baseline(old: AnyCorpus, request: BaselineRequest) -> Baseline:
 
 def baseline_from(old: Any, request: BaselineRequest) -> Baseline:
     """Count a set as a request asks; see :func:`baseline`."""
-    rules = request.read()
+    request.read()
+    return kept_of(as_corpus(old), _called([old], ["baseline"])[0], request)
+
+
+def kept_of(corpus: CorpusLike, name: str, request: BaselineRequest) -> Baseline:
+    """Count an open corpus under a name."""
     refuse_unused("a baseline is of all documents; leave it out", sample=request.sample)
-    corpus = request.selected(as_corpus(old))
+    rules = BaselineRequest.read(request)  # a baseline needs none
+    corpus = request.selected(corpus)
     warn_of(corpus)
-    say = Stages(request.on_progress)
-    say("counting")
+    Stages(request.on_progress)("counting")
     sae = corpus.spec.sae(request.sae).name
     return baseline_of(
-        corpus, _called([old], ["baseline"])[0], sae, rules,
-        pair_on=request.pair_on, group=request.group, where=request.where,
+        corpus, name, sae, rules, pair_on=request.pair_on, group=request.group, where=request.where
     )  # fmt: skip
 
 
 def check_of(new: Any, against: Any, request: CheckRequest) -> CheckResult:
     """Check a set as a request asks; see :func:`check`."""
-    rules = request.read()
+    request.read()  # rules at fault are found before anything is encoded
     old = kept_in(against)
     if old is not None:
-        return _against_baseline(new, old, rules, request)
-    names = _called([new, against], ["new", "old"])
+        return compared([as_corpus(new)], _called([new], ["new"]), old, request)
+    return compared(as_corpora([new, against]), _called([new, against], ["new", "old"]), None, request)
+
+
+def compared(
+    opened: Sequence[CorpusLike], names: Sequence[str], old: Baseline | None, request: CheckRequest
+) -> CheckResult:
+    """Check an open corpus against another one or a baseline.
+
+    Parameters
+    ----------
+    opened : sequence of Corpus
+        The new set, and the old one where there is no baseline.
+    names : sequence of str
+        What they are called.
+    old : Baseline or None
+        The old set, where it is one.
+    request : CheckRequest
+        The options.
+    """
+    rules = request.read()
+    if old is not None:
+        return _against_baseline(opened[0], names[0], old, rules, request)
     settings = {name: getattr(request, name) for name in _LIKE_DIFF}
-    asked = resolve(
-        as_corpora([new, against]), DiffRequest(names=names, snippets=False, top=0, **settings)
-    )
+    asked = resolve(opened, DiffRequest(names=names, snippets=False, top=0, **settings))
     warn_of(*asked.sets)
     subjects = subjects_of(rules, asked.sets[0].spec, asked.sae)
     Stages(request.on_progress)("counting")
@@ -151,15 +174,16 @@ def kept_in(against: Any) -> Baseline | None:
     return None
 
 
-def _against_baseline(new: Any, old: Baseline, rules: Sequence[Rule], request: CheckRequest) -> CheckResult:
+def _against_baseline(
+    new: CorpusLike, name: str, old: Baseline, rules: Sequence[Rule], request: CheckRequest
+) -> CheckResult:
     refuse_unused("a baseline is of all its documents; leave it out", sample=request.sample)
     if request.where != old.where:
         raise InputError(
             f"the baseline {old.name} is of documents {_condition(old.where)}, and these would be of those "
             f"{_condition(request.where)}: ask for the same with --where"
         )
-    corpus: CorpusLike = request.selected(as_corpus(new))
-    name = _called([new], ["new"])[0]
+    corpus: CorpusLike = request.selected(new)
     if not corpus.n_documents:
         raise InputError(f"{name} ({corpus.path}) has no documents; every set needs some")
     warn_of(corpus)
@@ -195,7 +219,9 @@ def _result(
     judge = Judge(sides, changes(sides.matrix, sides.design, level), found, level, request.most)
     Stages(request.on_progress)("looking for examples")
     rows = in_order([row for rule, one in zip(rules, subjects, strict=True) for row in judge.rows(rule, one)])
-    counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("breaks", "unclear", "passes")}
+    counts = {
+        verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("breaks", "unclear", "passes")
+    }
     failed = counts["breaks"] > 0 or (request.unclear == "fail" and counts["unclear"] > 0)
     design = sides.design
     params = {
@@ -240,6 +266,3 @@ def _called(sources: Sequence[object], otherwise: list[str]) -> list[str]:
 
 def _condition(where: str | None) -> str:
     return "without a condition" if where is None else f"where {where}"
-
-
-__all__ = ["Asked", "baseline", "baseline_from", "check", "check_of", "kept_in"]

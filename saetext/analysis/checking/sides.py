@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.checking.baseline import Baseline
+from saetext.analysis.checking.figures import Baseline
 from saetext.analysis.checking.flags import Levels, flags, tokens_of
 from saetext.analysis.checking.keyed import Keyed, hashed
 from saetext.analysis.checking.subjects import Subject
@@ -124,7 +124,9 @@ def with_baseline(
     side = np.repeat([0, 1], [new.n_documents, old.n_documents]).astype(np.int8)
     design = make_design(sets, side, (name, old.name), pair_on=pair_on, group=group, seed=seed)
     matrix = flags(new, sae, subjects, old.levels_of(subjects))
-    stacked = sparse.csr_matrix(sparse.vstack([matrix, sparse.csr_matrix(there.astype(np.float32))], format="csr"))
+    stacked = sparse.csr_matrix(
+        sparse.vstack([matrix, sparse.csr_matrix(there.astype(np.float32))], format="csr")
+    )
     return Sides(
         (name, old.name), sae, new, old, design, tuple(subjects), stacked,
         np.concatenate([tokens_of(new), old.tokens]),

@@ -73,7 +73,7 @@ def subjects_of(rules: Sequence[Rule], spec: ReaderSpec, sae: str) -> list[Subje
 
 
 def standard(spec: ReaderSpec, sae: str, *, texts: bool) -> list[Subject]:
-    """Return everything that comes with a reader and has a name, and the marks of format where there are texts."""
+    """Return what comes with a reader and has a name, and the marks of format where there are texts."""
     known = Known(spec, sae)
     marks = [Subject("format", name, name) for name in MARKS] if texts else []
     return [*map(of_detector, known.detectors), *map(_of_theme, known.themes), *marks]
@@ -134,7 +134,7 @@ class Known:
         names = [detector.name for detector in self.detectors]
         if not names:
             raise InputError(
-                f"{rule.place}: no detectors come with this reader ({self._sae.origin}); name a detector's file "
+                f"{rule.place}: no detectors come with this reader ({self._sae.origin}); name one's file, "
                 "that 'saetext detector make' wrote: detector = \"NAME.json\""
             )
         self._refuse(rule, f"no detector {name!r}", names)

@@ -82,7 +82,9 @@ class Baseline:
         return len(self.tokens)
 
     def __repr__(self) -> str:
-        return about(self, f"{self.name}: {self.n_documents:,} documents, {len(self.subjects)} figures of each")
+        return about(
+            self, f"{self.name}: {self.n_documents:,} documents, {len(self.subjects)} figures of each"
+        )
 
     def write(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the file, whole or not at all, and return its path; the same figures are the same bytes.
