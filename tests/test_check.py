@@ -210,19 +210,24 @@ def test_a_rise_of_20_points_is_broken_and_shown(paired: bool) -> None:
         partner = {p: t for p, t in old.frame.select("prompt", "text").rows()}
         mine = {i: p for i, p in new.frame.select("id", "prompt").rows()}
         assert all("**" not in partner[mine[one["id"]]] for one in first["shown_by"])
-    found = row(result, "any finding: bold")
-    assert found["verdict"] == "breaks" and found["because"].startswith("format; surely +")
-    assert found["ci_low"] < first["ci_low"]  # wider: it allows for all that was tested
+    found = result.table.filter(pl.col("rule") == "any finding").row(0, named=True)
+    assert found["verdict"] == "breaks" and re.match(
+        r"\d+ findings? beyond the limit; the first is ", found["because"]
+    )
+    assert result.found is not None
+    [one] = [one for one in result.found.to_dicts() if one["name"] == "bold"]
+    assert (one["old"], one["new"]) == (first["old"], first["new"]) and one["shown_by"]
+    assert one["ci_low"] < first["ci_low"]  # wider: it allows for all that was tested
     accepted = saetext.check(new, old, rules=[{"findings": "all", "max_rise": 2, "except": ["Bold"]}])
-    assert "any finding: bold" not in accepted.table["rule"].to_list()
+    assert accepted.found is not None and "bold" not in accepted.found["name"].to_list()
 
 
 def test_with_few_texts_it_is_unclear_and_says_what_would_be_seen() -> None:
     new, old = corpus(5, 12, bold=0.3), corpus(6, 12, bold=0.1)
     result = saetext.check(new, old, mark="bold", max_rise=2, max_finding=10)
     assert result.passed and set(result.table["verdict"]) == {"unclear"}
-    found = row(result, "bold")
-    assert found["detectable"] > 0.3 and re.search(r"would show \+\d+", found["because"])
+    found = [one for one in result.table.to_dicts() if one["rule"] == "bold"][0]
+    assert found["detectable"] > 0.3 and re.search(r"would show a rise of \d+", found["because"])
     strict = saetext.check(new, old, mark="bold", max_rise=2, unclear="fail")
     assert not strict.passed and strict.metrics["breaks"] == 0
 
@@ -291,7 +296,7 @@ def test_a_baseline_says_what_the_texts_say(paired: bool, tmp_path: Path) -> Non
         kept.write(path)
     kept.write(path, overwrite=True)
     loose = saetext.check(new, path, rules=[{"findings": "all", "max_rise": 5}])
-    assert "any finding: bold" in loose.table["rule"].to_list()
+    assert loose.found is not None and "bold" in loose.found["name"].to_list()
     assert any("words are not among the findings" in note for note in loose.notes)
 
 

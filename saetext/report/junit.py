@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from saetext.analysis.export import write_text
-from saetext.report.console.checking import cells, example_line, heading
+from saetext.report.console.checking import broken_lines, cells, heading
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def junit_of(result: CheckResult) -> str:
         name = quoteattr(_clean(f"{row['rule']} ({row['direction']})"))
         case = f"<testcase classname={quoteattr('saetext.check.' + row['watches'])} name={name}"
         message = quoteattr(_clean(f"{row['because']}; {figures}"))
-        texts = escape(_clean("\n".join(printable(example_line(one)) for one in row["shown_by"])))
+        texts = escape(_clean("\n".join(map(printable, broken_lines(result, row)))))
         if row["verdict"] == "breaks" or (strict and row["verdict"] == "unclear"):
             body = f"<failure type={quoteattr(row['verdict'])} message={message}>{texts}</failure>"
         elif row["verdict"] == "unclear":

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.analysis.export import write_text
-from saetext.report.console.checking import cells, heading
+from saetext.report.console.checking import broken_lines, cells, heading, named
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from saetext.analysis.checking.result import CheckResult
 
 BEGINNING = "## saetext check: "
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>&~$@:-])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|<>&~$@]|:(?=//)|(?<=www)\.)")
 _WORDS = {"breaks": "**breaks**", "unclear": "unclear", "passes": "passes"}
 
 
@@ -38,13 +38,13 @@ def summary(result: CheckResult) -> str:
     rows = result.table.to_dicts()
     for row in rows:
         told = " | ".join(escaped(cell) for cell in cells(row))
-        lines.append(f"| {_WORDS[row['verdict']]} | {escaped(row['rule'])} | {told} |")
+        lines.append(f"| {_WORDS[row['verdict']]} | {escaped(named(result, row))} | {told} |")
     for row in rows:
         if row["verdict"] == "breaks":
             lines += ["", f"**{escaped(row['rule'])}**: {escaped(row['because'])}", ""]
             lines += [
-                f"- {escaped(one['set'])} {escaped(one['id'])}: {escaped(one['text'])}"
-                for one in row["shown_by"]
+                f"{line[: len(line) - len(line.lstrip())]}- {escaped(line)}"
+                for line in broken_lines(result, row)
             ]
     unclear = [row for row in rows if row["verdict"] == "unclear"]
     if unclear:

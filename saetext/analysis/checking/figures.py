@@ -134,12 +134,12 @@ class Baseline:
         for subject in subjects:
             if subject.id not in place:
                 raise IncompatibleError(
-                    f"the baseline {self.name} has no figures of {subject.kind} {subject.title!r}: write it "
+                    f"the baseline {self.name} has no figures of {subject.kind} {subject.title}: write it "
                     "again with these rules ('saetext check OLD --rules RULES --write-baseline FILE')"
                 )
             if self.subjects[place[subject.id]].checksum != subject.checksum:
                 raise IncompatibleError(
-                    f"{subject.kind} {subject.title!r} is not what it was when the baseline {self.name} was "
+                    f"{subject.kind} {subject.title} is not what it was when the baseline {self.name} was "
                     "written: write it again"
                 )
         return self.flags[:, [place[subject.id] for subject in subjects]]

@@ -5,8 +5,10 @@ Not for: rules on one subject (:mod:`saetext.analysis.checking.run`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +23,9 @@ from saetext.analysis.differences.compare import compare
 from saetext.analysis.differences.counting import FEATURES, count_terms
 from saetext.analysis.differences.families import ROWS, in_all_rows
 from saetext.analysis.differences.sampling import sampled
-from saetext.analysis.differences.simplest import FAMILY_OF
+from saetext.analysis.differences.simplest import FAMILY_OF, KINDS
 from saetext.features.detectors import of_such_length
-from saetext.io.progress import OnProgress, Stages
+from saetext.io.progress import Stages
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -46,10 +48,10 @@ class Found:
         What each is: a term, or a feature.
     matrix : csr_matrix
         float32[rows of both sets, findings], above 0 where present; of a baseline's features only new rows.
-    changes : Changes
-        The changes.
-    tested : int
-        How many descriptions were tested to find them.
+    measure : callable
+        Gets a confidence level and returns the changes with intervals of that level.
+    tested : mapping
+        By kind, how many descriptions were tested to find these.
     listed : bool
         Whether these are the findings of a diff: significant, and under the simplest description. Against a
         baseline they are all descriptions there are.
@@ -59,9 +61,20 @@ class Found:
     kinds: Sequence[str]
     terms: Sequence[Any]
     matrix: csr_matrix
-    changes: Changes
-    tested: int
+    measure: Callable[[float], Changes]
+    tested: Mapping[str, int]
     listed: bool
+
+    def number(self, rule: Rule) -> int:
+        """Return how many descriptions of a rule's kinds were tested."""
+        return sum(n for kind, n in self.tested.items() if kind in rule.of)
+
+    def changes(self, rule: Rule, rules: int, confidence: float) -> Changes:
+        """Return the changes at the level at which all intervals hold together.
+
+        These are one for each of the rules, and of this one as many as descriptions of its kinds were tested.
+        """
+        return self.measure(together(confidence, rules * max(self.number(rule), 1)))
 
     def of(self, rule: Rule) -> NDArray[np.int64]:
         """int64[n]: the findings that a rule is about."""
@@ -76,21 +89,13 @@ class Found:
         return np.array(kept, np.int64)
 
 
-def of_diff(
-    asked: Asked, rules: int, confidence: float, on_progress: OnProgress | None
-) -> tuple[Found, tuple[str, ...]]:
-    """Return the findings of a diff of both sets, with intervals over all rules and all that was tested.
+def of_diff(asked: Asked) -> tuple[Found, tuple[str, ...]]:
+    """Return the findings of a diff.
 
     Parameters
     ----------
     asked : Asked
         The new and the old set; all findings are asked for.
-    rules : int
-        Number of rules of the check.
-    confidence : float
-        With which all intervals of the check hold.
-    on_progress : callable, optional
-        Called with what is being done.
 
     Returns
     -------
@@ -104,14 +109,13 @@ def of_diff(
     assert result.found is not None and result.design is not None
     [design] = sampled([result.design], ROWS, asked.request.seed)
     n = len(design.side)
-    tested = sum(family.tested for family in result.families)
-    level = together(confidence, rules * max(tested, 1))
+    tested = {KINDS[family.name]: family.tested for family in result.families}
     table = result.found
     if not table.height:
         empty = sparse.csr_matrix((n, 0), dtype=np.float32)
-        return Found((), (), (), empty, changes(empty, design, level), tested, True), result.notes
+        return Found((), (), (), empty, partial(changes, empty, design), tested, True), result.notes
     rows = np.flatnonzero(design.side >= 0)
-    counted = count_terms(asked.sets, asked.sae, rows, Stages(on_progress))
+    counted = count_terms(asked.sets, asked.sae, rows, Stages(asked.request.on_progress))
     parts, order = [], []
     for kind in FINDING_KINDS:
         at = np.flatnonzero((table["kind"] == kind).to_numpy())
@@ -135,13 +139,13 @@ def of_diff(
     return (
         Found(
             table["name"].to_list(), table["kind"].to_list(), terms, spread,
-            changes(spread, design, level), tested, True,
+            partial(changes, spread, design), tested, True,
         ),
         result.notes,
     )  # fmt: skip
 
 
-def of_baseline(sides: Sides, labels: FeatureLabels, rules: int, confidence: float) -> Found:
+def of_baseline(sides: Sides, labels: FeatureLabels) -> Found:
     """Return what has a name and every feature, against a baseline.
 
     What has a name is compared row by row, features by their counts, which takes rows for independent. Words
@@ -155,22 +159,25 @@ def of_baseline(sides: Sides, labels: FeatureLabels, rules: int, confidence: flo
     features, matrix, counts = _features(sides)
     short = _of_such_length(sides)
     named = [at for at, one in enumerate(sides.subjects) if one.kind in _OF_SUBJECT and one.id not in short]
-    tested = len(named) + len(features)
-    level = together(confidence, rules * max(tested, 1))
-    first = changes(sparse.csr_matrix(sides.matrix[:, named]), design, level)
     if design.kind in (
         "by prompt",
         "by group",
     ):  # counts of features know nothing of rows that belong together
         features, matrix, counts = features[:0], matrix[:, :0], (counts[0][:0], counts[1][:0])
-    second = of_counts(counts[0], n_new, counts[1], old.n_documents, level)
+    mine = sparse.csr_matrix(sides.matrix[:, named])
+
+    def measure(level: float) -> Changes:
+        second = of_counts(counts[0], n_new, counts[1], old.n_documents, level)
+        return _joined(changes(mine, design, level), second)
+
     below = sparse.csr_matrix((old.n_documents, matrix.shape[1]), dtype=np.float32)
     whole = sparse.hstack([sides.matrix[:, named], sparse.vstack([matrix, below])], format="csr")
+    kinds = [*(_OF_SUBJECT[sides.subjects[at].kind] for at in named), *(["feature"] * len(features))]
     return Found(
         [*(sides.subjects[at].title for at in named), *(labels.label(f) for f in features.tolist())],
-        [*(_OF_SUBJECT[sides.subjects[at].kind] for at in named), *(["feature"] * len(features))],
+        kinds,
         [*(sides.subjects[at].title for at in named), *features.tolist()],
-        sparse.csr_matrix(whole), _joined(first, second), tested, False,
+        sparse.csr_matrix(whole), measure, Counter(kinds), False,
     )  # fmt: skip
 
 

@@ -19,13 +19,19 @@ COLUMNS = (
     "detectable", "n_old", "n_new", "because", "shown_by",
 )  # fmt: skip
 
+#: Columns of the table of findings beyond a limit, in this order.
+FOUND = (
+    "rule", "name", "kind", "old", "new", "change", "ci_low", "ci_high", "direction", "limit", "n_old",
+    "n_new", "shown_by",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CheckResult(Result):
     """Each limit with what was found: broken ones first, then those that are unclear, then those that hold.
 
-    ``table`` has a row for each limit; of a rule on findings one for each finding that breaks it, else one
-    for the finding that comes nearest:
+    ``table`` has a row for each limit; of a rule on findings with the figures of the first finding that
+    breaks it, else of the one that comes nearest:
 
     - ``rule``, what it is called; ``watches``, its kind;
     - ``verdict``: ``breaks`` if the whole interval lies beyond the limit, ``passes`` if none of it does,
@@ -40,7 +46,22 @@ class CheckResult(Result):
     - ``because``, in words; ``shown_by``, texts that show a broken limit: their ``set``, ``id`` and ``text``.
 
     All intervals hold together with ``params["confidence"]`` percent confidence.
+
+    Attributes
+    ----------
+    found : polars.DataFrame
+        The findings that break a limit on findings, those of each ``rule`` in the order of a diff: ``name``,
+        ``kind``, and the figures that the table has of limits. The first ``top`` have texts in ``shown_by``.
     """
+
+    found: pl.DataFrame | None = None
+
+    def lists(self) -> dict[str, pl.DataFrame]:
+        """Return the table that JSON has beside the rows: the first ``top`` findings beyond a limit."""
+        if self.found is None:
+            return {}
+        top = self.params["top"]
+        return {"findings": self.found if not top else self.found.head(top)}
 
     @property
     def broken(self) -> pl.DataFrame:
@@ -91,12 +112,20 @@ class CheckResult(Result):
 
 
 def table_of(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
-    """Return rows as the table."""
+    """Return the rows of limits as the table."""
+    return _table(rows, COLUMNS)
+
+
+def found_of(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+    """Return the rows of findings as their table."""
+    return _table(rows, FOUND)
+
+
+def _table(rows: Sequence[dict[str, object]], columns: Sequence[str]) -> pl.DataFrame:
     import polars as pl
 
-    types = dict.fromkeys(COLUMNS, pl.Float64()) | dict.fromkeys(
-        ("rule", "watches", "verdict", "direction", "unit", "because"), pl.String()
-    )
-    types |= dict.fromkeys(("n_old", "n_new"), pl.Int64())
+    texts = ("rule", "name", "kind", "watches", "verdict", "direction", "unit", "because")
+    types: dict[str, pl.DataType] = {key: pl.String() if key in texts else pl.Float64() for key in columns}
+    types |= {key: pl.Int64() for key in ("n_old", "n_new") if key in columns}
     types["shown_by"] = pl.List(pl.Struct({"set": pl.String(), "id": pl.String(), "text": pl.String()}))
-    return pl.DataFrame([{key: row.get(key) for key in COLUMNS} for row in rows], schema=types, orient="row")
+    return pl.DataFrame([{key: row.get(key) for key in columns} for row in rows], schema=types, orient="row")

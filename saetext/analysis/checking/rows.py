@@ -15,7 +15,7 @@ import numpy as np
 
 from saetext.analysis.checking.examples import examples, longest
 from saetext.analysis.checking.findings import Found
-from saetext.analysis.checking.judging import Changes, Verdict, detectable, verdict
+from saetext.analysis.checking.judging import Changes, Verdict, detectable, together, verdict
 from saetext.analysis.checking.lengths import length_change
 from saetext.analysis.checking.rules import Rule
 from saetext.analysis.checking.sides import Sides
@@ -42,8 +42,10 @@ class Judge:
         Of the subjects of ``sides``.
     found : Found or None
         The findings, where a rule is about them.
-    level : float
-        Of the interval of each rule.
+    rules : int
+        Number of rules.
+    confidence : float
+        With which all intervals hold together.
     most : int or None
         How many findings that break one rule get a row.
     """
@@ -51,21 +53,25 @@ class Judge:
     sides: Sides
     changes: Changes
     found: Found | None
-    level: float
+    rules: int
+    confidence: float
     most: int | None
 
-    def rows(self, rule: Rule, subject: Subject | None) -> list[Row]:
-        """Return the rows of a rule."""
+    def rows(self, rule: Rule, subject: Subject | None) -> tuple[list[Row], list[Row]]:
+        """Return a row for each limit of a rule, and one for each finding that breaks one."""
         found: list[Row] = []
+        beyond: list[Row] = []
         for direction, limit in rule.limits():
             if rule.kind == "findings":
-                found += self._findings(rule, direction, limit)
+                row, broken = self._findings(rule, direction, limit)
+                found.append(row)
+                beyond += broken
             elif rule.kind == "length":
                 found.append(self._length(rule, direction, limit))
             else:
                 assert subject is not None
                 found.append(self._subject(rule, subject, direction, limit))
-        return found
+        return found, beyond
 
     def _subject(self, rule: Rule, subject: Subject, direction: str, limit: float) -> Row:
         at = [one.id for one in self.sides.subjects].index(subject.id)
@@ -86,82 +92,78 @@ class Judge:
             "shown_by": shown,
         }
 
-    def _findings(self, rule: Rule, direction: str, limit: float) -> list[Row]:
+    def _findings(self, rule: Rule, direction: str, limit: float) -> tuple[Row, list[Row]]:
+        """Return the row of a limit on findings, with the figures of the worst, and those that break it."""
         found = self.found
         assert found is not None
+        counted = found.changes(rule, self.rules, self.confidence)
         mine = found.of(rule)
-        sign = 1 if direction == "rise" else -1
-        size = sign * found.changes.change[mine]
-        sure = np.where(sign > 0, found.changes.low[mine], -found.changes.high[mine])
-        broken = mine[sure > limit]
-        reach = self._smallest_new(direction, limit)
-        if len(broken):
-            order = np.lexsort((broken, -size[sure > limit], -sure[sure > limit]))
-            return [
-                self._finding(rule, int(at), direction, limit, reach) for at in broken[order][: self.most]
-            ]
-        near = mine[size > limit]
-        best = int(mine[np.lexsort((mine, -size, -sure))[0]]) if len(mine) else None
-        row = (
-            self._nothing(direction, limit)
-            if best is None
-            else _figures(found.changes, best, direction, limit)
-        )
-        kind = many(found.tested, "description") + " tested"
-        lead = "" if best is None else f"; the nearest is {found.names[best]}"
-        if len(near):
-            state: Verdict = "unclear"
-            because = f"{many(len(near), 'finding')} measured beyond the limit, none surely{lead}; {kind}"
-        elif reach is None or reach > BLIND:
-            state, because = (
-                "unclear",
-                f"too few texts: not even a {direction} of 50 points would surely be seen",
-            )
-        else:
-            state, because = "passes", f"no finding beyond the limit{lead}; {kind}"
-        return [
-            {
-                **row, "verdict": state, "rule": printable(rule.name), "watches": rule.kind,
-                "detectable": reach, "because": printable(because), "shown_by": [],
-            }
-        ]  # fmt: skip
+        up = direction == "rise"
+        size = (1 if up else -1) * counted.change[mine]
+        sure = counted.low[mine] if up else -counted.high[mine]
+        # the findings of a diff are in the order in which it lists them: the strongest first
+        order = np.arange(len(mine)) if found.listed else np.lexsort((mine, -size, -sure))
+        broken = mine[order][sure[order] > limit]
+        reach = self._smallest_new(counted.level, direction, limit)
+        nearest = mine[np.lexsort((mine, -size, -sure))][:1]
+        first = broken[:1] if len(broken) else nearest
+        row = _figures(counted, int(first[0]), direction, limit) if len(first) else self._nothing()
+        beyond = int((size > limit).sum())
+        state, because = self._of_findings(len(broken), beyond, reach, direction)
+        lead = f"; {'the first' if len(broken) else 'the nearest'} is " if len(first) else ""
+        lead += "".join(found.names[int(at)] for at in first)
+        tested = many(found.number(rule), "description")
+        whole = {
+            **row, "verdict": state, "rule": printable(rule.name), "watches": rule.kind, "direction": direction,
+            "limit": limit, "unit": "points", "detectable": reach,
+            "because": printable(f"{because}{lead}; {tested} tested"),
+        }  # fmt: skip
+        return whole, [
+            self._finding(rule, counted, int(at), direction, limit, nth) for nth, at in enumerate(broken)
+        ]
 
-    def _finding(self, rule: Rule, at: int, direction: str, limit: float, reach: float | None) -> Row:
+    @staticmethod
+    def _of_findings(broken: int, beyond: int, reach: float | None, direction: str) -> tuple[Verdict, str]:
+        if broken:
+            return "breaks", f"{many(broken, 'finding')} beyond the limit"
+        if beyond:
+            return "unclear", f"{many(beyond, 'finding')} measured beyond the limit, none surely"
+        if reach is None or reach > BLIND:
+            return "unclear", f"so few texts that a {direction} of {100 * BLIND:.0f} points might not be seen"
+        return "passes", "no finding beyond the limit"
+
+    def _finding(self, rule: Rule, counted: Changes, at: int, direction: str, limit: float, nth: int) -> Row:
         found = self.found
         assert found is not None
-        row = _figures(found.changes, at, direction, limit)
-        kind = found.kinds[at]
-        matrix = found.matrix.tocsc()
-        shown = examples(self.sides, matrix, at, kind, [str(found.terms[at])], direction)
+        row = _figures(counted, at, direction, limit)
+        shown: list[dict[str, str]] = []
+        if self.most is None or nth < self.most:
+            terms = [str(found.terms[at])]
+            shown = examples(self.sides, self._of_found, at, found.kinds[at], terms, direction)
         return {
-            **row, "rule": printable(f"{rule.name}: {found.names[at]}"), "watches": rule.kind,
-            "detectable": reach, "because": f"{kind}; {_because(row)}", "shown_by": shown,
+            **row, "rule": printable(rule.name), "name": printable(found.names[at]), "kind": found.kinds[at],
+            "shown_by": shown,
         }  # fmt: skip
 
-    def _nothing(self, direction: str, limit: float) -> Row:
+    def _nothing(self) -> Row:
         design = self.sides.design
         none = dict.fromkeys(("old", "new", "change", "ci_low", "ci_high"))
-        return {
-            **none, "direction": direction, "limit": limit, "unit": "points",
-            "n_old": design.rows(1), "n_new": design.rows(0),
-        }  # fmt: skip
+        return {**none, "n_old": design.rows(1), "n_new": design.rows(0)}
 
-    def _smallest_new(self, direction: str, limit: float) -> float | None:
+    def _smallest_new(self, level: float, direction: str, limit: float) -> float | None:
         """Return the smallest change from nothing, or from all, that a rule on findings would see."""
-        found = self.found
-        assert found is not None
         n_new, n_old = (self.sides.design.rows(side) for side in (0, 1))
         x_old = 0 if direction == "rise" else n_old
         one = np.ones(1)
         blank = Changes(
             np.array([x_old]), np.array([x_old]), np.array([n_new]), np.array([n_old]), one, one,
-            found.changes.level, np.array([-1]), one,
+            level, np.array([-1]), one,
         )  # fmt: skip
         return detectable(blank, 0, direction, limit)
 
     def _length(self, rule: Rule, direction: str, limit: float) -> Row:
         design = self.sides.design
-        found = length_change(self.sides.tokens, design, self.level)
+        found = length_change(self.sides.tokens, design, together(self.confidence, self.rules))
         state = verdict(direction, found.low, found.high, limit)
         gap = math.log1p(found.change) - math.log1p(found.low) if found.low > -1 else math.inf
         bound = math.log1p(limit) if direction == "rise" else -math.log1p(-limit) if limit < 1 else math.inf
@@ -182,6 +184,11 @@ class Judge:
         }
 
     @cached_property
+    def _of_found(self) -> Any:
+        assert self.found is not None
+        return self.found.matrix.tocsc()
+
+    @cached_property
     def _columns(self) -> Any:
         return self.sides.matrix.tocsc()
 
@@ -191,9 +198,10 @@ def in_order(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: ORDER.index(row["verdict"]))
 
 
-def points(value: float, unit: str) -> str:
-    """Return a change as it is said: ``+3.2 points``, ``-4.0 %``."""
-    return f"{100 * value:+.1f}{' %' if unit == 'percent' else ' points'}"
+def size_of(value: float, unit: str) -> str:
+    """Return the size of a change as it is said: ``3.2 points``, ``4 %``."""
+    number = f"{100 * abs(value):.1f}".removesuffix(".0")
+    return f"{number} %" if unit == "percent" else f"{number} point{'' if number == '1' else 's'}"
 
 
 def _figures(found: Changes, at: int, direction: str, limit: float) -> Row:
@@ -216,23 +224,18 @@ def _figures(found: Changes, at: int, direction: str, limit: float) -> Row:
 
 def _because(row: Row) -> str:
     """Say what the verdict comes from, in one sentence."""
-    sign, unit = (1 if row["direction"] == "rise" else -1), row["unit"]
-    allowed = points(sign * row["limit"], unit)
-    surely = row["ci_low"] if sign > 0 else row["ci_high"]
+    up, unit = row["direction"] == "rise", row["unit"]
+    allowed = f"{size_of(row['limit'], unit)} allowed"
     if row["verdict"] == "breaks":
-        return f"surely {points(surely, unit)} or more; {allowed} allowed"
+        surely = row["ci_low"] if up else row["ci_high"]
+        return f"{'rose' if up else 'fell'} by at least {size_of(surely, unit)}; {allowed}"
     if row["verdict"] == "passes":
-        return f"surely within the {allowed} allowed"
-    reach = row["detectable"]
-    seen = (
-        "no change would be shown by so few texts"
-        if reach is None
-        else f"these data would show {points(sign * reach, unit)}"
-    )
-    measured = sign * row["change"] > row["limit"]
+        return f"surely within the {allowed}"
+    measured = (row["change"] if up else -row["change"]) > row["limit"]
     lead = (
-        "measured beyond the limit, but may be chance"
-        if measured
-        else "measured within the limit, but not surely"
+        "measured beyond the limit, which may be chance" if measured else "within the limit, but not surely"
     )
-    return f"{lead}; {seen}"
+    reach = row["detectable"]
+    if reach is None:
+        return f"{lead}; with so few texts no {row['direction']} would be sure"
+    return f"{lead}; these texts would show a {row['direction']} of {size_of(reach, unit)} or more"

@@ -16,7 +16,7 @@ from saetext.analysis.checking.findings import Found, of_baseline, of_diff
 from saetext.analysis.checking.judging import changes, together
 from saetext.analysis.checking.notes import notes_of
 from saetext.analysis.checking.request import BaselineRequest, CheckRequest
-from saetext.analysis.checking.result import CheckResult, table_of
+from saetext.analysis.checking.result import CheckResult, found_of, table_of
 from saetext.analysis.checking.rows import Judge, in_order
 from saetext.analysis.checking.rules import Rule
 from saetext.analysis.checking.sides import Sides, of_corpora, with_baseline
@@ -160,7 +160,7 @@ def compared(
     found: Found | None = None
     told: tuple[str, ...] = ()
     if any(rule.kind == "findings" for rule in rules):
-        found, told = of_diff(asked, len(rules), request.confidence / 100, request.on_progress)
+        found, told = of_diff(asked)
     return _result(sides, rules, subjects, found, told, asked.sources(), request)
 
 
@@ -201,7 +201,7 @@ def _against_baseline(
     )  # fmt: skip
     found = None
     if any(rule.kind == "findings" for rule in rules):
-        found = of_baseline(sides, request.labels_of(corpus, sae), len(rules), request.confidence / 100)
+        found = of_baseline(sides, request.labels_of(corpus, sae))
     sources = (Source.of(corpus, name, condition=request.where),)
     return _result(sides, rules, subjects, found, (), sources, request)
 
@@ -216,9 +216,18 @@ def _result(
     request: CheckRequest,
 ) -> CheckResult:
     level = together(request.confidence / 100, len(rules))
-    judge = Judge(sides, changes(sides.matrix, sides.design, level), found, level, request.most)
+    judge = Judge(
+        sides,
+        changes(sides.matrix, sides.design, level),
+        found,
+        len(rules),
+        request.confidence / 100,
+        request.most,
+    )
     Stages(request.on_progress)("looking for examples")
-    rows = in_order([row for rule, one in zip(rules, subjects, strict=True) for row in judge.rows(rule, one)])
+    judged = [judge.rows(rule, one) for rule, one in zip(rules, subjects, strict=True)]
+    rows = in_order([row for own, _ in judged for row in own])
+    beyond = [row for _, own in judged for row in own]
     counts = {
         verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("breaks", "unclear", "passes")
     }
@@ -245,10 +254,11 @@ def _result(
         "compared_new": design.rows(0),
         "compared_old": design.rows(1),
         "pairs": design.rows(0) if design.kind == "paired" else None,
-        "tested": None if found is None else found.tested,
+        "findings": len(beyond),
+        "tested": None if found is None else sum(found.tested.values()),
     }
     notes = notes_of(sides, subjects, found, told, level)
-    return CheckResult("check", table_of(rows), params, metrics, notes, sources)
+    return CheckResult("check", table_of(rows), params, metrics, notes, sources, found=found_of(beyond))
 
 
 def _told(rule: Rule) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.checking.rows import size_of
 from saetext.report.console.lines import end, make_console, styled
 from saetext.text.one_line import many
 from saetext.text.passages import printable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 _COLOURS = {"breaks": "bold red", "unclear": "yellow", "passes": "green"}
 _HEADS = ("", "limit on", "old", "new", "change [interval]", "allowed")
+FINDINGS = 8  # beyond one limit that are shown
 _LEAST = 12  # columns for the name of a rule
 
 
@@ -51,7 +53,7 @@ def render_check(
     console.print()
     _print_limits(console, result)
     for row in result.broken.to_dicts():
-        _print_broken(console, row)
+        _print_broken(console, result, row)
     _print_unclear(console, result)
     if result.notes:
         console.print()
@@ -61,13 +63,14 @@ def render_check(
 def heading(result: CheckResult) -> list[str]:
     """Return the verdict, and what was compared."""
     m, p = result.metrics, result.params
-    broken, unclear, passes = m["breaks"], m["unclear"], m["passes"]
-    counted = as_fails = p["unclear"] == "fail"
-    told = [f"{broken} broken", f"{unclear} unclear{' (counted as broken)' if unclear and counted else ''}"]
-    told.append(f"{passes} within the limit")
+    told = [f"{m['breaks']} broken", f"{m['unclear']} unclear", f"{m['passes']} within the limit"]
+    hint = ""
+    if m["unclear"] and p["unclear"] == "fail":
+        hint = " Unclear ones count as broken (--unclear fail)."
+    elif m["unclear"] and not m["failed"]:
+        hint = " Unclear ones do not fail a check (--unclear fail would)."
     word = "FAILS" if m["failed"] else "PASSES"
-    hint = "" if as_fails or not unclear else "; unclear ones do not fail it (--unclear pass)"
-    lines = [f"{word}: of {many(m['limits'], 'limit')}, {', '.join(told)}{hint if not m['failed'] else ''}."]
+    lines = [f"{word}: of {many(m['limits'], 'limit')}, {', '.join(told)}.{hint}"]
     paired = ""
     if m["pairs"] is not None:
         paired = f", {many(m['pairs'], 'pair')} on {p['pair_on'] or p['group']}"
@@ -101,12 +104,41 @@ def cells(row: Row) -> tuple[str, str, str, str, str]:
 
 def allowed(row: Row) -> str:
     """Return what a limit allows: ``+2 points``."""
-    sign = "+" if row["direction"] == "rise" else "-"
-    return f"{sign}{100 * row['limit']:g} {'%' if row['unit'] == 'percent' else 'points'}"
+    return f"{'+' if row['direction'] == 'rise' else '-'}{size_of(row['limit'], row['unit'])}"
 
 
-def example_line(example: Mapping[str, str]) -> str:
-    """Return the set, the id and the text of an example."""
+def broken_lines(result: CheckResult, row: Row) -> list[str]:
+    """Return what shows that a limit is broken: texts, or the first findings beyond it, with a text each."""
+    if row["watches"] != "findings" or result.found is None:
+        return [_example(one) for one in row["shown_by"]]
+    own = _beyond(result, row)
+    lines = []
+    for one in own[:FINDINGS]:
+        old, new, change, interval, _ = cells({**one, "unit": "points"})
+        lines.append(f"{one['name']} ({one['kind']}): {old} to {new}, {change} {interval}")
+        lines += [f"  {_example(text)}" for text in one["shown_by"][:1]]
+    if len(own) > FINDINGS:
+        lines.append(f"and {len(own) - FINDINGS:,} more (--json lists them)")
+    return lines
+
+
+def named(result: CheckResult, row: Row) -> str:
+    """Return what a limit is on; of findings the first that breaks it, whose figures stand beside it."""
+    if row["watches"] != "findings" or result.found is None or row["verdict"] != "breaks":
+        return str(row["rule"])
+    own = _beyond(result, row)
+    more = f" and {len(own) - 1:,} more" if len(own) > 1 else ""
+    return f"{row['rule']}: {own[0]['name']}{more}"
+
+
+def _beyond(result: CheckResult, row: Row) -> list[dict[str, Any]]:
+    """Return the findings beyond a limit."""
+    assert result.found is not None
+    mine = (row["rule"], row["direction"])
+    return [one for one in result.found.to_dicts() if (one["rule"], one["direction"]) == mine]
+
+
+def _example(example: Mapping[str, str]) -> str:
     return f"{example['set']} {example['id']}: {example['text']}"
 
 
@@ -115,7 +147,7 @@ def _print_limits(console: Console, result: CheckResult) -> None:
     table = [_HEADS]
     for row in rows:
         old, new, change, interval, limit = cells(row)
-        table.append((row["verdict"], row["rule"], old, new, f"{change} {interval}".strip(), limit))
+        table.append((row["verdict"], named(result, row), old, new, f"{change} {interval}".strip(), limit))
     wide = [max(len(line[at]) for line in table) for at in range(len(_HEADS))]
     room = console.width - sum(wide) + wide[1] - 2 * (len(_HEADS) - 1)
     if room < _LEAST:  # too narrow for a table: two lines each
@@ -134,11 +166,17 @@ def _print_limits(console: Console, result: CheckResult) -> None:
             console.print(first.append(f"  {name:<{wide[1]}}{middle}"))
 
 
-def _print_broken(console: Console, row: Row) -> None:
+def _print_broken(console: Console, result: CheckResult, row: Row) -> None:
+    from rich.padding import Padding
+
     console.print()
     console.print(styled(f"{row['rule']}: ", "bold").append(row["because"]))
-    for example in row["shown_by"]:
-        console.print(styled(f"  {printable(example_line(example))}"))
+    for line in broken_lines(result, row):
+        deep = len(line) - len(line.lstrip())
+        room = console.width - 2 - deep
+        shown = printable(line).strip()
+        shown = shown if len(shown) <= 2 * room else f"{shown[: 2 * room - 1]}…"
+        console.print(Padding(styled(shown), (0, 0, 0, 2 + deep)))
 
 
 def _print_unclear(console: Console, result: CheckResult) -> None:
