@@ -6,7 +6,7 @@ from typing import Any
 
 CHAPTERS = {
     "Use": [
-        *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift"),
+        *("tour", "diff", "correlate", "cluster", "search", "check", "steer", "attribute", "ablate", "shift"),
         *("bias", "why", "attend", "detectors", "labels", "recipes"),
     ],
     "Understand": ["readers", "formats", "statistics", "reliability", "glossary"],

@@ -1,7 +1,7 @@
 """Entry point: the app, its commands, and how errors become one line.
 
 Exit codes: 0 done, 1 the data or the request is at fault, or a language model gave nothing usable (one line
-on stderr), 2 usage, 130 interrupted (143 by SIGTERM).
+on stderr), 2 usage, 3 a check found a broken limit, 130 interrupted (143 by SIGTERM).
 """
 
 from __future__ import annotations

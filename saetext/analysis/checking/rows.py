@@ -114,8 +114,8 @@ class Judge:
         lead += "".join(found.names[int(at)] for at in first)
         tested = many(found.number(rule), "description")
         whole = {
-            **row, "verdict": state, "rule": printable(rule.name), "watches": rule.kind, "direction": direction,
-            "limit": limit, "unit": "points", "detectable": reach,
+            **row, "verdict": state, "rule": printable(rule.name), "watches": rule.kind,
+            "direction": direction, "limit": limit, "unit": "points", "detectable": reach,
             "because": printable(f"{because}{lead}; {tested} tested"),
         }  # fmt: skip
         return whole, [
