@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from saetext import stats
 from saetext.analysis.differences.design import Design
@@ -98,8 +99,27 @@ def changes(matrix: csr_matrix, design: Design, level: float) -> Changes:
     sums = count_only(from_matrix(matrix, live), design)
     low, high, _, excess = intervals(sums, design, level)
     x_new, x_old = (sums.by_half[:, side].sum(1) for side in (0, 1))
+    change = x_new / max(design.rows(0), 1) - x_old / max(design.rows(1), 1)
+    wider = widening(design, level)
+    low, high = (
+        np.maximum(change - wider * (change - low), -1),
+        np.minimum(change + wider * (high - change), 1),
+    )
     n = [np.full(len(x_new), design.rows(side)) for side in (0, 1)]
     return Changes(x_new, x_old, n[0], n[1], low, high, level, _only_old(sums, design), excess)
+
+
+def widening(design: Design, level: float) -> float:
+    """Return by how much intervals over prompts or groups are wider for having few of them; 1 for other designs.
+
+    A diff takes the normal distribution for them. At the levels of a check its tails are too thin: here it is
+    Student's, with as many degrees of freedom as prompts, or as groups of the set with fewer, less one.
+    """
+    if design.kind not in ("by prompt", "by group"):
+        return 1.0
+    units = [int((design.per_unit(side) > 0).sum()) for side in (0, 1)]
+    df = max(min(units) - 1, 1)
+    return float(special.stdtrit(df, 0.5 + level / 2)) / stats.normal_quantile(level)
 
 
 def of_counts(x_new: Ints, n_new: int, x_old: Ints, n_old: int, level: float) -> Changes:
