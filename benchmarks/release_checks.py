@@ -3,10 +3,10 @@
     python benchmarks/release_checks.py [--checks 2000] [--sizes 50 200 1000] [--rules 10]
 
 A check has ten rules, each on something of its own that is in 1 % to 60 % of the texts. Texts that share a
-prompt or a user are alike: each prompt and user has chances of its own. With limits of 0 points and no change
-every broken limit is a false alarm, and so it is where all shares rose by just the limit of 5 points: the share
-of checks with any is told, and the share of limits that are broken where all rose by 5, 10 and 20 points more
-than the limit.
+prompt or a user are alike: each prompt and user has chances of its own. With limits of 0 and no change every
+broken limit is a false alarm, and so it is where all shares rose by just the limit of 5 points: the
+share of checks with any is told, and the share of limits that are broken where all rose by 5, 10 and 20
+points more than the limit.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def beyond(
 def simulated(
     kind: str, n: int, share: np.ndarray, rise: float, rng: np.random.Generator
 ) -> tuple[Design, np.ndarray]:
-    """Return the design and bool[2n, rules] of n new texts, then n old ones; mean shares differ by ``rise``."""
+    """Return the design and bool[2n, rules] of n new texts, then n old ones, that rose by ``rise``."""
     each = {"by prompt": 3, "by group": 5}.get(kind, 1)
     unit = np.arange(n) // each
     second = unit if kind in ("paired", "by prompt") else unit + unit[-1] + 1

@@ -83,21 +83,21 @@ def run(
     interval of the change lies beyond it, so that noise breaks none. The exit code is 0 if no limit is
     broken and 3 if one is.
     """
-    from saetext.analysis.checking.run import kept_in
+    from saetext.analysis.checking.run import kept_in, require_rules
 
     _require(against, write_baseline, output)
-    if against is not None:
-        request.read()  # rules at fault are found before anything is encoded
+    kept = None if against is None else kept_in(against)
+    sources = [new] if against is None or kept is not None else [new, against]
+    require_rules(request, sources, needed=against is not None)
     _require_files(output, write_baseline)
     settings: dict[str, Any] = {"device": running.device, "dtype": running.dtype, **texts.given()}
     if against is None:
         assert write_baseline is not None
         _keep(open_or_encode(new, **settings), new, request, write_baseline)
         return
-    kept = kept_in(against)
     if kept is not None and write_baseline is not None:
         raise InputError(f"{against} is a baseline already; name the old texts with --against")
-    opened = open_or_encode_all([new] if kept is not None else [new, against], **settings)
+    opened = open_or_encode_all(sources, **settings)
     found = _checked(opened, [new, against], kept, request)
     with all_or_none(output.parquet, output.junit, _own(output.markdown), write_baseline):
         write_table(found, output.parquet)

@@ -110,7 +110,7 @@ def changes(matrix: csr_matrix, design: Design, level: float) -> Changes:
 
 
 def widening(design: Design, level: float) -> float:
-    """Return by how much intervals over prompts or groups are wider for having few of them; 1 for other designs.
+    """Return by how much intervals over prompts or groups are wider for having few of them, else 1.
 
     A diff takes the normal distribution for them. At the levels of a check its tails are too thin: here it is
     Student's, with as many degrees of freedom as prompts, or as groups of the set with fewer, less one.

@@ -20,11 +20,11 @@ from saetext.analysis.checking.result import CheckResult, found_of, table_of
 from saetext.analysis.checking.rows import Judge, in_order
 from saetext.analysis.checking.rules import Rule
 from saetext.analysis.checking.sides import Sides, of_corpora, with_baseline
-from saetext.analysis.checking.subjects import standard, subjects_of
+from saetext.analysis.checking.subjects import require_known, standard, subjects_of
 from saetext.analysis.differences.asked import resolve
 from saetext.analysis.differences.request import DiffRequest
 from saetext.corpus.notices import warn_of
-from saetext.encoding.opening import as_corpora, as_corpus, names_of
+from saetext.encoding.opening import as_corpora, as_corpus, first_corpus, names_of
 from saetext.encoding.targets import path_of
 from saetext.errors import InputError, refuse_unused
 from saetext.io.progress import Stages
@@ -104,9 +104,16 @@ def baseline(old: AnyCorpus, request: BaselineRequest) -> Baseline:
     return baseline_from(old, request)
 
 
+def require_rules(request: BaselineRequest, sources: Sequence[Any], *, needed: bool = True) -> None:
+    """Raise an error for rules at fault, or for none where they are needed, before anything is encoded."""
+    made = first_corpus(sources) or next((one for one in sources if hasattr(one, "spec")), None)
+    rules = request.read() if needed else BaselineRequest.read(request)
+    require_known(rules, None if made is None else made.spec, request.sae)
+
+
 def baseline_from(old: Any, request: BaselineRequest) -> Baseline:
     """Count a set as a request asks; see :func:`baseline`."""
-    request.read()
+    require_rules(request, [old])
     return kept_of(as_corpus(old), _called([old], ["baseline"])[0], request)
 
 
@@ -125,8 +132,8 @@ def kept_of(corpus: CorpusLike, name: str, request: BaselineRequest) -> Baseline
 
 def check_of(new: Any, against: Any, request: CheckRequest) -> CheckResult:
     """Check a set as a request asks; see :func:`check`."""
-    request.read()  # rules at fault are found before anything is encoded
     old = kept_in(against)
+    require_rules(request, [new] if old is not None else [new, against])
     if old is not None:
         return compared([as_corpus(new)], _called([new], ["new"]), old, request)
     return compared(as_corpora([new, against]), _called([new, against], ["new", "old"]), None, request)

@@ -72,6 +72,26 @@ def subjects_of(rules: Sequence[Rule], spec: ReaderSpec, sae: str) -> list[Subje
     return [known.of(rule) for rule in rules]
 
 
+def require_known(rules: Sequence[Rule], spec: ReaderSpec | None, sae: str | None) -> None:
+    """Raise an error for rules that cannot be kept to, before anything is encoded.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        The rules.
+    spec : ReaderSpec or None
+        The reader, if it is known already; otherwise names are looked for in all that ships with saetext.
+    sae : str, optional
+        Which of its SAEs, if it has several.
+    """
+    if spec is not None:
+        subjects_of(rules, spec, spec.sae(sae).name)
+        return
+    known = Known(None, None)
+    for rule in rules:
+        known.of(rule)
+
+
 def standard(spec: ReaderSpec, sae: str, *, texts: bool) -> list[Subject]:
     """Return what comes with a reader and has a name, and the marks of format where there are texts."""
     known = Known(spec, sae)
@@ -89,16 +109,17 @@ class Known:
 
     Parameters
     ----------
-    spec : ReaderSpec
-        The reader.
-    sae : str
+    spec : ReaderSpec or None
+        The reader; None for everything that ships with saetext.
+    sae : str or None
         Which of its SAEs.
     """
 
-    def __init__(self, spec: ReaderSpec, sae: str) -> None:
-        self._sae = spec.sae(sae)
+    def __init__(self, spec: ReaderSpec | None, sae: str | None) -> None:
+        self._sae = None if spec is None else spec.sae(sae)
         self.detectors = shipped(spec, sae)
-        self.themes: tuple[Theme, ...] = tuple(Themes.for_spec(spec, sae) or ())
+        themes = Themes.load("embedded") if spec is None else Themes.for_spec(spec, sae)
+        self.themes: tuple[Theme, ...] = tuple(themes or ())
 
     def of(self, rule: Rule) -> Subject | None:
         """Return what a rule watches."""
@@ -114,7 +135,7 @@ class Known:
             case "words":
                 return self._words(rule)
             case "feature":
-                if int(rule.of[0]) >= self._sae.d_sae:
+                if self._sae is not None and int(rule.of[0]) >= self._sae.d_sae:
                     raise InputError(f"{rule.place}: there are features 0 to {self._sae.d_sae - 1:,} only")
                 return Subject("feature", rule.of[0], f"feature {rule.of[0]}")
         return None
@@ -126,7 +147,8 @@ class Known:
                 detector = Detector.read(Path(rule.folder) / name)
             except InputError as error:
                 raise InputError(f"{rule.place}: {error}") from None
-            detector.require_for(self._sae)
+            if self._sae is not None:
+                detector.require_for(self._sae)
             return of_detector(detector)
         for detector in self.detectors:
             if name in (detector.name, detector.title):
@@ -134,7 +156,7 @@ class Known:
         names = [detector.name for detector in self.detectors]
         if not names:
             raise InputError(
-                f"{rule.place}: no detectors come with this reader ({self._sae.origin}); name one's file, "
+                f"{rule.place}: no detectors come with this reader; name one's file, "
                 "that 'saetext detector make' wrote: detector = \"NAME.json\""
             )
         self._refuse(rule, f"no detector {name!r}", names)
@@ -145,7 +167,7 @@ class Known:
             if rule.of[0] in (theme.id, theme.name):
                 return _of_theme(theme)
         if not self.themes:
-            raise InputError(f"{rule.place}: no themes come with this reader ({self._sae.origin})")
+            raise InputError(f"{rule.place}: no themes come with this reader")
         self._refuse(rule, f"no theme {rule.of[0]!r}", [theme.id for theme in self.themes])
         raise AssertionError
 
