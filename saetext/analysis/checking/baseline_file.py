@@ -10,13 +10,13 @@ import binascii
 import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.checking.figures import Baseline, Stored
 from saetext.analysis.checking.flags import Levels
 from saetext.corpus.shapes import MOST_FEATURES
 from saetext.errors import InputError
@@ -25,6 +25,9 @@ from saetext.io.json_file import load
 from saetext.io.opener import LARGE, open_regular, reading
 from saetext.io.shape import INT32, List, Maybe, Number, Record, Table, Text, Whole, check
 from saetext.io.strict_json import dumps
+
+if TYPE_CHECKING:
+    from saetext.analysis.checking.figures import Baseline
 
 KIND = "saetext baseline"
 VERSION = 1
@@ -73,6 +76,16 @@ _PAGE = Record(
     closed=True,
 )
 _BEGINNING = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"kind"\s*:\s*"saetext baseline"')
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A subject as a baseline knows it; see :class:`saetext.analysis.checking.subjects.Subject`."""
+
+    kind: str
+    key: str
+    title: str
+    checksum: str
 
 
 def is_baseline(path: Path) -> bool:
@@ -140,8 +153,8 @@ def text_of(baseline: Baseline) -> str:
     return f'{{{head},\n"subjects": [\n{subjects}\n],\n{tail}}}\n'
 
 
-def read(path: Path) -> Baseline:
-    """Read the file; see :meth:`Baseline.read`."""
+def read(path: Path) -> dict[str, Any]:
+    """Read the file and return the attributes of the baseline; see :meth:`Baseline.read`."""
     with reading(path, InputError, "baseline of 'saetext check'"):
         page = load(path, _HEAD, most=LARGE)
         if page["version"] > VERSION:
@@ -149,7 +162,7 @@ def read(path: Path) -> Baseline:
         return _of(check(_PAGE, page))
 
 
-def _of(page: Mapping[str, Any]) -> Baseline:
+def _of(page: Mapping[str, Any]) -> dict[str, Any]:
     n, packed = page["documents"], page["packed"]
     subjects = tuple(
         Stored(*(one[key] for key in ("kind", "key", "title", "checksum"))) for one in page["subjects"]
@@ -176,22 +189,22 @@ def _of(page: Mapping[str, Any]) -> Baseline:
     )
     if features.max(initial=0) > n:
         raise ValueError("packed.features: more documents than there are")
-    return Baseline(
-        name=page["name"],
-        sae=page["sae"],
-        identity=page["reader"],
-        where=page["where"],
-        subjects=subjects,
-        flags=flags,
-        tokens=_unpacked(packed["tokens"], np.dtype("<u4"), n, "packed.tokens").astype(np.int64),
-        keys={
+    return {
+        "name": page["name"],
+        "sae": page["sae"],
+        "identity": page["reader"],
+        "where": page["where"],
+        "subjects": subjects,
+        "flags": flags,
+        "tokens": _unpacked(packed["tokens"], np.dtype("<u4"), n, "packed.tokens").astype(np.int64),
+        "keys": {
             name: _unpacked(text, np.dtype("<u8"), n, f"packed.keys.{name[:40]}").astype(np.uint64)
             for name, text in packed.get("keys", {}).items()
         },
-        features=features,
-        levels=Levels(np.array(edges, np.int64), np.array(least, np.int32).reshape(len(least), themes)),
-        made_by=page["made_by"],
-    )
+        "features": features,
+        "levels": Levels(np.array(edges, np.int64), np.array(least, np.int32).reshape(len(least), themes)),
+        "made_by": page["made_by"],
+    }
 
 
 def _packed(values: NDArray[Any]) -> str:

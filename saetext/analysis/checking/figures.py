@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.checking.baseline_file import Stored, read, write
 from saetext.analysis.checking.flags import Levels, flags, texts_of, tokens_of
 from saetext.analysis.checking.keyed import Hashes, hashed, wanted
 from saetext.analysis.checking.rules import Rule
@@ -22,16 +23,6 @@ from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.spec import ReaderSpec
 from saetext.errors import IncompatibleError, InputError
 from saetext.text.one_line import about
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A subject as a baseline knows it; see :class:`saetext.analysis.checking.subjects.Subject`."""
-
-    kind: str
-    key: str
-    title: str
-    checksum: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,8 +85,6 @@ class Baseline:
         InputError
             If something is there that is no baseline, or is one and ``overwrite`` is false.
         """
-        from saetext.analysis.checking.baseline_file import write
-
         return write(self, Path(path), overwrite=overwrite)
 
     @classmethod
@@ -107,9 +96,7 @@ class Baseline:
         InputError
             In one line that names the file and what is wrong with it.
         """
-        from saetext.analysis.checking.baseline_file import read
-
-        return read(Path(path))
+        return cls(**read(Path(path)))
 
     def require_for(self, spec: ReaderSpec, sae: str) -> None:
         """Raise :class:`IncompatibleError` unless it is of the reader of a new set."""
