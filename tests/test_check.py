@@ -500,4 +500,4 @@ def test_the_first_screen_says_what_broke() -> None:
         "of": ["bold"],
         "max_rise": 2.0,
     }
-    assert "<table>" in result._repr_html_() and "1 row" not in repr(result)
+    assert "<table>" in result._repr_html_() and "2 rows" in repr(result)

@@ -62,7 +62,7 @@ _PAGE = Record(
         ),
         "themes": Record(
             {
-                "edges": List(Whole(), most=1000),
+                "edges": List(Whole(0, INT32), most=1000),
                 "least": List(List(Whole(0, INT32), most=100_000), most=1001, least=1),
             },
             closed=True,

@@ -68,7 +68,7 @@ def check(new: AnyCorpus, against: AnyCorpus | Baseline, request: CheckRequest) 
     >>> rules = [{"format": "exclamation mark", "max_rise": 5}, {"detector": "refusal", "max_rise": 5}]
     >>> result = saetext.check("brisk.corpus", "gentle.corpus", rules=rules)
     >>> result.table.select("rule", "verdict").rows()
-    [('refusal', 'passes'), ('exclamation mark', 'passes')]
+    [('exclamation mark', 'passes'), ('refusal', 'passes')]
     """
     return check_of(new, against, request)
 
