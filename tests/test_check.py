@@ -501,3 +501,4 @@ def test_the_first_screen_says_what_broke() -> None:
         "max_rise": 2.0,
     }
     assert "<table>" in result._repr_html_() and "2 rows" in repr(result)
+    assert [one.label for one in result.findings()] == ["bold", "emoji"]

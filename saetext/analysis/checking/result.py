@@ -63,6 +63,10 @@ class CheckResult(Result):
         top = self.params["top"]
         return {"findings": self.found if not top else self.found.head(top)}
 
+    def listed(self) -> None:
+        """Return None: what is shown first are the limits, and findings stand beneath them."""
+        return None
+
     @property
     def broken(self) -> pl.DataFrame:
         """The rows of limits that are broken."""
