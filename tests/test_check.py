@@ -18,13 +18,17 @@ from test_detectors import detector
 
 import saetext
 from saetext.analysis.checking.figures import Baseline
+from saetext.analysis.checking.flags import Levels, flags
 from saetext.analysis.checking.judging import detectable, of_counts, verdict
 from saetext.analysis.checking.lengths import length_change
 from saetext.analysis.checking.rules_file import read_rules
+from saetext.analysis.checking.subjects import Subject
 from saetext.analysis.differences import diff
 from saetext.analysis.differences.design import make_design
 from saetext.analysis.registry import text_of
 from saetext.errors import IncompatibleError, InputError
+from saetext.features.theme_counts import theme_presence
+from saetext.features.themes import Theme
 from saetext.report.junit import junit_of
 from saetext.report.markdown import escaped, summary
 from saetext.stats import mean_difference, newcombe, newcombe_paired
@@ -165,6 +169,18 @@ def test_lengths_are_compared_as_scipy_does() -> None:
     assert mean_difference([1.0], [2.0, 3.0])[1:] == (-np.inf, np.inf)
 
 
+def test_themes_are_present_where_a_diff_says() -> None:
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(3, 90, 900)
+    sets = [corpus(1, 500, tokens=tokens[:500]), corpus(2, 400, rates=(0.2,) * 6, tokens=tokens[500:])]
+    themes = [Theme("b", "B", "", "topic", (0, 2, 4)), Theme("a", "A", "", "topic", (1, 3))]
+    subjects = [Subject("theme", one.id, one.name, theme=one) for one in themes]
+    levels = Levels.of(sets, "main", themes)
+    assert len(levels.edges) > 2
+    found = np.vstack([flags(one, "main", subjects, levels).toarray() for one in sets])
+    assert np.array_equal(found, theme_presence(sets, "main", themes).toarray()) and found.any()
+
+
 def test_phrases_are_found_as_a_person_would() -> None:
     texts = ["I'm sorry, but NO.", "sorry", "I am sorry. But no", "不知道", "", "sorrysorry"]
     assert with_phrases(texts, ["sorry"]).tolist() == [1, 1, 1, 0, 0, 0]
@@ -272,9 +288,10 @@ def test_groups_and_prompts_widen_the_interval() -> None:
 # ---- baselines ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("paired", [False, True])
-def test_a_baseline_says_what_the_texts_say(paired: bool, tmp_path: Path) -> None:
-    keys = prompts(200) if paired else None
+@pytest.mark.parametrize("each", [0, 1, 4])
+def test_a_baseline_says_what_the_texts_say(each: int, tmp_path: Path) -> None:
+    """Independent texts, pairs, and four answers to each prompt."""
+    keys = [f"prompt {i // each}" for i in range(200)] if each else None
     new, old = corpus(5, 200, bold=0.4, prompts=keys), corpus(6, 200, bold=0.1, prompts=keys)
     rules: list[dict[str, Any]] = [
         {"format": "bold", "max_rise": 2}, {"feature": 1, "max_rise": 2},
@@ -285,7 +302,8 @@ def test_a_baseline_says_what_the_texts_say(paired: bool, tmp_path: Path) -> Non
     text = path.read_text("utf-8")
     assert "says" not in text and "prompt 1" not in text  # no texts, no prompts
     direct, by_file = saetext.check(new, old, rules=rules), saetext.check(new, path, rules=rules)
-    assert by_file.metrics["pairs"] == (200 if paired else None)
+    assert by_file.metrics["pairs"] == (200 if each == 1 else None)
+    assert by_file.params["design"] == {0: "independent", 1: "paired", 4: "by prompt"}[each]
     numbers = ("rule", "verdict", "old", "new", "ci_low", "ci_high", "detectable")
     for mine, theirs in zip(
         by_file.table.select(numbers).rows(), direct.table.select(numbers).rows(), strict=True
