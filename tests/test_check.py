@@ -520,3 +520,11 @@ def test_the_first_screen_says_what_broke() -> None:
     }
     assert "<table>" in result._repr_html_() and "2 rows" in repr(result)
     assert [one.label for one in result.findings()] == ["bold", "emoji"]
+
+
+def test_a_baseline_that_a_file_cannot_fit_is_refused_before_it_is_encoded(tmp_path: Path) -> None:
+    path = saetext.baseline(corpus(6, 20)).write(tmp_path / "old.json")
+    (tmp_path / "new.jsonl").write_text('{"text": "a"}\n')
+    with pytest.raises(IncompatibleError, match="encode them with its reader first"):
+        saetext.check(tmp_path / "new.jsonl", path, mark="bold", max_rise=1)
+    assert not (tmp_path / "new.jsonl.corpus").exists()

@@ -83,12 +83,14 @@ def run(
     interval of the change lies beyond it, so that noise breaks none. The exit code is 0 if no limit is
     broken and 3 if one is.
     """
-    from saetext.analysis.checking.run import kept_in, require_rules
+    from saetext.analysis.checking.run import kept_in, require_reader, require_rules
 
     _require(against, write_baseline, output)
     kept = None if against is None else kept_in(against)
     sources = [new] if against is None or kept is not None else [new, against]
     require_rules(request, sources, needed=against is not None)
+    if kept is not None:
+        require_reader(kept, new, request.sae)
     _require_files(output, write_baseline)
     settings: dict[str, Any] = {"device": running.device, "dtype": running.dtype, **texts.given()}
     if against is None:

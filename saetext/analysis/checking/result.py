@@ -63,7 +63,7 @@ class CheckResult(Result):
         top = self.params["top"]
         return {"findings": self.found if not top else self.found.head(top)}
 
-    def listed(self) -> None:
+    def listed(self) -> pl.DataFrame | None:
         """Return None: what is shown first are the limits, and findings stand beneath them."""
         return None
 

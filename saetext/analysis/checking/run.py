@@ -26,9 +26,10 @@ from saetext.analysis.differences.request import DiffRequest
 from saetext.corpus.notices import warn_of
 from saetext.encoding.opening import as_corpora, as_corpus, first_corpus, names_of
 from saetext.encoding.targets import path_of
-from saetext.errors import InputError, refuse_unused
+from saetext.errors import IncompatibleError, InputError, refuse_unused
 from saetext.io.progress import Stages
 from saetext.io.request import verb, verb_of_two
+from saetext.reader import shipped
 
 if TYPE_CHECKING:
     from saetext.corpus.protocol import CorpusLike
@@ -111,6 +112,20 @@ def require_rules(request: BaselineRequest, sources: Sequence[Any], *, needed: b
     require_known(rules, None if made is None else made.spec, request.sae)
 
 
+def require_reader(old: Baseline, new: Any, sae: str | None) -> None:
+    """Raise an error if a new set has, or would get, another reader than a baseline: before it is encoded."""
+    made = first_corpus([new]) or (new if hasattr(new, "spec") else None)
+    if made is not None:
+        old.require_for(made.spec, made.spec.sae(sae).name)
+        return
+    own = shipped.of_sae(str(old.identity.get(f"tap {old.sae}: weights_sha256")))
+    if own is None or own.name != shipped.EMBEDDED.name:
+        raise IncompatibleError(
+            f"the baseline {old.name} was not read by the embedded reader, which would read the new texts: "
+            "encode them with its reader first, and check the corpus"
+        )
+
+
 def baseline_from(old: Any, request: BaselineRequest) -> Baseline:
     """Count a set as a request asks; see :func:`baseline`."""
     require_rules(request, [old])
@@ -134,6 +149,8 @@ def check_of(new: Any, against: Any, request: CheckRequest) -> CheckResult:
     """Check a set as a request asks; see :func:`check`."""
     old = kept_in(against)
     require_rules(request, [new] if old is not None else [new, against])
+    if old is not None:
+        require_reader(old, new, request.sae)
     if old is not None:
         return compared([as_corpus(new)], _called([new], ["new"]), old, request)
     return compared(as_corpora([new, against]), _called([new, against], ["new", "old"]), None, request)
