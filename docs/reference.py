@@ -26,8 +26,8 @@ names take the same options as keywords: see the [API reference](api.md). What t
 the [glossary](glossary.md).
 
 `saetext COMMAND --help` shows the same. Exit codes: 0 done, 1 the data or the request is at fault, or
-a language model gave nothing usable (one line on stderr), 2 usage, 130 interrupted (143 by SIGTERM). Results
-go to stdout; notes, warnings and progress to stderr.
+a language model gave nothing usable (one line on stderr), 2 usage, 3 `saetext check` found a broken limit,
+130 interrupted (143 by SIGTERM). Results go to stdout; notes, warnings and progress to stderr.
 """
 
 

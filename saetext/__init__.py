@@ -13,6 +13,7 @@ from saetext.errors import SaetextError, SaetextWarning
 from saetext.io.provided import provide, resolve
 
 if TYPE_CHECKING:
+    from saetext.analysis.checking import Baseline, CheckResult, baseline, check
     from saetext.analysis.clusters import ClusterResult, cluster
     from saetext.analysis.cooccurrence import CorrelateResult, correlate
     from saetext.analysis.differences import DiffResult, diff
@@ -42,7 +43,9 @@ __all__ = [
     "AblateResult",
     "AttendResult",
     "AttributionResult",
+    "Baseline",
     "BiasResult",
+    "CheckResult",
     "ClusterResult",
     "Corpus",
     "CorrelateResult",
@@ -65,9 +68,11 @@ __all__ = [
     "append",
     "attend",
     "attribute",
+    "baseline",
     "bias",
     "build_index",
     "calibrate",
+    "check",
     "cluster",
     "correlate",
     "diff",
@@ -88,7 +93,9 @@ _HOMES = {
     "AblateResult": "saetext.intervene.ablation",
     "AttendResult": "saetext.intervene.heads",
     "AttributionResult": "saetext.intervene.attribution",
+    "Baseline": "saetext.analysis.checking",
     "BiasResult": "saetext.intervene.bias",
+    "CheckResult": "saetext.analysis.checking",
     "ClusterResult": "saetext.analysis.clusters",
     "Corpus": "saetext.corpus",
     "CorrelateResult": "saetext.analysis.cooccurrence",
@@ -106,6 +113,7 @@ _HOMES = {
     "TrainConfig": "saetext.training.config",
     "WhyResult": "saetext.intervene.causes",
     "append": "saetext.encoding.encoder",
+    "baseline": "saetext.analysis.checking",
     "build_index": "saetext.analysis.search",
     "calibrate": "saetext.reader.thresholds.estimation",
     "cluster": "saetext.analysis.clusters",
@@ -133,6 +141,8 @@ provide(
     draw_chart="saetext.report.charts.drawing:draw_chart",
     html_of_table="saetext.report.html.notebook:to_html",
     page_inline="saetext.report.html.inline:shown_inline",
+    write_junit="saetext.report.junit:write_junit",
+    markdown_of_check="saetext.report.markdown:markdown_of_check",
     write_page="saetext.report.html.pages:write_page",
     write_matrix_page="saetext.report.html.matrix_page:write_matrix_page",
 )

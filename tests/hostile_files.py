@@ -24,6 +24,9 @@ from corpus_factory import make_calibration, make_corpus, make_spec
 from scipy import sparse
 from tiny_reader import make_sae
 
+from saetext.analysis.checking.baseline_file import Stored
+from saetext.analysis.checking.figures import Baseline
+from saetext.analysis.checking.flags import Levels
 from saetext.analysis.clusters import model as clusters
 from saetext.analysis.clusters.fitting import Fitted
 from saetext.analysis.clusters.representation import Basis
@@ -94,6 +97,15 @@ def _detector(home: Path) -> None:
     ).write(home / "detector.json")  # fmt: skip
 
 
+def _baseline(home: Path) -> None:
+    stored = Stored("format", "bold", "bold", ""), Stored("theme", "a", "A", "0" * 64)
+    Baseline(
+        "old", "main", {"model": "m"}, None, stored, np.eye(3, 2, dtype=bool), np.array([4, 5, 6]),
+        {"prompt": np.array([1, 2, 3], np.uint64)}, np.zeros(12, np.int64),
+        Levels(np.array([5]), np.array([[1], [2]], np.int32)), "saetext 0",
+    ).write(home / "baseline.json")  # fmt: skip
+
+
 def _themes(home: Path) -> None:
     theme = {"id": "a", "name": "A", "description": "b", "kind": "topic", "features": [1, 2]}
     made_for = {"sae": "x", "hook": "y", "d_sae": 12, "weights_sha256": "0"}
@@ -157,6 +169,8 @@ KINDS = [
          ("floor_percentile", "torch", "names[0]")),
     Kind("detector", "detector.json", _detector, lambda p: Detector.read(p / "detector.json"),
          ("made_from.",)),
+    Kind("baseline", "baseline.json", _baseline, lambda p: Baseline.read(p / "baseline.json"),
+         ("reader.",)),
     Kind("themes", "themes.json", _themes, lambda p: Themes.read(p / "themes.json")),
     Kind("query", "query.json", _query, lambda p: FeatureQuery.read(p / "query.json", SAE),
          ("about.", "reader.hook", "reader.d_sae"), ("similarity", "read", "share")),

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 #: Results are what functions return, and are shown there.
 WITHOUT = {"ClusterResult", "CorrelateResult", "DiffResult", "SearchResult", "SaetextWarning"}
 WITHOUT |= {"AblateResult", "AttendResult", "AttributionResult", "ExpressionResult", "SteerResult"}
-WITHOUT |= {"BiasResult", "Shift", "ShiftEvaluation", "ShiftResult", "WhyResult"}
+WITHOUT |= {"BiasResult", "Shift", "ShiftEvaluation", "ShiftResult", "WhyResult", "Baseline", "CheckResult"}
 WITHOUT |= {"diff_by", "diff_sets", "diff_sets_by"}
 
 

@@ -38,6 +38,8 @@ COMMANDS = [
     "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "correlate",
     "cluster", "search", "steer", "attribute", "expression", "ablate", "shift", "bias", "why", "attend",
     "index", "readers", "model", "features", "detector", "label", "mcp", "train",
+    "cluster", "search", "check", "steer", "attribute", "expression", "ablate", "shift", "bias", "why",
+    "attend", "index", "readers", "model", "features", "detector", "label", "train",
 ]  # fmt: skip
 
 

@@ -16,6 +16,8 @@ import pytest
 from memory_corpus import DenseCorpus
 from typer.testing import CliRunner
 
+from saetext.analysis.checking.result import COLUMNS as CHECK_COLUMNS
+from saetext.analysis.checking.result import FOUND as CHECK_FOUND
 from saetext.analysis.clusters.result import COLUMNS as CLUSTER_COLUMNS
 from saetext.analysis.clusters.result import DOCUMENT_COLUMNS
 from saetext.analysis.clusters.tables import _schema as cluster_schema
@@ -153,6 +155,7 @@ def of_cluster() -> set[str]:
         ("shift", lambda: {*FITTED, *FEATURES, *ARMS, *GROUPS, *ACROSS, *ANSWERS}),
         ("bias", lambda: {*bias_tables.TABLE, *bias_tables.FEATURES, *bias_tables.UNITS}),
         ("why", of_why),
+        ("check", lambda: {*CHECK_COLUMNS, *CHECK_FOUND, "set", "id", "text"}),
         ("features", of_features),
         ("attend", lambda: {*HEADS_TABLE, *TOKENS}),
         ("steer", of_steer),

@@ -459,6 +459,7 @@ def commands(kind: str, path: Path, texts: Path) -> list[object]:
         "corpus": ["info", path.parent],
         "clusters": ["cluster", texts, "--predict", path.parent],
         "detector": ["detector", "list", "--use", path],
+        "baseline": ["check", texts, "--against", path, "--words", "a", "--max-rise", "1"],
         "query": ["search", texts, "--query", path],
         "labels": ["label", texts, "--from", path],
         "sae": ["features", path.parent, "anger"],

@@ -117,6 +117,11 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     yield "detectors", ["detector", "list"], 0
     yield "score json", ["detector", "score", a, "--json"], 0
     yield "score", ["detector", "score", a, "-o", f"s{NAME}.csv"], 0
+    rule = ["--words", "sorry", "--max-rise", "100", "--max-fall", "100"]
+    files = ["--junit", f"j{NAME}", "--markdown", f"m{NAME}"]
+    yield "check", ["check", a, "--against", b, *labels, *rule, *files], 0
+    yield "check json", ["check", a, "--against", b, *labels, *rule, "--json"], 0
+    yield "baseline", ["check", a, "--write-baseline", f"b{NAME}"], 0
     yield "label", ["label", a, "--from", at / "labels.csv", "-o", f"l{NAME}.parquet"], 0
     yield "label words", ["label", a, "--method", "words", "--features", "5,9", "-o", f"w{NAME}"], 0
     yield "export", ["export", a, "-o", f"e{NAME}.parquet"], 0
@@ -164,6 +169,9 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "detector": ["search", a, "--detector", ALL],
         "use": ["detector", "score", a, "--use", file],
         "make": ["detector", "make", ALL, "--like", a, "--unlike", at / NAME, "-o", "x"],
+        "check detector": ["check", a, "--against", b, "--detector", ALL, "--max-rise", "2"],
+        "check rules": ["check", a, "--against", b, "--rules", NAME],
+        "check against": ["check", a, "--against", NAME, "--words", ALL, "--max-rise", "2"],
         "label from": ["label", a, "--from", at / "no labels.csv", "-o", "x"],
         "url": ["label", a, "--method", "llm", "--base-url", ALL, "--model", ALL, "-o", "x"],
         "calibrate": ["calibrate", ALL, file],

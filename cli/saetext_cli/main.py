@@ -1,7 +1,7 @@
 """Entry point: the app, its commands, and how errors become one line.
 
 Exit codes: 0 done, 1 the data or the request is at fault, or a language model gave nothing usable (one line
-on stderr), 2 usage, 130 interrupted (143 by SIGTERM).
+on stderr), 2 usage, 3 a check found a broken limit, 130 interrupted (143 by SIGTERM).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _root(
     pass
 
 
-_RESUMED = ("encode", "append", "diff", "demo", "label", "train", "index", "shift", "bias")
+_RESUMED = ("encode", "append", "diff", "check", "demo", "label", "train", "index", "shift", "bias")
 #: The base of errors of usage, which typer brings with its own click.
 _Usage: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 

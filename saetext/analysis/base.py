@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _COUNTED = ("tested", "significant", "confirmed", "n_clusters", "found")  # of the metrics, in a repr
-_NAMED = ("set", "label", "name_a", "name_b", "name", "id")  # columns that name a row
+_NAMED = ("set", "label", "name_a", "name_b", "name", "id", "rule")  # columns that name a row
 # figures of a finding that its repr tells
 _FIGURES: Final = ("rate_a", "rate_b", "rate", "rate_rest", "npmi", "rho", "score", "share", "q")
 

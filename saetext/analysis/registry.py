@@ -97,6 +97,16 @@ ANALYSES: list[Analysis] = [
         chart=f"{_CHART}.analyses:search_chart",
     ),
     Analysis(
+        "check",
+        f"{_HERE}.checking:check",
+        f"{_HERE}.checking:CheckRequest",
+        ("check",),
+        f"{_TEXT}.checking:render_check",
+        None,
+        "saetext_cli.check",
+        "Check a new set of texts against an old one: exit 3 if something changed by more than rules allow.",
+    ),
+    Analysis(
         "steer",
         "saetext.intervene.steer:steer",
         "saetext.intervene.request:SteerRequest",

@@ -9,6 +9,7 @@ which features are worth a test; that is :mod:`saetext.analysis.differences` and
 from saetext.stats.association import joint_tail, joint_tail_exact, npmi, pearson_tails, phi
 from saetext.stats.counts import normal_quantile
 from saetext.stats.exact import fisher_exact_p, mcnemar_exact_p
+from saetext.stats.means import mean_difference
 from saetext.stats.multiple import PHistogram, benjamini_hochberg
 from saetext.stats.proportions import newcombe, newcombe_paired, wilson
 from saetext.stats.ranks import auc_interval
@@ -41,6 +42,7 @@ __all__ = [
     "joint_tail_exact",
     "mantel_haenszel",
     "mcnemar_exact_p",
+    "mean_difference",
     "newcombe",
     "newcombe_paired",
     "normal_quantile",

@@ -121,6 +121,36 @@ def covers(longer: str, shorter: str) -> bool:
     return 0 < len(b) < len(a) and any(a[i : i + len(b)] == b for i in range(len(a) - len(b) + 1))
 
 
+def with_phrases(texts: Sequence[str], phrases: Sequence[str]) -> Ints:
+    """Count in each text the places of phrases: their words in order, in any case, nothing but marks between.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The documents.
+    phrases : sequence of str
+        Of one word or more each, and of any length: unlike those of :func:`phrase_matrix` they may cross the
+        end of a sentence.
+
+    Returns
+    -------
+    int64[texts]
+        Places of all phrases together.
+
+    Examples
+    --------
+    >>> with_phrases(["Let me know!", "know", "LET ME, know; let me know"], ["let me know"]).tolist()
+    [1, 0, 2]
+    """
+    wanted = [f" {' '.join(key)} " for phrase in phrases if (key := _key(phrase))]
+    found = np.zeros(len(texts), np.int64)
+    for at, text in enumerate(texts):
+        # two blanks between words, so that places side by side do not share one
+        words = f" {'  '.join(_key(text))} "
+        found[at] = sum(words.count(phrase.replace(" ", "  ")[1:-1]) for phrase in wanted)
+    return found
+
+
 def joint(gap: str) -> int:
     """Return how what stands between two words joins them: 0 not at all, else its place in what is shown."""
     if len(gap) > 8 or not _SOFT.fullmatch(gap) or gap.count(",") > 1:

@@ -27,8 +27,8 @@ _FOUND = ("npmi", "q", "n_ab", "expected", "confirmed", "npmi_confirm", "topic")
 def to_graphml(result: CorrelateResult, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a correlation as a network: a node a concept, an edge a pair.
 
-    Nodes have ``label``, which is what reports call them, ``kind`` (``feature``, ``value``; for what anyone can
-    read ``word``, ``format``, ``property``, ``theme``), ``n`` (documents that have it), and for features
+    Nodes have ``label``, which is what reports call them, ``kind`` (``feature``, ``value``; for what anyone
+    can read ``word``, ``format``, ``property``, ``theme``), ``n`` (documents that have it), and for features
     ``feature``, ``feature_label`` and ``score``.
     With a second corpus ``corpus`` says which one a node is of. Edges have the columns of the table that are
     not null (``npmi``, ``q``, ``n_ab``, ``expected``, ``confirmed`` ...), ``more`` (together more often than

@@ -227,7 +227,7 @@ def numbers(
     x_a, x_b = (_count(sums.by_half, side, None) for side in (0, 1))
     n_a, n_b = design.rows(0), design.rows(1)
     rate_a, rate_b = x_a / max(n_a, 1), x_b / max(n_b, 1)
-    low, high, odds, excess = _intervals(sums, design, x_a, x_b)
+    low, high, odds, excess = intervals(sums, design)
     p = p_values(sums, design)
     auc_low, auc_high = stats.auc_interval(sums.auc, sums.auc_variance, n_a, n_b, LEVEL)
     early = sums.by_early / np.maximum([n_a, n_b], 1)
@@ -271,15 +271,30 @@ def confirmation(sums: Sums, design: Design) -> dict[str, NDArray[Any]]:
     return {"diff_confirm": diff, "q_confirm": q, "confirmed": confirmed}
 
 
-def _intervals(sums: Sums, design: Design, x_a: Ints, x_b: Ints) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return the interval of the difference, the odds ratio, and how much more it varies than by chance."""
+def intervals(sums: Sums, design: Design, level: float = LEVEL) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the interval of each difference, the odds ratio, and how much more it varies than by chance.
+
+    Parameters
+    ----------
+    sums : Sums
+        What was counted; :func:`count_only` is enough.
+    design : Design
+        Which rows belong together.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    low, high, odds, excess : float64[F]
+    """
+    x_a, x_b = (_count(sums.by_half, side, None) for side in (0, 1))
     n_a, n_b = design.rows(0), design.rows(1)
     one = np.ones(len(x_a))
     if design.kind == "paired" and sums.units is not None:
         pair = {key: column.astype(np.int64) for key, column in _named(sums.units, None).items()}
-        low, high = stats.newcombe_paired(pair["both"], pair["only_a"], pair["only_b"], n_a, LEVEL)
+        low, high = stats.newcombe_paired(pair["both"], pair["only_a"], pair["only_b"], n_a, level)
         return low, high, stats.odds_ratio(pair["only_a"], pair["only_b"]), one
-    low, high = stats.newcombe(x_a, n_a, x_b, n_b, LEVEL)
+    low, high = stats.newcombe(x_a, n_a, x_b, n_b, level)
     f = np.float64
     odds = stats.odds_ratio(x_a.astype(f) * (n_b - x_b), x_b.astype(f) * (n_a - x_a))
     if design.kind == "independent" or sums.units is None or sums.spread is None:
@@ -291,7 +306,7 @@ def _intervals(sums: Sums, design: Design, x_a: Ints, x_b: Ints) -> tuple[Floats
     live = int((design.per_unit(0) + design.per_unit(1) > 0).sum())
     robust = sums.spread * live / max(live - 1, 1)
     alone = rate_a * (1 - rate_a) / n_a + rate_b * (1 - rate_b) / n_b
-    reach = stats.normal_quantile(LEVEL) * np.sqrt(robust)
+    reach = stats.normal_quantile(level) * np.sqrt(robust)
     varies = robust > 1e-14
     low = np.where(varies, np.maximum(rate_a - rate_b - reach, -1), low)
     high = np.where(varies, np.minimum(rate_a - rate_b + reach, 1), high)
