@@ -15,7 +15,7 @@ from saetext.io.provided import provide, resolve
 if TYPE_CHECKING:
     from saetext.analysis.clusters import ClusterResult, cluster
     from saetext.analysis.cooccurrence import CorrelateResult, correlate
-    from saetext.analysis.differences import DiffResult, diff
+    from saetext.analysis.differences import DiffResult, OutcomeResult, diff
     from saetext.analysis.search import Searcher, SearchResult, build_index, search
     from saetext.corpus import Corpus
     from saetext.documents import open_documents
@@ -48,6 +48,7 @@ __all__ = [
     "DiffResult",
     "ExpressionResult",
     "FeatureLabels",
+    "OutcomeResult",
     "Reader",
     "SaetextError",
     "SaetextWarning",
@@ -93,6 +94,7 @@ _HOMES = {
     "DiffResult": "saetext.analysis.differences",
     "ExpressionResult": "saetext.intervene.expression",
     "FeatureLabels": "saetext.features.labels",
+    "OutcomeResult": "saetext.analysis.differences",
     "Reader": "saetext.reader.reader",
     "SearchResult": "saetext.analysis.search",
     "Searcher": "saetext.analysis.search",

@@ -58,6 +58,16 @@ ANALYSES: list[Analysis] = [
         "Say what differs between two or more sets of documents.",
     ),
     Analysis(
+        "diff",
+        f"{_HERE}.differences:diff",
+        f"{_HERE}.differences:DiffRequest",
+        ("diff_outcome",),
+        f"{_TEXT}.outcome:render_outcome",
+        f"{_PAGE}.pages:outcome_html",
+        "saetext_cli.diff",
+        "Say what differs between two or more sets of documents.",
+    ),
+    Analysis(
         "correlate",
         f"{_HERE}.cooccurrence:correlate",
         f"{_HERE}.cooccurrence:CorrelateRequest",

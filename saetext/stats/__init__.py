@@ -8,6 +8,7 @@ which features are worth a test; that is :mod:`saetext.analysis.differences` and
 
 from saetext.stats.association import joint_tail, joint_tail_exact, npmi, pearson_tails, phi
 from saetext.stats.counts import normal_quantile
+from saetext.stats.effects import Effects, OutcomeModel, gap, outcome_model
 from saetext.stats.exact import fisher_exact_p, mcnemar_exact_p
 from saetext.stats.multiple import PHistogram, benjamini_hochberg
 from saetext.stats.proportions import newcombe, newcombe_paired, wilson
@@ -26,6 +27,8 @@ from saetext.stats.verdict import SHARE, explained, widening
 __all__ = [
     "LEAST_CLOSE",
     "SHARE",
+    "Effects",
+    "OutcomeModel",
     "PHistogram",
     "Stratified",
     "Within",
@@ -36,6 +39,7 @@ __all__ = [
     "curve",
     "explained",
     "fisher_exact_p",
+    "gap",
     "grouped_p",
     "joint_tail",
     "joint_tail_exact",
@@ -46,6 +50,7 @@ __all__ = [
     "normal_quantile",
     "npmi",
     "odds_ratio",
+    "outcome_model",
     "pearson_tails",
     "phi",
     "stratified_gap",

@@ -146,10 +146,10 @@ def _family(
 ) -> list[Family]:
     """Return what a family finds of each contrast."""
     terms, rows = counted.terms[name], counted.rows
-    spread = _spread(terms.matrix, rows, len(designs[0].side))
+    whole = spread(terms.matrix, rows, len(designs[0].side))
     lives = [design.side >= 0 for design in designs]
     alike = all(np.array_equal(lives[0], live) for live in lives)  # as nearly always: gathered once
-    gathered = [from_matrix(spread, live) for live in lives[: 1 if alike else None]]
+    gathered = [from_matrix(whole, live) for live in lives[: 1 if alike else None]]
     gathered *= len(lives) // len(gathered)
     tested = [_numbers(*one) for one in zip(gathered, done, designs, strict=True)]
     over_all(tested)
@@ -202,7 +202,7 @@ def _auc(matrix: csr_matrix, design: Design, rows: NDArray[np.int64], scale: Any
     return separation(matrix, design.side[rows], design.half[rows] == 0, scale=scale, seed=seed)
 
 
-def _spread(matrix: csr_matrix, rows: NDArray[np.int64], n: int) -> csr_matrix:
+def spread(matrix: csr_matrix, rows: NDArray[np.int64], n: int) -> csr_matrix:
     """Return the matrix with its rows where they are among all rows."""
     from scipy import sparse
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from saetext.analysis.differences.asked import resolve
 from saetext.analysis.differences.compare import compare
@@ -25,17 +25,20 @@ def diff(sets: tuple[AnyCorpus | Sequence[AnyCorpus], ...], request: DiffRequest
     Two sets are compared with each other, each of several with all others together. The sets are corpora
     (``diff(a, b)``, ``diff(a, b, c)`` or ``diff([a, b, c])``), or the values of a column of one corpus
     (``diff(corpus, by="model", values=["x", "y"])``). With ``client``, a language model states what the
-    confirmed findings come down to, and that is tested on documents that were set aside.
+    confirmed findings come down to, and that is tested on documents that were set aside. With ``outcome``,
+    what goes with a column of one corpus is estimated instead (``diff(corpus, outcome="score")``).
 
     Parameters
     ----------
     *sets : Corpus, path, or what can be encoded
-        Two to fifty sets, read by comparable readers; or one with ``by``, or one file with ``columns``. See
+        Two to fifty sets, read by comparable readers; or one with ``by`` or ``outcome``, or one file with
+        ``columns``. See
         :func:`saetext.encoding.opening.as_corpora` on files and texts.
 
     Returns
     -------
     DiffResult
+        With ``outcome``, an :class:`saetext.OutcomeResult`.
 
     Raises
     ------
@@ -56,6 +59,11 @@ def diff(sets: tuple[AnyCorpus | Sequence[AnyCorpus], ...], request: DiffRequest
     >>> result.table.select("label", "confirmed").row(0)
     ('opinionated informal commentary, loosely', True)
     """
+    if request.outcome is not None:
+        from saetext.analysis.differences.outcome.run import outcome_result
+
+        # another table, for which nobody who compares sets should have to ask
+        return cast("DiffResult", outcome_result(_listed(sets), request))
     return diff_of(sets, request)
 
 
