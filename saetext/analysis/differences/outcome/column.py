@@ -216,8 +216,8 @@ def _with_ties(column: str, text: pl.Series, counts: Mapping[str, int]) -> Outco
     """Return won as 1, tied as .5 and lost as 0; None if the values are others."""
     code: dict[str, float] = {}
     for value in counts:
-        word = word(value)
-        known = [points for words, points in ((_YES, 1.0), (TIES, 0.5), (_NO, 0.0)) if word in words]
+        said = word(value)
+        known = [points for words, points in ((_YES, 1.0), (TIES, 0.5), (_NO, 0.0)) if said in words]
         if not known:
             return None
         code[value] = known[0]

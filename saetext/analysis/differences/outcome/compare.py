@@ -142,9 +142,12 @@ def _features(work: _Work, models: Models) -> tuple[Contrast, _Measured]:
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
     columns = numbers(found or measure(models, _no_entries()), models)
     code = np.zeros(len(live), np.int32)
+    shown = setting.shown  # fewer rows, and so other counts
+    of_shown = support(setting.sets, work.sae, shown.side >= 0, len(counts))
     contrast = Contrast(
-        setting.sets, work.sae, setting.shown, Adjusting(code, np.zeros((2, 1), np.int64), 1.0), None, 1,
-        int(least), features, {"diff": columns["effect"]}, counts, setting.n_tokens.astype(np.int64),
+        setting.sets, work.sae, shown, Adjusting(code, np.zeros((2, 1), np.int64), 1.0), None, 1,
+        int(least), features, {"diff": np.nan_to_num(columns["effect"])}, of_shown,
+        setting.n_tokens.astype(np.int64),
     )  # fmt: skip
     return contrast, _Measured(FEATURES, features.tolist(), features, columns)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from saetext.analysis.base import Source
@@ -42,7 +43,8 @@ def outcome_result(given: Sequence[Any], request: DiffRequest) -> OutcomeResult:
     if not corpus.n_documents:
         raise InputError(f"{corpus.path} has no documents")
     outcome = outcome_of(corpus, str(request.outcome))
-    source = Source.of(corpus, names_of(given)[0], condition=request.where)
+    called = (names_of(given) or (Path(corpus.path).stem,))[0]
+    source = Source.of(corpus, called, condition=request.where)
     return compare_outcome([corpus], outcome, named, (source,))
 
 

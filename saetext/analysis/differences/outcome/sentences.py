@@ -93,12 +93,10 @@ def _gone(result: OutcomeResult) -> list[str]:
         n = result.metrics[count]
         if not n:
             continue
-        because = "length explains that" if what == "length" else "which prompts they answer explains that"
         named = ", ".join(map(printable, result.gone[what]))
-        before = "goes" if n == 1 else "go"
+        only = "through length" if what == "length" else "through which prompts they answer"
         told.append(
-            f"{n:,} more {before} with it before adjusting, and {because}"
-            + (f": {named}." if named else ".")
+            f"{n:,} more {'goes' if n == 1 else 'go'} with it {only} only" + (f": {named}." if named else ".")
         )
     return told
 

@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 SHARED = 0.5  # share of documents whose prompt occurs again, from which on they are compared within prompts
 LEAST = 8  # documents without which nothing is estimated
 _EPSILON = 1e-9
+_AUTHORS = ("model", "generator", "model_name", "model_id", "system", "author")  # columns of who wrote it
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +115,7 @@ def setting_of(sets: Sequence[CorpusLike], outcome: Outcome, request: DiffReques
         [c.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.float64) for c in sets]
     )
     covariates = _covariates(sets, request, live, n_tokens, design)
+    notes += _authors(sets, outcome, request, live)
     return Setting(tuple(sets), outcome, design, within, tells, n_tokens, covariates, tuple(notes))
 
 
@@ -141,24 +143,24 @@ def _units(
         _drop_lone(request.pair_on, unit, live, notes)
         return request.pair_on, unit, True
     there = [columns(corpus) for corpus in sets]
-    for column in PAIR_COLUMNS if request.pair_on is None else ():
+    for column in PAIR_COLUMNS:
         if not all(column in names for names in there):
             continue
         unit = _keyed(sets, column)
         often = _often(unit, live) & live
         if not often.any():
             continue
-        if often.sum() >= SHARED * live.sum() and _varies(outcome.values, unit, often):
+        enough = often.sum() >= SHARED * live.sum()
+        if request.pair_on is None and enough and _varies(outcome.values, unit, often):
             _drop_lone(column, unit, live, notes)
             return column, unit, True
-        why = (
-            f"documents of one {column} all have the same {outcome.column}"
-            if often.sum() >= SHARED * live.sum()
-            else f"only {100 * often.sum() / live.sum():.0f} % of the documents share their {column}"
-        )
+        share = f"{100 * often.sum() / live.sum():.0f} % of the documents share their {column}"
+        why = f"documents of one {column} all have the same {outcome.column}, so" if enough else f"only {share}, so"
+        if request.pair_on is not None:
+            why = f"{share}, and as asked"
         notes.append(
-            f"{why}, so documents are compared across all prompts, and what makes prompts hard or easy is "
-            f"not adjusted for; intervals are by {column}"
+            f"{why} documents are compared across all prompts: what makes prompts hard or easy is not adjusted "
+            f"for; intervals are robust to documents of one {column} being alike"
         )
         return column, unit, False
     return None, copies(sets), False
@@ -229,6 +231,23 @@ def _design(
         notes.append("too few documents to confirm anything on a second half")
     kind = "by prompt" if within else "independent" if column is None else "by group"
     return Design(kind, column, side, number, units, half, split)  # type: ignore[arg-type]
+
+
+def _authors(
+    sets: Sequence[CorpusLike], outcome: Outcome, request: DiffRequest, live: NDArray[np.bool_]
+) -> list[str]:
+    """Say that documents are of several writers, for whom a finding may stand, and how to adjust for them."""
+    for column in _AUTHORS:
+        if column in (outcome.column, request.group, request.pair_on, *request.controls):
+            return []
+        if all(column in columns(corpus) for corpus in sets):
+            writers = len(np.unique(np.concatenate(keys(sets, column))[live]))
+            if 1 < writers <= live.sum() / LEAST:
+                return [
+                    f"documents are of {writers:,} values of {column}, and a finding may stand for one of them: "
+                    f"--control {column} compares documents alike in it"
+                ]
+    return []
 
 
 def _covariates(
