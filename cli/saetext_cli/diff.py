@@ -38,7 +38,10 @@ def register(app: typer.Typer) -> None:
 def run(
     corpora: Annotated[
         list[Path],
-        typer.Argument(metavar="A [B ...]", help="Two or more corpora or data files, or one with --by, --columns or --outcome."),
+        typer.Argument(
+            metavar="A [B ...]",
+            help="Two or more corpora or data files, or one with --by, --columns or --outcome.",
+        ),
     ],
     request: DiffRequest,
     texts: FileColumns,
@@ -60,7 +63,8 @@ def run(
     Marks of format, words and features are tested alike, and each difference is listed under the simplest
     description that carries it. Of more than two sets each is compared with all others together. The false
     discovery rate is controlled, length is adjusted for, and what was found on one half of the data is
-    confirmed on the other. With --outcome it says what goes with a score or a pass. A data file given for a corpus is encoded first.
+    confirmed on the other. With --outcome it says what goes with a score or a pass. A data file given for a
+    corpus is encoded first.
     """
     from saetext.report.console.differences import render_diff
 
@@ -109,7 +113,7 @@ def _say_outcome(
     from saetext.report.console.outcome import render_outcome
 
     if asked:
-        raise typer.BadParameter("--why and --llm are for sets that are compared, and --outcome compares none")
+        raise typer.BadParameter("--why and --llm are for sets, and --outcome compares none")
     for path in output.files:
         require_new(path)
     settings = {"device": running.device, "dtype": running.dtype, **texts.given()}
@@ -122,8 +126,9 @@ def _say_outcome(
     with all_or_none(*output.files):
         write_table(found, output.parquet)
         write_report(
-            found, opened, request.labels_of(opened[0]), output.html, running.device, running.dtype, reads=False
-        )
+            found, opened, request.labels_of(opened[0]), output.html, running.device, running.dtype,
+            reads=False,
+        )  # fmt: skip
     finish(found, output, lambda: render_outcome(found, width(), colored(), encoding=encoding()))
 
 

@@ -124,7 +124,8 @@ class OutcomeModel:
         reach = special.stdtrit(df, 0.5 + level / 2) * error
         none = np.sqrt(np.maximum((score**2).sum(0), spread / max(self.residual_df, 1) * squares))
         p = np.maximum(
-            _two_sided(effect * safe, none, float(max(len(self.starts) - 1, 1))), _two_sided(effect, error, df)
+            _two_sided(effect * safe, none, float(max(len(self.starts) - 1, 1))),
+            _two_sided(effect, error, df),
         )
         blank = np.where(known, 0.0, np.nan)
         return Effects(

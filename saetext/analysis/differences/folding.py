@@ -36,7 +36,7 @@ class Foldable(Protocol):
         ...
 
     def left(self, given: int) -> tuple[Floats, Floats]:
-        """Return what is left of each among documents alike in one, and its upper end, as :func:`remaining`."""
+        """Return what is left of each among documents alike in one, and its upper end."""
         ...
 
     def common(self, given: int) -> Floats:

@@ -100,7 +100,10 @@ def _print_rows(
     for row, limit in zip(rows, limits, strict=True):
         style = COLORS[row["effect"] < 0]
         cells = [(f"{row['kind']:<{_KIND}}", "dim")] * kind
-        cells += [(bar(row["effect"] / scale, arm), style), (f"{amount(result, row['effect']):>{number}}", style)]
+        cells += [
+            (bar(row["effect"] / scale, arm), style),
+            (f"{amount(result, row['effect']):>{number}}", style),
+        ]
         cells += [(f"{limit:>{wide}}", "")] * interval
         cells.append((_MARKS.get(row["length"], " "), "yellow"))
         cells += [(f"{amount(result, row['raw']):>{number}}", "dim")] * before
@@ -123,7 +126,11 @@ def _legend(result: OutcomeResult, rows: Sequence[Mapping[str, Any]], *, before:
     told += ["raw: the plain difference, before adjusting"] if before else []
     told += ["+ an example with more of the outcome, − with less"]
     told += ["✓ held on the other half"] if any(row["confirmed"] for row in rows) else []
-    told += ["? length may explain it, the data cannot tell"] if any(r["length"] == "unclear" for r in rows) else []
+    told += (
+        ["? length may explain it, the data cannot tell"]
+        if any(r["length"] == "unclear" for r in rows)
+        else []
+    )
     return told
 
 

@@ -20,17 +20,22 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: What is taken for yes, and for no, without being told.
-_YES = frozenset(
+
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a text, as a set."""
+    return frozenset(words.split())
+
+
+#: What is taken for yes, for no and for neither without being told.
+_YES = word_set(
     "yes y true t pass passed win won winner correct right good better chosen accept accepted success "
-    "succeeded successful solved resolved positive up thumbs_up like liked helpful safe ok 1 1.0".split()
+    "succeeded successful solved resolved positive up thumbs_up like liked helpful safe ok 1 1.0"
 )
-_NO = frozenset(
+_NO = word_set(
     "no n false f fail failed loss lose lost loser incorrect wrong bad worse rejected reject failure "
-    "unsuccessful unsolved unresolved negative down thumbs_down dislike disliked unhelpful unsafe error 0 "
-    "0.0".split()
+    "unsuccessful unsolved unresolved negative down thumbs_down dislike disliked unhelpful unsafe error 0 0.0"
 )
-TIES = frozenset("tie tied draw drawn neutral equal both tie(bothbad) tie_both_bad".split())
+TIES = word_set("tie tied draw drawn neutral equal both tie(bothbad) tie_(bothbad) tie_both_bad")
 _MISSING = frozenset(("", "nan", "null", "none", "na", "n/a", "-"))
 _NOT_OUTCOMES = {
     "text": "it is the text itself",
@@ -190,8 +195,7 @@ def _of_two(column: str, text: pl.Series, counts: Mapping[str, int], numeric: bo
     else:
         no, yes, sure = _guessed(one, other)
     how = (
-        f"{column} has two values: {yes} counts as yes, {no} as no; "
-        f"--outcome {column}={no} turns that round"
+        f"{column} has two values: {yes} counts as yes, {no} as no; --outcome {column}={no} turns that round"
     )
     return Outcome(column, _coded(text, {yes: 1.0, no: 0.0}), yes, () if sure else (how,))
 
@@ -242,8 +246,8 @@ def _number(column: str, text: pl.Series, values: Floats, dtype: pl.DataType) ->
         notes.append(f"{column} holds numbers as text; they are taken as numbers")
     if whole and len(distinct) <= _STEPS:
         notes.append(
-            f"{column} has {len(distinct)} steps from {distinct[0]:.0f} to {distinct[-1]:.0f}, and each counts "
-            "as much as any other"
+            f"{column} has {len(distinct)} steps from {distinct[0]:.0f} to {distinct[-1]:.0f}, and each "
+            "counts as much as any other"
         )
     return Outcome(column, values, None, tuple(notes))
 
@@ -267,9 +271,7 @@ def _require_varying(found: Outcome, text: pl.Series) -> None:
     known = found.values[found.known]
     if len(known) and (known == known[0]).all():
         shown = printable(str(text.drop_nulls()[0]))[:40]
-        raise InputError(
-            f"every document has the same {found.column} ({shown}), so nothing can go with it"
-        )
+        raise InputError(f"every document has the same {found.column} ({shown}), so nothing can go with it")
 
 
 def _coded(text: pl.Series, code: Mapping[str, float], rest: float = float("nan")) -> Floats:

@@ -186,9 +186,7 @@ def _terms(work: _Work, counted: Counted, models: Models, kept: NDArray[np.bool_
 # ---- findings ----------------------------------------------------------------------------------------------
 
 
-def _descriptions(
-    family: _Measured, labels: FeatureLabels, counted: Counted | None
-) -> list[Description]:
+def _descriptions(family: _Measured, labels: FeatureLabels, counted: Counted | None) -> list[Description]:
     """Return the effects of a family that are significant or confirmed, the largest ones."""
     columns = family.numbers
     found = np.flatnonzero((columns["q"] < ALPHA) | columns["confirmed"])
@@ -240,9 +238,7 @@ def _groups(work: _Work, found: _Measured) -> Mapping[int, int]:
     ]
     sign = np.sign(columns["effect"][at]).astype(np.int64)
     decoder = decoder_of(setting.sets[0].spec, work.sae)
-    leads = concept_groups(
-        selections, work.sae, features, sign=sign, decoder=decoder, seed=work.request.seed
-    )
+    leads = concept_groups(selections, work.sae, features, sign=sign, decoder=decoder, seed=work.request.seed)
     return dict(zip(features.tolist(), leads.tolist(), strict=True))
 
 
@@ -255,15 +251,15 @@ def _folded(
     return arranged(given, Alike.count(matrix, models), groups)
 
 
-def _table(
-    work: _Work, led: Sequence[Led], names: Names, contrast: Contrast, families: Families
-) -> Any:
+def _table(work: _Work, led: Sequence[Led], names: Names, contrast: Contrast, families: Families) -> Any:
     import polars as pl
 
     wanted = features_of_list(led) if work.request.snippets else np.empty(0, np.int64)
     most = ILLUSTRATED if work.request.snippets else 0
     evidence: dict[int, Evidence] = of_two_sides(contrast, wanted) if _stored(work) and len(wanted) else {}
-    inner = tuple({"snippet": "snippet_a", "snippet_without": "snippet_b"}.get(name, name) for name in COLUMNS)
+    inner = tuple(
+        {"snippet": "snippet_a", "snippet_without": "snippet_b"}.get(name, name) for name in COLUMNS
+    )
     table, _ = found_table(led, families, _namer(names), names, evidence, most, columns=inner)
     up = pl.col("effect") >= 0
     return table.with_columns(

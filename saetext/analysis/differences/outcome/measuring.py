@@ -91,9 +91,7 @@ class Models:
         return found
 
 
-def measure(
-    models: Models, entries: Entries, tell: Callable[[int, int], None] | None = None
-) -> Columns:
+def measure(models: Models, entries: Entries, tell: Callable[[int, int], None] | None = None) -> Columns:
     """Return the raw numbers of each description, see ``_NUMBERS``, and ``n``; in threads.
 
     Parameters
@@ -230,8 +228,7 @@ def of_length(setting: Setting, models: Models) -> OfLength | None:
     if np.isnan(found.effect[0]):
         return None
     spread = float(plain.rest @ plain.rest)
-    curve = setting.covariates[models.rows]
-    curve = curve[:, : stats.curve(setting.n_tokens[models.rows], len(np.unique(setting.design.unit))).shape[1]]
+    curve = setting.covariates[models.rows, : setting.of_length]
     alone = stats.outcome_model(
         setting.outcome.values[models.rows], _numbered(models, setting), curve, within=setting.within
     )

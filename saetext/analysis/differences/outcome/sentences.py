@@ -53,7 +53,11 @@ def _found(result: OutcomeResult) -> str:
     parts = [_named(result, [row for row in told if row["effect"] * sign > 0]) for sign in (1, -1)]
     if not any(parts):
         return f"Nothing was found that goes with {name} at equal length{_inside(result)}."
-    head = "" if sure or not result.metrics["split"] else "Nothing was confirmed; what stands out and may be chance. "
+    head = (
+        ""
+        if sure or not result.metrics["split"]
+        else "Nothing was confirmed; what stands out and may be chance. "
+    )
     if not parts[0]:
         return f"{head}{high.replace('more often', 'less often')}: {parts[1]}."
     return f"{head}{high}: {parts[0]}{f'; {low}: {parts[1]}' if parts[1] else ''}."

@@ -49,6 +49,8 @@ class Setting:
         Lengths.
     covariates : float64[n, K]
         A curve of log length, and what else is adjusted for; 0 in rows that are left out.
+    of_length : int
+        How many of the covariates are the curve.
     notes : tuple of str
         What was decided and left out.
     """
@@ -60,6 +62,7 @@ class Setting:
     tells: NDArray[np.bool_]
     n_tokens: Floats
     covariates: Floats
+    of_length: int
     notes: tuple[str, ...]
 
     @property
@@ -114,9 +117,9 @@ def setting_of(sets: Sequence[CorpusLike], outcome: Outcome, request: DiffReques
     n_tokens = np.concatenate(
         [c.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.float64) for c in sets]
     )
-    covariates = _covariates(sets, request, live, n_tokens, design)
+    covariates, of_length = _covariates(sets, request, live, n_tokens, design)
     notes += _authors(sets, outcome, request, live)
-    return Setting(tuple(sets), outcome, design, within, tells, n_tokens, covariates, tuple(notes))
+    return Setting(tuple(sets), outcome, design, within, tells, n_tokens, covariates, of_length, tuple(notes))
 
 
 def _units(
@@ -155,12 +158,16 @@ def _units(
             _drop_lone(column, unit, live, notes)
             return column, unit, True
         share = f"{100 * often.sum() / live.sum():.0f} % of the documents share their {column}"
-        why = f"documents of one {column} all have the same {outcome.column}, so" if enough else f"only {share}, so"
+        why = (
+            f"documents of one {column} all have the same {outcome.column}, so"
+            if enough
+            else f"only {share}, so"
+        )
         if request.pair_on is not None:
             why = f"{share}, and as asked"
         notes.append(
-            f"{why} documents are compared across all prompts: what makes prompts hard or easy is not adjusted "
-            f"for; intervals are robust to documents of one {column} being alike"
+            f"{why} documents are compared across all prompts: what makes prompts hard or easy is not "
+            f"adjusted for; intervals are robust to documents of one {column} being alike"
         )
         return column, unit, False
     return None, copies(sets), False
@@ -244,8 +251,8 @@ def _authors(
             writers = len(np.unique(np.concatenate(keys(sets, column))[live]))
             if 1 < writers <= live.sum() / LEAST:
                 return [
-                    f"documents are of {writers:,} values of {column}, and a finding may stand for one of them: "
-                    f"--control {column} compares documents alike in it"
+                    f"documents are of {writers:,} values of {column}, and a finding may stand for one of "
+                    f"them: --control {column} compares documents alike in it"
                 ]
     return []
 
@@ -256,7 +263,7 @@ def _covariates(
     live: NDArray[np.bool_],
     n_tokens: Floats,
     design: Design,
-) -> Floats:
+) -> tuple[Floats, int]:
     found = [stats.curve(n_tokens[live], len(np.unique(design.unit[live])))]
     names = [str(corpus.path) for corpus in sets]
     for column in request.controls:
@@ -264,5 +271,4 @@ def _covariates(
         found.append((code[:, None] == np.unique(code)[None, 1:]).astype(np.float64))
     table = np.zeros((len(live), sum(part.shape[1] for part in found)))
     table[live] = np.hstack(found)
-    return table
-
+    return table, found[0].shape[1]

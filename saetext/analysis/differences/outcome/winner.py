@@ -1,19 +1,20 @@
-"""Which of two answers in one row won, as an outcome of both. Not for: outcomes of one answer (``column.py``)."""
+"""Which of two answers in one row won, as an outcome of both. Not for: one answer (``column.py``)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from saetext.analysis.differences.outcome.column import TIES, Outcome, listing, values_of, word
+from saetext.analysis.differences.outcome.column import TIES, Outcome, listing, values_of, word, word_set
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
 
-_FIRST = frozenset("a 1 left first model_a answer_a response_a assistant_a model_1 answer_1 response_1".split())
-_SECOND = frozenset(
-    "b 2 right second model_b answer_b response_b assistant_b model_2 answer_2 response_2".split()
+_FIRST = word_set(
+    "a 1 left first model_a answer_a response_a assistant_a model_1 answer_1 response_1 answer_left"
+)
+_SECOND = word_set(
+    "b 2 right second model_b answer_b response_b assistant_b model_2 answer_2 response_2 answer_right"
 )
 
 
@@ -71,18 +72,26 @@ def _of(value: str | None, points: dict[str, float | None]) -> float:
 
 
 def _points(value: str, names: Sequence[str], named: str | None) -> float | None:
-    """Return 1 if a value says that the first answer won, 0 the second, .5 neither, None if it says nothing."""
+    """Return 1 if a value says that the first answer won, 0 the second, .5 neither, None if nothing."""
     said = word(value)
     if said in TIES:
         return 0.5
     if named is not None:
         return 1.0 if said == word(named) else 0.0
-    before = len(os.path.commonprefix([word(name) for name in names]))
-    after = len(os.path.commonprefix([word(name)[::-1] for name in names]))
-    own = [{word(n), word(n)[before:], word(n)[before : len(word(n)) - after or None]} - {""} for n in names]
+    one, two = word(names[0]), word(names[1])
+    own = [{one, *_apart(one, two)}, {two, *_apart(two, one)}]
     for won, mine, usual in ((1.0, own[0], _FIRST), (0.0, own[1], _SECOND)):
         if said in mine:
             return won
         if said in usual and said not in own[0] | own[1]:
             return won
     return None
+
+
+def _apart(name: str, other: str) -> set[str]:
+    """Return what of a name sets it apart from another: a of response_a and response_b."""
+    before = next((at for at, (x, y) in enumerate(zip(name, other, strict=False)) if x != y), 0)
+    rest, of_other = name[before:], other[before:]
+    pairs = zip(reversed(rest), reversed(of_other), strict=False)
+    after = next((at for at, (x, y) in enumerate(pairs) if x != y), 0)
+    return {rest, rest[: len(rest) - after]} - {""}
