@@ -138,7 +138,7 @@ def _opened(
     """Open or encode what is compared, and return the request as it is for that."""
     if request.columns is None:
         return open_or_encode_all(corpora, **settings), _of_files(request, corpora)
-    from saetext.analysis.differences.run import by_rows
+    from saetext.analysis.differences.of_columns import by_rows
 
     opened = [open_or_encode(corpora[0], part=name, **{**settings, "text": name}) for name in request.columns]
     return opened, by_rows(request)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from saetext.analysis.base import Source
+from saetext.analysis.differences.of_columns import columns_of
 from saetext.analysis.differences.outcome.column import outcome_of
 from saetext.analysis.differences.outcome.compare import compare_outcome
 from saetext.analysis.differences.outcome.result import OutcomeResult
@@ -49,8 +50,6 @@ def outcome_result(given: Sequence[Any], request: DiffRequest) -> OutcomeResult:
 
 
 def _of_pairs(given: Sequence[Any], request: DiffRequest) -> OutcomeResult:
-    from saetext.analysis.differences.run import columns_of
-
     names = tuple(request.columns or ())
     made = len(given) == len(names) and len(given) > 1
     corpora = list(given) if made else columns_of(given, names)
