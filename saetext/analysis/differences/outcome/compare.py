@@ -334,6 +334,7 @@ def _params(work: _Work, contrast: Contrast) -> dict[str, Any]:
         "pair_on": design.column if setting.within else None,
         "group": None if setting.within else design.column,
         "control": list(request.controls) or None,
+        "between": setting.between,
         "test": "least squares, score test and interval, clustered",
         "interval": "Student's t, clustered" + (f" by {design.column}" if design.column else ""),
         "level": LEVEL,

@@ -44,7 +44,8 @@ class Models:
     cut : int
         How many of them are of the first half.
     adjusted, within, raw : OutcomeModel
-        With units and covariates; with units alone (None where units have no rate); with neither.
+        With units and covariates; with all of that but length (None where nothing else is adjusted for);
+        with nothing.
     halves : tuple of OutcomeModel
         As ``adjusted``, of each half; empty where nothing is split.
     """
@@ -75,7 +76,9 @@ class Models:
             rows,
             cut,
             stats.outcome_model(y, unit, z, within=setting.within),
-            stats.outcome_model(y, unit, none, within=True) if setting.within else None,
+            stats.outcome_model(y, unit, z[:, setting.of_length :], within=setting.within)
+            if setting.between is not None
+            else None,
             stats.outcome_model(y, unit, none, within=False),
             tuple(stats.outcome_model(y[p], unit[p], z[p], within=setting.within) for p in parts),
         )
@@ -149,8 +152,8 @@ def _block(models: Models, present: Floats, out: Columns, at: slice) -> None:
 def numbers(found: Columns, models: Models) -> Columns:
     """Return the numeric columns of a family: q over all of it, confirmation, what explains what went away.
 
-    ``explained_by_length`` is about the effect within units (of all rows, where there are none) and what is
-    left of it at equal length; ``explained_by_prompt`` about the raw one and what is left within units.
+    ``explained_by_length`` is about the effect before length is adjusted for and what is left of it at equal
+    length; ``explained_by_prompt`` about the raw one and what is left within prompts and at equal controls.
     """
     effect, within = found["effect"], found["within"]
     columns: Columns = {
@@ -205,11 +208,11 @@ class OfLength:
     Attributes
     ----------
     effect, low, high, p : float
-        By how much the outcome goes up with each doubling of length, within units where there are any.
+        By how much the outcome goes up with each doubling of length, all else that is adjusted for equal.
     pooled : float
-        The same over all documents, whatever their unit.
+        The same over all documents, nothing adjusted for.
     share : float
-        Of what varies in the outcome (within units), how much a curve of length tells.
+        Of what varies in the outcome (all else equal), how much a curve of length tells.
     """
 
     effect: float
@@ -228,18 +231,8 @@ def of_length(setting: Setting, models: Models) -> OfLength | None:
     if np.isnan(found.effect[0]):
         return None
     spread = float(plain.rest @ plain.rest)
-    curve = setting.covariates[models.rows, : setting.of_length]
-    alone = stats.outcome_model(
-        setting.outcome.values[models.rows], _numbered(models, setting), curve, within=setting.within
-    )
-    share = 1 - float(alone.rest @ alone.rest) / spread if spread > 0 else 0.0
+    share = 1 - float(models.adjusted.rest @ models.adjusted.rest) / spread if spread > 0 else 0.0
     return OfLength(
         float(found.effect[0]), float(found.low[0]), float(found.high[0]), float(found.p[0]),
         float(pooled.effect[0]), max(share, 0.0),
     )  # fmt: skip
-
-
-def _numbered(models: Models, setting: Setting) -> Ints:
-    unit = setting.design.unit[models.rows]
-    number: Ints = np.cumsum(np.diff(unit, prepend=-1) != 0) - 1
-    return number

@@ -59,8 +59,9 @@ class OutcomeResult(Result):
       one prompt being alike); ``q`` (within its kind); ``confirmed``, whether it was found on one half and
       again on the other, there with ``effect_confirm`` and ``q_confirm``;
     - ``raw``, the plain difference between documents with and without it, with ``raw_low``, ``raw_high`` and
-      ``raw_q``; ``within``, the difference within prompts, whatever the length, with ``within_q``;
-    - ``length``, whether length explains ``within``; ``prompt``, whether which prompts they are explains
+      ``raw_q``; ``within``, the difference within prompts and at equal controls, whatever the length, with
+      ``within_q``;
+    - ``length``, whether length explains ``within``; ``prompt``, whether prompts and controls explain
       ``raw``: "yes" if less than half is left, "no" if at least half is, "unclear" if the data cannot tell;
       null where there is nothing to explain;
     - ``term`` or ``feature``, ``members``, ``n_members``, ``label``, ``words``, ``fits`` and ``telling``, as

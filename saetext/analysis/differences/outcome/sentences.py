@@ -64,8 +64,11 @@ def _found(result: OutcomeResult) -> str:
 
 
 def _inside(result: OutcomeResult) -> str:
-    column = result.params["pair_on"]
-    return "" if column is None else f" within {printable(column)}"
+    params = result.params
+    parts = [] if params["pair_on"] is None else [f"within {printable(params['pair_on'])}"]
+    if params["control"]:
+        parts.append(f"at equal {printable(' and '.join(params['control']))}")
+    return "".join(f"{', ' if at else ' '}{part}" for at, part in enumerate(parts))
 
 
 def _named(result: OutcomeResult, rows: list[dict[str, Any]]) -> str:
@@ -86,7 +89,7 @@ def _length(result: OutcomeResult) -> list[str]:
         f"Each doubling of length goes with {amount(result, length['per_doubling'])}{points} {interval}"
         f"{_inside(result)}"
     )
-    if result.params["pair_on"] is not None:
+    if result.params["between"] is not None:
         text += f" ({amount(result, length['pooled'])} over all documents)"
     return [f"{text}; length alone tells {100 * length['share']:.0f} % of what varies."]
 
@@ -98,7 +101,7 @@ def _gone(result: OutcomeResult) -> list[str]:
         if not n:
             continue
         named = ", ".join(map(printable, result.gone[what]))
-        only = "through length" if what == "length" else "through which prompts they answer"
+        only = f"through {'length' if what == 'length' else printable(result.params['between'])}"
         told.append(
             f"{n:,} more {'goes' if n == 1 else 'go'} with it {only} only" + (f": {named}." if named else ".")
         )

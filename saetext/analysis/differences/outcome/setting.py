@@ -51,6 +51,8 @@ class Setting:
         A curve of log length, and what else is adjusted for; 0 in rows that are left out.
     of_length : int
         How many of the covariates are the curve.
+    controls : tuple of str
+        The columns that the others are made of.
     notes : tuple of str
         What was decided and left out.
     """
@@ -63,7 +65,14 @@ class Setting:
     n_tokens: Floats
     covariates: Floats
     of_length: int
+    controls: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def between(self) -> str | None:
+        """What is adjusted for beside length, in words; None where that is nothing."""
+        parts = [str(self.design.column)] * self.within + list(self.controls)
+        return " and ".join(parts) or None
 
     @property
     def live(self) -> NDArray[np.bool_]:
@@ -119,7 +128,10 @@ def setting_of(sets: Sequence[CorpusLike], outcome: Outcome, request: DiffReques
     )
     covariates, of_length = _covariates(sets, request, live, n_tokens, design)
     notes += _authors(sets, outcome, request, live)
-    return Setting(tuple(sets), outcome, design, within, tells, n_tokens, covariates, of_length, tuple(notes))
+    return Setting(
+        tuple(sets), outcome, design, within, tells, n_tokens, covariates, of_length, request.controls,
+        tuple(notes),
+    )  # fmt: skip
 
 
 def _units(
