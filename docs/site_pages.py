@@ -6,7 +6,7 @@ from typing import Any
 
 CHAPTERS = {
     "Use": [
-        *("tour", "diff", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift"),
+        *("tour", "diff", "outcome", "correlate", "cluster", "search", "steer", "attribute", "ablate", "shift"),
         *("bias", "why", "attend", "detectors", "labels", "recipes"),
     ],
     "Notebooks": [*(f"notebooks/{name}" for name in ("release_check", "user_prompts", "own_sae"))],
