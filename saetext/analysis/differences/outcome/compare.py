@@ -264,7 +264,12 @@ def _table(work: _Work, led: Sequence[Led], names: Names, contrast: Contrast, fa
     up = pl.col("effect") >= 0
     return table.with_columns(
         snippet=pl.when(up).then("snippet_a").otherwise("snippet_b"),
-        snippet_without=pl.when(up).then("snippet_b").otherwise("snippet_a"),
+        # of a feature the other example has it too
+        snippet_without=pl.when(pl.col("kind") == "feature")
+        .then(None)
+        .when(up)
+        .then("snippet_b")
+        .otherwise("snippet_a"),
     ).select(COLUMNS)
 
 

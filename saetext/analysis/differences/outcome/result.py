@@ -68,7 +68,7 @@ class OutcomeResult(Result):
       in the findings of a diff;
     - ``snippet``, an example that has it, the place marked «so», from a document with more of the outcome if
       the effect is above 0 and with less otherwise; ``snippet_without``, a document of the other kind without
-      it, of the same prompt where they are compared within prompts.
+      it and of the same prompt, where they are compared within prompts; null for features.
 
     Attributes
     ----------

@@ -72,7 +72,8 @@ def _inside(result: OutcomeResult) -> str:
 
 
 def _named(result: OutcomeResult, rows: list[dict[str, Any]]) -> str:
-    shown = rows[:_NAMED]
+    first = {row["name"]: row for row in reversed(rows)}  # a feature may be called as a property is
+    shown = [row for row in rows if first[row["name"]] is row][:_NAMED]
     return ", ".join(
         f"{row['name']} ({amount(result, row['effect'])}{' points' if result.binary and not at else ''})"
         for at, row in enumerate(shown)
