@@ -120,7 +120,7 @@ def _say_outcome(
     if request.columns is None:
         opened = open_or_encode_all(corpora, **settings)
     else:
-        opened, _ = _opened(corpora, request, settings)
+        opened = _columns(corpora, request, settings)
     with progress_bar("estimating effects") as show:
         found = outcome_result(opened, request.replace(on_progress=show))
     with all_or_none(*output.files):
@@ -140,8 +140,13 @@ def _opened(
         return open_or_encode_all(corpora, **settings), _of_files(request, corpora)
     from saetext.analysis.differences.of_columns import by_rows
 
-    opened = [open_or_encode(corpora[0], part=name, **{**settings, "text": name}) for name in request.columns]
-    return opened, by_rows(request)
+    return _columns(corpora, request, settings), by_rows(request)
+
+
+def _columns(corpora: list[Path], request: DiffRequest, settings: dict[str, Any]) -> list[Any]:
+    """Open or encode each of the columns of a file."""
+    names = request.columns or ()
+    return [open_or_encode(corpora[0], part=name, **{**settings, "text": name}) for name in names]
 
 
 def _require_sets(corpora: list[Path], request: DiffRequest, llm: bool) -> None:
