@@ -86,6 +86,19 @@ def test_nothing_beyond_chance_is_found_where_there_is_nothing(rare: float, yes:
     assert any_found <= 2
 
 
+def test_few_rows_that_all_have_the_rarer_outcome_tell_what_a_bound_says() -> None:
+    rng = np.random.default_rng(0)
+    passed = (rng.random(2000) < 0.1).astype(float)
+    has = np.zeros((2000, 2))
+    has[np.flatnonzero(passed)[:12], 0] = 1.0
+    has[np.flatnonzero(passed == 0)[:12], 1] = 1.0
+    model = stats.outcome_model(passed, np.arange(2000), np.zeros((2000, 0)), within=False)
+    found = model.effects(has)
+    exact = passed.mean() ** 12
+    assert 2 * exact < found.p[0] < 1e-5  # a bound, but far below that of twelve equal errors
+    assert found.p[1] > 0.5 * (1 - passed.mean()) ** 12  # none of twelve passed: likely enough
+
+
 @pytest.mark.parametrize("yes", [True, False])
 def test_a_planted_effect_is_recovered_and_covered(yes: bool) -> None:
     effect, found, covered = (0.2 if yes else 0.5), [], []
