@@ -182,6 +182,12 @@ def test_left_out_rows_are_counted_and_halves_keep_prompts_whole() -> None:
     assert result.metrics["compared"] <= 180 - missing
 
 
+def test_a_sample_is_of_whole_prompts_and_counts_those() -> None:
+    result = saetext.diff(corpus_of(*planted(5)), outcome="score", families="features", sample=200)
+    assert 100 < result.metrics["compared"] <= 200
+    assert result.metrics["units"] == result.metrics["compared"] / 4
+
+
 def test_what_is_left_of_an_effect_is_that_of_a_model_of_both() -> None:
     prompt, length, has, outcome = planted(10, 40, 3, effect=0.5, features=4)
     z = stats.curve(length, 40)

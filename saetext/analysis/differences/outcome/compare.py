@@ -369,7 +369,7 @@ def _metrics(
         "documents": sum(corpus.n_documents for corpus in setting.sets),
         "missing": int((~setting.outcome.known).sum()),
         "compared": len(models.rows),
-        "units": setting.design.n_units if setting.design.column or setting.within else None,
+        "units": len(np.unique(setting.design.unit[setting.live])) if setting.design.column else None,
         "units_varying": setting.varying if setting.within else None,
         "mean": float(values.mean()),
         "spread": float(values.std()),

@@ -56,7 +56,7 @@ def _found(result: OutcomeResult) -> str:
     head = (
         ""
         if sure or not result.metrics["split"]
-        else "Nothing was confirmed; what stands out and may be chance. "
+        else "Nothing was confirmed; what stands out may be chance. "
     )
     if not parts[0]:
         return f"{head}{high.replace('more often', 'less often')}: {parts[1]}."
