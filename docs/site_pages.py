@@ -10,6 +10,8 @@ CHAPTERS = {
         *("bias", "why", "attend", "detectors", "labels", "recipes", "python"),
         *("tour", "diff", "correlate", "cluster", "search", "check", "steer", "attribute", "ablate", "shift"),
         *("bias", "why", "attend", "detectors", "labels", "recipes"),
+        *("tour", "diff", "outcome", "correlate", "cluster", "search", "steer", "attribute", "ablate"),
+        *("shift", "bias", "why", "attend", "detectors", "labels", "recipes"),
     ],
     "Notebooks": [*(f"notebooks/{name}" for name in ("release_check", "user_prompts", "own_sae"))],
     "Understand": ["readers", "formats", "others", "statistics", "reliability", "glossary"],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from saetext.analysis.checking import Baseline, CheckResult, baseline, check
     from saetext.analysis.clusters import ClusterResult, cluster
     from saetext.analysis.cooccurrence import CorrelateResult, correlate
-    from saetext.analysis.differences import DiffResult, diff
+    from saetext.analysis.differences import DiffResult, OutcomeResult, diff
     from saetext.analysis.search import Searcher, SearchResult, build_index, search
     from saetext.corpus import Corpus
     from saetext.documents import open_documents
@@ -52,6 +52,7 @@ __all__ = [
     "DiffResult",
     "ExpressionResult",
     "FeatureLabels",
+    "OutcomeResult",
     "Reader",
     "SAEVectorizer",
     "SaetextError",
@@ -102,6 +103,7 @@ _HOMES = {
     "DiffResult": "saetext.analysis.differences",
     "ExpressionResult": "saetext.intervene.expression",
     "FeatureLabels": "saetext.features.labels",
+    "OutcomeResult": "saetext.analysis.differences",
     "Reader": "saetext.reader.reader",
     "SAEVectorizer": "saetext.features.vectorizer",
     "SearchResult": "saetext.analysis.search",

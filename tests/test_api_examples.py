@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 WITHOUT = {"ClusterResult", "CorrelateResult", "DiffResult", "SearchResult", "SaetextWarning"}
 WITHOUT |= {"AblateResult", "AttendResult", "AttributionResult", "ExpressionResult", "SteerResult"}
 WITHOUT |= {"BiasResult", "Shift", "ShiftEvaluation", "ShiftResult", "WhyResult", "Baseline", "CheckResult"}
+WITHOUT |= {"BiasResult", "Shift", "ShiftEvaluation", "ShiftResult", "WhyResult"}
+WITHOUT |= {"OutcomeResult"}
 WITHOUT |= {"diff_by", "diff_sets", "diff_sets_by"}
 
 

@@ -63,6 +63,16 @@ ANALYSES: list[Analysis] = [
         chart=f"{_CHART}.analyses:diff_chart",
     ),
     Analysis(
+        "diff",
+        f"{_HERE}.differences:diff",
+        f"{_HERE}.differences:DiffRequest",
+        ("diff_outcome",),
+        f"{_TEXT}.outcome:render_outcome",
+        f"{_PAGE}.pages:outcome_html",
+        "saetext_cli.diff",
+        "Say what differs between two or more sets of documents.",
+    ),
+    Analysis(
         "correlate",
         f"{_HERE}.cooccurrence:correlate",
         f"{_HERE}.cooccurrence:CorrelateRequest",

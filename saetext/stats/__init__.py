@@ -8,6 +8,7 @@ which features are worth a test; that is :mod:`saetext.analysis.differences` and
 
 from saetext.stats.association import joint_tail, joint_tail_exact, npmi, pearson_tails, phi
 from saetext.stats.counts import normal_quantile
+from saetext.stats.effects import Effects, OutcomeModel, gap, outcome_model
 from saetext.stats.exact import fisher_exact_p, mcnemar_exact_p
 from saetext.stats.means import mean_difference
 from saetext.stats.multiple import PHistogram, benjamini_hochberg
@@ -27,6 +28,8 @@ from saetext.stats.verdict import SHARE, explained, widening
 __all__ = [
     "LEAST_CLOSE",
     "SHARE",
+    "Effects",
+    "OutcomeModel",
     "PHistogram",
     "Stratified",
     "Within",
@@ -37,6 +40,7 @@ __all__ = [
     "curve",
     "explained",
     "fisher_exact_p",
+    "gap",
     "grouped_p",
     "joint_tail",
     "joint_tail_exact",
@@ -48,6 +52,7 @@ __all__ = [
     "normal_quantile",
     "npmi",
     "odds_ratio",
+    "outcome_model",
     "pearson_tails",
     "phi",
     "stratified_gap",

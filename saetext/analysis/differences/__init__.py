@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
+    from saetext.analysis.differences.outcome.result import OutcomeResult
     from saetext.analysis.differences.request import DiffRequest
     from saetext.analysis.differences.result import DiffResult, Family, NullCheck
     from saetext.analysis.differences.run import diff
     from saetext.analysis.differences.testing import ALPHA, LEVEL
 
-__all__ = ["ALPHA", "LEVEL", "DiffRequest", "DiffResult", "Family", "NullCheck", "diff"]
+__all__ = ["ALPHA", "LEVEL", "DiffRequest", "DiffResult", "Family", "NullCheck", "OutcomeResult", "diff"]
 
 _HOMES = {
     "ALPHA": "testing",
@@ -25,6 +26,7 @@ _HOMES = {
     "DiffResult": "result",
     "Family": "result",
     "NullCheck": "result",
+    "OutcomeResult": "outcome.result",
     "diff": "run",
 }
 

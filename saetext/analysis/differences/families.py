@@ -146,10 +146,10 @@ def _family(
 ) -> list[Family]:
     """Return what a family finds of each contrast."""
     terms, rows = counted.terms[name], counted.rows
-    spread = in_all_rows(terms.matrix, rows, len(designs[0].side))
+    whole = in_all_rows(terms.matrix, rows, len(designs[0].side))
     lives = [design.side >= 0 for design in designs]
     alike = all(np.array_equal(lives[0], live) for live in lives)  # as nearly always: gathered once
-    gathered = [from_matrix(spread, live) for live in lives[: 1 if alike else None]]
+    gathered = [from_matrix(whole, live) for live in lives[: 1 if alike else None]]
     gathered *= len(lives) // len(gathered)
     tested = [_numbers(*one) for one in zip(gathered, done, designs, strict=True)]
     over_all(tested)

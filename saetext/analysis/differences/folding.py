@@ -9,7 +9,7 @@ Documents count as independent: where they are paired, the intervals are too wid
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,27 @@ Ints = NDArray[np.int64]
 _BLOCK = 4096  # documents whose descriptions are dense at once
 SAME = 0.9  # share of the documents with either of two descriptions that have both, from which they are one
 LEVEL = 0.95  # of the interval that must lie below half of a difference for it to have gone away
+
+
+class Foldable(Protocol):
+    """What :func:`fold` must know of C descriptions."""
+
+    @property
+    def diff(self) -> Floats:
+        """float64[C]: the difference, or the effect, of each."""
+        ...
+
+    def left(self, given: int) -> tuple[Floats, Floats]:
+        """Return what is left of each among documents alike in one, and its upper end."""
+        ...
+
+    def common(self, given: int) -> Floats:
+        """float64[C]: of the documents with either description, the share that has both (Jaccard)."""
+        ...
+
+    def alongside(self, given: int) -> NDArray[np.bool_]:
+        """bool[C]: which can stand for the description: present more often where it is."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +86,27 @@ class Together:
     def diff(self) -> Floats:
         """float64[C]: share of A less share of B."""
         found: Floats = self.one[0] / max(self.n[0], 1) - self.one[1] / max(self.n[1], 1)
+        return found
+
+    def left(self, given: int) -> tuple[Floats, Floats]:
+        """Return what is left of each difference among documents alike in one; see :func:`remaining`."""
+        return remaining(self, given)
+
+    def common(self, given: int) -> Floats:
+        """float64[C]: of the documents with either description, the share that has both (Jaccard)."""
+        one, two = self.one.sum(0), self.two[:, given].sum(0)
+        either = one + one[given] - two
+        return np.divide(two, either, out=np.zeros(len(one)), where=either > 0)
+
+    def alongside(self, given: int) -> NDArray[np.bool_]:
+        """bool[C]: which are present more often where the description is, of both sides together.
+
+        Without that, two descriptions of opposite sides could stand in for each other.
+        """
+        n = float(sum(self.n))
+        one, two = self.one.sum(0), self.two[:, given].sum(0)
+        with_it, expected = self.one[:, given].sum(), self.one[:, given].sum() * one / max(n, 1.0)
+        found: NDArray[np.bool_] = (two > expected) & (with_it > 0)
         return found
 
 
@@ -109,7 +151,7 @@ def remaining(together: Together, given: int) -> tuple[Floats, Floats]:
     return left, left + stats.normal_quantile(LEVEL) * np.sqrt(variance) / weight_sum
 
 
-def fold(together: Together, strength: Floats) -> Ints:
+def fold(together: Foldable, strength: Floats) -> Ints:
     """Return int64[C]: the description that leads each one, itself where it stands alone.
 
     The strongest leads. Each next one goes under the leader that leaves least of it, if there is one given
@@ -119,7 +161,7 @@ def fold(together: Together, strength: Floats) -> Ints:
 
     Parameters
     ----------
-    together : Together
+    together : Foldable
         Counts.
     strength : float64[C]
         By what descriptions are ranked: the size of their difference, more for simple ones.
@@ -132,29 +174,10 @@ def fold(together: Together, strength: Floats) -> Ints:
             leader[at] = best[at]
             continue
         leader[at] = at
-        _, upper = remaining(together, at)
+        _, upper = together.left(at)
         share = np.divide(upper, size, out=np.full(len(size), np.inf), where=size > 0)
-        apart = 1 - _common(together, at)
+        apart = 1 - together.common(at)
         share = np.minimum(share, np.where(apart <= 1 - SAME, apart, np.inf))
-        goes = (share < 0.5) & (share < least) & _alongside(together, at)
+        goes = (share < 0.5) & (share < least) & together.alongside(at)
         least[goes], best[goes] = share[goes], at
     return leader
-
-
-def _common(together: Together, given: int) -> Floats:
-    """float64[C]: of the documents with either description, the share that has both (Jaccard)."""
-    one, two = together.one.sum(0), together.two[:, given].sum(0)
-    either = one + one[given] - two
-    return np.divide(two, either, out=np.zeros(len(one)), where=either > 0)
-
-
-def _alongside(together: Together, given: int) -> NDArray[np.bool_]:
-    """bool[C]: which are present more often where the description is, of both sides together.
-
-    Without that, two descriptions of opposite sides could stand in for each other.
-    """
-    n = float(sum(together.n))
-    one, two = together.one.sum(0), together.two[:, given].sum(0)
-    with_it, expected = together.one[:, given].sum(), together.one[:, given].sum() * one / max(n, 1.0)
-    found: NDArray[np.bool_] = (two > expected) & (with_it > 0)
-    return found

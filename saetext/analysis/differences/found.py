@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ILLUSTRATED = 200  # findings that get an example, the first ones
 NAMED = 12  # members named in a row
-_TEXTS = ("name", "kind", "length", "term", "label", "snippet_a", "snippet_b")
+_TEXTS = ("name", "kind", "length", "prompt", "term", "label", "snippet_a", "snippet_b")
 
 
 def features_of_list(led: Sequence[Led], most: int = ILLUSTRATED) -> Ints:
@@ -57,6 +57,7 @@ def found_table(
     evidence: Mapping[int, Evidence],
     illustrated: int = ILLUSTRATED,
     of: str = "",
+    columns: Sequence[str] = FOUND,
 ) -> tuple[pl.DataFrame, MarkedExamples]:
     """Return the table, with the columns of :data:`saetext.analysis.differences.result.FOUND`, and examples.
 
@@ -77,6 +78,8 @@ def found_table(
         How many of the first findings get examples.
     of : str
         The set that the examples are listed under.
+    columns : sequence of str
+        Those of the table; numbers that a finding does not have are null.
     """
     import polars as pl
 
@@ -105,11 +108,11 @@ def found_table(
                 "snippet_b": b,
             }
         )
-    types: dict[str, Any] = dict.fromkeys(FOUND, pl.Float64) | dict.fromkeys(_TEXTS, pl.String)
-    types |= dict.fromkeys(("n_a", "n_b", "feature", "n_members"), pl.Int64)
+    types: dict[str, Any] = dict.fromkeys(columns, pl.Float64) | dict.fromkeys(_TEXTS, pl.String)
+    types |= dict.fromkeys(("n", "n_a", "n_b", "feature", "n_members"), pl.Int64)
     types |= dict.fromkeys(("confirmed", "fits", "telling"), pl.Boolean)
     types |= dict.fromkeys(("members", "words"), pl.List(pl.String))
-    return pl.DataFrame(rows, schema=types, orient="row"), marked
+    return pl.DataFrame(rows, schema={name: types[name] for name in columns}, orient="row"), marked
 
 
 def _telling(lead: Description, names: Names) -> bool:

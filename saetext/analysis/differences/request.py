@@ -38,6 +38,12 @@ class DiffRequest(AnalysisRequest):
         hint=str | None,
         metavar="A,B",
     )
+    outcome: str | None = option(
+        "Say what goes with this column of one corpus: a score, or one of two values such as pass and fail. "
+        "=VALUE names the value that counts as yes. With --columns it says which of two answers won.",
+        default=None,
+        metavar="COLUMN[=VALUE]",
+    )
     values: Sequence[str] | None = keyword(
         "Values of that column to compare, as text; all by default, in alphabetical order.",
         default=None,
@@ -117,6 +123,8 @@ class DiffRequest(AnalysisRequest):
                 raise InputError("by and columns are two ways to take one file apart; name one of them")
             if len(set(self.columns)) < max(2, len(self.columns)) or "" in self.columns:
                 raise InputError("columns are two or more different ones with texts: chosen,rejected")
+        if self.outcome is not None:
+            self._require_of_outcome()
         if self.values is not None and self.by is None:
             raise InputError("values are those of a column; name it with by")
         for name in ("values", "names"):
@@ -130,11 +138,21 @@ class DiffRequest(AnalysisRequest):
             named = (self.control,) if isinstance(self.control, str) else tuple(self.control)
             object.__setattr__(self, "control", named)
 
+    def _require_of_outcome(self) -> None:
+        if not (self.outcome or "").strip(" ="):
+            raise InputError("outcome names a column: score, or correct=yes")
+        for name in ("by", "null", "client", "names"):
+            if getattr(self, name):
+                raise InputError(
+                    f"{name} is for a comparison of sets, and with an outcome there are none; leave one out"
+                )
+        if self.against != "union":
+            raise InputError("against ranks more than two sets, and with an outcome there are none")
+
     def params(self) -> dict[str, Any]:
         """Return the recorded options; those of the judge only where there is one."""
         left_out = {"judged", "hypotheses"} if self.client is None else set()
-        if self.columns is None:
-            left_out.add("columns")
+        left_out |= {name for name in ("columns", "outcome") if getattr(self, name) is None}
         return {name: value for name, value in super().params().items() if name not in left_out}
 
     @property

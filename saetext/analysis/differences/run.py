@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from saetext.analysis.differences.asked import resolve
 from saetext.analysis.differences.compare import compare
+from saetext.analysis.differences.of_columns import by_rows, columns_of
 from saetext.analysis.differences.request import DiffRequest
 from saetext.analysis.differences.result import DiffResult
 from saetext.corpus.notices import warn_of
 from saetext.encoding.opening import as_corpora, names_of
-from saetext.errors import InputError
 from saetext.io.request import verb_of_many
 
 if TYPE_CHECKING:
@@ -25,17 +25,20 @@ def diff(sets: tuple[AnyCorpus | Sequence[AnyCorpus], ...], request: DiffRequest
     Two sets are compared with each other, each of several with all others together. The sets are corpora
     (``diff(a, b)``, ``diff(a, b, c)`` or ``diff([a, b, c])``), or the values of a column of one corpus
     (``diff(corpus, by="model", values=["x", "y"])``). With ``client``, a language model states what the
-    confirmed findings come down to, and that is tested on documents that were set aside.
+    confirmed findings come down to, and that is tested on documents that were set aside. With ``outcome``,
+    what goes with a column of one corpus is estimated instead (``diff(corpus, outcome="score")``).
 
     Parameters
     ----------
     *sets : Corpus, path, or what can be encoded
-        Two to fifty sets, read by comparable readers; or one with ``by``, or one file with ``columns``. See
+        Two to fifty sets, read by comparable readers; or one with ``by`` or ``outcome``, or one file with
+        ``columns``. See
         :func:`saetext.encoding.opening.as_corpora` on files and texts.
 
     Returns
     -------
     DiffResult
+        With ``outcome``, an :class:`saetext.OutcomeResult`.
 
     Raises
     ------
@@ -56,6 +59,11 @@ def diff(sets: tuple[AnyCorpus | Sequence[AnyCorpus], ...], request: DiffRequest
     >>> result.table.select("label", "confirmed").row(0)
     ('opinionated informal commentary, loosely', True)
     """
+    if request.outcome is not None:
+        from saetext.analysis.differences.outcome.run import outcome_result
+
+        # another table, for which nobody who compares sets should have to ask
+        return cast("DiffResult", outcome_result(_listed(sets), request))
     return diff_of(sets, request)
 
 
@@ -74,35 +82,6 @@ def diff_of(sets: Sequence[AnyCorpus | Sequence[AnyCorpus]], request: DiffReques
     from saetext.analysis.differences.judged import compare_and_judge
 
     return compare_and_judge(asked, request.client)
-
-
-def columns_of(sets: Sequence[Any], columns: str | Sequence[str], **settings: Any) -> list[Any]:
-    """Return a corpus for each of the columns of one file of texts, or of texts in memory.
-
-    Parameters
-    ----------
-    sets : sequence
-        The file, alone.
-    columns : sequence of str
-        Columns or paths.
-    **settings
-        As for :func:`saetext.encoding.opening.as_corpora`.
-
-    Raises
-    ------
-    InputError
-        If there is more than one file, or it is a corpus already.
-    """
-    if len(sets) != 1:
-        raise InputError(f"columns are those of one file of texts, and {len(sets)} were given")
-    return [as_corpora(sets, part=name, **{**settings, "text": name})[0] for name in columns]
-
-
-def by_rows(request: DiffRequest) -> DiffRequest:
-    """Return the request for the columns' corpora: called by the columns, paired row by row."""
-    columns = request.columns
-    pair_on = "id" if request.pair_on is None else request.pair_on
-    return request.replace(columns=None, names=request.names or columns, pair_on=pair_on)
 
 
 def _listed(sets: Sequence[Any]) -> list[Any]:

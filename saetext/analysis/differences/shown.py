@@ -52,7 +52,7 @@ def evidence_of(
     """Look for an example of each feature in each set; say which sets store no texts."""
     stored = [c.n_documents == 0 or c.document(0)["text"] is not None for c in asked.sets]
     if asked.two and all(stored):
-        return _of_two(asked, done[0], features), []
+        return of_two_sides(done[0], features), []
     return _strongest(asked, done, features)
 
 
@@ -71,10 +71,12 @@ def _strongest(
     return {f: tuple(examples.get(f) for examples in found) for f in features.tolist()}, notes
 
 
-def _of_two(asked: Asked, contrast: Contrast, features: Ints) -> dict[int, Evidence]:
+def of_two_sides(contrast: Contrast, features: Ints) -> dict[int, Evidence]:
+    """Look for an example of each feature on each side; the texts must be stored."""
     choices = _choices(contrast, np.unique(features))
-    peaks = _peaks(asked.sets, asked.sae, choices)
-    reading = _Reading(asked.sets, asked.starts, peaks)
+    peaks = _peaks(contrast.sets, contrast.sae, choices)
+    starts = np.cumsum([0] + [corpus.n_documents for corpus in contrast.sets]).tolist()
+    reading = _Reading(contrast.sets, starts, peaks)
     # in order of documents, or the few that many features share would be read again and again
     order = sorted(choices, key=lambda f: (choices[f].mine[:1] and choices[f].mine[0].row, f))
     found = {feature: _shown(choices[feature], feature, reading) for feature in order}

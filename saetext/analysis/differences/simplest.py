@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.differences.counting import Counted
 from saetext.analysis.differences.families import Families
 from saetext.analysis.differences.findings import Rows
-from saetext.analysis.differences.folding import Together, fold
+from saetext.analysis.differences.folding import Foldable, Together, fold
 from saetext.analysis.differences.testing import ALPHA
 from saetext.text.marks import LONGER
 
@@ -123,8 +124,22 @@ def simplest(rows: Rows, groups: Mapping[int, int], families: Families, labels: 
     given = [*_of_families(families), *_of_features(rows, labels)]
     if not given:
         return []
-    matrix = _matrix(given, families)
-    together = Together.count(matrix, families.design.side[families.rows])
+    matrix = matrix_of(given, families.counted)
+    return arranged(given, Together.count(matrix, families.design.side[families.rows]), groups)
+
+
+def arranged(given: Sequence[Description], together: Foldable, groups: Mapping[int, int]) -> list[Led]:
+    """Return descriptions, those that say the same under the simplest of them, in order.
+
+    Parameters
+    ----------
+    given : sequence of Description
+        What was found.
+    together : Foldable
+        How they hang together.
+    groups : mapping
+        Feature to the feature that leads its concept group.
+    """
     strength = np.array([one.strength for one in given])
     leader = fold(together, strength)
     leader = _by_group(given, leader, strength, groups)
@@ -195,14 +210,14 @@ def _number(value: Any) -> float | None:
     return None if value is None or np.isnan(value) else float(value)
 
 
-def _matrix(given: Sequence[Description], families: Families) -> csr_matrix:
-    """Return the rows compared x descriptions, above 0 where present."""
+def matrix_of(given: Sequence[Description], counted: Counted) -> csr_matrix:
+    """Return the rows counted x descriptions, above 0 where present; those of a kind follow one another."""
     from scipy import sparse
 
     parts = []
-    for kind in dict.fromkeys(one.kind for one in given):  # descriptions of a kind follow one another
+    for kind in dict.fromkeys(one.kind for one in given):
         columns = [one.column for one in given if one.kind == kind]
-        parts.append(families.counted.columns(FAMILY_OF[kind])[:, columns])
+        parts.append(counted.columns(FAMILY_OF[kind])[:, columns])
     return sparse.csr_matrix(sparse.hstack(parts, format="csr"))
 
 

@@ -42,13 +42,13 @@ def print_found(console: Console, rows: Sequence[Mapping[str, Any]], color: bool
     arm = 4 if width < 80 else 7 if width < _TWO_SNIPPETS else 12
     scale = max(abs(row["diff"]) for row in rows) or 1.0
     interval, kind = width >= 115, width >= 70
-    _line(console, "finding", "dim", _header(arm, interval, kind))
+    print_line(console, "finding", "dim", _header(arm, interval, kind))
     for position, row in enumerate(rows):
         before = rows[position - 1] if position else None
         if row["length"] == "yes" and before is not None and before["length"] != "yes":
             console.print(styled("── explained by length ".ljust(width, "─"), "dim"))
         cells = _cells(row, row["diff"] / scale, arm, interval, kind)
-        _line(console, printable(row["name"]), "bold", cells)
+        print_line(console, printable(row["name"]), "bold", cells)
         print_words(console, row)
         _print_examples(console, row, color)
         print_members(console, row)
@@ -85,7 +85,8 @@ def _cells(
     return [*cells, (f"{probability(row['q']):>6}", ""), ("✓" if row["confirmed"] else " ", "green")]
 
 
-def _line(console: Console, name: str, style: str, cells: Sequence[tuple[str, str]]) -> None:
+def print_line(console: Console, name: str, style: str, cells: Sequence[tuple[str, str]]) -> None:
+    """Print a name and its numbers; a name that finds no room beside them has a line of its own."""
     numbers = styled("")
     for cell, of in cells:
         numbers.append(" ").append(cell, of)

@@ -48,7 +48,7 @@ def render_diff_page(page: DiffPage) -> str:
     the script are admitted by their hashes, so that nothing else could take effect.
     """
     plotted = _plotted(page.findings)
-    axis = _Axis([page.findings[index].row for index in plotted])
+    axis = Axis([page.findings[index].row for index in plotted])
     cards = [_card(finding, axis) for finding in page.findings]
     number_cards(cards, "label")
     return draw(
@@ -71,12 +71,12 @@ def render_diff_page(page: DiffPage) -> str:
     )
 
 
-class _Axis:
-    """The plot's horizontal axis: places differences in percent of its width."""
+class Axis:
+    """The plot's horizontal axis: places differences in percent of its width; none is beyond ``most``."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], most: float = 1.0) -> None:
         ends = [number_of(row, name, 0.0) or 0.0 for row in rows for name in ("diff", "ci_low", "ci_high")]
-        low, high = 100 * max(min([0.0, *ends]), -1.0), 100 * min(max([0.0, *ends]), 1.0)
+        low, high = 100 * max(min([0.0, *ends]), -most), 100 * min(max([0.0, *ends]), most)
         span = max(high - low, 1e-3)
         low, high = min(low, -span / 8), max(high, span / 8)  # both sides are seen
         rough = (high - low) / _TICKS
@@ -125,7 +125,7 @@ def _plotted(findings: Sequence[Finding], most: int | None = PLOTTED) -> list[in
     return shown[:most]
 
 
-def _card(finding: Finding, axis: _Axis) -> dict[str, Any]:
+def _card(finding: Finding, axis: Axis) -> dict[str, Any]:
     row = finding.row
     diff, adjusted, q = (number_of(row, name) for name in ("diff", "adjusted_diff", "q"))
     rates = [number_of(row, name) for name in ("rate_a", "rate_b")]

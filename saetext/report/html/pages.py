@@ -14,6 +14,7 @@ from saetext.analysis.base import Result
 from saetext.analysis.clusters import ClusterResult, PredictRequest
 from saetext.analysis.cooccurrence import CorrelateResult
 from saetext.analysis.differences import DiffResult
+from saetext.analysis.differences.outcome.result import OutcomeResult
 from saetext.analysis.export import write_text
 from saetext.analysis.registry import has_page, page_of
 from saetext.analysis.sources import reopened
@@ -30,6 +31,7 @@ from saetext.report.html.gathering import diff_page
 from saetext.report.html.heads_page import render_heads_page
 from saetext.report.html.map_gathering import map_page
 from saetext.report.html.map_page import render_map_page
+from saetext.report.html.outcome_page import render_outcome_page
 from saetext.report.html.pair_gathering import pair_page
 from saetext.report.html.pair_page import render_pair_page
 from saetext.report.html.shift_page import render_shift_page
@@ -119,6 +121,18 @@ def differences_html(
 ) -> str:
     """Return the report of a diff as HTML."""
     return render_diff_page(diff_page(result, sets, labels, reader=reader, on_progress=on_progress))
+
+
+def outcome_html(
+    result: OutcomeResult,
+    sets: Sequence[CorpusLike],
+    labels: FeatureLabels,
+    *,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> str:
+    """Return what goes with an outcome as HTML; it has its examples with it, and reads nothing again."""
+    return render_outcome_page(result)
 
 
 def pairs_html(
