@@ -92,7 +92,12 @@ def run(
     if kept is not None:
         require_reader(kept, new, request.sae)
     _require_files(output, write_baseline)
-    settings: dict[str, Any] = {"device": running.device, "dtype": running.dtype, **texts.given()}
+    settings: dict[str, Any] = {
+        "device": running.device,
+        "dtype": running.dtype,
+        **texts.given(),
+        "asked": request,
+    }
     if against is None:
         assert write_baseline is not None
         _keep(open_or_encode(new, **settings), new, request, write_baseline)

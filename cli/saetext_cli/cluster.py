@@ -120,7 +120,9 @@ def cluster(
     for path in output.files:
         require_new(path)
     model = load_model(predict) if predict is not None else None
-    opened: Any = open_or_encode(corpus, device=running.device, dtype=running.dtype, **columns.given())
+    opened: Any = open_or_encode(
+        corpus, device=running.device, dtype=running.dtype, asked=request, **columns.given()
+    )
     with progress_bar("reading") as show:
         asked = request.replace(
             include=_weighted(request.include), name=short_names([corpus])[0], client=client, on_progress=show

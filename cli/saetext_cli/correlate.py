@@ -75,7 +75,7 @@ def correlate(
         require_new(path)
     paths = [corpus] if across is None else [corpus, across]
     opened: list[Any] = open_or_encode_all(
-        paths, device=running.device, dtype=running.dtype, **columns.given()
+        paths, device=running.device, dtype=running.dtype, asked=request, **columns.given()
     )
     with progress_bar("reading") as show:
         asked = request.replace(to=_to(request.to), names=tuple(short_names(paths)), on_progress=show)

@@ -78,7 +78,7 @@ def run(
         raise InputError("hypotheses by a language model need an endpoint: give --base-url and --model")
     for path in output.files:
         require_new(path)
-    settings = {"device": running.device, "dtype": running.dtype, **texts.given()}
+    settings = {"device": running.device, "dtype": running.dtype, "asked": request, **texts.given()}
     opened, request = _opened(corpora, request, settings)
     request = request.replace(client=client if llm else None, on_estimate=_tell if llm else None)
     found = _compared(opened, request)
@@ -116,7 +116,7 @@ def _say_outcome(
         raise typer.BadParameter("--why and --llm are for sets, and --outcome compares none")
     for path in output.files:
         require_new(path)
-    settings = {"device": running.device, "dtype": running.dtype, **texts.given()}
+    settings = {"device": running.device, "dtype": running.dtype, "asked": request, **texts.given()}
     if request.columns is None:
         opened = open_or_encode_all(corpora, **settings)
     else:

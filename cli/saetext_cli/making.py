@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from saetext.encoding.request import EncodeRequest
+from saetext.errors import InputError
+from saetext.text.one_line import quoted
 from saetext_cli.common import describe_corpus, describe_source, load_reader, note, options
 from saetext_cli.meters import progress_bar
+
+#: Options of analyses that name a column, alone or as COLUMN=VALUE.
+_COLUMNS: Final = ("by", "outcome", "pair_on", "group", "group_by", "truth")
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.documents import DocumentSource
+    from saetext.io.request import Request
 
 
 def make_corpus(documents: DocumentSource, target: Path, request: EncodeRequest, *, told: int) -> Corpus:
@@ -53,6 +60,31 @@ def _with_thresholds(documents: DocumentSource, request: EncodeRequest) -> Encod
     return request.replace(reader=reader, threshold=None, min_tokens=None)
 
 
+def require_columns(documents: DocumentSource, asked: Request) -> None:
+    """Raise :class:`InputError` if a request names a column that the corpus will not have."""
+    from saetext.corpus.frame import FIXED_COLUMNS
+    from saetext.corpus.where import parse_where
+
+    where = getattr(asked, "where", None)
+    given = [getattr(asked, option, None) for option in _COLUMNS]
+    named = [str(name).partition("=")[0] for name in given if name]
+    if not (where or named) or not documents.restartable:
+        return
+    there = [*FIXED_COLUMNS, *documents.columns.available]
+    if not where and all(name in there for name in named):
+        return
+    there = [*FIXED_COLUMNS, *documents.metadata()]
+    if where:
+        parse_where(where, there)
+    for name in named:
+        if name not in there:
+            close = difflib.get_close_matches(name, there, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise InputError(
+                f"no column {quoted(name)} in {documents.name}; there are {', '.join(there)}{hint}"
+            )
+
+
 def open_or_encode_all(paths: Sequence[Path], **settings: Any) -> list[Corpus]:
     """Open or encode what is to be compared: if one is a corpus already, its reader reads the others."""
     from saetext.encoding.opening import first_corpus
@@ -68,12 +100,13 @@ def open_or_encode(
     dtype: str = "auto",
     like: str | Path | None = None,
     part: str | None = None,
+    asked: Request | None = None,
     **columns: Any,
 ) -> Corpus:
     """Open a corpus; encode a data file beside itself first, and reuse that while the file is unchanged.
 
     It is read with the reader of the corpus ``like``, or the embedded one. ``part`` says which of several
-    corpora of the file this is.
+    corpora of the file this is. Columns that ``asked`` names are looked for before anything is read.
     """
     from saetext.documents import open_documents
     from saetext.encoding.opening import as_corpus
@@ -81,6 +114,8 @@ def open_or_encode(
     def make(file: Path, target: Path, extra: Mapping[str, Any]) -> Corpus:
         documents = open_documents(file, **options(**columns))
         told = describe_source(documents)
+        if asked is not None:
+            require_columns(documents, asked)
         corpus = None if like is None else Path(like)
         reader = load_reader(None, None, device=device, dtype=dtype, like=corpus)
         return make_corpus(documents, target, EncodeRequest(reader=reader, extra=extra), told=told)

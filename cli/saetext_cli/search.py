@@ -75,7 +75,9 @@ def search(
     request.llm_reranker()  # refused before a file is encoded
     for path in (*output.files, files.save_query):
         require_new(path)
-    opened = open_or_encode(corpus, device=running.device, dtype=running.dtype, **columns.given())
+    opened = open_or_encode(
+        corpus, device=running.device, dtype=running.dtype, asked=request, **columns.given()
+    )
     from saetext.analysis.search.run import opened as searcher_of
     from saetext.report.console.search import render_query, render_search
 

@@ -253,6 +253,18 @@ class DocumentSource:
             where = f"{reader.part}, {reader.unit} {number}"
             yield converter.convert(row, position, where, comma=reader.decimal_comma)
 
+    def metadata(self) -> list[str]:
+        """Return the columns that become metadata.
+
+        Of a file without a schema all rows are read for them: a column may begin late. Of a stream only those
+        of its first rows are known.
+        """
+        names = dict.fromkeys(self.columns.available)
+        if self._reader.columns is None and self.restartable:
+            names |= {name: None for item in self if isinstance(item, Document) for name in item.meta}
+        chosen = self.columns.chosen().values()
+        return [name for name in names if name not in chosen]
+
     def progress(self) -> float | None:
         """Return the share of the input (bytes or rows) that the latest iteration has consumed, 0 to 1."""
         return self._reader.progress()
