@@ -101,8 +101,8 @@ def flags(corpus: CorpusLike, sae: str, subjects: Sequence[Subject], levels: Lev
         kind: [i for i, one in enumerate(subjects) if one.kind == kind] for kind in {s.kind for s in subjects}
     }
     if where := at.get("detector"):
-        detectors = [one.detector for i in where if (one := subjects[i]).detector is not None]
-        found[:, where] = presence(corpus, detectors, sae).toarray()  # type: ignore[arg-type]
+        detectors = [detector for i in where if (detector := subjects[i].detector) is not None]
+        found[:, where] = presence(corpus, detectors, sae).toarray()
     if where := at.get("theme"):
         themes = [theme for i in where if (theme := subjects[i].theme) is not None]
         found[:, where] = _themes(corpus, sae, themes, levels)

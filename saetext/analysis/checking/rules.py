@@ -10,6 +10,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,7 +88,7 @@ def rules_of(
     """
     if len(given) > MOST_RULES:
         raise InputError(f"{place_of(0, '')}: {len(given):,} rules; at most {MOST_RULES} are checked")
-    found = [_rule(each, lambda key, at=at: place_of(at, key), folder) for at, each in enumerate(given)]  # type: ignore[misc]
+    found = [_rule(each, partial(place_of, at), folder) for at, each in enumerate(given)]
     seen: dict[str, Rule] = {}
     for rule in found:
         if rule.name in seen:
