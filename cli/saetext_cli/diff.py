@@ -134,7 +134,7 @@ def _say_outcome(
 
 
 def _require_outcome(path: Path, outcome: str, texts: FileColumns) -> None:
-    """Raise where a file that would be encoded first has no such column anywhere: that takes a moment only."""
+    """Raise where a file that would be encoded first has no such column; that takes a moment only."""
     from saetext.documents import open_documents
     from saetext.encoding.targets import beside
 
@@ -149,9 +149,7 @@ def _require_outcome(path: Path, outcome: str, texts: FileColumns) -> None:
         seen |= dict.fromkeys(meta)
     column = min(names, key=len)
     if column not in ("text", "id", "prompt"):
-        raise InputError(
-            f"no column {column!r} in {path}; beside the texts it has: {', '.join(seen) or 'none'}"
-        )
+        raise InputError(f"no column {column!r} in {path}; it has: {', '.join(seen) or 'texts alone'}")
 
 
 def _opened(
