@@ -338,6 +338,17 @@ def test_options_that_contradict_each_other_are_refused() -> None:
         saetext.diff(corpus, outcome="score", pair_on="id")
 
 
+def test_a_misspelt_column_is_told_before_anything_is_encoded(tmp_path) -> None:
+    from saetext_cli.main import app
+    from typer.testing import CliRunner
+
+    file = tmp_path / "rated.jsonl"
+    file.write_text('{"text": "One answer.", "score": 1}\n{"text": "Another one.", "score": 2}\n')
+    done = CliRunner().invoke(app, ["diff", str(file), "--outcome", "scroe"])
+    assert isinstance(done.exception, InputError) and "it has: score" in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["rated.jsonl"]
+
+
 def test_of_two_answers_the_winner_is_known_by_column_or_place() -> None:
     def of(values, names=("response_a", "response_b"), asked="winner"):
         a = MemoryCorpus([{}] * len(values), {"winner": values})

@@ -197,7 +197,9 @@ def outcome_model(outcome: Floats, cluster: Ints, covariates: Floats, *, within:
     centred = _centred(np.column_stack([outcome, covariates]), starts, size, within)
     rest, z = centred[:, 0], centred[:, 1:]
     cross = z.T @ z
-    inverse = np.linalg.pinv(cross, rcond=1e-10, hermitian=True) if cross.size else cross
+    inverse = (
+        cross if not cross.size else np.linalg.pinv(cross, rcond=1e-10, hermitian=True).astype(np.float64)
+    )
     rank = int(np.linalg.matrix_rank(cross, hermitian=True)) if cross.size else 0
     if rank:
         rest = rest - z @ (inverse @ (z.T @ rest))

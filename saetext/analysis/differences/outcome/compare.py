@@ -155,7 +155,7 @@ def _features(work: _Work, models: Models) -> tuple[Contrast, _Measured]:
 def _no_entries() -> Any:
     from scipy import sparse
 
-    return from_matrix(sparse.csr_matrix((1, 0), dtype=np.float32), np.ones(1, bool))
+    return from_matrix(sparse.csr_matrix(np.zeros((1, 0), np.float32)), np.ones(1, bool))
 
 
 def _told(say: Stages, what: str, before: int, total: int, done: int, _: int) -> None:
