@@ -345,7 +345,7 @@ def test_a_misspelt_column_is_told_before_anything_is_encoded(tmp_path) -> None:
     file = tmp_path / "rated.jsonl"
     file.write_text('{"text": "One answer.", "score": 1}\n{"text": "Another one.", "score": 2}\n')
     done = CliRunner().invoke(app, ["diff", str(file), "--outcome", "scroe"])
-    assert isinstance(done.exception, InputError) and "it has: score" in str(done.exception)
+    assert isinstance(done.exception, InputError) and "did you mean score?" in str(done.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["rated.jsonl"]
 
 

@@ -11,7 +11,7 @@ from saetext.analysis.differences.request import DiffRequest
 from saetext.errors import InputError
 from saetext_cli.analysing import finish, write_report, write_table
 from saetext_cli.asking import require_answers, tell_costs
-from saetext_cli.common import colored, encoding, note, options, require_new, short_names, width
+from saetext_cli.common import colored, encoding, note, require_new, short_names, width
 from saetext_cli.declared import expanded
 from saetext_cli.diff_why import DiffWhy, print_both, text_of, write_second_page
 from saetext_cli.making import open_or_encode, open_or_encode_all
@@ -118,7 +118,6 @@ def _say_outcome(
         require_new(path)
     settings = {"device": running.device, "dtype": running.dtype, "asked": request, **texts.given()}
     if request.columns is None:
-        _require_outcome(corpora[0], str(request.outcome), texts)
         opened = open_or_encode_all(corpora, **settings)
     else:
         opened = _columns(corpora, request, settings)
@@ -131,25 +130,6 @@ def _say_outcome(
             reads=False,
         )  # fmt: skip
     finish(found, output, lambda: render_outcome(found, width(), colored(), encoding=encoding()))
-
-
-def _require_outcome(path: Path, outcome: str, texts: FileColumns) -> None:
-    """Raise where a file that would be encoded first has no such column; that takes a moment only."""
-    from saetext.documents import open_documents
-    from saetext.encoding.targets import beside
-
-    if not path.is_file() or beside(path).exists():
-        return
-    names = {outcome, outcome.partition("=")[0].strip()}
-    seen: dict[str, None] = {}
-    for document in open_documents(path, **options(**texts.given())):
-        meta = getattr(document, "meta", None) or {}
-        if names & meta.keys():
-            return
-        seen |= dict.fromkeys(meta)
-    column = min(names, key=len)
-    if column not in ("text", "id", "prompt"):
-        raise InputError(f"no column {column!r} in {path}; it has: {', '.join(seen) or 'texts alone'}")
 
 
 def _opened(

@@ -67,22 +67,27 @@ def require_columns(documents: DocumentSource, asked: Request) -> None:
 
     where = getattr(asked, "where", None)
     given = [getattr(asked, option, None) for option in _COLUMNS]
-    named = [str(name).partition("=")[0] for name in given if name]
+    named = [str(name) for name in given if name]
     if not (where or named) or not documents.restartable:
         return
     there = [*FIXED_COLUMNS, *documents.columns.available]
-    if not where and all(name in there for name in named):
+    if not where and all(_is_there(name, there) for name in named):
         return
     there = [*FIXED_COLUMNS, *documents.metadata()]
     if where:
         parse_where(where, there)
     for name in named:
-        if name not in there:
+        if not _is_there(name, there):
+            name = name.partition("=")[0]
             close = difflib.get_close_matches(name, there, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise InputError(
                 f"no column {quoted(name)} in {documents.name}; there are {', '.join(there)}{hint}"
             )
+
+
+def _is_there(name: str, columns: Sequence[str]) -> bool:
+    return name in columns or name.partition("=")[0].strip() in columns
 
 
 def open_or_encode_all(paths: Sequence[Path], **settings: Any) -> list[Corpus]:
