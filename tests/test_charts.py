@@ -15,7 +15,9 @@ import pytest
 from test_notebook import pair_result, search_result, sets_result
 from test_report import HOSTILE, is_safe, make_result
 
+from saetext.analysis.checking.result import CheckResult
 from saetext.analysis.clusters import ClusterResult
+from saetext.analysis.differences.outcome.result import OutcomeResult
 from saetext.analysis.registry import ANALYSES, chart_of
 from saetext.errors import InputError
 from saetext.intervene.ablation import AblateResult
@@ -154,13 +156,24 @@ def _grouped(result: Any, leader: int) -> Any:
     return dataclasses.replace(result, table=result.table.with_columns(group=pl.lit(leader)))
 
 
+def outcome(name: str = "sorry") -> OutcomeResult:
+    rows = [{"name": name, "effect": 0.2, "ci_low": 0.1, "ci_high": 0.3, "confirmed": True}]
+    return OutcomeResult("diff_outcome", pl.DataFrame(rows), {}, {})
+
+
+def checked(rule: str = "refusal") -> CheckResult:
+    rows = [{"rule": rule, "verdict": "breaks", "change": -0.05, "ci_low": -0.07, "ci_high": -0.03,
+             "direction": "fall", "limit": 0.02}]  # fmt: skip
+    return CheckResult("check", pl.DataFrame(rows), {}, {})
+
+
 MADE: dict[str, Callable[..., Any]] = {
     "diff": lambda text="so": make_result(label=text),
     "diff_sets": lambda text="so": _grouped(sets_result(text), 3),
     "correlate": lambda text="so": _grouped(pair_result(text), 0),
     "search": lambda text="so": search_result(3, text), "cluster": cluster, "steer": steer,
     "ablate": ablate, "bias": bias, "shift": fitted, "shift_eval": evaluated, "attend": attend, "why": why,
-    "attribute": attribution, "expression": expression,
+    "diff_outcome": outcome, "check": checked, "attribute": attribution, "expression": expression,
 }  # fmt: skip
 
 
@@ -270,6 +283,13 @@ def test_others_are_drawn_by_value() -> None:
     assert widths(pairs) == [-0.9, 0.5] and names(pairs) == ["“so” feature 7", "“so” sorry"]
     image = expression().plot(top=3).images[0].get_array()
     np.testing.assert_array_equal(image, np.linspace(-1, 1, 12).reshape(4, 3)[:3])
+
+
+def test_outcomes_and_limits_are_drawn_by_value() -> None:
+    assert widths(outcome().plot()) == [0.2] and spans(outcome().plot()) == [(0.1, 0.3)]
+    ax = checked().plot()
+    [limit] = {line.get_xdata()[0] for line in ax.lines if line.get_linewidth() == 1.8}
+    np.testing.assert_allclose([points(ax)[0], limit, *spans(ax)[0]], [-5, -2, -7, -3])
 
 
 def test_a_steering_is_a_dose_response() -> None:

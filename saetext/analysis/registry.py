@@ -71,6 +71,7 @@ ANALYSES: list[Analysis] = [
         f"{_PAGE}.pages:outcome_html",
         "saetext_cli.diff",
         "Say what differs between two or more sets of documents.",
+        chart=f"{_CHART}.analyses:outcome_chart",
     ),
     Analysis(
         "correlate",
@@ -115,6 +116,7 @@ ANALYSES: list[Analysis] = [
         None,
         "saetext_cli.check",
         "Check a new set of texts against an old one: exit 3 if something changed by more than rules allow.",
+        chart=f"{_CHART}.analyses:check_chart",
     ),
     Analysis(
         "steer",

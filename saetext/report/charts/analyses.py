@@ -12,6 +12,7 @@ import numpy as np
 from saetext.report.charts.drawing import (
     BLUE,
     COLOURS,
+    GREY,
     ORANGE,
     Bar,
     Row,
@@ -30,9 +31,11 @@ from saetext.text.one_line import many
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from saetext.analysis.checking.result import CheckResult
     from saetext.analysis.clusters import ClusterResult
     from saetext.analysis.cooccurrence import CorrelateResult
     from saetext.analysis.differences import DiffResult
+    from saetext.analysis.differences.outcome.result import OutcomeResult
     from saetext.analysis.search import SearchResult
 
 _HIGH, _WIDE = 5.5, 8.0  # inches of a map
@@ -64,6 +67,42 @@ def diff_chart(result: DiffResult, ax: Axes | None, top: int) -> Axes:
     ]  # fmt: skip
     title = f"{' against '.join(result.names[:4])}: {_of(len(shown), len(rows), 'finding')}"
     return bars(ax, drawn, title, axis, legend=legend, faint="not confirmed")
+
+
+def outcome_chart(result: OutcomeResult, ax: Axes | None, top: int) -> Axes:
+    """Draw how much more of the outcome documents with each finding have, with intervals."""
+    rows = result.table.to_dicts()
+    drawn = [
+        Bar(
+            _name(row), row["effect"], row["ci_low"], row["ci_high"],
+            BLUE if (row["effect"] or 0) >= 0 else ORANGE, faint=not row["confirmed"],
+        )
+        for row in rows[:top]
+    ]  # fmt: skip
+    title = f"{_sources(result)}: {_of(len(drawn), len(rows), 'finding')}"
+    return bars(
+        ax, drawn, title, "effect on the outcome, at equal length", faint="not confirmed",
+        legend={BLUE: "more of the outcome", ORANGE: "less of it"},
+    )  # fmt: skip
+
+
+def check_chart(result: CheckResult, ax: Axes | None, top: int) -> Axes:
+    """Draw the change under each rule with its interval, and a line at its limit."""
+    rows = result.table.to_dicts()
+    colours = {"passes": BLUE, "unclear": GREY, "breaks": ORANGE}
+    drawn = [
+        Bar(
+            str(row["rule"]), times(row["change"], 100), times(row["ci_low"], 100),
+            times(row["ci_high"], 100), colours.get(row["verdict"], GREY),
+            mark=times(row["limit"], 100 if row["direction"] == "rise" else -100),
+        )
+        for row in rows[:top]
+    ]  # fmt: skip
+    title = f"{_sources(result)}: {_of(len(drawn), len(rows), 'limit')}"
+    return bars(
+        ax, drawn, title, "change, points (of length: percent)", points=True, mark="the limit",
+        legend={colour: name for name, colour in colours.items()},
+    )  # fmt: skip
 
 
 def correlate_chart(result: CorrelateResult, ax: Axes | None, top: int) -> Axes:
