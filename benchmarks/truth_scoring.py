@@ -84,7 +84,7 @@ def _new_rows(result: Any) -> list[Row]:
 
 def _todays_rows(result: Any) -> list[Row]:
     rows = []
-    for finding in result.groups():
+    for finding in result.grouped():
         row = finding.row
         if not (row["confirmed"] or row["q"] < ALPHA):
             continue

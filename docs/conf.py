@@ -30,7 +30,7 @@ include_patterns = [
     "examples/README.md",
 ]
 exclude_patterns = [".*", "build", "dist", "demo", "node_modules"]
-source_suffix = {".md": "markdown", ".ipynb": "myst-nb"}
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
 nb_execution_mode = "off"  # docs/notebooks/run.py has run them
 
 nitpicky = True

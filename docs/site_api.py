@@ -31,7 +31,11 @@ def reference() -> str:
         elif issubclass(value, Exception):
             kinds["Errors and warnings"].append(f".. autoexception:: saetext.{name}")
         else:
-            members = "   :members:\n   :inherited-members: object"
+            # what scikit-learn brings is described there
+            theirs = ", ".join(
+                base.__name__ for base in inspect.getmro(value) if base.__module__[:7] == "sklearn"
+            )
+            members = f"   :members:\n   :inherited-members: {theirs or 'object'}"
             kinds["Classes"].append(f".. autoclass:: saetext.{name}\n{members}")
     return "\n\n".join(_section(title, entries) for title, entries in kinds.items())
 

@@ -60,7 +60,7 @@ def executed(notebook: Any, folder: Path) -> Any:
 def _tidy(notebook: Any) -> Any:
     notebook["metadata"] = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
+        "language_info": {"name": "python", "pygments_lexer": "ipython3"},
     }
     for number, cell in enumerate(notebook["cells"], 1):
         cell["id"] = f"cell-{number:02}"

@@ -169,11 +169,11 @@ class Result:
         """Return what reports show first, in their order.
 
         Where words, marks and features are ranked in one list (``lists()["findings"]``), its rows; else the
-        rows of the table, as :meth:`groups` has them.
+        rows of the table, as :meth:`grouped` has them.
         """
         listed = self.listed()
         if listed is None:
-            return self.groups()
+            return self.grouped()
         rows = listed.to_dicts()
         return [Finding(_called(row, listed=True), at, (row,)) for at, row in enumerate(rows)]
 
@@ -181,7 +181,7 @@ class Result:
         """Return the list that :meth:`findings` has, a row each; None where those are rows of the table."""
         return self.lists().get("findings")
 
-    def groups(self) -> list[Finding]:
+    def grouped(self) -> list[Finding]:
         """Return the rows of the table, those that say the same together, in the order of the table."""
         rows = self.table.to_dicts()
         leading: dict[int, list[Row]] = {}

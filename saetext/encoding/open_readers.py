@@ -35,7 +35,7 @@ def open_reader(name: ReaderName, dtype: str = "auto") -> Reader:
         return name
     given: str | Path | list[str | Path]
     given = name if isinstance(name, str | Path) or not isinstance(name, Sequence) else list(name)
-    key = (os.fspath(given) if not isinstance(given, list) else tuple(map(os.fspath, given)), dtype)
+    key = (os.fspath(given) if not isinstance(given, list) else tuple(os.fspath(one) for one in given), dtype)
     with _lock:
         if key not in _opened:
             made = ReaderClass(given, dtype=dtype)

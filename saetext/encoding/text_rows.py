@@ -197,7 +197,7 @@ def _read(reader: Reader, texts: Sequence[str], sae: str) -> list[TextRow]:
     at = 0
     for p in prepared:
         if not isinstance(p, Prepared):
-            made.append(TextRow(0, 0, None, *(np.empty(0, kind) for _, kind in _FIELDS)))  # type: ignore[arg-type]
+            made.append(TextRow(0, 0, None, *(np.empty(0, kind) for _, kind in _FIELDS)))
             continue
         here = slice(pooled.indptr[at], pooled.indptr[at + 1])
         columns: dict[str, Any] = {name: getattr(pooled, name)[here] for name, _ in _FIELDS}

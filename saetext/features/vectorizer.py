@@ -48,7 +48,7 @@ TRANSFORMS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
 _MOST_DENSE = 4 << 30  # bytes of a dense frame
 
 
-class SAEVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class SAEVectorizer(TransformerMixin, BaseEstimator):
     """Turn texts into a sparse matrix with a column for each feature of an SAE, for scikit-learn.
 
     A text is read through the language model and the SAE once and kept in saetext's cache
@@ -113,7 +113,7 @@ class SAEVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.reader = reader
         self.pooling = pooling
-        vars(self)["transform"] = transform  # see _MethodAndSetting
+        self.__dict__["transform"] = transform  # see _MethodAndSetting
         self.binary = binary
         self.sae = sae
         self.threshold = threshold
@@ -197,7 +197,7 @@ class SAEVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._require_settings()
         return self._matrix(texts_in(X))
 
-    def _matrix(self, texts: list[str]) -> csr_matrix:
+    def _matrix(self, texts: list[str]) -> Any:
         d_sae = self.spec_.sae(self.sae_).d_sae
         dense = self._dense(len(texts), d_sae)
         rows = rows_of_texts(

@@ -206,7 +206,8 @@ def outcome_model(outcome: Floats, cluster: Ints, covariates: Floats, *, within:
     df = len(outcome) - rank - (len(starts) if within else 1)
     two = len(np.unique(outcome)) == 2
     alike = 0.0 if within else _alike(rest, starts, size)
-    return OutcomeModel(np.asarray(rest, np.float64), z, inverse, starts, size, within, max(df, 1), two, alike)
+    rest = np.asarray(rest, np.float64)
+    return OutcomeModel(rest, z, inverse, starts, size, within, max(df, 1), two, alike)
 
 
 def gap(adjusted: Effects, plain: Effects, level: float = 0.95) -> tuple[Floats, Floats]:

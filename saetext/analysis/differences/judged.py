@@ -121,7 +121,7 @@ def _texts(corpus: CorpusLike, side: int, design: Design, aside: np.ndarray) -> 
 
 
 def _findings(result: DiffResult, sets: Sequence[CorpusLike]) -> list[FindingText]:
-    confirmed = [one for one in result.groups() if one.row["confirmed"]][:MOST_FINDINGS]
+    confirmed = [one for one in result.grouped() if one.row["confirmed"]][:MOST_FINDINGS]
     if not confirmed or result.design is None:
         return []
     sae = result.params["sae"]

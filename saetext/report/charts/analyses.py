@@ -110,7 +110,7 @@ def correlate_chart(result: CorrelateResult, ax: Axes | None, top: int) -> Axes:
     if result.found is not None and result.found.height:
         rows = result.found.to_dicts()
     else:
-        rows = [finding.row for finding in result.groups()]
+        rows = [finding.row for finding in result.grouped()]
     shown = rows[:top]
     measure = "npmi" if known(shown, "npmi") else "rho"
     drawn = [
@@ -181,7 +181,7 @@ def _document(row: Row) -> str:
 
 
 def _leading(result: DiffResult) -> list[Row]:
-    return [finding.row for finding in result.groups()]
+    return [finding.row for finding in result.grouped()]
 
 
 def _name(row: Row) -> str:

@@ -153,7 +153,8 @@ def bars(
         if (against := finite(row.mark)) is not None:
             ax.plot([against, against], [at - 0.38, at + 0.38], color=INK, linewidth=1.8)
     _rows(ax, [row.name for row in rows])
-    values = [v for row in rows for v in (row.value, row.low, row.high, row.mark) if finite(v) is not None]
+    drawn = [finite(v) for row in rows for v in (row.value, row.low, row.high, row.mark)]
+    values = [v for v in drawn if v is not None]
     if values and (not points or min(values) <= 0 <= max(values)):
         ax.axvline(0, color=INK, linewidth=0.8)
     # from the right end, so that a long one goes on under the names

@@ -58,9 +58,9 @@ def steer_chart(result: SteerResult, ax: Axes | None, top: int) -> Axes:
     values = [finite(row[f"{main}_diff"]) or 0.0 for row in rows]
     ax.plot(at, values, "o-", color=BLUE, linewidth=1.6, markersize=5)
     for row in rows:
-        ends = finite(row[f"{main}_low"]), finite(row[f"{main}_high"])
-        if None not in ends:
-            ax.plot([row["dose"]] * 2, list(ends), color=BLUE, linewidth=1.2, alpha=0.8)
+        low, high = finite(row[f"{main}_low"]), finite(row[f"{main}_high"])
+        if low is not None and high is not None:
+            ax.plot([row["dose"]] * 2, [low, high], color=BLUE, linewidth=1.2, alpha=0.8)
     handles: list[Any] = [Line2D([], [], color=BLUE, marker="o", label=_EFFECT[main])]
     strongest = max(at, default=0.0, key=abs)
     controls = [(row, value) for row in result.controls.to_dicts()

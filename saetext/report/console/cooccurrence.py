@@ -65,7 +65,7 @@ def render_correlate(
     if print_pairs_found(console, result, color):
         console.print(styled("Pairs of features", "bold"))
     console.print(_heading(result, number))
-    findings = result.groups()
+    findings = result.grouped()
     kinds = [("", findings)]
     if not number:
         kinds = [

@@ -84,7 +84,7 @@ def render_diff(
         Lines that end in ``\n``, none wider than the window.
     """
     console = make_console(console_width, color)
-    findings = result.groups()[:top]
+    findings = result.grouped()[:top]
     console.print(_heading_of_several(result) if result.several else _heading(result))
     if result.found is not None:
         console.print()

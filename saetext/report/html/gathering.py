@@ -125,7 +125,7 @@ def _found(result: DiffResult) -> list[Finding]:
         return [Finding(row, also=also) for row, also in listed(result)]
     return [
         Finding(one.row, one.members)
-        for one in result.groups()
+        for one in result.grouped()
         if one.row["confirmed"] or one.row["q"] < ALPHA
     ]
 
@@ -220,7 +220,7 @@ def _summary(result: DiffResult) -> list[str]:
     }[params["design"]]
     if result.found is not None:
         return [*sentences(result), compared(result, how), *_separation(result)]
-    confirmed = [one.row for one in result.groups() if one.row["confirmed"]]
+    confirmed = [one.row for one in result.grouped() if one.row["confirmed"]]
     told = [
         f"{a} ({many(metrics['documents_a'], 'document')}) against {b} "
         f"({many(metrics['documents_b'], 'document')}), {how}. "

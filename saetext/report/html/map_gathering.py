@@ -75,7 +75,7 @@ def map_page(
     shown = table[on_map]
     builder = PassageBuilder([corpus], [result.params["sae"]], [reader])
     clusters = []
-    rows = [found.row for found in result.groups()]
+    rows = [found.row for found in result.grouped()]
     for number, row in enumerate(rows):
         examples = result.exemplars[number] if number < len(result.exemplars) else ()
         clusters.append(_cluster(row, _passages(builder, examples, point)))

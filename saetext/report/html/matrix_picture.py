@@ -76,9 +76,7 @@ def draw_matrix(result: ExpressionResult, axes: Any, rows: int | None = None) ->
 
     table, cells = result.table[:rows], result.expression[:rows]
     colours = LinearSegmentedColormap.from_list("expression", ["#c95c0c", "#ffffff", "#1f63ab"])
-    image = axes.imshow(
-        cells, aspect="auto", cmap=colours, vmin=-1, vmax=1, interpolation="nearest"
-    )
+    image = axes.imshow(cells, aspect="auto", cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
     labels = [
         drawable(one_line(printable(row["label"] or f"feature {row['feature']}"), _LABEL), fonts())
         for row in table.to_dicts()

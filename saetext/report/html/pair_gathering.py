@@ -63,7 +63,7 @@ def pair_page(
         Gets a :class:`saetext.io.progress.Progress` as findings are done.
     """
     tell = Stages(on_progress, "findings")
-    found = result.groups()
+    found = result.grouped()
     kinds = [[one for one in found if _avoided(one.row) is avoided] for avoided in (False, True)]
     shown = [one for kind in kinds for one in kind[:findings]]
     second = labels if len(corpora) == 1 else labels_for(corpora[1], result.params["across_sae"])

@@ -121,7 +121,7 @@ def setting_of(sets: Sequence[CorpusLike], outcome: Outcome, request: DiffReques
         notes.append(f"a sample of {int(kept.sum()):,} documents was looked at")
         design = design.without(~kept)
     live = design.side >= 0
-    left = _left(outcome.values, design.unit.astype(np.int64), live, within)
+    left = _left(outcome.values, np.asarray(design.unit, np.int64), live, within)
     tells = live & (np.abs(left) > _EPSILON) if within else live
     n_tokens = np.concatenate(
         [c.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.float64) for c in sets]
