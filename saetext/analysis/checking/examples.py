@@ -97,8 +97,9 @@ def _line(
 ) -> str:
     text = str(document["text"])
     if kind in _PLACED:
-        term = (_PLACED[kind], terms[0])
-        token = found.token if (found := places([corpus], sae, {row: [term]}).get((row, term))) else None
+        of_place = (_PLACED[kind], terms[0])
+        found = places([corpus], sae, {row: [of_place]}).get((row, of_place))
+        token = None if found is None else found.token
     else:
         token = _peak(corpus, sae, row, int(terms[0])) if kind == "feature" else None
     if token is not None and token < len(document["token_start"]):

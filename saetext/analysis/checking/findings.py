@@ -112,7 +112,7 @@ def of_diff(asked: Asked) -> tuple[Found, tuple[str, ...]]:
     tested = {KINDS[family.name]: family.tested for family in result.families}
     table = result.found
     if not table.height:
-        empty = sparse.csr_matrix((n, 0), dtype=np.float32)
+        empty = sparse.csr_matrix(np.zeros((n, 0), np.float32))
         return Found((), (), (), empty, partial(changes, empty, design), tested, True), result.notes
     rows = np.flatnonzero(design.side >= 0)
     counted = count_terms(asked.sets, asked.sae, rows, Stages(asked.request.on_progress))
@@ -170,7 +170,8 @@ def of_baseline(sides: Sides, labels: FeatureLabels) -> Found:
         second = of_counts(counts[0], n_new, counts[1], old.n_documents, level)
         return _joined(changes(mine, design, level), second)
 
-    below = sparse.csr_matrix((old.n_documents, matrix.shape[1]), dtype=np.float32)
+    empty: Any = (old.n_documents, matrix.shape[1])  # a shape, which the stubs do not know
+    below = sparse.csr_matrix(empty, dtype=np.float32)
     whole = sparse.hstack([sides.matrix[:, named], sparse.vstack([matrix, below])], format="csr")
     kinds = [*(_OF_SUBJECT[sides.subjects[at].kind] for at in named), *(["feature"] * len(features))]
     return Found(
