@@ -26,7 +26,23 @@ from saetext.features.labelling.pipeline import Labelled
 from saetext.features.labels import FeatureLabel, FeatureLabels
 
 ATTACKS = ["<script>alert(1)</script>", "</td></table>", "\"'><img src=x onerror=y>", "&lt;b&gt;", HOSTILE]
-ALLOWED = {"div", "p", "b", "table", "thead", "tbody", "tr", "th", "td", "mark", "code", "ul", "li"}
+ALLOWED = {
+    "div",
+    "p",
+    "b",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "mark",
+    "code",
+    "ul",
+    "li",
+    "br",
+    "small",
+}
 
 
 class Page(HTMLParser):
@@ -95,26 +111,25 @@ def test_a_diff_shows_its_rows_by_value() -> None:
 
 def test_a_diff_with_a_list_of_findings_shows_that_list() -> None:
     found = pl.DataFrame({
-        "name": ["number", HOSTILE], "label": ["a label that does not fit", None],
+        "name": ["number", HOSTILE], "label": ["a label that does not fit", None], "telling": [True, True],
         "kind": ["format", "word"], "rate_a": [0.0, 0.5], "rate_b": [0.5, 0.25],
         "diff": [-0.5, 0.25], "q": [1e-9, 0.5], "confirmed": [True, False], "length": ["no", "unclear"],
         "snippet_a": [None, "in «so» far"], "snippet_b": ["«3» days", None],
     })  # fmt: skip
     result = make_result()
-    result = dataclasses.replace(result, found=found, params={**result.params, "top": None})
+    told = {"median_tokens_a": 9, "median_tokens_b": 9, "found_by_length": 0, "found_unclear": 1, "found": 2}
+    result = dataclasses.replace(
+        result, found=found, params={**result.params, "top": None}, metrics={**result.metrics, **told}
+    )
     page = page_of(result)
+    assert (
+        "gentle has more of" in result._repr_html_() and "brisk has more of: number" in result._repr_html_()
+    )
+    assert page.rows[0] == ["finding", "rate gentle", "rate brisk", "difference", "q", "found in"]
     assert page.rows[1] == [
-        "number",
-        "format",
-        "0.0 %",
-        "50.0 %",
-        "−50.0",
-        "1×10⁻⁹",
-        "yes",
-        "no",
-        "",
-        "3 days",
-    ]
+        "numberformat · confirmed", "0.0 %", "50.0 %", "−50.0", "1×10⁻⁹", "brisk 3 days",
+    ]  # fmt: skip
+    assert page.rows[2][0].endswith("word · not confirmed · perhaps by length")
     assert "live" in page.rows[2][0] and page.marks == ["3", "so"] and len(page.rows) == 3
     assert "first: 'number'" in repr(result) and result.findings()[0].label == "number"
     assert repr(result.findings()[0]) == "<Finding: 'number', rate_a 0, rate_b 0.5, q 1e-09>"

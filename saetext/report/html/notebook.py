@@ -11,6 +11,8 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.differences.result import DiffResult
+from saetext.analysis.differences.sentences import sentences
 from saetext.analysis.registry import has_page
 from saetext.features.evidence import Example
 from saetext.report.html.figures import count, decimal, difference, number_of, percent, probability, text_of
@@ -22,9 +24,12 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 20
 _MOST_CHARACTERS = 300  # of a cell
+_MOST_OF_SENTENCE = 2_000
 _MOST_NOTES = 5
 _BAR = "rgba(90,120,200,.35)"
 _MARK = "background:rgba(255,200,60,.55);color:inherit"
+_NAME = "min-width:9em;max-width:16em"
+_PASSAGE = "min-width:16em;max-width:40em"
 _CELL = "text-align:left;vertical-align:top;padding:2px 8px"
 
 Row = Mapping[str, Any]
@@ -50,11 +55,18 @@ def to_html(result: Result) -> str:
         left += "<p><code>.show()</code> shows the whole page here</p>"
     notes = "".join(f"<li>{_escaped(note)}</li>" for note in result.notes[:_MOST_NOTES])
     return (
-        f"<div><p><b>{_escaped(repr(result).strip('<>'))}</b></p>"
+        f"<div><p><b>{_escaped(repr(result).strip('<>'))}</b></p>{_told(result)}"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{left}"
         + (f"<ul>{notes}</ul>" if notes else "")
         + "</div>"
     )
+
+
+def _told(result: Result) -> str:
+    """Return the sentences that a diff begins with in the terminal and on its page."""
+    if not isinstance(result, DiffResult):
+        return ""
+    return "".join(f"<p>{_escaped(told, most=_MOST_OF_SENTENCE)}</p>" for told in sentences(result))
 
 
 def _of_sets(title: str, result: Result) -> str:
@@ -64,10 +76,10 @@ def _of_sets(title: str, result: Result) -> str:
     return f"{title[:-1]}{one_line(result.sources[title[-1] == 'B'].name, 30)}"
 
 
-def _escaped(value: object) -> str:
+def _escaped(value: object, *, most: int = _MOST_CHARACTERS) -> str:
     shown = printable(str(value)).strip()
-    if len(shown) > _MOST_CHARACTERS:
-        shown = shown[: _MOST_CHARACTERS - 1] + "…"
+    if len(shown) > most:
+        shown = shown[: most - 1] + "…"
     return html.escape(shown, quote=True)
 
 
@@ -79,7 +91,7 @@ def _bar(share: float | None, shown: str, *, signed: bool = False) -> str:
     start = (50 - size if share < 0 else 50) if signed else 0
     low, high = f"{start:.1f}%", f"{start + size:.1f}%"
     stops = f"transparent {low},{_BAR} {low},{_BAR} {high},transparent {high}"
-    style = f"min-width:7em;padding:0 4px;background:linear-gradient(to right,{stops})"
+    style = f"min-width:5em;padding:0 4px;background:linear-gradient(to right,{stops})"
     return f'<div style="{style}">{_escaped(shown)}</div>'
 
 
@@ -173,8 +185,23 @@ def _plain_snippet(result: Any, row: Row, at: int) -> str:
     return _marked(_pieces(row.get("snippet")))
 
 
-def _plain(name: str) -> Cell:
-    return lambda result, row, at: _marked(_pieces(row.get(name)))
+def _finding(result: Any, row: Row, at: int) -> str:
+    """Return a finding's name over its kind, whether it was confirmed, and what length has to do with it."""
+    length = {"yes": "explained by length", "unclear": "perhaps by length"}.get(str(row.get("length")), "")
+    parts = (row.get("kind"), "confirmed" if row.get("confirmed") else "not confirmed", length)
+    about = " · ".join(_escaped(part) for part in parts if part)
+    return f'<div style="{_NAME}">{_escaped(row.get("name"))}<br><small>{about}</small></div>'
+
+
+def _both_snippets(result: Any, row: Row, at: int) -> str:
+    """Return the passages of both sets, one under the other, each behind the name of its set."""
+    names = [one_line(source.name, 30) for source in result.sources]
+    names = names if len(names) == 2 else ["A", "B"]
+    found = [(name, row.get(f"snippet_{side}")) for name, side in zip(names, "ab", strict=True)]
+    lines = [
+        f"<p><small>{_escaped(name)}</small> {_marked(_pieces(text))}</p>" for name, text in found if text
+    ]
+    return f'<div style="{_PASSAGE}">{"".join(lines)}</div>'
 
 
 def _labels(result: Any, row: Row, at: int) -> str:
@@ -192,10 +219,8 @@ _COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("confirmed", _flag("confirmed")), ("in A", _diff_snippet(0)), ("in B", _diff_snippet(1)),
     ],
     "diff findings()": [
-        ("finding", _text("name")), ("kind", _text("kind")), ("rate A", _rate("rate_a")),
-        ("rate B", _rate("rate_b")), ("difference", _difference("diff")), ("q", _probability("q")),
-        ("confirmed", _flag("confirmed")), ("by length", _text("length")),
-        ("in A", _plain("snippet_a")), ("in B", _plain("snippet_b")),
+        ("finding", _finding), ("rate A", _rate("rate_a")), ("rate B", _rate("rate_b")),
+        ("difference", _difference("diff")), ("q", _probability("q")), ("found in", _both_snippets),
     ],
     "diff_sets": [
         ("set", _text("set")), ("feature", _number("feature")), ("label", _text("label")),
@@ -208,9 +233,9 @@ _COLUMNS: dict[str, list[tuple[str, Cell]]] = {
         ("confirmed", _flag("confirmed")), ("example", _pair_snippet),
     ],
     "diff_sets findings()": [
-        ("set", _text("set")), ("finding", _text("name")), ("kind", _text("kind")), ("rate", _rate("rate")),
+        ("set", _text("set")), ("finding", _finding), ("rate", _rate("rate")),
         ("rate elsewhere", _rate("rate_rest")), ("difference", _difference("diff")), ("q", _probability("q")),
-        ("confirmed", _flag("confirmed")), ("example", _plain_snippet),
+        ("example", _plain_snippet),
     ],
     "correlate findings()": [
         ("A", _text("name_a")), ("B", _text("name_b")), ("both", _number("n_ab")),
