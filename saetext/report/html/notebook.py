@@ -190,7 +190,7 @@ def _finding(result: Any, row: Row, at: int) -> str:
     length = {"yes": "explained by length", "unclear": "perhaps by length"}.get(str(row.get("length")), "")
     parts = (row.get("kind"), "confirmed" if row.get("confirmed") else "not confirmed", length)
     about = " · ".join(_escaped(part) for part in parts if part)
-    return f'<div style="{_NAME}">{_escaped(row.get("name"))}<br><small>{about}</small></div>'
+    return f'<div style="{_NAME}">{_escaped(row.get("name"))}<p><small>{about}</small></p></div>'
 
 
 def _both_snippets(result: Any, row: Row, at: int) -> str:
