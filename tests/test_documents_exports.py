@@ -75,6 +75,16 @@ EXPORTS: dict[str, tuple[str, Any, str]] = {
          for q, a in BOTH],
         "recognised as prompts and completions as chats",
     ),
+    "ShareGPT": (
+        "a.json",
+        [{"id": q, "conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]} for q, a in BOTH],
+        "recognised as ShareGPT chats",
+    ),
+    "AlpacaEval": (
+        "a.json",
+        [{"dataset": "d", "instruction": q, "output": a, "generator": "model-x"} for q, a in BOTH],
+        "recognised as AlpacaEval outputs",
+    ),
     "UltraFeedback": (
         "a.jsonl",
         [{"instruction": q, "completions": [{"model": "m", "response": a, "overall_score": 7.0}]}

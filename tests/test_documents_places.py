@@ -252,3 +252,8 @@ def test_what_cannot_be_fetched_is_one_line_without_its_key(url: str, message: s
     assert (
         message in str(caught.value) and "\n" not in str(caught.value) and "secret" not in str(caught.value)
     )
+
+
+def test_a_dataset_of_the_hub_that_is_taken_for_a_file_is_told() -> None:
+    with pytest.raises(InputError, match="no such file: owner/name; a dataset of Hugging Face is hf://"):
+        open_documents("owner/name")

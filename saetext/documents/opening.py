@@ -8,12 +8,13 @@ from __future__ import annotations
 import glob
 import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Final
 from zipfile import ZipInfo
 
 from saetext.documents import databases, sheets
@@ -39,6 +40,8 @@ from saetext.documents.several import SeveralFiles
 from saetext.documents.text import ByteSource, TextLines, TextReader, WholeText
 from saetext.errors import InputError, refuse_unused
 from saetext.io.opener import open_regular
+
+_DATASET: Final = re.compile(r"[\w-]+/[\w-]+")  # OWNER/NAME, as nobody calls a file
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ def _path_reader(path: Path, manner: Manner) -> RowReader:
     try:
         info = path.stat()
     except FileNotFoundError:
-        raise InputError(f"no such file: {path}") from None
+        hint = f"; a dataset of Hugging Face is hf://datasets/{path}" if _DATASET.fullmatch(str(path)) else ""
+        raise InputError(f"no such file: {path}{hint}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)[:200]!r} cannot be opened: {error}") from error
     try:

@@ -88,7 +88,21 @@ def _telegram(row: Given, _: Note) -> list[Row]:
     return [{**columns(row, {}), "text": text}]
 
 
+def _is_sharegpt(row: Given) -> bool:
+    turns = row.get("conversations")
+    return isinstance(turns, list) and bool(turns) and all(has(turn, "from") for turn in turns[:2])
+
+
 PRESETS = (
+    Preset(
+        "ShareGPT chats",
+        _is_sharegpt,
+        lambda row, _: [dict(row)],
+        "conversations",
+        text=None,
+        messages="conversations",
+        id="id",
+    ),
     Preset(
         "ChatGPT export",
         lambda row: isinstance(row.get("mapping"), Mapping) and bool(row["mapping"]),

@@ -74,7 +74,19 @@ def _read(row: Given, note: Note) -> list[Row]:
     return made
 
 
+def _as_it_is(row: Given, _: Note) -> list[Row]:
+    return [dict(row)]
+
+
 PRESETS = (
+    Preset(
+        "AlpacaEval outputs",
+        lambda row: all(isinstance(row.get(name), str) for name in ("instruction", "output", "generator")),
+        _as_it_is,
+        "output",
+        text="output",
+        prompt="instruction",
+    ),
     Preset(
         "several samples in one row",
         lambda row: _column(row) is not None,
