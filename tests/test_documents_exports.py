@@ -77,7 +77,8 @@ EXPORTS: dict[str, tuple[str, Any, str]] = {
     ),
     "ShareGPT": (
         "a.json",
-        [{"id": q, "conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]} for q, a in BOTH],
+        [{"id": q, "conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]}
+         for q, a in BOTH],
         "recognised as ShareGPT chats",
     ),
     "AlpacaEval": (
