@@ -28,8 +28,8 @@ _MOST_OF_SENTENCE = 2_000
 _MOST_NOTES = 5
 _BAR = "rgba(90,120,200,.35)"
 _MARK = "background:rgba(255,200,60,.55);color:inherit"
-_NAME = "min-width:9em;max-width:16em"
-_PASSAGE = "min-width:16em;max-width:40em"
+_NAME = "min-width:8em;max-width:13em"
+_PASSAGE = "min-width:12em;max-width:40em"
 _CELL = "text-align:left;vertical-align:top;padding:2px 8px"
 
 Row = Mapping[str, Any]
@@ -91,7 +91,7 @@ def _bar(share: float | None, shown: str, *, signed: bool = False) -> str:
     start = (50 - size if share < 0 else 50) if signed else 0
     low, high = f"{start:.1f}%", f"{start + size:.1f}%"
     stops = f"transparent {low},{_BAR} {low},{_BAR} {high},transparent {high}"
-    style = f"min-width:5em;padding:0 4px;background:linear-gradient(to right,{stops})"
+    style = f"min-width:4.2em;padding:0 4px;background:linear-gradient(to right,{stops})"
     return f'<div style="{style}">{_escaped(shown)}</div>'
 
 
@@ -205,7 +205,9 @@ def _both_snippets(result: Any, row: Row, at: int) -> str:
 
 
 def _labels(result: Any, row: Row, at: int) -> str:
-    return _escaped(", ".join(str(feature["label"]) for feature in (row.get("features") or ())[:4]))
+    """Return the labels of a row's first features; of a cluster's, those that fit its texts."""
+    fitting = [each for each in row.get("features") or () if each.get("fits") is not False]
+    return _escaped(", ".join(str(each["label"]) for each in fitting[:4]))
 
 
 def _plain_columns(result: Result) -> list[tuple[str, Cell]]:
