@@ -99,6 +99,48 @@ def test_few_rows_that_all_have_the_rarer_outcome_tell_what_a_bound_says() -> No
     assert found.p[1] > 0.5 * (1 - passed.mean()) ** 12  # none of twelve passed: likely enough
 
 
+@pytest.mark.parametrize("rows", [7, 9, 12])
+@pytest.mark.parametrize("within", [True, False])
+def test_a_group_that_passes_more_often_makes_no_findings_of_what_only_it_has(
+    rows: int, within: bool
+) -> None:
+    rng, any_found = np.random.default_rng(rows), 0
+    group = (np.arange(3000) < 150).astype(float)
+    unit = (np.arange(3000) // 150).astype(np.int64) if within else np.arange(3000)
+    for _ in range(8):
+        passed = (rng.random(3000) < np.where(group > 0, 0.5, 0.01)).astype(float)
+        has = np.zeros((3000, 500))
+        has[rng.permuted(np.tile(np.arange(150), (500, 1)), axis=1)[:, :rows], np.arange(500)[:, None]] = 1.0
+        z = np.zeros((3000, 0)) if within else group[:, None]
+        model = stats.outcome_model(passed, np.arange(3000), z, within=within, unit=unit)
+        any_found += bool((stats.benjamini_hochberg(model.effects(has).p) < 0.05).any())
+    assert any_found <= 1
+
+
+def test_covariates_that_are_almost_one_count_once() -> None:
+    rng = np.random.default_rng(0)
+    one = rng.normal(size=200)
+    z = np.column_stack([one, one + 1e-6 * rng.normal(size=200)])
+    model = stats.outcome_model(rng.normal(size=200), np.arange(200), z, within=False)
+    assert model.residual_df == 200 - 1 - np.linalg.matrix_rank(model.inverse, tol=1e-8)
+
+
+@pytest.mark.parametrize("finer", [True, False])
+def test_units_need_not_be_the_clusters(finer: bool) -> None:
+    rng = np.random.default_rng(4)
+    coarse, fine = np.repeat(np.arange(30), 8), np.repeat(np.arange(120), 2)
+    cluster, unit = (fine, coarse) if finer else (coarse, fine)
+    has, outcome = rng.random(240) < 0.4, rng.normal(size=240) + rng.normal(size=30)[coarse]
+    z = rng.normal(size=(240, 1))
+    found = stats.outcome_model(outcome, cluster, z, within=True, unit=unit).effects(has[:, None].astype(float))
+    x = np.column_stack([has, z, np.eye(unit.max() + 1)[unit]]).astype(float)
+    want = sm.OLS(outcome, x).fit(cov_type="cluster", cov_kwds={"groups": cluster, "use_correction": False})
+    assert found.effect[0] == pytest.approx(want.params[0], rel=1e-9)
+    assert found.robust[0] == pytest.approx(want.cov_params()[0, 0], rel=1e-9)
+    with pytest.raises(ValueError, match="follow one another"):
+        stats.outcome_model(outcome, rng.permutation(cluster), z, within=True)
+
+
 @pytest.mark.parametrize("yes", [True, False])
 def test_a_planted_effect_is_recovered_and_covered(yes: bool) -> None:
     effect, found, covered = (0.2 if yes else 0.5), [], []

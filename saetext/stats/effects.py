@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _LEAST = 1e-8  # share of a presence's variance that must be left once units and covariates are taken out
+_TOLERANCE = 1e-10  # share of the largest eigenvalue from which on one counts
 
 
 class Effects(NamedTuple):
@@ -35,9 +36,10 @@ class Effects(NamedTuple):
     low, high : float64[F]
         Its interval: Student's t with the effective number of clusters less one.
     p : float64[F]
-        The larger of two: that of the score test, which takes the errors as they are without an effect (of
-        an outcome with two values, or Bennett's bound, if that is smaller), and that of the interval. So p
-        is below .05 only where the interval of 95 % excludes 0.
+        The larger of two: that of the score test, which takes the errors as they are without an effect, and
+        that of the interval. So p is below .05 only where the interval of 95 % excludes 0. Of an outcome
+        with two values from which nothing but its mean was taken out, Bennett's bound takes the place of the
+        score test where it is smaller.
     robust : float64[F]
         The cluster-robust variance of the effect, without any correction for few clusters.
     clusters : float64[F]
@@ -69,15 +71,17 @@ class OutcomeModel:
         Generalised inverse of their cross products.
     starts : int64[C]
         The first row of each cluster.
-    size : int64[C]
-        Rows of each cluster.
+    unit_starts, unit_size : int64[U]
+        The first row of each unit, and its rows.
     within : bool
-        Whether clusters are units with a rate of their own.
+        Whether units have a rate of their own.
     residual_df : int
         Degrees of freedom of the residuals, before a finding takes one.
-    two : bool
-        Whether the outcome has two values: then its variance does not depend on the finding unless its mean
-        does.
+    variance : float64[n]
+        Of an outcome with two values the variance that each row has at its fitted rate; 0 of others.
+    alone : bool
+        Whether the outcome has two values and nothing but its mean was taken out: then its variance is the
+        same in all rows, unless the finding has an effect.
     alike : float
         Correlation of what is left of the outcome among rows of a cluster, at least 0.
     """
@@ -86,15 +90,17 @@ class OutcomeModel:
     covariates: Floats
     inverse: Floats
     starts: Ints
-    size: Ints
+    unit_starts: Ints
+    unit_size: Ints
     within: bool
     residual_df: int
-    two: bool
+    variance: Floats
+    alone: bool
     alike: float
 
     def freed(self, columns: Floats) -> Floats:
         """Return float64[n, F]: columns, with units and covariates taken out."""
-        left = _centred(columns, self.starts, self.size, self.within)
+        left = _centred(columns, self.unit_starts, self.unit_size, self.within)
         if self.covariates.shape[1]:
             left -= self.covariates @ (self.inverse @ (self.covariates.T @ left))
         return left
@@ -104,8 +110,9 @@ class OutcomeModel:
 
         The variance is Liang and Zeger's (Biometrika 73:13, 1986), scaled by G / (G - 1) for the effective
         number of clusters G of Carter, Schnepel and Steigerwald (Review of Economics and Statistics 99:698,
-        2017), but never less than that of equal and independent errors: the few rows that have a rare finding
-        may happen to have one outcome, and would seem to know everything.
+        2017), but never less than that of equal and independent errors, or than that of two values at the
+        fitted rates of the rows that have the finding: the few rows that have a rare finding may happen to
+        have one outcome, and would seem to know everything.
 
         Parameters
         ----------
@@ -127,12 +134,13 @@ class OutcomeModel:
         robust = (parts**2).sum(0)
         few = clusters / np.maximum(clusters - 1, 1e-2)
         equal = np.maximum(spread - effect**2 * squares, 0.0) / max(self.residual_df - 1, 1) / safe
-        error = np.sqrt(np.maximum(few * robust, equal))
+        fitted = self.variance @ (x * x) / safe**2
+        error = np.sqrt(np.maximum(few * robust, np.maximum(equal, fitted)))
         df = np.maximum(clusters - 1, 1.0)
         reach = special.stdtrit(df, 0.5 + level / 2) * error
         none = np.sqrt(np.maximum((score**2).sum(0), spread / max(self.residual_df, 1) * squares))
         by_score = _two_sided(effect * safe, none, float(max(len(self.starts) - 1, 1)))
-        if self.two:
+        if self.alone:
             by_score = np.minimum(by_score, self._bound(x, effect * safe, squares))
         p = np.maximum(by_score, _two_sided(effect, error, df))
         blank = np.where(known, 0.0, np.nan)
@@ -147,7 +155,9 @@ class OutcomeModel:
         The robust variance of a rare finding grows with its effect, so that few rows that all have the rarer
         outcome tell little by it. Here the variance comes from all rows, with Moulton's (Journal of
         Econometrics 32:385, 1986) correlation within clusters; the bound (Bennett, Journal of the American
-        Statistical Association 57:33, 1962) holds however few and skewed the summands are.
+        Statistical Association 57:33, 1962) holds however few and skewed the summands are. It needs rows of
+        one rate: where a covariate or unit tells rates apart, rows that have the finding may vary more than
+        others without any effect of it.
         """
         variance = float(self.rest @ self.rest) / self.residual_df
         together = np.add.reduceat(x, self.starts, axis=0)
@@ -161,7 +171,9 @@ class OutcomeModel:
         return bound
 
 
-def outcome_model(outcome: Floats, cluster: Ints, covariates: Floats, *, within: bool) -> OutcomeModel:
+def outcome_model(
+    outcome: Floats, cluster: Ints, covariates: Floats, *, within: bool, unit: Ints | None = None
+) -> OutcomeModel:
     """Take units and covariates out of an outcome.
 
     Parameters
@@ -169,16 +181,19 @@ def outcome_model(outcome: Floats, cluster: Ints, covariates: Floats, *, within:
     outcome : float64[n]
         The outcome of each row.
     cluster : int64[n]
-        Which rows belong together, in increasing order: rows of a cluster follow one another.
+        Which rows belong together: rows of a cluster follow one another.
     covariates : float64[n, K]
         What is adjusted for; may have no columns.
     within : bool
-        Whether each cluster has a rate of its own (a prompt with several answers); else all rows have one.
+        Whether each unit has a rate of its own (a prompt with several answers); else all rows have one.
+    unit : int64[n], optional
+        The units, if they are not the clusters: the two answers of a row, where rows of one prompt belong
+        together. Rows of a unit follow one another too.
 
     Raises
     ------
     ValueError
-        If the rows are not in the order of their clusters.
+        If rows of a cluster or unit do not follow one another.
 
     Examples
     --------
@@ -190,24 +205,27 @@ def outcome_model(outcome: Floats, cluster: Ints, covariates: Floats, *, within:
     >>> model.effects(np.array([[1.0, 0, 1, 0, 1, 0, 0, 1]]).T).effect
     array([0.])
     """
-    if (np.diff(cluster) < 0).any():
-        raise ValueError("rows must be in the order of their clusters")
-    starts = np.flatnonzero(np.diff(cluster, prepend=-1))
-    size = np.diff(np.append(starts, len(cluster)))
-    centred = _centred(np.column_stack([outcome, covariates]), starts, size, within)
+    starts, cluster_size = _runs(cluster)
+    unit_starts, size = (starts, cluster_size) if unit is None else _runs(unit)
+    centred = _centred(np.column_stack([outcome, covariates]), unit_starts, size, within)
     rest, z = centred[:, 0], centred[:, 1:]
-    cross = z.T @ z
-    inverse = (
-        cross if not cross.size else np.linalg.pinv(cross, rcond=1e-10, hermitian=True).astype(np.float64)
-    )
-    rank = int(np.linalg.matrix_rank(cross, hermitian=True)) if cross.size else 0
+    inverse, rank = _inverse(z.T @ z)
     if rank:
         rest = rest - z @ (inverse @ (z.T @ rest))
-    df = len(outcome) - rank - (len(starts) if within else 1)
+    df = len(outcome) - rank - (len(size) if within else 1)
     two = len(np.unique(outcome)) == 2
-    alike = 0.0 if within else _alike(rest, starts, size)
     rest = np.asarray(rest, np.float64)
-    return OutcomeModel(rest, z, inverse, starts, size, within, max(df, 1), two, alike)
+    variance = np.zeros(len(outcome))
+    if two:
+        low, high = float(outcome.min()), float(outcome.max())
+        fitted = np.clip(outcome - rest, low, high)
+        variance = (high - fitted) * (fitted - low)
+        if within:  # the rate of m rows varies with them
+            variance *= np.repeat(size / np.maximum(size - 1, 1), size)
+    return OutcomeModel(
+        rest, z, inverse, starts, unit_starts, size, within, max(df, 1), variance,
+        two and not rank and not within, 0.0 if within else _alike(rest, starts, cluster_size),
+    )  # fmt: skip
 
 
 def gap(adjusted: Effects, plain: Effects, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -223,6 +241,25 @@ def gap(adjusted: Effects, plain: Effects, level: float = 0.95) -> tuple[Floats,
     df = np.maximum(adjusted.clusters - 1, 1.0)
     reach = special.stdtrit(df, 0.5 + level / 2) * np.sqrt(few * (parts**2).sum(0))
     return middle - reach, middle + reach
+
+
+def _runs(code: Ints) -> tuple[Ints, Ints]:
+    """Return the first row of each value, and its rows."""
+    starts = np.flatnonzero(np.diff(code, prepend=code[:1] - 1))
+    if len(starts) != len(np.unique(code)):
+        raise ValueError("rows of a cluster or unit must follow one another")
+    return starts, np.diff(np.append(starts, len(code)))
+
+
+def _inverse(cross: Floats) -> tuple[Floats, int]:
+    """Return the generalised inverse of cross products, and their rank by the same tolerance."""
+    if not cross.size:
+        return cross, 0
+    values, vectors = np.linalg.eigh(cross)
+    kept = values > _TOLERANCE * max(float(values[-1]), 0.0)
+    some = vectors[:, kept]
+    inverse: Floats = (some / values[kept]) @ some.T
+    return inverse, int(kept.sum())
 
 
 def _centred(columns: Floats, starts: Ints, size: Ints, within: bool) -> Floats:

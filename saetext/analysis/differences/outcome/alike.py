@@ -53,14 +53,14 @@ class Alike:
         z_x = np.zeros((model.covariates.shape[1], n))
         with_outcome = np.zeros(n)
         mean = np.asarray((present > 0).mean(0)).ravel()
-        for first, last in _units_of(model.starts, model.size):
+        for first, last in _units_of(model.unit_starts, model.unit_size):
             has = (present[first:last].toarray() > 0).astype(np.float32)
             both += has.T @ has
             dense = has.astype(np.float64)
             if model.within:
-                of = (model.starts >= first) & (model.starts < last)
-                size = model.size[of]
-                means = np.add.reduceat(dense, model.starts[of] - first, axis=0) / size[:, None]
+                of = (model.unit_starts >= first) & (model.unit_starts < last)
+                size = model.unit_size[of]
+                means = np.add.reduceat(dense, model.unit_starts[of] - first, axis=0) / size[:, None]
                 dense -= np.repeat(means, size, axis=0)
             else:
                 dense -= mean
