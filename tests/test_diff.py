@@ -350,7 +350,7 @@ def test_keys_of_different_types_pair():
 
 def test_unusable_keys():
     a = four(list("ab"), lists=[[1], [2]])
-    with pytest.raises(InputError, match=r"no column 'nope' in a .*; its columns: id, text, n_tokens, "):
+    with pytest.raises(InputError, match=r"no column 'nope' in a .*; the columns are: id, text, n_tokens, "):
         diff(a, a, pair_on="nope")
     with pytest.raises(InputError, match=r"column 'lists' .* choose one of text or numbers"):
         diff(a, a, pair_on="lists")
@@ -390,7 +390,7 @@ def test_by_lists_the_values():
         diff(corpus, by="model", values=["x", "w"])
     with pytest.raises(InputError, match="it has: none"):
         diff(corpus, by="empty")
-    with pytest.raises(InputError, match=r"no column 'nope' .* its columns: id"):
+    with pytest.raises(InputError, match=r"no column 'nope' .* the columns are: id"):
         diff(corpus, by="nope")
     many = MemoryCorpus([{}] * 30, {"model": [f"m{i:02}" for i in range(30)]})
     with pytest.raises(InputError, match=r"and 20 more$"):

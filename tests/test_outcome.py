@@ -18,7 +18,11 @@ from saetext import stats
 from saetext.analysis.differences.outcome.alike import Alike
 from saetext.analysis.differences.outcome.column import outcome_of
 from saetext.analysis.differences.outcome.measuring import Models
+from saetext.analysis.differences.outcome.run import outcome_result
+from saetext.analysis.differences.outcome.sentences import sentences
+from saetext.analysis.differences.outcome.setting import setting_of
 from saetext.analysis.differences.outcome.winner import winner_of
+from saetext.analysis.differences.request import DiffRequest
 from saetext.errors import InputError
 from saetext.report.console.outcome import render_outcome
 
@@ -132,7 +136,8 @@ def test_units_need_not_be_the_clusters(finer: bool) -> None:
     cluster, unit = (fine, coarse) if finer else (coarse, fine)
     has, outcome = rng.random(240) < 0.4, rng.normal(size=240) + rng.normal(size=30)[coarse]
     z = rng.normal(size=(240, 1))
-    found = stats.outcome_model(outcome, cluster, z, within=True, unit=unit).effects(has[:, None].astype(float))
+    model = stats.outcome_model(outcome, cluster, z, within=True, unit=unit)
+    found = model.effects(has[:, None].astype(float))
     x = np.column_stack([has, z, np.eye(unit.max() + 1)[unit]]).astype(float)
     want = sm.OLS(outcome, x).fit(cov_type="cluster", cov_kwds={"groups": cluster, "use_correction": False})
     assert found.effect[0] == pytest.approx(want.params[0], rel=1e-9)
@@ -217,11 +222,106 @@ def test_a_control_takes_out_who_wrote_it() -> None:
 def test_left_out_rows_are_counted_and_halves_keep_prompts_whole() -> None:
     prompt, length, has, outcome = planted(9, 60, 3, effect=1.0)
     outcome[::7] = np.nan
-    result = saetext.diff(corpus_of(prompt, length, has, outcome), outcome="score", families="features")
+    corpus = corpus_of(prompt, length, has, outcome)
+    result = saetext.diff(corpus, outcome="score", families="features")
     missing = int(np.isnan(outcome).sum())
     assert result.metrics["missing"] == missing
     assert any(f"{missing} of 180 documents have no score" in note for note in result.notes)
     assert result.metrics["compared"] <= 180 - missing
+    design = setting_of([corpus], outcome_of(corpus, "score"), DiffRequest(outcome="score")).design
+    halves = [set(prompt[(design.side >= 0) & (design.half == half)]) for half in (0, 1)]
+    assert halves[0].isdisjoint(halves[1]) and min(map(len, halves)) >= 29
+
+
+@pytest.mark.parametrize("prompts", [1, 2, 8])
+@pytest.mark.parametrize("asked", [None, "prompt_id", ""])
+def test_few_prompts_have_rates_and_documents_count(prompts: int, asked: str | None) -> None:
+    prompt, length, has, outcome = planted(5, prompts, 480 // prompts, effect=1.0, of_prompt=1.0)
+    corpus = corpus_of(prompt, length, has, outcome)
+    corpus.frame = corpus.frame.with_columns(text=pl.format("text {}", pl.int_range(480)))  # no copies
+    result = saetext.diff(corpus, outcome="score", families="features", pair_on=asked)
+    assert 0 in result.table.filter("confirmed")["feature"].to_list()
+    row = effects_of(result)[0]
+    if asked != "" or prompts == 1:  # across prompts their rates are not adjusted for
+        assert row["ci_low"] < 1.0 < row["ci_high"]
+    assert result.metrics["split"] and result.params["clustered_on"] is None
+    if prompts > 1:
+        assert any("prompts" in note for note in result.notes)
+    if prompts > 1 and asked is None:
+        units = np.eye(prompts)[prompt]
+        x = np.column_stack([has[:, 0], stats.curve(np.maximum(length, 2).astype(np.int32), 480), units])
+        want = np.linalg.lstsq(x, outcome, rcond=None)[0][0]
+        assert row["effect"] == pytest.approx(want, rel=1e-6)
+        assert result.params["control"] == ["prompt_id"]
+
+
+def test_what_is_too_few_for_halves_is_called_what_it_is() -> None:
+    prompt, length, has, outcome = planted(5, 30, 4)
+    corpus = corpus_of(prompt, length, has, outcome, user=[f"u{p % 5}" for p in prompt])
+    notes = saetext.diff(corpus, outcome="score", families="features", group="user").notes
+    assert any("5 values of user are too few to confirm" in note for note in notes)
+
+
+def test_one_prompt_that_varies_is_not_enough() -> None:
+    prompt, length, has, _ = planted(5, 150, 4)
+    passed = (prompt % 2).astype(float)
+    passed[:4] = [0, 1, 0, 1]
+    result = saetext.diff(corpus_of(prompt, length, has, passed), outcome="score", families="features")
+    assert result.params["pair_on"] is None
+    assert any("1 of 150 prompt_id only" in n and "--pair-on prompt_id" in n for n in result.notes)
+    asked = saetext.diff(
+        corpus_of(prompt, length, has, passed), outcome="score", families="features", pair_on="prompt_id"
+    )
+    assert any("--pair-on ''" in note for note in asked.notes)
+
+
+def of_rows(prompts: int = 40, each: int = 5, **options):
+    """Two answers in each row, several rows to a prompt, and feature 0 that wins."""
+    rng = np.random.default_rng(0)
+    prompt = np.repeat(np.arange(prompts), each)
+    has = rng.random((2, len(prompt), 3)) < 0.4
+    lead = 1.5 * has[0, :, 0] - 1.5 * has[1, :, 0] + rng.normal(size=len(prompt))
+    meta = {
+        "id": [f"r{i}" for i in range(len(prompt))],
+        "prompt_id": [f"p{i}" for i in prompt],
+        "winner": np.where(lead > 0, "model_a", "model_b"),
+    }
+    sets = [
+        MemoryCorpus([dict.fromkeys(np.flatnonzero(row), (1.0, 0)) for row in side], meta) for side in has
+    ]
+    columns = ("response_a", "response_b")
+    request = DiffRequest(outcome="winner", columns=columns, families="features", **options)
+    return outcome_result(sets, request), sets, prompt
+
+
+def test_rows_are_compared_within_and_prompts_stay_together() -> None:
+    result, sets, prompt = of_rows()
+    assert result.params["pair_on"] == "id" and result.params["clustered_on"] == "prompt_id"
+    assert result.metrics["units"] == 200 and result.table["feature"].to_list() == [0]
+    setting = setting_of(
+        sets, winner_of(sets, ("response_a", "response_b"), "winner"), DiffRequest(outcome="winner"),
+        in_rows=True,
+    )  # fmt: skip
+    both = np.concatenate([prompt, prompt])
+    halves = [set(both[setting.design.half == half]) for half in (0, 1)]
+    assert halves[0].isdisjoint(halves[1]) and len(halves[0]) == 20
+    models = Models.of(setting)
+    assert len(models.adjusted.starts) == 40 and len(models.adjusted.unit_starts) == 200
+    kept = setting.sampled(100, 0)
+    assert 80 < kept.sum() <= 100 and set(both[kept]).isdisjoint(both[~kept])
+    told = render_outcome(result, 100)
+    assert "winner = won" not in told and "two in each of 200 rows" in told
+    assert "Answers with these win more often: " in told and "half of the prompts" in told
+
+
+def test_rows_with_a_group_or_across_are_what_was_asked_for() -> None:
+    grouped, _, _ = of_rows(group="prompt_id")
+    assert grouped.params["group"] == "prompt_id" and grouped.params["pair_on"] == "id"
+    across, _, _ = of_rows(pair_on="")
+    assert across.params["pair_on"] is None and across.metrics["units_varying"] is None
+    assert any("across rows" in note for note in across.notes)
+    few, _, _ = of_rows(4, 50)
+    assert few.params["clustered_on"] == "id" and few.table["confirmed"].to_list() == [True]
 
 
 def test_a_sample_is_of_whole_prompts_and_counts_those() -> None:
@@ -282,8 +382,31 @@ def test_it_is_told_in_words_and_leaves_as_json_csv_and_a_page(tmp_path) -> None
 
 def test_nothing_found_is_said() -> None:
     result = saetext.diff(corpus_of(*planted(11, 30, 3)), outcome="score", families="features")
-    if not result.table.height:
-        assert "Nothing was found that goes with score" in render_outcome(result, 80)
+    assert not result.table.height
+    assert "Nothing was found that goes with score" in render_outcome(result, 80)
+
+
+def test_the_first_sentence_says_what_documents_with_a_finding_do() -> None:
+    prompt, length, has, outcome = planted(5, effect=0.4, yes=True)
+    flipped = corpus_of(prompt, length, np.hstack([1 - has[:, :1], has[:, 1:]]), outcome)
+    first, turned, scored = (
+        sentences(saetext.diff(corpus, outcome="score", families="features", control=None))
+        for corpus in (
+            corpus_of(prompt, length, has, outcome), flipped, corpus_of(*planted(5, effect=1.0)),
+        )
+    )  # fmt: skip
+    assert first[0].startswith("Documents with these have score = 1.0 more often: ")
+    assert " points)" in first[0]
+    assert turned[0].startswith("Documents with these have score = 1.0 less often: ")
+    assert scored[0].startswith("Documents with these have a higher score: ")
+    assert any(said.startswith("1 of 1 finding was found") for said in scored)
+
+
+def test_a_repr_tells_the_name_once_and_the_effect() -> None:
+    result = saetext.diff(corpus_of(*planted(5, effect=1.0)), outcome="score", families="features")
+    name = result.table["name"][0]
+    assert f'first: "{name}"' in repr(result) or f"first: '{name}'" in repr(result)
+    assert "effect " in repr(result.findings()[0]) and " + " not in repr(result.findings()[0])
 
 
 def test_words_and_format_are_listed_too(monkeypatch) -> None:
@@ -322,6 +445,12 @@ def test_words_and_format_are_listed_too(monkeypatch) -> None:
         ([1.0, 2.0, float("inf"), 4.5], "c", None, [1, 2, None, 4.5]),
         ([1, 3, 5, 1], "c", None, [1, 3, 5, 1]),
         ([1, 0, 1, 0], "c=0", "0", [0, 1, 0, 1]),
+        (["True", "true", "False", "true"], "c", "true", [1, 1, 0, 1]),
+        (["1", "1.0", "0", "1"], "c", "1", [1, 1, 0, 1]),
+        (["none", "search", "none", "search"], "c", "none", [1, 0, 1, 0]),
+        (["none", "1", "2", "1"], "c=none", "none", [1, 0, 0, 0]),
+        (["none", "1", "2", "1"], "c", "2", [None, 0, 1, 0]),
+        (["None", "pass", "fail", "pass"], "c", "pass", [None, 1, 0, 1]),
     ],
 )
 def test_a_column_is_taken_for_what_it_is(values, asked, yes, want) -> None:
@@ -347,6 +476,8 @@ def test_a_guess_is_said_and_can_be_turned_round() -> None:
         ({"c": [1.0] * 60}, "c", "every document has the same c"),
         ({"c": list(range(60))}, "c", "it numbers them"),
         ({"c": [f"id-{i}" for i in range(60)]}, "c", "it names the documents"),
+        ({"c": ["bad", "ok", "good"] * 20}, "c", "3 values, and nobody says which"),
+        ({"c": ["safe", "unsafe", "error"] * 20}, "c", "3 values, and nobody says which"),
         ({"c": [f"value {i % 50}" for i in range(60)]}, "c", "50 values.*--outcome c='value 0'"),
         ({"c": [float("nan")] * 60}, "c", "no document has a c: all 60"),
         ({"c": [None] * 57 + [1.0, 2.0, 3.0]}, "c", "3 documents have a c"),
@@ -399,16 +530,17 @@ def test_of_two_answers_the_winner_is_known_by_column_or_place() -> None:
 
     assert of(["model_a", "model_b", "tie"]) == [1, 0, 0.5, 0, 1, 0.5]
     assert of(["response_b", "response_a"]) == [0, 1, 1, 0]
+    assert of(["model_a", "b", "tie"], ("response_b", "response_a")) == [0, 1, 0.5, 1, 0, 0.5]
+    assert of(["1", "model_2"], ("answer_2", "answer_1")) == [0, 1, 1, 0]
     assert of(["good", "poor"], ("good", "poor")) == [1, 0, 0, 1]
     assert of(["left", "other"], asked="winner=left") == [1, 0, 0, 1]
     with pytest.raises(InputError, match="does not say which"):
         of(["x", "y"])
+    with pytest.raises(InputError, match="no row has winner = 'letf'; it has: left"):
+        of(["left", "other"], asked="winner=letf")
 
 
 def test_models_keep_the_rows_of_a_prompt_together() -> None:
-    from saetext.analysis.differences.outcome.setting import setting_of
-    from saetext.analysis.differences.request import DiffRequest
-
     prompt, length, has, outcome = planted(12, 20, 3)
     order = np.random.default_rng(0).permutation(60)
     corpus = corpus_of(prompt[order], length[order], has[order], outcome[order])

@@ -30,6 +30,7 @@ def write(path: Path, rows: int = 200) -> Path:
         ["diff", "t.jsonl", "t.jsonl", "--where", "modl = 'a'"],
         ["diff", "t.jsonl", "t.jsonl", "--pair-on", "modl"],
         ["diff", "t.jsonl", "--outcome", "modl=yes"],
+        ["diff", "t.jsonl", "--outcome", "late", "--control", "modl"],
         ["correlate", "t.jsonl", "--where", "modl = 'a'"],
         ["correlate", "t.jsonl", "--group", "modl"],
         ["cluster", "t.jsonl", "--truth", "modl"],
@@ -66,3 +67,19 @@ def test_a_column_that_begins_late_is_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no column 'latr'"):
         require_columns(documents, DiffRequest(where="latr = 1"))
     require_columns(documents, DiffRequest())
+
+
+def test_a_column_that_is_read_as_the_prompt_is_called_so(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_text('{"question": "Why?", "answer": "So.", "score": 1}\n')
+    documents = open_documents(file, prompt="question", text="answer")
+    for asked in (DiffRequest(outcome="score", pair_on="question"), DiffRequest(by="question=Why?")):
+        with pytest.raises(InputError, match=r"'question' is read as the prompt.* name prompt"):
+            require_columns(documents, asked)
+    require_columns(documents, DiffRequest(outcome="score=1", pair_on="prompt", control=["n_tokens"]))
+
+
+@pytest.mark.parametrize("outcome", ["score", "score=1"])
+def test_an_outcome_cannot_be_controlled_for(outcome: str) -> None:
+    with pytest.raises(InputError, match="score is the outcome"):
+        DiffRequest(outcome=outcome, control="score")

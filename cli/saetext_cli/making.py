@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from saetext_cli.common import describe_corpus, describe_source, load_reader, no
 from saetext_cli.meters import progress_bar
 
 #: Options of analyses that name a column, alone or as COLUMN=VALUE.
-_COLUMNS: Final = ("by", "outcome", "pair_on", "group", "group_by", "truth")
+_COLUMNS: Final = ("by", "outcome", "pair_on", "group", "group_by", "truth", "control")
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -63,27 +62,29 @@ def _with_thresholds(documents: DocumentSource, request: EncodeRequest) -> Encod
 def require_columns(documents: DocumentSource, asked: Request) -> None:
     """Raise :class:`InputError` if a request names a column that the corpus will not have."""
     from saetext.corpus.frame import FIXED_COLUMNS
+    from saetext.corpus.no_column import no_column
     from saetext.corpus.where import parse_where
 
     where = getattr(asked, "where", None)
     given = [getattr(asked, option, None) for option in _COLUMNS]
-    named = [str(name) for name in given if name]
+    named = [str(one) for name in given if name for one in ((name,) if isinstance(name, str) else name)]
     if not (where or named) or not documents.restartable:
         return
-    there = [*FIXED_COLUMNS, *documents.columns.available]
+    roles = {column: role for role, column in documents.columns.chosen().items()}
+    there = [*FIXED_COLUMNS, *(name for name in documents.columns.available if name not in roles)]
     if not where and all(_is_there(name, there) for name in named):
         return
     there = [*FIXED_COLUMNS, *documents.metadata()]
     if where:
         parse_where(where, there)
     for name in named:
-        if not _is_there(name, there):
-            name = name.partition("=")[0]
-            close = difflib.get_close_matches(name, there, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise InputError(
-                f"no column {quoted(name)} in {documents.name}; there are {', '.join(there)}{hint}"
-            )
+        if _is_there(name, there):
+            continue
+        column = name if name in roles else name.partition("=")[0].strip()
+        if column in roles:
+            role = {"messages": "text"}.get(roles[column], roles[column])
+            raise InputError(f"{quoted(column)} is read as the {role}, and called so then: name {role}")
+        raise no_column(column, there, documents.name)
 
 
 def _is_there(name: str, columns: Sequence[str]) -> bool:

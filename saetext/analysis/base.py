@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from saetext.io.frames import as_pandas
 from saetext.io.provided import provided
@@ -27,8 +27,9 @@ Row = dict[str, Any]
 
 _COUNTED = ("tested", "significant", "confirmed", "n_clusters", "found")  # of the metrics, in a repr
 _NAMED = ("set", "label", "name_a", "name_b", "name", "id", "rule")  # columns that name a row
+_LISTED = ("set", "name")  # of a list: the name says more than a feature's label
 # figures of a finding that its repr tells
-_FIGURES: Final = ("rate_a", "rate_b", "rate", "rate_rest", "npmi", "rho", "score", "share", "q")
+_FIGURES: Final = ("rate_a", "rate_b", "rate", "rate_rest", "npmi", "rho", "score", "effect", "share", "q")
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ class Result:
     metrics: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    _naming: ClassVar[tuple[str, ...]] = _NAMED
 
     def __repr__(self) -> str:
         parts = (self._of_what(), self._counts(), self._first())
@@ -162,7 +164,7 @@ class Result:
         table = self.table if (listed := self.listed()) is None else listed
         if not len(table):
             return ""
-        named = _called(table.row(0, named=True), listed=listed is not None)
+        named = _called(table.row(0, named=True), self._naming if listed is None else _LISTED)
         return f"first: {quoted(named, 60)}" if named else ""
 
     def findings(self) -> list[Finding]:
@@ -175,7 +177,7 @@ class Result:
         if listed is None:
             return self.grouped()
         rows = listed.to_dicts()
-        return [Finding(_called(row, listed=True), at, (row,)) for at, row in enumerate(rows)]
+        return [Finding(_called(row, _LISTED), at, (row,)) for at, row in enumerate(rows)]
 
     def listed(self) -> pl.DataFrame | None:
         """Return the list that :meth:`findings` has, a row each; None where those are rows of the table."""
@@ -188,7 +190,8 @@ class Result:
         behind: dict[int, list[Row]] = {}
         for at, leader in enumerate(self._leaders(rows)):
             (leading if leader == at else behind).setdefault(leader, []).append(rows[at])
-        return [Finding(_called(row), at, (row, *behind.get(at, ()))) for at, [row] in leading.items()]
+        keys = self._naming
+        return [Finding(_called(row, keys), at, (row, *behind.get(at, ()))) for at, [row] in leading.items()]
 
     def _leaders(self, rows: Sequence[Row]) -> list[int]:
         """Return the number of the row that leads each row; -1 for rows that reports leave out."""
@@ -319,7 +322,6 @@ class Result:
         return export.to_parquet(self, path, overwrite=overwrite)
 
 
-def _called(row: Row, *, listed: bool = False) -> str:
-    """Return what a row is called: in a list by its name alone, which says more than a feature's label."""
-    keys = ("set", "name") if listed else _NAMED
+def _called(row: Row, keys: Sequence[str]) -> str:
+    """Return what a row is called."""
     return " + ".join(str(row[key]) for key in keys if row.get(key) is not None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.corpus.no_column import no_column
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
 
@@ -29,9 +30,9 @@ def columns(corpus: CorpusLike) -> list[str]:
 
 def require_column(corpus: CorpusLike, column: str, name: str = "") -> None:
     """Raise :class:`InputError` that lists the columns there are, unless ``column`` is one of them."""
-    if column not in columns(corpus):
-        of = f"{name} ({corpus.path})" if name else str(corpus.path)
-        raise InputError(f"no column {column!r} in {of}; its columns: {', '.join(columns(corpus))}")
+    there = columns(corpus)
+    if column not in there:
+        raise no_column(column, there, f"{name} ({corpus.path})" if name else str(corpus.path))
 
 
 def as_text(corpus: CorpusLike, column: str) -> pl.Expr:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from saetext.corpus.no_column import no_column, there_are
 from saetext.errors import InputError
 from saetext.text.one_line import one_line
 
@@ -44,7 +45,6 @@ _FUNCTIONS = {
     *("COALESCE", "IFNULL", "NULLIF", "CAST", "TRY_CAST", "EXTRACT", "DATE_PART"),
 }
 _SUCH = "LOWER, LENGTH, SUBSTR, STRPOS, ROUND, COALESCE, CAST, EXTRACT"
-_SHOWN = 12  # columns that a message names
 # after one of these, a double-quoted word that is no column is taken for a text, as SQLite does
 _BEFORE_TEXT = {"=", "==", "!=", "<>", "<", ">", "<=", ">=", "~", "!~", "(", ",", "LIKE", "ILIKE"}
 
@@ -88,7 +88,7 @@ def parse_where(text: str, columns: Iterable[str] | Mapping[str, pl.DataType]) -
         raise InputError(f"cannot understand the condition {_short(text)}: no operator between two values")
     used = expression.meta.root_names()
     if not used:
-        raise InputError(f"the condition {_short(text)} uses no column; {_there_are(names)}")
+        raise InputError(f"the condition {_short(text)} uses no column; {there_are(names)}")
     for name in used:
         if name not in names:
             raise _unknown(name, names)
@@ -175,21 +175,13 @@ def _require_condition(expression: pl.Expr, columns: Mapping[str, pl.DataType], 
 
 
 def _unknown(name: str, columns: list[str]) -> InputError:
-    near = difflib.get_close_matches(name, columns, n=1)
-    hint = f"; did you mean {one_line(near[0], 40)}?" if near else ""
-    return InputError(f"no column {_short(name)}; {_there_are(columns)}{hint} (put texts in single quotes)")
+    return no_column(name, columns, more=" (put texts in single quotes)")
 
 
 def _no_function(name: str) -> InputError:
     near = difflib.get_close_matches(name.upper(), sorted(_FUNCTIONS), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return InputError(f"no function {one_line(name, 40)} here{hint}; there are such as {_SUCH}")
-
-
-def _there_are(columns: list[str]) -> str:
-    shown = [one_line(name, 20) or "''" for name in columns[:_SHOWN]]
-    more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
-    return f"the columns are: {', '.join(shown)}{more}"
 
 
 def _quote(name: str) -> str:

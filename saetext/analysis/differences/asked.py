@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.base import Source
 from saetext.analysis.differences.request import DiffRequest
-from saetext.corpus.keys import as_text, columns, of_value
+from saetext.corpus.keys import as_text, of_value, require_column
 from saetext.corpus.protocol import CorpusLike
 from saetext.corpus.spec import require_comparable
 from saetext.errors import InputError, refuse_unused
@@ -126,9 +126,7 @@ def split_by(
     InputError
         If there is no such column, or it does not have those values; the message lists what it has.
     """
-
-    if column not in columns(corpus):
-        raise InputError(f"no column {column!r} in {corpus.path}; its columns: {', '.join(columns(corpus))}")
+    require_column(corpus, column)
     value = as_text(corpus, column)
     counts = corpus.documents.select(value.alias("value")).drop_nulls().group_by("value").len()
     present: dict[str, int] = dict(

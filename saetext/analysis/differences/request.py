@@ -141,6 +141,10 @@ class DiffRequest(AnalysisRequest):
     def _require_of_outcome(self) -> None:
         if not (self.outcome or "").strip(" ="):
             raise InputError("outcome names a column: score, or correct=yes")
+        controls = (self.control,) if isinstance(self.control, str) else self.control or ()
+        for name in controls:
+            if name in (self.outcome, str(self.outcome).partition("=")[0].strip()):
+                raise InputError(f"{name} is the outcome: at equal {name} nothing of it is left to explain")
         for name in ("by", "null", "client", "names"):
             if getattr(self, name):
                 raise InputError(

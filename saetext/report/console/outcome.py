@@ -56,15 +56,18 @@ def heading(result: OutcomeResult) -> Text:
     """Return what the outcome is, of how many documents, and how it was looked at."""
     metrics, params = result.metrics, result.params
     text = styled("Outcome ").append(printable(result.outcome), "bold")
-    text.append(f" of {many(metrics['compared'], 'document')}")
-    if result.binary:
+    text.append(f" of {many(metrics['compared'], 'answer' if result.pairs else 'document')}")
+    if result.binary and not result.pairs:
         text.append(f" ({100 * metrics['mean']:.0f} % of them)")
-    else:
+    elif not result.pairs:
         text.append(f" (mean {metrics['mean']:.3g}, standard deviation {metrics['spread']:.3g})")
     if metrics["missing"]:
         text.append(f", {metrics['missing']:,} without one left out")
     column = printable(str(params["pair_on"] or params["group"]))
-    if params["pair_on"] is not None:
+    if result.pairs and params["pair_on"] == "id":
+        text.append(f", two in each of {many(metrics['units'], 'row')}")
+        text.append(f", of which {metrics['units_varying']:,} have a winner")
+    elif params["pair_on"] is not None:
         varying = metrics["units_varying"]
         text.append(
             f", within {many(metrics['units'], 'value')} of {column}, of which {varying:,} "

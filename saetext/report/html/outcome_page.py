@@ -116,7 +116,7 @@ def _facts(result: OutcomeResult) -> list[tuple[str, str]]:
     params = result.params
     shown = {
         "Outcome": result.outcome,
-        "Compared": f"within each {params['pair_on']}" if params["pair_on"] else "across all documents",
+        "Compared": _compared(result),
         "Adjusted for": ", ".join(["log length (linear spline)", *(params["control"] or ())]),
         "Test": params["test"],
         "Interval": params["interval"],
@@ -126,3 +126,10 @@ def _facts(result: OutcomeResult) -> list[tuple[str, str]]:
         "Seed": params["seed"],
     }
     return [(name, printable(str(text))) for name, text in shown.items() if text != ""]
+
+
+def _compared(result: OutcomeResult) -> str:
+    column = result.params["pair_on"]
+    if column is None:
+        return "across all documents"
+    return f"within each {'row' if result.pairs and column == 'id' else column}"

@@ -47,6 +47,7 @@ _NOT_OUTCOMES = {
     "token_end": "it says where tokens are",
 }
 _SHOWN = 6  # values that a message lists
+_OFTEN = 0.05  # share of "none" from which on it is a value beside texts
 _STEPS = 10  # different whole numbers up to which an outcome is said to be a scale of steps
 
 
@@ -136,18 +137,49 @@ def _column(corpus: CorpusLike, asked: str) -> tuple[str, pl.Series, str | None]
     text = corpus.documents.select(as_text(corpus, column).alias("value")).collect()["value"]
     if dtype.is_temporal():
         raise InputError(f"{column} is a time, not an outcome; name a column of numbers or of two values")
-    text = _without_missing(text, strings=not dtype.is_numeric())
+    text = _without_missing(text, value.strip() if mark else None, strings=not dtype.is_numeric())
+    if not dtype.is_numeric():
+        text = _merged(text)
     if text.null_count() == len(text):
         raise InputError(f"no document has a {column}: all {len(text):,} are empty")
     return column, text, value if mark else None
 
 
-def _without_missing(text: pl.Series, *, strings: bool) -> pl.Series:
+def _without_missing(text: pl.Series, named: str | None, *, strings: bool) -> pl.Series:
     import polars as pl
 
     bare = text.str.strip_chars()
-    gone = bare.str.to_lowercase().is_in(list(_MISSING if strings else ("nan", "inf", "-inf")))
-    return pl.select(pl.when(gone).then(None).otherwise(bare).alias("value")).to_series()
+    gone = set(_MISSING) if strings else {"nan", "inf", "-inf"}
+    if strings and _is_a_value(bare, named):
+        gone.discard("none")
+    missing = bare.str.to_lowercase().is_in(list(gone))
+    return pl.select(pl.when(missing).then(None).otherwise(bare).alias("value")).to_series()
+
+
+def _is_a_value(text: pl.Series, named: str | None) -> bool:
+    """Return whether "none" is an answer of its own, as in none and search, and not a missing one."""
+    if named is not None and named.casefold() == "none":
+        return True
+    counts = _counts(text)
+    others = {word(value) for value in counts} - _MISSING
+    if not others or all(_is_number(value) for value in others) or (others & _YES and others & _NO):
+        return False
+    often = sum(n for value, n in counts.items() if value.casefold() == "none")
+    known = often + sum(n for value, n in counts.items() if word(value) not in _MISSING)
+    return often >= _OFTEN * known
+
+
+def _merged(text: pl.Series) -> pl.Series:
+    """Return values that mean the same as one, the most frequent: True and true, 1 and 1.0."""
+    counts = _counts(text)
+    number = all(_is_number(value) for value in counts)
+    told = _YES | _NO | TIES
+    first: dict[object, str] = {}
+    same = {}
+    for value in counts:
+        key = float(value) if number else said if (said := word(value)) in told else (value,)
+        same[value] = first.setdefault(key, value)
+    return text if len(first) == len(counts) else text.replace(same)
 
 
 def _named(column: str, text: pl.Series, value: str) -> Outcome:
@@ -225,7 +257,8 @@ def _with_ties(column: str, text: pl.Series, counts: Mapping[str, int]) -> Outco
         if not known:
             return None
         code[value] = known[0]
-    if not {0.0, 1.0} <= set(code.values()):
+    won, lost = (sum(points == side for points in code.values()) for side in (1.0, 0.0))
+    if (won, lost) != (1, 1):  # good and ok, or unsafe and error: grades, or two things
         return None
     told = ", ".join(f"{value} as {code[value]:g}" for value in sorted(code, key=lambda one: -code[one]))
     return Outcome(column, _coded(text, code), None, (f"{column} counts {told}",))
@@ -282,6 +315,14 @@ def _coded(text: pl.Series, code: Mapping[str, float], rest: float = float("nan"
 def _counts(text: pl.Series) -> dict[str, int]:
     counts = text.drop_nulls().value_counts().sort(["count", text.name], descending=[True, False])
     return dict(counts.iter_rows())
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _same_number(one: str, other: str) -> bool:

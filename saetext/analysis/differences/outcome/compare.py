@@ -69,7 +69,12 @@ class _Work:
 
 
 def compare_outcome(
-    sets: Sequence[CorpusLike], outcome: Outcome, request: DiffRequest, sources: tuple[Source, ...] = ()
+    sets: Sequence[CorpusLike],
+    outcome: Outcome,
+    request: DiffRequest,
+    sources: tuple[Source, ...] = (),
+    *,
+    in_rows: bool = False,
 ) -> OutcomeResult:
     """Say what goes with an outcome.
 
@@ -83,8 +88,10 @@ def compare_outcome(
         The options.
     sources : tuple of Source
         For the result.
+    in_rows : bool
+        Whether documents of one id are answers in one row, compared with each other.
     """
-    setting = setting_of(sets, outcome, request)
+    setting = setting_of(sets, outcome, request, in_rows=in_rows)
     sae = sets[0].spec.sae(request.sae).name
     work = _Work(setting, sae, request.labels_of(sets[0], sae), request, Stages(request.on_progress))
     models = Models.of(setting)
@@ -337,11 +344,12 @@ def _params(work: _Work, contrast: Contrast) -> dict[str, Any]:
         "sae": work.sae,
         "design": design.kind,
         "pair_on": design.column if setting.within else None,
-        "group": None if setting.within else design.column,
-        "control": list(request.controls) or None,
+        "group": request.group if setting.within else setting.together,
+        "clustered_on": setting.together,
+        "control": list(setting.controls) or None,
         "between": setting.between,
         "test": "least squares, score test and interval, clustered",
-        "interval": "Student's t, clustered" + (f" by {design.column}" if design.column else ""),
+        "interval": "Student's t, clustered" + (f" by {setting.together}" if setting.together else ""),
         "level": LEVEL,
         "alpha": ALPHA,
         "min_support": contrast.min_support,

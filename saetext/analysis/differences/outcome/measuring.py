@@ -37,7 +37,8 @@ class Models:
     Attributes
     ----------
     place : int64[n]
-        Where each row stands among those that are compared, those of a unit together, the first half first;
+        Where each row stands among those that are compared, those of a unit together, and of what stays
+        together, the first half first;
         -1 for rows that are left out.
     rows : int64[m]
         The rows in that order.
@@ -63,10 +64,11 @@ class Models:
         """Solve the models of the rows compared, or of those of them that are kept."""
         design = setting.design
         rows = np.flatnonzero(setting.live if kept is None else setting.live & kept)
-        rows = rows[np.lexsort((rows, design.unit[rows], design.half[rows]))]
+        cluster = design.unit if design.block is None else design.block[design.unit]
+        rows = rows[np.lexsort((rows, design.unit[rows], cluster[rows], design.half[rows]))]
         place = np.full(len(design.side), -1, np.int64)
         place[rows] = np.arange(len(rows))
-        unit = np.cumsum(np.diff(design.unit[rows], prepend=-1) != 0) - 1
+        unit, cluster = design.unit[rows].astype(np.int64), cluster[rows].astype(np.int64)
         y, z = setting.outcome.values[rows], setting.covariates[rows]
         none = np.zeros((len(rows), 0))
         cut = int((design.half[rows] == 0).sum())
@@ -75,12 +77,15 @@ class Models:
             place,
             rows,
             cut,
-            stats.outcome_model(y, unit, z, within=setting.within),
-            stats.outcome_model(y, unit, z[:, setting.of_length :], within=setting.within)
+            stats.outcome_model(y, cluster, z, within=setting.within, unit=unit),
+            stats.outcome_model(y, cluster, z[:, setting.of_length :], within=setting.within, unit=unit)
             if setting.between is not None
             else None,
-            stats.outcome_model(y, unit, none, within=False),
-            tuple(stats.outcome_model(y[p], unit[p], z[p], within=setting.within) for p in parts),
+            stats.outcome_model(y, cluster, none, within=False),
+            tuple(
+                stats.outcome_model(y[p], cluster[p], z[p], within=setting.within, unit=unit[p])
+                for p in parts
+            ),
         )
 
     def dense(self, entries: Entries, low: int, high: int) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from saetext.analysis.base import Result
 from saetext.text.one_line import about
@@ -81,6 +81,7 @@ class OutcomeResult(Result):
 
     families: tuple[OutcomeFamily, ...] = ()
     gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    _naming: ClassVar[tuple[str, ...]] = ("name",)
 
     @property
     def binary(self) -> bool:
@@ -88,7 +89,12 @@ class OutcomeResult(Result):
         return self.params["yes"] is not None
 
     @property
+    def pairs(self) -> bool:
+        """Whether two answers in one row were compared, of which one won."""
+        return self.params.get("columns") is not None
+
+    @property
     def outcome(self) -> str:
         """What the outcome is called: its column, with the value that counts as yes."""
         column, yes = self.params["outcome"], self.params["yes"]
-        return column if yes is None else f"{column} = {yes}"
+        return column if yes is None or self.pairs else f"{column} = {yes}"

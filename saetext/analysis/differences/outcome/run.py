@@ -57,4 +57,4 @@ def _of_pairs(given: Sequence[Any], request: DiffRequest) -> OutcomeResult:
     warn_of(*sets)
     outcome = winner_of(sets, names, str(request.outcome))
     sources = tuple(Source.of(c, n, condition=request.where) for c, n in zip(sets, names, strict=True))
-    return compare_outcome(sets, outcome, request.replace(pair_on=request.pair_on or "id"), sources)
+    return compare_outcome(sets, outcome, request, sources, in_rows=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from saetext.analysis.differences.outcome.result import OutcomeResult
 from saetext.analysis.differences.sentences_of_several import telling_first
+from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 _TESTED = {"words": "words and phrases", "format": "marks of format"}
@@ -45,12 +46,8 @@ def _found(result: OutcomeResult) -> str:
     sure = [row for row in rows if row["confirmed"]]
     told = telling_first(sure or rows)
     name = printable(result.outcome)
-    high, low = (
-        (f"Documents with {name} more often have", "those without")
-        if result.binary
-        else (f"Documents with a higher {name} more often have", "those with a lower one")
-    )
-    parts = [_named(result, [row for row in told if row["effect"] * sign > 0]) for sign in (1, -1)]
+    chosen = [[row for row in told if row["effect"] * sign > 0] for sign in (1, -1)]
+    parts = [_named(result, rows) for rows in chosen]
     if not any(parts):
         return f"Nothing was found that goes with {name} at equal length{_inside(result)}."
     head = (
@@ -58,9 +55,20 @@ def _found(result: OutcomeResult) -> str:
         if sure or not result.metrics["split"]
         else "Nothing was confirmed; what stands out may be chance. "
     )
+    more, less, rest = _directions(result)
     if not parts[0]:
-        return f"{head}{high.replace('more often', 'less often')}: {parts[1]}."
-    return f"{head}{high}: {parts[0]}{f'; {low}: {parts[1]}' if parts[1] else ''}."
+        return f"{head}{less}: {parts[1]}."
+    return f"{head}{more}: {parts[0]}{f'; {rest}: {parts[1]}' if parts[1] else ''}."
+
+
+def _directions(result: OutcomeResult) -> tuple[str, str, str]:
+    """Return what documents with a finding do: of an effect above 0, below it, and below it after above."""
+    if result.pairs:
+        return "Answers with these win more often", "Answers with these win less often", "less often"
+    have = f"Documents with these have {{}}{printable(result.outcome)}{{}}"
+    if result.binary:
+        return have.format("", " more often"), have.format("", " less often"), "less often"
+    return have.format("a higher ", ""), have.format("a lower ", ""), "a lower one"
 
 
 def _inside(result: OutcomeResult) -> str:
@@ -115,10 +123,14 @@ def _sure(result: OutcomeResult) -> list[str]:
         return []
     if not metrics["split"]:
         return ["There are too few documents to confirm anything on a held-out half."]
-    of = "prompts" if result.params["pair_on"] else "documents"
+    confirmed, found = metrics["found_confirmed"], metrics["found"]
+    were = "was" if 1 in (confirmed, found) else "were"
+    column = result.params["clustered_on"]
+    named = {None: "documents", "id": "rows", "prompt": "prompts", "prompt_id": "prompts"}
+    of = named.get(column, f"values of {printable(str(column))}")
     return [
-        f"{metrics['found_confirmed']:,} of {metrics['found']:,} findings were found on one half of the {of} "
-        "and again on the other."
+        f"{confirmed:,} of {many(found, 'finding')} {were} found on one half of the {of} and again on the "
+        "other."
     ]
 
 

@@ -42,6 +42,8 @@ def winner_of(sets: Sequence[CorpusLike], names: Sequence[str], asked: str) -> O
     for value in texts:
         if value is not None:
             counts[value] = counts.get(value, 0) + 1
+    if named is not None and word(named) not in {word(value) for value in counts}:
+        raise InputError(f"no row has {column} = {named!r}; it has: {listing(counts)}")
     points = {value: _points(value, names, named) for value in counts}
     unknown = [value for value, won in points.items() if won is None]
     if unknown or not {0.0, 1.0} & {won for won in points.values() if won is not None}:
@@ -74,13 +76,18 @@ def _of(value: str | None, points: dict[str, float | None]) -> float:
 def _points(value: str, names: Sequence[str], named: str | None) -> float | None:
     """Return 1 if a value says that the first answer won, 0 the second, .5 neither, None if nothing."""
     said = word(value)
+    if named is not None and said == word(named):
+        return 1.0
     if said in TIES:
         return 0.5
     if named is not None:
-        return 1.0 if said == word(named) else 0.0
+        return 0.0
     one, two = word(names[0]), word(names[1])
     own = [{one, *_apart(one, two)}, {two, *_apart(two, one)}]
-    for won, mine, usual in ((1.0, own[0], _FIRST), (0.0, own[1], _SECOND)):
+    sides = [_FIRST, _SECOND]
+    if own[0] & _SECOND and own[1] & _FIRST:  # response_b was named before response_a
+        sides.reverse()
+    for won, mine, usual in ((1.0, own[0], sides[0]), (0.0, own[1], sides[1])):
         if said in mine:
             return won
         if said in usual and said not in own[0] | own[1]:
