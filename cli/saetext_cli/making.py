@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from saetext.encoding.request import EncodeRequest
 from saetext.errors import InputError
-from saetext.text.one_line import quoted
 from saetext_cli.common import describe_corpus, describe_source, load_reader, note, options
 from saetext_cli.meters import progress_bar
 
@@ -64,6 +63,7 @@ def require_columns(documents: DocumentSource, asked: Request) -> None:
     from saetext.corpus.frame import FIXED_COLUMNS
     from saetext.corpus.no_column import no_column
     from saetext.corpus.where import parse_where
+    from saetext.text.one_line import quoted
 
     where = getattr(asked, "where", None)
     given = [getattr(asked, option, None) for option in _COLUMNS]
