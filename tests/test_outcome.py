@@ -311,7 +311,8 @@ def test_rows_are_compared_within_and_prompts_stay_together() -> None:
     assert 80 < kept.sum() <= 100 and set(both[kept]).isdisjoint(both[~kept])
     told = render_outcome(result, 100)
     assert "winner = won" not in told and "two in each of 200 rows" in told
-    assert "Answers with these win more often: " in told and "half of the prompts" in told
+    assert "Answers with these win more often: " in told and "within id" not in told
+    assert "half of the prompts" in told
 
 
 def test_rows_with_a_group_or_across_are_what_was_asked_for() -> None:

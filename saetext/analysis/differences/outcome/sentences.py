@@ -73,7 +73,8 @@ def _directions(result: OutcomeResult) -> tuple[str, str, str]:
 
 def _inside(result: OutcomeResult) -> str:
     params = result.params
-    parts = [] if params["pair_on"] is None else [f"within {printable(params['pair_on'])}"]
+    column = "rows" if result.pairs and params["pair_on"] == "id" else params["pair_on"]
+    parts = [] if column is None else [f"within {printable(column)}"]
     if params["control"]:
         parts.append(f"at equal {printable(' and '.join(params['control']))}")
     return "".join(f"{', ' if at else ' '}{part}" for at, part in enumerate(parts))
