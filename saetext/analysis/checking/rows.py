@@ -15,7 +15,7 @@ import numpy as np
 
 from saetext.analysis.checking.examples import examples, longest
 from saetext.analysis.checking.findings import Found
-from saetext.analysis.checking.judging import Changes, Verdict, detectable, together, verdict
+from saetext.analysis.checking.judging import Changes, Verdict, detectable, to_be_shown, together, verdict, widening
 from saetext.analysis.checking.lengths import length_change
 from saetext.analysis.checking.rules import Rule
 from saetext.analysis.checking.sides import Sides
@@ -152,22 +152,29 @@ class Judge:
 
     def _smallest_new(self, level: float, direction: str, limit: float) -> float | None:
         """Return the smallest change from nothing, or from all, that a rule on findings would see."""
-        n_new, n_old = (self.sides.design.rows(side) for side in (0, 1))
+        design = self.sides.design
+        n_new, n_old = (design.rows(side) for side in (0, 1))
+        wider = 1.0
+        if design.kind in ("by prompt", "by group"):  # rows that belong together may all be alike
+            n_new, n_old = (int((design.per_unit(side) > 0).sum()) for side in (0, 1))
+            wider = widening(min(n_new, n_old), level) ** 2
         x_old = 0 if direction == "rise" else n_old
         one = np.ones(1)
         blank = Changes(
             np.array([x_old]), np.array([x_old]), np.array([n_new]), np.array([n_old]), one, one,
-            level, np.array([-1]), one,
+            level, np.array([-1]), one * wider,
         )  # fmt: skip
         return detectable(blank, 0, direction, limit)
 
     def _length(self, rule: Rule, direction: str, limit: float) -> Row:
         design = self.sides.design
-        found = length_change(self.sides.tokens, design, together(self.confidence, self.rules))
+        level = together(self.confidence, self.rules)
+        found = length_change(self.sides.tokens, design, level)
         state = verdict(direction, found.low, found.high, limit)
         gap = math.log1p(found.change) - math.log1p(found.low) if found.low > -1 else math.inf
+        gap *= to_be_shown(level)
         bound = math.log1p(limit) if direction == "rise" else -math.log1p(-limit) if limit < 1 else math.inf
-        reach = math.expm1(bound + gap * 1.3) if direction == "rise" else -math.expm1(-bound - gap * 1.3)
+        reach = math.expm1(bound + gap) if direction == "rise" else -math.expm1(-bound - gap)
         row: Row = {
             "verdict": state, "old": found.old, "new": found.new, "change": found.change, "ci_low": found.low,
             "ci_high": found.high if math.isfinite(found.high) else None, "direction": direction,

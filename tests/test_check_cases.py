@@ -1,0 +1,90 @@
+"""Cases in which a release check once said too much: few or equal texts, prompts and groups, odd files.
+
+Not for: what is counted and how it is shown (``test_check.py``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from memory_corpus import DenseCorpus
+from scipy import stats as scipy_stats
+from test_check import FEATURES, corpus, row
+
+import saetext
+from saetext.analysis.checking.figures import Baseline
+from saetext.analysis.registry import text_of
+from saetext.errors import IncompatibleError, InputError
+from saetext.stats import mean_difference
+
+# ---- rows that belong together ----------------------------------------------------------------------------
+
+
+def answered(counts: Sequence[int], has: Sequence[float], seed: int = 0) -> DenseCorpus:
+    """So many answers to each prompt, each of which has feature 0 with the prompt's chance."""
+    rng = np.random.default_rng(seed)
+    prompt = np.repeat(np.arange(len(counts)), counts)
+    value = rng.uniform(0.5, 1, (len(prompt), FEATURES))
+    value[:, 0] *= rng.random(len(prompt)) < np.asarray(has)[prompt]
+    return DenseCorpus(value, meta={"prompt": [f"prompt {i}" for i in prompt.tolist()]})
+
+
+def test_more_answers_to_some_prompts_are_no_change() -> None:
+    """A feature is always in the answers to ten prompts and never in those to ten others, in both sets."""
+    has = [1.0] * 10 + [0.0] * 10
+    new, old = answered([6] * 10 + [3] * 10, has), answered([3] * 20, has)
+    found = saetext.check(new, old, rules=[{"feature": 0, "max_rise": 2, "max_fall": 2}])
+    assert found.params["design"] == "by prompt" and set(found.table["verdict"]) == {"unclear"}
+    one = found.table.row(0, named=True)
+    assert (one["old"], one["new"], one["change"]) == (0.5, 0.5, 0.0)
+    assert one["ci_low"] < -0.05 and one["ci_high"] > 0.05  # twenty prompts are no more than twenty
+
+
+def test_a_change_within_prompts_has_the_interval_of_their_differences() -> None:
+    rng = np.random.default_rng(3)
+    chance = rng.random(60)
+    new = answered(rng.integers(1, 7, 60).tolist(), np.minimum(chance + 0.3, 1).tolist(), 1)
+    old = answered(rng.integers(1, 4, 60).tolist(), chance.tolist(), 2)
+    one = saetext.check(new, old, rules=[{"feature": 0, "max_rise": 2}]).table.row(0, named=True)
+    means = [
+        {p: float(np.mean([v > 0 for v, q in zip(c.value[:, 0], c.frame["prompt"], strict=True) if q == p]))
+         for p in set(c.frame["prompt"])}
+        for c in (new, old)
+    ]  # fmt: skip
+    apart = [means[0][p] - means[1][p] for p in means[0]]
+    expected = scipy_stats.ttest_1samp(apart, 0).confidence_interval(0.95)
+    assert (one["ci_low"], one["ci_high"]) == pytest.approx((expected.low, expected.high))
+    assert one["change"] == pytest.approx(np.mean(apart)) and one["new"] == pytest.approx(
+        np.mean(list(means[0].values()))
+    )
+
+
+def test_five_users_are_five_whatever_they_write() -> None:
+    value = np.ones((1000, FEATURES))
+    value[:, 0] = 0
+    new, old = (
+        DenseCorpus(value, meta={"user": [f"{side} {i // 200}" for i in range(1000)]}) for side in "ab"
+    )
+    rules: list[dict[str, Any]] = [{"feature": 0, "max_rise": 2}, {"findings": ["feature"], "max_rise": 2}]
+    found = saetext.check(new, old, rules=rules, group="user")
+    one = row(found, "feature 0")
+    assert one["verdict"] == "unclear" and one["ci_high"] > 0.4 and one["ci_low"] == -one["ci_high"]
+    assert row(found, "any finding (feature)")["verdict"] == "unclear"
+
+
+def test_texts_of_one_length_do_not_say_that_all_are() -> None:
+    assert mean_difference([1.0, 1.0], [2.0, 2.0]) == (-1.0, -np.inf, np.inf)
+    diff, low, high = mean_difference([1.0] * 20, [2.0] * 20, unseen=0.5)
+    reach = scipy_stats.t.ppf(0.975, 38) * np.sqrt(2) * 0.5 / 20
+    assert (diff, low, high) == pytest.approx((-1.0, -1.0 - reach, -1.0 + reach))
+    rules = [{"length": "tokens", "max_rise": 0}]
+    for n, verdict in ((2, "unclear"), (60, "breaks")):
+        new, old = (corpus(seed, n, tokens=np.full(n, long)) for seed, long in ((1, 12), (2, 10)))
+        assert saetext.check(new, old, rules=rules).table["verdict"][0] == verdict
