@@ -88,3 +88,58 @@ def test_texts_of_one_length_do_not_say_that_all_are() -> None:
     for n, verdict in ((2, "unclear"), (60, "breaks")):
         new, old = (corpus(seed, n, tokens=np.full(n, long)) for seed, long in ((1, 12), (2, 10)))
         assert saetext.check(new, old, rules=rules).table["verdict"][0] == verdict
+
+
+# ---- findings ----------------------------------------------------------------------------------------------
+
+
+def test_kinds_that_cannot_be_tested_never_pass() -> None:
+    new, old = corpus(1, 400), corpus(2, 400)
+    kept = saetext.baseline(old)
+    for kinds in ("word", ["format", "word"]):
+        with pytest.raises(IncompatibleError, match='rule 1, findings: .* has no words.* leave out "word"'):
+            saetext.check(new, kept, rules=[{"findings": kinds, "max_rise": 50}])
+    loose = [{"findings": "all", "max_rise": 50}]
+    one = saetext.check(new, kept, rules=loose).table.row(0, named=True)
+    assert one["verdict"] == "passes" and "; not tested: word" in one["because"]
+    # rows that belong together: counts of features do not say how they vary
+    users = [f"user {i // 4}" for i in range(400)]
+    new, old = (corpus(seed, 400, prompts=users) for seed in (1, 2))
+    rules = [{"findings": ["feature"], "max_rise": 50, "name": "a"},
+             {"findings": ["feature", "format"], "max_rise": 50, "name": "b"}]  # fmt: skip
+    found = saetext.check(new, saetext.baseline(old), rules=rules, unclear="fail")
+    assert found.table["verdict"].to_list() == ["unclear"] * 2 and not found.passed
+    assert "nothing of these kinds could be tested; not tested: feature" in row(found, "a")["because"]
+    # between texts: these are not stored
+    bare = DenseCorpus(np.ones((400, FEATURES)), texts=False)
+    found = saetext.check(bare, bare, rules=[{"findings": ["word"], "max_rise": 50}], unclear="fail")
+    assert found.table["verdict"].to_list() == ["unclear"] and not found.passed
+
+
+@pytest.mark.parametrize("each", [1, 2])
+def test_few_texts_are_no_way_to_pass_a_rule_on_findings(each: int) -> None:
+    """15 % to 30 % of 100 texts is seldom significant among all that is tested, and never within 2 points."""
+    keys = [f"prompt {i // each}" for i in range(100)] if each > 1 else None
+    for seed in range(6):
+        new, old = corpus(seed, 100, bold=0.3, prompts=keys), corpus(seed + 50, 100, bold=0.15, prompts=keys)
+        rules = [{"findings": ["format"], "max_rise": 2}]
+        assert not saetext.check(new, old, rules=rules, unclear="fail").passed
+    same = corpus(1, 60, bold=0.0)
+    found = saetext.check(same, same, rules=[{"findings": ["format"], "max_rise": 5}]).table.row(0, named=True)
+    assert found["verdict"] == "unclear"
+    assert f"a rise of less than {100 * found['detectable']:.1f} points might not be seen" in found["because"]
+
+
+def test_themes_are_present_alike_against_texts_and_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.analysis.checking import subjects
+    from saetext.features.themes import Theme
+
+    known = (Theme("a", "A", "", "topic", (0, 1, 2)), Theme("b", "B", "", "topic", (2, 3, 4, 5)))
+    monkeypatch.setattr(subjects.Themes, "for_spec", lambda *_: known)
+    new, old = corpus(1, 300, rates=(0.8,) * 6), corpus(2, 300, rates=(0.1,) * 6)
+    rules = [{"theme": "a", "max_rise": 2}, {"theme": "b", "max_rise": 2}]
+    shares = [
+        saetext.check(new, against, rules=rules).table.select("rule", "old", "new", "ci_low").rows()
+        for against in (old, saetext.baseline(old, rules=rules))
+    ]
+    assert shares[0] == shares[1] and all(new > old + 0.3 for _, old, new, _ in shares[0])

@@ -26,8 +26,8 @@ from saetext.text.passages import printable
 Row = dict[str, Any]
 
 ORDER = ("breaks", "unclear", "passes")
-#: A check of findings that would miss such a change, of shares of 1, says nothing.
-BLIND = 0.5
+#: A check of findings that would miss a new habit by so much beyond its limit, in shares of 1, says nothing.
+BLIND = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +108,8 @@ class Judge:
         nearest = mine[np.lexsort((mine, -size, -sure))][:1]
         first = broken[:1] if len(broken) else nearest
         row = _figures(counted, int(first[0]), direction, limit) if len(first) else self._nothing()
-        beyond = int((size > limit).sum())
-        state, because = self._of_findings(len(broken), beyond, reach, direction)
+        beyond = int((size > limit).sum()) + found.quiet_beyond(rule, direction, limit)
+        state, because = _of_findings(found, rule, len(broken), beyond, reach, direction, limit)
         lead = f"; {'the first' if len(broken) else 'the nearest'} is " if len(first) else ""
         lead += "".join(found.names[int(at)] for at in first)
         tested = many(found.number(rule), "description")
@@ -121,16 +121,6 @@ class Judge:
         return whole, [
             self._finding(rule, counted, int(at), direction, limit, nth) for nth, at in enumerate(broken)
         ]
-
-    @staticmethod
-    def _of_findings(broken: int, beyond: int, reach: float | None, direction: str) -> tuple[Verdict, str]:
-        if broken:
-            return "breaks", f"{many(broken, 'finding')} beyond the limit"
-        if beyond:
-            return "unclear", f"{many(beyond, 'finding')} measured beyond the limit, none surely"
-        if reach is None or reach > BLIND:
-            return "unclear", f"so few texts that a {direction} of {100 * BLIND:.0f} points might not be seen"
-        return "passes", "no finding beyond the limit"
 
     def _finding(self, rule: Rule, counted: Changes, at: int, direction: str, limit: float, nth: int) -> Row:
         found = self.found
@@ -209,6 +199,30 @@ def size_of(value: float, unit: str) -> str:
     """Return the size of a change as it is said: ``3.2 points``, ``4 %``."""
     number = f"{100 * abs(value):.1f}".removesuffix(".0")
     return f"{number} %" if unit == "percent" else f"{number} point{'' if number == '1' else 's'}"
+
+
+def _of_findings(
+    found: Found, rule: Rule, broken: int, beyond: int, reach: float | None, direction: str, limit: float
+) -> tuple[Verdict, str]:
+    """Return the verdict on a limit on findings, and why."""
+    untested = found.untested(rule)
+    left = f"; not tested: {', '.join(untested)}" if untested else ""
+    if broken:
+        return "breaks", f"{many(broken, 'finding')} beyond the limit{left}"
+    if not found.number(rule):
+        return "unclear", f"nothing of these kinds could be tested{left}"
+    if untested and not rule.all_kinds:
+        return "unclear", f"no finding beyond the limit, but not all kinds could be tested{left}"
+    if beyond:
+        return "unclear", f"{many(beyond, 'description')} measured beyond the limit, none surely{left}"
+    if reach is None:
+        return "unclear", f"with so few texts no {direction} would be sure{left}"
+    if reach > limit + BLIND:
+        return "unclear", (
+            f"nothing measured beyond the limit, but a {direction} of less than {size_of(reach, 'points')} "
+            f"might not be seen{left}"
+        )
+    return "passes", f"no description measured beyond the limit{left}"
 
 
 def _figures(found: Changes, at: int, direction: str, limit: float) -> Row:

@@ -66,6 +66,11 @@ class Rule:
         both = (("rise", self.max_rise), ("fall", self.max_fall))
         return [(direction, limit / 100) for direction, limit in both if limit is not None]
 
+    @property
+    def all_kinds(self) -> bool:
+        """Whether it is about findings of any kind, so that none was named."""
+        return self.kind == "findings" and self.of == FINDING_KINDS
+
 
 def rules_of(
     given: Sequence[Mapping[str, Any]], place_of: Callable[[int, str], str], folder: str = ""
