@@ -143,3 +143,30 @@ def test_themes_are_present_alike_against_texts_and_baseline(monkeypatch: pytest
         for against in (old, saetext.baseline(old, rules=rules))
     ]
     assert shares[0] == shares[1] and all(new > old + 0.3 for _, old, new, _ in shares[0])
+
+
+# ---- keys --------------------------------------------------------------------------------------------------
+
+LARGE = 1_700_000_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "pairs"),
+    [
+        ([LARGE + i for i in range(40)], [LARGE + i for i in range(40)], 40),
+        ([f"{LARGE + i}" for i in range(40)], [LARGE + i for i in range(40)], 40),
+        ([float(i) for i in range(40)], [*range(40)], 40),
+        ([float(i) for i in range(40)], [f"{i}" for i in range(40)], 40),
+        ([f"{i}" for i in range(40)], [*range(40)], 40),
+        ([i + 0.5 for i in range(40)], [i + 0.5 for i in range(40)], 40),
+        ([f"{i}.0" for i in range(40)], [*range(40)], None),
+    ],
+)  # fmt: skip
+def test_rows_pair_alike_against_texts_and_baseline(new: list[Any], old: list[Any], pairs: int | None) -> None:
+    sets = [corpus(seed, 40) for seed in (1, 2)]
+    for one, ids in zip(sets, (new, old), strict=True):
+        one.frame = one.frame.with_columns(pl.Series("prompt_id", ids))
+    for against in (sets[1], saetext.baseline(sets[1])):
+        found = saetext.check(sets[0], against, mark="bold", max_rise=2)
+        assert found.metrics["pairs"] == pairs
+        assert found.params["design"] == ("paired" if pairs else "independent")
