@@ -170,3 +170,26 @@ def test_rows_pair_alike_against_texts_and_baseline(new: list[Any], old: list[An
         found = saetext.check(sets[0], against, mark="bold", max_rise=2)
         assert found.metrics["pairs"] == pairs
         assert found.params["design"] == ("paired" if pairs else "independent")
+
+
+# ---- files -------------------------------------------------------------------------------------------------
+
+
+def test_a_baseline_with_another_number_of_features_is_refused(tmp_path: Path) -> None:
+    new, kept = corpus(1, 40), saetext.baseline(corpus(2, 40))
+    shorter = dataclasses.replace(kept, features=kept.features[:4])
+    path = shorter.write(tmp_path / "short.json")
+    with pytest.raises(IncompatibleError, match="has 4 features and its reader 6: write it again"):
+        saetext.check(new, path, rules=[{"findings": ["format", "feature"], "max_rise": 2}])
+
+
+def test_a_baselines_name_is_shown_without_control_characters(tmp_path: Path) -> None:
+    path = saetext.baseline(corpus(2, 40)).write(tmp_path / "old.json")
+    told = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**told, "name": "a\x1b[31m\nb"}))
+    kept = Baseline.read(path)
+    for options in ({"words": "never"}, {"mark": "bold", "where": "n_tokens > 1"},
+                    {"mark": "bold", "pair_on": "id"}):  # fmt: skip
+        with pytest.raises((InputError, IncompatibleError)) as error:
+            saetext.check(corpus(1, 40), kept, max_rise=1, **options)  # type: ignore[arg-type]
+        assert "\x1b" not in str(error.value) and "\n" not in str(error.value)
