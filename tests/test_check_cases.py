@@ -125,7 +125,9 @@ def test_few_texts_are_no_way_to_pass_a_rule_on_findings(each: int) -> None:
         rules = [{"findings": ["format"], "max_rise": 2}]
         assert not saetext.check(new, old, rules=rules, unclear="fail").passed
     same = corpus(1, 60, bold=0.0)
-    found = saetext.check(same, same, rules=[{"findings": ["format"], "max_rise": 5}]).table.row(0, named=True)
+    found = saetext.check(same, same, rules=[{"findings": ["format"], "max_rise": 5}]).table.row(
+        0, named=True
+    )
     assert found["verdict"] == "unclear"
     assert f"a rise of less than {100 * found['detectable']:.1f} points might not be seen" in found["because"]
 
@@ -162,7 +164,9 @@ LARGE = 1_700_000_000_000_000_000
         ([f"{i}.0" for i in range(40)], [*range(40)], None),
     ],
 )  # fmt: skip
-def test_rows_pair_alike_against_texts_and_baseline(new: list[Any], old: list[Any], pairs: int | None) -> None:
+def test_rows_pair_alike_against_texts_and_baseline(
+    new: list[Any], old: list[Any], pairs: int | None
+) -> None:
     sets = [corpus(seed, 40) for seed in (1, 2)]
     for one, ids in zip(sets, (new, old), strict=True):
         one.frame = one.frame.with_columns(pl.Series("prompt_id", ids))
@@ -193,3 +197,43 @@ def test_a_baselines_name_is_shown_without_control_characters(tmp_path: Path) ->
         with pytest.raises((InputError, IncompatibleError)) as error:
             saetext.check(corpus(1, 40), kept, max_rise=1, **options)  # type: ignore[arg-type]
         assert "\x1b" not in str(error.value) and "\n" not in str(error.value)
+
+
+# ---- what is said ------------------------------------------------------------------------------------------
+
+
+def test_what_is_odd_about_a_rule_or_a_baseline_is_noted() -> None:
+    new, old = corpus(1, 60), corpus(2, 60)
+    rules = [{"findings": ["format"], "max_rise": 50, "except": ["blod", "Bold", "nothing like it"]}]
+    for against in (old, saetext.baseline(old)):
+        notes = [note for note in saetext.check(new, against, rules=rules).notes if "except" in note]
+        assert len(notes) == 1 and 'called "blod", which except names; did you mean "bold"?' in notes[0]
+    keyed = saetext.baseline(corpus(2, 60, prompts=[f"prompt {i}" for i in range(60)]))
+    said = "the baseline has hashes of prompt, of which the new texts have no column"
+    assert any(said in note for note in saetext.check(new, keyed, mark="bold", max_rise=2).notes)
+    assert not any(
+        said in note for note in saetext.check(new, keyed, mark="bold", max_rise=2, pair_on="").notes
+    )
+
+
+def test_limits_are_told_apart_and_as_they_were_given() -> None:
+    new, old = corpus(5, 300, bold=0.4), corpus(6, 300, bold=0.1)
+    name = "粗体字" * 12
+    rules = [
+        {"format": "bold", "max_rise": 0.25, "max_fall": 12.125, "name": name},
+        {"format": "emoji", "max_rise": 30},
+        {"findings": ["word"], "max_rise": 50, "name": "none", "except": ["x"]},
+    ]
+    result = saetext.check(new, old, rules=rules)
+    from rich.cells import cell_len
+
+    lines = text_of("check")(result, 100, False).splitlines()
+    assert any(line.endswith("+0.25 points") for line in lines) and max(map(cell_len, lines)) <= 100
+    assert any(line.endswith("-12.125 points") for line in lines)
+    starts = {cell_len(line[: line.rindex("  ")]) for line in lines if line.startswith(("breaks", "passes"))}
+    assert len(starts) == 1  # the columns stand under each other
+    rules[0]["name"] = "b"
+    text = text_of("check")(saetext.check(new, old, rules=rules), 100, False)
+    assert "breaks  b (rise)" in text and "passes  b (fall)" in text
+    narrow = text_of("check")(result, 40, False)
+    assert "->" in narrow and " -> , ," not in narrow

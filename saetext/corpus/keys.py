@@ -67,15 +67,19 @@ def as_key(corpus: CorpusLike, column: str) -> pl.Expr:
     text = as_text(corpus, column)
     dtype = corpus.documents.collect_schema()[column]
     if dtype.is_decimal():
-        return pl.when(text.str.contains(".", literal=True)).then(
-            text.str.strip_chars_end("0").str.strip_chars_end(".")
-        ).otherwise(text)
+        return (
+            pl.when(text.str.contains(".", literal=True))
+            .then(text.str.strip_chars_end("0").str.strip_chars_end("."))
+            .otherwise(text)
+        )
     if not dtype.is_float():
         return text
     value = pl.col(column).cast(pl.Float64)
     whole = (value == value.round()) & (value.abs() < _WHOLE)
-    return pl.when(whole).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(
-        value.cast(pl.String)
+    return (
+        pl.when(whole)
+        .then(value.cast(pl.Int64, strict=False).cast(pl.String))
+        .otherwise(value.cast(pl.String))
     )
 
 

@@ -111,8 +111,8 @@ def write(baseline: Baseline, path: Path, *, overwrite: bool = False) -> Path:
         raise InputError(f"{path} exists already; {advice}")
     if baseline.flags.size > _MOST_FLAGS:
         raise InputError(
-            f"{baseline.n_documents:,} documents with {len(baseline.subjects):,} figures of each are more than "
-            f"{_MOST_FLAGS:,} in all, which no baseline holds: keep a sample of the texts"
+            f"{baseline.n_documents:,} documents with {len(baseline.subjects):,} figures of each are more "
+            f"than {_MOST_FLAGS:,} in all, which no baseline holds: keep a sample of the texts"
         )
     with writing(path, InputError):
         write_atomic(path, text_of(baseline).encode())
@@ -188,7 +188,8 @@ def _of(page: Mapping[str, Any]) -> dict[str, Any]:
     for one, count in zip(page["subjects"], flags.sum(0).tolist(), strict=True):
         if one["documents"] != count or abs(one["rate"] - count / n) > 1e-6:
             raise ValueError(
-                f"subjects: the figures of {one['kind']} {printable(one['key'])[:100]} are not those of its documents"
+                f"subjects: the figures of {one['kind']} {printable(one['key'])[:100]} are not those of its "
+                "documents"
             )
     themes = sum(one.kind == "theme" for one in subjects)
     edges, least = page["themes"]["edges"], page["themes"]["least"]

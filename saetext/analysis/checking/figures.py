@@ -126,8 +126,8 @@ class Baseline:
         for rule in rules:
             if rule.kind == "findings" and "word" in rule.of and not rule.all_kinds:
                 raise IncompatibleError(
-                    f"{rule.place}: the baseline {self.called} has no words, so findings of that kind cannot be "
-                    "tested: check against the old texts, or leave out \"word\""
+                    f"{rule.place}: the baseline {self.called} has no words, so findings of that kind cannot "
+                    'be tested: check against the old texts, or leave out "word"'
                 )
 
     def columns(self, subjects: Sequence[Subject]) -> NDArray[np.bool_]:

@@ -276,6 +276,12 @@ def _joined(first: Changes, second: Changes) -> Changes:
     """Put changes one after the other."""
     names = ("x_new", "x_old", "n_new", "n_old", "low", "high", "only_old", "excess")
     both = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
-    shares = None if first.by_prompt is None else (  # of counts there is nothing by prompt
-        np.concatenate([first.by_prompt[0], second.new]), np.concatenate([first.by_prompt[1], second.old]))
+    shares = (
+        None
+        if first.by_prompt is None
+        else (  # of counts there is nothing by prompt
+            np.concatenate([first.by_prompt[0], second.new]),
+            np.concatenate([first.by_prompt[1], second.old]),
+        )
+    )
     return Changes(**both, level=first.level, by_prompt=shares)

@@ -171,7 +171,10 @@ def _within_prompts(matrix: csr_matrix, design: Design, level: float) -> Changes
     excess = np.full(len(change), max(n) / max(units, 1))
     known = ~flat & (alone > _FLAT)
     excess[known] = variance[known] / units / alone[known] * wider**2
-    x = [np.rint(share * count).astype(np.int64) for share, count in zip((share_new, share_old), n, strict=True)]
+    x = [
+        np.rint(share * count).astype(np.int64)
+        for share, count in zip((share_new, share_old), n, strict=True)
+    ]
     k = len(change)
     return Changes(
         x[0], x[1], np.full(k, n[0]), np.full(k, n[1]), np.maximum(low, -1), np.minimum(high, 1), level,

@@ -15,7 +15,15 @@ import numpy as np
 
 from saetext.analysis.checking.examples import examples, longest
 from saetext.analysis.checking.findings import Found
-from saetext.analysis.checking.judging import Changes, Verdict, detectable, to_be_shown, together, verdict, widening
+from saetext.analysis.checking.judging import (
+    Changes,
+    Verdict,
+    detectable,
+    to_be_shown,
+    together,
+    verdict,
+    widening,
+)
 from saetext.analysis.checking.lengths import length_change
 from saetext.analysis.checking.rules import Rule
 from saetext.analysis.checking.sides import Sides
@@ -201,6 +209,12 @@ def size_of(value: float, unit: str) -> str:
     return f"{number} %" if unit == "percent" else f"{number} point{'' if number == '1' else 's'}"
 
 
+def allowance(limit: float, unit: str) -> str:
+    """Return a limit as it was given: ``0.25 points``, ``4 %``."""
+    number = f"{round(100 * limit, 9):.12g}"
+    return f"{number} %" if unit == "percent" else f"{number} point{'' if number == '1' else 's'}"
+
+
 def _of_findings(
     found: Found, rule: Rule, broken: int, beyond: int, reach: float | None, direction: str, limit: float
 ) -> tuple[Verdict, str]:
@@ -246,7 +260,7 @@ def _figures(found: Changes, at: int, direction: str, limit: float) -> Row:
 def _because(row: Row) -> str:
     """Say what the verdict comes from, in one sentence."""
     up, unit = row["direction"] == "rise", row["unit"]
-    allowed = f"{size_of(row['limit'], unit)} allowed"
+    allowed = f"{allowance(row['limit'], unit)} allowed"
     if row["verdict"] == "breaks":
         surely = row["ci_low"] if up else row["ci_high"]
         return f"{'rose' if up else 'fell'} by at least {size_of(surely, unit)}; {allowed}"

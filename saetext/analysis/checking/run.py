@@ -283,7 +283,7 @@ def _result(
         "findings": len(beyond),
         "tested": None if found is None else sum(found.tested.values()),
     }
-    notes = notes_of(sides, subjects, found, told, level)
+    notes = notes_of(sides, subjects, found, told, rules=rules, pair_on=request.pair_on)
     return CheckResult("check", table_of(rows), params, metrics, notes, sources, found=found_of(beyond))
 
 
