@@ -355,6 +355,11 @@ def test_a_baseline_of_another_reader_or_detector_is_refused(tmp_path: Path) -> 
         (lambda p: {**p, "subjects": [*p["subjects"], p["subjects"][0]]}, "stands twice"),
         (lambda p: {**p, "subjects": [{**p["subjects"][0], "documents": 39}]}, "figures of|hold"),
         (lambda p: {**p, "themes": {"edges": [3, 1], "least": [[]]}}, "edges"),
+        (lambda p: {**p, "mean_tokens": p["mean_tokens"] + 1}, "mean_tokens is .* have a mean of"),
+        (lambda p: {**p, "documents": 5_000_000, "subjects": [{**p["subjects"][0], "key": str(i)}
+                    for i in range(201)]}, "are more than 1,000,000,000 in all"),
+        (lambda p: {**p, "subjects": [{**p["subjects"][0], "key": "\x1b[31m", "documents": 39},
+                    *p["subjects"][1:]]}, "figures of format [^\x1b]* are not"),
     ],
 )  # fmt: skip
 def test_a_damaged_baseline_is_refused_in_one_line(change: Any, message: str, tmp_path: Path) -> None:
@@ -390,6 +395,13 @@ GOOD = '[[rule]]\nformat = "bold"\nmax_rise = 2\n'
         ('[[rule]]\nformat = "bold"\nmax_rise = nan', "not nan"),
         ('[[rule]]\nformat = ["bold"]\nmax_rise = 2', "format is a name in quotation marks, not a list"),
         ('[[rule]]\nfeature = -1\nmax_rise = 2', "feature is the number of a feature"),
+        ('[[rule]]\nformat = "bold"\nmax_rise = 1' + "0" * 400, "not a number of more than 100 digits"),
+        ('[[rule]]\nfeature = 0x' + "f" * 5000 + "\nmax_rise = 2", "line 2: feature is the number"),
+        ('[[rule]]\nformat = 0x' + "f" * 5000 + "\nmax_rise = 2", "not a number of more than"),
+        ('[[rule]]\nformat = "bold"\nmax_rise = 0x' + "f" * 5000, "not a number of more than"),
+        ("version = 0x" + "f" * 5000 + "\n" + GOOD, "line 1: these rules are of version a number of more"),
+        ("version = 1" + "0" * 5000 + "\n" + GOOD, "rules.toml"),
+        ('[[rule]]\nlength = "tokens"\nmax_fall = 150', "line 3: max_fall is a number of percent from 0 to 100"),
         ('[[rule]]\nlength = "words"\nmax_rise = 2', 'length is counted in "tokens"'),
         ('[[rule]]\nwords = []\nmax_rise = 2', "words is a text or a list of 1 to 50"),
         ('[[rule]]\nfindings = "formats"\nmax_rise = 2', 'line 2: no kind .*; did you mean "format"'),

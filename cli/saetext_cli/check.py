@@ -136,12 +136,29 @@ def _require_files(output: CheckOutput, write_baseline: Path | None) -> None:
     from saetext.analysis.checking.baseline_file import is_baseline
     from saetext.report import junit, markdown
 
+    _require_apart(output, write_baseline)
     require_new(output.parquet)
     _require_ours(output.junit, junit.BEGINNING)
     if not _is_summary(output.markdown):
         _require_ours(output.markdown, markdown.BEGINNING)
     if write_baseline is not None and not is_baseline(write_baseline):
         require_new(write_baseline)
+
+
+def _require_apart(output: CheckOutput, write_baseline: Path | None) -> None:
+    """Raise an error if two files that are written would be one."""
+    named = {
+        "--parquet": output.parquet, "--junit": output.junit, "--markdown": output.markdown,
+        "--write-baseline": write_baseline,
+    }  # fmt: skip
+    seen: dict[Path, str] = {}
+    for option_name, path in named.items():
+        if path is None:
+            continue
+        place = path.resolve()
+        if place in seen:
+            raise InputError(f"{seen[place]} and {option_name} would both write {path}; name two files")
+        seen[place] = option_name
 
 
 def _require_ours(path: Path | None, beginning: str) -> None:

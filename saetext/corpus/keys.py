@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _C = TypeVar("_C", bound=CorpusLike)
 
+_WHOLE = 2.0**63  # floats from here on are no 64-bit integers
 PAIR_COLUMNS = ("prompt_id", "prompt")  # tried in this order when no column is named
 
 
@@ -51,6 +52,38 @@ def as_text(corpus: CorpusLike, column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String)
 
 
+def as_key(corpus: CorpusLike, column: str) -> pl.Expr:
+    """Return a column as texts that are equal where its values are: 1, 1.0 and the text ``1`` are one value.
+
+    Whole numbers become their decimals, however large: two of 19 digits that differ in the last would be one as
+    floats.
+
+    Raises
+    ------
+    InputError
+        As :func:`as_text`.
+    """
+    import polars as pl
+
+    text = as_text(corpus, column)
+    dtype = corpus.documents.collect_schema()[column]
+    if dtype.is_decimal():
+        return (
+            pl.when(text.str.contains(".", literal=True))
+            .then(text.str.strip_chars_end("0").str.strip_chars_end("."))
+            .otherwise(text)
+        )
+    if not dtype.is_float():
+        return text
+    value = pl.col(column).cast(pl.Float64)
+    whole = (value == value.round()) & (value.abs() < _WHOLE)
+    return (
+        pl.when(whole)
+        .then(value.cast(pl.Int64, strict=False).cast(pl.String))
+        .otherwise(value.cast(pl.String))
+    )
+
+
 def of_value(corpus: _C, column: str, text: str) -> _C:
     """Return a view of the documents whose value of a column, as text, is this.
 
@@ -71,7 +104,7 @@ def keys(corpora: Sequence[CorpusLike], column: str) -> list[Ints]:
     corpora : sequence of Corpus
         Sets that have the column.
     column : str
-        Text or numbers; 1 and 1.0 are one value.
+        Text or numbers, as :func:`as_key` has them.
 
     Returns
     -------
@@ -80,10 +113,7 @@ def keys(corpora: Sequence[CorpusLike], column: str) -> list[Ints]:
     """
     import polars as pl
 
-    texts = [as_text(corpus, column) for corpus in corpora]
-    types = [corpus.documents.collect_schema()[column] for corpus in corpora]
-    if len(set(types)) > 1 and all(t.is_numeric() for t in types) and any(t.is_float() for t in types):
-        texts = [pl.col(column).cast(pl.Float64)] * len(corpora)
+    texts = [as_key(corpus, column) for corpus in corpora]
     # 128 bits of hash stand for a value: prompts may be long, and those of all rows are held at once
     frames = [
         corpus.documents.select(

@@ -163,6 +163,9 @@ def why(error: BaseException) -> str:
     return line if len(line) <= 200 else f"{line[:199]}…"
 
 
+_LONG = 10**100
+
+
 def shown(value: object, most: int = 40) -> str:
     """Return the beginning of a value from a file, as one line without control characters."""
     text = value if isinstance(value, str) else _brief(value)
@@ -180,6 +183,8 @@ def _brief(value: object) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and abs(value) >= _LONG:
+        return "a number of more than 100 digits"  # of thousands Python makes no text at all
     return repr(value)[:100]
 
 

@@ -25,6 +25,7 @@ from saetext.io.json_file import load
 from saetext.io.opener import LARGE, open_regular, reading
 from saetext.io.shape import INT32, List, Maybe, Number, Record, Table, Text, Whole, check
 from saetext.io.strict_json import dumps
+from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from saetext.analysis.checking.figures import Baseline
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 KIND = "saetext baseline"
 VERSION = 1
 _MOST_ROWS = 5_000_000
+_MOST_FLAGS = 1_000_000_000  # rows times subjects: a byte each in memory
+_MOST_KEYS = 20
 _LINE = Text(longest=20_000)
 _HEAD = Record({"kind": Text(choices=(KIND,)), "version": Whole(1, INT32)})
 _PAGE = Record(
@@ -106,6 +109,11 @@ def write(baseline: Baseline, path: Path, *, overwrite: bool = False) -> Path:
             "choose another name" if not is_baseline(path) else "choose another name or allow overwriting"
         )
         raise InputError(f"{path} exists already; {advice}")
+    if baseline.flags.size > _MOST_FLAGS:
+        raise InputError(
+            f"{baseline.n_documents:,} documents with {len(baseline.subjects):,} figures of each are more "
+            f"than {_MOST_FLAGS:,} in all, which no baseline holds: keep a sample of the texts"
+        )
     with writing(path, InputError):
         write_atomic(path, text_of(baseline).encode())
     return path
@@ -169,12 +177,19 @@ def _of(page: Mapping[str, Any]) -> dict[str, Any]:
     )
     if len({(one.kind, one.key) for one in subjects}) < len(subjects):
         raise ValueError("subjects: one stands twice")
+    if n * len(subjects) > _MOST_FLAGS:
+        raise ValueError(
+            f"{n:,} documents with {len(subjects):,} figures of each are more than {_MOST_FLAGS:,} in all"
+        )
+    if len(packed.get("keys", {})) > _MOST_KEYS:
+        raise ValueError(f"packed.keys: more than {_MOST_KEYS} columns")
     bits = _unpacked(packed["flags"], np.dtype("u1"), -(-n * len(subjects) // 8), "packed.flags")
     flags = np.unpackbits(bits)[: n * len(subjects)].reshape(len(subjects), n).T.astype(bool)
     for one, count in zip(page["subjects"], flags.sum(0).tolist(), strict=True):
         if one["documents"] != count or abs(one["rate"] - count / n) > 1e-6:
             raise ValueError(
-                f"subjects: the figures of {one['kind']} {one['key']} are not those of its documents"
+                f"subjects: the figures of {one['kind']} {printable(one['key'])[:100]} are not those of its "
+                "documents"
             )
     themes = sum(one.kind == "theme" for one in subjects)
     edges, least = page["themes"]["edges"], page["themes"]["least"]
@@ -189,6 +204,11 @@ def _of(page: Mapping[str, Any]) -> dict[str, Any]:
     )
     if features.max(initial=0) > n:
         raise ValueError("packed.features: more documents than there are")
+    tokens = _unpacked(packed["tokens"], np.dtype("<u4"), n, "packed.tokens").astype(np.int64)
+    if abs(page["mean_tokens"] - tokens.mean()) > 1e-3:
+        raise ValueError(
+            f"mean_tokens is {page['mean_tokens']:g}, and packed.tokens have a mean of {tokens.mean():g}"
+        )
     return {
         "name": page["name"],
         "sae": page["sae"],
@@ -196,9 +216,9 @@ def _of(page: Mapping[str, Any]) -> dict[str, Any]:
         "where": page["where"],
         "subjects": subjects,
         "flags": flags,
-        "tokens": _unpacked(packed["tokens"], np.dtype("<u4"), n, "packed.tokens").astype(np.int64),
+        "tokens": tokens,
         "keys": {
-            name: _unpacked(text, np.dtype("<u8"), n, f"packed.keys.{name[:40]}").astype(np.uint64)
+            name: _unpacked(text, np.dtype("<u8"), n, f"packed.keys.{printable(name[:40])}").astype(np.uint64)
             for name, text in packed.get("keys", {}).items()
         },
         "features": features,

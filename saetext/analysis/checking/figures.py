@@ -23,6 +23,7 @@ from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.spec import ReaderSpec
 from saetext.errors import IncompatibleError, InputError
 from saetext.text.one_line import about
+from saetext.text.passages import printable
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,9 +73,14 @@ class Baseline:
         """Number of documents."""
         return len(self.tokens)
 
+    @property
+    def called(self) -> str:
+        """Its name as messages have it, without control characters."""
+        return printable(self.name)
+
     def __repr__(self) -> str:
         return about(
-            self, f"{self.name}: {self.n_documents:,} documents, {len(self.subjects)} figures of each"
+            self, f"{self.called}: {self.n_documents:,} documents, {len(self.subjects)} figures of each"
         )
 
     def write(self, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -106,8 +112,23 @@ class Baseline:
             told = "; ".join(f"{key.removeprefix('tap ')} is {mine.get(key)!r} in the baseline and "
                              f"{theirs.get(key)!r} now" for key in differing[:2])  # fmt: skip
             raise IncompatibleError(
-                f"the baseline {self.name} was read by another reader: {told}; write it again with this one"
+                f"the baseline {self.called} was read by another reader: {told}; write it again with this one"
             )
+        d_sae = spec.sae(sae).d_sae
+        if len(self.features) != d_sae:
+            raise IncompatibleError(
+                f"the baseline {self.called} has {len(self.features):,} features and its reader {d_sae:,}: "
+                "write it again"
+            )
+
+    def require_kinds(self, rules: Sequence[Rule]) -> None:
+        """Raise :class:`IncompatibleError` if a rule names findings that are words, of which it has none."""
+        for rule in rules:
+            if rule.kind == "findings" and "word" in rule.of and not rule.all_kinds:
+                raise IncompatibleError(
+                    f"{rule.place}: the baseline {self.called} has no words, so findings of that kind cannot "
+                    'be tested: check against the old texts, or leave out "word"'
+                )
 
     def columns(self, subjects: Sequence[Subject]) -> NDArray[np.bool_]:
         """Return bool[n, subjects] of some subjects.
@@ -121,12 +142,12 @@ class Baseline:
         for subject in subjects:
             if subject.id not in place:
                 raise IncompatibleError(
-                    f"the baseline {self.name} has no figures of {subject.kind} {subject.title}: write it "
+                    f"the baseline {self.called} has no figures of {subject.kind} {printable(subject.title)}: write it "
                     "again with these rules ('saetext check OLD --rules RULES --write-baseline FILE')"
                 )
             if self.subjects[place[subject.id]].checksum != subject.checksum:
                 raise IncompatibleError(
-                    f"{subject.kind} {subject.title} is not what it was when the baseline {self.name} was "
+                    f"{subject.kind} {printable(subject.title)} is not what it was when the baseline {self.called} was "
                     "written: write it again"
                 )
         return self.flags[:, [place[subject.id] for subject in subjects]]

@@ -15,15 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.checking.figures import Baseline
+from saetext.analysis.checking.flags import texts_of
 from saetext.analysis.checking.judging import Changes, changes, of_counts, together
 from saetext.analysis.checking.rules import FINDING_KINDS, Rule
 from saetext.analysis.checking.sides import Sides
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.compare import compare
-from saetext.analysis.differences.counting import FEATURES, count_terms
+from saetext.analysis.differences.counting import FEATURES, Counted, count_terms
+from saetext.analysis.differences.design import Design
 from saetext.analysis.differences.families import ROWS, in_all_rows
 from saetext.analysis.differences.sampling import sampled
+from saetext.analysis.differences.result import DiffResult
 from saetext.analysis.differences.simplest import FAMILY_OF, KINDS
+from saetext.analysis.differences.testing import ALPHA
 from saetext.features.detectors import of_such_length
 from saetext.io.progress import Stages
 
@@ -55,6 +59,10 @@ class Found:
     listed : bool
         Whether these are the findings of a diff: significant, and under the simplest description. Against a
         baseline they are all descriptions there are.
+    missing : tuple of str
+        Kinds that cannot be tested with these sets.
+    quiet : sequence of (str, str, float)
+        Kind, name and measured change of what was tested and is no finding, for it is not significant.
     """
 
     names: Sequence[str]
@@ -64,6 +72,20 @@ class Found:
     measure: Callable[[float], Changes]
     tested: Mapping[str, int]
     listed: bool
+    missing: tuple[str, ...] = ()
+    quiet: Sequence[tuple[str, str, float]] = ()
+
+    def untested(self, rule: Rule) -> list[str]:
+        """Return the kinds of a rule that cannot be tested."""
+        return [kind for kind in self.missing if kind in rule.of]
+
+    def quiet_beyond(self, rule: Rule, direction: str, limit: float) -> int:
+        """Return how many of a rule's descriptions were measured beyond a limit without being significant."""
+        sign = 1 if direction == "rise" else -1
+        return sum(
+            kind in rule.of and sign * change > limit and not _accepted(name, rule)
+            for kind, name, change in self.quiet
+        )
 
     def number(self, rule: Rule) -> int:
         """Return how many descriptions of a rule's kinds were tested."""
@@ -78,15 +100,17 @@ class Found:
 
     def of(self, rule: Rule) -> NDArray[np.int64]:
         """int64[n]: the findings that a rule is about."""
-        ignored = {name.casefold() for name in rule.ignored}
         kept = [
             at
             for at, (name, kind) in enumerate(zip(self.names, self.kinds, strict=True))
-            if kind in rule.of
-            and name.casefold() not in ignored
-            and name.strip("“”").casefold() not in ignored
+            if kind in rule.of and not _accepted(name, rule)
         ]
         return np.array(kept, np.int64)
+
+
+def _accepted(name: str, rule: Rule) -> bool:
+    ignored = {each.casefold() for each in rule.ignored}
+    return name.casefold() in ignored or name.strip("“”").casefold() in ignored
 
 
 def of_diff(asked: Asked) -> tuple[Found, tuple[str, ...]]:
@@ -111,22 +135,25 @@ def of_diff(asked: Asked) -> tuple[Found, tuple[str, ...]]:
     n = len(design.side)
     tested = {KINDS[family.name]: family.tested for family in result.families}
     table = result.found
+    missing = ("format", "word") if any(texts_of(corpus) is None for corpus in asked.sets) else ()
+    rows = np.flatnonzero(design.side >= 0)
+    counted = None
+    if table.height or design.kind == "by prompt":
+        counted = count_terms(asked.sets, asked.sae, rows, Stages(asked.request.on_progress))
+    quiet = _quiet(result, counted, design, rows)
     if not table.height:
         empty = sparse.csr_matrix(np.zeros((n, 0), np.float32))
-        return Found((), (), (), empty, partial(changes, empty, design), tested, True), result.notes
-    rows = np.flatnonzero(design.side >= 0)
-    counted = count_terms(asked.sets, asked.sae, rows, Stages(asked.request.on_progress))
+        none = Found((), (), (), empty, partial(changes, empty, design), tested, True, missing, quiet)
+        return none, result.notes
+    assert counted is not None
     parts, order = [], []
     for kind in FINDING_KINDS:
         at = np.flatnonzero((table["kind"] == kind).to_numpy())
         if not len(at):
             continue
         family = FAMILY_OF[kind]
-        if family == FEATURES:
-            where = table["feature"].gather(at).to_list()
-        else:
-            place = {name: i for i, name in enumerate(counted.terms[family].names)}
-            where = [place[term] for term in table["term"].gather(at).to_list()]
+        terms = table["feature" if family == FEATURES else "term"].gather(at).to_list()
+        where = _places(counted, family, terms)
         parts.append(counted.columns(family)[:, where])
         order += at.tolist()
     whole = sparse.csr_matrix(sparse.hstack(parts, format="csr"), dtype=np.float32)
@@ -139,10 +166,48 @@ def of_diff(asked: Asked) -> tuple[Found, tuple[str, ...]]:
     return (
         Found(
             table["name"].to_list(), table["kind"].to_list(), terms, spread,
-            partial(changes, spread, design), tested, True,
+            partial(changes, spread, design), tested, True, missing, quiet,
         ),
         result.notes,
     )  # fmt: skip
+
+
+def _places(counted: Counted, family: str, terms: Sequence[Any]) -> list[int]:
+    """Return the columns of some terms of a family; a feature is its own."""
+    if family == FEATURES:
+        return list(terms)
+    place = {name: i for i, name in enumerate(counted.terms[family].names)}
+    return [place[term] for term in terms]
+
+
+def _quiet(
+    result: DiffResult, counted: Counted | None, design: Design, rows: NDArray[np.int64]
+) -> list[tuple[str, str, float]]:
+    """Return what was tested and is not significant: kind, name and measured change.
+
+    A diff measures the change of all rows; where rows share a prompt it is measured within each here, as it is
+    for what is found.
+    """
+    from scipy import sparse
+
+    found: list[tuple[str, str, float]] = []
+    for family in result.families:
+        kind = KINDS[family.name]
+        table = result.table if family.table is None else family.table
+        table = table.filter(table["q"] >= ALPHA)
+        if not table.height:
+            continue
+        terms = (table["feature"] if family.table is None else table["term"]).to_list()
+        names = table["label"].to_list() if family.table is None else terms
+        change = table["diff"].to_numpy()
+        if counted is not None and design.kind == "by prompt":
+            where = _places(counted, family.name, terms)
+            own = sparse.csr_matrix(counted.columns(family.name)[:, where])
+            mine = in_all_rows(own, rows, len(design.side))
+            change = changes(mine, design, 0.95).change
+        told = [str(name or term) for name, term in zip(names, terms, strict=True)]
+        found += zip([kind] * len(told), told, change.tolist(), strict=True)
+    return found
 
 
 def of_baseline(sides: Sides, labels: FeatureLabels) -> Found:
@@ -159,10 +224,12 @@ def of_baseline(sides: Sides, labels: FeatureLabels) -> Found:
     features, matrix, counts = _features(sides)
     short = _of_such_length(sides)
     named = [at for at, one in enumerate(sides.subjects) if one.kind in _OF_SUBJECT and one.id not in short]
-    if design.kind in (
-        "by prompt",
-        "by group",
-    ):  # counts of features know nothing of rows that belong together
+    missing = ["word"]
+    if texts_of(sides.new) is None:
+        missing.append("format")
+    if design.kind in ("by prompt", "by group"):
+        # counts of features know nothing of rows that belong together
+        missing.append("feature")
         features, matrix, counts = features[:0], matrix[:, :0], (counts[0][:0], counts[1][:0])
     mine = sparse.csr_matrix(sides.matrix[:, named])
 
@@ -178,7 +245,7 @@ def of_baseline(sides: Sides, labels: FeatureLabels) -> Found:
         [*(sides.subjects[at].title for at in named), *(labels.label(f) for f in features.tolist())],
         kinds,
         [*(sides.subjects[at].title for at in named), *features.tolist()],
-        sparse.csr_matrix(whole), measure, Counter(kinds), False,
+        sparse.csr_matrix(whole), measure, Counter(kinds), False, tuple(missing),
     )  # fmt: skip
 
 
@@ -209,4 +276,12 @@ def _joined(first: Changes, second: Changes) -> Changes:
     """Put changes one after the other."""
     names = ("x_new", "x_old", "n_new", "n_old", "low", "high", "only_old", "excess")
     both = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
-    return Changes(**both, level=first.level)
+    shares = (
+        None
+        if first.by_prompt is None
+        else (  # of counts there is nothing by prompt
+            np.concatenate([first.by_prompt[0], second.new]),
+            np.concatenate([first.by_prompt[1], second.old]),
+        )
+    )
+    return Changes(**both, level=first.level, by_prompt=shares)

@@ -39,15 +39,12 @@ class Levels:
     least: NDArray[np.int32]
 
     @classmethod
-    def of(
-        cls, sets: Sequence[CorpusLike], sae: str, themes: Sequence[Theme], rows: Ints | None = None
-    ) -> Levels:
-        """Choose them from documents of all sets, as a diff does."""
+    def of(cls, sets: Sequence[CorpusLike], sae: str, themes: Sequence[Theme]) -> Levels:
+        """Choose them from documents of some sets, as a diff does of both."""
         if not themes:
             return cls(np.empty(0, np.int64), np.ones((1, 0), np.int32))
-        found = thresholds(sets, sae, themes, rows=rows)
+        found = thresholds(sets, sae, themes)
         length = np.concatenate([tokens_of(corpus) for corpus in sets])
-        length = length if rows is None else length[rows]
         begins = [
             int(length[found.stratum == k].min()) for k in range(1, int(found.stratum.max(initial=0)) + 1)
         ]

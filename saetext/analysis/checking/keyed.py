@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.keys import PAIR_COLUMNS, as_text, columns, require_column
+from saetext.corpus.keys import PAIR_COLUMNS, as_key, columns, require_column
 from saetext.corpus.protocol import CorpusLike
 
 if TYPE_CHECKING:
@@ -67,16 +67,12 @@ def wanted(corpus: CorpusLike, pair_on: str | None, group: str | None) -> tuple[
 def hashed(corpus: CorpusLike, names: tuple[str, ...]) -> dict[str, Hashes]:
     """Return uint64[n] for each column: the first 8 bytes of the SHA-256 of each value as text, 0 for null.
 
-    Numbers are hashed as floats, so that 1 and 1.0 are one value.
+    Values are one where they are for a comparison of texts, see :func:`saetext.corpus.keys.as_key`.
     """
-    import polars as pl
-
     found: dict[str, Hashes] = {}
     for name in names:
-        value = as_text(corpus, name)
-        if corpus.documents.collect_schema()[name].is_numeric():
-            value = pl.col(name).cast(pl.Float64).cast(pl.String)
-        texts = corpus.documents.select(value.alias("value")).collect()["value"].to_list()
+        value = as_key(corpus, name).alias("value")
+        texts = corpus.documents.select(value).collect()["value"].to_list()
         found[name] = np.array([0 if text is None else _hash(text) for text in texts], np.uint64)
     return found
 

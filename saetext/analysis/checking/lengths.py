@@ -15,6 +15,10 @@ from saetext.analysis.differences.design import Design
 from saetext.corpus.protocol import Ints
 from saetext.stats import mean_difference
 
+#: How much longer a text may be that was not seen, on the logarithmic scale: texts of one length do not say
+#: that all are.
+UNSEEN = math.log(2)
+
 
 @dataclass(frozen=True)
 class LengthChange:
@@ -50,7 +54,7 @@ def length_change(tokens: Ints, design: Design, level: float) -> LengthChange:
         a, b = a[kept], b[kept]
     else:
         a, b = a[~np.isnan(a)], b[~np.isnan(b)]
-    diff, low, high = mean_difference(a, b, paired=paired, level=level)
+    diff, low, high = mean_difference(a, b, paired=paired, level=level, unseen=UNSEEN)
     return LengthChange(
         math.exp(a.mean()), math.exp(b.mean()), math.expm1(diff), math.expm1(low), _expm1(high)
     )

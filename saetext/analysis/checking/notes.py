@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,14 +11,26 @@ import numpy as np
 from saetext.analysis.checking.figures import Baseline
 from saetext.analysis.checking.findings import Found
 from saetext.analysis.checking.lengths import length_change
+from saetext.analysis.checking.rules import Rule
 from saetext.analysis.checking.sides import Sides
+from saetext.analysis.checking.subjects import standard
+from saetext.corpus.keys import columns
 from saetext.features.detectors import LONG_SHARE, LONGEST, long_share
+from saetext.io.opener import shown
+from saetext.text.marks import MARKS
+from saetext.text.passages import printable
 
 LONGER = 0.25  # by how much texts may surely have changed in length before that is said
 
 
 def notes_of(
-    sides: Sides, subjects: Sequence[Any], found: Found | None, told: Sequence[str], level: float
+    sides: Sides,
+    subjects: Sequence[Any],
+    found: Found | None,
+    told: Sequence[str],
+    *,
+    rules: Sequence[Rule] = (),
+    pair_on: str | None = None,
 ) -> tuple[str, ...]:
     """Return the notes on pairing, lengths, detectors and baselines, then those of the diff, each once."""
     notes = [
@@ -28,7 +41,8 @@ def notes_of(
         ),
         *_lengths(sides),
         *_long(sides, subjects),
-        *_baseline(sides, found),
+        *_baseline(sides, found, pair_on),
+        *_accepted(rules, sides, found),
         *(note for note in told if note not in sides.design.notes and "half" not in note),
     ]
     return tuple(dict.fromkeys(notes))
@@ -68,7 +82,7 @@ def _long(sides: Sides, subjects: Sequence[Any]) -> list[str]:
     ]
 
 
-def _baseline(sides: Sides, found: Found | None) -> list[str]:
+def _baseline(sides: Sides, found: Found | None, pair_on: str | None) -> list[str]:
     from importlib.metadata import version
 
     old = sides.old
@@ -91,4 +105,29 @@ def _baseline(sides: Sides, found: Found | None) -> list[str]:
         )
     if sides.design.kind == "independent" and not old.keys and len(np.unique(sides.design.side)) == 2:
         notes.append("the baseline has no hashes of prompts, so rows were not paired")
+    if pair_on != "" and old.keys and not any(key in columns(sides.new) for key in old.keys):
+        kept = printable(", ".join(old.keys))
+        notes.append(
+            f"the baseline has hashes of {kept}, of which the new texts have no column, so rows were not paired"
+        )
+    return notes
+
+
+def _accepted(rules: Sequence[Rule], sides: Sides, found: Found | None) -> list[str]:
+    """Return a note on each name under ``except`` that no description has, but one that is spelt much alike."""
+    if found is None:
+        return []
+    known = {name for name in [*MARKS, *found.names, *(name for _, name, _ in found.quiet)]}
+    known |= {name.strip("“”") for name in known}
+    known |= {one.title for one in standard(sides.new.spec, sides.sae, texts=True)}
+    by_fold = {name.casefold(): name for name in known}
+    notes = []
+    for rule in rules:
+        for name in rule.ignored:
+            near = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.6)
+            if name.strip("“”").casefold() not in by_fold and near:
+                notes.append(
+                    f"{printable(rule.name)}: no description is called {shown(name)}, which except names; did "
+                    f"you mean {shown(by_fold[near[0]])}?"
+                )
     return notes

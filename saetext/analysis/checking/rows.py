@@ -15,7 +15,15 @@ import numpy as np
 
 from saetext.analysis.checking.examples import examples, longest
 from saetext.analysis.checking.findings import Found
-from saetext.analysis.checking.judging import Changes, Verdict, detectable, together, verdict
+from saetext.analysis.checking.judging import (
+    Changes,
+    Verdict,
+    detectable,
+    to_be_shown,
+    together,
+    verdict,
+    widening,
+)
 from saetext.analysis.checking.lengths import length_change
 from saetext.analysis.checking.rules import Rule
 from saetext.analysis.checking.sides import Sides
@@ -26,8 +34,8 @@ from saetext.text.passages import printable
 Row = dict[str, Any]
 
 ORDER = ("breaks", "unclear", "passes")
-#: A check of findings that would miss such a change, of shares of 1, says nothing.
-BLIND = 0.5
+#: A check of findings that would miss a new habit by so much beyond its limit, in shares of 1, says nothing.
+BLIND = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +116,8 @@ class Judge:
         nearest = mine[np.lexsort((mine, -size, -sure))][:1]
         first = broken[:1] if len(broken) else nearest
         row = _figures(counted, int(first[0]), direction, limit) if len(first) else self._nothing()
-        beyond = int((size > limit).sum())
-        state, because = self._of_findings(len(broken), beyond, reach, direction)
+        beyond = int((size > limit).sum()) + found.quiet_beyond(rule, direction, limit)
+        state, because = _of_findings(found, rule, len(broken), beyond, reach, direction, limit)
         lead = f"; {'the first' if len(broken) else 'the nearest'} is " if len(first) else ""
         lead += "".join(found.names[int(at)] for at in first)
         tested = many(found.number(rule), "description")
@@ -121,16 +129,6 @@ class Judge:
         return whole, [
             self._finding(rule, counted, int(at), direction, limit, nth) for nth, at in enumerate(broken)
         ]
-
-    @staticmethod
-    def _of_findings(broken: int, beyond: int, reach: float | None, direction: str) -> tuple[Verdict, str]:
-        if broken:
-            return "breaks", f"{many(broken, 'finding')} beyond the limit"
-        if beyond:
-            return "unclear", f"{many(beyond, 'finding')} measured beyond the limit, none surely"
-        if reach is None or reach > BLIND:
-            return "unclear", f"so few texts that a {direction} of {100 * BLIND:.0f} points might not be seen"
-        return "passes", "no finding beyond the limit"
 
     def _finding(self, rule: Rule, counted: Changes, at: int, direction: str, limit: float, nth: int) -> Row:
         found = self.found
@@ -152,22 +150,29 @@ class Judge:
 
     def _smallest_new(self, level: float, direction: str, limit: float) -> float | None:
         """Return the smallest change from nothing, or from all, that a rule on findings would see."""
-        n_new, n_old = (self.sides.design.rows(side) for side in (0, 1))
+        design = self.sides.design
+        n_new, n_old = (design.rows(side) for side in (0, 1))
+        wider = 1.0
+        if design.kind in ("by prompt", "by group"):  # rows that belong together may all be alike
+            n_new, n_old = (int((design.per_unit(side) > 0).sum()) for side in (0, 1))
+            wider = widening(min(n_new, n_old), level) ** 2
         x_old = 0 if direction == "rise" else n_old
         one = np.ones(1)
         blank = Changes(
             np.array([x_old]), np.array([x_old]), np.array([n_new]), np.array([n_old]), one, one,
-            level, np.array([-1]), one,
+            level, np.array([-1]), one * wider,
         )  # fmt: skip
         return detectable(blank, 0, direction, limit)
 
     def _length(self, rule: Rule, direction: str, limit: float) -> Row:
         design = self.sides.design
-        found = length_change(self.sides.tokens, design, together(self.confidence, self.rules))
+        level = together(self.confidence, self.rules)
+        found = length_change(self.sides.tokens, design, level)
         state = verdict(direction, found.low, found.high, limit)
         gap = math.log1p(found.change) - math.log1p(found.low) if found.low > -1 else math.inf
+        gap *= to_be_shown(level)
         bound = math.log1p(limit) if direction == "rise" else -math.log1p(-limit) if limit < 1 else math.inf
-        reach = math.expm1(bound + gap * 1.3) if direction == "rise" else -math.expm1(-bound - gap * 1.3)
+        reach = math.expm1(bound + gap) if direction == "rise" else -math.expm1(-bound - gap)
         row: Row = {
             "verdict": state, "old": found.old, "new": found.new, "change": found.change, "ci_low": found.low,
             "ci_high": found.high if math.isfinite(found.high) else None, "direction": direction,
@@ -204,6 +209,36 @@ def size_of(value: float, unit: str) -> str:
     return f"{number} %" if unit == "percent" else f"{number} point{'' if number == '1' else 's'}"
 
 
+def allowance(limit: float, unit: str) -> str:
+    """Return a limit as it was given: ``0.25 points``, ``4 %``."""
+    number = f"{round(100 * limit, 9):.12g}"
+    return f"{number} %" if unit == "percent" else f"{number} point{'' if number == '1' else 's'}"
+
+
+def _of_findings(
+    found: Found, rule: Rule, broken: int, beyond: int, reach: float | None, direction: str, limit: float
+) -> tuple[Verdict, str]:
+    """Return the verdict on a limit on findings, and why."""
+    untested = found.untested(rule)
+    left = f"; not tested: {', '.join(untested)}" if untested else ""
+    if broken:
+        return "breaks", f"{many(broken, 'finding')} beyond the limit{left}"
+    if not found.number(rule):
+        return "unclear", f"nothing of these kinds could be tested{left}"
+    if untested and not rule.all_kinds:
+        return "unclear", f"no finding beyond the limit, but not all kinds could be tested{left}"
+    if beyond:
+        return "unclear", f"{many(beyond, 'description')} measured beyond the limit, none surely{left}"
+    if reach is None:
+        return "unclear", f"with so few texts no {direction} would be sure{left}"
+    if reach > limit + BLIND:
+        return "unclear", (
+            f"nothing measured beyond the limit, but a {direction} of less than {size_of(reach, 'points')} "
+            f"might not be seen{left}"
+        )
+    return "passes", f"no description measured beyond the limit{left}"
+
+
 def _figures(found: Changes, at: int, direction: str, limit: float) -> Row:
     low, high = float(found.low[at]), float(found.high[at])
     return {
@@ -225,7 +260,7 @@ def _figures(found: Changes, at: int, direction: str, limit: float) -> Row:
 def _because(row: Row) -> str:
     """Say what the verdict comes from, in one sentence."""
     up, unit = row["direction"] == "rise", row["unit"]
-    allowed = f"{size_of(row['limit'], unit)} allowed"
+    allowed = f"{allowance(row['limit'], unit)} allowed"
     if row["verdict"] == "breaks":
         surely = row["ci_low"] if up else row["ci_high"]
         return f"{'rose' if up else 'fell'} by at least {size_of(surely, unit)}; {allowed}"

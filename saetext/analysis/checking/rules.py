@@ -7,13 +7,13 @@ Not for: files (:mod:`saetext.analysis.checking.rules_file`), or whether the rea
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from saetext.corpus.shapes import MOST_FEATURES
 from saetext.errors import InputError
 from saetext.io.opener import shown
 
@@ -26,7 +26,7 @@ _OF_RULE = (*KINDS, *_LIMITS, "name", "except")
 MOST_RULES = 200
 _LONGEST = 200  # characters of a name
 _MOST_WORDS = 50  # phrases in one rule
-_MOST_CHANGE = 10_000  # percent of length; of shares 100 points
+_MOST_CHANGE = 10_000  # percent by which texts may become longer; else 100 is all there is
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Rule:
         """Return ``("rise", limit)`` and ``("fall", limit)``, those there are, as shares of 1."""
         both = (("rise", self.max_rise), ("fall", self.max_fall))
         return [(direction, limit / 100) for direction, limit in both if limit is not None]
+
+    @property
+    def all_kinds(self) -> bool:
+        """Whether it is about findings of any kind, so that none was named."""
+        return self.kind == "findings" and self.of == FINDING_KINDS
 
 
 def rules_of(
@@ -144,7 +149,7 @@ def _rule(given: Any, place: Callable[[str], str], folder: str) -> Rule:
 
 def _of(kind: str, value: Any, place: str) -> tuple[str, ...]:
     if kind == "feature":
-        if type(value) is not int or value < 0:
+        if type(value) is not int or not 0 <= value < MOST_FEATURES:
             _refuse(place, f"feature is the number of a feature, not {shown(value)}")
         return (str(value),)
     if kind == "length":
@@ -173,10 +178,10 @@ def _texts(value: Any, key: str, place: str) -> tuple[str, ...]:
 
 
 def _limit(value: Any, kind: str, key: str, place: str) -> float:
-    most = _MOST_CHANGE if kind == "length" else 100
+    most = _MOST_CHANGE if kind == "length" and key == "max_rise" else 100
     unit = "percent" if kind == "length" else "percentage points"
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not 0 <= value <= most:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= most:  # nan is neither
         _refuse(place, f"{key} is a number of {unit} from 0 to {most:,}, not {shown(value)}")
     return float(value)
 

@@ -30,6 +30,7 @@ from saetext.errors import IncompatibleError, InputError, refuse_unused
 from saetext.io.progress import Stages
 from saetext.io.request import verb, verb_of_two
 from saetext.reader import shipped
+from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from saetext.corpus.protocol import CorpusLike
@@ -121,7 +122,7 @@ def require_reader(old: Baseline, new: Any, sae: str | None) -> None:
     own = shipped.of_sae(str(old.identity.get(f"tap {old.sae}: weights_sha256")))
     if own is None or own.name != shipped.EMBEDDED.name:
         raise IncompatibleError(
-            f"the baseline {old.name} was not read by the embedded reader, which would read the new texts: "
+            f"the baseline {old.called} was not read by the embedded reader, which would read the new texts: "
             "encode them with its reader first, and check the corpus"
         )
 
@@ -202,9 +203,10 @@ def _against_baseline(
     new: CorpusLike, name: str, old: Baseline, rules: Sequence[Rule], request: CheckRequest
 ) -> CheckResult:
     refuse_unused("a baseline is of all its documents; leave it out", sample=request.sample)
+    old.require_kinds(rules)
     if request.where != old.where:
         raise InputError(
-            f"the baseline {old.name} is of documents {_condition(old.where)}, and these would be of those "
+            f"the baseline {old.called} is of documents {printable(_condition(old.where))}, and these would be of those "
             f"{_condition(request.where)}: ask for the same with --where"
         )
     corpus: CorpusLike = request.selected(new)
@@ -281,7 +283,7 @@ def _result(
         "findings": len(beyond),
         "tested": None if found is None else sum(found.tested.values()),
     }
-    notes = notes_of(sides, subjects, found, told, level)
+    notes = notes_of(sides, subjects, found, told, rules=rules, pair_on=request.pair_on)
     return CheckResult("check", table_of(rows), params, metrics, notes, sources, found=found_of(beyond))
 
 

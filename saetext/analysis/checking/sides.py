@@ -24,6 +24,7 @@ from saetext.analysis.differences.sampling import sampled
 from saetext.corpus.keys import columns
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
+from saetext.text.passages import printable
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -79,7 +80,7 @@ def of_corpora(asked: Asked, subjects: Sequence[Subject]) -> Sides:
         [design] = sampled([design], request.sample, request.seed)
     return Sides(
         (asked.names[0], asked.names[1]), asked.sae, asked.sets[0], asked.sets[1], design, tuple(subjects),
-        _flags(asked.sets, asked.sae, subjects, np.flatnonzero(design.side >= 0)),
+        _flags(asked.sets, asked.sae, subjects),
         np.concatenate([tokens_of(corpus) for corpus in asked.sets]),
     )  # fmt: skip
 
@@ -110,9 +111,9 @@ def with_baseline(
     there = old.columns(subjects)
     asked_for = group or pair_on
     if asked_for and asked_for not in old.keys:
-        kept = ", ".join(old.keys) or "none"
+        kept = printable(", ".join(old.keys)) or "none"
         raise InputError(
-            f"the baseline {old.name} has no hashes of {asked_for!r} (it has: {kept}); write it again with "
+            f"the baseline {old.called} has no hashes of {asked_for!r} (it has: {kept}); write it again with "
             f"{'--group' if group else '--pair-on'} {asked_for}"
         )
     names = (asked_for,) if asked_for else tuple(key for key in old.keys if key in columns(new))
@@ -137,10 +138,14 @@ def _there(corpus: CorpusLike, names: Sequence[str]) -> bool:
     return all(name in columns(corpus) for name in names)
 
 
-def _flags(sets: Sequence[CorpusLike], sae: str, subjects: Sequence[Subject], rows: Ints) -> csr_matrix:
+def _flags(sets: Sequence[CorpusLike], sae: str, subjects: Sequence[Subject]) -> csr_matrix:
+    """Say what is where. From which number of features on a theme counts is taken from the old set alone.
+
+    So the new texts do not move what they are held against, and a baseline of the old ones says the same.
+    """
     from scipy import sparse
 
     themes = [one.theme for one in subjects if one.theme is not None]
-    levels = Levels.of(sets, sae, themes, rows)
+    levels = Levels.of(sets[1:], sae, themes)
     parts = [flags(corpus, sae, subjects, levels) for corpus in sets]
     return sparse.csr_matrix(sparse.vstack(parts, format="csr"))

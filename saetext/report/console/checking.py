@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saetext.analysis.checking.rows import size_of
+from saetext.analysis.checking.rows import allowance
 from saetext.report.console.lines import end, make_console, styled
 from saetext.text.one_line import many
 from saetext.text.passages import printable
@@ -104,7 +104,7 @@ def cells(row: Row) -> tuple[str, str, str, str, str]:
 
 def allowed(row: Row) -> str:
     """Return what a limit allows: ``+2 points``."""
-    return f"{'+' if row['direction'] == 'rise' else '-'}{size_of(row['limit'], row['unit'])}"
+    return f"{'+' if row['direction'] == 'rise' else '-'}{allowance(row['limit'], row['unit'])}"
 
 
 def broken_lines(result: CheckResult, row: Row) -> list[str]:
@@ -118,17 +118,32 @@ def broken_lines(result: CheckResult, row: Row) -> list[str]:
         lines.append(f"{one['name']} ({one['kind']}): {old} to {new}, {change} {interval}")
         lines += [f"  {_example(text)}" for text in one["shown_by"][:1]]
     if len(own) > FINDINGS:
-        lines.append(f"and {len(own) - FINDINGS:,} more (--json lists them)")
+        lines.append(f"and {len(own) - FINDINGS:,} more ({_all_listed(result)} lists them)")
     return lines
 
 
+def _all_listed(result: CheckResult) -> str:
+    """Return the option that lists all findings: JSON has the first ``top`` too, unless that is 0."""
+    top = result.params["top"]
+    cut = bool(top) and result.found is not None and result.found.height > top
+    return "--json --top 0" if cut else "--json"
+
+
 def named(result: CheckResult, row: Row) -> str:
-    """Return what a limit is on; of findings the first that breaks it, whose figures stand beside it."""
+    """Return what a limit is on; of findings the first that breaks it, whose figures stand beside it.
+
+    How many break it comes first, since long names are cut. Of two limits of a rule it is said which one it is.
+    """
+    rule = str(row["rule"])
+    both = any(
+        r == rule and d != row["direction"] for r, d in result.table.select("rule", "direction").rows()
+    )
+    rule = f"{rule} ({row['direction']})" if both else rule
     if row["watches"] != "findings" or result.found is None or row["verdict"] != "breaks":
-        return str(row["rule"])
+        return rule
     own = _beyond(result, row)
-    more = f" and {len(own) - 1:,} more" if len(own) > 1 else ""
-    return f"{row['rule']}: {own[0]['name']}{more}"
+    count = f"{len(own):,} of " if len(own) > 1 else ""
+    return f"{count}{rule}: {own[0]['name']}"
 
 
 def _beyond(result: CheckResult, row: Row) -> list[dict[str, Any]]:
@@ -143,27 +158,39 @@ def _example(example: Mapping[str, str]) -> str:
 
 
 def _print_limits(console: Console, result: CheckResult) -> None:
+    from rich.cells import cell_len, set_cell_size
+
     rows = result.table.to_dicts()
     table = [_HEADS]
     for row in rows:
         old, new, change, interval, limit = cells(row)
         table.append((row["verdict"], named(result, row), old, new, f"{change} {interval}".strip(), limit))
-    wide = [max(len(line[at]) for line in table) for at in range(len(_HEADS))]
+    wide = [max(cell_len(line[at]) for line in table) for at in range(len(_HEADS))]
     room = console.width - sum(wide) + wide[1] - 2 * (len(_HEADS) - 1)
     if room < _LEAST:  # too narrow for a table: two lines each
         for row, line in zip(rows, table[1:], strict=True):
             console.print(styled(line[0], _COLOURS[row["verdict"]]).append(f"  {line[1]}"))
-            console.print(styled(f"  {line[2]} -> {line[3]}, {line[4]}, allowed {line[5]}"))
+            found = (
+                f"{line[2]} -> {line[3]}, {line[4]}, " if line[4] else ""
+            )  # of no finding there are no figures
+            console.print(styled(f"  {found}allowed {line[5]}"))
         return
     wide[1] = min(wide[1], room)
     for at, line in enumerate(table):
-        name = line[1] if len(line[1]) <= wide[1] else f"{line[1][: wide[1] - 1]}…"
+        name = set_cell_size(fitted(line[1], wide[1]), wide[1])
         middle = f"  {line[2]:>{wide[2]}}  {line[3]:>{wide[3]}}  {line[4]:<{wide[4]}}  {line[5]}"
         if at == 0:
-            console.print(styled(f"{'':<{wide[0]}}  {name:<{wide[1]}}{middle}", "dim"))
+            console.print(styled(f"{'':<{wide[0]}}  {name}{middle}", "dim"))
         else:
             first = styled(f"{line[0]:<{wide[0]}}", _COLOURS[rows[at - 1]["verdict"]])
-            console.print(first.append(f"  {name:<{wide[1]}}{middle}"))
+            console.print(first.append(f"  {name}{middle}"))
+
+
+def fitted(text: str, width: int) -> str:
+    """Return a text that fits into so many columns, cut with an ellipsis."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1).rstrip()}…"
 
 
 def _print_broken(console: Console, result: CheckResult, row: Row) -> None:
@@ -175,7 +202,7 @@ def _print_broken(console: Console, result: CheckResult, row: Row) -> None:
         deep = len(line) - len(line.lstrip())
         room = console.width - 2 - deep
         shown = printable(line).strip()
-        shown = shown if len(shown) <= 2 * room else f"{shown[: 2 * room - 1]}…"
+        shown = fitted(shown, 2 * room)
         console.print(Padding(styled(shown), (0, 0, 0, 2 + deep)))
 
 
@@ -184,4 +211,4 @@ def _print_unclear(console: Console, result: CheckResult) -> None:
     if rows:
         console.print()
     for row in rows:
-        console.print(styled("unclear: ", "yellow").append(f"{row['rule']}: {row['because']}"))
+        console.print(styled("unclear: ", "yellow").append(f"{named(result, row)}: {row['because']}"))
