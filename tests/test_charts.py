@@ -317,3 +317,52 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     with pytest.raises(InputError, match=r"needs matplotlib.*pip install 'saetext\[pictures\]'") as caught:
         make_result().plot()
     assert "\n" not in str(caught.value)
+
+
+def test_a_dose_without_a_figure_is_a_gap_and_not_a_zero() -> None:
+    made = steer()
+    lost = made.table.with_columns(
+        *(pl.when(pl.col("dose") == 3.0).then(None).otherwise(pl.col(name)).alias(name)
+          for name in ("gauge_diff", "nll_diff"))
+    ).with_columns(pl.when(pl.col("dose") == 0).then(None).otherwise(pl.col("gauge_diff")).alias("gauge_diff"))  # fmt: skip
+    ax = dataclasses.replace(made, table=lost).plot()
+    curve = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_array_equal(curve.get_ydata(), [0, np.nan, 0.5])
+    [other] = [each for each in ax.get_figure().axes if each is not ax]
+    np.testing.assert_array_equal(other.lines[0].get_ydata(), [0, np.nan, 0.25])
+
+
+def test_more_sets_than_colours_have_no_legend() -> None:
+    def legends(n: int) -> list[str]:
+        names = [f"set {at}" for at in range(n)]
+        rows = pl.concat([sets_result(name).table for name in names])
+        made = dataclasses.replace(sets_result(), table=rows.with_columns(group=pl.Series(range(n))))
+        ax = dataclasses.replace(made, params={"sets": names}).plot()
+        return [t.get_text() for each in ax.get_figure().legends for t in each.get_texts()]
+
+    assert legends(8) == [f"set {at}" for at in range(8)] and legends(9) == []
+
+
+def test_a_map_is_drawn_on_any_canvas() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    placed = []
+    for canvas in (FigureCanvasAgg, FigureCanvasSVG):
+        figure = Figure(figsize=(8, 5))
+        canvas(figure)
+        ax = cluster().plot(figure.add_subplot())
+        placed.append({text.get_text(): text.get_position() for text in ax.texts})
+    assert placed[0] == placed[1] and len(placed[0]) == 2
+
+
+def test_a_pair_without_an_attribution_is_an_empty_row() -> None:
+    made = attribution()
+    ax = dataclasses.replace(made, table=made.table.with_columns(attribution=None)).plot()
+    assert widths(ax) == [] and len(names(ax)) == 2
+
+
+def test_a_long_name_is_cut_with_an_ellipsis() -> None:
+    [first, _] = names(why("apologies for what was not done in time, and regret").plot())
+    assert first.startswith("3 apologies for what was") and "…, taken out" in first
