@@ -148,7 +148,7 @@ def test_what_is_no_text_among_texts_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (np.array("x"), "got an ndarray"),
+        (np.array("x"), "got a ndarray"),
         (np.array([["a", "b"]]), "there are 2"),
         (5, "got an int"),
         (None, "got null"),
@@ -182,7 +182,7 @@ def test_a_missing_first_text_does_not_change_what_the_rest_is(missing: Any, wra
 
 @pytest.mark.parametrize("wrapped", [list, iter], ids=lambda kind: kind.__name__)
 def test_nothing_but_missing_texts_is_not_nothing(wrapped: Any) -> None:
-    assert [d.reason for d in open_documents(wrapped([None, None])) if isinstance(d, Reject)] == ["null text"] * 2
+    assert rows(wrapped([None, None])) == [("null text",)] * 2
     with pytest.raises(InputError, match="text 0 is missing"):
         texts_in(wrapped([None]))
     with pytest.raises(InputError, match="no document"):

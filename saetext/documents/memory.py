@@ -216,9 +216,9 @@ def _iterable(source: Iterable[Any]) -> RowReader:
         if not is_missing(value):
             break
     whole = chain(seen, source) if isinstance(source, Iterator) else source
-    if not seen:
-        return ObjectsReader(whole)
-    return TextsReader(whole) if isinstance(seen[-1], str) or is_missing(seen[-1]) else ObjectsReader(whole)
+    if seen and is_missing(seen[-1]):  # nothing else in it: each is a reject
+        return _named(TextsReader(whole), TEXT)
+    return TextsReader(whole) if seen and isinstance(seen[-1], str) else ObjectsReader(whole)
 
 
 def is_missing(value: object) -> bool:

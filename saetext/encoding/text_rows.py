@@ -1,8 +1,8 @@
 """Texts in memory -> their rows of features, each text read once by a reader and kept in the cache.
 
-A text's row depends on the text, the reader and its arithmetic (dtype, device) alone, so what is kept is keyed
-by these. Texts are taken in pieces; while one is read, other processes that want the same reader wait, and then
-find it. Not for: files, prompts, chats, or anything that becomes a corpus
+A text's row depends on the text, the reader and its arithmetic (dtype, device) alone, so what is kept is
+keyed by these. Texts are taken in pieces; while one is read, other processes that want the same reader wait,
+and then find it. Not for: files, prompts, chats, or anything that becomes a corpus
 (:mod:`saetext.encoding.encoder`).
 """
 
@@ -133,9 +133,8 @@ def rows_of_texts(
                     kept.keep({key: row.to_bytes() for key, row in read.items()})
                 found |= read
         if reader is not None and not own:  # rows of two kinds of arithmetic are not put together
-            return rows_of_texts(
-                texts, reader.spec, sae, functools.partial(_same, reader), cache=cache, on_progress=on_progress
-            )
+            same = functools.partial(_same, reader)
+            return rows_of_texts(texts, reader.spec, sae, same, cache=cache, on_progress=on_progress)
         done += len(piece)
     if found:
         told("encoding", len(distinct), len(distinct))

@@ -132,7 +132,7 @@ class SAEVectorizer(TransformerMixin, BaseEstimator):
             cls.transform = _MethodAndSetting(found)  # type: ignore[method-assign,assignment]
 
     def __sklearn_clone__(self) -> SAEVectorizer:
-        """Return one with the same settings, not fitted; labels, reader and callback are shared, not copied."""
+        """Return one with the same settings, not fitted; reader, labels and callback are the same objects."""
         shared = ("reader", "labels", "on_progress")
         given = self.get_params(deep=False)
         made = type(self)(**{name: v if name in shared else copy.deepcopy(v) for name, v in given.items()})

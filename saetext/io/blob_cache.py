@@ -27,9 +27,7 @@ _WAIT = 30.0  # seconds for another process to finish its writing
 _DAY = 86_400
 _KEPT = 0.8  # share of the bound that is left after room was made
 _SCHEMA = 1  # the file's own number (user_version); a file with another one is made anew
-_TABLE = (
-    "CREATE TABLE blobs (key BLOB PRIMARY KEY, value BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID"
-)
+_TABLE = "CREATE TABLE blobs (key BLOB PRIMARY KEY, value BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID"
 _WRONG_SCHEMA = sqlite3.SQLITE_ERROR  # what SQLite says of a statement that does not fit the tables
 _PROBLEMS = (sqlite3.Error, OSError, ValueError)
 
@@ -142,7 +140,7 @@ class BlobCache:
             surplus -= length
             drop.append((key,))
         opened.executemany("DELETE FROM blobs WHERE key = ?", drop)
-        opened.execute("PRAGMA incremental_vacuum").fetchall()
+        opened.executescript("PRAGMA incremental_vacuum")  # it commits first; execute() would free one page
 
     def _drop_if_damaged(self, error: Exception) -> None:
         """Remove a file that is no database any more, or another one; a wait or a full disk is no damage."""

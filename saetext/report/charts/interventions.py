@@ -91,7 +91,7 @@ def steer_chart(result: SteerResult, ax: Axes | None, top: int) -> Axes:
 
 
 def _change(row: Row, name: str) -> float:
-    """Return a change from the unedited arm, which is 0 of that arm itself; NaN, a gap, where there is none."""
+    """Return a change from the unedited arm: 0 of that arm itself, NaN (a gap) where there is none."""
     value = finite(row[name])
     return value if value is not None else 0.0 if row["kind"] == "base" else math.nan
 
