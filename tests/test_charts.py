@@ -281,7 +281,10 @@ def test_others_are_drawn_by_value() -> None:
     assert points(why().plot()) == [80.0, 40.0] and spans(why().plot()) == [(60.0, 90.0)]
     pairs = attribution().plot()
     assert widths(pairs) == [-0.9, 0.5] and names(pairs) == ["“so” feature 7", "“so” sorry"]
-    image = expression().plot(top=3).images[0].get_array()
+    assert expression().plot().get_figure().get_suptitle() == "4 features in 3 examples"
+    part = expression().plot(top=3)
+    assert part.get_figure().get_suptitle() == "the first 3 of 4 features in 3 examples"
+    image = part.images[0].get_array()
     np.testing.assert_array_equal(image, np.linspace(-1, 1, 12).reshape(4, 3)[:3])
 
 
@@ -334,15 +337,19 @@ def test_a_dose_without_a_figure_is_a_gap_and_not_a_zero() -> None:
 
 
 def test_more_sets_than_colours_have_no_legend() -> None:
-    def legends(n: int) -> list[str]:
+    def drawn_with(n: int) -> tuple[list[str], str]:
         names = [f"set {at}" for at in range(n)]
         rows = pl.concat([sets_result(name).table for name in names])
         numbers = pl.Series(range(n))
         made = dataclasses.replace(sets_result(), table=rows.with_columns(feature=numbers, group=numbers))
         ax = dataclasses.replace(made, params={"sets": names}).plot()
-        return [t.get_text() for each in ax.get_figure().legends for t in each.get_texts()]
+        figure = ax.get_figure()
+        return [t.get_text() for each in figure.legends for t in each.get_texts()], figure.get_suptitle()
 
-    assert legends(8) == [f"set {at}" for at in range(8)] and legends(9) == []
+    legend, _ = drawn_with(8)
+    assert legend == [f"set {at}" for at in range(8)]
+    legend, title = drawn_with(9)
+    assert legend == [] and "set 3 and 5 more: 9 findings" in title
 
 
 def test_a_map_is_drawn_on_any_canvas() -> None:

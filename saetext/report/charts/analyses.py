@@ -67,7 +67,8 @@ def diff_chart(result: DiffResult, ax: Axes | None, top: int) -> Axes:
         )
         for row in shown
     ]  # fmt: skip
-    title = f"{' against '.join(result.names[:4])}: {_of(len(shown), len(rows), 'finding')}"
+    more = f" and {len(result.names) - 4} more" if len(result.names) > 4 else ""
+    title = f"{' against '.join(result.names[:4])}{more}: {_of(len(shown), len(rows), 'finding')}"
     return bars(ax, drawn, title, axis, legend=legend, faint="not confirmed")
 
 

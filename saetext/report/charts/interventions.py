@@ -235,7 +235,9 @@ def expression_chart(result: ExpressionResult, ax: Axes | None, top: int) -> Axe
     wide = min(max(result.expression.shape[1] * _CELL + 4.0, 6.0), 24.0)
     ax, own = axes_of(ax, rows * _CELL + 2.2, wide)
     draw_matrix(result, ax, rows)
-    titled(ax, own, f"{many(len(result), 'feature')} in {many(result.examples.height, 'example')}")
+    told = many(len(result), "feature")
+    told = told if rows == len(result) else f"the first {rows} of {told}"
+    titled(ax, own, f"{told} in {many(result.examples.height, 'example')}")
     return ax
 
 
