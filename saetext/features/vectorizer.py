@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,8 +220,9 @@ class SAEVectorizer(TransformerMixin, BaseEstimator):
         d_sae = self.spec_.sae(self.sae_).d_sae
         dense = self._dense(len(texts), d_sae)
         spec = self.spec_
-        if not isinstance(self.reader, str | Path | Sequence):  # one that is open: rows of its own arithmetic
-            spec = dataclasses.replace(spec, numerics=self.reader.spec.numerics)
+        given = getattr(self.reader, "spec", None)
+        if given is not None:  # a reader that is open: rows of its own arithmetic
+            spec = dataclasses.replace(spec, numerics=given.numerics)
         rows = rows_of_texts(
             texts, spec, self.sae_, self._fitted_reader, cache=self.cache, on_progress=self.on_progress
         )

@@ -146,7 +146,10 @@ class BlobCache:
         """Remove a file that is no database any more, or another one; a wait or a full disk is no damage."""
         if not isinstance(error, sqlite3.DatabaseError):
             return
-        if not isinstance(error, sqlite3.OperationalError) or error.sqlite_errorcode == _WRONG_SCHEMA:
+        if (
+            not isinstance(error, sqlite3.OperationalError)
+            or getattr(error, "sqlite_errorcode", None) == _WRONG_SCHEMA
+        ):
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
 

@@ -103,9 +103,10 @@ def _alone(reader: Reader, percentile: float) -> Iterator[None]:
 
     lock = None
     with contextlib.suppress(OSError, NotImplementedError):
-        path = calibration_path(reader, next(iter(reader.saes)), percentile, 1).with_suffix(".lock")
-        make_directory(path.parent)
-        lock = FileLock(path)
+        name = calibration_path(reader, next(iter(reader.saes)), percentile, 1).stem
+        folder = cache_dir() / "locks"
+        make_directory(folder)
+        lock = FileLock(folder / f"{name}.lock")
         lock.acquire()
     try:
         yield
