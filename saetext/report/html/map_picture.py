@@ -169,7 +169,7 @@ def _names(page: MapPage, axes: Any, dark: bool, width: float, named: int | None
     known = fonts()
     figure = axes.get_figure()
     # what measures is of our own: canvases of SVG and PDF have none
-    renderer = RendererAgg(*map(int, figure.bbox.size), figure.dpi)
+    renderer = RendererAgg(int(figure.bbox.width), int(figure.bbox.height), figure.dpi)
     frame = axes.get_window_extent(renderer)
     placed: list[tuple[float, float, float, float]] = []
     places = middles(page)
