@@ -281,7 +281,10 @@ def test_others_are_drawn_by_value() -> None:
     assert points(why().plot()) == [80.0, 40.0] and spans(why().plot()) == [(60.0, 90.0)]
     pairs = attribution().plot()
     assert widths(pairs) == [-0.9, 0.5] and names(pairs) == ["“so” feature 7", "“so” sorry"]
-    image = expression().plot(top=3).images[0].get_array()
+    assert expression().plot().get_figure().get_suptitle() == "4 features in 3 examples"
+    part = expression().plot(top=3)
+    assert part.get_figure().get_suptitle() == "the first 3 of 4 features in 3 examples"
+    image = part.images[0].get_array()
     np.testing.assert_array_equal(image, np.linspace(-1, 1, 12).reshape(4, 3)[:3])
 
 
@@ -317,3 +320,58 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     with pytest.raises(InputError, match=r"needs matplotlib.*pip install 'saetext\[pictures\]'") as caught:
         make_result().plot()
     assert "\n" not in str(caught.value)
+
+
+def test_a_dose_without_a_figure_is_a_gap_and_not_a_zero() -> None:
+    made = steer()
+    none = {"gauge_diff": (0.0, 3.0), "nll_diff": (3.0,)}  # of the unedited arm there is none, or 0
+    lost = made.table.with_columns(
+        pl.when(pl.col("dose").is_in(doses)).then(None).otherwise(pl.col(name)).alias(name)
+        for name, doses in none.items()
+    )
+    ax = dataclasses.replace(made, table=lost).plot()
+    curve = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_array_equal(curve.get_ydata(), [0, np.nan, 0.5])
+    [other] = [each for each in ax.get_figure().axes if each is not ax]
+    np.testing.assert_array_equal(other.lines[0].get_ydata(), [0, np.nan, 0.25])
+
+
+def test_more_sets_than_colours_have_no_legend() -> None:
+    def drawn_with(n: int) -> tuple[list[str], str]:
+        names = [f"set {at}" for at in range(n)]
+        rows = pl.concat([sets_result(name).table for name in names])
+        numbers = pl.Series(range(n))
+        made = dataclasses.replace(sets_result(), table=rows.with_columns(feature=numbers, group=numbers))
+        ax = dataclasses.replace(made, params={"sets": names}).plot()
+        figure = ax.get_figure()
+        return [t.get_text() for each in figure.legends for t in each.get_texts()], figure.get_suptitle()
+
+    legend, _ = drawn_with(8)
+    assert legend == [f"set {at}" for at in range(8)]
+    legend, title = drawn_with(9)
+    assert legend == [] and "set 3 and 5 more: 9 findings" in title
+
+
+def test_a_map_is_drawn_on_any_canvas() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    placed = []
+    for canvas in (FigureCanvasAgg, FigureCanvasSVG):
+        figure = Figure(figsize=(8, 5))
+        canvas(figure)
+        ax = cluster().plot(figure.add_subplot())
+        placed.append({text.get_text(): text.get_position() for text in ax.texts})
+    assert placed[0] == placed[1] and len(placed[0]) == 2
+
+
+def test_a_pair_without_an_attribution_is_an_empty_row() -> None:
+    made = attribution()
+    ax = dataclasses.replace(made, table=made.table.with_columns(attribution=None)).plot()
+    assert widths(ax) == [] and len(names(ax)) == 2
+
+
+def test_a_long_name_is_cut_with_an_ellipsis() -> None:
+    [first, _] = names(why("apologies for what was not done in time, and regret").plot())
+    assert first.startswith("3 apologies for what was") and "…, taken out" in first

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import datasets
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from saetext.documents import Document, Reject, open_documents
+from saetext.documents.texts import documents_in, texts_in
 from saetext.errors import InputError
 
 TEXTS = ["one text", "another", "a third one"]
@@ -146,6 +148,8 @@ def test_what_is_no_text_among_texts_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
+        (np.array("x"), "got a ndarray"),
+        (np.array([["a", "b"]]), "there are 2"),
         (5, "got an int"),
         (None, "got null"),
         (b"bytes", "got a bytes"),
@@ -164,3 +168,32 @@ def test_wrong_sources_are_refused_in_one_line(source: Any, message: str) -> Non
         found = list(open_documents(source))
         raise InputError("; ".join(r.reason for r in found if isinstance(r, Reject)))
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA], ids=str)
+@pytest.mark.parametrize("wrapped", [list, tuple, iter], ids=lambda kind: kind.__name__)
+def test_a_missing_first_text_does_not_change_what_the_rest_is(missing: Any, wrapped: Any) -> None:
+    found = list(open_documents(wrapped([missing, "a b", "c d"])))
+    assert [type(one) for one in found] == [Reject, Document, Document]
+    with pytest.raises(InputError, match="text 0 is missing"):
+        texts_in(wrapped([missing, "a", "b"]))
+    assert [d.text for d in documents_in(wrapped([missing, "a b"]))] == ["a b"]
+
+
+@pytest.mark.parametrize("wrapped", [list, iter], ids=lambda kind: kind.__name__)
+def test_nothing_but_missing_texts_is_not_nothing(wrapped: Any) -> None:
+    assert rows(wrapped([None, None])) == [("null text",)] * 2
+    with pytest.raises(InputError, match="text 0 is missing"):
+        texts_in(wrapped([None]))
+    with pytest.raises(InputError, match="no document"):
+        list(documents_in(wrapped([None])))
+    assert texts_in(wrapped([])) == [] and list(documents_in(wrapped([]))) == []
+    made = Document("a", "one text", None, None, {}, 0, "row 0")
+    assert list(documents_in(wrapped([made]))) == [made]
+
+
+@pytest.mark.parametrize("kind", ["U", object])
+def test_an_array_of_one_column_is_texts(kind: Any) -> None:
+    column = np.array(TEXTS, dtype=kind)[:, None]
+    assert rows(column) == PLAIN and open_documents(column).restartable
+    assert texts_in(column) == TEXTS

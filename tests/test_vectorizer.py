@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import pickle
+import shutil
 import sqlite3
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,12 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from tiny_reader import some_rows, tiny
+from tiny_models import save_model
+from tiny_reader import SAE, make_sae, some_rows, tiny
 
 import saetext
 from saetext import SAEVectorizer
-from saetext.encoding.text_rows import TextRow
+from saetext.encoding.text_rows import TextRow, rows_of_texts
 from saetext.errors import InputError, ReaderError, SaetextError, SaetextWarning
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io.blob_cache import BlobCache
@@ -364,3 +368,150 @@ def test_progress_is_told() -> None:
     own.transform(TEXTS)
     assert {p.stage for p in told} == {"encoding"}
     assert told[-1].done == told[-1].total == len(set(TEXTS))
+
+
+def test_rows_of_one_arithmetic_are_not_taken_for_those_of_another() -> None:
+    own = vectorizer(transform=None).fit(TEXTS)
+    half = saetext.Reader(str(tiny().sae), model=str(tiny().model), device="cpu", dtype="bfloat16")
+    coarse = own.set_params(reader=half).transform(TEXTS)
+    fine = own.set_params(reader=_reader()).transform(TEXTS)
+    assert (fine != vectorizer(transform=None, cache=False).fit(TEXTS).transform(TEXTS)).nnz == 0
+    assert (coarse != fine).nnz > 100
+    assert (own.set_params(reader=half).transform(TEXTS) != coarse).nnz == 0
+
+
+def test_rows_are_kept_under_the_arithmetic_of_the_reader_that_opens(reads: Any) -> None:
+    """A name says nothing of the device: what opens may compute otherwise than what it was fitted with."""
+    from dataclasses import replace
+
+    ready = vectorizer().fit(TEXTS)._fitted_reader()
+    spec = replace(ready.spec, numerics=replace(ready.spec.numerics, device="cuda"))
+    sae = spec.saes[0].name
+    rows_of_texts(TEXTS[:5], spec, sae, lambda: ready)
+    rows_of_texts(TEXTS[:5], ready.spec, sae, lambda: pytest.fail("these were read already"))
+    rows_of_texts(TEXTS[:5], spec, sae, lambda: ready)
+    assert sorted(reads()) == sorted(set(TEXTS[:5]))
+
+
+@pytest.mark.parametrize("changed", ["sae", "model"])
+def test_weights_that_were_replaced_are_read_by_the_next_fit(tmp_path: Path, changed: str) -> None:
+    places = {"sae": shutil.copytree(tiny().sae, tmp_path / "sae"),
+              "model": shutil.copytree(tiny().model, tmp_path / "model")}  # fmt: skip
+    config = (places["sae"] / "cfg.json").read_text()
+    (places["sae"] / "cfg.json").write_text(config.replace("no/such-model", str(places["model"])))
+    own = SAEVectorizer(str(places["sae"]), transform=None)
+    first = own.fit_transform(TEXTS)
+    assert own._fitted_reader().model is own._fitted_reader().model  # opened once
+    if changed == "sae":
+        other = make_sae(tmp_path / "other", hook=SAE, seed=5)
+        shutil.copy(other / "sae_weights.safetensors", places["sae"])
+    else:
+        save_model("gpt2", tmp_path / "new", num_hidden_layers=2, seed=9)
+        for file in (tmp_path / "new").iterdir():
+            shutil.copy(file, places["model"])
+    with pytest.raises(ReaderError, match="fit it again"):
+        own.transform(["the fox is new"])
+    second = own.fit_transform(TEXTS)
+    assert (first != second).nnz > 100
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def hear(self, event: object) -> None:
+        self.lock.acquire(blocking=False)
+
+
+def test_a_clone_keeps_what_cannot_be_copied() -> None:
+    listener = Listener()
+    own = vectorizer(on_progress=listener.hear, labels=FeatureLabels.from_rows([FeatureLabel(3, "dogs")]))
+    own.set_output(transform="pandas")
+    again = clone(own)
+    assert again.on_progress.__self__ is listener and again.labels is own.labels
+    assert not hasattr(again, "spec_") and isinstance(again.fit_transform(TEXTS[:9]), pd.DataFrame)
+
+
+class Doubled(SAEVectorizer):
+    """Overrides the method, as users do."""
+
+    def transform(self, X: Any) -> Any:
+        return super().transform(X) * 2
+
+
+class Before:
+    def transform(self, X: Any) -> Any:
+        return super().transform(X) * 3  # type: ignore[misc]
+
+
+class Mixed(Before, SAEVectorizer):
+    """The method comes from a mixin."""
+
+
+@pytest.mark.parametrize(("kind", "times"), [(Doubled, 2), (Mixed, 3)])
+def test_a_subclass_may_override_the_method(kind: type[SAEVectorizer], times: int) -> None:
+    own = kind(_reader(), transform="sqrt").fit(TEXTS)
+    expected = vectorizer(transform="sqrt").fit(TEXTS).transform(TEXTS) * times
+    assert (own.transform(TEXTS) != expected).nnz == 0
+    own.set_params(transform=None)
+    assert own.get_params()["transform"] is None and callable(own.transform)
+    assert clone(own).get_params() == own.get_params()
+    assert (pickle.loads(pickle.dumps(own)).transform(TEXTS) != own.transform(TEXTS)).nnz == 0
+    assert isinstance(own.set_output(transform="pandas").transform(TEXTS[:2]), pd.DataFrame)
+
+
+def test_a_pickled_reader_keeps_how_it_was_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = saetext.Reader(str(tiny().sae), model=str(tiny().model), device="cpu", trust_pickle=True)
+    made = made.with_calibrations(vectorizer().fit(TEXTS).calibrations_)
+    raw = pickle.dumps(made)
+    seen: dict[str, Any] = {}
+
+    def load(*_: Any, **how: Any) -> saetext.Reader:
+        seen.update(how)
+        return made
+
+    monkeypatch.setattr("saetext.reader.reader._unpickled", {})
+    monkeypatch.setattr("saetext.reader.reader.Reader.load_many", load)
+    again = pickle.loads(raw)
+    assert seen["device"] == "cpu" and seen["trust_pickle"] is True and seen["dtype"] == "float32"
+    assert again.spec == pickle.loads(raw).spec
+    assert saetext.Reader(str(tiny().sae), model=str(tiny().model))._parts.device == "auto"
+
+
+def test_folds_at_once_make_thresholds_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.reader.thresholds import estimation
+
+    calls: list[str] = []
+    calibrate = estimation.calibrate
+    monkeypatch.setattr(estimation, "calibrate", lambda *a, **k: calls.append("made") or calibrate(*a, **k))
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda at: vectorizer().fit(TEXTS[at : 40 + at]).spec_.fingerprint, range(4)))
+    assert calls == ["made"] and len(set(made)) == 1
+
+
+def test_room_is_made_by_bytes_and_the_file_shrinks(tmp_path: Path) -> None:
+    path = tmp_path / "kept.sqlite"
+    kept = BlobCache(path, most=300_000)
+    kept.keep({b"large": bytes(250_000)})
+    for at in range(60):
+        kept.keep({b"%d" % at: bytes(100)})
+    small = [b"%d" % at for at in range(60)]
+    kept.keep({b"another": bytes(200_000)})  # the large one is oldest, and enough
+    assert set(kept.find([b"large", b"another", *small])) == {b"another", *small}
+    BlobCache(path, most=50_000).keep({b"last": b"x"})
+    assert path.stat().st_size < 60_000 and kept.find([b"last"])
+    kept.keep({b"too much": bytes(400_000)})
+    assert kept.find([b"last", b"too much"]) == {b"last": b"x"}  # what has no room drops nothing
+
+
+@pytest.mark.parametrize("schema", ["CREATE TABLE blobs (name TEXT)", "CREATE VIEW blobs AS SELECT 1 AS key"])
+def test_a_database_of_another_schema_is_made_anew(tmp_path: Path, schema: str) -> None:
+    path = tmp_path / "kept.sqlite"
+    with sqlite3.connect(path) as opened:
+        opened.execute(schema)
+    opened.close()
+    kept = BlobCache(path)
+    assert kept.find([b"one"]) == {}
+    kept.keep({b"one": b"first"})
+    kept.keep({b"two": b"second"})
+    assert kept.find([b"one", b"two"])[b"two"] == b"second"

@@ -41,7 +41,7 @@ class TextsReader(RowReader):
         """Yield the texts, each as a row of one column."""
         for number, text in enumerate(self._texts, 1):
             self._done = number
-            yield number, {TEXT: text}
+            yield number, {TEXT: None if is_missing(text) else text}
 
     def progress(self) -> float | None:
         """Return the share of the texts yielded, if their number is known."""
@@ -124,13 +124,13 @@ def open_in_memory(source: object) -> RowReader | None:
         return ArrowTableReader(pa.Table.from_batches([source]))
     if isinstance(source, pa.ChunkedArray | pa.Array):
         return _named(ArrowTableReader(pa.table({TEXT: source})), TEXT)
-    for open_theirs in (_polars, _pandas, _datasets):
+    for open_theirs in (_polars, _pandas, _datasets, _numpy):
         found = open_theirs(source)
         if found is not None:
             return found
     if hasattr(source, "read") or isinstance(source, str | Mapping | bytes | bytearray):
         return None  # a file is iterable too
-    return _iterable(source) if isinstance(source, Iterable) else None
+    return _iterable(source) if isinstance(source, Iterable) and getattr(source, "shape", True) else None
 
 
 def _named(reader: RowReader, column: str) -> RowReader:
@@ -178,14 +178,52 @@ def _datasets(source: object) -> RowReader | None:
     return None
 
 
+def _numpy(source: object) -> RowReader | None:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not hasattr(numpy, "ndarray") or not isinstance(source, numpy.ndarray):
+        return None
+    if source.ndim < 2:
+        return None
+    require_one_column(source.shape)
+    return _iterable(source[:, 0])
+
+
+def require_one_column(shape: tuple[int, ...], names: tuple[str, ...] = ()) -> None:
+    """Raise InputError unless there is one text a row.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an array or a frame.
+    names : tuple of str
+        Of its columns.
+    """
+    if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
+        return
+    if len(shape) != 2:
+        raise InputError(f"expected one text a row, and the array has the shape {shape}")
+    listed = ": " + ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "") if names else ""
+    raise InputError(
+        f"expected one column of texts, and there are {shape[1]}{listed}; give the column that holds them"
+    )
+
+
 def _iterable(source: Iterable[Any]) -> RowReader:
-    """Return the reader of texts or of dicts, whichever comes first."""
-    if isinstance(source, Iterator):
-        first = next(source, None)
-        whole: Iterable[Any] = iter(()) if first is None else chain([first], source)
-    else:
-        first, whole = next(iter(source), None), source
-    return TextsReader(whole) if isinstance(first, str) else ObjectsReader(whole)
+    """Return the reader of texts or of dicts, whichever comes first; missing ones do not tell."""
+    seen: list[Any] = []
+    for value in source:
+        seen.append(value)
+        if not is_missing(value):
+            break
+    whole = chain(seen, source) if isinstance(source, Iterator) else source
+    if seen and is_missing(seen[-1]):  # nothing else in it: each is a reject
+        return _named(TextsReader(whole), TEXT)
+    return TextsReader(whole) if seen and isinstance(seen[-1], str) else ObjectsReader(whole)
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value stands for none: None, NaN, or the NA of pandas."""
+    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value)
 
 
 def expected(source: object) -> InputError:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from saetext.documents.memory import open_in_memory
+from saetext.documents.memory import is_missing, open_in_memory, require_one_column
 from saetext.documents.reading import BadRow, kind_of
 from saetext.documents.record import Document, Reject
 from saetext.documents.rejects import nothing_readable
@@ -54,12 +54,12 @@ def _one(source: object) -> str:
 
 def _values(source: Any) -> Iterable[Any]:
     if isinstance(source, np.ndarray):
-        _require_one_column(source.shape)
+        require_one_column(source.shape)
         return source.ravel().tolist()
     if isinstance(source, pa.Array | pa.ChunkedArray):
         return source.to_pylist()
     if hasattr(source, "iloc"):  # pandas: what its index is called is no column here
-        _require_one_column(source.shape)
+        require_one_column(source.shape)
         return (source if len(source.shape) == 1 else source.iloc[:, 0]).tolist()
     reader = open_in_memory(source)
     if reader is None:
@@ -67,19 +67,8 @@ def _values(source: Any) -> Iterable[Any]:
     if reader.columns is None or reader.format == "list":
         # of an iterator its first is taken already, so it is gone on with
         return list(source) if reader.restartable else [_only(row) for _, row in reader.rows()]
-    _require_one_column((0, len(reader.columns)), reader.columns)
+    require_one_column((0, len(reader.columns)), reader.columns)
     return [_only(row) for _, row in reader.rows()]
-
-
-def _require_one_column(shape: tuple[int, ...], names: tuple[str, ...] = ()) -> None:
-    if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
-        return
-    if len(shape) != 2:
-        raise InputError(f"expected one text a row, and the array has the shape {shape}")
-    listed = ": " + ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "") if names else ""
-    raise InputError(
-        f"expected one column of texts, and there are {shape[1]}{listed}; give the column that holds them"
-    )
 
 
 def _only(row: Any) -> Any:
@@ -95,7 +84,7 @@ def _text(value: Any, at: int) -> str:
         except UnicodeEncodeError as error:
             raise InputError(f"text {at} is not valid Unicode (undecodable bytes)") from error
         return str(value)  # NumPy's are a class of their own
-    if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value):
+    if is_missing(value):
         raise InputError(f"text {at} is missing: drop the row, or put '' in its place")
     raise InputError(f"text {at} is {kind_of(value)}; expected a string")
 
@@ -113,15 +102,13 @@ def documents_in(source: Any) -> Iterator[Document]:
     InputError
         If nothing can be read in it.
     """
-    if isinstance(source, Iterator):
-        first = next(source, None)
-        source = chain([] if first is None else [first], source)
-    elif isinstance(source, list | tuple):
-        first = source[0] if source else None
-    else:
-        first = None
-    if first is None and isinstance(source, list | tuple | chain):
-        return
+    first = None
+    if isinstance(source, Iterator | list | tuple):
+        seen = list(islice(source, 1))
+        if not seen:
+            return
+        first = seen[0]
+        source = chain(seen, source) if isinstance(source, Iterator) else source
     opened = isinstance(source, DocumentSource) or isinstance(first, Document | Reject)
     name = source.name if isinstance(source, DocumentSource) else "the source"
     rejects: Counter[str] = Counter()

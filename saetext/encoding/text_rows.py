@@ -1,13 +1,15 @@
 """Texts in memory -> their rows of features, each text read once by a reader and kept in the cache.
 
-A text's row depends on the text and the reader alone, so what is kept is keyed by both. Texts are taken in
-pieces; while one is read, other processes that want the same reader wait, and then find it. Not for: files,
-prompts, chats, or anything that becomes a corpus (:mod:`saetext.encoding.encoder`).
+A text's row depends on the text, the reader and its arithmetic (dtype, device) alone, so what is kept is
+keyed by these. Texts are taken in pieces; while one is read, other processes that want the same reader wait,
+and then find it. Not for: files, prompts, chats, or anything that becomes a corpus
+(:mod:`saetext.encoding.encoder`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from saetext.reader.reader import Reader
 
+_FORMAT = 1  # of a row as bytes, and of what is in it: another number, and all is read again
 _HEAD = np.dtype("<i4")
 _N_HEAD = 4  # counted tokens, unknown ones, whether it looks English (-1: cannot tell), features present
 _FIELDS = (("feature", "<i4"), ("value", "<f4"), ("total", "<f4"), ("count", "<i4"))
@@ -100,7 +103,8 @@ def rows_of_texts(
     texts : sequence of str
         Valid Unicode; repeated ones are read once.
     spec : ReaderSpec
-        What the reader is; with a text it names what is kept.
+        What the reader is; with a text it names what is kept. Where the reader that opens computes in another
+        dtype or on another device, its own takes the place of this.
     sae : str
         Which SAE's features.
     open_reader : callable
@@ -121,10 +125,16 @@ def rows_of_texts(
         with alone:
             found |= _known(kept, piece)  # another process may have read it meanwhile
             left = [key for key in piece if key not in found]
-            read = dict(zip(left, _read(open_reader(), [first[k] for k in left], sae), strict=True))
-            if kept is not None:
-                kept.keep({key: row.to_bytes() for key, row in read.items()})
-            found |= read
+            reader = open_reader() if left else None
+            own = reader is None or _arithmetic(reader.spec) == _arithmetic(spec)
+            if reader is not None and own:
+                read = dict(zip(left, _read(reader, [first[key] for key in left], sae), strict=True))
+                if kept is not None:
+                    kept.keep({key: row.to_bytes() for key, row in read.items()})
+                found |= read
+        if reader is not None and not own:  # rows of two kinds of arithmetic are not put together
+            same = functools.partial(_same, reader)
+            return rows_of_texts(texts, reader.spec, sae, same, cache=cache, on_progress=on_progress)
         done += len(piece)
     if found:
         told("encoding", len(distinct), len(distinct))
@@ -156,9 +166,16 @@ def _joined(parts: Iterable[NDArray[Any]], kind: Any) -> NDArray[Any]:
 
 def _reader_key(spec: ReaderSpec, sae: str) -> bytes:
     """Return what tells a reader's rows from others'; the processor's arithmetic is part of it."""
-    numerics = [spec.numerics.model_dtype, spec.numerics.device]
-    about = json.dumps([spec.identity(sae), numerics], sort_keys=True)
+    about = json.dumps([_FORMAT, spec.identity(sae), *_arithmetic(spec)], sort_keys=True)
     return hashlib.sha256(about.encode()).digest()[:16]
+
+
+def _same(reader: Reader) -> Reader:
+    return reader
+
+
+def _arithmetic(spec: ReaderSpec) -> tuple[str, str]:
+    return spec.numerics.model_dtype, spec.numerics.device
 
 
 def _known(kept: BlobCache | None, keys: Sequence[bytes]) -> dict[bytes, TextRow]:

@@ -6,7 +6,9 @@ on disk (:meth:`saetext.Corpus.csr` has their matrix), prompts or chats.
 
 from __future__ import annotations
 
-import types
+import copy
+import dataclasses
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +124,23 @@ class SAEVectorizer(TransformerMixin, BaseEstimator):
         self.cache = cache
         self.on_progress = on_progress
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a subclass, or what it is mixed with, have a ``transform`` of its own beside the setting."""
+        super().__init_subclass__(**kwargs)
+        found = inspect.getattr_static(cls, "transform")
+        if not isinstance(found, _MethodAndSetting):
+            cls.transform = _MethodAndSetting(found)  # type: ignore[method-assign,assignment]
+
+    def __sklearn_clone__(self) -> SAEVectorizer:
+        """Return one with the same settings, not fitted; reader, labels and callback are the same objects."""
+        shared = ("reader", "labels", "on_progress")
+        given = self.get_params(deep=False)
+        made = type(self)(**{name: v if name in shared else copy.deepcopy(v) for name, v in given.items()})
+        for name in ("_sklearn_output_config", "_metadata_request"):  # as scikit-learn's own clone does
+            if name in vars(self):
+                setattr(made, name, copy.deepcopy(vars(self)[name]))
+        return made
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name; ``deep`` changes nothing."""
         return {name: vars(self)[name] for name in self._get_param_names()}
@@ -200,8 +219,12 @@ class SAEVectorizer(TransformerMixin, BaseEstimator):
     def _matrix(self, texts: list[str]) -> Any:
         d_sae = self.spec_.sae(self.sae_).d_sae
         dense = self._dense(len(texts), d_sae)
+        spec = self.spec_
+        given = getattr(self.reader, "spec", None)
+        if given is not None:  # a reader that is open: rows of its own arithmetic
+            spec = dataclasses.replace(spec, numerics=given.numerics)
         rows = rows_of_texts(
-            texts, self.spec_, self.sae_, self._fitted_reader, cache=self.cache, on_progress=self.on_progress
+            texts, spec, self.sae_, self._fitted_reader, cache=self.cache, on_progress=self.on_progress
         )
         _warn_of(rows, english_only=shipped.of_source(self.spec_.source) is not None)
         matrix = pooled_matrix(rows, "binary" if self.binary else self.pooling, d_sae)
@@ -314,7 +337,7 @@ class _MethodAndSetting:
         self.__doc__ = method.__doc__
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self._method if instance is None else types.MethodType(self._method, instance)
+        return self._method if instance is None else self._method.__get__(instance, owner)
 
     def __set__(self, instance: Any, value: str | None) -> None:
         vars(instance)["transform"] = value

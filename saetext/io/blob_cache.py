@@ -22,13 +22,13 @@ from saetext.io.opener import require_regular
 
 MOST_BYTES = 1 << 30
 _AT_ONCE = 500  # keys of a question: SQLite takes a limited number of parameters
+_INCREMENTAL = 2  # of auto_vacuum: a file that shrinks when it is told to
 _WAIT = 30.0  # seconds for another process to finish its writing
 _DAY = 86_400
 _KEPT = 0.8  # share of the bound that is left after room was made
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS blobs "
-    "(key BLOB PRIMARY KEY, value BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID"
-)
+_SCHEMA = 1  # the file's own number (user_version); a file with another one is made anew
+_TABLE = "CREATE TABLE blobs (key BLOB PRIMARY KEY, value BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID"
+_WRONG_SCHEMA = sqlite3.SQLITE_ERROR  # what SQLite says of a statement that does not fit the tables
 _PROBLEMS = (sqlite3.Error, OSError, ValueError)
 
 
@@ -64,6 +64,8 @@ class BlobCache:
         stale: list[bytes] = []
         try:
             with self._opened() as opened:
+                if _asked(opened, "PRAGMA user_version") != _SCHEMA:
+                    return found
                 for start in range(0, len(keys), _AT_ONCE):
                     part = keys[start : start + _AT_ONCE]
                     asked = f"SELECT key, value, used FROM blobs WHERE key IN ({','.join('?' * len(part))})"
@@ -82,15 +84,16 @@ class BlobCache:
         return found
 
     def keep(self, values: Mapping[bytes, bytes]) -> None:
-        """Keep these values, and make room if they are too many."""
-        if not values:
-            return
+        """Keep these values, and make room if they are too many; one that has no room at all is left out."""
         now = int(time.time())
-        rows = [(key, _sealed(key, value), now) for key, value in values.items()]
+        sealed = [(key, _sealed(key, value), now) for key, value in values.items()]
+        rows = [row for row in sealed if len(row[1]) <= _KEPT * self.most]
+        if not rows:
+            return
         try:
             make_directory(self.path.parent)
             with self._opened() as opened:
-                opened.execute(_TABLE)
+                _prepare(opened)
                 opened.executemany("INSERT OR REPLACE INTO blobs VALUES (?, ?, ?)", rows)
                 self._make_room(opened)
         except _PROBLEMS as error:
@@ -122,26 +125,52 @@ class BlobCache:
             opened.close()
 
     def _make_room(self, opened: sqlite3.Connection) -> None:
-        """Drop what was used longest ago; freed pages are used again, so that the file grows no further."""
-
-        def asked(question: str) -> int:
-            return int(opened.execute(question).fetchone()[0])
-
-        pages = asked("PRAGMA page_count") - asked("PRAGMA freelist_count")
-        size = pages * asked("PRAGMA page_size")
+        """Drop what was used longest ago, as many bytes as are too many, and let the file shrink."""
+        pages = _asked(opened, "PRAGMA page_count") - _asked(opened, "PRAGMA freelist_count")
+        size = pages * _asked(opened, "PRAGMA page_size")
         if size <= self.most:
             return
-        n = asked("SELECT count(*) FROM blobs")
-        drop = min(n, int(n * (1 - _KEPT * self.most / size)) + 1)
-        opened.execute(
-            "DELETE FROM blobs WHERE key IN (SELECT key FROM blobs ORDER BY used, key LIMIT ?)", (drop,)
-        )
+        held = opened.execute("SELECT key, length(value) FROM blobs ORDER BY used, key").fetchall()
+        stored = sum(length for _, length in held)
+        surplus = stored * (1 - _KEPT * self.most / size)  # pages hold less than they are long
+        drop = []
+        for key, length in held:
+            if surplus <= 0:
+                break
+            surplus -= length
+            drop.append((key,))
+        opened.executemany("DELETE FROM blobs WHERE key = ?", drop)
+        opened.executescript("PRAGMA incremental_vacuum")  # it commits first; execute() would free one page
 
     def _drop_if_damaged(self, error: Exception) -> None:
-        """Remove a file that is no database any more; another process's wait is no damage."""
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        """Remove a file that is no database any more, or another one; a wait or a full disk is no damage."""
+        if not isinstance(error, sqlite3.DatabaseError):
+            return
+        if (
+            not isinstance(error, sqlite3.OperationalError)
+            or getattr(error, "sqlite_errorcode", None) == _WRONG_SCHEMA
+        ):
             with contextlib.suppress(OSError):
                 self.path.unlink(missing_ok=True)
+
+
+def _asked(opened: sqlite3.Connection, question: str) -> int:
+    return int(opened.execute(question).fetchone()[0])
+
+
+def _prepare(opened: sqlite3.Connection) -> None:
+    """Make the table, of a file that has none or that an older or a newer saetext made."""
+    if _asked(opened, "PRAGMA user_version") == _SCHEMA:
+        return
+    opened.execute("BEGIN IMMEDIATE")
+    if _asked(opened, "PRAGMA user_version") != _SCHEMA:  # nobody else has made it meanwhile
+        opened.execute("DROP TABLE IF EXISTS blobs")
+        opened.execute(_TABLE)
+        opened.execute(f"PRAGMA user_version = {_SCHEMA}")
+    opened.commit()
+    if _asked(opened, "PRAGMA auto_vacuum") != _INCREMENTAL:  # it is set while the file is nearly empty
+        opened.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        opened.execute("VACUUM")
 
 
 def _sealed(key: bytes, value: bytes) -> bytes:

@@ -108,6 +108,7 @@ def shipped_parts(own: shipped.Shipped, how: How) -> Parts:
         own.name,
         dict(own.source),
         identity,
+        how.device,
     )
 
 
@@ -138,4 +139,5 @@ def _assembled(
         slug = sae_name(encoder.hook, {sae.name for sae in saes})
         saes.append(LoadedSae(slug, name, encoder.to(loaded.device), None))
     tokens = counting_rules(loaded, [e for _, e in encoders])
-    return Parts(loaded, tuple(saes), tokens, " + ".join(n for n, _ in encoders), source, identity)
+    name = " + ".join(n for n, _ in encoders)
+    return Parts(loaded, tuple(saes), tokens, name, source, identity, how.device, how.trust_pickle)

@@ -71,6 +71,10 @@ class Parts:
         How to load it again.
     identity : (str, str)
         Name and revision of the model, as they stand in specs.
+    device : str
+        Where it was asked to run, such as ``"auto"``.
+    trust_pickle : bool
+        Whether pickled weights were allowed.
 
     Raises
     ------
@@ -84,6 +88,8 @@ class Parts:
     name: str
     source: Mapping[str, Any] = field(default_factory=dict)
     identity: tuple[str, str] = ("", "")
+    device: str = "auto"
+    trust_pickle: bool = False
 
     def __post_init__(self) -> None:
         if self.identity == ("", ""):

@@ -133,7 +133,9 @@ class Reader:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it is and its thresholds; weights are loaded again, and checked, where it is unpickled.
+        """Pickle what it is, its thresholds and how it was opened (``device``, ``trust_pickle``).
+
+        Weights are loaded again, and checked, where it is unpickled.
 
         Raises
         ------
@@ -143,7 +145,8 @@ class Reader:
         spec = self.spec
         if shipped.of_source(spec.source) is None and spec.source.get("kind") not in ("release", "local"):
             raise ReaderError(f"the reader {self.name!r} was made from parts and cannot be pickled")
-        return _reopened, (spec, self.calibrations if self.calibrated else None)
+        how = self._parts.device, self._parts.trust_pickle
+        return _reopened, (spec, self.calibrations if self.calibrated else None, *how)
 
     # ---- loading -------------------------------------------------------------------------------------
 
@@ -442,11 +445,16 @@ _unpickled: dict[str, Reader] = {}
 _MOST_UNPICKLED = 2
 
 
-def _reopened(spec: ReaderSpec, calibrations: Mapping[str, Calibration] | None) -> Reader:
+def _reopened(
+    spec: ReaderSpec,
+    calibrations: Mapping[str, Calibration] | None,
+    device: str = "auto",
+    trust_pickle: bool = False,
+) -> Reader:
     """Return a reader that was pickled; a worker that gets it again and again loads it once."""
-    key = f"{spec.fingerprint} {spec.numerics.model_dtype}"
+    key = f"{spec.fingerprint} {spec.numerics.model_dtype} {device}"
     if key not in _unpickled:
-        made = Reader.from_spec(spec, calibrations)
+        made = Reader.from_spec(spec, calibrations, device=device, trust_pickle=trust_pickle)
         while len(_unpickled) >= _MOST_UNPICKLED:
             del _unpickled[next(iter(_unpickled))]
         _unpickled[key] = made

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from filelock import FileLock
 
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.notices import warn
@@ -20,6 +21,7 @@ from saetext.documents import Document, DocumentSource
 from saetext.documents.rejects import nothing_readable
 from saetext.errors import InputError, ReaderError
 from saetext.io.cache import cache_dir
+from saetext.io.files import make_directory
 from saetext.io.progress import OnProgress, Progress
 
 if TYPE_CHECKING:
@@ -69,24 +71,48 @@ def ready(
             "'saetext calibrate', or read a file"
         )
     percentile = _wanted(threshold) or 0.0  # at 0 only the limit of attention sinks is wanted
-    calibrated = calibrate(
-        reader,
-        readable(source),
-        percentile=percentile,
-        role=source.role,
-        reference=source.name,
-        on_progress=_reporter(source, on_progress),
-        quiet=threshold == 0,  # a median needs few tokens
-    )
-    calibrated = _with_cached(calibrated, percentile)
-    try:
-        cache_calibrations(calibrated, percentile, 1)
-    except OSError as error:
-        warn(
-            f"cannot cache the thresholds from {source.name} in {cache_dir()} ({error.strerror or error}): "
-            "to compare other texts with this corpus, encode them with --reader-of"
+    with _alone(reader, percentile):
+        known = with_known_thresholds(reader, threshold, min_tokens)  # another process may have made them
+        if known is not None:
+            return known
+        calibrated = calibrate(
+            reader,
+            readable(source),
+            percentile=percentile,
+            role=source.role,
+            reference=source.name,
+            on_progress=_reporter(source, on_progress),
+            quiet=threshold == 0,  # a median needs few tokens
         )
+        calibrated = _with_cached(calibrated, percentile)
+        try:
+            cache_calibrations(calibrated, percentile, 1)
+        except OSError as error:
+            warn(
+                f"cannot cache the thresholds from {source.name} in {cache_dir()} "
+                f"({error.strerror or error}): to compare other texts with this corpus, encode them with "
+                "--reader-of"
+            )
     return _on_tokens(calibrated, min_tokens)
+
+
+@contextlib.contextmanager
+def _alone(reader: Reader, percentile: float) -> Iterator[None]:
+    """Wait until nobody else makes this reader's thresholds; where locks do not work, go on at once."""
+    from saetext.reader.thresholds.estimation import calibration_path
+
+    lock = None
+    with contextlib.suppress(OSError, NotImplementedError):
+        name = calibration_path(reader, next(iter(reader.saes)), percentile, 1).stem
+        folder = cache_dir() / "locks"
+        make_directory(folder)
+        lock = FileLock(folder / f"{name}.lock")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def with_known_thresholds(

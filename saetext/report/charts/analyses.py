@@ -50,6 +50,8 @@ def diff_chart(result: DiffResult, ax: Axes | None, top: int) -> Axes:
     colours = dict(zip(result.names, (COLOURS * len(result.names)), strict=False))
     if result.several:
         legend = {colours[row["set"]]: row["set"] for row in shown}
+        if len(result.names) > len(COLOURS):  # a colour is of several sets then; each row names its own
+            legend = {}
         axis = "difference from all other sets, percentage points"
     else:
         a, b = result.names
@@ -65,7 +67,8 @@ def diff_chart(result: DiffResult, ax: Axes | None, top: int) -> Axes:
         )
         for row in shown
     ]  # fmt: skip
-    title = f"{' against '.join(result.names[:4])}: {_of(len(shown), len(rows), 'finding')}"
+    more = f" and {len(result.names) - 4} more" if len(result.names) > 4 else ""
+    title = f"{' against '.join(result.names[:4])}{more}: {_of(len(shown), len(rows), 'finding')}"
     return bars(ax, drawn, title, axis, legend=legend, faint="not confirmed")
 
 

@@ -5,6 +5,7 @@ Not for: those of corpora (:mod:`saetext.report.charts.analyses`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from saetext.report.charts.drawing import (
 )
 from saetext.report.html.figures import finite
 from saetext.report.html.matrix_picture import draw_matrix
-from saetext.text.one_line import many
+from saetext.text.one_line import many, one_line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,7 +56,7 @@ def steer_chart(result: SteerResult, ax: Axes | None, top: int) -> Axes:
     measured = known(rows, "gauge")
     main = "gauge" if measured else "nll"
     at = [row["dose"] for row in rows]
-    values = [finite(row[f"{main}_diff"]) or 0.0 for row in rows]
+    values = [_change(row, f"{main}_diff") for row in rows]
     ax.plot(at, values, "o-", color=BLUE, linewidth=1.6, markersize=5)
     for row in rows:
         low, high = finite(row[f"{main}_low"]), finite(row[f"{main}_high"])
@@ -74,7 +75,7 @@ def steer_chart(result: SteerResult, ax: Axes | None, top: int) -> Axes:
         )
     if measured and known(rows, "nll_diff"):
         other = ax.twinx()
-        other.plot(at, [finite(row["nll_diff"]) or 0.0 for row in rows], "--", color=ORANGE, linewidth=1.2)
+        other.plot(at, [_change(row, "nll_diff") for row in rows], "--", color=ORANGE, linewidth=1.2)
         other.set_ylabel("nll, change in nats a token")
         other.spines["top"].set_visible(False)
         handles.append(Line2D([], [], color=ORANGE, linestyle="--", label="nll (right)"))
@@ -87,6 +88,12 @@ def steer_chart(result: SteerResult, ax: Axes | None, top: int) -> Axes:
     named = ", ".join(str(label) for label in result.handles["label"])
     titled(ax, own, f"{result.params['model']} steered: {named}")
     return ax
+
+
+def _change(row: Row, name: str) -> float:
+    """Return a change from the unedited arm: 0 of that arm itself, NaN (a gap) where there is none."""
+    value = finite(row[name])
+    return value if value is not None else 0.0 if row["kind"] == "base" else math.nan
 
 
 _EFFECT = {"gauge": "effect, change from unedited", "nll": "nll, change in nats a token"}
@@ -194,7 +201,7 @@ def why_chart(result: WhyResult, ax: Axes | None, top: int) -> Axes:
         for part, told, colour in (("necessary", "taken out", BLUE), ("sufficient", "turned up", ORANGE)):
             drawn.append(
                 Bar(
-                    f"{name[:30]}, {told}", times(row[part], 100), times(row[f"{part}_low"], 100),
+                    f"{one_line(name, 30)}, {told}", times(row[part], 100), times(row[f"{part}_low"], 100),
                     times(row[f"{part}_high"], 100), colour,
                 )
             )  # fmt: skip
@@ -211,8 +218,8 @@ def attribute_chart(result: AttributionResult, ax: Axes | None, top: int) -> Axe
     rows.sort(key=lambda row: -abs(finite(row["attribution"]) or 0.0))
     several = len({row["prompt"] for row in rows}) > 1
     drawn = [
-        Bar(_pair(row, several), row["attribution"], colour=BLUE if row["attribution"] >= 0 else ORANGE,
-            mark=row["exact"])
+        Bar(_pair(row, several), row["attribution"], mark=row["exact"],
+            colour=ORANGE if (finite(row["attribution"]) or 0.0) < 0 else BLUE)
         for row in rows[:top]
     ]  # fmt: skip
     title = f"What {result.params['metric']} comes from: {many(len(rows), 'pair')} of a feature and a place"
@@ -228,7 +235,9 @@ def expression_chart(result: ExpressionResult, ax: Axes | None, top: int) -> Axe
     wide = min(max(result.expression.shape[1] * _CELL + 4.0, 6.0), 24.0)
     ax, own = axes_of(ax, rows * _CELL + 2.2, wide)
     draw_matrix(result, ax, rows)
-    titled(ax, own, f"{many(len(result), 'feature')} in {many(result.examples.height, 'example')}")
+    told = many(len(result), "feature")
+    told = told if rows == len(result) else f"the first {rows} of {told}"
+    titled(ax, own, f"{told} in {many(result.examples.height, 'example')}")
     return ax
 
 

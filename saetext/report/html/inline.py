@@ -51,11 +51,21 @@ class InlinePage:
         """Return a frame with the page; its scripts run, but without the notebook's origin."""
         if not self.height:
             return self.html
-        page = html.escape(self.html, quote=True)
+        page = html.escape(_with_own_base(self.html), quote=True)
         return (
             f'<iframe sandbox="allow-scripts" title="{html.escape(one_line(self.title), quote=True)}" '
             f'style="width:100%;height:{self.height}px;border:0;background:white" srcdoc="{page}"></iframe>'
         )
+
+
+def _with_own_base(page: str) -> str:
+    """Return a page whose links to its own parts (``#f3``) stay in the frame, and do not load the notebook.
+
+    A page in a frame has the notebook's address as its base. The base stands before the page's policy, which
+    allows no other after it.
+    """
+    before, head, after = page.partition("<head>")
+    return f'{before}{head}<base href="about:srcdoc">{after}' if head else page
 
 
 def shown_inline(

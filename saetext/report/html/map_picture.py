@@ -163,10 +163,13 @@ def _bounds(at: NDArray[np.float64], ratio: float) -> tuple[NDArray[np.float64],
 
 def _names(page: MapPage, axes: Any, dark: bool, width: float, named: int | None) -> None:
     """Write the names, the largest clusters' first, each where it covers no other."""
+    from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.patheffects import withStroke
 
     known = fonts()
-    renderer = axes.get_figure().canvas.get_renderer()
+    figure = axes.get_figure()
+    # what measures is of our own: canvases of SVG and PDF have none
+    renderer = RendererAgg(int(figure.bbox.width), int(figure.bbox.height), figure.dpi)
     frame = axes.get_window_extent(renderer)
     placed: list[tuple[float, float, float, float]] = []
     places = middles(page)
