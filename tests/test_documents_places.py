@@ -71,6 +71,36 @@ def test_a_sheet_has_dates_mixed_cells_and_columns_without_a_name(tmp_path: Path
     assert second.meta["mixed"] == "7"
 
 
+TABLE = [["text", "score"], ["A text that says something", 3], ["Another text that says more", 4]]
+IMPORT = [['{"ImportId":"QID1"}', '{"ImportId":"QID2"}']]
+
+
+@pytest.mark.parametrize(
+    ("rows", "notices"),
+    [
+        (TABLE, []),
+        ([["Answers of May", None], [None, None], *TABLE], ["the 2 rows above the header are left out"]),
+        ([TABLE[0], ["What do you say?", "How many?"], *IMPORT, *TABLE[1:]],
+         ["the 2 rows below the header are left out"]),
+        ([["Answers of May"], TABLE[0], ["What do you say?", "How many?"], *IMPORT, *TABLE[1:]],
+         ["the row above the header is left out", "the 2 rows below the header are left out"]),
+    ],
+)  # fmt: skip
+def test_titles_and_rows_about_columns_are_no_data_of_a_sheet(
+    rows: list[list[Any]], notices: list[str], tmp_path: Path
+) -> None:
+    source = open_documents(workbook(tmp_path / "d.xlsx", {"One": rows}))
+    assert [(d.text, d.meta) for d in source] == [(t, {"score": n}) for t, n in TABLE[1:]]  # type: ignore[union-attr]
+    assert [notice for notice in source.notices if "left out" in notice] == notices
+
+
+def test_a_time_of_day_has_no_date(tmp_path: Path) -> None:
+    early, late = datetime.time(1, 1), datetime.time(23, 59, 1)
+    rows = [["text", "at", "mixed"], [TABLE[1][0], early, early], [TABLE[2][0], late, "soon"]]
+    metas = [d.meta for d in open_documents(workbook(tmp_path / "e.xlsx", {"One": rows}))]  # type: ignore[union-attr]
+    assert metas == [{"at": "01:01:00", "mixed": "01:01:00"}, {"at": "23:59:01", "mixed": "soon"}]
+
+
 def test_several_sheets_are_named(tmp_path: Path) -> None:
     other = [["text"], ["A text on the other sheet"]]
     path = workbook(tmp_path / "c.xlsx", {"Answers": answers(), "Other one": other})
