@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from saetext_cli.mcp import _line, _opened
 from tiny_reader import some_rows, tiny, write_jsonl
 
 import saetext
 from saetext.errors import InputError
-from saetext_cli.mcp import _line, _opened
 
 mcp = pytest.importorskip("mcp")
 

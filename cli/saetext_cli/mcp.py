@@ -174,7 +174,7 @@ def _require_inside(home: Path, corpus: Path, name: str) -> None:
     for each in corpus.rglob("*"):
         if each.is_symlink() and home not in each.resolve().parents:
             raise InputError(
-                f"{name}: {each.name} in it is outside of the directory that is served; put it into the corpus"
+                f"{name}: {each.name} in it is outside of the directory that is served: put it in"
             )
 
 

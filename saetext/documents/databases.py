@@ -295,7 +295,8 @@ class DuckReader(_Tables, BatchReader):
     def _tables(self) -> Mapping[str, str]:
         asked = (
             "select table_schema, table_name from information_schema.tables "
-            "where table_catalog = current_database() and table_schema not in ('information_schema', 'pg_catalog') "
+            "where table_catalog = current_database() "
+            "and table_schema not in ('information_schema', 'pg_catalog') "
             "order by table_schema <> 'main', 1, 2"
         )
         with closing(self._open()) as connection:

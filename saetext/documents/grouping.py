@@ -25,6 +25,7 @@ ORDERS: Final = (
 )
 _SPEAKERS: Final = word_set("user assistant system human model tool bot gpt prompter")
 _CONTENTS: Final = ("content", "text", "message")
+_NO_ORDER: Final = "values of {!r} say no order in some chats: their turns stay as they stand"
 _MOST_SCATTERED: Final = 256 << 20  # bytes of a file whose messages are out of order
 
 
@@ -86,7 +87,7 @@ class Grouped(Shape):
             places = order_of([row[order] for row in rows])
             if places is not None:
                 rows = [rows[at] for at in places]
-            elif (told := f"values of {order!r} that say no order: turns stay as they stand") not in self.notices:
+            elif (told := _NO_ORDER.format(order)) not in self.notices:
                 self.notices.append(told)
         turns = [{"role": row.get("role"), "content": row.get(self._content)} for row in rows]
         same = {

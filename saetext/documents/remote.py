@@ -1,7 +1,8 @@
 """Files elsewhere: ``s3://``, ``https://``, ``hf://`` and what else fsspec knows, copied here once.
 
 A file is read several times (its beginning for guesses, its ids, its texts), so it is fetched to a temporary
-folder that ends with the program, and again where the place says that it has changed, or says nothing. Not for: language models' endpoints (:mod:`saetext.io.web`).
+folder that ends with the program, and again where the place says that it has changed, or says nothing.
+Not for: language models' endpoints (:mod:`saetext.io.web`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _SECRET: Final = re.compile(r"(?<=//)[^/@\s]*@|[?#].*", re.S)
 _MOST_FILES: Final = 10_000
 #: What places tell of a file that changes with its content; each has words of its own for it.
 _VERSIONS: Final = (
-    *("etag", "checksum", "md5", "content-md5", "digest", "sha", "sha256", "blob_id", "xet_hash", "generation"),
+    *("etag", "checksum", "md5", "content-md5", "digest", "sha", "sha256", "blob_id", "xet_hash"),
+    "generation",
     *("last_commit", "lastmodified", "last_modified", "mtime", "modified", "updated", "created"),
 )
 
@@ -132,7 +134,7 @@ _copies: Final[dict[tuple[Any, ...], Path]] = {}
 
 
 def _fetched(system: Any, place: str, infos: Mapping[str, Any]) -> Path:
-    """Return a folder with a copy of each file; the one made before, if the place says that it is the same."""
+    """Return a folder with a copy of each file; the one made before, if it tells that it is the same."""
     versions = [_version(info) for info in infos.values()]
     key = (type(system).__name__, str(system.storage_options), place, *infos, *map(str, versions))
     if key in _copies and None not in versions:
@@ -152,7 +154,8 @@ def _version(info: Mapping[str, Any]) -> str | None:
 
 def _unused(path: Path) -> Path:
     """Return a path that is free: names that differ elsewhere may be one here."""
-    return next(each for n in count() if not (each := path.with_name(f"{n}-{path.name}" if n else path.name)).exists())
+    names = (f"{n}-{path.name}" if n else path.name for n in count())
+    return next(path.with_name(name) for name in names if not path.with_name(name).exists())
 
 
 def _copy(system: Any, name: str, target: Path) -> None:

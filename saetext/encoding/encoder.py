@@ -78,9 +78,9 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
         What :func:`saetext.documents.open_documents` takes: a list of texts, a frame, a series, ...
     output : path, optional
         The corpus directory. It must not hold a finished corpus. By default the corpus of a file lies next to
-        it, ``answers.jsonl.corpus``, and that of a URL in the working directory; that of texts in memory is kept in saetext's cache (``SAETEXT_CACHE``)
-        by what is in it, and opened when the same texts are encoded in the same way again. It may be deleted
-        at any time.
+        it, ``answers.jsonl.corpus``, and that of a URL in the working directory; that of texts in memory is
+        kept in saetext's cache (``SAETEXT_CACHE``) by what is in it, and opened when the same texts are
+        encoded in the same way again. It may be deleted at any time.
 
     Raises
     ------

@@ -25,7 +25,11 @@ SUFFIX = ".corpus"
 
 def default_output(source: str | os.PathLike[str]) -> Path:
     """Return where the corpus of a file goes: next to it, or here if the file is elsewhere."""
-    return Path(local_name(source) + SUFFIX) if isinstance(source, str) and is_url(source) else beside(Path(source))
+    return (
+        Path(local_name(source) + SUFFIX)
+        if isinstance(source, str) and is_url(source)
+        else beside(Path(source))
+    )
 
 
 def beside(path: Path, part: str | None = None) -> Path:

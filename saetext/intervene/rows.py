@@ -48,8 +48,8 @@ def rows_of(
 ) -> list[Row]:
     """Return prompts one by one.
 
-    A text beside a prompt is the answer so far; a text alone is the prompt. A chat that ends with turns of the
-    assistant's ends with the answer so far. Where only ``prompt`` is named, an answer is a column that
+    A text beside a prompt is the answer so far; a text alone is the prompt. A chat that ends with turns of
+    the assistant's ends with the answer so far. Where only ``prompt`` is named, an answer is a column that
     is called ``text``, ``output``, ``response`` or the like.
 
     Parameters
@@ -77,7 +77,9 @@ def rows_of(
     return rows
 
 
-def asked_in(given: Given, *, text: str | None = None, id: str | None = None, prompt: str | None = None) -> list[Row]:
+def asked_in(
+    given: Given, *, text: str | None = None, id: str | None = None, prompt: str | None = None
+) -> list[Row]:
     """Return prompts whose answers are not looked at, and may be missing: they are written anew.
 
     Parameters
@@ -96,8 +98,8 @@ def asked_in(given: Given, *, text: str | None = None, id: str | None = None, pr
     """
     if text and prompt:
         raise InputError(
-            f"{quoted(prompt)} and {quoted(text)} are both named for what is asked, and answers are not looked "
-            "at: name the column with the prompts alone"
+            f"{quoted(prompt)} and {quoted(text)} are both named for what is asked, and answers are not "
+            "looked at: name the column with the prompts alone"
         )
     if named := text or prompt:
         return rows_of(given, text=named, id=id, prompt="")
