@@ -98,3 +98,21 @@ def test_turns_without_an_order_stay_and_it_is_said(
     chats = [[turn.content for turn in d.messages or ()] for d in source if isinstance(d, Document)]
     assert chats == [said if told else said[::-1]] * 2
     assert sum("no order" in notice for notice in source.notices) == told
+
+
+def test_telegrams_export_of_an_account_is_its_messages(tmp_path: Path) -> None:
+    chats = [
+        {"name": name, "type": "personal_chat", "id": at, "messages": [
+            {"id": n, "type": "message", "text_entities": [], "text": f"Text {n} of {name}, which is said"}
+            for n in (1, 2)
+        ]}
+        for at, name in enumerate(["Bob", "Cat"])
+    ]  # fmt: skip
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps({"about": "x", "chats": {"about": "y", "list": [*chats, {"messages": []}]}}))
+    found = [(d.id, d.text, d.meta["chat"]) for d in open_documents(path) if isinstance(d, Document)]
+    assert found == [
+        (f"{at}/{n}", f"Text {n} of {name}, which is said", name)
+        for at, name in enumerate(["Bob", "Cat"])
+        for n in (1, 2)
+    ]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saetext.errors import InputError, SaetextError
-from saetext.text.one_line import one_line
 from saetext_cli import printing
 from saetext_cli.common import note
 
@@ -151,6 +150,7 @@ def _opened(home: Path, name: str) -> Corpus:
 def _line(home: Path, manifest: Path) -> str | None:
     from saetext.corpus import Corpus
     from saetext.corpus.manifest import JOURNAL, PLAN
+    from saetext.text.one_line import one_line
 
     path = manifest.parent
     if home not in path.resolve().parents:

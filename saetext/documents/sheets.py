@@ -137,7 +137,8 @@ def _cells(table: pa.Table) -> list[list[str]]:
 
 
 def _plain(column: Any) -> Any:
-    least, most = (None, None)
+    least: Any = None
+    most: Any = None
     if pa.types.is_floating(column.type) or pa.types.is_timestamp(column.type):
         least, most = pc.min_max(column).as_py().values()
     if least is None:
