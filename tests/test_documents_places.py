@@ -13,6 +13,7 @@ import pytest
 from test_cli import place, saetext
 
 from saetext.documents import Document, Reject, open_documents
+from saetext.documents.databases import SqliteReader
 from saetext.errors import InputError
 
 __all__ = ["place"]
@@ -69,6 +70,36 @@ def test_a_sheet_has_dates_mixed_cells_and_columns_without_a_name(tmp_path: Path
     assert isinstance(first, Document) and isinstance(second, Document)
     assert first.meta == {"when": day, "mixed": "a", "column 4": "x"}
     assert second.meta["mixed"] == "7"
+
+
+TABLE = [["text", "score"], ["A text that says something", 3], ["Another text that says more", 4]]
+IMPORT = [['{"ImportId":"QID1"}', '{"ImportId":"QID2"}']]
+
+
+@pytest.mark.parametrize(
+    ("rows", "notices"),
+    [
+        (TABLE, []),
+        ([["Answers of May", None], [None, None], *TABLE], ["the 2 rows above the header are left out"]),
+        ([TABLE[0], ["What do you say?", "How many?"], *IMPORT, *TABLE[1:]],
+         ["the 2 rows below the header are left out"]),
+        ([["Answers of May"], TABLE[0], ["What do you say?", "How many?"], *IMPORT, *TABLE[1:]],
+         ["the row above the header is left out", "the 2 rows below the header are left out"]),
+    ],
+)  # fmt: skip
+def test_titles_and_rows_about_columns_are_no_data_of_a_sheet(
+    rows: list[list[Any]], notices: list[str], tmp_path: Path
+) -> None:
+    source = open_documents(workbook(tmp_path / "d.xlsx", {"One": rows}))
+    assert [(d.text, d.meta) for d in source] == [(t, {"score": n}) for t, n in TABLE[1:]]  # type: ignore[union-attr]
+    assert [notice for notice in source.notices if "left out" in notice] == notices
+
+
+def test_a_time_of_day_has_no_date(tmp_path: Path) -> None:
+    early, late = datetime.time(1, 1), datetime.time(23, 59, 1)
+    rows = [["text", "at", "mixed"], [TABLE[1][0], early, early], [TABLE[2][0], late, "soon"]]
+    metas = [d.meta for d in open_documents(workbook(tmp_path / "e.xlsx", {"One": rows}))]  # type: ignore[union-attr]
+    assert metas == [{"at": "01:01:00", "mixed": "01:01:00"}, {"at": "23:59:01", "mixed": "soon"}]
 
 
 def test_several_sheets_are_named(tmp_path: Path) -> None:
@@ -178,6 +209,75 @@ def test_a_query_only_reads_its_own_file(make: Any, query: str, tmp_path: Path) 
         list(open_documents(path, records=query.replace("FILE", str(other))))
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
     assert len(list(open_documents(path))) == 3 and files(tmp_path) == 2
+
+
+@pytest.mark.parametrize("make", [sqlite, duck])
+@pytest.mark.parametrize(
+    "end", [" -- the good", "; -- the good ones; all", ";\n/* the\ngood */ ; ", " -- it's"]
+)
+def test_a_query_may_end_in_a_comment(make: Any, end: str, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.db")
+    query = f"select *, '-- ; /*' as \"--\" from answers -- of it;\n where score > 0{end}"
+    [only] = open_documents(path, records=query, text="text")
+    assert isinstance(only, Document) and only.meta["--"] == "-- ; /*"
+
+
+SAID = [f"Text number {n} of those that are here" for n in range(4)]
+
+
+@pytest.mark.parametrize("kind", ["fts5(text, topic)", "fts4(text, topic)"])
+def test_tables_of_full_text_are_read_and_their_parts_are_not_offered(kind: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute(f"create virtual table said using {kind}")
+        connection.executemany("insert into said values (?, 'a')", [(text,) for text in SAID])
+    connection.close()
+    assert [d.text for d in open_documents(tmp_path / "a.db")] == SAID  # type: ignore[union-attr]
+    [found] = open_documents(tmp_path / "a.db", records="select * from said where said match '2'")
+    assert isinstance(found, Document) and found.text == SAID[2]
+
+
+@pytest.mark.parametrize(
+    ("columns", "table", "expected"),
+    [
+        ("id integer primary key, text, topic, extra", "said", [2, 0, 3, 1]),
+        ("id, text, topic, extra, rowid, oid", "said", [2, 0, 3, 1]),
+        ("id, text, topic, extra, rowid, oid, _rowid_", "said", None),
+        ("id, text primary key, topic, extra", "said", [2, 0, 3, 1]),
+        ("id, text primary key, topic, extra) without rowid --", "said", [0, 1, 2, 3]),
+        ("id, text, topic, extra", "view_of", [3, 2, 1, 0]),
+    ],
+)
+def test_rows_have_one_order_whichever_columns_are_asked(
+    columns: str, table: str, expected: list[int] | None, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute(f"create table said({columns}\n)".replace(" --\n)", ""))
+        put = [(at, SAID[n], "a") for at, n in enumerate([2, 0, 3, 1])]
+        connection.executemany("insert into said(id, text, topic) values (?, ?, ?)", put)
+        connection.execute("create index by_text on said(topic, text, id)")
+        connection.execute("create view view_of as select * from said order by text desc")
+    connection.close()
+    reader = SqliteReader(tmp_path / "a.db", table)
+    few, every = ([row["text"] for _, row in reader.rows(asked)] for asked in (["text"], None))  # type: ignore[index]
+    assert sorted(few) == sorted(every) == SAID
+    if expected is not None:
+        assert few == every == [SAID[n] for n in expected]
+
+
+def test_duckdb_has_schemas_and_whole_numbers_of_any_size(tmp_path: Path) -> None:
+    more = (
+        "create schema s; create table s.said as select text, 9007199254740993::bigint as n, "
+        "170141183460469231731687303715884105727::hugeint as most from frame; "
+        "create table s.answers as select text from frame limit 1;"
+    )
+    path = duck(tmp_path / "a.duckdb", more)
+    with pytest.raises(InputError, match=r"several tables \(answers, s.answers, s.said\)"):
+        open_documents(path)
+    assert len(list(open_documents(path, records="s.answers"))) == 1
+    query = "select text, sum(n) as n, any_value(most) as most from s.said group by text order by text"
+    for records, n in (("s.said", 9007199254740993), (query, 9007199254740993)):
+        metas = [d.meta for d in open_documents(path, records=records)]  # type: ignore[union-attr]
+        assert metas == [{"n": n, "most": str(2**127 - 1)}] * 3 and all(type(m["n"]) is int for m in metas)
 
 
 def test_a_text_that_is_not_utf8_is_a_reject(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from saetext_cli.mcp import _line, _opened
 from tiny_reader import some_rows, tiny, write_jsonl
 
 import saetext
@@ -137,3 +139,22 @@ def test_without_the_package_or_the_directory(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("saetext.io.extras.installed", lambda name: False)
     with pytest.raises(InputError, match=r"needs mcp, which is not installed: pip install 'saetext\[mcp\]'"):
         command(tmp_path)
+
+
+def test_one_damaged_corpus_does_not_hide_the_others(root: Path, tmp_path: Path) -> None:
+    home = tmp_path.resolve()
+    for name in ("whole", "cut", "linked"):
+        shutil.copytree(root / "a.corpus", home / name)
+    for file in (home / "cut").rglob("*.arrow"):
+        file.write_bytes(file.read_bytes()[:20])
+    outside = next((home / "linked").rglob("*.arrow"))
+    outside.unlink()
+    outside.symlink_to(next((root / "b.corpus").rglob("*.arrow")))
+    (home / "clusters").mkdir()
+    (home / "clusters" / "manifest.json").write_text("{}")
+    lines = [_line(home, path) for path in sorted(home.rglob("manifest.json"))]
+    assert [line and line.split(": ")[0] for line in lines] == [None, "cut", "linked", "whole"]
+    assert [" damaged: " in str(line) for line in lines] == [False, True, True, False]
+    with pytest.raises(InputError, match="outside of the directory that is served"):
+        _opened(home, "linked")
+    assert len(_opened(home, "whole")) == 30

@@ -238,6 +238,12 @@ def told(evidence: Evidence, **changes: Any) -> tuple[str | None, str]:
     return found["verdict"], found["because"]
 
 
+@pytest.mark.parametrize(("moved", "way"), [(1.0, "move the finding,"), (-1.0, "the wrong way,")])
+def test_edits_that_move_a_finding_together_say_which_way(moved: float, way: str) -> None:
+    small = {"necessary_p": 0.5, "sufficient_p": 0.5, "p": 0.01, "moved": moved}
+    assert way in told(some_evidence(), **small)[1]
+
+
 def with_gauge(evidence: Evidence, ablated: Any, steered: Any) -> Evidence:
     """Return evidence whose edits leave so much of the finding; ``steered`` at each of two doses."""
     gauge = dataclasses.replace(evidence.gauge, ablated=ablated, steered=np.stack(steered, axis=1))

@@ -50,10 +50,10 @@ def ablate(
     command resumes.
     """
     output.require_writable()
-    from saetext.intervene.rows import rows_of
+    from saetext.intervene.rows import asked_in
 
     # answers are not looked at: a column that is named has the prompts
-    rows = rows_of(prompts, text=columns.prompt_column or columns.text_column, id=columns.id_column)
+    rows = asked_in(prompts, text=columns.text_column, prompt=columns.prompt_column, id=columns.id_column)
     convert_first(model)
     from saetext.intervene.ablation.run import ablate as run
     from saetext.report.console.ablation import render_ablation

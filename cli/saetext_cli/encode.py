@@ -58,9 +58,9 @@ def encode(
 ) -> None:
     """Read a file of texts into a corpus of named features. Interrupted, the same command resumes."""
     from saetext.documents import open_documents
-    from saetext.documents.remote import is_remote
+    from saetext.documents.remote import is_remote, shown_url
     from saetext.encoding.encoder import require_free
-    from saetext.encoding.opening import source_stamp
+    from saetext.encoding.targets import default_output, source_stamp
 
     _require_undecided(reader_of, request)
     one = source[0]
@@ -69,8 +69,8 @@ def encode(
     for file in source:
         require_file_of_texts(file)
         if len(source) > 1 and is_remote(file):
-            raise InputError(f"{file}: give one place elsewhere at a time; append the others")
-    target = output or Path(_name(one) + ".corpus")
+            raise InputError(f"{shown_url(file)}: give one place elsewhere at a time; append the others")
+    target = output or default_output(one)
     if not dry_run:
         require_free(target)
     with waiting("fetching" if is_remote(one) else "reading the beginning"):
@@ -94,17 +94,14 @@ def encode(
     make_corpus(documents, target, request.replace(reader=reader, extra=extra), told=told)
 
 
-def _name(source: str) -> str:
-    """Return what a corpus is called after: a path, or the last part of a URL: the corpus is kept here."""
-    from saetext.documents.remote import is_remote, shown_url
-
-    return shown_url(source).rstrip("/").rpartition("/")[2] if is_remote(source) else source.rstrip("/")
-
-
 def _require_named(source: list[str]) -> None:
     """Require --output where a corpus has no one file to be called after."""
+    from saetext.encoding.targets import is_url
+
     if source == ["-"]:
         raise InputError("reading from stdin: name the corpus with --output")
+    if len(source) == 1 and is_url(source[0]):  # its query is no pattern
+        return
     if Path(source[0]).name in ("", ".."):
         raise InputError(f"{source[0]} has no name to call a corpus by: name it with --output")
     if len(source) > 1 or not Path(source[0]).exists():

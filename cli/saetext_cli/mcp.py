@@ -143,22 +143,39 @@ def _opened(home: Path, name: str) -> Corpus:
         raise InputError(f"{name} is outside of the directory that is served: the tool corpora lists names")
     if not (path / "manifest.json").is_file():
         raise InputError(f"there is no corpus {name}: the tool corpora lists those there are")
+    _require_inside(home, path, name)
     return Corpus.open(path)
 
 
 def _line(home: Path, manifest: Path) -> str | None:
     from saetext.corpus import Corpus
+    from saetext.corpus.manifest import JOURNAL, PLAN
+    from saetext.text.one_line import one_line
 
     path = manifest.parent
     if home not in path.resolve().parents:
         return None
     name = path.relative_to(home).as_posix()
-    try:
-        opened = Corpus.open(path)
-    except SaetextError:
+    if not any((path / part).exists() for part in (PLAN, JOURNAL, "docs")):
         return None  # clusters have a manifest too
-    about = ", ".join(one.origin for one in opened.spec.saes)
-    return f"{name}: {len(opened):,} documents, {int(opened.n_tokens.sum()):,} tokens, read by {about}"
+    try:
+        _require_inside(home, path, name)
+        opened = Corpus.open(path)
+        about = ", ".join(one.origin for one in opened.spec.saes)
+        return f"{name}: {len(opened):,} documents, {int(opened.n_tokens.sum()):,} tokens, read by {about}"
+    except SaetextError as error:
+        return f"{name}: damaged: {error}"
+    except Exception as error:  # of one corpus: the others are there all the same
+        return f"{name}: damaged: {type(error).__name__}: {one_line(str(error), 200)}"
+
+
+def _require_inside(home: Path, corpus: Path, name: str) -> None:
+    """Raise :class:`InputError` if a file or folder of a corpus is a link that leads out."""
+    for each in corpus.rglob("*"):
+        if each.is_symlink() and home not in each.resolve().parents:
+            raise InputError(
+                f"{name}: {each.name} in it is outside of the directory that is served: put it in"
+            )
 
 
 def _rows(top: int) -> int:

@@ -96,9 +96,9 @@ def _is_file(text: str) -> bool:
 
 def _rows(path: Path, columns: Columns) -> list[Any]:
     """Return the prompts in a file: its prompts or turns, else its texts; answers are not looked at."""
-    from saetext.intervene.rows import rows_of
+    from saetext.intervene.rows import asked_in
 
-    rows = rows_of(path, text=columns.prompt_column or columns.text_column, id=columns.id_column)
+    rows = asked_in(path, text=columns.text_column, prompt=columns.prompt_column, id=columns.id_column)
     return [
         row.prompt if isinstance(row.prompt, str) else [dict(turn) for turn in row.prompt] for row in rows
     ]

@@ -79,11 +79,11 @@ def why(
 def _given(path: Path, columns: Columns) -> Any:
     """Return the saved diff's path, or the prompts in a file."""
     from saetext.intervene.causes.compared import is_saved_result
-    from saetext.intervene.rows import rows_of
+    from saetext.intervene.rows import asked_in
 
     if is_saved_result(path):
         return path
     if not path.is_file():
         raise InputError(f"there is no file {path}")
     # answers are not looked at: a column that is named has the prompts
-    return rows_of(path, text=columns.prompt_column or columns.text_column, id=columns.id_column)
+    return asked_in(path, text=columns.text_column, prompt=columns.prompt_column, id=columns.id_column)

@@ -349,6 +349,9 @@ class Converter:
         if isinstance(value, int):
             return int(value) if value in _INT64 else _digits(value)
         if isinstance(value, Decimal):
+            if value.is_finite() and value.as_tuple().exponent == 0:
+                whole = int(value)
+                return whole if whole in _INT64 else _digits(whole)
             return None if value.is_nan() else float(value)
         if isinstance(value, list | tuple | Mapping | np.ndarray):
             value = self._json(name, value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -39,6 +41,19 @@ def _is_query(records: str) -> bool:
     return bool(first) and first[0].casefold() in ("select", "with", "from") and len(records.split()) > 1
 
 
+#: A string, a name, a comment (first group), or anything else, one mark at a time.
+_PARTS: Final = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|(--[^\n]*|/\*.*?\*/)|.""", re.S)
+
+
+def _inner(query: str) -> str:
+    """Return a query without the semicolon and the comments at its end, to stand in brackets."""
+    end = 0
+    for part in _PARTS.finditer(query):
+        if part[1] is None and part[0] != ";" and not part[0].isspace():
+            end = part.end()
+    return f"({query[:end]}\n)"
+
+
 def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -49,19 +64,20 @@ class _Tables:
     name: str
 
     @abstractmethod
-    def _tables(self) -> list[str]:
-        """Return the names of tables and views."""
+    def _tables(self) -> Mapping[str, str]:
+        """Return the names of tables and views, each as it is shown and as SQL has it."""
 
     def _source(self, records: str | None) -> str:
         """Return what stands after FROM."""
         if records is not None and _is_query(records):
-            return f"({records.rstrip().rstrip(';')})"
-        names = self._tables()
+            return _inner(records)
+        tables = self._tables()
+        names = list(tables)
         listed = ", ".join(shorten(each, 40) for each in names[:10]) + (" ..." if len(names) > 10 else "")
         if records is not None:
             if records not in names:
                 raise InputError(f"{self.name} has no table {records!r} ({listed or 'it has none'})")
-            return _name(records)
+            return tables[records]
         if not names:
             raise InputError(f"{self.name} has no table")
         if len(names) > 1:
@@ -69,7 +85,7 @@ class _Tables:
                 f"{self.name} has several tables ({listed}): name one with --records, or a query: "
                 f'--records "select * from {names[0]}"'
             )
-        return _name(names[0])
+        return tables[names[0]]
 
 
 class SqliteReader(_Tables, RowReader):
@@ -87,6 +103,8 @@ class SqliteReader(_Tables, RowReader):
         self.name = display_name(path)
         self._path = path
         self._done = 0
+        self._shadows: frozenset[str] | None = None
+        self._plain: set[str] = set()
         self.size_bytes = require_regular(path).st_size
         if (missing := _missing(path)) > 0:
             raise InputError(f"{self.name} is damaged: its last {missing:,} bytes are missing")
@@ -106,32 +124,55 @@ class SqliteReader(_Tables, RowReader):
             )
         self.columns = tuple(names)
 
+    def _order(self, connection: sqlite3.Connection) -> str:
+        """Return what asks for the rows of a table as they were put in, whichever columns are read.
+
+        Views, queries, virtual tables and tables without row ids have an order of their own.
+        """
+        if self._from not in self._plain:
+            return ""
+        taken = {name.casefold() for name in self.columns or ()}
+        for name in ("rowid", "_rowid_", "oid"):
+            if name not in taken:
+                try:
+                    connection.execute(f"select {name} from {self._from} limit 0")
+                except sqlite3.Error:
+                    return ""
+                return f" order by {name}"
+        return ""
+
     def _open(self) -> sqlite3.Connection:
         uri = f"file:{quote(str(self._path.resolve()))}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None)
         connection.execute("pragma query_only = on")
         connection.execute("pragma trusted_schema = off")
+        if self._shadows is None:  # asked before the query is held to reading
+            self._shadows = _shadows(connection)
         connection.set_authorizer(_only_reads)
         connection.set_progress_handler(lambda: 0, _STEPS)  # lets Python see Ctrl-C
         connection.text_factory = _text
         return connection
 
-    def _tables(self) -> list[str]:
+    def _tables(self) -> Mapping[str, str]:
         asked = (
-            "select name from sqlite_master where type in ('table', 'view') "
+            "select name, type, sql from sqlite_master where type in ('table', 'view') "
             "and name not like 'sqlite\\_%' escape '\\' order by name"
         )
         with closing(self._open()) as connection:
-            return [str(name) for (name,) in connection.execute(asked)]
+            found = [(str(name), kind, str(sql)) for name, kind, sql in connection.execute(asked)]
+        found = [each for each in found if each[0] not in (self._shadows or ())]
+        virtual = re.compile(r"\s*create\s+virtual\b", re.I)
+        self._plain = {_name(name) for name, kind, sql in found if kind == "table" and not virtual.match(sql)}
+        return {name: _name(name) for name, *_ in found}
 
     def rows(self, columns: Sequence[str] | None = None) -> Iterator[NumberedRow]:
-        """Yield the rows in the order that SQLite gives them."""
+        """Yield the rows of a table as they were put in, others in the order that SQLite gives them."""
         wanted = list((self.columns or ()) if columns is None else columns)
         asked = f"select {', '.join(map(_name, wanted)) or '1'} from {self._from}"
         self._done = 0
         try:
             with closing(self._open()) as connection:
-                for number, values in enumerate(connection.execute(asked), 1):
+                for number, values in enumerate(connection.execute(asked + self._order(connection)), 1):
                     self._done = number
                     bad = next((n for n, v in zip(wanted, values, strict=False) if v is _UNREADABLE), None)
                     if bad is not None:
@@ -147,6 +188,13 @@ class SqliteReader(_Tables, RowReader):
     def progress(self) -> float | None:
         """Return the share of the rows yielded, if their number is known."""
         return min(1.0, self._done / self.n_rows) if self.n_rows else None
+
+
+def _shadows(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the tables in which virtual ones keep what they hold; none before SQLite 3.37."""
+    if sqlite3.sqlite_version_info < (3, 37):
+        return frozenset()
+    return frozenset(str(row[1]) for row in connection.execute("pragma table_list") if row[2] == "shadow")
 
 
 def _missing(path: Path) -> int:
@@ -183,8 +231,16 @@ def _text(raw: bytes) -> str | _Unreadable:
         return _UNREADABLE
 
 
-def _only_reads(action: int, first: str | None, *_: Any) -> int:
-    """Allow what reads: no other file is attached, nothing is written, no extension is loaded."""
+def _only_reads(action: int, first: str | None, second: str | None, *_: Any) -> int:
+    """Allow what reads: no other file is attached, nothing is written, no extension is loaded.
+
+    A virtual table of full text says what it is by a change of the schema in memory (the file is opened for
+    reading only), and asks whether the file has changed.
+    """
+    if (action, first) == (sqlite3.SQLITE_UPDATE, "sqlite_master"):
+        return sqlite3.SQLITE_OK
+    if (action, first, second) == (sqlite3.SQLITE_PRAGMA, "data_version", None):
+        return sqlite3.SQLITE_OK
     allowed = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE)
     if action in allowed or (action == sqlite3.SQLITE_FUNCTION and first != "load_extension"):
         return sqlite3.SQLITE_OK
@@ -215,6 +271,7 @@ class DuckReader(_Tables, BatchReader):
         try:
             self._from = self._source(records)
             with closing(self._open()) as connection:
+                self._huge = _huge(connection.sql(f"select * from {self._from} limit 0"))
                 empty = connection.sql(f"select * from {self._from} limit 0").to_arrow_table()
                 [n_rows] = connection.execute(f"select count(*) from {self._from}").fetchone()
         except self._problems as error:
@@ -235,15 +292,43 @@ class DuckReader(_Tables, BatchReader):
             },
         )
 
-    def _tables(self) -> list[str]:
-        asked = "select table_name from information_schema.tables where table_schema = 'main' order by 1"
+    def _tables(self) -> Mapping[str, str]:
+        asked = (
+            "select table_schema, table_name from information_schema.tables "
+            "where table_catalog = current_database() "
+            "and table_schema not in ('information_schema', 'pg_catalog') "
+            "order by table_schema <> 'main', 1, 2"
+        )
         with closing(self._open()) as connection:
-            return [name for (name,) in connection.execute(asked).fetchall()]
+            found = connection.execute(asked).fetchall()
+        return {
+            name if schema == "main" else f"{schema}.{name}": f"{_name(schema)}.{_name(name)}"
+            for schema, name in found
+        }
 
     def _batches(self, stack: ExitStack, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        names = ", ".join(map(_name, columns)) or "1"
+        names = ", ".join(
+            f"cast({_name(name)} as varchar) as {_name(name)}" if name in self._huge else _name(name)
+            for name in columns
+        )
         connection = stack.enter_context(closing(self._open()))
         try:
-            yield from connection.sql(f"select {names} from {self._from}").to_arrow_reader(_BATCH)
+            found = connection.sql(f"select {names or '1'} from {self._from}").to_arrow_reader(_BATCH)
+            for batch in found:
+                for at, name in enumerate(columns):
+                    if name in self._huge:
+                        batch = batch.set_column(at, name, _decimals(batch.column(at)))
+                yield batch
         except self._problems as error:
             raise InputError(f"{self.name} is damaged: {shorten(str(error))}") from error
+
+
+def _huge(found: Any) -> frozenset[str]:
+    """Return the columns of 128-bit integers, sums among them, which Arrow would get as floats."""
+    kinds = zip(found.columns, map(str, found.types), strict=True)
+    return frozenset(name for name, kind in kinds if kind in ("HUGEINT", "UHUGEINT"))
+
+
+def _decimals(column: pa.Array) -> pa.Array:
+    values = [None if value is None else Decimal(value) for value in column.to_pylist()]
+    return pa.array(values, pa.decimal256(39))

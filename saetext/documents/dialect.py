@@ -19,13 +19,15 @@ from saetext.documents.words import is_prose
 from saetext.errors import InputError
 
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_ROWS: Final = 60
+HEAD_ROWS: Final = 60  # by which a file is told
 _TITLES: Final = 20  # rows above the header
 _SHARE: Final = 0.8
 _LONG: Final = 20  # lines of a field
 _SEPARATOR: Final = re.compile(r'\A\s*"?sep=(.)"?[^\S\n]*(?:\r\n|\r|\n)', re.IGNORECASE)
 
 
+#: A pair that begins with a backslash and is an escape, or a backslash alone.
+_BACKSLASH: Final = re.compile(r'\\([\\"])|\\')
 DOUBLED, ESCAPED, KEPT = "doubled", "escaped", "kept"
 _QUOTES: Final = {ESCAPED: 'quotation marks in fields are written as \\"', KEPT: "quotation marks are kept"}
 
@@ -96,12 +98,8 @@ def dialect_of(text: str, name: str, default: str, given: str | None, *, whole: 
     if quotes != DOUBLED:
         notices.append(_QUOTES[quotes])
     rows = _rows(text, delimiter, whole)
-    above = _titles(rows)
-    if above:
-        notices.append(_the_rows(above, "above the header"))
-    below = _below([row for row in rows[above:] if row])
-    if below:
-        notices.append(_the_rows(below, "below the header"))
+    above, below, told = rows_around(rows)
+    notices += told
     if rows[above:] and _is_data(rows[above]):
         notices.append(
             "its first row is read as the names of the columns, though it looks like data; put one above it "
@@ -110,13 +108,26 @@ def dialect_of(text: str, name: str, default: str, given: str | None, *, whole: 
     return Dialect(delimiter, skipped + above, old_ends, _width(rows[above:]), below, quotes, notices)
 
 
+def rows_around(rows: Sequence[Sequence[str]]) -> tuple[int, int, list[str]]:
+    """Return how many of the first rows stand above the header and below it, and are no data; and say so."""
+    above = _titles(rows)
+    below = _below([row for row in rows[above:] if row])
+    places = ((above, "above the header"), (below, "below the header"))
+    return above, below, [_the_rows(number, where) for number, where in places if number]
+
+
 def fields_of(lines: Iterable[str], delimiter: str, quotes: str) -> Any:
     """Return a csv reader of lines, which refuses what is not written as it should be."""
     if quotes == KEPT:
         return csv.reader(lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE)
-    if quotes == ESCAPED:
-        lines = (line.replace('\\"', '""') for line in lines)
+    if quotes == ESCAPED:  # a backslash before anything but a quotation mark or another one is itself
+        lines = (_BACKSLASH.sub(_escape, line) if "\\" in line else line for line in lines)
+        return csv.reader(lines, delimiter=delimiter, strict=True, escapechar="\\")
     return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0] if found[1] else "\\\\"
 
 
 def _the_rows(number: int, where: str) -> str:
@@ -193,11 +204,11 @@ def _rows(text: str, delimiter: str, whole: bool) -> list[list[str]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows = []
     try:
-        for row in islice(reader, _ROWS + 1):
+        for row in islice(reader, HEAD_ROWS + 1):
             rows.append(row)
     except csv.Error:
         pass  # the reader that comes next says what is wrong
-    return rows[:_ROWS] if whole or len(rows) > _ROWS else rows[:-1] or rows
+    return rows[:HEAD_ROWS] if whole or len(rows) > HEAD_ROWS else rows[:-1] or rows
 
 
 def _delimiter(text: str, name: str, default: str, whole: bool) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import Any, Final
 
+from saetext.documents.orders import order_of
 from saetext.documents.presets.base import plain
 from saetext.documents.reading import BadRow, NumberedRow, Row, RowReader, kind_of
 from saetext.documents.record import MALFORMED
@@ -26,6 +25,7 @@ ORDERS: Final = (
 )
 _SPEAKERS: Final = word_set("user assistant system human model tool bot gpt prompter")
 _CONTENTS: Final = ("content", "text", "message")
+_NO_ORDER: Final = "values of {!r} say no order in some chats: their turns stay as they stand"
 _MOST_SCATTERED: Final = 256 << 20  # bytes of a file whose messages are out of order
 
 
@@ -84,9 +84,11 @@ class Grouped(Shape):
     def _joined(self, rows: list[Mapping[str, Any]]) -> Row:
         order = self._order
         if order is not None and all(row.get(order) is not None for row in rows):
-            with suppress(TypeError):  # of several types: as they stand
-                places = _places([row[order] for row in rows])
-                rows = [rows[at] for at in sorted(range(len(rows)), key=places.__getitem__)]
+            places = order_of([row[order] for row in rows])
+            if places is not None:
+                rows = [rows[at] for at in places]
+            elif (told := _NO_ORDER.format(order)) not in self.notices:
+                self.notices.append(told)
         turns = [{"role": row.get("role"), "content": row.get(self._content)} for row in rows]
         same = {
             name: value
@@ -115,17 +117,6 @@ def _by_conversation(reader: RowReader, rows: Iterable[NumberedRow], key: str | 
             row = BadRow(MALFORMED, f"column {key!r} {what}")
             id = None
         yield (files, part, id), number, row
-
-
-def _places(values: list[Any]) -> list[Any]:
-    """Return what turns are sorted by: the numbers that strings hold, if all of them do."""
-    if not all(isinstance(value, str) for value in values):
-        return values
-    try:
-        numbers = [Decimal(value) for value in values]
-    except InvalidOperation:
-        return values
-    return numbers if all(number.is_finite() for number in numbers) else values
 
 
 def grouped(reader: RowReader, rows: Sequence[Mapping[str, Any]]) -> Grouped | None:

@@ -90,6 +90,8 @@ def rows_in(value: Any, name: str, records: str | None = None) -> tuple[Sequence
     table = _table(value)
     if table is not None:
         return table, "those of a table as pandas writes it"
+    if said := _of_all_chats(value):
+        return said, "the messages of all chats, at chats.list[].messages"
     lists = _lists(value)
     if not lists:
         return _inner_table(value)
@@ -103,6 +105,23 @@ def rows_in(value: Any, name: str, records: str | None = None) -> tuple[Sequence
     told = _around(value, path)
     rows = at(value, path)
     return [{**told, **row} for row in rows] if told else rows, f"at {path}"
+
+
+def _of_all_chats(value: Mapping[str, Any]) -> list[Any]:
+    """Return the messages of Telegram's export of an account, each with its chat; none of anything else.
+
+    Their ids count within a chat alone.
+    """
+    chats = at(value, "chats.list")
+    if not isinstance(chats, list) or not all(isinstance(chat, Mapping) for chat in chats):
+        return []
+    found = [
+        {**row, "id": f"{at(chat, 'id')}/{row['id']}", "chat": at(chat, "name")}
+        for chat in chats
+        for row in (chat.get("messages") if isinstance(chat.get("messages"), list) else ())
+        if isinstance(row, Mapping) and "id" in row and "text_entities" in row
+    ]
+    return found
 
 
 def _is_chat(value: Any) -> bool:

@@ -1,7 +1,8 @@
 """Files elsewhere: ``s3://``, ``https://``, ``hf://`` and what else fsspec knows, copied here once.
 
 A file is read several times (its beginning for guesses, its ids, its texts), so it is fetched to a temporary
-folder that ends with the program. Not for: language models' endpoints (:mod:`saetext.io.web`).
+folder that ends with the program, and again where the place says that it has changed, or says nothing.
+Not for: language models' endpoints (:mod:`saetext.io.web`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -22,6 +24,12 @@ from saetext.text.one_line import one_line
 _URL: Final = re.compile(r"(?P<kind>[a-z][a-z0-9+.-]+)://(?P<place>.+)", re.I | re.S)
 _SECRET: Final = re.compile(r"(?<=//)[^/@\s]*@|[?#].*", re.S)
 _MOST_FILES: Final = 10_000
+#: What places tell of a file that changes with its content; each has words of its own for it.
+_VERSIONS: Final = (
+    *("etag", "checksum", "md5", "content-md5", "digest", "sha", "sha256", "blob_id", "xet_hash"),
+    "generation",
+    *("last_commit", "lastmodified", "last_modified", "mtime", "modified", "updated", "created"),
+)
 
 
 def is_remote(name: str) -> bool:
@@ -34,7 +42,23 @@ def shown_url(url: str) -> str:
     return one_line(_SECRET.sub("", url), 200)
 
 
-@cache
+def local_name(place: str) -> str:
+    """Return what to call a file here, whatever the other side calls it: without a query, which may be a key.
+
+    Examples
+    --------
+    >>> local_name("https://example.org/logs/answers.jsonl?signature=secret")
+    'answers.jsonl'
+    """
+    return re.sub(r"[^\w.() -]", "_", _last(place)).lstrip(".")[-150:] or "file"
+
+
+def _last(place: str) -> str:
+    if is_remote(place):  # elsewhere these marks are part of the name
+        place = _SECRET.sub("", place)
+    return PurePosixPath(place.replace("\\", "/").rstrip("/")).name
+
+
 def fetch(url: str, fits: Callable[[Path], bool]) -> Path:
     """Return a local copy of a file, or of the files in a folder.
 
@@ -69,7 +93,7 @@ def fetch(url: str, fits: Callable[[Path], bool]) -> Path:
         system, place = fsspec.core.url_to_fs(url)
         if kind in ("file", "local"):
             return Path(place)
-        return _copied(system, place, Path(tempfile.mkdtemp(dir=_folder().name)), fits, shown)
+        return _copied(system, place, fits, shown)
     except ImportError as error:
         raise InputError(f"{shown} needs a package more: {shorten(str(error))}") from error
     except FileNotFoundError:
@@ -86,13 +110,15 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="saetext-fetched-")  # removed at the end by its finalizer
 
 
-def _copied(system: Any, place: str, target: Path, fits: Callable[[Path], bool], shown: str) -> Path:
+def _copied(system: Any, place: str, fits: Callable[[Path], bool], shown: str) -> Path:
+    system.invalidate_cache()  # else it lists what it has seen before
     if not system.isdir(place):
-        return _copy(system, place, target / _local(place))
-    names = [str(name) for name in system.find(place)]
-    if len(names) > _MOST_FILES:
-        raise InputError(f"{shown} holds {len(names):,} files; name a folder in it")
-    wanted = [name for name in names if fits(Path(PurePosixPath(name).name))]
+        known = _fetched(system, place, {place: system.info(place)})
+        return next(iter(known.iterdir()))
+    infos = {str(name): info for name, info in system.find(place, detail=True).items()}
+    if len(infos) > _MOST_FILES:
+        raise InputError(f"{shown} holds {len(infos):,} files; name a folder in it")
+    wanted = {name: info for name, info in infos.items() if fits(Path(_last(name)))}
     folders = sorted({str(PurePosixPath(name).parent) for name in wanted})
     if not folders:
         raise InputError(f"{shown} holds no file of rows")
@@ -101,18 +127,37 @@ def _copied(system: Any, place: str, target: Path, fits: Callable[[Path], bool],
         raise InputError(
             f"{shown} holds files in several folders ({', '.join(inside[:5])}); name one of them"
         )
-    for name in wanted:
-        _copy(system, name, target / _local(name))
+    return _fetched(system, place, wanted)
+
+
+_copies: Final[dict[tuple[Any, ...], Path]] = {}
+
+
+def _fetched(system: Any, place: str, infos: Mapping[str, Any]) -> Path:
+    """Return a folder with a copy of each file; the one made before, if it tells that it is the same."""
+    versions = [_version(info) for info in infos.values()]
+    key = (type(system).__name__, str(system.storage_options), place, *infos, *map(str, versions))
+    if key in _copies and None not in versions:
+        return _copies[key]
+    target = Path(tempfile.mkdtemp(dir=_folder().name))
+    for name in infos:
+        _copy(system, name, _unused(target / local_name(name)))
+    _copies[key] = target
     return target
 
 
-def _local(name: str) -> str:
-    """Return a name in a folder of ours, whatever the other side calls the file."""
-    last = PurePosixPath(name.replace("\\", "/")).name
-    return re.sub(r"[^\w.() -]", "_", last).lstrip(".")[-150:] or "file"
+def _version(info: Mapping[str, Any]) -> str | None:
+    """Return what changes when a file does; None if the place does not tell."""
+    told = {key: value for key, value in info.items() if key.casefold() in _VERSIONS and value is not None}
+    return repr((info.get("size"), told)) if told else None
 
 
-def _copy(system: Any, name: str, target: Path) -> Path:
+def _unused(path: Path) -> Path:
+    """Return a path that is free: names that differ elsewhere may be one here."""
+    names = (f"{n}-{path.name}" if n else path.name for n in count())
+    return next(path.with_name(name) for name in names if not path.with_name(name).exists())
+
+
+def _copy(system: Any, name: str, target: Path) -> None:
     with system.open(name, "rb") as source, target.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
-    return target

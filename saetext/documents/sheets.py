@@ -1,4 +1,4 @@
-"""Workbooks of Excel and LibreOffice: one sheet is a table whose first row has the names.
+"""Workbooks of Excel and LibreOffice: one sheet is a table whose first row, below titles, has the names.
 
 calamine reads them, by way of ``fastexcel``. Not for: CSV (``delimited``).
 """
@@ -9,6 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saetext.documents.columnar import BatchReader
+from saetext.documents.dialect import HEAD_ROWS, rows_around
 from saetext.documents.reading import display_name, shorten
 from saetext.errors import InputError
 from saetext.io.extras import require
@@ -25,6 +27,9 @@ SUFFIXES: Final = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _MOST_FILE: Final = 1 << 30
 #: A sheet is held in memory as a whole: what its archive may unpack to.
 _MOST_UNPACKED: Final = 4 << 30
+#: The days that a workbook's time of day, a share of a day, becomes with a date.
+_NO_DATES: Final = (datetime(1899, 12, 30), datetime(1900, 1, 1))
+_TIME: Final = r"^1899-12-3[01] (\d\d:\d\d:\d\d(\.\d+)?)$"
 
 
 class SheetReader(BatchReader):
@@ -53,7 +58,7 @@ class SheetReader(BatchReader):
 
         try:
             book = fastexcel.read_excel(path)
-            name, table = self._chosen(book, sheet)
+            name, table, told = self._chosen(book, sheet)
         except InputError:
             raise
         except Exception as error:  # of fastexcel, pyarrow or calamine: a damaged file
@@ -61,6 +66,7 @@ class SheetReader(BatchReader):
         self._table = table
         if len(book.sheet_names) > 1:
             self.notices = (f"sheet {name!r} of {len(book.sheet_names)}",)
+        self.notices += tuple(told)
         self._describe(table.schema, table.num_rows)
 
     def _require_bounded(self, path: Path) -> None:
@@ -74,18 +80,18 @@ class SheetReader(BatchReader):
         if unpacked > _MOST_UNPACKED:
             raise InputError(f"{self.name} unpacks to {unpacked / 2**30:,.0f} GiB: save its sheet as CSV")
 
-    def _chosen(self, book: Any, sheet: str | None) -> tuple[str, pa.Table]:
+    def _chosen(self, book: Any, sheet: str | None) -> tuple[str, pa.Table, list[str]]:
         names = list(book.sheet_names)
         if sheet is not None:
             if sheet not in names:
                 raise InputError(f"{self.name} has no sheet {sheet!r} ({_listed(names)})")
-            return sheet, _table(book, sheet)
-        filled = [(name, table) for name in names if (table := _table(book, name)).num_rows]
+            return sheet, *_table(book, sheet)
+        filled = [(name, *found) for name in names if (found := _table(book, name))[0].num_rows]
         if not filled:
             raise InputError(f"{self.name} has no rows")
         if len(filled) > 1:
             raise InputError(
-                f"{self.name} has several sheets with rows ({_listed([name for name, _ in filled])}): "
+                f"{self.name} has several sheets with rows ({_listed([name for name, *_ in filled])}): "
                 f"name one with --records {filled[0][0]!r}"
             )
         return filled[0]
@@ -102,15 +108,43 @@ def _listed(names: list[str]) -> str:
     return ", ".join(shorten(name, 40) for name in names[:8]) + (" ..." if len(names) > 8 else "")
 
 
-def _table(book: Any, sheet: str) -> pa.Table:
-    """Return a sheet; whole numbers are integers, for a sheet knows only one kind of number."""
-    found = pa.table(book.load_sheet(sheet, schema_sample_rows=None).to_arrow())
-    columns = {}
-    for name, column in zip(found.column_names, found.columns, strict=True):
-        if pa.types.is_floating(column.type):
-            whole = pc.all(pc.equal(column, pc.floor(column))).as_py()
-            least, most = pc.min_max(column).as_py().values()
-            if whole and least is not None and max(abs(least), abs(most)) < 2**53:
-                column = column.cast(pa.int64())
-        columns[re.sub(r"__UNNAMED__(\d+)", lambda at: f"column {int(at[1]) + 1}", name)] = column
-    return pa.table(columns)
+def _table(book: Any, sheet: str) -> tuple[pa.Table, list[str]]:
+    """Return a sheet, and what is left out of it for people.
+
+    Whole numbers are integers, for a sheet knows only one kind of number; a time of day has no date.
+    """
+    found = _loaded(book, sheet)
+    told: list[str] = []
+    first = [found.column_names, *_cells(found.slice(0, 3))]
+    if any(name.startswith("__UNNAMED__") for name in first[0]) or rows_around(first)[1]:  # else read once
+        head = _loaded(book, sheet, header_row=None, skip_rows=0, n_rows=HEAD_ROWS, dtypes="string")
+        above, below, told = rows_around(_cells(head))
+        if told:
+            found = _loaded(book, sheet, header_row=above, skip_rows=below)
+    columns = {
+        re.sub(r"__UNNAMED__(\d+)", lambda at: f"column {int(at[1]) + 1}", name): _plain(column)
+        for name, column in zip(found.column_names, found.columns, strict=True)
+    }
+    return pa.table(columns), told
+
+
+def _loaded(book: Any, sheet: str, **how: Any) -> pa.Table:
+    return pa.table(book.load_sheet(sheet, schema_sample_rows=None, **how).to_arrow())
+
+
+def _cells(table: pa.Table) -> list[list[str]]:
+    return [["" if cell is None else str(cell) for cell in row.values()] for row in table.to_pylist()]
+
+
+def _plain(column: Any) -> Any:
+    least: Any = None
+    most: Any = None
+    if pa.types.is_floating(column.type) or pa.types.is_timestamp(column.type):
+        least, most = pc.min_max(column).as_py().values()
+    if least is None:
+        # cells of several kinds are strings
+        return pc.replace_substring_regex(column, _TIME, r"\1") if pa.types.is_string(column.type) else column
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.time64("us")) if _NO_DATES[0] <= least and most < _NO_DATES[1] else column
+    whole = pc.all(pc.equal(column, pc.floor(column))).as_py()
+    return column.cast(pa.int64()) if whole and max(abs(least), abs(most)) < 2**53 else column

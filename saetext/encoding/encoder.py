@@ -31,7 +31,15 @@ from saetext.documents import Document, DocumentSource, Reject, open_documents
 from saetext.documents.convert import IdSet
 from saetext.documents.rejects import nothing_readable
 from saetext.encoding.request import AppendRequest, EncodeRequest
-from saetext.encoding.targets import beside, kept_by_content, parts_of, path_of, source_stamp
+from saetext.encoding.targets import (
+    beside,
+    default_output,
+    is_url,
+    kept_by_content,
+    parts_of,
+    path_of,
+    source_stamp,
+)
 from saetext.errors import CorpusError, InputError, refuse_unused
 from saetext.io.files import sync_directory
 from saetext.io.orphans import is_ours
@@ -70,9 +78,9 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
         What :func:`saetext.documents.open_documents` takes: a list of texts, a frame, a series, ...
     output : path, optional
         The corpus directory. It must not hold a finished corpus. By default the corpus of a file lies next to
-        it, ``answers.jsonl.corpus``; that of texts in memory is kept in saetext's cache (``SAETEXT_CACHE``)
-        by what is in it, and opened when the same texts are encoded in the same way again. It may be deleted
-        at any time.
+        it, ``answers.jsonl.corpus``, and that of a URL in the working directory; that of texts in memory is
+        kept in saetext's cache (``SAETEXT_CACHE``) by what is in it, and opened when the same texts are
+        encoded in the same way again. It may be deleted at any time.
 
     Raises
     ------
@@ -94,6 +102,8 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
     2
     """
     extra = request.extra
+    if output is None and is_url(source):
+        output = default_output(source)
     if output is None and (file := path_of(source)) is not None:
         output, extra = beside(file), {**source_stamp(file), **(extra or {})}
     if output is None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from saetext.corpus import Corpus
 from saetext.corpus.protocol import CorpusLike
 from saetext.documents.folders import data_files
-from saetext.encoding.targets import beside, path_of, unchanged
+from saetext.documents.remote import shown_url
+from saetext.encoding.targets import beside, is_url, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
 from saetext.errors import InputError
 from saetext.text.terminal import typed
@@ -100,6 +101,8 @@ def as_corpora(
             if part is not None:
                 raise InputError(f"columns are those of a file of texts, and {source.path} is a corpus")
             return source
+        if is_url(source):
+            raise _elsewhere(source)
         path = path_of(source)
         if path is not None:
             return _from_path(path, make or encoded, on_reuse, given, part)
@@ -123,6 +126,12 @@ def first_corpus(sources: Sequence[Any]) -> Corpus | None:
     return None
 
 
+def _elsewhere(url: str) -> InputError:
+    return InputError(
+        f"{shown_url(url)}: no such corpus or file; encode what is elsewhere first: saetext encode URL -o DIR"
+    )
+
+
 def _holds_corpus(path: Path) -> bool:
     return (path / "manifest.json").exists()
 
@@ -141,8 +150,9 @@ def _from_path(
         return Corpus.open(path)
     if not path.exists():
         elsewhere = re.match(r"[a-z][a-z0-9+.-]+:/", str(path), re.IGNORECASE)
-        hint = "; encode what is elsewhere first: saetext encode URL -o DIR" if elsewhere else ""
-        raise InputError(f"{str(path)[:200]}: no such corpus or file{hint}")
+        if elsewhere:
+            raise _elsewhere(re.sub(":/+", "://", str(path), count=1))
+        raise InputError(f"{str(path)[:200]}: no such corpus or file")
     target = beside(path, part)
     if _holds_corpus(target):
         corpus = Corpus.open(target)

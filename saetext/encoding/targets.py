@@ -16,10 +16,20 @@ from typing import Any
 
 from saetext.corpus.notices import warn
 from saetext.documents import Document, DocumentSource, Reject
+from saetext.documents.remote import is_remote, local_name
 from saetext.errors import InputError
 from saetext.io.cache import cache_dir, file_sha256
 
 SUFFIX = ".corpus"
+
+
+def default_output(source: str | os.PathLike[str]) -> Path:
+    """Return where the corpus of a file goes: next to it, or here if the file is elsewhere."""
+    return (
+        Path(local_name(source) + SUFFIX)
+        if isinstance(source, str) and is_url(source)
+        else beside(Path(source))
+    )
 
 
 def beside(path: Path, part: str | None = None) -> Path:
@@ -68,10 +78,15 @@ def parts_of(item: Document | Reject) -> tuple[str, ...]:
 
 
 def path_of(source: object) -> Path | None:
-    """Return the path that a source names; None for standard input and for anything in memory."""
-    if isinstance(source, str | os.PathLike) and source != "-":
+    """Return the path that a source names; None for standard input, a URL and anything in memory."""
+    if isinstance(source, str | os.PathLike) and source != "-" and not is_url(source):
         return Path(source)
     return None
+
+
+def is_url(source: object) -> bool:
+    """Return whether a source is elsewhere: a URL that is no file here."""
+    return isinstance(source, str) and is_remote(source) and not os.path.lexists(source)
 
 
 def source_stamp(path: Path) -> dict[str, Any]:

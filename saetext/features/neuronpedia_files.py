@@ -43,6 +43,10 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}/(\d{1,5}-[A-Za-z0-9][\w.-]{0,99})",
 _LAYER = re.compile(r"(?:blocks|layers?|h)\.(\d{1,5})")
 
 
+def _of(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Written:
     """How much was written, for a line to the user."""
@@ -55,12 +59,13 @@ class Written:
 
     def __str__(self) -> str:
         left = (
-            f"; {self.unread:,} examples could not be read again as they were, left out"
+            f"; {_of(self.unread, 'example')} could not be read again as they were, left out"
             if self.unread
             else ""
         )
         return (
-            f"{self.features:,} features, {self.examples:,} examples and {self.explanations:,} labels "
+            f"{_of(self.features, 'feature')}, {_of(self.examples, 'example')} and "
+            f"{_of(self.explanations, 'label')} "
             f"as {self.name}{left}"
         )
 

@@ -48,8 +48,8 @@ def rows_of(
 ) -> list[Row]:
     """Return prompts one by one.
 
-    A text beside a prompt is the answer so far; a text alone is the prompt. A chat that ends with the
-    assistant's turn ends with the answer so far. Where only ``prompt`` is named, an answer is a column that
+    A text beside a prompt is the answer so far; a text alone is the prompt. A chat that ends with turns of
+    the assistant's ends with the answer so far. Where only ``prompt`` is named, an answer is a column that
     is called ``text``, ``output``, ``response`` or the like.
 
     Parameters
@@ -65,7 +65,7 @@ def rows_of(
     InputError
         If there is none, or a row cannot be used.
     """
-    if isinstance(given, Sequence) and given and all(isinstance(item, Row) for item in given):
+    if isinstance(given, Sequence) and _are_rows(given):
         return list(given)
     rows = []
     for item in _documents(given, text, id, prompt):
@@ -75,6 +75,45 @@ def rows_of(
     if not rows:
         raise InputError("there is no prompt")
     return rows
+
+
+def asked_in(
+    given: Given, *, text: str | None = None, id: str | None = None, prompt: str | None = None
+) -> list[Row]:
+    """Return prompts whose answers are not looked at, and may be missing: they are written anew.
+
+    Parameters
+    ----------
+    given : str, path, or iterable
+        As for :func:`rows_of`.
+    text, prompt : str, optional
+        The column with the prompts, either; guessed.
+    id : str, optional
+        A column; guessed.
+
+    Raises
+    ------
+    InputError
+        If both are named, there is no prompt, or a row has none.
+    """
+    if text and prompt:
+        raise InputError(
+            f"{quoted(prompt)} and {quoted(text)} are both named for what is asked, and answers are not "
+            "looked at: name the column with the prompts alone"
+        )
+    if named := text or prompt:
+        return rows_of(given, text=named, id=id, prompt="")
+    if isinstance(given, Iterator):
+        given = list(given)
+    found = None if _are_rows(given) else _documents(given, None, id, None)
+    if isinstance(found, DocumentSource) and found is not given and (column := found.columns.prompt):
+        with contextlib.suppress(InputError):  # of a shape that has no such column
+            return rows_of(given, text=column, id=id, prompt="")
+    return rows_of(given if found is None else found, id=id)
+
+
+def _are_rows(given: Given) -> bool:
+    return isinstance(given, Sequence) and bool(given) and all(isinstance(item, Row) for item in given)
 
 
 def _documents(
@@ -113,7 +152,9 @@ def _row(document: Document) -> Row:
             return Row(document.id, document.text, "", document.meta)
         return Row(document.id, document.prompt, document.text, document.meta)
     turns = [{"role": turn.role, "content": turn.content} for turn in document.messages]
-    answer = turns.pop()["content"] if turns[-1]["role"] == "assistant" else ""
+    answers: list[str] = []
+    while turns and turns[-1]["role"] == "assistant":
+        answers.insert(0, turns.pop()["content"])
     if not turns:
         raise InputError(f"{document.where}: {quoted(document.id)} is an answer to nothing")
-    return Row(document.id, tuple(turns), answer, document.meta)
+    return Row(document.id, tuple(turns), "\n\n".join(answers), document.meta)

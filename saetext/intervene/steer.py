@@ -17,7 +17,7 @@ from saetext.intervene.generator import Generator, load_generator
 from saetext.intervene.positions import require_mode
 from saetext.intervene.request import SteerRequest
 from saetext.intervene.result import SteerResult
-from saetext.intervene.rows import Given, rows_of
+from saetext.intervene.rows import Given, asked_in
 from saetext.intervene.second_reader import reader_of
 from saetext.intervene.setting import setting_of
 from saetext.intervene.shifted import asked_shift
@@ -77,7 +77,7 @@ def steer(
     if isinstance(prompts, str):
         raise InputError("prompts are a list: put the text into one")
     if not isinstance(prompts, list | tuple):
-        given = [row.prompt for row in rows_of(prompts)]
+        given = [row.prompt for row in asked_in(prompts)]
         prompts = [prompt if isinstance(prompt, str) else [dict(turn) for turn in prompt] for prompt in given]
     if not len(prompts):
         raise InputError("there is no prompt to answer: give one at least")

@@ -32,7 +32,7 @@ from saetext.intervene.edit import require_editable
 from saetext.intervene.generator import Generator, load_generator
 from saetext.intervene.metrics import unescaped
 from saetext.intervene.positions import require_mode
-from saetext.intervene.rows import Given, rows_of
+from saetext.intervene.rows import Given, asked_in
 from saetext.intervene.second_reader import reader_of, seen
 from saetext.intervene.writing import Writer, Written, measured
 from saetext.io.request import verb_of_two
@@ -89,7 +89,7 @@ def ablate(model: str | Path | Generator, prompts: Given, request: AblateRequest
     attribution = request.attribution
     if request.file is not None:
         attribution = AttributionResult.load(request.file[0])
-    rows = rows_of(prompts)
+    rows = asked_in(prompts)
     for row in rows:  # before a model is loaded
         topic_of(row, request.by)
     for text in request.forbidden or ():

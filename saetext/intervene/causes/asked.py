@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from saetext.errors import InputError
-from saetext.intervene.rows import Given, rows_of
+from saetext.intervene.rows import Given, asked_in
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -30,7 +30,7 @@ class Halves:
 def prompts_in(given: Given) -> list[str | Messages]:
     """Return the prompts of a file or of rows, each once; answers beside them are not looked at."""
     found: dict[str, str | Messages] = {}
-    for row in rows_of(given):
+    for row in asked_in(given):
         prompt: str | Messages = row.prompt if isinstance(row.prompt, str) else [dict(t) for t in row.prompt]
         found.setdefault(repr(prompt), prompt)
     return list(found.values())

@@ -336,7 +336,11 @@ def _stirred(row: Mapping[str, Any]) -> str | None:
             else "turned up there is less of the finding, not more"
         )
     if not told and row["p"] <= LEVEL:
-        told.append("its edits together move the finding, neither does alone")
+        told.append(
+            "its edits together move the finding, neither does alone"
+            if row["moved"] > 0
+            else "its edits together move the finding the wrong way, neither does alone"
+        )
     return "; ".join(told) or None
 
 
