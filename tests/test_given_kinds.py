@@ -122,7 +122,7 @@ _expected: dict[str, Any] = {}
 
 #: These open what they are given as encode and diff do, by one function, and take longer: a few kinds each.
 SOME = {
-    **dict.fromkeys(("append", "calibrate"), ("name", "pandas frame, index", "polars series", "arrow table")),
+    **dict.fromkeys(("append", "calibrate"), ("name", "pandas frame, index", "polars series")),
     **dict.fromkeys(("correlate", "search"), ("pandas frame, index",)),
     **dict.fromkeys(("cluster", "label"), ("polars series",)),
 }
