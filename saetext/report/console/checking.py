@@ -172,7 +172,7 @@ def _print_limits(console: Console, result: CheckResult) -> None:
             console.print(styled(line[0], _COLOURS[row["verdict"]]).append(f"  {line[1]}"))
             found = (
                 f"{line[2]} -> {line[3]}, {line[4]}, " if line[4] else ""
-            )  # of no finding there are no figures
+            )  # none of no finding
             console.print(styled(f"  {found}allowed {line[5]}"))
         return
     wide[1] = min(wide[1], room)
