@@ -142,8 +142,8 @@ def _within_prompts(matrix: csr_matrix, design: Design, level: float) -> Changes
     """Compare the new and the old share of each prompt, and average that over the prompts, all alike.
 
     So it does not matter how many answers a prompt has in either set: where nothing changed within any
-    prompt, there is no change. The interval is Student's for the mean of the prompts' differences; where these
-    do not vary at all, that of as many pairs as there are prompts.
+    prompt, there is no change. The interval is Student's for the mean of the prompts' differences; where
+    these do not vary at all, that of as many pairs as there are prompts.
     """
     rows = [design.per_unit(side) for side in (0, 1)]
     both_sides = (rows[0] > 0) & (rows[1] > 0)

@@ -132,7 +132,7 @@ def _all_listed(result: CheckResult) -> str:
 def named(result: CheckResult, row: Row) -> str:
     """Return what a limit is on; of findings the first that breaks it, whose figures stand beside it.
 
-    How many break it comes first, since long names are cut. Of two limits of a rule it is said which one it is.
+    How many break it comes first, since long names are cut. Of two limits of a rule it is said which it is.
     """
     rule = str(row["rule"])
     both = any(
