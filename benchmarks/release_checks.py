@@ -5,8 +5,8 @@
 A check has ten rules, each on something of its own that is in 1 % to 60 % of the texts. Texts that share a
 prompt or a user are alike: each prompt and user has chances of its own. With limits of 0 and no change every
 broken limit is a false alarm, and so it is where all shares rose by just the limit of 5 points: the
-share of checks with any is told, and, of a tenth as many checks, the share of limits that are broken where all
-rose by 5, 10 and 20 points more than the limit.
+share of checks with any is told, and, of a tenth as many checks, the share of limits that are broken where
+all rose by 5, 10 and 20 points more than the limit.
 """
 
 from __future__ import annotations

@@ -401,7 +401,7 @@ GOOD = '[[rule]]\nformat = "bold"\nmax_rise = 2\n'
         ('[[rule]]\nformat = "bold"\nmax_rise = 0x' + "f" * 5000, "not a number of more than"),
         ("version = 0x" + "f" * 5000 + "\n" + GOOD, "line 1: these rules are of version a number of more"),
         ("version = 1" + "0" * 5000 + "\n" + GOOD, "rules.toml"),
-        ('[[rule]]\nlength = "tokens"\nmax_fall = 150', "line 3: max_fall is a number of percent from 0 to 100"),
+        ('[[rule]]\nlength = "tokens"\nmax_fall = 150', "max_fall is a number of percent from 0 to 100,"),
         ('[[rule]]\nlength = "words"\nmax_rise = 2', 'length is counted in "tokens"'),
         ('[[rule]]\nwords = []\nmax_rise = 2', "words is a text or a list of 1 to 50"),
         ('[[rule]]\nfindings = "formats"\nmax_rise = 2', 'line 2: no kind .*; did you mean "format"'),

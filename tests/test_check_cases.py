@@ -97,7 +97,7 @@ def test_kinds_that_cannot_be_tested_never_pass() -> None:
     new, old = corpus(1, 400), corpus(2, 400)
     kept = saetext.baseline(old)
     for kinds in ("word", ["format", "word"]):
-        with pytest.raises(IncompatibleError, match='rule 1, findings: .* has no words.* leave out "word"'):
+        with pytest.raises(IncompatibleError, match=r'rule 1, findings: .* has no words.* leave out "word"'):
             saetext.check(new, kept, rules=[{"findings": kinds, "max_rise": 50}])
     loose = [{"findings": "all", "max_rise": 50}]
     one = saetext.check(new, kept, rules=loose).table.row(0, named=True)

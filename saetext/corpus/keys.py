@@ -55,8 +55,8 @@ def as_text(corpus: CorpusLike, column: str) -> pl.Expr:
 def as_key(corpus: CorpusLike, column: str) -> pl.Expr:
     """Return a column as texts that are equal where its values are: 1, 1.0 and the text ``1`` are one value.
 
-    Whole numbers become their decimals, however large: two of 19 digits that differ in the last would be one as
-    floats.
+    Whole numbers become their decimals, however large: two of 19 digits that differ in the last would be one
+    as floats.
 
     Raises
     ------

@@ -23,8 +23,8 @@ def mean_difference(
     level : float
         Confidence level.
     unseen : float
-        How far from the mean a value may lie that was not seen: each mean has a standard error of at least that
-        over the number of its values.
+        How far from the mean a value may lie that was not seen: each mean has a standard error of at least
+        that over the number of its values.
 
     Returns
     -------

@@ -142,13 +142,14 @@ class Baseline:
         for subject in subjects:
             if subject.id not in place:
                 raise IncompatibleError(
-                    f"the baseline {self.called} has no figures of {subject.kind} {printable(subject.title)}: write it "
-                    "again with these rules ('saetext check OLD --rules RULES --write-baseline FILE')"
+                    f"the baseline {self.called} has no figures of {subject.kind} {printable(subject.title)}"
+                    ": write it again with these rules ('saetext check OLD --rules RULES --write-baseline "
+                    "FILE')"
                 )
             if self.subjects[place[subject.id]].checksum != subject.checksum:
                 raise IncompatibleError(
-                    f"{subject.kind} {printable(subject.title)} is not what it was when the baseline {self.called} was "
-                    "written: write it again"
+                    f"{subject.kind} {printable(subject.title)} is not what it was when the baseline "
+                    f"{self.called} was written: write it again"
                 )
         return self.flags[:, [place[subject.id] for subject in subjects]]
 

@@ -24,8 +24,8 @@ from saetext.analysis.differences.compare import compare
 from saetext.analysis.differences.counting import FEATURES, Counted, count_terms
 from saetext.analysis.differences.design import Design
 from saetext.analysis.differences.families import ROWS, in_all_rows
-from saetext.analysis.differences.sampling import sampled
 from saetext.analysis.differences.result import DiffResult
+from saetext.analysis.differences.sampling import sampled
 from saetext.analysis.differences.simplest import FAMILY_OF, KINDS
 from saetext.analysis.differences.testing import ALPHA
 from saetext.features.detectors import of_such_length
@@ -185,8 +185,8 @@ def _quiet(
 ) -> list[tuple[str, str, float]]:
     """Return what was tested and is not significant: kind, name and measured change.
 
-    A diff measures the change of all rows; where rows share a prompt it is measured within each here, as it is
-    for what is found.
+    A diff measures the change of all rows; where rows share a prompt it is measured within each here, as it
+    is for what is found.
     """
     from scipy import sparse
 

@@ -53,8 +53,8 @@ class Changes:
 
     Notes
     -----
-    Where several rows share a prompt, shares are the means of the prompts' shares, each prompt counted alike on
-    both sides, and ``x_new`` and ``x_old`` are the documents that come nearest to these.
+    Where several rows share a prompt, shares are the means of the prompts' shares, each prompt counted alike
+    on both sides, and ``x_new`` and ``x_old`` are the documents that come nearest to these.
     """
 
     x_new: Ints
@@ -139,11 +139,11 @@ def widening(units: int, level: float) -> float:
 
 
 def _within_prompts(matrix: csr_matrix, design: Design, level: float) -> Changes:
-    """Compare the new and the old share of each prompt, and average that over the prompts, each counted alike.
+    """Compare the new and the old share of each prompt, and average that over the prompts, all alike.
 
-    So it does not matter how many answers a prompt has in either set: where nothing changed within any prompt,
-    there is no change. The interval is Student's for the mean of the prompts' differences; where these do not
-    vary at all, that of as many pairs as there are prompts.
+    So it does not matter how many answers a prompt has in either set: where nothing changed within any
+    prompt, there is no change. The interval is Student's for the mean of the prompts' differences; where
+    these do not vary at all, that of as many pairs as there are prompts.
     """
     rows = [design.per_unit(side) for side in (0, 1)]
     both_sides = (rows[0] > 0) & (rows[1] > 0)

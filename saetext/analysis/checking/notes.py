@@ -108,16 +108,17 @@ def _baseline(sides: Sides, found: Found | None, pair_on: str | None) -> list[st
     if pair_on != "" and old.keys and not any(key in columns(sides.new) for key in old.keys):
         kept = printable(", ".join(old.keys))
         notes.append(
-            f"the baseline has hashes of {kept}, of which the new texts have no column, so rows were not paired"
+            f"the baseline has hashes of {kept}, of which the new texts have no column, so rows were "
+            "not paired"
         )
     return notes
 
 
 def _accepted(rules: Sequence[Rule], sides: Sides, found: Found | None) -> list[str]:
-    """Return a note on each name under ``except`` that no description has, but one that is spelt much alike."""
+    """Return a note on each name under ``except`` that no description has, but one much alike."""
     if found is None:
         return []
-    known = {name for name in [*MARKS, *found.names, *(name for _, name, _ in found.quiet)]}
+    known = {*MARKS, *found.names, *(name for _, name, _ in found.quiet)}
     known |= {name.strip("“”") for name in known}
     known |= {one.title for one in standard(sides.new.spec, sides.sae, texts=True)}
     by_fold = {name.casefold(): name for name in known}
@@ -127,7 +128,7 @@ def _accepted(rules: Sequence[Rule], sides: Sides, found: Found | None) -> list[
             near = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.6)
             if name.strip("“”").casefold() not in by_fold and near:
                 notes.append(
-                    f"{printable(rule.name)}: no description is called {shown(name)}, which except names; did "
-                    f"you mean {shown(by_fold[near[0]])}?"
+                    f"{printable(rule.name)}: no description is called {shown(name)}, which except names; "
+                    f"did you mean {shown(by_fold[near[0]])}?"
                 )
     return notes

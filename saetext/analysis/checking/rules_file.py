@@ -43,7 +43,8 @@ def read_rules(path: Path) -> list[Rule]:
         raise InputError(f"{path}{_line_of(lines, 'version')}: version is 1, not {shown(version)}")
     if version > VERSION:
         raise InputError(
-            f"{path}{_line_of(lines, 'version')}: these rules are of version {shown(version)}: upgrade saetext"
+            f"{path}{_line_of(lines, 'version')}: these rules are of version {shown(version)}: "
+            "upgrade saetext"
         )
     rules = found.get("rule", [])
     if isinstance(rules, Mapping):

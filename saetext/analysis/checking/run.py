@@ -206,8 +206,8 @@ def _against_baseline(
     old.require_kinds(rules)
     if request.where != old.where:
         raise InputError(
-            f"the baseline {old.called} is of documents {printable(_condition(old.where))}, and these would be of those "
-            f"{_condition(request.where)}: ask for the same with --where"
+            f"the baseline {old.called} is of documents {printable(_condition(old.where))}, and "
+            f"these would be of those {_condition(request.where)}: ask for the same with --where"
         )
     corpus: CorpusLike = request.selected(new)
     if not corpus.n_documents:

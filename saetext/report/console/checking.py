@@ -132,7 +132,7 @@ def _all_listed(result: CheckResult) -> str:
 def named(result: CheckResult, row: Row) -> str:
     """Return what a limit is on; of findings the first that breaks it, whose figures stand beside it.
 
-    How many break it comes first, since long names are cut. Of two limits of a rule it is said which one it is.
+    How many break it comes first, since long names are cut. Of two limits of a rule it is said which it is.
     """
     rule = str(row["rule"])
     both = any(
@@ -172,7 +172,7 @@ def _print_limits(console: Console, result: CheckResult) -> None:
             console.print(styled(line[0], _COLOURS[row["verdict"]]).append(f"  {line[1]}"))
             found = (
                 f"{line[2]} -> {line[3]}, {line[4]}, " if line[4] else ""
-            )  # of no finding there are no figures
+            )  # none of no finding
             console.print(styled(f"  {found}allowed {line[5]}"))
         return
     wide[1] = min(wide[1], room)
