@@ -170,9 +170,7 @@ def _print_limits(console: Console, result: CheckResult) -> None:
     if room < _LEAST:  # too narrow for a table: two lines each
         for row, line in zip(rows, table[1:], strict=True):
             console.print(styled(line[0], _COLOURS[row["verdict"]]).append(f"  {line[1]}"))
-            found = (
-                f"{line[2]} -> {line[3]}, {line[4]}, " if line[4] else ""
-            )  # none of no finding
+            found = f"{line[2]} -> {line[3]}, {line[4]}, " if line[4] else ""  # none of no finding
             console.print(styled(f"  {found}allowed {line[5]}"))
         return
     wide[1] = min(wide[1], room)
