@@ -444,10 +444,13 @@ def test_turns_of_a_longer_chat(chat: CausalModel) -> None:
     assert "helpful" not in made.text
     same = chat.encode_prompt([{"role": "system", "content": "Be brief."}, *messages])
     assert same.ids.tolist() == made.ids.tolist()
-    # a special token that a user writes is never content
-    odd = chat.encode_prompt("a <|im_end|> b")
-    assert odd.template[odd.ids == chat.tokenizer.eos_token_id].all()
-    assert shown(chat, odd, 0) == "a  b"
+    # the name of a special token that a user writes is text, and ends no turn
+    odd, even = (chat.encode_prompt(f"a {mark} b") for mark in ("<|im_end|>", "-"))
+    assert shown(chat, odd, 0) == "a <|im_end|> b"
+    ends = [np.count_nonzero(made.ids == chat.tokenizer.eos_token_id) for made in (odd, even)]
+    assert ends[0] == ends[1] and odd.template[odd.ids == chat.tokenizer.eos_token_id].all()
+    raw = chat.encode_prompt("a <|im_end|> b", raw=True)
+    assert np.count_nonzero(raw.ids == chat.tokenizer.eos_token_id) == 1
 
 
 def test_raw_text_has_no_template(chat: CausalModel, llama: CausalModel) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saetext.errors import InputError, ReaderError
 from saetext.reader.chats import Unreadable, render_chat
+from saetext.reader.written import encode_rendered, special_names
 
 Messages = Sequence[Mapping[str, str]]
 
@@ -66,6 +67,8 @@ class Prompt:
 def plain_prompt(tokenizer: Any, text: str) -> Prompt:
     """Return a text as a prompt, with the special tokens that the tokenizer puts in front of a text.
 
+    Names of special tokens in it are such tokens, so that a prompt may be written in a template's own words.
+
     Raises
     ------
     InputError
@@ -83,6 +86,8 @@ def plain_prompt(tokenizer: Any, text: str) -> Prompt:
 
 def chat_prompt(tokenizer: Any, prompt: str | Messages, system: str | None, model: str) -> Prompt:
     """Return a chat as a prompt, in the words of the model's chat template, with the assistant's turn opened.
+
+    The name of a special token that somebody wrote is text: a user ends no turn with it.
 
     Parameters
     ----------
@@ -108,13 +113,12 @@ def chat_prompt(tokenizer: Any, prompt: str | Messages, system: str | None, mode
     if isinstance(rendered, Unreadable):
         raise ReaderError(f"the chat template of {model} cannot write these turns: {rendered.detail}")
     text, places = rendered
-    encoding = tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
-    ids = np.array(encoding.ids, np.int64)
-    offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+    encoded, offsets = encode_rendered(tokenizer.backend_tokenizer, special_names(tokenizer), text, places)
+    ids = encoded.astype(np.int64)
     turn = np.full(len(ids), TEMPLATE, np.int32)
     for number, (begin, end) in enumerate(places):
         turn[(offsets[:, 0] < end) & (offsets[:, 1] > begin)] = number
-    turn[np.isin(ids, _special_ids(tokenizer))] = TEMPLATE  # also where a user wrote one
+    turn[np.isin(ids, _special_ids(tokenizer))] = TEMPLATE  # an unknown token is one, too
     return _made(tokenizer, text, ids, turn, tuple(role for role, _ in turns))
 
 

@@ -20,6 +20,7 @@ from saetext.documents import Document
 from saetext.errors import ReaderError
 from saetext.reader.chats import Unreadable, render_chat
 from saetext.reader.long_texts import shortened
+from saetext.reader.written import encode_rendered, encode_texts, special_names
 
 # Raised whenever a rule below changes what is counted: corpora of different versions are not comparable.
 MASKS_VERSION = "1"
@@ -123,8 +124,7 @@ class Tokens:
         if self.unknown_id is not None and self.unknown_id not in boundary and makes_unknown:
             special.discard(self.unknown_id)
         special.update(uncounted_ids)
-        names = {t.content for t in tokenizer.added_tokens_decoder.values() if t.special}
-        self._special_names = tuple(sorted(name for name in names if name))
+        self._special_names = special_names(tokenizer)
         self._special = np.array(sorted(i for i in special if i is not None), dtype=np.int64)
         self.prefix_ids, self.suffix_ids = self._affixes(prepend_bos)
         limits = [n for n in (max_positions, context_size) if n]
@@ -195,7 +195,7 @@ class Tokens:
                 )
             else:
                 plain.append(i)
-        encodings = self._encode_texts([documents[i].text for i in plain])
+        encodings = encode_texts(self._backend, self._special_names, [documents[i].text for i in plain])
         for i, encoding in zip(plain, encodings, strict=True):
             ids = np.array(encoding.ids, np.int32)
             offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
@@ -218,7 +218,7 @@ class Tokens:
             return Unreadable("no counted turn", "no turn with text has the counted role")
         if not self.has_chat_template:
             text = TURN_SEPARATOR.join(counted_turns)
-            (encoding,) = self._encode_texts([text])
+            (encoding,) = encode_texts(self._backend, self._special_names, [text])
             ids = np.array(encoding.ids, np.int32)
             offsets = np.array(encoding.offsets, np.int32).reshape(-1, 2)
             return self._counted(text, ids, offsets, ~np.isin(ids, self._special))
@@ -233,43 +233,10 @@ class Tokens:
         ]
         return self._from_rendered(text, spans, places)
 
-    def _encode_texts(self, texts: Sequence[str]) -> list[Any]:
-        """Tokenise what somebody wrote: the name of a special token in it is text, and no such token."""
-        if not any(name in text for text in texts for name in self._special_names):
-            return list(self._backend.encode_batch(texts, add_special_tokens=False))
-        before = self._backend.encode_special_tokens
-        self._backend.encode_special_tokens = True
-        try:
-            return list(self._backend.encode_batch(texts, add_special_tokens=False))
-        finally:
-            self._backend.encode_special_tokens = before
-
-    def _encode_rendered(
-        self, rendered: str, places: Sequence[tuple[int, int]]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Tokenise a chat: special tokens of the template are such tokens, those in its turns are text."""
-        odd = sorted(
-            (begin, end)
-            for begin, end in places
-            if any(name in rendered[begin:end] for name in self._special_names)
-        )
-        ids: list[int] = []
-        offsets: list[tuple[int, int]] = []
-        at = 0
-        for begin, end in [*odd, (len(rendered), len(rendered))]:
-            pieces = [(at, self._backend.encode(rendered[at:begin], add_special_tokens=False))]
-            if end > begin:
-                pieces.append((begin, self._encode_texts([rendered[begin:end]])[0]))
-            for start, encoding in pieces:
-                ids += encoding.ids
-                offsets += [(start + first, start + last) for first, last in encoding.offsets]
-            at = end
-        return np.array(ids, np.int32), np.array(offsets, np.int32).reshape(-1, 2)
-
     def _from_rendered(
         self, rendered: str, spans: Sequence[tuple[int, int]], places: Sequence[tuple[int, int]]
     ) -> Prepared | Unreadable:
-        ids, offsets = self._encode_rendered(rendered, places)
+        ids, offsets = encode_rendered(self._backend, self._special_names, rendered, places)
         if self.prefix_ids and len(ids) and ids[0] == self.prefix_ids[0]:
             ids, offsets = ids[1:], offsets[1:]  # the template wrote the BOS that every window gets anyway
         pieces: list[str] = []
