@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -324,15 +324,3 @@ def _plain_reader(source: ByteSource, manner: Manner) -> RowReader:
         tsv = ", and --format jsonl reads its rows" if lines[0].startswith('{"') else tsv
         reader.notices += (f"read as one document; --format lines reads one from each line{tsv}",)
     return reader
-
-
-def stamped_files(source: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield the files that a name, a pattern or a folder stands for, so that their content can be stamped."""
-    name = os.fspath(source)
-    path = Path(name)
-    if glob.has_magic(name) and not os.path.lexists(name):
-        yield from fitting(name)
-    elif path.is_dir():
-        yield from sorted(each for each in path.rglob("*") if each.is_file())
-    elif path.is_file():
-        yield path
