@@ -300,7 +300,7 @@ def test_rows_of_todays_results(scoring: ModuleType) -> None:
 
     result = SimpleNamespace(
         n_confirmed=2,
-        findings=lambda: [
+        grouped=lambda: [
             differs("a"),
             differs("b", q=0.2),
             differs("c", q=0.2, confirmed=True),
@@ -315,7 +315,7 @@ def test_rows_of_todays_results(scoring: ModuleType) -> None:
     ]
     assert len(scoring.first_rows(result, 2)) == 2 and scoring.n_confirmed(result) == 2
     pair = {"label_a": "a", "label_b": "b", "q": 0.0, "confirmed": True, "hidden": None}
-    result = SimpleNamespace(findings=lambda: [finding(npmi=v, **pair) for v in (0.3, -0.3)])
+    result = SimpleNamespace(grouped=lambda: [finding(npmi=v, **pair) for v in (0.3, -0.3)])
     [row] = scoring.first_rows(result)
     assert row.parts == ("a", "b") and row.name == "a + b" and row.diff == 0.3
 

@@ -36,10 +36,8 @@ from saetext.io.progress import Progress
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
     "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "correlate",
-    "cluster", "search", "steer", "attribute", "expression", "ablate", "shift", "bias", "why", "attend",
-    "index", "readers", "model", "features", "detector", "label", "mcp", "train",
     "cluster", "search", "check", "steer", "attribute", "expression", "ablate", "shift", "bias", "why",
-    "attend", "index", "readers", "model", "features", "detector", "label", "train",
+    "attend", "index", "readers", "model", "features", "detector", "label", "mcp", "train",
 ]  # fmt: skip
 
 

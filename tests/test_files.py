@@ -240,6 +240,7 @@ OTHERWISE = {
     "saetext/analysis/search/indexing.py": "arrays in a directory in the making",
     "saetext/reader/added/converting.py": "a name for a file in a directory in the making",
     "saetext/training/activations.py": "what is collected grows in place, and is put in place when whole",
+    "saetext/documents/remote.py": "copies of files elsewhere, in a folder that ends with the program",
     "cli/saetext_cli/common.py": "streams that nobody reads are opened on the null device",
 }
 

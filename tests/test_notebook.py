@@ -285,7 +285,8 @@ def test_a_page_stands_in_a_frame_that_reaches_nothing(tmp_path: Path) -> None:
     written = result.to_html(tmp_path / "diff.html").read_text("utf-8")
     assert shown.html == written and len(written) > 5_000
     [frame] = Frame(shown._repr_html_()).found
-    assert frame["tag"] == "iframe" and frame["sandbox"] == "allow-scripts" and frame["srcdoc"] == written
+    own = written.replace("<head>", '<head><base href="about:srcdoc">', 1)  # links stay in the frame
+    assert frame["tag"] == "iframe" and frame["sandbox"] == "allow-scripts" and frame["srcdoc"] == own
     assert "height:800px" in str(frame["style"]) and "height:300px" in result.show(height=300)._repr_html_()
     assert repr(shown).startswith("<InlinePage: DiffResult") and len(repr(shown)) <= 200
     assert ".show()" in result._repr_html_()

@@ -656,7 +656,7 @@ def test_tables_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     refused(tmp_path / "bad.parquet", "is no table of answers")
     (tmp_path / "bad.jsonl").write_text("{nothing\n")
     refused(tmp_path / "bad.jsonl", "is no table of answers")
-    refused([1, 2], "answers are a file, a polars frame, or rows")
+    refused([1, 2], "answers are a file, a frame, a table or a dataset, or rows with columns")
 
 
 def test_groups_of_few_respondents_are_refused_or_left_out() -> None:

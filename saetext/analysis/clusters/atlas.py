@@ -83,7 +83,7 @@ def atlas_table(corpus: Corpus, clusters: str | Path | None = None) -> pl.DataFr
         for name in own.columns
         if name in COLUMNS and name not in ("id", "text", "n_tokens")
     }
-    own = own.rename(taken).with_columns(pl.col("id").cast(pl.String))
+    own = own.rename(mapping=taken).with_columns(pl.col("id").cast(pl.String))
     if own["text"].null_count() == len(own):
         raise InputError(f"{corpus.path} stores no texts, so there is nothing to show on a map")
     found = own.join(places, on="id", how="inner", maintain_order="left")

@@ -179,7 +179,7 @@ def _merged(text: pl.Series) -> pl.Series:
     for value in counts:
         key = float(value) if number else said if (said := word(value)) in told else (value,)
         same[value] = first.setdefault(key, value)
-    return text if len(first) == len(counts) else text.replace(same)
+    return text if len(first) == len(counts) else text.replace(old=same)
 
 
 def _named(column: str, text: pl.Series, value: str) -> Outcome:
