@@ -253,7 +253,7 @@ def test_everything_says_what_it_is_on_one_short_line(tmp_path: Path) -> None:
 def test_what_they_say() -> None:
     counts = "6 rows, 1,204 tested, 2 significant, 1 confirmed"
     assert repr(make_result()) == f"<DiffResult: gentle, brisk; {counts}; first: 'perhaps, might'>"
-    assert repr(search_result(500)) == "<SearchResult: c; 500 rows, 500 found; first: 'so0'>"
+    assert repr(search_result(500)) == "<SearchResult: c; 500 of 500 documents with a score; first: 'so0'>"
     assert repr(Result("odd", pl.DataFrame(), {}, {})) == "<Result: 0 rows>"
     assert repr(pair_result()) == "<CorrelateResult: 1 row, 1 significant; first: 'so + other'>"
     assert repr(FeatureLabels.from_rows([FeatureLabel(1, "saying sorry", score=0.5)])) == (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from saetext.io.frames import as_pandas
 from saetext.io.provided import provided
-from saetext.text.one_line import about, one_line, quoted
+from saetext.text.one_line import about, many, one_line, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -153,6 +153,10 @@ class Result:
         return one_line(names + (f" and {n:,} more" if (n := len(self.sources) - 3) > 0 else ""), 80)
 
     def _counts(self) -> str:
+        found, confirmed = self.metrics.get("found"), self.metrics.get("found_confirmed")
+        if self.listed() is not None and isinstance(found, int):  # what is listed, not what the table has
+            told = [many(found, "finding")]
+            return ", ".join([*told, f"{confirmed:,} confirmed"] if isinstance(confirmed, int) else told)
         told = [f"{len(self):,} row{'' if len(self) == 1 else 's'}"]
         for key in _COUNTED:
             value = self.metrics.get(key)

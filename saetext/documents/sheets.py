@@ -59,9 +59,7 @@ class SheetReader(BatchReader):
         try:
             book = fastexcel.read_excel(path)
             name, table, told = self._chosen(book, sheet)
-        except InputError:
-            raise
-        except Exception as error:  # of fastexcel, pyarrow or calamine: a damaged file
+        except (fastexcel.FastExcelError, pa.lib.ArrowException, OSError, ValueError) as error:
             raise InputError(f"{self.name} cannot be read as a workbook: {_told(error)}") from error
         self._table = table
         if len(book.sheet_names) > 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from saetext.analysis.base import Result
 from saetext.analysis.search.query import FeatureQuery
 from saetext.analysis.search.snippets import Line
+from saetext.text.one_line import many
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +43,12 @@ class SearchResult(Result):
 
     query: FeatureQuery | None = None
     lines: Sequence[Line | None] = field(default_factory=tuple)
+
+    def _counts(self) -> str:
+        found = self.metrics.get("found")
+        if not isinstance(found, int):
+            return super()._counts()
+        return f"{len(self):,} of {many(found, 'document')} with a score"  # every one that could be ranked
 
     @property
     def ids(self) -> list[str]:
