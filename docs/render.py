@@ -40,10 +40,11 @@ def commands(block: str) -> list[str]:
 
 
 def environment(folder: Path, binaries: Path | None = None) -> dict[str, str]:
-    """Return what commands see: ``saetext`` is looked for in ``binaries``, else beside this Python."""
+    """Return what commands see: ``saetext`` is looked for in ``binaries`` first, ``python`` is this one."""
+    beside = str(Path(sys.executable).parent)
     return {
         **os.environ,
-        "PATH": f"{binaries or Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([*([str(binaries)] if binaries else []), beside, os.environ["PATH"]]),
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "SAETEXT_CACHE": str(folder / ".cache"),
