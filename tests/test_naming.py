@@ -106,6 +106,26 @@ def test_what_a_stronger_finding_says_in_the_same_words_stands_under_it() -> Non
     assert [member.key for member in found[0].members] == [1, 9, 4]
 
 
+def test_what_is_called_the_same_is_told_once() -> None:
+    names = {
+        1: FeatureName("Thanking", "Thanking", ("thanks",), True),
+        2: FeatureName('the word "bad"', "b", ("bad",), True),
+        3: FeatureName("thanking", "c", ("thank",), True),
+    }
+    led = [
+        Led(described("property", "thanking", 0.5)),
+        Led(described("feature", 1, 0.45), (described("feature", 9),)),
+        Led(described("word", "bad", 0.4)),
+        Led(described("feature", 2, 0.3)),
+        Led(described("feature", 3, -0.3, ci_low=-0.35, ci_high=-0.25)),
+        Led(described("feature", 7, 0.2)),
+        Led(described("feature", 8, 0.2)),
+    ]
+    found = by_names(led, names)
+    assert [one.lead.key for one in found] == ["thanking", "bad", 3, 7, 8]  # of the other side, it is news
+    assert [[member.key for member in one.members] for one in found[:2]] == [[1, 9], [2]]
+
+
 def test_a_member_with_a_name_leads_instead_of_a_feature_without_one() -> None:
     names = {
         1: FeatureName("near “S”", "a", ("S",), False, False, 0.8),

@@ -81,25 +81,41 @@ def by_names(led: Sequence[Led], names: Names) -> list[Led]:
     """Return the findings in the order that their names give them, without those that say nothing new.
 
     A feature whose label does not fit counts less, and one that no word tells least. One that is told by
-    words which a stronger finding of the same side names already is put under that.
+    words which a stronger finding of the same side names already is put under that, and so is a finding that
+    is called what a stronger one is called.
     """
     promoted = [_better_named(one, names) for one in led]
     ordered = in_order([replace(one, weight=_weight(one.lead, names)) for one in promoted])
     found: list[Led] = []
     said: dict[tuple[bool, str], int] = {}
+    called: dict[tuple[bool, str], int] = {}
     for one in ordered:
         up = one.lead.numbers["diff"] > 0
         told = _told(one.lead, names)
         places = [said.get((up, token), -1) for token in told]
         name = _named(one.lead, names)
-        if name is not None and not name.labelled and places and min(places) >= 0:
-            above = found[min(places)]
-            found[min(places)] = replace(above, members=(*above.members, one.lead, *one.members))
+        title = up, _title(one.lead, name)
+        again = called.get(title, -1)
+        if again < 0 and name is not None and not name.labelled and places:
+            again = min(places)
+        if again >= 0:
+            above = found[again]
+            found[again] = replace(above, members=(*above.members, one.lead, *one.members))
             continue
+        called[title] = len(found)
         for token in told:
             said.setdefault((up, token), len(found))
         found.append(one)
     return found
+
+
+def _title(one: Description, name: FeatureName | None) -> str:
+    """Return what a finding is called, without what tells kinds apart: case, quotes, "the word"."""
+    if one.kind == "feature":
+        told = f"feature {one.key}" if name is None else name.name
+    else:
+        told = str(one.key)
+    return " ".join(words_of(told.casefold().removeprefix("the word "))) or told
 
 
 def _better_named(one: Led, names: Names) -> Led:
