@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import json
 import threading
@@ -133,8 +132,7 @@ def test_a_text_that_is_the_name_of_a_special_token_is_a_text(tmp_path: Path, re
 def test_shards_end_at_rows_or_characters(
     tmp_path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("saetext.encoding.encoder")
-    monkeypatch.setattr(module, "SHARD_CHARACTERS", 20)
+    monkeypatch.setattr("saetext.encoding.shards.SHARD_CHARACTERS", 20)
     rows = [{"text": "fox " * n} for n in (1, 1, 1, 9, 1, 1)]
     corpus = encode(rows, tmp_path / "c.corpus", reader=reader, shard_rows=3)
     assert [s.rows for s in corpus.manifest.shards] == [3, 1, 2]

@@ -10,15 +10,12 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from saetext.corpus import plan as plans
@@ -26,9 +23,9 @@ from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import require_size, writing
 from saetext.corpus.journal import Journal, JournalEntry, lines
 from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
-from saetext.corpus.meta import conform, meta_types
+from saetext.corpus.put import put_shard
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.shard import PART, docs_name, features_batch, features_name, write_batch
+from saetext.corpus.shard import PART
 from saetext.corpus.spec import ReaderSpec, require_comparable
 from saetext.errors import CorpusError
 from saetext.io.files import (
@@ -39,11 +36,12 @@ from saetext.io.files import (
     sync_directory,
     write_atomic,
 )
-from saetext.io.json_file import plain
 from saetext.io.opener import HUGE, read_bytes
 from saetext.io.orphans import is_ours, sweep
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from saetext.corpus.corpus import Corpus
 
 LOCK = ".lock"
@@ -210,37 +208,23 @@ class CorpusWriter:
             If documents and rows do not fit each other or the reader.
         """
         self._require_open()
-        batch = conform(docs, stores_text=self.stores_text)
-        if set(rows) != {sae.name for sae in self.spec.saes}:
-            raise ValueError(f"rows for {sorted(rows)}, SAEs are {sorted(t.name for t in self.spec.saes)}")
-        if unfit := [sae for sae, block in rows.items() if len(block) != batch.num_rows]:
-            raise ValueError(f"{batch.num_rows} documents, and {len(rows[unfit[0]])} rows of SAE {unfit[0]}")
-        features = {sae.name: features_batch(rows[sae.name], sae) for sae in self.spec.saes}
-        told = "".join(json.dumps(dict(r), ensure_ascii=False, default=str) + "\n" for r in rejects)
-        rejected = told.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
-        number = len(self._journal.entries)
-
+        entry, rejected = put_shard(
+            self.path,
+            len(self._journal.entries),
+            self.spec,
+            stores_text=self.stores_text,
+            docs=docs,
+            rows=rows,
+            rejects=rejects,
+            input_rows=input_rows,
+            input_hash=input_hash,
+            stats=stats,
+        )
         with writing(self.path):
-            files = {docs_name(number): write_batch(self.path / docs_name(number), batch)}
-            for sae, block in features.items():
-                name = features_name(sae, number)
-                files[name] = write_batch(self.path / name, block)
             before = self._rejects_bytes
             if rejected:
                 append_synced(self.path / REJECTS, before, rejected)
-            entry = JournalEntry(
-                shard=number,
-                rows=batch.num_rows,
-                input_rows=input_rows,
-                input_hash=input_hash,
-                tokens=pc.sum(batch.column("n_tokens")).as_py() or 0,
-                entries={sae: rows[sae].n_entries for sae in features},
-                rejects=dict(sorted(Counter(str(r.get("reason", "unknown")) for r in rejects).items())),
-                rejects_bytes=before + len(rejected),
-                files=files,
-                meta=meta_types(batch),
-                stats=plain(dict(stats)),
-            )
+            entry = replace(entry, rejects_bytes=before + len(rejected))
             self._journal.append(entry)
         return entry
 

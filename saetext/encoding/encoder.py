@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +21,18 @@ from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.files import require_known_home, require_outside_corpora, writing
 from saetext.corpus.journal import Journal, JournalEntry
 from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, PLAN, REJECTS
-from saetext.corpus.meta import docs_table
 from saetext.corpus.notices import warn_of_encoding
 from saetext.corpus.writer import LOCK
 from saetext.documents import Document, DocumentSource, Reject, open_documents
 from saetext.documents.convert import IdSet
 from saetext.documents.rejects import nothing_readable
 from saetext.encoding.request import AppendRequest, EncodeRequest
+from saetext.encoding.shards import ahead, cut, read_shard
 from saetext.encoding.targets import (
     beside,
     default_output,
     is_url,
     kept_by_content,
-    parts_of,
     path_of,
     source_stamp,
 )
@@ -46,26 +42,9 @@ from saetext.io.orphans import is_ours
 from saetext.io.progress import Meter, OnProgress
 from saetext.io.request import verb_of_one_or_two, verb_of_two
 from saetext.reader.thresholds.policy import ready
-from saetext.text.language import looks_english
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from saetext.reader.reader import Reader
-    from saetext.reader.tokenization import Prepared, Unreadable
-
-SHARD_CHARACTERS = 8_000_000
-
-
-@dataclass
-class _Shard:
-    """One shard's input; ``digest`` says whether a resumed run sees the same rows."""
-
-    documents: list[Document] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
-    rows: int = 0
-    share: float | None = None
-    digest: str = ""
 
 
 @verb_of_one_or_two(EncodeRequest)
@@ -317,31 +296,6 @@ class _Taken:
         return Reject(document.position, document.where, "duplicate id", detail)
 
 
-def _shards(source: DocumentSource, shard_rows: int, taken: _Taken | None) -> Iterator[_Shard]:
-    """Cut the stream into shards by input rows and characters, which does not depend on how fast it runs."""
-    shard, digest, characters = _Shard(), hashlib.blake2b(digest_size=16), 0
-    for item in source:
-        shard.rows += 1
-        if taken is not None and isinstance(item, Document):
-            item = taken.unique(item, named=source.columns.id is not None)
-        told = parts_of(item)
-        if isinstance(item, Reject):
-            shard.rejects.append(item)
-        else:
-            shard.documents.append(item)
-            strings = (v for v in item.meta.values() if isinstance(v, str))
-            characters += sum(map(len, (*told[1:-1], *strings)))  # all but its id and its metadata
-        for part in told:
-            digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
-        if shard.rows >= shard_rows or characters >= SHARD_CHARACTERS:
-            shard.share, shard.digest = source.progress(), digest.hexdigest()
-            yield shard
-            shard, digest, characters = _Shard(), hashlib.blake2b(digest_size=16), 0
-    if shard.rows:
-        shard.share, shard.digest = 1.0, digest.hexdigest()
-        yield shard
-
-
 class _Run:
     """One pass of a reader over a source into a writer."""
 
@@ -366,11 +320,17 @@ class _Run:
         finished = list(self.writer.finished)
         meter = Meter("encoding", on_progress)
         seen = 0
-        with closing(self._ahead(skip=len(finished))) as loaded:
+        shards = cut(self.source, self.shard_rows, self.taken)
+        role = self.source.role
+        with closing(ahead(shards, self.reader, role, lambda i: i >= len(finished))) as loaded:
             for shard, prepared in loaded:
                 seen += 1
                 if seen > len(finished):
-                    self._write(shard, prepared, meter)
+                    read = read_shard(
+                        self.reader, shard, prepared, role=role, store_text=self.store_text, meter=meter
+                    )
+                    self.writer.write_shard(**read)
+                    meter.end(len(read["docs"]), len(read["rejects"]))
                     continue
                 entry = finished[seen - 1]
                 if entry.input_hash != shard.digest:
@@ -398,82 +358,3 @@ class _Run:
             f"{self.source.name} has changed since {self.writer.path} was started ({how}): "
             "restore it, or encode into another directory"
         )
-
-    def _ahead(self, skip: int) -> Generator[tuple[_Shard, list[Prepared | Unreadable]]]:
-        """Parse and tokenise the next shard in a thread while the model reads the current one."""
-        shards = _shards(self.source, self.shard_rows, self.taken)
-
-        def load(i: int) -> tuple[_Shard, list[Prepared | Unreadable]] | None:
-            shard = next(shards, None)
-            if shard is None:
-                return None
-            return shard, [] if i < skip else self.reader.tokens.prepare(shard.documents, self.source.role)
-
-        pool = ThreadPoolExecutor(1, thread_name_prefix="saetext-input")
-        try:
-            i = 0
-            future = pool.submit(load, i)
-            while (loaded := future.result()) is not None:
-                i += 1
-                future = pool.submit(load, i)
-                yield loaded
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # an interrupt shall not wait for the next shard
-
-    def _write(self, shard: _Shard, prepared: Sequence[Prepared | Unreadable], meter: Meter) -> None:
-        """Encode one shard and write it."""
-        from saetext.reader.long_texts import LONGEST, n_characters
-        from saetext.reader.tokenization import Unreadable
-
-        documents: list[Document] = []
-        readable: list[Prepared] = []
-        rejects = list(shard.rejects)
-        for document, p in zip(shard.documents, prepared, strict=True):
-            if isinstance(p, Unreadable):
-                rejects.append(Reject(document.position, document.where, p.reason, p.detail))
-            else:
-                documents.append(document)
-                readable.append(p)
-        rejects.sort(key=lambda r: r.position)
-        meter.begin(shard.share, sum(p.n_tokens for p in readable))
-        rows = self.reader.pool(readable, meter.add)
-        english = [looks_english(p.text) for p in readable]
-        cut = sum(n_characters(d) > LONGEST for d in documents)
-        self.writer.write_shard(
-            shard_table(documents, readable, self.source.role, self.store_text),
-            rows,
-            rejects=[dataclasses.asdict(r) for r in rejects],
-            input_rows=shard.rows,
-            input_hash=shard.digest,
-            stats={
-                "unknown": sum(p.n_unknown for p in readable),
-                "language_known": sum(e is not None for e in english),
-                "not_english": sum(e is False for e in english),
-                **({"cut": cut} if cut else {}),
-            },
-        )
-        meter.end(len(documents), len(rejects))
-
-
-def shard_table(
-    documents: Sequence[Document], readable: Sequence[Prepared], role: str, store_text: bool
-) -> pa.Table:
-    """Return the documents' part of a shard, one row a document."""
-    return docs_table(
-        ids=[d.id for d in documents],
-        texts=[p.text if store_text else None for p in readable],
-        prompts=[_context(d, role) if store_text else None for d in documents],
-        n_tokens=[p.n_tokens for p in readable],
-        n_unknown=[p.n_unknown for p in readable],
-        token_start=[p.start for p in readable],
-        token_end=[p.end for p in readable],
-        metas=[d.meta for d in documents],
-    )
-
-
-def _context(document: Document, role: str) -> str | None:
-    """Return what was read but not counted: the prompt, or a chat's other turns."""
-    if document.messages is None:
-        return document.prompt
-    others = [m.content for m in document.messages if role not in ("all", m.role) and m.content.strip()]
-    return "\n\n".join(others) or None

@@ -105,7 +105,7 @@ def estimate(
     InputError
         If none of the rows can be read.
     """
-    from saetext.encoding.encoder import shard_table
+    from saetext.encoding.shards import shard_table
     from saetext.reader.thresholds.estimation import DEFAULT_TOKENS
     from saetext.reader.thresholds.policy import from_sample, with_known_thresholds
     from saetext.reader.tokenization import Prepared

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from saetext.corpus.shard import POOLINGS, matrix
 from saetext.corpus.spec import ReaderSpec
 from saetext.documents import Document
-from saetext.encoding.encoder import SHARD_CHARACTERS
 from saetext.encoding.request import SHARD_ROWS
+from saetext.encoding.shards import SHARD_CHARACTERS
 from saetext.errors import InputError
 from saetext.io.blob_cache import BlobCache
 from saetext.io.cache import cache_dir
