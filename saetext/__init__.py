@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from saetext.analysis.differences import DiffResult, OutcomeResult, diff
     from saetext.analysis.search import Searcher, SearchResult, build_index, search
     from saetext.corpus import Corpus
+    from saetext.corpus.finishing import finish_slices
+    from saetext.corpus.merging import merge
     from saetext.documents import open_documents
     from saetext.encoding.encoder import append, encode
+    from saetext.encoding.slices import encode_slice, prepare_slices
     from saetext.features.labelling.pipeline import label
     from saetext.features.labels import FeatureLabels
     from saetext.features.vectorizer import SAEVectorizer
@@ -78,10 +81,14 @@ __all__ = [
     "correlate",
     "diff",
     "encode",
+    "encode_slice",
     "evaluate_shift",
     "expression",
+    "finish_slices",
     "label",
+    "merge",
     "open_documents",
+    "prepare_slices",
     "search",
     "shift",
     "steer",
@@ -122,9 +129,13 @@ _HOMES = {
     "correlate": "saetext.analysis.cooccurrence",
     "diff": "saetext.analysis.differences",
     "encode": "saetext.encoding.encoder",
+    "encode_slice": "saetext.encoding.slices",
     "evaluate_shift": "saetext.intervene.shifts.evaluate",
+    "finish_slices": "saetext.corpus.finishing",
     "label": "saetext.features.labelling.pipeline",
+    "merge": "saetext.corpus.merging",
     "open_documents": "saetext.documents",
+    "prepare_slices": "saetext.encoding.slices",
     "search": "saetext.analysis.search",
     "steer": "saetext.intervene.steer",
     "train": "saetext.training.pipeline",

@@ -15,7 +15,9 @@ _BEFORE = {
     "show": "Show one document of a corpus with its strongest features on the words where they peak.",
     "info": "Say what is in a corpus and how it was read.",
     "encode": "Read a file of texts into a corpus of named features. Interrupted, the same command resumes.",
+    "finish": "Make a corpus of the shards that slices have encoded; --status says what is missing.",
     "append": "Add documents to a corpus, read exactly as it was. Interrupted, the same command resumes.",
+    "merge": "Make one corpus of several that the same reader made.",
     "calibrate": "Set a threshold for each feature from reference text; kept in your cache for later "
     "encodings.",
     "export": "Write a corpus for other programs: its vectors, a map of its texts, or its features with "

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import glob
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from saetext.encoding.request import EncodeRequest
 from saetext.errors import InputError
-from saetext_cli.common import describe_source, megabytes, note, require_file_of_texts, result, waiting
+from saetext_cli.common import (
+    describe_corpus,
+    describe_source,
+    megabytes,
+    note,
+    require_file_of_texts,
+    result,
+    waiting,
+)
 from saetext_cli.making import make_corpus
-from saetext_cli.meters import duration
+from saetext_cli.meters import duration, progress_bar
 from saetext_cli.options import ReaderChoice, Texts
 
 if TYPE_CHECKING:
+    from saetext.documents import DocumentSource
     from saetext.encoding.estimate import Estimate
 
 
@@ -49,6 +59,24 @@ def encode(
             help="Read exactly as this corpus was (--reader and --model then say where its parts are now).",
         ),
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--slice",
+            metavar="I/N",
+            help="Make one of N slices, 0/N to N-1/N, each on a machine of its own; auto: what SLURM or an "
+            "indexed job says. Then: saetext finish.",
+            rich_help_panel="Many machines",
+        ),
+    ] = None,
+    prepare: Annotated[
+        bool,
+        typer.Option(
+            "--prepare",
+            help="Only record what slices have in common; a reader without thresholds needs it first.",
+            rich_help_panel="Many machines",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -63,6 +91,7 @@ def encode(
     from saetext.encoding.targets import default_output, source_stamp
 
     _require_undecided(reader_of, request)
+    _require_one_way(part, prepare, dry_run)
     one = source[0]
     if output is None and not dry_run:
         _require_named(source)
@@ -91,7 +120,51 @@ def encode(
         _tell(found)
         return
     extra = source_stamp(Path(one)) if len(source) == 1 and Path(one).exists() else {}
-    make_corpus(documents, target, request.replace(reader=reader, extra=extra), told=told)
+    request = request.replace(reader=reader, extra=extra)
+    if prepare or part is not None:
+        _make_part(documents, target, request, part, told)
+        return
+    make_corpus(documents, target, request, told=told)
+
+
+def _require_one_way(part: str | None, prepare: bool, dry_run: bool) -> None:
+    """Refuse options that exclude each other, and a slice that there is not, before anything is opened."""
+    if part is not None and prepare:
+        raise typer.BadParameter("--prepare comes before --slice, as a command of its own")
+    if dry_run and (prepare or part is not None):
+        raise typer.BadParameter("--dry-run is of all slices: leave out --slice and --prepare")
+    if part is not None and part.strip() != "auto":
+        from saetext.corpus.landing import Slice
+
+        Slice.parse(part)
+
+
+def _make_part(
+    documents: DocumentSource, target: Path, request: EncodeRequest, part: str | None, told: int
+) -> None:
+    """Prepare slices or make one of them; the last one to come to its end finishes the corpus."""
+    from saetext.corpus.finishing import finish_slices
+    from saetext.corpus.notices import reading_notes, warn_of_encoding
+    from saetext.encoding.slices import encode_slice, prepare_slices
+
+    reader: Any = request.reader
+    for line in reading_notes(documents, reader):
+        note(line)
+    started = time.perf_counter()
+    with progress_bar() as show:
+        options = request.replace(on_progress=show).keywords()
+        if part is None:
+            found = prepare_slices(documents, target, **options)
+        else:
+            found = encode_slice(documents, target, part, **options)
+    if part is None:
+        note(f"{target}: prepared; run it again with --slice 0/N to N-1/N, then 'saetext finish {target}'")
+        return
+    note(f"{target}: {found.describe()}")
+    if found.whole:
+        corpus = finish_slices(target)
+        describe_corpus(corpus, documents, told=told, seconds=time.perf_counter() - started)
+        warn_of_encoding(corpus)
 
 
 def _require_named(source: list[str]) -> None:

@@ -16,17 +16,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from saetext.corpus import plan as plans
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import require_size, writing
 from saetext.corpus.journal import Journal, JournalEntry, lines
-from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
+from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, NAME, PLAN, REJECTS, Manifest
 from saetext.corpus.put import put_shard
 from saetext.corpus.rows import PooledRows
 from saetext.corpus.shard import PART
 from saetext.corpus.spec import ReaderSpec, require_comparable
+from saetext.corpus.starting import locked, refuse_finished, refuse_sliced, require_calibrations, require_ours
 from saetext.errors import CorpusError
 from saetext.io.files import (
     FileStamp,
@@ -37,14 +38,12 @@ from saetext.io.files import (
     write_atomic,
 )
 from saetext.io.opener import HUGE, read_bytes
-from saetext.io.orphans import is_ours, sweep
+from saetext.io.orphans import sweep
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from saetext.corpus.corpus import Corpus
-
-LOCK = ".lock"
 
 
 class CorpusWriter:
@@ -107,16 +106,18 @@ class CorpusWriter:
             things.
         """
         path = Path(path)
-        _require_calibrations(spec, calibrations)
+        require_calibrations(spec, calibrations)
         if path.exists() and not path.is_dir():
             raise CorpusError(f"{path} is a file; choose another path for the corpus")
-        _require_ours(path)
+        require_ours(path)
         with writing(path):
             make_directory(path)
-        _refuse_finished(path)
-        writer = cls(path, _locked(path))
+        refuse_finished(path)
+        refuse_sliced(path)
+        writer = cls(path, locked(path))
         try:
-            _refuse_finished(path)  # now that nobody else can finish it
+            refuse_finished(path)  # now that nobody else can finish it
+            refuse_sliced(path)
             with writing(path):
                 writer._begin(plan, spec, calibrations, stores_text)
         except BaseException:
@@ -146,9 +147,9 @@ class CorpusWriter:
             If the corpus was made by a reader of another identity.
         """
         path = Path(path)
-        _require_calibrations(spec, calibrations)
+        require_calibrations(spec, calibrations)
         Manifest.read(path)  # before a lock file is put beside it
-        writer = cls(path, _locked(path))
+        writer = cls(path, locked(path))
         try:
             writer._base = Manifest.read(path)
             require_comparable(writer._base.spec, spec, names=(str(path), "the reader given"))
@@ -353,46 +354,3 @@ class CorpusWriter:
         append_synced(rejects, self._rejects_bytes, b"")
         self._journal.trim()
         sync_directory(self.path)
-
-
-def _require_calibrations(spec: ReaderSpec, calibrations: Mapping[str, Calibration]) -> None:
-    require_sae_names([sae.name for sae in spec.saes])
-    if set(calibrations) != {sae.name for sae in spec.saes}:
-        raise ValueError(
-            f"calibrations of {sorted(calibrations)}, SAEs are {sorted(sae.name for sae in spec.saes)}"
-        )
-    for sae in spec.saes:
-        if (
-            calibrations[sae.name].sha256 != sae.calibration_sha256
-            or len(calibrations[sae.name]) != sae.d_sae
-        ):
-            raise ValueError(f"the calibration given for SAE {sae.name} is not the one its spec names")
-
-
-def _refuse_finished(path: Path) -> None:
-    if (path / NAME).exists():
-        raise CorpusError(
-            f"{path} already exists and is finished; add to it with saetext append, or choose another path"
-        )
-
-
-def _require_ours(path: Path) -> None:
-    """Refuse a directory that holds things and is no corpus."""
-    if not path.exists() or any((path / name).exists() for name in (NAME, PLAN)):
-        return
-    with writing(path):
-        others = [f.name for f in path.iterdir() if f.name != LOCK and not is_ours(f.name)]
-    if others:
-        raise CorpusError(
-            f"{path} is not a corpus and not empty (it has {min(others)}); choose another path for the corpus"
-        )
-
-
-def _locked(path: Path) -> FileLock:
-    lock = FileLock(path / LOCK, thread_local=False)
-    with writing(path):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise CorpusError(f"{path} is being written by another process; wait for it to end") from None
-    return lock

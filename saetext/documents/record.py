@@ -87,6 +87,10 @@ class Reject:
     detail: str
 
 
+#: How a corpus says that its ids were not in its input.
+ROW_NUMBERS = "ids made from row numbers"
+
+
 @dataclass(frozen=True)
 class Columns:
     """Which column of the input plays which part; None where there is none.
@@ -115,5 +119,5 @@ class Columns:
             for part, name in chosen.items()
         ]
         if "id" not in chosen:
-            said.append("ids made from row numbers")
+            said.append(ROW_NUMBERS)
         return ", ".join(said)

@@ -22,7 +22,7 @@ from saetext.corpus.files import require_known_home, require_outside_corpora, wr
 from saetext.corpus.journal import Journal, JournalEntry
 from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, PLAN, REJECTS
 from saetext.corpus.notices import warn_of_encoding
-from saetext.corpus.writer import LOCK
+from saetext.corpus.starting import LOCK
 from saetext.documents import Document, DocumentSource, Reject, open_documents
 from saetext.documents.convert import IdSet
 from saetext.documents.rejects import nothing_readable
@@ -86,7 +86,7 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
     if output is None and (file := path_of(source)) is not None:
         output, extra = beside(file), {**source_stamp(file), **(extra or {})}
     if output is None:
-        source = _as_source(source, **request.columns())
+        source = as_source(source, **request.columns())
         request, output = _kept(source, request)
         if (output / "manifest.json").exists():
             return Corpus.open(output)
@@ -94,10 +94,10 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
     else:
         output = Path(output)
         require_free(output)  # before the input is opened
-        source = _as_source(source, **request.columns())
-    plan = _plan(source, request.shard_rows)
+        source = as_source(source, **request.columns())
+    plan = plan_of(source, request.shard_rows)
     reader = ready(
-        _as_reader(request.reader),
+        as_reader(request.reader),
         source,
         threshold=request.threshold,
         min_tokens=request.min_tokens,
@@ -156,13 +156,13 @@ def append(source: Any, corpus: str | Path, request: AppendRequest) -> Corpus:
 
     path = Path(corpus)
     opened = Corpus.open(path)
-    source = _as_source(source, **request.columns())
-    plan = _plan(source, request.shard_rows)
+    source = as_source(source, **request.columns())
+    plan = plan_of(source, request.shard_rows)
     calibrations = {name: opened.calibration(name) for name in opened.saes}
     if request.reader is None:
         reader = ReaderClass.from_spec(opened.spec, calibrations)
     else:
-        reader = _as_reader(request.reader).with_calibrations(calibrations)
+        reader = as_reader(request.reader).with_calibrations(calibrations)
     taken = _Taken(opened)
     with CorpusWriter.append(path, plan=plan, spec=reader.spec, calibrations=reader.calibrations) as writer:
         run = _Run(writer, source, reader, request.shard_rows, opened.stores_text, taken)
@@ -178,7 +178,8 @@ def append(source: Any, corpus: str | Path, request: AppendRequest) -> Corpus:
     return grown
 
 
-def _as_source(source: Any, **options: Any) -> DocumentSource:
+def as_source(source: Any, **options: Any) -> DocumentSource:
+    """Return a source, opened if it is not yet; options that an open one cannot heed are refused."""
     if not isinstance(source, DocumentSource):
         return open_documents(source, **options)
     role = None if options["role"] == "assistant" else options["role"]
@@ -188,7 +189,8 @@ def _as_source(source: Any, **options: Any) -> DocumentSource:
     return source
 
 
-def _as_reader(reader: Reader | str | Sequence[str] | None) -> Reader:
+def as_reader(reader: Reader | str | Sequence[str] | None) -> Reader:
+    """Return a reader, loaded if it is given by name; the embedded one if it is not given."""
     from saetext.reader.reader import Reader as ReaderClass
 
     if isinstance(reader, ReaderClass):
@@ -205,11 +207,11 @@ def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | N
         from saetext.reader.shipped import EMBEDDED
 
         return None, [EMBEDDED.name, embedded.WEIGHTS_SHA256, EMBEDDED.load_calibration().sha256]
-    loaded = _as_reader(reader)
+    loaded = as_reader(reader)
     return loaded, loaded.spec.identity()
 
 
-def _plan(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
+def plan_of(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
     """Return what a resumed run must agree on, besides the reader, to fit the shards already there."""
     identity = {f"input {key}": value for key, value in source.identity().items()}
     return {**identity, "rows per shard": shard_rows}

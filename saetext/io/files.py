@@ -22,7 +22,7 @@ import xxhash
 
 from saetext.errors import SaetextError
 from saetext.io.opener import open_regular
-from saetext.io.orphans import BUILDING, SHOWN, TEMPORARY, held, sweep
+from saetext.io.orphans import BUILDING, SHOWN, TEMPORARY, held, host, sweep
 from saetext.io.shape import Record, Table, Text, Whole, check
 
 _CHUNK = 1 << 20
@@ -240,8 +240,8 @@ def sync_directory(path: Path) -> None:
 
 
 def _unique(path: Path) -> str:
-    """Return a name that neither another process nor another thread takes."""
-    return f"{path.name[:SHOWN]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}"
+    """Return a name that no other thread, process or machine takes."""
+    return f"{path.name[:SHOWN]}.{host()}-{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}"
 
 
 # ---- checksums ---------------------------------------------------------------------------------------------

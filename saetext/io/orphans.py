@@ -7,9 +7,11 @@ process, by the number in its name, has ended. Only what is both is removed. Not
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,8 +25,16 @@ except ImportError:  # Windows
 BUILDING = ".building-"  # what every half-made directory begins with
 TEMPORARY = ".tmp"  # what every half-written file or directory ends with
 SHOWN = 30  # characters of a name in its temporary one: a name may be as long as the system allows
-_OURS = re.compile(r"\.(?:building-)?(?P<target>.*)\.(?P<process>\d{1,10})\.[0-9a-f]{8}\.tmp", re.DOTALL)
-_ABANDONED = 24 * 3600  # seconds; where there are no locks, what is older is taken for dead
+_OURS = re.compile(
+    r"\.(?:building-)?(?P<target>.*)\.(?:(?P<host>[0-9a-f]{8})-)?(?P<process>\d{1,10})\.[0-9a-f]{8}\.tmp",
+    re.DOTALL,
+)
+_ABANDONED = 24 * 3600  # seconds; without locks, or on another machine, what is older is taken for dead
+
+
+def host() -> str:
+    """Return eight characters that stand for this machine: processes of two may have the same number."""
+    return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
 
 
 def is_ours(name: str) -> bool:
@@ -89,15 +99,17 @@ def sweep(home: Path, target: str | None = None) -> None:
     with contextlib.suppress(OSError):
         for left in list(os.scandir(home)):
             told = _OURS.fullmatch(left.name)
-            if told and (target is None or told["target"] == target[:SHOWN]):
+            if not told or (target is not None and told["target"] != target[:SHOWN]):
+                continue
+            if told["host"] not in (None, host()):  # whether its process lives cannot be told from here
+                _remove_abandoned(Path(left.path))
+            else:
                 _remove_dead(Path(left.path), int(told["process"]))
 
 
 def _remove_dead(path: Path, process: int) -> None:
     if fcntl is None:
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                _remove(path)
+        _remove_abandoned(path)
         return
     if process != os.getpid() and _lives(process):  # of this process, a thread may write: the lock tells
         return
@@ -108,6 +120,12 @@ def _remove_dead(path: Path, process: int) -> None:
             _remove(path)
         finally:
             os.close(handle)
+
+
+def _remove_abandoned(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if time.time() - path.stat().st_mtime > _ABANDONED:
+            _remove(path)
 
 
 def _lives(process: int) -> bool:

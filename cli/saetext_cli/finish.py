@@ -1,0 +1,41 @@
+"""``saetext finish``: the shards that slices have landed into a corpus, or what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saetext.text.terminal import visible
+from saetext_cli.common import megabytes, note, result
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command("finish", epilog="Example: saetext finish answers.corpus --status")(finish)
+
+
+def finish(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="What encode --slice wrote into.")],
+    status: Annotated[bool, typer.Option("--status", help="Say what is missing, and write nothing.")] = False,
+) -> None:
+    """Make a corpus of the shards that slices have encoded; --status says what is missing.
+
+    It needs neither the texts nor a model."""
+    from saetext.corpus.finishing import finish_slices
+    from saetext.corpus.finishing import status as status_of
+    from saetext.corpus.manifest import NAME
+    from saetext.corpus.notices import warn_of_encoding
+
+    if status:
+        told = "finished" if (corpus / NAME).exists() else status_of(corpus).describe()
+        result(visible(f"{corpus}: {told}"))
+        return
+    made = finish_slices(corpus)
+    counts = made.manifest.counts
+    note(
+        f"{corpus}: {counts['documents']:,} documents, {counts['tokens']:,} tokens, "
+        f"{megabytes(made.sizes()['total'])}"
+    )
+    warn_of_encoding(made)

@@ -1,0 +1,233 @@
+"""From landed shards to a corpus: what is missing, and the books once nothing is. No model, no input.
+
+Not for: landing shards (:mod:`saetext.corpus.landing`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saetext.corpus import plan as plans
+from saetext.corpus.files import writing
+from saetext.corpus.journal import JournalEntry, lines
+from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers
+from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest
+from saetext.corpus.spec import ReaderSpec
+from saetext.corpus.starting import LANDED, LOCK, locked
+from saetext.documents.rejects import nothing_readable
+from saetext.errors import CorpusError
+from saetext.io.files import checksum, sync_directory, write_atomic
+
+if TYPE_CHECKING:
+    from saetext.corpus.corpus import Corpus
+
+#: Where a scheduler says into how many slices the work is cut, if not in the size of its array.
+SLICES = "SAETEXT_SLICES"
+_NAMED = 8  # slices that a message names
+_OTHERS = 600.0  # seconds in which another process finishes the same corpus
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far the slices of a corpus are.
+
+    Attributes
+    ----------
+    path : Path
+        The corpus in the making.
+    landed : tuple of int
+        Shards that are on disk.
+    shards : int or None
+        How many there will be; None before a slice has read the input to its end.
+    of : int or None
+        Into how many slices the work was cut, as the last landed shard says.
+    digest : str
+        Of the input, as the slice that came to its end saw it.
+    """
+
+    path: Path
+    landed: tuple[int, ...]
+    shards: int | None
+    of: int | None
+    digest: str = ""
+
+    @property
+    def missing(self) -> tuple[int, ...] | None:
+        """Shards that are not there yet; None where it is not known how many there are."""
+        return None if self.shards is None else tuple(sorted({*range(self.shards)} - {*self.landed}))
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """The slices that the missing shards are in."""
+        if self.of is None or not self.missing:
+            return ()
+        return tuple(Slice(index, self.of) for index in sorted({shard % self.of for shard in self.missing}))
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing."""
+        return self.missing == ()
+
+    def describe(self) -> str:
+        """Say how far they are, and what makes the rest."""
+        if self.shards is None:
+            more = "" if self.of is None else f" (by slices of {self.of})"
+            return (
+                f"{len(self.landed):,} shards have landed{more}; how many there are is known once a slice "
+                "has come to its end"
+            )
+        if self.whole:
+            return f"all {self.shards:,} shards have landed"
+        missing = self.missing or ()
+        told = f"{len(missing):,} of {self.shards:,} shards are missing"
+        if not self.slices:
+            return told
+        few = ", ".join(map(str, self.slices[:_NAMED])) + (", ..." if len(self.slices) > _NAMED else "")
+        indices = _ranges([part.index for part in self.slices])
+        return f"{told}: run --slice {few} again (for SLURM: {SLICES}={self.of}, --array={indices})"
+
+
+def status(path: str | Path) -> Status:
+    """Return how far the slices of a corpus are.
+
+    Raises
+    ------
+    CorpusError
+        If there are none.
+    """
+    path = Path(path)
+    _require_sliced(path)
+    numbers = landed_numbers(path)
+    end = End.read(path)
+    of = None
+    for shard in reversed(numbers):
+        with contextlib.suppress(CorpusError):
+            of = Landed.read(path, shard).slice.of
+            break
+    if end is None:
+        return Status(path, tuple(numbers), None, of)
+    return Status(path, tuple(numbers), end.shards, of, end.digest)
+
+
+def finish_slices(path: str | Path) -> Corpus:
+    """Make a corpus of the shards that slices have landed; it needs neither the input nor a model.
+
+    Parameters
+    ----------
+    path : path
+        What the slices wrote into. One that is finished is opened.
+
+    Returns
+    -------
+    Corpus
+        Its fingerprint is that of the same input encoded in one run, on the same kind of machine.
+
+    Raises
+    ------
+    CorpusError
+        If shards are missing (the message says which slices make them) or damaged, or it cannot be written.
+    InputError
+        If there is not one document.
+    """
+    from saetext.corpus.corpus import Corpus
+
+    path = Path(path)
+    if (path / NAME).exists():
+        opened = Corpus.open(path)
+        _clear(path)
+        return opened
+    found = status(path)
+    if not found.whole:
+        raise CorpusError(f"{path}: {found.describe()}")
+    lock = locked(path, wait=_OTHERS)  # the last two slices may end at the same time
+    try:
+        if not (path / NAME).exists():  # another process may have been first
+            _write_books(path, found)
+        _clear(path)
+    finally:
+        lock.release()
+    return Corpus.open(path)
+
+
+def _write_books(path: Path, found: Status) -> None:
+    begun = plans.read(path / PLAN, f"delete {path} and encode again")
+    spec = ReaderSpec.from_dict(begun["spec"])
+    entries: list[JournalEntry] = []
+    rejected = bytearray()
+    for landed in _all(path, found):
+        rejected += landed.rejected.encode()
+        entries.append(replace(landed.entry, rejects_bytes=len(rejected)))
+    if found.digest != (seen := input_digest(entry.input_hash for entry in entries)):
+        raise CorpusError(
+            f"{path}: its shards are not of one input ({found.digest[:8]} and {seen[:8]}): the file has "
+            f"changed between slices; delete {path} and encode again"
+        )
+    if not any(entry.rows for entry in entries):
+        counts: dict[str, int] = {}
+        for entry in entries:
+            for reason, n in entry.rejects.items():
+                counts[reason] = counts.get(reason, 0) + n
+        raise nothing_readable(str(begun.get("extra", {}).get("source", path)), counts)
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    run: dict[str, Any] = {
+        "plan": begun["plan"],
+        "numerics": begun["numerics"],
+        "shards": len(entries),
+        "rows": sum(entry.rows for entry in entries),
+    }
+    with writing(path):
+        stamp = write_atomic(path / REJECTS, bytes(rejected))
+        write_atomic(path / JOURNAL, lines(entries))
+        Manifest(
+            spec=spec,
+            calibrations={sae.name: checksum(path / "cards" / f"{sae.name}.arrow") for sae in spec.saes},
+            rejects=stamp,
+            shards=tuple(entries),
+            stores_text=bool(begun.get("stores_text", True)),
+            runs=(run,),
+            created=now,
+            updated=now,
+            extra=dict(begun.get("extra", {})),
+        ).write(path)
+        plans.leave_out_extra(path / PLAN, begun)
+
+
+def _all(path: Path, found: Status) -> Iterator[Landed]:
+    for shard in range(found.shards or 0):
+        yield Landed.read(path, shard)
+
+
+def _clear(path: Path) -> None:
+    """Remove what only slices need; what is left of it does no harm."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path / LANDED)
+        for lock in path.glob(f"{LOCK}-*-of-*"):
+            lock.unlink()
+        sync_directory(path)
+
+
+def _require_sliced(path: Path) -> None:
+    if (path / LANDED).is_dir() and (path / PLAN).exists():
+        return
+    if (path / NAME).exists():
+        raise CorpusError(f"{path} is finished")
+    if not path.exists():
+        raise CorpusError(f"{path} does not exist")
+    raise CorpusError(f"{path} is not being made in slices: saetext encode FILE -o {path} --slice 0/8")
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return numbers as a scheduler takes them: ``0-2,5``."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)

@@ -1,0 +1,329 @@
+"""SliceWriter: shards of one corpus written by several processes or machines, with a record of each.
+
+A shard that has landed has its files and ``landed/part-00007.json``: its journal entry, its rejects, its
+slice. Records are the only thing that slices tell each other, so that a corpus may be in a directory that
+many machines see: no line is appended, nothing is locked but the slice itself. Not for: making a corpus of it
+(:mod:`saetext.corpus.finishing`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock
+
+from saetext.corpus import plan as plans
+from saetext.corpus.calibration import Calibration
+from saetext.corpus.files import require_size, writing
+from saetext.corpus.journal import JournalEntry
+from saetext.corpus.manifest import PLAN
+from saetext.corpus.put import put_shard
+from saetext.corpus.spec import ReaderSpec
+from saetext.corpus.starting import (
+    LANDED,
+    LOCK,
+    locked,
+    refuse_begun,
+    refuse_finished,
+    require_calibrations,
+    require_ours,
+)
+from saetext.errors import CorpusError, InputError, ShardCorruptError
+from saetext.io.files import make_directory, sync_directory, write_atomic
+from saetext.io.json_file import load
+from saetext.io.opener import HUGE, why
+from saetext.io.orphans import sweep
+from saetext.io.sealed import require_seal, sealed
+from saetext.io.shape import INT32, Record, Table, Text, Whole
+
+MOST_SLICES = 100_000
+END = "end.json"
+_RECORD = re.compile(r"part-(\d{5,10})\.json")
+_LANDED = Record(
+    {
+        "entry": Table(),
+        "rejected": Text(longest=1 << 31),
+        "slice": Whole(0, MOST_SLICES),
+        "of": Whole(1, MOST_SLICES),
+    }
+)
+_END = Record({"shards": Whole(0, INT32), "digest": Text(longest=200)})
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One of ``of`` slices: the shards whose number leaves ``index`` when divided by ``of``."""
+
+    index: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.of <= MOST_SLICES and 0 <= self.index < self.of):
+            raise InputError(
+                f"there is no slice {self}: those of {self.of} are 0/{self.of} to {self.of - 1}/{self.of}"
+            )
+
+    @classmethod
+    def parse(cls, told: str) -> Slice:
+        """Read ``3/8``; InputError for anything else."""
+        found = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", told)
+        if found is None or not int(found[2]):
+            raise InputError(
+                f"{told[:40]!r} is no slice: write 0/8 for the first of eight, 7/8 for the last, or auto"
+            )
+        return cls(int(found[1]), int(found[2]))
+
+    def has(self, shard: int) -> bool:
+        """Return whether a shard is in this slice."""
+        return shard % self.of == self.index
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.of}"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A shard that is on disk.
+
+    Attributes
+    ----------
+    entry : JournalEntry
+        Its entry; ``rejects_bytes`` are those of this shard alone.
+    rejected : str
+        Its lines of ``rejects.jsonl``.
+    slice : Slice
+        Which slice has landed it.
+    """
+
+    entry: JournalEntry
+    rejected: str
+    slice: Slice
+
+    def write(self, home: Path) -> None:
+        """Write the record, atomically and with a checksum."""
+        data = {
+            "entry": self.entry.to_dict(), "rejected": self.rejected,
+            "slice": self.slice.index, "of": self.slice.of,
+        }  # fmt: skip
+        write_atomic(record_path(home, self.entry.shard), json.dumps(sealed(data)).encode())
+
+    @classmethod
+    def read(cls, home: Path, shard: int) -> Landed:
+        """Read the record of a shard, whose files are there with the size they should have.
+
+        Raises
+        ------
+        CorpusError
+            If record or files are damaged; the message says what to do.
+        """
+        path = record_path(home, shard)
+        try:
+            data = load(path, _LANDED, most=HUGE)
+            require_seal(data)
+            landed = cls(
+                JournalEntry.from_dict(data["entry"]), data["rejected"], Slice(data["slice"], data["of"])
+            )
+            if landed.entry.shard != shard:
+                raise ValueError(f"it is of shard {landed.entry.shard}")
+        except (OSError, ValueError, InputError) as error:
+            raise _damaged(path, why(error), shard) from error
+        for name, stamp in landed.entry.files.items():
+            try:
+                require_size(home / name, stamp)
+            except ShardCorruptError as error:
+                raise _damaged(path, str(error).partition(";")[0], shard) from error
+        return landed
+
+
+@dataclass(frozen=True)
+class End:
+    """What a slice knows once it has seen the whole input: how many shards there are, and of what."""
+
+    shards: int
+    digest: str
+
+    @classmethod
+    def read(cls, home: Path) -> End | None:
+        """Read it; None before a slice has come to the end. CorpusError if it is damaged."""
+        path = home / LANDED / END
+        try:
+            data = load(path, _END)
+            require_seal(data)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise CorpusError(
+                f"{path} is damaged ({why(error)}): delete it and run any slice again"
+            ) from error
+        return cls(data["shards"], data["digest"])
+
+
+def input_digest(hashes: Iterable[str]) -> str:
+    """Return what tells one input from another, of the hashes of its shards in order."""
+    return hashlib.blake2b("\n".join(hashes).encode(), digest_size=16).hexdigest()
+
+
+def record_path(home: Path, shard: int) -> Path:
+    """Return where the record of a shard lies."""
+    return home / LANDED / f"part-{shard:05d}.json"
+
+
+def landed_numbers(home: Path) -> list[int]:
+    """Return the numbers of the shards that have a record, in order."""
+    folder = home / LANDED
+    if not folder.is_dir():
+        return []
+    return sorted(int(told[1]) for path in folder.iterdir() if (told := _RECORD.fullmatch(path.name)))
+
+
+class SliceWriter:
+    """Writes the shards of one slice; made by :meth:`open`, and a context manager.
+
+    Attributes
+    ----------
+    path : Path
+        The corpus in the making.
+    spec : ReaderSpec
+        The reader, as recorded.
+    stores_text : bool
+        Whether texts and prompts are kept.
+    """
+
+    def __init__(self, path: Path, part: Slice, lock: FileLock) -> None:
+        self.path = path
+        self.slice = part
+        self._lock = lock
+        self.spec: ReaderSpec
+        self.stores_text: bool
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        part: Slice,
+        *,
+        plan: dict[str, Any],
+        spec: ReaderSpec,
+        calibrations: Mapping[str, Calibration],
+        stores_text: bool,
+        extra: Mapping[str, Any],
+    ) -> SliceWriter:
+        """Begin or go on with a slice; other slices may be written meanwhile.
+
+        Parameters
+        ----------
+        path : path
+            The corpus's directory; made if missing.
+        part : Slice
+            Which slice.
+        plan, spec, calibrations, stores_text
+            As in :meth:`saetext.corpus.writer.CorpusWriter.open`: the same for all slices.
+        extra : mapping
+            Plain JSON types to keep in the manifest.
+
+        Raises
+        ------
+        CorpusError
+            If the corpus is finished, was begun with another plan or without slices, this slice is being
+            written by another process, or the directory holds other things or cannot be written.
+        """
+        path = Path(path)
+        prepare(path, plan=plan, spec=spec, calibrations=calibrations, stores_text=stores_text, extra=extra)
+        what = f"slice {part} of "
+        writer = cls(path, part, locked(path, f"{LOCK}-{part.index}-of-{part.of}", what))
+        writer.spec, writer.stores_text = spec, stores_text
+        return writer
+
+    def landed(self, shard: int) -> JournalEntry | None:
+        """Return what an earlier run has landed of a shard; None if nothing, or something damaged."""
+        if not record_path(self.path, shard).exists():
+            return None
+        try:
+            return Landed.read(self.path, shard).entry
+        except CorpusError:
+            return None  # it is made again
+
+    def write_shard(self, shard: int, **made: Any) -> JournalEntry:
+        """Put one shard on disk and its record beside it; the rest as in :func:`put_shard`."""
+        entry, rejected = put_shard(self.path, shard, self.spec, stores_text=self.stores_text, **made)
+        with writing(self.path):
+            Landed(entry, rejected.decode(), self.slice).write(self.path)
+        return entry
+
+    def end(self, shards: int, digest: str) -> None:
+        """Record that the input has so many shards.
+
+        Raises
+        ------
+        InputError
+            If another slice saw another input.
+        """
+        seen = End.read(self.path)
+        if seen is None:
+            with writing(self.path):
+                data = sealed({"shards": shards, "digest": digest})
+                write_atomic(self.path / LANDED / END, json.dumps(data).encode())
+        elif seen != End(shards, digest):
+            raise InputError(
+                f"the input has changed since another slice of {self.path} read it ({seen.shards:,} shards, "
+                f"now {shards:,}): restore it, or delete {self.path} and encode again"
+            )
+
+    def close(self) -> None:
+        """Let go of the slice."""
+        self._lock.release()
+
+    def __enter__(self) -> SliceWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def prepare(
+    path: Path,
+    *,
+    plan: dict[str, Any],
+    spec: ReaderSpec,
+    calibrations: Mapping[str, Calibration],
+    stores_text: bool,
+    extra: Mapping[str, Any],
+) -> None:
+    """Record what slices have in common: the plan and the thresholds; or check that it is the same.
+
+    Parameters and errors as in :meth:`SliceWriter.open`.
+    """
+    require_calibrations(spec, calibrations)
+    if path.exists() and not path.is_dir():
+        raise CorpusError(f"{path} is a file; choose another path for the corpus")
+    require_ours(path)
+    refuse_finished(path)
+    refuse_begun(path)
+    wanted = plans.record(plan, spec, {"stores_text": stores_text, "extra": dict(extra)})
+    with writing(path):
+        make_directory(path / LANDED)  # before the plan: a plan without it is a run that makes all shards
+        folders = [path, *(path / name for name in ("docs", "cards", "features"))]
+        folders += [path / "features" / sae.name for sae in spec.saes]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+            sweep(folder)
+            sync_directory(folder)
+        sweep(path / LANDED)
+        plans.agree(path / PLAN, wanted, f"delete {path} and encode again")
+        for sae, calibration in calibrations.items():
+            card = path / "cards" / f"{sae}.arrow"
+            if not card.exists():
+                calibration.write(card)
+
+
+def _damaged(path: Path, reason: str, shard: int) -> CorpusError:
+    return CorpusError(f"{path} is damaged ({reason}): run the slice that has shard {shard} again")

@@ -1,0 +1,228 @@
+"""Encode a slice of the shards: one corpus, made by processes or machines that know nothing of each other.
+
+Every slice reads the whole input, which is cheap, and runs the model on its own shards. Not for: what lands
+where (:mod:`saetext.corpus.landing`), or the books once all is there (:mod:`saetext.corpus.finishing`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saetext.corpus.calibration import Calibration
+from saetext.corpus.finishing import SLICES, Status, status
+from saetext.corpus.landing import Slice, SliceWriter, input_digest, prepare
+from saetext.corpus.manifest import PLAN
+from saetext.corpus.starting import LANDED
+from saetext.documents import DocumentSource
+from saetext.encoding.encoder import as_reader, as_source, plan_of, require_free
+from saetext.encoding.request import EncodeRequest
+from saetext.encoding.shards import ahead, cut, read_shard
+from saetext.errors import InputError
+from saetext.io.progress import Meter
+from saetext.io.request import verb_of_two
+from saetext.reader.thresholds.policy import ready, with_known_thresholds
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+
+
+@verb_of_two(EncodeRequest)
+def prepare_slices(source: Any, output: str | Path, request: EncodeRequest) -> Status:
+    """Record what the slices of a corpus have in common: the plan, and the thresholds of its reader.
+
+    Only a reader that has no thresholds yet needs it: they are made from the input, once for all slices.
+
+    Parameters
+    ----------
+    source : path or DocumentSource
+        What :func:`saetext.documents.open_documents` takes, if it can be read again.
+    output : path
+        The corpus's directory.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> notes = [{"text": "Sorry to hear that!"}, {"text": "Restart it."}]
+    >>> saetext.prepare_slices(notes, "sliced.corpus", shard_rows=1).landed
+    ()
+    """
+    output = Path(output)
+    documents = _opened(source, output, request)
+    reader = _prepared(output, request) or ready(
+        as_reader(request.reader),
+        documents,
+        threshold=request.threshold,
+        min_tokens=request.min_tokens,
+        on_progress=request.on_progress,
+    )
+    prepare(output, **_common(documents, reader, request))
+    return status(output)
+
+
+def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: Any) -> Status:
+    """Read documents and write one slice of a corpus; run again after an interruption, it resumes.
+
+    Parameters
+    ----------
+    source : path or DocumentSource
+        What :func:`saetext.documents.open_documents` takes, if it can be read again; the same for all slices.
+    output : path
+        The corpus's directory, the same for all slices.
+    part : str or Slice
+        ``0/8`` for the first of eight, ``7/8`` for the last, or ``auto`` for what the scheduler says
+        (:func:`scheduled_slice`).
+    **options
+        Those of :func:`saetext.encode`.
+
+    Returns
+    -------
+    Status
+        How far all slices are; once nothing is missing, :func:`saetext.finish_slices` makes the corpus.
+
+    Raises
+    ------
+    InputError, ReaderError, CorpusError
+        For what the input, the reader or the output directory is to blame for; what has landed stays.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> notes = [{"text": "Sorry to hear that!"}, {"text": "Restart it."}, {"text": "Wait a day."}]
+    >>> saetext.encode_slice(notes, "parts.corpus", "0/2", shard_rows=1).missing
+    (1,)
+    >>> saetext.encode_slice(notes, "parts.corpus", "1/2", shard_rows=1).whole
+    True
+    >>> saetext.finish_slices("parts.corpus").n_documents
+    3
+    """
+    request = EncodeRequest(**options)
+    output = Path(output)
+    if not isinstance(part, Slice):
+        part = scheduled_slice(os.environ) if part.strip() == "auto" else Slice.parse(part)
+    documents = _opened(source, output, request)
+    reader = _prepared(output, request) or with_known_thresholds(
+        as_reader(request.reader), request.threshold, request.min_tokens
+    )
+    if reader is None:
+        raise InputError(
+            "the reader has no thresholds yet, and each slice would make its own: run the command with "
+            "--prepare instead of --slice first"
+        )
+    with SliceWriter.open(output, part, **_common(documents, reader, request)) as writer:
+        _land(writer, documents, reader, request)
+    return status(output)
+
+
+def scheduled_slice(environment: Mapping[str, str]) -> Slice:
+    """Return the slice that a scheduler gives this process.
+
+    Parameters
+    ----------
+    environment : mapping
+        A SLURM array has ``SLURM_ARRAY_TASK_ID``, ``_MIN``, ``_COUNT`` and ``_STEP``; an indexed job of
+        Kubernetes has ``JOB_COMPLETION_INDEX``. ``SAETEXT_SLICES`` says into how many slices the work is cut
+        where that is not the size of the array: the index is then the slice's number, from 0.
+
+    Raises
+    ------
+    InputError
+        If there is neither.
+    """
+
+    def number(name: str, default: int | None = None) -> int:
+        told = environment.get(name, "" if default is None else str(default))
+        if not told.isdecimal() or len(told) > 9:
+            raise InputError(f"--slice auto: {name} is {told[:20]!r}, not a number")
+        return int(told)
+
+    if "SLURM_ARRAY_TASK_ID" in environment:
+        if SLICES in environment:  # an array of some of the slices, those that are missing
+            return Slice(number("SLURM_ARRAY_TASK_ID"), number(SLICES))
+        first, step = number("SLURM_ARRAY_TASK_MIN", 0), max(1, number("SLURM_ARRAY_TASK_STEP", 1))
+        return Slice((number("SLURM_ARRAY_TASK_ID") - first) // step, number("SLURM_ARRAY_TASK_COUNT"))
+    if "JOB_COMPLETION_INDEX" in environment:
+        return Slice(number("JOB_COMPLETION_INDEX"), number(SLICES))
+    raise InputError(
+        "--slice auto needs a SLURM array (SLURM_ARRAY_TASK_ID) or an indexed job (JOB_COMPLETION_INDEX, and "
+        f"{SLICES} for how many): write --slice 0/8"
+    )
+
+
+def _opened(source: Any, output: Path, request: EncodeRequest) -> DocumentSource:
+    require_free(output)
+    documents = as_source(source, **request.columns())
+    if not documents.restartable:
+        raise InputError(
+            f"{documents.name} can be read only once, and every slice reads it: write it to a file"
+        )
+    return documents
+
+
+def _common(documents: DocumentSource, reader: Reader, request: EncodeRequest) -> dict[str, Any]:
+    """Return what all slices have in common."""
+    about = {"source": documents.name, "columns": documents.columns.describe()}
+    return {
+        "plan": plan_of(documents, request.shard_rows),
+        "spec": reader.spec,
+        "calibrations": reader.calibrations,
+        "stores_text": request.store_text,
+        "extra": {**about, **(request.extra or {})},
+    }
+
+
+def _prepared(output: Path, request: EncodeRequest) -> Reader | None:
+    """Return the reader with the thresholds that were recorded for all slices; None before there are any."""
+    if not (output / PLAN).exists() or not (output / LANDED).is_dir():
+        return None
+    reader = as_reader(request.reader)
+    cards = {name: output / "cards" / f"{name}.arrow" for name in reader.saes}
+    if not all(card.exists() for card in cards.values()):
+        return None
+    known = {name: Calibration.read(card) for name, card in cards.items()}
+    for wanted, field, spelt in (
+        (request.threshold, "percentile", "--threshold"), (request.min_tokens, "min_tokens", "--min-tokens")
+    ):  # fmt: skip
+        for calibration in known.values():
+            has = getattr(calibration, field)
+            if wanted is not None and wanted != (has or 0):
+                raise InputError(f"{output} was prepared with {spelt} {has or 0:g}, not {wanted:g}")
+    return reader.with_calibrations(known)
+
+
+def _land(writer: SliceWriter, source: DocumentSource, reader: Reader, request: EncodeRequest) -> None:
+    """Land the shards of a slice that have not landed yet, then say how many there are of all."""
+    meter = Meter(f"encoding slice {writer.slice}", request.on_progress)
+    before = {}
+    hashes: list[str] = []
+
+    def wanted(shard: int) -> bool:
+        if not writer.slice.has(shard):
+            return False
+        before[shard] = writer.landed(shard)
+        return before[shard] is None
+
+    shards = cut(source, request.shard_rows)
+    with closing(ahead(shards, reader, source.role, wanted)) as loaded:
+        for number, (shard, prepared) in enumerate(loaded):
+            hashes.append(shard.digest)
+            if not writer.slice.has(number):
+                continue
+            entry = before.pop(number)
+            if entry is None:
+                made = read_shard(
+                    reader, shard, prepared, role=source.role, store_text=request.store_text, meter=meter
+                )
+                writer.write_shard(number, **made)
+                meter.end(len(made["docs"]), len(made["rejects"]))
+            elif entry.input_hash != shard.digest:
+                raise InputError(
+                    f"{source.name} has changed since {writer.path} was started (shard {number} differs): "
+                    "restore it, or encode into another directory"
+                )
+            else:
+                meter.skip(entry.rows, shard.rows - entry.rows, shard.share)
+    writer.end(len(hashes), input_digest(hashes))

@@ -1,0 +1,284 @@
+"""Slices: whoever makes the shards, in whatever order, the corpus is that of one run, byte by byte."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_reader import contents, some_rows, tiny, write_jsonl
+
+from saetext.corpus import Corpus
+from saetext.corpus.finishing import finish_slices, status
+from saetext.corpus.landing import Landed, Slice, SliceWriter, record_path
+from saetext.corpus.starting import LANDED, locked
+from saetext.documents import open_documents
+from saetext.encoding.encoder import append, encode
+from saetext.encoding.slices import encode_slice, prepare_slices, scheduled_slice
+from saetext.errors import CorpusError, InputError
+from saetext.reader.reader import Reader
+from saetext.reader.thresholds.policy import ready
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAETEXT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return ready(tiny().reader(both=True), open_documents(some_rows(60, seed=9)))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    rows = some_rows(41, empty_every=7)
+    rows[20]["id"] = rows[3]["id"]  # a duplicate in another slice
+    return write_jsonl(tmp_path / "in put é.jsonl", rows)
+
+
+@pytest.mark.parametrize(("of", "shard_rows"), [(1, 5), (2, 7), (3, 4), (8, 10), (5, 100)])
+def test_slices_in_any_order_are_one_run(
+    tmp_path: Path, reader: Reader, file: Path, of: int, shard_rows: int
+) -> None:
+    whole = encode(file, tmp_path / "whole.corpus", reader=reader, shard_rows=shard_rows)
+    out = tmp_path / "sliced.corpus"
+    parts = [Slice(index, of) for index in range(of)]
+    random.Random(of).shuffle(parts)
+    for part in parts:
+        encode_slice(file, out, part, reader=reader, shard_rows=shard_rows)
+    made = finish_slices(out)
+    assert made.fingerprint == whole.fingerprint
+    assert contents(out) == contents(whole.path)
+    made.verify()
+    assert finish_slices(out).fingerprint == whole.fingerprint  # once more is no harm
+    grown = append(some_rows(3, seed=5) and [{"id": "new", "text": "fox"}], out, reader=reader)
+    assert grown.n_documents == whole.n_documents + 1
+
+
+def test_another_number_of_slices_goes_on_where_one_stopped(
+    tmp_path: Path, reader: Reader, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = encode(file, tmp_path / "whole.corpus", reader=reader, shard_rows=4)
+    out = tmp_path / "sliced.corpus"
+    wrote: list[int] = []
+    real = SliceWriter.write_shard
+
+    def dies(writer: SliceWriter, shard: int, **made: Any) -> Any:
+        if len(wrote) == 2:
+            raise KeyboardInterrupt
+        wrote.append(shard)
+        return real(writer, shard, **made)
+
+    monkeypatch.setattr(SliceWriter, "write_shard", dies)
+    with pytest.raises(KeyboardInterrupt):
+        encode_slice(file, out, "1/2", reader=reader, shard_rows=4)
+    monkeypatch.undo()
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
+    assert status(out).landed == (1, 3) and status(out).shards is None
+    with pytest.raises(
+        CorpusError, match=r"2 shards have landed .by slices of 2.; how many there are is known"
+    ):
+        finish_slices(out)
+    assert encode_slice(file, out, "0/2", reader=reader, shard_rows=4).missing == (5, 7, 9)
+    found = status(out)
+    assert found.slices == (Slice(1, 2),)
+    with pytest.raises(CorpusError, match=r"3 of 11 shards are missing: run --slice 1/2 again .*--array=1\)"):
+        finish_slices(out)
+    written: list[int] = []
+    monkeypatch.setattr(
+        SliceWriter,
+        "write_shard",
+        lambda writer, shard, **made: (written.append(shard), real(writer, shard, **made))[1],
+    )
+    for index in range(3):
+        encode_slice(file, out, Slice(index, 3), reader=reader, shard_rows=4)
+    assert sorted(written) == [5, 7, 9]  # the others were there
+    assert finish_slices(out).fingerprint == whole.fingerprint
+    assert contents(out) == contents(whole.path)
+
+
+def test_what_is_damaged_is_named_and_made_again(tmp_path: Path, reader: Reader, file: Path) -> None:
+    whole = encode(file, tmp_path / "whole.corpus", reader=reader, shard_rows=9)
+    out = tmp_path / "sliced.corpus"
+    for index in range(2):
+        encode_slice(file, out, Slice(index, 2), reader=reader, shard_rows=9)
+    record = record_path(out, 2)
+    good = record.read_bytes()
+    flipped = good.replace(b'"tokens": ', b'"tokens": 1', 1)
+    docs = out / "docs" / "part-00003.arrow"
+    for path, bad, shard in (
+        (record, flipped, 2), (record, good[:-9], 2), (record, b"{}", 2), (docs, docs.read_bytes()[:-1], 3)
+    ):  # fmt: skip
+        kept = path.read_bytes()
+        path.write_bytes(bad)
+        with pytest.raises(
+            CorpusError, match=rf"damaged.*run the slice that has shard {shard} again"
+        ) as told:
+            finish_slices(out)
+        assert "\n" not in str(told.value) and not (out / "manifest.json").exists()
+        encode_slice(file, out, f"{shard % 2}/2", reader=reader, shard_rows=9)
+        assert path.read_bytes() == kept
+    (out / LANDED / "end.json").write_text("[]")
+    with pytest.raises(CorpusError, match=r"end.json is damaged"):
+        finish_slices(out)
+    (out / LANDED / "end.json").unlink()
+    encode_slice(file, out, "0/2", reader=reader, shard_rows=9)
+    assert finish_slices(out).fingerprint == whole.fingerprint
+
+
+def test_an_input_that_changes_between_slices_is_noticed(tmp_path: Path, reader: Reader) -> None:
+    rows = some_rows(30)
+    out = tmp_path / "s.corpus"
+    encode_slice(rows, out, "0/2", reader=reader, shard_rows=5)
+    other = [*rows[:6], {**rows[6], "text": "something else"}, *rows[7:]]
+    with pytest.raises(InputError, match="the input has changed since another slice"):
+        encode_slice(other, out, "1/2", reader=reader, shard_rows=5)
+    with pytest.raises(CorpusError, match="not of one input"):  # its shards landed before that was seen
+        finish_slices(out)
+    changed = [{**rows[0], "text": "something else"}, *rows[1:]]
+    with pytest.raises(InputError, match=r"has changed .*shard 0 differs"):
+        encode_slice(changed, out, "0/2", reader=reader, shard_rows=5)
+    with pytest.raises(CorpusError, match="other settings: rows per shard was 5 and is now 6"):
+        encode_slice(rows, out, "1/2", reader=reader, shard_rows=6)
+
+
+def test_runs_of_two_kinds_do_not_mix(tmp_path: Path, reader: Reader, file: Path) -> None:
+    out = tmp_path / "s.corpus"
+    prepare_slices(file, out, reader=reader)
+    for act in (lambda: encode(file, out, reader=reader), lambda: Corpus.open(out)):
+        with pytest.raises(CorpusError, match="is being made in slices: 'saetext finish"):
+            act()
+    whole = encode(file, tmp_path / "whole.corpus", reader=reader)
+    with pytest.raises(CorpusError, match="finished corpus already"):
+        encode_slice(file, whole.path, "0/2", reader=reader)
+    (whole.path / "manifest.json").unlink()  # unfinished, begun without slices
+    with pytest.raises(CorpusError, match="was begun without --slice and has 1 shards"):
+        encode_slice(file, whole.path, "0/2", reader=reader)
+    for path, said in ((whole.path, "not being made in slices"), (tmp_path / "none", "does not exist")):
+        with pytest.raises(CorpusError, match=said):
+            finish_slices(path)
+    other = tmp_path / "mine"
+    other.mkdir()
+    (other / "thesis.txt").write_text("x")
+    with pytest.raises(CorpusError, match="not a corpus and not empty"):
+        encode_slice(file, other, "0/2", reader=reader)
+    assert [p.name for p in other.iterdir()] == ["thesis.txt"]
+
+
+def test_a_slice_has_one_writer_and_the_last_two_may_finish_together(
+    tmp_path: Path, reader: Reader, file: Path
+) -> None:
+    out = tmp_path / "s.corpus"
+    encode_slice(file, out, "0/2", reader=reader, shard_rows=9)
+    held = locked(out, ".lock-1-of-2")
+    with pytest.raises(CorpusError, match=r"slice 1/2 of .* is being written by another process"):
+        encode_slice(file, out, "1/2", reader=reader, shard_rows=9)
+    held.release()
+    encode_slice(file, out, "1/2", reader=reader, shard_rows=9)
+    made: list[str] = []
+    both = [threading.Thread(target=lambda: made.append(finish_slices(out).fingerprint)) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert len(made) == 2 and len(set(made)) == 1
+
+
+def test_an_input_without_documents_is_no_corpus(tmp_path: Path, reader: Reader) -> None:
+    out = tmp_path / "s.corpus"
+    encode_slice([{"text": ""}, {"text": None}], out, "0/1", text="text", reader=reader)
+    with pytest.raises(InputError, match="no document that can be read: 2 rows rejected"):
+        finish_slices(out)
+
+
+def test_thresholds_are_made_once_for_all(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "s.corpus"
+    raw = tiny().reader()
+    with pytest.raises(InputError, match=r"no thresholds yet.*--prepare instead of --slice first"):
+        encode_slice(file, out, "0/2", reader=raw, shard_rows=9)
+    assert not out.exists()
+    assert prepare_slices(file, out, reader=raw, shard_rows=9, threshold=60).landed == ()
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "another machine's"))
+    with pytest.raises(InputError, match="was prepared with --threshold 60, not 75"):
+        encode_slice(file, out, "0/2", reader=raw, shard_rows=9, threshold=75)
+    for index in range(2):
+        encode_slice(file, out, Slice(index, 2), reader=raw, shard_rows=9)
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "third"))
+    whole = encode(file, tmp_path / "whole.corpus", reader=raw, shard_rows=9, threshold=60)
+    assert finish_slices(out).fingerprint == whole.fingerprint
+
+
+def test_what_can_be_read_once_is_refused(tmp_path: Path, reader: Reader) -> None:
+    with pytest.raises(InputError, match="read only once, and every slice reads it"):
+        encode_slice(iter([{"text": "fox"}]), tmp_path / "s.corpus", "0/1", reader=reader)
+    assert not (tmp_path / "s.corpus").exists()
+
+
+@pytest.mark.parametrize("told", ["", "3", "a/b", "3/0", "8/8", "-1/8", "1/2/3", "1.5/2", "1/" + "9" * 12])
+def test_what_is_no_slice_is_refused_in_one_line(told: str) -> None:
+    with pytest.raises(InputError, match="no slice") as error:
+        Slice.parse(told)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 200
+
+
+def test_every_shard_is_in_one_slice() -> None:
+    for of in (1, 3, 8):
+        parts = [Slice.parse(f" {index} / {of}") for index in range(of)]
+        assert all(sum(part.has(shard) for part in parts) == 1 for shard in range(50))
+
+
+@pytest.mark.parametrize(
+    ("environment", "slice_"),
+    [
+        ({"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_COUNT": "8"}, "3/8"),
+        ({"SLURM_ARRAY_TASK_ID": "8", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "8"}, "7/8"),
+        (
+            {
+                "SLURM_ARRAY_TASK_ID": "6", "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_COUNT": "4",
+                "SLURM_ARRAY_TASK_STEP": "2",
+            },
+            "2/4",
+        ),
+        (
+            {
+                "SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_COUNT": "2",
+                "SAETEXT_SLICES": "8",
+            },
+            "5/8",
+        ),
+        ({"JOB_COMPLETION_INDEX": "0", "SAETEXT_SLICES": "4"}, "0/4"),
+    ],
+)  # fmt: skip
+def test_a_scheduler_says_which_slice(environment: dict[str, str], slice_: str) -> None:
+    assert str(scheduled_slice(environment)) == slice_
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {}, {"JOB_COMPLETION_INDEX": "0"}, {"SLURM_ARRAY_TASK_ID": "x", "SLURM_ARRAY_TASK_COUNT": "2"},
+        {"SLURM_ARRAY_TASK_ID": "9", "SAETEXT_SLICES": "4"},
+    ],
+)  # fmt: skip
+def test_a_scheduler_that_says_nothing_of_use_is_told(environment: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="slice"):
+        scheduled_slice(environment)
+
+
+def test_records_say_whose_they_are(tmp_path: Path, reader: Reader, file: Path) -> None:
+    out = tmp_path / "s.corpus"
+    encode_slice(file, out, "1/2", reader=reader, shard_rows=9)
+    landed = Landed.read(out, 1)
+    assert landed.slice == Slice(1, 2) and landed.entry.rejects_bytes == len(landed.rejected.encode())
+    record_path(out, 1).rename(record_path(out, 4))
+    with pytest.raises(CorpusError, match="it is of shard 1"):
+        Landed.read(out, 4)
+    assert json.loads((out / LANDED / "end.json").read_text())["shards"] == 5
