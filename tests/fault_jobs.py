@@ -122,6 +122,29 @@ def _encode(folder: Path) -> None:
     encode(some_rows(9, empty_every=4), folder / "made" / "c.corpus", reader=reader(), shard_rows=5)
 
 
+def _slices(folder: Path) -> None:
+    """Both slices and the books, as a scheduler runs them: what is done already is not done again."""
+    from saetext.corpus.finishing import finish_slices
+    from saetext.encoding.slices import encode_slice
+
+    home = folder / "made" / "c.corpus"
+    if not (home / "manifest.json").exists():
+        for part in ("0/2", "1/2"):
+            encode_slice(some_rows(9, empty_every=4), home, part, reader=reader(), shard_rows=5)
+    finish_slices(home)
+
+
+def _two_corpora(folder: Path) -> None:
+    _base(folder)
+    encode([{"id": "other", "text": "fox"}, {"text": ""}], folder / "d.corpus", reader=reader(), text="text")
+
+
+def _merge(folder: Path) -> None:
+    from saetext.corpus.merging import merge
+
+    merge([folder / "c.corpus", folder / "d.corpus"], folder / "made" / "c.corpus")
+
+
 def _append(folder: Path) -> None:
     rows = some_rows(8, seed=3, empty_every=4)
     append(rows, folder / "c.corpus", reader=reader(), shard_rows=5, id="")
@@ -238,6 +261,8 @@ JOBS = {
     job.name: job
     for job in (
         Job("encode", lambda folder: None, _encode, lambda folder: _texts(folder / "made")),
+        Job("slices", lambda folder: None, _slices, lambda folder: _texts(folder / "made")),
+        Job("merge", _two_corpora, _merge, lambda folder: _texts(folder / "made")),
         Job("append", _base, _append, _texts),
         Job("index", _indexed_and_grown, _index, _found),
         Job("label", _base, _label, _content("labels.parquet")),

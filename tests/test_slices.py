@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from saetext.documents import open_documents
 from saetext.encoding.encoder import append, encode
 from saetext.encoding.slices import encode_slice, prepare_slices, scheduled_slice
 from saetext.errors import CorpusError, InputError
+from saetext.io import files
 from saetext.reader.reader import Reader
 from saetext.reader.thresholds.policy import ready
 
@@ -271,6 +274,43 @@ def test_a_scheduler_says_which_slice(environment: dict[str, str], slice_: str) 
 def test_a_scheduler_that_says_nothing_of_use_is_told(environment: dict[str, str]) -> None:
     with pytest.raises(InputError, match="slice"):
         scheduled_slice(environment)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="platform: no fork and signals")
+def test_a_kill_before_or_after_any_rename_costs_a_shard_at_most(
+    tmp_path: Path, reader: Reader, file: Path
+) -> None:
+    whole = encode(file, tmp_path / "whole.corpus", reader=reader, shard_rows=14)
+    renames = 1 + 2 + 2 * 4 + 1  # plan, cards, two shards of three files and a record, the end
+    for at in range(2 * renames):
+        out = tmp_path / f"{at}.corpus"
+        child = os.fork()
+        if not child:
+            _die_at(at // 2 + 1, after=bool(at % 2))
+            encode_slice(file, out, "0/2", reader=reader, shard_rows=14)
+            os._exit(3)
+        _, ended = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGKILL, (at, ended)
+        left = {path: path.stat().st_mtime_ns for path in out.glob("landed/part-*.json")}
+        for part in ("0/2", "1/2"):
+            encode_slice(file, out, part, reader=reader, shard_rows=14)
+        assert all(path.stat().st_mtime_ns == time for path, time in left.items())  # landed is landed
+        assert finish_slices(out).fingerprint == whole.fingerprint
+        assert contents(out) == contents(whole.path), at
+
+
+def _die_at(n: int, *, after: bool) -> None:
+    real, calls = files.put_in_place, [0]
+
+    def put(beside: Path, path: Path) -> None:
+        calls[0] += 1
+        if calls[0] == n and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(beside, path)
+        if calls[0] == n:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    files.put_in_place = put
 
 
 def test_records_say_whose_they_are(tmp_path: Path, reader: Reader, file: Path) -> None:
