@@ -111,7 +111,16 @@ class Cuts:
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("encode", 50), ("append", 40), ("label", 5), ("npz", 20), ("cluster", 10)]
+    ("name", "least"),
+    [
+        ("encode", 50),
+        ("slices", 60),
+        ("merge", 10),
+        ("append", 40),
+        ("label", 5),
+        ("npz", 20),
+        ("cluster", 10),
+    ],
 )
 def test_whatever_a_power_cut_leaves_is_read_right_and_finished(
     name: str, least: int, tmp_path: Path, every: int = 1

@@ -179,7 +179,7 @@ def test_a_slice_has_one_writer_and_the_last_two_may_finish_together(
 ) -> None:
     out = tmp_path / "s.corpus"
     encode_slice(file, out, "0/2", reader=reader, shard_rows=9)
-    held = locked(out, ".lock-1-of-2")
+    held = locked(out, "landed/.lock-1-of-2")
     with pytest.raises(CorpusError, match=r"slice 1/2 of .* is being written by another process"):
         encode_slice(file, out, "1/2", reader=reader, shard_rows=9)
     held.release()
@@ -281,7 +281,7 @@ def test_a_kill_before_or_after_any_rename_costs_a_shard_at_most(
     tmp_path: Path, reader: Reader, file: Path
 ) -> None:
     whole = encode(file, tmp_path / "whole.corpus", reader=reader, shard_rows=14)
-    renames = 1 + 2 + 2 * 4 + 1  # plan, cards, two shards of three files and a record, the end
+    renames = 2 + 2 + 2 * 4 + 1  # about and plan, cards, two shards of three files and a record, the end
     for at in range(2 * renames):
         out = tmp_path / f"{at}.corpus"
         child = os.fork()

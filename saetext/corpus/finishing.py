@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from saetext.corpus import plan as plans
 from saetext.corpus.files import writing
 from saetext.corpus.journal import JournalEntry, lines
-from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers
+from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers, read_about
 from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest
 from saetext.corpus.spec import ReaderSpec
-from saetext.corpus.starting import LANDED, LOCK, locked
+from saetext.corpus.starting import LANDED, locked
 from saetext.documents.rejects import nothing_readable
 from saetext.errors import CorpusError
 from saetext.io.files import checksum, sync_directory, write_atomic
@@ -157,7 +157,7 @@ def finish_slices(path: str | Path) -> Corpus:
 
 def _write_books(path: Path, found: Status) -> None:
     begun = plans.read(path / PLAN, f"delete {path} and encode again")
-    spec = ReaderSpec.from_dict(begun["spec"])
+    spec, about = ReaderSpec.from_dict(begun["spec"]), read_about(path)
     entries: list[JournalEntry] = []
     rejected = bytearray()
     for landed in _all(path, found):
@@ -173,7 +173,7 @@ def _write_books(path: Path, found: Status) -> None:
         for entry in entries:
             for reason, n in entry.rejects.items():
                 counts[reason] = counts.get(reason, 0) + n
-        raise nothing_readable(str(begun.get("extra", {}).get("source", path)), counts)
+        raise nothing_readable(str(about.get("source", path)), counts)
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     run: dict[str, Any] = {
         "plan": begun["plan"],
@@ -193,9 +193,8 @@ def _write_books(path: Path, found: Status) -> None:
             runs=(run,),
             created=now,
             updated=now,
-            extra=dict(begun.get("extra", {})),
+            extra=about,
         ).write(path)
-        plans.leave_out_extra(path / PLAN, begun)
 
 
 def _all(path: Path, found: Status) -> Iterator[Landed]:
@@ -207,8 +206,6 @@ def _clear(path: Path) -> None:
     """Remove what only slices need; what is left of it does no harm."""
     with contextlib.suppress(OSError):
         shutil.rmtree(path / LANDED)
-        for lock in path.glob(f"{LOCK}-*-of-*"):
-            lock.unlink()
         sync_directory(path)
 
 

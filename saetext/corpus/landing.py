@@ -37,14 +37,14 @@ from saetext.corpus.starting import (
 )
 from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.io.files import make_directory, sync_directory, write_atomic
-from saetext.io.json_file import load
-from saetext.io.opener import HUGE, why
+from saetext.io.json_file import load, plain
+from saetext.io.opener import HUGE, LARGE, why
 from saetext.io.orphans import sweep
 from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import INT32, Record, Table, Text, Whole
 
 MOST_SLICES = 100_000
-END = "end.json"
+ABOUT, END = "about.json", "end.json"
 _RECORD = re.compile(r"part-(\d{5,10})\.json")
 _LANDED = Record(
     {
@@ -54,6 +54,7 @@ _LANDED = Record(
         "of": Whole(1, MOST_SLICES),
     }
 )
+_ABOUT = Record({"extra": Table()})
 _END = Record({"shards": Whole(0, INT32), "digest": Text(longest=200)})
 
 
@@ -165,6 +166,19 @@ class End:
         return cls(data["shards"], data["digest"])
 
 
+def read_about(home: Path) -> dict[str, Any]:
+    """Return what is to be kept in the manifest beside what shards say; CorpusError if it is damaged."""
+    path = home / LANDED / ABOUT
+    try:
+        data = load(path, _ABOUT, most=LARGE)
+        require_seal(data)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path} is damaged ({why(error)}): delete it and run any slice again") from error
+    return dict(data["extra"])
+
+
 def input_digest(hashes: Iterable[str]) -> str:
     """Return what tells one input from another, of the hashes of its shards in order."""
     return hashlib.blake2b("\n".join(hashes).encode(), digest_size=16).hexdigest()
@@ -176,11 +190,13 @@ def record_path(home: Path, shard: int) -> Path:
 
 
 def landed_numbers(home: Path) -> list[int]:
-    """Return the numbers of the shards that have a record, in order."""
+    """Return the numbers of the shards that have a record, in order; CorpusError if they cannot be listed."""
     folder = home / LANDED
-    if not folder.is_dir():
-        return []
-    return sorted(int(told[1]) for path in folder.iterdir() if (told := _RECORD.fullmatch(path.name)))
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError as error:
+        raise CorpusError(f"{folder} cannot be read: {why(error)}") from error
+    return sorted(int(told[1]) for name in names if (told := _RECORD.fullmatch(name)))
 
 
 class SliceWriter:
@@ -237,7 +253,7 @@ class SliceWriter:
         path = Path(path)
         prepare(path, plan=plan, spec=spec, calibrations=calibrations, stores_text=stores_text, extra=extra)
         what = f"slice {part} of "
-        writer = cls(path, part, locked(path, f"{LOCK}-{part.index}-of-{part.of}", what))
+        writer = cls(path, part, locked(path, f"{LANDED}/{LOCK}-{part.index}-of-{part.of}", what))
         writer.spec, writer.stores_text = spec, stores_text
         return writer
 
@@ -308,7 +324,7 @@ def prepare(
     require_ours(path)
     refuse_finished(path)
     refuse_begun(path)
-    wanted = plans.record(plan, spec, {"stores_text": stores_text, "extra": dict(extra)})
+    wanted = plans.record(plan, spec, {"stores_text": stores_text})
     with writing(path):
         make_directory(path / LANDED)  # before the plan: a plan without it is a run that makes all shards
         folders = [path, *(path / name for name in ("docs", "cards", "features"))]
@@ -318,6 +334,9 @@ def prepare(
             sweep(folder)
             sync_directory(folder)
         sweep(path / LANDED)
+        if not (path / LANDED / ABOUT).exists():
+            data = sealed({"extra": plain(dict(extra))})
+            write_atomic(path / LANDED / ABOUT, json.dumps(data).encode())
         plans.agree(path / PLAN, wanted, f"delete {path} and encode again")
         for sae, calibration in calibrations.items():
             card = path / "cards" / f"{sae}.arrow"

@@ -67,11 +67,6 @@ def agree(path: Path, wanted: dict[str, Any], start_over: str) -> dict[str, Any]
     return found
 
 
-def leave_out_extra(path: Path, found: dict[str, Any]) -> None:
-    """Write what slices recorded as a single run records it: what the manifest says now is left out."""
-    write_atomic(path, _json({key: value for key, value in found.items() if key != "extra"}))
-
-
 def read(path: Path, start_over: str) -> dict[str, Any]:
     """Read a record; CorpusError if it is damaged."""
     try:
