@@ -10,7 +10,7 @@ CHAPTERS = {
         *("ablate", "shift", "bias", "why", "attend", "detectors", "labels", "recipes", "python"),
     ],
     "Notebooks": [*(f"notebooks/{name}" for name in ("release_check", "user_prompts", "own_sae"))],
-    "Understand": ["readers", "formats", "others", "statistics", "reliability", "glossary"],
+    "Understand": ["readers", "formats", "machines", "others", "statistics", "reliability", "glossary"],
     "Look up": ["reference", "api"],
     "Project": ["../CONTRIBUTING", "../SECURITY", "../CHANGELOG", "dependencies", "log", "decisions/README"],
     "Measured": ["lists", "../benchmarks/README", "../examples/README"],

@@ -35,7 +35,7 @@ from saetext.io.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
-    "demo", "read", "show", "info", "encode", "append", "calibrate", "export", "upgrade", "diff", "correlate",
+    "demo", "read", "show", "info", "encode", "finish", "append", "merge", "calibrate", "export", "upgrade", "diff", "correlate",
     "cluster", "search", "check", "steer", "attribute", "expression", "ablate", "shift", "bias", "why",
     "attend", "index", "readers", "model", "features", "detector", "label", "mcp", "train",
 ]  # fmt: skip
