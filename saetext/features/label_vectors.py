@@ -1,8 +1,8 @@
 """Label vectors that come with the package, so that the first search embeds no 4,096 labels.
 
 A reader's ``label_vectors.npy`` holds one vector per label in float16 and is sealed with what it was made
-from: the labels' texts and the sentence model. Any change of either makes it stale, and the labels are embedded
-as those of anybody else are. Not for: the cache of indexes (:mod:`saetext.features.label_index`).
+from: the labels' texts and the sentence model. Any change of either makes it stale, and the labels are
+embedded as those of anybody else are. Not for: the cache of indexes (:mod:`saetext.features.label_index`).
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def _bare_errors(header: Header) -> Iterator[None]:
 
 @contextmanager
 def _parsed_once() -> Iterator[None]:
-    """Let transformers parse the file once, and not for each part; and list names once, not for each layer."""
+    """Let transformers parse the file once, not for each part, and list names once, not for each layer."""
     import gguf
 
     before = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
