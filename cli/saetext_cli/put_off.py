@@ -117,7 +117,7 @@ def _compiler(module: ModuleType) -> Any:
     """Return the compiler's module with its own code run."""
     if isinstance(module, _Compiler):
         loader, allowed = vars(module).pop("_put_off")
-        module.__class__ = ModuleType  # what it imports asks for its parts
+        module.__class__ = ModuleType  # type: ignore[assignment]  # what it imports asks for its parts
         if module.__spec__ is not None:
             module.__spec__.loader = loader
         module.__loader__ = loader
