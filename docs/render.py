@@ -6,9 +6,9 @@
 
 A block that begins ```` ```console ```` holds commands after ``$ `` and what they print. The blocks of a page
 run in a scratch directory of its own, so that rendering one page is rendering all. It has the example's files
-in ``examples/``, encoded already: only the tour shows what a first encoding says. The labels of the embedded
-reader are indexed already too, which takes half a minute, and SmolLM2 is converted once for all. Lines that
-report time or speed are masked for the comparison. The pictures are drawn here too, each with its page.
+in ``examples/``, encoded already: only the tour shows what a first encoding says. Pages share the sentence
+embeddings of the texts that they cluster, and SmolLM2 is converted once for all. Lines that report time or
+speed are masked for the comparison. The pictures are drawn here too, each with its page.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _TOUR = ROOT / "docs" / "tour.md"
 PAGES = [_TOUR, ROOT / "README.md", *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p != _TOUR)]
 EXAMPLES = ("gentle", "brisk")
-LABEL_INDEX = ".cache/label-index"
+MEANING = Path(".cache/meaning")  # embeddings of texts, by their content
 _PROGRESS = re.compile(r"[A-Za-z][\w ]*: \d+ %(, .*)?$")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n> ?)*.*)$", re.M)
@@ -95,11 +95,11 @@ def masked(text: str) -> str:
 
 
 def prepare(folder: Path) -> Path:
-    """Make what pages begin with, once for all: the example's files, their corpora, the index of labels."""
+    """Make what pages begin with, once for all: the example's files, their corpora."""
     shutil.copytree(ROOT / "examples", folder / "examples")
     for name in EXAMPLES:
         run(f"saetext encode examples/{name}.jsonl", folder)
-    run("saetext features embedded sorry", folder)
+    (folder / MEANING).mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -107,9 +107,12 @@ def scratch(page: Path, folder: Path, prepared: Path) -> Path:
     """Make the directory in which a page's commands run, with a copy of what is prepared."""
     if page == _TOUR:
         shutil.copytree(ROOT / "examples", folder / "examples")
-        shutil.copytree(prepared / LABEL_INDEX, folder / LABEL_INDEX)
     else:
-        shutil.copytree(prepared, folder, dirs_exist_ok=True)
+        shutil.copytree(
+            prepared, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MEANING.name)
+        )
+    (folder / MEANING.parent).mkdir(exist_ok=True)
+    (folder / MEANING).symlink_to(prepared / MEANING, target_is_directory=True)
     return folder
 
 

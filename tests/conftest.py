@@ -42,13 +42,14 @@ def pytest_xdist_setupnodes() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that ask for the longest time, so that no worker is left alone with one."""
+    """Begin with tests that may take longest, then slow ones, so that no worker is left alone with one."""
 
-    def limit(item: pytest.Item) -> float:
+    def length(item: pytest.Item) -> tuple[float, bool]:
         marker = item.get_closest_marker("timeout")
-        return float(marker.args[0]) if marker is not None and marker.args else 0.0
+        limit = float(marker.args[0]) if marker is not None and marker.args else 0.0
+        return limit, item.get_closest_marker("slow") is not None
 
-    items.sort(key=limit, reverse=True)
+    items.sort(key=length, reverse=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

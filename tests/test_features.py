@@ -24,6 +24,7 @@ from saetext.features.labels import FeatureLabel, FeatureLabels, identity
 from saetext.features.profile import phi, profile
 from saetext.features.shading import shade
 from saetext.reader import sentences as embed
+from saetext.reader.shipped import EMBEDDED
 from saetext.text.passages import printable
 
 WORDS = ["sorry", "apology", "tax", "band", "trumpet", "question", "refusal", "polite", "and", "number"]
@@ -150,6 +151,26 @@ def test_the_index_is_built_once(cache: Path, embedded_texts: list[str]) -> None
     assert embedded_texts == ["music"]
     LabelIndex(labels_of([*LABELS[:-1], "another"])).search("music", 3)
     assert "another" in embedded_texts and len(list((cache / "label-index").iterdir())) == 2
+
+
+@needs_model
+def test_labels_that_come_with_the_package_are_embedded_already(
+    cache: Path, embedder: embed.Embedder, embedded_texts: list[str]
+) -> None:
+    """Every thirtieth vector is that of its label; benchmarks/label_vectors.py --check compares all."""
+    labels = FeatureLabels.read(EMBEDDED.labels_path)
+    index = LabelIndex(labels)
+    assert index.built, "run benchmarks/label_vectors.py: the labels have changed"
+    [(feature, score), *_] = index.search("apologising", 5)
+    assert embedded_texts == ["apologising"] and not cache.exists()
+    some = labels.table.column("feature").to_pylist()[::30]
+    texts = [index.texts[place] for place in range(0, len(labels), 30)]
+    anew = embedder.embed(texts)
+    np.testing.assert_allclose(index.vectors(some), anew, atol=2e-4)
+    own = embedder.embed([index.texts[labels.table.column("feature").to_pylist().index(feature)]])
+    assert score == pytest.approx(float((own @ embedder.embed(["apologising"]).T)[0, 0]), abs=1e-3)
+    changed = [*labels, FeatureLabel(len(labels) + 9, "another")]
+    assert not LabelIndex(FeatureLabels.from_rows(changed)).built
 
 
 @needs_model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -86,8 +87,15 @@ def _walk(node: ast.AST, when: str) -> Iterator[tuple[str, str]]:
         yield from _walk(child, now)
 
 
-IMPORTS = imports(ROOT / "saetext", "saetext")
-INNER = [i for i in IMPORTS if i.target.split(".")[0] == "saetext" and i.when != "types" and i.module]
+@functools.cache
+def all_imports() -> list[Import]:
+    return imports(ROOT / "saetext", "saetext")
+
+
+def inner() -> list[Import]:
+    """Return the imports of saetext by saetext."""
+    own = [i for i in all_imports() if i.target.split(".")[0] == "saetext"]
+    return [i for i in own if i.when != "types" and i.module]
 
 
 def room(module: str) -> str:
@@ -123,7 +131,7 @@ def test_there_are_a_dozen_rooms_at_most_and_each_has_its_floor() -> None:
 def test_imports_go_downwards_late_ones_too() -> None:
     upwards = [
         i
-        for i in INNER
+        for i in inner()
         if i.target != "saetext" and room(i.module) != room(i.target) and floor(i.target) > floor(i.module)
     ]
     assert upwards == []
@@ -132,7 +140,7 @@ def test_imports_go_downwards_late_ones_too() -> None:
 def test_no_room_and_no_module_is_in_a_circle_with_another() -> None:
     rooms: dict[str, set[str]] = {}
     modules: dict[str, set[str]] = {}
-    for i in INNER:
+    for i in inner():
         target = i.target.removeprefix("saetext.")
         modules.setdefault(i.module, set()).add(target)
         if i.target != "saetext" and room(i.module) != room(target):
@@ -179,12 +187,12 @@ def test_no_module_bears_a_verb_s_name() -> None:
 
 def test_torch_is_imported_nowhere_else() -> None:
     assert [
-        i for i in IMPORTS if i.target.split(".")[0] in TORCH and room(i.module) not in TORCH_LIVES_IN
+        i for i in all_imports() if i.target.split(".")[0] in TORCH and room(i.module) not in TORCH_LIVES_IN
     ] == []
     # nor through the reader, unless a function that needs a model is called
     assert [
         i
-        for i in INNER
+        for i in inner()
         if i.when == "top"
         and i.target.startswith("saetext.reader.")
         and room(i.module) not in TORCH_LIVES_IN
@@ -193,7 +201,7 @@ def test_torch_is_imported_nowhere_else() -> None:
 
 
 def test_nothing_imports_the_command_line() -> None:
-    everywhere = IMPORTS + imports(ROOT / "benchmarks", "benchmarks")
+    everywhere = all_imports() + imports(ROOT / "benchmarks", "benchmarks")
     assert [i for i in everywhere if i.target.startswith(("saetext_cli", "cli"))] == []
 
 
@@ -225,14 +233,14 @@ def test_import_saetext_is_light() -> None:
 
 def test_modules_beside_the_reader_do_not_load_torch() -> None:
     light = sorted(
-        {f"saetext.{i.module}" for i in IMPORTS if i.module and room(i.module) not in TORCH_LIVES_IN}
+        {f"saetext.{i.module}" for i in all_imports() if i.module and room(i.module) not in TORCH_LIVES_IN}
         # numba; imported when something is counted
         - {f"saetext.stats.{name}kernels" for name in ("", "pair_", "kept_")}
         - {"saetext.analysis.search.kernels"}
         - {"saetext.features.vectorizer"}  # is a class of scikit-learn's; imported when it is named
     )
     others = (*LIGHT_IN_READER_INNER, *LIGHT_IN_INTERVENE)
-    light += sorted({f"saetext.{i.module}" for i in IMPORTS if i.module.startswith(others)})
+    light += sorted({f"saetext.{i.module}" for i in all_imports() if i.module.startswith(others)})
     assert len(light) > 30
     program = (
         f"import importlib, sys\nfor name in {light}: importlib.import_module(name)\n"

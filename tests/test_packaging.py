@@ -77,7 +77,7 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
         "sae_weights.safetensors",
         "themes.json",
     }
-    more = {"saetext/reader/smollm2": {"strengths.npz"}}  # of a reader that writes
+    more = {EMBEDDED: {"label_vectors.npy"}, "saetext/reader/smollm2": {"strengths.npz"}}
     assert all(names == parts | more.get(home, set()) for home, names in data.items())
     # an SAE of 20 MB for each reader at most, and little else
     assert all((ROOT / home / "sae_weights.safetensors").stat().st_size < 20e6 for home in READERS)

@@ -159,8 +159,7 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
     from saetext.report.console.features import render_found
 
     index = LabelIndex(subject.labels, lexical=request.lexical or None, device=device)
-    built = index.lexical or index.cached_at.is_file()
-    what = "searching" if built else f"embedding {len(subject.labels):,} labels, once"
+    what = "searching" if (built := index.built) else f"embedding {len(subject.labels):,} labels, once"
     if not built:
         note(f"{what}, for this and later searches")
     with waiting(what):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.errors import InputError, LabelError
+from saetext.features.label_vectors import shipped_vectors
 from saetext.features.labels import FeatureLabels
 from saetext.io.cache import cache_dir
 from saetext.io.derived import Verdict
@@ -40,7 +41,8 @@ LEXICAL_NOTE = (
 class LabelIndex:
     """Finds labels that are like a query.
 
-    Their embeddings are computed once for a table of labels and kept in the user's cache as a FAISS index.
+    Their embeddings are computed once for a table of labels and kept in the user's cache as a FAISS index;
+    those of the embedded reader come with the package.
 
     Parameters
     ----------
@@ -170,22 +172,44 @@ class LabelIndex:
         """Where the index is kept: a name that changes with the labels and with the sentence model."""
         return self._kept.path
 
+    @property
+    def built(self) -> bool:
+        """Whether a search embeds no label: it compares words, or their embeddings are there."""
+        return self.lexical or self._came is not None or self.cached_at.is_file()
+
     def check(self) -> Verdict:
         """Say whether the index is kept and intact."""
         return self._kept.checked(self._loaded)[0]
 
     @property
-    def _kept(self) -> SealedFile:
+    def texts(self) -> tuple[str, ...]:
+        """What is embedded: a label, with its description where it has one."""
+        return tuple(self._texts)
+
+    @cached_property
+    def made_from(self) -> str:
+        """What the index is made from: it changes with any text and with the sentence model."""
         digest = hashlib.sha256(f"{_FORMAT} {embed.MODEL_SHA256}".encode())
         for text in self._texts:
             digest.update(text.encode("utf-8", "replace") + b"\0")
-        path = cache_dir() / "label-index" / f"{digest.hexdigest()[:24]}.faiss"
-        return SealedFile(path, digest.hexdigest())
+        return digest.hexdigest()
+
+    @property
+    def _kept(self) -> SealedFile:
+        return SealedFile(cache_dir() / "label-index" / f"{self.made_from[:24]}.faiss", self.made_from)
+
+    @cached_property
+    def _came(self) -> NDArray[np.float32] | None:
+        return shipped_vectors(len(self._texts), self.made_from)
 
     @cached_property
     def _index(self) -> Any:
         import faiss
 
+        if self._came is not None:
+            index = faiss.IndexFlatIP(embed.WIDTH)
+            index.add(self._came)
+            return index
         kept = self._kept
         verdict, found = kept.checked(self._loaded)
         if found is not None:

@@ -30,7 +30,8 @@ class Shipped:
     name : str
         What users call it.
     home : Path
-        Directory of its SAE: weights, ``cfg.json``, ``card.arrow``, ``labels.parquet``, ``themes.json``.
+        Directory of its SAE: weights, ``cfg.json``, ``card.arrow``, ``labels.parquet``, ``themes.json``, and
+        perhaps the labels' embeddings (:mod:`saetext.features.label_vectors`).
     model : str
         Its language model, as it stands in lists.
     place : callable

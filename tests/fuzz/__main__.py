@@ -32,7 +32,6 @@ from pathlib import Path
 
 import torch
 
-from saetext.io.cache import cache_dir
 from tests.fuzz import warm
 from tests.fuzz.kinds import command_of, every, kind_of, read_all, require_short
 from tests.fuzz.mutate import damaged, resealed
@@ -41,7 +40,6 @@ from tests.fuzz.seeds import seeds
 
 TOGETHER = 50  # inputs that one process reads
 SLOW = 20.0  # seconds from which the longest cases are told
-LABELLED = ("features", "search", "label", "diff")  # commands that look for labels by their meaning
 TOLD = 100  # every so many cases, how far it is
 
 
@@ -152,7 +150,6 @@ class Fuzz:
 
         known = {name: it for name, it in commands().items() if self.command in (None, name)}
         self.make_ready()
-        self.embed_labels()
         for number in numbers:
             self.tell("options", numbers, number)
             line = option_set(self.draw("options", number), known)
@@ -187,15 +184,6 @@ class Fuzz:
             make_files(self.ready, self.inputs)
             for name in "cde":
                 self._prepare(["encode", f"{name}.jsonl", "-o", f"{name}.corpus"])
-
-    def embed_labels(self) -> None:
-        """Embed the reader's labels once for all cases, and keep them for the next run."""
-        outer, inner = cache_dir() / "label-index", self.ready / "cache" / "label-index"
-        if outer.is_dir():
-            shutil.copytree(outer, inner, dirs_exist_ok=True)
-        if self.command in (None, *LABELLED):
-            self._prepare(["features", "embedded", "politeness"])
-            shutil.copytree(inner, outer, dirs_exist_ok=True)
 
     def _prepare(self, line: list[str]) -> None:
         made = warm.run(warm.command(line), self.ready, limit=10 * warm.LIMIT)

@@ -8,6 +8,7 @@ The SAE's error is held fixed in both. Not for: exact effects (:mod:`saetext.int
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ from saetext.intervene.latents import Entries, Latents
 from saetext.intervene.metrics import BoundMetric
 from saetext.reader.causal import CausalModel
 from saetext.reader.edits import Edit
+
+#: Tokens of a pass up to which nodes of a quadrature share it: of short prompts a pass is mostly its start.
+TOGETHER = 512
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Attributor:
         return self._found(cases, sheet, value, gradient, hidden)
 
     def ig(self, cases: Sequence[Case], nodes: int) -> Found:
-        """Return integrated gradients over so many Gauss-Legendre nodes, a forward and backward pass each."""
+        """Return integrated gradients over so many Gauss-Legendre nodes, several in a pass of short cases."""
         sheet = sheet_of(cases, self.metric.branches)
         with torch.no_grad():
             done = self.model.forward(
@@ -81,9 +85,12 @@ class Attributor:
         written = self.latents.written(entries, hidden[sheet.first])
         written = written.repeat_interleave(len(sheet.branches), dim=0)
         gradient = torch.zeros_like(hidden, dtype=torch.float32)
-        for share, weight in gauss_legendre(nodes):
-            _, step, _ = self._differentiated(sheet, scaled(written, share))
-            gradient += weight * step
+        places, together = gauss_legendre(nodes), max(1, TOGETHER // sheet.ids.numel())
+        for start in range(0, nodes, together):
+            shares, weights = zip(*places[start : start + together], strict=True)
+            _, steps, _ = self._differentiated(_repeated(sheet, len(shares)), scaled(written, *shares))
+            for weight, step in zip(weights, steps.chunk(len(shares)), strict=True):
+                gradient += weight * step
         without = self.model.forward(
             sheet.ids, sheet.mask, hooks=(), edits={self.latents.hook: scaled(written, 0.0)}, keep=sheet.keep
         )
@@ -140,11 +147,21 @@ class Attributor:
         return Found(entries, slope, entries.value * slope, case, position, missed, value.detach(), without)
 
 
-def scaled(written: Tensor, share: float) -> Edit:
-    """Return an edit that leaves ``share`` of what features add: float32[rows, sequence, d_in]."""
+def _repeated(sheet: Sheet, times: int) -> Sheet:
+    """Return a sheet whose cases come several times over, one round after the other."""
+    ids, mask = sheet.ids.repeat(times, 1), sheet.mask.repeat(times, 1)
+    return dataclasses.replace(sheet, ids=ids, mask=mask, lengths=sheet.lengths * times)
+
+
+def scaled(written: Tensor, *shares: float) -> Edit:
+    """Return an edit that leaves a share of what features add: float32[rows, sequence, d_in].
+
+    Of several shares each has a round of the rows.
+    """
+    left_out = [-(1 - share) * written for share in shares]
 
     def edit(hidden: Tensor, positions: Tensor, rows: Tensor) -> Tensor:
-        return changed(hidden, -(1 - share) * written)
+        return changed(hidden, torch.cat(left_out))
 
     return edit
 

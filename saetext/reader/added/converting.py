@@ -8,6 +8,7 @@ beside it is read. Not for: where the directory goes, or whether the file is the
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import json
 import shutil
@@ -59,7 +60,7 @@ def convert(header: Header, directory: Path, say: Say) -> None:
     source = directory / "source"
     source.mkdir()
     _link(header.path.resolve(), source / _FILE)
-    with quiet():
+    with quiet(), _parsed_once():
         say("reading the tokenizer", 0, 0)
         tokenizer = _tokenizer(source, header)
         model = _model(source, header, say)
@@ -158,6 +159,21 @@ def _bare_errors(header: Header) -> Iterator[None]:
         if type(error) is Exception:
             raise _refusal(header, "its tokenizer", error) from error
         raise
+
+
+@contextmanager
+def _parsed_once() -> Iterator[None]:
+    """Let transformers parse the file once, not for each part, and list names once, not for each layer."""
+    import gguf
+
+    before = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, made in before.items():
+        setattr(gguf, name, functools.cache(made))
+    try:
+        yield
+    finally:
+        for name, made in before.items():
+            setattr(gguf, name, made)
 
 
 @contextmanager
