@@ -20,11 +20,9 @@ def everything() -> None:
     """Import all modules of saetext and of its command line, and what is in ``LATE``."""
     import saetext_cli
     from numba.core.registry import cpu_target
-    from saetext_cli.put_off import put_off
 
     import saetext
 
-    put_off()
     for package in (saetext, saetext_cli):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)

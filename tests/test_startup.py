@@ -48,36 +48,6 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.endswith("imported: []\n"), done
 
 
-def test_a_command_that_reads_loads_no_compiler_and_one_that_is_asked_for_works() -> None:
-    """What was allowed before is in the graph, and what was disabled breaks it in two."""
-    program = """
-import sys
-from saetext_cli.put_off import put_off
-put_off()
-from transformers.generation.continuous_batching import PagedAttentionCache
-from transformers.models.bert import modeling_bert
-heavy = ("sympy", "torch.distributed.tensor", "torch._inductor", "torch.fx.experimental.symbolic_shapes")
-print([name for name in heavy if name in sys.modules])
-import torch
-before = type(torch._dynamo).__name__
-@torch._dynamo.allow_in_graph
-def allowed(x): return x + 1
-@torch.compiler.disable
-def broken(x): return x * 2
-graphs = []
-def count(graph, _):
-    graphs.append(graph)
-    return graph
-made = torch.compile(lambda x: broken(allowed(x).sin()).cos(), backend=count)
-x = torch.arange(3.0)
-assert torch.equal(made(x), ((x + 1).sin() * 2).cos())
-inside = any(node.target is allowed for node in graphs[0].graph.nodes)
-print(before, type(torch._dynamo).__name__, len(graphs), inside)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=PLAIN)
-    assert done.stdout.splitlines() == ["[]", "_Compiler module 2 True"], done
-
-
 def test_the_line_of_a_command_is_the_first_of_its_own_help() -> None:
     assert len(commands()) >= 18
     for name, (module, line) in commands().items():

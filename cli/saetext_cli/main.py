@@ -21,7 +21,6 @@ from saetext.text.terminal import cut, message, visible
 from saetext_cli import printing, stopping
 from saetext_cli.common import result, say, showing_warnings
 from saetext_cli.late import LateGroup
-from saetext_cli.put_off import put_off
 
 app = typer.Typer(
     name="saetext",
@@ -63,7 +62,6 @@ def main() -> None:
     if "_SAETEXT_COMPLETE" in os.environ:  # a shell asks, and reads tabs
         app(prog_name="saetext")
         return
-    put_off()
     printing.hold_streams()
     with stopping.watching():
         try:
