@@ -151,6 +151,7 @@ provide(
     look_at_text="saetext.features.inspect:look_at",
     text_of_look="saetext.report.console.reading:render_document",
     table_over_tokens="saetext.features.activity:token_table",
+    cluster_columns="saetext.analysis.clusters.columns:with_clusters",
     draw_chart="saetext.report.charts.drawing:draw_chart",
     html_of_table="saetext.report.html.notebook:to_html",
     page_inline="saetext.report.html.inline:shown_inline",

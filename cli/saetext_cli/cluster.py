@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from saetext.io.llm import ChatClient
 
 # What is asked for anew of each corpus; all else was settled when the clusters were fitted
-_ANEW = {"where", "sample", "seed", "top", "labels", "truth"}
+_ANEW = {"where", "sample", "seed", "top", "labels", "truth", "clusters"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +46,29 @@ class MapOutput(PageOutput):
         "Write a picture of the map (png, svg or pdf).", default=None, metavar="FILE", group="Output"
     )
 
+    documents: Path | None = option(
+        "Write a row a document, with its cluster, text and columns (csv, xlsx or parquet).",
+        default=None,
+        metavar="FILE",
+        group="Output",
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.documents is not None and self.documents.suffix.lower() not in (".csv", ".xlsx", ".parquet"):
+            raise InputError("a file of documents ends in .csv, .xlsx or .parquet")
         if self.png is not None and self.png.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise InputError("a picture's name ends in .png, .svg or .pdf")
 
     @property
     def files(self) -> tuple[Path | None, ...]:
         """What will be written."""
-        return (*super().files, self.png, self.output)
+        return (*super().files, self.png, self.documents, self.output)
+
+    @property
+    def writes_csv(self) -> bool:
+        """Whether there is any CSV."""
+        return self.as_csv or (self.documents is not None and self.documents.suffix.lower() == ".csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +148,7 @@ def cluster(
         kept = save_clusters(_kept(found), opened.spec, folder)
         note(f"wrote {kept}: documents.parquet has the cluster of each document")
         write_table(found, output.parquet)
+        _write_documents(found, request.chosen(opened), output)
         _write_map(found, request.chosen(opened), request, output, running)
     finish(
         found,
@@ -181,6 +196,16 @@ def _weighted(given: Any) -> dict[str, float]:
             words, colon, weight = phrase, "", 1.0
         weights[words.strip() if colon else phrase.strip()] = weight
     return weights
+
+
+def _write_documents(found: ClusterResult, opened: Any, output: MapOutput) -> None:
+    if output.documents is None:
+        return
+    from saetext.analysis.clusters.sheet import write_documents
+
+    for line in write_documents(found, opened, output.documents, raw=output.raw_csv, bom=output.csv_bom):
+        note(f"note: {line}")
+    note(f"wrote {output.documents}")
 
 
 def _write_map(

@@ -65,6 +65,8 @@ def require_columns(documents: DocumentSource, asked: Request) -> None:
     from saetext.corpus.where import parse_where
     from saetext.text.one_line import quoted
 
+    if getattr(asked, "clusters", None):  # whose columns are not in the file; the corpus is asked for them
+        return
     where = getattr(asked, "where", None)
     given = [getattr(asked, option, None) for option in _COLUMNS]
     named = [str(one) for name in given if name for one in ((name,) if isinstance(name, str) else name)]

@@ -50,6 +50,8 @@ class Source:
         The condition on metadata by which rows were selected, see :mod:`saetext.corpus.where`.
     column, value : str or None
         The column, and the value as text, of the rows that were selected after that.
+    clusters : tuple of str or None
+        Directories of clusters whose columns it had.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Source:
     condition: str | None = None
     column: str | None = None
     value: str | None = None
+    clusters: tuple[str, ...] | None = None
 
     @classmethod
     def of(
@@ -73,7 +76,8 @@ class Source:
         """Return the source that a corpus is after it was selected by a condition and a value."""
         told = [condition or "", f"{column} = {value}" if column is not None else ""]
         words = " and ".join(part for part in told if part)
-        return cls(name, str(corpus.path), corpus.fingerprint, words, condition, column, value)
+        added = getattr(corpus, "columns_from", ()) or None
+        return cls(name, str(corpus.path), corpus.fingerprint, words, condition, column, value, added)
 
 
 @dataclass(frozen=True, repr=False)

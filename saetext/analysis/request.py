@@ -6,12 +6,14 @@ for: how options are declared (:mod:`saetext.io.request`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.errors import InputError
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
+from saetext.io.provided import provided
 from saetext.io.request import Request, keyword, option
 
 if TYPE_CHECKING:
@@ -81,3 +83,50 @@ class AnalysisRequest(Request):
         if not view.n_documents:
             raise InputError(f"no document of {name or corpus.path} has {self.where}")
         return view
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteredRequest(AnalysisRequest):
+    """The options of analyses of which clusters can be the columns.
+
+    Raises
+    ------
+    InputError
+        If no directory is named.
+    """
+
+    clusters: Path | str | Sequence[Path | str] | None = option(
+        "Directory that 'saetext cluster' wrote for this corpus: the columns cluster (0: none) and cluster_name "
+        "are there for conditions and comparisons. May be repeated, for several corpora.",
+        default=None,
+        hint=list[Path] | None,
+        metavar="DIR",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clusters is not None:
+            given = [self.clusters] if isinstance(self.clusters, str | Path) else self.clusters
+            object.__setattr__(self, "clusters", tuple(map(str, given)) or None)
+
+    def with_clusters(self, corpus: Any) -> Any:
+        """Return the corpus with the columns of its clusters, where they are asked for.
+
+        Raises
+        ------
+        InputError
+            If they are clusters of another corpus, or of another content of it.
+        CorpusError
+            If a directory holds none, or is damaged.
+        """
+        return corpus if self.clusters is None else provided("cluster_columns")(corpus, self.clusters)
+
+    def selected(self, corpus: Any, name: str = "") -> Any:
+        """Return the documents for which ``where`` holds, with the columns of their clusters.
+
+        Raises
+        ------
+        InputError
+            If there are none, or the condition cannot be read, or the clusters are another corpus's.
+        """
+        return super().selected(self.with_clusters(corpus), name)

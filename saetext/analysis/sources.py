@@ -6,6 +6,7 @@ from saetext.analysis.base import Source
 from saetext.corpus import Corpus
 from saetext.corpus.keys import of_value
 from saetext.errors import InputError, SaetextError
+from saetext.io.provided import provided
 
 
 def reopened(source: Source) -> Corpus:
@@ -20,6 +21,8 @@ def reopened(source: Source) -> Corpus:
     called = f"{source.name} ({source.path})"
     try:
         corpus = Corpus.open(source.path)
+        if source.clusters:
+            corpus = provided("cluster_columns")(corpus, source.clusters)
         if source.condition is not None:
             corpus = corpus.select(source.condition)
         if source.column is not None and source.value is not None:

@@ -60,6 +60,8 @@ class Corpus:
         What it consists of; of a view, that of the whole corpus.
     selection : int64 array or None
         The rows of the whole corpus that are in this view, increasing; None for all.
+    columns_from : tuple of str
+        Where columns came from that were added to those it stores, see :meth:`with_columns`.
 
     Examples
     --------
@@ -77,10 +79,14 @@ class Corpus:
         manifest: Manifest,
         selection: NDArray[np.int64] | None = None,
         opened: Opened | None = None,
+        added: pl.DataFrame | None = None,
+        columns_from: tuple[str, ...] = (),
     ) -> None:
         self.path = path
         self.manifest = manifest
         self.selection = selection
+        self.columns_from = columns_from
+        self._added = added  # a row for each document of the whole corpus
         self._opened = opened or Opened()
         self._parts = Parts(path, manifest, selection, self._opened)
         self._postings: dict[str, Postings] = {}
@@ -275,7 +281,35 @@ class Corpus:
         Columns ``row``, ``id``, ``text``, ``prompt``, ``n_tokens``, ``n_unknown`` and the metadata; a
         metadata column of one of these names has the prefix ``meta.``.
         """
-        return scan(self._parts.all_docs, self.manifest.meta)
+        return scan(self._parts.all_docs, self.manifest.meta, self._columns)
+
+    def with_columns(self, table: pl.DataFrame, origin: tuple[str, ...] = ()) -> Corpus:
+        """Return the corpus or view with more columns in :attr:`documents`; nothing is written.
+
+        A stored column of the same name has the prefix ``meta.`` then.
+
+        Parameters
+        ----------
+        table : DataFrame
+            A row for each document of the whole corpus, in its order.
+        origin : tuple of str
+            Where they came from.
+
+        Raises
+        ------
+        InputError
+            If the rows are not as many as the documents of the whole corpus.
+        """
+        if table.height != self.manifest.n_documents:
+            raise InputError(f"{table.height:,} rows for {self.manifest.n_documents:,} documents of {self.path}")
+        return Corpus(self.path, self.manifest, self.selection, self._opened, table, origin)
+
+    @cached_property
+    def _columns(self) -> pl.DataFrame | None:
+        """The added columns of the documents that are in this view."""
+        if self._added is None or self.selection is None:
+            return self._added
+        return self._added[self.selection]
 
     def to_polars(self) -> pl.DataFrame:
         """Return the documents as a Polars frame in memory; columns as in :attr:`documents`."""
@@ -308,7 +342,7 @@ class Corpus:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield these columns of :attr:`documents` shard by shard, in row order; at least one frame."""
-        return frames(self._parts.all_docs(), self.manifest.meta, list(columns))
+        return frames(self._parts.all_docs(), self.manifest.meta, list(columns), self._columns)
 
     def document(self, key: str | int) -> StoredDocument:
         """Return one document by its id (str) or its row (int).
@@ -347,12 +381,14 @@ class Corpus:
         else:
             rows = rows_of(which, len(self))
         chosen = rows if self.selection is None else self.selection[rows]
-        return Corpus(self.path, self.manifest, chosen, self._opened)
+        return Corpus(self.path, self.manifest, chosen, self._opened, self._added, self.columns_from)
 
     @property
     def whole(self) -> Corpus:
         """The corpus that this is a view of; itself if it is no view."""
-        return self if self.selection is None else Corpus(self.path, self.manifest, None, self._opened)
+        if self.selection is None:
+            return self
+        return Corpus(self.path, self.manifest, None, self._opened, self._added, self.columns_from)
 
     def verify(self) -> None:
         """Read every file through and check it against the manifest.

@@ -5,7 +5,7 @@ Not for: features, which are matrices (corpus.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,16 +27,18 @@ class DocsPart(NamedTuple):
     local: NDArray[np.int64] | None  # None for all
 
 
-def column_names(meta: Mapping[str, str]) -> dict[str, str]:
+def column_names(meta: Mapping[str, str], added: Sequence[str] = ()) -> dict[str, str]:
     """Return the frame's name for each metadata column; one that is taken gets the prefix ``meta.``.
 
-    A column without a name, which Polars would give one of its own, is :data:`UNNAMED`.
+    A column without a name, which Polars would give one of its own, is :data:`UNNAMED`. ``added`` are names
+    of columns that stand beside the metadata.
     """
-    taken = {*FIXED_COLUMNS, *(name for name in meta if name not in FIXED_COLUMNS)}
+    fixed = {*FIXED_COLUMNS, *added}
+    taken = {*fixed, *(name for name in meta if name not in fixed)}
     names = {}
     for name in meta:
         shown = name or UNNAMED
-        if not name or name in FIXED_COLUMNS:
+        if not name or name in fixed:
             while shown in taken:
                 shown = f"meta.{shown}"
             taken.add(shown)
@@ -59,8 +61,8 @@ def polars_type(kind: str) -> pl.DataType:
     return kinds.get(kind, pl.String())
 
 
-def schema(meta: Mapping[str, str]) -> dict[str, pl.DataType]:
-    """Return the columns of the frame and their types."""
+def schema(meta: Mapping[str, str], added: pl.DataFrame | None = None) -> dict[str, pl.DataType]:
+    """Return the columns of the frame and their types, those that were added last."""
     import polars as pl
 
     return {
@@ -70,21 +72,34 @@ def schema(meta: Mapping[str, str]) -> dict[str, pl.DataType]:
         "prompt": pl.String(),
         "n_tokens": pl.Int32(),
         "n_unknown": pl.Int32(),
-        **{shown: polars_type(meta[name]) for name, shown in column_names(meta).items()},
+        **{shown: polars_type(meta[name]) for name, shown in column_names(meta, _names(added)).items()},
+        **({} if added is None else dict(added.schema)),
     }
 
 
-def frames(parts: Iterator[DocsPart], meta: Mapping[str, str], columns: list[str]) -> Iterator[pl.DataFrame]:
-    """Yield each shard's documents in these columns, at least one frame (which may be empty)."""
+def _names(added: pl.DataFrame | None) -> list[str]:
+    return [] if added is None else added.columns
+
+
+def frames(
+    parts: Iterator[DocsPart], meta: Mapping[str, str], columns: list[str], added: pl.DataFrame | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield each shard's documents in these columns, at least one frame (which may be empty).
+
+    ``added`` has a row for each document of the corpus or view.
+    """
     import polars as pl
 
-    kinds = schema(meta)
-    names = {shown: name for name, shown in column_names(meta).items()}
+    kinds = schema(meta, added)
+    own = _names(added)
+    names = {shown: name for name, shown in column_names(meta, own).items()}
 
     def read(part: DocsPart, column: str) -> pl.Series:
         n = part.batch.num_rows if part.local is None else len(part.local)
         if column == "row":
             return pl.Series("row", np.arange(part.start, part.start + n, dtype=np.uint32))
+        if added is not None and column in own:
+            return added[column].slice(part.start, n)
         fixed = column in FIXED_COLUMNS
         array = part.batch.column(column) if fixed else _meta_column(part.batch, names[column])
         if array is None:
@@ -101,7 +116,9 @@ def frames(parts: Iterator[DocsPart], meta: Mapping[str, str], columns: list[str
         yield pl.DataFrame(schema={column: kinds[column] for column in columns})
 
 
-def scan(parts: Callable[[], Iterator[DocsPart]], meta: Mapping[str, str]) -> pl.LazyFrame:
+def scan(
+    parts: Callable[[], Iterator[DocsPart]], meta: Mapping[str, str], added: pl.DataFrame | None = None
+) -> pl.LazyFrame:
     """Return the lazy frame over shards.
 
     Parameters
@@ -110,10 +127,12 @@ def scan(parts: Callable[[], Iterator[DocsPart]], meta: Mapping[str, str]) -> pl
         Yields the shards in order, each time it is called.
     meta : mapping
         Metadata columns and their unified types.
+    added : DataFrame, optional
+        Columns beside the metadata, a row for each document.
     """
     from polars.io.plugins import register_io_source
 
-    kinds = schema(meta)
+    kinds = schema(meta, added)
 
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
@@ -123,7 +142,7 @@ def scan(parts: Callable[[], Iterator[DocsPart]], meta: Mapping[str, str]) -> pl
         # a frame without columns has no height, so the row number stands in when rows are only counted
         needed = [*wanted, *dict.fromkeys(extra)] or ["row"]
         left = n_rows
-        for frame in frames(parts(), meta, needed):
+        for frame in frames(parts(), meta, needed, added):
             if left is not None:
                 frame = frame.head(left)
                 left -= frame.height

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from saetext.errors import InputError
 from saetext.text.one_line import one_line, quoted
 
+#: Columns that a corpus gets from clusters that were saved.
+CLUSTER_COLUMNS = ("cluster", "cluster_name")
 _SHOWN = 12  # columns that a message names
 
 
@@ -34,6 +36,8 @@ def no_column(name: str, columns: Sequence[str], of: str = "", more: str = "") -
     >>> print(no_column("modle", ["id", "model"], "a.corpus"))
     no column 'modle' in a.corpus; the columns are: id, model; did you mean model?
     """
+    if name in CLUSTER_COLUMNS:
+        more = f"{more}; of clusters that are saved: --clusters DIR (clusters= in Python)"
     near = difflib.get_close_matches(name, columns, n=1)
     hint = f"; did you mean {one_line(near[0], 40)}?" if near else ""
     place = f" in {of}" if of else ""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
     from saetext.analysis.clusters.result import ClusterResult
     from saetext.analysis.clusters.run import cluster, predict
+    from saetext.analysis.clusters.sheet import write_documents
 
 __all__ = [
     "ClusterModel",
@@ -26,6 +27,7 @@ __all__ = [
     "load_model",
     "predict",
     "save_clusters",
+    "write_documents",
 ]
 
 _HOMES = {
@@ -38,6 +40,7 @@ _HOMES = {
     "load_model": "model",
     "predict": "run",
     "save_clusters": "model",
+    "write_documents": "sheet",
 }
 
 if not TYPE_CHECKING:  # or every name that there is not would have a type

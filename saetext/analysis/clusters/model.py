@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saetext.analysis.base import Source
 from saetext.analysis.clusters.fitting import Fitted
 from saetext.analysis.clusters.representation import Basis, SemanticMap
 from saetext.analysis.clusters.result import ClusterResult
@@ -182,6 +183,35 @@ def load_tables(path: str | Path, spec: ReaderSpec) -> tuple[pl.DataFrame, pl.Da
     if made_by.fingerprint != spec.fingerprint:
         raise InputError(f"the clusters {path} were made with another reader than the corpus")
     return documents, clusters
+
+
+def load_placed(path: str | Path) -> tuple[pl.DataFrame, list[Source], ReaderSpec]:
+    """Return the table of documents of a directory, the corpora it is about, and the reader of these.
+
+    Raises
+    ------
+    CorpusError
+        If the directory is none of ours, or a file of it is missing or damaged.
+    """
+    import polars as pl
+
+    path = Path(path)
+    told = _manifest(path)
+    names = {field.name for field in fields(Source)}
+    try:
+        name = "documents.parquet"
+        _require_intact(path, name, FileStamp.from_dict(told["files"][name]))
+        documents = pl.DataFrame(pl.from_arrow(read_table(path / name)))
+        documents.select("id", "cluster", "name")
+        sources = [
+            Source(**{key: value for key, value in one.items() if key in names})
+            for one in told.get("sources", [])
+        ]
+        return documents, sources, ReaderSpec.from_dict(told["reader"])
+    except OSError as error:
+        raise CorpusError(f"{path} is not whole ({why(error)}): cluster the corpus again") from error
+    except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise CorpusError(f"{path} is damaged ({why(error)}): cluster the corpus again") from error
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from saetext.analysis.request import AnalysisRequest
+from saetext.analysis.request import ClusteredRequest
 from saetext.errors import InputError, refuse_unused
 from saetext.io.request import keyword, option
 
@@ -17,7 +17,7 @@ _WORDS, _FIT = "Which features count", "Fit"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictRequest(AnalysisRequest):
+class PredictRequest(ClusteredRequest):
     """The options of placing documents in clusters that were fitted to others."""
 
     top: int | None = option(

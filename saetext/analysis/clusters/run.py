@@ -175,7 +175,7 @@ class _Asked:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        return (Source(self.name, str(self.corpus.path), self.corpus.fingerprint),)
+        return (Source.of(self.corpus, self.name),)
 
 
 def _opened(corpus: AnyCorpus, request: PredictRequest, model: ClusterModel | None = None) -> _Asked:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from saetext.analysis.request import AnalysisRequest
+from saetext.analysis.request import ClusteredRequest
 from saetext.io.request import keyword, option
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorrelateRequest(AnalysisRequest):
+class CorrelateRequest(ClusteredRequest):
     """The options of :func:`saetext.correlate`.
 
     Raises

@@ -206,4 +206,4 @@ def _params(context: Context, only: NDArray[np.bool_] | None) -> dict[str, Any]:
 
 def _sources(context: Context) -> tuple[Source, ...]:
     named = zip(context.names, context.corpora, strict=False)
-    return tuple(Source(name, str(c.path), c.fingerprint) for name, c in named)
+    return tuple(Source.of(c, name) for name, c in named)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from saetext.analysis.request import AnalysisRequest
+from saetext.analysis.request import ClusteredRequest
 from saetext.errors import InputError
 from saetext.io.request import keyword, option
 
@@ -18,7 +18,7 @@ FamiliesOf = Literal["all", "features"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffRequest(AnalysisRequest):
+class DiffRequest(ClusteredRequest):
     """The options of :func:`saetext.diff`, checked.
 
     Raises

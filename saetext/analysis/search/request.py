@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from saetext.analysis.request import AnalysisRequest
+from saetext.analysis.request import ClusteredRequest
 from saetext.errors import InputError, refuse_unused
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
@@ -24,7 +24,7 @@ _ONE_RANKING = "it is how far a hybrid search reads each ranking, and here is on
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchRequest(AnalysisRequest):
+class SearchRequest(ClusteredRequest):
     """The options of :func:`saetext.search`, checked.
 
     Raises

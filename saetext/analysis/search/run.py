@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def opened(corpus: AnyCorpus, request: SearchRequest) -> Searcher:
     """Return a searcher of a corpus, opened as a request says."""
-    known = as_corpus(corpus)
+    known = request.with_clusters(as_corpus(corpus))
     if request.where is not None:
         known.select(request.where)  # refused before labels and scales are read
     return Searcher(

@@ -120,7 +120,8 @@ class Searcher:
         """Find documents by a description, by features, by examples, by similarity, or by a query.
 
         Found by examples (``like``), the result's ``query`` is what was learnt, and the examples are left
-        out. ``sae``, ``labels``, ``lexical``, ``reader`` and ``device`` are those of the searcher.
+        out. ``sae``, ``labels``, ``lexical``, ``reader``, ``device`` and ``clusters`` are those of the
+        searcher.
 
         Parameters
         ----------

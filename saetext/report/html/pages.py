@@ -144,9 +144,17 @@ def pairs_html(
     on_progress: OnProgress | None = None,
 ) -> str:
     """Return the report of correlations as HTML."""
-    where = result.params.get("where")
-    sets = [corpus if number or where is None else corpus.select(where) for number, corpus in enumerate(sets)]
+    asked = _asked(result)
+    sets = [corpus if number else asked.selected(corpus) for number, corpus in enumerate(sets)]
     return render_pair_page(pair_page(result, sets, labels, reader=reader, on_progress=on_progress))
+
+
+def _asked(result: Result) -> PredictRequest:
+    """Return which documents a result is about, as they were asked for."""
+    p = result.params
+    return PredictRequest(
+        where=p.get("where"), sample=p.get("sample"), seed=p.get("seed", 0), clusters=p.get("clusters")
+    )
 
 
 def map_html(
@@ -158,9 +166,7 @@ def map_html(
     on_progress: OnProgress | None = None,
 ) -> str:
     """Return the map of clusters as HTML."""
-    p = result.params
-    asked = PredictRequest(where=p.get("where"), sample=p.get("sample"), seed=p.get("seed", 0))
-    corpus = asked.chosen(sets[0])
+    corpus = _asked(result).chosen(sets[0])
     return render_map_page(map_page(result, corpus, labels, reader=reader, on_progress=on_progress))
 
 
