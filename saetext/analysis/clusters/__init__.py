@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
+    from saetext.analysis.clusters.comparing import compare
     from saetext.analysis.clusters.model import ClusterModel, default_path, load_model, save_clusters
-    from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
+    from saetext.analysis.clusters.request import ClusterRequest, CompareRequest, PredictRequest
     from saetext.analysis.clusters.result import ClusterResult
     from saetext.analysis.clusters.run import cluster, predict
     from saetext.analysis.clusters.sheet import write_documents
@@ -21,8 +22,10 @@ __all__ = [
     "ClusterModel",
     "ClusterRequest",
     "ClusterResult",
+    "CompareRequest",
     "PredictRequest",
     "cluster",
+    "compare",
     "default_path",
     "load_model",
     "predict",
@@ -34,8 +37,10 @@ _HOMES = {
     "ClusterModel": "model",
     "ClusterRequest": "request",
     "ClusterResult": "result",
+    "CompareRequest": "request",
     "PredictRequest": "request",
     "cluster": "run",
+    "compare": "comparing",
     "default_path": "model",
     "load_model": "model",
     "predict": "run",

@@ -19,6 +19,7 @@ from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jacca
 from saetext.analysis.clusters.repeats import among, distinct, repeated, representatives
 from saetext.analysis.clusters.representation import Basis, Floats32, Strengths, fit_basis, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
+from saetext.corpus.joined import Joined
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
@@ -92,11 +93,14 @@ def fit(
     """
     n, notes = corpus.n_documents, []
     seed = request.seed
-    size = request.min_cluster_size or density.suggested_size(min(n, request.fit_on))
-    request = request.replace(min_cluster_size=size)
-    _require_enough(n, size, request)
     rows = np.arange(n)
-    if n > request.fit_on:
+    balanced = isinstance(corpus, Joined)
+    if isinstance(corpus, Joined):
+        rows = corpus.rows_to_fit(request.fit_on, seed)
+    size = request.min_cluster_size or density.suggested_size(min(len(rows), request.fit_on))
+    request = request.replace(min_cluster_size=size)
+    _require_enough(len(rows), size, request)
+    if n > request.fit_on and not balanced:
         rows = np.sort(np.random.default_rng([seed, 10]).permutation(n)[: request.fit_on])
         notes.append(
             f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"

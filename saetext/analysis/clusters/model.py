@@ -117,6 +117,7 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
 def _write_content(result: ClusterResult, folder: Path) -> dict[str, FileStamp]:
     tables = {
         "documents.parquet": result.documents, "clusters.parquet": result.table, "tree.parquet": result.tree,
+        "changes.parquet": result.changes,
     }  # fmt: skip
     files: dict[str, FileStamp] = {}
     for name, table in tables.items():

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.clusters.backends import umap_weights
 from saetext.analysis.clusters.fitting import Fitted, nearest
+from saetext.analysis.clusters.neighbours import Neighbours
 from saetext.analysis.clusters.representation import Floats32, rows_of
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.io.progress import Say
@@ -42,7 +43,14 @@ class Placed:
 
 
 def place(
-    corpus: CorpusLike, sae: str, fitted: Fitted, say: Say, *, known: Ints | None = None, noise: bool = True
+    corpus: CorpusLike,
+    sae: str,
+    fitted: Fitted,
+    say: Say,
+    *,
+    known: Ints | None = None,
+    noise: bool = True,
+    own: Ints | None = None,
 ) -> Placed:
     """Place every document of a corpus: fitted ones where they are, others by their nearest fitted ones.
 
@@ -64,6 +72,8 @@ def place(
         Rows of this corpus that are the fitted documents.
     noise : bool
         Whether a document may go to none.
+    own : int64[n], optional
+        Which fitted document each document is, -1 for none: it is placed by the others, as a new one is.
     """
     n = corpus.n_documents
     cluster, fine = np.zeros(n, np.int32), np.zeros(n, bool)
@@ -84,19 +94,29 @@ def place(
         empty[part[~filled]] = True
         part, rows = part[filled], rows[filled]
         if len(part):
-            found = _place(fitted, rows, noise)
+            found = _place(fitted, rows, noise, None if own is None else own[part])
             cluster[part], probability[part], where[part] = found[:3]
             unlike += found[3]
         say("placing documents", first + block.shape[0], n)
     return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, unlike)
 
 
+def _without(near: Neighbours, own: Ints) -> Neighbours:
+    """Return the neighbours of each document but itself, one fewer; where it is none of them, but the last."""
+    itself = near.row == own[:, None]
+    itself[~itself.any(1), -1] = True
+    shape = (len(own), near.row.shape[1] - 1)
+    return Neighbours(near.row[~itself].reshape(shape), near.distance[~itself].reshape(shape))
+
+
 def _place(
-    fitted: Fitted, rows: csr_matrix, noise: bool
+    fitted: Fitted, rows: csr_matrix, noise: bool, own: Ints | None = None
 ) -> tuple[NDArray[np.int32], Floats32, Floats32, int]:
     basis = fitted.basis
     vectors: Any = basis.sparse(rows) if basis.components is None else basis.project(rows)
-    near = nearest(fitted.vectors, vectors, fitted.neighbours)
+    near = nearest(fitted.vectors, vectors, fitted.neighbours + (own is not None))
+    if own is not None:
+        near = _without(near, own)
     m = len(near.row)
     weight = np.maximum(umap_weights(near.row, near.distance), 1e-12)
     theirs = fitted.cluster[near.row]

@@ -11,9 +11,10 @@ from saetext.errors import InputError, refuse_unused
 from saetext.io.request import keyword, option
 
 if TYPE_CHECKING:
+    from saetext.analysis.clusters.model import ClusterModel
     from saetext.io.llm import ChatClient
 
-_WORDS, _FIT = "Which features count", "Fit"
+_WORDS, _FIT, _CHANGES = "Which features count", "Fit", "What changed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,21 @@ class PredictRequest(ClusteredRequest):
     truth: str | None = option(
         "Column of known labels to compare the clusters with.", default=None, metavar="COLUMN"
     )
+    over: str | None = option(
+        "Column of dates, numbers or ordered values: shares of the clusters along it, with trends.",
+        default=None,
+        metavar="COLUMN",
+        group=_CHANGES,
+    )
+    bin: Literal["hour", "day", "week", "month", "quarter", "year"] | None = option(
+        "How long a bin of dates is; by default such that there are at most 24.", default=None, group=_CHANGES
+    )
     name: str | None = keyword("What to call the corpus; by default the name of its file.", default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bin is not None and self.over is None:
+            raise InputError("bin is how long a bin of dates is: name their column with over")
 
     def require_random(self) -> None:
         """Raise :class:`InputError` if a seed is given and nothing is random."""
@@ -197,6 +212,23 @@ class ClusterRequest(PredictRequest):
     def weights(self) -> dict[int, float] | None:
         """The features given by number, with their weights."""
         return None if self.features is None else _numbered(self.features)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareRequest(ClusterRequest):
+    """The options of comparing clusters in several sets."""
+
+    pair_on: str | None = option(
+        "With --compare of two sets: column of what belongs together, such as prompt_id; shares are compared "
+        "within its values.",
+        default=None,
+        metavar="COLUMN",
+        group=_CHANGES,
+    )
+    names: Sequence[str] | None = keyword("What to call the sets; by default as their files.", default=None)
+    model: ClusterModel | None = keyword(
+        "Clusters that were fitted earlier, in which all sets are placed.", default=None
+    )
 
 
 def _phrases(told: Mapping[str, float] | Sequence[str] | str) -> dict[str, float] | tuple[str, ...]:

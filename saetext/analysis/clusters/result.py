@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Result
+from saetext.analysis.clusters.changes import flat
 from saetext.analysis.clusters.axis import Axis
 from saetext.analysis.clusters.describing import Described
 from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.analysis.clusters.fitting import Fitted
+from saetext.io.csv_text import csv_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,6 +61,16 @@ class ClusterResult(Result):
         What sets each cluster apart.
     exemplars : tuple of tuple of Exemplar
         Documents that stand for each.
+    changes : polars.DataFrame or None
+        Where sets were compared, a row a cluster, and one of cluster 0 for no cluster, what changed most
+        surely first: ``cluster``, ``name``, ``set`` (the second of two; of more the one that stands out),
+        ``change`` (its share less that of the other, or of all others), ``ci_low``, ``ci_high``, ``p``,
+        ``q``, ``only_in`` (the set that alone has it, or nearly), ``copies`` (documents that are one text
+        nearly word for word, in the set ``copied_in``, where it has its largest share), ``change_once`` and
+        ``q_once`` (each such text counted once in each set; null for pairs), ``counts`` and ``shares``
+        (structs by set). Over a column: ``trend`` (change from the first bin to the last, by a straight
+        line) with interval, ``p`` and ``q``, ``peak``, ``peak_share``, ``peak_q`` (the bin that stands out
+        from all others), ``counts`` and ``shares`` by bin.
     """
 
     documents: pl.DataFrame = field(default=None)  # type: ignore[assignment]
@@ -66,6 +79,24 @@ class ClusterResult(Result):
     axis: Axis | None = None
     described: tuple[Described, ...] = ()
     exemplars: tuple[tuple[Exemplar, ...], ...] = ()
+    changes: pl.DataFrame | None = None
+
+    def lists(self) -> dict[str, pl.DataFrame]:
+        """Return what changed, where sets were compared or a column was followed."""
+        return {**super().lists(), **({} if self.changes is None else {"changes": self.changes})}
+
+    def to_csv(self, *, raw: bool = False) -> str:
+        """Return the table as CSV; of sets that were compared, or over time, what changed."""
+        if self.changes is None:
+            return super().to_csv(raw=raw)
+        return csv_of(flat(self.changes), raw=raw)
+
+    def to_parquet(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the table as Parquet; of sets that were compared, or over time, what changed."""
+        if self.changes is None:
+            return super().to_parquet(path, overwrite=overwrite)
+        changed = Result(self.kind, self.changes, self.params, self.metrics)
+        return changed.to_parquet(path, overwrite=overwrite)
 
     @property
     def n_clusters(self) -> int:

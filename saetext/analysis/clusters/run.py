@@ -14,14 +14,17 @@ import numpy as np
 from saetext.analysis.base import Source
 from saetext.analysis.clusters import validation
 from saetext.analysis.clusters.axis import Axis, axis_of
+from saetext.analysis.clusters.binning import Bins, bins_of
 from saetext.analysis.clusters.fitting import fit
 from saetext.analysis.clusters.naming import Evidence, names
 from saetext.analysis.clusters.notes import metrics_of, placing_notes, shape_notes
+from saetext.analysis.clusters.over_time import over_time
 from saetext.analysis.clusters.placing import place
 from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.analysis.clusters.summarising import Summary, beginnings, evidence_of, summarise
 from saetext.analysis.clusters.tables import clusters_table, documents_table
+from saetext.corpus.joined import Joined
 from saetext.corpus.notices import warn_of
 from saetext.corpus.protocol import CorpusLike
 from saetext.corpus.spec import require_comparable
@@ -92,7 +95,7 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         "fitted": len(fitted.rows),
     }  # fmt: skip
     words = [tuple(word for word, _ in some) for some in told.words]
-    return ClusterResult(
+    result = ClusterResult(
         "cluster",
         clusters_table(
             opened, placed, told.described, told.exemplars, words, called, persistence, labels, evidence
@@ -108,6 +111,7 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         described=tuple(told.described),
         exemplars=tuple(told.exemplars),
     )
+    return _over(result, asked, request)
 
 
 @verb_of_two(PredictRequest)
@@ -141,14 +145,15 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
     asked = _opened(corpus, request, model)
     opened = asked.corpus
     fitted, called = model.fitted, list(model.names)
-    placed = place(opened, model.sae, fitted, say, noise=not model.params.get("assign_noise"))
+    own = opened.own if isinstance(opened, Joined) else None
+    placed = place(opened, model.sae, fitted, say, noise=not model.params.get("assign_noise"), own=own)
     k = fitted.n_clusters
     told = summarise(opened, model.sae, None, placed, 0, say, k)
     metrics = metrics_of(placed, k)
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
     words = [tuple(word for word, _ in some) for some in told.words]
-    return ClusterResult(
+    result = ClusterResult(
         "cluster",
         clusters_table(
             opened, placed, told.described, told.exemplars, words, called, [None] * k, asked.labels
@@ -162,6 +167,7 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
         described=tuple(told.described),
         exemplars=tuple(told.exemplars),
     )
+    return _over(result, asked, request)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +178,7 @@ class _Asked:
     name: str
     sae: str
     labels: FeatureLabels
+    bins: Bins | None = None
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -192,7 +199,12 @@ def _opened(corpus: AnyCorpus, request: PredictRequest, model: ClusterModel | No
     labels = request.labels_of(opened, sae)
     if request.truth is not None:
         validation.known_labels(opened, request.truth)
-    return _Asked(opened, name, sae, labels)
+    bins = None if request.over is None else bins_of(opened, request.over, request.bin)
+    return _Asked(opened, name, sae, labels, bins)
+
+
+def _over(result: ClusterResult, asked: _Asked, request: PredictRequest) -> ClusterResult:
+    return result if asked.bins is None else over_time(result, asked.bins, request.seed)
 
 
 def _names(
