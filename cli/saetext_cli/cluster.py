@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
+from saetext.analysis.clusters.request import ClusterRequest, CompareRequest, PredictRequest
 from saetext.errors import InputError
 from saetext.io.request import keyword, option
 from saetext_cli.analysing import finish, write_table
 from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, given_options, note, require_new, short_names, width
 from saetext_cli.declared import expanded
-from saetext_cli.making import open_or_encode
+from saetext_cli.making import open_or_encode_all
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Endpoint, FileColumns, PageOutput, Running
 from saetext_cli.outputs import all_or_none
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from saetext.io.llm import ChatClient
 
 # What is asked for anew of each corpus; all else was settled when the clusters were fitted
-_ANEW = {"where", "sample", "seed", "top", "labels", "truth", "clusters"}
+_ANEW = {"where", "sample", "seed", "top", "labels", "truth", "clusters", "over", "bin", "pair_on"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,14 +100,19 @@ def register(app: typer.Typer) -> None:
         "cluster",
         epilog="Examples: saetext cluster prompts.corpus --html map.html; "
         'saetext cluster prompts.corpus --include "tone" --include "politeness:2" --exclude "topic"; '
-        "saetext cluster --predict prompts.clusters new.corpus",
+        "saetext cluster --predict prompts.clusters new.corpus; "
+        "saetext cluster --compare october.corpus november.corpus; "
+        "saetext cluster prompts.corpus --over created",
     )(expanded(cluster))
 
 
 def cluster(
     context: typer.Context,
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus or a data file.")],
-    request: ClusterRequest,
+    corpora: Annotated[
+        list[Path],
+        typer.Argument(metavar="CORPUS...", help="A corpus or a data file; several with --compare."),
+    ],
+    request: CompareRequest,
     columns: FileColumns,
     running: Running,
     output: MapOutput,
@@ -118,6 +123,14 @@ def cluster(
             "--predict", metavar="MODEL", help="Place the documents in clusters that an earlier run wrote."
         ),
     ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Compare two sets or more, such as months: shares of each cluster side by side.",
+            rich_help_panel="What changed",
+        ),
+    ] = False,
 ) -> None:
     """Group documents by what they share, say in words what each group is, and draw the map.
 
@@ -128,22 +141,27 @@ def cluster(
     from saetext.analysis.clusters.model import default_path, load_model, save_clusters
     from saetext.report.console.clusters import render_clusters
 
+    _require_sets(corpora, compare, request)
     if predict is not None:
         _require_anew(context, request)
     client = endpoint.namer()
     for path in output.files:
         require_new(path)
     model = load_model(predict) if predict is not None else None
-    opened: Any = open_or_encode(
-        corpus, device=running.device, dtype=running.dtype, asked=request, **columns.given()
+    every: list[Any] = open_or_encode_all(
+        corpora, device=running.device, dtype=running.dtype, asked=request, **columns.given()
     )
     with progress_bar("reading") as show:
         asked = request.replace(
-            include=_weighted(request.include), name=short_names([corpus])[0], client=client, on_progress=show
-        )
-        found = _computed(opened, asked, model)
+            include=_weighted(request.include), name=short_names(corpora)[0], client=client, on_progress=show,
+            model=model, names=short_names(corpora) if compare else None,
+        )  # fmt: skip
+        found = _computed(every, asked, model, compare)
     tell_costs(client)
-    folder = output.output or default_path(opened.path)
+    opened = every[0] if not compare else _joined(every, asked)
+    if compare:  # it was selected from, set by set
+        request = request.replace(where=None, sample=None, clusters=None)
+    folder = output.output or default_path(_beside(every))
     with all_or_none(folder, *output.files):
         kept = save_clusters(_kept(found), opened.spec, folder)
         note(f"wrote {kept}: documents.parquet has the cluster of each document")
@@ -169,12 +187,44 @@ def _require_anew(context: typer.Context, request: ClusterRequest) -> None:
         )
 
 
-def _computed(opened: Any, request: ClusterRequest, model: Any) -> ClusterResult:
+def _require_sets(corpora: list[Path], compare: bool, request: CompareRequest) -> None:
+    if compare and len(corpora) < 2:
+        raise typer.BadParameter("--compare takes two corpora or more, such as two months, and here is one")
+    if not compare and len(corpora) > 1:
+        raise typer.BadParameter(f"expected one corpus, got {len(corpora)}; --compare compares several")
+    if compare and request.over is not None:
+        raise typer.BadParameter("--over is for one corpus: compare sets, or look at one over time")
+    if request.pair_on is not None and not compare:
+        raise typer.BadParameter("--pair-on is for two sets: --compare")
+
+
+def _beside(opened: Sequence[Any]) -> Path:
+    """Return a path beside the first corpus, called by all of them where they are few."""
+    first = opened[0].path
+    if len(opened) == 1:
+        return Path(first)
+    stems = [one.path.resolve().name.removesuffix(".corpus") for one in opened]
+    called = "-".join(stems) if len(stems) < 4 else f"{stems[0]}-and-{len(stems) - 1}-more"
+    return Path(first).resolve().parent / called
+
+
+def _joined(every: Sequence[Any], request: CompareRequest) -> Any:
+    from saetext.analysis.clusters.comparing import joined_of
+
+    return joined_of(every, request)
+
+
+def _computed(every: Sequence[Any], request: CompareRequest, model: Any, compare: bool) -> ClusterResult:
+    from saetext.analysis.clusters.comparing import compare as compare_sets
     from saetext.analysis.clusters.run import cluster as compute
     from saetext.analysis.clusters.run import predict as place
 
+    if compare:
+        return compare_sets(*every, **request.keywords())
+    opened = every[0]
     if model is None:
-        return compute(opened, **request.keywords())
+        given = {n: v for n, v in request.keywords().items() if n not in ("pair_on", "names", "model")}
+        return compute(opened, **given)
     shared = {name: getattr(request, name) for name in PredictRequest.option_names()}
     return place(model, opened, **shared)
 

@@ -131,7 +131,8 @@ class Joined:
             rows = np.asarray(which)
             at = np.searchsorted(rows, self.starts)
             parts = [
-                _of_rows(corpus, rows[at[i] : at[i + 1]] - self.starts[i]) for i, corpus in enumerate(self.sets)
+                _of_rows(corpus, rows[at[i] : at[i + 1]] - self.starts[i])
+                for i, corpus in enumerate(self.sets)
             ]
         return Joined(parts, self.names)
 

@@ -79,7 +79,9 @@ def _runs(text: str) -> NDArray[np.uint64]:
         return np.array([zlib.crc32(" ".join(said).encode("utf-8", "replace"))], np.uint64)
     each = [zlib.crc32(word.encode("utf-8", "replace")) for word in said]
     one = np.array(each, np.uint64)
-    mixed = (one[:-2] * np.uint64(31) + one[1:-1] * np.uint64(1_000_003) + one[2:] * np.uint64(69_069)) % _PRIME
+    mixed = (
+        one[:-2] * np.uint64(31) + one[1:-1] * np.uint64(1_000_003) + one[2:] * np.uint64(69_069)
+    ) % _PRIME
     return np.unique(mixed)
 
 

@@ -94,7 +94,9 @@ def bins_of(corpus: CorpusLike, column: str, width: str | None = None) -> Bins:
     if dates is not None:
         found = _of_dates(dates, column, width)
     elif width is not None:
-        raise InputError(f"column {quoted(column)} has no dates, so there is no {width} of them: leave out bin")
+        raise InputError(
+            f"column {quoted(column)} has no dates, so there is no {width} of them: leave out bin"
+        )
     elif values.dtype.is_numeric() and values.drop_nulls().n_unique() > MOST_VALUES:
         found = _of_numbers(values.cast(pl.Float64), column)
     else:
@@ -107,9 +109,7 @@ def bins_of(corpus: CorpusLike, column: str, width: str | None = None) -> Bins:
         )
     if (missing := int((found.code < 0).sum())) and not notes:
         notes = [f"{missing:,} documents without a {quoted(column)} were left out of the shares"]
-    return Bins(
-        found.column, found.width, found.labels, found.position, found.code, (*found.notes, *notes)
-    )
+    return Bins(found.column, found.width, found.labels, found.position, found.code, (*found.notes, *notes))
 
 
 # ---- dates ---------------------------------------------------------------------------------------------
@@ -141,7 +141,9 @@ def _dates(values: pl.Series, column: str) -> tuple[pl.Series | None, list[str]]
             f"{quoted(unread, 40)}: write dates as 2024-10-31"
         )
     left = values.len() - count
-    notes = [f"{left:,} documents without a date in {quoted(column)} were left out of the shares"] if left else []
+    notes = (
+        [f"{left:,} documents without a date in {quoted(column)} were left out of the shares"] if left else []
+    )
     return pl.Series(values.name, [read.get(v) for v in values.to_list()], dtype=pl.Datetime("us")), notes
 
 
@@ -152,7 +154,9 @@ def _of_seconds(values: pl.Series, column: str) -> tuple[pl.Series | None, list[
         low, high = values.min(), values.max()
         if low is not None and _SECONDS[0] <= float(low) / many and float(high) / many <= _SECONDS[1]:  # type: ignore[arg-type]
             micro = (values.cast(pl.Float64) * (1e6 / many)).round().cast(pl.Int64)
-            return micro.cast(pl.Datetime("us")), [f"numbers in {quoted(column)} were read as {unit} since 1970 (UTC)"]
+            return micro.cast(pl.Datetime("us")), [
+                f"numbers in {quoted(column)} were read as {unit} since 1970 (UTC)"
+            ]
     return None, []
 
 
@@ -162,9 +166,7 @@ def _best(known: Sequence[str], column: str) -> tuple[dict[str, dt.datetime], st
     day_first, month_first = readings[-2:]
     both = [v for v in day_first if v in month_first and day_first[v] != month_first[v]]
     if both and len(day_first) == len(month_first) >= max(map(len, readings)):
-        raise InputError(
-            f"{quoted(both[0])} in {quoted(column)} may be two dates: write dates as 2024-10-31"
-        )
+        raise InputError(f"{quoted(both[0])} in {quoted(column)} may be two dates: write dates as 2024-10-31")
     best = max(readings, key=len)
     return best, next((v for v in known if v not in best), "")
 
@@ -214,7 +216,9 @@ def _of_dates(dates: pl.Series, column: str, width: str | None) -> Bins:
         width = _width(dates)
     starts, every = _starts(dates, width)
     if len(every) > MOST_TOLD:
-        raise InputError(f"{len(every):,} bins of one {width} are too many: name a longer one than {width} with bin")
+        raise InputError(
+            f"{len(every):,} bins of one {width} are too many: name a longer one than {width} with bin"
+        )
     place = {start: at for at, start in enumerate(every)}
     code = np.array([-1 if start is None else place[start] for start in starts], np.int64)
     position = np.array([start.timestamp() for start in every])
@@ -224,7 +228,9 @@ def _of_dates(dates: pl.Series, column: str, width: str | None) -> Bins:
 def _width(dates: pl.Series) -> str:
     """Return the shortest unit with few enough bins and documents enough in each."""
     known = dates.drop_nulls()
-    sizes = {unit: len(_starts(known, unit)[1]) for unit in get_args(Width) if unit != "hour" or _short(known)}
+    sizes = {
+        unit: len(_starts(known, unit)[1]) for unit in get_args(Width) if unit != "hour" or _short(known)
+    }
     few = [unit for unit, size in sizes.items() if 2 <= size <= MOST]
     filled = [unit for unit in few if known.len() >= _EACH * sizes[unit]]
     return (filled or few[-1:] or ["year"])[0]
@@ -300,5 +306,7 @@ def _ordering(known: Sequence[str]) -> Callable[[str], Any]:
         if all(value.strip().lower() in place for value in known):
             return lambda value, place=place: place[value.strip().lower()]  # type: ignore[misc]
     return lambda value: [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in re.split(r"(\d+)", value) if part
+        (0, int(part), "") if part.isdecimal() else (1, 0, part.lower())
+        for part in re.split(r"(\d+)", value)
+        if part
     ]

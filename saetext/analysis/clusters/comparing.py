@@ -118,11 +118,18 @@ def compare(corpora: tuple[AnyCorpus, ...], request: CompareRequest) -> ClusterR
         "design": "independent" if units is None else units.kind,
     }  # fmt: skip
     if model is not None:
-        notes.append("what is in none of the fitted clusters is no cluster here: look at how many documents are in none")
+        notes.append(
+            "what is in none of the fitted clusters is no cluster here: look at how many documents are in none"
+        )
     return dataclasses.replace(
         result, documents=table, params=params, metrics=metrics, notes=(*notes, *result.notes),
         sources=asked.sources, changes=changes,
     )  # fmt: skip
+
+
+def joined_of(corpora: Sequence[AnyCorpus], request: CompareRequest) -> Joined:
+    """Return the documents that :func:`compare` looks at, one set after the other, with the column ``set``."""
+    return _opened(corpora, request).joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +155,9 @@ def _opened(corpora: Sequence[AnyCorpus], request: CompareRequest) -> _Asked:
     sae = opened[0].spec.sae(request.sae).name if request.model is None else request.model.sae
     for corpus, name in zip(opened[1:], names[1:], strict=True):
         require_comparable(opened[0].spec, corpus.spec, sae, names=(names[0], name))
-    sets = [_sampled(request.selected(corpus, name), request) for corpus, name in zip(opened, names, strict=True)]
+    sets = [
+        _sampled(request.selected(corpus, name), request) for corpus, name in zip(opened, names, strict=True)
+    ]
     for corpus, name in zip(sets, names, strict=True):
         if not corpus.n_documents:
             raise InputError(f"{name} ({corpus.path}) has no documents; every set needs some")
@@ -203,21 +212,15 @@ def _own(
 
 def _clustered(joined: Joined, request: CompareRequest) -> ClusterResult:
     name = " and ".join(joined.names) if len(joined.names) < 4 else f"{len(joined.names)} sets"
+    selected = {"where": None, "clusters": None, "sample": None, "name": name}  # it was, set by set
+    kind = ClusterRequest if request.model is None else PredictRequest
+    given = {option: getattr(request, option) for option in kind.option_names()} | selected
     if request.model is not None:
-        shared = {n: getattr(request, n) for n in PredictRequest.option_names()}
-        shared |= {"where": None, "clusters": None, "sample": None, "seed": 0}
-        return run.predict(
-            request.model, joined, **shared, name=name, on_progress=request.on_progress
-        )
-    given = {n: getattr(request, n) for n in ClusterRequest.option_names()}
-    keywords = {n: getattr(request, n) for n in ("pooling", "scaling", "idf_power", "min_documents", "client")}
-    given |= keywords | {"where": None, "clusters": None, "sample": None, "name": name}
-    return run.cluster(joined, **given, on_progress=request.on_progress)
+        return run.predict(request.model, joined, **given | {"seed": 0})
+    return run.cluster(joined, **given)
 
 
-def _counted(
-    result: ClusterResult, side: Ints, names: Sequence[str]
-) -> tuple[NDArray[np.bool_], list[str]]:
+def _counted(result: ClusterResult, side: Ints, names: Sequence[str]) -> tuple[NDArray[np.bool_], list[str]]:
     """Return which documents are counted: all, or those that were fitted where sets differ in their part.
 
     A fitted document and a placed one are not equally often in a cluster; where all of a set were fitted and
@@ -229,7 +232,9 @@ def _counted(
     part = [1 - float(placed[side == s].mean()) for s in range(len(names))]
     fitted = ", ".join(f"{int((~placed & (side == s)).sum()):,} of {names[s]}" for s in range(len(names)))
     if max(part) - min(part) <= _EVEN:
-        return np.ones(len(side), bool), [f"fitted to {fitted}, drawn at random; the others were placed by them"]
+        return np.ones(len(side), bool), [
+            f"fitted to {fitted}, drawn at random; the others were placed by them"
+        ]
     return ~placed, [
         f"fitted to {fitted}, drawn at random so that no set outweighs the others; shares and changes are of "
         "these documents, the others were placed by them"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Result
-from saetext.analysis.clusters.changes import flat
 from saetext.analysis.clusters.axis import Axis
+from saetext.analysis.clusters.changes import flat
 from saetext.analysis.clusters.describing import Described
 from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.analysis.clusters.fitting import Fitted

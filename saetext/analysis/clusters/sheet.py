@@ -30,7 +30,9 @@ _LEFT_OUT = ("row", "id", "text", "prompt", "n_unknown")
 def require_sheet(path: Path) -> None:
     """Raise :class:`InputError` unless a file's name says how it is written."""
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"a file of documents ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, not {path.name}")
+        raise InputError(
+            f"a file of documents ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, not {path.name}"
+        )
 
 
 def documents_sheet(result: ClusterResult, corpus: CorpusLike) -> tuple[pl.DataFrame, list[str]]:
@@ -68,7 +70,7 @@ def documents_sheet(result: ClusterResult, corpus: CorpusLike) -> tuple[pl.DataF
     added = set(table.columns)
     columns = [known[name] for name in ("text", "prompt") if name in known.columns]
     for name in known.columns:
-        if name in _LEFT_OUT or name in ("set", *CLUSTER_COLUMNS) and name in added:
+        if name in _LEFT_OUT or (name in ("set", *CLUSTER_COLUMNS) and name in added):
             continue
         plain = _plain(known[name], notes)
         columns += [column.rename(_free(column.name, added)) for column in plain]
@@ -144,11 +146,11 @@ def _plain(column: pl.Series, notes: list[str]) -> list[pl.Series]:
     values = _parsed(column)
     if values is None:
         return [column]
-    if all(value is None or isinstance(value, list) and _flat(value) for value in values):
+    if all(value is None or (isinstance(value, list) and _flat(value)) for value in values):
         told = [None if value is None else "; ".join(map(_told, value)) for value in values]
         return [pl.Series(column.name, told, dtype=pl.String)]
     keys = list(dict.fromkeys(key for value in values if isinstance(value, dict) for key in value))
-    records = all(value is None or isinstance(value, dict) and _flat(value.values()) for value in values)
+    records = all(value is None or (isinstance(value, dict) and _flat(value.values())) for value in values)
     if not records or len(keys) > _KEYS:
         notes.append(f"column {one_line(column.name, 40)} is left out: its values are nested")
         return []

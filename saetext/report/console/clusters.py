@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.clusters import ClusterResult
+from saetext.report.console.cluster_changes import render_changes
 from saetext.report.console.lines import INDENT, end, make_console, styled
 from saetext.text.one_line import many
 from saetext.text.passages import printable
@@ -54,6 +55,8 @@ def render_clusters(
     str
         Lines that end in ``\n``, none wider than the window.
     """
+    if result.changes is not None:
+        return render_changes(result, console_width, color, top=top, encoding=encoding)
     console = make_console(console_width, color)
     console.print(_heading(result))
     rows = [found.row for found in result.findings()]
