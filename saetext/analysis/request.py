@@ -96,8 +96,8 @@ class ClusteredRequest(AnalysisRequest):
     """
 
     clusters: Path | str | Sequence[Path | str] | None = option(
-        "Directory that 'saetext cluster' wrote for this corpus: the columns cluster (0: none) and cluster_name "
-        "are there for conditions and comparisons. May be repeated, for several corpora.",
+        "Directory that 'saetext cluster' wrote for this corpus: its columns cluster (0: none) and "
+        "cluster_name are there for conditions and comparisons. May be repeated, for several corpora.",
         default=None,
         hint=list[Path] | None,
         metavar="DIR",

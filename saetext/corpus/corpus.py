@@ -301,7 +301,8 @@ class Corpus:
             If the rows are not as many as the documents of the whole corpus.
         """
         if table.height != self.manifest.n_documents:
-            raise InputError(f"{table.height:,} rows for {self.manifest.n_documents:,} documents of {self.path}")
+            n = self.manifest.n_documents
+            raise InputError(f"{table.height:,} rows for {n:,} documents of {self.path}")
         return Corpus(self.path, self.manifest, self.selection, self._opened, table, origin)
 
     @cached_property

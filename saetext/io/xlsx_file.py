@@ -1,7 +1,7 @@
 """A table as an Excel workbook of one sheet, by the standard library alone.
 
-Every text is a text cell, so that no text is a formula or a link. Dates and times are dates to Excel. Not for:
-reading workbooks (:mod:`saetext.documents.sheets`), or styles.
+Every text is a text cell, so that no text is a formula or a link. Dates and times are dates to Excel. Not
+for: reading workbooks (:mod:`saetext.documents.sheets`), or styles.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _TYPES = (
     '<Default Extension="xml" ContentType="application/xml"/>'
     '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.'
     'spreadsheetml.sheet.main+xml"/>'
-    '<Override PartName="/xl/worksheets/sheet1.xml" ContentType="application/vnd.openxmlformats-officedocument.'
-    'spreadsheetml.worksheet+xml"/>'
+    '<Override PartName="/xl/worksheets/sheet1.xml" ContentType="application/vnd.openxmlformats-'
+    'officedocument.spreadsheetml.worksheet+xml"/>'
     '<Override PartName="/xl/styles.xml" ContentType="application/vnd.openxmlformats-officedocument.'
     'spreadsheetml.styles+xml"/></Types>'
 )
@@ -93,9 +93,10 @@ def write_xlsx(table: pl.DataFrame, path: Path, *, sheet: str = "Sheet1") -> int
     if table.width > MOST_COLUMNS:
         raise InputError(f"a sheet of Excel holds {MOST_COLUMNS:,} columns, and these are {table.width:,}")
     cut = 0
+    called = escape(sheet, {'"': "&quot;"})
     workbook = (
         f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<workbook xmlns="{_MAIN}" '
-        f'xmlns:r="{_OFFICE}"><sheets><sheet name="{escape(sheet, {chr(34): "&quot;"})}" sheetId="1" r:id="rId1"/>'
+        f'xmlns:r="{_OFFICE}"><sheets><sheet name="{called}" sheetId="1" r:id="rId1"/>'
         "</sheets></workbook>"
     )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -126,8 +127,8 @@ def _lines(table: pl.DataFrame) -> Iterator[tuple[str, int]]:
     """Yield the sheet piece by piece, with the number of cells of each that were cut."""
     yield (
         (
-            f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<worksheet xmlns="{_MAIN}"><sheetViews>'
-            '<sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" '
+            f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<worksheet xmlns="{_MAIN}">'
+            '<sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" '
             'state="frozen"/></sheetView></sheetViews><sheetData>'
         ),
         0,

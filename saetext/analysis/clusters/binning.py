@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 Width = Literal["hour", "day", "week", "month", "quarter", "year"]
-MOST = 24  # bins of dates that are chosen without being told to
+MOST = 31  # bins of dates that are chosen without being told to
 MOST_TOLD = 400  # bins at all
 MOST_VALUES = 30  # values that are a bin each
 _QUANTILES = 10
-_EACH = 10  # documents of a bin on average, at least, where the width is chosen
+_EACH = 20  # documents of a bin on average, at least, where the width is chosen
 _READABLE = 0.95  # share of values that are dates from which on the others are left out
 _SOME = 0.5
 _EVERY = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo", "quarter": "1q", "year": "1y"}
@@ -66,7 +66,7 @@ class Bins:
 def bins_of(corpus: CorpusLike, column: str, width: str | None = None) -> Bins:
     """Put the documents of a corpus into bins along a column.
 
-    Dates are binned by a unit of time that gives at most 24 bins with 10 documents each on average. Up to 30
+    Dates are binned by a unit of time that gives at most 31 bins with 20 documents each on average. Up to 30
     numbers or other values are a bin each, more numbers are binned by tenths of the documents.
 
     Parameters
@@ -104,8 +104,8 @@ def bins_of(corpus: CorpusLike, column: str, width: str | None = None) -> Bins:
     if len(found.labels) < 2:
         told = f"; name a shorter one than {found.width} with bin" if dates is not None and width else ""
         raise InputError(
-            f"all documents of {corpus.path} have one {quoted(column)}, {quoted(found.labels[0])}: there is no "
-            f"order to follow{told}"
+            f"all documents of {corpus.path} have one {quoted(column)}, {quoted(found.labels[0])}: there is "
+            f"no order to follow{told}"
         )
     if (missing := int((found.code < 0).sum())) and not notes:
         notes = [f"{missing:,} documents without a {quoted(column)} were left out of the shares"]

@@ -22,7 +22,8 @@ COMPARED = (
 )  # fmt: skip
 #: Columns of one corpus over time, in this order.
 OVER = (
-    "cluster", "name", "trend", "ci_low", "ci_high", "p", "q", "peak", "peak_share", "peak_q", "counts", "shares",
+    "cluster", "name", "trend", "ci_low", "ci_high", "p", "q", "peak", "peak_share", "peak_q", "counts",
+    "shares",
 )  # fmt: skip
 
 
@@ -36,8 +37,7 @@ def changes_table(
     q: Floats,
     *,
     only_in: Sequence[str | None],
-    copies: Sequence[int],
-    copied_in: Sequence[str | None],
+    copies: Sequence[tuple[int, str | None]],
     once: tuple[SetShares, Floats] | None,
 ) -> pl.DataFrame:
     """Return the table of sets that were compared, what changed most surely first, no cluster last."""
@@ -51,8 +51,8 @@ def changes_table(
             "set": pl.Series([sets[i] for i in found.set.tolist()], dtype=pl.String),
             "change": found.change, "ci_low": found.low, "ci_high": found.high, "p": found.p, "q": q,
             "only_in": pl.Series(only_in, dtype=pl.String),
-            "copies": pl.Series(copies, dtype=pl.Int64),
-            "copied_in": pl.Series(copied_in, dtype=pl.String),
+            "copies": pl.Series([number for number, _ in copies], dtype=pl.Int64),
+            "copied_in": pl.Series([where for _, where in copies], dtype=pl.String),
             "change_once": pl.Series([None] * k if once is None else once[0].change, dtype=pl.Float64),
             "q_once": pl.Series([None] * k if once is None else once[1], dtype=pl.Float64),
             "counts": _by_name(sets, counts, pl.Int64),

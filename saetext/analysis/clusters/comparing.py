@@ -1,7 +1,7 @@
-"""The same clusters in several sets, months say: how large each is in each set, and what changed by how much.
+"""The same clusters in several sets, such as months: how large each is in each set, and what changed.
 
-One clustering is fitted to all sets together, or all are placed in clusters that were fitted earlier. Not for:
-what differs inside of a cluster (:mod:`saetext.analysis.differences`), or one corpus along a date
+One clustering is fitted to all sets together, or all are placed in clusters that were fitted earlier. Not
+for: what differs inside of a cluster (:mod:`saetext.analysis.differences`), or one corpus along a date
 (:mod:`saetext.analysis.clusters.over_time`).
 """
 
@@ -26,7 +26,7 @@ from saetext.corpus.joined import Joined
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.spec import require_comparable
 from saetext.encoding.opening import as_corpora, names_of
-from saetext.errors import InputError, refuse_unused
+from saetext.errors import InputError
 from saetext.io.request import verb_of_many
 from saetext.stats.multiple import benjamini_hochberg
 from saetext.stats.shares import SetShares, compare_shares
@@ -91,15 +91,14 @@ def compare(corpora: tuple[AnyCorpus, ...], request: CompareRequest) -> ClusterR
     found, shares = _tested(cluster, side, counted, units, counts, totals, shares, request)
     q = benjamini_hochberg(found.p)
     copied = near_copies(_texts(joined, counted))
-    copies, copied_in = _largest_copy(cluster, side, counted, copied, found, shares, len(asked.names))
+    copies = _largest_copy(cluster, side, counted, copied, shares, asked.names)
     once = None if units is not None else _counted_once(cluster, side, counted, copied, k, len(asked.names))
     import polars as pl
 
     names = [*result.table["name"].to_list(), None]
     changes = changes_table(
         [*range(1, k + 1), 0], names, asked.names, counts, shares, found, q,
-        only_in=_only_in(found, q, shares, counts, asked.names), copies=copies,
-        copied_in=[None if i < 0 else asked.names[i] for i in copied_in], once=once,
+        only_in=_only_in(found, q, shares, counts, asked.names), copies=copies, once=once,
     )  # fmt: skip
     notes += _pair_notes(joined, asked.names, units, request)
     notes += asked.notes
@@ -109,7 +108,7 @@ def compare(corpora: tuple[AnyCorpus, ...], request: CompareRequest) -> ClusterR
     )  # fmt: skip
     metrics = {
         **result.metrics,
-        "sets": {name: size for name, size in zip(asked.names, joined.sizes, strict=True)},
+        "sets": dict(zip(asked.names, joined.sizes, strict=True)),
         "counted": {name: int(n) for name, n in zip(asked.names, totals.tolist(), strict=True)},
         "changed": int((q[:-1] < ALPHA).sum()),
     }
@@ -119,7 +118,7 @@ def compare(corpora: tuple[AnyCorpus, ...], request: CompareRequest) -> ClusterR
     }  # fmt: skip
     if model is not None:
         notes.append(
-            "what is in none of the fitted clusters is no cluster here: look at how many documents are in none"
+            "what is new is in none of these clusters: look at how many documents are in none"
         )
     return dataclasses.replace(
         result, documents=table, params=params, metrics=metrics, notes=(*notes, *result.notes),
@@ -128,7 +127,7 @@ def compare(corpora: tuple[AnyCorpus, ...], request: CompareRequest) -> ClusterR
 
 
 def joined_of(corpora: Sequence[AnyCorpus], request: CompareRequest) -> Joined:
-    """Return the documents that :func:`compare` looks at, one set after the other, with the column ``set``."""
+    """Return the documents that :func:`compare` looks at, with the column ``set``."""
     return _opened(corpora, request).joined
 
 
@@ -205,7 +204,8 @@ def _own(
             continue
         own.append(first[place[0] : place[1]])
         notes.append(
-            f"the clusters were fitted to {name}: each of its documents was placed by the others, as new ones are"
+            f"the clusters were fitted to {name}: each of its documents was placed by the others, as "
+            "new ones are"
         )
     return np.concatenate(own).astype(np.int64), notes
 
@@ -294,20 +294,17 @@ def _largest_copy(
     side: Ints,
     counted: NDArray[np.bool_],
     copied: Ints,
-    found: SetShares,
     shares: NDArray[np.float64],
-    sets: int,
-) -> tuple[list[int], list[int]]:
-    """Return how many documents of a cluster are one text, in the set where it has the larger share."""
+    names: Sequence[str],
+) -> list[tuple[int, str | None]]:
+    """Return how many documents of a cluster are one text, in the set where it has its largest share."""
     mine, theirs = cluster[counted], side[counted]
-    k = len(found.p) - 1
-    most, where = [0] * (k + 1), [-1] * (k + 1)
-    for row in range(k):
+    found: list[tuple[int, str | None]] = []
+    for row in range(len(shares) - 1):
         at = int(shares[row].argmax())
         inside = copied[(mine == row + 1) & (theirs == at)]
-        if len(inside):
-            most[row], where[row] = int(np.bincount(inside).max()), at
-    return most, where
+        found.append((int(np.bincount(inside).max()), names[at]) if len(inside) else (0, None))
+    return [*found, (0, None)]
 
 
 def _counted_once(
@@ -332,11 +329,6 @@ def _pair_notes(
         return []
     column, number = shared
     return [
-        f"{many(number, 'document')} of {quoted(names[0], 30)} share their {column} with other documents: all were taken as "
-        f"independent, which repeated prompts are not; --pair-on {column} compares within each"
+        f"{many(number, 'document')} of {quoted(names[0], 30)} share their {column} with other documents: all "
+        f"were taken as independent, which repeated prompts are not; --pair-on {column} compares within each"
     ]
-
-
-def require_no_pairs(request: CompareRequest) -> None:
-    """Refuse what is for several sets where there is one."""
-    refuse_unused("it is for several sets: --compare", **request.changed("pair_on"))

@@ -64,12 +64,12 @@ def units_of(sets: Sequence[CorpusLike], names: Sequence[str], column: str) -> U
     unit[live] = np.unique(key[live], return_inverse=True)[1]
     told = f"{int(both.sum()):,} values of {column}"
     notes = [f"documents were compared within {told}" if not once else f"documents were paired by {told}"]
-    if left := [int(((side == s) & ~live).sum()) for s in (0, 1)]:
-        if any(left):
-            notes.append(
-                f"documents without a partner on {column} were left out: {left[0]:,} of {names[0]}, "
-                f"{left[1]:,} of {names[1]}"
-            )
+    left = [int(((side == s) & ~live).sum()) for s in (0, 1)]
+    if any(left):
+        notes.append(
+            f"documents without a partner on {column} were left out: {left[0]:,} of {names[0]}, "
+            f"{left[1]:,} of {names[1]}"
+        )
     return Units(unit, "paired" if once else "by prompt", tuple(notes))
 
 

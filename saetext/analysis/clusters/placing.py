@@ -102,7 +102,7 @@ def place(
 
 
 def _without(near: Neighbours, own: Ints) -> Neighbours:
-    """Return the neighbours of each document but itself, one fewer; where it is none of them, but the last."""
+    """Return the neighbours of each document without itself; where it is none of them, without the last."""
     itself = near.row == own[:, None]
     itself[~itself.any(1), -1] = True
     shape = (len(own), near.row.shape[1] - 1)

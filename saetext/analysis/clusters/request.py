@@ -34,7 +34,7 @@ class PredictRequest(ClusteredRequest):
         group=_CHANGES,
     )
     bin: Literal["hour", "day", "week", "month", "quarter", "year"] | None = option(
-        "How long a bin of dates is; by default such that there are at most 24.", default=None, group=_CHANGES
+        "How long a bin of dates is; by default such that there are at most 31.", default=None, group=_CHANGES
     )
     name: str | None = keyword("What to call the corpus; by default the name of its file.", default=None)
 

@@ -82,8 +82,8 @@ def _over_heading(result: ClusterResult) -> Text:
     heading = styled(f"{printable(p['corpus'])}, {many(m['documents'], 'document')}", "bold")
     kind = {"value": "value", "tenth": "tenth of the documents"}.get(p["bin"], p["bin"])
     heading.append(
-        f" over {printable(p['over'])}: {len(bins)} bins by {kind}, {printable(names[0])} to {printable(names[-1])}, "
-        f"{min(sizes):,} to {max(sizes):,} documents each. {many(m['n_clusters'], 'cluster')}, "
+        f" over {printable(p['over'])}: {len(bins)} bins by {kind}, {printable(names[0])} to "
+        f"{printable(names[-1])}, {min(sizes):,} to {max(sizes):,} documents each. {many(m['n_clusters'], 'cluster')}, "
     )
     heading.append(f"{m['trends']:,} with a trend" if m["trends"] else "none with a trend", "bold")
     heading.append(" (q < .05).")
@@ -103,7 +103,8 @@ def _header(result: ClusterResult) -> str:
 
 
 def _over_header(result: ClusterResult) -> str:
-    return f"    {'share':>7}  {'by ' + result.params['bin'] if result.params['bin'] != 'value' else '':<{_line_width(result)}}  trend  95 % interval       q"
+    by = "" if result.params["bin"] == "value" else f"by {result.params['bin']}"
+    return f"    {'share':>7}  {by:<{_line_width(result)}}  trend  95 % interval       q"
 
 
 def _short(name: str) -> str:
@@ -212,15 +213,13 @@ def _told(row: Mapping[str, Any], over: bool) -> list[str]:
         told.append(f"{new} {printable(row['only_in'])}")
     inside = row["counts"][row["copied_in"]] if row["copied_in"] is not None else 0
     if row["copies"] >= _COPIED and row["copies"] >= _COPIED_SHARE * inside:
-        once = (
-            ""
-            if row["change_once"] is None
-            else (
-                f"; counted once, the change is {_points(row['change_once'])} points, q {probability(row['q_once'])}"
-            )
-        )
+        once = ""
+        if row["change_once"] is not None:
+            points, q = _points(row["change_once"]), probability(row["q_once"])
+            once = f"; counted once, the change is {points} points, q {q}"
         told.append(
-            f"{row['copies']:,} of {inside:,} in {printable(row['copied_in'])} are one text, nearly word for word{once}"
+            f"{row['copies']:,} of {inside:,} in {printable(row['copied_in'])} are one text, nearly word for "
+            f"word{once}"
         )
     return told
 
@@ -228,8 +227,8 @@ def _told(row: Mapping[str, Any], over: bool) -> list[str]:
 def _legend(result: ClusterResult, over: bool) -> str:
     if over:
         return (
-            "by: shares from 0 to the cluster's largest; trend: change of the share from the first bin to the last, "
-            "by a straight line, in percentage points. q: over all clusters (Benjamini-Hochberg)."
+            "by: shares from 0 to the cluster's largest; trend: change of the share from the first bin to the "
+            "last, by a straight line, in percentage points. q: over all clusters (Benjamini-Hochberg)."
         )
     names = _sets(result)
     if len(names) == 2:
