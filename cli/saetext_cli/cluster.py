@@ -267,7 +267,8 @@ def _write_map(
     from saetext.report.html.map_gathering import map_page
 
     labels = request.labels_of(opened, found.params["sae"])
-    reader = reader_of(opened, running.device, running.dtype) if output.html is not None else None
+    first = getattr(opened, "sets", [opened])[0]
+    reader = reader_of(first, running.device, running.dtype) if output.html is not None else None
     with progress_bar("reading the examples") as show:
         page = map_page(found, opened, labels, reader=reader, on_progress=show)
     if output.html is not None:

@@ -18,6 +18,7 @@ from saetext.analysis.differences.outcome.result import OutcomeResult
 from saetext.analysis.export import write_text
 from saetext.analysis.registry import has_page, page_of
 from saetext.analysis.sources import reopened
+from saetext.corpus.joined import Joined
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
 from saetext.features.known_labels import labels_for
@@ -166,7 +167,8 @@ def map_html(
     on_progress: OnProgress | None = None,
 ) -> str:
     """Return the map of clusters as HTML."""
-    corpus = _asked(result).chosen(sets[0])
+    chosen = [_asked(result).chosen(corpus) for corpus in sets]
+    corpus = Joined(chosen, result.params["sets"]) if result.params.get("sets") else chosen[0]
     return render_map_page(map_page(result, corpus, labels, reader=reader, on_progress=on_progress))
 
 
