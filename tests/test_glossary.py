@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from saetext.analysis.checking.result import COLUMNS as CHECK_COLUMNS
 from saetext.analysis.checking.result import FOUND as CHECK_FOUND
+from saetext.analysis.clusters.changes import COMPARED, OVER
 from saetext.analysis.clusters.result import COLUMNS as CLUSTER_COLUMNS
 from saetext.analysis.clusters.result import DOCUMENT_COLUMNS
 from saetext.analysis.clusters.tables import _schema as cluster_schema
@@ -146,6 +147,7 @@ def of_cluster() -> set[str]:
     [
         ("diff", of_diff),
         ("findings", lambda: {*FOUND, *FOUND_OF_SEVERAL}),
+        ("cluster's changes", lambda: {*COMPARED, *OVER}),
         ("correlate", lambda: set(CORRELATE_COLUMNS)),
         ("correlate's list", lambda: set(PAIRS_FOUND)),
         ("cluster", of_cluster),

@@ -269,7 +269,7 @@ def _of_numbers(values: pl.Series, column: str) -> Bins:
     labels, position = [], []
     for at in range(len(edges) - 1):
         mine = number[code == at]
-        labels.append(f"{mine.min():g} to {mine.max():g}")
+        labels.append(f"{mine.min():g}–{mine.max():g}")
         position.append(mine.mean())
     return Bins(column, "tenth", tuple(labels), np.array(position), code)
 

@@ -329,6 +329,6 @@ def _pair_notes(
         return []
     column, number = shared
     return [
-        f"{many(number, 'document')} of {quoted(names[0], 30)} share their {column} with other documents: all "
+        f"{many(number, 'document')} of {quoted(names[0], 30)} share their {column} with others: all "
         f"were taken as independent, which repeated prompts are not; --pair-on {column} compares within each"
     ]

@@ -83,7 +83,8 @@ def _over_heading(result: ClusterResult) -> Text:
     kind = {"value": "value", "tenth": "tenth of the documents"}.get(p["bin"], p["bin"])
     heading.append(
         f" over {printable(p['over'])}: {len(bins)} bins by {kind}, {printable(names[0])} to "
-        f"{printable(names[-1])}, {min(sizes):,} to {max(sizes):,} documents each. {many(m['n_clusters'], 'cluster')}, "
+        f"{printable(names[-1])}, {min(sizes):,} to {max(sizes):,} documents each. "
+        f"{many(m['n_clusters'], 'cluster')}, "
     )
     heading.append(f"{m['trends']:,} with a trend" if m["trends"] else "none with a trend", "bold")
     heading.append(" (q < .05).")
@@ -227,8 +228,8 @@ def _told(row: Mapping[str, Any], over: bool) -> list[str]:
 def _legend(result: ClusterResult, over: bool) -> str:
     if over:
         return (
-            "by: shares from 0 to the cluster's largest; trend: change of the share from the first bin to the "
-            "last, by a straight line, in percentage points. q: over all clusters (Benjamini-Hochberg)."
+            "by: shares from 0 to the cluster's largest; trend: change of the share from the first bin to "
+            "the last, by a straight line, in percentage points. q: over all clusters (Benjamini-Hochberg)."
         )
     names = _sets(result)
     if len(names) == 2:

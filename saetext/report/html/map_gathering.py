@@ -5,6 +5,7 @@ Not for: drawing (:mod:`saetext.report.html.map_page`, :mod:`saetext.report.html
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ import numpy as np
 from saetext.analysis.clusters import ClusterResult
 from saetext.analysis.clusters.describing import Described
 from saetext.analysis.clusters.exemplars import Exemplar
+from saetext.corpus.joined import SET
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.shading import FullShade
 from saetext.io.progress import OnProgress, Stages
+from saetext.report.html.map_changes import change_facts
 from saetext.report.html.map_model import MapCluster, MapColumn, MapDocument, MapFeature, MapPage
 from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable, word_bounds
@@ -78,7 +81,8 @@ def map_page(
     rows = [found.row for found in result.grouped()]
     for number, row in enumerate(rows):
         examples = result.exemplars[number] if number < len(result.exemplars) else ()
-        clusters.append(_cluster(row, _passages(builder, examples, point)))
+        told = _cluster(row, _passages(builder, examples, point))
+        clusters.append(dataclasses.replace(told, facts=(*change_facts(result, row["cluster"]), *told.facts)))
         tell("reading examples", number + 1, len(rows))
     import polars as pl
 
@@ -98,6 +102,7 @@ def map_page(
         result.notes,
         _facts(result),
         builder.told(*_SHADING),
+        colour=SET if result.params.get("sets") else "",
     )
 
 

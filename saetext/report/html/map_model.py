@@ -118,6 +118,8 @@ class MapPage:
         Parameters and files, name to text.
     shading : str
         What the shade of words in the examples means.
+    colour : str
+        The column that points are coloured by at first; by their cluster where there is none of this name.
     """
 
     title: str
@@ -134,3 +136,4 @@ class MapPage:
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     shading: str = ""
+    colour: str = ""

@@ -57,7 +57,7 @@ def render_map_page(page: MapPage) -> str:
     return draw(
         "map.html.j2",
         ("base.css", "map.css"),
-        ("cards.js", "map.js"),
+        ("cards.js", "map.js", "map_links.js"),
         library=library,
         title=printable(page.title),
         summary=[printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
@@ -151,6 +151,7 @@ def _data(page: MapPage, colour: Sequence[int]) -> str:
             )
             for column in page.columns
         ],
+        "first_column": next((at for at, c in enumerate(page.columns) if c.name == page.colour), None),
         "texts": _packed([[printable(text) for text in texts] for texts in (page.ids, page.beginnings)]),
         "together": _TOGETHER,
         "documents": [
