@@ -1,0 +1,72 @@
+"""Clusters in two sets in memory: what is new, pairs, copies, and sets of unequal size."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from cluster_factory import LABELS, Stored, planted
+from scipy import stats
+
+from saetext.analysis.clusters import ClusterResult, compare
+from saetext.corpus.joined import Joined
+from saetext.report.console.clusters import render_clusters
+
+TWO = ("october", "november")
+
+
+def sets(share: int) -> tuple[Stored, Stored]:
+    """Two sets of 300, in the first of which one document in ``share`` of those on physics is left."""
+    a, b = planted(300, seed=1, tones=False), planted(300, seed=2, tones=False)
+    physics = np.array(a.frame["topic"].to_list()) == "physics"
+    a = a.take(np.flatnonzero(~physics | (np.arange(300) % share == 0)))
+    for corpus, name in ((a, "a"), (b, "b")):
+        corpus.fingerprint = name
+        corpus.frame = corpus.frame.with_columns(user=pl.int_range(pl.len()) % 100)
+    return a, b
+
+
+def compared(*corpora: Stored, **more: object) -> ClusterResult:
+    return compare(*corpora, names=TWO, semantic=False, labels=LABELS, epochs=30, min_cluster_size=12, **more)
+
+
+def test_what_is_new_and_what_is_one_text_is_said() -> None:
+    a, b = sets(301)
+    a = a.take(np.flatnonzero(np.array(a.frame["topic"].to_list()) != "physics"))
+    a.fingerprint = "a"
+    topic = pl.col("topic") == "physics"
+    b.frame = b.frame.with_columns(
+        text=pl.when(topic).then(pl.lit("Tell me what physics says, now!")).otherwise("text")
+    )
+    result = compared(a, b)
+    [row] = [row for row in result.changes.to_dicts() if row["only_in"]]
+    n = (b.frame["topic"] == "physics").sum()
+    assert row["only_in"] == row["copied_in"] == "november" and row["copies"] >= 0.95 * n
+    assert abs(row["change_once"]) < row["change"] and row["q"] < 1e-6
+    text = render_clusters(result, 100)
+    assert "new in november" in text and "are one text, nearly word for word" in text
+
+
+def test_pairs_and_repeats_are_compared_within_a_column() -> None:
+    a, b = sets(4)
+    told = compared(a, b, pair_on="user")
+    assert told.params["design"] == "by prompt" and "within 100 values of user" in told.notes[0]
+    documents = told.documents
+    row = told.changes.row(0, named=True)
+    mine = documents.with_columns(
+        user=pl.concat([a.frame["user"], b.frame["user"]]), here=pl.col("cluster") == row["cluster"]
+    )
+    rates = mine.group_by("user", "set").agg(pl.col("here").mean()).pivot("set", index="user", values="here")
+    difference = (rates["november"] - rates["october"]).to_numpy()
+    assert row["change"] == pytest.approx(difference.mean())
+    assert row["p"] <= 10 * stats.wilcoxon(difference).pvalue + 1e-3
+
+
+def test_no_set_outweighs_the_others() -> None:
+    sizes = (5000, 300)
+    many = [Stored(np.ones((n, 2)), told=["x"] * n) for n in sizes]
+    rows = Joined(many, TWO).rows_to_fit(50_000, 0)
+    assert (rows < 5000).sum() == 1000 and (rows >= 5000).sum() == 300
+    assert (np.diff(rows) > 0).all()
+    even = Joined([many[0], many[0]], TWO).rows_to_fit(1000, 0)
+    assert [(even < 5000).sum(), (even >= 5000).sum()] == [500, 500]
