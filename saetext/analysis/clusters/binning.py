@@ -247,7 +247,7 @@ def _starts(dates: pl.Series, width: str) -> tuple[list[Any], list[dt.datetime]]
 
     starts = dates.dt.truncate(_EVERY[width])
     first, last = starts.min(), starts.max()
-    every = pl.datetime_range(first, last, interval=_EVERY[width], eager=True)  # type: ignore[arg-type]
+    every: Any = pl.datetime_range(first, last, interval=_EVERY[width], eager=True)  # type: ignore[arg-type]
     return starts.to_list(), every.to_list()
 
 

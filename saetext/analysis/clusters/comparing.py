@@ -117,9 +117,7 @@ def compare(corpora: tuple[AnyCorpus, ...], request: CompareRequest) -> ClusterR
         "design": "independent" if units is None else units.kind,
     }  # fmt: skip
     if model is not None:
-        notes.append(
-            "what is new is in none of these clusters: look at how many documents are in none"
-        )
+        notes.append("what is new is in none of these clusters: look at how many documents are in none")
     return dataclasses.replace(
         result, documents=table, params=params, metrics=metrics, notes=(*notes, *result.notes),
         sources=asked.sources, changes=changes,
