@@ -1,8 +1,8 @@
 """The parts of every level with names and words, and the level columns of documents.
 
-A part that is a cluster has the cluster's name. Groups of clusters and parts of one are named by the same rules
-(:mod:`saetext.analysis.clusters.naming`), all of a level at once, against all other documents. Not for: the
-cut (:mod:`saetext.analysis.clusters.levels`).
+A part that is a cluster has the cluster's name. Groups of clusters and parts of one are named by the same
+rules (:mod:`saetext.analysis.clusters.naming`), all of a level at once, against all other documents. Not
+for: the cut (:mod:`saetext.analysis.clusters.levels`).
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ def _apart(name: str, words: tuple[str, ...], taken: set[str]) -> Called:
     return called, words
 
 
-def levels_table(levels: Levels, number: NDArray[np.int32], called: Sequence[Sequence[Called]]) -> pl.DataFrame:
+def levels_table(
+    levels: Levels, number: NDArray[np.int32], called: Sequence[Sequence[Called]]
+) -> pl.DataFrame:
     """Return a row a part of each level; sizes are of the documents in ``number``, which may be new ones."""
     import polars as pl
 

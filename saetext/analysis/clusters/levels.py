@@ -47,7 +47,7 @@ class Levels:
         return len(self.number)
 
     def parents(self, level: int) -> Ints:
-        """Return int64[k + 1]: the part of the level above in which each part lies; 0 at 0, and at level 0."""
+        """Return int64[k + 1]: the part of the level above that each part lies in; 0 at 0, and at level 0."""
         k = int(self.number[level].max(initial=0))
         found = np.zeros(k + 1, np.int64)
         if level:
@@ -128,8 +128,8 @@ class Nodes:
         birth = dict(zip(child[child >= n].tolist(), at[child >= n].tolist(), strict=True))
         stability: dict[int, float] = dict.fromkeys({*parent.tolist(), *birth}, 0.0)
         children: dict[int, list[int]] = {}
-        for p, c, l, s in zip(parent.tolist(), child.tolist(), at.tolist(), size.tolist(), strict=True):
-            stability[p] += (l - birth.get(p, 0.0)) * s
+        for p, c, end, s in zip(parent.tolist(), child.tolist(), at.tolist(), size.tolist(), strict=True):
+            stability[p] += (end - birth.get(p, 0.0)) * s
             if c >= n:
                 children.setdefault(p, []).append(c)
         above = np.full(n, -1, np.int64)
@@ -257,7 +257,7 @@ def grouped(points: Floats32, cluster: Number, k: int) -> Number:
 
 
 def renumbered(number: Ints) -> tuple[Number, list[int]]:
-    """Return a partition numbered from 1 by size (ties: the earlier row first), and the old numbers in order."""
+    """Return a partition numbered from 1 by size (ties: the earlier row), and the old numbers in order."""
     old, first, size = np.unique(number, return_index=True, return_counts=True)
     known = old > 0
     old, first, size = old[known], first[known], size[known]

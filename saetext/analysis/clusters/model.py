@@ -164,7 +164,9 @@ def load_model(path: str | Path) -> ClusterModel:
         raise CorpusError(f"{path} is damaged ({why(error)}): cluster the corpus again") from error
 
 
-def _level_names(told: Mapping[str, Any], names: tuple[str, ...], levels: Levels) -> tuple[tuple[str, ...], ...]:
+def _level_names(
+    told: Mapping[str, Any], names: tuple[str, ...], levels: Levels
+) -> tuple[tuple[str, ...], ...]:
     """Return the names of the parts of each level; an earlier saetext kept the clusters alone."""
     called = tuple(tuple(map(str, some)) for some in told.get("level_names", [names]))
     parts = [int(number.max(initial=0)) for number in levels.number]
@@ -320,7 +322,9 @@ def _unpacked(data: bytes) -> Fitted:
         shape = (len(arrays["indptr"]) - 1, len(basis.features))
         vectors = sparse.csr_matrix((np.ones(len(indices), np.float32), indices, arrays["indptr"]), shape)
     cluster = arrays["cluster"]
-    nested = Levels(arrays["levels"], int(arrays["level_of_clusters"])) if "levels" in arrays else Levels(cluster[None], 0)
+    nested = Levels(cluster[None], 0)  # an earlier saetext kept the clusters alone
+    if "levels" in arrays:
+        nested = Levels(arrays["levels"], int(arrays["level_of_clusters"]))
     return Fitted(
         basis, arrays["rows"], vectors, arrays["points"], arrays["places"], cluster,
         arrays["probability"], float(arrays["farthest"]), int(arrays["neighbours"]), nested,

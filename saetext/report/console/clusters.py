@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.clusters import ClusterResult
+from saetext.report.console.cluster_levels import Tree, group_lines, numbers, part_lines
 from saetext.report.console.lines import INDENT, end, make_console, styled
 from saetext.text.one_line import many
 from saetext.text.passages import printable
@@ -60,8 +61,16 @@ def render_clusters(
     shown = rows if top is None else rows[:top]
     most = max((row["share"] for row in rows), default=0.0)
     console.print()
+    tree = Tree(result)
+    if groups := group_lines(tree, console.width, _TEXT):
+        for line in groups:
+            console.print(line)
+        console.print()
+        which = "The clusters" if len(shown) == len(rows) else "The largest clusters"
+        console.print(styled(f"{which} in these groups:", "dim"))
+        console.print()
     for row in shown:
-        _print_cluster(console, row, most, result.params.get("model") is not None)
+        _print_cluster(console, row, most, result.params.get("model") is not None, tree)
     if len(shown) < len(rows):
         rest = sum(row["size"] for row in rows[len(shown) :])
         console.print()
@@ -107,11 +116,13 @@ def _heading(result: ClusterResult) -> Text:
     return heading
 
 
-def _print_cluster(console: Console, row: Mapping[str, Any], most: float, predicted: bool) -> None:
+def _print_cluster(
+    console: Console, row: Mapping[str, Any], most: float, predicted: bool, tree: Tree
+) -> None:
     width = console.width
     bar = "█" * max(1, round(_BAR * row["share"] / most)) if most > 0 and row["size"] else ""
     head = styled(f"{row['cluster']:>3} ", "dim").append(f"{bar:<{_BAR}} ", "cyan")
-    head.append(f"{row['size']:>6,} {100 * row['share']:5.1f} %".ljust(_TEXT - len(head.plain)))
+    head.append(numbers(row).ljust(_TEXT - len(head.plain)))
     head.append(printable(row["name"]), "bold")
     head.truncate(width, overflow="ellipsis")
     console.print(head)
@@ -126,6 +137,8 @@ def _print_cluster(console: Console, row: Mapping[str, Any], most: float, predic
         )
         line.append(printable(feature["label"]))
         line.truncate(width, overflow="ellipsis")
+        console.print(line)
+    for line in part_lines(tree, row["cluster"], width, _TEXT):
         console.print(line)
 
 

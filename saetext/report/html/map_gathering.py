@@ -17,7 +17,15 @@ from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.shading import FullShade
 from saetext.io.progress import OnProgress, Stages
-from saetext.report.html.map_model import MapCluster, MapColumn, MapDocument, MapFeature, MapPage
+from saetext.report.html.map_model import (
+    MapCluster,
+    MapColumn,
+    MapDocument,
+    MapFeature,
+    MapLevel,
+    MapPage,
+    MapPart,
+)
 from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable, word_bounds
 
@@ -98,7 +106,22 @@ def map_page(
         result.notes,
         _facts(result),
         builder.told(*_SHADING),
+        *_levels(result, on_map),
     )
+
+
+def _levels(result: ClusterResult, on_map: Ints) -> tuple[tuple[MapLevel, ...], int]:
+    """Return the levels, if there is more than the clusters, and which of them those are."""
+    if result.n_levels < 2:
+        return (), 0
+    found = []
+    for level in range(1, result.n_levels + 1):
+        rows = result.levels.filter(result.levels["level"] == level).to_dicts()
+        parts = tuple(
+            MapPart(row["part"], row["name"], row["size"], row["parent"] or 0, row["cluster"]) for row in rows
+        )
+        found.append(MapLevel(parts, result.documents[f"level_{level}"].to_numpy()[on_map]))
+    return tuple(found), int(result.metrics["level_of_clusters"]) - 1
 
 
 def _title(result: ClusterResult) -> str:
