@@ -16,7 +16,7 @@ from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.shading import FullShade
-from saetext.io.progress import OnProgress, Stages
+from saetext.io.progress import OnProgress, Say, Stages
 from saetext.report.html.map_model import (
     MapCluster,
     MapColumn,
@@ -75,22 +75,30 @@ def map_page(
     on_progress : callable, optional
         Gets a :class:`saetext.io.progress.Progress` as clusters are done.
     """
-    tell = Stages(on_progress, "clusters")
+    tell = Stages(on_progress)
     table = result.documents
     on_map = np.flatnonzero(table["x"].is_not_null().to_numpy())
     point = np.full(table.height, -1)
     point[on_map] = np.arange(len(on_map))
     shown = table[on_map]
     builder = PassageBuilder([corpus], [result.params["sae"]], [reader])
+    wanted = {
+        example.row: {one.feature for one in example.fired[:_FEATURES]}
+        for examples in result.exemplars
+        for example in examples
+        if example.fired
+    }
+    builder.read_ahead(0, wanted, lambda done, of: tell("reading examples", done, of))
     clusters = []
     rows = [found.row for found in result.grouped()]
     for number, row in enumerate(rows):
         examples = result.exemplars[number] if number < len(result.exemplars) else ()
         clusters.append(_cluster(row, _passages(builder, examples, point)))
-        tell("reading examples", number + 1, len(rows))
+        tell("gathering clusters", number + 1, len(rows))
     import polars as pl
 
     texts = corpus.documents.select(pl.col("text").str.slice(0, 4 * _BEGINNING)).collect()["text"][on_map]
+    whole_ones = len(on_map) <= whole and not texts.null_count()
     return MapPage(
         _title(result),
         _summary(result),
@@ -102,7 +110,7 @@ def map_page(
         [_beginning(text) for text in texts.to_list()],
         clusters,
         _columns(corpus, on_map),
-        _documents(result, corpus, labels, on_map) if len(on_map) <= whole and not texts.null_count() else (),
+        _documents(result, corpus, labels, on_map, tell) if whole_ones else (),
         result.notes,
         _facts(result),
         builder.told(*_SHADING),
@@ -216,7 +224,7 @@ def _column(name: str, column: pl.Series) -> MapColumn | None:
 
 
 def _documents(
-    result: ClusterResult, corpus: CorpusLike, labels: FeatureLabels, on_map: Ints
+    result: ClusterResult, corpus: CorpusLike, labels: FeatureLabels, on_map: Ints, say: Say
 ) -> list[MapDocument]:
     """Return whole documents, the words marked where the cluster's features are active most."""
     sae = result.params["sae"]
@@ -252,6 +260,7 @@ def _documents(
                 printable(document.get("prompt") or "", newlines=True)[:_LONGEST],
             )
         start += len(block)
+        say("gathering documents", start, corpus.n_documents)
     return [made[int(row)] for row in on_map]
 
 

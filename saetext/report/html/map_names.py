@@ -9,7 +9,7 @@ import functools
 import textwrap
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from saetext.text.passages import printable
 
-COLUMN = 0.26  # share of the width that names have on each side
+_COLUMN = 0.28  # share of the width that names have on each side, at most
 _EDGE = 0.012  # share of the width between a name and the edge
 _NEAR = 0.035  # and between a name and the points
-_LONGEST, _LINES, _MORE = 30, 4, 2  # characters of a line, lines of a name, lines below it
+_LONGEST, _LINES, _MORE = 32, 4, 3  # characters of a line, lines of a name, lines below it
 _LEAST = 6  # characters
 # more fonts to look for letters in, those of them that are installed
 _FONTS = (
@@ -57,10 +57,52 @@ class _Label:
     shown: Shown
     text: Any
     more: Any
-    anchor: Place
+    place: Place  # in data
     wide: float
     tall: float
     y: float = 0.0  # of its middle
+    anchor: Place = field(default_factory=lambda: np.zeros(2))  # in pixels
+
+
+@dataclass
+class Names:
+    """Names that were written and measured, on the left and on the right, not yet in their places.
+
+    ``left`` and ``right`` are the shares of the width that they take.
+    """
+
+    sides: tuple[list[_Label], list[_Label]]
+    frame: Any
+    gap: float
+
+    @property
+    def number(self) -> int:
+        """Number of names."""
+        return len(self.sides[0]) + len(self.sides[1])
+
+    @property
+    def left(self) -> float:
+        """Share of the width on the left."""
+        return self._share(self.sides[0])
+
+    @property
+    def right(self) -> float:
+        """Share of the width on the right."""
+        return self._share(self.sides[1])
+
+    def _share(self, labels: Sequence[_Label]) -> float:
+        widest = max((label.wide for label in labels), default=0.0)
+        return float(widest / self.frame.width + _EDGE + _NEAR) if labels else _EDGE
+
+    def set(self, axes: Any, ground: str) -> None:
+        """Move the names to their places, and draw the lines; the limits of the axes are set."""
+        frame = self.frame
+        low, high = _heights(frame)
+        for side, labels in enumerate(self.sides):
+            edge = frame.x0 + _EDGE * frame.width if side == 0 else frame.x1 - _EDGE * frame.width
+            for label in labels:
+                label.anchor = axes.transData.transform(label.place)
+            _set(axes, _ordered(labels, edge, side, low, high, self.gap), edge, side, self.gap, ground)
 
 
 def write_names(
@@ -71,22 +113,21 @@ def write_names(
     *,
     ink: str,
     soft: str,
-    ground: str,
-) -> int:
-    """Write names in columns left and right of the points and return how many found room.
+) -> Names:
+    """Write names, wrapped to columns, as many as there is room for left and right of the points.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-        Limits are set; the points leave :data:`COLUMN` of the width free on each side.
+        Where.
     at : float64[n, 2]
         Places of the points.
     number : int32[n]
         Which of ``shown`` each point is of; 0 for none, and for what is not drawn.
     shown : sequence of Shown
         The most important first: what has no room left stays without a name.
-    ink, soft, ground : str
-        Colours of names, of the names of parts, and of what is behind.
+    ink, soft : str
+        Colours of names, and of the names of parts.
     """
     from matplotlib.backends.backend_agg import RendererAgg
 
@@ -95,20 +136,21 @@ def write_names(
     renderer = RendererAgg(int(figure.bbox.width), int(figure.bbox.height), figure.dpi)
     frame = axes.get_window_extent(renderer)
     known = fonts()
-    column = (COLUMN - _EDGE - _NEAR) * frame.width
-    low, high = frame.y0 + 0.05 * frame.height, frame.y1 - 0.02 * frame.height
+    column = (_COLUMN - _EDGE - _NEAR) * frame.width
+    low, high = _heights(frame)
     points = max(4.5, 7.4 * (frame.width / figure.dpi / 8) ** 0.5)
-    gap = 0.55 * points * figure.dpi / 72
+    gap = 0.6 * points * figure.dpi / 72
     sides: tuple[list[_Label], list[_Label]] = ([], [])
-    middle = (frame.x0 + frame.x1) / 2
+    inside = at[number > 0, 0]
+    middle = (inside.min() + inside.max()) / 2 if len(inside) else 0.0
     for one in shown:
         place = _anchor(at, number == one.number)
         if place is None:
             continue
-        label = _made(axes, one, axes.transData.transform(place), column, points, renderer, known, ink, soft)
+        label = _made(axes, one, place, column, points, renderer, known, ink, soft)
         if label is None:
             continue
-        first = int(label.anchor[0] > middle)
+        first = int(place[0] > middle)
         for side in (first, 1 - first):
             if sum(other.tall + gap for other in sides[side]) + label.tall <= high - low:
                 sides[side].append(label)
@@ -117,10 +159,12 @@ def write_names(
             label.text.remove()
             if label.more is not None:
                 label.more.remove()
-    for side, labels in enumerate(sides):
-        edge = frame.x0 + _EDGE * frame.width if side == 0 else frame.x1 - _EDGE * frame.width
-        _set(axes, _ordered(labels, edge, side, low, high, gap), edge, side, gap, ground)
-    return len(sides[0]) + len(sides[1])
+    return Names(sides, frame, gap)
+
+
+def _heights(frame: Any) -> tuple[float, float]:
+    """Return the pixels between which names stand; the caption is below."""
+    return float(frame.y0 + 0.05 * frame.height), float(frame.y1 - 0.02 * frame.height)
 
 
 def _anchor(at: Place, mine: NDArray[np.bool_]) -> Place | None:
@@ -134,7 +178,7 @@ def _anchor(at: Place, mine: NDArray[np.bool_]) -> Place | None:
 
 
 def _made(
-    axes: Any, one: Shown, anchor: Place, column: float, points: float, renderer: Any, known: list[str],
+    axes: Any, one: Shown, place: Place, column: float, points: float, renderer: Any, known: list[str],
     ink: str, soft: str,
 ) -> _Label | None:  # fmt: skip
     """Write a name and the names of its parts somewhere, and measure them; None if not a word fits."""
@@ -148,7 +192,7 @@ def _made(
     wide, tall = box
     more = None
     if one.parts:
-        below = drawable("; ".join(printable(part).strip() for part in one.parts), known)
+        below = drawable("; ".join(printable(part).split(" · ")[0].strip() for part in one.parts), known)
         more = axes.text(0, 0, "", fontsize=0.8 * points, color=soft, **kind)
         box = _fit(more, below, column, renderer, _MORE)
         if box is None:
@@ -156,7 +200,7 @@ def _made(
             more = None
         else:
             wide, tall = max(wide, box[0]), tall + box[1] + 0.3 * points * axes.get_figure().dpi / 72
-    return _Label(one, text, more, anchor, wide, tall)
+    return _Label(one, text, more, place, wide, tall)
 
 
 def _fit(text: Any, told: str, column: float, renderer: Any, lines: int) -> tuple[float, float] | None:

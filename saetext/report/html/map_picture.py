@@ -18,7 +18,7 @@ from saetext.analysis.export import atomically
 from saetext.errors import InputError
 from saetext.io.extras import require
 from saetext.report.html.map_model import MapPage
-from saetext.report.html.map_names import COLUMN, Shown, write_names
+from saetext.report.html.map_names import Shown, write_names
 from saetext.report.html.map_places import DARK, LIGHT, check, colours
 from saetext.text.one_line import many
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 KINDS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 _DPI = 200
 _FOOT = 0.045  # share of the height for the caption
+_STRETCH = 1.5
 _CUT, _REACH = 0.01, 0.15  # quantile, and share of what is between two of them: farther out are outliers
 _GROUND, _INK, _NONE = ("#ffffff", "#16171a"), ("#1d1c1a", "#f2efe8"), ("#b5b1a8", "#5f6167")
 _SOFT = ("#5d5a53", "#b3afa6")
@@ -125,13 +126,14 @@ def draw_map(
     frame = axes.get_window_extent()
     width, height = max(frame.width, 1.0) / dots, max(frame.height, 1.0) / dots
     drawn = there & trimmed(at)
-    _limit(axes, at[drawn], width, height)
-
     number, shown = shown_of(page, dark)
+    ordered = sorted(shown, key=lambda one: -one.size)[:named]
+    names = write_names(axes, at, np.where(drawn, number, 0), ordered, ink=_INK[dark], soft=_SOFT[dark])
+    _limit(axes, at[drawn], width, height, (names.left, names.right))
     own = {one.number: one.colour for one in shown}
     inside = drawn & np.isin(number, list(own))
     outside = drawn & ~inside
-    area = width * (1 - 2 * COLUMN) * height
+    area = width * (1 - names.left - names.right) * height
     size = (22.0 * max(len(at), 60) ** -0.28) ** 2 * area / 28  # square points, at 8 by 5.5 inches
     alpha = 0.55 if len(at) > 20000 else 0.7 if len(at) > 2000 else 0.85
     plain: dict[str, Any] = {"linewidths": 0, "rasterized": True}
@@ -140,13 +142,11 @@ def draw_map(
     order = np.random.default_rng(0).permutation(np.flatnonzero(inside))
     paint = [own[one] for one in number[order].tolist()]
     axes.scatter(at[order, 0], at[order, 1], s=size, c=paint or None, alpha=alpha, **plain)
-    ordered = sorted(shown, key=lambda one: -one.size)[:named]
-    told = write_names(axes, at, np.where(drawn, number, 0), ordered, ink=_INK[dark], soft=_SOFT[dark],
-                       ground=_GROUND[dark])  # fmt: skip
+    names.set(axes, _GROUND[dark])
     told_of = len(shown) if named is None else len(ordered)
     out = int(there.sum() - drawn.sum())
-    parts = (_counts(page) if counted else []) + _left_out(page, out, told, told_of)
-    _caption(axes, "; ".join(parts), width, dark)
+    parts = (_counts(page) if counted else []) + _left_out(page, out, names.number, told_of)
+    _caption(axes, "; ".join(parts) if drawn.any() else "", width, dark)
 
 
 def shown_of(page: MapPage, dark: bool) -> tuple[NDArray[np.int32], list[Shown]]:
@@ -185,16 +185,23 @@ def trimmed(at: NDArray[np.float64]) -> NDArray[np.bool_]:
     return found
 
 
-def _limit(axes: Any, at: NDArray[np.float64], width: float, height: float) -> None:
-    """Set limits such that the points fill the middle, one unit as long across as up."""
+def _limit(
+    axes: Any, at: NDArray[np.float64], width: float, height: float, sides: tuple[float, float]
+) -> None:
+    """Set limits such that the points fill what the names leave.
+
+    One unit is as long across as up, but for up to :data:`_STRETCH` where that fills the picture better:
+    directions and large distances mean nothing on such a map.
+    """
     low, high = (at.min(0), at.max(0)) if len(at) else (np.zeros(2), np.ones(2))
-    middle, span = (low + high) / 2, high - low
-    room = np.array([width * (1 - 2 * COLUMN), height * (1 - _FOOT)]) * 0.94
-    unit = float((span / room).max()) or 1.0
+    room = np.array([width * (1 - sum(sides)), height * (1 - _FOOT)]) * 0.94
+    unit = (high - low) / room
+    unit = np.maximum(unit, unit.max() / _STRETCH)
+    unit[unit <= 0] = 1.0
+    middle = (low + high) / 2 + unit * np.array([width * (sides[1] - sides[0]), -height * _FOOT]) / 2
     half = np.array([width, height]) / 2 * unit
-    up = height * _FOOT / 2 * unit  # the caption is below
     axes.set_xlim(middle[0] - half[0], middle[0] + half[0])
-    axes.set_ylim(middle[1] - half[1] - up, middle[1] + half[1] - up)
+    axes.set_ylim(middle[1] - half[1], middle[1] + half[1])
 
 
 def _counts(page: MapPage) -> list[str]:
