@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LUMP = 0.1  # share of the documents from which on a cluster is split
 COVERED = 0.5  # share of a cluster that has to be in the dense parts it is split into
+STABLE = 0.5  # sum of their stabilities, in that of the cluster: 1 would have made them clusters themselves
 GROUPS = 12  # parts of the coarsest level but one; a cluster less needs no groups
 _NEAR = 5  # dense documents of a cluster by which the others of it are given to its parts
 
@@ -204,7 +205,8 @@ def split(
         for at, node in enumerate(inner, start=1):
             core[np.isin(rows, nodes.rows(node))] = at
         there = np.unique(core[core > 0])
-        if len(there) < 2 or (core > 0).mean() < COVERED:
+        told = sum(nodes.stability[node] for node in inner)
+        if len(there) < 2 or (core > 0).mean() < COVERED or told < STABLE * nodes.stability[own[part]]:
             continue
         finer[rows] = free + whole(points[rows], core) - 1
         node_of.update({free + at: node for at, node in enumerate(inner)})
