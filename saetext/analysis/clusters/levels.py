@@ -62,8 +62,8 @@ def levels(
     """Return at most so many levels, of which the clusters are one.
 
     More than :data:`GROUPS` clusters are grouped into so many; clusters of at least ``lump`` of the rows are
-    split into the parts below them in the tree. With more levels the groups are grouped again, into a third
-    as many, and the parts split again.
+    split into the parts below them in the tree. With four levels and more the groups are grouped again, into
+    a third as many, and the parts split again.
 
     Parameters
     ----------
@@ -95,10 +95,10 @@ def levels(
     down = up = True
     groups = GROUPS
     while len(made) < most and (down or up):
-        if up and (up := k > groups >= 2):
+        if up := up and k > groups >= 2 and base < most // 2:
             made.insert(0, grouped(points, made[0], groups))
             base, k, groups = base + 1, groups, -(-groups // 3)
-        if len(made) < most and down:
+        if down := down and len(made) < most and len(made) - 1 - base < most // 2:
             finer, own = split(nodes, points, made[-1], own, lump)
             if down := finer is not None:
                 made.append(finer)
