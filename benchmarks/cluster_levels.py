@@ -1,9 +1,9 @@
-"""Does splitting big clusters down HDBSCAN's tree agree better with known labels? Half to choose, half to tell.
+"""Do big clusters, split down HDBSCAN's tree, agree better with known labels? Half to choose, half to tell.
 
     python benchmarks/cluster_levels.py NAME=CORPUS:COLUMN ... --work DIR      (fits are kept in --work)
 
-Each pile is cut in two by a hash of its ids, and each half is clustered on its own. The share of documents and
-the stability from which on a cluster is split were chosen on the first half (``choosing``).
+Each pile is cut in two by a hash of its ids, and each half is clustered on its own. The share of documents
+and the stability from which on a cluster is split were chosen on the first half (``choosing``).
 """
 
 from __future__ import annotations

@@ -246,8 +246,8 @@ def whole(points: Floats32, core: Ints) -> Ints:
 def grouped(points: Floats32, cluster: Number, k: int) -> Number:
     """Group the parts of a level into ``k``: those are joined first whose rows are nearest on average.
 
-    Average linkage between the parts' centres. HDBSCAN's tree itself is no help above the clusters: it sheds
-    them one by one, so that all its cuts are one giant and crumbs.
+    Average linkage between the parts' centres, so that a group is never a chain of clusters each of which is
+    near the next alone, and clusters of equal texts, which are in no tree, have groups too.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 

@@ -92,6 +92,7 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         notes += warned
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
+        metrics |= validation.levels_against_truth(opened, number, request.truth)
     persistence: list[float | None] = grouping.persistence.tolist()
     params = {
         **_params(asked, request, axis), "used_features": len(fitted.basis.features),
@@ -150,11 +151,12 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
     placed = place(opened, model.sae, fitted, say, noise=not model.params.get("assign_noise"))
     k = fitted.n_clusters
     told = summarise(opened, model.sae, None, placed, 0, say, k)
+    number = at_levels(fitted.levels, placed)
     metrics = metrics_of(placed, k) | levels_metrics(fitted.levels)
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
+        metrics |= validation.levels_against_truth(opened, number, request.truth)
     words = [tuple(word for word, _ in some) for some in told.words]
-    number = at_levels(fitted.levels, placed)
     parts: list[list[Called]] = [[(name, ()) for name in names] for names in model.level_names]
     return ClusterResult(
         "cluster",

@@ -174,6 +174,11 @@ def _checks(result: ClusterResult) -> list[Text]:
                 f"noise counts as one class, {100 * metrics['truth_noise']:.1f} % of the documents"
             )
         )
+        if by_level := metrics.get("truth_levels"):
+            told = "; ".join(
+                f"level {one['level']}: ARI {one['ari']:.3f}, NMI {one['nmi']:.3f}" for one in by_level
+            )
+            lines.append(styled(told))
     if "stability_seeds" in metrics:
         dbcv, silhouette = metrics.get("dbcv"), metrics.get("silhouette")
         parts = [
