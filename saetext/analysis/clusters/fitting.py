@@ -55,7 +55,7 @@ class Fitted:
     neighbours : int
         By how many a document is placed.
     levels : Levels
-        Coarser and finer clusters, of the fitted documents.
+        Coarser and finer clusters, of the fitted documents; by default the clusters alone.
     """
 
     basis: Basis
@@ -67,7 +67,11 @@ class Fitted:
     probability: Floats32
     farthest: float
     neighbours: int
-    levels: Levels
+    levels: Levels = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.levels is None:
+            object.__setattr__(self, "levels", Levels(self.cluster[None], 0))
 
     @property
     def n_clusters(self) -> int:

@@ -322,10 +322,12 @@ def _unpacked(data: bytes) -> Fitted:
         shape = (len(arrays["indptr"]) - 1, len(basis.features))
         vectors = sparse.csr_matrix((np.ones(len(indices), np.float32), indices, arrays["indptr"]), shape)
     cluster = arrays["cluster"]
-    nested = Levels(cluster[None], 0)  # an earlier saetext kept the clusters alone
+    nested = None  # an earlier saetext kept the clusters alone
     if "levels" in arrays:
         nested = Levels(arrays["levels"], int(arrays["level_of_clusters"]))
+        if not np.array_equal(nested.number[nested.base], cluster):
+            raise ValueError("the levels are not those of the clusters")
     return Fitted(
         basis, arrays["rows"], vectors, arrays["points"], arrays["places"], cluster,
-        arrays["probability"], float(arrays["farthest"]), int(arrays["neighbours"]), nested,
+        arrays["probability"], float(arrays["farthest"]), int(arrays["neighbours"]), nested,  # type: ignore[arg-type]
     )  # fmt: skip

@@ -91,6 +91,8 @@ class ClusterResult(Result):
 
     def names_of(self, level: int) -> list[str]:
         """Return the names of the parts of a level, by number; levels are from 1."""
+        if self.levels is None:
+            return list(self.table["name"].to_list())
         names: Sequence[str] = self.levels.filter(self.levels["level"] == level)["name"].to_list()
         return list(names)
 
