@@ -77,9 +77,10 @@ def _cards(page: MapPage, colour: Sequence[int]) -> list[dict[str, Any]]:
     made = []
     for index, cluster in enumerate(page.clusters):
         group = page.group_of(cluster.number)
-        more = {"group": None, "parts": [_part(part) for part in page.parts_of(cluster.number)]}
-        if group is not None:
-            more["group"] = _part(group)
+        more = {
+            "group": None if group is None else _part(group),
+            "parts": [_part(part) for part in page.parts_of(cluster.number)],
+        }
         made.append(_card(cluster, colour[index]) | more)
     return sorted(made, key=lambda card: card["group"]["number"] if card["group"] else 0)
 

@@ -176,12 +176,12 @@ def shown_of(page: MapPage, dark: bool) -> tuple[NDArray[np.int32], list[Shown]]
 def trimmed(at: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return bool[n]: points that are not far outside of where 98 % of all are, in either direction."""
     kept = np.isfinite(at).all(axis=1)
-    if not kept.any():
-        return kept
+    if not np.any(kept):
+        return np.zeros(len(at), bool)
     low, high = np.quantile(at[kept], (_CUT, 1 - _CUT), axis=0)
     reach = _REACH * (high - low)
     inner = (at >= low - reach) & (at <= high + reach)
-    found: NDArray[np.bool_] = kept & inner.all(axis=1)
+    found: NDArray[np.bool_] = np.logical_and(kept, inner.all(axis=1))
     return found
 
 
