@@ -827,6 +827,7 @@ void main() {
     }
     byId("waiting").hidden = true;
     byId("zoom").hidden = false;
+    measure(); // no name is over it
     stage.dataset.loaded = Math.round(performance.now());
     render();
     requestAnimationFrame(() => setTimeout(() => { stage.dataset.drawn = Math.round(performance.now()); }));
