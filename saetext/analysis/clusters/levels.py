@@ -56,9 +56,7 @@ class Levels:
         return found
 
 
-def levels(
-    tree: pl.DataFrame, points: Floats32, cluster: Number, most: int, *, lump: float = LUMP
-) -> Levels:
+def levels(tree: pl.DataFrame, points: Floats32, cluster: Number, most: int, *, lump: float = LUMP) -> Levels:
     """Return at most so many levels, of which the clusters are one.
 
     More than :data:`GROUPS` clusters are grouped into so many; clusters of at least ``lump`` of the rows are

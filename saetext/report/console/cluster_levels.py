@@ -72,9 +72,7 @@ def group_lines(tree: Tree, width: int, start: int) -> list[Text]:
     return lines
 
 
-def _group(
-    tree: Tree, row: Mapping[str, Any], width: int, start: int, depth: int, most: float
-) -> list[Text]:
+def _group(tree: Tree, row: Mapping[str, Any], width: int, start: int, depth: int, most: float) -> list[Text]:
     bar = "█" * max(1, round(_BAR * row["share"] / most)) if most > 0 and row["size"] else ""
     indent = " " * (_INDENT * depth)
     line = styled(f"    {bar:<{_BAR}} ", "cyan")
