@@ -12,7 +12,9 @@ from saetext.report.html.map_model import (
     MapColumn,
     MapDocument,
     MapFeature,
+    MapLevel,
     MapPage,
+    MapPart,
 )
 from saetext.report.html.passages import Passage, Piece
 
@@ -180,3 +182,35 @@ def synthetic(points: int, clusters: int, *, documents: bool = False, long: int 
         facts={"model": "gpt2-small", "SAE": "8-res-jb", "clustering": "HDBSCAN, at least 40", "seed": "7"},
         shading="Words are shaded by how strongly the cluster's features fire on them.",
     )
+
+
+def in_levels(page: MapPage, groups: int = 4, parts: int = 3) -> MapPage:
+    """Put the clusters of a map into groups, and split the largest cluster into parts."""
+    number = np.asarray(page.cluster)
+    group = np.array([0, *(1 + at % groups for at in range(len(page.clusters)))], np.int32)
+    rows = np.flatnonzero(number == 1)
+    part = np.where(number > 1, number + parts - 1, 0).astype(np.int32)
+    part[rows[np.argsort(page.x[rows], kind="stable")]] = 1 + np.arange(len(rows)) * parts // len(rows)
+    sizes = np.bincount(part)
+    levels = (
+        MapLevel(
+            tuple(
+                MapPart(g, f"group {g}: {TOPICS[-g]}", int((group[number] == g).sum()))
+                for g in range(1, groups + 1)
+            ),
+            group[number].astype(np.int32),
+        ),
+        MapLevel(
+            tuple(MapPart(c.number, c.name, c.size, int(group[c.number]), c.number) for c in page.clusters),
+            number,
+        ),
+        MapLevel(
+            tuple(
+                MapPart(p, f"part {p} of the first" if p <= parts else page.clusters[p - parts].name,
+                        int(sizes[p]), 1 if p <= parts else p - parts + 1, 1 if p <= parts else p - parts + 1)
+                for p in range(1, len(page.clusters) + parts)
+            ),
+            part,
+        ),
+    )  # fmt: skip
+    return dataclasses.replace(page, levels=levels, base=1)

@@ -35,9 +35,9 @@ from saetext.io.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
-    "demo", "read", "show", "info", "encode", "finish", "append", "merge", "calibrate", "export", "upgrade", "diff", "correlate",
-    "cluster", "search", "check", "steer", "attribute", "expression", "ablate", "shift", "bias", "why",
-    "attend", "index", "readers", "model", "features", "detector", "label", "mcp", "train",
+    "demo", "read", "show", "info", "encode", "finish", "append", "merge", "calibrate", "export", "upgrade",
+    "diff", "correlate", "cluster", "search", "check", "steer", "attribute", "expression", "ablate", "shift",
+    "bias", "why", "attend", "index", "readers", "model", "features", "detector", "label", "mcp", "train",
 ]  # fmt: skip
 
 

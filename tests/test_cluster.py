@@ -69,7 +69,8 @@ def test_what_was_planted_is_found_and_told(corpus: Stored, result: ClusterResul
     assert result.metrics["ari"] == pytest.approx(adjusted_rand_score(topic, found))
     assert result.noise == pytest.approx((found == 0).mean())
     assert tuple(result.table.columns) == COLUMNS
-    assert tuple(result.documents.columns) == DOCUMENT_COLUMNS
+    levels = tuple(f"level_{at}" for at in range(1, result.n_levels + 1))
+    assert tuple(result.documents.columns) == (*DOCUMENT_COLUMNS, *levels)
     assert result.documents["id"].to_list() == [f"doc{i}" for i in range(300)]
     for row in result.table.to_dicts():
         mine = found == row["cluster"]

@@ -180,9 +180,12 @@ def test_no_clusters_and_a_prediction_can_be_shown(result: ClusterResult) -> Non
 
 
 def test_the_map_has_the_values_of_the_result(corpus: Stored, result: ClusterResult) -> None:
-    calls: list[tuple[int, int]] = []
-    page = map_page(result, corpus, HOSTILE_LABELS, on_progress=lambda p: calls.append((p.done, p.total)))
-    assert calls == [(i, 4) for i in range(1, 5)]
+    calls: list[tuple[str, int, int]] = []
+    page = map_page(
+        result, corpus, HOSTILE_LABELS, on_progress=lambda p: calls.append((p.stage, p.done, p.total))
+    )
+    assert calls[:4] == [("gathering clusters", i, 4) for i in range(1, 5)]
+    assert calls[-1] == ("gathering documents", 200, 200)
     shown = result.documents.filter(pl.col("x").is_not_null())
     assert shown.height == 199 == len(page.x)  # one document has no feature that counts
     for name in ("x", "y", "cluster", "probability"):

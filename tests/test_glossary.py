@@ -20,7 +20,7 @@ from saetext.analysis.checking.result import COLUMNS as CHECK_COLUMNS
 from saetext.analysis.checking.result import FOUND as CHECK_FOUND
 from saetext.analysis.clusters.changes import COMPARED, OVER
 from saetext.analysis.clusters.result import COLUMNS as CLUSTER_COLUMNS
-from saetext.analysis.clusters.result import DOCUMENT_COLUMNS
+from saetext.analysis.clusters.result import DOCUMENT_COLUMNS, LEVEL_COLUMNS
 from saetext.analysis.clusters.tables import _schema as cluster_schema
 from saetext.analysis.cooccurrence.result import COLUMNS as CORRELATE_COLUMNS
 from saetext.analysis.cooccurrence.result import FOUND as PAIRS_FOUND
@@ -139,7 +139,8 @@ def of_why() -> set[str]:
 
 def of_cluster() -> set[str]:
     assert set(cluster_schema()) == set(CLUSTER_COLUMNS)
-    return {*nested(cluster_schema()), *DOCUMENT_COLUMNS}
+    levels = {*LEVEL_COLUMNS, "level_1", "level_2", "level_3"}
+    return {*nested(cluster_schema()), *DOCUMENT_COLUMNS, *levels}
 
 
 @pytest.mark.parametrize(

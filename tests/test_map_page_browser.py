@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from map_factory import a_map, synthetic
+from map_factory import a_map, in_levels, synthetic
 from page_helpers import CONTRAST, HOSTILE, SHOTS, asked_for, choose, dark, driver, needs_browser, press
 
 from saetext.report.html.map_model import MapColumn, MapPage
@@ -384,3 +385,98 @@ step();
     print(f"drawn after {drawn:.0f} ms, frames of panning: {np.round(took).astype(int).tolist()} ms")
     assert np.median(took[-10:]) < 1000  # on a processor that others use too
     assert said(driver) == []
+
+
+# ---- levels: coarse names far out, fine ones near ---------------------------------------------------------
+
+
+def named(driver: Any) -> list[str]:
+    """Return the names that are on the map."""
+    return list(
+        driver.execute_script(
+            "return [...document.querySelectorAll('.names button:not(.away) bdi')].map(e => e.textContent)"
+        )
+    )
+
+
+def faults(driver: Any) -> list[str]:
+    """Return names that are cut by the edge of the map, cut themselves, or over another or over a button."""
+    return list(
+        driver.execute_script(
+            """
+            const stage = document.getElementById('stage').getBoundingClientRect();
+            const all = [...document.querySelectorAll('.names button:not(.away)')];
+            const fixed = ['zoom', 'crumbs', 'count'].map(id => document.getElementById(id));
+            const boxes = [...all, ...fixed].filter(e => !e.hidden).map(e => [e, e.getBoundingClientRect()]);
+            const found = [];
+            for (const [at, element] of all.entries()) {
+              const box = boxes[at][1], text = element.querySelector('bdi');
+              if (box.left < stage.left || box.right > stage.right
+                  || box.top < stage.top || box.bottom > stage.bottom)
+                found.push('over the edge: ' + element.textContent);
+              if (text.scrollHeight > text.clientHeight + 1 || text.scrollWidth > text.clientWidth + 1)
+                found.push('cut: ' + element.textContent);
+              for (const [other, around] of boxes.slice(at + 1))
+                if (box.left < around.right && around.left < box.right
+                    && box.top < around.bottom && around.top < box.bottom)
+                  found.push(element.textContent + ' over ' + (other.id || other.textContent));
+            }
+            return found;
+            """
+        )
+    )
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_drill_down_from_groups_to_parts_and_back(driver: Any, tmp_path: Path, width: int) -> None:
+    from selenium.webdriver import Keys
+
+    page = in_levels(synthetic(POINTS, 14))
+    group, cluster = page.levels[0].parts[0], page.clusters[0]
+    inner = [c for c in page.clusters if page.group_of(c.number) == group]
+    open_map(driver, tmp_path, page, width=width)
+    driver.execute_script("document.getElementById('farther').click()")
+    until(lambda: {p.name for p in page.levels[0].parts} >= set(named(driver)) != set())
+    assert faults(driver) == []
+    heading = "return [...document.querySelectorAll('#cards .group button')].map(e => e.textContent)"
+    assert driver.execute_script(heading) == [p.name for p in page.levels[0].parts]
+    driver.execute_script("document.querySelector('#cards .group button').click()")
+    until(lambda: set(named(driver)) & {c.name for c in inner})
+    assert counted(driver) == f"{group.size} of {POINTS} documents"
+    assert shown(driver, ".card") == len(inner) and group.name not in named(driver)
+    time.sleep(0.6)
+    assert faults(driver) == []
+    driver.execute_script("document.querySelector('#c1 summary').click()")
+    until(lambda: {f"part {p} of the first" for p in (1, 2, 3)} & set(named(driver)))
+    assert cluster.name not in named(driver) and counted(driver) == f"{cluster.size} of {POINTS} documents"
+    assert driver.execute_script("return document.getElementById('crumbs').textContent") == (
+        f"All › {group.name} › {cluster.name}"
+    )
+    driver.execute_script("document.querySelector('#c1 .parts button').click()")
+    part = page.levels[2].parts[0]
+    until(lambda: counted(driver) == f"{part.size} of {POINTS} documents")
+    time.sleep(0.6)
+    assert faults(driver) == []
+    for size in (cluster.size, group.size):  # the keyboard goes up again, a level at a time
+        press(driver, Keys.ESCAPE)
+        assert counted(driver) == f"{size} of {POINTS} documents"
+    press(driver, Keys.ESCAPE)
+    assert counted(driver) == f"{POINTS} documents" and not shown(driver, "#crumbs")
+    assert said(driver) == []
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_no_name_is_cut_or_over_another(driver: Any, tmp_path: Path, width: int) -> None:
+    page = synthetic(900, 24)
+    long = [f"{c.name}, and a few words more on that · Sleep and tiredness" for c in page.clusters]
+    clusters = [dataclasses.replace(c, name=name) for c, name in zip(page.clusters, long, strict=True)]
+    open_map(driver, tmp_path, dataclasses.replace(page, clusters=clusters), width=width)
+    assert len(named(driver)) >= 4 and faults(driver) == []
+    for _ in range(3):
+        before = driver.execute_script("return document.getElementById('stage').dataset.frames")
+        driver.execute_script("document.getElementById('nearer').click()")
+        until(
+            lambda: driver.execute_script("return document.getElementById('stage').dataset.frames") != before
+        )
+        time.sleep(0.5)
+        assert faults(driver) == []

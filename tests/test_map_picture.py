@@ -6,15 +6,16 @@ import dataclasses
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from map_factory import a_map, synthetic
+from map_factory import a_map, in_levels, synthetic
 from page_helpers import HOSTILE
 
 from saetext.errors import InputError
 from saetext.report.html.map_model import MapCluster, MapPage
-from saetext.report.html.map_picture import write_map_picture
+from saetext.report.html.map_picture import draw_map, shown_of, trimmed, write_map_picture
 from saetext.report.html.map_places import DARK, LIGHT, check, colours, middles
 
 MATH = "$x^2_{a}$ \\frac{1}{0} $ 50% \n #_^& 字漢 שלום 😀 \U0010ffff\u0301"
@@ -170,3 +171,90 @@ def test_parts_that_do_not_fit_are_refused(more: dict[str, object], why: str) ->
     page: MapPage = a_map(**more)
     with pytest.raises(ValueError, match=why):
         check(page)
+
+
+# ---- names beside the points ---------------------------------------------------------------------------
+
+
+def drawn_axes(page: MapPage, width: float = 8, height: float = 5.5) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    figure.set_dpi(100)
+    axes = figure.add_axes((0, 0, 1, 1))
+    draw_map(page, axes)
+    return figure, axes
+
+
+@pytest.mark.parametrize("size", [(8, 5.5), (5, 7)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        synthetic(700, 9),
+        synthetic(900, 40),
+        in_levels(synthetic(900, 20), 6),
+        in_levels(synthetic(300, 8), 2),
+    ],
+)
+def test_no_name_is_over_points_over_another_or_over_the_edge(
+    page: MapPage, size: tuple[float, float]
+) -> None:
+    figure, axes = drawn_axes(page, *size)
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in axes.texts]
+    assert len(boxes) > 3
+    frame = axes.get_window_extent(renderer)
+    points = np.concatenate([axes.transData.transform(dots.get_offsets()) for dots in axes.collections])
+    assert len(points) == trimmed(np.column_stack([page.x, page.y])).sum()
+    for at, box in enumerate(boxes):
+        assert frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+        inside = (points > (box.x0, box.y0)) & (points < (box.x1, box.y1))
+        assert not inside.all(axis=1).any()
+        assert not any(
+            box.x0 < other.x1 and other.x0 < box.x1 and box.y0 < other.y1 and other.y0 < box.y1
+            for other in boxes[at + 1 :]
+        )
+    _, shown = shown_of(page, False)
+    assert 0 < len(axes.lines) <= len(shown)
+    colours_shown = {one.colour for one in shown}
+    for line in axes.lines:  # ends at a point of its own cluster
+        end = axes.transAxes.transform(line.get_xydata()[1])
+        assert line.get_color() in colours_shown and np.abs(points - end).max(axis=1).min() < 1.5
+
+
+def test_lines_do_not_cross() -> None:
+    _, axes = drawn_axes(synthetic(900, 24))
+    paths = [axes.transAxes.transform(line.get_xydata()) for line in axes.lines]
+    assert len(paths) > 8
+    middle = axes.get_window_extent().width / 2
+
+    def turn(p: np.ndarray, q: np.ndarray, r: np.ndarray) -> bool:
+        return bool((q[0] - p[0]) * (r[1] - p[1]) > (q[1] - p[1]) * (r[0] - p[0]))
+
+    for at, (a, b) in enumerate(paths):
+        for c, d in paths[at + 1 :]:
+            if (a[0] < middle) == (c[0] < middle):
+                assert turn(a, b, c) == turn(a, b, d) or turn(c, d, a) == turn(c, d, b)
+
+
+def test_outliers_are_left_out_and_counted() -> None:
+    page = synthetic(500, 5)
+    x = page.x.copy()
+    x[:3] = 1e4
+    _, axes = drawn_axes(dataclasses.replace(page, x=x))
+    assert axes.texts[-1].get_text().startswith("3 far from all others not shown")
+    assert axes.get_xlim()[1] < 100
+    kept = trimmed(np.column_stack([x, page.y]))
+    assert not kept[:3].any() and kept[3:].all()
+    assert "far from" not in " ".join(text.get_text() for text in drawn_axes(page)[1].texts)
+
+
+def test_groups_have_the_names_and_their_clusters_stand_below() -> None:
+    page = in_levels(synthetic(600, 8), 2)
+    _, axes = drawn_axes(page)
+    told = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
+    for part in page.levels[0].parts:
+        assert part.name in told
+    assert page.clusters[0].name in told

@@ -18,6 +18,7 @@ from saetext.text.passages import printable
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
     from saetext.reader.running import TokenEntries
+    from saetext.reader.tokenization import Prepared
 
 _CLOSE = 0.1  # a value read again may differ by so much: other dtypes and devices round differently
 
@@ -61,17 +62,39 @@ def read_again(reader: Reader | None, sae: str, document: Mapping[str, Any]) -> 
     A document's other turns are stored as one prompt, so a chat may not be read as it was: the tokens must be
     the stored ones.
     """
-    from saetext.reader.tokenization import Prepared
-
     if reader is None:
         return None
+    prepared = _as_stored(reader, document)
+    return None if prepared is None else reader.token_entries(prepared, sae)
+
+
+def read_all_again(
+    reader: Reader, sae: str, documents: Sequence[Mapping[str, Any]], features: Sequence[Iterable[int]]
+) -> list[TokenEntries | None]:
+    """Return the same of several documents, read together: faster than one by one.
+
+    ``features`` are those of each document that are wanted; others are left out.
+    """
+    prepared = [_as_stored(reader, document) for document in documents]
+    there = [at for at, one in enumerate(prepared) if one is not None]
+    wanted = [np.array(sorted(features[at]), np.int64) for at in there]
+    found: list[TokenEntries | None] = [None] * len(documents)
+    for at, entries in zip(
+        there, reader.token_entries_of([p for p in prepared if p is not None], sae, wanted), strict=True
+    ):
+        found[at] = entries
+    return found
+
+
+def _as_stored(reader: Reader, document: Mapping[str, Any]) -> Prepared | None:
+    """Return a stored document's tokens; None if they would not be the stored ones."""
+    from saetext.reader.tokenization import Prepared
+
     known = Document(document["id"], document["text"], document["prompt"], None, {}, 0, "")
     prepared = reader.tokens.prepare([known])[0]
     if not isinstance(prepared, Prepared) or prepared.text != document["text"]:
         return None
-    if not np.array_equal(prepared.start, document["token_start"]):
-        return None
-    return reader.token_entries(prepared, sae)
+    return prepared if np.array_equal(prepared.start, document["token_start"]) else None
 
 
 def firing(entries: TokenEntries | None, feature: int, peak: int, value: float) -> dict[int, float] | None:

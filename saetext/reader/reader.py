@@ -19,6 +19,7 @@ import saetext.reader.stack  # noqa: F401 - says what is missing
 from torch import Tensor
 
 from saetext.corpus.calibration import Calibration
+from saetext.corpus.protocol import Ints
 from saetext.corpus.rows import PooledRows
 from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec, differing_fields
 from saetext.documents import Document
@@ -412,6 +413,18 @@ class Reader:
     def token_entries(self, prepared: Prepared, sae: str | None = None) -> TokenEntries:
         """Return all activations above zero of one document's counted tokens, by token then feature."""
         return self._run.token_entries(prepared, self.spec.sae(sae).name)
+
+    def token_entries_of(
+        self,
+        prepared: Sequence[Prepared],
+        sae: str | None = None,
+        features: Sequence[Ints] | None = None,
+    ) -> list[TokenEntries]:
+        """Return the same of several documents, read together in batches.
+
+        ``features`` are for each document those that are wanted, int64; all by default.
+        """
+        return self._run.token_entries_of(prepared, self.spec.sae(sae).name, features)
 
     def feature_table(
         self, texts: Any = None, *, sae: str | None = None, on_progress: OnProgress | None = None

@@ -110,15 +110,39 @@ class Run:
 
     def token_entries(self, prepared: Prepared, sae: str) -> TokenEntries:
         """Return all activations above zero of one document's counted tokens, by token then feature."""
-        parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-        for batch, saes in self.encoded([prepared], {sae: None}):
+        return self.token_entries_of([prepared], sae)[0]
+
+    def token_entries_of(
+        self, prepared: Sequence[Prepared], sae: str, features: Sequence[NDArray[np.int64]] | None = None
+    ) -> list[TokenEntries]:
+        """Return the same of several documents, read together in batches.
+
+        ``features`` are for each document those that are wanted, int64 and increasing; all by default.
+        """
+        parts: list[list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]] = [[] for _ in prepared]
+        for batch, saes in self.encoded(prepared, {sae: None}):
             token, feature, value = (t.cpu().numpy() for t in saes[sae])
-            parts.append((batch.ordinals[token], feature, value))
-        ordinal, feature, value = (np.concatenate(column) for column in zip(*parts, strict=True))
-        order = np.lexsort((feature, ordinal))
-        return TokenEntries(
-            ordinal[order].astype(np.int32), feature[order].astype(np.int32), value[order].astype(np.float32)
-        )
+            row = batch.rows[token]
+            order = np.argsort(row, kind="stable")
+            for own in np.split(order, np.flatnonzero(np.diff(row[order])) + 1):
+                if not len(own):
+                    continue
+                at = int(row[own[0]])
+                if features is not None:
+                    own = own[np.isin(feature[own], features[at])]
+                parts[at].append((batch.ordinals[token[own]], feature[own], value[own]))
+        return [_in_order(one) for one in parts]
+
+
+def _in_order(parts: Sequence[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]) -> TokenEntries:
+    """Return the entries of one document's windows together, by token then feature."""
+    if not parts:
+        return TokenEntries(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))
+    ordinal, feature, value = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((feature, ordinal))
+    return TokenEntries(
+        ordinal[order].astype(np.int32), feature[order].astype(np.int32), value[order].astype(np.float32)
+    )
 
 
 def _distinct(prepared: Sequence[Prepared]) -> tuple[list[Prepared], list[int]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
+from saetext.analysis.clusters.levels import Levels, levels
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
 from saetext.analysis.clusters.repeats import among, distinct, repeated, representatives
 from saetext.analysis.clusters.representation import Basis, Floats32, Strengths, fit_basis, gather_rows
@@ -54,6 +55,8 @@ class Fitted:
         Distance to the nearest fitted document beyond which a document is unlike all of them.
     neighbours : int
         By how many a document is placed.
+    levels : Levels
+        Coarser and finer clusters, of the fitted documents; by default the clusters alone.
     """
 
     basis: Basis
@@ -65,6 +68,11 @@ class Fitted:
     probability: Floats32
     farthest: float
     neighbours: int
+    levels: Levels = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.levels is None:
+            object.__setattr__(self, "levels", Levels(self.cluster[None], 0))
 
     @property
     def n_clusters(self) -> int:
@@ -153,7 +161,10 @@ def fit(
         on_done=lambda done, of: say("UMAP for the map", done, of),
     )[place]  # fmt: skip
     farthest = float(np.quantile(near.distance[:, min(1, near.distance.shape[1] - 1)], _FARTHEST))
-    fitted = Fitted(basis, rows, vectors, points, places, cluster, probability, farthest, near.row.shape[1])
+    nested = levels(grouping.tree, points, cluster, request.levels)
+    fitted = Fitted(
+        basis, rows, vectors, points, places, cluster, probability, farthest, near.row.shape[1], nested
+    )
     return fitted, grouping, request, notes
 
 

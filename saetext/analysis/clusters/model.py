@@ -16,6 +16,7 @@ import numpy as np
 
 from saetext.analysis.base import Source
 from saetext.analysis.clusters.fitting import Fitted
+from saetext.analysis.clusters.levels import Levels
 from saetext.analysis.clusters.representation import Basis, SemanticMap
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.corpus.files import writing
@@ -47,7 +48,7 @@ _SHAPE = Record(
         "params": Record({}, {"sae": Text(longest=10_000), "tap": Text(longest=10_000)}),
         "names": List(Maybe(Text(longest=10_000))),
     },
-    {"sources": List(Table())},
+    {"sources": List(Table()), "level_names": List(List(Text(longest=10_000)))},
 )
 _RENAMED = {
     "tap": "sae", "along": "include", "without": "exclude", "meaning": "semantic", "trust": "validate",
@@ -56,7 +57,10 @@ _RENAMED = {
 
 @dataclass(frozen=True, eq=False)
 class ClusterModel:
-    """Clusters that were saved: where, by which reader, with what parameters, names, and the fit."""
+    """Clusters that were saved: where, by which reader, with what parameters, names, and the fit.
+
+    ``level_names`` are the names of the parts of each level of the fit.
+    """
 
     path: Path
     spec: ReaderSpec
@@ -64,6 +68,7 @@ class ClusterModel:
     params: Mapping[str, Any]
     names: tuple[str, ...]
     fitted: Fitted
+    level_names: tuple[tuple[str, ...], ...]
 
 
 def default_path(corpus: Path) -> Path:
@@ -78,8 +83,8 @@ def default_path(corpus: Path) -> Path:
 
 
 def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> Path:
-    """Write a result as a directory: ``documents.parquet``, ``clusters.parquet``, ``tree.parquet``,
-    ``model.npz``, ``manifest.json``.
+    """Write a result as a directory: ``documents.parquet``, ``clusters.parquet``, ``levels.parquet``,
+    ``tree.parquet``, ``model.npz``, ``manifest.json``.
 
     Raises
     ------
@@ -98,6 +103,7 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
         "metrics": result.metrics,
         "notes": list(result.notes),
         "names": result.table["name"].to_list(),
+        "level_names": [result.names_of(level) for level in range(1, result.n_levels + 1)],
         "sources": [vars(source) for source in result.sources],
         "reader": spec.to_dict(),
         "axis": None
@@ -116,8 +122,8 @@ def save_clusters(result: ClusterResult, spec: ReaderSpec, path: str | Path) -> 
 
 def _write_content(result: ClusterResult, folder: Path) -> dict[str, FileStamp]:
     tables = {
-        "documents.parquet": result.documents, "clusters.parquet": result.table, "tree.parquet": result.tree,
-        "changes.parquet": result.changes,
+        "documents.parquet": result.documents, "clusters.parquet": result.table,
+        "levels.parquet": result.levels, "tree.parquet": result.tree, "changes.parquet": result.changes,
     }  # fmt: skip
     files: dict[str, FileStamp] = {}
     for name, table in tables.items():
@@ -151,11 +157,23 @@ def load_model(path: str | Path) -> ClusterModel:
         params, names = _of_today(told["params"]), tuple(map(str, told["names"]))
         if len(names) != fitted.n_clusters:
             raise ValueError(f"{len(names)} names of {fitted.n_clusters} clusters")
-        return ClusterModel(path, spec, str(params["sae"]), params, names, fitted)
+        called = _level_names(told, names, fitted.levels)
+        return ClusterModel(path, spec, str(params["sae"]), params, names, fitted, called)
     except OSError as error:
         raise CorpusError(f"{path} is not whole ({why(error)}): cluster the corpus again") from error
     except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
         raise CorpusError(f"{path} is damaged ({why(error)}): cluster the corpus again") from error
+
+
+def _level_names(
+    told: Mapping[str, Any], names: tuple[str, ...], levels: Levels
+) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the parts of each level; an earlier saetext kept the clusters alone."""
+    called = tuple(tuple(map(str, some)) for some in told.get("level_names", [names]))
+    parts = [int(number.max(initial=0)) for number in levels.number]
+    if [len(some) for some in called] != parts:
+        raise ValueError(f"names of {[len(some) for some in called]} parts of levels, not of {parts}")
+    return called
 
 
 def load_tables(path: str | Path, spec: ReaderSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -295,7 +313,8 @@ def _packed(fitted: Fitted) -> bytes:
     arrays: dict[str, Any] = {
         "rows": fitted.rows, "points": fitted.points, "places": fitted.places, "cluster": fitted.cluster,
         "probability": fitted.probability, "farthest": np.float64(fitted.farthest),
-        "neighbours": np.int64(fitted.neighbours), "features": basis.features, "weight": basis.weight,
+        "neighbours": np.int64(fitted.neighbours), "levels": fitted.levels.number,
+        "level_of_clusters": np.int64(fitted.levels.base), "features": basis.features, "weight": basis.weight,
         "scale": basis.scale, "pooling": np.str_(basis.pooling), "scaling": np.str_(basis.scaling),
     }  # fmt: skip
     if basis.components is not None:
@@ -332,7 +351,13 @@ def _unpacked(data: bytes) -> Fitted:
         indices = arrays["indices"]
         shape = (len(arrays["indptr"]) - 1, len(basis.features))
         vectors = sparse.csr_matrix((np.ones(len(indices), np.float32), indices, arrays["indptr"]), shape)
+    cluster = arrays["cluster"]
+    nested = None  # an earlier saetext kept the clusters alone
+    if "levels" in arrays:
+        nested = Levels(arrays["levels"], int(arrays["level_of_clusters"]))
+        if not np.array_equal(nested.number[nested.base], cluster):
+            raise ValueError("the levels are not those of the clusters")
     return Fitted(
-        basis, arrays["rows"], vectors, arrays["points"], arrays["places"], arrays["cluster"],
-        arrays["probability"], float(arrays["farthest"]), int(arrays["neighbours"]),
+        basis, arrays["rows"], vectors, arrays["points"], arrays["places"], cluster,
+        arrays["probability"], float(arrays["farthest"]), int(arrays["neighbours"]), nested,  # type: ignore[arg-type]
     )  # fmt: skip

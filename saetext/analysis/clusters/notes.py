@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from saetext.analysis.clusters.levels import Levels
 from saetext.analysis.clusters.placing import Placed
 from saetext.analysis.clusters.request import ClusterRequest
 
@@ -28,6 +29,11 @@ def metrics_of(placed: Placed, k: int) -> dict[str, Any]:
         "empty": int(placed.empty.sum()),
         "unlike": placed.unlike,
     }
+
+
+def levels_metrics(levels: Levels) -> dict[str, int]:
+    """Return how many levels there are, and which of them, from 1, is the clusters themselves."""
+    return {"levels": len(levels), "level_of_clusters": levels.base + 1}
 
 
 def placing_notes(placed: Placed) -> list[str]:

@@ -29,7 +29,9 @@ class Placed:
     """Where every document of a corpus is: cluster (0: none), probability, outlier, x and y; one each.
 
     ``outlier`` is GLOSH's score of fitted documents and NaN for placed ones; documents without any feature
-    that counts have no place (NaN) and no cluster. ``fitted`` says which were fitted.
+    that counts have no place (NaN) and no cluster. ``fitted`` says which were fitted. ``like`` is, for
+    documents in a cluster, the fitted one of it that they are nearest, by its place in ``Fitted.rows``; -1
+    for others.
     """
 
     cluster: NDArray[np.int32]
@@ -40,6 +42,7 @@ class Placed:
     fitted: NDArray[np.bool_]
     empty: NDArray[np.bool_]
     unlike: int
+    like: Ints
 
 
 def place(
@@ -80,11 +83,13 @@ def place(
     probability, outlier = np.zeros(n, np.float32), np.full(n, np.nan, np.float32)
     where = np.full((n, 2), np.nan, np.float32)
     empty, unlike = np.zeros(n, bool), 0
+    like = np.full(n, -1, np.int64)
     if known is not None:
         cluster[known], probability[known] = fitted.cluster, fitted.probability
         where[known], fine[known] = fitted.places, True
+        like[known] = np.where(fitted.cluster > 0, np.arange(len(known)), -1)
     if known is not None and len(known) == n:
-        return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, 0)
+        return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, 0, like)
     for first, block in rows_of(corpus, fitted.basis.pooling, sae):
         part = np.arange(first, first + block.shape[0])
         here = ~fine[part]
@@ -95,10 +100,10 @@ def place(
         part, rows = part[filled], rows[filled]
         if len(part):
             found = _place(fitted, rows, noise, None if own is None else own[part])
-            cluster[part], probability[part], where[part] = found[:3]
-            unlike += found[3]
+            cluster[part], probability[part], where[part], like[part] = found[:4]
+            unlike += found[4]
         say("placing documents", first + block.shape[0], n)
-    return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, unlike)
+    return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, unlike, like)
 
 
 def _without(near: Neighbours, own: Ints) -> Neighbours:
@@ -111,7 +116,7 @@ def _without(near: Neighbours, own: Ints) -> Neighbours:
 
 def _place(
     fitted: Fitted, rows: csr_matrix, noise: bool, own: Ints | None = None
-) -> tuple[NDArray[np.int32], Floats32, Floats32, int]:
+) -> tuple[NDArray[np.int32], Floats32, Floats32, Ints, int]:
     basis = fitted.basis
     vectors: Any = basis.sparse(rows) if basis.components is None else basis.project(rows)
     near = nearest(fitted.vectors, vectors, fitted.neighbours + (own is not None))
@@ -136,4 +141,6 @@ def _place(
     firm = votes[np.arange(m), chosen] * (own * fitted.probability[near.row]).sum(1)
     chosen[far] = 0
     firm[chosen == 0] = 0
-    return chosen, firm.astype(np.float32), where.astype(np.float32), int(far.sum())
+    nearest_own = near.row[np.arange(m), own.argmax(1)].astype(np.int64)
+    like = np.where(chosen > 0, nearest_own, -1)
+    return chosen, firm.astype(np.float32), where.astype(np.float32), like, int(far.sum())

@@ -171,6 +171,14 @@ class ClusterRequest(PredictRequest):
         default="eom",
         group=_FIT,
     )
+    levels: int = option(
+        "Number of levels, at most: groups of the clusters, the clusters, parts of the big ones; 1 for the "
+        "clusters alone.",
+        default=3,
+        least=1,
+        most=8,
+        metavar="N",
+    )
     assign_noise: bool = option(
         "Assign noise to the cluster each document belongs to most.", default=False, group=_FIT
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,10 @@ COLUMNS = (
 DOCUMENT_COLUMNS = ("row", "id", "cluster", "name", "probability", "outlier", "x", "y", "exemplar", "placed")
 
 
+#: Columns of the table of levels, in this order.
+LEVEL_COLUMNS = ("level", "part", "parent", "cluster", "name", "size", "share", "words")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ClusterResult(Result):
     """Groups of documents that share features, each with a name and what sets it apart.
@@ -49,7 +54,13 @@ class ClusterResult(Result):
     documents : polars.DataFrame
         One row a document: ``row``, ``id``, ``cluster`` (0: none), ``name``, ``probability``, ``outlier``
         (GLOSH, 0 to 1; null for placed documents), ``x`` and ``y`` on the map (null: no feature that counts),
-        ``exemplar``, ``placed`` (among fitted ones, not fitted).
+        ``exemplar``, ``placed`` (among fitted ones, not fitted); then ``level_1``, ``level_2``, ...: its part
+        at each level, the coarsest first (0: none).
+    levels : polars.DataFrame
+        One row a part of a level: ``level`` from 1, the coarsest; ``part``, its number, the largest first;
+        ``parent``, the part of the level above it lies in (null at level 1); ``cluster``, the cluster that it
+        is or is part of (null for a group of several); ``name``; ``size`` and ``share``; ``words``. One of
+        the levels is the clusters themselves: ``metrics["level_of_clusters"]``.
     tree : polars.DataFrame or None
         HDBSCAN's condensed tree, see :class:`saetext.analysis.clusters.density.Grouping`; children below
         the number of fitted documents are places in ``fitted.rows``.
@@ -74,6 +85,7 @@ class ClusterResult(Result):
     """
 
     documents: pl.DataFrame = field(default=None)  # type: ignore[assignment]
+    levels: pl.DataFrame = field(default=None)  # type: ignore[assignment]
     tree: pl.DataFrame | None = None
     fitted: Fitted | None = None
     axis: Axis | None = None
@@ -102,6 +114,22 @@ class ClusterResult(Result):
     def n_clusters(self) -> int:
         """Number of clusters."""
         return int(self.metrics["n_clusters"])
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels."""
+        return int(self.metrics.get("levels", 1))
+
+    def names_of(self, level: int) -> list[str]:
+        """Return the names of the parts of a level, by number; levels are from 1."""
+        if self.levels is None:
+            return list(self.table["name"].to_list())
+        names: Sequence[str] = self.levels.filter(self.levels["level"] == level)["name"].to_list()
+        return list(names)
+
+    def lists(self) -> dict[str, pl.DataFrame]:
+        """Return the parts of all levels, where there is more than the clusters."""
+        return {"levels": self.levels} if self.n_levels > 1 else {}
 
     @property
     def noise(self) -> float:

@@ -16,8 +16,9 @@ from saetext.analysis.clusters import validation
 from saetext.analysis.clusters.axis import Axis, axis_of
 from saetext.analysis.clusters.binning import Bins, bins_of
 from saetext.analysis.clusters.fitting import fit
+from saetext.analysis.clusters.level_names import Called, at_levels, level_names, levels_table
 from saetext.analysis.clusters.naming import Evidence, names
-from saetext.analysis.clusters.notes import metrics_of, placing_notes, shape_notes
+from saetext.analysis.clusters.notes import levels_metrics, metrics_of, placing_notes, shape_notes
 from saetext.analysis.clusters.over_time import over_time
 from saetext.analysis.clusters.placing import place
 from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
@@ -81,7 +82,12 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
     told = summarise(opened, sae, fitted, placed, request.seed, say)
     evidence = evidence_of(opened, sae, placed.cluster, told.described, told.words, told.sample, labels, say)
     called = _names(asked, request, told, evidence, notes, say)
-    metrics = metrics_of(placed, k)
+    number = at_levels(fitted.levels, placed)
+    words = [tuple(word for word, _ in some) for some in told.words]
+    parts = level_names(
+        opened, sae, fitted.levels, number, list(zip(called, words, strict=True)), labels, request.seed, say
+    )
+    metrics = metrics_of(placed, k) | levels_metrics(fitted.levels)
     notes += shape_notes(metrics, request)
     if request.validate:
         found, warned = validation.validate(opened, fitted, request, say)
@@ -89,12 +95,12 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         notes += warned
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
+        metrics |= validation.levels_against_truth(opened, number, request.truth)
     persistence: list[float | None] = grouping.persistence.tolist()
     params = {
         **_params(asked, request, axis), "used_features": len(fitted.basis.features),
         "fitted": len(fitted.rows),
     }  # fmt: skip
-    words = [tuple(word for word, _ in some) for some in told.words]
     result = ClusterResult(
         "cluster",
         clusters_table(
@@ -104,7 +110,8 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         metrics,
         tuple(notes),
         asked.sources,
-        documents=documents_table(opened, placed, called, fitted.rows[grouping.exemplar]),
+        documents=documents_table(opened, placed, called, fitted.rows[grouping.exemplar], number),
+        levels=levels_table(fitted.levels, number, parts),
         tree=grouping.tree,
         fitted=fitted,
         axis=axis,
@@ -149,10 +156,13 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
     placed = place(opened, model.sae, fitted, say, noise=not model.params.get("assign_noise"), own=own)
     k = fitted.n_clusters
     told = summarise(opened, model.sae, None, placed, 0, say, k)
-    metrics = metrics_of(placed, k)
+    number = at_levels(fitted.levels, placed)
+    metrics = metrics_of(placed, k) | levels_metrics(fitted.levels)
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
+        metrics |= validation.levels_against_truth(opened, number, request.truth)
     words = [tuple(word for word, _ in some) for some in told.words]
+    parts: list[list[Called]] = [[(name, ()) for name in names] for names in model.level_names]
     result = ClusterResult(
         "cluster",
         clusters_table(
@@ -162,7 +172,8 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
         metrics,
         tuple(placing_notes(placed)),
         asked.sources,
-        documents=documents_table(opened, placed, called, np.empty(0, np.int64)),
+        documents=documents_table(opened, placed, called, np.empty(0, np.int64), number),
+        levels=levels_table(fitted.levels, number, parts),
         fitted=fitted,
         described=tuple(told.described),
         exemplars=tuple(told.exemplars),

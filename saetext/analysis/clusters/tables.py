@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saetext.analysis.clusters.describing import Described, Telling
 from saetext.analysis.clusters.exemplars import Exemplar
@@ -24,8 +25,10 @@ SHOWN = 12  # features of each cluster in the table
 _BEGINNING = 160  # characters
 
 
-def documents_table(corpus: CorpusLike, placed: Placed, called: list[str], exemplars: Ints) -> pl.DataFrame:
-    """Return a row a document: where it is, and its cluster."""
+def documents_table(
+    corpus: CorpusLike, placed: Placed, called: list[str], exemplars: Ints, number: NDArray[np.int32]
+) -> pl.DataFrame:
+    """Return a row a document: where it is, its cluster, and its part at each level (``number``)."""
     import polars as pl
 
     ids = corpus.documents.select(pl.col("id").cast(pl.String)).collect()["id"]
@@ -45,7 +48,7 @@ def documents_table(corpus: CorpusLike, placed: Placed, called: list[str], exemp
             "exemplar": exemplar,
             "placed": ~placed.fitted & ~placed.empty,
         }
-    ).select(DOCUMENT_COLUMNS)
+    ).select(*DOCUMENT_COLUMNS, *(pl.Series(f"level_{at}", own) for at, own in enumerate(number, start=1)))
 
 
 def clusters_table(

@@ -178,3 +178,15 @@ def _silhouette(corpus: CorpusLike, fitted: Fitted, some: Ints, say: Say) -> tup
         texts, lambda done, of: say("embedding texts for the silhouette", done, of)
     )
     return float(silhouette_score(vectors, fitted.cluster[some], metric="cosine")), len(some)
+
+
+def levels_against_truth(corpus: CorpusLike, number: NDArray[np.int32], column: str) -> dict[str, Any]:
+    """Return ``truth_levels``: ``level``, ``ari`` and ``nmi`` of each level, if there are several."""
+    if len(number) < 2:
+        return {}
+    found = [against_truth(corpus, one, column) for one in number]
+    return {
+        "truth_levels": [
+            {"level": at, "ari": one["ari"], "nmi": one["nmi"]} for at, one in enumerate(found, start=1)
+        ]
+    }

@@ -17,7 +17,7 @@ from saetext.analysis.registry import chart_of
 from saetext.errors import InputError
 from saetext.io.extras import require
 from saetext.report.html.figures import finite
-from saetext.report.html.map_picture import drawable, fonts
+from saetext.report.html.map_names import drawable, fonts
 from saetext.text.one_line import one_line
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.clusters import ClusterResult
 from saetext.report.console.cluster_changes import render_changes
+from saetext.report.console.cluster_levels import Tree, group_lines, numbers, part_lines
 from saetext.report.console.lines import INDENT, end, make_console, styled
 from saetext.text.one_line import many
 from saetext.text.passages import printable
@@ -63,8 +64,16 @@ def render_clusters(
     shown = rows if top is None else rows[:top]
     most = max((row["share"] for row in rows), default=0.0)
     console.print()
+    tree = Tree(result)
+    if groups := group_lines(tree, console.width, _TEXT):
+        for line in groups:
+            console.print(line)
+        console.print()
+        which = "The clusters" if len(shown) == len(rows) else "The largest clusters"
+        console.print(styled(f"{which} in these groups:", "dim"))
+        console.print()
     for row in shown:
-        _print_cluster(console, row, most, result.params.get("model") is not None)
+        _print_cluster(console, row, most, result.params.get("model") is not None, tree)
     if len(shown) < len(rows):
         rest = sum(row["size"] for row in rows[len(shown) :])
         console.print()
@@ -110,11 +119,13 @@ def _heading(result: ClusterResult) -> Text:
     return heading
 
 
-def _print_cluster(console: Console, row: Mapping[str, Any], most: float, predicted: bool) -> None:
+def _print_cluster(
+    console: Console, row: Mapping[str, Any], most: float, predicted: bool, tree: Tree
+) -> None:
     width = console.width
     bar = "█" * max(1, round(_BAR * row["share"] / most)) if most > 0 and row["size"] else ""
     head = styled(f"{row['cluster']:>3} ", "dim").append(f"{bar:<{_BAR}} ", "cyan")
-    head.append(f"{row['size']:>6,} {100 * row['share']:5.1f} %".ljust(_TEXT - len(head.plain)))
+    head.append(numbers(row).ljust(_TEXT - len(head.plain)))
     head.append(printable(row["name"]), "bold")
     head.truncate(width, overflow="ellipsis")
     console.print(head)
@@ -129,6 +140,8 @@ def _print_cluster(console: Console, row: Mapping[str, Any], most: float, predic
         )
         line.append(printable(feature["label"]))
         line.truncate(width, overflow="ellipsis")
+        console.print(line)
+    for line in part_lines(tree, row["cluster"], width, _TEXT):
         console.print(line)
 
 
@@ -164,6 +177,11 @@ def _checks(result: ClusterResult) -> list[Text]:
                 f"noise counts as one class, {100 * metrics['truth_noise']:.1f} % of the documents"
             )
         )
+        if by_level := metrics.get("truth_levels"):
+            told = "; ".join(
+                f"level {one['level']}: ARI {one['ari']:.3f}, NMI {one['nmi']:.3f}" for one in by_level
+            )
+            lines.append(styled(told))
     if "stability_seeds" in metrics:
         dbcv, silhouette = metrics.get("dbcv"), metrics.get("silhouette")
         parts = [

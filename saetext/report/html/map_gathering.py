@@ -18,9 +18,17 @@ from saetext.corpus.joined import SET
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.shading import FullShade
-from saetext.io.progress import OnProgress, Stages
+from saetext.io.progress import OnProgress, Say, Stages
 from saetext.report.html.map_changes import change_facts
-from saetext.report.html.map_model import MapCluster, MapColumn, MapDocument, MapFeature, MapPage
+from saetext.report.html.map_model import (
+    MapCluster,
+    MapColumn,
+    MapDocument,
+    MapFeature,
+    MapLevel,
+    MapPage,
+    MapPart,
+)
 from saetext.report.html.passages import Passage, PassageBuilder, Piece
 from saetext.text.passages import printable, word_bounds
 
@@ -70,23 +78,31 @@ def map_page(
     on_progress : callable, optional
         Gets a :class:`saetext.io.progress.Progress` as clusters are done.
     """
-    tell = Stages(on_progress, "clusters")
+    tell = Stages(on_progress)
     table = result.documents
     on_map = np.flatnonzero(table["x"].is_not_null().to_numpy())
     point = np.full(table.height, -1)
     point[on_map] = np.arange(len(on_map))
     shown = table[on_map]
     builder = PassageBuilder([corpus], [result.params["sae"]], [reader])
+    wanted = {
+        example.row: {one.feature for one in example.fired[:_FEATURES]}
+        for examples in result.exemplars
+        for example in examples
+        if example.fired
+    }
+    builder.read_ahead(0, wanted, lambda done, of: tell("reading examples", done, of))
     clusters = []
     rows = [found.row for found in result.grouped()]
     for number, row in enumerate(rows):
         examples = result.exemplars[number] if number < len(result.exemplars) else ()
         told = _cluster(row, _passages(builder, examples, point))
         clusters.append(dataclasses.replace(told, facts=(*change_facts(result, row["cluster"]), *told.facts)))
-        tell("reading examples", number + 1, len(rows))
+        tell("gathering clusters", number + 1, len(rows))
     import polars as pl
 
     texts = corpus.documents.select(pl.col("text").str.slice(0, 4 * _BEGINNING)).collect()["text"][on_map]
+    whole_ones = len(on_map) <= whole and not texts.null_count()
     return MapPage(
         _title(result),
         _summary(result),
@@ -98,12 +114,27 @@ def map_page(
         [_beginning(text) for text in texts.to_list()],
         clusters,
         _columns(corpus, on_map),
-        _documents(result, corpus, labels, on_map) if len(on_map) <= whole and not texts.null_count() else (),
+        _documents(result, corpus, labels, on_map, tell) if whole_ones else (),
         result.notes,
         _facts(result),
         builder.told(*_SHADING),
+        *_levels(result, on_map),
         colour=SET if result.params.get("sets") else "",
     )
+
+
+def _levels(result: ClusterResult, on_map: Ints) -> tuple[tuple[MapLevel, ...], int]:
+    """Return the levels, if there is more than the clusters, and which of them those are."""
+    if result.n_levels < 2:
+        return (), 0
+    found = []
+    for level in range(1, result.n_levels + 1):
+        rows = result.levels.filter(result.levels["level"] == level).to_dicts()
+        parts = tuple(
+            MapPart(row["part"], row["name"], row["size"], row["parent"] or 0, row["cluster"]) for row in rows
+        )
+        found.append(MapLevel(parts, result.documents[f"level_{level}"].to_numpy()[on_map]))
+    return tuple(found), int(result.metrics["level_of_clusters"]) - 1
 
 
 def _title(result: ClusterResult) -> str:
@@ -198,7 +229,7 @@ def _column(name: str, column: pl.Series) -> MapColumn | None:
 
 
 def _documents(
-    result: ClusterResult, corpus: CorpusLike, labels: FeatureLabels, on_map: Ints
+    result: ClusterResult, corpus: CorpusLike, labels: FeatureLabels, on_map: Ints, say: Say
 ) -> list[MapDocument]:
     """Return whole documents, the words marked where the cluster's features are active most."""
     sae = result.params["sae"]
@@ -234,6 +265,7 @@ def _documents(
                 printable(document.get("prompt") or "", newlines=True)[:_LONGEST],
             )
         start += len(block)
+        say("gathering documents", start, corpus.n_documents)
     return [made[int(row)] for row in on_map]
 
 

@@ -78,6 +78,29 @@ class MapColumn:
 
 
 @dataclass(frozen=True)
+class MapPart:
+    """A part of a level: a group of clusters, a cluster, or a part of one.
+
+    ``number`` is from 1, the largest first; ``parent`` the number of the part it lies in a level above, 0 at
+    the first; ``cluster`` the number of the cluster it is or is part of, None for a group of several.
+    """
+
+    number: int
+    name: str
+    size: int
+    parent: int = 0
+    cluster: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MapLevel:
+    """Parts of one level, by number, and the number of the part of each point (int32[n], 0: none)."""
+
+    parts: tuple[MapPart, ...]
+    number: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class MapDocument:
     """A whole document, for a click on its point: its text in pieces, and its strongest features."""
 
@@ -118,6 +141,10 @@ class MapPage:
         Parameters and files, name to text.
     shading : str
         What the shade of words in the examples means.
+    levels : sequence of MapLevel
+        The coarsest first, the clusters among them; empty if there are only those.
+    base : int
+        Which level is the clusters.
     colour : str
         The column that points are coloured by at first; by their cluster where there is none of this name.
     """
@@ -136,4 +163,24 @@ class MapPage:
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     shading: str = ""
+    levels: Sequence[MapLevel] = ()
+    base: int = 0
     colour: str = ""
+
+    def groups(self) -> tuple[MapPart, ...]:
+        """Return the groups of clusters of the level just above the clusters; none where there is none."""
+        return self.levels[self.base - 1].parts if self.base else ()
+
+    def group_of(self, cluster: int) -> MapPart | None:
+        """Return the group that a cluster lies in, if there are groups."""
+        if not self.base:
+            return None
+        own = next(part for part in self.levels[self.base].parts if part.number == cluster)
+        return next(part for part in self.groups() if part.number == own.parent)
+
+    def parts_of(self, cluster: int) -> tuple[MapPart, ...]:
+        """Return the parts a cluster is split into a level below; none if it is whole."""
+        if self.base + 1 >= len(self.levels):
+            return ()
+        mine = tuple(part for part in self.levels[self.base + 1].parts if part.parent == cluster)
+        return mine if len(mine) > 1 else ()

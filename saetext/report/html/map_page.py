@@ -31,8 +31,8 @@ from saetext.errors import InputError
 from saetext.io.extras import require
 from saetext.io.opener import LARGE, read_text
 from saetext.report.html.figures import count, finite, percent
-from saetext.report.html.map_model import MapCluster, MapDocument, MapFeature, MapPage
-from saetext.report.html.map_places import check, colours, middles
+from saetext.report.html.map_model import MapCluster, MapDocument, MapFeature, MapPage, MapPart
+from saetext.report.html.map_places import check, colours, medians, middles
 from saetext.report.html.parts import draw, shade_of
 from saetext.report.html.passages import Passage, Piece, joined
 from saetext.text.passages import printable
@@ -62,7 +62,7 @@ def render_map_page(page: MapPage) -> str:
         title=printable(page.title),
         summary=[printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
         points=len(page.x),
-        cards=[_card(cluster, colour[index]) for index, cluster in enumerate(page.clusters)],
+        cards=_cards(page, colour),
         noise=int(np.count_nonzero(~np.isin(page.cluster, [c.number for c in page.clusters]))),
         columns=[printable(column.name).strip() or "column" for column in page.columns],
         data=_data(page, colour),
@@ -70,6 +70,27 @@ def render_map_page(page: MapPage) -> str:
         facts=[(printable(str(name)), printable(str(text))) for name, text in page.facts.items()],
         shading=printable(page.shading),
     )
+
+
+def _cards(page: MapPage, colour: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the cards, those of a group together, the largest group first."""
+    made = []
+    for index, cluster in enumerate(page.clusters):
+        group = page.group_of(cluster.number)
+        more = {
+            "group": None if group is None else _part(group),
+            "parts": [_part(part) for part in page.parts_of(cluster.number)],
+        }
+        made.append(_card(cluster, colour[index]) | more)
+    return sorted(made, key=lambda card: card["group"]["number"] if card["group"] else 0)
+
+
+def _part(part: MapPart) -> dict[str, Any]:
+    return {"number": part.number, "name": _called(part), "size": count(part.size)}
+
+
+def _called(part: MapPart) -> str:
+    return printable(part.name).strip() or f"part {part.number}"
 
 
 def _card(cluster: MapCluster, colour: int) -> dict[str, Any]:
@@ -139,6 +160,21 @@ def _data(page: MapPage, colour: Sequence[int]) -> str:
             {"number": c.number, "name": _name(c), "size": c.size, "colour": colour[index], "at": at}
             for index, (c, at) in enumerate(zip(page.clusters, _places(page), strict=True))
         ],
+        "levels": [
+            {
+                "number": _array(level.number, "<i4"),
+                "parts": [
+                    [part.number, _called(part), part.parent, part.cluster, _at(place)]
+                    for part, place in zip(
+                        level.parts,
+                        medians(page, level.number, [part.number for part in level.parts]),
+                        strict=True,
+                    )
+                ],
+            }
+            for level in page.levels
+        ],
+        "base": page.base,
         "columns": [
             {"name": printable(column.name).strip() or "column"}
             | (
@@ -164,7 +200,11 @@ def _data(page: MapPage, colour: Sequence[int]) -> str:
 
 
 def _places(page: MapPage) -> list[list[float] | None]:
-    return [at if np.isfinite(at).all() else None for at in middles(page).tolist()]
+    return [_at(place) for place in middles(page)]
+
+
+def _at(place: NDArray[np.float64]) -> list[float] | None:
+    return place.tolist() if np.isfinite(place).all() else None
 
 
 def _document(document: MapDocument) -> list[Any]:

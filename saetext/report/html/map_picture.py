@@ -1,17 +1,13 @@
-"""The map of a pile of documents as a picture: points coloured by cluster, and the clusters' names.
+"""The map of a pile of documents as a picture for a slide: points coloured by cluster, names on both sides.
 
-What the picture does not do: name every cluster where there are many (the largest go first, and one without
-room stays without a name), or show letters that no font here has. Not for: anything one can touch
-(:mod:`saetext.report.html.map_page`).
+What the picture does not do: name every cluster where there are many (the largest go first, and the caption
+says how many have names), or show letters that no font here has. Not for: anything one can touch
+(:mod:`saetext.report.html.map_page`), or where names stand (:mod:`saetext.report.html.map_names`).
 """
 
 from __future__ import annotations
 
-import functools
-import textwrap
-import unicodedata
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,29 +18,20 @@ from saetext.analysis.export import atomically
 from saetext.errors import InputError
 from saetext.io.extras import require
 from saetext.report.html.map_model import MapPage
-from saetext.report.html.map_places import DARK, LIGHT, check, colours, middles
-from saetext.text.passages import printable
+from saetext.report.html.map_names import Shown, write_names
+from saetext.report.html.map_places import DARK, LIGHT, check, colours
+from saetext.text.one_line import many
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KINDS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 _DPI = 200
-_LINE, _LINES = 26, 2  # characters of a line of a name, and lines
+_FOOT = 0.045  # share of the height for the caption
+_STRETCH = 1.5
+_CUT, _REACH = 0.01, 0.15  # quantile, and share of what is between two of them: farther out are outliers
 _GROUND, _INK, _NONE = ("#ffffff", "#16171a"), ("#1d1c1a", "#f2efe8"), ("#b5b1a8", "#5f6167")
-# more fonts to look for letters in, those of them that are installed
-_FONTS = (
-    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari"),
-    *(
-        "Noto Sans",
-        "Arial Unicode MS",
-        "Hiragino Sans",
-        "PingFang SC",
-        "Microsoft YaHei",
-        "Segoe UI",
-        "Symbola",
-    ),
-)
+_SOFT = ("#5d5a53", "#b3afa6")
 
 
 def write_map_picture(
@@ -106,12 +93,18 @@ def _figure(page: MapPage, width: float, height: float, dark: bool) -> Figure:
     figure = Figure(figsize=(width, height), facecolor=_GROUND[dark])
     FigureCanvasAgg(figure)
     figure.set_dpi(_DPI)
-    draw_map(page, figure.add_axes((0.0, 0.0, 1.0, 1.0)), dark=dark)
+    draw_map(page, figure.add_axes((0.0, 0.0, 1.0, 1.0)), dark=dark, counted=True)
     return figure
 
 
-def draw_map(page: MapPage, axes: Any, *, dark: bool = False, named: int | None = None) -> None:
-    """Draw the map into axes of matplotlib.
+def draw_map(
+    page: MapPage, axes: Any, *, dark: bool = False, named: int | None = None, counted: bool = False
+) -> None:
+    """Draw the map into axes of matplotlib: points in the middle, names on both sides, a line to each.
+
+    Where clusters are in groups, the groups have the colours and the names, and the names of their largest
+    clusters stand below; a cluster that is split has the names of its parts there. A few points far from all
+    others are left out, and the caption says how many.
 
     Parameters
     ----------
@@ -122,7 +115,9 @@ def draw_map(page: MapPage, axes: Any, *, dark: bool = False, named: int | None 
     dark : bool
         Light points, for a dark ground.
     named : int, optional
-        Only the names of so many clusters, the largest.
+        Only the names of so many groups or clusters, the largest.
+    counted : bool
+        Whether the caption says how many documents there are.
     """
     axes.set_axis_off()
     at = np.column_stack([page.x, page.y]).astype(np.float64)
@@ -130,131 +125,101 @@ def draw_map(page: MapPage, axes: Any, *, dark: bool = False, named: int | None 
     dots = axes.get_figure().dpi
     frame = axes.get_window_extent()
     width, height = max(frame.width, 1.0) / dots, max(frame.height, 1.0) / dots
-    low, high = _bounds(at[there], width / height)
-    axes.set_xlim(low[0], high[0])
-    axes.set_ylim(low[1], high[1])
-
-    palette = np.array(DARK if dark else LIGHT)
-    own = {
-        cluster.number: palette[colour] for cluster, colour in zip(page.clusters, colours(page), strict=True)
-    }
-    inside = there & np.isin(page.cluster, list(own))
-    outside = there & ~inside
-    size = (22.0 * max(len(at), 60) ** -0.28) ** 2 * width * height / 44  # square points, at 8 by 5.5 inches
+    drawn = there & trimmed(at)
+    number, shown = shown_of(page, dark)
+    ordered = sorted(shown, key=lambda one: -one.size)[:named]
+    names = write_names(axes, at, np.where(drawn, number, 0), ordered, ink=_INK[dark], soft=_SOFT[dark])
+    _limit(axes, at[drawn], width, height, (names.left, names.right))
+    own = {one.number: one.colour for one in shown}
+    inside = drawn & np.isin(number, list(own))
+    outside = drawn & ~inside
+    area = width * (1 - names.left - names.right) * height
+    size = (22.0 * max(len(at), 60) ** -0.28) ** 2 * area / 28  # square points, at 8 by 5.5 inches
     alpha = 0.55 if len(at) > 20000 else 0.7 if len(at) > 2000 else 0.85
     plain: dict[str, Any] = {"linewidths": 0, "rasterized": True}
     axes.scatter(at[outside, 0], at[outside, 1], s=size * 0.5, c=_NONE[dark], alpha=0.7 * alpha, **plain)
     # mixed, so that no cluster lies on top of another because of its number
     order = np.random.default_rng(0).permutation(np.flatnonzero(inside))
-    paint = [own[number] for number in np.asarray(page.cluster)[order].tolist()]
+    paint = [own[one] for one in number[order].tolist()]
     axes.scatter(at[order, 0], at[order, 1], s=size, c=paint or None, alpha=alpha, **plain)
-    _names(page, axes, dark, width, named)
+    names.set(axes, _GROUND[dark])
+    told_of = len(shown) if named is None else len(ordered)
+    out = int(there.sum() - drawn.sum())
+    parts = (_counts(page) if counted else []) + _left_out(page, out, names.number, told_of)
+    _caption(axes, "; ".join(parts) if drawn.any() else "", width, dark)
 
 
-def _bounds(at: NDArray[np.float64], ratio: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the corners of a frame of that ratio around all points, with a margin."""
-    if not len(at):
-        return np.zeros(2), np.ones(2)
-    middle, span = (at.min(0) + at.max(0)) / 2, at.max(0) - at.min(0)
-    tall = max(span[0] / ratio, span[1]) or 1.0
-    half = 0.53 * np.array([tall * ratio, tall])
-    return middle - half, middle + half
-
-
-def _names(page: MapPage, axes: Any, dark: bool, width: float, named: int | None) -> None:
-    """Write the names, the largest clusters' first, each where it covers no other."""
-    from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.patheffects import withStroke
-
-    known = fonts()
-    figure = axes.get_figure()
-    # what measures is of our own: canvases of SVG and PDF have none
-    renderer = RendererAgg(int(figure.bbox.width), int(figure.bbox.height), figure.dpi)
-    frame = axes.get_window_extent(renderer)
-    placed: list[tuple[float, float, float, float]] = []
-    places = middles(page)
-    size = max(4.5, 7.2 * (width / 8) ** 0.5)
-    halo = [withStroke(linewidth=size / 3.2, foreground=_GROUND[dark], alpha=0.9)]
-    for index in sorted(range(len(page.clusters)), key=lambda i: (-page.clusters[i].size, i))[:named]:
-        cluster = page.clusters[index]
-        if not np.isfinite(places[index]).all():
-            continue
-        name = printable(cluster.name).strip() or f"cluster {cluster.number}"
-        text = axes.text(
-            *(0.0, 0.0, _folded(drawable(name, known))),
-            transform=None,
-            ha="center",
-            va="center",
-            parse_math=False,
-            family=known,
-            fontsize=size,
-            fontweight="bold",
-            color=_INK[dark],
-            path_effects=halo,
-            linespacing=1.05,
+def shown_of(page: MapPage, dark: bool) -> tuple[NDArray[np.int32], list[Shown]]:
+    """Return the number by which points are coloured, int32[n], and what has a name: groups, or clusters."""
+    palette = DARK if dark else LIGHT
+    if page.base:
+        level = page.levels[0]
+        found = []
+        for at, part in enumerate(level.parts):
+            inner = [one for one in page.levels[1].parts if one.parent == part.number]
+            found.append(
+                Shown(
+                    part.number, part.name, part.size, palette[at % len(palette)],
+                    tuple(one.name for one in inner if len(inner) > 1),
+                )
+            )  # fmt: skip
+        return np.asarray(level.number), found
+    return np.asarray(page.cluster), [
+        Shown(
+            cluster.number, cluster.name or f"cluster {cluster.number}", cluster.size, palette[colour],
+            tuple(part.name for part in page.parts_of(cluster.number)),
         )
-        box = text.get_window_extent(renderer)
-        x, y = axes.transData.transform(places[index])
-        for left, low in _spots(x, y, box.width, box.height, frame):
-            mine = (left, low, left + box.width, low + box.height)
-            if not any(_meet(mine, other, size) for other in placed):
-                middle = (left + box.width / 2, low + box.height / 2)
-                # of the axes, so that it stays there whatever the resolution of what is saved
-                text.set_position(axes.transAxes.inverted().transform(middle))
-                text.set_transform(axes.transAxes)
-                placed.append(mine)
-                break
-        else:
-            text.remove()
+        for cluster, colour in zip(page.clusters, colours(page), strict=True)
+    ]  # fmt: skip
 
 
-def _spots(x: float, y: float, wide: float, tall: float, frame: Any) -> Iterator[tuple[float, float]]:
-    """Yield left lower corners for a name around a place, the nearest first, all within the frame."""
-    for across, up in (
-        *((0, 0), (0, 0.8), (0, -0.8), (0, 1.5), (0, -1.5), (0.3, 0), (-0.3, 0)),
-        *((0.3, 1), (-0.3, 1), (0.3, -1), (-0.3, -1)),
-    ):
-        left, low = x - wide / 2 + across * wide, y - tall / 2 + up * tall
-        yield (
-            float(min(max(left, frame.x0 + 8), max(frame.x1 - wide - 8, frame.x0))),
-            float(min(max(low, frame.y0 + 8), max(frame.y1 - tall - 8, frame.y0))),
-        )
+def trimmed(at: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return bool[n]: points that are not far outside of where 98 % of all are, in either direction."""
+    kept = np.isfinite(at).all(axis=1)
+    if not np.any(kept):
+        return np.zeros(len(at), bool)
+    low, high = np.quantile(at[kept], (_CUT, 1 - _CUT), axis=0)
+    reach = _REACH * (high - low)
+    inner = (at >= low - reach) & (at <= high + reach)
+    found: NDArray[np.bool_] = np.logical_and(kept, inner.all(axis=1))
+    return found
 
 
-def _meet(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float], gap: float
-) -> bool:
-    return (
-        one[0] < other[2] + gap
-        and other[0] < one[2] + gap
-        and one[1] < other[3] + gap / 2
-        and other[1] < one[3] + gap / 2
-    )
+def _limit(
+    axes: Any, at: NDArray[np.float64], width: float, height: float, sides: tuple[float, float]
+) -> None:
+    """Set limits such that the points fill what the names leave.
+
+    One unit is as long across as up, but for up to :data:`_STRETCH` where that fills the picture better:
+    directions and large distances mean nothing on such a map.
+    """
+    low, high = (at.min(0), at.max(0)) if len(at) else (np.zeros(2), np.ones(2))
+    room = np.array([width * (1 - sum(sides)), height * (1 - _FOOT)]) * 0.94
+    unit = (high - low) / room
+    unit = np.maximum(unit, unit.max() / _STRETCH)
+    unit[unit <= 0] = 1.0
+    middle = (low + high) / 2 + unit * np.array([width * (sides[1] - sides[0]), -height * _FOOT]) / 2
+    half = np.array([width, height]) / 2 * unit
+    axes.set_xlim(middle[0] - half[0], middle[0] + half[0])
+    axes.set_ylim(middle[1] - half[1], middle[1] + half[1])
 
 
-def _folded(name: str) -> str:
-    """Return a name on at most two lines, cut with an ellipsis where it is longer."""
-    lines = textwrap.wrap(name, _LINE, max_lines=_LINES, placeholder=" …") or [name[:_LINE]]
-    return "\n".join(line if len(line) <= _LINE else line[: _LINE - 1] + "…" for line in lines)
+def _counts(page: MapPage) -> list[str]:
+    """Say how many documents there are."""
+    n = len(page.x)
+    noise = [f"{100 * np.mean(np.asarray(page.cluster) == 0):.0f} % in no cluster"] if page.clusters else []
+    return [many(n, "document"), *noise] if n else []
 
 
-@functools.cache
-def fonts() -> list[str]:
-    """Return the fonts to look for letters in, those that are installed."""
-    from matplotlib.font_manager import fontManager
-
-    there = set(fontManager.get_font_names())
-    return ["DejaVu Sans", *(name for name in _FONTS if name in there)]
+def _left_out(page: MapPage, out: int, named: int, of: int) -> list[str]:
+    """Say what is not shown."""
+    parts = [f"{out:,} far from all others not shown"] if out else []
+    return [*parts, f"{named} of {of} {'groups' if page.base else 'clusters'} named"] if named < of else parts
 
 
-def drawable(name: str, known: list[str]) -> str:
-    """Return a name with a box for every letter that none of the fonts has."""
-    from matplotlib.font_manager import findfont, get_font
-
-    held = [get_font(findfont(font)) for font in known]
-    return "".join(
-        letter
-        if letter.isspace() or any(font.get_char_index(ord(letter)) for font in held)
-        else ("" if unicodedata.category(letter) in ("Cf", "Mn", "Me") else "\u25a1")
-        for letter in unicodedata.normalize("NFC", name)
-    )
+def _caption(axes: Any, told: str, width: float, dark: bool) -> None:
+    if told:
+        axes.text(
+            0.5, 0.012, told, transform=axes.transAxes, ha="center", va="bottom", parse_math=False,
+            fontsize=max(4.0, 5.6 * (width / 8) ** 0.5), color=_SOFT[dark],
+        )  # fmt: skip

@@ -5,6 +5,8 @@ Not for: drawing (:mod:`saetext.report.html.map_page`, :mod:`saetext.report.html
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +35,7 @@ def check(page: MapPage) -> None:
     lengths = {
         **{name: len(getattr(page, name)) for name in ("y", "cluster", "probability", "ids", "beginnings")},
         **({"documents": len(page.documents)} if len(page.documents) else {}),
+        **{f"level {at}": len(level.number) for at, level in enumerate(page.levels, start=1)},
     }
     for column in page.columns:
         held = column.code if column.number is None else column.number
@@ -45,19 +48,26 @@ def check(page: MapPage) -> None:
         if length != points:
             raise ValueError(f"{points} points, but {length} of {name}")
     numbers = [cluster.number for cluster in page.clusters]
+    if page.levels and sorted(part.number for part in page.levels[page.base].parts) != sorted(numbers):
+        raise ValueError(f"level {page.base + 1} is not the clusters")
     if len(set(numbers)) < len(numbers):
         raise ValueError("two clusters have the same number")
 
 
 def middles(page: MapPage) -> NDArray[np.float64]:
     """Return the median place of each cluster's points, float64[clusters, 2]; NaN for one without points."""
+    return medians(page, page.cluster, [cluster.number for cluster in page.clusters])
+
+
+def medians(page: MapPage, number: NDArray[np.int32], wanted: Sequence[int]) -> NDArray[np.float64]:
+    """Return the same of any numbers of points, float64[wanted, 2]."""
     at = np.column_stack([page.x, page.y]).astype(np.float64)
     at[~np.isfinite(at).all(axis=1)] = np.nan
-    found = np.full((len(page.clusters), 2), np.nan)
-    order = np.argsort(page.cluster, kind="stable")
-    ordered = np.asarray(page.cluster)[order]
-    for index, cluster in enumerate(page.clusters):
-        members = at[order[slice(*np.searchsorted(ordered, (cluster.number, cluster.number + 1)))]]
+    found = np.full((len(wanted), 2), np.nan)
+    order = np.argsort(number, kind="stable")
+    ordered = np.asarray(number)[order]
+    for index, one in enumerate(wanted):
+        members = at[order[slice(*np.searchsorted(ordered, (one, one + 1)))]]
         members = members[np.isfinite(members[:, 0])]
         if len(members):
             found[index] = np.median(members, axis=0)

@@ -12,7 +12,8 @@ from saetext.analysis.export import atomically
 from saetext.errors import InputError
 from saetext.intervene.expression.result import ExpressionResult
 from saetext.io.extras import require
-from saetext.report.html.map_picture import KINDS, drawable, fonts
+from saetext.report.html.map_names import drawable, fonts
+from saetext.report.html.map_picture import KINDS
 from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 

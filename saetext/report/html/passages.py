@@ -5,21 +5,24 @@ Not for: choosing documents, or drawing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from saetext.corpus.protocol import CorpusLike
-from saetext.features.shading import FullShade, firing, read_again, shade
+from saetext.features.shading import FullShade, firing, read_again, read_all_again, shade
+from saetext.io.progress import Count
 from saetext.text.passages import printable, word_bounds
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
+    from saetext.reader.running import TokenEntries
 
 WIDTH = 420  # characters of a passage
 _PROMPT = 240  # characters of a prompt
+_TOGETHER = 64  # documents read again at a time: progress is told after each
 _Mark = TypeVar("_Mark")
 
 #: Start and end of a stretch of text in code points, and how strong it is, from 0 to 1.
@@ -94,11 +97,45 @@ class PassageBuilder:
     ) -> None:
         self._again = self._stored = 0
         self._full = [FullShade([c.calibration(sae)]) for c, sae in zip(sets, saes, strict=False)]
-        self._document: Any = lru_cache(512)(lambda number, row: sets[number].document(row))
+        self._saes, self._readers = saes, readers
+        self._document: Any = lru_cache(2048)(lambda number, row: sets[number].document(row))
+        self._ahead: dict[tuple[int, int], TokenEntries | None] = {}
         # only where a feature is active: reading takes time
-        self._entries: Any = lru_cache(512)(
+        self._alone: Any = lru_cache(512)(
             lambda number, row: read_again(readers[number], saes[number], self._document(number, row))
         )
+
+    def _entries(self, number: int, row: int) -> TokenEntries | None:
+        found: TokenEntries | None = (
+            self._ahead[number, row] if (number, row) in self._ahead else self._alone(number, row)
+        )
+        return found
+
+    def read_ahead(
+        self, number: int, wanted: Mapping[int, Iterable[int]], on_done: Count | None = None
+    ) -> None:
+        """Read documents again in batches, before their passages are made: much faster than one by one.
+
+        Parameters
+        ----------
+        number : int
+            The corpus.
+        wanted : mapping
+            The features to shade, by row; no other can be shaded in these documents afterwards.
+        on_done : callable, optional
+            Called with documents read and their number.
+        """
+        reader = self._readers[number]
+        rows = [row for row in wanted if self._document(number, row)["text"] is not None]
+        if reader is None:
+            return
+        for start in range(0, len(rows), _TOGETHER):
+            part = rows[start : start + _TOGETHER]
+            documents = [self._document(number, row) for row in part]
+            found = read_all_again(reader, self._saes[number], documents, [wanted[row] for row in part])
+            self._ahead.update({(number, row): one for row, one in zip(part, found, strict=True)})
+            if on_done is not None:
+                on_done(start + len(part), len(rows))
 
     def prompt(self, documents: Iterable[tuple[int, int]]) -> str:
         """Return the first prompt of some documents, shortened; empty if they have none."""

@@ -40,6 +40,28 @@
   const clusters = data.clusters;
   const order = new Map(clusters.map((cluster, at) => [cluster.number, at]));
   const member = Int32Array.from(array(data.cluster, Int32Array), (number) => order.has(number) ? order.get(number) : -1);
+  // levels, the coarsest first; the clusters are one of them
+  const levels = data.levels.length ? data.levels.map((level) => ({ code: array(level.number, Int32Array), parts: level.parts }))
+    : [{ code: array(data.cluster, Int32Array), parts: clusters.map((cluster) => [cluster.number, cluster.name, 0, cluster.number, cluster.at]) }];
+  const nodes = [], nodeOf = levels.map(() => new Map());
+  for (const [level, { parts }] of levels.entries()) {
+    for (const [number, name, parent, cluster, at] of parts) {
+      const node = { at: nodes.length, level, number, name, place: at, cluster: cluster === null ? null : order.get(cluster) ?? null, parent: level ? nodeOf[level - 1].get(parent) ?? null : null, inner: [], size: 0 };
+      nodes.push(node);
+      nodeOf[level].set(number, node);
+      if (node.parent) node.parent.inner.push(node);
+    }
+  }
+  for (const [level, { code }] of levels.entries()) {
+    for (let row = 0; row < points; row++) {
+      const node = nodeOf[level].get(code[row]);
+      if (node) node.size += 1;
+    }
+  }
+  const shaped = (node) => { while (node.inner.length === 1) node = node.inner[0]; return node; }; // what has one part is that part
+  const isIn = (node, row) => levels[node.level].code[row] === node.number;
+  const ofCluster = (at) => nodeOf[data.base].get(clusters[at].number) ?? null;
+  const partsOf = (row) => levels.slice(data.base + 1).map((level, at) => nodeOf[data.base + 1 + at].get(level.code[row])).filter((node, at) => node && node.parent.inner.length > 1);
   let ids = [], beginnings = [], folded = null;
   const blocks = new Map();
   const documentOf = async (row) => {
@@ -226,43 +248,78 @@ void main() {
 
   // ---- names on the map, the largest clusters' first, as many as there is room for ----
   const names = byId("names");
-  let picked = null; // a cluster
-  const labels = clusters.map((cluster, at) => {
-    if (cluster.at === null) return null;
-    const element = make("button", { type: "button", class: `p${cluster.colour} away`, tabIndex: -1, title: cluster.name },
-      make("span", { class: "dot" }), make("bdi", { text: cluster.name }));
-    element.dataset.cluster = at;
+  let picked = null; // a node of a level
+  const rowsOf = (node) => everywhere.filter((row) => isIn(node, row));
+  const labels = nodes.map((node) => {
+    if (node.place === null || node.inner.length === 1) return null; // its one part has the name
+    const known = node.cluster !== null;
+    const element = make("button", { type: "button", class: `${known ? `p${clusters[node.cluster].colour}` : "group"} away`, tabIndex: -1, title: node.name },
+      known ? make("span", { class: "dot" }) : null, make("bdi", { text: node.name }));
+    element.dataset.node = node.at;
+    if (known && shaped(ofCluster(node.cluster)) === node) element.dataset.cluster = node.cluster;
     names.append(element);
-    return { element, at, x: cluster.at[0], y: cluster.at[1], wide: 0, tall: 0 };
-  }).filter((label) => label !== null);
-  const sizes = new Float64Array(clusters.length);
-  for (let row = 0; row < points; row++) if (member[row] >= 0) sizes[member[row]] += 1;
-  labels.sort((one, other) => sizes[other.at] - sizes[one.at] || one.at - other.at);
-  const measure = () => { for (const label of labels) [label.wide, label.tall] = [label.element.offsetWidth, label.element.offsetHeight]; };
+    return { element, node, x: node.place[0], y: node.place[1], wide: 0, tall: 0 };
+  });
+  const tops = nodes.filter((node) => node.level === 0).map(shaped);
+  let fences = []; // boxes of the stage that no name may be over
+  const measure = () => {
+    for (const label of labels) if (label !== null) [label.wide, label.tall] = [label.element.offsetWidth, label.element.offsetHeight];
+    const stands = stage.getBoundingClientRect();
+    fences = ["zoom", "legend", "crumbs", "count"].map(byId).filter((box) => !box.hidden && box.offsetWidth).map((box) => {
+      const { left, top, right, bottom } = box.getBoundingClientRect();
+      return [left - stands.left, top - stands.top, right - stands.left, bottom - stands.top];
+    });
+  };
+  const extent = (node) => { // of most of its points, in data
+    if (!node.extent) {
+      const [left, right, low, high] = boundsOf(rowsOf(node), 0.05);
+      node.extent = [right - left, high - low];
+    }
+    return node.extent;
+  };
+  // a name gives way to those of its parts where it fills much of the stage, or was clicked
+  const opens = (node) => {
+    if (!node.inner.length) return false;
+    for (let one = picked; one; one = one.parent) if (shaped(one) === node) return true;
+    const [across, up] = extent(node);
+    return Math.max(across * view.scale / wide, up * view.scale / tall) > 0.6;
+  };
+  const named = () => {
+    const found = [];
+    const visit = (node) => { if (opens(node)) node.inner.map(shaped).forEach(visit); else if (labels[node.at] !== null) found.push(labels[node.at]); };
+    tops.forEach(visit);
+    const first = (label) => picked !== null && (shaped(picked) === label.node || isWithin(label.node, picked));
+    return found.sort((one, other) => first(other) - first(one) || other.node.size - one.node.size || one.node.at - other.node.at);
+  };
+  const isWithin = (node, other) => { for (let one = node; one; one = one.parent) if (one === other) return true; return false; };
   const ring = byId("ring");
   let opened = null, pointed = null;
+  // a name is whole and on the stage: at its place, else beside it, else not there
+  const spots = [[0, 0], [0, -0.8], [0, 0.8], [0, -1.4], [0, 1.4], [0.55, 0], [-0.55, 0], [0.4, -1], [-0.4, -1], [0.4, 1], [-0.4, 1], [0, -2.1], [0, 2.1]];
+  let onStage = [];
   const place = () => {
-    const placed = [];
-    const free = (left, upper, label) => placed.every((box) => left > box[2] + 10 || left + label.wide < box[0] - 10 || upper > box[3] + 7 || upper + label.tall < box[1] - 7);
-    const ordered = picked === null ? labels : [...labels].sort((one, other) => (other.at === picked) - (one.at === picked));
-    for (const label of ordered) {
+    const placed = [...fences];
+    const free = (left, upper, label) => placed.every((box) => left > box[2] + 6 || left + label.wide < box[0] - 6 || upper > box[3] + 4 || upper + label.tall < box[1] - 4);
+    const visible = [];
+    for (const label of named()) {
       const x = across(label.x), y = down(label.y);
-      let visible = false;
-      if (x > -label.wide && x < wide + label.wide && y > -60 && y < tall + 60) {
-        let left = x - label.wide / 2;
-        if (x > 0 && x < wide) left = Math.max(4, Math.min(left, wide - label.wide - 4));
-        for (const by of [0, -1.1, 1.1]) {
-          const upper = y - label.tall / 2 + by * label.tall;
-          if (!free(left, upper, label)) continue;
-          placed.push([left, upper, left + label.wide, upper + label.tall]);
-          label.element.style.transform = `translate(${left.toFixed(1)}px, ${upper.toFixed(1)}px)`;
-          visible = true;
-          break;
-        }
+      if (x < 0 || x > wide || y < 0 || y > tall || label.wide > wide - 8) continue;
+      for (const [by, up] of spots) {
+        const left = Math.max(4, Math.min(x - label.wide / 2 + by * label.wide, wide - label.wide - 4));
+        const upper = Math.max(4, Math.min(y - label.tall / 2 + up * label.tall, tall - label.tall - 4));
+        if (!free(left, upper, label)) continue;
+        placed.push([left, upper, left + label.wide, upper + label.tall]);
+        label.element.style.transform = `translate(${left.toFixed(1)}px, ${upper.toFixed(1)}px)`;
+        visible.push(label);
+        break;
       }
-      label.element.classList.toggle("away", !visible);
-      label.element.classList.toggle("picked", label.at === picked);
     }
+    for (const label of onStage) if (!visible.includes(label)) label.element.classList.add("away");
+    for (const label of visible) {
+      label.element.classList.remove("away");
+      label.element.classList.toggle("picked", picked !== null && shaped(picked) === label.node);
+    }
+    onStage = visible;
     const marked = pointed === null ? opened : pointed;
     ring.hidden = marked === null || !there(marked);
     if (!ring.hidden) ring.style.transform = `translate(${across(xs[marked]).toFixed(1)}px, ${down(ys[marked]).toFixed(1)}px)`;
@@ -387,6 +444,20 @@ void main() {
   // ---- what is looked for: words, a cluster, a category ----
   const search = byId("search"), count = byId("count");
   const cards = [...document.querySelectorAll(".card")].map((element) => ({ element, at: order.get(Number(element.dataset.cluster)) }));
+  const linked = (name, does) => {
+    const button = make("button", { type: "button", class: "link name" }, make("bdi", { text: name.textContent }));
+    button.addEventListener("click", does);
+    return button;
+  };
+  const headings = [...document.querySelectorAll("[data-group]")].map((element) => {
+    const node = data.base ? nodeOf[data.base - 1].get(Number(element.dataset.group)) : null;
+    if (!node) return null;
+    const button = linked(element.querySelector(".name"), () => {});
+    element.querySelector(".name").replaceWith(button);
+    return { element, node, button };
+  }).filter((heading) => heading !== null);
+  const isOwn = (card) => picked !== null && picked.cluster === card.at;
+  const inPicked = (card) => picked === null || picked.level >= data.base || isWithin(ofCluster(card.at), picked);
   const fold = (text) => text.toLowerCase().replace(/\s+/g, " ");
   const most_results = 30;
   const seek = () => {
@@ -394,13 +465,14 @@ void main() {
     if (!words.length && picked === null && category === null) [shown, found] = [null, null];
     else {
       if (words.length && folded === null) {
-        const named = clusters.map((cluster) => fold(cluster.name));
-        folded = ids.map((id, row) => `${fold(id)}\n${fold(beginnings[row])}\n${member[row] < 0 ? "" : named[member[row]]}`);
+        const called = nodes.map((node) => fold(node.name));
+        const around = (row) => levels.map((level, at) => nodeOf[at].get(level.code[row])).map((node) => node ? called[node.at] : "").join("\n");
+        folded = ids.map((id, row) => `${fold(id)}\n${fold(beginnings[row])}\n${around(row)}`);
       }
       shown = [];
       found = new Uint8Array(points);
       for (const row of everywhere) {
-        if (picked !== null && member[row] !== picked) continue;
+        if (picked !== null && !isIn(picked, row)) continue;
         if (category !== null && groupOf[row] !== category) continue;
         if (words.length && !words.every((word) => folded[row].includes(word))) continue;
         shown.push(row);
@@ -411,8 +483,12 @@ void main() {
     const hits = new Uint32Array(clusters.length);
     if (words.length) for (const row of shown) if (member[row] >= 0) hits[member[row]] += 1;
     for (const card of cards) {
-      card.element.parentElement.hidden = words.length > 0 && !hits[card.at] && card.at !== picked;
+      card.element.parentElement.hidden = (words.length > 0 && !hits[card.at] && !isOwn(card)) || !inPicked(card);
       card.element.querySelector(".hits").textContent = words.length ? `${told.format(hits[card.at])} found` : "";
+    }
+    for (const heading of headings) {
+      const mine = cards.filter((card) => isWithin(ofCluster(card.at), heading.node));
+      heading.element.hidden = mine.every((card) => card.element.parentElement.hidden);
     }
     if (byId("nothing")) byId("nothing").hidden = !words.length || shown.length > 0;
     const results = byId("results");
@@ -428,6 +504,7 @@ void main() {
       }
     }
     paint();
+    measure();
     place();
   };
   let waits = 0;
@@ -450,17 +527,44 @@ void main() {
     if (getComputedStyle(beside).overflowY === "visible") element.scrollIntoView({ block: "nearest" });
     else beside.scrollTop += element.getBoundingClientRect().top - beside.getBoundingClientRect().top - 4;
   };
-  const pick = (at, from = null) => {
-    picked = at;
-    for (const card of cards) card.element.open = card.at === at;
-    seek();
-    const own = cards.find((card) => card.at === at);
-    if (own && from !== own.element) bring(own.element);
-    if (at !== null) {
-      const rows = everywhere.filter((row) => member[row] === at);
-      if (rows.length) fly(fitted(boundsOf(rows, 0.03), Math.min(wide, tall) / 5));
-    }
+  const crumbs = byId("crumbs");
+  const trail = () => { // from all documents down to what is picked
+    const path = [];
+    for (let node = picked; node; node = node.parent) if (!node.parent || node.parent.inner.length > 1) path.unshift(shaped(node));
+    const link = (text, aim) => {
+      const one = make("button", { type: "button", class: "link" }, make("bdi", { text }));
+      one.addEventListener("click", () => choose(aim));
+      return one;
+    };
+    crumbs.replaceChildren(...path.length ? [link("All", null), ...path.flatMap((node, at) => [make("span", { class: "soft", text: " › " }), at === path.length - 1 ? make("bdi", { text: node.name }) : link(node.name, node)])] : []);
+    crumbs.hidden = !path.length;
+    measure();
   };
+  const choose = (node, from = null) => {
+    const before = picked;
+    picked = node;
+    const at = node === null ? null : node.cluster;
+    for (const card of cards) card.element.open = at !== null && card.at === at;
+    trail();
+    seek();
+    const own = at === null ? null : cards.find((card) => card.at === at);
+    if (own && from !== own.element) bring(own.element);
+    if (node !== null) {
+      const rows = rowsOf(node);
+      if (rows.length) fly(fitted(boundsOf(rows, 0.03), Math.min(wide, tall) / 8));
+    } else if (before !== null && levels.length > 1) fly(whole());
+  };
+  const upwards = () => { // to what the picked part is in
+    let node = picked.parent;
+    while (node && node.inner.length === 1) node = node.parent;
+    choose(node);
+  };
+  const pick = (at, from = null) => choose(at === null ? null : ofCluster(at), from);
+  for (const heading of headings) heading.button.addEventListener("click", () => choose(heading.node));
+  for (const element of document.querySelectorAll("[data-part]")) {
+    const node = levels.length > data.base + 1 ? nodeOf[data.base + 1].get(Number(element.dataset.part)) : null;
+    if (node) element.querySelector(".name").replaceWith(linked(element.querySelector(".name"), () => choose(node, element.closest(".card"))));
+  }
   for (const card of cards) {
     card.element.querySelector("summary").addEventListener("click", (event) => {
       event.preventDefault(); // one is open at a time, the one on the map
@@ -498,6 +602,11 @@ void main() {
       const link = make("button", { type: "button", class: "link" }, make("bdi", { text: cluster.name }));
       link.addEventListener("click", () => { shut(false); pick(member[row]); });
       belongs.append(link);
+      for (const part of partsOf(row)) {
+        const deeper = make("button", { type: "button", class: "link" }, make("bdi", { text: part.name }));
+        deeper.addEventListener("click", () => { shut(false); choose(part); });
+        belongs.append(make("span", { class: "soft", text: "›" }), deeper);
+      }
       if (Number.isFinite(probability[row])) belongs.append(make("span", { class: "soft", text: probability[row].toFixed(2).replace(/^0/, ""), title: "probability of membership" }));
     } else belongs.append(make("span", { text: "in no cluster" }));
     body.replaceChildren(belongs);
@@ -553,7 +662,7 @@ void main() {
         const cluster = member[row] < 0 ? null : clusters[member[row]];
         tip.replaceChildren(
           make("p", { class: "id" }, make("bdi", { text: ids[row] || "" })),
-          make("p", { class: `belongs ${cluster ? `p${cluster.colour}` : "pnone"}` }, make("span", { class: "dot" }), make("bdi", { text: cluster ? cluster.name : "in no cluster" })),
+          make("p", { class: `belongs ${cluster ? `p${cluster.colour}` : "pnone"}` }, make("span", { class: "dot" }), make("bdi", { text: cluster ? [cluster.name, ...partsOf(row).map((part) => part.name)].join(" › ") : "in no cluster" })),
           make("p", { dir: "auto", text: beginnings[row] || "" }),
           ...by === "cluster" ? [] : [make("p", { class: "value" }, make("bdi", { text: by === "probability" ? `probability ${brief(probability[row])}` : `${columns[Number(by)].name}: ${valueOf(columns[Number(by)], row)}` }))],
         );
@@ -581,7 +690,7 @@ void main() {
   };
   const held = new Map(); // pointers that are down
   let travelled = 0, began = null;
-  const ours = (event) => !event.target.closest("#zoom, #legend");
+  const ours = (event) => !event.target.closest("#zoom, #legend, #crumbs");
   stage.addEventListener("pointerdown", (event) => {
     if (!ours(event) || (event.pointerType === "mouse" && event.button !== 0)) return;
     held.set(event.pointerId, placeOf(event));
@@ -622,11 +731,11 @@ void main() {
     stage.classList.remove("moving");
     if (event.type === "pointercancel" || travelled > 4) return;
     const name = began && began.closest(".names button");
-    if (name) { pick(Number(name.dataset.cluster)); return; }
+    if (name) { choose(nodes[Number(name.dataset.node)]); return; }
     const row = nearest(...placeOf(event), size / 2 + (event.pointerType === "touch" ? 14 : 6));
     if (row !== null) open(row, stage);
     else if (!panel.hidden) shut(false);
-    else if (picked !== null) pick(null);
+    else if (picked !== null) upwards();
   };
   stage.addEventListener("pointerup", up);
   stage.addEventListener("pointercancel", up);
@@ -661,7 +770,7 @@ void main() {
       if (!panel.hidden) shut();
       else if (search.value) { search.value = ""; seek(); }
       else if (category !== null) { category = null; seek(); explain(); }
-      else if (picked !== null) pick(null);
+      else if (picked !== null) upwards();
       return;
     }
     if (active && active.matches("input[type=search], select")) return;
@@ -718,6 +827,7 @@ void main() {
     }
     byId("waiting").hidden = true;
     byId("zoom").hidden = false;
+    measure(); // no name is over it
     stage.dataset.loaded = Math.round(performance.now());
     render();
     requestAnimationFrame(() => setTimeout(() => { stage.dataset.drawn = Math.round(performance.now()); }));
