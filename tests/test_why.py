@@ -238,6 +238,27 @@ def told(evidence: Evidence, **changes: Any) -> tuple[str | None, str]:
     return found["verdict"], found["because"]
 
 
+@pytest.mark.parametrize("name", ["nll", "repetition"])
+def test_a_rise_that_may_be_chance_breaks_nothing(name: str) -> None:
+    """One prompt's text carries all of it: above the limit, and sign flips say nothing of it."""
+    good = some_evidence()
+    measured = getattr(good, name)
+
+    def risen(by: Any) -> Evidence:
+        parts = {"ablated": measured.high + by, "steered": np.stack([measured.low + by] * 2, axis=1)}
+        return dataclasses.replace(good, **{name: dataclasses.replace(measured, **parts)})
+
+    one = np.zeros(10)
+    one[3] = 10.0
+    assert figures(risen(one), 0.5)[f"{name}_removed"] > 0.5
+    assert verdict(risen(one)) == DRIVES
+    assert verdict(risen(np.full(10, 1.0))) == BREAKS_IT
+    # where one of both edits breaks the text it is said, not that it does not move the finding
+    half = dataclasses.replace(measured, ablated=measured.high + 1)
+    found, because = told(dataclasses.replace(good, **{name: half}))
+    assert found == CONTRIBUTES and because.endswith("turned up only; taken out it breaks the text")
+
+
 @pytest.mark.parametrize(("moved", "way"), [(1.0, "move the finding,"), (-1.0, "the wrong way,")])
 def test_edits_that_move_a_finding_together_say_which_way(moved: float, way: str) -> None:
     small = {"necessary_p": 0.5, "sufficient_p": 0.5, "p": 0.01, "moved": moved}

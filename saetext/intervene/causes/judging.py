@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from saetext.intervene.summary import LEAST_CONTROLS, LEAST_PROMPTS
 from saetext.stats.dose import trend
 from saetext.stats.multiple import benjamini_hochberg
-from saetext.stats.paired import paired
+from saetext.stats.paired import paired, sign_flip_p
 
 DRIVES, CONTRIBUTES, READS = "drives it", "contributes", "only reads it"
 BREAKS, NOT_SHOWN = "breaks the text", "not shown"
@@ -128,24 +128,31 @@ def _side_effects(evidence: Evidence, nll_within: float) -> dict[str, Any]:
     """Return what either edit does to likelihood and repetition, and whether the texts are intact.
 
     Of the unedited texts of both sides those count that are less usual or repeat more: an edit that takes a
-    text to the other side takes it to what is usual there.
+    text to the other side takes it to what is usual there. A rise above its limit that may be chance breaks
+    nothing: texts of few tokens have few trigrams, and one that is repeated is much of them.
     """
     found: dict[str, Any] = {}
-    for name, measured in (("nll", evidence.nll), ("repetition", evidence.repetition)):
-        for part, edited in (("removed", measured.ablated), ("added", measured.steered[:, evidence.at])):
-            rises = [_mean_there(edited - unedited) for unedited in (measured.high, measured.low)]
-            there = [rise for rise in rises if rise is not None]
-            found[f"{name}_{part}"] = min(there) if there else None
+    measures = (("nll", evidence.nll, nll_within), ("repetition", evidence.repetition, REPEATS))
     for part in ("removed", "added"):
+        broken = False
+        for name, measured, most in measures:
+            edited = measured.ablated if part == "removed" else measured.steered[:, evidence.at]
+            rises = [_there(edited - unedited) for unedited in (measured.high, measured.low)]
+            rise = min((own for own in rises if len(own)), key=_mean, default=None)
+            found[f"{name}_{part}"] = None if rise is None else _mean(rise)
+            broken |= rise is not None and _mean(rise) > most and _surely(rise)
         # no token at all has no likelihood: nothing was written
-        nll, repeats = found[f"nll_{part}"], found[f"repetition_{part}"]
-        found[f"intact_{part}"] = nll is not None and nll <= nll_within and (repeats or 0.0) <= REPEATS
+        found[f"intact_{part}"] = found[f"nll_{part}"] is not None and not broken
     return found
 
 
-def _mean_there(values: Floats) -> float | None:
-    there = values[~np.isnan(values)]
-    return _mean(there) if len(there) else None
+def _there(values: Floats) -> Floats:
+    return values[~np.isnan(values)]
+
+
+def _surely(rise: Floats) -> bool:
+    """Return whether a rise is more than chance over prompts; of too few to say so it is taken as it is."""
+    return len(rise) < LEAST_PROMPTS or sign_flip_p(rise) <= LEVEL
 
 
 def _others(evidence: Evidence) -> float | None:
@@ -268,7 +275,8 @@ def _strength(row: Mapping[str, Any], kept: Sequence[str]) -> tuple[str, str]:
     """Return how much a feature does that is shown to do something."""
     lead = f"it moves the finding {_ways(kept)}"
     if len(kept) < len(_PARTS):
-        return CONTRIBUTES, f"{lead} only"
+        broken = [n for n, part in _PARTS if n not in kept and _moves(row, n) and not row[f"intact_{part}"]]
+        return CONTRIBUTES, f"{lead} only" + (f"; {_ways(broken)} it breaks the text" if broken else "")
     if min(row["necessary"], row["sufficient"]) < HALF:
         return CONTRIBUTES, f"{lead}, one of them less than half of the gap"
     others = row["others"]
