@@ -142,7 +142,7 @@ def test_prompts_in_a_file_are_answered_on_both_sides(place: Path, tmp_path: Pat
 
 
 def test_a_diff_is_looked_into_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Below the finding it is about, on its card, in its JSON; the rest under the diff and on a page beside."""
+    """Below the finding it is about and in its JSON; the rest under the diff and on a page beside."""
     sets = [str(corpus.path) for corpus in corpora(True)]
     asked: list[dict[str, Any]] = []
 

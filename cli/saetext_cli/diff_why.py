@@ -78,7 +78,7 @@ def write_second_page(found: WhyResult | None, path: Path | None) -> None:
 
 
 def print_both(diff: DiffResult, found: WhyResult) -> None:
-    """Print both as one JSON object: the diff's, each finding with its verdicts, and ``why`` with the rest."""
+    """Print both as one JSON object: the diff's, its findings with their verdicts, and all under ``why``."""
     from saetext.analysis.export import as_object
     from saetext.io.strict_json import dumps
     from saetext.report.console.causes_below import Causes
