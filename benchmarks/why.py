@@ -43,7 +43,8 @@ def planted(seeds: int) -> dict[str, Any]:
     table: dict[int, Counter[str]] = {feature: Counter() for feature in VERDICTS}
     wrong = []
     for seed in range(seeds):
-        found = study(features=list(map(str, VERDICTS)), seed=seed).run()["table"]
+        # as many texts of a prompt as the command writes if nothing else is said
+        found = study(features=list(map(str, VERDICTS)), seed=seed, samples=4, batch=128).run()["table"]
         for row in found.to_dicts():
             table[row["feature"]][row["verdict"]] += 1
             if row["verdict"] != VERDICTS[row["feature"]]:
