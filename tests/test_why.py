@@ -509,7 +509,18 @@ def test_likelihood_under_a_side_is_that_of_the_model_as_it_writes_there() -> No
     pen = Pen(generator(), PROMPTS[:4], request, 0)
     plain = Side("b", "B", SYSTEM_A)
     texts = pen.write(plain)
-    assert pen.likelihood(plain, texts) == pytest.approx([text.nll for text in texts])
+    ran = generator().model.generate(
+        pen.prompts(plain), samples=1, max_new_tokens=5, temperature=request.temperature, seed=0, batch=64
+    )
+    by_prompt = {one.prompt: one for one in ran}
+    assert [text.ids.tolist() for text in texts] == [by_prompt[i].ids.tolist() for i in range(4)]
+    told = [-float(by_prompt[i].logprobs.mean()) for i in range(4)]  # while it wrote them, one by one
+    assert pen.likelihood(plain, texts) == pytest.approx(told, rel=1e-4)
+    # prompts are read once, for each side its own
+    assert pen.likelihood(plain, texts) == pytest.approx(told, rel=1e-4)
+    other = Side("a", "A", SYSTEM_B)
+    fresh = Pen(generator(), PROMPTS[:4], request, 0).likelihood(other, texts)
+    assert pen.likelihood(other, texts) == pytest.approx(fresh) != pytest.approx(told, rel=1e-2)
     edited = Side("a", "A", SYSTEM_A, (Change(WRITES, "scale", 0.0),))
     own = pen.write(edited)
     assert np.mean(pen.likelihood(edited, own)) < np.mean(pen.likelihood(plain, own)) - 0.5  # type: ignore[arg-type]
