@@ -96,7 +96,7 @@ def smollm2(work: Path) -> dict[str, Any]:
                 rows.append({"id": name, "side": side.name, **asked, "text": text.text})
     path = work / "texts.jsonl"  # what the commands of docs/why.md begin with
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    corpus = saetext.encode(path, None)
+    corpus = saetext.encode(rows, None, id="id", text="text", prompt="prompt")  # kept, as the texts are
     found = saetext.diff(corpus, by="side", values=["cautious", "blunt"], group="prompt")
     listed = found.found if found.found is not None else found.table
     keep = [name for name in ("name", "kind", "rate_a", "rate_b", "q", "confirmed") if name in listed.columns]
