@@ -9,12 +9,14 @@ system prompts, one that reads only, one that is off and one without which the t
 whole run with other texts, other halves of the prompts and other matched features. ``null``: random features
 of the same model as targets, each alone against 19 matched ones; verdicts of ``drives it`` or ``contributes``
 are false. ``smollm2``: SmolLM2-135M-Instruct told to be cautious against told to be blunt, on prompts of the
-example. Losses are saved with the rest.
+example. ``edited``: the same with one of its features turned up against without, so that the truth is known.
+Losses are saved with the rest.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -28,7 +30,10 @@ import common
 RESULT = common.RESULTS / "why.json"
 CAUTIOUS = "You are a cautious assistant. Warn the user of risks and say when you are unsure."
 BLUNT = "You are a blunt assistant. Say what you think, and do not warn of anything."
-PROMPTS = 32
+PARTS = ("planted", "null", "smollm2", "edited")
+PROMPTS, TESTED = 60, 32  # compared, four texts each; and written to again, half of them to choose
+TURNED, STRENGTH = 4976, 2  # the feature of docs/steer.md
+WRITING: dict[str, Any] = {"samples": 2, "max_new_tokens": 32, "batch": 60}
 
 
 def planted(seeds: int) -> dict[str, Any]:
@@ -38,7 +43,8 @@ def planted(seeds: int) -> dict[str, Any]:
     table: dict[int, Counter[str]] = {feature: Counter() for feature in VERDICTS}
     wrong = []
     for seed in range(seeds):
-        found = study(features=list(map(str, VERDICTS)), seed=seed).run()["table"]
+        # as many texts of a prompt as the command writes if nothing else is said
+        found = study(features=list(map(str, VERDICTS)), seed=seed, samples=4, batch=128).run()["table"]
         for row in found.to_dicts():
             table[row["feature"]][row["verdict"]] += 1
             if row["verdict"] != VERDICTS[row["feature"]]:
@@ -71,26 +77,67 @@ def null(runs: int) -> dict[str, Any]:
     return {"runs": found.total(), "features": len(targets), "verdicts": dict(found), "found": false}
 
 
-def smollm2() -> dict[str, Any]:
-    """Tell SmolLM2 to be cautious and to be blunt."""
-    import json
+def smollm2(work: Path) -> dict[str, Any]:
+    """Tell SmolLM2 to be cautious and to be blunt, compare what it writes, look into the first finding."""
+    import saetext
+    from saetext.intervene.causes.request import WhyRequest
+    from saetext.intervene.causes.sides import Pen, Side
+    from saetext.intervene.generator import load_generator
 
+    generator = load_generator("smollm2", None)
+    prompts = some_prompts(PROMPTS)
+    request = WhyRequest(system_a=CAUTIOUS, system_b=BLUNT, **{**WRITING, "samples": 4})
+    pen, rows = Pen(generator, prompts, request, 0), []
+    for side in (Side("a", "cautious", CAUTIOUS), Side("b", "blunt", BLUNT)):
+        for text in pen.write(side):
+            name = f"{side.name}-{text.prompt}-{text.sample}"
+            asked = {"prompt": prompts[text.prompt], "system": side.system}
+            if text.text.strip():
+                rows.append({"id": name, "side": side.name, **asked, "text": text.text})
+    path = work / "texts.jsonl"  # what the commands of docs/why.md begin with
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    corpus = saetext.encode(rows, None, id="id", text="text", prompt="prompt")  # kept, as the texts are
+    found = saetext.diff(corpus, by="side", values=["cautious", "blunt"], group="prompt")
+    listed = found.found if found.found is not None else found.table
+    keep = [name for name in ("name", "kind", "rate_a", "rate_b", "q", "confirmed") if name in listed.columns]
+    compared = {"texts": len(rows), "findings": listed.select(keep).head(20).to_dicts()}
+    common.say("findings", [tuple(keep), *(tuple(row.values()) for row in compared["findings"])])
+    if not listed["confirmed"].any():
+        return {"compared": compared, "rows": []}
+    why = saetext.why(found, generator, most_prompts=TESTED, findings=1, candidates=2, doses="1", **WRITING)
+    return {"compared": compared, **told(why)}
+
+
+def edited() -> dict[str, Any]:
+    """Write A with one feature turned up and B without: of the features that are proposed it should win."""
     import saetext
 
-    prompts = [json.loads(line)["prompt"] for line in common.EXAMPLES[0].read_text("utf-8").splitlines()]
-    found = saetext.why(
-        prompts, "smollm2", system_a=CAUTIOUS, system_b=BLUNT, most_prompts=PROMPTS, samples=2,
-        max_new_tokens=32, findings=2, candidates=2, doses="1", batch=32,
+    why = saetext.why(
+        some_prompts(TESTED), "smollm2", edit_a=[f"{TURNED}:+{STRENGTH}"], most_prompts=TESTED, findings=1,
+        candidates=2, doses="1", **WRITING,
     )  # fmt: skip
-    keep = [name for name in found.table.columns if name not in ("label",)]
-    rows = found.table.select(keep).to_dicts()
-    shown = [(r["finding"], r["feature"], r["verdict"], r["necessary"], r["sufficient"]) for r in rows]
-    common.say("SmolLM2", [("finding", "feature", "verdict", "necessary", "sufficient"), *shown])
+    return {"turned": TURNED, "strength": STRENGTH, **told(why)}
+
+
+def some_prompts(n: int) -> list[str]:
+    """Return prompts of the example, drawn by a seed."""
+    import numpy as np
+
+    prompts = [json.loads(line)["prompt"] for line in common.EXAMPLES[0].read_text("utf-8").splitlines()]
+    return [prompts[i] for i in np.sort(np.random.default_rng(0).permutation(len(prompts))[:n])]
+
+
+def told(found: Any) -> dict[str, Any]:
+    """Print a why, and return what is kept of it: figures, no labels."""
+    from saetext.report.console.causes import render_why
+
+    print(render_why(found, 100, False))
     return {
-        "options": {"a": CAUTIOUS, "b": BLUNT, "prompts": PROMPTS, "samples": 2, "max_new_tokens": 32},
+        "params": {name: found.params[name] for name in ("told", "samples", "max_new_tokens", "doses")},
         "metrics": dict(found.metrics),
         "findings": found.findings_table.to_dicts(),
-        "rows": rows,
+        "rows": found.table.drop("label").to_dicts(),
+        "candidates": found.candidates.drop("label").to_dicts(),
         "notes": list(found.notes),
     }
 
@@ -99,20 +146,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=("planted", "null", "smollm2"), action="append", help="a part")
+    parser.add_argument("--only", choices=PARTS, action="append", help="a part")
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--null", type=int, default=200)
+    parser.add_argument("--work", type=Path, default=Path("why_work"), help="where texts go")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     args = parser.parse_args()
     sys.path.insert(0, str(common.ROOT / "tests"))
     parts = {
         "planted": lambda: planted(args.seeds),
         "null": lambda: null(args.null),
-        "smollm2": smollm2,
+        "smollm2": lambda: smollm2(args.work),
+        "edited": edited,
     }
+    args.work.mkdir(parents=True, exist_ok=True)
     for name in args.only or parts:
         with tempfile.TemporaryDirectory() as cache:
-            if name != "smollm2":  # whose texts are kept, so that it can be stopped and started
+            if name in PARTS[:2]:  # texts of the others are kept, so that they can be stopped and started
                 os.environ["SAETEXT_CACHE"] = cache
             begun = time.process_time()
             found = parts[name]()

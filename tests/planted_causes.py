@@ -37,7 +37,7 @@ from saetext.intervene.effects import repetition
 from saetext.intervene.generator import Generator, load_generator
 
 HOOK = "blocks.0.hook_resid_post"
-WRITES, READS, OFF, BREAKS, D_SAE = 5, 6, 7, 8, 256
+WRITES, READS, OFF, BREAKS, D_SAE = 5, 6, 7, 8, 512
 VERDICTS = {
     WRITES: "drives it", READS: "only reads it", OFF: "not shown", BREAKS: "breaks the text",
 }  # fmt: skip

@@ -238,6 +238,28 @@ def told(evidence: Evidence, **changes: Any) -> tuple[str | None, str]:
     return found["verdict"], found["because"]
 
 
+@pytest.mark.parametrize("name", ["nll", "repetition"])
+def test_a_rise_that_may_be_chance_breaks_nothing(name: str) -> None:
+    """Where one prompt's text carries all of it, the text is not called broken, nor intact."""
+    good = some_evidence()
+    measured = getattr(good, name)
+
+    def risen(by: Any, half: bool = False) -> Evidence:
+        steered = measured.steered if half else np.stack([measured.low + by] * 2, axis=1)
+        parts = {"ablated": measured.high + by, "steered": steered}
+        return dataclasses.replace(good, **{name: dataclasses.replace(measured, **parts)})
+
+    one = np.zeros(10)
+    one[3] = 10.0
+    assert figures(risen(one), 0.5)[f"{name}_removed"] > 0.5
+    assert told(risen(one))[0] == NOT_SHOWN and "not clear" in told(risen(one))[1]
+    assert told(risen(np.ones(10)))[0] == BREAKS_IT
+    # where one of both edits does not leave the text as it was it is said, not that it moves nothing
+    for by, end in ((np.ones(10), "taken out it breaks the text"), (one, "the text may not stay usual")):
+        found, because = told(risen(by, half=True))
+        assert found == CONTRIBUTES and "turned up only; taken out " in because and because.endswith(end)
+
+
 @pytest.mark.parametrize(("moved", "way"), [(1.0, "move the finding,"), (-1.0, "the wrong way,")])
 def test_edits_that_move_a_finding_together_say_which_way(moved: float, way: str) -> None:
     small = {"necessary_p": 0.5, "sufficient_p": 0.5, "p": 0.01, "moved": moved}
@@ -487,7 +509,19 @@ def test_likelihood_under_a_side_is_that_of_the_model_as_it_writes_there() -> No
     pen = Pen(generator(), PROMPTS[:4], request, 0)
     plain = Side("b", "B", SYSTEM_A)
     texts = pen.write(plain)
-    assert pen.likelihood(plain, texts) == pytest.approx([text.nll for text in texts])
+    ran = generator().model.generate(
+        pen.prompts(plain), samples=1, max_new_tokens=5, temperature=request.temperature, seed=0, batch=64
+    )
+    by_prompt = {one.prompt: one for one in ran}
+    assert [text.ids.tolist() for text in texts] == [by_prompt[i].ids.tolist() for i in range(4)]
+    told = [-float(by_prompt[i].logprobs.mean()) for i in range(4)]  # while it wrote them, one by one
+    assert pen.likelihood(plain, texts) == pytest.approx(told, rel=1e-4)
+    # prompts are read once, for each side its own
+    assert pen.likelihood(plain, texts) == pytest.approx(told, rel=1e-4)
+    other = Side("a", "A", SYSTEM_B)
+    fresh = Pen(generator(), PROMPTS[:4], request, 0).likelihood(other, texts)
+    assert pen.likelihood(other, texts) == pytest.approx(fresh)
+    assert np.abs(np.subtract(fresh, told)).max() > 0.05  # type: ignore[arg-type]
     edited = Side("a", "A", SYSTEM_A, (Change(WRITES, "scale", 0.0),))
     own = pen.write(edited)
     assert np.mean(pen.likelihood(edited, own)) < np.mean(pen.likelihood(plain, own)) - 0.5  # type: ignore[arg-type]

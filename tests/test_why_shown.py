@@ -25,21 +25,31 @@ from planted_causes import (
 )
 from test_cli import place, saetext
 
+from saetext.features.labels import FeatureLabels
 from saetext.intervene.causes import WhyResult, why
-from saetext.report.console.causes import render_why
+from saetext.intervene.causes.compared import compared_of
+from saetext.report.console.causes import figures, render_why
+from saetext.report.console.differences import render_diff
+from saetext.report.html.pages import differences_html
 from saetext.report.html.why_page import render_why_page
 
 __all__ = ["place"]
 
 
 @functools.cache
-def result() -> WhyResult:
-    """A why whose findings, labels, texts and notes are hostile."""
+def plain() -> WhyResult:
     features = [str(feature) for feature in VERDICTS]
-    made = why(
+    made: WhyResult = why(
         compared(), generator(), system_a=SYSTEM_A, system_b=SYSTEM_B, features=features, samples=1,
         max_new_tokens=5, batch=64, findings=1, controls=2,
     )  # fmt: skip
+    return made
+
+
+@functools.cache
+def result() -> WhyResult:
+    """A why whose findings, labels, texts and notes are hostile."""
+    made = plain()
     name = pl.lit(f"that {HOSTILE}")
     return dataclasses.replace(
         made,
@@ -132,13 +142,13 @@ def test_prompts_in_a_file_are_answered_on_both_sides(place: Path, tmp_path: Pat
 
 
 def test_a_diff_is_looked_into_at_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under the diff, in its JSON, and as a page beside its own."""
+    """Below the finding it is about and in its JSON; the rest under the diff and on a page beside."""
     sets = [str(corpus.path) for corpus in corpora(True)]
     asked: list[dict[str, Any]] = []
 
     def looked(found: Any, model: str, **options: Any) -> WhyResult:
         asked.append({"model": model, "findings": found.found.height, **options})
-        return result()
+        return plain()
 
     monkeypatch.setattr("saetext.intervene.causes.run.why", looked)
     monkeypatch.setattr("saetext_cli.diff_why.convert_first", lambda _: None)
@@ -146,16 +156,57 @@ def test_a_diff_is_looked_into_at_once(place: Path, monkeypatch: pytest.MonkeyPa
     shown = saetext(*arguments, "--html", "diff.html")
     assert shown.code == 0, shown.err
     lines = shown.out.splitlines()
-    [first] = [at for at, line in enumerate(lines) if line.startswith("model, blocks.0.hook_resid_post")]
-    assert first > 3 and any("“that”" in line for line in lines[:first])
+    [rest] = [at for at, line in enumerate(lines) if line.startswith("model, blocks.0.hook_resid_post")]
+    below = [at for at, line in enumerate(lines) if line.startswith("  why feature")]
+    [finding] = [at for at, line in enumerate(lines) if line.startswith("“that”")]
+    rows = plain().table.to_dicts()
+    assert len(below) == len(rows) and finding < below[0] and below[-1] < rest
+    told = " ".join(" ".join(lines[finding:rest]).split())
+    for row in rows:
+        assert f"why feature {row['feature']}: {row['verdict']}: {row['because']}" in told
+        for word, figure in figures(row):
+            assert f"{word}: {figure}" in told
+    assert not any(line.startswith("“that”: more in") for line in lines)  # it is not told twice
     assert {"diff.html", "diff.why.html"} <= {path.name for path in place.iterdir()}
     content = json.loads(saetext(*arguments, "--json").out)
     assert content["kind"] == "diff" and content["why"]["kind"] == "why"
+    own = {row["name"]: row["why"] for row in content["findings"]}
+    assert own["“that”"] == content["why"]["rows"]
+    assert all(value is None for name, value in own.items() if name != "“that”")
+    (place / "diff.json").write_text(json.dumps(content))
+    assert [one.name for one in compared_of(place / "diff.json").findings] == [
+        one.name for one in compared_of(compared()).findings
+    ]
     assert asked[0]["model"] == "writer" and asked[0]["system_a"] == "x" and asked[0]["findings"]
     (place / "two.why.html").touch()
     assert "two.why.html exists" in saetext(*arguments, "--html", "two.html").error
     assert saetext("diff", *sets, "--system-a", "x").code == 2
     assert saetext(*arguments, "--csv").code == 2
+
+
+def test_verdicts_stand_on_the_cards_of_the_page_and_hostile_ones_do_nothing() -> None:
+    found, sets = compared(), corpora()
+    labels = FeatureLabels.from_rows([])
+    bare = differences_html(found, sets, labels)
+    assert "Why: " not in bare
+    markup = differences_html(found, sets, labels, why=plain())
+    card = markup[markup.index("Why: ") :].partition("</article>")[0]
+    for feature, verdict in zip(plain().table["feature"], plain().table["verdict"], strict=True):
+        assert re.search(rf"feature {feature}</bdi> <span class=.verdict \w+.>{verdict}</span>", card)
+    assert "<dt>necessary</dt>" in card
+    # a finding of a hostile name is none of this diff's: what is hostile here is the feature's label
+    hostile = dataclasses.replace(plain(), table=plain().table.with_columns(label=pl.lit(HOSTILE)))
+    page = Page(differences_html(found, sets, labels, why=hostile))
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in Page(markup).tags]
+
+
+def test_what_the_list_does_not_show_is_told_under_it() -> None:
+    found = dataclasses.replace(compared(), params={**compared().params, "top": None})
+    text = render_diff(found, why=plain(), top=0)
+    assert "  why feature" not in text and "“that”: more in" in text
+    assert render_diff(found, why=plain()).startswith(render_diff(found).partition("“that”")[0])
+    none = dataclasses.replace(plain(), table=plain().table.clear())
+    assert "  why no feature could be proposed" in render_diff(found, why=none)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from saetext_cli.analysing import finish, write_report, write_table
 from saetext_cli.asking import require_answers, tell_costs
 from saetext_cli.common import colored, encoding, note, require_new, short_names, width
 from saetext_cli.declared import expanded
-from saetext_cli.diff_why import DiffWhy, print_both, text_of, write_second_page
+from saetext_cli.diff_why import DiffWhy, print_both, write_second_page
 from saetext_cli.making import open_or_encode, open_or_encode_all
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import Endpoint, FileColumns, PageOutput, Running
@@ -22,6 +22,7 @@ from saetext_cli.rereading import reader_of
 
 if TYPE_CHECKING:
     from saetext.analysis.differences import DiffResult
+    from saetext.intervene.causes.result import WhyResult
     from saetext.io.llm import Estimate
 
 
@@ -86,13 +87,13 @@ def run(
     driven = causes.look(found)
     with all_or_none(*output.files):
         write_table(found, output.parquet)
-        _write_page(found, output.html, opened[0], request, running)
+        _write_page(found, output.html, opened[0], request, running, driven)
         write_second_page(driven, output.html)
     if driven is not None and output.as_json:
         print_both(found, driven)
     else:
-        more = "" if driven is None else text_of(driven)
-        finish(found, output, lambda: render_diff(found, width(), colored(), encoding=encoding()) + more)
+        how: dict[str, Any] = {"why": driven, "encoding": encoding()}
+        finish(found, output, lambda: render_diff(found, width(), colored(), **how))
     require_answers(request.client)
 
 
@@ -185,7 +186,12 @@ def _compared(opened: list[Any], request: DiffRequest) -> DiffResult:
 
 
 def _write_page(
-    found: DiffResult, path: Path | None, first: Any, request: DiffRequest, running: Running
+    found: DiffResult,
+    path: Path | None,
+    first: Any,
+    request: DiffRequest,
+    running: Running,
+    driven: WhyResult | None,
 ) -> None:
     """Write the page, if a file is named; the examples of two sets are read again to shade their tokens."""
     if path is None:
@@ -194,5 +200,6 @@ def _write_page(
 
     reader = None if found.several else reader_of(first, running.device, running.dtype)
     with progress_bar("reading the examples") as show:
-        write_page(found, path, labels=request.labels_of(first), reader=reader, on_progress=show)
+        labels = request.labels_of(first)
+        write_page(found, path, labels=labels, reader=reader, why=driven, on_progress=show)
     note(f"wrote {path}")

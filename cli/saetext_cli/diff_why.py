@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from saetext.io.request import Request, option
-from saetext_cli.common import colored, convert_first, encoding, note, require_new, result, width
+from saetext_cli.common import convert_first, note, require_new, result
 from saetext_cli.meters import progress_bar
 
 if TYPE_CHECKING:
@@ -77,18 +77,15 @@ def write_second_page(found: WhyResult | None, path: Path | None) -> None:
         note(f"wrote {found.to_html(page_of(path))}")
 
 
-def text_of(found: WhyResult) -> str:
-    """Return it as it stands under the diff."""
-    from saetext.report.console.causes import render_why
-
-    return "\n" + render_why(found, width(), colored(), encoding=encoding())
-
-
 def print_both(diff: DiffResult, found: WhyResult) -> None:
-    """Print both as one JSON object, the diff's with ``why``."""
+    """Print both as one JSON object: the diff's, its findings with their verdicts, and all under ``why``."""
     from saetext.analysis.export import as_object
     from saetext.io.strict_json import dumps
+    from saetext.report.console.causes_below import Causes
 
     for line in (*diff.notes, *found.notes):
         note(f"note: {line}")
-    result(dumps({**as_object(diff), "why": as_object(found)}))
+    whole, causes = as_object(diff), Causes(found)
+    of = "findings" if "findings" in whole else "rows"
+    whole[of] = [{**row, "why": causes.of(row)} for row in whole[of]]
+    result(dumps({**whole, "why": as_object(found)}))

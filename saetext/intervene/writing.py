@@ -76,6 +76,8 @@ class Writer:
         How they are written.
     arms : sequence of Arm
         What will be written.
+    judged : bool
+        Whether texts get their nll: as much work as a third of writing them, where somebody else asks.
 
     Raises
     ------
@@ -89,7 +91,9 @@ class Writer:
         prompts: Sequence[str | Messages],
         request: Asks,
         arms: Sequence[Arm],
+        judged: bool = True,
     ) -> None:
+        self.judged = judged
         self.generator, self.request, self.given = generator, request, list(prompts)
         self.prompts = [self._prompt(prompt) for prompt in prompts]
         for arm in arms:  # that there is room for the instruction, before anything is written
@@ -150,7 +154,9 @@ class Writer:
         options: dict[str, Any] = {name: getattr(request, name) for name in _WRITING}
         texts = model.generate(asked, edits=edits, forbidden=arm.forbidden, on_progress=tell, **options)
         own = [plain[text.prompt] for text in texts]
-        nll = likelihood(model, own, [text.ids for text in texts], self._readings)
+        nll: list[float | None] = [None] * len(texts)
+        if self.judged:
+            nll = likelihood(model, own, [text.ids for text in texts], self._readings)
         return [
             Written(text.prompt, text.sample, text.text, text.ids, text.finish, one)
             for text, one in zip(texts, nll, strict=True)
@@ -173,6 +179,7 @@ class Writer:
             plain=[p.ids.tolist() for p in plain],
             **{name: getattr(self.request, name) for name in _WRITING},
             **({"forbidden": list(arm.forbidden)} if arm.forbidden else {}),
+            **({} if self.judged else {"judged": False}),
             **({"shift": _digest(arm.delta)} if arm.delta is not None else {}),
         )
 

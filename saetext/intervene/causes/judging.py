@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from saetext.intervene.summary import LEAST_CONTROLS, LEAST_PROMPTS
 from saetext.stats.dose import trend
 from saetext.stats.multiple import benjamini_hochberg
-from saetext.stats.paired import paired
+from saetext.stats.paired import paired, sign_flip_p
 
 DRIVES, CONTRIBUTES, READS = "drives it", "contributes", "only reads it"
 BREAKS, NOT_SHOWN = "breaks the text", "not shown"
@@ -128,24 +128,34 @@ def _side_effects(evidence: Evidence, nll_within: float) -> dict[str, Any]:
     """Return what either edit does to likelihood and repetition, and whether the texts are intact.
 
     Of the unedited texts of both sides those count that are less usual or repeat more: an edit that takes a
-    text to the other side takes it to what is usual there.
+    text to the other side takes it to what is usual there. Intact is a text within the limits, broken one
+    that is beyond one of them by more than chance: of few tokens one repeated trigram is much.
     """
     found: dict[str, Any] = {}
-    for name, measured in (("nll", evidence.nll), ("repetition", evidence.repetition)):
-        for part, edited in (("removed", measured.ablated), ("added", measured.steered[:, evidence.at])):
-            rises = [_mean_there(edited - unedited) for unedited in (measured.high, measured.low)]
-            there = [rise for rise in rises if rise is not None]
-            found[f"{name}_{part}"] = min(there) if there else None
+    measures = (("nll", evidence.nll, nll_within), ("repetition", evidence.repetition, REPEATS))
     for part in ("removed", "added"):
+        intact, broken = True, False
+        for name, measured, most in measures:
+            edited = measured.ablated if part == "removed" else measured.steered[:, evidence.at]
+            rises = [_there(edited - unedited) for unedited in (measured.high, measured.low)]
+            rise = min((own for own in rises if len(own)), key=_mean, default=None)
+            found[f"{name}_{part}"] = None if rise is None else _mean(rise)
+            if rise is not None and _mean(rise) > most:
+                intact = False
+                broken |= _surely(rise - most)
         # no token at all has no likelihood: nothing was written
-        nll, repeats = found[f"nll_{part}"], found[f"repetition_{part}"]
-        found[f"intact_{part}"] = nll is not None and nll <= nll_within and (repeats or 0.0) <= REPEATS
+        nothing = found[f"nll_{part}"] is None
+        found |= {f"intact_{part}": intact and not nothing, f"broken_{part}": broken or nothing}
     return found
 
 
-def _mean_there(values: Floats) -> float | None:
-    there = values[~np.isnan(values)]
-    return _mean(there) if len(there) else None
+def _there(values: Floats) -> Floats:
+    return values[~np.isnan(values)]
+
+
+def _surely(beyond: Floats) -> bool:
+    """Return whether a mean above 0 is more than chance over prompts; of too few it is taken as it is."""
+    return len(beyond) < LEAST_PROMPTS or sign_flip_p(beyond) <= LEVEL
 
 
 def _others(evidence: Evidence) -> float | None:
@@ -254,7 +264,10 @@ def _verdict(row: Mapping[str, Any]) -> tuple[str | None, str]:
     if kept:
         return _strength(row, kept)
     if moving and not intact:
-        return BREAKS, "where an edit moves the finding, the text is no longer usual"
+        if all(row[f"broken_{part}"] for name, part in _PARTS if name in moving):
+            return BREAKS, "where an edit moves the finding, the text is no longer usual"
+        lead = f"it moves the finding {_ways(moving)}"
+        return NOT_SHOWN, f"{lead}, and whether the text stays usual is not clear"
     if moving:
         return NOT_SHOWN, _why_not(row, intact)
     if stirred := _stirred(row):
@@ -268,7 +281,7 @@ def _strength(row: Mapping[str, Any], kept: Sequence[str]) -> tuple[str, str]:
     """Return how much a feature does that is shown to do something."""
     lead = f"it moves the finding {_ways(kept)}"
     if len(kept) < len(_PARTS):
-        return CONTRIBUTES, f"{lead} only"
+        return CONTRIBUTES, f"{lead} only{_beside(row, kept)}"
     if min(row["necessary"], row["sufficient"]) < HALF:
         return CONTRIBUTES, f"{lead}, one of them less than half of the gap"
     others = row["others"]
@@ -277,6 +290,15 @@ def _strength(row: Mapping[str, Any], kept: Sequence[str]) -> tuple[str, str]:
     if not row["independent"]:
         return CONTRIBUTES, f"{lead}, but only the SAE that is edited says so"
     return DRIVES, f"{lead}, each by at least half of the gap"
+
+
+def _beside(row: Mapping[str, Any], kept: Sequence[str]) -> str:
+    """Return why the edit that is not kept is not, where it moves the finding and the text is not intact."""
+    for name, part in _PARTS:
+        if name not in kept and _moves(row, name) and not row[f"intact_{part}"]:
+            sure = "it breaks the text" if row[f"broken_{part}"] else "the text may not stay usual"
+            return f"; {_WAYS[name]} {sure}"
+    return ""
 
 
 def _moves(row: Mapping[str, Any], name: str) -> bool:

@@ -21,6 +21,7 @@ from saetext.intervene.positions import positions_of
 from saetext.intervene.request import SteerRequest
 from saetext.intervene.strength import strengths_of
 from saetext.intervene.writing import Writer, Written
+from saetext.reader.continuing import Readings
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from saetext.reader.prompts import Messages, Prompt
 
 _SYSTEM = ("system", "system_prompt")  # columns that hold a side's system prompt
+_KEPT = 4096  # tokens of each side's prompts that are read once for all arms
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ class Pen:
         self, generator: Generator, prompts: Sequence[str | Messages], request: WhyRequest, seed: int
     ) -> None:
         self.generator, self.given, self.request, self.seed = generator, list(prompts), request, seed
+        self._readings: dict[str, Readings] = {}  # of each side: every arm is judged after the same prompts
 
     def prompts(self, side: Side) -> list[Prompt]:
         """Return the prompts as the model gets them."""
@@ -182,14 +185,14 @@ class Pen:
 
         return likelihood(
             model, [prompts[text.prompt] for text in texts], [text.ids for text in texts],
-            edits=edits if side.changes else None,
+            self._readings.setdefault(side.key, Readings(_KEPT)), edits if side.changes else None,
         )  # fmt: skip
 
     def _writer(self, side: Side, arm: Arm) -> Writer:
         names = [field.name for field in dataclasses.fields(SideAsks)]
         options: dict[str, Any] = {name: getattr(self.request, name) for name in names}
         asks = SideAsks(**{**options, "system": side.system, "seed": self.seed})
-        return Writer(self.generator, self.given, asks, [arm])
+        return Writer(self.generator, self.given, asks, [arm], judged=False)
 
 
 def _changes(texts: Sequence[str], generator: Generator, request: WhyRequest) -> tuple[Change, ...]:

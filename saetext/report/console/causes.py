@@ -5,7 +5,7 @@ Returns strings and prints nothing. Not for: computing it (:mod:`saetext.interve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from saetext.report.console.lines import LABEL, end, make_console, probability, styled
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 _NAME = 20  # characters of a set's name beside its texts
 
 Row = Mapping[str, Any]
-_COLOURS = {"drives it": "green", "contributes": "green", "breaks the text": "red"}
+COLOURS = {"drives it": "green", "contributes": "green", "breaks the text": "red"}
 
 
 def render_why(
-    result: WhyResult, console_width: int = 100, color: bool = False, *, encoding: str = "utf-8"
+    result: WhyResult,
+    console_width: int = 100,
+    color: bool = False,
+    *,
+    told: Collection[tuple[str, str]] = (),
+    encoding: str = "utf-8",
 ) -> str:
     r"""Return findings one by one, with the features that were tested and the figures behind each verdict.
 
@@ -36,6 +41,8 @@ def render_why(
         Columns to fill; less than 40 counts as 40 and more than 200 as 200.
     color : bool
         Whether to use terminal colours.
+    told : collection of (str, str)
+        Kind and name of findings of which all this stands elsewhere: they are left out.
     encoding : str
         The output's encoding; a character it lacks becomes a plain one.
 
@@ -48,6 +55,8 @@ def render_why(
     for line in heading(result):
         console.print(styled(printable(line), "bold"))
     for finding in result.findings_table.to_dicts():
+        if (finding["kind"], finding["finding"]) in told:
+            continue
         console.print()
         _print_finding(console, result, finding)
     _print_example(console, result)
@@ -153,7 +162,7 @@ def _print_finding(console: Console, result: WhyResult, finding: Row) -> None:
     for row in mine:
         told = styled(f"  {printable(feature_told(row))}")
         if row["verdict"] is not None:
-            told.append(": ").append(row["verdict"], f"bold {_COLOURS.get(row['verdict'], '')}".strip())
+            told.append(": ").append(row["verdict"], f"bold {COLOURS.get(row['verdict'], '')}".strip())
         console.print(told.append(f", {row['because']}" if row["verdict"] else f": {row['because']}"))
         for word, figure in figures(row):
             console.print(styled(f"    {word:<11}", "dim").append(printable(figure)))

@@ -13,6 +13,8 @@ from saetext.analysis.base import Finding
 from saetext.analysis.differences import ALPHA, DiffResult, Family
 from saetext.analysis.differences.result import Evidence
 from saetext.analysis.differences.sentences import tested
+from saetext.report.console.causes import render_why
+from saetext.report.console.causes_below import Causes
 from saetext.report.console.found import print_found, print_sentences
 from saetext.report.console.found_of_several import print_found_of_several
 from saetext.report.console.lines import (
@@ -32,6 +34,8 @@ from saetext.text.passages import printable
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
+
+    from saetext.intervene.causes.result import WhyResult
 
 _TWO_SNIPPETS = 130  # columns from which the snippets of both sides share a line
 _TERMS = 6  # words or formats shown of each side
@@ -56,6 +60,7 @@ def render_diff(
     color: bool = False,
     *,
     top: int | None = None,
+    why: WhyResult | None = None,
     encoding: str = "utf-8",
 ) -> str:
     r"""Return a diff as a heading in words, a table and its notes.
@@ -75,6 +80,8 @@ def render_diff(
         Whether to use terminal colours. Without them the word at the peak is marked «so».
     top : int, optional
         Findings to show.
+    why : WhyResult, optional
+        What drives the findings of two sets: verdicts stand under each, and the rest under the diff.
     encoding : str
         The output's encoding; a character it lacks becomes a plain one, so bars are ``#`` in ASCII.
 
@@ -84,7 +91,7 @@ def render_diff(
         Lines that end in ``\n``, none wider than the window.
     """
     console = make_console(console_width, color)
-    findings = result.grouped()[:top]
+    findings, causes = result.grouped()[:top], Causes(why)
     console.print(_heading_of_several(result) if result.several else _heading(result))
     if result.found is not None:
         console.print()
@@ -92,21 +99,24 @@ def render_diff(
         if result.found.height and result.several:
             console.print()
             print_found_of_several(console, result.found.to_dicts(), result.names, _shown(result, top), color)
-        elif result.found.height:
+        elif result.found.height and _shown(result, top):
             console.print()
-            print_found(console, result.found.head(_shown(result, top)).to_dicts(), color)
+            print_found(console, result.found.head(_shown(result, top)).to_dicts(), color, causes)
     elif findings:
         console.print()
         if result.several:
             _print_heat(console, result, [found.row for found in findings], color)
         else:
-            _print_rows(console, result, findings, color)
+            _print_rows(console, result, findings, color, causes)
     for hypothesis in result.hypotheses:
         console.print()
         _print_hypothesis(console, result, hypothesis)
     _print_families(console, result.families, named=result.found is None)
     _print_notes(console, result.notes)
-    return finish(console, encoding)
+    text = finish(console, encoding)
+    if why is None:
+        return text
+    return f"{text}\n{render_why(why, console_width, color, told=causes.told, encoding=encoding)}"
 
 
 def _shown(result: DiffResult, top: int | None) -> int:
@@ -176,8 +186,9 @@ def _print_rows(
     result: DiffResult,
     findings: Sequence[Finding],
     color: bool,
+    causes: Causes,
 ) -> None:
-    """Print each finding as a line of numbers with the label, its group and its snippets below."""
+    """Print each finding as a line of numbers with the label, its group, snippets and cause below."""
     rows = [found.row for found in findings]
     width = console.width
     arm = 4 if width < 80 else 7 if width < _TWO_SNIPPETS else 12
@@ -226,6 +237,7 @@ def _print_rows(
         line(label, "bold" if significant else "", cells, score_text(row.get("label_score")))
         _print_members(console, findings[position].members)
         _print_snippets(console, result.evidence.get(row["feature"], (None, None)), color)
+        causes.print(console, row)
     flags = {row["explained_by_length"] for row in rows}
     told = ["=length: difference between documents of equal length"] if equal else []
     told += ["L explained by length"] if equal and "yes" in flags else []

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from saetext.report.console.causes_below import Causes
+
 _TWO_SNIPPETS = 130  # columns from which the snippets of both sides share a line
 _NAMED = 6  # members named
 _LEAST = 24  # columns that a name needs beside the numbers
@@ -36,8 +38,10 @@ def print_sentences(console: Console, result: DiffResult) -> None:
         console.print(styled(sentence))
 
 
-def print_found(console: Console, rows: Sequence[Mapping[str, Any]], color: bool) -> None:
-    """Print each finding as a line of numbers, with what says the same and an example below."""
+def print_found(
+    console: Console, rows: Sequence[Mapping[str, Any]], color: bool, causes: Causes | None = None
+) -> None:
+    """Print each finding as a line of numbers, with what says the same, an example and its cause below."""
     width = console.width
     arm = 4 if width < 80 else 7 if width < _TWO_SNIPPETS else 12
     scale = max(abs(row["diff"]) for row in rows) or 1.0
@@ -52,6 +56,8 @@ def print_found(console: Console, rows: Sequence[Mapping[str, Any]], color: bool
         print_words(console, row)
         _print_examples(console, row, color)
         print_members(console, row)
+        if causes is not None:
+            causes.print(console, row)
     told = ["✓ held on the other half of the documents"] if any(row["confirmed"] for row in rows) else []
     marks = {_mark(row) for row in rows}
     told += ["L explained by length"] if "L" in marks else []

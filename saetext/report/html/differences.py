@@ -29,7 +29,7 @@ from saetext.report.html.figures import (
     text_of,
     with_interval,
 )
-from saetext.report.html.page_model import DiffPage, Finding, HeatMap, Table
+from saetext.report.html.page_model import Cause, DiffPage, Finding, HeatMap, Table
 from saetext.report.html.parts import draw, number_cards, shade_of
 from saetext.report.html.passages import Passage, joined
 from saetext.text.passages import printable
@@ -53,7 +53,7 @@ def render_diff_page(page: DiffPage) -> str:
     number_cards(cards, "label")
     return draw(
         "diff.html.j2",
-        ("base.css", "diff.css"),
+        ("base.css", "diff.css", "causes.css"),
         ("cards.js",),
         title=printable(page.title),
         names=[printable(name) for name in page.names],
@@ -169,6 +169,7 @@ def _card(finding: Finding, axis: Axis) -> dict[str, Any]:
             }
             for example in finding.examples
         ],
+        "causes": None if finding.causes is None else [_cause(cause) for cause in finding.causes],
         # what the script sorts by
         "sort": {
             "size": None if diff is None else abs(diff),
@@ -200,6 +201,16 @@ def _passage(passage: Passage | None) -> dict[str, Any] | None:
         "pieces": [{"text": text, "shade": shade} for text, shade in shaded],
         "before": passage.cut_before,
         "after": passage.cut_after,
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "name": printable(cause.name),
+        "verdict": cause.verdict,
+        "kind": cause.kind,
+        "because": printable(cause.because),
+        "figures": [(word, printable(told)) for word, told in cause.figures],
     }
 
 

@@ -18,6 +18,7 @@ from saetext.features.evidence import Example
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import OnProgress, Stages
 from saetext.report.console.lines import probability
+from saetext.report.html.cause_gathering import causes_told, with_causes
 from saetext.report.html.found_gathering import (
     compared,
     compared_of_several,
@@ -33,6 +34,7 @@ from saetext.text.one_line import many
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
+    from saetext.intervene.causes.result import WhyResult
     from saetext.reader.reader import Reader
 
 _TERMS = 20
@@ -55,6 +57,7 @@ def diff_page(
     reader: Reader | None = None,
     findings: int = 60,
     each: int = 3,
+    why: WhyResult | None = None,
     on_progress: OnProgress | None = None,
 ) -> DiffPage:
     """Collect a diff's page.
@@ -71,6 +74,8 @@ def diff_page(
         Reads the texts shown again to shade every token; without it the strongest word alone is marked.
     findings, each : int
         Most findings, and examples of each.
+    why : WhyResult, optional
+        What drives the findings: verdicts stand on their cards.
     on_progress : callable, optional
         Gets a :class:`saetext.io.progress.Progress` as findings are done.
     """
@@ -102,7 +107,9 @@ def diff_page(
             row = dict(one.row)
             made.append(dataclasses.replace(one, row=one_against_others(row) if result.several else row))
     hidden = len(found) - len(made)
-    notes = list(result.notes)
+    if why is not None:
+        made = with_causes(made, why)
+    notes = [*result.notes, *(() if why is None else why.notes)]
     if hidden:
         notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table has all of them")
     return DiffPage(
@@ -113,7 +120,7 @@ def diff_page(
         tables=[*_hypotheses(result), *_families(result.families)],
         heat_map=_heat_map(result, found) if result.several else None,
         notes=notes,
-        facts=_facts(result),
+        facts={**_facts(result), **({} if why is None else causes_told(why))},
         shading=_SHADING_OF_SEVERAL if result.several else builder.told(*_SHADING),
         plottable=sum(one.row["confirmed"] is True for one in found),
     )

@@ -26,6 +26,20 @@ class SideBySide:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """A feature of the model that wrote the texts, and whether it drives a finding; all as it is shown.
+
+    ``kind`` is what the page colours a verdict by, ``figures`` has each figure under its word.
+    """
+
+    name: str
+    verdict: str
+    kind: str
+    because: str
+    figures: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Finding:
     """One finding: a feature, or a concept group led by it.
 
@@ -41,6 +55,8 @@ class Finding:
         One sentence on the feature, may be empty.
     also : tuple of str
         Names of other descriptions that say the same.
+    causes : tuple of Cause or None
+        What drives it; None where that was not looked into.
     """
 
     row: Mapping[str, object]
@@ -48,6 +64,7 @@ class Finding:
     examples: tuple[SideBySide, ...] = ()
     description: str = ""
     also: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def write_page(
     *,
     labels: FeatureLabels | None = None,
     reader: Reader | None = None,
+    why: WhyResult | None = None,
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Path:
@@ -73,6 +74,8 @@ def write_page(
         For the descriptions; by default those known for the first corpus.
     reader : Reader, optional
         Shades every token of the examples; without it the strongest word is marked.
+    why : WhyResult, optional
+        Of a diff of two sets, what drives its findings: verdicts stand on their cards.
     overwrite : bool
         Whether the file may exist.
     on_progress : callable, optional
@@ -87,7 +90,7 @@ def write_page(
     page_of(result.kind)  # says so where there is none
     if result.kind == "shift":
         raise InputError("a fitted shift has no HTML report: evaluate it")
-    page = page_text(result, sets, labels=labels, reader=reader, on_progress=on_progress)
+    page = page_text(result, sets, labels=labels, reader=reader, why=why, on_progress=on_progress)
     assert page is not None
     return write_text(path, page, overwrite=overwrite)
 
@@ -98,6 +101,7 @@ def page_text(
     *,
     labels: FeatureLabels | None = None,
     reader: Reader | None = None,
+    why: WhyResult | None = None,
     on_progress: OnProgress | None = None,
 ) -> str | None:
     """Return the report of a result as HTML; None for a kind that has no page. As :func:`write_page`."""
@@ -109,6 +113,8 @@ def page_text(
     known = labels
     if known is None:
         known = labels_for(corpora[0], sae) if corpora else FeatureLabels.from_rows([])
+    if why is not None and isinstance(result, DiffResult):
+        return differences_html(result, corpora, known, reader=reader, why=why, on_progress=on_progress)
     return draw(result, corpora, known, reader=reader, on_progress=on_progress)
 
 
@@ -118,10 +124,12 @@ def differences_html(
     labels: FeatureLabels,
     *,
     reader: Reader | None = None,
+    why: WhyResult | None = None,
     on_progress: OnProgress | None = None,
 ) -> str:
-    """Return the report of a diff as HTML."""
-    return render_diff_page(diff_page(result, sets, labels, reader=reader, on_progress=on_progress))
+    """Return the report of a diff as HTML, with what drives its findings if that is given."""
+    page = diff_page(result, sets, labels, reader=reader, why=why, on_progress=on_progress)
+    return render_diff_page(page)
 
 
 def outcome_html(

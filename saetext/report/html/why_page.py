@@ -16,7 +16,7 @@ from saetext.text.passages import printable
 if TYPE_CHECKING:
     from saetext.intervene.causes.result import WhyResult
 
-_KINDS = {
+KINDS = {
     "drives it": "drives",
     "contributes": "contributes",
     "only reads it": "reads",
@@ -31,7 +31,7 @@ def render_why_page(result: WhyResult) -> str:
     p = result.params
     return draw(
         "why.html.j2",
-        ("base.css", "why.css"),
+        ("base.css", "causes.css", "why.css"),
         (),
         title=printable(f"Why {p['a']} and {p['b']} differ: features of {p['model']}"),
         summary=[printable(line) for line in heading(result)],
@@ -59,7 +59,7 @@ def _feature(result: WhyResult, row: Row) -> dict[str, Any]:
     return {
         "name": printable(feature_told(row)),
         "verdict": row["verdict"] or "no verdict",
-        "kind": _KINDS.get(row["verdict"], "none"),
+        "kind": KINDS.get(row["verdict"], "none"),
         "because": printable(row["because"]),
         "figures": [(word, printable(told)) for word, told in figures(row)],
         "arms": _arms(result, row),
