@@ -1,0 +1,197 @@
+"""A search in words by all rankings together: their candidates, their scores in one unit, what is not wanted.
+
+Not for: what each ranking counts (:mod:`saetext.analysis.search.combining`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.search.asking import NoFeatureError
+from saetext.analysis.search.by_detector import Meant, detector_meant
+from saetext.analysis.search.combining import WEIGHTS, Signal, Weights, combined, first_of, fit_of
+from saetext.analysis.search.paging import Combined, Ranking
+from saetext.analysis.search.profile import direction, feature_profile
+from saetext.analysis.search.query import FeatureQuery
+from saetext.analysis.search.rankings import Reach, by_features, by_vector, meaning
+from saetext.analysis.search.request import SearchRequest
+from saetext.analysis.search.scoring import Scored
+from saetext.analysis.search.standard import background
+from saetext.analysis.search.unanswered import is_unanswered
+
+if TYPE_CHECKING:
+    from saetext.analysis.search.searcher import Searcher
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+#: From rows of the corpus to their scores.
+Way = Callable[[Rows], Floats]
+_LEAST = 1e-4  # probability of a detector below which documents are the same
+
+
+@dataclass(frozen=True, eq=False)
+class Asking:
+    """What is asked for.
+
+    Attributes
+    ----------
+    texts : sequence of (str, bool)
+        Descriptions, and whether each is what documents should not have.
+    query : FeatureQuery or None
+        Features; None where none answers.
+    meant : Meant or None
+        The detector that is meant.
+    """
+
+    texts: Sequence[tuple[str, bool]]
+    query: FeatureQuery | None
+    meant: Meant | None
+
+    @property
+    def wanted(self) -> list[str]:
+        """Descriptions of what is wanted."""
+        return [text for text, negated in self.texts if not negated]
+
+
+def together(
+    searcher: Searcher, asking: Asking, rankings: Iterable[Ranking], reach: Reach, weights: Weights = WEIGHTS
+) -> Combined:
+    """Return the documents of any ranking, with what each way of searching gives to their scores.
+
+    Parameters
+    ----------
+    searcher : Searcher
+        Of a corpus with an index.
+    asking : Asking
+        What is asked for.
+    rankings : iterable of Ranking
+        The first documents by each way.
+    reach : Reach
+        How far to go, and which documents may be found.
+    weights : Weights
+        What each way counts.
+    """
+    usual = background(searcher.whole.n_documents)
+    fit = _fit(searcher, asking)
+    ways = _ways(searcher, asking, fit)
+    rows = np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows for each in rankings)]))
+    parts = combined(_signals(ways, rows, usual), fit, weights)
+    shared = _shared(searcher, *first_of(parts, rows, weights.first)) if weights.first and fit > 0 else {}
+    if shared:
+        rows = np.unique(np.concatenate([rows, *_candidates(searcher, shared, reach)]))
+        parts = combined(_signals(ways, rows, usual), fit, weights)
+        for name, count in (("features", weights.shared_features), ("dense", weights.shared_dense)):
+            if name in shared:
+                more = count * _signals({name: shared[name].way}, rows, usual)[name].standard()
+                parts[name] = parts.get(name, 0.0) + more
+    if "detector" in parts:
+        parts["features"] = parts.get("features", 0.0) + parts.pop("detector")
+    if unwanted := [text for text, negated in asking.texts if negated]:
+        lost = sum(_had(searcher, text, rows, usual) for text in unwanted)
+        parts["not"] = -weights.unwanted * np.asarray(lost, float)
+    told = {"score_bm25": ways["bm25"]} if "bm25" in ways else {}
+    told["score_dense"] = ways["dense"]
+    columns = {name: dict(zip(rows.tolist(), way(rows).tolist(), strict=True)) for name, way in told.items()}
+    return Combined(rows, parts, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """What the first documents have in common, as a way of searching."""
+
+    way: Way
+    scored: Scored | None = None
+    vector: NDArray[np.float32] | None = None
+
+
+def _ways(searcher: Searcher, asking: Asking, fit: float) -> dict[str, Way]:
+    """Return the ways of searching that answer, the features only if any label fits."""
+    ways = _worded(searcher, asking.wanted)
+    wanted = None if asking.query is None else FeatureQuery(asking.query.asked)
+    if asking.meant is not None:
+        ways["detector"] = _logits(asking.meant.scored.score)
+        try:
+            wanted = searcher.build_query(asking.wanted[0])
+        except NoFeatureError:
+            wanted = None
+    if wanted is not None and wanted.n_terms and fit > 0:
+        ways["features"] = _everywhere(searcher.scorer.score(wanted).score)
+    return ways
+
+
+def _worded(searcher: Searcher, texts: Sequence[str]) -> dict[str, Way]:
+    """Return the ways by meaning and by words."""
+    resources = searcher.resources
+    ways = {"dense": _by_vector(searcher, meaning(resources.meaning, [(text, False) for text in texts]))}
+    if words := [term for text in texts for term in resources.words.known(text)]:
+        ways["bm25"] = _everywhere(resources.words.scores(words))
+    return ways
+
+
+def _fit(searcher: Searcher, asking: Asking) -> float:
+    """Return how well a label, theme or detector fits what is asked for; of several descriptions the least."""
+    known = [searcher.resources.asked(text) for text in asking.wanted]
+    fits = [0.0 if is_unanswered(each) else fit_of(each.best) for each in known if each is not None]
+    return min(fits, default=0.5)
+
+
+def _shared(searcher: Searcher, first: Rows, weight: Floats) -> dict[str, _Shared]:
+    """Return what the first documents have in common, by features and by meaning."""
+    found = {}
+    if not len(first):
+        return {}
+    args = (searcher.whole, searcher.sae, searcher.scorer, searcher.labels)
+    if (query := feature_profile(*args, first, weight, "the first documents")) is not None:
+        scored = searcher.scorer.score(query)
+        found["features"] = _Shared(_everywhere(scored.score), scored=scored)
+    resources = searcher.resources
+    vector = direction(resources.vectors("dense"), first, weight, resources.middle())
+    found["dense"] = _Shared(_by_vector(searcher, vector), vector=vector)
+    return found
+
+
+def _candidates(searcher: Searcher, shared: Mapping[str, _Shared], reach: Reach) -> list[Rows]:
+    found = []
+    for each in shared.values():
+        if each.scored is not None:
+            found.append(by_features(each.scored, reach).rows)
+        if each.vector is not None:
+            found.append(by_vector(searcher.resources.vectors("dense"), each.vector, reach).rows)
+    return found
+
+
+def _had(searcher: Searcher, text: str, rows: Rows, usual: Rows) -> Floats:
+    """float64[k]: by how many standard deviations documents have what is not wanted; 0 where they have not."""
+    query = None
+    try:
+        query = searcher.build_query(text)
+    except NoFeatureError:
+        pass
+    meant = detector_meant(searcher, [(text, False)], SearchRequest())
+    asking = Asking([(text, False)], query, meant)
+    fit = _fit(searcher, asking)
+    parts = combined(_signals(_ways(searcher, asking, fit), rows, usual), fit, WEIGHTS)
+    return np.maximum(np.sum(list(parts.values()), axis=0), 0.0)
+
+
+def _signals(ways: Mapping[str, Way], rows: Rows, usual: Rows) -> dict[str, Signal]:
+    return {name: Signal(way(rows), way(usual)) for name, way in ways.items()}
+
+
+def _everywhere(scores: Floats) -> Way:
+    return lambda rows: scores[rows]
+
+
+def _logits(probability: Floats) -> Way:
+    bounded = np.clip(probability, _LEAST, 1 - _LEAST)
+    return _everywhere(np.log(bounded / (1 - bounded)))
+
+
+def _by_vector(searcher: Searcher, vector: NDArray[np.float32]) -> Way:
+    index = searcher.resources.vectors("dense")
+    return lambda rows: (index.vectors(rows) @ vector).astype(np.float64)
