@@ -1,8 +1,8 @@
 """One score from several rankings of the same documents, weighted by what is known of the query.
 
-Scores are put into standard deviations and added. What each ranking counts depends on how well a label, theme or
-detector fits the query. Then the first documents are taken for right, and what they share counts too, so that
-different wordings of one question come to the same documents. Not for: making rankings
+Scores are put into standard deviations and added. What each ranking counts depends on how well a label, theme
+or detector fits the query. Then the first documents are taken for right, and what they share counts too, so
+that different wordings of one question come to the same documents. Not for: making rankings
 (:mod:`saetext.analysis.search.rankings`), or documents that a user has judged
 (:mod:`saetext.analysis.search.refitting`).
 """
@@ -98,7 +98,7 @@ def fit_of(cosine: float) -> float:
 
 
 def first_of(parts: Mapping[str, Floats], rows: Rows, n: int) -> tuple[Rows, Floats]:
-    """Return the first ``n`` rows by the sum of their parts, and what each counts: less the later it comes."""
+    """Return the first ``n`` rows by the sum of their parts, and what each counts: later ones less."""
     score = np.sum(list(parts.values()), axis=0)
     first = rows[np.lexsort((rows, -score))[:n]]
     return first, 1.0 / np.log2(np.arange(len(first)) + 2)

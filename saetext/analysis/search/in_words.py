@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from saetext.analysis.search.answer import Answer
 from saetext.analysis.search.asking import NoFeatureError
-from saetext.analysis.search.by_detector import detector_meant
+from saetext.analysis.search.by_detector import Meant, detector_meant
 from saetext.analysis.search.by_llm import LLMReranker, reranked, wanted_of, weighed
 from saetext.analysis.search.paging import Because, Order, Ranking
 from saetext.analysis.search.query import FeatureQuery, split_clauses
@@ -47,30 +47,16 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     if reranker is not None:  # refused before anything is asked for
         wanted = _wanted(searcher.whole, reranker, texts, query, mode)
     _require_known(searcher, texts, mode)
-    asked = None
-    meant = detector_meant(searcher, texts, request)
-    if meant is not None:
-        part = "" if mode == "features" else "in the part that goes by features, "
-        notes = (*notes, part + meant.note)
-    elif mode in ("features", "hybrid"):
-        asked, more = _query(searcher, query, request, mode, reranker)
-        notes = (*notes, *more)
-        if asked is not None and not request.features:
-            told = _unanswered(searcher, texts, mode)
-            notes = (*notes, *told)
-            if told and mode == "hybrid":
-                asked = None  # nothing that fits is among the features
+    meant, asked, told = _features(searcher, query, texts, request, mode)
+    notes = (*notes, *told)
     reach = Reach(_depth(searcher, request, mode, reranker), searcher.mask(request))
     rankings: dict[str, Ranking] = {}
     scored = None
-    if meant is not None:
-        asked, scored = meant.query, meant.scored
-    elif asked is not None:
-        scored = searcher.scorer.score(asked)
+    if asked is not None:
+        scored = searcher.scorer.score(asked) if meant is None else meant.scored
     if asked is not None and scored is not None:
         rankings["features"] = by_features(scored, reach)
     known: list[str] = []
-    vector = None
     if mode in ("dense", "hybrid"):
         vector = meaning(searcher.resources.meaning, texts)
         rankings["dense"] = by_vector(searcher.resources.vectors("dense"), vector, reach)
@@ -90,13 +76,31 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     return Answer(mode, rankings, Because(asked, scored, known), notes, regrade, everything)
 
 
+def _features(
+    searcher: Searcher, query: str | FeatureQuery | None, texts: Texts, request: SearchRequest, mode: str
+) -> tuple[Meant | None, FeatureQuery | None, tuple[str, ...]]:
+    """Return the detector that is meant, the features to search by (None where none answers), and notes."""
+    meant = detector_meant(searcher, texts, request)
+    if meant is not None:
+        part = "" if mode == "features" else "in the part that goes by features, "
+        return meant, meant.query, (part + meant.note,)
+    if mode not in ("features", "hybrid"):
+        return None, None, ()
+    asked, notes = _query(searcher, query, request, mode)
+    if asked is None or request.features:
+        return None, asked, notes
+    told = _unanswered(searcher, texts, mode)
+    if told and mode == "hybrid":
+        asked = None  # nothing that fits is among the features
+    return None, asked, (*notes, *told)
+
+
 def _query(
     searcher: Searcher,
     query: str | FeatureQuery | None,
     request: SearchRequest,
     mode: str,
-    reranker: LLMReranker | None,
-) -> tuple[FeatureQuery | None, list[str]]:
+) -> tuple[FeatureQuery | None, tuple[str, ...]]:
     """Return the features to search by, None where none answers a hybrid search, and notes."""
     try:
         asked = searcher.build_query(
@@ -106,15 +110,18 @@ def _query(
         if mode == "features":
             raise InputError(f"{error}; {searcher.resources.other_ways()}") from error
         kept = query if isinstance(query, FeatureQuery) else None
-        return kept, [f"{error}: documents were ranked by meaning and by words alone"]
+        return kept, (f"{error}: documents were ranked by words and sentence embeddings alone",)
+    reranker = request.llm_reranker()
     if reranker is None or not reranker.rerank_features:
-        return asked, []
-    return weighed(asked, reranker.client)
+        return asked, ()
+    weighed_query, notes = weighed(asked, reranker.client)
+    return weighed_query, tuple(notes)
 
 
 def _split_notes(query: str, texts: Texts) -> tuple[str, ...]:
-    """Return a note on what of a description was read as not wanted, where it does not say so in capitals."""
-    unwanted = [text for text, negated in texts if negated and not re.search(rf"NOT\s+{re.escape(text)}", query)]
+    """Return a note on what was read as not wanted though the description does not say NOT in capitals."""
+    said = [words.strip() for words in re.split(r"\bNOT\b|\bAND\b", query)]
+    unwanted = [text for text, negated in texts if negated and text not in said]
     if not unwanted:
         return ()
     wanted = " and ".join(quoted(text) for text, negated in texts if not negated)
@@ -132,8 +139,8 @@ def _require_known(searcher: Searcher, texts: Texts, mode: str) -> None:
         pieces = searcher.resources.embedder.pieces(text)
         if is_nonsense(pieces) and not _occurs(searcher.whole, [word for word, _ in pieces]):
             raise InputError(
-                f"no word of {quoted(text)} is known to the model or occurs in {searcher.whole.path}: say it in "
-                "other words, or find literal text with --words TEXT"
+                f"no word of {quoted(text)} is known to the model or occurs in {searcher.whole.path}: "
+                "say it in other words, or find literal text with --words TEXT"
             )
 
 

@@ -46,8 +46,8 @@ def judged(
     Parameters
     ----------
     more, less
-        Numbers of documents in the order that was shown, from 1, several with commas between them; or ids. An id
-        that looks like a number is written ``id:12``.
+        Numbers of documents in the order that was shown, from 1, several with commas between them; or ids. An
+        id that looks like a number is written ``id:12``.
     shown : sequence of int
         Rows in the order that was shown.
     row_of : callable
@@ -87,7 +87,7 @@ def _named(option: str, given: str, shown: Sequence[int], row_of: Callable[[str]
         pieces = [piece.strip() for piece in given.split(",") if piece.strip()]
         if len(pieces) < 2:
             raise InputError(
-                f"{option} {quoted(given)}: there is no document of that id; give numbers as shown (3,8) or ids"
+                f"{option} {quoted(given)}: there is no document of that id; give numbers as shown (3,8)"
             ) from None
     found: list[int] = []
     for piece in pieces:

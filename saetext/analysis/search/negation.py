@@ -1,7 +1,7 @@
 """What a description says documents should not have: "polite but not apologising" is two questions.
 
-Rules for plain English, no more: a connecting word and a negation side by side. Not for: AND and NOT in capitals
-(:func:`saetext.analysis.search.query.split_clauses`), or what is unlike the rest of a description.
+Rules for plain English, no more: a connecting word and a negation side by side. Not for: AND and NOT in
+capitals (:func:`saetext.analysis.search.query.split_clauses`).
 """
 
 from __future__ import annotations

@@ -132,7 +132,9 @@ def fused_order(
     """
     score = np.sum(list(parts.values()), axis=0) if parts else np.zeros(len(rows))
     by = np.lexsort((rows, -score))
-    told = {f"part_{name}": dict(zip(rows.tolist(), part.tolist(), strict=True)) for name, part in parts.items()}
+    told = {
+        f"part_{name}": dict(zip(rows.tolist(), part.tolist(), strict=True)) for name, part in parts.items()
+    }
     return _paged(rows[by], score[by], len(rows), {**columns, **told}, values)
 
 

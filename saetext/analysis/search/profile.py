@@ -1,4 +1,4 @@
-"""What some documents have in common and the corpus has not: features, and a direction of sentence embeddings.
+"""What some documents have in common and the corpus has not: features, and a direction of embeddings.
 
 Rocchio's means: no model is fitted, so that it takes milliseconds. Not for: learning from examples with
 cross-validation (:mod:`saetext.analysis.search.probe`), or choosing the documents.
@@ -71,7 +71,7 @@ def feature_profile(
 def direction(
     index: VectorIndex, rows: Rows, weight: Floats, middle: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return float32[width], of length 1: the mean of documents, less that of those that weigh less than zero.
+    """Return float32[width], of length 1: the mean of documents, less that of those of weight below zero.
 
     ``middle`` is the mean of the corpus: what all documents have in common says nothing.
     """

@@ -285,9 +285,9 @@ def parse_edits(text: str) -> dict[int, float]:
 def split_clauses(text: str) -> list[tuple[str, bool]]:
     """Split ``hedging AND money NOT polite`` into texts and whether each is negated.
 
-    Only in capitals, and only where other letters are small: a text that is all capitals is one question. What
-    is asked for is split further where it says what documents should not have ("polite but not apologising",
-    :func:`~saetext.analysis.search.negation.split_negation`).
+    Only in capitals, and only where other letters are small: a text that is all capitals is one question.
+    What is asked for is split further where it says what documents should not have ("polite but not
+    apologising", :func:`~saetext.analysis.search.negation.split_negation`).
 
     Raises
     ------

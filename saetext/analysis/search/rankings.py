@@ -58,7 +58,7 @@ def by_words(words: WordIndex, plus: Sequence[str], minus: Sequence[str], reach:
 def meaning(
     embed: Callable[[str], NDArray[np.float32]], texts: Sequence[tuple[str, bool]]
 ) -> NDArray[np.float32]:
-    """Return the unit vector of what is asked for, less what is not wanted; ``embed`` gives that of a text."""
+    """Return the unit vector of what is asked for, less what is not wanted; ``embed`` embeds one."""
     vectors = np.stack([embed(text) for text, _ in texts])
     negated = np.array([negated for _, negated in texts])
     mean = vectors[~negated].mean(0)

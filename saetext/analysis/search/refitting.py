@@ -1,7 +1,7 @@
 """Search again from documents that were called right or wrong: what they share beside the search before.
 
-Rocchio's method on features and on sentence embeddings, added to the scores there were; milliseconds, for no model
-is fitted and nothing is embedded. Not for: which documents are meant (:mod:`saetext.analysis.search.judging`).
+Rocchio's method on features and on sentence embeddings, added to the scores there were: no model is fitted
+and nothing is embedded. Not for: which documents are meant (:mod:`saetext.analysis.search.judging`).
 """
 
 from __future__ import annotations
@@ -94,10 +94,8 @@ def refit(
         cosine = (index.vectors(pool) @ vector).astype(np.float64)
         parts["dense"] = DENSE * standardised(cosine, (index.vectors(usual) @ vector).astype(np.float64))
         columns["score_dense"] = dict(zip(pool.tolist(), cosine.tolist(), strict=True))
-    note = (
-        f"fitted to {many(len(judgement.more), 'document')} called right and {len(judgement.less):,} called wrong; "
-        "they are left out"
-    )
+    right, wrong = many(len(judgement.more), "document"), f"{len(judgement.less):,}"
+    note = f"fitted to {right} called right and {wrong} called wrong; they are left out"
     because = first.because
     if query is not None:
         because = Because(query, scored, because.words, because.literal)
@@ -105,7 +103,7 @@ def refit(
 
 
 def _before(ordered: Order, pool: Rows) -> Floats:
-    """float64[k]: the scores of the search before in its own standard deviations; its lowest where it had none."""
+    """float64[k]: the scores of the search before in standard deviations; its lowest where it had none."""
     if not len(ordered.rows):
         return np.zeros(len(pool))
     known = standardised(ordered.score, ordered.score)

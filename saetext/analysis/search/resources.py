@@ -157,7 +157,9 @@ class Resources:
         """Return float32[width], the mean of the sentence embeddings of documents, or of a sample of them."""
 
         def make() -> NDArray[np.float32]:
-            found: NDArray[np.float32] = self.vectors("dense").vectors(background(self.whole.n_documents)).mean(0)
+            found: NDArray[np.float32] = (
+                self.vectors("dense").vectors(background(self.whole.n_documents)).mean(0)
+            )
             return found
 
         found: NDArray[np.float32] = self.once("middle", make)

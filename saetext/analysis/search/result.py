@@ -51,7 +51,11 @@ class SearchResult(Result):
     refiner: Refiner | None = field(default=None, repr=False)
 
     def refine(
-        self, more: Sequence[str | int] | int = (), less: Sequence[str | int] | int = (), *, top: int | None = None
+        self,
+        more: Sequence[str | int] | int = (),
+        less: Sequence[str | int] | int = (),
+        *,
+        top: int | None = None,
     ) -> SearchResult:
         """Return the search fitted to documents that are right and wrong, which are left out; milliseconds.
 
@@ -69,11 +73,13 @@ class SearchResult(Result):
         Raises
         ------
         InputError
-            If nothing is judged, there is no such document, or one is called both right and wrong; or the result
-            was read from a file.
+            If nothing is judged, there is no such document, or one is called both right and wrong; or the
+            result was read from a file.
         """
         if self.refiner is None:
-            raise InputError("this result was not made by a search in this process: search again, then refine it")
+            raise InputError(
+                "this result was not made by a search in this process: search again, then refine it"
+            )
         listed = [[each] if isinstance(each, (int, str)) else list(each) for each in (more, less)]
         return self.refiner(listed[0], listed[1], top)
 

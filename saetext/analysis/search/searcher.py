@@ -279,7 +279,9 @@ class Searcher:
     ) -> SearchResult:
         """Return the result of a search after documents were judged."""
         values = None if request.group_by is None else self._values(request.group_by)
-        deep = self.whole.n_documents if request.group_by else max(request.depth, request.top + request.offset)
+        deep = (
+            self.whole.n_documents if request.group_by else max(request.depth, request.top + request.offset)
+        )
         now = refit(self, first, judgement, Reach(deep, self.mask(request)), values)
         return self._shown(first, now, judgement, request, params)
 

@@ -5,6 +5,7 @@ Not for: what each ranking counts (:mod:`saetext.analysis.search.combining`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -127,14 +128,15 @@ def _ways(searcher: Searcher, asking: Asking, fit: float) -> dict[str, Way]:
 def _worded(searcher: Searcher, texts: Sequence[str]) -> dict[str, Way]:
     """Return the ways by meaning and by words."""
     resources = searcher.resources
-    ways = {"dense": _by_vector(searcher, meaning(resources.meaning, [(text, False) for text in texts]))}
+    vector = meaning(resources.meaning, [(text, False) for text in texts])
+    ways = {"dense": _by_vector(searcher, vector)}
     if words := [term for text in texts for term in resources.words.known(text)]:
         ways["bm25"] = _everywhere(resources.words.scores(words))
     return ways
 
 
 def _fit(searcher: Searcher, asking: Asking) -> float:
-    """Return how well a label, theme or detector fits what is asked for; of several descriptions the least."""
+    """Return how well a label, theme or detector fits what is asked for: of several texts the least."""
     known = [searcher.resources.asked(text) for text in asking.wanted]
     fits = [0.0 if is_unanswered(each) else fit_of(each.best) for each in known if each is not None]
     return min(fits, default=0.5)
@@ -166,12 +168,10 @@ def _candidates(searcher: Searcher, shared: Mapping[str, _Shared], reach: Reach)
 
 
 def _had(searcher: Searcher, text: str, rows: Rows, usual: Rows) -> Floats:
-    """float64[k]: by how many standard deviations documents have what is not wanted; 0 where they have not."""
+    """float64[k]: by how many standard deviations documents have what is not wanted; 0 if they have not."""
     query = None
-    try:
+    with contextlib.suppress(NoFeatureError):
         query = searcher.build_query(text)
-    except NoFeatureError:
-        pass
     meant = detector_meant(searcher, [(text, False)], SearchRequest())
     asking = Asking([(text, False)], query, meant)
     fit = _fit(searcher, asking)

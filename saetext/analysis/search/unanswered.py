@@ -55,8 +55,8 @@ def unanswered_notes(asked: Sequence[Asked], what_then: str) -> tuple[str, ...]:
         What was done instead, or what to try.
     """
     return tuple(
-        f"no feature fits {quoted(each.text)} (the closest label is {quoted(each.closest)}, cosine similarity "
-        f"{each.best:.2f}): {what_then}"
+        f"no feature fits {quoted(each.text)} (the closest label is {quoted(each.closest)}, cosine "
+        f"similarity {each.best:.2f}): {what_then}"
         for each in asked
         if is_unanswered(each)
     )

@@ -128,7 +128,11 @@ def _print_row(console: Console, row: Mapping[str, Any], line: Line | None, mode
     head = styled(f"{row['rank']:>3}. ", "dim").append(printable(row["id"]), "bold")
     fused_by_rank = mode == "hybrid" and row["part_projected"] is not None
     head.append(f"  {row['score']:.4f}" if fused_by_rank else f"  {row['score']:.3f}")
-    told = [name for name in ("before", "features", "projected", "dense", "bm25") if (row[f"part_{name}"] or 0) > 0]
+    told = [
+        name
+        for name in ("before", "features", "projected", "dense", "bm25")
+        if (row[f"part_{name}"] or 0) > 0
+    ]
     if told:
         head.append(f"  {' + '.join(told)}", "dim")
     if (row["part_not"] or 0) < 0:
