@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saetext.analysis.search import Searcher, SearchResult, build_index
-from saetext.analysis.search.combining import WEIGHTS, Weights, fit_of
+from saetext.analysis.search.combining import NEAREST, USUAL_FIT, WEIGHTS, Facts, Weights, fit_of
 from saetext.analysis.search.judging import Judged, judged
 from saetext.analysis.search.negation import split_negation
 from saetext.analysis.search.profile import TYPICAL, feature_profile
@@ -101,10 +101,12 @@ def test_a_hybrid_score_is_the_weighted_sum_of_what_each_mode_gives_alone(search
     asking = Asking([(text, False)], searcher.build_query(text), None)
     every = _rankings(searcher, text)
     weights = Weights(first=0)
+    near = np.sort(column(searcher.search(text, mode="dense", top=n), "score", n))[-NEAREST:].mean()
+    counts = weights.of(("features", "dense", "bm25"), Facts(USUAL_FIT, float(near)))
     found = together(searcher, asking, every, Reach(n, None), weights)
     assert set(found.rows.tolist()) == set(range(n))
     for name in alone:
-        expected = getattr(weights, name) * alone[name][found.rows]
+        expected = counts[name] * alone[name][found.rows]
         np.testing.assert_allclose(
             found.parts[name], expected, atol=2e-3
         )  # vectors are kept in half precision
@@ -140,6 +142,21 @@ def test_standard_scores(usual: list[float], score: list[float]) -> None:
             0.0 if spread < 1e-12 else min(max((true - float(np.mean(usual))) / spread, LOWEST), HIGHEST)
         )
         assert one == pytest.approx(expected, abs=1e-6)
+
+
+def test_features_count_where_a_label_fits_and_embeddings_where_documents_say_what_the_query_says() -> None:
+    names = ("features", "dense", "bm25")
+
+    def share(fit: float, nearness: float) -> dict[str, float]:
+        return WEIGHTS.of(names, Facts(fit, nearness))
+
+    usual = share(USUAL_FIT, 0.45)
+    assert sum(usual.values()) == pytest.approx(1) and min(usual.values()) > 0
+    by_hand = {"features": np.exp(WEIGHTS.features), "dense": 1.0, "bm25": np.exp(WEIGHTS.bm25)}
+    assert usual == pytest.approx({k: v / sum(by_hand.values()) for k, v in by_hand.items()})
+    assert share(0.9, 0.45)["features"] > usual["features"] > share(0.0, 0.45)["features"]
+    assert share(USUAL_FIT, 0.7)["dense"] > usual["dense"] > share(USUAL_FIT, 0.2)["dense"]
+    assert sum(WEIGHTS.of(("dense",), Facts(0.0, 0.0)).values()) == 1
 
 
 def test_the_background_is_all_or_a_sample_that_stays() -> None:

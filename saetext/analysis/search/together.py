@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from saetext.analysis.search.asking import NoFeatureError
 from saetext.analysis.search.by_detector import Meant, detector_meant
-from saetext.analysis.search.combining import WEIGHTS, Signal, Weights, combined, first_of, fit_of
+from saetext.analysis.search.combining import (
+    NEAREST,
+    USUAL_FIT,
+    WEIGHTS,
+    Facts,
+    Signal,
+    Weights,
+    combined,
+    first_of,
+    fit_of,
+)
 from saetext.analysis.search.paging import Combined, Ranking
 from saetext.analysis.search.profile import direction, feature_profile
 from saetext.analysis.search.query import FeatureQuery
@@ -78,20 +88,20 @@ def together(
         What each way counts.
     """
     usual = background(searcher.whole.n_documents)
-    fit = _fit(searcher, asking)
-    ways = _ways(searcher, asking, fit)
+    facts = _facts(searcher, asking)
+    ways = _ways(searcher, asking, facts)
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows for each in rankings)]))
-    parts = combined(_signals(ways, rows, usual), fit, weights)
-    shared = _shared(searcher, *first_of(parts, rows, weights.first)) if weights.first and fit > 0 else {}
+    parts = combined(_signals(ways, rows, usual), facts, weights)
+    shared = _shared(searcher, *first_of(parts, rows, weights.first), facts) if weights.first else {}
     if shared:
         rows = np.unique(np.concatenate([rows, *_candidates(searcher, shared, reach)]))
-        parts = combined(_signals(ways, rows, usual), fit, weights)
+        parts = combined(_signals(ways, rows, usual), facts, weights)
         for name, count in (("features", weights.shared_features), ("dense", weights.shared_dense)):
             if name in shared:
                 more = count * _signals({name: shared[name].way}, rows, usual)[name].standard()
                 parts[name] = parts.get(name, 0.0) + more
-    if "detector" in parts:
-        parts["features"] = parts.get("features", 0.0) + parts.pop("detector")
+    if "detector" in parts:  # it goes by features
+        parts["features"] = parts.pop("detector") + parts.get("features", 0.0)
     if unwanted := [text for text, negated in asking.texts if negated]:
         lost = sum(_had(searcher, text, rows, usual) for text in unwanted)
         parts["not"] = -weights.unwanted * np.asarray(lost, float)
@@ -110,18 +120,15 @@ class _Shared:
     vector: NDArray[np.float32] | None = None
 
 
-def _ways(searcher: Searcher, asking: Asking, fit: float) -> dict[str, Way]:
-    """Return the ways of searching that answer, the features only if any label fits."""
+def _ways(searcher: Searcher, asking: Asking, facts: Facts) -> dict[str, Way]:
+    """Return the ways of searching that answer: a detector where one is meant, else features if any fits."""
     ways = _worded(searcher, asking.wanted)
-    wanted = None if asking.query is None else FeatureQuery(asking.query.asked)
     if asking.meant is not None:
         ways["detector"] = _logits(asking.meant.scored.score)
-        try:
-            wanted = searcher.build_query(asking.wanted[0])
-        except NoFeatureError:
-            wanted = None
-    if wanted is not None and wanted.n_terms and fit > 0:
-        ways["features"] = _everywhere(searcher.scorer.score(wanted).score)
+    elif asking.query is not None and facts.fit > 0:
+        wanted = FeatureQuery(asking.query.asked)
+        if wanted.n_terms:
+            ways["features"] = _everywhere(searcher.scorer.score(wanted).score)
     return ways
 
 
@@ -135,20 +142,23 @@ def _worded(searcher: Searcher, texts: Sequence[str]) -> dict[str, Way]:
     return ways
 
 
-def _fit(searcher: Searcher, asking: Asking) -> float:
-    """Return how well a label, theme or detector fits what is asked for: of several texts the least."""
-    known = [searcher.resources.asked(text) for text in asking.wanted]
+def _facts(searcher: Searcher, asking: Asking) -> Facts:
+    """Return what is known of what is asked for; of several descriptions the least fit counts."""
+    resources = searcher.resources
+    known = [resources.asked(text) for text in asking.wanted]
     fits = [0.0 if is_unanswered(each) else fit_of(each.best) for each in known if each is not None]
-    return min(fits, default=0.5)
+    vector = meaning(resources.meaning, [(text, False) for text in asking.wanted])
+    _, near = resources.vectors("dense").search(vector, NEAREST)
+    return Facts(min(fits, default=USUAL_FIT), float(near.mean()) if len(near) else 0.0)
 
 
-def _shared(searcher: Searcher, first: Rows, weight: Floats) -> dict[str, _Shared]:
-    """Return what the first documents have in common, by features and by meaning."""
+def _shared(searcher: Searcher, first: Rows, weight: Floats, facts: Facts) -> dict[str, _Shared]:
+    """Return what the first documents have in common, by meaning, and by features if any fits the query."""
     found = {}
     if not len(first):
         return {}
     args = (searcher.whole, searcher.sae, searcher.scorer, searcher.labels)
-    if (query := feature_profile(*args, first, weight, "the first documents")) is not None:
+    if facts.fit > 0 and (query := feature_profile(*args, first, weight, "the first documents")) is not None:
         scored = searcher.scorer.score(query)
         found["features"] = _Shared(_everywhere(scored.score), scored=scored)
     resources = searcher.resources
@@ -174,8 +184,8 @@ def _had(searcher: Searcher, text: str, rows: Rows, usual: Rows) -> Floats:
         query = searcher.build_query(text)
     meant = detector_meant(searcher, [(text, False)], SearchRequest())
     asking = Asking([(text, False)], query, meant)
-    fit = _fit(searcher, asking)
-    parts = combined(_signals(_ways(searcher, asking, fit), rows, usual), fit, WEIGHTS)
+    facts = _facts(searcher, asking)
+    parts = combined(_signals(_ways(searcher, asking, facts), rows, usual), facts, WEIGHTS)
     return np.maximum(np.sum(list(parts.values()), axis=0), 0.0)
 
 
