@@ -2,9 +2,9 @@
 
 Scores are put into standard deviations and added. What each ranking counts depends on two facts: how well a
 label, theme or detector fits the query, and how like the query the nearest documents are. Then the first
-documents are taken for right, and what they share counts too, so that different wordings of one question come to
-the same documents. Not for: making rankings (:mod:`saetext.analysis.search.rankings`), or documents that a user
-has judged (:mod:`saetext.analysis.search.refitting`).
+documents are taken for right, and what they share counts too, so that different wordings of one question come
+to the same documents. Not for: making rankings (:mod:`saetext.analysis.search.rankings`), or documents that a
+user has judged (:mod:`saetext.analysis.search.refitting`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 #: What the facts are measured from.
 USUAL_FIT, USUAL_NEARNESS = 0.4, 0.45
+UNWANTED_FROM = 0.5  # standard deviations that documents may have of what is not wanted
 NEAREST = 10  # documents that say how like the query any document is
 
 
@@ -33,8 +34,8 @@ class Facts:
     fit : float
         How well a label, theme or detector fits it, 0 to 1 (:func:`fit_of`).
     nearness : float
-        Mean cosine similarity of the query and the sentence embeddings of the ten nearest documents: high where
-        documents say what the query says, low where they do what it describes.
+        Mean cosine similarity of the query and the ten nearest documents: high where documents say what the
+        query says, low where they do what it describes.
     """
 
     fit: float
@@ -61,7 +62,7 @@ class Weights:
     first : int
         Number of first documents that are taken for right; 0 for none.
     unwanted : float
-        What a document loses for each standard deviation by which it has what is not wanted.
+        What a document loses for each standard deviation, from :data:`UNWANTED_FROM` on, of what is not wanted.
     """
 
     features: float = -0.5
@@ -73,7 +74,7 @@ class Weights:
     shared_features: float = 0.5
     shared_dense: float = 0.6
     first: int = 15
-    unwanted: float = 1.0
+    unwanted: float = 2.0
 
     def of(self, names: Collection[str], facts: Facts) -> dict[str, float]:
         """Return what each of these ways of searching counts for a query; they add up to 1."""

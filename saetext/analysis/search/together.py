@@ -17,6 +17,7 @@ from saetext.analysis.search.asking import NoFeatureError
 from saetext.analysis.search.by_detector import Meant, detector_meant
 from saetext.analysis.search.combining import (
     NEAREST,
+    UNWANTED_FROM,
     USUAL_FIT,
     WEIGHTS,
     Facts,
@@ -178,7 +179,7 @@ def _candidates(searcher: Searcher, shared: Mapping[str, _Shared], reach: Reach)
 
 
 def _had(searcher: Searcher, text: str, rows: Rows, usual: Rows) -> Floats:
-    """float64[k]: by how many standard deviations documents have what is not wanted; 0 if they have not."""
+    """float64[k]: by how many standard deviations documents have more than they may of what is not wanted."""
     query = None
     with contextlib.suppress(NoFeatureError):
         query = searcher.build_query(text)
@@ -186,7 +187,7 @@ def _had(searcher: Searcher, text: str, rows: Rows, usual: Rows) -> Floats:
     asking = Asking([(text, False)], query, meant)
     facts = _facts(searcher, asking)
     parts = combined(_signals(_ways(searcher, asking, facts), rows, usual), facts, WEIGHTS)
-    return np.maximum(np.sum(list(parts.values()), axis=0), 0.0)
+    return np.maximum(np.sum(list(parts.values()), axis=0) - UNWANTED_FROM, 0.0)
 
 
 def _signals(ways: Mapping[str, Way], rows: Rows, usual: Rows) -> dict[str, Signal]:
