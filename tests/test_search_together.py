@@ -17,7 +17,7 @@ from saetext.analysis.search import Searcher, SearchResult, build_index
 from saetext.analysis.search.combining import NEAREST, USUAL_FIT, WEIGHTS, Facts, Weights, fit_of
 from saetext.analysis.search.judging import Judged, judged
 from saetext.analysis.search.negation import split_negation
-from saetext.analysis.search.profile import TYPICAL, feature_profile
+from saetext.analysis.search.profile import TYPICAL, Sample, feature_profile
 from saetext.analysis.search.query import split_clauses
 from saetext.analysis.search.rankings import Reach
 from saetext.analysis.search.standard import HIGHEST, LOWEST, background, standardised
@@ -258,21 +258,20 @@ def test_a_profile_has_the_features_that_documents_share(
 ) -> None:
     dense = made[1].dense("value")
     rows, weight = np.array([7, 3, 30, 50]), np.array([2.0, 1.0, -1.0, -3.0])
-    query = feature_profile(
-        searcher.whole, searcher.sae, searcher.scorer, searcher.labels, rows, weight, "these"
-    )
+    sample = Sample(rows, weight, unlike=0.3)
+    query = feature_profile(searcher.whole, searcher.sae, searcher.scorer, searcher.labels, sample, "these")
     assert query is not None
     n, expected = len(dense), np.zeros(D_SAE)
     for f in range(D_SAE):
         scale, df = searcher.scorer.scale(f), int((dense[:, f] > 0).sum())
-        for sign in (1, -1):
+        for sign, counts in ((1, 1.0), (-1, -0.3)):
             side = [
                 (abs(w), min(dense[r, f] / scale, 1.0))
                 for r, w in zip(rows, weight, strict=True)
                 if w * sign > 0
             ]
             mean = sum(w * s for w, s in side) / sum(w for w, _ in side)
-            expected[f] += sign * (mean - TYPICAL * df / n)
+            expected[f] += counts * (mean - TYPICAL * df / n)
         expected[f] *= np.log((n + 1) / (df + 1))
     found = {term.feature: term.weight for term in query.clauses[0].terms}
     np.testing.assert_allclose(

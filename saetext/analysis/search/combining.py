@@ -62,7 +62,7 @@ class Weights:
     first : int
         Number of first documents that are taken for right; 0 for none.
     unwanted : float
-        What a document loses for each standard deviation, from :data:`UNWANTED_FROM` on, of what is not wanted.
+        What a document loses for each standard deviation of what is not wanted, from half of one on.
     """
 
     features: float = -0.5

@@ -6,6 +6,9 @@ cross-validation (:mod:`saetext.analysis.search.probe`), or choosing the documen
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +25,34 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Documents to describe.
+
+    Attributes
+    ----------
+    rows : int64[k]
+        Of the whole corpus.
+    weight : float64[k]
+        What each counts; below zero for documents that the others should not be like.
+    unlike : float
+        What those below zero count together, against 1 for those above it.
+    """
+
+    rows: Rows
+    weight: Floats
+    unlike: float = 1.0
+
+    def sides(self) -> Iterator[tuple[float, Floats]]:
+        """Yield for each side there is what it counts, and the share of each document in its mean."""
+        for sign, counts in ((1.0, 1.0), (-1.0, -self.unlike)):
+            side = np.where(np.sign(self.weight) == sign, np.abs(self.weight), 0.0)
+            if side.sum() > 0:
+                yield counts, side / side.sum()
+
+
 def feature_profile(
-    corpus: Corpus, sae: str, scorer: Scorer, labels: FeatureLabels, rows: Rows, weight: Floats, text: str
+    corpus: Corpus, sae: str, scorer: Scorer, labels: FeatureLabels, sample: Sample, text: str
 ) -> FeatureQuery | None:
     """Return the features that documents have more, and less, than the corpus has; None where there are none.
 
@@ -31,34 +60,28 @@ def feature_profile(
     ----------
     corpus, sae, scorer, labels
         The whole corpus, with its scorer and labels.
-    rows : int64[k]
-        Documents.
-    weight : float64[k]
-        What each counts; below zero for documents that are no example. Those above zero are averaged, and
-        those below zero are.
+    sample : Sample
+        The documents.
     text : str
         What the query's clause is called.
     """
     sums = np.zeros(scorer.d_sae)
-    order = np.argsort(rows)
-    found = corpus.select(rows[order]).csr("max", sae)
+    order = np.argsort(sample.rows)
+    found = corpus.select(sample.rows[order]).csr("max", sae)
     share = scorer.frequency / max(scorer.n_documents, 1)
-    for sign in (1.0, -1.0):
-        side = np.where(np.sign(weight[order]) == sign, np.abs(weight[order]), 0.0)
-        if side.sum() <= 0:
-            continue
-        features = np.unique(found.indices)
-        scale = np.ones(scorer.d_sae)
-        scale[features] = [scorer.scale(int(feature)) for feature in features]
-        strength = np.minimum(found.data / scale[found.indices], CAP)
-        spread = np.repeat(side / side.sum(), np.diff(found.indptr))
+    features = np.unique(found.indices)
+    scale = np.ones(scorer.d_sae)
+    scale[features] = [scorer.scale(int(feature)) for feature in features]
+    strength = np.minimum(found.data / scale[found.indices], CAP)
+    for counts, side in sample.sides():
+        spread = np.repeat(side[order], np.diff(found.indptr))
         mean = np.bincount(found.indices, spread * strength, minlength=scorer.d_sae)
-        sums += sign * (mean - TYPICAL * share)
+        sums += counts * (mean - TYPICAL * share)
     sums *= np.log((scorer.n_documents + 1) / (scorer.frequency + 1))
     sums[scorer.frequency == 0] = 0.0
     kept = np.lexsort((np.arange(len(sums)), -np.abs(sums)))[:MOST]
     kept = kept[sums[kept] != 0]
-    if not len(kept) or not (sums[kept] > 0).any():
+    if not len(kept):
         return None
     most = float(np.abs(sums[kept]).max())
     terms = tuple(
@@ -68,18 +91,14 @@ def feature_profile(
     return FeatureQuery((Clause(terms, text),))
 
 
-def direction(
-    index: VectorIndex, rows: Rows, weight: Floats, middle: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return float32[width], of length 1: the mean of documents, less that of those of weight below zero.
+def direction(index: VectorIndex, sample: Sample, middle: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return float32[width], of length 1: the mean of documents, less that of those they should not be like.
 
     ``middle`` is the mean of the corpus: what all documents have in common says nothing.
     """
-    vectors = index.vectors(rows)
+    vectors = index.vectors(sample.rows) - middle
     found = np.zeros(index.width)
-    for sign in (1.0, -1.0):
-        side = np.where(np.sign(weight) == sign, np.abs(weight), 0.0)
-        if side.sum() > 0:
-            found += sign * (side / side.sum() @ (vectors - middle))
+    for counts, side in sample.sides():
+        found += counts * (side @ vectors)
     length = float(np.linalg.norm(found))
     return (found / max(length, 1e-30)).astype(np.float32)

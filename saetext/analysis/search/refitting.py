@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.search.judging import Judged
 from saetext.analysis.search.paging import Because, Order, fused_order
-from saetext.analysis.search.profile import direction, feature_profile
+from saetext.analysis.search.profile import Sample, direction, feature_profile
 from saetext.analysis.search.rankings import Reach, by_features, by_vector
 from saetext.analysis.search.standard import background, standardised
 from saetext.text.one_line import many
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from saetext.analysis.search.searcher import Searcher
 
 # Chosen on the development half of benchmarks/feedback.py.
-BEFORE = 1.0  # what the scores of the search before count, falling with the number of documents judged
-FEATURES = 1.0
-DENSE = 1.0
+FEATURES, DENSE = 0.4, 0.8  # what they count, against 1 for the scores of the search before
 WRONG = 0.5  # what the documents called wrong count, against 1 for those called right
+# The same where none was called right: what is unlike a few wrong documents is mostly wrong too.
+WRONG_ALONE = 0.15
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -66,13 +66,15 @@ def refit(
         What documents are grouped by.
     """
     rows = np.array(judgement.rows, np.int64)
-    weight = np.array([1.0] * len(judgement.more) + [-WRONG] * len(judgement.less))
+    sides = np.array([1.0] * len(judgement.more) + [-1.0] * len(judgement.less))
+    sample = Sample(rows, sides, WRONG)
+    trust = 1.0 if judgement.more else WRONG_ALONE
     live = np.ones(searcher.whole.n_documents, bool) if reach.live is None else reach.live.copy()
     live[rows] = False
     reach = Reach(reach.deep, live)
     usual = background(searcher.whole.n_documents)
     query = feature_profile(
-        searcher.whole, searcher.sae, searcher.scorer, searcher.labels, rows, weight, "documents judged"
+        searcher.whole, searcher.sae, searcher.scorer, searcher.labels, sample, "documents judged"
     )
     scored = None if query is None else searcher.scorer.score(query)
     candidates = [first.order.rows]
@@ -81,18 +83,20 @@ def refit(
     vector = None
     index = searcher.resources.vectors("dense") if "dense" in searcher.available else None
     if index is not None:
-        vector = direction(index, rows, weight, searcher.resources.middle())
+        vector = direction(index, sample, searcher.resources.middle())
         candidates.append(by_vector(index, vector, reach).rows)
     pool = np.unique(np.concatenate(candidates))
     pool = pool[live[pool]]
-    parts = {"before": BEFORE * _before(first.order, pool)}
+    parts = {"before": _before(first.order, pool)}
     columns: dict[str, dict[int, float]] = {}
     if scored is not None:
-        parts["features"] = FEATURES * standardised(scored.score[pool], scored.score[usual])
+        parts["features"] = trust * FEATURES * standardised(scored.score[pool], scored.score[usual])
         columns["score_features"] = dict(zip(pool.tolist(), scored.score[pool].tolist(), strict=True))
     if index is not None and vector is not None:
         cosine = (index.vectors(pool) @ vector).astype(np.float64)
-        parts["dense"] = DENSE * standardised(cosine, (index.vectors(usual) @ vector).astype(np.float64))
+        parts["dense"] = (
+            trust * DENSE * standardised(cosine, (index.vectors(usual) @ vector).astype(np.float64))
+        )
         columns["score_dense"] = dict(zip(pool.tolist(), cosine.tolist(), strict=True))
     right, wrong = many(len(judgement.more), "document"), f"{len(judgement.less):,}"
     note = f"fitted to {right} called right and {wrong} called wrong; they are left out"

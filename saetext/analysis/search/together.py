@@ -28,7 +28,7 @@ from saetext.analysis.search.combining import (
     fit_of,
 )
 from saetext.analysis.search.paging import Combined, Ranking
-from saetext.analysis.search.profile import direction, feature_profile
+from saetext.analysis.search.profile import Sample, direction, feature_profile
 from saetext.analysis.search.query import FeatureQuery
 from saetext.analysis.search.rankings import Reach, by_features, by_vector, meaning
 from saetext.analysis.search.request import SearchRequest
@@ -93,7 +93,7 @@ def together(
     ways = _ways(searcher, asking, facts)
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows for each in rankings)]))
     parts = combined(_signals(ways, rows, usual), facts, weights)
-    shared = _shared(searcher, *first_of(parts, rows, weights.first), facts) if weights.first else {}
+    shared = _shared(searcher, Sample(*first_of(parts, rows, weights.first)), facts) if weights.first else {}
     if shared:
         rows = np.unique(np.concatenate([rows, *_candidates(searcher, shared, reach)]))
         parts = combined(_signals(ways, rows, usual), facts, weights)
@@ -153,17 +153,17 @@ def _facts(searcher: Searcher, asking: Asking) -> Facts:
     return Facts(min(fits, default=USUAL_FIT), float(near.mean()) if len(near) else 0.0)
 
 
-def _shared(searcher: Searcher, first: Rows, weight: Floats, facts: Facts) -> dict[str, _Shared]:
+def _shared(searcher: Searcher, first: Sample, facts: Facts) -> dict[str, _Shared]:
     """Return what the first documents have in common, by meaning, and by features if any fits the query."""
     found = {}
-    if not len(first):
+    if not len(first.rows):
         return {}
     args = (searcher.whole, searcher.sae, searcher.scorer, searcher.labels)
-    if facts.fit > 0 and (query := feature_profile(*args, first, weight, "the first documents")) is not None:
+    if facts.fit > 0 and (query := feature_profile(*args, first, "the first documents")) is not None:
         scored = searcher.scorer.score(query)
         found["features"] = _Shared(_everywhere(scored.score), scored=scored)
     resources = searcher.resources
-    vector = direction(resources.vectors("dense"), first, weight, resources.middle())
+    vector = direction(resources.vectors("dense"), first, resources.middle())
     found["dense"] = _Shared(_by_vector(searcher, vector), vector=vector)
     return found
 
