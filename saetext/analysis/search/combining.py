@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 #: What the facts are measured from.
 USUAL_FIT, USUAL_NEARNESS = 0.4, 0.45
 UNWANTED_FROM = 0.5  # standard deviations that documents may have of what is not wanted
+RELATED = 0.5  # share of what follows from having what is wanted that is allowed for
 NEAREST = 10  # documents that say how like the query any document is
 
 

@@ -17,6 +17,7 @@ from saetext.analysis.search.asking import NoFeatureError
 from saetext.analysis.search.by_detector import Meant, detector_meant
 from saetext.analysis.search.combining import (
     NEAREST,
+    RELATED,
     UNWANTED_FROM,
     USUAL_FIT,
     WEIGHTS,
@@ -104,7 +105,8 @@ def together(
     if "detector" in parts:  # it goes by features
         parts["features"] = parts.pop("detector") + parts.get("features", 0.0)
     if unwanted := [text for text, negated in asking.texts if negated]:
-        lost = sum(_had(searcher, text, rows, usual) for text in unwanted)
+        have, usually = (_total(ways, facts, each, usual) for each in (rows, usual))
+        lost = sum(_had(searcher, text, (rows, have), (usual, usually)) for text in unwanted)
         parts["not"] = -weights.unwanted * np.asarray(lost, float)
     told = {"score_bm25": ways["bm25"]} if "bm25" in ways else {}
     told["score_dense"] = ways["dense"]
@@ -178,16 +180,40 @@ def _candidates(searcher: Searcher, shared: Mapping[str, _Shared], reach: Reach)
     return found
 
 
-def _had(searcher: Searcher, text: str, rows: Rows, usual: Rows) -> Floats:
-    """float64[k]: by how many standard deviations documents have more than they may of what is not wanted."""
+def _had(searcher: Searcher, text: str, rows: tuple[Rows, Floats], usual: tuple[Rows, Floats]) -> Floats:
+    """float64[k]: by how many standard deviations documents have more than they may of what is not wanted.
+
+    Half of what follows from having what is wanted is allowed for: "religious but not christian" should not
+    lose all that is religious.
+
+    Parameters
+    ----------
+    text : str
+        What is not wanted.
+    rows, usual : (int64[k], float64[k])
+        Documents, with how much of what is wanted they have: those to put in order, and those that say
+        what is usual.
+    """
     query = None
     with contextlib.suppress(NoFeatureError):
         query = searcher.build_query(text)
     meant = detector_meant(searcher, [(text, False)], SearchRequest())
     asking = Asking([(text, False)], query, meant)
     facts = _facts(searcher, asking)
-    parts = combined(_signals(_ways(searcher, asking, facts), rows, usual), facts, WEIGHTS)
-    return np.maximum(np.sum(list(parts.values()), axis=0) - UNWANTED_FROM, 0.0)
+    ways = _ways(searcher, asking, facts)
+    mine, usually = (_total(ways, facts, each, usual[0]) for each, _ in (rows, usual))
+    spread = float(usual[1].var())
+    slope = 0.0
+    if spread > 1e-12:
+        slope = RELATED * max(float(np.cov(usually, usual[1], bias=True)[0, 1]) / spread, 0.0)
+    beyond = mine - slope * rows[1] - float((usually - slope * usual[1]).mean())
+    return np.maximum(beyond - UNWANTED_FROM, 0.0)
+
+
+def _total(ways: Mapping[str, Way], facts: Facts, rows: Rows, usual: Rows) -> Floats:
+    """float64[k]: the scores of documents by all ways together, without what the first ones share."""
+    total: Floats = np.sum(list(combined(_signals(ways, rows, usual), facts, WEIGHTS).values()), axis=0)
+    return total
 
 
 def _signals(ways: Mapping[str, Way], rows: Rows, usual: Rows) -> dict[str, Signal]:
