@@ -107,7 +107,8 @@ def test_documents_judged_and_literal_text() -> None:
     literal = text.split()[0]
     found = saetext(*SEARCH, "--words", literal)
     assert found.code == 0 and f"with {literal}" in " ".join(found.out.split())
-    assert "choose one" in saetext(*SEARCH, "river", "--words", literal).error
+    both = saetext(*SEARCH, "river", "--words", literal)
+    assert both.code == 2 and "choose one of" in both.err
     assert "has no words" in saetext(*SEARCH, "🎉🎉").error and "--words" in saetext(*SEARCH, "🎉🎉").error
 
 
