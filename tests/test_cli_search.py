@@ -100,7 +100,8 @@ def test_documents_judged_and_literal_text() -> None:
     assert fitted["metrics"]["right"] == 2 and fitted["metrics"]["wrong"] == 1
     assert fitted["params"]["more"] == ["1,3"] and not set(ids[:3]) & {row["id"] for row in fitted["rows"]}
     assert "the search found" in saetext(*asked, "--more", 9999).error
-    assert "--rerank" in saetext(*asked, "--more", 1, "--rerank", 3).error
+    refused = saetext(*asked, "--more", 1, "--rerank", 3)
+    assert refused.code == 2 and "--rerank" in refused.err
     shown = saetext(*asked[:-1], "--more", 1).out
     assert "fitted to 1 right and 0 wrong" in " ".join(shown.split()) and "before" in shown
     text = Corpus.open("a.corpus").document("d3")["text"] or ""
