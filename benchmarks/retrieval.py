@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ import numpy as np
 from common import RESULTS, environment, save, say
 from numpy.typing import NDArray
 from retrieval_data import Property, mean_activations, pools, properties, relevant
-from retrieval_queries import POOLS
+from retrieval_queries import POOLS, WHOLE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from saetext.analysis.search import Searcher
 
 METRICS = ("map", "p10", "p50", "ndcg10")
+SINGLE = ("features", "detector", "dense", "bm25")
+PARAPHRASED = ("features", "dense", "bm25", "ranks fused", "hybrid")
+LEAST = 8  # documents that have a property, or it is not asked for
 EXAMPLES = (5, 20)
 DRAWS = 3  # sets of examples of each size
 RESAMPLES = 2000
@@ -62,20 +66,22 @@ class Methods:
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
         index = searcher.resources.vectors("dense")
-        self.vectors = np.stack([index.vector(row) for row in range(len(index))])
+        self.vectors = index.vectors(np.arange(len(index)))
 
-    def rank(self, text: str, weights: Mapping[str, float] | None = None) -> dict[str, NDArray[np.int64]]:
-        """Return method to rows, best first."""
+    def rank(self, text: str) -> dict[str, NDArray[np.int64]]:
+        """Return method to rows, best first; ``detector`` only where one is meant."""
         from saetext.analysis.search.asking import NoFeatureError
+        from saetext.analysis.search.by_detector import detector_meant
         from saetext.analysis.search.fusing import fuse
         from saetext.analysis.search.paging import WEIGHTS
+        from saetext.analysis.search.request import SearchRequest
 
         searcher = self.searcher
         n = len(self.vectors)
         found: dict[str, NDArray[np.int64]] = {}
         with contextlib.suppress(NoFeatureError):
             found["features"] = ranking(searcher.scorer.score(searcher.build_query(text)).score)
-        found["dense"] = ranking(self.vectors @ searcher.resources.embedder.embed([text])[0])
+        found["dense"] = ranking(self.vectors @ searcher.resources.meaning(text))
         known = searcher.resources.words.known(text)
         score = searcher.resources.words.scores(known) if known else np.zeros(n)
         found["bm25"] = ranking(score)
@@ -84,29 +90,93 @@ class Methods:
             lists["bm25"] = found["bm25"][: int((score > 0).sum())]
         else:
             del lists["bm25"]
-        rows, _, _ = fuse(lists, WEIGHTS if weights is None else weights)
-        found["hybrid"] = rows
+        meant = detector_meant(searcher, [(text, False)], SearchRequest())
+        if meant is not None:
+            found["detector"] = lists["features"] = ranking(meant.scored.score)
+        found["ranks fused"], _, _ = fuse(lists, WEIGHTS)
+        found["hybrid"] = self.hybrid(text)
         found.setdefault("features", np.arange(n))  # no answer: the order of the corpus
         return found
+
+    def hybrid(self, text: str, exclude: Sequence[str] = ()) -> NDArray[np.int64]:
+        """Rows as a search with an index puts them in order."""
+        from saetext.analysis.search.in_words import search_in_words
+        from saetext.analysis.search.paging import order
+        from saetext.analysis.search.request import SearchRequest
+
+        request = SearchRequest(mode="hybrid", depth=len(self.vectors), exclude=tuple(exclude))
+        answer = search_in_words(self.searcher, text, request)
+        return order(answer.rankings, answer.mode, None, answer.combined).rows
+
+
+def agreement(orders: Sequence[NDArray[np.int64]]) -> dict[str, float]:
+    """How far rankings of the same documents agree: rank correlation of each two, and their first 20."""
+    places = [np.argsort(order) for order in orders]
+    pairs = list(combinations(range(len(orders)), 2))
+    return {
+        "rho": float(np.mean([np.corrcoef(places[a], places[b])[0, 1] for a, b in pairs])),
+        "common20": float(np.mean([len(set(orders[a][:20]) & set(orders[b][:20])) / 20 for a, b in pairs])),
+    }
 
 
 def by_description(
     wanted: list[Property], searchers: Mapping[str, tuple[pl.DataFrame, Searcher]]
-) -> dict[str, dict[str, Floats]]:
-    """Return method -> measure -> one figure a property, the mean over its phrasings."""
+) -> tuple[dict[str, dict[str, Floats]], list[dict[str, Any]], dict[str, dict[str, float]]]:
+    """Return figures by property, a row a query, and how far the phrasings of a property agree.
+
+    The figures are method -> measure -> one a property, the mean over its phrasings.
+    """
     found: dict[str, dict[str, list[float]]] = {}
+    agreed: dict[str, list[dict[str, float]]] = {}
+    queries: list[dict[str, Any]] = []
     methods = {pool: Methods(searcher) for pool, (_, searcher) in searchers.items()}
     for each in wanted:
         truth = relevant(searchers[each.pool][0], each.name)
         rows: dict[str, list[dict[str, float]]] = {}
+        orders: dict[str, list[NDArray[np.int64]]] = {}
         for text in each.phrasings:
-            for name, order in methods[each.pool].rank(text).items():
-                rows.setdefault(name, []).append(measures(order, truth))
-        for name, several in rows.items():
+            ranked = methods[each.pool].rank(text)
+            told = {name: measures(order, truth) for name, order in ranked.items()}
+            single = max(told[name]["map"] for name in SINGLE if name in told)
+            queries.append(
+                {"pool": each.pool, "name": each.name, "query": text, "relevant": int(truth.sum())}
+                | {name: round(figures["map"], 4) for name, figures in told.items()}
+                | {"best single": round(single, 4)}
+                | {
+                    f"{name} / best": round(told[name]["map"] / single, 3)
+                    for name in ("ranks fused", "hybrid")
+                }
+            )
+            told["detector"] = told.get("detector", told["features"])
+            for name, figures in told.items():
+                rows.setdefault(name, []).append(figures)
+            for name in PARAPHRASED:
+                orders.setdefault(name, []).append(ranked[name])
+        for name, several in orders.items():
+            agreed.setdefault(name, []).append(agreement(several))
+        for name, figures_of in rows.items():
             for measure in METRICS:
                 figures = found.setdefault(name, {}).setdefault(measure, [])
-                figures.append(float(np.mean([row[measure] for row in several])))
-    return {name: {m: np.array(v) for m, v in each.items()} for name, each in found.items()}
+                figures.append(float(np.mean([row[measure] for row in figures_of])))
+    arrays = {name: {m: np.array(v) for m, v in each.items()} for name, each in found.items()}
+    means = {
+        name: {m: round(float(np.mean([row[m] for row in each])), 4) for m in each[0]}
+        for name, each in agreed.items()
+    }
+    return arrays, queries, means
+
+
+def ratios(queries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Query by query: what a method has of the best single ranking, and how often it has less than .9."""
+    told = {}
+    for name in ("ranks fused", "hybrid"):
+        each = np.array([row[f"{name} / best"] for row in queries])
+        told[name] = {
+            "mean": round(float(each.mean()), 4),
+            "geometric mean": round(float(np.exp(np.log(each).mean())), 4),
+            "below .9": int((each < 0.9).sum()), "least": round(float(each.min()), 3), "queries": len(each),
+        }  # fmt: skip
+    return told
 
 
 def by_example(
@@ -205,7 +275,7 @@ def summary(wanted: list[Property], found: Mapping[str, Mapping[str, Floats]]) -
 
 
 def open_pools(
-    data: Path, to: Path, names: Sequence[str], reader: str = "embedded"
+    data: Path, to: Path, names: Sequence[str], reader: str = "embedded", quick: bool = False
 ) -> dict[str, tuple[pl.DataFrame, Searcher]]:
     """Every pool with its table in the order of its corpus, indexed."""
     import polars as pl
@@ -215,7 +285,7 @@ def open_pools(
     from saetext.analysis.search.words import build_words
 
     found = {}
-    for pool, table, path in pools(data, to, names, reader):
+    for pool, table, path in pools(data, to, names, reader, quick):
         corpus = Corpus.open(path)
         there = Searcher(corpus).available
         if "bm25" not in there:
@@ -225,6 +295,13 @@ def open_pools(
         ids = pl.DataFrame({"id": corpus.ids.to_pylist()})
         found[pool] = (ids.join(table, on="id", how="left", maintain_order="left"), Searcher(corpus))
     return found
+
+
+def _by_kind(queries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Ratios of all queries, and of those in pools of which nothing was used for choosing."""
+    unseen = [row for row in queries if row["pool"] in WHOLE]
+    kinds = {"all": list(queries), "pools seen in part": [r for r in queries if r["pool"] not in WHOLE]}
+    return {kind: ratios(rows) for kind, rows in {**kinds, "whole pools": unseen}.items() if rows}
 
 
 def main() -> None:
@@ -237,10 +314,16 @@ def main() -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test")
     parser.add_argument("--pools", nargs="*", choices=tuple(POOLS), default=list(POOLS))
     parser.add_argument("--examples", action="store_true")
+    parser.add_argument(
+        "--quick", action="store_true", help="small pools of short texts; a --to of their own"
+    )
     parser.add_argument("--save", type=Path, default=RESULTS / "retrieval.json")
     args = parser.parse_args()
-    searchers = open_pools(args.data, args.to, args.pools, args.reader)
+    searchers = open_pools(args.data, args.to, args.pools, args.reader, args.quick)
     wanted = [each for each in properties() if each.split == args.split and each.pool in args.pools]
+    quick = ", quick" if args.quick else ""
+    wanted = [p for p in wanted if relevant(searchers[p.pool][0], p.name).sum() >= LEAST]
+    more: dict[str, Any] = {}
     runs: dict[str, tuple[list[Property], dict[str, dict[str, Floats]]]] = {}
     if args.examples:
         prepared = {pool: representations(*found, args.to, args.reader) for pool, found in searchers.items()}
@@ -248,7 +331,9 @@ def main() -> None:
             enough = [p for p in wanted if relevant(searchers[p.pool][0], p.name).sum() >= 2 * n]
             runs[f"{n} examples, {args.split}"] = (enough, by_example(enough, searchers, prepared, n))
     else:
-        runs[f"descriptions, {args.split}"] = (wanted, by_description(wanted, searchers))
+        told, queries, agreed = by_description(wanted, searchers)
+        runs[f"descriptions, {args.split}{quick}"] = (wanted, told)
+        more = {"ratios": _by_kind(queries), "agreement": agreed, "queries": queries}
     for title, (of, found) in runs.items():
         told = summary(of, found)
         say(
@@ -264,7 +349,14 @@ def main() -> None:
         ]
         for row in per:
             row.pop("phrasings")
-        save(args.save, title, {"environment": environment(), **told, "map_by_property": per})
+        save(args.save, title, {"environment": environment(), **told, "map_by_property": per, **more})
+        for kind, each in more.get("ratios", {}).items():
+            say(
+                f"of the best single ranking, {kind}",
+                [[name, str(figures)] for name, figures in each.items()],
+            )
+        if more:
+            say("phrasings agree", [[name, str(figures)] for name, figures in more["agreement"].items()])
 
 
 if __name__ == "__main__":

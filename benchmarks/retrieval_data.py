@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from retrieval_queries import ONLY, POOLS, PROPERTIES
+from retrieval_queries import ONLY, POOLS, PROPERTIES, WHOLE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from saetext import Corpus
 
 SEED = 0
+# Pools are cut to this where time is short (--quick): documents of a pool, and characters of each.
+QUICK = {"emotions": 2_000, "stances": 2_500, "intents": 1_500, "tasks": 1_500, "reasoning": 1_500}
+QUICK_OTHERS, QUICK_CHARACTERS = 800, 250
 
 
 @dataclass(frozen=True)
@@ -36,29 +39,35 @@ class Property:
 
 
 def properties() -> list[Property]:
-    """All of them, half of each pool for development, drawn with a seed."""
+    """All of them; half of each pool for development, drawn with a seed, or a pool as a whole."""
     found = []
     rng = np.random.default_rng(SEED)
     for pool, known in PROPERTIES.items():
+        if pool in WHOLE:
+            found += [Property(pool, name, phrasings, WHOLE[pool]) for name, phrasings in known.items()]
+            continue
         dev = set(rng.permutation(len(known))[: (len(known) + len(found) % 2) // 2].tolist())
         for at, (name, phrasings) in enumerate(known.items()):
             found.append(Property(pool, name, phrasings, "dev" if at in dev else "test"))
     return found
 
 
-def sample(pool: str, data: Path) -> pl.DataFrame:
+def sample(pool: str, data: Path, quick: bool = False) -> pl.DataFrame:
     """Draw a pool's documents: ``id``, ``text`` (cut), ``truth`` (its values, one or several)."""
     import polars as pl
 
     file, size, characters, column = POOLS[pool]
+    if quick:
+        size, characters = min(size, QUICK.get(pool, QUICK_OTHERS)), min(characters, QUICK_CHARACTERS)
     table = pl.read_parquet(data / f"{file}.parquet")
     if pool in ONLY:
         key, value = ONLY[pool]
-        table = table.filter(pl.col(key) == value)
+        table = table.filter(pl.col(key).is_in(value if isinstance(value, list) else [value]))
     truth = pl.col(column)
     if pool == "comparison":  # its few comparatives are all kept
         truth = truth.str.starts_with("comparative").replace_strict({True: "comparative", False: "none"})
         kept = table.filter(pl.col(column) != "not comparative")
+        kept = kept.sample(min(kept.height, size // 4), seed=SEED)
         rest = table.filter(pl.col(column) == "not comparative").sample(size - kept.height, seed=SEED)
         table = pl.concat([kept, rest])
     table = table.sample(min(size, table.height), seed=SEED, shuffle=True)
@@ -75,7 +84,11 @@ def relevant(table: pl.DataFrame, name: str) -> NDArray[np.bool_]:
 
 
 def pools(
-    data: Path, to: Path, names: Collection[str] = tuple(POOLS), reader_name: str = "embedded"
+    data: Path,
+    to: Path,
+    names: Collection[str] = tuple(POOLS),
+    reader_name: str = "embedded",
+    quick: bool = False,
 ) -> Iterator[tuple[str, pl.DataFrame, Path]]:
     """Yield each pool with its table and its corpus, encoded where that has not been done."""
     from saetext import Corpus, Reader, encode
@@ -83,7 +96,7 @@ def pools(
     to.mkdir(parents=True, exist_ok=True)
     reader = None
     for pool in names:
-        table, corpus = sample(pool, data), to / f"{pool.replace(' ', '-')}.corpus"
+        table, corpus = sample(pool, data, quick), to / f"{pool.replace(' ', '-')}.corpus"
         if not (corpus / "manifest.json").is_file():
             reader = reader or Reader(reader_name)
             encode(table.select("id", "text"), corpus, reader=reader)
@@ -130,8 +143,9 @@ def main() -> None:
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--to", type=Path, required=True)
     options.add_argument("--reader", default="embedded", help="a name or a directory; a --to for each")
+    options.add_argument("--quick", action="store_true", help="small pools of short texts")
     given = options.parse_args()
-    for pool, table, corpus in pools(given.data, given.to, reader_name=given.reader):
+    for pool, table, corpus in pools(given.data, given.to, reader_name=given.reader, quick=given.quick):
         print(f"{pool}: {table.height:,} documents, {corpus}", flush=True)
 
 

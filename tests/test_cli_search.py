@@ -92,6 +92,27 @@ def test_index_then_hybrid(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(similar["rows"]) == 10 and "d3" not in [row["id"] for row in similar["rows"]]
 
 
+def test_documents_judged_and_literal_text() -> None:
+    asked = [*SEARCH, "--features", present()[0], "--top", 5, "--json"]
+    first = json.loads(saetext(*asked).out)
+    ids = [row["id"] for row in first["rows"]]
+    fitted = json.loads(saetext(*asked, "--more", "1,3", "--less", ids[1]).out)
+    assert fitted["metrics"]["right"] == 2 and fitted["metrics"]["wrong"] == 1
+    assert fitted["params"]["more"] == ["1,3"] and not set(ids[:3]) & {row["id"] for row in fitted["rows"]}
+    assert "the search found" in saetext(*asked, "--more", 9999).error
+    refused = saetext(*asked, "--more", 1, "--rerank", 3)
+    assert refused.code == 2 and "--rerank" in refused.err
+    shown = saetext(*asked[:-1], "--more", 1).out
+    assert "fitted to 1 right and 0 wrong" in " ".join(shown.split()) and "before" in shown
+    text = Corpus.open("a.corpus").document("d3")["text"] or ""
+    literal = text.split()[0]
+    found = saetext(*SEARCH, "--words", literal)
+    assert found.code == 0 and f"with {literal}" in " ".join(found.out.split())
+    both = saetext(*SEARCH, "river", "--words", literal)
+    assert both.code == 2 and "choose one of" in both.err
+    assert "has no words" in saetext(*SEARCH, "🎉🎉").error and "--words" in saetext(*SEARCH, "🎉🎉").error
+
+
 def test_examples_to_a_query_file() -> None:
     like = ["--like", "d1", "--like", "d3", "--like", "d5", "--unlike", "d2"]
     done = saetext(*SEARCH, *like, "--save-query", "q.json", "--json")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import saetext
-from saetext.analysis.differences.excerpts import _WHOLE, Finder, _Pair, spans_of
+from saetext.analysis.differences.excerpts import _WHOLE, Finder, _excerpt, _Pair, spans_of
 from saetext.report.html.gathering import diff_page
 from saetext.text.marks import LONGER, MARKS, mark_matrix
 
@@ -37,6 +37,27 @@ TEXT = "Here are some key things:\n- a b\n- c d\n- e f\n\nHope this helps! Let m
 )
 def test_known_places(kind: str, term: str, expected: list[str]) -> None:
     assert [TEXT[low:high] for low, high in spans_of(TEXT, kind, term)] == expected
+
+
+@pytest.mark.parametrize(
+    ("term", "shown"),
+    [
+        ('the opening "Here"', "«Here» are some key things:"),
+        ('the opening "Here are some"', "«Here are some» key things:"),
+        ("bullet list", "- a b ↵ - c d ↵ - e f ↵ Hope this helps!"),
+        ("offer of help at the end", "Hope this helps! Let me know"),
+    ],
+)
+def test_an_example_shows_more_than_the_word_itself(term: str, shown: str) -> None:
+    lead = SimpleNamespace(kind="format", key=term)
+    assert _excerpt(TEXT, lead).startswith(shown)
+    assert len(_excerpt(TEXT * 9, lead)) <= 83
+
+
+def test_a_short_piece_at_the_end_is_shown_with_what_goes_before() -> None:
+    lead = SimpleNamespace(kind="format", key="question mark")
+    found = _excerpt("The train was late and nobody at the station could tell us why.\n\nWhy?", lead)
+    assert found.endswith("could tell us why. ↵ Why?") and len(found) <= 81
 
 
 def test_a_long_line_is_looked_at_in_sentences() -> None:

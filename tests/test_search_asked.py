@@ -130,7 +130,7 @@ def test_the_nearest_detector_is_found_by_title_or_description() -> None:
 def test_what_nothing_is_close_to_is_told_in_one_line() -> None:
     near, far = asked(best=0.37), asked(best=0.35)
     strange, known = asked(best=0.49, pieces=3), asked(best=0.51, pieces=5)
-    told = unanswered_notes([near, far, strange, known], "say it in other words")
+    told = unanswered_notes([near, far, strange, known], "try --like ID, or say it in other words")
     assert len(told) == 2 and "0.35" in told[0] and "0.49" in told[1]
     assert all("'x'" in line and "'rain'" in line and "--like" in line and "\n" not in line for line in told)
     assert told[0].endswith("say it in other words")

@@ -76,7 +76,7 @@ def test_every_part_is_built_once_and_searched(tmp_path: Path) -> None:
     found = searcher.search("river NOT plain", top=60)
     assert found.params["mode"] == "hybrid"
     for row in found.table.to_dicts():
-        parts = [row["part_features"], row["part_dense"], row["part_bm25"]]
+        parts = [row[f"part_{name}"] for name in ("features", "dense", "bm25", "not")]
         assert math.isclose(sum(part or 0 for part in parts), row["score"])
         if row["score_features"] is not None:
             assert math.isclose(sum(f["contribution"] for f in row["features"]), row["score_features"])

@@ -235,7 +235,7 @@ def _pieces(text: str) -> list[tuple[int, int]]:
 def _excerpt(text: str, lead: Description) -> str:
     """Return the place of a text where a term or a mark is, the words in question marked «so»."""
     found = spans_of(text, lead.kind, str(lead.key))
-    if lead.kind == "word" and found:
+    if found and (lead.kind == "word" or _OPENING.fullmatch(str(lead.key))):
         reach = 4 * _WIDTH
         start, end = found[0]
         before, after = text[max(start - reach, 0) : start], text[end : end + reach]
@@ -246,8 +246,20 @@ def _excerpt(text: str, lead: Description) -> str:
         )
         return cut.fit(_WIDTH).marked()
     if lead.kind == "format" and found:
-        return _opening(text[slice(*found[0])])
+        return _in_context(text, *found[0])
     return _opening(text)
+
+
+def _in_context(text: str, low: int, high: int) -> str:
+    """Return a stretch of a text; with what follows it, else with what goes before, where it is short."""
+    if high - low >= _WIDTH // 2:
+        return _opening(text[low:high])
+    if len(text[low:].strip()) >= _WIDTH // 2 or not text[:low].strip():
+        return _opening(text[low:])
+    start = max(high - _WIDTH + 1, 0)
+    if start and (space := text.find(" ", start, low)) >= 0:
+        start = space + 1
+    return ("…" if start else "") + _opening(text[start:high])
 
 
 def _pattern(term: str) -> re.Pattern[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from saetext.analysis.search.paging import Because, Order, Ranking
+from saetext.analysis.search.paging import Because, Combined, Order, Ranking
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,8 @@ class Answer:
         What to say about it.
     regrade : callable or None
         Puts the first documents of an order into the order of an LLM reranker's grades, with notes.
+    combined : Combined or None
+        What the rankings of a hybrid search give together; None where their ranks are fused.
     """
 
     mode: str
@@ -31,3 +33,4 @@ class Answer:
     because: Because = field(default_factory=Because)
     notes: tuple[str, ...] = ()
     regrade: Callable[[Order], tuple[Order, list[str]]] | None = None
+    combined: Combined | None = None

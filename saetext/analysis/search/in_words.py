@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from saetext.analysis.search.answer import Answer
 from saetext.analysis.search.asking import NoFeatureError
-from saetext.analysis.search.by_detector import detector_meant
+from saetext.analysis.search.by_detector import Meant, detector_meant
 from saetext.analysis.search.by_llm import LLMReranker, reranked, wanted_of, weighed
 from saetext.analysis.search.paging import Because, Order, Ranking
 from saetext.analysis.search.query import FeatureQuery, split_clauses
 from saetext.analysis.search.rankings import Reach, by_features, by_vector, by_words, meaning
 from saetext.analysis.search.request import SearchRequest
-from saetext.analysis.search.unanswered import is_nonsense, is_unanswered, require_words, unanswered_notes
+from saetext.analysis.search.together import Asking, together
+from saetext.analysis.search.unanswered import is_nonsense, require_words, unanswered_notes
 from saetext.errors import InputError
+from saetext.reader import sentences
 from saetext.text.one_line import quoted
 
 if TYPE_CHECKING:
@@ -32,38 +34,31 @@ Texts = Sequence[tuple[str, bool]]
 def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, request: SearchRequest) -> Answer:
     """Return what answers; see :meth:`saetext.analysis.search.searcher.Searcher.search`."""
     texts = split_clauses(query) if isinstance(query, str) else []
+    told = _split_notes(query, texts) if isinstance(query, str) else ()
     texts += [(text, True) for text in request.exclude]
     for text, _ in texts:
         require_words(text)
     mode, notes = searcher.resources.mode(request.mode, texts, isinstance(query, FeatureQuery))
+    notes = (*notes, *told)
     request.require_used(mode, bool(texts))
     request.require_random()
     reranker = request.llm_reranker()
     wanted = ""
     if reranker is not None:  # refused before anything is asked for
         wanted = _wanted(searcher.whole, reranker, texts, query, mode)
-    asked = None
-    meant = detector_meant(searcher, texts, request)
-    if meant is not None:
-        part = "" if mode == "features" else "in the part that goes by features, "
-        notes = (*notes, part + meant.note)
-    elif mode in ("features", "hybrid"):
-        asked, told = _query(searcher, query, request, mode, reranker)
-        notes = (*notes, *told)
-        if asked is not None and not request.features:
-            notes = (*notes, *_unanswered(searcher, texts))
+    _require_known(searcher, texts, mode)
+    meant, asked, told = _features(searcher, query, texts, request, mode)
+    notes = (*notes, *told)
     reach = Reach(_depth(searcher, request, mode, reranker), searcher.mask(request))
     rankings: dict[str, Ranking] = {}
     scored = None
-    if meant is not None:
-        asked, scored = meant.query, meant.scored
-    elif asked is not None:
-        scored = searcher.scorer.score(asked)
+    if asked is not None:
+        scored = searcher.scorer.score(asked) if meant is None else meant.scored
     if asked is not None and scored is not None:
         rankings["features"] = by_features(scored, reach)
     known: list[str] = []
     if mode in ("dense", "hybrid"):
-        vector = meaning(searcher.resources.embedder, texts)
+        vector = meaning(searcher.resources.meaning, texts)
         rankings["dense"] = by_vector(searcher.resources.vectors("dense"), vector, reach)
     if mode in ("bm25", "hybrid"):
         known = _add_words(searcher, texts, rankings, reach)
@@ -72,10 +67,32 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
                 f"no word of {query!r} occurs in {searcher.whole.path}; try --mode features or dense"
             )
     notes = (*searcher.resources.label_notes(asked), *notes)
+    everything = None
+    if mode == "hybrid":
+        everything = together(searcher, Asking(texts, asked, meant), rankings.values(), reach)
     regrade = None
     if reranker is not None and reranker.rerank:
         regrade = partial(_regraded, whole=searcher.whole, reranker=reranker, wanted=wanted)
-    return Answer(mode, rankings, Because(asked, scored, known), notes, regrade)
+    return Answer(mode, rankings, Because(asked, scored, known), notes, regrade, everything)
+
+
+def _features(
+    searcher: Searcher, query: str | FeatureQuery | None, texts: Texts, request: SearchRequest, mode: str
+) -> tuple[Meant | None, FeatureQuery | None, tuple[str, ...]]:
+    """Return the detector that is meant, the features to search by (None where none answers), and notes."""
+    meant = detector_meant(searcher, texts, request)
+    if meant is not None:
+        part = "" if mode == "features" else "in the part that goes by features, "
+        return meant, meant.query, (part + meant.note,)
+    if mode not in ("features", "hybrid"):
+        return None, None, ()
+    asked, notes = _query(searcher, query, request, mode)
+    if asked is None or request.features:
+        return None, asked, notes
+    told = _unanswered(searcher, texts, mode)
+    if told and mode == "hybrid":
+        asked = None  # nothing that fits is among the features
+    return None, asked, (*notes, *told)
 
 
 def _query(
@@ -83,8 +100,7 @@ def _query(
     query: str | FeatureQuery | None,
     request: SearchRequest,
     mode: str,
-    reranker: LLMReranker | None,
-) -> tuple[FeatureQuery | None, list[str]]:
+) -> tuple[FeatureQuery | None, tuple[str, ...]]:
     """Return the features to search by, None where none answers a hybrid search, and notes."""
     try:
         asked = searcher.build_query(
@@ -94,27 +110,48 @@ def _query(
         if mode == "features":
             raise InputError(f"{error}; {searcher.resources.other_ways()}") from error
         kept = query if isinstance(query, FeatureQuery) else None
-        return kept, [f"{error}: documents were ranked by meaning and by words alone"]
+        return kept, (f"{error}: documents were ranked by words and sentence embeddings alone",)
+    reranker = request.llm_reranker()
     if reranker is None or not reranker.rerank_features:
-        return asked, []
-    return weighed(asked, reranker.client)
+        return asked, ()
+    weighed_query, notes = weighed(asked, reranker.client)
+    return weighed_query, tuple(notes)
 
 
-def _unanswered(searcher: Searcher, texts: Texts) -> tuple[str, ...]:
+def _split_notes(query: str, texts: Texts) -> tuple[str, ...]:
+    """Return a note on what was read as not wanted though the description does not say NOT in capitals."""
+    said = [words.strip() for words in re.split(r"\bNOT\b|\bAND\b", query)]
+    unwanted = [text for text, negated in texts if negated and text not in said]
+    if not unwanted:
+        return ()
+    wanted = " and ".join(quoted(text) for text, negated in texts if not negated)
+    without = " and ".join(map(quoted, unwanted))
+    return (f"read as {wanted} without {without}; in double quotes it is searched for as it stands",)
+
+
+def _require_known(searcher: Searcher, texts: Texts, mode: str) -> None:
+    """Raise :class:`InputError` if every word of a description is nonsense to the model and not in a text."""
+    if mode == "bm25" or searcher.resources.by_words or not sentences.available():
+        return
+    for text, negated in texts:
+        if negated:
+            continue
+        pieces = searcher.resources.embedder.pieces(text)
+        if is_nonsense(pieces) and not _occurs(searcher.whole, [word for word, _ in pieces]):
+            raise InputError(
+                f"no word of {quoted(text)} is known to the model or occurs in {searcher.whole.path}: "
+                "say it in other words, or find literal text with --words TEXT"
+            )
+
+
+def _unanswered(searcher: Searcher, texts: Texts, mode: str) -> tuple[str, ...]:
     """Return notes on what is asked for and nothing of the reader is close to."""
     resources = searcher.resources
     wanted = [resources.asked(text) for text, negated in texts if not negated]
-    known = [each for each in wanted if each is not None]
-    for each in known:
-        if not is_unanswered(each):
-            continue
-        pieces = resources.embedder.pieces(each.text)
-        if is_nonsense(pieces) and not _occurs(searcher.whole, [word for word, _ in pieces]):
-            raise InputError(
-                f"no word of {quoted(each.text)} is known to the model or occurs in {searcher.whole.path}: "
-                "say it in other words, or take examples with --like ID"
-            )
-    return unanswered_notes(known, resources.other_ways())
+    what = f"what was found is uncertain; try --like ID, or {resources.other_ways()}"
+    if mode == "hybrid":
+        what = "documents were ranked by words and sentence embeddings alone"
+    return unanswered_notes([each for each in wanted if each is not None], what)
 
 
 def _occurs(corpus: Corpus, words: Sequence[str]) -> bool:
@@ -132,7 +169,7 @@ def _depth(searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMR
     if request.group_by is not None:
         return searcher.whole.n_documents
     graded = 0 if reranker is None else reranker.rerank
-    return max(request.top + request.offset, graded, request.depth if mode == "hybrid" else 0)
+    return max(request.top + request.offset, graded, request.depth)
 
 
 def _add_words(searcher: Searcher, texts: Texts, rankings: dict[str, Ranking], reach: Reach) -> list[str]:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from saetext.analysis.search.fusing import fuse
 from saetext.analysis.search.query import FeatureQuery
 from saetext.analysis.search.scoring import Scored, Scorer
-from saetext.analysis.search.snippets import Line, Mark, firing_line, word_marks
+from saetext.analysis.search.snippets import Line, Mark, firing_line, literal_marks, word_marks
 from saetext.corpus import Corpus
 from saetext.features.labels import FeatureLabels
 from saetext.text.passages import printable, word_bounds
 
-#: What each ranking counts in a hybrid search; chosen on the development half of benchmarks/retrieval.py.
+#: What each ranking counts where they are fused by rank, as for --similar.
 WEIGHTS: Mapping[str, float] = {"features": 1.0, "dense": 1.0, "bm25": 0.5, "projected": 1.0}
 
 
@@ -31,6 +31,25 @@ class Ranking:
     rows: NDArray[np.int64]
     score: NDArray[np.float64]
     found: int  # documents that answer, ranked or not
+
+
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """Rows of the whole corpus with what each ranking gives to their scores.
+
+    Attributes
+    ----------
+    rows : int64[n]
+        In any order.
+    parts : mapping of name to float64[n]
+        They add up to the score.
+    columns : mapping of str to mapping of int to float
+        More columns of the table, by row.
+    """
+
+    rows: NDArray[np.int64]
+    parts: Mapping[str, NDArray[np.float64]]
+    columns: Mapping[str, Mapping[int, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,27 +80,71 @@ class Order:
 
 @dataclass(frozen=True, eq=False)
 class Because:
-    """What documents were found by: the query with its scores, or words."""
+    """What documents were found by: the query with its scores, words, or a text as it is written."""
 
     query: FeatureQuery | None = None
     scored: Scored | None = None
     words: Sequence[str] = ()
+    literal: str = ""
 
 
-def order(rankings: Mapping[str, Ranking], mode: str, values: Sequence[str | None] | None) -> Order:
-    """Fuse rankings if the mode is hybrid, and keep the best row of each of ``values`` if they are given."""
+def order(
+    rankings: Mapping[str, Ranking],
+    mode: str,
+    values: Sequence[str | None] | None,
+    combined: Combined | None = None,
+) -> Order:
+    """Fuse rankings if the mode is hybrid, and keep the best row of each of ``values`` if they are given.
+
+    Without ``combined`` scores, by their ranks (:mod:`saetext.analysis.search.fusing`).
+    """
     columns = {
         f"score_{name}": dict(zip(ranking.rows.tolist(), ranking.score.tolist(), strict=True))
         for name, ranking in rankings.items()
     }
+    if combined is not None:
+        return fused_order(combined.rows, combined.parts, {**columns, **combined.columns}, values)
     if mode == "hybrid":
-        rows, score, parts = fuse({name: ranking.rows for name, ranking in rankings.items()}, WEIGHTS)
-        found = len(rows)
-        for name, part in parts.items():
-            columns[f"part_{name}"] = dict(zip(rows.tolist(), part.tolist(), strict=True))
-    else:
-        only = next(iter(rankings.values()), Ranking(np.empty(0, np.int64), np.empty(0), 0))
-        rows, score, found = only.rows, only.score, only.found
+        rows, _, parts = fuse({name: ranking.rows for name, ranking in rankings.items()}, WEIGHTS)
+        return fused_order(rows, parts, columns, values)
+    only = next(iter(rankings.values()), Ranking(np.empty(0, np.int64), np.empty(0), 0))
+    return _paged(only.rows, only.score, only.found, columns, values)
+
+
+def fused_order(
+    rows: NDArray[np.int64],
+    parts: Mapping[str, NDArray[np.float64]],
+    columns: Mapping[str, Mapping[int, float]],
+    values: Sequence[str | None] | None,
+) -> Order:
+    """Return documents by the sum of what rankings gave them, earlier rows first on a tie.
+
+    Parameters
+    ----------
+    rows : int64[n]
+        Documents, in any order.
+    parts : mapping of name to float64[n]
+        What each ranking gave.
+    columns
+        More columns of the table.
+    values : sequence of str, optional
+        Of every document of the corpus, to keep the best row of each.
+    """
+    score = np.sum(list(parts.values()), axis=0) if parts else np.zeros(len(rows))
+    by = np.lexsort((rows, -score))
+    told = {
+        f"part_{name}": dict(zip(rows.tolist(), part.tolist(), strict=True)) for name, part in parts.items()
+    }
+    return _paged(rows[by], score[by], len(rows), {**columns, **told}, values)
+
+
+def _paged(
+    rows: NDArray[np.int64],
+    score: NDArray[np.float64],
+    found: int,
+    columns: Mapping[str, Mapping[int, float]],
+    values: Sequence[str | None] | None,
+) -> Order:
     places = np.arange(len(rows))
     groups: dict[int, tuple[str | None, int]] = {}
     if values is not None:
@@ -141,6 +204,8 @@ class Pages:
             )
         line = None
         if text is not None:
+            if because.literal:
+                marks = literal_marks(text, because.literal)
             line = firing_line(text, _strongest(marks) or word_marks(text, set(because.words)))
         return line, {
             "id": document["id"],

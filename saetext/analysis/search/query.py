@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from saetext.analysis.search.negation import split_negation
 from saetext.errors import IncompatibleError, InputError
 from saetext.io.json_file import load
 from saetext.io.opener import LARGE, why
@@ -285,6 +286,8 @@ def split_clauses(text: str) -> list[tuple[str, bool]]:
     """Split ``hedging AND money NOT polite`` into texts and whether each is negated.
 
     Only in capitals, and only where other letters are small: a text that is all capitals is one question.
+    What is asked for is split further where it says what documents should not have ("polite but not
+    apologising", :func:`~saetext.analysis.search.negation.split_negation`).
 
     Raises
     ------
@@ -302,7 +305,14 @@ def split_clauses(text: str) -> list[tuple[str, bool]]:
         if not words.strip():
             what = "around AND and NOT" if len(parts) > 1 else "for"
             raise InputError(f"what to search {what}? {text!r} leaves it empty")
-    return [(words.strip(), "NOT" in operator) for operator, words in parts]
+    found: list[tuple[str, bool]] = []
+    for operator, words in parts:
+        if "NOT" in operator:
+            found.append((words.strip(), True))
+            continue
+        wanted, unwanted = split_negation(words.strip())
+        found += [(wanted, False), *((each, True) for each in unwanted)]
+    return found
 
 
 def edited(query: FeatureQuery, terms: Sequence[Term]) -> FeatureQuery:

@@ -6,7 +6,7 @@ Not for: which of them a search uses (:mod:`saetext.analysis.search.in_words`,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from saetext.analysis.search.paging import Ranking
 from saetext.analysis.search.scoring import Scored, top
 from saetext.analysis.search.vectors import VectorIndex
 from saetext.analysis.search.words import WordIndex
-from saetext.reader.sentences import Embedder
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +55,11 @@ def by_words(words: WordIndex, plus: Sequence[str], minus: Sequence[str], reach:
     return by_features(Scored(score, (), 0.0), reach)
 
 
-def meaning(embedder: Embedder, texts: Sequence[tuple[str, bool]]) -> NDArray[np.float32]:
-    """Return the unit vector of what is asked for, less what is not wanted."""
-    vectors = embedder.embed([text for text, _ in texts])
+def meaning(
+    embed: Callable[[str], NDArray[np.float32]], texts: Sequence[tuple[str, bool]]
+) -> NDArray[np.float32]:
+    """Return the unit vector of what is asked for, less what is not wanted; ``embed`` embeds one."""
+    vectors = np.stack([embed(text) for text, _ in texts])
     negated = np.array([negated for _, negated in texts])
     mean = vectors[~negated].mean(0)
     if negated.any():

@@ -45,10 +45,17 @@ class SearchRequest(ClusteredRequest):
         metavar="N:W,-N",
     )
     exclude: Sequence[str] = option(
-        "Concept that documents should be unlike; may be repeated.",
+        "What documents should not have; may be repeated.",
         default=(),
         hint=list[str] | None,
         metavar="TEXT",
+        flags=("--not", "--exclude"),
+    )
+    literal: str | None = option(
+        "Find this text as it is written, such as a name or an emoji; needs no index.",
+        default=None,
+        metavar="TEXT",
+        flags=("--words",),
     )
     like: Sequence[str] | None = option(
         "Id of a document to be like; repeat it, 3 to 5 are enough.",
@@ -67,6 +74,18 @@ class SearchRequest(ClusteredRequest):
         "Rank by this detector's probability; 'saetext detector list' names them.",
         default=None,
         metavar="NAME",
+    )
+    more: Sequence[str | int] = option(
+        "Numbers or ids of documents shown that are right: the search is fitted to them, and shows others.",
+        default=(),
+        hint=list[str] | None,
+        metavar="N,N",
+    )
+    less: Sequence[str | int] = option(
+        "Numbers or ids of documents shown that are wrong.",
+        default=(),
+        hint=list[str] | None,
+        metavar="N,N",
     )
     top: int = option("Number of documents to show.", default=10, least=1, metavar="N")
     offset: int = option("Number of documents to skip: the next page.", default=0, least=0, metavar="N")
@@ -105,14 +124,20 @@ class SearchRequest(ClusteredRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("exclude", "like", "unlike"):
+        for name in ("exclude", "like", "unlike", "more", "less"):
             given = getattr(self, name)
+            if isinstance(given, int) and name in ("more", "less"):
+                given = (given,)
+            if isinstance(given, str) and name in ("more", "less"):
+                given = (given,)
             if isinstance(given, str):
                 raise InputError(f"{name} is a list of texts, not the text {given!r}")
             if given is not None:
                 object.__setattr__(self, name, tuple(given))
         self._require_examples()
         self._require_similar()
+        if (self.more or self.less) and (self.reranks or self.reranker is not None):
+            raise InputError("--more and --less fit the search again: leave --rerank out")
 
     def _require_examples(self) -> None:
         if self.like is not None and not self.like:
@@ -150,7 +175,7 @@ class SearchRequest(ClusteredRequest):
         """Raise :class:`InputError` unless it is told in one way what to search for."""
         ways = {
             "words": in_words, "--like": bool(self.like), "--similar": self.similar is not None,
-            "--query": by_query, "--detector": self.detector is not None,
+            "--query": by_query, "--detector": self.detector is not None, "--words": self.literal is not None,
         }  # fmt: skip
         given = [name for name, there in ways.items() if there]
         if len(given) > 1:

@@ -19,6 +19,7 @@ from saetext.analysis.search.asked import Asked, Vocabulary
 from saetext.analysis.search.dense import dense_part
 from saetext.analysis.search.projected import projected_part
 from saetext.analysis.search.query import FeatureQuery
+from saetext.analysis.search.standard import background
 from saetext.analysis.search.stored import Part
 from saetext.analysis.search.vectors import VectorIndex
 from saetext.analysis.search.words import WordIndex, words_part
@@ -72,6 +73,11 @@ class Resources:
         parts = {name: part for name, part in self.parts().items() if part.find() is not None}
         return ("features", *parts)
 
+    @property
+    def by_words(self) -> bool:
+        """Whether labels are to be matched by their words."""
+        return self._lexical is True
+
     def row_of(self, id: str) -> int:
         """Return a document's row in the whole corpus."""
         with self._lock:
@@ -124,6 +130,16 @@ class Resources:
         found: embed.Embedder = self.once("embedder", lambda: embed.Embedder.load(self._device))
         return found
 
+    def meaning(self, text: str) -> NDArray[np.float32]:
+        """Return float32[width], the sentence embedding of a text; those of the last texts are kept."""
+
+        def embed_one(text: str) -> NDArray[np.float32]:
+            found: NDArray[np.float32] = self.embedder.embed([text])[0]
+            return found
+
+        found: Callable[[str], NDArray[np.float32]] = self.once("meaning", lambda: lru_cache(256)(embed_one))
+        return found(text)
+
     @property
     def words(self) -> WordIndex:
         """The index of words; an InputError if it is missing, stale or damaged."""
@@ -135,6 +151,18 @@ class Resources:
         """Return the index ``dense`` or ``projected``; an InputError if it is missing, stale or damaged."""
         n = self.whole.n_documents
         found: VectorIndex = self.once(name, lambda: VectorIndex(self.folder(name), n))
+        return found
+
+    def middle(self) -> NDArray[np.float32]:
+        """Return float32[width], the mean of the sentence embeddings of documents, or of a sample of them."""
+
+        def make() -> NDArray[np.float32]:
+            found: NDArray[np.float32] = (
+                self.vectors("dense").vectors(background(self.whole.n_documents)).mean(0)
+            )
+            return found
+
+        found: NDArray[np.float32] = self.once("middle", make)
         return found
 
     def parts(self) -> dict[str, Part]:
@@ -211,6 +239,12 @@ class Resources:
 
     def read(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the features that are present in the words of a query, and how strongly; may be none."""
+        found: Callable[[str], tuple[NDArray[np.int32], NDArray[np.float32]]] = self.once(
+            "read", lambda: lru_cache(64)(self._read)
+        )
+        return found(text)
+
+    def _read(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         from saetext.documents import Document
 
         def load() -> Reader:

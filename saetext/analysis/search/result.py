@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.base import Result
 from saetext.analysis.search.query import FeatureQuery
 from saetext.analysis.search.snippets import Line
+from saetext.errors import InputError
 from saetext.text.one_line import many
 
 if TYPE_CHECKING:
     import polars as pl
 
+Refiner = Callable[[Sequence["str | int"], Sequence["str | int"], "int | None"], "SearchResult"]
 MODES = ("features", "dense", "bm25", "hybrid", "projected")
 
 
@@ -29,7 +31,8 @@ class SearchResult(Result):
       first. They add up to ``score_features``;
     - ``score_features``, ``score_dense``, ``score_bm25``, ``score_projected``: by each ranking, null where it
       was not used or does not have the document; ``part_features``, ... what each gave to the score of a
-      hybrid search, which they add up to;
+      hybrid search, which they add up to; ``part_before`` what
+      the search before documents were judged gave, ``part_not`` what a document loses by what is not wanted;
     - ``grade``, 0 to 3, by a language model where one was asked and gave one;
     - ``group`` and ``group_size`` (answers of that group), where documents were grouped.
 
@@ -39,10 +42,46 @@ class SearchResult(Result):
         The features that were searched by.
     lines : tuple of Line or None
         The snippets in pieces.
+    refiner : callable or None
+        What :meth:`refine` calls; None in a result that was read from a file.
     """
 
     query: FeatureQuery | None = None
     lines: Sequence[Line | None] = field(default_factory=tuple)
+    refiner: Refiner | None = field(default=None, repr=False)
+
+    def refine(
+        self,
+        more: Sequence[str | int] | int = (),
+        less: Sequence[str | int] | int = (),
+        *,
+        top: int | None = None,
+    ) -> SearchResult:
+        """Return the search fitted to documents that are right and wrong, which are left out; milliseconds.
+
+        Judgements add up: those of a result that was refined before count too.
+
+        Parameters
+        ----------
+        more : sequence of int or str
+            Documents that are right: numbers of this result's table (``rank``) or ids.
+        less : sequence of int or str
+            Documents that are wrong.
+        top : int, optional
+            Number of documents; by default as many as the search was asked for.
+
+        Raises
+        ------
+        InputError
+            If nothing is judged, there is no such document, or one is called both right and wrong; or the
+            result was read from a file.
+        """
+        if self.refiner is None:
+            raise InputError(
+                "this result was not made by a search in this process: search again, then refine it"
+            )
+        listed = [[each] if isinstance(each, (int, str)) else list(each) for each in (more, less)]
+        return self.refiner(listed[0], listed[1], top)
 
     def _counts(self) -> str:
         found = self.metrics.get("found")
@@ -70,7 +109,7 @@ def schema() -> dict[str, Any]:
         "snippet": pl.String,
         "features": pl.List(pl.Struct(feature)),
         **{f"score_{name}": pl.Float64 for name in rankings},
-        **{f"part_{name}": pl.Float64 for name in rankings},
+        **{f"part_{name}": pl.Float64 for name in (*rankings, "before", "not")},
         "grade": pl.Float64,
         "group": pl.String,
         "group_size": pl.Int64,

@@ -20,6 +20,8 @@ from saetext.analysis.search.by_detector import search_by_detector
 from saetext.analysis.search.by_document import search_by_examples, search_similar
 from saetext.analysis.search.in_words import search_in_words
 from saetext.analysis.search.indexing import scales_of
+from saetext.analysis.search.judging import Judged, judged
+from saetext.analysis.search.literal import search_literal
 from saetext.analysis.search.paging import Pages, order
 from saetext.analysis.search.probe import Examples, learn
 from saetext.analysis.search.query import (
@@ -30,6 +32,8 @@ from saetext.analysis.search.query import (
     require_feature,
     split_clauses,
 )
+from saetext.analysis.search.rankings import Reach
+from saetext.analysis.search.refitting import Found, refit
 from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.resources import Resources
 from saetext.analysis.search.result import SearchResult, table_of
@@ -157,6 +161,8 @@ class Searcher:
             found = search_by_detector(self, request)
         elif request.like:
             found = search_by_examples(self, request)
+        elif request.literal is not None:
+            found = search_literal(self, request.literal, request)
         else:
             found = search_in_words(self, query, request)
         params = {
@@ -257,23 +263,59 @@ class Searcher:
 
     def _result(self, found: Answer, request: SearchRequest, params: Mapping[str, Any]) -> SearchResult:
         values = None if request.group_by is None else self._values(request.group_by)
-        ordered = order(found.rankings, found.mode, values)
+        ordered = order(found.rankings, found.mode, values, found.combined)
         notes = found.notes
         if found.regrade is not None:
             ordered, told = found.regrade(ordered)
             notes = (*notes, *told)
-        table, lines = self._pages.page(ordered, request.top, request.offset, found.because)
+        first = Found(ordered, found.because, notes)
+        if not (request.more or request.less):
+            return self._shown(first, first, Judged(), request, params)
+        shown = ordered.rows[ordered.places].tolist()
+        judgement = judged(request.more, request.less, shown, self.resources.row_of)
+        return self._refined(first, judgement, request, params)
+
+    def _refined(
+        self, first: Found, judgement: Judged, request: SearchRequest, params: Mapping[str, Any]
+    ) -> SearchResult:
+        """Return the result of a search after documents were judged."""
+        values = None if request.group_by is None else self._values(request.group_by)
+        deep = (
+            self.whole.n_documents if request.group_by else max(request.depth, request.top + request.offset)
+        )
+        now = refit(self, first, judgement, Reach(deep, self.mask(request)), values)
+        return self._shown(first, now, judgement, request, params)
+
+    def _shown(
+        self, first: Found, now: Found, judgement: Judged, request: SearchRequest, params: Mapping[str, Any]
+    ) -> SearchResult:
+        """Return a page of what was found as a result that can be refined."""
+        ordered = now.order
+        table, lines = self._pages.page(ordered, request.top, request.offset, now.because)
         self.whole.give_back_pages()  # a searcher stays open, and would come to hold the whole corpus
         if self.corpus.selection is not None:
             for each in table:
                 each["row"] = int(np.searchsorted(self.corpus.selection, each["row"]))
-        query = found.because.query
+        query = now.because.query
         name, where = self.corpus.path.name, request.where or ""
         source = Source(name, str(self.corpus.path), self.corpus.fingerprint, where)
         metrics = self._metrics(ordered.found, query, request)
+        if judgement:
+            metrics |= {"right": len(judgement.more), "wrong": len(judgement.less)}
+
+        def refine(more: Sequence[str | int], less: Sequence[str | int], top: int | None) -> SearchResult:
+            rows = ordered.rows[ordered.places].tolist()
+            given = judged(more, less, rows, self.resources.row_of)
+            if not given:
+                raise InputError("name documents that are right (more) or wrong (less)")
+            asked = request if top is None else request.replace(top=top)
+            told = {**params, "more": list(more), "less": list(less), "top": asked.top}
+            return self._refined(first, judgement.with_others(given), asked, told)
+
         return SearchResult(
-            "search", table_of(table), params, metrics, notes, (source,), query=query, lines=tuple(lines)
-        )
+            "search", table_of(table), params, metrics, now.notes, (source,), query=query, lines=tuple(lines),
+            refiner=refine,
+        )  # fmt: skip
 
     def _metrics(self, found: int, query: FeatureQuery | None, request: SearchRequest) -> dict[str, Any]:
         live = self.mask(request)

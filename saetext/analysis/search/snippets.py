@@ -5,6 +5,7 @@ Not for: choosing documents or features.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -80,6 +81,12 @@ def word_marks(text: str, words: Collection[str]) -> list[Mark]:
         for match in part_matches(text)
         if match.group().casefold() in words
     ]
+
+
+def literal_marks(text: str, literal: str) -> list[Mark]:
+    """Return where a text stands as it is written, in small letters or capitals."""
+    found = re.finditer(re.escape(literal), text, re.IGNORECASE)
+    return [Mark(match.start(), match.end(), 1.0) for match in found]
 
 
 def _best(spans: Sequence[tuple[int, int, float]], length: int, width: int) -> tuple[int, int]:

@@ -28,8 +28,8 @@ def require_words(text: str) -> None:
     """Raise :class:`InputError` if a description has neither a letter nor a digit."""
     if not any(sign.isalnum() for sign in text):
         raise InputError(
-            f"{quoted(text)} has no words: say in words what documents should be like, or take examples "
-            "with --like ID"
+            f"{quoted(text)} has no words: say in words what documents should be like, or find it as it is "
+            "written with --words TEXT"
         )
 
 
@@ -44,19 +44,19 @@ def is_nonsense(pieces: Sequence[tuple[str, int]]) -> bool:
     return bool(pieces) and all(count >= UNKNOWN and len(word) <= LETTERS * count for word, count in pieces)
 
 
-def unanswered_notes(asked: Sequence[Asked], other_ways: str) -> tuple[str, ...]:
+def unanswered_notes(asked: Sequence[Asked], what_then: str) -> tuple[str, ...]:
     """Return one line for each description that nothing is close to.
 
     Parameters
     ----------
     asked : sequence of Asked
         The descriptions.
-    other_ways : str
-        What to try besides examples.
+    what_then : str
+        What was done instead, or what to try.
     """
     return tuple(
-        f"no label of this reader is close to {quoted(each.text)} (the closest is {quoted(each.closest)}, "
-        f"cosine similarity {each.best:.2f}): what was found is uncertain; try --like ID, or {other_ways}"
+        f"no feature fits {quoted(each.text)} (the closest label is {quoted(each.closest)}, cosine "
+        f"similarity {each.best:.2f}): {what_then}"
         for each in asked
         if is_unanswered(each)
     )

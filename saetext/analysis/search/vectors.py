@@ -87,6 +87,13 @@ class VectorIndex:
         found: NDArray[np.float32] = self._index.reconstruct(int(row))
         return found
 
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return float32[k, width], the vectors of some documents."""
+        if not len(rows):
+            return np.empty((0, self.width), np.float32)
+        found: NDArray[np.float32] = self._index.reconstruct_batch(np.ascontiguousarray(rows, np.int64))
+        return found
+
     def search(
         self, vector: NDArray[np.float32], k: int, live: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

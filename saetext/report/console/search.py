@@ -84,10 +84,14 @@ def _heading(result: SearchResult) -> Text:
             heading.append(f" (cross-validated AUC {metrics['auc']:.2f})")
     elif params.get("similar"):
         heading.append("similar to ").append(printable(params["similar"]), "bold")
+    elif params.get("literal") is not None:
+        heading.append("with ").append(printable(params["literal"]), "bold")
     elif params.get("query"):
         heading.append(printable(params["query"]), "bold")
     else:
         heading.append("by features")
+    if "right" in metrics:
+        heading.append(f", fitted to {metrics['right']} right and {metrics['wrong']} wrong")
     where = f" with {printable(params['where'])}" if params["where"] else ""
     heading.append(f"; {params['mode']}, {metrics['found']:,} of {metrics['documents']:,} documents{where}")
     if params["group_by"]:
@@ -122,10 +126,17 @@ def _print_query(console: Console, query: FeatureQuery) -> None:
 
 def _print_row(console: Console, row: Mapping[str, Any], line: Line | None, mode: str, color: bool) -> None:
     head = styled(f"{row['rank']:>3}. ", "dim").append(printable(row["id"]), "bold")
-    head.append(f"  {row['score']:.4f}" if mode == "hybrid" else f"  {row['score']:.3f}")
-    if mode == "hybrid":
-        told = [name for name in ("features", "projected", "dense", "bm25") if row[f"part_{name}"]]
+    fused_by_rank = mode == "hybrid" and row["part_projected"] is not None
+    head.append(f"  {row['score']:.4f}" if fused_by_rank else f"  {row['score']:.3f}")
+    told = [
+        name
+        for name in ("before", "features", "projected", "dense", "bm25")
+        if (row[f"part_{name}"] or 0) > 0
+    ]
+    if told:
         head.append(f"  {' + '.join(told)}", "dim")
+    if (row["part_not"] or 0) < 0:
+        head.append(f"  less {-row['part_not']:.2f} for what is not wanted", "dim")
     if row["grade"] is not None:
         head.append(f"  grade {row['grade']:.0f}", "dim")
     if row["group_size"] is not None and row["group"] is not None:

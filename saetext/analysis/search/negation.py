@@ -1,0 +1,73 @@
+"""What a description says documents should not have: "polite but not apologising" is two questions.
+
+Rules for plain English, no more: a connecting word and a negation side by side. Not for: AND and NOT in
+capitals (:func:`saetext.analysis.search.query.split_clauses`).
+"""
+
+from __future__ import annotations
+
+import re
+
+_AUXILIARY = (
+    r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)(?:\s+not|n['\u2019]t|\s+never)"
+    r"|(?:can|won|ca)(?:not|['\u2019]t|n['\u2019]t)"
+)
+_CUT = re.compile(
+    rf"(?:,?\s+(?:but|though|yet)\s+(?:{_AUXILIARY}|not|no|never|without|nothing)"
+    rf"|,?\s+and\s+(?:{_AUXILIARY}|not|without)"
+    r"|,?\s+(?:that|which|who)\s+(?:is|are|was|were)\s+not(?=\s+(?:about|on|from|in|by)\b)"
+    r"|,\s*not|,?\s+(?:with\s+no|without|except(?:\s+for)?|excluding|other\s+than))\s+",
+    re.IGNORECASE,
+)
+# "hmm, not sure" and "a question without one answer" are themselves what is asked for
+_ITSELF = re.compile(
+    r"(?:(?:so|very|too|quite|entirely|at\s+all)\s+)?(?:sure|certain|clear|convinced|knowing|understanding|only|just"
+    r"|always|one|any\s+doubt|a\s+doubt|doubt|exception)\b",
+    re.IGNORECASE,
+)
+_LEADING = re.compile(
+    r"^(?:(?:being|about|on|any|some|a|an|the|for|to|in|saying|much|many|mention\s+of|mentioning)\s+)+",
+    re.IGNORECASE,
+)
+QUOTED = re.compile(r'^\s*["\u201c](.+)["\u201d]\s*$', re.DOTALL)
+
+
+def split_negation(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return what documents should be like, and what they should not have.
+
+    A description in double quotes is one question as it stands. So is one whose negation is all that it says
+    ("the writer does not understand").
+
+    Parameters
+    ----------
+    text : str
+        A description.
+
+    Returns
+    -------
+    wanted : str
+        Without quotes.
+    unwanted : tuple of str
+        Empty where nothing is negated; articles and prepositions before it are left out.
+
+    Examples
+    --------
+    >>> split_negation("polite but not apologising")
+    ('polite', ('apologising',))
+    >>> split_negation("news that is not about death, and without names")
+    ('news', ('death', 'names'))
+    >>> split_negation("maybe, not certain about this")
+    ('maybe, not certain about this', ())
+    >>> split_negation('"rude but not angry"')
+    ('rude but not angry', ())
+    """
+    if (literal := QUOTED.match(text)) is not None:
+        return literal[1].strip(), ()
+    cuts = [cut for cut in _CUT.finditer(text) if not _ITSELF.match(text, cut.end())]
+    cuts = [cut for cut in cuts if text[: cut.start()].strip(" ,;:") and text[cut.end() :].strip(" ,;:.!?")]
+    if not cuts:
+        return text, ()
+    ends = [cut.start() for cut in cuts[1:]] + [len(text)]
+    unwanted = [text[cut.end() : end].strip(" ,;:.!?") for cut, end in zip(cuts, ends, strict=True)]
+    said = tuple(_LEADING.sub("", each) or each for each in unwanted if each)
+    return text[: cuts[0].start()].strip(" ,;:"), said
