@@ -40,12 +40,22 @@ class Pile:
     where: str | None = None
 
 
+ANSWERED = "('gpt4_1106_preview_concise', 'gpt-3.5-turbo-1106_verbose', 'alpaca-7b_concise')"
 PILES = {
     "banking77": Pile("banking77", "label", 1800),
     "prompts": Pile("user_prompts", "label", 1500, where="source = 'autoj_scenario'"),
     "dialogue": Pile("self_dialogue", "topic", 1200),
     "news": Pile("ag_news_test", "label", 1500, cut="random"),
     "emotions": Pile("goemotions", "primary", 1500, cut="random"),
+}
+# Piles on which nothing was chosen: their names were read once, at the end
+UNSEEN = {
+    "headlines": Pile("clickbait", "label", 1800, cut="random"),
+    "reasoning": Pile("reasoning_sentences", "label", 1800, cut="random"),
+    "answers": Pile("alpaca_eval_outputs", "model", 1500, cut="random", where=f"model in {ANSWERED}"),
+    "opinions": Pile("nltk_properties", "dataset", 1800, cut="random"),
+    "tasks": Pile("user_prompts", "source", 1800, cut="random", where="source <> 'autoj_scenario'"),
+    "statements": Pile("persona_statements_dev", "trait", 1800, cut="random"),
 }
 
 
@@ -92,9 +102,10 @@ def _corpora(name: str, half: str, data: Path, work: Path) -> tuple[Any, Any]:
     paths = [work / f"{name}-{half}-{part}.corpus" for part in ("known", "held")]
     if not all((path / "manifest.json").exists() for path in paths):
         pile = PILES[name]
-        frame = pl.read_parquet(data / f"{pile.file}.parquet").select("id", "text", pile.truth, *_more(pile))
+        frame = pl.read_parquet(data / f"{pile.file}.parquet")
         if pile.where:
             frame = frame.filter(pl.sql_expr(pile.where))
+        frame = frame.select("id", "text", pile.truth)
         frame = frame.unique("text", maintain_order=True).filter(pl.col("text").str.len_chars() > 0)
         if pile.cut == "label":
             kinds = sorted(map(str, frame[pile.truth].unique().to_list()))
@@ -113,10 +124,6 @@ def _corpora(name: str, half: str, data: Path, work: Path) -> tuple[Any, Any]:
                 reader=reader,
             )
     return Corpus.open(paths[0]), Corpus.open(paths[1])
-
-
-def _more(pile: Pile) -> list[str]:
-    return ["source"] if pile.where else []
 
 
 # ---- scores -----------------------------------------------------------------------------------------------
