@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 METHODS = ("eom", "leaf")
-_HAIR = 1e-3  # of the spread of all points
+_HAIR = 1e-3  # of the spread of all points: at least so far are equal ones set apart
+_PLACES = 20  # by which the distance of neighbours is told
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +159,27 @@ def _repeats(points: Floats32, least: int) -> list[Ints]:
 
 
 def _spread(points: Floats32, repeats: list[Ints]) -> NDArray[np.float64]:
-    """Return the points with those of one place a hair apart: at no distance HDBSCAN cuts them anyhow."""
+    """Return the points with those of one place as far apart as neighbours are.
+
+    At no distance HDBSCAN cuts them anyhow; a hair apart they would be so dense that what lies around them
+    would be noise.
+    """
     apart = points.astype(np.float64)
     if repeats:
         rows = np.concatenate(repeats)
-        scale = _HAIR * (float(points.std()) or 1.0)
+        scale = max(_nearest(points) / math.sqrt(points.shape[1]), _HAIR * (float(points.std()) or 1.0))
         apart[rows] += np.random.default_rng(0).normal(scale=scale, size=(len(rows), points.shape[1]))
     return apart
+
+
+def _nearest(points: Floats32) -> float:
+    """Return the median distance of a place to the nearest other one; 0 where there are too few to tell."""
+    from scipy.spatial import cKDTree
+
+    places = np.unique(points, axis=0)
+    if len(places) < _PLACES:
+        return 0.0
+    return float(np.median(cKDTree(places).query(places, 2)[0][:, 1]))
 
 
 def _firm(probability: NDArray[np.float64], told: Ints, repeats: list[Ints]) -> Floats32:

@@ -7,6 +7,7 @@ Not for: what clusters are about (:mod:`saetext.analysis.clusters.describing`) o
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,15 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
-from saetext.analysis.clusters.repeats import among, distinct, repeated, representatives
+from saetext.analysis.clusters.repeats import (
+    among,
+    capped,
+    distinct,
+    nearly_repeated,
+    noted,
+    repeated,
+    representatives,
+)
 from saetext.analysis.clusters.representation import Basis, Floats32, Strengths, fit_basis, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.corpus.keys import copies
@@ -106,11 +115,14 @@ def fit(
     )
     say("weighing features", 0, 0)
     least = max(2, min(size, request.neighbours // 2))
-    again = repeated(corpus, rows, least)
-    once = distinct(len(rows), again, matrix)
+    again, near_same = repeated(corpus, rows, least), nearly_repeated(corpus, rows, max(size, least))
+    notes += noted(again, near_same, len(rows))
+    some = capped(len(rows), again, near_same, matrix, max(size, request.min_documents))
+    few = matrix[some] if len(some) < len(rows) else matrix
+    once = distinct(len(some), among(again, np.isin(np.arange(len(rows)), some)), few)
     with one_thread():
         basis = fit_basis(
-            Strengths(matrix, once), axis=axis, pooling=request.pooling, scaling=request.scaling,
+            Strengths(few, once), axis=axis, pooling=request.pooling, scaling=request.scaling,
             idf_power=request.idf_power, dims=request.dims, min_documents=request.min_documents,
             max_share=request.max_share, jaccard=request.metric == "jaccard", seed=seed,
         )  # fmt: skip
@@ -121,12 +133,13 @@ def fit(
             f"clusters of {size}: keep more features (other words for --include), or lower --min-cluster-size"
         )
     if not filled.all():
-        rows, matrix, again = rows[filled], matrix[filled], among(again, filled)
+        rows, matrix = rows[filled], matrix[filled]
+        again, near_same = among(again, filled), among(near_same, filled)
     if request.semantic and request.metric == "cosine":
-        basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
+        basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes, near_same)
     vectors: Any = basis.sparse(matrix) if basis.components is None else basis.project(matrix)
     _require_different(vectors, size)
-    kept, place = representatives(len(rows), again, vectors, least)
+    kept, place = representatives(len(rows), again, vectors, least, near_same)
     apart = vectors[kept] if len(kept) < len(rows) else vectors
     near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)
@@ -161,7 +174,14 @@ def nearest(fitted: Any, asked: Any | None, k: int, on_done: Count | None = None
 
 
 def _with_semantic_map(
-    corpus: CorpusLike, rows: Ints, matrix: csr_matrix, basis: Basis, seed: int, say: Say, notes: list[str]
+    corpus: CorpusLike,
+    rows: Ints,
+    matrix: csr_matrix,
+    basis: Basis,
+    seed: int,
+    say: Say,
+    notes: list[str],
+    near_same: Sequence[Ints],
 ) -> Basis:
     from saetext.reader import sentences as embed
 
@@ -174,7 +194,10 @@ def _with_semantic_map(
         )
         return basis
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy()[rows].astype(np.int64)
-    chosen = semantic_map.choose(n_tokens, seed, copies([corpus])[rows])
+    text = copies([corpus])[rows].copy()
+    for same in near_same:
+        text[same] = text[same[0]]
+    chosen = semantic_map.choose(n_tokens, seed, text)
     texts = semantic_map.texts_of(corpus, rows[chosen])
     if texts is None:
         notes.append("no semantic map, clustered by features alone: the corpus stores no texts")
