@@ -15,8 +15,8 @@ _SLOT = "#"
 def skeleton(text: str) -> str:
     """Return a text's words, small, with one sign for each run of numbers and names; empty if little is left.
 
-    A name is a word with a capital inside a sentence, or before a comma at its beginning. Of the words at least
-    five must be left, and more than half.
+    A name is a word with a capital inside a sentence, or before a comma at its beginning. Of the words at
+    least five must be left, and more than half.
 
     Examples
     --------

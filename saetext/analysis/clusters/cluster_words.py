@@ -63,8 +63,8 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
     over documents) of at least 2.5, by the share inside times the logarithm of the ratio of shares, half a
     document added to each count. On the other half (:mod:`saetext.analysis.clusters.halves`) each must stand
     out again, with a root of 2, or it is left out. Forms of a word count as one. A phrase takes the place of
-    a word that seldom stands without it. A word counts less the more of its documents have a stronger one. Function words
-    at the ends of a phrase are left out, and so is what is made of words that stand already.
+    a word that seldom stands without it. A word counts less the more of its documents have a stronger one.
+    Function words at the ends of a phrase are left out, and so is what is made of words that stand already.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def _of_one(terms: _Terms, members: Ints, sides: tuple[_Side, _Side], c: int) ->
     good = root(here, there, size, others) >= (LEAST_Z if checked[2] else LEAST_UNCHECKED)
     good &= (here >= min(FEW, max(size // 4, 2))) & (here >= LEAST_SHARE * size) & (score > 0)
     if checked[2]:
-        good &= root(*checked) >= LEAST_HELD
+        good &= (root(*checked) >= LEAST_HELD) & (checked[0] >= 2)
     ranked = np.flatnonzero(good)[np.argsort(-score[good], kind="stable")][:_LOOKED_AT]
     inside = terms.matrix[members].tocsc()
     documents = {

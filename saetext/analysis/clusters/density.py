@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 METHODS = ("eom", "leaf")
+LEAST_SIZE = 5  # of a cluster, unless a user says so
 _HAIR = 1e-3  # of the spread of all points: at least so far are equal ones set apart
 _PLACES = 20  # by which the distance of neighbours is told
 
@@ -71,7 +72,7 @@ class Grouping:
 
 def suggested_size(n_documents: int) -> int:
     """Return a min_cluster_size: .35 of the square root of the documents, at least 5."""
-    return max(5, round(0.35 * math.sqrt(n_documents)))
+    return max(LEAST_SIZE, round(0.35 * math.sqrt(n_documents)))
 
 
 def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: str = "eom") -> Grouping:

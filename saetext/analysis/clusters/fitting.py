@@ -20,6 +20,7 @@ from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jacca
 from saetext.analysis.clusters.repeats import (
     among,
     capped,
+    different,
     distinct,
     nearly_repeated,
     noted,
@@ -101,21 +102,23 @@ def fit(
     """
     n, notes = corpus.n_documents, []
     seed = request.seed
-    size = request.min_cluster_size or density.suggested_size(min(n, request.fit_on))
-    request = request.replace(min_cluster_size=size)
-    _require_enough(n, size, request)
     rows = np.arange(n)
     if n > request.fit_on:
         rows = np.sort(np.random.default_rng([seed, 10]).permutation(n)[: request.fit_on])
         notes.append(
             f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
         )
+    near_same = nearly_repeated(corpus, rows, density.LEAST_SIZE)
+    size = request.min_cluster_size or density.suggested_size(different(corpus, rows, near_same))
+    request = request.replace(min_cluster_size=size)
+    _require_enough(n, size, request)
     matrix = gather_rows(
         corpus, request.pooling, sae, rows, lambda done, of: say("reading the corpus", done, of)
     )
     say("weighing features", 0, 0)
     least = max(2, min(size, request.neighbours // 2))
-    again, near_same = repeated(corpus, rows, least), nearly_repeated(corpus, rows, max(size, least))
+    again = repeated(corpus, rows, least)
+    near_same = [same for same in near_same if len(same) >= size]
     notes += noted(again, near_same, len(rows))
     some = capped(len(rows), again, near_same, matrix, max(size, request.min_documents))
     few = matrix[some] if len(some) < len(rows) else matrix

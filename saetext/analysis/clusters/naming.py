@@ -24,9 +24,11 @@ NOTHING = "nothing sets it apart"
 MOST_WORDS = 3  # in a name
 LEAST_WORD = 0.2  # a word's score
 LEAST_OF_BEST = 0.05  # and its share of the best one's
-LEAST_REACH = 0.35  # of the held-out members that have one of the words
+LEAST_REACH = 0.4  # of the held-out members that have one of the words
 LEAST_RATIO = 2.0  # of that share to the others'
-LEAST_HAVE = 0.6  # of members with a mark that leads the name where words reach too few
+LEAST_HAVE = 0.6  # of members with a theme, property or mark that names a cluster
+_CLEAR = 5.0  # ratio of shares from which a theme names a cluster that no words do
+_QUESTIONS = ("question mark", "closing question")  # signs that make a pile one of questions
 MIXED = "mixed: "  # begins a name that too few held-out members bear out
 LEAST_SHARE = 0.4  # of a cluster's documents that have a feature whose label names it
 LEAST_SCORE = 0.7  # of a label or trait beside words
@@ -153,17 +155,31 @@ def _weak(
     some, more = words[:MOST_WORDS], words[MOST_WORDS:]
     two = [part for _, part in said[:1]]
     two += [part for _, part in said[1:] if not repeats(part, two[0])][:1]
+    lead = two or _theme_of_most(one) or _shown_by_most(one)
     if not words:
-        return [], two or _fallback(one), []
-    lead = two[:1] or _shown_by_most(one)
+        return [], lead or _fallback(one), []
     if lead:
-        return [], [*lead, ", ".join(some[:2])], more
+        return [], [lead[0], ", ".join(some[:2])], more
     return [MIXED + some[0], *some[1:]], [], more
 
 
+def _theme_of_most(one: Evidence) -> list[str]:
+    """Return a theme that most members have and few others, though labels of few of its features fit."""
+    return [
+        t.name
+        for t in one.traits
+        if t.kind == "theme" and t.inside >= LEAST_HAVE and t.inside >= _CLEAR * t.outside
+    ][:1]
+
+
 def _shown_by_most(one: Evidence) -> list[str]:
-    """Return the most telling sign or opening that most members have."""
-    return [t.name for t in one.traits if t.kind in ("sign", "opening") and t.inside >= LEAST_HAVE][:1]
+    """Return the most telling sign or opening that most members have; questions are called that."""
+    most = [t for t in one.traits if t.kind in ("sign", "opening") and t.inside >= LEAST_HAVE]
+    openings = [t.name for t in most if t.kind == "opening"]
+    if any(t.name in _QUESTIONS for t in most):
+        short = any(t.kind == "length" and t.name.startswith("short") for t in one.traits)
+        return ["short questions" if short else "questions", *openings[-1:]]
+    return openings[:1] or [t.name for t in most[:1]]
 
 
 def _repeated(part: str, words: Sequence[str]) -> bool:
@@ -181,6 +197,8 @@ def _traits(one: Evidence) -> list[tuple[float, str]]:
     """Return the most telling trait of each kind; of themes, of those that hold here."""
     best: dict[str, Trait] = {}
     for t in one.traits:
+        if t.inside < LEAST_HAVE:
+            continue
         if t.kind in ("property", "mark") or (t.kind == "theme" and _holds(t, one)):
             best.setdefault(t.kind, t)
     return [(t.score, t.name) for t in best.values()]

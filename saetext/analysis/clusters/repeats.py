@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.clusters.semantic_map import texts_of
-from saetext.corpus.keys import columns, keys
+from saetext.corpus.keys import columns, copies, keys
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.text.skeletons import LONGEST, skeleton
 
@@ -54,6 +54,12 @@ def nearly_repeated(corpus: CorpusLike, rows: Ints, least: int) -> list[Ints]:
         for some in places.values()
         if len(some) >= least and len({texts[at] for at in some}) > 1
     ]
+
+
+def different(corpus: CorpusLike, rows: Ints, near: Sequence[Ints]) -> int:
+    """Return how many different texts these rows have; those of :func:`nearly_repeated` count as one each."""
+    text = copies([corpus])[rows]
+    return len(np.unique(text)) - sum(len(np.unique(text[same])) - 1 for same in near)
 
 
 def capped(n: int, repeats: Sequence[Ints], near: Sequence[Ints], matrix: csr_matrix, most: int) -> Ints:
