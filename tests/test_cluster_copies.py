@@ -57,8 +57,9 @@ def test_copies_are_one_cluster_and_leave_the_others_alone(copies: int, others: 
     result, number, refusal = found(pile(copies, others, near=near))
     (mine,) = set(number[refusal].tolist())
     assert mine > 0 and not (number[~refusal] == mine).any()
-    topic = result.documents.height and pile(copies, others, near=near).frame["topic"].to_numpy()[~refusal]
-    assert adjusted_rand_score(topic, number[~refusal]) > 0.9
+    known = ~refusal & (number > 0)
+    topic = pile(copies, others, near=near).frame["topic"].to_numpy()
+    assert known.sum() > 0.85 * others and adjusted_rand_score(topic[known], number[known]) > 0.8
     what = "are the same text but for numbers and names" if near else "are the same text:"
     assert any(note.startswith(f"{copies} documents {what}") for note in result.notes)
 

@@ -64,9 +64,9 @@ def test_words_as_by_hand() -> None:
             shares.append(share)
         if roots[0] >= LEAST_Z and roots[1] >= LEAST_HELD:
             expected[word] = shares[0][0] * np.log(shares[0][0] / shares[0][1])
-    assert next(iter(found)) == "lemon" == max(expected, key=expected.__getitem__)
-    assert found["lemon"] == pytest.approx(expected["lemon"])
-    assert set(found) == set(expected) and "violin" not in found
+    best = max(expected, key=expected.__getitem__)
+    assert next(iter(found)) == best and found[best] == pytest.approx(expected[best])
+    assert set(found) == set(expected) and len(found) >= 2 and "violin" not in found
     for word, score in found.items():  # less where a stronger word is in the same documents
         assert 0.5 * expected[word] - 1e-9 <= score <= expected[word] + 1e-9
 

@@ -6,6 +6,7 @@ Not for: the embedding (:mod:`saetext.analysis.clusters.layout`) or what a clust
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,14 @@ def suggested_size(n_documents: int) -> int:
     return max(LEAST_SIZE, round(0.35 * math.sqrt(n_documents)))
 
 
-def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: str = "eom") -> Grouping:
+def group(
+    points: Floats32,
+    *,
+    min_cluster_size: int,
+    min_samples: int,
+    method: str = "eom",
+    alone: Sequence[Ints] = (),
+) -> Grouping:
     """Cluster rows by density.
 
     Parameters
@@ -88,6 +96,8 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
         Neighbours that make a place dense; more of them, more noise.
     method : {"eom", "leaf"}
         Excess of mass, or the leaves of the tree: more and finer clusters.
+    alone : sequence of int64 arrays
+        Rows that are each a cluster by themselves, whatever lies around them.
     """
     import polars as pl
 
@@ -102,6 +112,7 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
     told = model.labels_.copy()
     found = int(told.max(initial=-1)) + 1
     _gather(told, repeats)
+    _set_apart(told, alone)
     k = max(found, int(told.max(initial=-1)) + 1)
     sizes = np.bincount(told[told >= 0], minlength=k)
     first = np.full(k, len(told))
@@ -204,6 +215,14 @@ def _gather(told: Ints, repeats: list[Ints]) -> None:
         else:
             told[rows] = made
             made += 1
+
+
+def _set_apart(told: Ints, alone: Sequence[Ints]) -> None:
+    """Give each of these sets of rows a cluster of its own, unless they have one already."""
+    for rows in alone:
+        others = np.delete(told, rows)
+        if told[rows[0]] < 0 or (others == told[rows[0]]).any() or len(set(told[rows].tolist())) > 1:
+            told[rows] = int(told.max(initial=-1)) + 1
 
 
 def _densest(raw: NDArray[np.void], told: Ints, k: int) -> NDArray[np.bool_]:

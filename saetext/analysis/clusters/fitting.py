@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 JACCARD_MOST = 20_000
+_FAR = 0.75  # quantile of those distances from which on copies are a cluster by themselves
 _FARTHEST = 0.995  # quantile of the distances to the nearest fitted document beyond which one is unlike all
 
 
@@ -154,8 +155,9 @@ def fit(
     )[place]  # fmt: skip
     say("HDBSCAN", 0, 0)
     grouping = density.group(
-        points, min_cluster_size=size, min_samples=request.min_samples, method=request.method
-    )
+        points, min_cluster_size=size, min_samples=request.min_samples, method=request.method,
+        alone=_alone(near, place, size),
+    )  # fmt: skip
     cluster, probability = grouping.cluster, grouping.probability
     if request.assign_noise:
         say("assigning noise", 0, 0)
@@ -220,6 +222,14 @@ def _with_semantic_map(
         f"{explained} on {len(chosen) - found.documents:,} held-out ones, on which its penalty was chosen"
     )
     return dataclasses.replace(basis, semantic_map=found)
+
+
+def _alone(near: Neighbours, place: Ints, size: int) -> list[Ints]:
+    """Return the rows of each text with enough copies for a cluster that is near no other text."""
+    count = np.bincount(place, minlength=len(near.row))
+    apart = near.distance[:, min(1, near.distance.shape[1] - 1)]
+    far = np.flatnonzero((count >= size) & (apart >= np.quantile(apart, _FAR)))
+    return [np.flatnonzero(place == at) for at in far.tolist()]
 
 
 def _start(vectors: Any, dims: int, seed: int) -> Floats32:
