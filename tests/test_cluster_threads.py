@@ -44,7 +44,7 @@ def told(program: str, threads: int) -> str:
 
 
 def test_a_library_that_is_loaded_within_the_limit_keeps_to_it() -> None:
-    """scipy's own OpenBLAS was loaded within it and used all threads: 35 clusters became 34."""
+    """The OpenBLAS of scipy was loaded within it and used all threads: 35 clusters became 34."""
     found = told(LIMITED, 2)
     assert found.strip("[] \n") and set(found.strip("[] \n").split(", ")) == {"1"}
 
