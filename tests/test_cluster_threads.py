@@ -18,15 +18,9 @@ with one_thread():
 FITTED = """
 import hashlib, numpy as np
 from cluster_factory import planted
-from saetext.analysis.clusters import fitting, semantic_map
+from saetext.analysis.clusters.fitting import fit
 from saetext.analysis.clusters.request import ClusterRequest
-from saetext.reader import sentences
-corpus = planted(500)
-mixed = np.random.default_rng(0).normal(size=(corpus.value.shape[1], 384))
-sentences.available = lambda: True
-semantic_map.embed_texts = lambda texts, done: np.float32(corpus.value[: len(texts)] @ mixed)
-fitted, grouping, _, notes = fitting.fit(corpus, "main", ClusterRequest(), None, lambda *_: None)
-assert fitted.basis.semantic_map is not None
+fitted, grouping, _, _ = fit(planted(500), "main", ClusterRequest(semantic=False), None, lambda *_: None)
 for part in (fitted.vectors, fitted.points, fitted.places, fitted.cluster, grouping.outlier):
     print(part.shape, hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest())
 """

@@ -26,7 +26,7 @@ _ALIKE = 0.9  # share of features: near a threshold another batch may flip a few
 _TOLD = 0.05  # of the rows, that a note says of one text
 _MOST_TOLD = 3
 _READINGS = 20  # of one text that are told apart
-_NEAR = 0.5  # share of features, or cosine: texts that are nearly the same, read after like prompts
+_NEAR = 0.25  # share of features, or cosine: texts that are nearly the same, read after like prompts
 _CLOSE = 1e-3  # of a vector of length 1: the same text in another batch differs by less
 
 
@@ -72,7 +72,7 @@ def capped(n: int, repeats: Sequence[Ints], near: Sequence[Ints], matrix: csr_ma
     repeats, near : sequence of int64 arrays
         From :func:`repeated` and :func:`nearly_repeated`.
     matrix : csr_matrix
-        n x features; copies share nine in ten, near copies half.
+        n x features; copies share nine in ten, near copies a quarter.
     most : int
         Copies that are kept, at least 1.
     """
