@@ -1,7 +1,7 @@
 """Names of clusters: whether a name picks out its own cluster, by documents that had no part in it.
 
     python benchmarks/cluster_names.py measure --data DIR --work DIR --half test --way after
-    python benchmarks/cluster_names.py sheet --data DIR --work DIR --half test     (names beside ten members)
+    python benchmarks/cluster_names.py sheet --data DIR --work DIR --half test     (names beside twelve members)
 
 Piles of texts with known labels, cut in two by label (or at random where labels are few or many): names were
 made better on one half and are measured on the other. Of each pile two thirds of the documents are clustered
@@ -48,7 +48,7 @@ PILES = {
     "news": Pile("ag_news_test", "label", 1500, cut="random"),
     "emotions": Pile("goemotions", "primary", 1500, cut="random"),
 }
-# Piles on which nothing was chosen: their names were read once, at the end
+# Piles on which nothing was chosen: their names were read once, at the end (half "test" only)
 UNSEEN = {
     "headlines": Pile("clickbait", "label", 1800, cut="random"),
     "reasoning": Pile("reasoning_sentences", "label", 1800, cut="random"),
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--half", choices=("development", "test"), default="test")
     parser.add_argument("--way", default="after", help="what the figures are called in the results")
-    parser.add_argument("--only", nargs="*", default=list(PILES))
+    parser.add_argument("--only", nargs="*", default=list(PILES), help="piles; those of UNSEEN have no development half")
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def main() -> None:
         if args.what == "sheet":
             _sheet(name, known)
         else:
-            found[name] = _measured(PILES[name], known, held)
+            found[name] = _measured({**PILES, **UNSEEN}[name], known, held)
             common.say(name, [[key, value] for key, value in found[name].items() if key != "names"])
     if found:
         scores = [key for key in next(iter(found.values())) if key not in ("names", "clusters")]
@@ -101,7 +101,7 @@ def _corpora(name: str, half: str, data: Path, work: Path) -> tuple[Any, Any]:
 
     paths = [work / f"{name}-{half}-{part}.corpus" for part in ("known", "held")]
     if not all((path / "manifest.json").exists() for path in paths):
-        pile = PILES[name]
+        pile = {**PILES, **UNSEEN}[name]
         frame = pl.read_parquet(data / f"{pile.file}.parquet")
         if pile.where:
             frame = frame.filter(pl.sql_expr(pile.where))
@@ -218,7 +218,7 @@ def _distinctive(texts: Sequence[str], member: NDArray[np.int64], k: int) -> lis
 
 
 def _sheet(name: str, known: Any) -> None:
-    """Print each name beside ten members drawn at random."""
+    """Print each name beside twelve members drawn at random."""
     from saetext.analysis.clusters import cluster
 
     result = cluster(known)
@@ -227,7 +227,7 @@ def _sheet(name: str, known: Any) -> None:
     of = result.documents["cluster"].to_numpy()
     for row in result.table.iter_rows(named=True):
         print(f"\n[{name} {row['cluster']}] {row['size']}  {row['name']}")
-        for at in rng.permutation(np.flatnonzero(of == row["cluster"]))[:10].tolist():
+        for at in rng.permutation(np.flatnonzero(of == row["cluster"]))[:12].tolist():
             print("   -", " ".join(texts[at].split())[:150])
 
 
