@@ -66,7 +66,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--half", choices=("development", "test"), default="test")
     parser.add_argument("--way", default="after", help="what the figures are called in the results")
-    parser.add_argument("--only", nargs="*", default=list(PILES), help="piles; those of UNSEEN have no development half")
+    parser.add_argument(
+        "--only", nargs="*", default=list(PILES), help="piles; those of UNSEEN have no development half"
+    )
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
