@@ -1,7 +1,7 @@
 """Names of clusters: whether a name picks out its own cluster, by documents that had no part in it.
 
     python benchmarks/cluster_names.py measure --data DIR --work DIR --half test --way after
-    python benchmarks/cluster_names.py sheet --data DIR --work DIR --half test     (names beside twelve members)
+    python benchmarks/cluster_names.py sheet --data DIR --work DIR --half test     (names by members)
 
 Piles of texts with known labels, cut in two by label (or at random where labels are few or many): names were
 made better on one half and are measured on the other. Of each pile two thirds of the documents are clustered
