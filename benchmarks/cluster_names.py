@@ -1,7 +1,7 @@
 """Names of clusters: whether a name picks out its own cluster, by documents that had no part in it.
 
     python benchmarks/cluster_names.py measure --data DIR --work DIR --half test --way after
-    python benchmarks/cluster_names.py sheet --data DIR --work DIR --half test     (names beside ten members)
+    python benchmarks/cluster_names.py sheet --data DIR --work DIR --half test     (names by members)
 
 Piles of texts with known labels, cut in two by label (or at random where labels are few or many): names were
 made better on one half and are measured on the other. Of each pile two thirds of the documents are clustered
@@ -40,12 +40,22 @@ class Pile:
     where: str | None = None
 
 
+ANSWERED = "('gpt4_1106_preview_concise', 'gpt-3.5-turbo-1106_verbose', 'alpaca-7b_concise')"
 PILES = {
     "banking77": Pile("banking77", "label", 1800),
     "prompts": Pile("user_prompts", "label", 1500, where="source = 'autoj_scenario'"),
     "dialogue": Pile("self_dialogue", "topic", 1200),
     "news": Pile("ag_news_test", "label", 1500, cut="random"),
     "emotions": Pile("goemotions", "primary", 1500, cut="random"),
+}
+# Piles on which nothing was chosen: their names were read once, at the end (half "test" only)
+UNSEEN = {
+    "headlines": Pile("clickbait", "label", 1800, cut="random"),
+    "reasoning": Pile("reasoning_sentences", "label", 1800, cut="random"),
+    "answers": Pile("alpaca_eval_outputs", "model", 1500, cut="random", where=f"model in {ANSWERED}"),
+    "opinions": Pile("nltk_properties", "dataset", 1800, cut="random"),
+    "tasks": Pile("user_prompts", "source", 1800, cut="random", where="source <> 'autoj_scenario'"),
+    "statements": Pile("persona_statements_dev", "trait", 1800, cut="random"),
 }
 
 
@@ -56,7 +66,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--half", choices=("development", "test"), default="test")
     parser.add_argument("--way", default="after", help="what the figures are called in the results")
-    parser.add_argument("--only", nargs="*", default=list(PILES))
+    parser.add_argument(
+        "--only", nargs="*", default=list(PILES), help="piles; those of UNSEEN have no development half"
+    )
     parser.add_argument("-o", "--output", type=Path, default=RESULTS)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -66,7 +78,7 @@ def main() -> None:
         if args.what == "sheet":
             _sheet(name, known)
         else:
-            found[name] = _measured(PILES[name], known, held)
+            found[name] = _measured({**PILES, **UNSEEN}[name], known, held)
             common.say(name, [[key, value] for key, value in found[name].items() if key != "names"])
     if found:
         scores = [key for key in next(iter(found.values())) if key not in ("names", "clusters")]
@@ -91,10 +103,11 @@ def _corpora(name: str, half: str, data: Path, work: Path) -> tuple[Any, Any]:
 
     paths = [work / f"{name}-{half}-{part}.corpus" for part in ("known", "held")]
     if not all((path / "manifest.json").exists() for path in paths):
-        pile = PILES[name]
-        frame = pl.read_parquet(data / f"{pile.file}.parquet").select("id", "text", pile.truth, *_more(pile))
+        pile = {**PILES, **UNSEEN}[name]
+        frame = pl.read_parquet(data / f"{pile.file}.parquet")
         if pile.where:
             frame = frame.filter(pl.sql_expr(pile.where))
+        frame = frame.select("id", "text", pile.truth)
         frame = frame.unique("text", maintain_order=True).filter(pl.col("text").str.len_chars() > 0)
         if pile.cut == "label":
             kinds = sorted(map(str, frame[pile.truth].unique().to_list()))
@@ -113,10 +126,6 @@ def _corpora(name: str, half: str, data: Path, work: Path) -> tuple[Any, Any]:
                 reader=reader,
             )
     return Corpus.open(paths[0]), Corpus.open(paths[1])
-
-
-def _more(pile: Pile) -> list[str]:
-    return ["source"] if pile.where else []
 
 
 # ---- scores -----------------------------------------------------------------------------------------------
@@ -211,7 +220,7 @@ def _distinctive(texts: Sequence[str], member: NDArray[np.int64], k: int) -> lis
 
 
 def _sheet(name: str, known: Any) -> None:
-    """Print each name beside ten members drawn at random."""
+    """Print each name beside twelve members drawn at random."""
     from saetext.analysis.clusters import cluster
 
     result = cluster(known)
@@ -220,7 +229,7 @@ def _sheet(name: str, known: Any) -> None:
     of = result.documents["cluster"].to_numpy()
     for row in result.table.iter_rows(named=True):
         print(f"\n[{name} {row['cluster']}] {row['size']}  {row['name']}")
-        for at in rng.permutation(np.flatnonzero(of == row["cluster"]))[:10].tolist():
+        for at in rng.permutation(np.flatnonzero(of == row["cluster"]))[:12].tolist():
             print("   -", " ".join(texts[at].split())[:150])
 
 

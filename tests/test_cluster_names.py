@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,16 +11,19 @@ import pytest
 from cluster_factory import LABELS, TOPICS, Stored, planted
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2_contingency
 
-from saetext.analysis.clusters import cluster
-from saetext.analysis.clusters.cluster_words import LEAST_Z, bare, repeats, stems, typical_words
+from saetext.analysis.clusters import cluster, cluster_words
+from saetext.analysis.clusters.cluster_words import LEAST_HELD, LEAST_Z, bare, repeats, stems, typical_words
 from saetext.analysis.clusters.describing import Described, Telling
 from saetext.analysis.clusters.fitting_labels import READ, READ_OF_THEMES, fitting_labels
+from saetext.analysis.clusters.halves import Reach, held_out, reaches
 from saetext.analysis.clusters.naming import NOTHING, Evidence, names, shortened, vocabulary
 from saetext.analysis.clusters.traits import Trait, traits
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.peaks import LocalEvidence, local_evidence
 from saetext.reader import sentences
+from saetext.text.inflection import base
 from saetext.text.passages import printable
 
 
@@ -39,29 +43,93 @@ def test_words_as_by_hand() -> None:
     rng = np.random.default_rng(0)
     rates = {"lemon": (0.8, 0.02), "harbour": (0.4, 0.1), "violin": (0.3, 0.3), "granite": (0.5, 0.05)}
     texts, members = [], [1] * 40 + [2] * 60 + [0] * 30
-    for c in members:
+    for i, c in enumerate(members):
         # a full stop between words: no phrases
         drawn = [word for word, rate in rates.items() if rng.random() < rate[c != 1]]
-        texts.append(". ".join(drawn * int(rng.integers(1, 4))) + ".")
+        texts.append(". ".join([*drawn * int(rng.integers(1, 4)), str(i)]) + ".")
+    held = held_out(texts, members)
+    assert [int(held[np.array(members) == c].sum()) for c in (0, 1, 2)] == [15, 20, 30]
     found = dict(typical_words(texts, members, 2)[0])
-    here, there = Counter[str](), Counter[str]()
-    for text, c in zip(texts, members, strict=True):
-        (here if c == 1 else there).update({word.strip() for word in text.split(".")} - {""})
     expected = {}
     for word in rates:
-        y, r = here[word], there[word]
-        a = 40 * (y + r) / 130  # the prior: as many documents as the cluster, spread as in all
-        one = np.log((y + a) / (80 - y - a))
-        other = np.log((r + a) / (130 - r - a))
-        z = (one - other) / np.sqrt(1 / (y + a) + 1 / (r + a))
-        inside, outside = (y + 0.5) / 41, (r + 0.5) / 91
-        if z >= LEAST_Z:
-            expected[word] = inside * np.log(inside / outside)
-    assert next(iter(found)) == "lemon" == max(expected, key=expected.__getitem__)
-    assert found["lemon"] == pytest.approx(expected["lemon"])
-    assert set(found) == set(expected) and "violin" not in found
+        roots, shares = [], []
+        for half in (False, True):
+            mine = [
+                (c == 1, word in t) for t, c, h in zip(texts, members, held, strict=True) if bool(h) == half
+            ]
+            table = np.array([[mine.count((a, b)) for b in (True, False)] for a in (True, False)])
+            ratio = chi2_contingency(table, correction=False, lambda_="log-likelihood")[0]
+            share = (table[:, 0] + 0.5) / (table.sum(1) + 1)
+            roots.append(np.sqrt(ratio) * np.sign(share[0] - share[1]))
+            shares.append(share)
+        if roots[0] >= LEAST_Z and roots[1] >= LEAST_HELD:
+            expected[word] = shares[0][0] * np.log(shares[0][0] / shares[0][1])
+    best = max(expected, key=expected.__getitem__)
+    assert next(iter(found)) == best and found[best] == pytest.approx(expected[best])
+    assert set(found) == set(expected) and len(found) >= 2 and "violin" not in found
     for word, score in found.items():  # less where a stronger word is in the same documents
         assert 0.5 * expected[word] - 1e-9 <= score <= expected[word] + 1e-9
+
+
+def test_a_word_that_only_one_half_has_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = np.arange(80) % 2 == 1
+    members = [1] * 40 + [2] * 40
+    monkeypatch.setattr(cluster_words, "held_out", lambda texts, cluster: held)
+    texts = ["tea. " + ("planted." if i % 2 == 0 else "") for i in range(40)] + ["coal."] * 40
+    assert [word for word, _ in typical_words(texts, members, 2)[0]] == ["tea"]
+    both = ["tea. " + ("planted." if i % 4 < 2 else "") for i in range(40)] + ["coal."] * 40
+    assert [word for word, _ in typical_words(both, members, 2)[0]] == ["tea", "planted"]
+
+
+def test_forms_of_a_word_are_one_and_a_phrase_stands_for_its_word() -> None:
+    texts = [f"It {w} in {i}." for i, w in enumerate(["expires", "expired", "expire"] * 10)]
+    texts += [f"{w} up {i}." for i, w in enumerate(["top", "topped", "topping"] * 10)]
+    expire, top = typical_words(texts, [1] * 30 + [2] * 30, 2)
+    assert [word for word, _ in expire] == ["expires"] or base(expire[0][0]) == base("expire")
+    assert len(expire) == 1 and len(top) == 1 and top[0][0].endswith(" up")
+
+
+def test_copies_are_on_one_side_and_few_texts_are_not_cut() -> None:
+    texts = ["same"] * 50 + [f"text {i}" for i in range(30)] + ["a", "b", "c"]
+    held = held_out(texts, [1] * 80 + [2] * 3)
+    assert len(set(held[:50].tolist())) == 1 and 14 <= held[50:80].sum() <= 16 and not held[80:].any()
+
+
+def test_reach_is_counted_in_held_out_texts_in_any_form() -> None:
+    texts = ["it expires", "an expired card", "lost", "a card is lost", "tea"]
+    held = np.array([True, True, False, True, True])
+    (one, none) = reaches(texts, [1, 1, 1, 2, 0], held, [["expire", "lost", "card"], []])
+    assert one is not None and none is None
+    assert one.inside.tolist() == [[True, False, False], [True, False, True]]
+    assert one.outside.tolist() == [[False, True, True], [False, False, False]]
+    assert one.of([0]) == (1.0, 0.0) and one.of([1, 2]) == (0.5, 0.5) and one.of([]) == (0.0, 0.0)
+
+
+def test_a_name_that_held_out_members_do_not_bear_out_is_marked() -> None:
+    rare = Reach(np.arange(20)[:, None] < [2, 1, 1, 1, 0], np.zeros((30, 5), bool))
+    one = Evidence(Described((), ()), WORDS, (), {}, vocabulary(TEXTS), rare)
+    assert names([one], JOBS) == ["mixed: cover letter, job, skills"]
+    asked = Trait("sign", "question mark", 0.9, 0.2, 1.0)
+    what = Trait("opening", 'begins with "What"', 0.7, 0.02, 1.0)
+    asking = replace(one, traits=[asked, what])
+    assert names([asking], JOBS) == ["questions · cover letter, job"]
+    assert names([replace(asking, words=(), reach=None)], JOBS) == ['questions · begins with "What"']
+    often = Reach(np.ones((20, 5), bool), np.ones((30, 5), bool))  # as many of the others
+    assert names([replace(one, reach=often)], JOBS)[0].startswith("mixed: ")
+    good = Reach(np.ones((20, 5), bool), np.zeros((30, 5), bool))
+    assert names([replace(one, reach=good)], JOBS) == ["cover letter, job, skills"]
+
+
+@pytest.mark.parametrize(
+    ("forms", "other"),
+    [
+        (("expire", "expires", "expired", "Expiring"), "expert"), (("currency", "currencies"), "current"),
+        (("top", "tops", "topped", "topping"), "topic"), (("new",), "news"), (("bus", "buses"), "busy"),
+        (("child's", "child"), "chill"),
+    ],
+)  # fmt: skip
+def test_forms_have_one_key(forms: tuple[str, ...], other: str) -> None:
+    assert len({base(word) for word in forms}) == 1 and base(other) != base(forms[0])
 
 
 def test_words_without_texts_and_of_one_cluster() -> None:

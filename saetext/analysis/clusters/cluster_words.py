@@ -6,28 +6,36 @@ A word counts once a document: one text that repeats it says little of its clust
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.features.peaks.words import log_odds
+from saetext.analysis.clusters.halves import held_out
+from saetext.corpus.protocol import Ints
 from saetext.text.function_words import only_function_words
+from saetext.text.inflection import base
 from saetext.text.phrases import phrase_matrix
 from saetext.text.words import is_unspaced, parts, spelled
 
 if TYPE_CHECKING:
-    from scipy.sparse import csc_matrix
+    from scipy.sparse import csr_matrix
+
+Counts = NDArray[np.float64]
 
 SAMPLED = 200  # documents of each cluster whose words are counted
 MOST_SAMPLED = 20_000
 WORDS = 8  # of each cluster
-LEAST_Z = 3.0  # log-odds in standard errors
+LEAST_Z = 2.5  # root of the likelihood ratio, on the half that words are chosen by
+LEAST_HELD = 2.0  # and on the other
+LEAST_UNCHECKED = 3.0  # where there is no other
 LEAST_SHARE = 0.06  # of the cluster's documents that have a word
 FEW = 3  # documents that have it
 STEM = 5  # first letters that two forms of a word share
 _LOOKED_AT = 120
+_NEARLY = 0.6  # share of a word's documents that a phrase with it must have to stand in its place
+_LONGEST = 3  # words of such a phrase
 _BY_WORD = 0.5  # how much of a word's score counts if all its documents have a stronger one
 _PARTICLES = frozenset(("up", "off", "out", "down", "back", "over", "away", "through"))
 _SAID = """
@@ -51,10 +59,12 @@ Words = tuple[tuple[str, float], ...]
 def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int) -> list[Words]:
     """Return the words and phrases that each cluster's texts have more often than all others.
 
-    Of those with log-odds of at least three standard errors (:func:`saetext.features.peaks.words.log_odds`,
-    over documents), those with the largest share inside times the logarithm of the ratio of shares, half a
-    document added to each count. A word counts less the more of its documents have a stronger one. Function
-    words at the ends of a phrase are left out, and so is what is made of words that stand already.
+    They are chosen on half of the documents: those with a signed root of the likelihood ratio (Dunning 1993,
+    over documents) of at least 2.5, by the share inside times the logarithm of the ratio of shares, half a
+    document added to each count. On the other half (:mod:`saetext.analysis.clusters.halves`) each must stand
+    out again, with a root of 2, or it is left out. Forms of a word count as one. A phrase takes the place of
+    a word that seldom stands without it. A word counts less the more of its documents have a stronger one.
+    Function words at the ends of a phrase are left out, and so is what is made of words that stand already.
 
     Parameters
     ----------
@@ -77,48 +87,153 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
     >>> [[word for word, _ in words] for words in typical_words(texts, [1] * 9 + [2] * 9, 2)]
     [['exchange rate was wrong'], ['card is lost']]
     """
-    terms = phrase_matrix(texts, min_documents=FEW)
-    code = np.asarray(cluster, np.int64)
-    if not terms.names or not n_clusters:
+    if not n_clusters:
+        return []
+    terms = _merged(texts)
+    code, held = np.asarray(cluster, np.int64), held_out(texts, cluster)
+    if not terms.keys:
         return [()] * n_clusters
-    matrix = (terms.matrix > 0).astype(np.float32).tocsr()
-    total = np.asarray(matrix.sum(0)).ravel().astype(np.float64)
-    found: list[Words] = []
-    for c in range(1, n_clusters + 1):
-        members = np.flatnonzero(code == c)
-        found.append(_of_one(terms.names, matrix[members].tocsc(), total, len(code)) if len(members) else ())
-    return found
+    sides = _Side(terms.matrix, code, ~held), _Side(terms.matrix, code, held)
+    return [_of_one(terms, np.flatnonzero((code == c) & ~held), sides, c) for c in range(1, n_clusters + 1)]
 
 
-def _of_one(names: Sequence[str], inside: csc_matrix, total: NDArray[np.float64], n: int) -> Words:
-    """Choose the words of one cluster from its documents, by terms, and the counts in all."""
-    size = inside.shape[0]
-    here = np.asarray(inside.sum(0)).ravel().astype(np.float64)
-    there, others = total - here, n - size
-    if not others:
+class _Terms(NamedTuple):
+    """Words and phrases: key and matrix (documents x terms), and the spellings that belong to each."""
+
+    keys: list[tuple[str, ...]]
+    matrix: csr_matrix
+    spellings: list[list[int]]
+    spelled: csr_matrix
+    names: Sequence[str]
+
+
+def _merged(texts: Sequence[str]) -> _Terms:
+    """Count phrases without what says nothing at their ends; forms of a word are one."""
+    from scipy import sparse
+
+    found = phrase_matrix(texts, min_documents=FEW)
+    bared = [bare(name) for name in found.names]
+    place: dict[tuple[str, ...], int] = {}
+    of, spellings = [], list[list[int]]()
+    for i, name in enumerate(bared):
+        key = tuple(base(word) for word in parts(name))
+        if not key:
+            of.append(-1)
+            continue
+        at = place.setdefault(key, len(place))
+        of.append(at)
+        if at == len(spellings):
+            spellings.append([])
+        spellings[at].append(i)
+    kept = np.flatnonzero(np.array(of, np.int64) >= 0)
+    spelled = (found.matrix > 0).astype(np.float32).tocsr()
+    into = sparse.csr_matrix(
+        (np.ones(len(kept), np.float32), (kept, np.array(of, np.int64)[kept])),
+        shape=(len(of), len(place)),
+    )
+    matrix = ((spelled @ into) > 0).astype(np.float32).tocsr()
+    return _Terms(list(place), matrix, spellings, spelled, bared)
+
+
+class _Side:
+    """Documents that names are chosen by, or checked on: how many have each term, in all and by cluster."""
+
+    def __init__(self, matrix: csr_matrix, code: Ints, chosen: NDArray[np.bool_]) -> None:
+        self._matrix, self._code, self._chosen = matrix, code, chosen
+        self.n = int(chosen.sum())
+        self.total = np.asarray(matrix[np.flatnonzero(chosen)].sum(0), np.float64).ravel()
+
+    def of(self, c: int) -> tuple[Counts, Counts, int, int]:
+        """Return how many of a cluster's and of other documents have each term, and how many there are."""
+        members = np.flatnonzero(self._chosen & (self._code == c))
+        here = np.asarray(self._matrix[members].sum(0), np.float64).ravel()
+        return here, self.total - here, len(members), self.n - len(members)
+
+
+def _of_one(terms: _Terms, members: Ints, sides: tuple[_Side, _Side], c: int) -> Words:
+    """Choose the words of one cluster."""
+    here, there, size, others = sides[0].of(c)
+    if not others or not size:
         return ()
     share, elsewhere = (here + 0.5) / (size + 1), (there + 0.5) / (others + 1)
     score = share * np.log(share / elsewhere)
-    z = log_odds(here, there, size, others, size)
-    good = (z >= LEAST_Z) & (here >= min(FEW, size)) & (here >= LEAST_SHARE * size) & (score > 0)
-    ranked = np.flatnonzero(good)[np.argsort(-score[good], kind="stable")][: 4 * _LOOKED_AT]
-    called = {i: name for i in ranked.tolist() if (name := bare(names[i]))}
+    checked = sides[1].of(c)
+    good = root(here, there, size, others) >= (LEAST_Z if checked[2] else LEAST_UNCHECKED)
+    good &= (here >= min(FEW, max(size // 4, 2))) & (here >= LEAST_SHARE * size) & (score > 0)
+    if checked[2]:
+        good &= (root(*checked) >= LEAST_HELD) & (checked[0] >= 2)
+    ranked = np.flatnonzero(good)[np.argsort(-score[good], kind="stable")][:_LOOKED_AT]
+    inside = terms.matrix[members].tocsc()
     documents = {
         i: frozenset(inside.indices[inside.indptr[i] : inside.indptr[i + 1]].tolist())
-        for i in list(called)[:_LOOKED_AT]
+        for i in ranked.tolist()
     }
+    spelled = np.asarray(terms.spelled[members].sum(0), np.float64).ravel()
+
+    def called(i: int) -> str:
+        best = max(terms.spellings[i], key=lambda at: (spelled[at], -len(terms.names[at])))
+        return terms.names[best]
+
     chosen: list[tuple[str, float]] = []
     covered: set[int] = set()
     left = list(documents)
     while left and len(chosen) < WORDS:
         worth = [score[i] * _news(documents[i], covered) for i in left]
         at = int(np.argmax(worth))
-        i = left.pop(at)
-        if any(repeats(called[i], word) for word, _ in chosen):
+        i, value = left.pop(at), float(worth[at])
+        if any(repeats(called(i), word) for word, _ in chosen):
             continue
-        chosen.append((called[i], float(worth[at])))
+        longer = _longer(i, documents, terms.keys)
+        if not any(repeats(called(longer), word) for word, _ in chosen):
+            i = longer
+        chosen.append((called(i), value))
         covered |= documents[i]
     return tuple(chosen)
+
+
+def _longer(i: int, documents: Mapping[int, frozenset[int]], keys: Sequence[tuple[str, ...]]) -> int:
+    """Return the phrase that a word seldom stands without, the longest; or the word."""
+    key, most = keys[i], _NEARLY * len(documents[i])
+    fits = [
+        j
+        for j, mine in documents.items()
+        if len(key) < len(keys[j]) <= _LONGEST
+        and len(mine) >= most
+        and any(keys[j][at : at + len(key)] == key for at in range(len(keys[j])))
+    ]
+    return max(fits, key=lambda j: (len(documents[j]), len(keys[j])), default=i)
+
+
+def root(here: Counts, there: Counts, size: int, others: int) -> Counts:
+    """Return the signed root of the likelihood ratio of two shares; above 0, the first is larger.
+
+    T. Dunning, "Accurate methods for the statistics of surprise and coincidence", Computational Linguistics
+    19 (1993). Unlike log-odds with a prior it is not small for what no other document has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from saetext.analysis.clusters.cluster_words import root
+    >>> root(np.array([6.0, 1.0]), np.array([0.0, 100.0]), 12, 1000).round(1)
+    array([ 7.4, -0.2])
+    """
+    if not size or not others:
+        return np.zeros(len(here))
+    p = (here + there) / (size + others)
+    g = sum(
+        _times_log(seen, n * rate)
+        for seen, n, rate in (
+            (here, size, p), (size - here, size, 1 - p), (there, others, p), (others - there, others, 1 - p)
+        )
+    )  # fmt: skip
+    found: Counts = np.sign(here / size - there / others) * np.sqrt(2 * np.maximum(g, 0))
+    return found
+
+
+def _times_log(seen: Counts, expected: Counts) -> Counts:
+    """Return seen * ln(seen / expected), 0 where nothing was seen."""
+    ratio = np.divide(seen, expected, out=np.ones(len(seen)), where=(seen > 0) & (expected > 0))
+    return seen * np.log(ratio)
 
 
 def _news(documents: frozenset[int], covered: set[int]) -> float:

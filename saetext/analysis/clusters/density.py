@@ -6,6 +6,7 @@ Not for: the embedding (:mod:`saetext.analysis.clusters.layout`) or what a clust
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 METHODS = ("eom", "leaf")
-_HAIR = 1e-3  # of the spread of all points
+LEAST_SIZE = 5  # of a cluster, unless a user says so
+_HAIR = 1e-3  # of the spread of all points: at least so far are equal ones set apart
+_PLACES = 20  # by which the distance of neighbours is told
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +73,17 @@ class Grouping:
 
 def suggested_size(n_documents: int) -> int:
     """Return a min_cluster_size: .35 of the square root of the documents, at least 5."""
-    return max(5, round(0.35 * math.sqrt(n_documents)))
+    return max(LEAST_SIZE, round(0.35 * math.sqrt(n_documents)))
 
 
-def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: str = "eom") -> Grouping:
+def group(
+    points: Floats32,
+    *,
+    min_cluster_size: int,
+    min_samples: int,
+    method: str = "eom",
+    alone: Sequence[Ints] = (),
+) -> Grouping:
     """Cluster rows by density.
 
     Parameters
@@ -86,6 +96,8 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
         Neighbours that make a place dense; more of them, more noise.
     method : {"eom", "leaf"}
         Excess of mass, or the leaves of the tree: more and finer clusters.
+    alone : sequence of int64 arrays
+        Rows that are each a cluster by themselves, whatever lies around them.
     """
     import polars as pl
 
@@ -100,6 +112,7 @@ def group(points: Floats32, *, min_cluster_size: int, min_samples: int, method: 
     told = model.labels_.copy()
     found = int(told.max(initial=-1)) + 1
     _gather(told, repeats)
+    _set_apart(told, alone)
     k = max(found, int(told.max(initial=-1)) + 1)
     sizes = np.bincount(told[told >= 0], minlength=k)
     first = np.full(k, len(told))
@@ -158,13 +171,27 @@ def _repeats(points: Floats32, least: int) -> list[Ints]:
 
 
 def _spread(points: Floats32, repeats: list[Ints]) -> NDArray[np.float64]:
-    """Return the points with those of one place a hair apart: at no distance HDBSCAN cuts them anyhow."""
+    """Return the points with those of one place as far apart as neighbours are.
+
+    At no distance HDBSCAN cuts them anyhow; a hair apart they would be so dense that what lies around them
+    would be noise.
+    """
     apart = points.astype(np.float64)
     if repeats:
         rows = np.concatenate(repeats)
-        scale = _HAIR * (float(points.std()) or 1.0)
+        scale = max(_nearest(points) / math.sqrt(points.shape[1]), _HAIR * (float(points.std()) or 1.0))
         apart[rows] += np.random.default_rng(0).normal(scale=scale, size=(len(rows), points.shape[1]))
     return apart
+
+
+def _nearest(points: Floats32) -> float:
+    """Return the median distance of a place to the nearest other one; 0 where there are too few to tell."""
+    from scipy.spatial import cKDTree
+
+    places = np.unique(points, axis=0)
+    if len(places) < _PLACES:
+        return 0.0
+    return float(np.median(cKDTree(places).query(places, 2)[0][:, 1]))
 
 
 def _firm(probability: NDArray[np.float64], told: Ints, repeats: list[Ints]) -> Floats32:
@@ -188,6 +215,14 @@ def _gather(told: Ints, repeats: list[Ints]) -> None:
         else:
             told[rows] = made
             made += 1
+
+
+def _set_apart(told: Ints, alone: Sequence[Ints]) -> None:
+    """Give each of these sets of rows a cluster of its own, unless they have one already."""
+    for rows in alone:
+        others = np.delete(told, rows)
+        if told[rows[0]] < 0 or (others == told[rows[0]]).any() or len(set(told[rows].tolist())) > 1:
+            told[rows] = int(told.max(initial=-1)) + 1
 
 
 def _densest(raw: NDArray[np.void], told: Ints, k: int) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ Not for: what clusters are about (:mod:`saetext.analysis.clusters.describing`) o
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,16 @@ from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.levels import Levels, levels
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
-from saetext.analysis.clusters.repeats import among, distinct, repeated, representatives
+from saetext.analysis.clusters.repeats import (
+    among,
+    capped,
+    different,
+    distinct,
+    nearly_repeated,
+    noted,
+    repeated,
+    representatives,
+)
 from saetext.analysis.clusters.representation import Basis, Floats32, Strengths, fit_basis, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.corpus.joined import Joined
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 JACCARD_MOST = 20_000
+_FAR = 0.75  # quantile of those distances from which on copies are a cluster by themselves
 _FARTHEST = 0.995  # quantile of the distances to the nearest fitted document beyond which one is unlike all
 
 
@@ -113,16 +124,24 @@ def fit(
         notes.append(
             f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
         )
+    near_same = nearly_repeated(corpus, rows, density.LEAST_SIZE)
+    size = request.min_cluster_size or density.suggested_size(different(corpus, rows, near_same))
+    request = request.replace(min_cluster_size=size)
+    _require_enough(n, size, request)
     matrix = gather_rows(
         corpus, request.pooling, sae, rows, lambda done, of: say("reading the corpus", done, of)
     )
     say("weighing features", 0, 0)
     least = max(2, min(size, request.neighbours // 2))
     again = repeated(corpus, rows, least)
-    once = distinct(len(rows), again, matrix)
+    near_same = [same for same in near_same if len(same) >= size]
+    notes += noted(again, near_same, len(rows))
+    some = capped(len(rows), again, near_same, matrix, max(size, request.min_documents))
+    few = matrix[some] if len(some) < len(rows) else matrix
+    once = distinct(len(some), among(again, np.isin(np.arange(len(rows)), some)), few)
     with one_thread():
         basis = fit_basis(
-            Strengths(matrix, once), axis=axis, pooling=request.pooling, scaling=request.scaling,
+            Strengths(few, once), axis=axis, pooling=request.pooling, scaling=request.scaling,
             idf_power=request.idf_power, dims=request.dims, min_documents=request.min_documents,
             max_share=request.max_share, jaccard=request.metric == "jaccard", seed=seed,
         )  # fmt: skip
@@ -133,12 +152,13 @@ def fit(
             f"clusters of {size}: keep more features (other words for --include), or lower --min-cluster-size"
         )
     if not filled.all():
-        rows, matrix, again = rows[filled], matrix[filled], among(again, filled)
+        rows, matrix = rows[filled], matrix[filled]
+        again, near_same = among(again, filled), among(near_same, filled)
     if request.semantic and request.metric == "cosine":
-        basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
+        basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes, near_same)
     vectors: Any = basis.sparse(matrix) if basis.components is None else basis.project(matrix)
     _require_different(vectors, size)
-    kept, place = representatives(len(rows), again, vectors, least)
+    kept, place = representatives(len(rows), again, vectors, least, near_same)
     apart = vectors[kept] if len(kept) < len(rows) else vectors
     near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)
@@ -150,8 +170,9 @@ def fit(
     )[place]  # fmt: skip
     say("HDBSCAN", 0, 0)
     grouping = density.group(
-        points, min_cluster_size=size, min_samples=request.min_samples, method=request.method
-    )
+        points, min_cluster_size=size, min_samples=request.min_samples, method=request.method,
+        alone=_alone(near, place, size),
+    )  # fmt: skip
     cluster, probability = grouping.cluster, grouping.probability
     if request.assign_noise:
         say("assigning noise", 0, 0)
@@ -176,7 +197,14 @@ def nearest(fitted: Any, asked: Any | None, k: int, on_done: Count | None = None
 
 
 def _with_semantic_map(
-    corpus: CorpusLike, rows: Ints, matrix: csr_matrix, basis: Basis, seed: int, say: Say, notes: list[str]
+    corpus: CorpusLike,
+    rows: Ints,
+    matrix: csr_matrix,
+    basis: Basis,
+    seed: int,
+    say: Say,
+    notes: list[str],
+    near_same: Sequence[Ints],
 ) -> Basis:
     from saetext.reader import sentences as embed
 
@@ -189,7 +217,10 @@ def _with_semantic_map(
         )
         return basis
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy()[rows].astype(np.int64)
-    chosen = semantic_map.choose(n_tokens, seed, copies([corpus])[rows])
+    text = copies([corpus])[rows].copy()
+    for same in near_same:
+        text[same] = text[same[0]]
+    chosen = semantic_map.choose(n_tokens, seed, text)
     texts = semantic_map.texts_of(corpus, rows[chosen])
     if texts is None:
         notes.append("no semantic map, clustered by features alone: the corpus stores no texts")
@@ -209,6 +240,14 @@ def _with_semantic_map(
         f"{explained} on {len(chosen) - found.documents:,} held-out ones, on which its penalty was chosen"
     )
     return dataclasses.replace(basis, semantic_map=found)
+
+
+def _alone(near: Neighbours, place: Ints, size: int) -> list[Ints]:
+    """Return the rows of each text with enough copies for a cluster that is near no other text."""
+    count = np.bincount(place, minlength=len(near.row))
+    apart = near.distance[:, min(1, near.distance.shape[1] - 1)]
+    far = np.flatnonzero((count >= size) & (apart >= np.quantile(apart, _FAR)))
+    return [np.flatnonzero(place == at) for at in far.tolist()]
 
 
 def _start(vectors: Any, dims: int, seed: int) -> Floats32:

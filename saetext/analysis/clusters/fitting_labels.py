@@ -7,6 +7,7 @@ A label was written for other texts; only one that fits here may name a cluster.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,37 @@ def fitting_labels(
         part, chosen = _view(corpus, rows)
         found.append(local_evidence([part], sae, features, chosen, labels=labels))
     return found
+
+
+def still_fitting(
+    corpus: CorpusLike,
+    sae: str,
+    found: Sequence[dict[int, LocalEvidence]],
+    held: Sequence[Ints],
+    labels: FeatureLabels,
+) -> list[dict[int, LocalEvidence]]:
+    """Return the evidence with labels that do not fit in held-out documents said not to fit.
+
+    Parameters
+    ----------
+    corpus, sae, labels
+        As of :func:`fitting_labels`.
+    found : sequence of dict
+        What it returned.
+    held : sequence of int64 arrays
+        Other rows of each cluster, increasing; where there are none, nothing is changed.
+    """
+    checked: list[dict[int, LocalEvidence]] = []
+    for one, rows in zip(found, held, strict=True):
+        features = np.array([feature for feature, evidence in one.items() if evidence.fits], np.int64)
+        if not len(features) or not len(rows):
+            checked.append(one)
+            continue
+        part, chosen = _view(corpus, rows)
+        again = local_evidence([part], sae, features, chosen, labels=labels)
+        gone = {f for f in features.tolist() if f not in again or not again[f].fits}
+        checked.append({f: replace(e, fits=False) if f in gone else e for f, e in one.items()})
+    return checked
 
 
 def _features(one: Described, traits: Sequence[Trait], labels: FeatureLabels) -> Ints:

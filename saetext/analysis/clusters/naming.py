@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from saetext.analysis.clusters.cluster_words import STEM, Words, repeats, stems
 from saetext.analysis.clusters.describing import Described
+from saetext.analysis.clusters.halves import Reach
 from saetext.analysis.clusters.traits import Trait
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import LocalEvidence
@@ -23,6 +24,12 @@ NOTHING = "nothing sets it apart"
 MOST_WORDS = 3  # in a name
 LEAST_WORD = 0.2  # a word's score
 LEAST_OF_BEST = 0.05  # and its share of the best one's
+LEAST_REACH = 0.4  # of the held-out members that have one of the words
+LEAST_RATIO = 2.0  # of that share to the others'
+LEAST_HAVE = 0.6  # of members with a theme, property or mark that names a cluster
+_CLEAR = 5.0  # ratio of shares from which a theme names a cluster that no words do
+_QUESTIONS = ("question mark", "closing question")  # signs that make a pile one of questions
+MIXED = "mixed: "  # begins a name that too few held-out members bear out
 LEAST_SHARE = 0.4  # of a cluster's documents that have a feature whose label names it
 LEAST_SCORE = 0.7  # of a label or trait beside words
 _LONGEST = 40  # characters of a label in a name
@@ -53,6 +60,8 @@ class Evidence:
     vocabulary : frozenset of str
         First letters of the words in its texts (:func:`~saetext.analysis.clusters.cluster_words.stems`);
         empty without texts.
+    reach : Reach, optional
+        Which held-out documents have the words; None where nothing was held out.
     """
 
     described: Described
@@ -60,6 +69,15 @@ class Evidence:
     traits: Sequence[Trait] = ()
     local: Mapping[int, LocalEvidence] | None = None
     vocabulary: frozenset[str] = frozenset()
+    reach: Reach | None = None
+
+    def borne_out(self, words: Sequence[str]) -> bool:
+        """Return whether enough held-out members have one of these words, and few enough of the others."""
+        if self.reach is None:
+            return True
+        known = [word for word, _ in self.words]
+        inside, outside = self.reach.of([known.index(word) for word in words])
+        return inside >= LEAST_REACH and inside >= LEAST_RATIO * outside
 
     def fits(self, feature: int, label: str) -> bool | None:
         """Return whether a label is true of this cluster as a whole; None where that was not looked at.
@@ -119,14 +137,49 @@ def _parts(one: Evidence, labels: FeatureLabels) -> tuple[list[str], list[str], 
     words = [word for word, _ in one.words]
     best = one.words[0][1] if one.words else 0.0
     first = [word for word, score in one.words[:MOST_WORDS] if score >= max(LEAST_OF_BEST * best, LEAST_WORD)]
-    more = words[len(first) :]
     ranked = sorted(_labels(one, labels) + _traits(one), key=lambda pair: -pair[0])
     said = [(score, part) for score, part in ranked if not _repeated(part, first)]
-    if first:
-        return first, [part for score, part in said if score >= LEAST_SCORE][:1], more
+    if first and one.borne_out(first):
+        return first, [part for score, part in said if score >= LEAST_SCORE][:1], words[len(first) :]
+    return _weak(one, words, said)
+
+
+def _weak(
+    one: Evidence, words: list[str], said: Sequence[tuple[float, str]]
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the parts of a name for a cluster that no words set apart, or too few held-out members have.
+
+    What many members have comes first: labels and traits that fit, or the marks of their texts. Without
+    those the name is said to be of a mixed cluster.
+    """
+    some, more = words[:MOST_WORDS], words[MOST_WORDS:]
     two = [part for _, part in said[:1]]
     two += [part for _, part in said[1:] if not repeats(part, two[0])][:1]
-    return [], two or _fallback(one), more
+    lead = two or _theme_of_most(one) or _shown_by_most(one)
+    if not words:
+        return [], lead or _fallback(one), []
+    if lead:
+        return [], [lead[0], ", ".join(some[:2])], more
+    return [MIXED + some[0], *some[1:]], [], more
+
+
+def _theme_of_most(one: Evidence) -> list[str]:
+    """Return a theme that most members have and few others, though labels of few of its features fit."""
+    return [
+        t.name
+        for t in one.traits
+        if t.kind == "theme" and t.inside >= LEAST_HAVE and t.inside >= _CLEAR * t.outside
+    ][:1]
+
+
+def _shown_by_most(one: Evidence) -> list[str]:
+    """Return the most telling sign or opening that most members have; questions are called that."""
+    most = [t for t in one.traits if t.kind in ("sign", "opening") and t.inside >= LEAST_HAVE]
+    openings = [t.name for t in most if t.kind == "opening"]
+    if any(t.name in _QUESTIONS for t in most):
+        short = any(t.kind == "length" and t.name.startswith("short") for t in one.traits)
+        return ["short questions" if short else "questions", *openings[-1:]]
+    return openings[:1] or [t.name for t in most[:1]]
 
 
 def _repeated(part: str, words: Sequence[str]) -> bool:
@@ -144,6 +197,8 @@ def _traits(one: Evidence) -> list[tuple[float, str]]:
     """Return the most telling trait of each kind; of themes, of those that hold here."""
     best: dict[str, Trait] = {}
     for t in one.traits:
+        if t.inside < LEAST_HAVE:
+            continue
         if t.kind in ("property", "mark") or (t.kind == "theme" and _holds(t, one)):
             best.setdefault(t.kind, t)
     return [(t.score, t.name) for t in best.values()]

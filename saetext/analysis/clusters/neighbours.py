@@ -17,6 +17,7 @@ from saetext.io.progress import Count
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+_SPARE = 8  # neighbours beyond those asked for, among which the last bits of the index's sums may choose
 _BATCH = 2048  # rows searched at a time
 _PAIRS = 20_000_000  # similarities held at a time
 
@@ -62,8 +63,9 @@ def by_cosine(fitted: Floats32, asked: Floats32 | None, k: int, on_done: Count |
     distance = np.empty((len(rows), k), np.float32)
     for start in range(0, len(rows), _BATCH):
         part = slice(start, min(start + _BATCH, len(rows)))
-        _, which = index.search(rows[part], k)
-        found[part], distance[part] = _ordered(rows[part], fitted, which)
+        _, which = index.search(rows[part], min(k + _SPARE, len(fitted)))
+        near, apart = _ordered(rows[part], fitted, which)
+        found[part], distance[part] = near[:, :k], apart[:, :k]
         if on_done is not None:
             on_done(part.stop, len(rows))
     if itself:

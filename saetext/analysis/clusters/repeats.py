@@ -1,7 +1,9 @@
 """The same text many times over: one row stands for all of them while neighbours and places are found.
 
 Two hundred equal rows are each other's nearest neighbours, and no graph of neighbours would say that they are
-one place. Not for: copies in small numbers, which leave each other room for other neighbours.
+one place. So it is with texts that are equal but for numbers and names
+(:mod:`saetext.text.skeletons`). Not for: copies in small numbers, which leave each other room for other
+neighbours.
 """
 
 from __future__ import annotations
@@ -12,15 +14,82 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.keys import columns, keys
+from saetext.analysis.clusters.semantic_map import texts_of
+from saetext.corpus.keys import columns, copies, keys
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.text.skeletons import LONGEST, skeleton
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _ALIKE = 0.9  # share of features: near a threshold another batch may flip a few
+_TOLD = 0.05  # of the rows, that a note says of one text
+_MOST_TOLD = 3
 _READINGS = 20  # of one text that are told apart
+_NEAR = 0.25  # share of features, or cosine: texts that are nearly the same, read after like prompts
 _CLOSE = 1e-3  # of a vector of length 1: the same text in another batch differs by less
+
+
+def nearly_repeated(corpus: CorpusLike, rows: Ints, least: int) -> list[Ints]:
+    """Return which of these rows are equal but for numbers and names, where so many or more are.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What the rows are of; without stored texts there are none.
+    rows : int64[m]
+        Documents of the corpus, increasing.
+    least : int
+        Fewest rows that count. Groups whose texts are all the same are left out: see :func:`repeated`.
+    """
+    texts = texts_of(corpus, rows, LONGEST + 1) if "text" in columns(corpus) else None
+    if texts is None:
+        return []
+    places: dict[str, list[int]] = {}
+    for at, text in enumerate(texts):
+        if key := skeleton(text):
+            places.setdefault(key, []).append(at)
+    return [
+        np.array(some, np.int64)
+        for some in places.values()
+        if len(some) >= least and len({texts[at] for at in some}) > 1
+    ]
+
+
+def different(corpus: CorpusLike, rows: Ints, near: Sequence[Ints]) -> int:
+    """Return how many different texts these rows have; those of :func:`nearly_repeated` count as one each."""
+    text = copies([corpus])[rows]
+    return len(np.unique(text)) - sum(len(np.unique(text[same])) - 1 for same in near)
+
+
+def capped(n: int, repeats: Sequence[Ints], near: Sequence[Ints], matrix: csr_matrix, most: int) -> Ints:
+    """Return the rows without all but so many copies of a text: more would shape the space of the others.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    repeats, near : sequence of int64 arrays
+        From :func:`repeated` and :func:`nearly_repeated`.
+    matrix : csr_matrix
+        n x features; copies share nine in ten, near copies a quarter.
+    most : int
+        Copies that are kept, at least 1.
+    """
+    gone = np.zeros(n, bool)
+    for groups, least in ((repeats, _ALIKE), (near, _NEAR)):
+        for same in groups:
+            for alike in _readings(same, lambda rest, least=least: _shared(matrix, rest) >= least):
+                gone[alike[most:]] = True
+    return np.flatnonzero(~gone)
+
+
+def noted(repeats: Sequence[Ints], near: Sequence[Ints], n: int) -> list[str]:
+    """Say which texts stand there again and again: those with a twentieth of the rows or more, most first."""
+    found = [(len(same), "are the same text") for same in repeats]
+    found += [(len(same), "are the same text but for numbers and names") for same in near]
+    found = sorted((one for one in found if one[0] >= max(_TOLD * n, 2)), key=lambda one: -one[0])
+    return [f"{count:,} documents {what}: they count as one place" for count, what in found[:_MOST_TOLD]]
 
 
 def repeated(corpus: CorpusLike, rows: Ints, least: int) -> list[Ints]:
@@ -95,7 +164,9 @@ def _shared(matrix: csr_matrix, which: Ints) -> NDArray[np.float64]:
     return found
 
 
-def representatives(n: int, repeats: Sequence[Ints], vectors: Any, least: int) -> tuple[Ints, Ints]:
+def representatives(
+    n: int, repeats: Sequence[Ints], vectors: Any, least: int, near: Sequence[Ints] = ()
+) -> tuple[Ints, Ints]:
     """Return which rows stand for themselves or others, and for each row the place of its own among them.
 
     Parameters
@@ -108,6 +179,8 @@ def representatives(n: int, repeats: Sequence[Ints], vectors: Any, least: int) -
         A text that was read in another way, after another prompt, stands for itself.
     least : int
         Fewest copies for which one row stands.
+    near : sequence of int64 arrays
+        From :func:`nearly_repeated`; one row stands for those whose vector is near that of the first.
 
     Returns
     -------
@@ -119,6 +192,10 @@ def representatives(n: int, repeats: Sequence[Ints], vectors: Any, least: int) -
     stand = np.arange(n, dtype=np.int64)
     for same in repeats:
         for alike in _readings(same, lambda rest: _same(vectors, rest)):
+            if len(alike) >= least:
+                stand[alike] = alike[0]
+    for same in near:
+        for alike in _readings(same, lambda rest: _alike(vectors, rest) >= _NEAR):
             if len(alike) >= least:
                 stand[alike] = alike[0]
     kept, place = np.unique(stand, return_inverse=True)
@@ -134,3 +211,10 @@ def _same(vectors: Any, which: Ints) -> np.ndarray[Any, np.dtype[np.bool_]]:
         return near
     apart = abs(vectors[which] - vectors[np.full(len(which), which[0])])
     return np.asarray(apart.max(axis=1).toarray()[:, 0] <= _CLOSE)
+
+
+def _alike(vectors: Any, which: Ints) -> NDArray[np.float64]:
+    """Return how like the first each of these rows is: the cosine, or the share of features."""
+    if isinstance(vectors, np.ndarray):
+        return np.asarray(vectors[which] @ vectors[which[0]], np.float64)
+    return _shared(vectors, which)

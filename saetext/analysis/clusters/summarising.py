@@ -21,7 +21,8 @@ from saetext.analysis.clusters.exemplars import (
     nearest_clusters,
 )
 from saetext.analysis.clusters.fitting import Fitted
-from saetext.analysis.clusters.fitting_labels import fitting_labels
+from saetext.analysis.clusters.fitting_labels import fitting_labels, still_fitting
+from saetext.analysis.clusters.halves import held_out, reaches
 from saetext.analysis.clusters.naming import Evidence, vocabulary
 from saetext.analysis.clusters.placing import Placed
 from saetext.analysis.clusters.semantic_map import texts_of
@@ -126,13 +127,21 @@ def evidence_of(
     found = traits(corpus, sae, cluster, len(described), sample.rows, sample.texts)
     if sample.texts is None:
         return [Evidence(one, (), some) for one, some in zip(described, found, strict=True)]
-    rows = [sample.rows[sample.cluster == c] for c in range(1, len(described) + 1)]
-    local = fitting_labels(corpus, sae, described, rows, found, labels, say)
+    cluster_of = sample.cluster.tolist()
+    held = held_out(sample.texts, cluster_of)
+    named = [[word for word, _ in some] for some in words]
+    reach = reaches(sample.texts, cluster_of, held, named)
+    halves = [
+        (sample.rows[mine & ~held], sample.rows[mine & held])
+        for mine in (sample.cluster == c for c in range(1, len(described) + 1))
+    ]
+    local = fitting_labels(corpus, sae, described, [a for a, _ in halves], found, labels, say)
+    local = still_fitting(corpus, sae, local, [b for _, b in halves], labels)
     told: list[list[str]] = [[] for _ in range(len(described) + 1)]
-    for c, text in zip(sample.cluster.tolist(), sample.texts, strict=True):
+    for c, text in zip(cluster_of, sample.texts, strict=True):
         told[c].append(text)
     return [
-        Evidence(described[c], words[c], found[c], local[c], vocabulary(told[c + 1]))
+        Evidence(described[c], words[c], found[c], local[c], vocabulary(told[c + 1]), reach[c])
         for c in range(len(described))
     ]
 

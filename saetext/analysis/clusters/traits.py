@@ -40,6 +40,7 @@ _NAMING = frozenset(
     )
 )  # fmt: skip
 _KINDS = ("topic", "style", "discourse")  # of themes that name texts
+_LANGUAGES = ("Chinese, Japanese and Korean", "Russian text", "Other languages")  # and so do these
 _ASKS = ("question_back",)  # sees any question in texts that are no answers
 
 
@@ -135,7 +136,9 @@ def _families(corpus: CorpusLike, sae: str) -> list[tuple[str, list[str], csr_ma
 
 def _themes(corpus: CorpusLike, sae: str) -> list[Theme]:
     themes = Themes.for_spec(corpus.spec, sae)
-    return [] if themes is None else [theme for theme in themes if theme.kind in _KINDS]
+    if themes is None:
+        return []
+    return [theme for theme in themes if theme.kind in _KINDS or theme.name in _LANGUAGES]
 
 
 def _add(

@@ -1,0 +1,48 @@
+"""The same clusters with one thread and with two: in fresh processes, since what is loaded when matters."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+LIMITED = """
+from saetext.io.threads import one_thread
+with one_thread():
+    import scipy.linalg, sklearn.utils.extmath
+    from threadpoolctl import threadpool_info
+    print([pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"])
+"""
+FITTED = """
+import hashlib, numpy as np
+from cluster_factory import planted
+from saetext.analysis.clusters.fitting import fit
+from saetext.analysis.clusters.request import ClusterRequest
+fitted, grouping, _, _ = fit(planted(500), "main", ClusterRequest(semantic=False), None, lambda *_: None)
+for part in (fitted.vectors, fitted.points, fitted.places, fitted.cluster, grouping.outlier):
+    print(part.shape, hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest())
+"""
+
+
+def told(program: str, threads: int) -> str:
+    """Return what a program prints with so many threads."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
+    env |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_library_that_is_loaded_within_the_limit_keeps_to_it() -> None:
+    """The OpenBLAS of scipy was loaded within it and used all threads: 35 clusters became 34."""
+    found = told(LIMITED, 2)
+    assert found.strip("[] \n") and set(found.strip("[] \n").split(", ")) == {"1"}
+
+
+def test_clusters_do_not_depend_on_the_number_of_threads() -> None:
+    one = told(FITTED, 1)
+    assert one.count("\n") == 5 and one == told(FITTED, 2)
