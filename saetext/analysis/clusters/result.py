@@ -94,8 +94,9 @@ class ClusterResult(Result):
     changes: pl.DataFrame | None = None
 
     def lists(self) -> dict[str, pl.DataFrame]:
-        """Return what changed, where sets were compared or a column was followed."""
-        return {**super().lists(), **({} if self.changes is None else {"changes": self.changes})}
+        """Return the parts of all levels, and what changed over sets or a column, where there is that."""
+        found = {**super().lists(), **({"levels": self.levels} if self.n_levels > 1 else {})}
+        return found if self.changes is None else {**found, "changes": self.changes}
 
     def to_csv(self, *, raw: bool = False) -> str:
         """Return the table as CSV; of sets that were compared, or over time, what changed."""
@@ -126,10 +127,6 @@ class ClusterResult(Result):
             return list(self.table["name"].to_list())
         names: Sequence[str] = self.levels.filter(self.levels["level"] == level)["name"].to_list()
         return list(names)
-
-    def lists(self) -> dict[str, pl.DataFrame]:
-        """Return the parts of all levels, where there is more than the clusters."""
-        return {"levels": self.levels} if self.n_levels > 1 else {}
 
     @property
     def noise(self) -> float:
