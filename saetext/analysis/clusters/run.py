@@ -22,6 +22,8 @@ from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.analysis.clusters.summarising import Summary, beginnings, evidence_of, summarise
 from saetext.analysis.clusters.tables import clusters_table, documents_table
+from saetext.analysis.clusters.view_fitting import fit_view
+from saetext.analysis.clusters.view_showing import looked_at, shown_view, view_metrics, view_notes
 from saetext.corpus.notices import warn_of
 from saetext.corpus.protocol import CorpusLike
 from saetext.corpus.spec import require_comparable
@@ -68,8 +70,16 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         labels, opened.spec.sae(sae).d_sae, include=request.phrases, exclude=tuple(request.exclude),
         features=request.weights,
     )  # fmt: skip
-    fitted, grouping, request, notes = fit(opened, sae, request, None if axis is None else axis.weight, say)
-    placed = place(opened, sae, fitted, say, known=fitted.rows, noise=not request.assign_noise)
+    seen = looked_at(opened, sae, request, say)
+    shown = shown_view(seen, request)
+    if shown is None:
+        fitted, grouping, request, notes = fit(
+            opened, sae, request, None if axis is None else axis.weight, say
+        )
+    else:
+        fitted, grouping, notes = fit_view(opened, sae, request, shown.name, shown.found.k, say)
+    noise = not request.assign_noise and shown is None
+    placed = place(opened, sae, fitted, say, known=fitted.rows, noise=noise)
     placed.outlier[fitted.rows] = grouping.outlier
     if axis is not None:
         notes = [*axis.notes, *notes]
@@ -78,17 +88,20 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
     told = summarise(opened, sae, fitted, placed, request.seed, say)
     evidence = evidence_of(opened, sae, placed.cluster, told.described, told.words, told.sample, labels, say)
     called = _names(asked, request, told, evidence, notes, say)
-    metrics = metrics_of(placed, k)
-    notes += shape_notes(metrics, request)
+    metrics = metrics_of(placed, k) | view_metrics(opened, seen, request)
+    notes += shape_notes(metrics, request) if shown is None else []
+    notes += view_notes(seen, shown, request)
     if request.validate:
         found, warned = validation.validate(opened, fitted, request, say)
         metrics |= found
         notes += warned
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
-    persistence: list[float | None] = grouping.persistence.tolist()
+    persistence: list[float | None] = [
+        None if value != value else value for value in grouping.persistence.tolist()
+    ]
     params = {
-        **_params(asked, request, axis), "used_features": len(fitted.basis.features),
+        **_params(asked, request, axis), "view": None if shown is None else shown.name, "used_features": len(fitted.basis.features),
         "fitted": len(fitted.rows),
     }  # fmt: skip
     words = [tuple(word for word, _ in some) for some in told.words]

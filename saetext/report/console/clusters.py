@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.clusters import ClusterResult
+from saetext.report.console.cluster_views import groups_and_stability, shown_row, view_lines
 from saetext.report.console.lines import INDENT, end, make_console, styled
 from saetext.text.one_line import many
 from saetext.text.passages import printable
@@ -74,6 +75,8 @@ def render_clusters(
     for line in _checks(result):
         console.print()
         console.print(line)
+    for line in view_lines(result, console.width):
+        console.print(line)
     predicted = result.params.get("model") is not None
     if not predicted and any(_shown_feature(row) for row in shown):
         console.print()
@@ -98,6 +101,11 @@ def _heading(result: ClusterResult) -> Text:
         heading.append(f" excluding {', '.join(map(printable, params['exclude']))}")
     if params.get("model"):
         heading.append(f" placed in the clusters of {printable(params['model'])}")
+    row = shown_row(result)
+    if row is not None:
+        heading.append(f" by {row['view']} ({row['about']}): ")
+        heading.append(f"{groups_and_stability(row)}.", "bold")
+        return heading
     heading.append(": ")
     heading.append(many(metrics["n_clusters"], "cluster"), "bold")
     if metrics["n_clusters"] and params.get("min_cluster_size"):
@@ -161,6 +169,8 @@ def _checks(result: ClusterResult) -> list[Text]:
                 f"noise counts as one class, {100 * metrics['truth_noise']:.1f} % of the documents"
             )
         )
+    if "silhouette" in metrics and "stability_seeds" not in metrics and shown_row(result) is not None:
+        lines.append(styled(f"silhouette in MiniLM's embedding {metrics['silhouette']:.2f}"))
     if "stability_seeds" in metrics:
         dbcv, silhouette = metrics.get("dbcv"), metrics.get("silhouette")
         parts = [
