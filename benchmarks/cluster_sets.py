@@ -88,6 +88,8 @@ def corpus_of(name: str, data: Path, work: Path, reader: str) -> Any:
             frame = frame.filter(pl.sql_expr(pile.where))
         frame = frame.filter(pl.col("text").str.len_chars() > 0)
         frame = frame.sample(min(pile.rows, len(frame)), seed=0)
-        frame = frame.select("id", pl.col("text").str.slice(0, CHARACTERS), pl.col(pile.truth).cast(pl.String))
+        frame = frame.select(
+            "id", pl.col("text").str.slice(0, CHARACTERS), pl.col(pile.truth).cast(pl.String)
+        )
         encode(open_documents(frame, text="text", id="id"), path, reader=Reader(reader))
     return Corpus.open(path)

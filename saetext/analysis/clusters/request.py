@@ -210,11 +210,11 @@ class ClusterRequest(PredictRequest):
                 **self.changed("metric", "min_cluster_size", "min_samples", "method", "assign_noise"),
             )  # fmt: skip
         if self.view == "recommended" and not self.views:
-            raise InputError("a view is recommended after a look at all of them: leave out no-views, or name one")
+            raise InputError("one view is recommended of all that were looked at: leave out no-views")
 
     @property
     def looks(self) -> bool:
-        """Whether several views are looked at: not where features were named, which are a view of their own."""
+        """Whether several views are looked at; features that were named are a view of their own."""
         return self.views and not (self.include or self.exclude or self.features) and self.metric == "cosine"
 
     @property

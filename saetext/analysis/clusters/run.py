@@ -88,7 +88,7 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
     told = summarise(opened, sae, fitted, placed, request.seed, say)
     evidence = evidence_of(opened, sae, placed.cluster, told.described, told.words, told.sample, labels, say)
     called = _names(asked, request, told, evidence, notes, say)
-    metrics = metrics_of(placed, k) | view_metrics(opened, seen, request)
+    metrics = metrics_of(placed, k) | view_metrics(opened, seen, shown, request)
     notes += shape_notes(metrics, request) if shown is None else []
     notes += view_notes(seen, shown, request)
     if request.validate:
@@ -101,8 +101,8 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         None if value != value else value for value in grouping.persistence.tolist()
     ]
     params = {
-        **_params(asked, request, axis), "view": None if shown is None else shown.name, "used_features": len(fitted.basis.features),
-        "fitted": len(fitted.rows),
+        **_params(asked, request, axis), "view": None if shown is None else shown.name,
+        "used_features": len(fitted.basis.features), "fitted": len(fitted.rows),
     }  # fmt: skip
     words = [tuple(word for word, _ in some) for some in told.words]
     return ClusterResult(

@@ -102,7 +102,9 @@ def grouped(rows: Floats32, k: int, seed: int) -> density.Grouping:
     near = np.sort(away, axis=1)
     second = near[:, 1] if len(middle) > 1 else np.full(len(rows), np.inf)
     sizes = np.bincount(told, minlength=len(middle))
-    first = np.array([np.flatnonzero(told == one)[0] if sizes[one] else len(told) for one in range(len(middle))])
+    first = np.array(
+        [np.flatnonzero(told == one)[0] if sizes[one] else len(told) for one in range(len(middle))]
+    )
     order = np.lexsort((first, -sizes))[: int((sizes > 0).sum())]
     number = np.zeros(len(middle), np.int32)
     number[order] = np.arange(1, len(order) + 1)
@@ -117,9 +119,7 @@ def grouped(rows: Floats32, k: int, seed: int) -> density.Grouping:
     )  # fmt: skip
 
 
-def _embedded(
-    corpus: CorpusLike, rows: Ints, seed: int, say: Say, notes: list[str]
-) -> tuple[Ints, Floats32]:
+def _embedded(corpus: CorpusLike, rows: Ints, seed: int, say: Say, notes: list[str]) -> tuple[Ints, Floats32]:
     """Return the documents whose embeddings the semantic map wants, and these."""
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.int64)
     chosen = rows[semantic_map.choose(n_tokens[rows], seed, copies([corpus])[rows])]

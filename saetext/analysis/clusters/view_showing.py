@@ -50,13 +50,20 @@ def shown_view(seen: Views | None, request: ClusterRequest) -> View | None:
     return seen.recommended if request.view == "recommended" else seen.named(request.view)
 
 
-def view_metrics(corpus: CorpusLike, seen: Views | None, request: ClusterRequest) -> dict[str, Any]:
-    """Return ``views``, a row each, the best first, ``recommended`` and ``views_documents``."""
+def view_metrics(
+    corpus: CorpusLike, seen: Views | None, shown: View | None, request: ClusterRequest
+) -> dict[str, Any]:
+    """Return ``views``, a row each, the best first, ``recommended``, ``shown_view``, ``views_documents``."""
     if seen is None:
         return {}
     truth = None if request.truth is None else known_labels(corpus, request.truth).gather(seen.rows)
+
+    def told(view: View) -> dict[str, Any]:
+        return view.row() | ({} if truth is None else _scored(view, truth))
+
     return {
-        "views": [view.row() | ({} if truth is None else _scored(view, truth)) for view in seen.views],
+        "views": [told(view) for view in seen.views],
+        "shown_view": None if shown is None else told(shown),
         "recommended": None if seen.recommended is None else seen.recommended.name,
         "views_documents": len(seen.rows),
     }
@@ -67,17 +74,15 @@ def view_notes(seen: Views | None, shown: View | None, request: ClusterRequest) 
     if seen is None:
         return []
     if request.looks and seen.recommended is None:
-        none = (
+        note = (
             "no view shows groups that are found again in other documents: the pile is one cloud, and its "
             "clusters are parts of it"
         )
-        return [none if request.view is None else f"{none}. Shown are clusters of all features"] if (
-            shown is None
-        ) else [none]
+        return [note if request.view != "recommended" else f"{note} (shown: clusters of all features)"]
     if shown is not None and not shown.n_clusters:
         return [
-            f"the groups are hardly more stable than those of shuffled features ({shown.found.null:.2f}): "
-            f"there is no structure by {shown.name}"
+            f"no structure by {shown.name}: the groups are hardly more stable than those of shuffled "
+            f"features ({shown.found.shuffled:.2f})"
         ]
     return []
 

@@ -34,18 +34,37 @@ Structure = Literal["clear", "weak", "none"]
 
 @dataclass(frozen=True)
 class Choice:
-    """A number of groups, the stability of these, and the larger one of the nulls (with groups of none)."""
+    """A number of groups, how stable they are, and as many groups of rows that have none.
+
+    Attributes
+    ----------
+    k : int
+        Number of groups.
+    stability : float
+        Adjusted Rand index, -1 to 1; 1 if both halves give the same groups.
+    shuffled : float
+        That of rows whose features were shuffled: what features that have nothing to do with each other give.
+    cloud : float
+        That of a normal cloud with the same spread: what a gradient without groups gives.
+    """
 
     k: int
     stability: float
-    null: float
-    rank: float
+    shuffled: float
+    cloud: float
+
+    @property
+    def score(self) -> float:
+        """Stability less the mean of that of the nulls."""
+        return self.stability - (self.shuffled + self.cloud) / 2
 
     @property
     def structure(self) -> Structure:
-        """How far the groups are more stable than those of rows without any."""
-        above = self.stability - self.null
-        return "clear" if above >= CLEAR else "weak" if above >= WEAK else "none"
+        """Whether the groups are more stable than shuffled features (or none), and than a cloud (or weak)."""
+        above = self.stability - self.shuffled
+        if above < WEAK:
+            return "none"
+        return "clear" if above >= CLEAR and self.stability - self.cloud >= WEAK else "weak"
 
 
 def choose(
@@ -70,8 +89,7 @@ def choose(
     Returns
     -------
     Choice
-        The score is the stability less the mean of the two nulls; of those within .03 of the best the
-        fewest groups win. ``null`` is the larger of the two.
+        Of the numbers of groups whose score is within .03 of the best, the smallest.
     """
     ks = grid(len(rows))
     own = stability(rows, ks, splits, rng).mean(0)
@@ -82,8 +100,7 @@ def choose(
     first, second = np.mean(mixed, 0), np.mean(cloud, 0)
     score = own - (first + second) / 2
     at = int(np.flatnonzero(score >= score.max() - _NEAR)[0])
-    most = float(max(first[at], second[at], 0.0))
-    return Choice(ks[at], float(own[at]), most, float(own[at] - most))
+    return Choice(ks[at], *(max(float(told[at]), 0.0) for told in (own, first, second)))
 
 
 def grid(rows: int) -> tuple[int, ...]:
@@ -142,7 +159,9 @@ def agreement(one: Groups, other: Groups) -> float:
     return float((both - chance) / (most - chance))
 
 
-def stability(rows: Floats32, ks: Sequence[int], splits: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def stability(
+    rows: Floats32, ks: Sequence[int], splits: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Return float64[splits, len(ks)]: how well groups of one random half agree with those of the other.
 
     Each half gets its own groups; all rows go to the nearest centre of either; the two partitions are

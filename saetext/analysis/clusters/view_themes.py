@@ -38,10 +38,9 @@ _MANNER = frozenset({"first-person", "second-person", "third-person", "we", "yes
 
 
 def themed_features(themes: Themes) -> dict[str, Ints]:
-    """Return the features of each view, increasing, by the kind of their themes; views without one are left out.
+    """Return the features of each view that has any, increasing, by the kind of their themes.
 
-    A feature of two themes may be in two views. Themes of a reader that ships none, or of your own file, count
-    by their kind: topic, discourse, style and form, format.
+    A feature of two themes may be in two views.
     """
     members: dict[str, set[int]] = {}
     for theme in themes:

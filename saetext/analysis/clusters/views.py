@@ -78,10 +78,12 @@ class View:
 
     def row(self) -> dict[str, Any]:
         """Return what ``metrics.views`` says of it."""
+        found = self.found
         return {
-            "view": self.name, "n_clusters": self.n_clusters, "stability": self.found.stability,
-            "null": self.found.null, "structure": self.found.structure, "about": ABOUT[self.name],
-            "groups": list(self.told), "same": list(self.same),
+            "view": self.name, "n_clusters": self.n_clusters, "stability": found.stability,
+            "shuffled": found.shuffled, "cloud": found.cloud, "score": found.score,
+            "structure": found.structure, "about": ABOUT[self.name], "groups": list(self.told),
+            "same": list(self.same),
         }  # fmt: skip
 
 
@@ -123,7 +125,7 @@ class Views:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class Seen:
     """The sample: rows, their strengths, bins of length, and embeddings if there are any."""
 
     rows: Ints
@@ -155,9 +157,9 @@ def look(
     Returns
     -------
     Views
-        Those with groups first, ordered by how far their stability is above that of the nulls.
+        Those with groups first, ordered by their score: stability above that of the nulls.
     """
-    seen = _sample(corpus, sae, request, rows, say)
+    seen = sample_of(corpus, sae, request, rows, say)
     themes = Themes.for_spec(corpus.spec, sae)
     names = [
         name
@@ -169,10 +171,10 @@ def look(
     found = []
     for number, name in enumerate(names):
         say("looking at views", number, len(names))
-        if (view := _looked(seen, request, name, themes, corpus)) is not None:
+        if (view := looked_through(seen, request, name, themes)) is not None:
             found.append(view)
     say("looking at views", len(names), len(names))
-    found.sort(key=lambda view: (view.n_clusters == 0, -view.found.rank))
+    found.sort(key=lambda view: (view.n_clusters == 0, -view.found.score))
     return Views(tuple(_told_once(found)), tuple(found), seen.rows)
 
 
@@ -199,7 +201,8 @@ def principal(rows: Floats32, most: int = WIDE) -> Floats32:
     return np.ascontiguousarray(left[:, :most] * values[:most], np.float32)
 
 
-def _sample(corpus: CorpusLike, sae: str, request: ClusterRequest, rows: Ints, say: Say) -> _Seen:
+def sample_of(corpus: CorpusLike, sae: str, request: ClusterRequest, rows: Ints, say: Say) -> Seen:
+    """Draw the sample from some rows, and embed its texts where they are stored and the model is there."""
     from saetext.reader import sentences
 
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.int64)
@@ -213,14 +216,12 @@ def _sample(corpus: CorpusLike, sae: str, request: ClusterRequest, rows: Ints, s
     matrix = gather_rows(corpus, request.pooling, sae, chosen[at])
     length = n_tokens[chosen[at]].astype(np.float64)
     stratum = bins(length, np.ones(len(at), bool), _STRATA, _STRATUM)
-    return _Seen(
+    return Seen(
         chosen[at], matrix, stratum.astype(np.int64), None if embedded is None else embedded[at]
     )  # fmt: skip
 
 
-def _looked(
-    seen: _Seen, request: ClusterRequest, name: str, themes: Themes | None, corpus: CorpusLike
-) -> View | None:
+def looked_through(seen: Seen, request: ClusterRequest, name: str, themes: Themes | None) -> View | None:
     """Return what a view shows; None if hardly a document has anything of it."""
     rng = np.random.default_rng([request.seed, 31, list(ABOUT).index(name)])
     filled, stratum = np.ones(len(seen.rows), bool), seen.stratum
@@ -275,7 +276,7 @@ def view_basis(matrix: csr_matrix, request: ClusterRequest, features: Ints | Non
 
 
 def _null_rows(
-    seen: _Seen, request: ClusterRequest, basis: Basis, features: Ints | None, rng: np.random.Generator
+    seen: Seen, request: ClusterRequest, basis: Basis, features: Ints | None, rng: np.random.Generator
 ) -> Iterator[Floats32]:
     for _ in range(_NULLS):
         mixed = stable.shuffled_sparse(seen.matrix, basis.features, seen.stratum, rng)

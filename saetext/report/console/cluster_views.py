@@ -1,4 +1,4 @@
-"""The views of a pile as lines for a terminal: which one is recommended, what the others show, and the option.
+"""The views of a pile as lines for a terminal: what each shows, and which is recommended.
 
 Not for: the clusters (:mod:`saetext.report.console.clusters`).
 """
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 
 def shown_row(result: ClusterResult) -> Mapping[str, Any] | None:
     """Return what ``metrics.views`` says of the view that is shown; None for clusters of all features."""
-    name = result.params.get("view")
-    if name is None or result.params.get("model"):
-        return None
-    rows = result.metrics.get("views", ())
-    return next((row for row in rows if name in (row["view"], *row["same"])), None)
+    row: Mapping[str, Any] | None = result.metrics.get("shown_view")
+    return row
 
 
 def groups_and_stability(row: Mapping[str, Any]) -> str:
@@ -45,7 +42,9 @@ def view_lines(result: ClusterResult, width: int) -> list[Text]:
     names = max((len(row["view"]) for row in found), default=0)
     counts = max((len(groups_and_stability(row)) for row in found), default=0)
     for row in found:
-        line = styled(f"  {row['view']:<{names}}  ", "bold").append(f"{groups_and_stability(row):<{counts}}  ")
+        line = styled(f"  {row['view']:<{names}}  ", "bold").append(
+            f"{groups_and_stability(row):<{counts}}  "
+        )
         line.append("; ".join(_said(row, result)), "dim")
         line.truncate(width, overflow="ellipsis")
         lines.append(line)
@@ -57,6 +56,6 @@ def view_lines(result: ClusterResult, width: int) -> list[Text]:
 def _said(row: Mapping[str, Any], result: ClusterResult) -> list[str]:
     """Return what stands after the figures: recommended, shown, views that say the same, themes."""
     said = ["recommended"] if row["view"] == result.metrics.get("recommended") else []
-    said += ["shown above"] if row is shown_row(result) else []
+    said += ["shown above"] if row["view"] == (shown_row(result) or {}).get("view") else []
     said += [f"as by {' and '.join(row['same'])}"] if row["same"] else []
     return [*said, *(printable(name) for name in row["groups"])]
