@@ -2,7 +2,7 @@
 
     python benchmarks/cluster.py quality --data DIR --work DIR     (corpora and embeddings are kept in --work)
     python benchmarks/cluster.py speed --work DIR                  (after quality: rows of its corpora)
-    python benchmarks/cluster.py views --data DIR --work DIR       (sets of cluster_sets.py: each view, and peers)
+    python benchmarks/cluster.py views --data DIR --work DIR       (sets of cluster_sets.py: views and peers)
 
 ``--data`` has banking77, user_prompts, ag_news_test and self_dialogue as Parquet. Peers: TF-IDF + SVD +
 k-means (told the number of classes), MiniLM's sentence embeddings through the same UMAP and HDBSCAN, and
@@ -49,18 +49,20 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--reader", default="embedded", help="a name or a directory; a --work for each")
-    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
+    parser.add_argument("-o", "--output", type=Path, default=None)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=None)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     if args.what == "views":
-        cluster_views.run(args.only, args.data, args.work, args.reader)
+        cluster_views.run(
+            args.only, args.data, args.work, args.reader, args.output or cluster_views.RESULTS
+        )
     elif args.what == "quality":
         for name in args.only or SETS:
-            common.save(args.output, name, quality(name, args.data, args.work, args.seeds, args.reader))
+            common.save(args.output or RESULTS, name, quality(name, args.data, args.work, args.seeds, args.reader))
     elif args.what == "speed":
-        common.save(args.output, f"speed_{args.documents}", speed(args.work, args.documents))
+        common.save(args.output or RESULTS, f"speed_{args.documents}", speed(args.work, args.documents))
     else:
         print(json.dumps(timed(args.work)))
 

@@ -1,7 +1,7 @@
 """Views of piles with known labels, beside k-means of embeddings and of TF-IDF with as many groups.
 
-Run by ``cluster.py views``. Each set is also looked at with its features and embeddings shuffled within bins of
-length: what is claimed then is false. Not for: the sets (:mod:`cluster_sets`).
+Run by ``cluster.py views``. Each set is also looked at with its features and embeddings shuffled within bins
+of length: what is claimed then is false. Not for: the sets (:mod:`cluster_sets`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ RESULTS = common.RESULTS / "cluster_views.json"
 FIRST = 2  # views among which the truth should be
 
 
-def run(only: list[str] | None, data: Path, work: Path, reader: str) -> None:
+def run(only: list[str] | None, data: Path, work: Path, reader: str, output: Path = RESULTS) -> None:
     """Measure the sets, save each, and print the table of all that are saved."""
     for name in only or PILES:
-        common.save(RESULTS, name, measured(name, data, work, reader))
+        common.save(output, name, measured(name, data, work, reader))
         print(name, "done", flush=True)
     import json
 
-    table(json.loads(RESULTS.read_text()))
+    table(json.loads(output.read_text()))
 
 
 def measured(name: str, data: Path, work: Path, reader: str) -> dict[str, Any]:

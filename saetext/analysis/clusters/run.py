@@ -71,10 +71,11 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         features=request.weights,
     )  # fmt: skip
     seen = looked_at(opened, sae, request, say)
-    shown = shown_view(seen, request)
+    shown, wanted = shown_view(seen, request), request.view
     if shown is None:
+        by_density = request.replace(view=None)
         fitted, grouping, request, notes = fit(
-            opened, sae, request, None if axis is None else axis.weight, say
+            opened, sae, by_density, None if axis is None else axis.weight, say
         )
     else:
         fitted, grouping, notes = fit_view(opened, sae, request, shown.name, shown.found.k, say)
@@ -90,7 +91,7 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
     called = _names(asked, request, told, evidence, notes, say)
     metrics = metrics_of(placed, k) | view_metrics(opened, seen, shown, request)
     notes += shape_notes(metrics, request) if shown is None else []
-    notes += view_notes(seen, shown, request)
+    notes += view_notes(seen, shown, wanted, request.looks)
     if request.validate:
         found, warned = validation.validate(opened, fitted, request, say)
         metrics |= found

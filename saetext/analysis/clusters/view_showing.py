@@ -69,16 +69,16 @@ def view_metrics(
     }
 
 
-def view_notes(seen: Views | None, shown: View | None, request: ClusterRequest) -> list[str]:
+def view_notes(seen: Views | None, shown: View | None, wanted: str | None, several: bool) -> list[str]:
     """Say where no view shows groups, or the one that is shown does not."""
     if seen is None:
         return []
-    if request.looks and seen.recommended is None:
+    if several and seen.recommended is None:
         note = (
             "no view shows groups that are found again in other documents: the pile is one cloud, and its "
             "clusters are parts of it"
         )
-        return [note if request.view != "recommended" else f"{note} (shown: clusters of all features)"]
+        return [note if wanted != "recommended" else f"{note} (shown: clusters of all features)"]
     if shown is not None and not shown.n_clusters:
         return [
             f"no structure by {shown.name}: the groups are hardly more stable than those of shuffled "
