@@ -60,7 +60,8 @@ def main() -> None:
         )
     elif args.what == "quality":
         for name in args.only or SETS:
-            common.save(args.output or RESULTS, name, quality(name, args.data, args.work, args.seeds, args.reader))
+            told = quality(name, args.data, args.work, args.seeds, args.reader)
+            common.save(args.output or RESULTS, name, told)
     elif args.what == "speed":
         common.save(args.output or RESULTS, f"speed_{args.documents}", speed(args.work, args.documents))
     else:

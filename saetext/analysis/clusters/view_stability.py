@@ -43,7 +43,8 @@ class Choice:
     stability : float
         Adjusted Rand index, -1 to 1; 1 if both halves give the same groups.
     shuffled : float
-        That of rows whose features were shuffled: what features that have nothing to do with each other give.
+        That of rows whose features were shuffled, the largest of all shuffles and of k and its neighbours in
+        :data:`GRID`: what features that have nothing to do with each other give by luck.
     cloud : float
         That of a normal cloud with the same spread: what a gradient without groups gives.
     """
@@ -100,7 +101,8 @@ def choose(
     first, second = np.mean(mixed, 0), np.mean(cloud, 0)
     score = own - (first + second) / 2
     at = int(np.flatnonzero(score >= score.max() - _NEAR)[0])
-    return Choice(ks[at], *(max(float(told[at]), 0.0) for told in (own, first, second)))
+    worst = float(np.max(np.array(mixed)[:, max(at - 1, 0) : at + 2]))
+    return Choice(ks[at], *(max(told, 0.0) for told in (float(own[at]), worst, float(second[at]))))
 
 
 def grid(rows: int) -> tuple[int, ...]:
