@@ -18,7 +18,7 @@ from saetext.analysis.clusters import semantic_map
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
-from saetext.analysis.clusters.view_themes import THEMED, themed_features
+from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import bins
@@ -42,6 +42,7 @@ _STRATA, _STRATUM = 10, 50  # bins of length, and documents each should have
 _SPLITS, _NULLS = 4, 2
 _FILLED = 0.5  # share of documents that must have some feature of a view
 _DESCRIBED = 3  # groups that are described
+_OFTEN = 0.2  # share of a group's documents that must have something of a theme it is described by
 _SAME = 0.7  # adjusted Rand index from which on two views say the same
 
 
@@ -291,22 +292,20 @@ def _described(
     """Return the theme that each of the largest groups has more of than the others, by standard scores."""
     if themes is None:
         return ()
-    of_view = themed_features(themes).get(name)
-    own = [
-        theme
-        for theme in themes
-        if of_view is None or np.isin(list(theme.features), of_view).all()
-    ]  # fmt: skip
+    own = [theme for theme in themes if name not in THEMED or view_of(theme.id, theme.kind) == name]
+    if not own:
+        return ()
     present = matrix.astype(bool).astype(np.float32)
     counts = np.column_stack([
         np.asarray(present[:, list(theme.features)].sum(1)).ravel() for theme in own
     ])  # fmt: skip
+    some = counts > 0
     counts = np.minimum(counts, 3) / np.maximum(1, np.log1p(np.diff(matrix.indptr)))[:, None]
     spread = counts.std(0)
     score = (counts - counts.mean(0)) / np.where(spread > 0, spread, 1)
     told: list[str] = []
     for group in np.argsort(-np.bincount(groups[groups >= 0]), kind="stable")[:_DESCRIBED]:
-        mean = score[groups == group].mean(0)
+        mean = np.where(some[groups == group].mean(0) >= _OFTEN, score[groups == group].mean(0), 0)
         if mean.max(initial=0) > 0 and (best := own[int(mean.argmax())].name) not in told:
             told.append(best)
     return tuple(told)
