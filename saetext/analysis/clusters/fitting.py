@@ -95,7 +95,12 @@ def fit(
     size = request.min_cluster_size or density.suggested_size(min(n, request.fit_on))
     request = request.replace(min_cluster_size=size)
     _require_enough(n, size, request)
-    rows = drawn(n, request, notes)
+    rows = np.arange(n)
+    if n > request.fit_on:
+        rows = np.sort(np.random.default_rng([seed, 10]).permutation(n)[: request.fit_on])
+        notes.append(
+            f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
+        )
     matrix = gather_rows(
         corpus, request.pooling, sae, rows, lambda done, of: say("reading the corpus", done, of)
     )
@@ -118,7 +123,7 @@ def fit(
     if not filled.all():
         rows, matrix, again = rows[filled], matrix[filled], among(again, filled)
     if request.semantic and request.metric == "cosine":
-        basis = with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
+        basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
     vectors: Any = basis.sparse(matrix) if basis.components is None else basis.project(matrix)
     _require_different(vectors, size)
     kept, place = representatives(len(rows), again, vectors, least)
@@ -126,7 +131,7 @@ def fit(
     near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)
     graph = layout.fuzzy_graph(near, seed)
-    start = start_of(apart, request.components, seed)
+    start = _start(apart, request.components, seed)
     points = layout.embed_graph(
         graph, start, request.components, min_dist=layout.CLUSTER_DISTANCE, seed=seed,
         epochs=request.epochs, on_done=lambda done, of: say("UMAP for the clusters", done, of),
@@ -143,25 +148,9 @@ def fit(
         graph, start, 2, min_dist=layout.MAP_DISTANCE, seed=seed, epochs=request.epochs,
         on_done=lambda done, of: say("UMAP for the map", done, of),
     )[place]  # fmt: skip
-    fitted = Fitted(
-        basis, rows, vectors, points, places, cluster, probability, farthest_of(near), near.row.shape[1]
-    )
+    farthest = float(np.quantile(near.distance[:, min(1, near.distance.shape[1] - 1)], _FARTHEST))
+    fitted = Fitted(basis, rows, vectors, points, places, cluster, probability, farthest, near.row.shape[1])
     return fitted, grouping, request, notes
-
-
-def drawn(n: int, request: ClusterRequest, notes: list[str]) -> Ints:
-    """Return int64[m], increasing: the documents to fit, all or a random sample, which a note says."""
-    if n <= request.fit_on:
-        return np.arange(n)
-    notes.append(
-        f"fitted to {request.fit_on:,} documents drawn at random (--fit-on), the others were placed by them"
-    )
-    return np.sort(np.random.default_rng([request.seed, 10]).permutation(n)[: request.fit_on])
-
-
-def farthest_of(near: Neighbours) -> float:
-    """Return the distance to the nearest fitted document beyond which one is unlike all of them."""
-    return float(np.quantile(near.distance[:, min(1, near.distance.shape[1] - 1)], _FARTHEST))
 
 
 def nearest(fitted: Any, asked: Any | None, k: int, on_done: Count | None = None) -> Neighbours:
@@ -171,10 +160,9 @@ def nearest(fitted: Any, asked: Any | None, k: int, on_done: Count | None = None
     return by_jaccard(fitted, asked, k, on_done)
 
 
-def with_semantic_map(
+def _with_semantic_map(
     corpus: CorpusLike, rows: Ints, matrix: csr_matrix, basis: Basis, seed: int, say: Say, notes: list[str]
 ) -> Basis:
-    """Return a basis with a semantic map of the documents, or as it is where none can be fitted."""
     from saetext.reader import sentences as embed
 
     if len(rows) < semantic_map.FEWEST:
@@ -208,7 +196,7 @@ def with_semantic_map(
     return dataclasses.replace(basis, semantic_map=found)
 
 
-def start_of(vectors: Any, dims: int, seed: int) -> Floats32:
+def _start(vectors: Any, dims: int, seed: int) -> Floats32:
     """Return where UMAP begins: the first principal components."""
     from sklearn.utils.extmath import randomized_svd
 

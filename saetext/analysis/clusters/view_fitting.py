@@ -10,22 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from saetext.analysis.clusters import density, layout, semantic_map
+from saetext.analysis.clusters import density, fitting, layout, semantic_map
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.backends import one_thread
-from saetext.analysis.clusters.fitting import (
-    Fitted,
-    drawn,
-    farthest_of,
-    nearest,
-    start_of,
-    with_semantic_map,
-)
+from saetext.analysis.clusters.fitting import Fitted, nearest
 from saetext.analysis.clusters.repeats import repeated, representatives
 from saetext.analysis.clusters.representation import Floats32, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.view_themes import THEMED
-from saetext.analysis.clusters.views import EMBEDDING, MOST, principal, view_axis, view_basis
+from saetext.analysis.clusters.views import EMBEDDING, MOST, drawn, principal, view_axis, view_basis
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.io.progress import Say
@@ -50,7 +43,11 @@ def fit_view(
     notes : list of str
     """
     seed, notes = request.seed, list[str]()
-    rows = drawn(corpus.n_documents, request, notes)
+    rows = drawn(corpus.n_documents, request)
+    if len(rows) < corpus.n_documents:
+        notes.append(
+            f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
+        )
     embedded = None
     if name == EMBEDDING:
         rows, embedded = _embedded(corpus, rows, seed, say, notes)
@@ -64,7 +61,7 @@ def fit_view(
     if embedded is not None:
         embedded = embedded[filled]
     if name not in THEMED and request.semantic:
-        basis = with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
+        basis = fitting._with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
     vectors = basis.project(matrix)
     say("grouping", 0, 0)
     near_by = vectors if embedded is None else embedded
@@ -74,15 +71,17 @@ def fit_view(
     apart = near_by[kept] if len(kept) < len(rows) else near_by
     near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)
-    start = start_of(apart, request.components, seed)
+    start = fitting._start(apart, request.components, seed)
     places = layout.embed_graph(
         layout.fuzzy_graph(near, seed), start, 2, min_dist=layout.MAP_DISTANCE, seed=seed,
         epochs=request.epochs, on_done=lambda done, of: say("UMAP for the map", done, of),
     )[place]  # fmt: skip
     by_features = near if embedded is None else nearest(vectors, None, request.neighbours)
+    second = by_features.distance[:, min(1, by_features.distance.shape[1] - 1)]
+    farthest = float(np.quantile(second, fitting._FARTHEST))
     fitted = Fitted(
         basis, rows, vectors, start[place], places, grouping.cluster, grouping.probability,
-        farthest_of(by_features), near.row.shape[1],
+        farthest, near.row.shape[1],
     )  # fmt: skip
     return fitted, grouping, notes
 

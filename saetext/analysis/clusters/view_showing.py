@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saetext.analysis.clusters.fitting import drawn
 from saetext.analysis.clusters.validation import known_labels
 from saetext.analysis.clusters.view_themes import THEMED
-from saetext.analysis.clusters.views import FEWEST, View, Views, look, view_axis
+from saetext.analysis.clusters.views import FEWEST, View, Views, drawn, look, view_axis
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
 from saetext.io.progress import Say
@@ -39,7 +38,7 @@ def looked_at(corpus: CorpusLike, sae: str, request: ClusterRequest, say: Say) -
         )
     if request.view in THEMED:
         view_axis(corpus.spec, sae, request.view)
-    rows = drawn(n, request, [])
+    rows = drawn(n, request)
     return look(corpus, sae, request, rows, say, None if request.looks else request.view)
 
 

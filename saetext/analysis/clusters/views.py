@@ -195,6 +195,13 @@ def view_axis(spec: Any, sae: str, name: str) -> Floats32 | None:
     return axis
 
 
+def drawn(n: int, request: ClusterRequest) -> Ints:
+    """Return int64[m], increasing: the documents that :func:`saetext.analysis.clusters.fitting.fit` draws."""
+    if n <= request.fit_on:
+        return np.arange(n)
+    return np.sort(np.random.default_rng([request.seed, 10]).permutation(n)[: request.fit_on])
+
+
 def principal(rows: Floats32, most: int = WIDE) -> Floats32:
     """Return rows centred, in their first principal directions."""
     with one_thread():
