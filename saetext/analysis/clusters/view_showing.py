@@ -11,7 +11,7 @@ import numpy as np
 
 from saetext.analysis.clusters.validation import known_labels
 from saetext.analysis.clusters.view_themes import THEMED
-from saetext.analysis.clusters.views import FEWEST, View, Views, drawn, look, view_axis
+from saetext.analysis.clusters.views import FEWEST, View, Views, drawn, look, several, view_axis
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
 from saetext.io.progress import Say
@@ -29,7 +29,7 @@ def looked_at(corpus: CorpusLike, sae: str, request: ClusterRequest, say: Say) -
         If a view is asked for and there are too few documents, or it cannot be had.
     """
     n = corpus.n_documents
-    if request.view is None and (not request.looks or n < FEWEST):
+    if request.view is None and (not request.looks or n < FEWEST or not several(corpus, sae, request)):
         return None
     if n < FEWEST:
         raise InputError(
@@ -68,11 +68,11 @@ def view_metrics(
     }
 
 
-def view_notes(seen: Views | None, shown: View | None, wanted: str | None, several: bool) -> list[str]:
+def view_notes(seen: Views | None, shown: View | None, wanted: str | None, looked: bool) -> list[str]:
     """Say where no view shows groups, or the one that is shown does not."""
     if seen is None:
         return []
-    if several and seen.recommended is None:
+    if looked and seen.recommended is None:
         note = (
             "no view shows groups that are found again in other documents: the pile is one cloud, and its "
             "clusters are parts of it"

@@ -195,6 +195,14 @@ def view_axis(spec: Any, sae: str, name: str) -> Floats32 | None:
     return axis
 
 
+def several(corpus: CorpusLike, sae: str, request: ClusterRequest) -> bool:
+    """Return whether there may be other views than that of all features."""
+    from saetext.reader import sentences
+
+    embeds = request.semantic and corpus.n_documents >= semantic_map.FEWEST and sentences.available()
+    return embeds or Themes.for_spec(corpus.spec, sae) is not None
+
+
 def drawn(n: int, request: ClusterRequest) -> Ints:
     """Return int64[m], increasing: the documents that :func:`saetext.analysis.clusters.fitting.fit` draws."""
     if n <= request.fit_on:
