@@ -62,7 +62,7 @@ PILES = {
     "politeness": Pile("politeness", "label", "label <> 'neutral'", "emotion", "telling"),
     "reading levels": Pile("onestop_levels", "label", None, "style", "telling"),
     "pros and cons": Pile("nltk_properties", "label", "dataset = 'pros_cons'", "emotion", "telling", 1000),
-    "gentle and brisk": Pile("examples", "model", None, "style", "telling"),
+    "gentle and brisk": Pile("examples", "model", None, "style", "choosing"),
     "gentle and brisk, topics": Pile("examples", "topic", None, "subject", "telling", 700),
     "headlines": Pile("clickbait", "label", "label = 'clickbait'", "", "one source", 1000),
     "neutral requests": Pile("politeness", "label", "label = 'neutral'", "", "one source", 1000),
