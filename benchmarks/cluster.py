@@ -2,6 +2,7 @@
 
     python benchmarks/cluster.py quality --data DIR --work DIR     (corpora and embeddings are kept in --work)
     python benchmarks/cluster.py speed --work DIR                  (after quality: rows of its corpora)
+    python benchmarks/cluster.py views --data DIR --work DIR       (sets of cluster_sets.py: views and peers)
 
 ``--data`` has banking77, user_prompts, ag_news_test and self_dialogue as Parquet. Peers: TF-IDF + SVD +
 k-means (told the number of classes), MiniLM's sentence embeddings through the same UMAP and HDBSCAN, and
@@ -19,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cluster_views
 import common
 import numpy as np
 
@@ -42,21 +44,24 @@ SETS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("quality", "speed", "_run"))
+    parser.add_argument("what", choices=("quality", "speed", "views", "_run"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--documents", type=int, default=100_000)
     parser.add_argument("--reader", default="embedded", help="a name or a directory; a --work for each")
-    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
+    parser.add_argument("-o", "--output", type=Path, default=None)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=list(SETS))
+    parser.add_argument("--only", nargs="*", default=None)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    if args.what == "quality":
-        for name in args.only:
-            common.save(args.output, name, quality(name, args.data, args.work, args.seeds, args.reader))
+    if args.what == "views":
+        cluster_views.run(args.only, args.data, args.work, args.reader, args.output or cluster_views.RESULTS)
+    elif args.what == "quality":
+        for name in args.only or SETS:
+            told = quality(name, args.data, args.work, args.seeds, args.reader)
+            common.save(args.output or RESULTS, name, told)
     elif args.what == "speed":
-        common.save(args.output, f"speed_{args.documents}", speed(args.work, args.documents))
+        common.save(args.output or RESULTS, f"speed_{args.documents}", speed(args.work, args.documents))
     else:
         print(json.dumps(timed(args.work)))
 

@@ -108,9 +108,7 @@ def scratch(page: Path, folder: Path, prepared: Path) -> Path:
     if page == _TOUR:
         shutil.copytree(ROOT / "examples", folder / "examples")
     else:
-        shutil.copytree(
-            prepared, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MEANING.name)
-        )
+        shutil.copytree(prepared, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MEANING.name))
     (folder / MEANING.parent).mkdir(exist_ok=True)
     (folder / MEANING).symlink_to(prepared / MEANING, target_is_directory=True)
     return folder

@@ -49,7 +49,8 @@ class Grouping:
         The densest rows of each cluster.
     tree : polars.DataFrame
         The condensed tree: ``parent``, ``child``, ``lambda``, ``size``, and ``cluster``, the number of the
-        cluster that was selected at that child, null elsewhere. Children below n are rows.
+        cluster that was selected at that child, null elsewhere. Children below n are rows. None for the
+        groups of a view.
     model : Any
         The fitted ``hdbscan.HDBSCAN``.
     order : int64[k]
@@ -61,7 +62,7 @@ class Grouping:
     outlier: Floats32
     persistence: NDArray[np.float64]
     exemplar: NDArray[np.bool_]
-    tree: pl.DataFrame
+    tree: pl.DataFrame | None
     model: Any
     order: Ints
 

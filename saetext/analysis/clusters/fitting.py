@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 JACCARD_MOST = 20_000
 _FAR = 0.75  # quantile of those distances from which on copies are a cluster by themselves
-_FARTHEST = 0.995  # quantile of the distances to the nearest fitted document beyond which one is unlike all
+FARTHEST = 0.995  # quantile of the distances to the nearest fitted document beyond which one is unlike all
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +113,10 @@ def fit(
     n, notes = corpus.n_documents, []
     seed = request.seed
     rows = np.arange(n)
-    balanced = isinstance(corpus, Joined)
+    joined = isinstance(corpus, Joined)
     if isinstance(corpus, Joined):
         rows = corpus.rows_to_fit(request.fit_on, seed)
-    size = request.min_cluster_size or density.suggested_size(min(len(rows), request.fit_on))
-    request = request.replace(min_cluster_size=size)
-    _require_enough(len(rows), size, request)
-    if n > request.fit_on and not balanced:
+    elif n > request.fit_on:
         rows = np.sort(np.random.default_rng([seed, 10]).permutation(n)[: request.fit_on])
         notes.append(
             f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
@@ -127,7 +124,7 @@ def fit(
     near_same = nearly_repeated(corpus, rows, density.LEAST_SIZE)
     size = request.min_cluster_size or density.suggested_size(different(corpus, rows, near_same))
     request = request.replace(min_cluster_size=size)
-    _require_enough(n, size, request)
+    _require_enough(len(rows) if joined else n, size, request)
     matrix = gather_rows(
         corpus, request.pooling, sae, rows, lambda done, of: say("reading the corpus", done, of)
     )
@@ -155,7 +152,7 @@ def fit(
         rows, matrix = rows[filled], matrix[filled]
         again, near_same = among(again, filled), among(near_same, filled)
     if request.semantic and request.metric == "cosine":
-        basis = _with_semantic_map(corpus, rows, matrix, basis, seed, say, notes, near_same)
+        basis = with_semantic_map(corpus, rows, matrix, basis, seed, say, notes, near_same)
     vectors: Any = basis.sparse(matrix) if basis.components is None else basis.project(matrix)
     _require_different(vectors, size)
     kept, place = representatives(len(rows), again, vectors, least, near_same)
@@ -163,7 +160,7 @@ def fit(
     near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)
     graph = layout.fuzzy_graph(near, seed)
-    start = _start(apart, request.components, seed)
+    start = start_of(apart, request.components, seed)
     points = layout.embed_graph(
         graph, start, request.components, min_dist=layout.CLUSTER_DISTANCE, seed=seed,
         epochs=request.epochs, on_done=lambda done, of: say("UMAP for the clusters", done, of),
@@ -181,7 +178,7 @@ def fit(
         graph, start, 2, min_dist=layout.MAP_DISTANCE, seed=seed, epochs=request.epochs,
         on_done=lambda done, of: say("UMAP for the map", done, of),
     )[place]  # fmt: skip
-    farthest = float(np.quantile(near.distance[:, min(1, near.distance.shape[1] - 1)], _FARTHEST))
+    farthest = float(np.quantile(near.distance[:, min(1, near.distance.shape[1] - 1)], FARTHEST))
     nested = levels(grouping.tree, points, cluster, request.levels)
     fitted = Fitted(
         basis, rows, vectors, points, places, cluster, probability, farthest, near.row.shape[1], nested
@@ -196,7 +193,7 @@ def nearest(fitted: Any, asked: Any | None, k: int, on_done: Count | None = None
     return by_jaccard(fitted, asked, k, on_done)
 
 
-def _with_semantic_map(
+def with_semantic_map(
     corpus: CorpusLike,
     rows: Ints,
     matrix: csr_matrix,
@@ -204,8 +201,9 @@ def _with_semantic_map(
     seed: int,
     say: Say,
     notes: list[str],
-    near_same: Sequence[Ints],
+    near_same: Sequence[Ints] = (),
 ) -> Basis:
+    """Add the semantic map to a basis, where it can be fitted and predicts; notes say what came of it."""
     from saetext.reader import sentences as embed
 
     if len(rows) < semantic_map.FEWEST:
@@ -250,7 +248,7 @@ def _alone(near: Neighbours, place: Ints, size: int) -> list[Ints]:
     return [np.flatnonzero(place == at) for at in far.tolist()]
 
 
-def _start(vectors: Any, dims: int, seed: int) -> Floats32:
+def start_of(vectors: Any, dims: int, seed: int) -> Floats32:
     """Return where UMAP begins: the first principal components."""
     from sklearn.utils.extmath import randomized_svd
 

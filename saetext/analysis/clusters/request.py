@@ -104,6 +104,20 @@ class ClusterRequest(PredictRequest):
         metavar="X",
         group=_WORDS,
     )
+    view: (
+        Literal["recommended", "subject", "function", "style", "layout", "emotion", "features", "embedding"]
+        | None
+    ) = option(
+        "Show the groups of one view of the documents instead of clusters of all features.",
+        default=None,
+        group=_WORDS,
+    )
+    views: bool = option(
+        "Look at several views of the documents (subject, function, style, layout, emotion, all features, "
+        "sentence embeddings) and say what each shows; with include, exclude or features there is one view.",
+        default=True,
+        group=_WORDS,
+    )
     metric: Literal["cosine", "jaccard"] = option(
         "Distance: cosine of the vectors, or Jaccard of the features present (for small corpora).",
         default="cosine",
@@ -209,6 +223,20 @@ class ClusterRequest(PredictRequest):
                 **self.changed("pooling", "scaling", "idf_power", "dims"),
                 semantic=None if self.semantic else True,
             )
+
+        if self.view is not None:
+            refuse_unused(
+                f"the view {self.view!r} has its own features and cuts them into groups; leave it out",
+                include=self.include or None, exclude=self.exclude or None, features=self.features or None,
+                **self.changed("metric", "min_cluster_size", "min_samples", "method", "assign_noise"),
+            )  # fmt: skip
+        if self.view == "recommended" and not self.views:
+            raise InputError("one view is recommended of all that were looked at: leave out no-views")
+
+    @property
+    def looks(self) -> bool:
+        """Whether several views are looked at; features that were named are a view of their own."""
+        return self.views and not (self.include or self.exclude or self.features) and self.metric == "cosine"
 
     @property
     def phrases(self) -> dict[str, float]:

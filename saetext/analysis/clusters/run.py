@@ -25,6 +25,8 @@ from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.analysis.clusters.summarising import Summary, beginnings, evidence_of, summarise
 from saetext.analysis.clusters.tables import clusters_table, documents_table
+from saetext.analysis.clusters.view_fitting import fit_view
+from saetext.analysis.clusters.view_showing import looked_at, shown_view, view_metrics, view_notes
 from saetext.corpus.joined import Joined
 from saetext.corpus.notices import warn_of
 from saetext.corpus.protocol import CorpusLike
@@ -72,8 +74,17 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         labels, opened.spec.sae(sae).d_sae, include=request.phrases, exclude=tuple(request.exclude),
         features=request.weights,
     )  # fmt: skip
-    fitted, grouping, request, notes = fit(opened, sae, request, None if axis is None else axis.weight, say)
-    placed = place(opened, sae, fitted, say, known=fitted.rows, noise=not request.assign_noise)
+    seen = looked_at(opened, sae, request, say)
+    shown, wanted = shown_view(seen, request), request.view
+    if shown is None:
+        by_density = request.replace(view=None)
+        fitted, grouping, request, notes = fit(
+            opened, sae, by_density, None if axis is None else axis.weight, say
+        )
+    else:
+        fitted, grouping, notes = fit_view(opened, sae, request, shown.name, shown.found.k, say)
+    noise = not request.assign_noise and shown is None
+    placed = place(opened, sae, fitted, say, known=fitted.rows, noise=noise)
     placed.outlier[fitted.rows] = grouping.outlier
     if axis is not None:
         notes = [*axis.notes, *notes]
@@ -88,7 +99,9 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
         opened, sae, fitted.levels, number, list(zip(called, words, strict=True)), labels, request.seed, say
     )
     metrics = metrics_of(placed, k) | levels_metrics(fitted.levels)
-    notes += shape_notes(metrics, request)
+    metrics |= view_metrics(opened, seen, shown, request)
+    notes += shape_notes(metrics, request) if shown is None else []
+    notes += view_notes(seen, shown, wanted, request.looks)
     if request.validate:
         found, warned = validation.validate(opened, fitted, request, say)
         metrics |= found
@@ -96,10 +109,12 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
     if request.truth is not None:
         metrics |= validation.against_truth(opened, placed.cluster, request.truth)
         metrics |= validation.levels_against_truth(opened, number, request.truth)
-    persistence: list[float | None] = grouping.persistence.tolist()
+    persistence: list[float | None] = [
+        None if value != value else value for value in grouping.persistence.tolist()
+    ]
     params = {
-        **_params(asked, request, axis), "used_features": len(fitted.basis.features),
-        "fitted": len(fitted.rows),
+        **_params(asked, request, axis), "view": None if shown is None else shown.name,
+        "used_features": len(fitted.basis.features), "fitted": len(fitted.rows),
     }  # fmt: skip
     result = ClusterResult(
         "cluster",

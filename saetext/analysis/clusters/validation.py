@@ -45,9 +45,12 @@ def validate(
     rng = np.random.default_rng([request.seed, 20])
     m = len(fitted.rows)
     some = np.sort(rng.permutation(m)[:MOST])
-    metrics: dict[str, Any] = {"dbcv": _dbcv(fitted, some), "dbcv_documents": len(some)}
+    by_view = request.view is not None  # groups that are not of density; the view has its own stability
+    metrics: dict[str, Any] = {} if by_view else {"dbcv": _dbcv(fitted, some), "dbcv_documents": len(some)}
     notes: list[str] = []
-    if fitted.n_clusters:
+    if by_view:
+        notes.append("the stability of a view's groups is that of the view; DBCV is for clusters by density")
+    elif fitted.n_clusters:
         metrics |= _stability(fitted, request, some, rng, say)
     else:
         notes.append("no stability: there are no clusters")  # all noise twice would count as agreement

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from saetext.analysis.clusters import ClusterResult
 from saetext.report.console.cluster_changes import render_changes
 from saetext.report.console.cluster_levels import Tree, group_lines, numbers, part_lines
+from saetext.report.console.cluster_views import groups_and_stability, shown_row, view_lines
 from saetext.report.console.lines import INDENT, end, make_console, styled
 from saetext.text.one_line import many
 from saetext.text.passages import printable
@@ -86,6 +87,8 @@ def render_clusters(
     for line in _checks(result):
         console.print()
         console.print(line)
+    for line in view_lines(result, console.width):
+        console.print(line)
     predicted = result.params.get("model") is not None
     if not predicted and any(_shown_feature(row) for row in shown):
         console.print()
@@ -110,6 +113,11 @@ def _heading(result: ClusterResult) -> Text:
         heading.append(f" excluding {', '.join(map(printable, params['exclude']))}")
     if params.get("model"):
         heading.append(f" placed in the clusters of {printable(params['model'])}")
+    row = shown_row(result)
+    if row is not None:
+        heading.append(f" by {row['view']} ({row['about']}): ")
+        heading.append(f"{groups_and_stability(row)}.", "bold")
+        return heading
     heading.append(": ")
     heading.append(many(metrics["n_clusters"], "cluster"), "bold")
     if metrics["n_clusters"] and params.get("min_cluster_size"):
@@ -182,6 +190,8 @@ def _checks(result: ClusterResult) -> list[Text]:
                 f"level {one['level']}: ARI {one['ari']:.3f}, NMI {one['nmi']:.3f}" for one in by_level
             )
             lines.append(styled(told))
+    if "silhouette" in metrics and "stability_seeds" not in metrics and shown_row(result) is not None:
+        lines.append(styled(f"silhouette in MiniLM's embedding {metrics['silhouette']:.2f}"))
     if "stability_seeds" in metrics:
         dbcv, silhouette = metrics.get("dbcv"), metrics.get("silhouette")
         parts = [

@@ -1,0 +1,232 @@
+"""How many groups rows fall into, and whether they do so again in other rows: stability under resampling.
+
+Groups are k-means that starts from Ward's tree, so nothing is drawn at random but the halves. Stability is
+compared with rows that have the same spread and no groups. Not for: what the rows are
+(:mod:`saetext.analysis.clusters.views`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saetext.analysis.clusters.representation import Floats32
+from saetext.corpus.protocol import Ints
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+GRID = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 25, 30, 36, 44, 52, 64, 77, 92, 110, 130, 155, 185)
+LEAST = 7  # rows of a half per group, on average
+_ROUNDS = 12  # of k-means: from Ward's groups it is nearly settled after a few
+
+_NEAR = 0.03  # of the best score: as good, and then fewer groups are better
+CLEAR, WEAK = 0.3, 0.15  # stability above that of the nulls from which on there is structure
+_COLUMNS = 500  # shuffled at a time
+
+Groups = NDArray[np.int32]
+Structure = Literal["clear", "weak", "none"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A number of groups, how stable they are, and as many groups of rows that have none.
+
+    Attributes
+    ----------
+    k : int
+        Number of groups.
+    stability : float
+        Adjusted Rand index, -1 to 1; 1 if both halves give the same groups.
+    shuffled : float
+        That of rows whose features were shuffled, the largest of all shuffles and of k and its neighbours in
+        :data:`GRID`: what features that have nothing to do with each other give by luck.
+    cloud : float
+        That of a normal cloud with the same spread: what a gradient without groups gives.
+    """
+
+    k: int
+    stability: float
+    shuffled: float
+    cloud: float
+
+    @property
+    def score(self) -> float:
+        """Stability less the mean of that of the nulls."""
+        return self.stability - (self.shuffled + self.cloud) / 2
+
+    @property
+    def structure(self) -> Structure:
+        """Whether the groups are more stable than shuffled features (or none), and than a cloud (or weak)."""
+        above = self.stability - self.shuffled
+        if above < WEAK:
+            return "none"
+        return "clear" if above >= CLEAR and self.stability - self.cloud >= WEAK else "weak"
+
+
+def choose(
+    rows: Floats32, nulls: Iterable[Floats32], stratum: Ints, splits: int, rng: np.random.Generator
+) -> Choice:
+    """Choose the number of groups whose stability is farthest above that of rows without groups.
+
+    Parameters
+    ----------
+    rows : float32[n, d]
+        What is grouped.
+    nulls : iterable of float32[n, e]
+        Rows of which each feature was shuffled: each null is split once, and so is a normal cloud with the
+        spread of ``rows``.
+    stratum : int64[n]
+        Bins of length, whose means the cloud keeps.
+    splits : int
+        Random halvings of ``rows``.
+    rng : numpy.random.Generator
+        Of the halves and the cloud.
+
+    Returns
+    -------
+    Choice
+        Of the numbers of groups whose score is within .03 of the best, the smallest.
+    """
+    ks = grid(len(rows))
+    own = stability(rows, ks, splits, rng).mean(0)
+    mixed, cloud = [], []
+    for null in nulls:
+        mixed.append(stability(null, ks, 1, rng)[0])
+        cloud.append(stability(smooth(rows, stratum, rng), ks, 1, rng)[0])
+    first, second = np.mean(mixed, 0), np.mean(cloud, 0)
+    score = own - (first + second) / 2
+    at = int(np.flatnonzero(score >= score.max() - _NEAR)[0])
+    worst = float(np.max(np.array(mixed)[:, max(at - 1, 0) : at + 2]))
+    return Choice(ks[at], *(max(told, 0.0) for told in (float(own[at]), worst, float(second[at]))))
+
+
+def grid(rows: int) -> tuple[int, ...]:
+    """Return the numbers of groups that so many rows are tried with."""
+    return tuple(k for k in GRID if k <= max(2, rows // 2 // LEAST))
+
+
+def ward(rows: Floats32) -> NDArray[np.float64]:
+    """Return Ward's tree of rows, as scipy's ``linkage``."""
+    from scipy.cluster.hierarchy import linkage
+
+    return np.asarray(linkage(rows.astype(np.float64), "ward"))
+
+
+def centres(rows: Floats32, tree: NDArray[np.float64], k: int) -> Floats32:
+    """Return float32[k', d]: centres of k-means that starts from Ward's k groups; an empty one is dropped."""
+    from scipy.cluster.hierarchy import fcluster
+
+    group = fcluster(tree, k, "maxclust") - 1
+    return settled(rows, group, k, _ROUNDS)
+
+
+def settled(rows: Floats32, group: NDArray[np.integer], k: int, rounds: int) -> Floats32:
+    """Return the centres of k-means after at most so many rounds from given groups."""
+    middle = _means(rows, group, k)
+    for _ in range(rounds):
+        told = assign(rows, middle)
+        if (told == group).all():
+            break
+        group = told
+        middle = _means(rows, group, len(middle))
+    return middle
+
+
+def assign(rows: Floats32, middle: Floats32) -> Groups:
+    """Return int32[n]: the nearest centre of each row."""
+    away = (middle**2).sum(1) - 2 * (rows @ middle.T)
+    return away.argmin(1).astype(np.int32)
+
+
+def agreement(one: Groups, other: Groups) -> float:
+    """Return the adjusted Rand index of two partitions; 0 if either has only one group."""
+    a, b = int(one.max(initial=0)) + 1, int(other.max(initial=0)) + 1
+    table = np.bincount(one.astype(np.int64) * b + other, minlength=a * b).reshape(a, b).astype(np.float64)
+    rows, columns = table.sum(1), table.sum(0)
+
+    def pairs(counts: NDArray[np.float64]) -> float:
+        return float((counts * (counts - 1)).sum() / 2)
+
+    both, first, second = pairs(table), pairs(rows), pairs(columns)
+    n = table.sum()
+    chance = first * second / max(n * (n - 1) / 2, 1)
+    most = (first + second) / 2
+    if (rows > 0).sum() < 2 or (columns > 0).sum() < 2 or most == chance:
+        return 0.0
+    return float((both - chance) / (most - chance))
+
+
+def stability(
+    rows: Floats32, ks: Sequence[int], splits: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return float64[splits, len(ks)]: how well groups of one random half agree with those of the other.
+
+    Each half gets its own groups; all rows go to the nearest centre of either; the two partitions are
+    compared by the adjusted Rand index.
+    """
+    found = np.zeros((splits, len(ks)))
+    for split in range(splits):
+        mixed = rng.permutation(len(rows))
+        halves = [rows[np.sort(part)] for part in np.array_split(mixed, 2)]
+        trees = [ward(half) for half in halves]
+        for at, k in enumerate(ks):
+            one, other = (
+                assign(rows, centres(half, tree, k)) for half, tree in zip(halves, trees, strict=True)
+            )
+            found[split, at] = agreement(one, other)
+    return found
+
+
+def shuffled(rows: Floats32, stratum: Ints, rng: np.random.Generator) -> Floats32:
+    """Return rows each of whose columns is shuffled on its own among rows of one stratum."""
+    found = rows.copy()
+    for one in np.unique(stratum):
+        own = np.flatnonzero(stratum == one)
+        order = rng.random((len(own), rows.shape[1])).argsort(0)
+        found[own] = np.take_along_axis(rows[own], order, 0)
+    return found
+
+
+def shuffled_sparse(
+    matrix: csr_matrix, features: Ints, stratum: Ints, rng: np.random.Generator
+) -> csr_matrix:
+    """Return the matrix with only some columns, each shuffled on its own among rows of one stratum."""
+    from scipy import sparse
+
+    by_column = matrix.tocsc()
+    shape, parts = matrix.shape, []
+    for start in range(0, len(features), _COLUMNS):
+        some = features[start : start + _COLUMNS]
+        block = sparse.coo_matrix(shuffled(by_column[:, some].toarray(), stratum, rng))
+        parts.append((block.data, block.row, some[block.col]))
+    data, row, column = (np.concatenate(part) for part in zip(*parts, strict=True))
+    found = sparse.csr_matrix((data, (row, column)), shape)
+    found.sort_indices()
+    return sparse.csr_matrix(found)
+
+
+def smooth(rows: Floats32, stratum: Ints, rng: np.random.Generator) -> Floats32:
+    """Return normal rows with the covariance of ``rows`` and the mean of each stratum: spread, no groups."""
+    middle = np.zeros_like(rows)
+    for one in np.unique(stratum):
+        own = stratum == one
+        middle[own] = rows[own].mean(0)
+    left = rows - middle
+    _, values, right = np.linalg.svd(left, full_matrices=False)
+    drawn = rng.standard_normal((len(rows), len(values))).astype(np.float32)
+    return np.asarray(middle + (drawn * (values / np.sqrt(len(rows)))) @ right, np.float32)
+
+
+def _means(rows: Floats32, group: NDArray[np.integer], k: int) -> Floats32:
+    from scipy import sparse
+
+    n = len(rows)
+    member = sparse.csr_matrix((np.ones(n, np.float32), (group, np.arange(n))), (k, n))
+    size = np.bincount(group, minlength=k)
+    total = np.asarray(member @ rows)
+    return np.ascontiguousarray(total[size > 0] / size[size > 0, None], np.float32)

@@ -1,0 +1,228 @@
+"""Views of a pile: two partitions that were planted in features of two themes are found, each by its view.
+
+Not for: clusters of all features (``test_cluster.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from cluster_factory import D_SAE, EACH, LABELS, TONE_FEATURES, TONES, TOPIC_FEATURES, TOPICS, Stored, planted
+from scipy import sparse
+from scipy.cluster.hierarchy import cut_tree, linkage
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+from saetext.analysis.clusters import ClusterResult, cluster, load_model, predict, save_clusters
+from saetext.analysis.clusters import view_stability as stable
+from saetext.analysis.clusters.request import ClusterRequest
+from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
+from saetext.analysis.clusters.views import ABOUT, look
+from saetext.errors import InputError
+from saetext.features.themes import Theme, Themes
+from saetext.reader import sentences as embed
+from saetext.report.console.clusters import render_clusters
+
+QUICK: dict[str, Any] = {"labels": LABELS, "epochs": 30, "name": "pile"}
+THEMES = Themes(
+    tuple(Theme(f"topic-{t}", t, "", "topic", tuple(range(i * EACH, (i + 1) * EACH)))
+          for i, t in enumerate(TOPICS))
+    + tuple(Theme(f"tone-{t}", t, "", "style", tuple(TONE_FEATURES[i * EACH : (i + 1) * EACH]))
+            for i, t in enumerate(TONES))
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _planted_themes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "available", lambda: False)
+    monkeypatch.setattr(Themes, "for_spec", classmethod(lambda cls, spec, sae=None: THEMES))
+
+
+def distinct(n: int = 300, seed: int = 0, **more: Any) -> Stored:
+    """A planted pile in which no text stands twice: copies are looked at once."""
+    found = planted(n, seed, **more)
+    own = [f"{text} {i}" for i, text in enumerate(found.frame["text"])]
+    found.frame = found.frame.with_columns(pl.Series("text", own))
+    return found
+
+
+@pytest.fixture(scope="module")
+def pile() -> Stored:
+    return distinct()
+
+
+def shuffled_pile(seed: int) -> Stored:
+    found = distinct(seed=seed)
+    found.value = np.random.default_rng(seed).permuted(found.value, axis=0)
+    return found
+
+
+def test_each_partition_is_found_by_its_view_and_by_no_other(pile: Stored) -> None:
+    found = look(pile, "main", ClusterRequest(), np.arange(300), lambda *_: None)
+    topic, tone = pile.frame["topic"].to_list(), pile.frame["tone"].to_list()
+    subject, style = found.named("subject"), found.named("style")
+    assert (subject.n_clusters, style.n_clusters) == (4, 3)
+    assert adjusted_rand_score(topic, subject.groups) > 0.9 < adjusted_rand_score(tone, style.groups)
+    assert abs(adjusted_rand_score(tone, subject.groups)) < 0.05 > adjusted_rand_score(topic, style.groups)
+    assert {view.found.structure for view in (subject, style)} == {"clear"}
+    assert set(subject.told) <= set(TOPICS) and set(style.told) <= set(TONES)
+    with pytest.raises(InputError, match="cannot be looked at by embedding"):
+        found.named("embedding")
+
+
+def test_shuffled_features_have_no_groups() -> None:
+    claimed = [
+        view.name
+        for seed in range(3)
+        for view in look(
+            shuffled_pile(seed), "main", ClusterRequest(), np.arange(300), lambda *_: None
+        ).views
+        if view.n_clusters
+    ]  # fmt: skip
+    assert claimed == []
+
+
+def test_a_view_that_says_the_same_is_shown_once() -> None:
+    topics = distinct(tones=False)
+    found = look(topics, "main", ClusterRequest(), np.arange(300), lambda *_: None)
+    assert {found.views[0].name, *found.views[0].same} >= {"subject", "features"}
+    assert len(found.every) == sum(1 + len(view.same) for view in found.views)
+    assert found.named("features").n_clusters == 4
+
+
+def slow_stability(rows: np.ndarray, k: int, halves: list[np.ndarray]) -> float:
+    """Ward and k-means of each half by other code, and the adjusted Rand index by scikit-learn."""
+    told = []
+    for half in halves:
+        own = rows[half].astype(np.float64)
+        first = cut_tree(linkage(own, "ward"), n_clusters=k).ravel()
+        start = np.array([own[first == g].mean(0) for g in range(k)])
+        means = KMeans(k, init=start, n_init=1, max_iter=12, tol=0, algorithm="lloyd").fit(own)
+        distance = ((rows[:, None, :] - means.cluster_centers_[None]) ** 2).sum(2)
+        told.append(distance.argmin(1))
+    return float(adjusted_rand_score(*told))
+
+
+@pytest.mark.parametrize("spread", [0.3, 3.0])
+def test_stability_is_that_of_a_slow_version(spread: float) -> None:
+    rng = np.random.default_rng(3)
+    middle = rng.normal(size=(5, 6))
+    rows = (middle[rng.integers(0, 5, 160)] + spread * rng.normal(size=(160, 6))).astype(np.float32)
+    ks = (2, 5, 9)
+    mine = stable.stability(rows, ks, 2, np.random.default_rng(7))
+    again = np.random.default_rng(7)
+    for split in range(2):
+        halves = [np.sort(part) for part in np.array_split(again.permutation(160), 2)]
+        slow = [slow_stability(rows, k, halves) for k in ks]
+        assert mine[split] == pytest.approx(slow, abs=0.03)  # Lloyd's last rounds may move a row
+    assert (mine[:, 1] > 0.95).all() if spread < 1 else (mine[:, 1] < 0.6).all()
+
+
+def test_agreement_is_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        n, a, b = rng.integers(5, 60), rng.integers(2, 9), rng.integers(2, 9)
+        one, other = rng.integers(0, a, n).astype(np.int32), rng.integers(0, b, n).astype(np.int32)
+        if len(set(one)) > 1 < len(set(other)):
+            assert stable.agreement(one, other) == pytest.approx(adjusted_rand_score(one, other))
+    same = np.zeros(9, np.int32)
+    assert stable.agreement(same, same) == 0  # one group is no structure
+
+
+def test_nulls_keep_what_they_should() -> None:
+    rng = np.random.default_rng(1)
+    stratum = np.repeat([0, 1], 40)
+    dense = (rng.random((80, 12)) < 0.3) * rng.random((80, 12)).astype(np.float32)
+    mixed = stable.shuffled_sparse(sparse.csr_matrix(dense), np.arange(2, 12), stratum, rng).toarray()
+    assert not mixed[:, :2].any()
+    for one in (0, 1):
+        own = stratum == one
+        assert np.array_equal(np.sort(mixed[own, 2:], axis=0), np.sort(dense[own, 2:], axis=0))
+    assert not np.array_equal(mixed[:, 2:], dense[:, 2:])
+    rows = (rng.normal(size=(4000, 3)) * [5, 2, 1]).astype(np.float32)
+    rows[:2000, 2] += 8
+    cloud = stable.smooth(rows, np.repeat([0, 1], 2000), rng)
+    assert np.cov(cloud.T) == pytest.approx(np.cov(rows.T), rel=0.1, abs=0.5)
+    assert cloud[:2000, 2].mean() == pytest.approx(rows[:2000, 2].mean(), abs=0.2)
+
+
+def test_the_groups_of_a_view_are_clusters_like_others(pile: Stored, tmp_path: Any) -> None:
+    result = cluster(pile, view="style", truth="tone", **QUICK)
+    assert result.n_clusters == 3 and result.noise == 0 and result.tree is None
+    assert result.metrics["ari"] > 0.9 and result.metrics["shown_view"]["ari"] > 0.9
+    assert result.params["view"] == "style" and result.table["persistence"].null_count() == 3
+    own = {f["feature"] for row in result.table.to_dicts() for f in row["features"][:EACH]}
+    assert own == set(TONE_FEATURES)
+    rows = result.metrics["views"]
+    assert [row["score"] for row in rows if row["n_clusters"]] == sorted(
+        (row["score"] for row in rows if row["n_clusters"]), reverse=True
+    )
+    assert {"ari", "nmi", "stability"} <= rows[0].keys()
+    # new documents go where the features of the view say
+    saved = save_clusters(result, pile.spec, tmp_path / "style.clusters")
+    new = planted(80, 9)
+    placed = predict(load_model(saved), new)
+    assert adjusted_rand_score(new.frame["tone"].to_list(), placed.documents["cluster"].to_list()) > 0.8
+
+
+def test_by_default_clusters_are_those_of_all_features_and_views_are_told(pile: Stored) -> None:
+    def told(**more: Any) -> ClusterResult:
+        return cluster(pile, min_cluster_size=15, **QUICK, **more)
+
+    with_views, without = told(), told(views=False)
+    assert with_views.documents.equals(without.documents) and with_views.table.equals(without.table)
+    assert "views" not in without.metrics and with_views.params["view"] is None
+    shown = render_clusters(with_views, 110)
+    assert "Views of these documents (--view NAME shows the groups of one):" in shown
+    [line] = [line for line in shown.splitlines() if line.startswith("  style ")]
+    assert "3 groups, stability " in line
+    assert "Views of" not in render_clusters(without, 110)
+    named = told(features=TOPIC_FEATURES)
+    assert "views" not in named.metrics  # features that are named are a view of their own
+    best = cluster(pile, view="recommended", **QUICK)
+    assert best.params["view"] == best.metrics["recommended"] == best.metrics["views"][0]["view"]
+    assert f" by {best.params['view']} (" in render_clusters(best, 200).splitlines()[0]
+
+
+def test_where_there_is_nothing_clusters_stay_and_a_note_says_so() -> None:
+    found = cluster(shuffled_pile(1), view="recommended", **QUICK)
+    assert found.params["view"] is None and found.metrics["recommended"] is None
+    assert any("no view shows groups" in note for note in found.notes)
+    forced = cluster(shuffled_pile(1), view="subject", views=False, **QUICK)
+    assert any("no structure by subject" in note for note in forced.notes)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"view": "style", "include": "tone"}, "include would change nothing"),
+        ({"view": "style", "min_cluster_size": 9}, "min_cluster_size would change nothing"),
+        ({"view": "recommended", "views": False}, "leave out no-views"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(pile: Stored, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        cluster(pile, **QUICK, **given)
+
+
+def test_too_few_documents_or_no_themes(pile: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="40 documents are too few to look at by views"):
+        cluster(planted(40), view="style", **QUICK)
+    assert "views" not in cluster(planted(60), min_cluster_size=5, **QUICK).metrics
+    monkeypatch.setattr(Themes, "for_spec", classmethod(lambda cls, spec, sae=None: None))
+    with pytest.raises(InputError, match="ships no themes for the view style"):
+        cluster(pile, view="style", **QUICK)
+
+
+def test_every_shipped_theme_is_in_one_view() -> None:
+    themes = Themes.load("embedded")
+    views = {view_of(theme.id, theme.kind) for theme in themes}
+    assert views == set(THEMED) < set(ABOUT)
+    features = themed_features(themes)
+    for theme in themes:
+        assert np.isin(list(theme.features), features[view_of(theme.id, theme.kind)]).all()
+    assert themed_features(THEMES).keys() == {"subject", "style"}
+    assert max(int(own[-1]) for own in themed_features(THEMES).values()) < D_SAE
