@@ -192,7 +192,8 @@ def _nearest(points: Floats32) -> float:
     places = np.unique(points, axis=0)
     if len(places) < _PLACES:
         return 0.0
-    return float(np.median(cKDTree(places).query(places, 2)[0][:, 1]))
+    distance = np.asarray(cKDTree(places).query(places, 2)[0])
+    return float(np.median(distance[:, 1]))
 
 
 def _firm(probability: NDArray[np.float64], told: Ints, repeats: list[Ints]) -> Floats32:

@@ -179,6 +179,7 @@ def fit(
         on_done=lambda done, of: say("UMAP for the map", done, of),
     )[place]  # fmt: skip
     farthest = float(np.quantile(near.distance[:, min(1, near.distance.shape[1] - 1)], FARTHEST))
+    assert grouping.tree is not None  # of clusters by density
     nested = levels(grouping.tree, points, cluster, request.levels)
     fitted = Fitted(
         basis, rows, vectors, points, places, cluster, probability, farthest, near.row.shape[1], nested

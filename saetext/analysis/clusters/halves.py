@@ -34,7 +34,7 @@ def held_out(texts: Sequence[str], cluster: Sequence[int]) -> Flags:
     code = np.asarray(cluster, np.int64)
     held = np.zeros(len(texts), bool)
     for c in np.unique(code).tolist():
-        members = np.flatnonzero(code == c)
+        members = np.flatnonzero(code == c).tolist()
         digest = {texts[i]: hashlib.sha256(texts[i].encode("utf-8", "replace")).digest() for i in members}
         if len(digest) < 2 * LEAST:
             continue
@@ -55,7 +55,8 @@ class Reach:
         chosen = list(which)
         if not chosen:
             return 0.0, 0.0
-        a, b = self.inside[:, chosen].any(1), self.outside[:, chosen].any(1)
+        a: Flags = np.asarray(self.inside[:, chosen]).any(axis=1)
+        b: Flags = np.asarray(self.outside[:, chosen]).any(axis=1)
         return float(a.mean()) if len(a) else 0.0, float(b.mean()) if len(b) else 0.0
 
 

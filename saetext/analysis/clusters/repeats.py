@@ -9,6 +9,7 @@ neighbours.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,9 +80,13 @@ def capped(n: int, repeats: Sequence[Ints], near: Sequence[Ints], matrix: csr_ma
     gone = np.zeros(n, bool)
     for groups, least in ((repeats, _ALIKE), (near, _NEAR)):
         for same in groups:
-            for alike in _readings(same, lambda rest, least=least: _shared(matrix, rest) >= least):
+            for alike in _readings(same, partial(_enough_shared, matrix, least)):
                 gone[alike[most:]] = True
     return np.flatnonzero(~gone)
+
+
+def _enough_shared(matrix: csr_matrix, least: float, rest: Ints) -> NDArray[np.bool_]:
+    return np.asarray(_shared(matrix, rest) >= least)
 
 
 def noted(repeats: Sequence[Ints], near: Sequence[Ints], n: int) -> list[str]:

@@ -36,7 +36,7 @@ def looked_at(corpus: CorpusLike, sae: str, request: ClusterRequest, say: Say) -
             f"{n:,} documents are too few to look at by views: there should be {FEWEST} or more; leave out "
             "--view"
         )
-    if request.view in THEMED:
+    if request.view is not None and request.view in THEMED:
         view_axis(corpus.spec, sae, request.view)
     rows = drawn(n, request)
     return look(corpus, sae, request, rows, say, None if request.looks else request.view)

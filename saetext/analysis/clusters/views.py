@@ -244,7 +244,7 @@ def looked_through(seen: Seen, request: ClusterRequest, name: str, themes: Theme
     if name == EMBEDDING:
         assert seen.embedded is not None
         rows = principal(seen.embedded)
-        nulls = (
+        nulls: Iterator[Floats32] = (
             principal(stable.shuffled(seen.embedded, seen.stratum, rng)) for _ in range(_NULLS)
         )  # fmt: skip
     else:
@@ -315,9 +315,9 @@ def _described(
         np.asarray(present[:, list(theme.features)].sum(1)).ravel() for theme in own
     ])  # fmt: skip
     some = counts > 0
-    counts = np.minimum(counts, 3) / np.maximum(1, np.log1p(np.diff(matrix.indptr)))[:, None]
-    spread = counts.std(0)
-    score = (counts - counts.mean(0)) / np.where(spread > 0, spread, 1)
+    weight = np.minimum(counts, 3) / np.maximum(1, np.log1p(np.diff(matrix.indptr)))[:, None]
+    spread = weight.std(0)
+    score = (weight - weight.mean(0)) / np.where(spread > 0, spread, 1)
     told: list[str] = []
     for group in np.argsort(-np.bincount(groups[groups >= 0]), kind="stable")[:_DESCRIBED]:
         mean = np.where(some[groups == group].mean(0) >= _OFTEN, score[groups == group].mean(0), 0)
