@@ -55,8 +55,8 @@ class Reach:
         chosen = list(which)
         if not chosen:
             return 0.0, 0.0
-        a: Flags = np.asarray(self.inside[:, chosen]).any(axis=1)
-        b: Flags = np.asarray(self.outside[:, chosen]).any(axis=1)
+        a = np.atleast_1d(self.inside[:, chosen].any(axis=1))
+        b = np.atleast_1d(self.outside[:, chosen].any(axis=1))
         return float(a.mean()) if len(a) else 0.0, float(b.mean()) if len(b) else 0.0
 
 
