@@ -200,7 +200,7 @@ def landed_numbers(home: Path) -> list[int]:
 
 
 class SliceWriter:
-    """Writes the shards of one slice; made by :meth:`open`, and a context manager.
+    """Writes the shards of one slice; made by :meth:`begin`, and a context manager.
 
     Attributes
     ----------
@@ -220,7 +220,7 @@ class SliceWriter:
         self.stores_text: bool
 
     @classmethod
-    def open(
+    def begin(
         cls,
         path: str | Path,
         part: Slice,
@@ -316,7 +316,7 @@ def prepare(
 ) -> None:
     """Record what slices have in common: the plan and the thresholds; or check that it is the same.
 
-    Parameters and errors as in :meth:`SliceWriter.open`.
+    Parameters and errors as in :meth:`SliceWriter.begin`.
     """
     require_calibrations(spec, calibrations)
     if path.exists() and not path.is_dir():

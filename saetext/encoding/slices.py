@@ -112,7 +112,7 @@ def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: 
             "the reader has no thresholds yet, and each slice would make its own: run the command with "
             "--prepare instead of --slice first"
         )
-    with SliceWriter.open(output, part, **_common(documents, reader, request)) as writer:
+    with SliceWriter.begin(output, part, **_common(documents, reader, request)) as writer:
         _land(writer, documents, reader, request)
     return status(output)
 

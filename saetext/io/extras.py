@@ -18,7 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "llm": ("httpx2",),
     "pictures": ("matplotlib",),
     "maps": ("pydeck",),
-    "files": ("fastexcel", "fsspec"),
+    "files": ("fastexcel", "fsspec", "xlsxwriter"),
     "duckdb": ("duckdb",),
     "smollm2": ("gguf", "accelerate"),
     "mcp": ("mcp",),

@@ -100,7 +100,7 @@ def flat(table: pl.DataFrame) -> pl.DataFrame:
     for column in table:
         if isinstance(column.dtype, pl.Struct):
             what = "documents" if column.name == "counts" else "share"
-            columns += [one.rename(f"{what} {one.name}") for one in column.struct.unnest()]
+            columns += [one.alias(f"{what} {one.name}") for one in column.struct.unnest()]
         else:
             columns.append(column)
     return pl.DataFrame(columns)

@@ -14,6 +14,7 @@ from saetext.corpus.no_column import CLUSTER_COLUMNS
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
 from saetext.io.csv_text import BOM, csv_of
+from saetext.io.extras import require
 from saetext.io.json_file import loads
 from saetext.io.xlsx_file import require_fits, write_xlsx
 from saetext.text.one_line import one_line
@@ -28,11 +29,13 @@ _LEFT_OUT = ("row", "id", "text", "prompt", "n_unknown")
 
 
 def require_sheet(path: Path) -> None:
-    """Raise :class:`InputError` unless a file's name says how it is written."""
+    """Raise :class:`InputError` unless a file's name says how it is written, and it can be."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
             f"a file of documents ends in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, not {path.name}"
         )
+    if path.suffix.lower() == ".xlsx":
+        require("xlsxwriter", "files", f"writing {path.name}", error=InputError)
 
 
 def documents_sheet(result: ClusterResult, corpus: CorpusLike) -> tuple[pl.DataFrame, list[str]]:
@@ -62,7 +65,7 @@ def documents_sheet(result: ClusterResult, corpus: CorpusLike) -> tuple[pl.DataF
 
     where = result.documents
     known = corpus.documents.collect()
-    if known.height != where.height or not known["id"].cast(pl.String).equals(where["id"].rename("id")):
+    if known.height != where.height or not known["id"].cast(pl.String).equals(where["id"].alias("id")):
         raise InputError(f"{corpus.path} has other documents than the clusters")
     notes: list[str] = []
     first = ["id", *(["set"] if "set" in where.columns else []), "cluster", "name", *_OWN]
@@ -73,7 +76,7 @@ def documents_sheet(result: ClusterResult, corpus: CorpusLike) -> tuple[pl.DataF
         if name in _LEFT_OUT or (name in ("set", *CLUSTER_COLUMNS) and name in added):
             continue
         plain = _plain(known[name], notes)
-        columns += [column.rename(_free(column.name, added)) for column in plain]
+        columns += [column.alias(_free(column.name, added)) for column in plain]
     return table.hstack([column for column in columns if not _empty_text(column)]), notes
 
 
