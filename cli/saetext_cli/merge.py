@@ -22,7 +22,10 @@ def merge(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The new corpus.")],
 ) -> None:
-    """Make one corpus of several that the same reader made. Files are linked, or else copied."""
+    """Make one corpus of several that the same reader made.
+
+    Files are linked where the file system can, else copied; no model is run.
+    """
     from saetext.corpus.merging import merge as run
 
     with progress_bar() as show:

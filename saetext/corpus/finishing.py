@@ -134,6 +134,15 @@ def finish_slices(path: str | Path) -> Corpus:
         If shards are missing (the message says which slices make them) or damaged, or it cannot be written.
     InputError
         If there is not one document.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> notes = [{"text": "Sorry to hear that!"}, {"text": "Restart it."}]
+    >>> saetext.encode_slice(notes, "finished.corpus", "0/1").whole
+    True
+    >>> len(saetext.finish_slices("finished.corpus"))
+    2
     """
     from saetext.corpus.corpus import Corpus
 
