@@ -104,7 +104,7 @@ def smollm2(work: Path) -> dict[str, Any]:
     common.say("findings", [tuple(keep), *(tuple(row.values()) for row in compared["findings"])])
     if not listed["confirmed"].any():
         return {"compared": compared, "rows": []}
-    why = saetext.why(found, generator, most_prompts=TESTED, findings=1, candidates=2, doses="1", **WRITING)
+    why = saetext.why(found, generator, most_prompts=TESTED, findings=3, candidates=2, doses="1", **WRITING)
     return {"compared": compared, **told(why)}
 
 

@@ -793,3 +793,12 @@ def test_prompts_are_those_of_both_sides_and_halved_by_the_seed() -> None:
     assert not set(halves.choose) & set(halves.test)
     assert halves_of(PROMPTS, 9, 1) != halves
     assert halves_of(PROMPTS, None, 0) == halves_of(PROMPTS, 40, 0)
+
+
+def test_how_long_texts_are_is_looked_into_last(tmp_path: Path) -> None:
+    from saetext.text.marks import LONGER
+
+    rows = [row for row in json.loads(compared().to_json())["findings"] if row["confirmed"]]
+    length = {**rows[0], "name": LONGER, "kind": "format", "term": LONGER, "feature": None}
+    found = compared_of(saved(tmp_path, findings=[length, *rows])).findings
+    assert [one.name for one in found] == [*(row["name"] for row in rows), LONGER]

@@ -16,6 +16,7 @@ from saetext.errors import InputError
 from saetext.io import json_file
 from saetext.io.opener import LARGE, reading, shown
 from saetext.io.shape import ANY, Flag, List, Maybe, Number, Record, Shape, Table, Text, Whole, check
+from saetext.text.marks import LONGER
 
 if TYPE_CHECKING:
     from saetext.analysis.differences import DiffResult
@@ -102,7 +103,7 @@ class Compared:
     names : (str, str)
         What the sets are called.
     findings : tuple of Finding
-        Those that are confirmed, the strongest first.
+        Those that are confirmed, the strongest first, and that of length last.
     tested : int
         Findings there are, confirmed or not.
     sources : tuple of Source
@@ -185,7 +186,9 @@ def _require_two(kind: str, told: str) -> None:
 def _confirmed(
     params: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], sources: Sequence[Source]
 ) -> Compared:
-    findings = tuple(_finding(row) for row in rows if row["confirmed"])
+    found = [_finding(row) for row in rows if row["confirmed"]]
+    # how long texts are is told last: no feature is about it, and every other cause of length comes first
+    findings = tuple(sorted(found, key=lambda one: one.term == LONGER))
     if not findings:
         raise InputError(
             f"no finding of the diff is confirmed (of {len(rows):,}): there is nothing to look into; more "
