@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from saetext import encode, search
 from saetext.analysis.search.asked import Asked
 from saetext.analysis.search.by_detector import means_detector
-from saetext.analysis.search.framing import without_frame
+from saetext.analysis.search.form import form_notes
+from saetext.analysis.search.framing import without_frame, without_kind
+from saetext.analysis.search.query import split_clauses
 from saetext.analysis.search.unanswered import unanswered_notes
 from saetext.features.detectors import DetectorIndex, resolved, shipped
 from saetext.features.similarity import answering_by_theme
@@ -50,6 +52,8 @@ def asked(
         ("The assistant refuses to help", "refuses to help"),
         ("This text says that it rains", "it rains"),
         ("says that it rains", "it rains"),
+        ("somebody brags", "brags"),
+        ("written by a teenager", "a teenager"),
         ("the writer", "the writer"),
         ("the writers' union", "the writers' union"),
         ("textbooks", "textbooks"),
@@ -58,6 +62,49 @@ def asked(
 )
 def test_who_writes_is_taken_out_and_nothing_else(text: str, rest: str) -> None:
     assert without_frame(text) == rest
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("Statements about money", "money"),
+        ("reviews that hate the ending", "hate the ending"),
+        ("texts that are sad", "sad"),
+        ("find answers in which somebody brags", "somebody brags"),
+        ("people who lost a pet", "lost a pet"),
+        ("reviews complaining about price", "complaining about price"),
+        ("questions asking for advice", "asking for advice"),
+        ("questions about money", "questions about money"),
+        ("stories about dogs", "stories about dogs"),
+        ("text messages", "text messages"),
+        ("answers", "answers"),
+        ("answers about", "answers about"),
+        ("what people think about money", "what people think about money"),
+    ],
+)
+def test_the_kind_of_document_is_taken_out_and_nothing_else(text: str, rest: str) -> None:
+    assert without_kind(text) == rest
+    assert without_kind(rest) == rest
+    assert split_clauses(f'"{text}"') == [(text, False)]  # as it stands
+    assert split_clauses(f"rain NOT {text}") == [("rain", False), (rest, True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("very short", '--where "n_tokens < 20"'),
+        ("long answers", '--where "n_tokens > 200"'),
+        ("phrased as a question", '--words "?"'),
+        ("ends with an exclamation mark", '--words "!"'),
+        ("contains emojis", '--words "🙂"'),
+        ("a short temper", None),
+        ("longing", None),
+        ("asks a question", None),
+    ],
+)
+def test_what_is_said_of_the_form_alone_gets_a_note(text: str, option: str | None) -> None:
+    notes = form_notes([text])
+    assert not notes if option is None else notes[0].endswith(option)
 
 
 def test_a_feature_has_the_similarity_of_its_nearest_theme() -> None:

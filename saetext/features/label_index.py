@@ -22,6 +22,7 @@ from saetext.features.labels import FeatureLabels
 from saetext.io.cache import cache_dir
 from saetext.io.derived import Verdict
 from saetext.io.files import make_directory
+from saetext.io.progress import OnProgress, Stages
 from saetext.io.sealed_file import SealedFile
 from saetext.io.warning import warn
 from saetext.reader import sentences as embed
@@ -263,6 +264,27 @@ class LabelIndex:
         scores = (_K1 + 1) * np.asarray(index.get_scores(known), np.float64)  # Lucene leaves this factor out
         ranked = np.argsort(-scores, kind="stable")[:n]
         return [(self._features[i], float(scores[i])) for i in ranked.tolist() if scores[i] > 0]
+
+
+class LabelProgress:
+    """What a :class:`LabelIndex` calls as labels are embedded, as progress.
+
+    Parameters
+    ----------
+    total : int
+        Number of labels.
+    on_progress : callable or None
+        Told of each batch.
+    """
+
+    def __init__(self, total: int, on_progress: OnProgress | None) -> None:
+        self._total, self._done = total, 0
+        self._tell = Stages(on_progress, "labels")
+
+    def __call__(self, n: int) -> None:
+        """Count labels that were embedded."""
+        self._done += n
+        self._tell("embedding labels, once for this reader", self._done, self._total)
 
 
 def _terms(text: str) -> list[str]:

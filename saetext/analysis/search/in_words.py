@@ -14,6 +14,9 @@ from saetext.analysis.search.answer import Answer
 from saetext.analysis.search.asking import NoFeatureError
 from saetext.analysis.search.by_detector import Meant, detector_meant
 from saetext.analysis.search.by_llm import LLMReranker, reranked, wanted_of, weighed
+from saetext.analysis.search.form import form_notes
+from saetext.analysis.search.framing import without_kind
+from saetext.analysis.search.negation import QUOTED
 from saetext.analysis.search.paging import Because, Order, Ranking
 from saetext.analysis.search.query import FeatureQuery, split_clauses
 from saetext.analysis.search.rankings import Reach, by_features, by_vector, by_words, meaning
@@ -35,7 +38,7 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     """Return what answers; see :meth:`saetext.analysis.search.searcher.Searcher.search`."""
     texts = split_clauses(query) if isinstance(query, str) else []
     told = _split_notes(query, texts) if isinstance(query, str) else ()
-    texts += [(text, True) for text in request.exclude]
+    texts += [(without_kind(text), True) for text in request.exclude]
     for text, _ in texts:
         require_words(text)
     mode, notes = searcher.resources.mode(request.mode, texts, isinstance(query, FeatureQuery))
@@ -47,8 +50,12 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     if reranker is not None:  # refused before anything is asked for
         wanted = _wanted(searcher.whole, reranker, texts, query, mode)
     _require_known(searcher, texts, mode)
+    if texts and mode in ("features", "hybrid"):
+        searcher.resources.read_labels(request.on_progress)  # the only part of a search that may take minutes
     meant, asked, told = _features(searcher, query, texts, request, mode)
     notes = (*notes, *told)
+    if meant is None:
+        notes = (*notes, *form_notes(text for text, negated in texts if not negated))
     reach = Reach(_depth(searcher, request, mode, reranker), searcher.mask(request))
     rankings: dict[str, Ranking] = {}
     scored = None
@@ -119,14 +126,14 @@ def _query(
 
 
 def _split_notes(query: str, texts: Texts) -> tuple[str, ...]:
-    """Return a note on what was read as not wanted though the description does not say NOT in capitals."""
-    said = [words.strip() for words in re.split(r"\bNOT\b|\bAND\b", query)]
-    unwanted = [text for text, negated in texts if negated and text not in said]
-    if not unwanted:
+    """Return a note on how a description was read where that is not what it says in so many words."""
+    said = [QUOTED.sub(r"\1", words).strip() for words in (query, *re.split(r"\bNOT\b|\bAND\b", query))]
+    if all(text in said for text, _ in texts):
         return ()
     wanted = " and ".join(quoted(text) for text, negated in texts if not negated)
-    without = " and ".join(map(quoted, unwanted))
-    return (f"read as {wanted} without {without}; in double quotes it is searched for as it stands",)
+    without = " and ".join(quoted(text) for text, negated in texts if negated)
+    read = f"{wanted} without {without}" if without else wanted
+    return (f"read as {read}; in double quotes it is searched for as it stands",)
 
 
 def _require_known(searcher: Searcher, texts: Texts, mode: str) -> None:
@@ -150,7 +157,7 @@ def _unanswered(searcher: Searcher, texts: Texts, mode: str) -> tuple[str, ...]:
     wanted = [resources.asked(text) for text, negated in texts if not negated]
     what = f"what was found is uncertain; try --like ID, or {resources.other_ways()}"
     if mode == "hybrid":
-        what = "documents were ranked by words and sentence embeddings alone"
+        what = "what was found is uncertain, ranked by words and sentence embeddings alone"
     return unanswered_notes([each for each in wanted if each is not None], what)
 
 

@@ -20,6 +20,8 @@ from saetext.analysis.search.words import build_words, words_part
 from saetext.corpus.postings import remove_other_postings
 from saetext.encoding.opening import as_corpus
 from saetext.errors import CorpusError
+from saetext.features.known_labels import labels_for
+from saetext.features.label_index import LabelIndex, LabelProgress
 from saetext.io.progress import Stages
 from saetext.io.request import verb
 from saetext.io.warning import warn
@@ -95,6 +97,8 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     done: dict[str, str] = {}
     for sae in whole.saes:
         done |= _features(whole, sae, tell)
+    if request.dense:
+        done |= _labels(whole, request)
     if not whole.stores_text:
         return {**done, **dict.fromkeys(("bm25", "dense"), "the corpus stores no texts")}
     done["bm25"] = "kept"
@@ -127,6 +131,26 @@ def _features(whole: Corpus, sae: str, tell: Stages) -> dict[str, str]:
         done[f"projected{suffix}"] = "built" if built else "too few documents"
     for part in (scales, projected):
         part.remove_others()
+    return done
+
+
+def _labels(whole: Corpus, request: IndexRequest) -> dict[str, str]:
+    """Embed labels that neither came with the package nor are in the cache; return what was done, if any.
+
+    The first search would do it: of 8,192 labels that takes minutes.
+    """
+    if not embed.available():
+        return {}
+    done: dict[str, str] = {}
+    for sae in whole.saes:
+        labels = labels_for(whole, sae)
+        if not len(labels):
+            continue
+        told = LabelProgress(len(labels), request.on_progress)
+        index = LabelIndex(labels, device=request.device, on_done=told)
+        if not index.built:
+            index.search("a", 1)
+            done["labels"] = "embedded, and kept in the cache for every corpus of this reader"
     return done
 
 

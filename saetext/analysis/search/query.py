@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from saetext.analysis.search.negation import split_negation
+from saetext.analysis.search.framing import without_kind
+from saetext.analysis.search.negation import QUOTED, split_negation
 from saetext.errors import IncompatibleError, InputError
 from saetext.io.json_file import load
 from saetext.io.opener import LARGE, why
@@ -287,7 +288,9 @@ def split_clauses(text: str) -> list[tuple[str, bool]]:
 
     Only in capitals, and only where other letters are small: a text that is all capitals is one question.
     What is asked for is split further where it says what documents should not have ("polite but not
-    apologising", :func:`~saetext.analysis.search.negation.split_negation`).
+    apologising", :func:`~saetext.analysis.search.negation.split_negation`). Words that only say what kind of
+    document is looked for are left out (:func:`~saetext.analysis.search.framing.without_kind`). Double quotes
+    keep what stands in them.
 
     Raises
     ------
@@ -308,10 +311,12 @@ def split_clauses(text: str) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     for operator, words in parts:
         if "NOT" in operator:
-            found.append((words.strip(), True))
+            found.append((without_kind(words.strip()), True))
             continue
         wanted, unwanted = split_negation(words.strip())
-        found += [(wanted, False), *((each, True) for each in unwanted)]
+        if QUOTED.match(words) is None:
+            wanted = without_kind(wanted)
+        found += [(wanted, False), *((without_kind(each), True) for each in unwanted)]
     return found
 
 

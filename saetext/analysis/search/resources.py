@@ -26,10 +26,11 @@ from saetext.analysis.search.words import WordIndex, words_part
 from saetext.corpus import Corpus
 from saetext.errors import InputError, ReaderError
 from saetext.features.detectors import shipped
-from saetext.features.label_index import LabelIndex
+from saetext.features.label_index import LabelIndex, LabelProgress
 from saetext.features.labels import FeatureLabels
 from saetext.features.theme_index import ThemeIndex
 from saetext.features.themes import Themes
+from saetext.io.progress import OnProgress
 from saetext.reader import sentences as embed
 from saetext.text.terminal import typed
 
@@ -96,9 +97,16 @@ class Resources:
     @property
     def label_index(self) -> LabelIndex:
         """The features by what their labels mean."""
+        return self.read_labels(None)
+
+    def read_labels(self, on_progress: OnProgress | None) -> LabelIndex:
+        """Return :attr:`label_index`; ``on_progress`` is told of labels that have to be embedded."""
 
         def make() -> LabelIndex:
-            index = LabelIndex(self.labels, lexical=self._lexical, embedder=lambda: self.embedder)
+            told = LabelProgress(len(self.labels), on_progress)
+            index = LabelIndex(
+                self.labels, lexical=self._lexical, embedder=lambda: self.embedder, on_done=told
+            )
             index.search("a", 1)  # builds or reads what is cached, so that threads find it there
             return index
 
