@@ -36,6 +36,12 @@ _KIND = re.compile(
     r"|complaining|praising)\b))",
     re.IGNORECASE,
 )
+# "The speaker is lonely" found music. "The writer" stays in what is compared by meaning (see without_frame).
+_ONE = re.compile(
+    r"^(?:the|an?|this)\s+(?:speaker|user|reviewer|narrator|person|text|sentence|passage|document|review|statement"
+    r"|conversation|message)\s+(?:is|feels|seems|sounds|mentions|says|talks\s+about)\s+(?:(?:about|that)\s+)?",
+    re.IGNORECASE,
+)
 _ASKING = re.compile(r"^(?:(?:the|any|all|some)\s+)?questions\s+(?=asking\b)", re.IGNORECASE)
 
 
@@ -59,7 +65,7 @@ def without_kind(text: str) -> str:
     >>> without_kind("answers")
     'answers'
     """
-    return _ASKING.sub("", _KIND.sub("", text)).strip() or text
+    return _ASKING.sub("", _ONE.sub("", _KIND.sub("", text))).strip() or text
 
 
 def without_frame(text: str) -> str:
