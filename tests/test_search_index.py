@@ -22,6 +22,7 @@ from saetext.analysis.search.vectors import VectorIndex, write_vectors
 from saetext.analysis.search.words import WordIndex, terms_of, words_part
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.errors import InputError
+from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io.progress import Progress
 from saetext.reader import sentences as embed
@@ -63,14 +64,16 @@ def labels() -> FeatureLabels:
     return FeatureLabels.from_rows([FeatureLabel(f, f"river thing {f}") for f in range(D_SAE)])
 
 
-def test_every_part_is_built_once_and_searched(tmp_path: Path) -> None:
+def test_every_part_is_built_once_and_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))  # where embedded labels are kept
     corpus, truth = make_corpus(tmp_path / "a.corpus", 1, (30, 0, 25), density=0.4)
     told: list[str] = []
     assert set(build_index(corpus, on_progress=lambda p: told.append(p.stage)).values()) == {"built"}
     assert "embedding documents" in told
-    assert WordVectors.calls == 55
+    labels_too = 55 + len(labels_for(corpus)) + 1  # and the one that is searched for
+    assert WordVectors.calls == labels_too
     assert set(build_index(corpus).values()) == {"kept"}
-    assert WordVectors.calls == 55
+    assert WordVectors.calls == labels_too
     searcher = Searcher(corpus, labels=labels(), lexical=True)
     assert searcher.available == ("features", "dense", "bm25", "projected")
     found = searcher.search("river NOT plain", top=60)

@@ -150,7 +150,7 @@ def _labels(whole: Corpus, request: IndexRequest) -> dict[str, str]:
         index = LabelIndex(labels, device=request.device, on_done=told)
         if not index.built:
             index.search("a", 1)
-            done["labels"] = "embedded, and kept in the cache for every corpus of this reader"
+            done["labels"] = "built"
     return done
 
 

@@ -34,10 +34,12 @@ def search_literal(searcher: Searcher, text: str, request: SearchRequest) -> Ans
     InputError
         If the corpus stores no texts, or options are given that a search for literal text has no use for.
     """
+    if request.exclude or request.mode is not None:
+        given = "--not" if request.exclude else "--mode"
+        raise InputError(f"--words finds text as it is written: leave {given} out, or describe what to find")
     refuse_unused(
         "a search for literal text has no features; leave it out",
-        features=request.features or None, exclude=request.exclude or None, mode=request.mode,
-        settings=request.settings, rerank=request.rerank or None,
+        features=request.features or None, settings=request.settings, rerank=request.rerank or None,
         rerank_features=request.rerank_features or None, reranker=request.reranker,
     )  # fmt: skip
     request.require_one_ranking()

@@ -174,13 +174,17 @@ class SearchRequest(ClusteredRequest):
     def require_one(self, in_words: bool, by_query: bool = False) -> None:
         """Raise :class:`InputError` unless it is told in one way what to search for."""
         ways = {
-            "words": in_words, "--like": bool(self.like), "--similar": self.similar is not None,
+            "a description": in_words, "--like": bool(self.like), "--similar": self.similar is not None,
             "--query": by_query, "--detector": self.detector is not None, "--words": self.literal is not None,
         }  # fmt: skip
         given = [name for name, there in ways.items() if there]
         if len(given) > 1:
             raise InputError(f"choose one of {' and '.join(given)}")
         if not given and not self.features:
+            if self.exclude:
+                raise InputError("--not says only what not to find: say what to find too")
+            if self.more or self.less:
+                raise InputError("--more and --less fit a search that was made: repeat its words before them")
             raise InputError("what to search for? name words, features or examples")
 
     def llm_reranker(self) -> LLMReranker | None:
