@@ -41,6 +41,8 @@ class WordVectors:
 
     def embed(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> np.ndarray:
         WordVectors.calls += len(texts)
+        if on_done is not None:
+            on_done(len(texts))
         return word_vectors(texts)
 
 
@@ -69,7 +71,7 @@ def test_every_part_is_built_once_and_searched(tmp_path: Path, monkeypatch: pyte
     corpus, truth = make_corpus(tmp_path / "a.corpus", 1, (30, 0, 25), density=0.4)
     told: list[str] = []
     assert set(build_index(corpus, on_progress=lambda p: told.append(p.stage)).values()) == {"built"}
-    assert "embedding documents" in told
+    assert "embedding documents" in told and any(stage.startswith("embedding labels") for stage in told)
     labels_too = 55 + len(labels_for(corpus)) + 1  # and the one that is searched for
     assert WordVectors.calls == labels_too
     assert set(build_index(corpus).values()) == {"kept"}
