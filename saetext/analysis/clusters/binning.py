@@ -151,7 +151,9 @@ def _dates(values: pl.Series, column: str) -> tuple[pl.Series | None, list[str]]
         )
     left = values.len() - count
     notes = (
-        [f"{many(left, 'document')} without a date in {quoted(column)}: left out of the shares"] if left else []
+        [f"{many(left, 'document')} without a date in {quoted(column)}: left out of the shares"]
+        if left
+        else []
     )
     return pl.Series(values.name, [read.get(v) for v in values.to_list()], dtype=pl.Datetime("us")), notes
 
@@ -227,8 +229,8 @@ def _of_dates(dates: pl.Series, column: str, width: str | None) -> Bins:
     if len(every) > MOST_TOLD:
         longer = f"name a longer one than {width} with bin"
         raise InputError(
-            f"{len(every):,} bins of one {width}, from {_label(every[0], width)} to {_label(every[-1], width)}, "
-            f"are too many: {longer if width != 'year' else 'leave out dates that are wrong with where'}"
+            f"{len(every):,} bins of one {width}, from {_label(every[0], width)} to "
+            f"{_label(every[-1], width)}, are too many: {longer if width != 'year' else 'leave out dates that are wrong with where'}"
         )
     place = {start: at for at, start in enumerate(every)}
     code = np.array([-1 if start is None else place[start] for start in starts], np.int64)

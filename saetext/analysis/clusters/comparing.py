@@ -190,9 +190,10 @@ def _own(
     for fitted, name in zip(own, names, strict=True):
         if (number := int((fitted >= 0).sum())) == 0:
             continue
-        of = f"{name}: each of its" if number == len(fitted) else f"{many(number, 'document')} of {name}: these"
-        each = "documents was" if number == len(fitted) else "were"
-        notes.append(f"the clusters were fitted to {of} {each} placed by the others, as new ones are")
+        of, each = f"{many(number, 'document')} of {name}", "these were"
+        if number == len(fitted):
+            of, each = name, "each of its documents was"
+        notes.append(f"the clusters were fitted to {of}: {each} placed by the others, as new ones are")
     return np.concatenate(own), notes
 
 
