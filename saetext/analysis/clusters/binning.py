@@ -228,9 +228,10 @@ def _of_dates(dates: pl.Series, column: str, width: str | None) -> Bins:
     starts, every = _starts(dates, width)
     if len(every) > MOST_TOLD:
         longer = f"name a longer one than {width} with bin"
+        advice = longer if width != "year" else "leave out dates that are wrong with where"
         raise InputError(
             f"{len(every):,} bins of one {width}, from {_label(every[0], width)} to "
-            f"{_label(every[-1], width)}, are too many: {longer if width != 'year' else 'leave out dates that are wrong with where'}"
+            f"{_label(every[-1], width)}, are too many: {advice}"
         )
     place = {start: at for at, start in enumerate(every)}
     code = np.array([-1 if start is None else place[start] for start in starts], np.int64)
