@@ -140,6 +140,7 @@ def test_clusters_of_another_corpus_are_refused_in_a_line() -> None:
     assert done.code and "--clusters DIR" in done.err
     done = saetext("search", "october.corpus", *LIKE, "--clusters", "october.corpus")
     assert done.code == 1 and len(done.err.strip().splitlines()) == 1
+    assert "october.corpus holds no clusters" in done.err
     damaged = Path("october.clusters/documents.parquet")
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     done = saetext("search", "october.corpus", *LIKE, *WITH, "--where", "cluster = 1")
@@ -164,11 +165,7 @@ def test_sets_side_by_side(place: Path) -> None:
     text = saetext(*command, "-o", "again.clusters").out
     assert "october, 60 documents; november, 60 documents" in text
     rows = list(csv.DictReader(io.StringIO(saetext(*command, "--csv", "-o", "third.clusters").out)))
-    assert (
-        rows[0]["documents november"] and "{" not in rows[0]["shares october"]
-        if "shares october" in rows[0]
-        else True
-    )
+    assert not any("{" in cell for row in rows for cell in row.values())
     assert {"share october", "share november", "change", "q"} <= set(rows[0])
     sheet = pl.read_csv("all.csv", infer_schema=False)
     assert sheet.height == 120 and set(sheet["set"]) == {"october", "november"}
@@ -184,6 +181,81 @@ def test_sets_side_by_side(place: Path) -> None:
     )
     assert placed.code == 0, placed.err
     assert "the clusters were fitted to october" in placed.out
+
+
+def test_a_fitted_document_never_votes_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fitted documents among others that were not would be in clusters more often, which is no change."""
+    from saetext.analysis.clusters import compare, load_model, predict, run
+    from saetext.analysis.clusters.already_fitted import already_fitted
+
+    october, november = Corpus.open("october.corpus"), Corpus.open("november.corpus")
+    model = load_model("october.clusters")
+    place = {row: at for at, row in enumerate(model.fitted.rows.tolist())}
+    whole = [place.get(row, -1) for row in range(60)]
+    some = october.select("score < 3")
+    rows = [row for row in range(60) if row % 5 < 3]
+    found = [one.tolist() for one in already_fitted(model, [october, november, some])]
+    assert found == [whole, [-1] * 60, [whole[row] for row in rows]] and max(whole) > 50
+    told = compare(some, november, model=model, names=["a", "b"])
+    assert any("the clusters were fitted to a: each of its" in note for note in told.notes)
+    # clusters of a part of a corpus: the other documents of the corpus are new
+    assert saetext("cluster", "october.corpus", "--where", "score < 3", *QUICK, "-o", "p.clusters").code == 0
+    part = load_model("p.clusters")
+    own = already_fitted(part, [october])[0]
+    fitted = [rows[at] for at in part.fitted.rows.tolist()]
+    assert [row for row in range(60) if own[row] >= 0] == fitted
+    assert own[own >= 0].tolist() == list(range(len(fitted)))
+    # and where a column is followed
+    seen = []
+    real = run.place
+    monkeypatch.setattr(run, "place", lambda *a, own=None, **k: seen.append(own) or real(*a, own=own, **k))
+    predict(part, october, over="score")
+    predict(part, october)
+    assert seen[0].tolist() == own.tolist() and seen[1] is None
+
+
+def test_columns_of_the_same_names_are_kept_beside_the_clusters() -> None:
+    from saetext.analysis.clusters.sheet import documents_sheet
+
+    hostile = ["=cmd|' /C calc'!A0", "a\nb", "\x00\x0b", "🎉 \ud7ff", "@x", "-1+1"] * 10
+    write_jsonl(
+        Path("own.jsonl"),
+        [{**json.loads(line), "cluster": f"mine {i}", "x": hostile[i]}
+         for i, line in enumerate(Path("october.jsonl").read_text().splitlines())],
+    )  # fmt: skip
+    ok("encode", "own.jsonl", *tiny().options, "-o", "own.corpus")
+    for name in ("own.csv", "own.xlsx"):
+        ok("cluster", "own.corpus", *QUICK, "--documents", name)
+    rows = list(csv.DictReader(io.StringIO(Path("own.csv").read_bytes().decode())))
+    assert [row["meta.cluster"] for row in rows] == [f"mine {i}" for i in range(60)]
+    assert rows[0]["meta.x"] == "'" + hostile[0] and rows[1]["meta.x"] == "a\nb"
+    import openpyxl
+
+    cells = list(openpyxl.load_workbook("own.xlsx").active.iter_rows(values_only=True))
+    assert len(cells) == 61 and cells[1][cells[0].index("meta.x")] == hostile[0]
+    corpus = Corpus.open("own.corpus")
+    found = library.cluster(corpus, min_cluster_size=5, min_samples=2, epochs=30, max_share=0.9)
+    assert documents_sheet(found, corpus)[0].columns.count("cluster") == 1
+
+
+def test_values_that_say_nothing_are_in_no_bin() -> None:
+    from memory_corpus import DenseCorpus
+
+    from saetext.analysis.clusters.binning import bins_of
+
+    def binned(values: list[object]) -> list[int]:
+        corpus = DenseCorpus([[1.0]] * len(values), meta={"v": values})
+        return bins_of(corpus, "v").code.tolist()
+
+    days = ["2024-10-03", "2024-10-20"] * 30
+    assert binned([*days, *[" "] * 60])[-61:] == [binned(days)[-1], *[-1] * 60]
+    assert binned([*days, "9999-12-31T23:59:59-05:00"])[-1] == -1  # no such moment in UTC
+    assert binned([1.0, 2.0, float("nan"), None]) == [0, 1, -1, -1]
+    for empty in ([float("nan")] * 3, [""] * 3):
+        with pytest.raises(InputError, match="is empty"):
+            binned(empty)
+    with pytest.raises(InputError, match="from 1 to 2024, are too many: leave out dates that are wrong"):
+        binned(["0001-01-01", "2024-10-01"])
 
 
 def test_what_cannot_be_compared_is_said_in_a_line() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from saetext.corpus.keys import as_text, require_column
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
-from saetext.text.one_line import quoted
+from saetext.text.one_line import many, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,9 +87,9 @@ def bins_of(corpus: CorpusLike, column: str, width: str | None = None) -> Bins:
 
     require_column(corpus, column)
     as_text(corpus, column)  # lists and records are refused
-    values = corpus.documents.select(column).collect()[column]
+    values = _known(corpus.documents.select(column).collect()[column])
     if values.null_count() == values.len():
-        raise InputError(f"column {quoted(column)} of {corpus.path} is empty: no document has a date")
+        raise InputError(f"column {quoted(column)} of {corpus.path} is empty: no document has a value")
     dates, notes = _dates(values, column)
     if dates is not None:
         found = _of_dates(dates, column, width)
@@ -108,8 +108,17 @@ def bins_of(corpus: CorpusLike, column: str, width: str | None = None) -> Bins:
             f"no order to follow{told}"
         )
     if (missing := int((found.code < 0).sum())) and not notes:
-        notes = [f"{missing:,} documents without a {quoted(column)} were left out of the shares"]
+        notes = [f"{many(missing, 'document')} without a {quoted(column)}: left out of the shares"]
     return Bins(found.column, found.width, found.labels, found.position, found.code, (*found.notes, *notes))
+
+
+def _known(values: pl.Series) -> pl.Series:
+    """Return a column with null for what says nothing: blank texts, and numbers that are none."""
+    import polars as pl
+
+    if values.dtype == pl.String:
+        return values.set(values.str.strip_chars() == "", None)
+    return values.set(~values.is_finite(), None) if values.dtype.is_float() else values
 
 
 # ---- dates ---------------------------------------------------------------------------------------------
@@ -142,7 +151,9 @@ def _dates(values: pl.Series, column: str) -> tuple[pl.Series | None, list[str]]
         )
     left = values.len() - count
     notes = (
-        [f"{left:,} documents without a date in {quoted(column)} were left out of the shares"] if left else []
+        [f"{many(left, 'document')} without a date in {quoted(column)}: left out of the shares"]
+        if left
+        else []
     )
     return pl.Series(values.name, [read.get(v) for v in values.to_list()], dtype=pl.Datetime("us")), notes
 
@@ -150,10 +161,10 @@ def _dates(values: pl.Series, column: str) -> tuple[pl.Series | None, list[str]]
 def _of_seconds(values: pl.Series, column: str) -> tuple[pl.Series | None, list[str]]:
     import polars as pl
 
-    for unit, many in (("seconds", 1.0), ("milliseconds", 1e3)):
+    for unit, parts in (("seconds", 1.0), ("milliseconds", 1e3)):
         low, high = values.min(), values.max()
-        if low is not None and _SECONDS[0] <= float(low) / many and float(high) / many <= _SECONDS[1]:  # type: ignore[arg-type]
-            micro = (values.cast(pl.Float64) * (1e6 / many)).round().cast(pl.Int64)
+        if low is not None and _SECONDS[0] <= float(low) / parts and float(high) / parts <= _SECONDS[1]:  # type: ignore[arg-type]
+            micro = (values.cast(pl.Float64) * (1e6 / parts)).round().cast(pl.Int64)
             return micro.cast(pl.Datetime("us")), [
                 f"numbers in {quoted(column)} were read as {unit} since 1970 (UTC)"
             ]
@@ -181,7 +192,7 @@ def _iso(text: str) -> dt.datetime | None:
         told = told.replace("/", "-", 2)
     try:
         return _utc(dt.datetime.fromisoformat(told))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -198,7 +209,7 @@ def _written(text: str) -> dt.datetime | None:
 def _by(form: str, text: str) -> dt.datetime | None:
     try:
         return _utc(dt.datetime.strptime(text.strip(), form))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -216,12 +227,15 @@ def _of_dates(dates: pl.Series, column: str, width: str | None) -> Bins:
         width = _width(dates)
     starts, every = _starts(dates, width)
     if len(every) > MOST_TOLD:
+        longer = f"name a longer one than {width} with bin"
+        advice = longer if width != "year" else "leave out dates that are wrong with where"
         raise InputError(
-            f"{len(every):,} bins of one {width} are too many: name a longer one than {width} with bin"
+            f"{len(every):,} bins of one {width}, from {_label(every[0], width)} to "
+            f"{_label(every[-1], width)}, are too many: {advice}"
         )
     place = {start: at for at, start in enumerate(every)}
     code = np.array([-1 if start is None else place[start] for start in starts], np.int64)
-    position = np.array([start.timestamp() for start in every])
+    position = np.array([start.replace(tzinfo=dt.UTC).timestamp() for start in every])
     return Bins(column, width, tuple(_label(start, width) for start in every), position, code)
 
 

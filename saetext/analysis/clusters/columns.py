@@ -15,7 +15,7 @@ import numpy as np
 from saetext.analysis.base import Source
 from saetext.analysis.clusters.model import load_placed
 from saetext.corpus import Corpus
-from saetext.corpus.protocol import Ints
+from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
 from saetext.text.terminal import typed
 
@@ -54,23 +54,32 @@ def with_clusters(corpus: Corpus, paths: Sequence[str | Path]) -> Corpus:
         table, sources, spec = load_placed(path)
         for source in sources:
             mine = table if len(sources) == 1 else table.filter(table["set"] == source.name)
-            if (rows := _rows(whole, source, mine)) is not None:
+            if (rows := clustered_rows(whole, source, mine)) is not None:
                 return corpus.with_columns(_columns(whole.n_documents, rows, mine), (str(path),))
         refusals.append(_refusal(path, sources, spec.fingerprint == whole.spec.fingerprint, corpus))
     raise InputError(refusals[0])
 
 
-def _rows(whole: Corpus, source: Source, table: pl.DataFrame) -> Ints | None:
-    """Return the row of each clustered document; None if these are another corpus's.
+def clustered_rows(whole: CorpusLike, source: Source, table: pl.DataFrame) -> Ints | None:
+    """Return the row of each clustered document in a corpus; None if these are another corpus's.
 
     Of a part of a corpus, which was selected by a condition or drawn at random, the fingerprint tells the
     rows as well as the content.
+
+    Parameters
+    ----------
+    whole : Corpus
+        A corpus that is no view.
+    source : Source
+        What was clustered.
+    table : DataFrame
+        Its documents, with ``id``.
     """
     import polars as pl
 
     if source.fingerprint == whole.fingerprint and table.height == whole.n_documents:
         return np.arange(table.height)
-    if table.height >= whole.n_documents:
+    if table.height >= whole.n_documents or not isinstance(whole, Corpus):
         return None
     ids = pl.Series("id", whole.ids)
     known = pl.DataFrame({"id": ids, "at": np.arange(len(ids))})

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from saetext.analysis.base import Source
 from saetext.analysis.clusters import run
+from saetext.analysis.clusters.already_fitted import already_fitted
 from saetext.analysis.clusters.changes import changes_table
-from saetext.analysis.clusters.model import load_placed
 from saetext.analysis.clusters.pairing import Units, paired_shares, shared_keys, units_of
 from saetext.analysis.clusters.request import ClusterRequest, CompareRequest, PredictRequest
 from saetext.analysis.clusters.result import ClusterResult
@@ -186,26 +186,15 @@ def _own(
     """Return which fitted document each document is, so that none votes for where it goes itself."""
     if model is None:
         return None, []
-    table, sources, _ = load_placed(model.path)
-    own, notes = [], []
-    first = np.full(table.height, -1)
-    first[model.fitted.rows] = np.arange(len(model.fitted.rows))
-    starts = [0]
-    for source in sources:
-        mine = table.height if len(sources) == 1 else table.filter(table["set"] == source.name).height
-        starts.append(starts[-1] + mine)
-    known = {source.fingerprint: (starts[i], starts[i + 1]) for i, source in enumerate(sources)}
-    for corpus, name in zip(sets, names, strict=True):
-        place = known.get(corpus.fingerprint)
-        if place is None or place[1] - place[0] != corpus.n_documents:
-            own.append(np.full(corpus.n_documents, -1))
+    own, notes = already_fitted(model, list(sets)), []
+    for fitted, name in zip(own, names, strict=True):
+        if (number := int((fitted >= 0).sum())) == 0:
             continue
-        own.append(first[place[0] : place[1]])
-        notes.append(
-            f"the clusters were fitted to {name}: each of its documents was placed by the others, as "
-            "new ones are"
-        )
-    return np.concatenate(own).astype(np.int64), notes
+        of, each = f"{many(number, 'document')} of {name}", "these were"
+        if number == len(fitted):
+            of, each = name, "each of its documents was"
+        notes.append(f"the clusters were fitted to {of}: {each} placed by the others, as new ones are")
+    return np.concatenate(own), notes
 
 
 def _clustered(joined: Joined, request: CompareRequest) -> ClusterResult:

@@ -242,6 +242,10 @@ def _manifest(path: Path) -> dict[str, Any]:
             f"{path} holds no clusters ({why(error)}): name a directory that 'saetext cluster' wrote"
         ) from error
     except ValueError as error:
+        if (path / MANIFEST).exists() and not (path / "clusters.parquet").exists():
+            raise CorpusError(
+                f"{path} holds no clusters: name a directory that 'saetext cluster' wrote"
+            ) from error
         raise CorpusError(f"{path / MANIFEST} is damaged ({why(error)}): cluster the corpus again") from error
     if told["schema"].split(".")[0] != SCHEMA.split(".")[0]:
         raise CorpusError(f"{path} was written by a newer saetext (schema {told['schema']}): update saetext")

@@ -13,6 +13,7 @@ import numpy as np
 
 from saetext.analysis.base import Source
 from saetext.analysis.clusters import validation
+from saetext.analysis.clusters.already_fitted import already_fitted
 from saetext.analysis.clusters.axis import Axis, axis_of
 from saetext.analysis.clusters.binning import Bins, bins_of
 from saetext.analysis.clusters.fitting import fit
@@ -168,6 +169,8 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
     opened = asked.corpus
     fitted, called = model.fitted, list(model.names)
     own = opened.own if isinstance(opened, Joined) else None
+    if own is None and request.over is not None:  # a bin of fitted documents would seem to differ from others
+        own = already_fitted(model, [opened])[0]
     placed = place(opened, model.sae, fitted, say, noise=not model.params.get("assign_noise"), own=own)
     k = fitted.n_clusters
     told = summarise(opened, model.sae, None, placed, 0, say, k)

@@ -73,7 +73,8 @@ def documents_sheet(result: ClusterResult, corpus: CorpusLike) -> tuple[pl.DataF
     added = set(table.columns)
     columns = [known[name] for name in ("text", "prompt") if name in known.columns]
     for name in known.columns:
-        if name in _LEFT_OUT or (name in ("set", *CLUSTER_COLUMNS) and name in added):
+        ours = name == "set" or (name in CLUSTER_COLUMNS and _has_clusters(corpus))
+        if name in _LEFT_OUT or (ours and name in added):
             continue
         plain = _plain(known[name], notes)
         columns += [column.alias(_free(column.name, added)) for column in plain]
@@ -130,6 +131,10 @@ def write_documents(
 
 def _empty_text(column: pl.Series) -> bool:
     return column.name in ("text", "prompt") and column.null_count() == column.len()
+
+
+def _has_clusters(corpus: CorpusLike) -> bool:
+    return any(getattr(one, "columns_from", ()) for one in getattr(corpus, "sets", [corpus]))
 
 
 def _free(name: str, taken: set[str]) -> str:

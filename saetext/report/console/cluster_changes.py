@@ -51,6 +51,8 @@ def render_changes(
         _print(console, row, known[row["cluster"]], result, over)
     rest = len(rows) - 1 - len(listed)
     for row in rows[-1:]:
+        if not any(row["counts"].values()):
+            continue  # every document is in a cluster
         _print(console, row, None, result, over)
     if rest:
         console.print()
