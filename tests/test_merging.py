@@ -12,7 +12,7 @@ from saetext.corpus import Corpus
 from saetext.corpus.merging import merge
 from saetext.documents import open_documents
 from saetext.encoding.encoder import append, encode
-from saetext.errors import CorpusError, IncompatibleError, InputError
+from saetext.errors import CorpusError, IncompatibleError, InputError, ShardCorruptError
 from saetext.io.progress import Progress
 from saetext.reader.reader import Reader
 from saetext.reader.thresholds.policy import ready
@@ -87,6 +87,8 @@ def test_what_cannot_be_merged_is_refused_before_anything_is_written(tmp_path: P
         merge([a, b], out)
     with pytest.raises(InputError, match="two corpora or more"):
         merge([a], out)
+    with pytest.raises(InputError, match=r"a.corpus is given more than once"):
+        merge([a, b, Path(a.path, "..", "a.corpus")], out)
     with pytest.raises(InputError, match="selection"):
         merge([a, b.select("topic = 'a'")], out)
     bare = encode(renamed(some_rows(6), "x"), tmp_path / "bare.corpus", reader=reader, store_text=False)
@@ -101,3 +103,28 @@ def test_what_cannot_be_merged_is_refused_before_anything_is_written(tmp_path: P
     with pytest.raises(CorpusError, match="inside the corpus"):
         merge([a, encode(renamed(some_rows(3), "z"), tmp_path / "z.corpus", reader=reader)], a.path / "in")
     assert not out.exists() and not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="platform: symbolic links")
+def test_a_corpus_of_symbolic_links_is_merged_as_files(tmp_path: Path, reader: Reader) -> None:
+    """As a download cache has them: a link to a link would lead nowhere from another folder."""
+    a, b = (encode(renamed(some_rows(9), n), tmp_path / f"{n}.corpus", reader=reader) for n in "ab")
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    for number, file in enumerate(sorted(b.path.glob("*/**/*.arrow"))):
+        file.rename(blobs / str(number))
+        file.symlink_to(os.path.relpath(blobs / str(number), file.parent))
+    merged = merge([a, b.path], tmp_path / "deep" / "er" / "all.corpus")
+    merged.verify()
+    assert not any(file.is_symlink() for file in merged.path.rglob("*"))
+
+
+def test_damaged_rejects_get_no_new_checksum(tmp_path: Path, reader: Reader) -> None:
+    a, b = (
+        encode(renamed(some_rows(9, empty_every=3), n), tmp_path / f"{n}.corpus", reader=reader) for n in "ab"
+    )
+    rejects = b.path / "rejects.jsonl"
+    rejects.write_bytes(rejects.read_bytes().replace(b"empty", b"emqty"))
+    with pytest.raises(ShardCorruptError, match=r"b.corpus/rejects.jsonl is damaged"):
+        merge([a, b], tmp_path / "all.corpus")
+    assert not (tmp_path / "all.corpus").exists()

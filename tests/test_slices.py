@@ -22,6 +22,7 @@ from saetext.encoding.encoder import append, encode
 from saetext.encoding.slices import encode_slice, prepare_slices, scheduled_slice
 from saetext.errors import CorpusError, InputError
 from saetext.io import files
+from saetext.io.sealed import sealed
 from saetext.reader.reader import Reader
 from saetext.reader.thresholds.policy import ready
 
@@ -322,3 +323,81 @@ def test_records_say_whose_they_are(tmp_path: Path, reader: Reader, file: Path) 
     with pytest.raises(CorpusError, match="it is of shard 1"):
         Landed.read(out, 4)
     assert json.loads((out / LANDED / "end.json").read_text())["shards"] == 5
+
+
+def test_a_slice_that_is_overtaken_ends_well(
+    tmp_path: Path, reader: Reader, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other slice may finish the corpus once all has landed: before this one says how many there are."""
+    whole = encode(file, tmp_path / "whole.corpus", reader=reader, shard_rows=9)
+    real, made = SliceWriter.write_shard, SliceWriter.end
+
+    def finished_by_others(out: Path) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(SliceWriter, "write_shard", real)
+            patch.setattr(SliceWriter, "end", made)
+            encode_slice(file, out, "0/1", reader=reader, shard_rows=9)
+        finish_slices(out)
+
+    def end(writer: SliceWriter, shards: int, digest: str) -> None:
+        finished_by_others(writer.path)
+        made(writer, shards, digest)
+
+    def write_shard(writer: SliceWriter, shard: int, **told: Any) -> Any:
+        finished_by_others(writer.path)
+        return real(writer, shard, **told)
+
+    for name, act in (("end", end), ("write_shard", write_shard)):
+        out = tmp_path / f"{name}.corpus"
+        monkeypatch.setattr(SliceWriter, name, act)
+        assert encode_slice(file, out, "1/2", reader=reader, shard_rows=9).whole
+        monkeypatch.setattr(SliceWriter, name, {"end": made, "write_shard": real}[name])
+        assert contents(out) == contents(whole.path) and not (out / LANDED).exists()
+        assert status(out).whole and finish_slices(out).fingerprint == whole.fingerprint
+
+
+def test_records_from_others_lead_nowhere_else(tmp_path: Path, reader: Reader, file: Path) -> None:
+    out = tmp_path / "s.corpus"
+    encode_slice(file, out, "0/1", reader=reader, shard_rows=20)
+    secret = tmp_path / "secret.arrow"
+    secret.write_bytes(b"x" * 9)
+    record, end = record_path(out, 1), out / LANDED / "end.json"
+    good, ended = json.loads(record.read_bytes()), end.read_bytes()
+    stamp = {"bytes": 9, "xxh3_128": "0" * 32}
+    files_ = good["entry"]["files"]
+    docs = {name: told for name, told in files_.items() if name.startswith("docs/")}
+    for entry, said in (
+        ({"files": {**files_, "../secret.arrow": stamp}}, "not of this shard"),
+        ({"files": {**files_, str(secret): stamp}}, "not of this shard"),
+        ({"files": {**files_, "features/../../secret.arrow": stamp}}, "not of this shard"),
+        ({"files": {**files_, "docs/part-00000.arrow": stamp}}, "not of this shard"),
+        ({"files": docs}, "do not fit each other"),
+        ({"entries": {}}, "do not fit each other"),
+        ({"meta": {"topic": "picture"}}, "do not fit each other"),
+        ({"rows": 2**31 - 1}, "do not fit each other"),
+        ({"rows": -1}, "damaged"),
+        ({"files": []}, "damaged"),
+    ):
+        bad = {key: value for key, value in good.items() if key != "seal"}
+        record.write_text(json.dumps(sealed({**bad, "entry": {**good["entry"], **entry}})))
+        with pytest.raises(CorpusError, match=said) as told:
+            finish_slices(out)
+        assert "\n" not in str(told.value) and not (out / "manifest.json").exists(), entry
+    if hasattr(os, "mkfifo"):
+        record.unlink()
+        os.mkfifo(record)
+        with pytest.raises(CorpusError, match="damaged"):
+            finish_slices(out)
+        record.unlink()
+    record.write_text(json.dumps(good))
+    end.write_text(json.dumps(sealed({"shards": 2**31 - 1, "digest": "x"})))  # a list of them takes 60 GB
+    with pytest.raises(CorpusError, match=r"end.json is damaged"):
+        status(out)
+    end.write_bytes(ended)
+    plan = out / "plan.json"
+    told_plan = plan.read_text()
+    plan.write_text(told_plan.replace(f'"{reader.spec.saes[0].name}"', '"../../secret"'))
+    with pytest.raises(CorpusError, match=r"damaged|do not fit"):
+        finish_slices(out)
+    plan.write_text(told_plan)
+    assert finish_slices(out).n_documents

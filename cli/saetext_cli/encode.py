@@ -92,6 +92,8 @@ def encode(
 
     _require_undecided(reader_of, request)
     _require_one_way(part, prepare, dry_run)
+    if source == ["-"] and (prepare or part is not None):
+        raise InputError("stdin can be read only once, and every slice reads it: write it to a file")
     one = source[0]
     if output is None and not dry_run:
         _require_named(source)
@@ -133,10 +135,10 @@ def _require_one_way(part: str | None, prepare: bool, dry_run: bool) -> None:
         raise typer.BadParameter("--prepare comes before --slice, as a command of its own")
     if dry_run and (prepare or part is not None):
         raise typer.BadParameter("--dry-run is of all slices: leave out --slice and --prepare")
-    if part is not None and part.strip() != "auto":
-        from saetext.corpus.landing import Slice
+    if part is not None:
+        from saetext.encoding.slices import slice_of
 
-        Slice.parse(part)
+        slice_of(part)
 
 
 def _make_part(

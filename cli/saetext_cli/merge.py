@@ -24,7 +24,8 @@ def merge(
 ) -> None:
     """Make one corpus of several that the same reader made.
 
-    Files are linked where the file system can, else copied; no model is run.
+    Files are linked where the file system can, else copied; no model is run. Labels and the index
+    stay with the corpora they are in.
     """
     from saetext.corpus.merging import merge as run
 
@@ -35,3 +36,6 @@ def merge(
         f"{output}: {counts['documents']:,} documents, {counts['tokens']:,} tokens, "
         f"{megabytes(made.sizes()['total'])}"
     )
+    left = [one for one in corpora if any(one.glob("labels*.parquet"))]
+    if left:
+        note(f"labels stay where they are: copy labels*.parquet from {left[0]} if they are to be used")

@@ -17,12 +17,13 @@ from saetext.corpus import plan as plans
 from saetext.corpus.files import writing
 from saetext.corpus.journal import JournalEntry, lines
 from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers, read_about
-from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest
+from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.starting import LANDED, locked
 from saetext.documents.rejects import nothing_readable
 from saetext.errors import CorpusError
 from saetext.io.files import checksum, sync_directory, write_atomic
+from saetext.text.one_line import one_line
 
 if TYPE_CHECKING:
     from saetext.corpus.corpus import Corpus
@@ -94,7 +95,7 @@ class Status:
 
 
 def status(path: str | Path) -> Status:
-    """Return how far the slices of a corpus are.
+    """Return how far the slices of a corpus are; of one that is finished, that nothing is missing.
 
     Raises
     ------
@@ -102,6 +103,9 @@ def status(path: str | Path) -> Status:
         If there are none.
     """
     path = Path(path)
+    if (path / NAME).exists():
+        shards = len(Manifest.read(path).shards)
+        return Status(path, tuple(range(shards)), shards, None)
     _require_sliced(path)
     numbers = landed_numbers(path)
     end = End.read(path)
@@ -190,20 +194,36 @@ def _write_books(path: Path, found: Status) -> None:
         "shards": len(entries),
         "rows": sum(entry.rows for entry in entries),
     }
+    _require_names(spec, path)
     with writing(path):
-        stamp = write_atomic(path / REJECTS, bytes(rejected))
-        write_atomic(path / JOURNAL, lines(entries))
-        Manifest(
+        manifest = Manifest(
             spec=spec,
             calibrations={sae.name: checksum(path / "cards" / f"{sae.name}.arrow") for sae in spec.saes},
-            rejects=stamp,
+            rejects=write_atomic(path / REJECTS, bytes(rejected)),
             shards=tuple(entries),
             stores_text=bool(begun.get("stores_text", True)),
             runs=(run,),
             created=now,
             updated=now,
             extra=about,
-        ).write(path)
+        )
+        try:
+            manifest.check()
+        except ValueError as error:
+            raise CorpusError(
+                f"{path}: its records do not fit each other ({one_line(str(error), 200)}): delete it and "
+                "encode again"
+            ) from error
+        write_atomic(path / JOURNAL, lines(entries))
+        manifest.write(path)
+
+
+def _require_names(spec: ReaderSpec, path: Path) -> None:
+    """Raise :class:`CorpusError` for names of SAEs that lead elsewhere, before a file of them is read."""
+    try:
+        require_sae_names([sae.name for sae in spec.saes])
+    except ValueError as error:
+        raise CorpusError(f"{path / PLAN} is damaged ({one_line(str(error), 200)}): delete {path}") from error
 
 
 def _all(path: Path, found: Status) -> Iterator[Landed]:
@@ -221,8 +241,6 @@ def _clear(path: Path) -> None:
 def _require_sliced(path: Path) -> None:
     if (path / LANDED).is_dir() and (path / PLAN).exists():
         return
-    if (path / NAME).exists():
-        raise CorpusError(f"{path} is finished")
     if not path.exists():
         raise CorpusError(f"{path} does not exist")
     raise CorpusError(f"{path} is not being made in slices: saetext encode FILE -o {path} --slice 0/8")

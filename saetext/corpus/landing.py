@@ -23,8 +23,9 @@ from saetext.corpus import plan as plans
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import require_size, writing
 from saetext.corpus.journal import JournalEntry
-from saetext.corpus.manifest import PLAN
+from saetext.corpus.manifest import NAME, PLAN, require_sae_names
 from saetext.corpus.put import put_shard
+from saetext.corpus.shard import docs_name, features_name
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.starting import (
     LANDED,
@@ -41,9 +42,10 @@ from saetext.io.json_file import load, plain
 from saetext.io.opener import HUGE, LARGE, why
 from saetext.io.orphans import sweep
 from saetext.io.sealed import require_seal, sealed
-from saetext.io.shape import INT32, Record, Table, Text, Whole
+from saetext.io.shape import Record, Table, Text, Whole
 
 MOST_SLICES = 100_000
+MOST_SHARDS = 1 << 22  # at 512 documents each, more than a corpus can have
 ABOUT, END = "about.json", "end.json"
 _RECORD = re.compile(r"part-(\d{5,10})\.json")
 _LANDED = Record(
@@ -55,7 +57,7 @@ _LANDED = Record(
     }
 )
 _ABOUT = Record({"extra": Table()})
-_END = Record({"shards": Whole(0, INT32), "digest": Text(longest=200)})
+_END = Record({"shards": Whole(0, MOST_SHARDS), "digest": Text(longest=200)})
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ class Landed:
             )
             if landed.entry.shard != shard:
                 raise ValueError(f"it is of shard {landed.entry.shard}")
+            if not all(_is_of(shard, name) for name in landed.entry.files):  # before one is looked for
+                raise ValueError("it names files that are not of this shard")
         except (OSError, ValueError, InputError) as error:
             raise _damaged(path, why(error), shard) from error
         for name, stamp in landed.entry.files.items():
@@ -197,6 +201,10 @@ def landed_numbers(home: Path) -> list[int]:
     except OSError as error:
         raise CorpusError(f"{folder} cannot be read: {why(error)}") from error
     return sorted(int(told[1]) for name in names if (told := _RECORD.fullmatch(name)))
+
+
+class Finished(CorpusError):
+    """The corpus was finished by others while a slice was being written: all is there."""
 
 
 class SliceWriter:
@@ -267,10 +275,21 @@ class SliceWriter:
             return None  # it is made again
 
     def write_shard(self, shard: int, **made: Any) -> JournalEntry:
-        """Put one shard on disk and its record beside it; the rest as in :func:`put_shard`."""
+        """Put one shard on disk and its record beside it; the rest as in :func:`put_shard`.
+
+        Raises
+        ------
+        Finished
+            If others have finished the corpus meanwhile: what is in it is not written again.
+        """
+        self._require_unfinished()
         entry, rejected = put_shard(self.path, shard, self.spec, stores_text=self.stores_text, **made)
-        with writing(self.path):
-            Landed(entry, rejected.decode(), self.slice).write(self.path)
+        try:
+            with writing(self.path):
+                Landed(entry, rejected.decode(), self.slice).write(self.path)
+        except CorpusError:
+            self._require_unfinished()
+            raise
         return entry
 
     def end(self, shards: int, digest: str) -> None:
@@ -280,17 +299,28 @@ class SliceWriter:
         ------
         InputError
             If another slice saw another input.
+        Finished
+            If others have finished the corpus meanwhile.
         """
         seen = End.read(self.path)
         if seen is None:
-            with writing(self.path):
-                data = sealed({"shards": shards, "digest": digest})
-                write_atomic(self.path / LANDED / END, json.dumps(data).encode())
+            self._require_unfinished()
+            data = json.dumps(sealed({"shards": shards, "digest": digest})).encode()
+            try:
+                with writing(self.path):
+                    write_atomic(self.path / LANDED / END, data)
+            except CorpusError:
+                self._require_unfinished()
+                raise
         elif seen != End(shards, digest):
             raise InputError(
                 f"the input has changed since another slice of {self.path} read it ({seen.shards:,} shards, "
                 f"now {shards:,}): restore it, or delete {self.path} and encode again"
             )
+
+    def _require_unfinished(self) -> None:
+        if (self.path / NAME).exists():
+            raise Finished(f"{self.path} was finished meanwhile")
 
     def close(self) -> None:
         """Let go of the slice."""
@@ -342,6 +372,19 @@ def prepare(
             card = path / "cards" / f"{sae}.arrow"
             if not card.exists():
                 calibration.write(card)
+
+
+def _is_of(shard: int, name: str) -> bool:
+    """Return whether a shard has a file of this name: a record may come from anybody."""
+    folder, _, rest = name.partition("/")
+    if folder != "features":
+        return name == docs_name(shard)
+    sae = rest.partition("/")[0]
+    try:
+        require_sae_names([sae])
+    except ValueError:
+        return False
+    return name == features_name(sae, shard)
 
 
 def _damaged(path: Path, reason: str, shard: int) -> CorpusError:

@@ -171,13 +171,13 @@ class Manifest:
                 extra=data["extra"],
                 schema=data["schema"],
             )
-            manifest._check()
+            manifest.check()
             is_sealed = require_seal(data)  # last: what is wrong with a field says more
         except ValueError as error:
             raise CorpusError(f"{path} is damaged ({why(error)}); restore it or encode again") from error
         return replace(manifest, sealed=is_sealed)
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Raise ValueError unless names stay inside the corpus and every shard has its files."""
         names = [sae.name for sae in self.spec.saes]
         require_sae_names(names)

@@ -9,9 +9,11 @@ import contextlib
 import datetime as dt
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,11 +26,13 @@ from saetext.corpus.shard import docs_name, features_name, map_docs, write_batch
 from saetext.corpus.spec import require_comparable
 from saetext.documents.convert import IdSet
 from saetext.documents.record import ROW_NUMBERS
-from saetext.errors import CorpusError, InputError
+from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.io.files import atomic_directory, checksum, make_directory
-from saetext.io.opener import HUGE, read_bytes
+from saetext.io.opener import open_regular
 from saetext.io.progress import OnProgress, Stages
 from saetext.text.one_line import quoted
+
+_PIECE = 1 << 20  # bytes that are copied at a time
 
 
 def merge(
@@ -36,9 +40,9 @@ def merge(
 ) -> Corpus:
     """Make one corpus of several that the same reader made.
 
-    Files are linked where the file system can, else copied; the corpora stay as they are. Documents keep
-    their order and their ids. Where ids were made from row numbers, those of later corpora go on where the
-    earlier ones end, as :func:`saetext.append` has it.
+    Files are linked where the file system can, else copied; the corpora stay as they are. What was made from
+    them stays with them: labels, index. Documents keep their order and their ids. Where ids were made from
+    row numbers, those of later corpora go on where the earlier ones end, as :func:`saetext.append` has it.
 
     Parameters
     ----------
@@ -72,6 +76,8 @@ def merge(
     opened = [_opened(one) for one in corpora]
     if len(opened) < 2:
         raise InputError("merge takes two corpora or more")
+    if twice := [p for p, n in Counter(os.path.realpath(one.path) for one in opened).items() if n > 1]:
+        raise InputError(f"{twice[0]} is given more than once")
     _require_alike(opened)
     require_known_home(output)
     if output.exists() or output.is_symlink():
@@ -140,8 +146,7 @@ def _fill(home: Path, opened: Sequence[Corpus], moved: Sequence[int], say: Stage
     with (home / REJECTS).open("wb") as rejects:
         for corpus, shift in zip(opened, moved, strict=True):
             before = rejects.tell()
-            told = read_bytes(corpus.path / REJECTS, HUGE)
-            rejects.write(told[: corpus.manifest.rejects.bytes])
+            _copy_rejects(corpus, rejects)
             for entry in corpus.manifest.shards:
                 entries.append(_placed(home, corpus, entry, len(entries), before, shift))
                 say("linking shards", len(entries), total)
@@ -162,6 +167,24 @@ def _fill(home: Path, opened: Sequence[Corpus], moved: Sequence[int], say: Stage
             "merged": [{"path": corpus.path.name, "fingerprint": corpus.fingerprint} for corpus in opened],
         },
     ).write(home)
+
+
+def _copy_rejects(corpus: Corpus, target: BinaryIO) -> None:
+    """Copy the rejects that the manifest knows of.
+
+    Raises
+    ------
+    ShardCorruptError
+        If they are damaged: they get a new checksum, which would hide it.
+    """
+    path, told = corpus.path / REJECTS, corpus.manifest.rejects
+    if checksum(path, limit=told.bytes) != told:
+        raise ShardCorruptError(f"{path} is damaged: its first {told.bytes} bytes have changed; restore it")
+    left = told.bytes
+    with open_regular(path) as file:
+        while left and (piece := file.read(min(left, _PIECE))):
+            target.write(piece)
+            left -= len(piece)
 
 
 def _placed(
@@ -192,7 +215,8 @@ def _with_ids(corpus: Corpus, entry: JournalEntry, shift: int) -> pa.RecordBatch
 
 
 def _link(source: Path, target: Path) -> None:
-    """Link a file that never changes, or copy it where it cannot be linked."""
+    """Link a file that never changes, or copy it where it cannot be linked; never a link that leads to it."""
+    source = Path(os.path.realpath(source))
     if os.access(source, os.W_OK):  # what is linked is synced, which takes a file that may be written
         with contextlib.suppress(OSError):
             os.link(source, target)

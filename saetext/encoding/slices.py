@@ -6,6 +6,7 @@ where (:mod:`saetext.corpus.landing`), or the books once all is there (:mod:`sae
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.finishing import SLICES, Status, status
-from saetext.corpus.landing import Slice, SliceWriter, input_digest, prepare
+from saetext.corpus.landing import Finished, Slice, SliceWriter, input_digest, prepare
 from saetext.corpus.manifest import PLAN
 from saetext.corpus.starting import LANDED
 from saetext.documents import DocumentSource
@@ -101,8 +102,7 @@ def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: 
     """
     request = EncodeRequest(**options)
     output = Path(output)
-    if not isinstance(part, Slice):
-        part = scheduled_slice(os.environ) if part.strip() == "auto" else Slice.parse(part)
+    part = part if isinstance(part, Slice) else slice_of(part)
     documents = _opened(source, output, request)
     reader = _prepared(output, request) or with_known_thresholds(
         as_reader(request.reader), request.threshold, request.min_tokens
@@ -112,9 +112,17 @@ def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: 
             "the reader has no thresholds yet, and each slice would make its own: run the command with "
             "--prepare instead of --slice first"
         )
-    with SliceWriter.begin(output, part, **_common(documents, reader, request)) as writer:
+    with (
+        SliceWriter.begin(output, part, **_common(documents, reader, request)) as writer,
+        contextlib.suppress(Finished),  # all had landed, and another slice was at its end first
+    ):
         _land(writer, documents, reader, request)
     return status(output)
+
+
+def slice_of(told: str) -> Slice:
+    """Read ``3/8``, or ``auto`` for what the scheduler says; InputError for what is no slice."""
+    return scheduled_slice(os.environ) if told.strip() == "auto" else Slice.parse(told)
 
 
 def scheduled_slice(environment: Mapping[str, str]) -> Slice:
@@ -140,7 +148,7 @@ def scheduled_slice(environment: Mapping[str, str]) -> Slice:
         return int(told)
 
     if "SLURM_ARRAY_TASK_ID" in environment:
-        if SLICES in environment:  # an array of some of the slices, those that are missing
+        if environment.get(SLICES):  # an array of some of the slices, those that are missing
             return Slice(number("SLURM_ARRAY_TASK_ID"), number(SLICES))
         first, step = number("SLURM_ARRAY_TASK_MIN", 0), max(1, number("SLURM_ARRAY_TASK_STEP", 1))
         return Slice((number("SLURM_ARRAY_TASK_ID") - first) // step, number("SLURM_ARRAY_TASK_COUNT"))
