@@ -16,7 +16,16 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from saetext.analysis.clusters import ClusterResult, cluster, load_model, predict, save_clusters
+from saetext.analysis.clusters import (
+    ClusterResult,
+    cluster,
+    compare,
+    load_model,
+    predict,
+    save_clusters,
+    semantic_map,
+    view_fitting,
+)
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
@@ -166,6 +175,39 @@ def test_the_groups_of_a_view_are_clusters_like_others(pile: Stored, tmp_path: A
     new = planted(80, 9)
     placed = predict(load_model(saved), new)
     assert adjusted_rand_score(new.frame["tone"].to_list(), placed.documents["cluster"].to_list()) > 0.8
+
+
+def test_copies_make_no_group_of_their_own() -> None:
+    """The number of groups was chosen with each text once: copies must not take one of them."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(300, 4)).astype(np.float32)
+    rows[:, 0] += np.repeat([0, 12, 24], 100)
+    copied = np.r_[np.arange(300), np.full(400, 0)]
+    rows[0, 1] = 25  # far from all groups, its own the nearest
+    grouping = view_fitting.grouped(rows[copied], 3, 0, np.arange(300))
+    assert adjusted_rand_score(np.repeat([0, 1, 2], 100), grouping.cluster[:300]) == 1
+    assert len(set(grouping.cluster[300:].tolist()) | {int(grouping.cluster[0])}) == 1
+    alone = view_fitting.grouped(rows[copied], 3, 0)
+    assert adjusted_rand_score(np.repeat([0, 1, 2], 100), alone.cluster[:300]) < 1
+
+
+def test_copies_of_an_embedded_text_are_fitted_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = planted(60).take(np.r_[np.arange(60), np.arange(60), 7])
+    monkeypatch.setattr(
+        semantic_map, "embed_texts", lambda texts, said: np.array([[len(t)] for t in texts], np.float32)
+    )
+    notes: list[str] = []
+    rows, told = view_fitting._embedded(copied, np.arange(121), 0, lambda *_: None, notes)
+    assert rows.tolist() == list(range(121)) and not notes
+    assert told[:, 0].tolist() == copied.frame["text"].str.len_chars().to_list()
+
+
+def test_sets_are_not_looked_at_unless_asked(pile: Stored) -> None:
+    halves = pile.take(np.arange(0, 300, 2)), pile.take(np.arange(1, 300, 2))
+    found = compare(*halves, names=["a", "b"], labels=LABELS, epochs=30, min_cluster_size=15)
+    assert "views" not in found.metrics
+    by_tone = compare(*halves, names=["a", "b"], labels=LABELS, epochs=30, view="style")
+    assert by_tone.n_clusters == 3 and by_tone.metrics["shown_view"]["view"] == "style"
 
 
 def test_by_default_clusters_are_those_of_all_features_and_views_are_told(pile: Stored) -> None:
