@@ -29,7 +29,7 @@ from saetext.analysis.clusters import (
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
-from saetext.analysis.clusters.views import ABOUT, look
+from saetext.analysis.clusters.views import ABOUT, View, _rank, _told_once, look
 from saetext.errors import InputError
 from saetext.features.themes import Theme, Themes
 from saetext.reader import sentences as embed
@@ -177,6 +177,37 @@ def test_the_groups_of_a_view_are_clusters_like_others(pile: Stored, tmp_path: A
     assert adjusted_rand_score(new.frame["tone"].to_list(), placed.documents["cluster"].to_list()) > 0.8
 
 
+def test_a_view_that_others_agree_with_comes_before_a_surer_one_alone() -> None:
+    one, other = np.repeat([0, 1], 50).astype(np.int32), np.tile([0, 1], 50).astype(np.int32)
+    found = [
+        View("layout", stable.Choice(2, 0.75, 0, 0), one),
+        View("embedding", stable.Choice(2, 0.7, 0, 0), other),
+        View("subject", stable.Choice(2, 0.6, 0, 0), other),
+        View("style", stable.Choice(2, 0.1, 0, 0), one),
+    ]
+    ranked = sorted(_told_once(found), key=_rank)
+    assert [(view.name, view.same) for view in ranked[:2]] == [("embedding", ("subject",)), ("layout", ())]
+    assert ranked[-1].name == "style"  # without groups
+
+
+def test_finer_groups_are_chosen_where_the_curve_rises_again() -> None:
+    ks, none = (2, 3, 4, 5, 6), np.zeros((2, 5))
+
+    def k(*own: float, mixed: Any = none) -> tuple[int, str]:
+        found = stable.chosen(ks, np.array(own), np.array(mixed), none)
+        return found.k, found.structure
+
+    assert k(0.9, 0.7, 0.8, 0.6, 0.5) == (4, "clear")  # .8 is .85 of .9 and above a valley
+    assert k(0.9, 0.7, 0.75, 0.6, 0.5) == (2, "clear")  # too low a peak
+    assert k(0.9, 0.88, 0.88, 0.6, 0.5) == (2, "clear")  # no valley: as good, and fewer
+    assert k(0.9, 0.6, 0.8, 0.6, 0.82) == (6, "clear")  # the finest of several
+    assert k(0.9, 0.7, 0.8, 0.6, 0.5, mixed=[[0, 0, 0, 0.7, 0]] * 2) == (2, "clear")  # finer ones are luck
+    # the smallest numbers are as stable where there is nothing, and larger ones are not
+    luck = [[0.95, 0.1, 0.1, 0.1, 0.1], [0, 0.1, 0.1, 0.1, 0.1]]
+    assert k(0.96, 0.5, 0.45, 0.3, 0.2, mixed=luck) == (4, "clear")
+    assert k(0.96, 0.2, 0.2, 0.2, 0.2, mixed=luck) == (2, "none")
+
+
 def test_copies_make_no_group_of_their_own() -> None:
     """The number of groups was chosen with each text once: copies must not take one of them."""
     rng = np.random.default_rng(0)
@@ -204,6 +235,7 @@ def test_copies_of_an_embedded_text_are_fitted_with_it(monkeypatch: pytest.Monke
 
 def test_sets_are_not_looked_at_unless_asked(pile: Stored) -> None:
     halves = pile.take(np.arange(0, 300, 2)), pile.take(np.arange(1, 300, 2))
+    halves[1].fingerprint = "another"
     found = compare(*halves, names=["a", "b"], labels=LABELS, epochs=30, min_cluster_size=15)
     assert "views" not in found.metrics
     by_tone = compare(*halves, names=["a", "b"], labels=LABELS, epochs=30, view="style")

@@ -45,6 +45,7 @@ _FILLED = 0.5  # share of documents that must have some feature of a view
 _DESCRIBED = 3  # groups that are described
 _OFTEN = 0.2  # share of a group's documents that must have something of a theme it is described by
 _SAME = 0.7  # adjusted Rand index from which on two views say the same
+_AGREED = 0.1  # of a score, for each other view that says the same: a pile's own groups show from several sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +160,8 @@ def look(
     Returns
     -------
     Views
-        Those with groups first, ordered by their score: stability above that of the nulls.
+        Those with groups first, ordered by their score (stability above that of the nulls) and .1 for each
+        other view that says the same.
     """
     seen = sample_of(corpus, sae, request, rows, say)
     themes = Themes.for_spec(corpus.spec, sae)
@@ -177,7 +179,8 @@ def look(
             found.append(view)
     say("looking at views", len(names), len(names))
     found.sort(key=lambda view: (view.n_clusters == 0, -view.found.score))
-    return Views(tuple(_told_once(found)), tuple(found), seen.rows)
+    once = sorted(_told_once(found), key=_rank)
+    return Views(tuple(once), tuple(found), seen.rows)
 
 
 def view_axis(spec: Any, sae: str, name: str) -> Floats32 | None:
@@ -347,6 +350,10 @@ def _told_once(views: Sequence[View]) -> list[View]:
         else:
             kept.append(view)
     return kept
+
+
+def _rank(view: View) -> tuple[bool, float]:
+    return view.n_clusters == 0, -(view.found.score + _AGREED * len(view.same))
 
 
 def _alike(one: stable.Groups, other: stable.Groups) -> float:
