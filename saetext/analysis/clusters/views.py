@@ -45,7 +45,7 @@ _FILLED = 0.5  # share of documents that must have some feature of a view
 _DESCRIBED = 3  # groups that are described
 _OFTEN = 0.2  # share of a group's documents that must have something of a theme it is described by
 _SAME = 0.7  # adjusted Rand index from which on two views say the same
-_AGREED = 0.1  # of a score, for each other view that says the same: a pile's own groups show from several sides
+_AGREED = 0.1  # of a score, for each other view that says the same: groups that show from many sides
 
 
 @dataclass(frozen=True, eq=False)
