@@ -5,6 +5,7 @@ Not for: clusters of all features (``test_cluster.py``).
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from saetext.analysis.clusters.views import ABOUT, View, _rank, _told_once, look
 from saetext.errors import InputError
 from saetext.features.themes import Theme, Themes
 from saetext.reader import sentences as embed
+from saetext.report.console.cluster_views import view_lines
 from saetext.report.console.clusters import render_clusters
 
 QUICK: dict[str, Any] = {"labels": LABELS, "epochs": 30, "name": "pile"}
@@ -188,6 +190,17 @@ def test_a_view_that_others_agree_with_comes_before_a_surer_one_alone() -> None:
     ranked = sorted(_told_once(found), key=_rank)
     assert [(view.name, view.same) for view in ranked[:2]] == [("embedding", ("subject",)), ("layout", ())]
     assert ranked[-1].name == "style"  # without groups
+
+
+def test_the_view_that_is_shown_is_marked_where_a_better_one_says_the_same() -> None:
+    rows = [
+        {"view": "subject", "n_clusters": 2, "stability": 0.9, "structure": "clear", "groups": [],
+         "same": ["embedding", "features"]},
+        {"view": "style", "n_clusters": 0, "stability": 0.1, "structure": "none", "groups": [], "same": []},
+    ]  # fmt: skip
+    metrics = {"views": rows, "recommended": "subject", "shown_view": {"view": "features"}}
+    told = "\n".join(line.plain for line in view_lines(SimpleNamespace(metrics=metrics, params={}), 200))
+    assert "recommended; as by embedding and features (shown above)" in told
 
 
 def test_finer_groups_are_chosen_where_the_curve_rises_again() -> None:
