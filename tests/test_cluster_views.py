@@ -199,7 +199,8 @@ def test_the_view_that_is_shown_is_marked_where_a_better_one_says_the_same() -> 
         {"view": "style", "n_clusters": 0, "stability": 0.1, "structure": "none", "groups": [], "same": []},
     ]  # fmt: skip
     metrics = {"views": rows, "recommended": "subject", "shown_view": {"view": "features"}}
-    told = "\n".join(line.plain for line in view_lines(SimpleNamespace(metrics=metrics, params={}), 200))
+    result: Any = SimpleNamespace(metrics=metrics, params={})
+    told = "\n".join(line.plain for line in view_lines(result, 200))
     assert "recommended; as by embedding and features (shown above)" in told
 
 
