@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 import saetext
 from saetext.analysis.clusters import ClusterResult, load_model, predict, save_clusters
 from saetext.analysis.clusters.density import group
+from saetext.analysis.clusters.level_names import _apart
 from saetext.analysis.clusters.levels import Levels, Nodes, grouped, levels, split, whole
 from saetext.reader import sentences as embed
+from saetext.report.console.cluster_levels import _listed
 from saetext.report.console.clusters import render_clusters
 
 
@@ -275,3 +277,11 @@ def test_the_terminal_shows_groups_and_parts() -> None:
     assert lines[own + 2].split() == ["15", "15.0", "%", "left", "behind"]
     assert lines[own + 3].startswith("2 ")
     assert all(len(line) <= 40 for line in render_clusters(result, 40).splitlines())
+
+
+def test_a_part_with_a_number_gets_another_and_not_a_second() -> None:
+    taken = {"nothing sets it apart", "nothing sets it apart (2)"}
+    names = [_apart("nothing sets it apart (2)", (), taken)[0], _apart("nothing sets it apart", (), taken)[0]]
+    assert names == ["nothing sets it apart (3)", "nothing sets it apart (4)"]
+    rows = [{"name": name, "cluster": 3, "part": 1} for name in names]
+    assert _listed(rows, 99) == "nothing sets it apart (3); nothing sets it apart (4) (3)"

@@ -5,6 +5,7 @@ Not for: clusters of all features (``test_cluster.py``).
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,24 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from saetext.analysis.clusters import ClusterResult, cluster, load_model, predict, save_clusters
+from saetext.analysis.clusters import (
+    ClusterResult,
+    cluster,
+    compare,
+    load_model,
+    predict,
+    save_clusters,
+    semantic_map,
+    view_fitting,
+)
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
-from saetext.analysis.clusters.views import ABOUT, look
+from saetext.analysis.clusters.views import ABOUT, View, _rank, _told_once, look
 from saetext.errors import InputError
 from saetext.features.themes import Theme, Themes
 from saetext.reader import sentences as embed
+from saetext.report.console.cluster_views import view_lines
 from saetext.report.console.clusters import render_clusters
 
 QUICK: dict[str, Any] = {"labels": LABELS, "epochs": 30, "name": "pile"}
@@ -166,6 +177,83 @@ def test_the_groups_of_a_view_are_clusters_like_others(pile: Stored, tmp_path: A
     new = planted(80, 9)
     placed = predict(load_model(saved), new)
     assert adjusted_rand_score(new.frame["tone"].to_list(), placed.documents["cluster"].to_list()) > 0.8
+
+
+def test_a_view_that_others_agree_with_comes_before_a_surer_one_alone() -> None:
+    one, other = np.repeat([0, 1], 50).astype(np.int32), np.tile([0, 1], 50).astype(np.int32)
+    found = [
+        View("layout", stable.Choice(2, 0.75, 0, 0), one),
+        View("embedding", stable.Choice(2, 0.7, 0, 0), other),
+        View("subject", stable.Choice(2, 0.6, 0, 0), other),
+        View("style", stable.Choice(2, 0.1, 0, 0), one),
+    ]
+    ranked = sorted(_told_once(found), key=_rank)
+    assert [(view.name, view.same) for view in ranked[:2]] == [("embedding", ("subject",)), ("layout", ())]
+    assert ranked[-1].name == "style"  # without groups
+
+
+def test_the_view_that_is_shown_is_marked_where_a_better_one_says_the_same() -> None:
+    rows = [
+        {"view": "subject", "n_clusters": 2, "stability": 0.9, "structure": "clear", "groups": [],
+         "same": ["embedding", "features"]},
+        {"view": "style", "n_clusters": 0, "stability": 0.1, "structure": "none", "groups": [], "same": []},
+    ]  # fmt: skip
+    metrics = {"views": rows, "recommended": "subject", "shown_view": {"view": "features"}}
+    result: Any = SimpleNamespace(metrics=metrics, params={})
+    told = "\n".join(line.plain for line in view_lines(result, 200))
+    assert "recommended; as by embedding and features (shown above)" in told
+
+
+def test_finer_groups_are_chosen_where_the_curve_rises_again() -> None:
+    ks, none = (2, 3, 4, 5, 6), np.zeros((2, 5))
+
+    def k(*own: float, mixed: Any = none) -> tuple[int, str]:
+        found = stable.chosen(ks, np.array(own), np.array(mixed), none)
+        return found.k, found.structure
+
+    assert k(0.9, 0.7, 0.8, 0.6, 0.5) == (4, "clear")  # .8 is .85 of .9 and above a valley
+    assert k(0.9, 0.7, 0.75, 0.6, 0.5) == (2, "clear")  # too low a peak
+    assert k(0.9, 0.88, 0.88, 0.6, 0.5) == (2, "clear")  # no valley: as good, and fewer
+    assert k(0.9, 0.6, 0.8, 0.6, 0.82) == (6, "clear")  # the finest of several
+    assert k(0.9, 0.7, 0.8, 0.6, 0.5, mixed=[[0, 0, 0, 0.7, 0]] * 2) == (2, "clear")  # finer ones are luck
+    # the smallest numbers are as stable where there is nothing, and larger ones are not
+    luck = [[0.95, 0.1, 0.1, 0.1, 0.1], [0, 0.1, 0.1, 0.1, 0.1]]
+    assert k(0.96, 0.5, 0.45, 0.3, 0.2, mixed=luck) == (4, "clear")
+    assert k(0.96, 0.2, 0.2, 0.2, 0.2, mixed=luck) == (2, "none")
+
+
+def test_copies_make_no_group_of_their_own() -> None:
+    """The number of groups was chosen with each text once: copies must not take one of them."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(300, 4)).astype(np.float32)
+    rows[:, 0] += np.repeat([0, 12, 24], 100)
+    copied = np.r_[np.arange(300), np.full(400, 0)]
+    rows[0, 1] = 25  # far from all groups, its own the nearest
+    grouping = view_fitting.grouped(rows[copied], 3, 0, np.arange(300))
+    assert adjusted_rand_score(np.repeat([0, 1, 2], 100), grouping.cluster[:300]) == 1
+    assert len(set(grouping.cluster[300:].tolist()) | {int(grouping.cluster[0])}) == 1
+    alone = view_fitting.grouped(rows[copied], 3, 0)
+    assert adjusted_rand_score(np.repeat([0, 1, 2], 100), alone.cluster[:300]) < 1
+
+
+def test_copies_of_an_embedded_text_are_fitted_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = planted(60).take(np.r_[np.arange(60), np.arange(60), 7])
+    monkeypatch.setattr(
+        semantic_map, "embed_texts", lambda texts, said: np.array([[len(t)] for t in texts], np.float32)
+    )
+    notes: list[str] = []
+    rows, told = view_fitting._embedded(copied, np.arange(121), 0, lambda *_: None, notes)
+    assert rows.tolist() == list(range(121)) and not notes
+    assert told[:, 0].tolist() == copied.frame["text"].str.len_chars().to_list()
+
+
+def test_sets_are_not_looked_at_unless_asked(pile: Stored) -> None:
+    halves = pile.take(np.arange(0, 300, 2)), pile.take(np.arange(1, 300, 2))
+    halves[1].fingerprint = "another"
+    found = compare(*halves, names=["a", "b"], labels=LABELS, epochs=30, min_cluster_size=15)
+    assert "views" not in found.metrics
+    by_tone = compare(*halves, names=["a", "b"], labels=LABELS, epochs=30, view="style")
+    assert by_tone.n_clusters == 3 and by_tone.metrics["shown_view"]["view"] == "style"
 
 
 def test_by_default_clusters_are_those_of_all_features_and_views_are_told(pile: Stored) -> None:

@@ -7,6 +7,7 @@ for: the cut (:mod:`saetext.analysis.clusters.levels`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,7 @@ def _apart(name: str, words: tuple[str, ...], taken: set[str]) -> Called:
             break
         if word not in called:
             called = f"{called}, {word}"
-    plain = called
+    plain = re.sub(r" \(\d+\)$", "", called)  # the number it had among the parts of its own level
     while called in taken:
         called, number = f"{plain} ({number})", number + 1
     taken.add(called)

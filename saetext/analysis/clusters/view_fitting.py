@@ -19,6 +19,7 @@ from saetext.analysis.clusters.representation import Floats32, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.view_themes import THEMED
 from saetext.analysis.clusters.views import EMBEDDING, MOST, drawn, principal, view_axis, view_basis
+from saetext.corpus.joined import Joined
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.io.progress import Say
@@ -43,8 +44,8 @@ def fit_view(
     notes : list of str
     """
     seed, notes = request.seed, list[str]()
-    rows = drawn(corpus.n_documents, request)
-    if len(rows) < corpus.n_documents:
+    rows = drawn(corpus, request)
+    if len(rows) < corpus.n_documents and not isinstance(corpus, Joined):
         notes.append(
             f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
         )
@@ -65,7 +66,9 @@ def fit_view(
     vectors = basis.project(matrix)
     say("grouping", 0, 0)
     near_by = vectors if embedded is None else embedded
-    grouping = grouped(vectors if name in THEMED else principal(near_by), k, seed)
+    # the number of groups was chosen with each text once: so are their centres, or copies would make one
+    once = np.sort(np.unique(copies([corpus])[rows], return_index=True)[1])
+    grouping = grouped(vectors if name in THEMED else principal(near_by), k, seed, once)
     least = max(2, request.neighbours // 2)
     kept, place = representatives(len(rows), repeated(corpus, rows, least), near_by, least)
     apart = near_by[kept] if len(kept) < len(rows) else near_by
@@ -86,16 +89,18 @@ def fit_view(
     return fitted, grouping, notes
 
 
-def grouped(rows: Floats32, k: int, seed: int) -> density.Grouping:
+def grouped(rows: Floats32, k: int, seed: int, once: Ints | None = None) -> density.Grouping:
     """Cut rows into k groups: k-means from Ward's groups of at most 2,400 of them, the largest group first.
 
+    The centres are those of the rows in ``once`` (by default of all); every row goes to the nearest.
     ``probability`` is one less the ratio of the distances to the nearest and the second centre, ``outlier``
     the distance to the nearest as a share of the farthest in the group; there is no tree.
     """
-    some = np.sort(np.random.default_rng([seed, 32]).permutation(len(rows))[:MOST])
+    own = rows if once is None else rows[once]
+    some = np.sort(np.random.default_rng([seed, 32]).permutation(len(own))[:MOST])
     with one_thread():
-        middle = stable.centres(rows[some], stable.ward(rows[some]), k)
-        middle = stable.settled(rows, stable.assign(rows, middle), len(middle), _ROUNDS)
+        middle = stable.centres(own[some], stable.ward(own[some]), k)
+        middle = stable.settled(own, stable.assign(own, middle), len(middle), _ROUNDS)
         away = np.sqrt(np.maximum((rows**2).sum(1)[:, None] - 2 * rows @ middle.T + (middle**2).sum(1), 0))
     told = away.argmin(1)
     near = np.sort(away, axis=1)
@@ -119,12 +124,17 @@ def grouped(rows: Floats32, k: int, seed: int) -> density.Grouping:
 
 
 def _embedded(corpus: CorpusLike, rows: Ints, seed: int, say: Say, notes: list[str]) -> tuple[Ints, Floats32]:
-    """Return the documents whose embeddings the semantic map wants, and these."""
+    """Return the documents whose embeddings the semantic map wants, with their copies, and the embeddings."""
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.int64)
-    chosen = rows[semantic_map.choose(n_tokens[rows], seed, copies([corpus])[rows])]
-    texts: Any = semantic_map.texts_of(corpus, chosen)
-    if len(chosen) < len(rows):
+    text = copies([corpus])[rows]
+    chosen = semantic_map.choose(n_tokens[rows], seed, text)
+    texts: Any = semantic_map.texts_of(corpus, rows[chosen])
+    embedded = semantic_map.embed_texts(texts, lambda done, of: say("embedding texts", done, of))
+    at = np.full(int(text.max(initial=-1)) + 1, -1)
+    at[text[chosen]] = np.arange(len(chosen))
+    known = at[text] >= 0
+    if not known.all():
         notes.append(
             f"{len(chosen):,} texts were embedded, the other documents were placed by the features of those"
         )
-    return chosen, semantic_map.embed_texts(texts, lambda done, of: say("embedding texts", done, of))
+    return rows[known], embedded[at[text[known]]]

@@ -12,6 +12,7 @@ import numpy as np
 from saetext.analysis.clusters.validation import known_labels
 from saetext.analysis.clusters.view_themes import THEMED
 from saetext.analysis.clusters.views import FEWEST, View, Views, drawn, look, several, view_axis
+from saetext.corpus.joined import Joined
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
 from saetext.io.progress import Say
@@ -29,7 +30,10 @@ def looked_at(corpus: CorpusLike, sae: str, request: ClusterRequest, say: Say) -
         If a view is asked for and there are too few documents, or it cannot be had.
     """
     n = corpus.n_documents
-    if request.view is None and (not request.looks or n < FEWEST or not several(corpus, sae, request)):
+    unseen = isinstance(corpus, Joined)  # changes are shown of several sets, and views would be in no line
+    if request.view is None and (
+        unseen or not request.looks or n < FEWEST or not several(corpus, sae, request)
+    ):
         return None
     if n < FEWEST:
         raise InputError(
@@ -38,7 +42,7 @@ def looked_at(corpus: CorpusLike, sae: str, request: ClusterRequest, say: Say) -
         )
     if request.view is not None and request.view in THEMED:
         view_axis(corpus.spec, sae, request.view)
-    rows = drawn(n, request)
+    rows = drawn(corpus, request)
     return look(corpus, sae, request, rows, say, None if request.looks else request.view)
 
 

@@ -25,10 +25,12 @@ LEAST = 7  # rows of a half per group, on average
 _ROUNDS = 12  # of k-means: from Ward's groups it is nearly settled after a few
 
 _NEAR = 0.03  # of the best score: as good, and then fewer groups are better
+_PEAK = 0.85  # of the best score: a later peak of the curve that is nearly as high, and then finer groups are
 CLEAR, WEAK = 0.3, 0.15  # stability above that of the nulls from which on there is structure
 _COLUMNS = 500  # shuffled at a time
 
 Groups = NDArray[np.int32]
+Curve = NDArray[np.float64]
 Structure = Literal["clear", "weak", "none"]
 
 
@@ -90,7 +92,7 @@ def choose(
     Returns
     -------
     Choice
-        Of the numbers of groups whose score is within .03 of the best, the smallest.
+        See :func:`chosen`.
     """
     ks = grid(len(rows))
     own = stability(rows, ks, splits, rng).mean(0)
@@ -98,11 +100,51 @@ def choose(
     for null in nulls:
         mixed.append(stability(null, ks, 1, rng)[0])
         cloud.append(stability(smooth(rows, stratum, rng), ks, 1, rng)[0])
-    first, second = np.mean(mixed, 0), np.mean(cloud, 0)
-    score = own - (first + second) / 2
+    return chosen(ks, own, np.array(mixed), np.array(cloud))
+
+
+def chosen(ks: Sequence[int], own: Curve, mixed: Curve, cloud: Curve) -> Choice:
+    """Choose a number of groups by curves of stability.
+
+    The smallest whose score is within .03 of the best; or a larger one, if the curve falls and rises again by
+    .03 to a peak that has .85 of the best score: the finest such groups, if they are clear. Where the
+    smallest are no better than shuffled features, those with the best score of all that are clear.
+
+    Parameters
+    ----------
+    ks : sequence of int
+        Numbers of groups, increasing.
+    own : float64[len(ks)]
+        Stability of the rows.
+    mixed, cloud : float64[nulls, len(ks)]
+        That of the nulls.
+    """
+    second = cloud.mean(0)
+    score = own - (mixed.mean(0) + second) / 2
+
+    def told(at: int) -> Choice:
+        worst = float(np.max(mixed[:, max(at - 1, 0) : at + 2]))
+        return Choice(ks[at], *(max(one, 0.0) for one in (float(own[at]), worst, float(second[at]))))
+
     at = int(np.flatnonzero(score >= score.max() - _NEAR)[0])
-    worst = float(np.max(np.array(mixed)[:, max(at - 1, 0) : at + 2]))
-    return Choice(ks[at], *(max(told, 0.0) for told in (float(own[at]), worst, float(second[at]))))
+    first, finer = told(at), told(later_peak(score, at))
+    if finer.structure == "clear":
+        return finer
+    if first.structure != "none":
+        return first
+    clear = [one for one in map(told, range(len(ks))) if one.structure == "clear"]
+    return max(clear, key=lambda one: one.score, default=first)
+
+
+def later_peak(score: Curve, at: int) -> int:
+    """Return the last peak of a curve behind a place from which it falls and rises again; or the place."""
+    found = at
+    for later in range(at + 2, len(score)):
+        peak = score[later] >= score[later - 1 : later + 2].max()
+        risen = score[later] >= score[at:later].min() + _NEAR
+        if peak and risen and score[later] >= _PEAK * score.max():
+            found = later
+    return found
 
 
 def grid(rows: int) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
 from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
+from saetext.corpus.joined import Joined
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import bins
@@ -44,6 +45,7 @@ _FILLED = 0.5  # share of documents that must have some feature of a view
 _DESCRIBED = 3  # groups that are described
 _OFTEN = 0.2  # share of a group's documents that must have something of a theme it is described by
 _SAME = 0.7  # adjusted Rand index from which on two views say the same
+_AGREED = 0.1  # of a score, for each other view that says the same: groups that show from many sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +160,8 @@ def look(
     Returns
     -------
     Views
-        Those with groups first, ordered by their score: stability above that of the nulls.
+        Those with groups first, ordered by their score (stability above that of the nulls) and .1 for each
+        other view that says the same.
     """
     seen = sample_of(corpus, sae, request, rows, say)
     themes = Themes.for_spec(corpus.spec, sae)
@@ -176,7 +179,8 @@ def look(
             found.append(view)
     say("looking at views", len(names), len(names))
     found.sort(key=lambda view: (view.n_clusters == 0, -view.found.score))
-    return Views(tuple(_told_once(found)), tuple(found), seen.rows)
+    once = sorted(_told_once(found), key=_rank)
+    return Views(tuple(once), tuple(found), seen.rows)
 
 
 def view_axis(spec: Any, sae: str, name: str) -> Floats32 | None:
@@ -203,8 +207,14 @@ def several(corpus: CorpusLike, sae: str, request: ClusterRequest) -> bool:
     return embeds or Themes.for_spec(corpus.spec, sae) is not None
 
 
-def drawn(n: int, request: ClusterRequest) -> Ints:
-    """Return int64[m], increasing: the documents that :func:`saetext.analysis.clusters.fitting.fit` draws."""
+def drawn(corpus: CorpusLike, request: ClusterRequest) -> Ints:
+    """Return int64[m], increasing: the documents that :func:`saetext.analysis.clusters.fitting.fit` draws.
+
+    Of several sets as many of each as there, so that no set outweighs the others.
+    """
+    if isinstance(corpus, Joined):
+        return corpus.rows_to_fit(request.fit_on, request.seed)
+    n = corpus.n_documents
     if n <= request.fit_on:
         return np.arange(n)
     return np.sort(np.random.default_rng([request.seed, 10]).permutation(n)[: request.fit_on])
@@ -340,6 +350,10 @@ def _told_once(views: Sequence[View]) -> list[View]:
         else:
             kept.append(view)
     return kept
+
+
+def _rank(view: View) -> tuple[bool, float]:
+    return view.n_clusters == 0, -(view.found.score + _AGREED * len(view.same))
 
 
 def _alike(one: stable.Groups, other: stable.Groups) -> float:

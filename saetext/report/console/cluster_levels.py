@@ -95,12 +95,18 @@ def _listed(rows: list[Mapping[str, Any]], room: int) -> str:
     """Return names with their numbers, as many as there is room for, and how many more there are."""
     from rich.cells import cell_len
 
-    names = [f"{printable(row['name'])} ({row['cluster'] or row['part']})" for row in rows]
+    names = [_numbered(row) for row in rows]
     for shown in range(len(names), 0, -1):
         rest = f"; {len(names) - shown:,} more" if shown < len(names) else ""
         if cell_len(told := "; ".join(names[:shown]) + rest) <= room or shown == 1:
             return told if cell_len(told) <= room else told[: max(room - 1, 1)].rstrip() + "…"
     return ""
+
+
+def _numbered(row: Mapping[str, Any]) -> str:
+    """Return a name with its number, once: that of a cluster set apart by nothing may end with it."""
+    name, number = printable(row["name"]), f" ({row['cluster'] or row['part']})"
+    return name if name.endswith(number) else name + number
 
 
 def part_lines(tree: Tree, cluster: int, width: int, start: int) -> list[Text]:

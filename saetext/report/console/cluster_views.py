@@ -56,6 +56,8 @@ def view_lines(result: ClusterResult, width: int) -> list[Text]:
 def _said(row: Mapping[str, Any], result: ClusterResult) -> list[str]:
     """Return what stands after the figures: recommended, shown, views that say the same, themes."""
     said = ["recommended"] if row["view"] == result.metrics.get("recommended") else []
-    said += ["shown above"] if row["view"] == (shown_row(result) or {}).get("view") else []
-    said += [f"as by {' and '.join(row['same'])}"] if row["same"] else []
+    shown = (shown_row(result) or {}).get("view")
+    said += ["shown above"] if row["view"] == shown else []
+    same = [f"{name} (shown above)" if name == shown else name for name in row["same"]]
+    said += [f"as by {' and '.join(same)}"] if same else []
     return [*said, *(printable(name) for name in row["groups"])]
