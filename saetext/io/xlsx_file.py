@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def write_xlsx(table: pl.DataFrame, path: Path, *, sheet: str = "Sheet1") -> int
         book.set_properties({"created": _MADE})
         page = book.add_worksheet(sheet)
         page.freeze_panes(1, 0)
-        formats = {
+        formats: dict[type, Any] = {
             kind: book.add_format({"num_format": told})
             for kind, told in ((dt.date, "yyyy-mm-dd"), (dt.datetime, "yyyy-mm-dd hh:mm:ss"))
         }
@@ -86,7 +87,7 @@ def write_xlsx(table: pl.DataFrame, path: Path, *, sheet: str = "Sheet1") -> int
     return cut
 
 
-def _write(page: Any, row: int, column: int, value: Any, formats: dict[type, Any]) -> int:
+def _write(page: Any, row: int, column: int, value: Any, formats: Mapping[type, Any]) -> int:
     """Write a cell; return 1 if its text was cut."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return 0
@@ -102,7 +103,7 @@ def _write(page: Any, row: int, column: int, value: Any, formats: dict[type, Any
 
 
 def _write_time(
-    page: Any, row: int, column: int, value: dt.datetime | dt.date, formats: dict[type, Any]
+    page: Any, row: int, column: int, value: dt.datetime | dt.date, formats: Mapping[type, Any]
 ) -> int:
     at = value if isinstance(value, dt.datetime) else dt.datetime(value.year, value.month, value.day)
     if at.tzinfo is not None:

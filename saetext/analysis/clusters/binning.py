@@ -149,7 +149,7 @@ def _dates(values: pl.Series, column: str) -> tuple[pl.Series | None, list[str]]
             f"{total - count:,} of {total:,} values of {quoted(column)} are no dates, such as "
             f"{quoted(unread, 40)}: write dates as 2024-10-31"
         )
-    left = values.len() - count
+    left = int(values.len() - count)
     notes = (
         [f"{many(left, 'document')} without a date in {quoted(column)}: left out of the shares"]
         if left

@@ -96,11 +96,11 @@ def grouped(rows: Floats32, k: int, seed: int, once: Ints | None = None) -> dens
     ``probability`` is one less the ratio of the distances to the nearest and the second centre, ``outlier``
     the distance to the nearest as a share of the farthest in the group; there is no tree.
     """
-    own = rows if once is None else rows[once]
-    some = np.sort(np.random.default_rng([seed, 32]).permutation(len(own))[:MOST])
+    apart = rows if once is None else rows[once]
+    some = np.sort(np.random.default_rng([seed, 32]).permutation(len(apart))[:MOST])
     with one_thread():
-        middle = stable.centres(own[some], stable.ward(own[some]), k)
-        middle = stable.settled(own, stable.assign(own, middle), len(middle), _ROUNDS)
+        middle = stable.centres(apart[some], stable.ward(apart[some]), k)
+        middle = stable.settled(apart, stable.assign(apart, middle), len(middle), _ROUNDS)
         away = np.sqrt(np.maximum((rows**2).sum(1)[:, None] - 2 * rows @ middle.T + (middle**2).sum(1), 0))
     told = away.argmin(1)
     near = np.sort(away, axis=1)
