@@ -12,6 +12,7 @@ import random
 import resource
 import shutil
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -346,11 +347,14 @@ def test_processes_that_start_at_once(
                 code = 0
             except InputError as error:
                 code = 3 if "another process" in str(error) or "already holds" in str(error) else 1
+                (tmp_path / f"{os.getpid()}.txt").write_text(repr(error))
+            except BaseException:
+                (tmp_path / f"{os.getpid()}.txt").write_text(traceback.format_exc())
             finally:
                 os._exit(code)
         children.append(child)
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    assert sorted(codes) == [0, 3, 3, 3, 3]
+    assert sorted(codes) == [0, 3, 3, 3, 3], [path.read_text() for path in tmp_path.glob("*.txt")]
     assert contents(tmp_path / "a") == whole
 
 
