@@ -136,6 +136,26 @@ def test_what_is_damaged_is_named_and_made_again(tmp_path: Path, reader: Reader,
     assert finish_slices(out).fingerprint == whole.fingerprint
 
 
+def test_thresholds_that_are_not_those_of_the_plan_are_refused(
+    tmp_path: Path, reader: Reader, file: Path
+) -> None:
+    out = tmp_path / "s.corpus"
+    encode_slice(file, out, "0/1", reader=reader)
+    [card, other] = sorted((out / "cards").glob("*.arrow"))
+    good = card.read_bytes()
+    for bad, said in (
+        (other.read_bytes(), "are not those"),
+        (good[:-9], "not the calibration"),
+        (b"", "not"),
+    ):
+        card.write_bytes(bad)
+        with pytest.raises(CorpusError, match=said) as told:
+            finish_slices(out)
+        assert "\n" not in str(told.value) and not (out / "manifest.json").exists()
+    card.write_bytes(good)
+    finish_slices(out).verify()
+
+
 def test_an_input_that_changes_between_slices_is_noticed(tmp_path: Path, reader: Reader) -> None:
     rows = some_rows(30)
     out = tmp_path / "s.corpus"

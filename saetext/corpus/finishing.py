@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.corpus import plan as plans
+from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import writing
 from saetext.corpus.journal import JournalEntry, lines
 from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers, read_about
 from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
 from saetext.corpus.spec import ReaderSpec
-from saetext.corpus.starting import LANDED, locked
+from saetext.corpus.starting import LANDED, locked, require_calibrations
 from saetext.documents.rejects import nothing_readable
-from saetext.errors import CorpusError
+from saetext.errors import CorpusError, ReaderError
 from saetext.io.files import checksum, sync_directory, write_atomic
 from saetext.text.one_line import one_line
 
@@ -195,6 +196,7 @@ def _write_books(path: Path, found: Status) -> None:
         "rows": sum(entry.rows for entry in entries),
     }
     _require_names(spec, path)
+    _require_thresholds(spec, path)
     with writing(path):
         manifest = Manifest(
             spec=spec,
@@ -224,6 +226,20 @@ def _require_names(spec: ReaderSpec, path: Path) -> None:
         require_sae_names([sae.name for sae in spec.saes])
     except ValueError as error:
         raise CorpusError(f"{path / PLAN} is damaged ({one_line(str(error), 200)}): delete {path}") from error
+
+
+def _require_thresholds(spec: ReaderSpec, path: Path) -> None:
+    """Raise :class:`CorpusError` unless the thresholds there are those that the shards were made with."""
+    try:
+        cards = {sae.name: Calibration.read(path / "cards" / f"{sae.name}.arrow") for sae in spec.saes}
+        require_calibrations(spec, cards)
+    except ReaderError as error:
+        raise CorpusError(str(error)) from error
+    except ValueError as error:
+        raise CorpusError(
+            f"{path}: its thresholds (cards) are not those that its shards were made with: delete it and "
+            "encode again"
+        ) from error
 
 
 def _all(path: Path, found: Status) -> Iterator[Landed]:

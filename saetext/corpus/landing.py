@@ -207,6 +207,25 @@ class Finished(CorpusError):
     """The corpus was finished by others while a slice was being written: all is there."""
 
 
+@dataclass(frozen=True)
+class Common:
+    """What all slices of a corpus have in common.
+
+    Attributes
+    ----------
+    plan, spec, calibrations, stores_text
+        As :meth:`saetext.corpus.writer.CorpusWriter.open` takes them.
+    extra : mapping
+        Plain JSON types to keep in the manifest.
+    """
+
+    plan: dict[str, Any]
+    spec: ReaderSpec
+    calibrations: Mapping[str, Calibration]
+    stores_text: bool
+    extra: Mapping[str, Any]
+
+
 class SliceWriter:
     """Writes the shards of one slice; made by :meth:`begin`, and a context manager.
 
@@ -228,17 +247,7 @@ class SliceWriter:
         self.stores_text: bool
 
     @classmethod
-    def begin(
-        cls,
-        path: str | Path,
-        part: Slice,
-        *,
-        plan: dict[str, Any],
-        spec: ReaderSpec,
-        calibrations: Mapping[str, Calibration],
-        stores_text: bool,
-        extra: Mapping[str, Any],
-    ) -> SliceWriter:
+    def begin(cls, path: str | Path, part: Slice, common: Common) -> SliceWriter:
         """Begin or go on with a slice; other slices may be written meanwhile.
 
         Parameters
@@ -247,10 +256,8 @@ class SliceWriter:
             The corpus's directory; made if missing.
         part : Slice
             Which slice.
-        plan, spec, calibrations, stores_text
-            As in :meth:`saetext.corpus.writer.CorpusWriter.open`: the same for all slices.
-        extra : mapping
-            Plain JSON types to keep in the manifest.
+        common : Common
+            The same for all slices.
 
         Raises
         ------
@@ -259,10 +266,10 @@ class SliceWriter:
             written by another process, or the directory holds other things or cannot be written.
         """
         path = Path(path)
-        prepare(path, plan=plan, spec=spec, calibrations=calibrations, stores_text=stores_text, extra=extra)
+        prepare(path, common)
         what = f"slice {part} of "
         writer = cls(path, part, locked(path, f"{LANDED}/{LOCK}-{part.index}-of-{part.of}", what))
-        writer.spec, writer.stores_text = spec, stores_text
+        writer.spec, writer.stores_text = common.spec, common.stores_text
         return writer
 
     def landed(self, shard: int) -> JournalEntry | None:
@@ -335,40 +342,29 @@ class SliceWriter:
         self.close()
 
 
-def prepare(
-    path: Path,
-    *,
-    plan: dict[str, Any],
-    spec: ReaderSpec,
-    calibrations: Mapping[str, Calibration],
-    stores_text: bool,
-    extra: Mapping[str, Any],
-) -> None:
-    """Record what slices have in common: the plan and the thresholds; or check that it is the same.
-
-    Parameters and errors as in :meth:`SliceWriter.begin`.
-    """
-    require_calibrations(spec, calibrations)
+def prepare(path: Path, common: Common) -> None:
+    """Record what slices have in common, or check that it is the same; errors as of a slice's beginning."""
+    require_calibrations(common.spec, common.calibrations)
     if path.exists() and not path.is_dir():
         raise CorpusError(f"{path} is a file; choose another path for the corpus")
     require_ours(path)
     refuse_finished(path)
     refuse_begun(path)
-    wanted = plans.record(plan, spec, {"stores_text": stores_text})
+    wanted = plans.record(common.plan, common.spec, {"stores_text": common.stores_text})
     with writing(path):
         make_directory(path / LANDED)  # before the plan: a plan without it is a run that makes all shards
         folders = [path, *(path / name for name in ("docs", "cards", "features"))]
-        folders += [path / "features" / sae.name for sae in spec.saes]
+        folders += [path / "features" / sae.name for sae in common.spec.saes]
         for folder in folders:
             folder.mkdir(exist_ok=True)
             sweep(folder)
             sync_directory(folder)
         sweep(path / LANDED)
         if not (path / LANDED / ABOUT).exists():
-            data = sealed({"extra": plain(dict(extra))})
+            data = sealed({"extra": plain(dict(common.extra))})
             write_atomic(path / LANDED / ABOUT, json.dumps(data).encode())
         plans.agree(path / PLAN, wanted, f"delete {path} and encode again")
-        for sae, calibration in calibrations.items():
+        for sae, calibration in common.calibrations.items():
             card = path / "cards" / f"{sae}.arrow"
             if not card.exists():
                 calibration.write(card)

@@ -181,21 +181,7 @@ class CorpusWriter:
     ) -> JournalEntry:
         """Put one shard on disk and journal it.
 
-        Parameters
-        ----------
-        docs : pyarrow.Table
-            As :func:`saetext.corpus.meta.docs_table` makes it.
-        rows : mapping of SAE to PooledRows
-            One row for each document.
-        rejects : sequence of mappings
-            Input rows that could not be encoded, with ``reason`` among the keys; plain JSON types.
-        input_rows : int
-            Input rows this shard stands for.
-        input_hash : str
-            What identifies that input.
-        stats : mapping
-            Plain JSON types to keep with the shard; no timestamps, so that a resumed run ends with the
-            same bytes.
+        Parameters are those of :func:`saetext.corpus.put.put_shard`.
 
         Returns
         -------

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.finishing import SLICES, Status, status
-from saetext.corpus.landing import Finished, Slice, SliceWriter, input_digest, prepare
+from saetext.corpus.landing import Common, Finished, Slice, SliceWriter, input_digest, prepare
 from saetext.corpus.manifest import PLAN
 from saetext.corpus.starting import LANDED
 from saetext.documents import DocumentSource
@@ -60,7 +60,7 @@ def prepare_slices(source: Any, output: str | Path, request: EncodeRequest) -> S
         min_tokens=request.min_tokens,
         on_progress=request.on_progress,
     )
-    prepare(output, **_common(documents, reader, request))
+    prepare(output, _common(documents, reader, request))
     return status(output)
 
 
@@ -113,7 +113,7 @@ def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: 
             "--prepare instead of --slice first"
         )
     with (
-        SliceWriter.begin(output, part, **_common(documents, reader, request)) as writer,
+        SliceWriter.begin(output, part, _common(documents, reader, request)) as writer,
         contextlib.suppress(Finished),  # all had landed, and another slice was at its end first
     ):
         _land(writer, documents, reader, request)
@@ -170,16 +170,15 @@ def _opened(source: Any, output: Path, request: EncodeRequest) -> DocumentSource
     return documents
 
 
-def _common(documents: DocumentSource, reader: Reader, request: EncodeRequest) -> dict[str, Any]:
-    """Return what all slices have in common."""
+def _common(documents: DocumentSource, reader: Reader, request: EncodeRequest) -> Common:
     about = {"source": documents.name, "columns": documents.columns.describe()}
-    return {
-        "plan": plan_of(documents, request.shard_rows),
-        "spec": reader.spec,
-        "calibrations": reader.calibrations,
-        "stores_text": request.store_text,
-        "extra": {**about, **(request.extra or {})},
-    }
+    return Common(
+        plan_of(documents, request.shard_rows),
+        reader.spec,
+        reader.calibrations,
+        request.store_text,
+        {**about, **(request.extra or {})},
+    )
 
 
 def _prepared(output: Path, request: EncodeRequest) -> Reader | None:
