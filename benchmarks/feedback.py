@@ -10,16 +10,14 @@ Questions of which nothing right is among the first ten are counted apart: only 
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import RESULTS, environment, save, say
-from retrieval import LEAST, Floats, interval, measures, open_pools
+from common import environment, save, say
+from retrieval import LEAST, Floats, interval, measures, open_pools, options
 from retrieval_data import properties, relevant
-from retrieval_queries import POOLS, WHOLE
+from retrieval_queries import WHOLE
 
 if TYPE_CHECKING:
     from saetext.analysis.search import Searcher
@@ -71,16 +69,7 @@ def told(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--split", choices=("dev", "test"), default="test")
-    parser.add_argument("--pools", nargs="*", choices=tuple(POOLS), default=list(POOLS))
-    parser.add_argument("--quick", action="store_true", help="small pools of short texts")
-    parser.add_argument("--save", type=Path, default=RESULTS / "feedback.json")
-    args = parser.parse_args()
+    args = options(__doc__, "feedback.json").parse_args()
     searchers = open_pools(args.data, args.to, args.pools, quick=args.quick)
     rows = []
     for each in properties():

@@ -10,16 +10,14 @@ the first 20.
 
 from __future__ import annotations
 
-import argparse
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS, environment, save, say
-from retrieval import Methods, measures, open_pools
+from common import environment, save, say
+from retrieval import Methods, measures, open_pools, options
 from retrieval_data import relevant
-from retrieval_queries import NEGATIVE, POOLS
+from retrieval_queries import NEGATIVE
 
 FIRST = 20
 
@@ -27,16 +25,7 @@ FIRST = 20
 def main() -> None:
     from saetext.analysis.search.negation import split_negation
 
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--split", choices=("dev", "test"), default="test")
-    parser.add_argument("--pools", nargs="*", choices=tuple(POOLS), default=list(POOLS))
-    parser.add_argument("--quick", action="store_true", help="small pools of short texts")
-    parser.add_argument("--save", type=Path, default=RESULTS / "negations.json")
-    args = parser.parse_args()
+    args = options(__doc__, "negations.json").parse_args()
     asked = [each for each in NEGATIVE[args.split == "test" :: 2] if each[0] in args.pools]
     used = list(dict.fromkeys(each[0] for each in asked))
     searchers = open_pools(args.data, args.to, used, quick=args.quick)

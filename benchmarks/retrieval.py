@@ -304,20 +304,24 @@ def _by_kind(queries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {kind: ratios(rows) for kind, rows in {**kinds, "whole pools": unseen}.items() if rows}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options(about: str | None, saved: str) -> argparse.ArgumentParser:
+    """Return the options that a benchmark over the pools has: texts, indexes, half, pools, result."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--reader", default="embedded", help="a name or a directory; a --to for each")
     parser.add_argument("--split", choices=("dev", "test"), default="test")
     parser.add_argument("--pools", nargs="*", choices=tuple(POOLS), default=list(POOLS))
-    parser.add_argument("--examples", action="store_true")
     parser.add_argument(
         "--quick", action="store_true", help="small pools of short texts; a --to of their own"
     )
-    parser.add_argument("--save", type=Path, default=RESULTS / "retrieval.json")
+    parser.add_argument("--save", type=Path, default=RESULTS / saved)
+    return parser
+
+
+def main() -> None:
+    parser = options(__doc__, "retrieval.json")
+    parser.add_argument("--reader", default="embedded", help="a name or a directory; a --to for each")
+    parser.add_argument("--examples", action="store_true")
     args = parser.parse_args()
     searchers = open_pools(args.data, args.to, args.pools, args.reader, args.quick)
     wanted = [each for each in properties() if each.split == args.split and each.pool in args.pools]
