@@ -12,14 +12,12 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny_reader import contents, some_rows, tiny, write_jsonl
+from tiny_reader import contents, ready_reader, some_rows, write_jsonl
 
 from saetext.corpus.finishing import finish_slices
-from saetext.documents import open_documents
 from saetext.encoding.encoder import encode
 from saetext.encoding.slices import encode_slice
 from saetext.io import files
-from saetext.reader.thresholds.policy import ready
 
 RENAMES = 2 + 2 + 2 * 4 + 1  # about and plan, cards, two shards of three files and a record, the end
 
@@ -45,7 +43,7 @@ def main(folder: Path) -> None:
     rows = some_rows(41, empty_every=7)
     rows[20]["id"] = rows[3]["id"]  # a duplicate in another slice
     file = write_jsonl(folder / "rows.jsonl", rows)
-    reader = ready(tiny().reader(both=True), open_documents(some_rows(60, seed=9)))
+    reader = ready_reader()
     whole = encode(file, folder / "whole.corpus", reader=reader, shard_rows=14)
     kills = 0
     for at in range(2 * RENAMES):

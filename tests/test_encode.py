@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tiny_reader import SAE, contents, some_rows, tiny, write_jsonl
+from tiny_reader import SAE, contents, ready_reader, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.calibration import Calibration
@@ -27,7 +27,7 @@ from saetext.errors import CorpusError, InputError, SaetextError, SaetextWarning
 from saetext.io.progress import Meter, Progress
 from saetext.reader.reader import Reader
 from saetext.reader.thresholds.estimation import calibration_path
-from saetext.reader.thresholds.policy import ready, with_known_thresholds
+from saetext.reader.thresholds.policy import with_known_thresholds
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +37,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def reader() -> Reader:
     """A reader of two SAEs with thresholds, made once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SAETEXT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return ready(tiny().reader(both=True), open_documents(some_rows(60, seed=9)))
+    return ready_reader()
 
 
 def message_of(error: pytest.ExceptionInfo[SaetextError]) -> str:

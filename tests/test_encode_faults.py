@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_reader import contents, some_rows, tiny, write_jsonl
+from tiny_reader import contents, ready_reader, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
-from saetext.documents import open_documents
 from saetext.encoding.encoder import append, encode
 from saetext.errors import CorpusError
 from saetext.io.files import HashingFile
 from saetext.reader.reader import Reader
-from saetext.reader.thresholds.policy import ready
 
 HERE = Path(__file__).parent
 SAETEXT = [sys.executable, "-m", "saetext_cli.main"]
@@ -41,10 +39,8 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SAETEXT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return ready(tiny().reader(both=True), open_documents(some_rows(60, seed=9)))
+def reader() -> Reader:
+    return ready_reader()
 
 
 # ---- kill -9 -----------------------------------------------------------------------------------------

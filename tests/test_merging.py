@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tiny_reader import some_rows, tiny
+from tiny_reader import ready_reader, some_rows, tiny
 
 from saetext.corpus import Corpus
 from saetext.corpus.merging import merge
@@ -24,10 +24,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SAETEXT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return ready(tiny().reader(both=True), open_documents(some_rows(60, seed=9)))
+def reader() -> Reader:
+    return ready_reader()
 
 
 def renamed(rows: list[dict[str, object]], prefix: str) -> list[dict[str, object]]:

@@ -12,19 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_reader import contents, some_rows, tiny, write_jsonl
+from tiny_reader import contents, ready_reader, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
 from saetext.corpus.finishing import finish_slices, status
 from saetext.corpus.landing import Landed, Slice, SliceWriter, record_path
 from saetext.corpus.starting import LANDED, locked
-from saetext.documents import open_documents
 from saetext.encoding.encoder import append, encode
 from saetext.encoding.slices import encode_slice, prepare_slices, scheduled_slice
 from saetext.errors import CorpusError, InputError
 from saetext.io.sealed import sealed
 from saetext.reader.reader import Reader
-from saetext.reader.thresholds.policy import ready
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +31,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SAETEXT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return ready(tiny().reader(both=True), open_documents(some_rows(60, seed=9)))
+def reader() -> Reader:
+    return ready_reader()
 
 
 @pytest.fixture

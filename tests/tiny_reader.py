@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import save_file
 from tiny_models import HIDDEN, save_model
 
+from saetext.documents import open_documents
 from saetext.io.sealed import require_seal
 from saetext.reader.reader import Reader
+from saetext.reader.thresholds.policy import ready
 
 torch.set_num_threads(1)  # on a busy machine, threads that wait for each other cost more than the work
 
@@ -85,6 +88,14 @@ def make_sae(directory: Path, *, hook: str, seed: int, d_in: int = HIDDEN, d_sae
     }
     save_file(tensors, directory / "sae_weights.safetensors")
     return directory
+
+
+@functools.cache
+def ready_reader() -> Reader:
+    """Return a reader of two SAEs with thresholds, made once a process, whose cache it leaves alone."""
+    with tempfile.TemporaryDirectory() as cache, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAETEXT_CACHE", cache)
+        return ready(tiny().reader(both=True), open_documents(some_rows(60, seed=9)))
 
 
 def some_rows(n: int, *, seed: int = 0, longest: int = 30, empty_every: int = 0) -> list[dict[str, Any]]:
