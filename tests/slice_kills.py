@@ -64,6 +64,15 @@ def main(folder: Path) -> None:
         assert all(path.stat().st_mtime_ns == time for path, time in left.items()), at  # landed is landed
         assert finish_slices(out).fingerprint == whole.fingerprint
         assert contents(out) == contents(whole.path), at
+    # no rename is left out: a slice that would be killed at one more comes to its end
+    out = folder / "whole slice.corpus"
+    child = os.fork()
+    if not child:
+        die_at(RENAMES + 1, after=False)
+        encode_slice(file, out, "0/2", reader=reader, shard_rows=14)
+        os._exit(0)
+    _, ended = os.waitpid(child, 0)
+    assert os.WIFEXITED(ended) and os.WEXITSTATUS(ended) == 0, ended
     print(json.dumps({"kills": kills}))
 
 

@@ -59,6 +59,21 @@ def test_merged_is_appended(tmp_path: Path, reader: Reader, named: bool) -> None
     assert append([{"id": "zz", "text": "fox"}], merged.path, reader=reader).n_documents == len(merged) + 1
 
 
+def test_ids_of_ones_own_stay_after_a_second_merge(tmp_path: Path, reader: Reader) -> None:
+    def made(name: str, ids: list[str] | None) -> Corpus:
+        rows = [{"text": "the fox"} for _ in range(3)]
+        if ids is not None:
+            rows = [{**row, "id": id} for row, id in zip(rows, ids, strict=True)]
+        return encode(rows, tmp_path / name, reader=reader)
+
+    mixed = merge([made("a", None), made("b", ["7001", "7002", "7003"])], tmp_path / "ab")
+    with pytest.raises(InputError, match=r"the id '0' of .* is in an earlier corpus too"):
+        merge([made("c", None), mixed], tmp_path / "abc")
+    assert merge([mixed, made("d", None)], tmp_path / "abd").ids.to_pylist() == [
+        *("0", "1", "2", "7001", "7002", "7003", "7004", "7005", "7006"),
+    ]
+
+
 def test_files_are_copied_where_they_cannot_be_linked(
     tmp_path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -88,7 +89,8 @@ def test_another_number_of_slices_goes_on_where_one_stopped(
     assert encode_slice(file, out, "0/2", reader=reader, shard_rows=4).missing == (5, 7, 9)
     found = status(out)
     assert found.slices == (Slice(1, 2),)
-    with pytest.raises(CorpusError, match=r"3 of 11 shards are missing: run --slice 1/2 again .*--array=1\)"):
+    missing = r"3 of 11 shards not there yet, in --slice 1/2: run those .*--array=1\)"
+    with pytest.raises(CorpusError, match=missing):
         finish_slices(out)
     written: list[int] = []
     monkeypatch.setattr(
@@ -157,15 +159,103 @@ def test_an_input_that_changes_between_slices_is_noticed(tmp_path: Path, reader:
     out = tmp_path / "s.corpus"
     encode_slice(rows, out, "0/2", reader=reader, shard_rows=5)
     other = [*rows[:6], {**rows[6], "text": "something else"}, *rows[7:]]
-    with pytest.raises(InputError, match="the input has changed since another slice"):
+    with pytest.raises(InputError, match="the input differs from what another slice"):
         encode_slice(other, out, "1/2", reader=reader, shard_rows=5)
     with pytest.raises(CorpusError, match="not of one input"):  # its shards landed before that was seen
         finish_slices(out)
     changed = [{**rows[0], "text": "something else"}, *rows[1:]]
-    with pytest.raises(InputError, match=r"has changed .*shard 0 differs"):
+    with pytest.raises(InputError, match=r"differs from what 1 shard of .*delete part-00000.json"):
         encode_slice(changed, out, "0/2", reader=reader, shard_rows=5)
     with pytest.raises(CorpusError, match="other settings: rows per shard was 5 and is now 6"):
         encode_slice(rows, out, "1/2", reader=reader, shard_rows=6)
+
+
+def test_a_wrong_input_can_be_put_right(tmp_path: Path, reader: Reader) -> None:
+    rows = some_rows(30)
+    wrong = [*rows[:6], {**rows[6], "text": "something else"}, *rows[7:]]
+    out = tmp_path / "s.corpus"
+    encode_slice(rows, out, "0/2", reader=reader, shard_rows=5)
+    with pytest.raises(InputError, match="the input differs from what another slice"):
+        encode_slice(wrong, out, "1/2", reader=reader, shard_rows=5)  # shard 1 has landed, of the wrong rows
+    with pytest.raises(InputError, match=r"1 shard of .* or if it is right, delete part-00001.json in"):
+        encode_slice(rows, out, "1/2", reader=reader, shard_rows=5)
+    record_path(out, 1).unlink()
+    assert encode_slice(rows, out, "1/2", reader=reader, shard_rows=5).whole
+    whole = encode(rows, tmp_path / "whole.corpus", reader=reader, shard_rows=5)
+    assert finish_slices(out).fingerprint == whole.fingerprint
+
+
+def test_who_is_second_with_a_shard_takes_what_has_landed(
+    tmp_path: Path, reader: Reader, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two machines may round differently: files of one beside the record of the other would be damage."""
+    out = tmp_path / "s.corpus"
+    real = SliceWriter.write_shard
+    raced: list[int] = []
+
+    def overtaken(writer: SliceWriter, shard: int, **made: Any) -> Any:
+        if not raced and writer.slice.of == 1:
+            raced.append(shard)
+            encode_slice(file, out, f"{shard % 2}/2", reader=reader, shard_rows=9)
+            stamps.update({path: path.stat().st_mtime_ns for path in out.rglob("part-*")})
+        return real(writer, shard, **made)
+
+    stamps: dict[Path, int] = {}
+    monkeypatch.setattr(SliceWriter, "write_shard", overtaken)
+    encode_slice(file, out, "0/1", reader=reader, shard_rows=9)
+    assert raced == [0] and len(stamps) > 3
+    assert all(path.stat().st_mtime_ns == time for path, time in stamps.items())
+    finish_slices(out).verify()
+
+
+def test_files_that_do_not_fit_their_records_make_none(tmp_path: Path, reader: Reader, file: Path) -> None:
+    out = tmp_path / "s.corpus"
+    encode_slice(file, out, "0/2", reader=reader, shard_rows=9)
+    encode_slice(file, out, "1/2", reader=reader, shard_rows=9)
+    docs = out / "docs" / "part-00003.arrow"
+    good = docs.read_bytes()
+    docs.write_bytes(good[:-40] + bytes([good[-40] ^ 1]) + good[-39:])  # the size stays
+    seen: list[float | None] = []
+    with pytest.raises(CorpusError, match=r"damaged.*run the slice that has shard 3 again"):
+        finish_slices(out, on_progress=lambda p: seen.append(p.share))
+    assert seen and not (out / "manifest.json").exists()
+    encode_slice(file, out, "1/2", reader=reader, shard_rows=9)
+    assert docs.read_bytes() == good
+    finish_slices(out).verify()
+
+
+def test_slices_that_begin_at_once_agree_or_one_is_refused(
+    tmp_path: Path, reader: Reader, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan is looked at and written by one slice at a time."""
+    from saetext.corpus import plan
+
+    out = tmp_path / "s.corpus"
+    waiting, real = threading.Barrier(2, timeout=2), plan.write_atomic
+
+    def slowly(path: Path, data: bytes) -> Any:
+        if path.name == "plan.json":
+            with contextlib.suppress(threading.BrokenBarrierError):
+                waiting.wait()  # the other would come here too, if it could
+        return real(path, data)
+
+    monkeypatch.setattr(plan, "write_atomic", slowly)
+    ends: list[str] = []
+
+    def begin(shard_rows: int) -> None:
+        try:
+            prepare_slices(file, out, reader=reader, shard_rows=shard_rows)
+            ends.append("prepared")
+        except CorpusError as error:
+            ends.append(str(error))
+
+    both = [threading.Thread(target=begin, args=(rows,)) for rows in (9, 10)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert ends.count("prepared") == 1
+    assert any("other settings: rows per shard was" in end for end in ends)
 
 
 def test_runs_of_two_kinds_do_not_mix(tmp_path: Path, reader: Reader, file: Path) -> None:

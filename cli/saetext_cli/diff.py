@@ -70,7 +70,7 @@ def run(
     from saetext.report.console.differences import render_diff
 
     _require_sets(corpora, request, llm)
-    causes.require(output)
+    causes.require(output, len(corpora))
     if request.outcome is not None:
         _say_outcome(corpora, request, texts, output, running, asked=causes.why is not None or llm)
         return

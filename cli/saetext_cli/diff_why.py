@@ -41,12 +41,14 @@ class DiffWhy(Request):
         "System prompt under which it wrote the second set.", default=None, metavar="TEXT", group=_WHY
     )
 
-    def require(self, output: PageOutput) -> None:
+    def require(self, output: PageOutput, sets: int) -> None:
         """Raise an error of usage where options do not go together, or a page is there already."""
         if self.why is None:
             for name in ("system_a", "system_b"):
                 if getattr(self, name) is not None:
                     raise typer.BadParameter(f"--{name.replace('_', '-')} goes with --why")
+        elif sets > 2:
+            raise typer.BadParameter("--why looks into a diff of two sets: compare two of them")
         elif output.as_csv:
             raise typer.BadParameter("--why has more than one table: print --json")
         elif output.html is not None:

@@ -104,6 +104,10 @@ def encode(
     target = output or default_output(one)
     if not dry_run:
         require_free(target)
+    if prepare or part is not None:
+        from saetext.corpus.landing import require_sliceable
+
+        require_sliceable(target)
     with waiting("fetching" if is_remote(one) else "reading the beginning"):
         documents = open_documents(one if len(source) == 1 else list(map(Path, source)), **texts.given())
     told = describe_source(documents)
@@ -164,7 +168,8 @@ def _make_part(
         return
     note(f"{target}: {found.describe()}")
     if found.whole:
-        corpus = finish_slices(target)
+        with progress_bar() as show:
+            corpus = finish_slices(target, on_progress=show)
         describe_corpus(corpus, documents, told=told, seconds=time.perf_counter() - started)
         warn_of_encoding(corpus)
 

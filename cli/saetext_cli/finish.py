@@ -9,6 +9,7 @@ import typer
 
 from saetext.text.terminal import visible
 from saetext_cli.common import megabytes, note, result
+from saetext_cli.meters import progress_bar
 
 
 def register(app: typer.Typer) -> None:
@@ -22,17 +23,23 @@ def finish(
 ) -> None:
     """Make a corpus of the shards that slices have encoded; --status says what is missing.
 
-    It needs neither the texts nor a model."""
+    It needs neither the texts nor a model, and reads every file once.
+    """
     from saetext.corpus.finishing import finish_slices
     from saetext.corpus.finishing import status as status_of
     from saetext.corpus.manifest import NAME
     from saetext.corpus.notices import warn_of_encoding
 
     if status:
-        told = "finished" if (corpus / NAME).exists() else status_of(corpus).describe()
+        if (corpus / NAME).exists():
+            told = "finished"
+        else:
+            found = status_of(corpus)
+            told = found.describe() + (f": 'saetext finish {corpus}' makes the corpus" * found.whole)
         result(visible(f"{corpus}: {told}"))
         return
-    made = finish_slices(corpus)
+    with progress_bar() as show:
+        made = finish_slices(corpus, on_progress=show)
     counts = made.manifest.counts
     note(
         f"{corpus}: {counts['documents']:,} documents, {counts['tokens']:,} tokens, "

@@ -17,14 +17,15 @@ from saetext.corpus import plan as plans
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import writing
 from saetext.corpus.journal import JournalEntry, lines
-from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers, read_about
+from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers, read_about, record_path
 from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.starting import LANDED, locked, require_calibrations
 from saetext.documents.rejects import nothing_readable
 from saetext.errors import CorpusError, ReaderError
 from saetext.io.files import checksum, sync_directory, write_atomic
-from saetext.text.one_line import one_line
+from saetext.io.progress import Count, OnProgress, Stages
+from saetext.text.one_line import many, one_line
 
 if TYPE_CHECKING:
     from saetext.corpus.corpus import Corpus
@@ -81,18 +82,20 @@ class Status:
         if self.shards is None:
             more = "" if self.of is None else f" (by slices of {self.of})"
             return (
-                f"{len(self.landed):,} shards have landed{more}; how many there are is known once a slice "
+                f"{_shards(len(self.landed), 'landed')}{more}; how many there are is known once a slice "
                 "has come to its end"
             )
         if self.whole:
-            return f"all {self.shards:,} shards have landed"
-        missing = self.missing or ()
-        told = f"{len(missing):,} of {self.shards:,} shards are missing"
+            return f"all shards have landed ({self.shards:,})"
+        told = f"{len(self.missing or ()):,} of {many(self.shards, 'shard')} not there yet"
         if not self.slices:
             return told
         few = ", ".join(map(str, self.slices[:_NAMED])) + (", ..." if len(self.slices) > _NAMED else "")
         indices = _ranges([part.index for part in self.slices])
-        return f"{told}: run --slice {few} again (for SLURM: {SLICES}={self.of}, --array={indices})"
+        return (
+            f"{told}, in --slice {few}: run those that are not running (for SLURM: {SLICES}={self.of}, "
+            f"--array={indices})"
+        )
 
 
 def status(path: str | Path) -> Status:
@@ -108,25 +111,25 @@ def status(path: str | Path) -> Status:
         shards = len(Manifest.read(path).shards)
         return Status(path, tuple(range(shards)), shards, None)
     _require_sliced(path)
-    numbers = landed_numbers(path)
-    end = End.read(path)
-    of = None
-    for shard in reversed(numbers):
-        with contextlib.suppress(CorpusError):
+    numbers, end, of = [], End.read(path), None
+    for shard in landed_numbers(path):
+        with contextlib.suppress(CorpusError):  # what is damaged is not there
             of = Landed.read(path, shard).slice.of
-            break
+            numbers.append(shard)
     if end is None:
         return Status(path, tuple(numbers), None, of)
-    return Status(path, tuple(numbers), end.shards, of, end.digest)
+    return Status(path, tuple(numbers), end.shards, of or end.of, end.digest)
 
 
-def finish_slices(path: str | Path) -> Corpus:
+def finish_slices(path: str | Path, *, on_progress: OnProgress | None = None) -> Corpus:
     """Make a corpus of the shards that slices have landed; it needs neither the input nor a model.
 
     Parameters
     ----------
     path : path
-        What the slices wrote into. One that is finished is opened.
+        What the slices wrote into. One that is finished is opened. Otherwise every file is read once.
+    on_progress : callable, optional
+        Called with a Progress as files are read.
 
     Returns
     -------
@@ -158,18 +161,21 @@ def finish_slices(path: str | Path) -> Corpus:
         return opened
     found = status(path)
     if not found.whole:
+        for shard in found.missing or ():
+            if record_path(path, shard).exists():
+                Landed.read(path, shard)  # says what is wrong with it
         raise CorpusError(f"{path}: {found.describe()}")
     lock = locked(path, wait=_OTHERS)  # the last two slices may end at the same time
     try:
         if not (path / NAME).exists():  # another process may have been first
-            _write_books(path, found)
+            _write_books(path, found, Stages(on_progress).counting("reading shards"))
         _clear(path)
     finally:
         lock.release()
     return Corpus.open(path)
 
 
-def _write_books(path: Path, found: Status) -> None:
+def _write_books(path: Path, found: Status, say: Count) -> None:
     begun = plans.read(path / PLAN, f"delete {path} and encode again")
     spec, about = ReaderSpec.from_dict(begun["spec"]), read_about(path)
     entries: list[JournalEntry] = []
@@ -177,6 +183,7 @@ def _write_books(path: Path, found: Status) -> None:
     for landed in _all(path, found):
         rejected += landed.rejected.encode()
         entries.append(replace(landed.entry, rejects_bytes=len(rejected)))
+        say(len(entries), found.shards or 0)
     if found.digest != (seen := input_digest(entry.input_hash for entry in entries)):
         raise CorpusError(
             f"{path}: its shards are not of one input ({found.digest[:8]} and {seen[:8]}): the file has "
@@ -244,7 +251,7 @@ def _require_thresholds(spec: ReaderSpec, path: Path) -> None:
 
 def _all(path: Path, found: Status) -> Iterator[Landed]:
     for shard in range(found.shards or 0):
-        yield Landed.read(path, shard)
+        yield Landed.read(path, shard, intact=True)
 
 
 def _clear(path: Path) -> None:
@@ -260,6 +267,10 @@ def _require_sliced(path: Path) -> None:
     if not path.exists():
         raise CorpusError(f"{path} does not exist")
     raise CorpusError(f"{path} is not being made in slices: saetext encode FILE -o {path} --slice 0/8")
+
+
+def _shards(n: int, what: str) -> str:
+    return f"{many(n, 'shard')} {'has' if n == 1 else 'have'} {what}"
 
 
 def _ranges(numbers: list[int]) -> str:

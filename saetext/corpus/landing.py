@@ -8,10 +8,11 @@ many machines see: no line is appended, nothing is locked but the slice itself. 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from filelock import FileLock
 
 from saetext.corpus import plan as plans
 from saetext.corpus.calibration import Calibration
-from saetext.corpus.files import require_size, writing
+from saetext.corpus.files import require_intact, require_size, writing
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.manifest import NAME, PLAN, require_sae_names
 from saetext.corpus.put import put_shard
@@ -45,6 +46,7 @@ from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import Record, Table, Text, Whole
 
 MOST_SLICES = 100_000
+_OTHERS = 60.0  # seconds in which another process writes a shard or a plan
 MOST_SHARDS = 1 << 22  # at 512 documents each, more than a corpus can have
 ABOUT, END = "about.json", "end.json"
 _RECORD = re.compile(r"part-(\d{5,10})\.json")
@@ -57,7 +59,7 @@ _LANDED = Record(
     }
 )
 _ABOUT = Record({"extra": Table()})
-_END = Record({"shards": Whole(0, MOST_SHARDS), "digest": Text(longest=200)})
+_END = Record({"shards": Whole(0, MOST_SHARDS), "digest": Text(longest=200), "of": Whole(1, MOST_SLICES)})
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,17 @@ class Landed:
         write_atomic(record_path(home, self.entry.shard), json.dumps(sealed(data)).encode())
 
     @classmethod
-    def read(cls, home: Path, shard: int) -> Landed:
+    def read(cls, home: Path, shard: int, *, intact: bool = False) -> Landed:
         """Read the record of a shard, whose files are there with the size they should have.
+
+        Parameters
+        ----------
+        home : Path
+            The corpus.
+        shard : int
+            The shard's number.
+        intact : bool
+            Whether the files are read too, and their checksums compared.
 
         Raises
         ------
@@ -141,7 +152,7 @@ class Landed:
             raise _damaged(path, why(error), shard) from error
         for name, stamp in landed.entry.files.items():
             try:
-                require_size(home / name, stamp)
+                (require_intact if intact else require_size)(home / name, stamp)
             except ShardCorruptError as error:
                 raise _damaged(path, str(error).partition(";")[0], shard) from error
         return landed
@@ -149,38 +160,38 @@ class Landed:
 
 @dataclass(frozen=True)
 class End:
-    """What a slice knows once it has seen the whole input: how many shards there are, and of what."""
+    """What a slice knows once it has seen the whole input: how many shards there are, of what.
+
+    ``of`` is into how many slices it was cut by whoever came to the end first.
+    """
 
     shards: int
     digest: str
+    of: int
 
     @classmethod
     def read(cls, home: Path) -> End | None:
         """Read it; None before a slice has come to the end. CorpusError if it is damaged."""
-        path = home / LANDED / END
-        try:
-            data = load(path, _END)
-            require_seal(data)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise CorpusError(
-                f"{path} is damaged ({why(error)}): delete it and run any slice again"
-            ) from error
-        return cls(data["shards"], data["digest"])
+        data = _of_all(home / LANDED / END, _END)
+        return None if data is None else cls(data["shards"], data["digest"], data["of"])
 
 
 def read_about(home: Path) -> dict[str, Any]:
     """Return what is to be kept in the manifest beside what shards say; CorpusError if it is damaged."""
-    path = home / LANDED / ABOUT
+    data = _of_all(home / LANDED / ABOUT, _ABOUT)
+    return {} if data is None else dict(data["extra"])
+
+
+def _of_all(path: Path, shape: Record) -> dict[str, Any] | None:
+    """Return what slices have said of all of them; None before one has. CorpusError if it is damaged."""
     try:
-        data = load(path, _ABOUT, most=LARGE)
+        data: dict[str, Any] = load(path, shape, most=LARGE)
         require_seal(data)
     except FileNotFoundError:
-        return {}
+        return None
     except (OSError, ValueError) as error:
         raise CorpusError(f"{path} is damaged ({why(error)}): delete it and run any slice again") from error
-    return dict(data["extra"])
+    return data
 
 
 def input_digest(hashes: Iterable[str]) -> str:
@@ -273,30 +284,30 @@ class SliceWriter:
         return writer
 
     def landed(self, shard: int) -> JournalEntry | None:
-        """Return what an earlier run has landed of a shard; None if nothing, or something damaged."""
+        """Return what has landed of a shard; None if nothing, or something damaged."""
         if not record_path(self.path, shard).exists():
             return None
         try:
-            return Landed.read(self.path, shard).entry
+            return Landed.read(self.path, shard, intact=True).entry
         except CorpusError:
             return None  # it is made again
 
     def write_shard(self, shard: int, **made: Any) -> JournalEntry:
         """Put one shard on disk and its record beside it; the rest as in :func:`put_shard`.
 
+        A slice of another number of slices may have the same shard: who is second takes what has landed.
+
         Raises
         ------
         Finished
             If others have finished the corpus meanwhile: what is in it is not written again.
         """
-        self._require_unfinished()
-        entry, rejected = put_shard(self.path, shard, self.spec, stores_text=self.stores_text, **made)
-        try:
+        with self._alone(f"{LOCK}-of-shard-{shard}"):
+            if (entry := self.landed(shard)) is not None and entry.input_hash == made["input_hash"]:
+                return entry
+            entry, rejected = put_shard(self.path, shard, self.spec, stores_text=self.stores_text, **made)
             with writing(self.path):
                 Landed(entry, rejected.decode(), self.slice).write(self.path)
-        except CorpusError:
-            self._require_unfinished()
-            raise
         return entry
 
     def end(self, shards: int, digest: str) -> None:
@@ -309,21 +320,34 @@ class SliceWriter:
         Finished
             If others have finished the corpus meanwhile.
         """
-        seen = End.read(self.path)
-        if seen is None:
-            self._require_unfinished()
-            data = json.dumps(sealed({"shards": shards, "digest": digest})).encode()
-            try:
+        with self._alone(f"{LOCK}-of-end"):
+            seen = End.read(self.path)
+            if seen is None:
+                data = {"shards": shards, "digest": digest, "of": self.slice.of}
                 with writing(self.path):
-                    write_atomic(self.path / LANDED / END, data)
-            except CorpusError:
-                self._require_unfinished()
-                raise
-        elif seen != End(shards, digest):
+                    write_atomic(self.path / LANDED / END, json.dumps(sealed(data)).encode())
+                return
+        if (seen.shards, seen.digest) != (shards, digest):
             raise InputError(
-                f"the input has changed since another slice of {self.path} read it ({seen.shards:,} shards, "
-                f"now {shards:,}): restore it, or delete {self.path} and encode again"
+                f"the input differs from what another slice of {self.path} read ({seen.shards:,} shards, "
+                f"here {shards:,}): restore it, or if this one is right, delete "
+                f"{self.path / LANDED / END} and run the other slices again"
             )
+
+    @contextlib.contextmanager
+    def _alone(self, lock: str) -> Iterator[None]:
+        """Hold a lock that others wait for; :class:`Finished` if the corpus is, before or within."""
+        self._require_unfinished()
+        try:
+            held = locked(self.path, f"{LANDED}/{lock}", wait=_OTHERS)
+            try:
+                self._require_unfinished()
+                yield
+            finally:
+                held.release()
+        except CorpusError:
+            self._require_unfinished()  # who finishes takes the folder of records away
+            raise
 
     def _require_unfinished(self) -> None:
         if (self.path / NAME).exists():
@@ -342,14 +366,33 @@ class SliceWriter:
         self.close()
 
 
-def prepare(path: Path, common: Common) -> None:
-    """Record what slices have in common, or check that it is the same; errors as of a slice's beginning."""
-    require_calibrations(common.spec, common.calibrations)
+def require_sliceable(path: Path) -> None:
+    """Raise :class:`CorpusError` if slices cannot be written into ``path``; ask before a model is loaded."""
     if path.exists() and not path.is_dir():
         raise CorpusError(f"{path} is a file; choose another path for the corpus")
     require_ours(path)
     refuse_finished(path)
     refuse_begun(path)
+
+
+def prepare(path: Path, common: Common) -> None:
+    """Record what slices have in common, or check that it is the same; errors as of a slice's beginning.
+
+    All slices may begin at the same time: one does this at a time.
+    """
+    require_calibrations(common.spec, common.calibrations)
+    require_sliceable(path)
+    with writing(path):
+        make_directory(path)
+    lock = locked(path, wait=_OTHERS)
+    try:
+        require_sliceable(path)  # now that nobody else can begin it
+        _record(path, common)
+    finally:
+        lock.release()
+
+
+def _record(path: Path, common: Common) -> None:
     wanted = plans.record(common.plan, common.spec, {"stores_text": common.stores_text})
     with writing(path):
         make_directory(path / LANDED)  # before the plan: a plan without it is a run that makes all shards

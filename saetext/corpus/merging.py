@@ -162,11 +162,17 @@ def _fill(home: Path, opened: Sequence[Corpus], moved: Sequence[int], say: Stage
         created=now,
         updated=now,
         extra={
-            **{key: first.manifest.extra[key] for key in ("columns",) if key in first.manifest.extra},
+            **_columns(opened),
             "source": f"{len(opened)} corpora merged",
             "merged": [{"path": corpus.path.name, "fingerprint": corpus.fingerprint} for corpus in opened],
         },
     ).write(home)
+
+
+def _columns(opened: Sequence[Corpus]) -> dict[str, str]:
+    """Return where texts and ids came from, if that is the same for all: it says whose ids may change."""
+    told = {str(corpus.manifest.extra.get("columns", "")) for corpus in opened}
+    return {"columns": told.pop()} if len(told) == 1 else {}
 
 
 def _copy_rejects(corpus: Corpus, target: BinaryIO) -> None:

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.finishing import SLICES, Status, status
-from saetext.corpus.landing import Common, Finished, Slice, SliceWriter, input_digest, prepare
+from saetext.corpus.landing import (
+    Common,
+    Finished,
+    Slice,
+    SliceWriter,
+    input_digest,
+    prepare,
+    record_path,
+    require_sliceable,
+)
 from saetext.corpus.manifest import PLAN
 from saetext.corpus.starting import LANDED
 from saetext.documents import DocumentSource
@@ -26,6 +35,9 @@ from saetext.errors import InputError
 from saetext.io.progress import Meter
 from saetext.io.request import verb_of_two
 from saetext.reader.thresholds.policy import ready, with_known_thresholds
+from saetext.text.one_line import many
+
+_NAMED = 5  # records that a message names
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -162,6 +174,7 @@ def scheduled_slice(environment: Mapping[str, str]) -> Slice:
 
 def _opened(source: Any, output: Path, request: EncodeRequest) -> DocumentSource:
     require_free(output)
+    require_sliceable(output)
     documents = as_source(source, **request.columns())
     if not documents.restartable:
         raise InputError(
@@ -205,6 +218,7 @@ def _land(writer: SliceWriter, source: DocumentSource, reader: Reader, request: 
     meter = Meter(f"encoding slice {writer.slice}", request.on_progress)
     before = {}
     hashes: list[str] = []
+    differing: list[int] = []
 
     def wanted(shard: int) -> bool:
         if not writer.slice.has(shard):
@@ -219,17 +233,21 @@ def _land(writer: SliceWriter, source: DocumentSource, reader: Reader, request: 
             if not writer.slice.has(number):
                 continue
             entry = before.pop(number)
-            if entry is None:
+            if entry is not None and entry.input_hash == shard.digest:
+                meter.skip(entry.rows, shard.rows - entry.rows, shard.share)
+            elif entry is not None:
+                differing.append(number)
+            elif not differing:  # what is made of another input is not wanted
                 made = read_shard(
                     reader, shard, prepared, role=source.role, store_text=request.store_text, meter=meter
                 )
                 writer.write_shard(number, **made)
                 meter.end(len(made["docs"]), len(made["rejects"]))
-            elif entry.input_hash != shard.digest:
-                raise InputError(
-                    f"{source.name} has changed since {writer.path} was started (shard {number} differs): "
-                    "restore it, or encode into another directory"
-                )
-            else:
-                meter.skip(entry.rows, shard.rows - entry.rows, shard.share)
+    if differing:
+        few = ", ".join(record_path(Path(), shard).name for shard in differing[:_NAMED])
+        more = f" and {len(differing) - _NAMED:,} more" * (len(differing) > _NAMED)
+        raise InputError(
+            f"{source.name} differs from what {many(len(differing), 'shard')} of {writer.path} came from: "
+            f"restore it, or if it is right, delete {few}{more} in {writer.path / LANDED} and run this again"
+        )
     writer.end(len(hashes), input_digest(hashes))
