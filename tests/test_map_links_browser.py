@@ -41,6 +41,18 @@ def test_a_link_opens_its_cluster_and_its_rows_are_saved(driver: Any, tmp_path: 
     assert not driver.execute_script(is_open, f".card[data-cluster='{other}']")
     driver.execute_script(f"location.hash = '#cluster-{other}'")
     until(lambda: driver.execute_script(is_open, f".card[data-cluster='{other}']"))
+    assert not driver.execute_script(
+        is_open, f".card[data-cluster='{number}']"
+    )  # one at a time, as on the map
+    driver.execute_script(
+        "const box = document.getElementById('search'); box.value = 'no text has this';"
+        "box.dispatchEvent(new Event('input'))"
+    )
+    until(lambda: driver.execute_script("return !document.getElementById('nothing').hidden"))
+    driver.execute_script(f"location.hash = '#cluster-{number}'")
+    until(lambda: driver.execute_script(is_open, f".card[data-cluster='{number}']"))
+    in_sight = "return document.querySelector(arguments[0]).getClientRects().length > 0"
+    assert driver.execute_script(in_sight, f".card[data-cluster='{number}']")  # whatever is searched for
     driver.execute_script(
         "const make = URL.createObjectURL.bind(URL);"
         "URL.createObjectURL = (one) => { window.saved = one; return make(one); };"

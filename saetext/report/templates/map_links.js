@@ -18,9 +18,10 @@
   const follow = () => {
     const told = /^#cluster-(\d+)$/.exec(location.hash), card = told && cards.get(String(Number(told[1])));
     if (!card) return;
-    card.open = true;
+    const summary = card.querySelector("summary");
+    if (!card.open) summary.click(); // as by hand: the map chooses it, closes others and shows it whatever is searched for
     card.scrollIntoView({ block: "start" });
-    card.querySelector("summary").focus({ preventScroll: true });
+    summary.focus({ preventScroll: true });
   };
   addEventListener("hashchange", follow);
 
