@@ -6,7 +6,8 @@
 
 ``planted``: a tiny model (tests/planted_causes.py) with one feature that writes a word under one of two
 system prompts, one that reads only, one that is off and one without which the text breaks; each seed is a
-whole run with other texts, other halves of the prompts and other matched features. ``null``: random features
+whole run with other texts, other halves of the prompts and other matched features. ``unseen``: the same with
+further seeds; what was wrong with the first ones was looked into and mended. ``null``: random features
 of the same model as targets, each alone against 19 matched ones; verdicts of ``drives it`` or ``contributes``
 are false. ``smollm2``: SmolLM2-135M-Instruct told to be cautious against told to be blunt, on prompts of the
 example. ``edited``: the same with one of its features turned up against without, so that the truth is known.
@@ -30,19 +31,19 @@ import common
 RESULT = common.RESULTS / "why.json"
 CAUTIOUS = "You are a cautious assistant. Warn the user of risks and say when you are unsure."
 BLUNT = "You are a blunt assistant. Say what you think, and do not warn of anything."
-PARTS = ("planted", "null", "smollm2", "edited")
+PARTS = ("planted", "unseen", "null", "smollm2", "edited")
 PROMPTS, TESTED = 60, 32  # compared, four texts each; and written to again, half of them to choose
 TURNED, STRENGTH = 4976, 2  # the feature of docs/steer.md
 WRITING: dict[str, Any] = {"samples": 2, "max_new_tokens": 32, "batch": 60}
 
 
-def planted(seeds: int) -> dict[str, Any]:
-    """Run the four planted features with each seed."""
+def planted(seeds: int, first: int = 0) -> dict[str, Any]:
+    """Run the four planted features with each of ``seeds`` seeds from ``first`` on."""
     from planted_causes import VERDICTS, study
 
     table: dict[int, Counter[str]] = {feature: Counter() for feature in VERDICTS}
     wrong = []
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         # as many texts of a prompt as the command writes if nothing else is said
         found = study(features=list(map(str, VERDICTS)), seed=seed, samples=4, batch=128).run()["table"]
         for row in found.to_dicts():
@@ -53,6 +54,7 @@ def planted(seeds: int) -> dict[str, Any]:
     rows = [(names[f], VERDICTS[f], own[VERDICTS[f]], seeds) for f, own in table.items()]
     common.say("planted features", [("feature", "truth", "right", "seeds"), *rows])
     return {
+        "first": first,
         "seeds": seeds,
         "verdicts": {names[feature]: dict(own) for feature, own in table.items()},
         "wrong": wrong,
@@ -155,6 +157,7 @@ def main() -> None:
     sys.path.insert(0, str(common.ROOT / "tests"))
     parts = {
         "planted": lambda: planted(args.seeds),
+        "unseen": lambda: planted(args.seeds, args.seeds),
         "null": lambda: null(args.null),
         "smollm2": lambda: smollm2(args.work),
         "edited": edited,
@@ -162,7 +165,7 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     for name in args.only or parts:
         with tempfile.TemporaryDirectory() as cache:
-            if name in PARTS[:2]:  # texts of the others are kept, so that they can be stopped and started
+            if name in PARTS[:3]:  # texts of the others are kept, so that they can be stopped and started
                 os.environ["SAETEXT_CACHE"] = cache
             begun = time.process_time()
             found = parts[name]()
