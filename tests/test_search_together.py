@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saetext.analysis.search import Searcher, SearchResult, build_index
+from saetext.analysis.search.asked import Asked
 from saetext.analysis.search.combining import NEAREST, USUAL_FIT, WEIGHTS, Facts, Weights, fit_of
 from saetext.analysis.search.judging import Judged, judged
 from saetext.analysis.search.negation import split_negation
@@ -339,3 +340,43 @@ def test_a_result_of_another_process_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="search again"):
         SearchResult("search", table_of([]), {}, {}, (), ()).refine(more=[1])
+
+
+# ---- features set by hand where nothing fits the words -----------------------------------------------------
+
+
+def test_features_set_by_hand_count_where_no_label_fits_the_words(searcher: Searcher) -> None:
+    for text in ("river", "zorbleflax"):  # a label; and no label, word or embedding known
+        by_hand = searcher.search(text, mode="hybrid", features={4: 1.5}, top=70)
+        assert column(by_hand, "part_features", 70).any()
+        assert {t.feature for c in by_hand.query.clauses for t in c.terms} >= {4}
+        assert any("set by hand" in note for note in by_hand.notes) == (text == "zorbleflax")
+
+
+def test_features_set_by_hand_count_where_labels_are_far(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = Asked(
+        "river", np.zeros(2, np.float32), np.array([0]), np.array([0.1]), None, None, None, 0.1, "sky", 1
+    )
+    monkeypatch.setattr(searcher.resources, "asked", lambda text: far)
+    monkeypatch.setattr(searcher, "build_query", _only_by_hand(searcher))
+    found = searcher.search("river", mode="hybrid", features={4: 1.5}, top=70)
+    assert [t.feature for t in found.query.clauses[0].terms] == [4]
+    alone = searcher.search(features={4: 1.5}, top=70)
+    have = column(alone, "score", 70)
+    np.testing.assert_allclose(np.nan_to_num(column(found, "score_features", 70)), have)
+    asking = Asking([("river", False)], found.query, None, by_hand=True)
+    parts = together(searcher, asking, _rankings(searcher, "river"), Reach(70, None), Weights(first=0)).parts
+    np.testing.assert_allclose(parts["features"] / parts["features"].std(), by_hand(have), atol=1e-6)
+    assert any("no feature fits" in note and "set by hand" in note for note in found.notes)
+
+
+def _only_by_hand(searcher: Searcher) -> Callable:
+    """What a query is made of, without asking labels by meaning, which this corpus has not."""
+    true = searcher.build_query
+
+    def build(query: object = None, *, features: object = None, **others: object) -> object:
+        return true(None, features=features or {0: 1.0})
+
+    return build

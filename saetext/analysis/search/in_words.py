@@ -76,7 +76,7 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     notes = (*searcher.resources.label_notes(asked), *notes)
     everything = None
     if mode == "hybrid":
-        everything = together(searcher, Asking(texts, asked, meant), rankings.values(), reach)
+        everything = together(searcher, Asking(texts, asked, meant, bool(request.features)), rankings.values(), reach)
     regrade = None
     if reranker is not None and reranker.rerank:
         regrade = partial(_regraded, whole=searcher.whole, reranker=reranker, wanted=wanted)
@@ -94,11 +94,11 @@ def _features(
     if mode not in ("features", "hybrid"):
         return None, None, ()
     asked, notes = _query(searcher, query, request, mode)
-    if asked is None or request.features:
+    if asked is None or (request.features and mode == "features"):
         return None, asked, notes
-    told = _unanswered(searcher, texts, mode)
-    if told and mode == "hybrid":
-        asked = None  # nothing that fits is among the features
+    told = _unanswered(searcher, texts, mode, bool(request.features))
+    if told and mode == "hybrid":  # nothing that fits is among the features, but for those set by hand
+        asked = searcher.build_query(features=request.features) if request.features else None
     return None, asked, (*notes, *told)
 
 
@@ -117,7 +117,9 @@ def _query(
         if mode == "features":
             raise InputError(f"{error}; {searcher.resources.other_ways()}") from error
         kept = query if isinstance(query, FeatureQuery) else None
-        return kept, (f"{error}: documents were ranked by words and sentence embeddings alone",)
+        if request.features:
+            kept = searcher.build_query(kept, features=request.features)
+        return kept, (f"{error}: documents were ranked by {_other_ways(bool(request.features))}",)
     reranker = request.llm_reranker()
     if reranker is None or not reranker.rerank_features:
         return asked, ()
@@ -151,13 +153,20 @@ def _require_known(searcher: Searcher, texts: Texts, mode: str) -> None:
             )
 
 
-def _unanswered(searcher: Searcher, texts: Texts, mode: str) -> tuple[str, ...]:
+def _other_ways(by_hand: bool) -> str:
+    """Say what a hybrid search goes by where no feature answers its words."""
+    if by_hand:
+        return "words, sentence embeddings and the features set by hand"
+    return "words and sentence embeddings alone"
+
+
+def _unanswered(searcher: Searcher, texts: Texts, mode: str, by_hand: bool) -> tuple[str, ...]:
     """Return notes on what is asked for and nothing of the reader is close to."""
     resources = searcher.resources
     wanted = [resources.asked(text) for text, negated in texts if not negated]
     what = f"what was found is uncertain; try --like ID, or {resources.other_ways()}"
     if mode == "hybrid":
-        what = "what was found is uncertain, ranked by words and sentence embeddings alone"
+        what = f"what was found is uncertain, ranked by {_other_ways(by_hand)}"
     return unanswered_notes([each for each in wanted if each is not None], what)
 
 

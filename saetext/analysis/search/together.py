@@ -59,11 +59,14 @@ class Asking:
         Features; None where none answers.
     meant : Meant or None
         The detector that is meant.
+    by_hand : bool
+        Whether features were set by hand: they count even where nothing fits the words.
     """
 
     texts: Sequence[tuple[str, bool]]
     query: FeatureQuery | None
     meant: Meant | None
+    by_hand: bool = False
 
     @property
     def wanted(self) -> list[str]:
@@ -152,7 +155,10 @@ def _facts(searcher: Searcher, asking: Asking) -> Facts:
     fits = [0.0 if is_unanswered(each) else fit_of(each.best) for each in known if each is not None]
     vector = meaning(resources.meaning, [(text, False) for text in asking.wanted])
     _, near = resources.vectors("dense").search(vector, NEAREST)
-    return Facts(min(fits, default=USUAL_FIT), float(near.mean()) if len(near) else 0.0)
+    fit = min(fits, default=USUAL_FIT)
+    if asking.by_hand:
+        fit = max(fit, USUAL_FIT)
+    return Facts(fit, float(near.mean()) if len(near) else 0.0)
 
 
 def _shared(searcher: Searcher, first: Sample, facts: Facts) -> dict[str, _Shared]:
