@@ -380,3 +380,32 @@ def _only_by_hand(searcher: Searcher) -> Callable:
         return true(None, features=features or {0: 1.0})
 
     return build
+
+
+# ---- what a search leaves out, and what is further down ----------------------------------------------------
+
+
+def test_what_a_search_leaves_out_stays_out_when_it_is_refitted(
+    searcher: Searcher, made: tuple[Corpus, Truth]
+) -> None:
+    ids = made[1].ids
+    similar = searcher.search(similar=ids[3], top=70).refine(more=[1], top=70)
+    assert ids[3] not in similar.ids and len(similar) == 68  # 70 less itself and the one judged
+    named = ids[:3]
+    like = searcher.search(like=named, unlike=[ids[4]], top=70).refine(more=[1], top=70)
+    assert not {*named, ids[4]} & set(like.ids)
+    has = {id for id, text in zip(ids, made[1].texts, strict=True) if "river" in text.lower()}
+    literal = searcher.search(literal="river", top=3).refine(more=[1], top=70)
+    assert set(literal.ids) == has - {searcher.search(literal="river", top=1).ids[0]}
+
+
+def test_documents_beyond_the_first_page_can_be_judged_by_their_number(
+    searcher: Searcher, made: tuple[Corpus, Truth]
+) -> None:
+    for asked in ({"literal": "river"}, {"like": made[1].ids[:3]}):
+        whole = searcher.search(**asked, top=70)
+        fourth = searcher.search(**asked, top=3, more=[4])
+        assert whole.ids[3] not in fourth.ids and fourth.metrics["right"] == 1
+        np.testing.assert_allclose(
+            fourth.table["score"], searcher.search(**asked, top=3, more=[whole.ids[3]]).table["score"]
+        )

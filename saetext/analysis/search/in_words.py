@@ -185,7 +185,7 @@ def _depth(searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMR
     if request.group_by is not None:
         return searcher.whole.n_documents
     graded = 0 if reranker is None else reranker.rerank
-    return max(request.top + request.offset, graded, request.depth)
+    return max(request.deep, graded)
 
 
 def _add_words(searcher: Searcher, texts: Texts, rankings: dict[str, Ranking], reach: Reach) -> list[str]:

@@ -269,7 +269,7 @@ class Searcher:
         if found.regrade is not None:
             ordered, told = found.regrade(ordered)
             notes = (*notes, *told)
-        first = Found(ordered, found.because, notes)
+        first = Found(ordered, found.because, notes, found.left_out)
         if not (request.more or request.less):
             return self._shown(first, first, Judged(), request, params)
         shown = ordered.rows[ordered.places].tolist()
@@ -281,9 +281,7 @@ class Searcher:
     ) -> SearchResult:
         """Return the result of a search after documents were judged."""
         values = None if request.group_by is None else self._values(request.group_by)
-        deep = (
-            self.whole.n_documents if request.group_by else max(request.depth, request.top + request.offset)
-        )
+        deep = self.whole.n_documents if request.group_by else request.deep
         now = refit(self, first, judgement, Reach(deep, self.mask(request)), values)
         return self._shown(first, now, judgement, request, params)
 
