@@ -190,6 +190,18 @@ def test_the_background_is_all_or_a_sample_that_stays() -> None:
         ("notable butter without", "notable butter without", ()),
         ('"rude but not angry"', "rude but not angry", ()),
         ("“rude but not angry”", "rude but not angry", ()),
+        ('"polite" but not "rude"', "polite", ("rude",)),
+        ('"calm, not angry" without "but not"', "calm, not angry", ("but not",)),
+        ('a 5" screen without dust', 'a 5" screen', ("dust",)),
+        ("people with no friends", "people with no friends", ()),
+        ("those who live without a car", "those who live without a car", ()),
+        ("apps that do not work without internet", "apps that do not work without internet", ()),
+        ("life without children", "life without children", ()),
+        ("texts without hope", "texts without hope", ()),
+        ("a polite request without thanks", "a polite request", ("thanks",)),
+        ("sad people without children", "sad people", ("children",)),
+        ("people but not children", "people", ("children",)),
+        ("does not praise, without insults", "does not praise", ("insults",)),
     ],
 )
 def test_what_a_description_does_not_want(text: str, wanted: str, unwanted: tuple[str, ...]) -> None:
@@ -208,6 +220,20 @@ def test_capitals_and_plain_negations_go_together() -> None:
     assert split_clauses("hedging but not polite AND money NOT code") == [
         ("hedging", False), ("polite", True), ("money", False), ("code", True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ('"salt AND pepper"', [("salt AND pepper", False)]),
+        ('rain NOT "polite"', [("rain", False), ("polite", True)]),
+        ('"salt AND pepper" AND rain NOT "a NOT b"', [("salt AND pepper", False), ("rain", False), ("a NOT b", True)]),
+        ('"statements about rain" but not "texts about fog"', [("statements about rain", False), ("texts about fog", True)]),
+        ('rain AND "" fog', [("rain", False), ('"" fog', False)]),
+    ],
+)  # fmt: skip
+def test_double_quotes_keep_what_stands_in_them(text: str, clauses: list[tuple[str, bool]]) -> None:
+    assert split_clauses(text) == clauses
 
 
 # ---- documents judged ------------------------------------------------------------------------------------

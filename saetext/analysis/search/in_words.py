@@ -15,10 +15,9 @@ from saetext.analysis.search.asking import NoFeatureError
 from saetext.analysis.search.by_detector import Meant, detector_meant
 from saetext.analysis.search.by_llm import LLMReranker, reranked, wanted_of, weighed
 from saetext.analysis.search.form import form_notes
-from saetext.analysis.search.framing import without_kind
-from saetext.analysis.search.negation import QUOTED
+from saetext.analysis.search.negation import unquoted
 from saetext.analysis.search.paging import Because, Order, Ranking
-from saetext.analysis.search.query import FeatureQuery, split_clauses
+from saetext.analysis.search.query import FeatureQuery, pieces_of, question_of, split_clauses
 from saetext.analysis.search.rankings import Reach, by_features, by_vector, by_words, meaning
 from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.together import Asking, together
@@ -38,7 +37,7 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     """Return what answers; see :meth:`saetext.analysis.search.searcher.Searcher.search`."""
     texts = split_clauses(query) if isinstance(query, str) else []
     told = _split_notes(query, texts) if isinstance(query, str) else ()
-    texts += [(without_kind(text), True) for text in request.exclude]
+    texts += [(question_of(text), True) for text in request.exclude]
     for text, _ in texts:
         require_words(text)
     mode, notes = searcher.resources.mode(request.mode, texts, isinstance(query, FeatureQuery))
@@ -129,7 +128,8 @@ def _query(
 
 def _split_notes(query: str, texts: Texts) -> tuple[str, ...]:
     """Return a note on how a description was read where that is not what it says in so many words."""
-    said = [QUOTED.sub(r"\1", words).strip() for words in (query, *re.split(r"\bNOT\b|\bAND\b", query))]
+    pieces = [query, *(words for _, words in pieces_of(query))]
+    said = [unquoted(words) or words.strip() for words in pieces]
     if all(text in said for text, _ in texts):
         return ()
     wanted = " and ".join(quoted(text) for text, negated in texts if not negated)

@@ -18,7 +18,6 @@ from saetext.analysis.search.answer import Answer
 from saetext.analysis.search.asking import Settings, clause_of
 from saetext.analysis.search.by_detector import search_by_detector
 from saetext.analysis.search.by_document import search_by_examples, search_similar
-from saetext.analysis.search.framing import without_kind
 from saetext.analysis.search.in_words import search_in_words
 from saetext.analysis.search.indexing import scales_of
 from saetext.analysis.search.judging import Judged, judged
@@ -30,6 +29,7 @@ from saetext.analysis.search.query import (
     Term,
     edited,
     parse_edits,
+    question_of,
     require_feature,
     split_clauses,
 )
@@ -195,7 +195,7 @@ class Searcher:
         if query is None and not features and not clauses:
             raise InputError("what to search for? name words, features or examples")
         read = self.resources.read if self.resources.reads() else None
-        for text, negated in (*texts, *((without_kind(text), True) for text in exclude)):
+        for text, negated in (*texts, *((question_of(text), True) for text in exclude)):
             clauses.append(
                 clause_of(
                     text, self.labels, self.resources.label_index, self.scorer,
