@@ -14,13 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saetext.analysis.search import Searcher, SearchResult, build_index
+from saetext.analysis.search import together as together_module
 from saetext.analysis.search.asked import Asked
+from saetext.analysis.search.asking import Settings
 from saetext.analysis.search.combining import NEAREST, USUAL_FIT, WEIGHTS, Facts, Weights, fit_of
 from saetext.analysis.search.judging import Judged, judged
 from saetext.analysis.search.negation import split_negation
 from saetext.analysis.search.profile import TYPICAL, Sample, feature_profile
 from saetext.analysis.search.query import split_clauses
 from saetext.analysis.search.rankings import Reach
+from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.standard import HIGHEST, LOWEST, background, standardised
 from saetext.analysis.search.together import Asking, together
 from saetext.corpus import Corpus
@@ -392,7 +395,7 @@ def test_features_set_by_hand_count_where_labels_are_far(
     alone = searcher.search(features={4: 1.5}, top=70)
     have = column(alone, "score", 70)
     np.testing.assert_allclose(np.nan_to_num(column(found, "score_features", 70)), have)
-    asking = Asking([("river", False)], found.query, None, by_hand=True)
+    asking = Asking([("river", False)], found.query, None, SearchRequest(features={4: 1.5}))
     parts = together(searcher, asking, _rankings(searcher, "river"), Reach(70, None), Weights(first=0)).parts
     np.testing.assert_allclose(parts["features"] / parts["features"].std(), by_hand(have), atol=1e-6)
     assert any("no feature fits" in note and "set by hand" in note for note in found.notes)
@@ -435,3 +438,39 @@ def test_documents_beyond_the_first_page_can_be_judged_by_their_number(
         np.testing.assert_allclose(
             fourth.table["score"], searcher.search(**asked, top=3, more=[whole.ids[3]]).table["score"]
         )
+
+
+# ---- what is not wanted, once and as the request says ------------------------------------------------------
+
+
+def test_what_is_not_wanted_is_one_question_and_taken_as_the_request_says(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = searcher.search("river", exclude=["plain"], top=70)
+    for unwanted in ("NOT plain", "plain AND"):
+        found = searcher.search("river", mode="hybrid", exclude=[unwanted], top=70)
+        assert (column(found, "part_not", 70) < 0).any()
+    told: list[tuple[object, object]] = []
+    true = together_module.detector_meant
+    monkeypatch.setattr(
+        together_module, "detector_meant", lambda s, t, r: told.append((r.mode, r.settings)) or true(s, t, r)
+    )
+    settings = Settings(features=1)
+    one = searcher.search("river", exclude=["plain answer"], mode="hybrid", settings=settings, top=70)
+    assert told == [("hybrid", settings)]
+    more = searcher.search("river", exclude=["plain answer"], mode="hybrid", top=70)
+    assert (column(one, "part_not", 70) != column(more, "part_not", 70)).any()
+    assert plain.params["mode"] == "hybrid"
+
+
+def test_a_search_reads_each_vector_once(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = searcher.resources.vectors("dense")
+    searcher.resources.middle()
+    read: list[int] = []
+    true = index.vectors
+    monkeypatch.setattr(index, "vectors", lambda rows: read.append(len(rows)) or true(rows))
+    searcher.search("river", top=70)
+    assert sum(read) <= 2 * 70 + WEIGHTS.first  # by the question, and by what the first documents share
+    read.clear()
+    searcher.search("river but not plain and without answer", top=70)
+    assert sum(read) <= 4 * 70 + WEIGHTS.first  # and by both that are not wanted

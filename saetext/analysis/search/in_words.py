@@ -75,7 +75,7 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     notes = (*searcher.resources.label_notes(asked), *notes)
     everything = None
     if mode == "hybrid":
-        everything = together(searcher, Asking(texts, asked, meant, bool(request.features)), rankings.values(), reach)
+        everything = together(searcher, Asking(texts, asked, meant, request), rankings.values(), reach)
     regrade = None
     if reranker is not None and reranker.rerank:
         regrade = partial(_regraded, whole=searcher.whole, reranker=reranker, wanted=wanted)

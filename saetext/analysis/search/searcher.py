@@ -25,6 +25,7 @@ from saetext.analysis.search.literal import search_literal
 from saetext.analysis.search.paging import Pages, order
 from saetext.analysis.search.probe import Examples, learn
 from saetext.analysis.search.query import (
+    Clause,
     FeatureQuery,
     Term,
     edited,
@@ -194,14 +195,8 @@ class Searcher:
         texts = split_clauses(query) if isinstance(query, str) else []
         if query is None and not features and not clauses:
             raise InputError("what to search for? name words, features or examples")
-        read = self.resources.read if self.resources.reads() else None
         for text, negated in (*texts, *((question_of(text), True) for text in exclude)):
-            clauses.append(
-                clause_of(
-                    text, self.labels, self.resources.label_index, self.scorer,
-                    asked=self.resources.asked(text), read=read, negated=negated, settings=settings,
-                )
-            )  # fmt: skip
+            clauses.append(self.clause(text, negated=negated, settings=settings))
         about = dict(query.about) if isinstance(query, FeatureQuery) else {}
         made = FeatureQuery(tuple(clauses), about)
         edits = parse_edits(features) if isinstance(features, str) else dict(features or {})
@@ -221,6 +216,20 @@ class Searcher:
                 )
             )
         return edited(made, terms)
+
+    def clause(self, text: str, *, negated: bool = False, settings: Settings | None = None) -> Clause:
+        """Return the features that one question asks for; AND, NOT and quotes in it have no meaning.
+
+        Raises
+        ------
+        InputError
+            If no feature answers.
+        """
+        return clause_of(
+            text, self.labels, self.resources.label_index, self.scorer,
+            asked=self.resources.asked(text), read=self.resources.read if self.resources.reads() else None,
+            negated=negated, settings=settings,
+        )  # fmt: skip
 
     def learn(self, like: Sequence[str], unlike: Sequence[str] = (), *, seed: int = 0) -> FeatureQuery:
         """Return the query that tells documents like these from others, without searching.
