@@ -18,7 +18,8 @@ from saetext.analysis.search import together as together_module
 from saetext.analysis.search.asked import Asked
 from saetext.analysis.search.asking import Settings
 from saetext.analysis.search.combining import NEAREST, USUAL_FIT, WEIGHTS, Facts, Weights, fit_of
-from saetext.analysis.search.judging import Judged, judged
+from saetext.analysis.search.in_words import search_in_words
+from saetext.analysis.search.judging import Judged, judged, written
 from saetext.analysis.search.negation import split_negation
 from saetext.analysis.search.profile import TYPICAL, Sample, feature_profile
 from saetext.analysis.search.query import split_clauses
@@ -474,3 +475,33 @@ def test_a_search_reads_each_vector_once(searcher: Searcher, monkeypatch: pytest
     read.clear()
     searcher.search("river but not plain and without answer", top=70)
     assert sum(read) <= 4 * 70 + WEIGHTS.first  # and by both that are not wanted
+
+
+# ---- the edges of a refit ----------------------------------------------------------------------------------
+
+
+def test_a_refit_shows_its_first_page_and_records_every_judgement(searcher: Searcher) -> None:
+    whole = searcher.search("river", top=70)
+    page = searcher.search("river", top=3, offset=3)
+    fitted = page.refine(more=[4])
+    assert list(fitted.table["rank"]) == [1, 2, 3]
+    assert fitted.ids == searcher.search("river", top=3, more=[whole.ids[3]]).ids
+    assert fitted.params["offset"] == 0 and fitted.params["more"] == [whole.ids[3]]
+    again = fitted.refine(less=[2])
+    assert again.params["more"] == [whole.ids[3]] and again.params["less"] == [fitted.ids[1]]
+    repeated = searcher.search("river", top=3, more=again.params["more"], less=again.params["less"])
+    assert repeated.ids == again.ids
+    assert [written(id) for id in ("7", "1,2", "id:7", "x,y")] == ["id:7", "id:1,2", "id:id:7", "x,y"]
+
+
+def test_a_reranked_result_is_not_refined(searcher: Searcher) -> None:
+    class Grader:
+        model = "tiny"
+
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(f"the language model is asked for {name}")
+
+    request = SearchRequest(rerank=2, reranker=Grader(), top=5)
+    found = searcher._result(search_in_words(searcher, "river", SearchRequest(top=5)), request, {"mode": "hybrid"})
+    with pytest.raises(InputError, match="grades"):
+        found.refine(more=[1])

@@ -20,7 +20,7 @@ from saetext.analysis.search.by_detector import search_by_detector
 from saetext.analysis.search.by_document import search_by_examples, search_similar
 from saetext.analysis.search.in_words import search_in_words
 from saetext.analysis.search.indexing import scales_of
-from saetext.analysis.search.judging import Judged, judged
+from saetext.analysis.search.judging import Judged, judged, written
 from saetext.analysis.search.literal import search_literal
 from saetext.analysis.search.paging import Pages, order
 from saetext.analysis.search.probe import Examples, learn
@@ -312,13 +312,22 @@ class Searcher:
             metrics |= {"right": len(judgement.more), "wrong": len(judgement.less)}
 
         def refine(more: Sequence[str | int], less: Sequence[str | int], top: int | None) -> SearchResult:
+            if request.reranks or request.reranker is not None:
+                raise InputError(
+                    "a refit would drop the grades of a reranked result: search without rerank, then refine"
+                )
             rows = ordered.rows[ordered.places].tolist()
             given = judged(more, less, rows, self.resources.row_of)
             if not given:
                 raise InputError("name documents that are right (more) or wrong (less)")
-            asked = request if top is None else request.replace(top=top)
-            told = {**params, "more": list(more), "less": list(less), "top": asked.top}
-            return self._refined(first, judgement.with_others(given), asked, told)
+            asked = request.replace(top=request.top if top is None else top, offset=0)  # the first page of it
+            every = judgement.with_others(given)
+            told = {
+                **params, "top": asked.top, "offset": 0,
+                "more": [written(self.whole.document(row)["id"]) for row in every.more],
+                "less": [written(self.whole.document(row)["id"]) for row in every.less],
+            }  # fmt: skip
+            return self._refined(first, every, asked, told)
 
         return SearchResult(
             "search", table_of(table), params, metrics, now.notes, (source,), query=query, lines=tuple(lines),
