@@ -12,6 +12,7 @@ import pytest
 from corpus_factory import Truth, make_corpus
 from hypothesis import given
 from hypothesis import strategies as st
+from search_oracle import WordVectors
 
 from saetext.analysis.search import Searcher, SearchResult, build_index
 from saetext.analysis.search import together as together_module
@@ -47,22 +48,6 @@ NAMES = (
     "road",
     "sky",
 )
-
-
-class WordVectors:
-    """Stands in for the sentence model: each text the mean of random vectors of its words."""
-
-    @classmethod
-    def load(cls, device: str = "auto") -> WordVectors:
-        return cls()
-
-    def embed(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> np.ndarray:
-        found = np.zeros((len(texts), embed.WIDTH), np.float32)
-        for row, text in enumerate(texts):
-            for word in text.split():
-                rng = np.random.default_rng(sum(word.encode()))
-                found[row] += rng.standard_normal(embed.WIDTH).astype(np.float32)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
 
 @pytest.fixture(scope="module")

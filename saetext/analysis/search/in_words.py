@@ -17,7 +17,7 @@ from saetext.analysis.search.by_llm import LLMReranker, reranked, wanted_of, wei
 from saetext.analysis.search.form import form_notes
 from saetext.analysis.search.negation import unquoted
 from saetext.analysis.search.paging import Because, Order, Ranking
-from saetext.analysis.search.query import FeatureQuery, pieces_of, question_of, split_clauses
+from saetext.analysis.search.query import Clause, FeatureQuery, pieces_of, question_of, split_clauses
 from saetext.analysis.search.rankings import Reach, by_features, by_vector, by_words, meaning
 from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.together import Asking, together
@@ -92,7 +92,7 @@ def _features(
         return meant, meant.query, (part + meant.note,)
     if mode not in ("features", "hybrid"):
         return None, None, ()
-    asked, notes = _query(searcher, query, request, mode)
+    asked, notes = _query(searcher, query, texts, request, mode)
     if asked is None or (request.features and mode == "features"):
         return None, asked, notes
     told = _unanswered(searcher, texts, mode, bool(request.features))
@@ -104,10 +104,12 @@ def _features(
 def _query(
     searcher: Searcher,
     query: str | FeatureQuery | None,
+    texts: Texts,
     request: SearchRequest,
     mode: str,
 ) -> tuple[FeatureQuery | None, tuple[str, ...]]:
     """Return the features to search by, None where none answers a hybrid search, and notes."""
+    told: tuple[str, ...] = ()
     try:
         asked = searcher.build_query(
             query, features=request.features, exclude=request.exclude, settings=request.settings
@@ -115,15 +117,36 @@ def _query(
     except NoFeatureError as error:
         if mode == "features":
             raise InputError(f"{error}; {searcher.resources.other_ways()}") from error
-        kept = query if isinstance(query, FeatureQuery) else None
-        if request.features:
-            kept = searcher.build_query(kept, features=request.features)
-        return kept, (f"{error}: documents were ranked by {_other_ways(bool(request.features))}",)
+        clauses, told = _answered(searcher, texts, request)
+        if clauses is None:
+            told = (f"{error}: documents were ranked by {_other_ways(bool(request.features))}",)
+            if not request.features:
+                return None, told
+        asked = searcher.build_query(FeatureQuery(clauses or ()), features=request.features)
     reranker = request.llm_reranker()
     if reranker is None or not reranker.rerank_features:
-        return asked, ()
+        return asked, told
     weighed_query, notes = weighed(asked, reranker.client)
-    return weighed_query, tuple(notes)
+    return weighed_query, (*told, *notes)
+
+
+def _answered(
+    searcher: Searcher, texts: Texts, request: SearchRequest
+) -> tuple[tuple[Clause, ...] | None, tuple[str, ...]]:
+    """Return clauses without what is not wanted where no feature answers that, and notes on it.
+
+    None where no feature answers something that is wanted.
+    """
+    clauses: list[Clause] = []
+    notes: list[str] = []
+    for text, negated in texts:
+        try:
+            clauses.append(searcher.clause(text, negated=negated, settings=request.settings))
+        except NoFeatureError as error:
+            if not negated:
+                return None, ()
+            notes.append(f"{error}: what is not wanted was told by words and sentence embeddings alone")
+    return tuple(clauses), tuple(notes)
 
 
 def _split_notes(query: str, texts: Texts) -> tuple[str, ...]:
