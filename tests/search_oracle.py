@@ -1,7 +1,7 @@
 """A second, plain implementation of a hybrid search and of a refit, with loops over documents.
 
-The numbers that were tuned are the package's; everything that is done with them is written again here. Taken from
-the package are the weighted features of a description alone (they have tests of their own). Not for: tests.
+The numbers that were tuned are the package's; what is done with them is written again here. Only the weighted
+features of a description are taken from the package: they have tests of their own. Not for: tests.
 """
 
 from __future__ import annotations
@@ -217,7 +217,12 @@ class Slow:
         }
 
     def hybrid(
-        self, wanted: Sequence[Part], unwanted: Sequence[Part] = (), *, default: bool = False, deep: int = 1000
+        self,
+        wanted: Sequence[Part],
+        unwanted: Sequence[Part] = (),
+        *,
+        default: bool = False,
+        deep: int = 1000,
     ) -> dict[int, dict[str, float]]:
         """What each way gives to the score of each document found, by row.
 

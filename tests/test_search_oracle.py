@@ -11,7 +11,7 @@ from corpus_factory import Truth, make_corpus
 from search_oracle import Part, Slow, WordVectors
 
 from saetext.analysis.search import Searcher, SearchResult, build_index, by_detector, resources
-from saetext.analysis.search.asking import NoFeatureError
+from saetext.analysis.search.asking import NoFeatureError, Settings
 from saetext.analysis.search.in_words import search_in_words
 from saetext.analysis.search.request import SearchRequest
 from saetext.corpus import Corpus
@@ -79,9 +79,9 @@ def by_meaning(
     return Searcher(made[0], labels=labels(), lexical=False), Slow(made[1], NAMES, detectors, True)
 
 
-def part(searcher: Searcher, text: str) -> Part:
+def part(searcher: Searcher, text: str, settings: Settings | None = None) -> Part:
     try:
-        clause = searcher.clause(text)
+        clause = searcher.clause(text, settings=settings)
     except NoFeatureError:
         return Part(text)
     return Part(text, {term.feature: term.weight for term in clause.terms}, clause.missing)
@@ -178,9 +178,22 @@ def test_the_default_uses_detectors_as_plain_code_does(
     args = parts(searcher, wanted), parts(searcher, unwanted)
     expected = slow.hybrid(*args, default=default)
     assert_parts(in_table(found, list(next(iter(expected.values())))), expected)
-    if used is not None:  # so that the comparison would see a detector where none may be, or none where one is
+    if (
+        used is not None
+    ):  # so that the comparison would see a detector where none may be, or none where one is
         other = slow.hybrid(*args, default=not default)
         assert max(abs(sum(other[row].values()) - sum(expected[row].values())) for row in expected) > 0.05
+
+
+def test_what_is_not_wanted_is_taken_with_the_settings_where_nothing_fits_what_is_wanted(
+    by_meaning: tuple[Searcher, Slow],
+) -> None:
+    searcher, slow = by_meaning
+    one = Settings(features=1)
+    few, many = (part(searcher, "plain quite", settings) for settings in (one, None))
+    assert few.weights != many.weights
+    found = searcher.search("Zürich but not plain quite", mode="hybrid", settings=one, top=N)
+    assert_parts(in_table(found, ["dense", "bm25", "not"]), slow.hybrid([Part("Zürich")], [few]))
 
 
 # ---- documents judged ------------------------------------------------------------------------------------
@@ -239,9 +252,7 @@ def test_refits_of_literal_text_and_of_similar_documents(
     texts, ids = made[1].texts, made[1].ids
     counts = {row: text.lower().count("river") for row, text in enumerate(texts)}
     mean = sum(map(len, texts)) / N
-    before = {
-        row: n / (n + 1.2 * (0.25 + 0.75 * len(texts[row]) / mean)) for row, n in counts.items() if n
-    }
+    before = {row: n / (n + 1.2 * (0.25 + 0.75 * len(texts[row]) / mean)) for row, n in counts.items() if n}
     order = sorted(before, key=lambda row: (-before[row], row))
     found = searcher.search(literal="river", top=N, more=[4], less=[1])
     assert_parts(in_table(found, PARTS), slow.refit(before, [order[3]], [order[0]], may=before))
@@ -251,6 +262,20 @@ def test_refits_of_literal_text_and_of_similar_documents(
         rows, may = list(first.table["row"]), [row for row in range(N) if row not in out]
         found = searcher.search(**asked, top=N, more=[2], less=[5])
         assert_parts(in_table(found, PARTS), slow.refit(before, [rows[1]], [rows[4]], may=may))
+
+
+def test_a_refit_of_a_detector_reaches_documents_further_down(by_meaning: tuple[Searcher, Slow]) -> None:
+    searcher, slow = by_meaning
+    likely = slow.by_detector(slow.detectors[0])
+    before = {row: p for row, p in enumerate(likely) if p > 0}
+    order = sorted(before, key=lambda row: (-before[row], row))
+    assert searcher.search(detector="wet", top=3).table["row"].to_list() == order[:3]
+    found = searcher.search(detector="wet", top=3, more=[9], less=[1])  # the ninth is not on the first page
+    expected = slow.refit(before, [order[8]], [order[0]])
+    scores = total(expected)
+    rows = sorted(scores, key=lambda row: (-scores[row], row))[:3]
+    assert found.table["row"].to_list() == rows
+    assert_parts(in_table(found, PARTS), {row: expected[row] for row in rows})
 
 
 def test_a_refit_without_an_index(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -216,11 +216,17 @@ def test_capitals_and_plain_negations_go_together() -> None:
     [
         ('"salt AND pepper"', [("salt AND pepper", False)]),
         ('rain NOT "polite"', [("rain", False), ("polite", True)]),
-        ('"salt AND pepper" AND rain NOT "a NOT b"', [("salt AND pepper", False), ("rain", False), ("a NOT b", True)]),
-        ('"statements about rain" but not "texts about fog"', [("statements about rain", False), ("texts about fog", True)]),
+        (
+            '"salt AND pepper" AND rain NOT "a NOT b"',
+            [("salt AND pepper", False), ("rain", False), ("a NOT b", True)],
+        ),
+        (
+            '"statements about rain" but not "texts about fog"',
+            [("statements about rain", False), ("texts about fog", True)],
+        ),
         ('rain AND "" fog', [("rain", False), ('"" fog', False)]),
     ],
-)  # fmt: skip
+)
 def test_double_quotes_keep_what_stands_in_them(text: str, clauses: list[tuple[str, bool]]) -> None:
     assert split_clauses(text) == clauses
 
@@ -487,6 +493,8 @@ def test_a_reranked_result_is_not_refined(searcher: Searcher) -> None:
             raise AssertionError(f"the language model is asked for {name}")
 
     request = SearchRequest(rerank=2, reranker=Grader(), top=5)
-    found = searcher._result(search_in_words(searcher, "river", SearchRequest(top=5)), request, {"mode": "hybrid"})
+    found = searcher._result(
+        search_in_words(searcher, "river", SearchRequest(top=5)), request, {"mode": "hybrid"}
+    )
     with pytest.raises(InputError, match="grades"):
         found.refine(more=[1])

@@ -62,7 +62,9 @@ def search_similar(searcher: Searcher, id: str, request: SearchRequest) -> Answe
         else:
             index = searcher.resources.vectors(name)
             rankings[name] = by_vector(index, index.vector(row), reach)
-    return Answer("hybrid" if len(names) > 1 else names[0], rankings, Because(words=known), left_out=np.array([row]))
+    return Answer(
+        "hybrid" if len(names) > 1 else names[0], rankings, Because(words=known), left_out=np.array([row])
+    )
 
 
 def _rankings_of(searcher: Searcher, request: SearchRequest) -> list[str]:

@@ -13,9 +13,10 @@ from saetext.text.one_line import quoted
 _DEGREE = r"(?:(?:is|are|it\s+is|very|quite|really|rather|extremely|too|only)\s+)*"
 _THINGS = r"(?:\s+(?:texts?|documents?|answers?|replies|responses?|messages?|reviews?|sentences?|ones))?"
 _SIGN = r"(?:(?:ends?|ending|closes?|closing)\s+(?:with|in)|contains?|containing|has|have|with|uses?|using)"
+_LENGTH = "to find documents by their length add"
 _FORMS = (
-    (rf"{_DEGREE}(?:short|brief|terse){_THINGS}", "to find documents by their length add", '--where "n_tokens < 20"'),
-    (rf"{_DEGREE}(?:long|lengthy){_THINGS}", "to find documents by their length add", '--where "n_tokens > 200"'),
+    (rf"{_DEGREE}(?:short|brief|terse){_THINGS}", _LENGTH, '--where "n_tokens < 20"'),
+    (rf"{_DEGREE}(?:long|lengthy){_THINGS}", _LENGTH, '--where "n_tokens > 200"'),
     (
         rf"(?:{_SIGN}\s+(?:an?\s+|any\s+)?question\s+marks?"
         r"|(?:phrased|written|formulated)\s+as\s+(?:an?\s+)?questions?|in\s+the\s+form\s+of\s+(?:an?\s+)?questions?)",
@@ -35,8 +36,9 @@ def form_notes(texts: Iterable[str]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> form_notes(["very short", "a short temper"])
-    ('\\'very short\\' was searched for as words; to find documents by their length add --where "n_tokens < 20"',)
+    >>> for note in form_notes(["very short", "a short temper"]):
+    ...     print(note)
+    'very short' was searched for as words; to find documents by their length add --where "n_tokens < 20"
     """
     found = []
     for text in texts:

@@ -299,9 +299,8 @@ def split_clauses(text: str) -> list[tuple[str, bool]]:
         If a side is empty, or nothing is asked for.
     """
     parts = pieces_of(text)
-    if parts[0][0]:
-        if len(parts) > 1 and not parts[0][1].strip() and parts[1][0] == "NOT":
-            raise InputError(f"{text!r} says only what not to find: begin with what to find")
+    if len(parts) > 1 and not parts[0][1].strip() and parts[1][0] == "NOT":
+        raise InputError(f"{text!r} says only what not to find: begin with what to find")
     for _, words in parts:
         if not words.strip():
             what = "around AND and NOT" if len(parts) > 1 else "for"
@@ -331,7 +330,7 @@ def pieces_of(text: str) -> list[tuple[str, str]]:
 
 
 def question_of(words: str) -> str:
-    """Return what is searched for: what stands in double quotes as it is, else without the kind of document."""
+    """Return what is searched for: without the kind of document, but as it is in double quotes."""
     literal = unquoted(words)
     return without_kind(words.strip()) if literal is None else literal
 
