@@ -49,7 +49,7 @@ _BARE = re.compile(
     rf"^(?:{_KINDS}|(?:(?:all|any|some|the|those|these|an?|most|many)\s+)?(?:persons?|wom[ae]n|m[ae]n|child(?:ren)?"
     r"|kids|parents|famil(?:y|ies)|users?|writers?|authors?|speakers?|reviewers?|anybody|anyone|everybody|everyone"
     r"|text|document|statement|sentence|passage|answer|reply|response|review|message|comment|post|conversation"
-    r"|li(?:fe|ves|ving)|worlds?|days?))(?:\s+(?:who|that|which)\s+(?:(?:is|are|was|were)\s+)?\w+)?$",
+    r"|li(?:fe|ves|ving)|worlds?|days?))(?:\s+(?:who|that|which)\s+(?:(?:is|are|was|were)\s+)?\S+)?$",
     re.IGNORECASE,
 )
 
