@@ -64,7 +64,7 @@ def sample(pool: str, data: Path, quick: bool = False) -> pl.DataFrame:
         key, value = ONLY[pool]
         table = table.filter(pl.col(key).is_in(value if isinstance(value, list) else [value]))
     truth = pl.col(column)
-    if pool == "comparison":  # its few comparatives are all kept
+    if pool == "comparison":  # its few comparatives are kept, up to a quarter of the texts
         truth = truth.str.starts_with("comparative").replace_strict({True: "comparative", False: "none"})
         kept = table.filter(pl.col(column) != "not comparative")
         kept = kept.sample(min(kept.height, size // 4), seed=SEED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,20 @@ import pytest
 from corpus_factory import Truth, make_corpus
 from hypothesis import given
 from hypothesis import strategies as st
+from search_oracle import WordVectors
 
 from saetext.analysis.search import Searcher, SearchResult, build_index
+from saetext.analysis.search import together as together_module
+from saetext.analysis.search.asked import Asked
+from saetext.analysis.search.asking import Settings
 from saetext.analysis.search.combining import NEAREST, USUAL_FIT, WEIGHTS, Facts, Weights, fit_of
-from saetext.analysis.search.judging import Judged, judged
+from saetext.analysis.search.in_words import search_in_words
+from saetext.analysis.search.judging import Judged, judged, written
 from saetext.analysis.search.negation import split_negation
 from saetext.analysis.search.profile import TYPICAL, Sample, feature_profile
 from saetext.analysis.search.query import split_clauses
 from saetext.analysis.search.rankings import Reach
+from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.standard import HIGHEST, LOWEST, background, standardised
 from saetext.analysis.search.together import Asking, together
 from saetext.corpus import Corpus
@@ -42,22 +48,6 @@ NAMES = (
     "road",
     "sky",
 )
-
-
-class WordVectors:
-    """Stands in for the sentence model: each text the mean of random vectors of its words."""
-
-    @classmethod
-    def load(cls, device: str = "auto") -> WordVectors:
-        return cls()
-
-    def embed(self, texts: Sequence[str], on_done: Callable[[int], None] | None = None) -> np.ndarray:
-        found = np.zeros((len(texts), embed.WIDTH), np.float32)
-        for row, text in enumerate(texts):
-            for word in text.split():
-                rng = np.random.default_rng(sum(word.encode()))
-                found[row] += rng.standard_normal(embed.WIDTH).astype(np.float32)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +179,18 @@ def test_the_background_is_all_or_a_sample_that_stays() -> None:
         ("notable butter without", "notable butter without", ()),
         ('"rude but not angry"', "rude but not angry", ()),
         ("“rude but not angry”", "rude but not angry", ()),
+        ('"polite" but not "rude"', "polite", ("rude",)),
+        ('"calm, not angry" without "but not"', "calm, not angry", ("but not",)),
+        ('a 5" screen without dust', 'a 5" screen', ("dust",)),
+        ("people with no friends", "people with no friends", ()),
+        ("those who live without a car", "those who live without a car", ()),
+        ("apps that do not work without internet", "apps that do not work without internet", ()),
+        ("life without children", "life without children", ()),
+        ("texts without hope", "texts without hope", ()),
+        ("a polite request without thanks", "a polite request", ("thanks",)),
+        ("sad people without children", "sad people", ("children",)),
+        ("people but not children", "people", ("children",)),
+        ("does not praise, without insults", "does not praise", ("insults",)),
     ],
 )
 def test_what_a_description_does_not_want(text: str, wanted: str, unwanted: tuple[str, ...]) -> None:
@@ -207,6 +209,26 @@ def test_capitals_and_plain_negations_go_together() -> None:
     assert split_clauses("hedging but not polite AND money NOT code") == [
         ("hedging", False), ("polite", True), ("money", False), ("code", True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ('"salt AND pepper"', [("salt AND pepper", False)]),
+        ('rain NOT "polite"', [("rain", False), ("polite", True)]),
+        (
+            '"salt AND pepper" AND rain NOT "a NOT b"',
+            [("salt AND pepper", False), ("rain", False), ("a NOT b", True)],
+        ),
+        (
+            '"statements about rain" but not "texts about fog"',
+            [("statements about rain", False), ("texts about fog", True)],
+        ),
+        ('rain AND "" fog', [("rain", False), ('"" fog', False)]),
+    ],
+)
+def test_double_quotes_keep_what_stands_in_them(text: str, clauses: list[tuple[str, bool]]) -> None:
+    assert split_clauses(text) == clauses
 
 
 # ---- documents judged ------------------------------------------------------------------------------------
@@ -339,3 +361,140 @@ def test_a_result_of_another_process_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="search again"):
         SearchResult("search", table_of([]), {}, {}, (), ()).refine(more=[1])
+
+
+# ---- features set by hand where nothing fits the words -----------------------------------------------------
+
+
+def test_features_set_by_hand_count_where_no_label_fits_the_words(searcher: Searcher) -> None:
+    for text in ("river", "zorbleflax"):  # a label; and no label, word or embedding known
+        by_hand = searcher.search(text, mode="hybrid", features={4: 1.5}, top=70)
+        assert column(by_hand, "part_features", 70).any()
+        assert {t.feature for c in by_hand.query.clauses for t in c.terms} >= {4}
+        assert any("set by hand" in note for note in by_hand.notes) == (text == "zorbleflax")
+
+
+def test_features_set_by_hand_count_where_labels_are_far(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = Asked(
+        "river", np.zeros(2, np.float32), np.array([0]), np.array([0.1]), None, None, None, 0.1, "sky", 1
+    )
+    monkeypatch.setattr(searcher.resources, "asked", lambda text: far)
+    monkeypatch.setattr(searcher, "build_query", _only_by_hand(searcher))
+    found = searcher.search("river", mode="hybrid", features={4: 1.5}, top=70)
+    assert [t.feature for t in found.query.clauses[0].terms] == [4]
+    alone = searcher.search(features={4: 1.5}, top=70)
+    have = column(alone, "score", 70)
+    np.testing.assert_allclose(np.nan_to_num(column(found, "score_features", 70)), have)
+    asking = Asking([("river", False)], found.query, None, SearchRequest(features={4: 1.5}))
+    parts = together(searcher, asking, _rankings(searcher, "river"), Reach(70, None), Weights(first=0)).parts
+    np.testing.assert_allclose(parts["features"] / parts["features"].std(), by_hand(have), atol=1e-6)
+    assert any("no feature fits" in note and "set by hand" in note for note in found.notes)
+
+
+def _only_by_hand(searcher: Searcher) -> Callable:
+    """What a query is made of, without asking labels by meaning, which this corpus has not."""
+    true = searcher.build_query
+
+    def build(query: object = None, *, features: object = None, **others: object) -> object:
+        return true(None, features=features or {0: 1.0})
+
+    return build
+
+
+# ---- what a search leaves out, and what is further down ----------------------------------------------------
+
+
+def test_what_a_search_leaves_out_stays_out_when_it_is_refitted(
+    searcher: Searcher, made: tuple[Corpus, Truth]
+) -> None:
+    ids = made[1].ids
+    similar = searcher.search(similar=ids[3], top=70).refine(more=[1], top=70)
+    assert ids[3] not in similar.ids and len(similar) == 68  # 70 less itself and the one judged
+    named = ids[:3]
+    like = searcher.search(like=named, unlike=[ids[4]], top=70).refine(more=[1], top=70)
+    assert not {*named, ids[4]} & set(like.ids)
+    has = {id for id, text in zip(ids, made[1].texts, strict=True) if "river" in text.lower()}
+    literal = searcher.search(literal="river", top=3).refine(more=[1], top=70)
+    assert set(literal.ids) == has - {searcher.search(literal="river", top=1).ids[0]}
+
+
+def test_documents_beyond_the_first_page_can_be_judged_by_their_number(
+    searcher: Searcher, made: tuple[Corpus, Truth]
+) -> None:
+    for asked in ({"literal": "river"}, {"like": made[1].ids[:3]}):
+        whole = searcher.search(**asked, top=70)
+        fourth = searcher.search(**asked, top=3, more=[4])
+        assert whole.ids[3] not in fourth.ids and fourth.metrics["right"] == 1
+        np.testing.assert_allclose(
+            fourth.table["score"], searcher.search(**asked, top=3, more=[whole.ids[3]]).table["score"]
+        )
+
+
+# ---- what is not wanted, once and as the request says ------------------------------------------------------
+
+
+def test_what_is_not_wanted_is_one_question_and_taken_as_the_request_says(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = searcher.search("river", exclude=["plain"], top=70)
+    for unwanted in ("NOT plain", "plain AND"):
+        found = searcher.search("river", mode="hybrid", exclude=[unwanted], top=70)
+        assert (column(found, "part_not", 70) < 0).any()
+    told: list[tuple[object, object]] = []
+    true = together_module.detector_meant
+    monkeypatch.setattr(
+        together_module, "detector_meant", lambda s, t, r: told.append((r.mode, r.settings)) or true(s, t, r)
+    )
+    settings = Settings(features=1)
+    one = searcher.search("river", exclude=["plain answer"], mode="hybrid", settings=settings, top=70)
+    assert told == [("hybrid", settings)]
+    more = searcher.search("river", exclude=["plain answer"], mode="hybrid", top=70)
+    assert (column(one, "part_not", 70) != column(more, "part_not", 70)).any()
+    assert plain.params["mode"] == "hybrid"
+
+
+def test_a_search_reads_each_vector_once(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = searcher.resources.vectors("dense")
+    searcher.resources.middle()
+    read: list[int] = []
+    true = index.vectors
+    monkeypatch.setattr(index, "vectors", lambda rows: read.append(len(rows)) or true(rows))
+    searcher.search("river", top=70)
+    assert sum(read) <= 2 * 70 + WEIGHTS.first  # by the question, and by what the first documents share
+    read.clear()
+    searcher.search("river but not plain and without answer", top=70)
+    assert sum(read) <= 4 * 70 + WEIGHTS.first  # and by both that are not wanted
+
+
+# ---- the edges of a refit ----------------------------------------------------------------------------------
+
+
+def test_a_refit_shows_its_first_page_and_records_every_judgement(searcher: Searcher) -> None:
+    whole = searcher.search("river", top=70)
+    page = searcher.search("river", top=3, offset=3)
+    fitted = page.refine(more=[4])
+    assert list(fitted.table["rank"]) == [1, 2, 3]
+    assert fitted.ids == searcher.search("river", top=3, more=[whole.ids[3]]).ids
+    assert fitted.params["offset"] == 0 and fitted.params["more"] == [whole.ids[3]]
+    again = fitted.refine(less=[2])
+    assert again.params["more"] == [whole.ids[3]] and again.params["less"] == [fitted.ids[1]]
+    repeated = searcher.search("river", top=3, more=again.params["more"], less=again.params["less"])
+    assert repeated.ids == again.ids
+    assert [written(id) for id in ("7", "1,2", "id:7", "x,y")] == ["id:7", "id:1,2", "id:id:7", "x,y"]
+
+
+def test_a_reranked_result_is_not_refined(searcher: Searcher) -> None:
+    class Grader:
+        model = "tiny"
+
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(f"the language model is asked for {name}")
+
+    request = SearchRequest(rerank=2, reranker=Grader(), top=5)
+    found = searcher._result(
+        search_in_words(searcher, "river", SearchRequest(top=5)), request, {"mode": "hybrid"}
+    )
+    with pytest.raises(InputError, match="grades"):
+        found.refine(more=[1])

@@ -36,11 +36,11 @@ def search_by_examples(searcher: Searcher, request: SearchRequest) -> Answer:
             query, features=request.features, exclude=request.exclude, settings=request.settings
         )
     named = [searcher.resources.row_of(id) for id in (*like, *unlike)]
-    deep = searcher.whole.n_documents if request.group_by else request.top + request.offset
+    deep = searcher.whole.n_documents if request.group_by else request.deep
     scored = searcher.scorer.score(query)
     ranking = by_features(scored, Reach(deep, _others(searcher, request, named)))
     notes = (_FEW,) if len(set(like)) < 3 else ()
-    return Answer("features", {"features": ranking}, Because(query, scored), notes)
+    return Answer("features", {"features": ranking}, Because(query, scored), notes, left_out=np.array(named))
 
 
 def search_similar(searcher: Searcher, id: str, request: SearchRequest) -> Answer:
@@ -49,9 +49,7 @@ def search_similar(searcher: Searcher, id: str, request: SearchRequest) -> Answe
     request.require_random()
     row = searcher.resources.row_of(id)
     names = _rankings_of(searcher, request)
-    deep = max(request.depth, request.top + request.offset)
-    if request.group_by:
-        deep = searcher.whole.n_documents
+    deep = searcher.whole.n_documents if request.group_by else request.deep
     reach = Reach(deep, _others(searcher, request, [row]))
     rankings: dict[str, Ranking] = {}
     known: list[str] = []
@@ -64,7 +62,9 @@ def search_similar(searcher: Searcher, id: str, request: SearchRequest) -> Answe
         else:
             index = searcher.resources.vectors(name)
             rankings[name] = by_vector(index, index.vector(row), reach)
-    return Answer("hybrid" if len(names) > 1 else names[0], rankings, Because(words=known))
+    return Answer(
+        "hybrid" if len(names) > 1 else names[0], rankings, Because(words=known), left_out=np.array([row])
+    )
 
 
 def _rankings_of(searcher: Searcher, request: SearchRequest) -> list[str]:

@@ -13,21 +13,22 @@ from saetext.text.one_line import quoted
 _DEGREE = r"(?:(?:is|are|it\s+is|very|quite|really|rather|extremely|too|only)\s+)*"
 _THINGS = r"(?:\s+(?:texts?|documents?|answers?|replies|responses?|messages?|reviews?|sentences?|ones))?"
 _SIGN = r"(?:(?:ends?|ending|closes?|closing)\s+(?:with|in)|contains?|containing|has|have|with|uses?|using)"
+_LENGTH = "to find documents by their length add"
 _FORMS = (
-    (rf"{_DEGREE}(?:short|brief|terse){_THINGS}", "their length", '--where "n_tokens < 20"'),
-    (rf"{_DEGREE}(?:long|lengthy){_THINGS}", "their length", '--where "n_tokens > 200"'),
+    (rf"{_DEGREE}(?:short|brief|terse){_THINGS}", _LENGTH, '--where "n_tokens < 20"'),
+    (rf"{_DEGREE}(?:long|lengthy){_THINGS}", _LENGTH, '--where "n_tokens > 200"'),
     (
         rf"(?:{_SIGN}\s+(?:an?\s+|any\s+)?question\s+marks?"
         r"|(?:phrased|written|formulated)\s+as\s+(?:an?\s+)?questions?|in\s+the\s+form\s+of\s+(?:an?\s+)?questions?)",
-        "the sign", '--words "?"',
+        "to find the sign use", '--words "?"',
     ),
-    (rf"{_SIGN}\s+(?:an?\s+|any\s+)?exclamation\s+(?:marks?|points?)", "the sign", '--words "!"'),
+    (rf"{_SIGN}\s+(?:an?\s+|any\s+)?exclamation\s+(?:marks?|points?)", "to find the sign use", '--words "!"'),
     (
         rf"{_SIGN}\s+(?:an?\s+|any\s+)?(?:emojis?|emoticons?|smileys?)",
-        "one of them", '--words "\N{SLIGHTLY SMILING FACE}"',
+        "to find one of these signs use", '--words "\N{SLIGHTLY SMILING FACE}"',
     ),
 )  # fmt: skip
-_KNOWN = tuple((re.compile(pattern, re.IGNORECASE), what, option) for pattern, what, option in _FORMS)
+_KNOWN = tuple((re.compile(pattern, re.IGNORECASE), how, option) for pattern, how, option in _FORMS)
 
 
 def form_notes(texts: Iterable[str]) -> tuple[str, ...]:
@@ -35,15 +36,13 @@ def form_notes(texts: Iterable[str]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> form_notes(["very short", "a short temper"])
-    ('\\'very short\\' was searched for as words; for documents by their length add --where "n_tokens < 20"',)
+    >>> for note in form_notes(["very short", "a short temper"]):
+    ...     print(note)
+    'very short' was searched for as words; to find documents by their length add --where "n_tokens < 20"
     """
     found = []
     for text in texts:
-        for pattern, what, option in _KNOWN:
+        for pattern, how, option in _KNOWN:
             if pattern.fullmatch(text.strip(" .")):
-                how = "add" if option.startswith("--where") else "use"
-                found.append(
-                    f"{quoted(text)} was searched for as words; for documents by {what} {how} {option}"
-                )
+                found.append(f"{quoted(text)} was searched for as words; {how} {option}")
     return tuple(found)

@@ -45,6 +45,26 @@ _ONE = re.compile(
 _ASKING = re.compile(r"^(?:(?:the|any|all|some)\s+)?questions\s+(?=asking\b)", re.IGNORECASE)
 
 
+_BARE = re.compile(
+    rf"^(?:{_KINDS}|(?:(?:all|any|some|the|those|these|an?|most|many)\s+)?(?:persons?|wom[ae]n|m[ae]n|child(?:ren)?"
+    r"|kids|parents|famil(?:y|ies)|users?|writers?|authors?|speakers?|reviewers?|anybody|anyone|everybody|everyone"
+    r"|text|document|statement|sentence|passage|answer|reply|response|review|message|comment|post|conversation"
+    r"|li(?:fe|ves|ving)|worlds?|days?))(?:\s+(?:who|that|which)\s+(?:(?:is|are|was|were)\s+)?\S+)?$",
+    re.IGNORECASE,
+)
+
+
+def is_bare(text: str) -> bool:
+    """Whether a description names nothing but a kind of document, people or life: what follows is the point.
+
+    Examples
+    --------
+    >>> [is_bare(text) for text in ("people", "those who live", "life", "polite people", "questions")]
+    [True, True, True, False, False]
+    """
+    return _BARE.match(text.strip()) is not None
+
+
 def without_kind(text: str) -> str:
     """Return a description without its first words if they only say what kind of document is looked for.
 

@@ -15,10 +15,9 @@ from saetext.analysis.search.asking import NoFeatureError
 from saetext.analysis.search.by_detector import Meant, detector_meant
 from saetext.analysis.search.by_llm import LLMReranker, reranked, wanted_of, weighed
 from saetext.analysis.search.form import form_notes
-from saetext.analysis.search.framing import without_kind
-from saetext.analysis.search.negation import QUOTED
+from saetext.analysis.search.negation import unquoted
 from saetext.analysis.search.paging import Because, Order, Ranking
-from saetext.analysis.search.query import FeatureQuery, split_clauses
+from saetext.analysis.search.query import Clause, FeatureQuery, pieces_of, question_of, split_clauses
 from saetext.analysis.search.rankings import Reach, by_features, by_vector, by_words, meaning
 from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.together import Asking, together
@@ -38,7 +37,7 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     """Return what answers; see :meth:`saetext.analysis.search.searcher.Searcher.search`."""
     texts = split_clauses(query) if isinstance(query, str) else []
     told = _split_notes(query, texts) if isinstance(query, str) else ()
-    texts += [(without_kind(text), True) for text in request.exclude]
+    texts += [(question_of(text), True) for text in request.exclude]
     for text, _ in texts:
         require_words(text)
     mode, notes = searcher.resources.mode(request.mode, texts, isinstance(query, FeatureQuery))
@@ -76,7 +75,7 @@ def search_in_words(searcher: Searcher, query: str | FeatureQuery | None, reques
     notes = (*searcher.resources.label_notes(asked), *notes)
     everything = None
     if mode == "hybrid":
-        everything = together(searcher, Asking(texts, asked, meant), rankings.values(), reach)
+        everything = together(searcher, Asking(texts, asked, meant, request), rankings.values(), reach)
     regrade = None
     if reranker is not None and reranker.rerank:
         regrade = partial(_regraded, whole=searcher.whole, reranker=reranker, wanted=wanted)
@@ -93,22 +92,24 @@ def _features(
         return meant, meant.query, (part + meant.note,)
     if mode not in ("features", "hybrid"):
         return None, None, ()
-    asked, notes = _query(searcher, query, request, mode)
-    if asked is None or request.features:
+    asked, notes = _query(searcher, query, texts, request, mode)
+    if asked is None or (request.features and mode == "features"):
         return None, asked, notes
-    told = _unanswered(searcher, texts, mode)
-    if told and mode == "hybrid":
-        asked = None  # nothing that fits is among the features
+    told = _unanswered(searcher, texts, mode, bool(request.features))
+    if told and mode == "hybrid":  # nothing that fits is among the features, but for those set by hand
+        asked = searcher.build_query(features=request.features) if request.features else None
     return None, asked, (*notes, *told)
 
 
 def _query(
     searcher: Searcher,
     query: str | FeatureQuery | None,
+    texts: Texts,
     request: SearchRequest,
     mode: str,
 ) -> tuple[FeatureQuery | None, tuple[str, ...]]:
     """Return the features to search by, None where none answers a hybrid search, and notes."""
+    told: tuple[str, ...] = ()
     try:
         asked = searcher.build_query(
             query, features=request.features, exclude=request.exclude, settings=request.settings
@@ -116,18 +117,42 @@ def _query(
     except NoFeatureError as error:
         if mode == "features":
             raise InputError(f"{error}; {searcher.resources.other_ways()}") from error
-        kept = query if isinstance(query, FeatureQuery) else None
-        return kept, (f"{error}: documents were ranked by words and sentence embeddings alone",)
+        clauses, told = _answered(searcher, texts, request)
+        if clauses is None:
+            told = (f"{error}: documents were ranked by {_other_ways(bool(request.features))}",)
+            if not request.features:
+                return None, told
+        asked = searcher.build_query(FeatureQuery(clauses or ()), features=request.features)
     reranker = request.llm_reranker()
     if reranker is None or not reranker.rerank_features:
-        return asked, ()
+        return asked, told
     weighed_query, notes = weighed(asked, reranker.client)
-    return weighed_query, tuple(notes)
+    return weighed_query, (*told, *notes)
+
+
+def _answered(
+    searcher: Searcher, texts: Texts, request: SearchRequest
+) -> tuple[tuple[Clause, ...] | None, tuple[str, ...]]:
+    """Return clauses without what is not wanted where no feature answers that, and notes on it.
+
+    None where no feature answers something that is wanted.
+    """
+    clauses: list[Clause] = []
+    notes: list[str] = []
+    for text, negated in texts:
+        try:
+            clauses.append(searcher.clause(text, negated=negated, settings=request.settings))
+        except NoFeatureError as error:
+            if not negated:
+                return None, ()
+            notes.append(f"{error}: what is not wanted was told by words and sentence embeddings alone")
+    return tuple(clauses), tuple(notes)
 
 
 def _split_notes(query: str, texts: Texts) -> tuple[str, ...]:
     """Return a note on how a description was read where that is not what it says in so many words."""
-    said = [QUOTED.sub(r"\1", words).strip() for words in (query, *re.split(r"\bNOT\b|\bAND\b", query))]
+    pieces = [query, *(words for _, words in pieces_of(query))]
+    said = [unquoted(words) or words.strip() for words in pieces]
     if all(text in said for text, _ in texts):
         return ()
     wanted = " and ".join(quoted(text) for text, negated in texts if not negated)
@@ -151,13 +176,20 @@ def _require_known(searcher: Searcher, texts: Texts, mode: str) -> None:
             )
 
 
-def _unanswered(searcher: Searcher, texts: Texts, mode: str) -> tuple[str, ...]:
+def _other_ways(by_hand: bool) -> str:
+    """Say what a hybrid search goes by where no feature answers its words."""
+    if by_hand:
+        return "words, sentence embeddings and the features set by hand"
+    return "words and sentence embeddings alone"
+
+
+def _unanswered(searcher: Searcher, texts: Texts, mode: str, by_hand: bool) -> tuple[str, ...]:
     """Return notes on what is asked for and nothing of the reader is close to."""
     resources = searcher.resources
     wanted = [resources.asked(text) for text, negated in texts if not negated]
     what = f"what was found is uncertain; try --like ID, or {resources.other_ways()}"
     if mode == "hybrid":
-        what = "what was found is uncertain, ranked by words and sentence embeddings alone"
+        what = f"what was found is uncertain, ranked by {_other_ways(by_hand)}"
     return unanswered_notes([each for each in wanted if each is not None], what)
 
 
@@ -176,7 +208,7 @@ def _depth(searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMR
     if request.group_by is not None:
         return searcher.whole.n_documents
     graded = 0 if reranker is None else reranker.rerank
-    return max(request.top + request.offset, graded, request.depth)
+    return max(request.deep, graded)
 
 
 def _add_words(searcher: Searcher, texts: Texts, rankings: dict[str, Ranking], reach: Reach) -> list[str]:

@@ -65,6 +65,17 @@ def judged(
     return found
 
 
+def written(id: str) -> str:
+    """Return an id as it is given to ``--more``, where it cannot be taken for numbers.
+
+    Examples
+    --------
+    >>> written("travel-1"), written("12")
+    ('travel-1', 'id:12')
+    """
+    return f"{_ID}{id}" if _NUMBERS.fullmatch(id) or id.startswith(_ID) else id
+
+
 def _rows(
     option: str, given: Sequence[str | int], shown: Sequence[int], row_of: Callable[[str], int]
 ) -> tuple[int, ...]:

@@ -53,9 +53,8 @@ def search_literal(searcher: Searcher, text: str, request: SearchRequest) -> Ans
     usual = max(float(lengths.mean()) if len(lengths) else 1.0, 1.0)
     norm = _SATURATION * (1 - _LENGTH + _LENGTH * lengths / usual)
     scored = Scored(counts / (counts + norm), (1.0,), 0.0)
-    deep = searcher.whole.n_documents if request.group_by else request.top + request.offset
-    ranking = by_features(scored, Reach(deep, searcher.mask(request)))
-    return Answer("bm25", {"bm25": ranking}, Because(literal=text))
+    ranking = by_features(scored, Reach(searcher.whole.n_documents, searcher.mask(request)))
+    return Answer("bm25", {"bm25": ranking}, Because(literal=text), left_out=np.flatnonzero(counts == 0))
 
 
 def _counts(searcher: Searcher, text: str) -> tuple[np.ndarray, np.ndarray]:

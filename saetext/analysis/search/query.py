@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from saetext.analysis.search.framing import without_kind
-from saetext.analysis.search.negation import QUOTED, split_negation
+from saetext.analysis.search.negation import cut_negation, masked, unquoted
 from saetext.errors import IncompatibleError, InputError
 from saetext.io.json_file import load
 from saetext.io.opener import LARGE, why
@@ -47,6 +47,7 @@ _FILE = Record(
         "about": Table(),
     }
 )
+_OPERATOR = re.compile(r"\s*\b(AND NOT|AND|NOT)\b\s*")
 _EDIT = re.compile(r"\s*(-?)\s*(\d+)\s*(?::\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))?\s*")
 
 
@@ -297,13 +298,9 @@ def split_clauses(text: str) -> list[tuple[str, bool]]:
     InputError
         If a side is empty, or nothing is asked for.
     """
-    if not any(c.islower() for c in text):
-        parts = [("", text)]
-    else:
-        pieces = re.split(r"\s*\b(AND NOT|AND|NOT)\b\s*", text)
-        parts = list(zip(["AND", *pieces[1::2]], pieces[::2], strict=True))
-        if len(parts) > 1 and not parts[0][1].strip() and parts[1][0] == "NOT":
-            raise InputError(f"{text!r} says only what not to find: begin with what to find")
+    parts = pieces_of(text)
+    if len(parts) > 1 and not parts[0][1].strip() and parts[1][0] == "NOT":
+        raise InputError(f"{text!r} says only what not to find: begin with what to find")
     for _, words in parts:
         if not words.strip():
             what = "around AND and NOT" if len(parts) > 1 else "for"
@@ -311,13 +308,31 @@ def split_clauses(text: str) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     for operator, words in parts:
         if "NOT" in operator:
-            found.append((without_kind(words.strip()), True))
+            found.append((question_of(words), True))
             continue
-        wanted, unwanted = split_negation(words.strip())
-        if QUOTED.match(words) is None:
-            wanted = without_kind(wanted)
-        found += [(wanted, False), *((without_kind(each), True) for each in unwanted)]
+        wanted, unwanted = cut_negation(words.strip())
+        found += [(question_of(wanted), False), *((question_of(each), True) for each in unwanted)]
     return found
+
+
+def pieces_of(text: str) -> list[tuple[str, str]]:
+    """Split a text at AND and NOT outside of double quotes into operators and words.
+
+    The first operator is AND; it is empty where the text is one question for it has no small letters.
+    """
+    if not any(c.islower() for c in text):
+        return [("", text)]
+    found, operator, start = [], "AND", 0
+    for cut in _OPERATOR.finditer(masked(text)):
+        found.append((operator, text[start : cut.start()]))
+        operator, start = cut[1], cut.end()
+    return [*found, (operator, text[start:])]
+
+
+def question_of(words: str) -> str:
+    """Return what is searched for: without the kind of document, but as it is in double quotes."""
+    literal = unquoted(words)
+    return without_kind(words.strip()) if literal is None else literal
 
 
 def edited(query: FeatureQuery, terms: Sequence[Term]) -> FeatureQuery:

@@ -6,7 +6,7 @@ and nothing is embedded. Not for: which documents are meant (:mod:`saetext.analy
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,11 +36,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Documents in order, what they were found by, and what to say about it."""
+    """Documents in order, what they were found by, what to say about it, and rows that may not be found."""
 
     order: Order
     because: Because
     notes: tuple[str, ...]
+    left_out: Rows = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def refit(
@@ -71,6 +72,7 @@ def refit(
     trust = 1.0 if judgement.more else WRONG_ALONE
     live = np.ones(searcher.whole.n_documents, bool) if reach.live is None else reach.live.copy()
     live[rows] = False
+    live[first.left_out] = False
     reach = Reach(reach.deep, live)
     usual = background(searcher.whole.n_documents)
     query = feature_profile(

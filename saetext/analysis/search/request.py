@@ -160,6 +160,11 @@ class SearchRequest(ClusteredRequest):
             raise InputError("--similar goes with --mode projected, dense, bm25 or hybrid only")
 
     @property
+    def deep(self) -> int:
+        """Documents to rank: those shown, and those further down that may be judged by their number."""
+        return max(self.depth, self.top + self.offset)
+
+    @property
     def reranks(self) -> bool:
         """Whether anything is reranked by a language model."""
         return self.rerank > 0 or self.rerank_features

@@ -59,7 +59,8 @@ class SearchResult(Result):
     ) -> SearchResult:
         """Return the search fitted to documents that are right and wrong, which are left out; milliseconds.
 
-        Judgements add up: those of a result that was refined before count too.
+        Judgements add up: those of a result that was refined before count too, and ``params`` has the ids of
+        all. The first page is returned, whichever page was refined.
 
         Parameters
         ----------
@@ -74,7 +75,7 @@ class SearchResult(Result):
         ------
         InputError
             If nothing is judged, there is no such document, or one is called both right and wrong; or the
-            result was read from a file.
+            result was read from a file or reranked.
         """
         if self.refiner is None:
             raise InputError(

@@ -18,18 +18,19 @@ from saetext.analysis.search.answer import Answer
 from saetext.analysis.search.asking import Settings, clause_of
 from saetext.analysis.search.by_detector import search_by_detector
 from saetext.analysis.search.by_document import search_by_examples, search_similar
-from saetext.analysis.search.framing import without_kind
 from saetext.analysis.search.in_words import search_in_words
 from saetext.analysis.search.indexing import scales_of
-from saetext.analysis.search.judging import Judged, judged
+from saetext.analysis.search.judging import Judged, judged, written
 from saetext.analysis.search.literal import search_literal
 from saetext.analysis.search.paging import Pages, order
 from saetext.analysis.search.probe import Examples, learn
 from saetext.analysis.search.query import (
+    Clause,
     FeatureQuery,
     Term,
     edited,
     parse_edits,
+    question_of,
     require_feature,
     split_clauses,
 )
@@ -194,14 +195,8 @@ class Searcher:
         texts = split_clauses(query) if isinstance(query, str) else []
         if query is None and not features and not clauses:
             raise InputError("what to search for? name words, features or examples")
-        read = self.resources.read if self.resources.reads() else None
-        for text, negated in (*texts, *((without_kind(text), True) for text in exclude)):
-            clauses.append(
-                clause_of(
-                    text, self.labels, self.resources.label_index, self.scorer,
-                    asked=self.resources.asked(text), read=read, negated=negated, settings=settings,
-                )
-            )  # fmt: skip
+        for text, negated in (*texts, *((question_of(text), True) for text in exclude)):
+            clauses.append(self.clause(text, negated=negated, settings=settings))
         about = dict(query.about) if isinstance(query, FeatureQuery) else {}
         made = FeatureQuery(tuple(clauses), about)
         edits = parse_edits(features) if isinstance(features, str) else dict(features or {})
@@ -221,6 +216,20 @@ class Searcher:
                 )
             )
         return edited(made, terms)
+
+    def clause(self, text: str, *, negated: bool = False, settings: Settings | None = None) -> Clause:
+        """Return the features that one question asks for; AND, NOT and quotes in it have no meaning.
+
+        Raises
+        ------
+        InputError
+            If no feature answers.
+        """
+        return clause_of(
+            text, self.labels, self.resources.label_index, self.scorer,
+            asked=self.resources.asked(text), read=self.resources.read if self.resources.reads() else None,
+            negated=negated, settings=settings,
+        )  # fmt: skip
 
     def learn(self, like: Sequence[str], unlike: Sequence[str] = (), *, seed: int = 0) -> FeatureQuery:
         """Return the query that tells documents like these from others, without searching.
@@ -269,7 +278,7 @@ class Searcher:
         if found.regrade is not None:
             ordered, told = found.regrade(ordered)
             notes = (*notes, *told)
-        first = Found(ordered, found.because, notes)
+        first = Found(ordered, found.because, notes, found.left_out)
         if not (request.more or request.less):
             return self._shown(first, first, Judged(), request, params)
         shown = ordered.rows[ordered.places].tolist()
@@ -281,9 +290,7 @@ class Searcher:
     ) -> SearchResult:
         """Return the result of a search after documents were judged."""
         values = None if request.group_by is None else self._values(request.group_by)
-        deep = (
-            self.whole.n_documents if request.group_by else max(request.depth, request.top + request.offset)
-        )
+        deep = self.whole.n_documents if request.group_by else request.deep
         now = refit(self, first, judgement, Reach(deep, self.mask(request)), values)
         return self._shown(first, now, judgement, request, params)
 
@@ -305,13 +312,22 @@ class Searcher:
             metrics |= {"right": len(judgement.more), "wrong": len(judgement.less)}
 
         def refine(more: Sequence[str | int], less: Sequence[str | int], top: int | None) -> SearchResult:
+            if request.reranks or request.reranker is not None:
+                raise InputError(
+                    "a refit would drop the grades of a reranked result: search without rerank, then refine"
+                )
             rows = ordered.rows[ordered.places].tolist()
             given = judged(more, less, rows, self.resources.row_of)
             if not given:
                 raise InputError("name documents that are right (more) or wrong (less)")
-            asked = request if top is None else request.replace(top=top)
-            told = {**params, "more": list(more), "less": list(less), "top": asked.top}
-            return self._refined(first, judgement.with_others(given), asked, told)
+            asked = request.replace(top=request.top if top is None else top, offset=0)  # the first page of it
+            every = judgement.with_others(given)
+            told = {
+                **params, "top": asked.top, "offset": 0,
+                "more": [written(self.whole.document(row)["id"]) for row in every.more],
+                "less": [written(self.whole.document(row)["id"]) for row in every.less],
+            }  # fmt: skip
+            return self._refined(first, every, asked, told)
 
         return SearchResult(
             "search", table_of(table), params, metrics, now.notes, (source,), query=query, lines=tuple(lines),

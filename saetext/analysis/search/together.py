@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,11 +59,14 @@ class Asking:
         Features; None where none answers.
     meant : Meant or None
         The detector that is meant.
+    request : SearchRequest
+        The options. Features set by hand count even where nothing fits the words.
     """
 
     texts: Sequence[tuple[str, bool]]
     query: FeatureQuery | None
     meant: Meant | None
+    request: SearchRequest = field(default_factory=SearchRequest)
 
     @property
     def wanted(self) -> list[str]:
@@ -89,24 +92,24 @@ def together(
     weights : Weights
         What each way counts.
     """
-    usual = background(searcher.whole.n_documents)
     facts = _facts(searcher, asking)
     ways = _ways(searcher, asking, facts)
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows for each in rankings)]))
-    parts = combined(_signals(ways, rows, usual), facts, weights)
+    parts = combined(_signals(ways, rows), facts, weights)
     shared = _shared(searcher, Sample(*first_of(parts, rows, weights.first)), facts) if weights.first else {}
     if shared:
         rows = np.unique(np.concatenate([rows, *_candidates(searcher, shared, reach)]))
-        parts = combined(_signals(ways, rows, usual), facts, weights)
+        parts = combined(_signals(ways, rows), facts, weights)
         for name, count in (("features", weights.shared_features), ("dense", weights.shared_dense)):
             if name in shared:
-                more = count * _signals({name: shared[name].way}, rows, usual)[name].standard()
+                more = count * _signals({name: shared[name].way}, rows)[name].standard()
                 parts[name] = parts.get(name, 0.0) + more
     if "detector" in parts:  # it goes by features
         parts["features"] = parts.pop("detector") + parts.get("features", 0.0)
     if unwanted := [text for text, negated in asking.texts if negated]:
-        have, usually = (_total(ways, facts, each, usual) for each in (rows, usual))
-        lost = sum(_had(searcher, text, (rows, have), (usual, usually)) for text in unwanted)
+        usual = background(searcher.whole.n_documents)
+        have, usually = (_total(ways, facts, each) for each in (rows, usual))
+        lost = sum(_had(searcher, asking, text, (rows, have), (usual, usually)) for text in unwanted)
         parts["not"] = -weights.unwanted * np.asarray(lost, float)
     told = {"score_bm25": ways["bm25"]} if "bm25" in ways else {}
     told["score_dense"] = ways["dense"]
@@ -114,16 +117,35 @@ def together(
     return Combined(rows, parts, columns)
 
 
+class _Once:
+    """A way of searching that scores each document once, however often it is asked for.
+
+    Vectors are read from the index, and in a search with unwanted parts the same ones are needed many times.
+    """
+
+    def __init__(self, way: Way, n_documents: int) -> None:
+        self._way = way
+        self._score = np.zeros(n_documents)
+        self._known = np.zeros(n_documents, bool)
+        self.usual = self(background(n_documents))
+
+    def __call__(self, rows: Rows) -> Floats:
+        if len(new := rows[~self._known[rows]]):
+            self._score[new] = self._way(new)
+            self._known[new] = True
+        return self._score[rows]
+
+
 @dataclass(frozen=True, eq=False)
 class _Shared:
     """What the first documents have in common, as a way of searching."""
 
-    way: Way
+    way: _Once
     scored: Scored | None = None
     vector: NDArray[np.float32] | None = None
 
 
-def _ways(searcher: Searcher, asking: Asking, facts: Facts) -> dict[str, Way]:
+def _ways(searcher: Searcher, asking: Asking, facts: Facts) -> dict[str, _Once]:
     """Return the ways of searching that answer: a detector where one is meant, else features if any fits."""
     ways = _worded(searcher, asking.wanted)
     if asking.meant is not None:
@@ -132,7 +154,7 @@ def _ways(searcher: Searcher, asking: Asking, facts: Facts) -> dict[str, Way]:
         wanted = FeatureQuery(asking.query.asked)
         if wanted.n_terms:
             ways["features"] = _everywhere(searcher.scorer.score(wanted).score)
-    return ways
+    return {name: _Once(way, searcher.whole.n_documents) for name, way in ways.items()}
 
 
 def _worded(searcher: Searcher, texts: Sequence[str]) -> dict[str, Way]:
@@ -152,21 +174,25 @@ def _facts(searcher: Searcher, asking: Asking) -> Facts:
     fits = [0.0 if is_unanswered(each) else fit_of(each.best) for each in known if each is not None]
     vector = meaning(resources.meaning, [(text, False) for text in asking.wanted])
     _, near = resources.vectors("dense").search(vector, NEAREST)
-    return Facts(min(fits, default=USUAL_FIT), float(near.mean()) if len(near) else 0.0)
+    fit = min(fits, default=USUAL_FIT)
+    if asking.request.features:
+        fit = max(fit, USUAL_FIT)
+    return Facts(fit, float(near.mean()) if len(near) else 0.0)
 
 
 def _shared(searcher: Searcher, first: Sample, facts: Facts) -> dict[str, _Shared]:
     """Return what the first documents have in common, by meaning, and by features if any fits the query."""
-    found = {}
+    found: dict[str, _Shared] = {}
+    n = searcher.whole.n_documents
     if not len(first.rows):
         return {}
     args = (searcher.whole, searcher.sae, searcher.scorer, searcher.labels)
     if facts.fit > 0 and (query := feature_profile(*args, first, "the first documents")) is not None:
         scored = searcher.scorer.score(query)
-        found["features"] = _Shared(_everywhere(scored.score), scored=scored)
+        found["features"] = _Shared(_Once(_everywhere(scored.score), n), scored=scored)
     resources = searcher.resources
     vector = direction(resources.vectors("dense"), first, resources.middle())
-    found["dense"] = _Shared(_by_vector(searcher, vector), vector=vector)
+    found["dense"] = _Shared(_Once(_by_vector(searcher, vector), n), vector=vector)
     return found
 
 
@@ -180,7 +206,9 @@ def _candidates(searcher: Searcher, shared: Mapping[str, _Shared], reach: Reach)
     return found
 
 
-def _had(searcher: Searcher, text: str, rows: tuple[Rows, Floats], usual: tuple[Rows, Floats]) -> Floats:
+def _had(
+    searcher: Searcher, asked: Asking, text: str, rows: tuple[Rows, Floats], usual: tuple[Rows, Floats]
+) -> Floats:
     """float64[k]: by how many standard deviations documents have more than they may of what is not wanted.
 
     Half of what follows from having what is wanted is allowed for: "religious but not christian" should not
@@ -188,20 +216,20 @@ def _had(searcher: Searcher, text: str, rows: tuple[Rows, Floats], usual: tuple[
 
     Parameters
     ----------
+    asked : Asking
+        Where it stands.
     text : str
         What is not wanted.
     rows, usual : (int64[k], float64[k])
         Documents, with how much of what is wanted they have: those to put in order, and those that say
         what is usual.
     """
-    query = None
-    with contextlib.suppress(NoFeatureError):
-        query = searcher.build_query(text)
-    meant = detector_meant(searcher, [(text, False)], SearchRequest())
-    asking = Asking([(text, False)], query, meant)
+    query = _alone(searcher, asked, text)
+    meant = detector_meant(searcher, [(text, False)], asked.request)
+    asking = Asking([(text, False)], query, meant, asked.request.replace(features=None))
     facts = _facts(searcher, asking)
     ways = _ways(searcher, asking, facts)
-    mine, usually = (_total(ways, facts, each, usual[0]) for each, _ in (rows, usual))
+    mine, usually = (_total(ways, facts, each) for each, _ in (rows, usual))
     spread = float(usual[1].var())
     slope = 0.0
     if spread > 1e-12:
@@ -210,14 +238,25 @@ def _had(searcher: Searcher, text: str, rows: tuple[Rows, Floats], usual: tuple[
     return np.maximum(beyond - UNWANTED_FROM, 0.0)
 
 
-def _total(ways: Mapping[str, Way], facts: Facts, rows: Rows, usual: Rows) -> Floats:
+def _alone(searcher: Searcher, asked: Asking, text: str) -> FeatureQuery | None:
+    """Return the features of what is not wanted, as if it were wanted; None where none answers."""
+    known = () if asked.query is None else asked.query.clauses
+    for clause in known:
+        if clause.negated and clause.text == text:
+            return FeatureQuery((replace(clause, negated=False),))
+    with contextlib.suppress(NoFeatureError):
+        return FeatureQuery((searcher.clause(text, settings=asked.request.settings),))
+    return None
+
+
+def _total(ways: Mapping[str, _Once], facts: Facts, rows: Rows) -> Floats:
     """float64[k]: the scores of documents by all ways together, without what the first ones share."""
-    total: Floats = np.sum(list(combined(_signals(ways, rows, usual), facts, WEIGHTS).values()), axis=0)
+    total: Floats = np.sum(list(combined(_signals(ways, rows), facts, WEIGHTS).values()), axis=0)
     return total
 
 
-def _signals(ways: Mapping[str, Way], rows: Rows, usual: Rows) -> dict[str, Signal]:
-    return {name: Signal(way(rows), way(usual)) for name, way in ways.items()}
+def _signals(ways: Mapping[str, _Once], rows: Rows) -> dict[str, Signal]:
+    return {name: Signal(way(rows), way.usual) for name, way in ways.items()}
 
 
 def _everywhere(scores: Floats) -> Way:
