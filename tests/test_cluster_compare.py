@@ -8,8 +8,10 @@ import pytest
 from cluster_factory import LABELS, Stored, planted
 from scipy import stats
 
-from saetext.analysis.clusters import ClusterResult, compare
+from saetext.analysis.clusters import ClusterResult, compare, run
+from saetext.analysis.clusters.pairing import paired_shares, units_among, units_of
 from saetext.corpus.joined import Joined
+from saetext.errors import InputError
 from saetext.report.console.clusters import render_clusters
 
 TWO = ("october", "november")
@@ -70,3 +72,51 @@ def test_no_set_outweighs_the_others() -> None:
     assert (np.diff(rows) > 0).all()
     even = Joined([many[0], many[0]], TWO).rows_to_fit(1000, 0)
     assert [(even < 5000).sum(), (even >= 5000).sum()] == [500, 500]
+
+
+def test_pairs_that_there_are_not_are_refused_before_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = sets(4)
+    b.frame = b.frame.with_columns(user=pl.col("user") + 1000)
+    monkeypatch.setattr(run, "cluster", lambda *_, **__: pytest.fail("was fitted"))
+    with pytest.raises(InputError, match="no user of october occurs in november"):
+        compared(a, b, pair_on="user")
+    with pytest.raises(InputError, match="prompt_id"):
+        compared(a, b, pair_on="prompt_id")
+
+
+def test_only_pairs_of_which_both_were_fitted_are_counted() -> None:
+    """Of 1,500 documents 1,000 are fitted, drawn at random, and of 300 all: 300 pairs, about 200 are left."""
+    big, small = planted(1500, seed=1, tones=False), planted(300, seed=2, tones=False)
+    for corpus, name in ((big, "a"), (small, "b")):
+        corpus.fingerprint = name
+        corpus.frame = corpus.frame.with_columns(
+            user=pl.int_range(pl.len()) * 5 if name == "b" else pl.int_range(pl.len())
+        )
+    told = compared(big, small, pair_on="user")
+    fitted = told.documents.filter(~pl.col("placed"))
+    users = [set(fitted.filter(pl.col("set") == name)["row"].to_list()) for name in TWO]
+    pairs = {row for row in range(300) if row * 5 in users[0] and 1500 + row in users[1]}
+    assert 150 < len(pairs) < 250
+    assert told.metrics["counted"] == {"october": len(pairs), "november": len(pairs)}
+    assert any(note == f"documents were paired by {len(pairs):,} values of user" for note in told.notes)
+    row = told.changes.row(0, named=True)
+    cluster = dict(told.documents.select("row", "cluster").iter_rows())
+    share = [
+        np.mean([cluster[at(row_)] == row["cluster"] for row_ in pairs])
+        for at in (lambda r: r * 5, lambda r: r + 1500)
+    ]
+    assert row["change"] == pytest.approx(share[1] - share[0])
+
+
+def test_pairs_none_of_which_was_fitted_are_refused() -> None:
+    both = [Stored(np.ones((6, 2)), told=["x"] * 6, meta={"user": list(range(6))}) for _ in TWO]
+    units, side = units_of(both, TWO, "user"), np.repeat([0, 1], 6)
+    counted = np.r_[np.arange(6) < 3, np.arange(6) >= 3]
+    with pytest.raises(InputError, match="of no user documents of both october and november were fitted"):
+        units_among(units, counted, side, TWO, "user")
+    counted[6] = True
+    left = units_among(units, counted, side, TWO, "user")
+    assert left.live.tolist() == [True] + [False] * 5 + [True] + [False] * 5
+    assert left.notes[1].endswith("among the fitted ones were left out: 2 of october, 3 of november")
+    found, shares = paired_shares(np.arange(12) // 6, side, left.live, left, 1, 0)
+    assert shares.tolist() == [[0, 1], [1, 0]] and found.change.tolist() == [1, -1]

@@ -19,7 +19,7 @@ from saetext.analysis.base import Source
 from saetext.analysis.clusters import run
 from saetext.analysis.clusters.already_fitted import already_fitted
 from saetext.analysis.clusters.changes import changes_table
-from saetext.analysis.clusters.pairing import Units, paired_shares, shared_keys, units_of
+from saetext.analysis.clusters.pairing import Units, paired_shares, shared_keys, units_among, units_of
 from saetext.analysis.clusters.request import ClusterRequest, CompareRequest, PredictRequest
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.corpus.joined import Joined
@@ -76,12 +76,13 @@ def compare(corpora: tuple[AnyCorpus, ...], request: CompareRequest) -> ClusterR
     """
     asked = _opened(corpora, request)
     joined, model = asked.joined, request.model
-    result = _clustered(joined, request)
     side = joined.side
     units = None if request.pair_on is None else units_of(joined.sets, asked.names, request.pair_on)
+    result = _clustered(joined, request)
     counted, notes = _counted(result, side, asked.names)
-    if units is not None:
-        counted &= units.live
+    if units is not None and request.pair_on is not None:
+        units = units_among(units, counted, side, asked.names, request.pair_on)
+        counted = units.live
     cluster = result.documents["cluster"].to_numpy()
     k = result.n_clusters
     counts, totals = _count(cluster, side, counted, k, len(asked.names))

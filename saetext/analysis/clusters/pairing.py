@@ -62,15 +62,50 @@ def units_of(sets: Sequence[CorpusLike], names: Sequence[str], column: str) -> U
     once = bool((np.maximum(count[0], count[1])[both] == 1).all())
     unit = np.full(len(key), -1, np.int64)
     unit[live] = np.unique(key[live], return_inverse=True)[1]
-    told = f"{int(both.sum()):,} values of {column}"
-    notes = [f"documents were compared within {told}" if not once else f"documents were paired by {told}"]
+    kind: Literal["paired", "by prompt"] = "paired" if once else "by prompt"
     left = [int(((side == s) & ~live).sum()) for s in (0, 1)]
+    return Units(unit, kind, _notes(kind, column, names, int(both.sum()), left, ""))
+
+
+def units_among(
+    units: Units, counted: NDArray[np.bool_], side: Ints, names: Sequence[str], column: str
+) -> Units:
+    """Return the units of which documents of both sets are counted; notes have their number.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if counted.all():
+        return units
+    size = int(units.unit.max(initial=-1)) + 1
+    live = units.live & counted
+    both = np.all([np.bincount(units.unit[live & (side == s)], minlength=size) > 0 for s in (0, 1)], axis=0)
+    live &= np.append(both, False)[units.unit]
+    if not live.any():
+        raise InputError(
+            f"of no {column} documents of both {names[0]} and {names[1]} were fitted, at random: "
+            "raise --fit-on, or give sets of like size (--where)"
+        )
+    unit = np.full(len(live), -1, np.int64)
+    unit[live] = np.unique(units.unit[live], return_inverse=True)[1]
+    left = [int(((side == s) & counted & ~live).sum()) for s in (0, 1)]
+    notes = _notes(units.kind, column, names, int(both.sum()), left, " among the fitted ones")
+    return Units(unit, units.kind, notes)
+
+
+def _notes(
+    kind: str, column: str, names: Sequence[str], number: int, left: Sequence[int], where: str
+) -> tuple[str, ...]:
+    how = "compared within" if kind == "by prompt" else "paired by"
+    notes = [f"documents were {how} {number:,} values of {column}"]
     if any(left):
         notes.append(
-            f"documents without a partner on {column} were left out: {left[0]:,} of {names[0]}, "
+            f"documents without a partner on {column}{where} were left out: {left[0]:,} of {names[0]}, "
             f"{left[1]:,} of {names[1]}"
         )
-    return Units(unit, "paired" if once else "by prompt", tuple(notes))
+    return tuple(notes)
 
 
 def paired_shares(
