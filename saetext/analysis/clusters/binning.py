@@ -107,8 +107,9 @@ def bins_of(corpus: CorpusLike, column: str, width: str | None = None) -> Bins:
             f"all documents of {corpus.path} have one {quoted(column)}, {quoted(found.labels[0])}: there is "
             f"no order to follow{told}"
         )
-    if (missing := int((found.code < 0).sum())) and not notes:
-        notes = [f"{many(missing, 'document')} without a {quoted(column)}: left out of the shares"]
+    if missing := int((found.code < 0).sum()):
+        what = f"date in {quoted(column)}" if dates is not None else quoted(column)
+        notes = [*notes, f"{many(missing, 'document')} without a {what}: left out of the shares"]
     return Bins(found.column, found.width, found.labels, found.position, found.code, (*found.notes, *notes))
 
 
@@ -149,13 +150,7 @@ def _dates(values: pl.Series, column: str) -> tuple[pl.Series | None, list[str]]
             f"{total - count:,} of {total:,} values of {quoted(column)} are no dates, such as "
             f"{quoted(unread, 40)}: write dates as 2024-10-31"
         )
-    left = int(values.len() - count)
-    notes = (
-        [f"{many(left, 'document')} without a date in {quoted(column)}: left out of the shares"]
-        if left
-        else []
-    )
-    return pl.Series(values.name, [read.get(v) for v in values.to_list()], dtype=pl.Datetime("us")), notes
+    return pl.Series(values.name, [read.get(v) for v in values.to_list()], dtype=pl.Datetime("us")), []
 
 
 def _of_seconds(values: pl.Series, column: str) -> tuple[pl.Series | None, list[str]]:
@@ -277,15 +272,24 @@ def _label(start: dt.datetime, width: str) -> str:
 def _of_numbers(values: pl.Series, column: str) -> Bins:
     number = values.fill_null(float("nan")).to_numpy()
     known = np.isfinite(number)
-    edges = np.unique(np.quantile(number[known], np.linspace(0, 1, _QUANTILES + 1)))
-    code = np.where(known, np.clip(np.searchsorted(edges, number, side="right") - 1, 0, len(edges) - 2), -1)
-    code = code.astype(np.int64)
+    code = np.searchsorted(_least(number[known]), number, side="right") - 1
+    code = np.where(known, code, -1).astype(np.int64)
     labels, position = [], []
-    for at in range(len(edges) - 1):
+    for at in range(int(code.max()) + 1):
         mine = number[code == at]
-        labels.append(f"{mine.min():g}–{mine.max():g}")
+        low, high = f"{mine.min():g}", f"{mine.max():g}"
+        labels.append(low if mine.min() == mine.max() else f"{low}–{high}")
         position.append(mine.mean())
     return Bins(column, "tenth", tuple(labels), np.array(position), code)
+
+
+def _least(number: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the smallest value of each bin: tenths, and apart a value that fills one tenth and more."""
+    starts = np.sort(number)[[-(-(len(number) - 1) * i // _QUANTILES) for i in range(_QUANTILES)]]
+    least, times = np.unique(starts, return_counts=True)
+    behind = [number[number > value].min(initial=np.inf) for value in least[times > 1]]
+    found = np.unique([*least, *behind])
+    return found[np.isfinite(found)]
 
 
 def _of_values(values: pl.Series, column: str) -> Bins:
