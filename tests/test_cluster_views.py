@@ -288,6 +288,9 @@ def test_where_there_is_nothing_clusters_stay_and_a_note_says_so() -> None:
     [
         ({"view": "style", "include": "tone"}, "include would change nothing"),
         ({"view": "style", "min_cluster_size": 9}, "min_cluster_size would change nothing"),
+        ({"view": "style", "levels": 2}, "levels would change nothing"),
+        ({"view": "embedding", "levels": 2}, "levels would change nothing"),
+        ({"view": "style", "max_share": 0.3, "dims": 40}, "max_share and dims would change nothing"),
         ({"view": "recommended", "views": False}, "leave out no-views"),
     ],
 )
@@ -314,3 +317,9 @@ def test_every_shipped_theme_is_in_one_view() -> None:
         assert np.isin(list(theme.features), features[view_of(theme.id, theme.kind)]).all()
     assert themed_features(THEMES).keys() == {"subject", "style"}
     assert max(int(own[-1]) for own in themed_features(THEMES).values()) < D_SAE
+
+
+def test_options_that_a_view_uses_are_taken() -> None:
+    for view in ("features", "embedding", "recommended"):
+        assert ClusterRequest(view=view, max_share=0.3, dims=40).dims == 40
+    assert ClusterRequest(view="recommended", levels=2).levels == 2  # clusters, where no view shows groups

@@ -230,6 +230,13 @@ class ClusterRequest(PredictRequest):
                 include=self.include or None, exclude=self.exclude or None, features=self.features or None,
                 **self.changed("metric", "min_cluster_size", "min_samples", "method", "assign_noise"),
             )  # fmt: skip
+        if self.view not in (None, "recommended"):  # where none shows groups, there are clusters after all
+            refuse_unused("the groups of a view have no levels; leave it out", **self.changed("levels"))
+        if self.view not in (None, "recommended", "features", "embedding"):
+            refuse_unused(
+                f"the view {self.view!r} has its own features and dimensions; leave it out",
+                **self.changed("max_share", "dims"),
+            )
         if self.view == "recommended" and not self.views:
             raise InputError("one view is recommended of all that were looked at: leave out no-views")
 
