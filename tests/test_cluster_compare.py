@@ -8,10 +8,11 @@ import pytest
 from cluster_factory import LABELS, Stored, planted
 from scipy import stats
 
-from saetext.analysis.clusters import ClusterResult, compare, run
+from saetext.analysis.clusters import ClusterResult, compare, fitting_labels, run
 from saetext.analysis.clusters.pairing import paired_shares, units_among, units_of
 from saetext.corpus.joined import Joined
 from saetext.errors import InputError
+from saetext.features.peaks import local_evidence
 from saetext.report.console.clusters import render_clusters
 
 TWO = ("october", "november")
@@ -120,3 +121,18 @@ def test_pairs_none_of_which_was_fitted_are_refused() -> None:
     assert left.notes[1].endswith("among the fitted ones were left out: 2 of october, 3 of november")
     found, shares = paired_shares(np.arange(12) // 6, side, left.live, left, 1, 0)
     assert shares.tolist() == [[0, 1], [1, 0]] and found.change.tolist() == [1, -1]
+
+
+def test_what_features_do_is_read_of_a_clusters_own_rows_alone() -> None:
+    """Of several sets as of one corpus; else each cluster would read every row of all sets."""
+    pair = planted(90, seed=1), planted(60, seed=2)
+    for corpus, name in zip(pair, TWO, strict=True):
+        corpus.frame = corpus.frame.with_columns(id=pl.format(f"{name}-{{}}", pl.int_range(pl.len())))
+    joined, features = Joined(pair, TWO), np.arange(20)
+    for rows in (np.arange(5, 140, 3), np.arange(95, 130), np.arange(4)):
+        part, chosen = fitting_labels._view(joined, rows)
+        assert part.n_documents == len(rows) == chosen.sum()
+        mask = np.isin(np.arange(150), rows)
+        got = local_evidence([part], "main", features, chosen, labels=LABELS)
+        assert got == local_evidence([joined], "main", features, mask, labels=LABELS)
+        assert any(one.words for one in got.values())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.clusters.describing import Described
 from saetext.analysis.clusters.traits import Trait
+from saetext.corpus.joined import Joined
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import LocalEvidence, local_evidence
@@ -111,7 +112,7 @@ def _view(corpus: CorpusLike, rows: Ints) -> tuple[CorpusLike, NDArray[np.bool_]
     """Return what holds the rows, and which of its rows they are: of a corpus on disk no others are read."""
     from saetext.corpus import Corpus
 
-    if isinstance(corpus, Corpus):
+    if isinstance(corpus, Corpus | Joined):
         return corpus.select(rows), np.ones(len(rows), bool)
     chosen = np.zeros(corpus.n_documents, bool)
     chosen[rows] = True
