@@ -24,6 +24,20 @@ fitted, grouping, _, _ = fit(planted(500), "main", ClusterRequest(semantic=False
 for part in (fitted.vectors, fitted.points, fitted.places, fitted.cluster, grouping.outlier):
     print(part.shape, hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest())
 """
+VIEWED = """
+import hashlib, numpy as np
+from cluster_factory import planted
+from saetext.analysis.clusters.request import ClusterRequest
+from saetext.analysis.clusters.view_fitting import fit_view
+from saetext.analysis.clusters.views import look
+asked, corpus = ClusterRequest(semantic=False, epochs=20, view="features"), planted(500)
+corpus.frame = corpus.frame.with_columns(text=corpus.frame["text"] + " " + corpus.frame["id"])
+[view] = look(corpus, "main", asked, np.arange(500), lambda *_: None, "features").every
+fitted, grouping, _ = fit_view(corpus, "main", asked, "features", view.found.k, lambda *_: None)
+print(view.found)
+for part in (view.groups, fitted.vectors, fitted.places, fitted.cluster, grouping.outlier):
+    print(part.shape, hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest())
+"""
 
 
 def told(program: str, threads: int) -> str:
@@ -46,3 +60,8 @@ def test_a_library_that_is_loaded_within_the_limit_keeps_to_it() -> None:
 def test_clusters_do_not_depend_on_the_number_of_threads() -> None:
     one = told(FITTED, 1)
     assert one.count("\n") == 5 and one == told(FITTED, 2)
+
+
+def test_views_do_not_depend_on_the_number_of_threads() -> None:
+    one = told(VIEWED, 1)
+    assert one.count("\n") == 6 and one == told(VIEWED, 2)

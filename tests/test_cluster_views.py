@@ -5,6 +5,7 @@ Not for: clusters of all features (``test_cluster.py``).
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -177,6 +178,10 @@ def test_the_groups_of_a_view_are_clusters_like_others(pile: Stored, tmp_path: A
     new = planted(80, 9)
     placed = predict(load_model(saved), new)
     assert adjusted_rand_score(new.frame["tone"].to_list(), placed.documents["cluster"].to_list()) > 0.8
+    # a view has no noise: neither have new documents, though they are like none that was fitted
+    model = load_model(saved)
+    near = dataclasses.replace(model, fitted=dataclasses.replace(model.fitted, farthest=-1.0))
+    assert predict(near, new).metrics["noise_documents"] == 0
 
 
 def test_a_view_that_others_agree_with_comes_before_a_surer_one_alone() -> None:

@@ -171,7 +171,8 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
     own = opened.own if isinstance(opened, Joined) else None
     if own is None and request.over is not None:  # a bin of fitted documents would seem to differ from others
         own = already_fitted(model, [opened])[0]
-    placed = place(opened, model.sae, fitted, say, noise=not model.params.get("assign_noise"), own=own)
+    noise = not model.params.get("assign_noise") and model.params.get("view") is None  # as when it was fitted
+    placed = place(opened, model.sae, fitted, say, noise=noise, own=own)
     k = fitted.n_clusters
     told = summarise(opened, model.sae, None, placed, 0, say, k)
     number = at_levels(fitted.levels, placed)

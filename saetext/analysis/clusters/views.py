@@ -294,11 +294,12 @@ def view_basis(matrix: csr_matrix, request: ClusterRequest, features: Ints | Non
     if features is not None:
         axis = np.zeros(matrix.shape[1], np.float32)
         axis[features] = 1
-    return fit_basis(
-        matrix, axis=axis, pooling=request.pooling, scaling=request.scaling, idf_power=request.idf_power,
-        dims=request.dims if features is None else DIMS, min_documents=request.min_documents,
-        max_share=request.max_share if features is None else MAX_SHARE, seed=request.seed,
-    )  # fmt: skip
+    with one_thread():
+        return fit_basis(
+            matrix, axis=axis, pooling=request.pooling, scaling=request.scaling, idf_power=request.idf_power,
+            dims=request.dims if features is None else DIMS, min_documents=request.min_documents,
+            max_share=request.max_share if features is None else MAX_SHARE, seed=request.seed,
+        )  # fmt: skip
 
 
 def _null_rows(
