@@ -326,3 +326,17 @@ def test_a_row_a_document_for_spreadsheets(place: Path) -> None:
         and Path("e.csv").read_bytes().startswith(b"\xef\xbb\xbf")
         and "'=1+1" not in Path("e.csv").read_text()
     )
+
+
+def test_a_sheet_that_cannot_be_written_is_said_before_the_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from saetext.analysis.clusters import run, sheet
+
+    def missing(*_: object, **__: object) -> None:
+        raise InputError("writing y.xlsx needs xlsxwriter")
+
+    monkeypatch.setattr(sheet, "require", missing)
+    monkeypatch.setattr(run, "fit", lambda *_: pytest.fail("was fitted"))
+    done = saetext("cluster", "october.corpus", *QUICK, "--documents", "y.xlsx")
+    assert done.code == 1 and "needs xlsxwriter" in done.err

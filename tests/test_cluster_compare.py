@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 from cluster_factory import LABELS, Stored, planted
 from scipy import stats
 
-from saetext.analysis.clusters import ClusterResult, compare, fitting_labels, run
+from saetext.analysis.clusters import ClusterResult, cluster, compare, fitting, fitting_labels, run
 from saetext.analysis.clusters.pairing import paired_shares, units_among, units_of
 from saetext.corpus.joined import Joined
 from saetext.errors import InputError
@@ -136,3 +139,22 @@ def test_what_features_do_is_read_of_a_clusters_own_rows_alone() -> None:
         got = local_evidence([part], "main", features, chosen, labels=LABELS)
         assert got == local_evidence([joined], "main", features, mask, labels=LABELS)
         assert any(one.fit is not None for one in got.values())
+
+
+def test_what_was_selected_is_kept_and_what_a_model_settled_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a, b = sets(4)
+    monkeypatch.setattr(Stored, "select", Stored.take, raising=False)
+    told = compared(a, b, sample=150)
+    assert (told.params["sample"], told.params["where"]) == (150, None)
+    model: Any = SimpleNamespace(sae="main")
+    with pytest.raises(InputError, match="min_cluster_size and view would change nothing"):
+        compare(a, b, names=TWO, model=model, view="features", min_cluster_size=50)
+
+
+def test_too_few_documents_are_refused_before_texts_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "nearly_repeated", lambda *_: pytest.fail("texts were read"))
+    few = planted(20)
+    with pytest.raises(InputError, match="20 documents are too few"):
+        cluster(few, min_cluster_size=12)

@@ -27,6 +27,7 @@ from saetext.analysis.clusters import (
     save_clusters,
     semantic_map,
     view_fitting,
+    view_showing,
 )
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.request import ClusterRequest
@@ -297,6 +298,9 @@ def test_where_there_is_nothing_clusters_stay_and_a_note_says_so() -> None:
         ({"view": "embedding", "levels": 2}, "levels would change nothing"),
         ({"view": "style", "max_share": 0.3, "dims": 40}, "max_share and dims would change nothing"),
         ({"view": "recommended", "views": False}, "leave out no-views"),
+        ({"view": "embedding", "semantic": False}, "leave out no-semantic"),
+        ({"view": "style", "scaling": "cube"}, "unknown scaling"),
+        ({"view": "style", "fit_on": 60}, "60 documents to fit are too few to look at by views"),
     ],
 )
 def test_what_does_not_go_together_is_refused(pile: Stored, given: dict[str, Any], said: str) -> None:
@@ -328,3 +332,42 @@ def test_options_that_a_view_uses_are_taken() -> None:
     for view in ("features", "embedding", "recommended"):
         assert ClusterRequest(view=view, max_share=0.3, dims=40).dims == 40
     assert ClusterRequest(view="recommended", levels=2).levels == 2  # clusters, where no view shows groups
+
+
+def test_embeddings_that_cannot_be_had_are_said_before_anything_is_looked_at(
+    pile: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_showing, "look", lambda *_: pytest.fail("was looked at"))
+    with pytest.raises(InputError, match="150 documents are too few to look at by embeddings"):
+        cluster(pile.take(np.arange(150)), view="embedding", **QUICK)
+    with pytest.raises(InputError, match="takes the sentence model"):
+        cluster(pile, view="embedding", **QUICK)
+    monkeypatch.setattr(embed, "available", lambda: True)
+    bare = pile.take(np.arange(300))
+    bare.frame = bare.frame.with_columns(text=pl.lit(None, pl.String))
+    with pytest.raises(InputError, match="stores no texts to embed"):
+        cluster(bare, view="embedding", **QUICK)
+
+
+def test_near_copies_are_looked_at_once_and_take_no_group(pile: Stored) -> None:
+    """300 refusals, equal but for a name and a number, stand for one document of the 600."""
+    both = pile.take(np.r_[np.arange(300), np.arange(300)])
+    value = both.value.copy()
+    value[300:] = 0
+    value[300:, TONE_FEATURES[:2]] = 1  # of one tone, and of nothing else
+    both.value = value
+    names = ("Anna", "Ben", "Carla", "Elena", "Frank")
+    refusals = [f"Sorry, {names[i % 5]}, but I cannot help with request number {i}." for i in range(300)]
+    both.frame = both.frame.with_columns(
+        pl.Series("text", both.frame["text"].to_list()[:300] + refusals),
+        pl.Series("id", [f"d{i}" for i in range(600)]),
+    )
+    found = look(both, "main", ClusterRequest(), np.arange(600), lambda *_: None, "style")
+    assert (found.rows >= 300).sum() == 1 and found.named("style").n_clusters == 3
+    fitted, _, notes = view_fitting.fit_view(
+        both, "main", ClusterRequest(view="style", epochs=20), "style", 3, lambda *_: None
+    )
+    tone = both.frame["tone"].to_list()[:300]
+    assert adjusted_rand_score(tone, fitted.cluster[:300]) > 0.9
+    assert any(note.startswith("300 documents are the same text but for numbers") for note in notes)
+    assert len(np.unique(fitted.places[300:], axis=0)) == 1

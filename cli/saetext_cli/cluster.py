@@ -139,6 +139,7 @@ def cluster(
     encoded first.
     """
     from saetext.analysis.clusters.model import default_path, load_model, save_clusters
+    from saetext.analysis.clusters.sheet import require_sheet
     from saetext.report.console.clusters import render_clusters
 
     _require_sets(corpora, compare, request)
@@ -147,6 +148,8 @@ def cluster(
     client = endpoint.namer()
     for path in output.files:
         require_new(path)
+    if output.documents is not None:
+        require_sheet(output.documents)
     model = load_model(predict) if predict is not None else None
     every: list[Any] = open_or_encode_all(
         corpora, device=running.device, dtype=running.dtype, asked=request, **columns.given()

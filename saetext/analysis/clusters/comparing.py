@@ -26,7 +26,7 @@ from saetext.corpus.joined import Joined
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.spec import require_comparable
 from saetext.encoding.opening import as_corpora, names_of
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.io.request import verb_of_many
 from saetext.stats.multiple import benjamini_hochberg
 from saetext.stats.shares import SetShares, compare_shares
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 MOST_SETS = 50
 ONLY = 0.05  # share in the other sets, relative to that in one, up to which a cluster is only in that one
+_SET_BY_SET = ("where", "clusters", "sample")  # options by which documents were selected, set by set
 _EVEN = 0.01  # by which the fitted part of sets may differ for all their documents to be counted
 
 
@@ -115,6 +116,7 @@ def compare(corpora: tuple[AnyCorpus, ...], request: CompareRequest) -> ClusterR
     }
     params = {
         **result.params, "sets": list(asked.names), "pair_on": request.pair_on,
+        **{name: value for name, value in request.params().items() if name in _SET_BY_SET},
         "design": "independent" if units is None else units.kind,
     }  # fmt: skip
     if model is not None:
@@ -144,6 +146,12 @@ def _opened(corpora: Sequence[AnyCorpus], request: CompareRequest) -> _Asked:
         raise InputError("over is for one corpus: compare sets, or look at one over time")
     if not 2 <= len(corpora) <= MOST_SETS:
         raise InputError(f"2 to {MOST_SETS} sets are compared, and {len(corpora)} were given")
+    if request.model is not None:
+        settled = set(ClusterRequest.option_names()) - set(PredictRequest.option_names())
+        refuse_unused(
+            "the model's clusters are as they were fitted; leave it out, or the model",
+            **{name: value or None for name, value in request.changed(*sorted(settled)).items()},
+        )
     if request.pair_on is not None and len(corpora) != 2:
         raise InputError(f"documents of two sets make pairs, and these are {len(corpora)}: leave out pair_on")
     opened: list[CorpusLike] = as_corpora(corpora)
@@ -200,7 +208,7 @@ def _own(
 
 def _clustered(joined: Joined, request: CompareRequest) -> ClusterResult:
     name = " and ".join(joined.names) if len(joined.names) < 4 else f"{len(joined.names)} sets"
-    selected = {"where": None, "clusters": None, "sample": None, "name": name}  # it was, set by set
+    selected = dict.fromkeys(_SET_BY_SET) | {"name": name}
     kind = ClusterRequest if request.model is None else PredictRequest
     given = {option: getattr(request, option) for option in kind.option_names()} | selected
     if request.model is not None:

@@ -121,10 +121,13 @@ def fit(
         notes.append(
             f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
         )
+    whole = len(rows) if joined else n
+    least_size = request.min_cluster_size or density.LEAST_SIZE
+    _require_enough(whole, least_size, request)  # cheap: before all texts are read
     near_same = nearly_repeated(corpus, rows, density.LEAST_SIZE)
     size = request.min_cluster_size or density.suggested_size(different(corpus, rows, near_same))
     request = request.replace(min_cluster_size=size)
-    _require_enough(len(rows) if joined else n, size, request)
+    _require_enough(whole, size, request)
     matrix = gather_rows(
         corpus, request.pooling, sae, rows, lambda done, of: say("reading the corpus", done, of)
     )

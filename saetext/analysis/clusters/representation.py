@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.clusters.request import SCALINGS
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
 from saetext.io.progress import Count
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 Floats32 = NDArray[np.float32]
 
-SCALINGS = ("sqrt", "log", "raw", "binary")
 _BLOCK = 20_000  # rows projected at a time
 
 

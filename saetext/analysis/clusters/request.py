@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from saetext.analysis.clusters.model import ClusterModel
     from saetext.io.llm import ChatClient
 
+SCALINGS = ("sqrt", "log", "raw", "binary")
 _WORDS, _FIT, _CHANGES = "Which features count", "Fit", "What changed"
 
 
@@ -217,6 +218,8 @@ class ClusterRequest(PredictRequest):
         if self.features is not None:
             object.__setattr__(self, "features", _numbered(self.features))
         super().__post_init__()
+        if self.scaling not in SCALINGS:
+            raise InputError(f"unknown scaling {self.scaling!r}; choose one of {', '.join(SCALINGS)}")
         if self.metric == "jaccard":
             refuse_unused(
                 "metric 'jaccard' compares which features are present; leave it out",
@@ -237,6 +240,8 @@ class ClusterRequest(PredictRequest):
                 f"the view {self.view!r} has its own features and dimensions; leave it out",
                 **self.changed("max_share", "dims"),
             )
+        if self.view == "embedding" and not self.semantic:
+            raise InputError("the view 'embedding' looks at sentence embeddings: leave out no-semantic")
         if self.view == "recommended" and not self.views:
             raise InputError("one view is recommended of all that were looked at: leave out no-views")
 

@@ -14,7 +14,7 @@ from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.fitting import FARTHEST, Fitted, nearest, start_of, with_semantic_map
-from saetext.analysis.clusters.repeats import repeated, representatives
+from saetext.analysis.clusters.repeats import nearly_repeated, noted, repeated, representatives
 from saetext.analysis.clusters.representation import Floats32, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.view_themes import THEMED
@@ -61,16 +61,21 @@ def fit_view(
     rows, matrix = rows[filled], matrix[filled]
     if embedded is not None:
         embedded = embedded[filled]
+    least = max(2, request.neighbours // 2)
+    again, near_same = repeated(corpus, rows, least), nearly_repeated(corpus, rows, least)
+    notes += noted(again, near_same, len(rows))
     if name not in THEMED and request.semantic:
-        basis = with_semantic_map(corpus, rows, matrix, basis, seed, say, notes)
+        basis = with_semantic_map(corpus, rows, matrix, basis, seed, say, notes, near_same)
     vectors = basis.project(matrix)
     say("grouping", 0, 0)
     near_by = vectors if embedded is None else embedded
     # the number of groups was chosen with each text once: so are their centres, or copies would make one
-    once = np.sort(np.unique(copies([corpus])[rows], return_index=True)[1])
+    text = copies([corpus])[rows].copy()
+    for same in near_same:
+        text[same] = text[same[0]]
+    once = np.sort(np.unique(text, return_index=True)[1])
     grouping = grouped(vectors if name in THEMED else principal(near_by), k, seed, once)
-    least = max(2, request.neighbours // 2)
-    kept, place = representatives(len(rows), repeated(corpus, rows, least), near_by, least)
+    kept, place = representatives(len(rows), again, near_by, least, near_same)
     apart = near_by[kept] if len(kept) < len(rows) else near_by
     near = nearest(apart, None, request.neighbours, lambda done, of: say("finding neighbours", done, of))
     say("loading UMAP and HDBSCAN (the first time they compile, up to a minute)", 0, 0)

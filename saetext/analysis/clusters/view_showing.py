@@ -11,7 +11,17 @@ import numpy as np
 
 from saetext.analysis.clusters.validation import known_labels
 from saetext.analysis.clusters.view_themes import THEMED
-from saetext.analysis.clusters.views import FEWEST, View, Views, drawn, look, several, view_axis
+from saetext.analysis.clusters.views import (
+    EMBEDDING,
+    FEWEST,
+    View,
+    Views,
+    drawn,
+    look,
+    require_embeddings,
+    several,
+    view_axis,
+)
 from saetext.corpus.joined import Joined
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
@@ -29,20 +39,23 @@ def looked_at(corpus: CorpusLike, sae: str, request: ClusterRequest, say: Say) -
     InputError
         If a view is asked for and there are too few documents, or it cannot be had.
     """
-    n = corpus.n_documents
+    rows = drawn(corpus, request)
+    n = len(rows)
     unseen = isinstance(corpus, Joined)  # changes are shown of several sets, and views would be in no line
     if request.view is None and (
-        unseen or not request.looks or n < FEWEST or not several(corpus, sae, request)
+        unseen or not request.looks or n < FEWEST or not several(corpus, sae, request, n)
     ):
         return None
     if n < FEWEST:
+        fitted = " to fit" if n < corpus.n_documents else ""
         raise InputError(
-            f"{n:,} documents are too few to look at by views: there should be {FEWEST} or more; leave out "
-            "--view"
+            f"{n:,} documents{fitted} are too few to look at by views: there should be {FEWEST} or more; "
+            + ("raise --fit-on, or leave out --view" if fitted else "leave out --view")
         )
+    if request.view == EMBEDDING:
+        require_embeddings(corpus, n)
     if request.view is not None and request.view in THEMED:
         view_axis(corpus.spec, sae, request.view)
-    rows = drawn(corpus, request)
     return look(corpus, sae, request, rows, say, None if request.looks else request.view)
 
 

