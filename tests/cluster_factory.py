@@ -84,3 +84,11 @@ def planted(n: int = 600, seed: int = 0, *, clear: float = 0.9, tones: bool = Tr
         meta={"topic": [TOPICS[a] for a in topic], "tone": [TONES[b] for b in tone]},
         **more,
     )
+
+
+def distinct(n: int = 300, seed: int = 0, **more: Any) -> Stored:
+    """The same where texts differ in words: views look at copies, also with other numbers, once."""
+    found = planted(n, seed, **more)
+    words = ["".join("abcdefghij"[int(digit)] for digit in str(i)) for i in range(n)]
+    found.frame = found.frame.with_columns(text=pl.col("text") + " " + pl.Series(words))
+    return found

@@ -17,6 +17,7 @@ from test_cli import Run, place, saetext
 from tiny_reader import WORDS, tiny, write_jsonl
 
 import saetext as library
+from saetext.analysis.circular import circular_notes
 from saetext.corpus import Corpus
 from saetext.errors import InputError
 from saetext.reader import sentences as embed
@@ -92,10 +93,15 @@ def test_clusters_are_columns_of_every_analysis() -> None:
     assert compared.code == 0, compared.err
     told = json.loads(compared.out)["params"]
     assert told["clusters"] == ["october.clusters"] and told["sources"][0]["clusters"] == ["october.clusters"]
+    made = "cluster: clusters are documents that are alike in features"
+    assert json.loads(compared.out)["notes"][0].startswith(made)
+    assert circular_notes(Corpus.open("october.corpus"), "cluster") == []  # one of its own
+    of_one = saetext("diff", "october.corpus", "--outcome", "cluster=1", *WITH, "--json")
+    assert of_one.code == 0 and json.loads(of_one.out)["notes"][0].startswith(made), of_one.err
     pairs = saetext(
         "correlate", "october.corpus", *WITH, "--with", "cluster", "--where", "cluster > 0", "--json"
     )
-    assert pairs.code == 0, pairs.err
+    assert pairs.code == 0 and json.loads(pairs.out)["notes"][0].startswith(made), pairs.err
     page = saetext("correlate", "october.corpus", *WITH, "--where", "cluster = 1", "--html", "c.html")
     assert page.code == 0, page.err
 

@@ -313,6 +313,20 @@ def test_a_model_comes_back_as_it_was(corpus: Stored, result: ClusterResult, sav
     assert manifest["metrics"] == json.loads(result.to_json())["metrics"]
 
 
+def test_placed_documents_that_were_fitted_are_told(corpus: Stored, saved: Path) -> None:
+    """In another file, in another order, and beside others."""
+    model = load_model(saved)
+    new = planted(80, seed=5, tones=False)
+    fitted = corpus.take(model.fitted.rows[:40][::-1])
+    both = Stored(np.concatenate([new.value, fitted.value]), told=["x"] * 120)
+    said = "documents that the clusters were fitted to"
+    [note] = [note for note in predict(model, both, labels=LABELS).notes if said in note]
+    assert note.startswith("40 of 120 documents are")
+    [note] = [note for note in predict(model, fitted, labels=LABELS).notes if said in note]
+    assert note.startswith("all documents are")
+    assert not any(said in note for note in predict(model, new, labels=LABELS).notes)
+
+
 def earlier(told: dict[str, Any]) -> None:
     """Write a manifest's parameters as they were named before."""
     names = {"sae": "tap", "include": "along", "exclude": "without"}

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from cluster_factory import LABELS, Stored, planted
+from cluster_factory import D_SAE, LABELS, TOPICS, Stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
 
 import saetext
 from saetext.analysis.clusters import ClusterResult, load_model, predict, save_clusters
@@ -191,23 +192,44 @@ def test_nothing_to_split_or_group() -> None:
 
 @pytest.fixture(scope="module")
 def corpus() -> Stored:
-    return planted(360, seed=2)
+    """Four topics of four matters each: 16 clusters, more than are shown at once."""
+    rng, row = np.random.default_rng(0), np.arange(360)
+    matter = rng.integers(0, 16, 360)
+    rate = np.full((360, D_SAE), 0.01)
+    for i in range(4):
+        rate[row, matter // 4 * 4 + i] = 0.7
+    for i in range(2):
+        rate[row, 16 + matter * 2 + i] = 0.95
+    value = (rng.random(rate.shape) < rate) * rng.uniform(0.8, 1.6, rate.shape)
+    told = [f"Someone writes of {TOPICS[m // 4]}, of matter {'abcdefghijklmnop'[m]}." for m in matter]
+    topic = [TOPICS[m // 4] for m in matter]
+    return Stored(value, told=told, n_tokens=[8] * 360, meta={"topic": topic, "matter": matter.tolist()})
 
 
 @pytest.fixture(scope="module")
 def result(corpus: Stored) -> ClusterResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(embed, "available", lambda: False)
-        return saetext.cluster(corpus, labels=LABELS, include=["topic"], levels=4, min_cluster_size=8)
+        return saetext.cluster(corpus, labels=LABELS, levels=4, min_cluster_size=8, epochs=100, views=False)
+
+
+def test_the_coarse_levels_are_topics_and_the_fine_one_is_matters(
+    result: ClusterResult, corpus: Stored
+) -> None:
+    told = result.documents
+    assert [told[f"level_{at}"].max() for at in (1, 2, 3)] == [4, 12, 16]
+    assert adjusted_rand_score(corpus.frame["topic"], told["level_1"]) > 0.7
+    assert adjusted_rand_score(corpus.frame["matter"], told["level_3"]) > 0.95
 
 
 def test_the_tables_say_the_same(result: ClusterResult) -> None:
     n = result.n_levels
+    assert n > 1
     assert result.levels["level"].unique().sort().to_list() == list(range(1, n + 1))
     base = result.metrics["level_of_clusters"]
     assert result.documents[f"level_{base}"].to_list() == result.documents["cluster"].to_list()
     assert result.names_of(base) == result.table["name"].to_list()
-    assert result.levels["name"].to_list() and len(result.lists()["levels"] if n > 1 else [1])
+    assert result.levels["name"].to_list() and result.lists()["levels"].height
     for row in result.levels.iter_rows(named=True):
         mine = result.documents.filter(pl.col(f"level_{row['level']}") == row["part"])
         assert row["size"] == mine.height and row["share"] == pytest.approx(mine.height / 360)
@@ -226,7 +248,7 @@ def test_levels_are_kept_and_new_documents_have_them(
     model = load_model(save_clusters(result, corpus.spec, tmp_path / "x.clusters"))
     assert pl.read_parquet(tmp_path / "x.clusters" / "levels.parquet").equals(result.levels)
     again = predict(model, corpus, labels=LABELS)
-    assert again.n_levels == result.n_levels
+    assert again.n_levels == result.n_levels > 1
     kept = ["level", "part", "parent", "cluster", "name"]
     assert again.levels.select(kept).equals(result.levels.select(kept))
     same = again.documents.filter(pl.col("cluster") == result.documents["cluster"])

@@ -26,12 +26,11 @@ for part in (fitted.vectors, fitted.points, fitted.places, fitted.cluster, group
 """
 VIEWED = """
 import hashlib, numpy as np
-from cluster_factory import planted
+from cluster_factory import distinct
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.view_fitting import fit_view
 from saetext.analysis.clusters.views import look
-asked, corpus = ClusterRequest(semantic=False, epochs=20, view="features"), planted(500)
-corpus.frame = corpus.frame.with_columns(text=corpus.frame["text"] + " " + corpus.frame["id"])
+asked, corpus = ClusterRequest(semantic=False, epochs=20, view="features"), distinct(500)
 [view] = look(corpus, "main", asked, np.arange(500), lambda *_: None, "features").every
 fitted, grouping, _ = fit_view(corpus, "main", asked, "features", view.found.k, lambda *_: None)
 print(view.found)

@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from cluster_factory import D_SAE, EACH, LABELS, TONE_FEATURES, TONES, TOPIC_FEATURES, TOPICS, Stored, planted
+from cluster_factory import (
+    D_SAE,
+    EACH,
+    LABELS,
+    TONE_FEATURES,
+    TONES,
+    TOPIC_FEATURES,
+    TOPICS,
+    Stored,
+    distinct,
+    planted,
+)
 from scipy import sparse
 from scipy.cluster.hierarchy import cut_tree, linkage
 from sklearn.cluster import KMeans
@@ -52,14 +63,6 @@ THEMES = Themes(
 def _planted_themes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embed, "available", lambda: False)
     monkeypatch.setattr(Themes, "for_spec", classmethod(lambda cls, spec, sae=None: THEMES))
-
-
-def distinct(n: int = 300, seed: int = 0, **more: Any) -> Stored:
-    """A planted pile in which no text stands twice: copies are looked at once."""
-    found = planted(n, seed, **more)
-    own = [f"{text} {i}" for i, text in enumerate(found.frame["text"])]
-    found.frame = found.frame.with_columns(pl.Series("text", own))
-    return found
 
 
 @pytest.fixture(scope="module")

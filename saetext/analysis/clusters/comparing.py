@@ -147,10 +147,11 @@ def _opened(corpora: Sequence[AnyCorpus], request: CompareRequest) -> _Asked:
     if not 2 <= len(corpora) <= MOST_SETS:
         raise InputError(f"2 to {MOST_SETS} sets are compared, and {len(corpora)} were given")
     if request.model is not None:
-        settled = set(ClusterRequest.option_names()) - set(PredictRequest.option_names())
+        settled = sorted(set(ClusterRequest.option_names()) - set(PredictRequest.option_names()))
+        told = {name for name, value in request.changed(*settled).items() if value or value is False}
         refuse_unused(
             "the model's clusters are as they were fitted; leave it out, or the model",
-            **{name: value or None for name, value in request.changed(*sorted(settled)).items()},
+            **dict.fromkeys(sorted(told), True),
         )
     if request.pair_on is not None and len(corpora) != 2:
         raise InputError(f"documents of two sets make pairs, and these are {len(corpora)}: leave out pair_on")
@@ -161,9 +162,7 @@ def _opened(corpora: Sequence[AnyCorpus], request: CompareRequest) -> _Asked:
     sae = opened[0].spec.sae(request.sae).name if request.model is None else request.model.sae
     for corpus, name in zip(opened[1:], names[1:], strict=True):
         require_comparable(opened[0].spec, corpus.spec, sae, names=(names[0], name))
-    sets = [
-        _sampled(request.selected(corpus, name), request) for corpus, name in zip(opened, names, strict=True)
-    ]
+    sets = [request.chosen(corpus, name) for corpus, name in zip(opened, names, strict=True)]
     for corpus, name in zip(sets, names, strict=True):
         if not corpus.n_documents:
             raise InputError(f"{name} ({corpus.path}) has no documents; every set needs some")
@@ -180,13 +179,6 @@ def _opened(corpora: Sequence[AnyCorpus], request: CompareRequest) -> _Asked:
 def _unnamed(opened: Sequence[CorpusLike]) -> list[str]:
     stems = [corpus.path.name.removesuffix(".corpus") for corpus in opened]
     return stems if len(set(stems)) == len(stems) else [f"set {i + 1}" for i in range(len(stems))]
-
-
-def _sampled(corpus: Any, request: CompareRequest) -> Any:
-    if request.sample is None or request.sample >= corpus.n_documents:
-        return corpus
-    mixed = np.random.default_rng([request.seed, 14]).permutation(corpus.n_documents)
-    return corpus.select(np.sort(mixed[: request.sample]))
 
 
 def _own(

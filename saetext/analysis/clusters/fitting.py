@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
+from saetext.analysis.clusters.drawn import drawn
 from saetext.analysis.clusters.levels import Levels, levels
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
 from saetext.analysis.clusters.repeats import (
@@ -110,18 +111,9 @@ def fit(
     InputError
         If there are too few documents, or nothing tells them apart.
     """
-    n, notes = corpus.n_documents, []
     seed = request.seed
-    rows = np.arange(n)
-    joined = isinstance(corpus, Joined)
-    if isinstance(corpus, Joined):
-        rows = corpus.rows_to_fit(request.fit_on, seed)
-    elif n > request.fit_on:
-        rows = np.sort(np.random.default_rng([seed, 10]).permutation(n)[: request.fit_on])
-        notes.append(
-            f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
-        )
-    whole = len(rows) if joined else n
+    rows, notes = drawn(corpus, request)
+    whole = len(rows) if isinstance(corpus, Joined) else corpus.n_documents
     least_size = request.min_cluster_size or density.LEAST_SIZE
     _require_enough(whole, least_size, request)  # cheap: before all texts are read
     near_same = nearly_repeated(corpus, rows, density.LEAST_SIZE)

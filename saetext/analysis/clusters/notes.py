@@ -13,6 +13,7 @@ from saetext.analysis.clusters.request import ClusterRequest
 
 _GIANT = 0.8  # share of the documents in one cluster from which on a note says so
 _NOISY = 0.5
+_SAME = 0.05  # share of the placed documents that are fitted ones, from which on a note says so
 
 
 def metrics_of(placed: Placed, k: int) -> dict[str, Any]:
@@ -47,6 +48,18 @@ def placing_notes(placed: Placed) -> list[str]:
             "from each other: they are in no cluster"
         )
     return notes
+
+
+def same_notes(placed: Placed) -> list[str]:
+    """Say that many of the placed documents are fitted ones or copies of them."""
+    n = len(placed.cluster)
+    if placed.same < max(_SAME * n, 2):
+        return []
+    of = "all documents" if placed.same == n else f"{placed.same:,} of {n:,} documents"
+    return [
+        f"{of} are as documents that the clusters were fitted to, those or copies of them: that they are in "
+        "clusters tells nothing of new documents"
+    ]
 
 
 def shape_notes(metrics: Mapping[str, Any], request: ClusterRequest) -> list[str]:

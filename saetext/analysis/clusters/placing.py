@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 _ROUNDING = 1e-6  # of a distance: equal documents are not always at 0
+_SAME = 1e-5  # the same text in another batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Placed:
     ``outlier`` is GLOSH's score of fitted documents and NaN for placed ones; documents without any feature
     that counts have no place (NaN) and no cluster. ``fitted`` says which were fitted. ``like`` is, for
     documents in a cluster, the fitted one of it that they are nearest, by its place in ``Fitted.rows``; -1
-    for others.
+    for others. ``same`` is how many placed documents are where a fitted one is: that one, or its copy.
     """
 
     cluster: NDArray[np.int32]
@@ -43,6 +44,7 @@ class Placed:
     empty: NDArray[np.bool_]
     unlike: int
     like: Ints
+    same: int = 0
 
 
 def place(
@@ -82,7 +84,7 @@ def place(
     cluster, fine = np.zeros(n, np.int32), np.zeros(n, bool)
     probability, outlier = np.zeros(n, np.float32), np.full(n, np.nan, np.float32)
     where = np.full((n, 2), np.nan, np.float32)
-    empty, unlike = np.zeros(n, bool), 0
+    empty, unlike, same = np.zeros(n, bool), 0, 0
     like = np.full(n, -1, np.int64)
     if known is not None:
         cluster[known], probability[known] = fitted.cluster, fitted.probability
@@ -102,8 +104,9 @@ def place(
             found = _place(fitted, rows, noise, None if own is None else own[part])
             cluster[part], probability[part], where[part], like[part] = found[:4]
             unlike += found[4]
+            same += found[5]
         say("placing documents", first + block.shape[0], n)
-    return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, unlike, like)
+    return Placed(cluster, probability, outlier, where[:, 0], where[:, 1], fine, empty, unlike, like, same)
 
 
 def _without(near: Neighbours, own: Ints) -> Neighbours:
@@ -116,7 +119,7 @@ def _without(near: Neighbours, own: Ints) -> Neighbours:
 
 def _place(
     fitted: Fitted, rows: csr_matrix, noise: bool, own: Ints | None = None
-) -> tuple[NDArray[np.int32], Floats32, Floats32, Ints, int]:
+) -> tuple[NDArray[np.int32], Floats32, Floats32, Ints, int, int]:
     basis = fitted.basis
     vectors: Any = basis.sparse(rows) if basis.components is None else basis.project(rows)
     near = nearest(fitted.vectors, vectors, fitted.neighbours + (own is not None))
@@ -129,6 +132,7 @@ def _place(
     np.add.at(votes, (np.arange(m)[:, None], theirs), weight)
     votes /= votes.sum(1, keepdims=True)
     far = near.distance[:, 0] > fitted.farthest + _ROUNDING
+    same = int((near.distance[:, 0] <= _SAME).sum())
     if not noise:
         votes[:, 0] = 0
         far[:] = False
@@ -143,4 +147,4 @@ def _place(
     firm[chosen == 0] = 0
     nearest_own = near.row[np.arange(m), own.argmax(1)].astype(np.int64)
     like = np.where(chosen > 0, nearest_own, -1)
-    return chosen, firm.astype(np.float32), where.astype(np.float32), like, int(far.sum())
+    return chosen, firm.astype(np.float32), where.astype(np.float32), like, int(far.sum()), same

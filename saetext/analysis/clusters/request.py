@@ -49,7 +49,7 @@ class PredictRequest(ClusteredRequest):
         if self.sample is None:
             refuse_unused("nothing is random without sample; leave it out", **self.changed("seed"))
 
-    def chosen(self, corpus: Any) -> Any:
+    def chosen(self, corpus: Any, name: str = "") -> Any:
         """Return the documents to look at: those selected, or a random sample of them.
 
         Raises
@@ -59,7 +59,7 @@ class PredictRequest(ClusteredRequest):
         """
         import numpy as np
 
-        view = self.selected(corpus)
+        view = self.selected(corpus, name)
         if self.sample is None or self.sample >= view.n_documents:
             return view
         mixed = np.random.default_rng([self.seed, 14]).permutation(view.n_documents)

@@ -19,7 +19,7 @@ from saetext.analysis.clusters.binning import Bins, bins_of
 from saetext.analysis.clusters.fitting import fit
 from saetext.analysis.clusters.level_names import Called, at_levels, level_names, levels_table
 from saetext.analysis.clusters.naming import Evidence, names
-from saetext.analysis.clusters.notes import levels_metrics, metrics_of, placing_notes, shape_notes
+from saetext.analysis.clusters.notes import levels_metrics, metrics_of, placing_notes, same_notes, shape_notes
 from saetext.analysis.clusters.over_time import over_time
 from saetext.analysis.clusters.placing import place
 from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
@@ -189,7 +189,7 @@ def predict(model: ClusterModel, corpus: AnyCorpus, request: PredictRequest) -> 
         ),
         _predicted_params(asked, request, model),
         metrics,
-        tuple(placing_notes(placed)),
+        (*placing_notes(placed), *(same_notes(placed) if own is None else [])),
         asked.sources,
         documents=documents_table(opened, placed, called, np.empty(0, np.int64), number),
         levels=levels_table(fitted.levels, number, parts),

@@ -13,13 +13,13 @@ import numpy as np
 from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.backends import one_thread
+from saetext.analysis.clusters.drawn import drawn
 from saetext.analysis.clusters.fitting import FARTHEST, Fitted, nearest, start_of, with_semantic_map
 from saetext.analysis.clusters.repeats import nearly_repeated, noted, repeated, representatives
 from saetext.analysis.clusters.representation import Floats32, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.view_themes import THEMED
-from saetext.analysis.clusters.views import EMBEDDING, MOST, drawn, principal, view_axis, view_basis
-from saetext.corpus.joined import Joined
+from saetext.analysis.clusters.views import EMBEDDING, MOST, principal, view_axis, view_basis
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.io.progress import Say
@@ -43,12 +43,8 @@ def fit_view(
         Without a tree.
     notes : list of str
     """
-    seed, notes = request.seed, list[str]()
-    rows = drawn(corpus, request)
-    if len(rows) < corpus.n_documents and not isinstance(corpus, Joined):
-        notes.append(
-            f"fitted to {len(rows):,} documents drawn at random (--fit-on), the others were placed by them"
-        )
+    seed = request.seed
+    rows, notes = drawn(corpus, request)
     embedded = None
     if name == EMBEDDING:
         rows, embedded = _embedded(corpus, rows, seed, say, notes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saetext.analysis.clusters.drawn import drawn
 from saetext.analysis.clusters.validation import known_labels
 from saetext.analysis.clusters.view_themes import THEMED
 from saetext.analysis.clusters.views import (
@@ -16,7 +17,6 @@ from saetext.analysis.clusters.views import (
     FEWEST,
     View,
     Views,
-    drawn,
     look,
     require_embeddings,
     several,
@@ -39,7 +39,7 @@ def looked_at(corpus: CorpusLike, sae: str, request: ClusterRequest, say: Say) -
     InputError
         If a view is asked for and there are too few documents, or it cannot be had.
     """
-    rows = drawn(corpus, request)
+    rows, _ = drawn(corpus, request)
     n = len(rows)
     unseen = isinstance(corpus, Joined)  # changes are shown of several sets, and views would be in no line
     if request.view is None and (

@@ -186,7 +186,10 @@ def assign(rows: Floats32, middle: Floats32) -> Groups:
 
 
 def agreement(one: Groups, other: Groups) -> float:
-    """Return the adjusted Rand index of two partitions; 0 if either has only one group."""
+    """Return the adjusted Rand index of two partitions; 0 if either has only one group.
+
+    Wanted hundreds of times a view, and scikit-learn's takes ten times as long.
+    """
     a, b = int(one.max(initial=0)) + 1, int(other.max(initial=0)) + 1
     table = np.bincount(one.astype(np.int64) * b + other, minlength=a * b).reshape(a, b).astype(np.float64)
     rows, columns = table.sum(1), table.sum(0)

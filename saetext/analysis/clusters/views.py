@@ -20,7 +20,6 @@ from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.repeats import nearly_repeated
 from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
 from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
-from saetext.corpus.joined import Joined
 from saetext.corpus.keys import columns, copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import bins
@@ -224,19 +223,6 @@ def several(corpus: CorpusLike, sae: str, request: ClusterRequest, n: int) -> bo
 
     embeds = request.semantic and n >= semantic_map.FEWEST and sentences.available()
     return embeds or Themes.for_spec(corpus.spec, sae) is not None
-
-
-def drawn(corpus: CorpusLike, request: ClusterRequest) -> Ints:
-    """Return int64[m], increasing: the documents that :func:`saetext.analysis.clusters.fitting.fit` draws.
-
-    Of several sets as many of each as there, so that no set outweighs the others.
-    """
-    if isinstance(corpus, Joined):
-        return corpus.rows_to_fit(request.fit_on, request.seed)
-    n = corpus.n_documents
-    if n <= request.fit_on:
-        return np.arange(n)
-    return np.sort(np.random.default_rng([request.seed, 10]).permutation(n)[: request.fit_on])
 
 
 def principal(rows: Floats32, most: int = WIDE) -> Floats32:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.base import Source
+from saetext.analysis.circular import circular_notes
 from saetext.analysis.cooccurrence.against_number import correlate_with_number, length_notes
 from saetext.analysis.cooccurrence.asked import Target, target_of, told_to, wanted
 from saetext.analysis.cooccurrence.context import Context
@@ -144,7 +145,7 @@ def _prepared(
         corpora, names, pair_on=request.pair_on, within=request.within, group=request.group,
         sample=request.sample, seed=request.seed, known=None if target is None else target.known,
     )  # fmt: skip
-    notes = [*rows.notes, *(() if target is None else target.notes)]
+    notes = [*circular_notes(first, request.column), *rows.notes, *(() if target is None else target.notes)]
     support = max(5, -(-len(rows) // 2000)) if request.min_support is None else request.min_support
     only, told = wanted(request.to, labels[0], first.spec.sae(saes[0]).d_sae)
     return Context(corpora, saes, names, labels, rows, support, request, tell), target, only, notes + told

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from saetext.analysis.circular import circular_notes
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.findings import Rows
@@ -18,6 +19,7 @@ LENGTH_RATIO = 1.25  # of median tokens; from there on the result says that leng
 def notes_of(asked: Asked, done: Sequence[Contrast], rows: Rows) -> list[str]:
     """Return the notes on designs, numerics, lengths, and on results that say nothing."""
     return [
+        *circular_notes(asked.sets[0], asked.request.by),
         *_designs(asked, done),
         *_numerics(asked),
         *_lengths(asked, done),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext import stats
+from saetext.analysis.circular import circular_notes
 from saetext.analysis.differences.design import FEWEST, Design
 from saetext.analysis.differences.outcome.column import Outcome
 from saetext.analysis.differences.request import DiffRequest
@@ -166,7 +167,7 @@ def setting_of(
         raise InputError(
             f"{int(live.sum())} documents have a {outcome.column}, and fewer than {LEAST} tell nothing"
         )
-    notes = list(outcome.notes)
+    notes = [*circular_notes(sets[0], outcome.column), *outcome.notes]
     if missing := int((~live).sum()):
         notes.append(f"{missing:,} of {len(live):,} documents have no {outcome.column} and were left out")
     if in_rows and request.pair_on in (None, "", "id"):
