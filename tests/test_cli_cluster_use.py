@@ -94,14 +94,14 @@ def test_clusters_are_columns_of_every_analysis() -> None:
     told = json.loads(compared.out)["params"]
     assert told["clusters"] == ["october.clusters"] and told["sources"][0]["clusters"] == ["october.clusters"]
     made = "cluster: clusters are documents that are alike in features"
-    assert json.loads(compared.out)["notes"][0].startswith(made)
+    assert made in compared.err
     assert circular_notes(Corpus.open("october.corpus"), "cluster") == []  # one of its own
     of_one = saetext("diff", "october.corpus", "--outcome", "cluster=1", *WITH, "--json")
-    assert of_one.code == 0 and json.loads(of_one.out)["notes"][0].startswith(made), of_one.err
+    assert of_one.code == 0 and made in of_one.err, of_one.err
     pairs = saetext(
         "correlate", "october.corpus", *WITH, "--with", "cluster", "--where", "cluster > 0", "--json"
     )
-    assert pairs.code == 0 and json.loads(pairs.out)["notes"][0].startswith(made), pairs.err
+    assert pairs.code == 0 and made in pairs.err, pairs.err
     page = saetext("correlate", "october.corpus", *WITH, "--where", "cluster = 1", "--html", "c.html")
     assert page.code == 0, page.err
 
