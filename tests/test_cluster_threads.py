@@ -28,12 +28,19 @@ VIEWED = """
 import hashlib, numpy as np
 from cluster_factory import distinct
 from saetext.analysis.clusters.request import ClusterRequest
+from saetext.analysis.clusters import views
 from saetext.analysis.clusters.view_fitting import fit_view
 from saetext.analysis.clusters.views import look
+from threadpoolctl import threadpool_info
+fit_basis, used = views.fit_basis, set()
+def counted(*given, **more):
+    used.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+    return fit_basis(*given, **more)
+views.fit_basis = counted
 asked, corpus = ClusterRequest(semantic=False, epochs=20, view="features"), distinct(500)
 [view] = look(corpus, "main", asked, np.arange(500), lambda *_: None, "features").every
 fitted, grouping, _ = fit_view(corpus, "main", asked, "features", view.found.k, lambda *_: None)
-print(view.found)
+print(view.found, used)
 for part in (view.groups, fitted.vectors, fitted.places, fitted.cluster, grouping.outlier):
     print(part.shape, hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest())
 """
