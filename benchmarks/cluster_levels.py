@@ -46,7 +46,7 @@ def measured(name: str, path: str, column: str, half: int, work: Path) -> dict[s
     """Return how the clusters of one half, and the level below them, agree with a column."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    from saetext.analysis.clusters.levels import levels
+    from saetext.analysis.clusters.levels.cutting import levels
 
     kept = work / f"fit_{name}_{half}.npz"
     if not kept.exists():

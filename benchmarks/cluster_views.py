@@ -31,8 +31,8 @@ def run(only: list[str] | None, data: Path, work: Path, reader: str, output: Pat
 
 def measured(name: str, data: Path, work: Path, reader: str) -> dict[str, Any]:
     """Return what each view shows of a set, what peers show with as many groups, and false claims."""
-    from saetext.analysis.clusters import views
     from saetext.analysis.clusters.request import ClusterRequest
+    from saetext.analysis.clusters.views import looking as views
     from saetext.features import Themes
 
     corpus, request = corpus_of(name, data, work, reader), ClusterRequest()
@@ -85,7 +85,7 @@ def peers(texts: list[str], dense: Any, truth: list[str], k: int) -> dict[str, A
 
 def shuffled(seen: Any) -> Any:
     """Return a sample whose features and embeddings are each shuffled among documents of like length."""
-    from saetext.analysis.clusters import view_stability as stable
+    from saetext.analysis.clusters.views import stability as stable
 
     rng = np.random.default_rng(40)
     every = np.flatnonzero(np.bincount(seen.matrix.indices, minlength=seen.matrix.shape[1]))

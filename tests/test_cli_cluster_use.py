@@ -247,7 +247,7 @@ def test_columns_of_the_same_names_are_kept_beside_the_clusters() -> None:
 def test_values_that_say_nothing_are_in_no_bin() -> None:
     from memory_corpus import DenseCorpus
 
-    from saetext.analysis.clusters.binning import bins_of
+    from saetext.analysis.clusters.changes.binning import bins_of
 
     def binned(values: list[object]) -> list[int]:
         corpus = DenseCorpus([[1.0]] * len(values), meta={"v": values})

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_corpus import DenseCorpus
 
-from saetext.analysis.clusters.binning import Bins, bins_of
+from saetext.analysis.clusters.changes.binning import Bins, bins_of
 
 
 def binned(values: list[object]) -> Bins:

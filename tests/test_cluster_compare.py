@@ -11,8 +11,9 @@ import pytest
 from cluster_factory import LABELS, Stored, planted
 from scipy import stats
 
-from saetext.analysis.clusters import ClusterResult, cluster, compare, fitting, fitting_labels, run
-from saetext.analysis.clusters.pairing import paired_shares, units_among, units_of
+from saetext.analysis.clusters import ClusterResult, cluster, compare, fitting, run
+from saetext.analysis.clusters.changes.pairing import paired_shares, units_among, units_of
+from saetext.analysis.clusters.names import fitting_labels
 from saetext.corpus.joined import Joined
 from saetext.errors import InputError
 from saetext.features.peaks import local_evidence

@@ -16,8 +16,8 @@ from sklearn.metrics import adjusted_rand_score
 import saetext
 from saetext.analysis.clusters import ClusterResult, load_model, predict, save_clusters
 from saetext.analysis.clusters.density import group
-from saetext.analysis.clusters.level_names import _apart
-from saetext.analysis.clusters.levels import Levels, Nodes, grouped, levels, split, whole
+from saetext.analysis.clusters.levels.cutting import Levels, Nodes, grouped, levels, split, whole
+from saetext.analysis.clusters.levels.names import _apart
 from saetext.reader import sentences as embed
 from saetext.report.console.cluster_levels import _listed
 from saetext.report.console.clusters import render_clusters

@@ -13,13 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
-from saetext.analysis.clusters import cluster, cluster_words
-from saetext.analysis.clusters.cluster_words import LEAST_HELD, LEAST_Z, bare, repeats, stems, typical_words
+from saetext.analysis.clusters import cluster
 from saetext.analysis.clusters.describing import Described, Telling
-from saetext.analysis.clusters.fitting_labels import READ, READ_OF_THEMES, fitting_labels
-from saetext.analysis.clusters.halves import Reach, held_out, reaches
-from saetext.analysis.clusters.naming import NOTHING, Evidence, names, shortened, vocabulary
-from saetext.analysis.clusters.traits import Trait, traits
+from saetext.analysis.clusters.names import words as cluster_words
+from saetext.analysis.clusters.names.fitting_labels import READ, READ_OF_THEMES, fitting_labels
+from saetext.analysis.clusters.names.halves import Reach, held_out, reaches
+from saetext.analysis.clusters.names.naming import NOTHING, Evidence, names, shortened, vocabulary
+from saetext.analysis.clusters.names.traits import Trait, traits
+from saetext.analysis.clusters.names.words import LEAST_HELD, LEAST_Z, bare, repeats, stems, typical_words
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.peaks import LocalEvidence, local_evidence
 from saetext.reader import sentences

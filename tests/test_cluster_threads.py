@@ -28,9 +28,9 @@ VIEWED = """
 import hashlib, numpy as np
 from cluster_factory import distinct
 from saetext.analysis.clusters.request import ClusterRequest
-from saetext.analysis.clusters import views
-from saetext.analysis.clusters.view_fitting import fit_view
-from saetext.analysis.clusters.views import look
+from saetext.analysis.clusters.views import looking as views
+from saetext.analysis.clusters.views.fitting import fit_view
+from saetext.analysis.clusters.views.looking import look
 from threadpoolctl import threadpool_info
 fit_basis, used = views.fit_basis, set()
 def counted(*given, **more):

@@ -37,13 +37,13 @@ from saetext.analysis.clusters import (
     predict,
     save_clusters,
     semantic_map,
-    view_fitting,
-    view_showing,
 )
-from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.request import ClusterRequest
-from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
-from saetext.analysis.clusters.views import ABOUT, View, _rank, _told_once, look
+from saetext.analysis.clusters.views import fitting as view_fitting
+from saetext.analysis.clusters.views import showing as view_showing
+from saetext.analysis.clusters.views import stability as stable
+from saetext.analysis.clusters.views.looking import ABOUT, View, _rank, _told_once, look
+from saetext.analysis.clusters.views.themes import THEMED, themed_features, view_of
 from saetext.errors import InputError
 from saetext.features.themes import Theme, Themes
 from saetext.reader import sentences as embed

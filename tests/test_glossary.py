@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from saetext.analysis.checking.result import COLUMNS as CHECK_COLUMNS
 from saetext.analysis.checking.result import FOUND as CHECK_FOUND
-from saetext.analysis.clusters.changes import COMPARED, OVER
+from saetext.analysis.clusters.changes.table import COMPARED, OVER
 from saetext.analysis.clusters.result import COLUMNS as CLUSTER_COLUMNS
 from saetext.analysis.clusters.result import DOCUMENT_COLUMNS, LEVEL_COLUMNS
 from saetext.analysis.clusters.tables import _schema as cluster_schema

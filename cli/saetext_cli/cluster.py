@@ -212,13 +212,13 @@ def _beside(opened: Sequence[Any]) -> Path:
 
 
 def _joined(every: Sequence[Any], request: CompareRequest) -> Any:
-    from saetext.analysis.clusters.comparing import joined_of
+    from saetext.analysis.clusters.changes.comparing import joined_of
 
     return joined_of(every, request)
 
 
 def _computed(every: Sequence[Any], request: CompareRequest, model: Any, compare: bool) -> ClusterResult:
-    from saetext.analysis.clusters.comparing import compare as compare_sets
+    from saetext.analysis.clusters.changes.comparing import compare as compare_sets
     from saetext.analysis.clusters.run import cluster as compute
     from saetext.analysis.clusters.run import predict as place
 

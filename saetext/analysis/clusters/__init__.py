@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from saetext.io.lazy import lazily
 
 if TYPE_CHECKING:
-    from saetext.analysis.clusters.comparing import compare
+    from saetext.analysis.clusters.changes.comparing import compare
     from saetext.analysis.clusters.model import ClusterModel, default_path, load_model, save_clusters
     from saetext.analysis.clusters.request import ClusterRequest, CompareRequest, PredictRequest
     from saetext.analysis.clusters.result import ClusterResult
@@ -40,7 +40,7 @@ _HOMES = {
     "CompareRequest": "request",
     "PredictRequest": "request",
     "cluster": "run",
-    "compare": "comparing",
+    "compare": "changes.comparing",
     "default_path": "model",
     "load_model": "model",
     "predict": "run",

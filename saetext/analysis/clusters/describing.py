@@ -2,7 +2,7 @@
 
 Counted on all documents. The clusters were made from the same features, so p and q order what they say and
 are no evidence that the clusters exist: for that see :mod:`saetext.analysis.clusters.validation`. Not for:
-names (:mod:`saetext.analysis.clusters.naming`).
+names (:mod:`saetext.analysis.clusters.names.naming`).
 """
 
 from __future__ import annotations

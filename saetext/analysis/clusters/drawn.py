@@ -1,6 +1,6 @@
 """Which documents clusters are fitted to: all of them, or some drawn at random.
 
-Not for: the smaller sample in which views are looked at (:mod:`saetext.analysis.clusters.views`).
+Not for: the smaller sample in which views are looked at (:mod:`saetext.analysis.clusters.views.looking`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.drawn import drawn
-from saetext.analysis.clusters.levels import Levels, levels
+from saetext.analysis.clusters.levels.cutting import Levels, levels
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
 from saetext.analysis.clusters.repeats import (
     among,

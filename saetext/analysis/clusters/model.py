@@ -16,7 +16,7 @@ import numpy as np
 
 from saetext.analysis.base import Source
 from saetext.analysis.clusters.fitting import Fitted
-from saetext.analysis.clusters.levels import Levels
+from saetext.analysis.clusters.levels.cutting import Levels
 from saetext.analysis.clusters.representation import Basis, SemanticMap
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.corpus.files import writing

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from saetext.analysis.clusters.levels import Levels
+from saetext.analysis.clusters.levels.cutting import Levels
 from saetext.analysis.clusters.placing import Placed
 from saetext.analysis.clusters.request import ClusterRequest
 

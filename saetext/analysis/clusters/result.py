@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from saetext.analysis.base import Result
 from saetext.analysis.clusters.axis import Axis
-from saetext.analysis.clusters.changes import flat
+from saetext.analysis.clusters.changes.table import flat
 from saetext.analysis.clusters.describing import Described
 from saetext.analysis.clusters.exemplars import Exemplar
 from saetext.analysis.clusters.fitting import Fitted

@@ -15,19 +15,19 @@ from saetext.analysis.base import Source
 from saetext.analysis.clusters import validation
 from saetext.analysis.clusters.already_fitted import already_fitted
 from saetext.analysis.clusters.axis import Axis, axis_of
-from saetext.analysis.clusters.binning import Bins, bins_of
+from saetext.analysis.clusters.changes.binning import Bins, bins_of
+from saetext.analysis.clusters.changes.over_time import over_time
 from saetext.analysis.clusters.fitting import fit
-from saetext.analysis.clusters.level_names import Called, at_levels, level_names, levels_table
-from saetext.analysis.clusters.naming import Evidence, names
+from saetext.analysis.clusters.levels.names import Called, at_levels, level_names, levels_table
+from saetext.analysis.clusters.names.naming import Evidence, names
 from saetext.analysis.clusters.notes import levels_metrics, metrics_of, placing_notes, same_notes, shape_notes
-from saetext.analysis.clusters.over_time import over_time
 from saetext.analysis.clusters.placing import place
 from saetext.analysis.clusters.request import ClusterRequest, PredictRequest
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.analysis.clusters.summarising import Summary, beginnings, evidence_of, summarise
 from saetext.analysis.clusters.tables import clusters_table, documents_table
-from saetext.analysis.clusters.view_fitting import fit_view
-from saetext.analysis.clusters.view_showing import looked_at, shown_view, view_metrics, view_notes
+from saetext.analysis.clusters.views.fitting import fit_view
+from saetext.analysis.clusters.views.showing import looked_at, shown_view, view_metrics, view_notes
 from saetext.corpus.joined import Joined
 from saetext.corpus.notices import warn_of
 from saetext.corpus.protocol import CorpusLike
@@ -249,7 +249,7 @@ def _names(
     called = names(evidence, asked.labels)
     if request.client is None or not called:
         return called
-    from saetext.analysis.clusters.named_by_llm import ask_names
+    from saetext.analysis.clusters.names.by_llm import ask_names
 
     say("asking for names", 0, 0)
     words = [tuple(word for word, _ in some) for some in told.words]

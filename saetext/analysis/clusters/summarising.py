@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.clusters.cluster_words import MOST_SAMPLED, SAMPLED, Words, typical_words
 from saetext.analysis.clusters.describing import AGAINST, Described, describe
 from saetext.analysis.clusters.exemplars import (
     Exemplar,
@@ -21,13 +20,14 @@ from saetext.analysis.clusters.exemplars import (
     nearest_clusters,
 )
 from saetext.analysis.clusters.fitting import Fitted
-from saetext.analysis.clusters.fitting_labels import fitting_labels, still_fitting
-from saetext.analysis.clusters.halves import held_out, reaches
-from saetext.analysis.clusters.naming import Evidence, vocabulary
+from saetext.analysis.clusters.names.fitting_labels import fitting_labels, still_fitting
+from saetext.analysis.clusters.names.halves import held_out, reaches
+from saetext.analysis.clusters.names.naming import Evidence, vocabulary
+from saetext.analysis.clusters.names.traits import traits
+from saetext.analysis.clusters.names.words import MOST_SAMPLED, SAMPLED, Words, typical_words
 from saetext.analysis.clusters.placing import Placed
 from saetext.analysis.clusters.semantic_map import texts_of
 from saetext.analysis.clusters.tables import SHOWN
-from saetext.analysis.clusters.traits import traits
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import Say

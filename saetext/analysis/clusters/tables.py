@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.clusters.describing import Described, Telling
 from saetext.analysis.clusters.exemplars import Exemplar
-from saetext.analysis.clusters.naming import Evidence
+from saetext.analysis.clusters.names.naming import Evidence
 from saetext.analysis.clusters.placing import Placed
 from saetext.analysis.clusters.result import COLUMNS, DOCUMENT_COLUMNS
 from saetext.corpus.protocol import CorpusLike, Ints

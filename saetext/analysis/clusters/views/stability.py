@@ -2,7 +2,7 @@
 
 Groups are k-means that starts from Ward's tree, so nothing is drawn at random but the halves. Stability is
 compared with rows that have the same spread and no groups. Not for: what the rows are
-(:mod:`saetext.analysis.clusters.views`).
+(:mod:`saetext.analysis.clusters.views.looking`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 One clustering is fitted to all sets together, or all are placed in clusters that were fitted earlier. Not
 for: what differs inside of a cluster (:mod:`saetext.analysis.differences`), or one corpus along a date
-(:mod:`saetext.analysis.clusters.over_time`).
+(:mod:`saetext.analysis.clusters.changes.over_time`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from saetext.analysis.base import Source
 from saetext.analysis.clusters import run
 from saetext.analysis.clusters.already_fitted import already_fitted
-from saetext.analysis.clusters.changes import changes_table
-from saetext.analysis.clusters.pairing import Units, paired_shares, shared_keys, units_among, units_of
+from saetext.analysis.clusters.changes.pairing import Units, paired_shares, shared_keys, units_among, units_of
+from saetext.analysis.clusters.changes.table import changes_table
 from saetext.analysis.clusters.request import ClusterRequest, CompareRequest, PredictRequest
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.corpus.joined import Joined

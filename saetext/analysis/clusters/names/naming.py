@@ -1,8 +1,8 @@
 """A short name for every cluster, no two alike: words that set it apart, then a label or trait that fits.
 
-Not for: finding words (:mod:`saetext.analysis.clusters.cluster_words`), whether labels fit
-(:mod:`saetext.analysis.clusters.fitting_labels`), traits (:mod:`saetext.analysis.clusters.traits`), or names
-by a language model (:mod:`saetext.analysis.clusters.named_by_llm`).
+Not for: finding words (:mod:`saetext.analysis.clusters.names.words`), whether labels fit
+(:mod:`saetext.analysis.clusters.names.fitting_labels`), traits (:mod:`saetext.analysis.clusters.names.traits`),
+or names by a language model (:mod:`saetext.analysis.clusters.names.by_llm`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from saetext.analysis.clusters.cluster_words import STEM, Words, repeats, stems
 from saetext.analysis.clusters.describing import Described
-from saetext.analysis.clusters.halves import Reach
-from saetext.analysis.clusters.traits import Trait
+from saetext.analysis.clusters.names.halves import Reach
+from saetext.analysis.clusters.names.traits import Trait
+from saetext.analysis.clusters.names.words import STEM, Words, repeats, stems
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import LocalEvidence
 from saetext.text.passages import printable
@@ -58,7 +58,7 @@ class Evidence:
     local : mapping
         Feature to what it does in the cluster's texts; without texts, no words and no fit.
     vocabulary : frozenset of str
-        First letters of the words in its texts (:func:`~saetext.analysis.clusters.cluster_words.stems`);
+        First letters of the words in its texts (:func:`~saetext.analysis.clusters.names.words.stems`);
         empty without texts.
     reach : Reach, optional
         Which held-out documents have the words; None where nothing was held out.

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saetext.analysis.clusters import semantic_map
-from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.repeats import nearly_repeated
 from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
-from saetext.analysis.clusters.view_themes import THEMED, themed_features, view_of
+from saetext.analysis.clusters.views import stability as stable
+from saetext.analysis.clusters.views.themes import THEMED, themed_features, view_of
 from saetext.corpus.keys import columns, copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import bins

@@ -1,8 +1,8 @@
 """The parts of every level with names and words, and the level columns of documents.
 
 A part that is a cluster has the cluster's name. Groups of clusters and parts of one are named by the same
-rules (:mod:`saetext.analysis.clusters.naming`), all of a level at once, against all other documents. Not
-for: the cut (:mod:`saetext.analysis.clusters.levels`).
+rules (:mod:`saetext.analysis.clusters.names.naming`), all of a level at once, against all other documents.
+Not for: the cut (:mod:`saetext.analysis.clusters.levels.cutting`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.clusters.describing import describe
-from saetext.analysis.clusters.levels import Levels
-from saetext.analysis.clusters.naming import names
+from saetext.analysis.clusters.levels.cutting import Levels
+from saetext.analysis.clusters.names.naming import names
 from saetext.analysis.clusters.placing import Placed
 from saetext.analysis.clusters.result import LEVEL_COLUMNS
 from saetext.analysis.clusters.summarising import evidence_of, sampled, words_of

@@ -1,7 +1,7 @@
 """Coarse and fine: the clusters grouped into fewer, and the big ones split further down HDBSCAN's tree.
 
 Every level is a partition of the clustered documents, and each of its parts lies in one part of the level
-above. Not for: names of the parts (:mod:`saetext.analysis.clusters.level_names`).
+above. Not for: names of the parts (:mod:`saetext.analysis.clusters.levels.names`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Themes, properties, marks and length that set a cluster apart: what has a name that needs no label.
 
 A trait sets a cluster apart if many of its documents have it, several times as often as the others', and
-length does not explain that. Not for: words (:mod:`saetext.analysis.clusters.cluster_words`) or names
-(:mod:`saetext.analysis.clusters.naming`).
+length does not explain that. Not for: words (:mod:`saetext.analysis.clusters.names.words`) or names
+(:mod:`saetext.analysis.clusters.names.naming`).
 """
 
 from __future__ import annotations

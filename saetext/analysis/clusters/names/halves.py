@@ -1,6 +1,7 @@
 """Half of a cluster's documents to choose its name by, and half to check the name on.
 
-Not for: choosing (:mod:`saetext.analysis.clusters.cluster_words`, :mod:`saetext.analysis.clusters.naming`).
+Not for: choosing (:mod:`saetext.analysis.clusters.names.words`,
+:mod:`saetext.analysis.clusters.names.naming`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def held_out(texts: Sequence[str], cluster: Sequence[int]) -> Flags:
 
     Examples
     --------
-    >>> from saetext.analysis.clusters.halves import held_out
+    >>> from saetext.analysis.clusters.names.halves import held_out
     >>> held = held_out(["a", "b", "c", "d", "e", "f", "g", "h", "h"], [1] * 9)
     >>> int(held[:7].sum() + held[8]), bool(held[7] == held[8])
     (4, True)

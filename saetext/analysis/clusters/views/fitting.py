@@ -1,6 +1,6 @@
 """The groups of one view for all documents: k-means, and a map by the view's own neighbours.
 
-Not for: how many groups there are (:mod:`saetext.analysis.clusters.views`), or clusters by density
+Not for: how many groups there are (:mod:`saetext.analysis.clusters.views.looking`), or clusters by density
 (:mod:`saetext.analysis.clusters.fitting`).
 """
 
@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from saetext.analysis.clusters import density, layout, semantic_map
-from saetext.analysis.clusters import view_stability as stable
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.drawn import drawn
 from saetext.analysis.clusters.fitting import FARTHEST, Fitted, nearest, start_of, with_semantic_map
 from saetext.analysis.clusters.repeats import nearly_repeated, noted, repeated, representatives
 from saetext.analysis.clusters.representation import Floats32, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
-from saetext.analysis.clusters.view_themes import THEMED
-from saetext.analysis.clusters.views import EMBEDDING, MOST, principal, view_axis, view_basis
+from saetext.analysis.clusters.views import stability as stable
+from saetext.analysis.clusters.views.looking import EMBEDDING, MOST, principal, view_axis, view_basis
+from saetext.analysis.clusters.views.themes import THEMED
 from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.io.progress import Say

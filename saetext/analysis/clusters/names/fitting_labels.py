@@ -1,7 +1,7 @@
 """Which features' labels describe what the features do in a cluster's own texts.
 
 A label was written for other texts; only one that fits here may name a cluster. Not for: whether a label fits
-(:mod:`saetext.features.peaks`), or names (:mod:`saetext.analysis.clusters.naming`).
+(:mod:`saetext.features.peaks`), or names (:mod:`saetext.analysis.clusters.names.naming`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.clusters.describing import Described
-from saetext.analysis.clusters.traits import Trait
+from saetext.analysis.clusters.names.traits import Trait
 from saetext.corpus.joined import Joined
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels

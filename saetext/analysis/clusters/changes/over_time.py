@@ -1,7 +1,7 @@
 """Clusters along a date or another order: shares by bin, the trend of each, and where it peaks.
 
-Not for: bins (:mod:`saetext.analysis.clusters.binning`) or several corpora
-(:mod:`saetext.analysis.clusters.comparing`).
+Not for: bins (:mod:`saetext.analysis.clusters.changes.binning`) or several corpora
+(:mod:`saetext.analysis.clusters.changes.comparing`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import dataclasses
 
 import numpy as np
 
-from saetext.analysis.clusters.binning import Bins
-from saetext.analysis.clusters.changes import over_table
+from saetext.analysis.clusters.changes.binning import Bins
+from saetext.analysis.clusters.changes.table import over_table
 from saetext.analysis.clusters.result import ClusterResult
 from saetext.errors import InputError
 from saetext.stats.multiple import benjamini_hochberg

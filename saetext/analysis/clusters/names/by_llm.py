@@ -1,6 +1,7 @@
 """Names of all clusters from a language model, in one request, so that it can tell them apart.
 
-Not for: the endpoint (:mod:`saetext.io.llm`) or names without it (:mod:`saetext.analysis.clusters.naming`).
+Not for: the endpoint (:mod:`saetext.io.llm`) or names without it
+(:mod:`saetext.analysis.clusters.names.naming`).
 """
 
 from __future__ import annotations

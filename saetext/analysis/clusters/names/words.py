@@ -1,7 +1,7 @@
 """Words and phrases that set a cluster's texts apart from the others', and no two that say the same.
 
 A word counts once a document: one text that repeats it says little of its cluster. Not for: names
-(:mod:`saetext.analysis.clusters.naming`).
+(:mod:`saetext.analysis.clusters.names.naming`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.clusters.halves import held_out
+from saetext.analysis.clusters.names.halves import held_out
 from saetext.corpus.protocol import Ints
 from saetext.text.function_words import only_function_words
 from saetext.text.inflection import base
@@ -61,8 +61,8 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
 
     They are chosen on half of the documents: those with a signed root of the likelihood ratio (Dunning 1993,
     over documents) of at least 2.5, by the share inside times the logarithm of the ratio of shares, half a
-    document added to each count. On the other half (:mod:`saetext.analysis.clusters.halves`) each must stand
-    out again, with a root of 2, or it is left out. Forms of a word count as one. A phrase takes the place of
+    document added to each count. On the other half (:mod:`saetext.analysis.clusters.names.halves`) each must
+    stand out again, with a root of 2, or it is left out. Forms of a word count as one. A phrase takes the place of
     a word that seldom stands without it. A word counts less the more of its documents have a stronger one.
     Function words at the ends of a phrase are left out, and so is what is made of words that stand already.
 
@@ -82,7 +82,7 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
 
     Examples
     --------
-    >>> from saetext.analysis.clusters.cluster_words import typical_words
+    >>> from saetext.analysis.clusters.names.words import typical_words
     >>> texts = ["the exchange rate was wrong"] * 9 + ["the card is lost"] * 9
     >>> [[word for word, _ in words] for words in typical_words(texts, [1] * 9 + [2] * 9, 2)]
     [['exchange rate was wrong'], ['card is lost']]
@@ -213,7 +213,7 @@ def root(here: Counts, there: Counts, size: int, others: int) -> Counts:
     Examples
     --------
     >>> import numpy as np
-    >>> from saetext.analysis.clusters.cluster_words import root
+    >>> from saetext.analysis.clusters.names.words import root
     >>> root(np.array([6.0, 1.0]), np.array([0.0, 100.0]), 12, 1000).round(1)
     array([ 7.4, -0.2])
     """

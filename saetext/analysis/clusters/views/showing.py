@@ -1,6 +1,6 @@
 """Which view is shown, and what is said of the others: between a request and the looking.
 
-Not for: the looking (:mod:`saetext.analysis.clusters.views`).
+Not for: the looking (:mod:`saetext.analysis.clusters.views.looking`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import numpy as np
 
 from saetext.analysis.clusters.drawn import drawn
 from saetext.analysis.clusters.validation import known_labels
-from saetext.analysis.clusters.view_themes import THEMED
-from saetext.analysis.clusters.views import (
+from saetext.analysis.clusters.views.looking import (
     EMBEDDING,
     FEWEST,
     View,
@@ -22,6 +21,7 @@ from saetext.analysis.clusters.views import (
     several,
     view_axis,
 )
+from saetext.analysis.clusters.views.themes import THEMED
 from saetext.corpus.joined import Joined
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
