@@ -1,8 +1,9 @@
 """A short name for every cluster, no two alike: words that set it apart, then a label or trait that fits.
 
 Not for: finding words (:mod:`saetext.analysis.clusters.names.words`), whether labels fit
-(:mod:`saetext.analysis.clusters.names.fitting_labels`), traits (:mod:`saetext.analysis.clusters.names.traits`),
-or names by a language model (:mod:`saetext.analysis.clusters.names.by_llm`).
+(:mod:`saetext.analysis.clusters.names.fitting_labels`), traits
+(:mod:`saetext.analysis.clusters.names.traits`), or names by a language model
+(:mod:`saetext.analysis.clusters.names.by_llm`).
 """
 
 from __future__ import annotations

@@ -62,8 +62,9 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
     They are chosen on half of the documents: those with a signed root of the likelihood ratio (Dunning 1993,
     over documents) of at least 2.5, by the share inside times the logarithm of the ratio of shares, half a
     document added to each count. On the other half (:mod:`saetext.analysis.clusters.names.halves`) each must
-    stand out again, with a root of 2, or it is left out. Forms of a word count as one. A phrase takes the place of
-    a word that seldom stands without it. A word counts less the more of its documents have a stronger one.
+    stand out again, with a root of 2, or it is left out. Forms of a word count as one. A phrase takes the
+    place of a word that seldom stands without it. A word counts less the more of its documents have a
+    stronger one.
     Function words at the ends of a phrase are left out, and so is what is made of words that stand already.
 
     Parameters
