@@ -1,6 +1,6 @@
 """Whether the verdicts of ``why`` are right where the truth is known, and what it says of SmolLM2.
 
-    python benchmarks/why.py                  all parts: some twenty CPU minutes on one thread
+    python benchmarks/why.py                  all parts: some half an hour of CPU time on one thread
     python benchmarks/why.py --only planted   one part; the others stay in results/why.json
     python benchmarks/why.py --seeds 5 --null 20 --only planted -o quick.json
 
