@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.corpus.finishing import finish_slices
     from saetext.corpus.merging import merge
+    from saetext.corpus.transfer import pull, push
     from saetext.documents import open_documents
     from saetext.encoding.encoder import append, encode
     from saetext.encoding.slices import encode_slice, prepare_slices
@@ -89,6 +90,8 @@ __all__ = [
     "merge",
     "open_documents",
     "prepare_slices",
+    "pull",
+    "push",
     "search",
     "shift",
     "steer",
@@ -136,6 +139,8 @@ _HOMES = {
     "merge": "saetext.corpus.merging",
     "open_documents": "saetext.documents",
     "prepare_slices": "saetext.encoding.slices",
+    "pull": "saetext.corpus.transfer",
+    "push": "saetext.corpus.transfer",
     "search": "saetext.analysis.search",
     "steer": "saetext.intervene.steer",
     "train": "saetext.training.pipeline",

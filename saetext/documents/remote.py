@@ -19,10 +19,10 @@ from typing import Any, Final
 from saetext.documents.reading import shorten
 from saetext.errors import InputError
 from saetext.io.extras import require
-from saetext.text.one_line import one_line
+from saetext.io.urls import is_remote as is_remote
+from saetext.io.urls import shown_url as shown_url
+from saetext.io.urls import without_secrets
 
-_URL: Final = re.compile(r"(?P<kind>[a-z][a-z0-9+.-]+)://(?P<place>.+)", re.I | re.S)
-_SECRET: Final = re.compile(r"(?<=//)[^/@\s]*@|[?#].*", re.S)
 _MOST_FILES: Final = 10_000
 #: What places tell of a file that changes with its content; each has words of its own for it.
 _VERSIONS: Final = (
@@ -30,16 +30,6 @@ _VERSIONS: Final = (
     "generation",
     *("last_commit", "lastmodified", "last_modified", "mtime", "modified", "updated", "created"),
 )
-
-
-def is_remote(name: str) -> bool:
-    """Return whether a source is named by a URL: a scheme of two letters or more, and ``://``."""
-    return _URL.fullmatch(name) is not None
-
-
-def shown_url(url: str) -> str:
-    """Return a URL without a password or a query, which may hold a key."""
-    return one_line(_SECRET.sub("", url), 200)
 
 
 def local_name(place: str) -> str:
@@ -55,7 +45,7 @@ def local_name(place: str) -> str:
 
 def _last(place: str) -> str:
     if is_remote(place):  # elsewhere these marks are part of the name
-        place = _SECRET.sub("", place)
+        place = without_secrets(place)
     return PurePosixPath(place.replace("\\", "/").rstrip("/")).name
 
 
@@ -101,7 +91,7 @@ def fetch(url: str, fits: Callable[[Path], bool]) -> Path:
     except InputError:
         raise
     except Exception as error:  # each system has exceptions of its own, and some name a key
-        what = shorten(_SECRET.sub("", str(error)) or type(error).__name__, 160)
+        what = shorten(without_secrets(str(error)) or type(error).__name__, 160)
         raise InputError(f"{shown} cannot be read: {what}") from error
 
 

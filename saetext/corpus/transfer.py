@@ -1,0 +1,486 @@
+"""Pull and push: a corpus, or a file, copied from or to an object store with every byte checked.
+
+What is pulled lies under a hidden name beside its place until it is whole; what is pushed gets its manifest
+last. Both go on where they stopped. Not for: opening a corpus that stays elsewhere
+(:mod:`saetext.corpus.elsewhere`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from saetext.corpus.corpus import Corpus
+from saetext.corpus.files import require_known_home, require_outside_corpora, writing
+from saetext.corpus.manifest import JOURNAL, NAME, REJECTS, Manifest
+from saetext.errors import CorpusError, InputError, ShardCorruptError
+from saetext.io.files import (
+    STAMP,
+    FileStamp,
+    HashingFile,
+    atomic_file,
+    checksum,
+    make_directory,
+    sync_directory,
+    write_atomic,
+)
+from saetext.io.json_file import loads
+from saetext.io.opener import HUGE, LARGE, open_regular, require_regular
+from saetext.io.orphans import sweep
+from saetext.io.progress import OnProgress, Stages
+from saetext.io.sealed import require_seal, sealed
+from saetext.io.shape import Record, Table, Text
+from saetext.io.store import Store, There
+from saetext.io.urls import is_remote
+
+#: What a push puts first: whose files follow, and the checksums of those that the manifest does not have.
+PUSHED: Final = "pushed.json"
+_PUSHED: Final = Record({"fingerprint": Text(longest=64), "manifest": STAMP, "beside": Table(STAMP)})
+#: Files of a corpus that its manifest does not name: what an append goes on from, and labels.
+_BESIDE: Final = re.compile(r"journal|plan\.json|labels[A-Za-z0-9._+=@-]{0,120}\.parquet")
+_SPARE: Final = 64 << 20  # bytes that a disk keeps free
+
+
+def pull(url: str, target: str | Path, *, on_progress: OnProgress | None = None) -> Corpus | Path:
+    """Copy a corpus, or a file, from an object store.
+
+    Nothing is to be seen at ``target`` before all of it is there and has the checksums of its manifest. An
+    interrupted pull keeps what it has beside ``target``, and the same call goes on.
+
+    Parameters
+    ----------
+    url : str
+        ``s3://BUCKET/NAME``, ``gs://``, ``abfs://``, ``file://``, or what fsspec knows.
+    target : path
+        The new corpus, or the new file; into a directory that is there, a file goes by its own name.
+
+    Returns
+    -------
+    Corpus or Path
+
+    Raises
+    ------
+    InputError
+        If there is nothing, or it cannot be read.
+    ShardCorruptError
+        If a file there is not what the manifest promises; the message names it.
+    CorpusError
+        If something else is at ``target``, or it cannot be written.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> from pathlib import Path
+    >>> made = saetext.push("gentle.corpus", Path("shelf/gentle.corpus").absolute().as_uri())
+    >>> saetext.pull(made, "again.corpus").n_documents
+    150
+    """
+    store = Store.open(_url(url))
+    target = Path(target)
+    require_known_home(target)
+    say = Stages(on_progress)
+    say("looking")
+    files = store.files()
+    if NAME in files:
+        return _pull_corpus(store, files, target, say)
+    found = store.look()
+    if found is None:
+        raise _nothing(store, files)
+    return _pull_file(store, found, target, say)
+
+
+def push(source: str | Path, url: str, *, on_progress: OnProgress | None = None) -> str:
+    """Copy a finished corpus, or a file, to an object store; each file is read back and compared.
+
+    The manifest is put last: until then nobody takes what is there for a corpus. What an interrupted push has
+    put is read and kept by the next one. A corpus that has grown since may be pushed over its earlier self.
+
+    Parameters
+    ----------
+    source : path
+        A finished corpus; labels beside it go with it, the index does not. Or any file.
+    url : str
+        Where it goes: ``s3://BUCKET/NAME.corpus``.
+
+    Returns
+    -------
+    str
+        The URL, without a password.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there, or something else is there.
+    CorpusError
+        If ``source`` is no finished corpus, or damaged.
+
+    Examples
+    --------
+    >>> import saetext
+    >>> from pathlib import Path
+    >>> url = saetext.push("brisk.corpus", Path("shelf/brisk.corpus").absolute().as_uri())
+    >>> url.startswith("file:///")
+    True
+    """
+    source = Path(source)
+    store = Store.open(_url(url), write=True)
+    say = Stages(on_progress)
+    if source.is_dir():
+        _push_corpus(Corpus.open(source), store, say)
+    else:
+        _push_file(source, store, say)
+    return store.shown
+
+
+def _url(url: str) -> str:
+    if not is_remote(url):
+        raise InputError(
+            f"{url[:200]!r} is no URL; expected s3://BUCKET/NAME, gs://, abfs:// or file:///PATH"
+        )
+    return url
+
+
+def _nothing(store: Store, files: Mapping[str, There]) -> InputError:
+    if PUSHED in files:
+        return InputError(f"{store.shown} is being pushed and not whole yet: run that push again, then pull")
+    if files:
+        return InputError(f"{store.shown} is no corpus (it has no {NAME}); name a corpus or a file in it")
+    store.require_bucket()
+    return InputError(f"{store.shown}: there is no corpus and no file")
+
+
+# ---- pulling
+
+
+def _pull_corpus(store: Store, files: Mapping[str, There], target: Path, say: Stages) -> Corpus:
+    content = store.read(NAME, HUGE)
+    require_outside_corpora(target)
+    with writing(target):
+        make_directory(target.absolute().parent)
+    with _workplace(target, content) as (home, manifest):
+        if (there := _same_corpus(target, manifest, store)) is not None:
+            return there
+        wanted = {**stamps(manifest), **_beside(store, files)}
+        require_there(store, files, wanted)
+        require_room(home, sum(stamp.bytes for stamp in wanted.values()))
+        done, total = 0, sum(stamp.bytes for stamp in wanted.values())
+        for name, stamp in wanted.items():
+            fetch(store, name, stamp, home / name, lambda n, done=done: say("pulling", done + n, total))
+            done += stamp.bytes
+            say("pulling", done, total)
+        with writing(target):
+            _remove_others(home, set(wanted))
+            write_atomic(home / NAME, content)
+            os.rename(home, target)  # noqa: PTH104 # over an empty directory too
+            sync_directory(target.absolute().parent)
+    return Corpus.open(target)
+
+
+@contextmanager
+def _workplace(target: Path, content: bytes) -> Iterator[tuple[Path, Manifest]]:
+    """Give the hidden directory where a corpus is put together, alone, and the manifest that it will have."""
+    beside = target.absolute()
+    home = beside.with_name(f".{beside.name}.pulling")
+    lock = FileLock(beside.with_name(f".{beside.name}.pulling.lock"))
+    with writing(target):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise CorpusError(f"{target} is being pulled by another process; wait for it to end") from None
+    try:
+        with writing(target):
+            if home.is_symlink() or (home.exists() and not home.is_dir()):
+                raise CorpusError(f"{home} is in the way; remove it")
+            (home / ".manifest").mkdir(parents=True, exist_ok=True)
+            write_atomic(home / ".manifest" / NAME, content)
+        yield home, Manifest.read(home / ".manifest")
+    finally:
+        with_no_work = home.is_dir() and not any(f.is_file() for f in home.glob("[!.]*"))
+        if with_no_work and not any(f.is_file() for f in home.glob("[!.]*/**/*")):
+            shutil.rmtree(home, ignore_errors=True)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _same_corpus(target: Path, manifest: Manifest, store: Store) -> Corpus | None:
+    """Return the corpus at ``target`` if it is the one that is pulled already."""
+    if not target.exists() and not target.is_symlink():
+        return None
+    if target.is_dir() and not any(target.iterdir()):
+        return None
+    if (target / NAME).is_file():
+        corpus = Corpus.open(target)
+        if corpus.fingerprint == manifest.fingerprint:
+            return corpus
+        raise CorpusError(f"{target} is another corpus than {store.shown}; choose another path")
+    raise CorpusError(f"{target} exists already and is not this corpus; choose another path")
+
+
+def stamps(manifest: Manifest) -> dict[str, FileStamp]:
+    """Return the files that a manifest promises; their names were checked when it was read."""
+    found = {f"cards/{sae}.arrow": stamp for sae, stamp in manifest.calibrations.items()}
+    found[REJECTS] = manifest.rejects
+    for shard in manifest.shards:
+        found.update(sorted(shard.files.items()))
+    return found
+
+
+def _beside(store: Store, files: Mapping[str, There]) -> dict[str, FileStamp]:
+    """Return the files beside the manifest's, and what they should be by the record of the push."""
+    if PUSHED not in files:  # copied by other means: labels can be made again, an append starts a new journal
+        return {}
+    beside = _record(store)[1]
+    if strange := [name for name in beside if not _BESIDE.fullmatch(name)]:
+        raise ShardCorruptError(f"{store.name(PUSHED)} is damaged: it names {strange[0][:100]!r}")
+    if any(stamp.bytes > LARGE for stamp in beside.values()):
+        raise ShardCorruptError(f"{store.name(PUSHED)} is damaged: a file beside the corpus is too large")
+    return beside
+
+
+def _record(store: Store) -> tuple[str, dict[str, FileStamp]]:
+    content = store.read(PUSHED, LARGE)
+    try:
+        data = loads(content, _PUSHED, most=LARGE)
+        require_seal(data)
+    except ValueError as error:
+        raise ShardCorruptError(
+            f"{store.name(PUSHED)} is damaged ({error}); remove it and push again"
+        ) from None
+    return data["fingerprint"], {name: FileStamp.from_dict(stamp) for name, stamp in data["beside"].items()}
+
+
+def require_there(store: Store, files: Mapping[str, There], wanted: Mapping[str, FileStamp]) -> None:
+    """Raise :class:`ShardCorruptError` unless the store lists every file in its size, before any is read.
+
+    What an append has added to rejects.jsonl since is fine: the first bytes count.
+    """
+    for name, stamp in wanted.items():
+        found = files.get(name)
+        if found is None:
+            raise ShardCorruptError(f"{store.name(name)} is missing; push the corpus again")
+        grown = name in (REJECTS, JOURNAL) and found.size > stamp.bytes
+        if found.size != stamp.bytes and not grown:
+            raise ShardCorruptError(
+                f"{store.name(name)} is damaged: it should have {stamp.bytes:,} bytes and has "
+                f"{found.size:,}; push the corpus again"
+            )
+
+
+def require_room(home: Path, size: int) -> None:
+    """Raise :class:`CorpusError` unless the disk has so many bytes free, beside what is there already."""
+    has = sum(f.stat().st_size for f in home.rglob("*") if f.is_file())
+    free = shutil.disk_usage(home).free
+    if size - has > free - _SPARE:
+        raise CorpusError(
+            f"{home.parent} has {free / 1e6:,.0f} MB free, and {(size - has) / 1e6:,.0f} MB are to come; "
+            "free space"
+        )
+
+
+def fetch(
+    store: Store, name: str, stamp: FileStamp, path: Path, on_bytes: Callable[[int], None] | None = None
+) -> bool:
+    """Copy one file here, unless it is here already; return whether it was copied.
+
+    Raises
+    ------
+    ShardCorruptError
+        If it has another checksum than promised; nothing is left of it then.
+    InputError, CorpusError
+        If it cannot be read there, or written here.
+    """
+    with writing(path):
+        make_directory(path.parent)
+        if os.path.lexists(path) and require_regular(path).st_size == stamp.bytes and checksum(path) == stamp:
+            return False
+        sweep(path.parent, path.name)
+    with writing(path), atomic_file(path) as file:
+        hashing, done = HashingFile(file), 0
+        for piece in store.pieces(name, stamp.bytes):
+            hashing.write(piece)
+            done += len(piece)
+            if on_bytes is not None:
+                on_bytes(done)
+        if hashing.stamp != stamp:
+            raise ShardCorruptError(
+                f"{store.name(name)} is damaged: its checksum should be {stamp.xxh3_128} and is "
+                f"{hashing.stamp.xxh3_128}; push the corpus again"
+            )
+    return True
+
+
+def _remove_others(home: Path, wanted: set[str]) -> None:
+    """Remove what an earlier pull of another state of the corpus left."""
+    shutil.rmtree(home / ".manifest")
+    for path in sorted(home.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(home).as_posix() not in wanted:
+            path.unlink()
+
+
+def _pull_file(store: Store, found: There, target: Path, say: Stages) -> Path:
+    if target.is_dir():
+        name = store.path.rpartition("/")[2]
+        if not name or name in (".", "..") or re.search(r'[\\:\0-\x1f<>"|?*]', name):
+            raise InputError(f"{store.shown}: name the file it goes to, not the directory {target} alone")
+        target = target / name
+    require_outside_corpora(target)
+    version = store.version()
+    if os.path.lexists(target):
+        alike = target.is_file() and target.stat().st_size == found.size
+        if alike and store.stamp("", found.size) == checksum(target):
+            return target
+        raise CorpusError(f"{target} exists already and is another file; choose another path")
+    with writing(target):
+        make_directory(target.absolute().parent)
+        require_room_for_file(target, found.size)
+        with atomic_file(target) as file:
+            done = 0
+            for piece in store.pieces("", found.size):
+                file.write(piece)
+                done += len(piece)
+                say("pulling", done, found.size)
+            if store.version() != version:
+                raise InputError(f"{store.shown} changed while it was copied; run the same command again")
+    return target
+
+
+def require_room_for_file(path: Path, size: int) -> None:
+    """Raise :class:`CorpusError` unless there is room for a file of so many bytes."""
+    free = shutil.disk_usage(path.absolute().parent).free
+    if size > free - _SPARE:
+        raise CorpusError(
+            f"{path.parent} has {free / 1e6:,.0f} MB free, and the file has {size / 1e6:,.0f} MB; free space"
+        )
+
+
+# ---- pushing
+
+
+def _push_corpus(corpus: Corpus, store: Store, say: Stages) -> None:
+    home, manifest = corpus.path, corpus.manifest
+    say("looking")
+    files = store.files()
+    if not files:
+        store.require_bucket()
+        if store.look() is not None:
+            raise InputError(f"{store.shown} is a file; choose another URL for a corpus")
+    content = (home / NAME, checksum(home / NAME))
+    wanted = stamps(manifest)
+    beside = {
+        path.name: checksum(path)
+        for path in sorted(home.iterdir())
+        if _BESIDE.fullmatch(path.name) and path.is_file() and path.stat().st_size <= LARGE
+    }
+    _require_ours(store, files, manifest, wanted)
+    record = {
+        "fingerprint": manifest.fingerprint,
+        "manifest": content[1].to_dict(),
+        "beside": {name: stamp.to_dict() for name, stamp in beside.items()},
+    }
+    store.put(PUSHED, json.dumps(sealed(record), indent=1).encode())
+    done = 0
+    both = {**wanted, **beside}
+    total = sum(stamp.bytes for stamp in both.values())
+    for name, stamp in both.items():
+        say("pushing", done, total)
+        has = files.get(name)
+        _put_whole(store, name, home / name, stamp, has is not None and has.size == stamp.bytes)
+        done += stamp.bytes
+    say("pushing", done, total)
+    if checksum(home / NAME) != content[1]:
+        raise CorpusError(f"{home} changed while it was pushed; run the same command again")
+    has = files.get(NAME)
+    _put_whole(store, NAME, home / NAME, content[1], has is not None and has.size == content[1].bytes)
+
+
+def _put_whole(store: Store, name: str, path: Path, stamp: FileStamp, there: bool) -> None:
+    """Put a file unless it is there already, and read it back."""
+    if there and store.stamp(name, stamp.bytes) == stamp:
+        return
+    limit = stamp.bytes if name in (REJECTS, JOURNAL) else None
+    if checksum(path, limit=limit) != stamp:
+        raise ShardCorruptError(f"{path} is damaged or has changed; restore it, or encode again")
+    content: bytes | Path = path
+    if path.stat().st_size != stamp.bytes:  # an append has added to it since
+        with open_regular(path) as file:
+            content = file.read(stamp.bytes)
+    failed: InputError | None = None
+    try:
+        store.put(name, content)
+    except InputError as error:  # the answer may be lost, and the file there
+        failed = error
+    try:
+        found = store.look(name)
+        arrived = found is not None and found.size == stamp.bytes and store.stamp(name, stamp.bytes) == stamp
+    except InputError as error:
+        raise failed or error from None
+    if not arrived:
+        raise failed or InputError(
+            f"{store.name(name)} did not arrive whole; run the same command again to go on"
+        )
+
+
+def _require_ours(
+    store: Store, files: Mapping[str, There], manifest: Manifest, wanted: Mapping[str, FileStamp]
+) -> None:
+    """Raise :class:`InputError` if something else is there than this corpus, whole or in part."""
+    if NAME in files:
+        there = _manifest_of(store)
+        old = stamps(there)
+        same = all(wanted.get(name) == stamp for name, stamp in old.items() if name != REJECTS)
+        if not same or there.spec.fingerprint != manifest.spec.fingerprint:
+            raise InputError(f"{store.shown} holds another corpus; choose another URL, or delete it first")
+        return
+    if PUSHED in files:
+        if _record(store)[0] != manifest.fingerprint:
+            raise InputError(
+                f"{store.shown} holds an unfinished push of another corpus; choose another URL, or delete it "
+                "first"
+            )
+        return
+    if files:
+        raise InputError(
+            f"{store.shown} is not empty (it has {min(files)[:100]!r}); choose another URL for the corpus"
+        )
+
+
+def _manifest_of(store: Store) -> Manifest:
+    """Return the manifest there; CorpusError that names the URL if it is damaged."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="saetext-manifest-") as folder:
+        (Path(folder) / NAME).write_bytes(store.read(NAME, HUGE))
+        try:
+            return Manifest.read(Path(folder))
+        except CorpusError as error:
+            raise CorpusError(str(error).replace(folder, store.shown)) from None
+
+
+def _push_file(source: Path, store: Store, say: Stages) -> None:
+    try:
+        size = require_regular(source).st_size
+    except OSError as error:
+        raise InputError(f"{source} cannot be pushed: {error.strerror or error}") from error
+    stamp = checksum(source)
+    say("looking")
+    found = store.look()
+    if found is not None:
+        if found.size == size and store.stamp("", size) == stamp:
+            return
+        raise InputError(f"{store.shown} holds another file; choose another URL, or delete it first")
+    if store.files():
+        raise InputError(f"{store.shown} is a folder; name the file that {source.name} becomes")
+    say("pushing", 0, size)
+    _put_whole(store, "", source, stamp, False)
+    say("pushing", size, size)
