@@ -86,7 +86,7 @@ def encode(
 ) -> None:
     """Read a file of texts into a corpus of named features. Interrupted, the same command resumes."""
     from saetext.documents import open_documents
-    from saetext.documents.remote import is_remote, shown_url
+    from saetext.documents.remote import is_remote
     from saetext.encoding.encoder import require_free
     from saetext.encoding.targets import default_output, source_stamp
 
@@ -99,8 +99,6 @@ def encode(
         _require_named(source)
     for file in source:
         require_file_of_texts(file)
-        if len(source) > 1 and is_remote(file):
-            raise InputError(f"{shown_url(file)}: give one place elsewhere at a time; append the others")
     target = output or default_output(one)
     if not dry_run:
         require_free(target)
@@ -108,7 +106,7 @@ def encode(
         from saetext.corpus.landing import require_sliceable
 
         require_sliceable(target)
-    with waiting("fetching" if is_remote(one) else "reading the beginning"):
+    with waiting("fetching" if any(map(is_remote, source)) else "reading the beginning"):
         documents = open_documents(one if len(source) == 1 else list(map(Path, source)), **texts.given())
     told = describe_source(documents)
     reader = choice.load(like=reader_of)

@@ -40,6 +40,7 @@ from saetext.documents.several import SeveralFiles
 from saetext.documents.text import ByteSource, TextLines, TextReader, WholeText
 from saetext.errors import InputError, refuse_unused
 from saetext.io.opener import open_regular
+from saetext.io.urls import url_of
 
 _DATASET: Final = re.compile(r"[\w-]+/[\w-]+")  # OWNER/NAME, as nobody calls a file
 
@@ -97,7 +98,7 @@ def open_reader(source: Any, manner: Manner) -> RowReader:
     if isinstance(source, str | os.PathLike):
         return _named_reader(os.fspath(source), manner)
     if isinstance(source, list | tuple) and source and all(isinstance(item, os.PathLike) for item in source):
-        return _several([Path(item) for item in source], manner, f"{len(source)} files")
+        return _several_named(source, manner)
     reader = open_in_memory(source)
     if reader is not None:
         refuse_unused(
@@ -113,9 +114,7 @@ def open_reader(source: Any, manner: Manner) -> RowReader:
 
 def _named_reader(name: str, manner: Manner) -> RowReader:
     if is_remote(name) and not os.path.lexists(name):
-        reader = _path_reader(fetch(name, holds_rows), manner)
-        reader.name = shown_url(name)
-        return reader
+        return _fetched_reader(name, manner)
     path = Path(name)
     if glob.has_magic(name) and not os.path.lexists(name):
         found = fitting(name)
@@ -123,6 +122,35 @@ def _named_reader(name: str, manner: Manner) -> RowReader:
             raise InputError(f"no file fits {name}")
         return _several(found, manner, display_name(path))
     return _path_reader(path, manner)
+
+
+def _fetched_reader(url: str, manner: Manner) -> RowReader:
+    """Return the reader of what is elsewhere, called by its URL; its version tells when it changes."""
+    found = fetch(url, holds_rows)
+    if found.files is None:
+        reader = _path_reader(found.path, manner)
+        reader.name = shown_url(url)
+    else:
+        reader = _several(found.files, manner, shown_url(url))
+    reader.version = found.version
+    return reader
+
+
+def _several_named(items: Sequence[os.PathLike[str]], manner: Manner) -> RowReader:
+    """Return the reader of files one after another; a URL, as a path, may be among them."""
+    paths, versions = [], []
+    for item in items:
+        url = url_of(item)
+        if url is None:
+            paths.append(Path(item))
+            continue
+        found = fetch(url, holds_rows)
+        paths += [found.path] if found.files is None else found.files
+        versions.append(found.version)
+    reader = _several(paths, manner, f"{len(paths)} files")
+    if versions:
+        reader.version = None if None in versions else " ".join(map(str, versions))
+    return reader
 
 
 def _several(paths: Sequence[Path], manner: Manner, name: str) -> RowReader:

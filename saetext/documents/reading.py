@@ -53,6 +53,8 @@ class RowReader(ABC):
         Columns that the schema calls binary: not worth reading unless chosen.
     notices : tuple of str
         What the user should know about how the source is read.
+    version : str or None
+        Of what is elsewhere, what changes with its content; None where the place does not tell.
     """
 
     name: str
@@ -66,6 +68,7 @@ class RowReader(ABC):
     text_column: str | None = None
     binary: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    version: str | None = None
 
     @property
     def part(self) -> str:

@@ -80,6 +80,7 @@ class DocumentSource:
         self._reader = reader
         self._manner = manner or Manner()
         self.name = reader.name
+        self._version = reader.version
         self.format = reader.format
         self.size_bytes = reader.size_bytes
         self.n_rows = reader.n_rows
@@ -280,6 +281,7 @@ class DocumentSource:
             "role": self.role,
             **self._manner.given(),
             **({"shape": self.shape} if self.shape else {}),
+            **({"version": self._version} if self._version else {}),
         }
 
 

@@ -125,9 +125,10 @@ class Store:
         return bool(self._try("", lambda: self.system.get_file_info(self.path)).type == FileType.Directory)
 
     def version(self, name: str = "") -> str:
-        """Return what changes with a file's content: size, time and what the store calls its ETag."""
+        """Return what changes with a file's content: size and what the store calls its ETag, or its time."""
         found = self._require(name)
-        return f"{found.version} {self._etag(name)}".strip()
+        etag = self._etag(name)
+        return f"{found.size} {etag}" if etag else found.version
 
     def files(self) -> dict[str, There]:
         """Return the files in the folder and its folders, by their names from here; empty if there are none.
@@ -279,7 +280,7 @@ class Store:
                     raise InputError(f"{self.name(name)} cannot be {what}: {denied}") from error
                 if wait is None or isinstance(error, NotImplementedError | ValueError | TypeError):
                     if _NO_LINE.search(raw):
-                        said = "no connection to the store; is the endpoint right?"
+                        said = "the connection failed or was cut off; is the endpoint right?"
                     raise InputError(
                         f"{self.name(name)} cannot be {what}: {said}; run the same command again to go on"
                     ) from error
