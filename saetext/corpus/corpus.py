@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus import matrices, verification
 from saetext.corpus.calibration import Calibration
+from saetext.corpus.elsewhere import open_elsewhere, url_of_copy
 from saetext.corpus.files import require_intact, require_size
 from saetext.corpus.frame import frames, scan
 from saetext.corpus.item import CorpusDocument
@@ -35,6 +36,7 @@ from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.io.derived import Verdict
 from saetext.io.frames import as_pandas
 from saetext.io.provided import provided
+from saetext.io.urls import url_of
 from saetext.text.one_line import one_line, quoted
 
 if TYPE_CHECKING:
@@ -94,7 +96,13 @@ class Corpus:
 
     @classmethod
     def open(cls, path: str | Path) -> Corpus:
-        """Open a finished corpus.
+        """Open a finished corpus, here or in an object store.
+
+        Parameters
+        ----------
+        path : path or URL
+            Its directory; or ``s3://BUCKET/NAME``, ``gs://``, ``abfs://``: then a shard is copied into the
+            cache when it is first used, see :mod:`saetext.corpus.elsewhere`.
 
         Raises
         ------
@@ -102,7 +110,13 @@ class Corpus:
             If it is missing, unfinished or of a newer version.
         ShardCorruptError
             If a file is missing or has another size than promised.
+        InputError
+            If a URL cannot be read.
         """
+        url = url_of(path) or url_of_copy(Path(path))
+        if url is not None:
+            home, manifest, elsewhere = open_elsewhere(url)
+            return cls(home, manifest, opened=Opened(elsewhere))
         path = Path(path)
         manifest = Manifest.read(path)
         for entry in manifest.shards:
@@ -112,9 +126,14 @@ class Corpus:
             require_size(path / "cards" / f"{sae}.arrow", stamp)
         return cls(path, manifest)
 
+    @property
+    def elsewhere(self) -> str | None:
+        """The URL of a corpus that is in an object store, as it may be printed; None for one that is here."""
+        return None if self._opened.elsewhere is None else self._opened.elsewhere.store.shown
+
     def __repr__(self) -> str:
         kind = "Corpus" if self.selection is None else f"Corpus view of {self.manifest.n_documents:,}"
-        path = str(self.path)
+        path = self.elsewhere or str(self.path)
         path = path if len(path) <= 60 else f"…{path[-59:]}"  # its end is what tells it from others
         saes = one_line(", ".join(self.saes), 60)
         return f"<{kind} {quoted(path)}: {len(self):,} documents, SAEs {saes}>"
@@ -215,6 +234,7 @@ class Corpus:
         """Return the thresholds and reference statistics of an SAE (the only one, if none is named)."""
         name = self.spec.sae(sae).name
         path = self.path / "cards" / f"{name}.arrow"
+        self._opened.bring(path, self.manifest.calibrations[name])
         require_intact(path, self.manifest.calibrations[name])
         calibration = Calibration.read(path)
         if len(calibration) != self.spec.sae(name).d_sae:

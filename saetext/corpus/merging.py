@@ -96,6 +96,8 @@ def _opened(one: str | Path | Corpus) -> Corpus:
     corpus = one if isinstance(one, Corpus) else Corpus.open(one)
     if corpus.selection is not None:
         raise InputError(f"{corpus.path}: a selection of a corpus cannot be merged, only a whole one")
+    if corpus.elsewhere is not None:
+        raise InputError(f"{corpus.elsewhere} is elsewhere: copy it first: saetext pull URL DIR")
     return corpus
 
 

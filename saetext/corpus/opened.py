@@ -14,8 +14,10 @@ from threading import Lock
 
 import pyarrow as pa
 
+from saetext.corpus.elsewhere import Elsewhere
 from saetext.corpus.files import require_size
 from saetext.corpus.shard import Mapped
+from saetext.errors import ShardCorruptError
 from saetext.io.files import FileStamp
 
 _MOST = 512  # files: a mapping costs address space, and keeps a deleted file on the disk
@@ -24,7 +26,8 @@ _MOST = 512  # files: a mapping costs address space, and keeps a deleted file on
 class Opened:
     """Record batches by file; shared by a corpus and its views, and safe from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, elsewhere: Elsewhere | None = None) -> None:
+        self.elsewhere = elsewhere  # what brings files of a corpus that is in an object store
         self._files: OrderedDict[Path, tuple[tuple[int, ...], Mapped]] = OrderedDict()
         self._used: dict[Path, mmap.mmap] = {}  # since pages were given back
         self._lock = Lock()
@@ -39,6 +42,30 @@ class Opened:
         ShardCorruptError
             If the file is missing or has another size than promised; whatever ``load`` raises.
         """
+        if self.elsewhere is None:
+            return self._batch(path, stamp, load, again)
+        for tries_left in (2, 1, 0):
+            self.bring(path, stamp)
+            try:
+                return self._batch(path, stamp, load, again)
+            except ShardCorruptError:
+                if not tries_left:
+                    raise
+                if path.exists():
+                    self.elsewhere.drop(path)  # else another process made room
+        raise AssertionError("the last try returns or raises")
+
+    def bring(self, path: Path, stamp: FileStamp) -> None:
+        """Have a file here that may be elsewhere still; see :class:`saetext.corpus.elsewhere.Elsewhere`."""
+        if self.elsewhere is None:
+            return
+        gone = self.elsewhere.bring(path, stamp)
+        with self._lock:
+            for each in gone:
+                self._files.pop(each, None)
+                self._used.pop(each, None)
+
+    def _batch(self, path: Path, stamp: FileStamp, load: Callable[[], Mapped], again: bool) -> pa.RecordBatch:
         found = require_size(path, stamp)
         key = (found.st_dev, found.st_ino, found.st_mtime_ns)
         with self._lock:

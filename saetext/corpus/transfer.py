@@ -11,42 +11,34 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from filelock import FileLock, Timeout
 
+from saetext.corpus.copying import (
+    BESIDE,
+    PUSHED,
+    fetch,
+    manifest_of,
+    record,
+    require_room,
+    require_room_for_file,
+    require_there,
+    stamps,
+)
+from saetext.corpus.copying import beside as beside_it
 from saetext.corpus.corpus import Corpus
 from saetext.corpus.files import require_known_home, require_outside_corpora, writing
 from saetext.corpus.manifest import JOURNAL, NAME, REJECTS, Manifest
 from saetext.errors import CorpusError, InputError, ShardCorruptError
-from saetext.io.files import (
-    STAMP,
-    FileStamp,
-    HashingFile,
-    atomic_file,
-    checksum,
-    make_directory,
-    sync_directory,
-    write_atomic,
-)
-from saetext.io.json_file import loads
+from saetext.io.files import FileStamp, atomic_file, checksum, make_directory, sync_directory, write_atomic
 from saetext.io.opener import HUGE, LARGE, open_regular, require_regular
-from saetext.io.orphans import sweep
 from saetext.io.progress import OnProgress, Stages
-from saetext.io.sealed import require_seal, sealed
-from saetext.io.shape import Record, Table, Text
+from saetext.io.sealed import sealed
 from saetext.io.store import Store, There
 from saetext.io.urls import is_remote
-
-#: What a push puts first: whose files follow, and the checksums of those that the manifest does not have.
-PUSHED: Final = "pushed.json"
-_PUSHED: Final = Record({"fingerprint": Text(longest=64), "manifest": STAMP, "beside": Table(STAMP)})
-#: Files of a corpus that its manifest does not name: what an append goes on from, and labels.
-_BESIDE: Final = re.compile(r"journal|plan\.json|labels[A-Za-z0-9._+=@-]{0,120}\.parquet")
-_SPARE: Final = 64 << 20  # bytes that a disk keeps free
 
 
 def pull(url: str, target: str | Path, *, on_progress: OnProgress | None = None) -> Corpus | Path:
@@ -168,7 +160,7 @@ def _pull_corpus(store: Store, files: Mapping[str, There], target: Path, say: St
     with _workplace(target, content) as (home, manifest):
         if (there := _same_corpus(target, manifest, store)) is not None:
             return there
-        wanted = {**stamps(manifest), **_beside(store, files)}
+        wanted = {**stamps(manifest), **beside_it(store, files)}
         require_there(store, files, wanted)
         require_room(home, sum(stamp.bytes for stamp in wanted.values()))
         done, total = 0, sum(stamp.bytes for stamp in wanted.values())
@@ -224,99 +216,6 @@ def _same_corpus(target: Path, manifest: Manifest, store: Store) -> Corpus | Non
     raise CorpusError(f"{target} exists already and is not this corpus; choose another path")
 
 
-def stamps(manifest: Manifest) -> dict[str, FileStamp]:
-    """Return the files that a manifest promises; their names were checked when it was read."""
-    found = {f"cards/{sae}.arrow": stamp for sae, stamp in manifest.calibrations.items()}
-    found[REJECTS] = manifest.rejects
-    for shard in manifest.shards:
-        found.update(sorted(shard.files.items()))
-    return found
-
-
-def _beside(store: Store, files: Mapping[str, There]) -> dict[str, FileStamp]:
-    """Return the files beside the manifest's, and what they should be by the record of the push."""
-    if PUSHED not in files:  # copied by other means: labels can be made again, an append starts a new journal
-        return {}
-    beside = _record(store)[1]
-    if strange := [name for name in beside if not _BESIDE.fullmatch(name)]:
-        raise ShardCorruptError(f"{store.name(PUSHED)} is damaged: it names {strange[0][:100]!r}")
-    if any(stamp.bytes > LARGE for stamp in beside.values()):
-        raise ShardCorruptError(f"{store.name(PUSHED)} is damaged: a file beside the corpus is too large")
-    return beside
-
-
-def _record(store: Store) -> tuple[str, dict[str, FileStamp]]:
-    content = store.read(PUSHED, LARGE)
-    try:
-        data = loads(content, _PUSHED, most=LARGE)
-        require_seal(data)
-    except ValueError as error:
-        raise ShardCorruptError(
-            f"{store.name(PUSHED)} is damaged ({error}); remove it and push again"
-        ) from None
-    return data["fingerprint"], {name: FileStamp.from_dict(stamp) for name, stamp in data["beside"].items()}
-
-
-def require_there(store: Store, files: Mapping[str, There], wanted: Mapping[str, FileStamp]) -> None:
-    """Raise :class:`ShardCorruptError` unless the store lists every file in its size, before any is read.
-
-    What an append has added to rejects.jsonl since is fine: the first bytes count.
-    """
-    for name, stamp in wanted.items():
-        found = files.get(name)
-        if found is None:
-            raise ShardCorruptError(f"{store.name(name)} is missing; push the corpus again")
-        grown = name in (REJECTS, JOURNAL) and found.size > stamp.bytes
-        if found.size != stamp.bytes and not grown:
-            raise ShardCorruptError(
-                f"{store.name(name)} is damaged: it should have {stamp.bytes:,} bytes and has "
-                f"{found.size:,}; push the corpus again"
-            )
-
-
-def require_room(home: Path, size: int) -> None:
-    """Raise :class:`CorpusError` unless the disk has so many bytes free, beside what is there already."""
-    has = sum(f.stat().st_size for f in home.rglob("*") if f.is_file())
-    free = shutil.disk_usage(home).free
-    if size - has > free - _SPARE:
-        raise CorpusError(
-            f"{home.parent} has {free / 1e6:,.0f} MB free, and {(size - has) / 1e6:,.0f} MB are to come; "
-            "free space"
-        )
-
-
-def fetch(
-    store: Store, name: str, stamp: FileStamp, path: Path, on_bytes: Callable[[int], None] | None = None
-) -> bool:
-    """Copy one file here, unless it is here already; return whether it was copied.
-
-    Raises
-    ------
-    ShardCorruptError
-        If it has another checksum than promised; nothing is left of it then.
-    InputError, CorpusError
-        If it cannot be read there, or written here.
-    """
-    with writing(path):
-        make_directory(path.parent)
-        if os.path.lexists(path) and require_regular(path).st_size == stamp.bytes and checksum(path) == stamp:
-            return False
-        sweep(path.parent, path.name)
-    with writing(path), atomic_file(path) as file:
-        hashing, done = HashingFile(file), 0
-        for piece in store.pieces(name, stamp.bytes):
-            hashing.write(piece)
-            done += len(piece)
-            if on_bytes is not None:
-                on_bytes(done)
-        if hashing.stamp != stamp:
-            raise ShardCorruptError(
-                f"{store.name(name)} is damaged: its checksum should be {stamp.xxh3_128} and is "
-                f"{hashing.stamp.xxh3_128}; push the corpus again"
-            )
-    return True
-
-
 def _remove_others(home: Path, wanted: set[str]) -> None:
     """Remove what an earlier pull of another state of the corpus left."""
     shutil.rmtree(home / ".manifest")
@@ -355,15 +254,6 @@ def _pull_file(store: Store, found: There, target: Path, say: Stages) -> Path:
     return target
 
 
-def require_room_for_file(path: Path, size: int) -> None:
-    """Raise :class:`CorpusError` unless there is room for a file of so many bytes."""
-    free = shutil.disk_usage(path.absolute().parent).free
-    if size > free - _SPARE:
-        raise CorpusError(
-            f"{path.parent} has {free / 1e6:,.0f} MB free, and the file has {size / 1e6:,.0f} MB; free space"
-        )
-
-
 # ---- pushing
 
 
@@ -380,15 +270,15 @@ def _push_corpus(corpus: Corpus, store: Store, say: Stages) -> None:
     beside = {
         path.name: checksum(path)
         for path in sorted(home.iterdir())
-        if _BESIDE.fullmatch(path.name) and path.is_file() and path.stat().st_size <= LARGE
+        if BESIDE.fullmatch(path.name) and path.is_file() and path.stat().st_size <= LARGE
     }
     _require_ours(store, files, manifest, wanted)
-    record = {
+    told = {
         "fingerprint": manifest.fingerprint,
         "manifest": content[1].to_dict(),
         "beside": {name: stamp.to_dict() for name, stamp in beside.items()},
     }
-    store.put(PUSHED, json.dumps(sealed(record), indent=1).encode())
+    store.put(PUSHED, json.dumps(sealed(told), indent=1).encode())
     done = 0
     both = {**wanted, **beside}
     total = sum(stamp.bytes for stamp in both.values())
@@ -436,14 +326,14 @@ def _require_ours(
 ) -> None:
     """Raise :class:`InputError` if something else is there than this corpus, whole or in part."""
     if NAME in files:
-        there = _manifest_of(store)
+        there = manifest_of(store)
         old = stamps(there)
         same = all(wanted.get(name) == stamp for name, stamp in old.items() if name != REJECTS)
         if not same or there.spec.fingerprint != manifest.spec.fingerprint:
             raise InputError(f"{store.shown} holds another corpus; choose another URL, or delete it first")
         return
     if PUSHED in files:
-        if _record(store)[0] != manifest.fingerprint:
+        if record(store)[0] != manifest.fingerprint:
             raise InputError(
                 f"{store.shown} holds an unfinished push of another corpus; choose another URL, or delete it "
                 "first"
@@ -453,18 +343,6 @@ def _require_ours(
         raise InputError(
             f"{store.shown} is not empty (it has {min(files)[:100]!r}); choose another URL for the corpus"
         )
-
-
-def _manifest_of(store: Store) -> Manifest:
-    """Return the manifest there; CorpusError that names the URL if it is damaged."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="saetext-manifest-") as folder:
-        (Path(folder) / NAME).write_bytes(store.read(NAME, HUGE))
-        try:
-            return Manifest.read(Path(folder))
-        except CorpusError as error:
-            raise CorpusError(str(error).replace(folder, store.shown)) from None
 
 
 def _push_file(source: Path, store: Store, say: Stages) -> None:

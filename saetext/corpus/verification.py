@@ -15,7 +15,7 @@ from saetext.corpus.manifest import JOURNAL, NAME, REJECTS
 from saetext.corpus.parts import Parts
 from saetext.errors import CorpusError, ShardCorruptError
 from saetext.io.derived import Verdict
-from saetext.io.files import checksum
+from saetext.io.files import FileStamp, checksum
 from saetext.io.opener import why
 
 
@@ -62,13 +62,19 @@ def _checks(parts: Parts) -> Iterator[tuple[Path, Callable[[], object]]]:
             yield path / name, partial(read, again=True)
     for sae, stamp in manifest.calibrations.items():
         card = path / "cards" / f"{sae}.arrow"
-        yield card, partial(require_intact, card, stamp, again=True)
+        yield card, partial(_require_card, parts, card, stamp)
     yield path / REJECTS, partial(_require_rejects, parts)
+
+
+def _require_card(parts: Parts, card: Path, stamp: FileStamp) -> None:
+    parts.opened.bring(card, stamp)
+    require_intact(card, stamp, again=True)
 
 
 def _require_rejects(parts: Parts) -> None:
     # an append under way adds to the end of this file before the manifest knows
     told, path = parts.manifest.rejects, parts.path / REJECTS
+    parts.opened.bring(path, told)
     try:
         intact = checksum(path, limit=told.bytes) == told
     except OSError as error:

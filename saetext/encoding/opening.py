@@ -6,18 +6,19 @@ Not for: asking or telling anybody anything; the command line does that through 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from saetext.corpus import Corpus
+from saetext.corpus.elsewhere import CORPORA
 from saetext.corpus.protocol import CorpusLike
 from saetext.documents.folders import data_files
 from saetext.documents.remote import shown_url
-from saetext.encoding.targets import beside, is_url, path_of, unchanged
+from saetext.encoding.targets import beside, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
 from saetext.errors import InputError
+from saetext.io.urls import kind_of, url_of
 from saetext.text.terminal import typed
 
 if TYPE_CHECKING:
@@ -101,8 +102,6 @@ def as_corpora(
             if part is not None:
                 raise InputError(f"columns are those of a file of texts, and {source.path} is a corpus")
             return source
-        if is_url(source):
-            raise _elsewhere(source)
         path = path_of(source)
         if path is not None:
             return _from_path(path, make or encoded, on_reuse, given, part)
@@ -111,7 +110,15 @@ def as_corpora(
         plain = (device, dtype) == ("auto", "auto") and first_corpus(sources) is None
         return encode(source, reader=None if plain and not loaded else reader(), **given)
 
+    sources = [_from_url(url) if (url := url_of(source)) is not None else source for source in sources]
     return [of(source) for source in sources]
+
+
+def _from_url(url: str) -> Corpus:
+    """Return the corpus at a URL; a file of texts there is encoded first, by a command that says where to."""
+    if kind_of(url) in CORPORA:
+        return Corpus.open(url)
+    raise _elsewhere(url)
 
 
 def first_corpus(sources: Sequence[Any]) -> Corpus | None:
@@ -119,6 +126,8 @@ def first_corpus(sources: Sequence[Any]) -> Corpus | None:
     for source in sources:
         if isinstance(source, Corpus):
             return source
+        if (url := url_of(source)) is not None and kind_of(url) in CORPORA:
+            return Corpus.open(url)
         path = path_of(source)
         made = None if path is None else next((p for p in (path, beside(path)) if _holds_corpus(p)), None)
         if made is not None:
@@ -149,9 +158,6 @@ def _from_path(
             raise InputError(f"columns are those of a file of texts, and {path} is a corpus or a folder")
         return Corpus.open(path)
     if not path.exists():
-        elsewhere = re.match(r"[a-z][a-z0-9+.-]+:/", str(path), re.IGNORECASE)
-        if elsewhere:
-            raise _elsewhere(re.sub(":/+", "://", str(path), count=1))
         raise InputError(f"{str(path)[:200]}: no such corpus or file")
     target = beside(path, part)
     if _holds_corpus(target):

@@ -1,0 +1,216 @@
+"""A corpus that stays in an object store: a directory of the cache that gets a file when it is first used.
+
+The manifest, the thresholds and the labels are copied when it is opened, the shards one by one; each is
+compared with the manifest's checksum before it takes its place. Shards that were used longest ago go when all
+of them take more than the limit. Several processes may share the directory. Not for: copies that stay
+(:mod:`saetext.corpus.transfer`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from filelock import FileLock
+
+from saetext.corpus.copying import beside, fetch, require_there, stamps
+from saetext.corpus.files import writing
+from saetext.corpus.manifest import NAME, Manifest
+from saetext.errors import InputError, SaetextError
+from saetext.io.cache import cache_dir
+from saetext.io.files import FileStamp, make_directory, write_atomic
+from saetext.io.json_file import load
+from saetext.io.opener import HUGE
+from saetext.io.shape import Record, Text
+from saetext.io.store import Store
+from saetext.io.urls import kind_of, shown_url
+
+LIMIT: Final = "SAETEXT_ELSEWHERE_GB"
+_GIGABYTES: Final = 20.0
+_KEPT: Final = 0.9  # share of the limit that is left after room was made
+_FOLDER: Final = "elsewhere"
+_PLACE: Final = "elsewhere.json"
+_SHAPE: Final = Record({"url": Text(longest=2000)})
+_TOUCHED_FOR: Final = 30.0  # seconds in which a use is not noted again
+CORPORA: Final = {"s3", "gs", "gcs", "abfs", "abfss", "file", "memory", "hf"}
+_PLAIN: Final = ("region", "scheme", "endpoint_override", "anonymous", "force_virtual_addressing")
+
+
+class Elsewhere:
+    """The files of a corpus that is elsewhere, brought here when they are needed.
+
+    Parameters
+    ----------
+    store : Store
+        Where they are.
+    home : Path
+        The directory of the cache that they come to.
+    """
+
+    def __init__(self, store: Store, home: Path) -> None:
+        self.store, self.home = store, home
+        self._seen: dict[Path, float] = {}
+
+    def bring(self, path: Path, stamp: FileStamp) -> list[Path]:
+        """Have a file here, and return those that had to go for it.
+
+        Raises
+        ------
+        ShardCorruptError
+            If it is damaged there; the message names its URL.
+        InputError, CorpusError
+            If it cannot be read there, or written here.
+        """
+        now = time.monotonic()
+        if now - self._seen.get(path, float("-inf")) < _TOUCHED_FOR and path.exists():
+            return []
+        is_new = not _has(path, stamp)
+        if is_new:
+            fetch(self.store, path.relative_to(self.home).as_posix(), stamp, path)
+        self._seen[path] = now
+        with contextlib.suppress(OSError):  # when it was used; its own time stays, by which it is known here
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+        gone = make_room(keep=path) if is_new else []
+        for each in gone:
+            self._seen.pop(each, None)
+        return gone
+
+    def drop(self, path: Path) -> None:
+        """Remove a file that is damaged here, so that it is brought again."""
+        self._seen.pop(path, None)
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+
+def _has(path: Path, stamp: FileStamp) -> bool:
+    try:
+        return path.stat().st_size == stamp.bytes  # its checksum is compared when it is mapped
+    except OSError:
+        return False
+
+
+def open_elsewhere(url: str) -> tuple[Path, Manifest, Elsewhere]:
+    """Return the directory of a corpus that is at a URL, its manifest, and what brings its shards.
+
+    Every file is looked for in its size; no shard is read.
+
+    Raises
+    ------
+    InputError
+        If there is no corpus, or the place cannot be read.
+    CorpusError
+        If it is damaged; the message names the file.
+    """
+    if kind_of(url) not in CORPORA:
+        raise InputError(
+            f"{shown_url(url)}: no corpora are opened from {kind_of(url)}://; copy it here first"
+        )
+    store = Store.open(url)
+    files = store.files()
+    if NAME not in files:
+        if not files and store.look() is None:
+            store.require_bucket()
+        raise InputError(
+            f"{store.shown}: no such corpus; encode what is elsewhere first: saetext encode URL -o DIR"
+        )
+    content = store.read(NAME, HUGE)
+    known = hashlib.sha256(shown_url(url).encode() + b"\0" + content).hexdigest()[:20]
+    name = store.path.rpartition("/")[2]
+    home = cache_dir() / _FOLDER / known / ("".join(c if c.isalnum() or c in "._-" else "_" for c in name))
+    try:
+        with writing(home):
+            make_directory(home)
+            if not (home / NAME).is_file():
+                write_atomic(home / _PLACE, json.dumps({"url": _without_keys(url)}).encode())
+                write_atomic(home / NAME, content)
+        manifest = Manifest.read(home)
+    except SaetextError as error:
+        if isinstance(error, InputError):
+            raise
+        raise type(error)(str(error).replace(str(home), store.shown)) from None
+    wanted = stamps(manifest)
+    require_there(store, files, wanted)
+    small = {name: stamp for name, stamp in wanted.items() if name.startswith("cards/")}
+    labels = {n: s for n, s in beside(store, files).items() if n.startswith("labels")}
+    for each, stamp in {**small, **labels}.items():
+        fetch(store, each, stamp, home / each)
+    return home, manifest, Elsewhere(store, home)
+
+
+def _without_keys(url: str) -> str:
+    place, _, query = url.partition("?")
+    kept = urlencode([(key, value) for key, value in parse_qsl(query) if key in _PLAIN])
+    return shown_url(place) + (f"?{kept}" if kept else "")
+
+
+def url_of_copy(path: Path) -> str | None:
+    """Return the URL of a corpus, if ``path`` is the directory of the cache that its shards come to."""
+    path = path.absolute()
+    if path.parent.parent != (cache_dir() / _FOLDER).absolute():  # nobody else's file leads elsewhere
+        return None
+    try:
+        return str(load(path / _PLACE, _SHAPE)["url"])
+    except (OSError, ValueError):
+        return None
+
+
+# ---- room
+
+
+def limit() -> int:
+    """Return how many bytes the shards of all corpora elsewhere may take here.
+
+    Raises
+    ------
+    InputError
+        If ``SAETEXT_ELSEWHERE_GB`` is no number above 0.
+    """
+    told = os.environ.get(LIMIT, "")
+    try:
+        gigabytes = float(told) if told else _GIGABYTES
+    except ValueError:
+        gigabytes = 0.0
+    if not 0 < gigabytes < 1e9:
+        raise InputError(f"{LIMIT} is {told[:40]!r}; expected gigabytes, a number above 0")
+    return int(gigabytes * 1e9)
+
+
+def make_room(keep: Path) -> list[Path]:
+    """Remove the shards that were used longest ago while all take more than the limit, and return them.
+
+    ``keep`` stays. Another process may use what goes: what it has mapped stays readable to it, and what it
+    has not is brought again.
+    """
+    most = limit()
+    home = cache_dir() / _FOLDER
+    gone: list[Path] = []
+    with contextlib.suppress(OSError), FileLock(home / ".lock"):
+        found = sorted(_shards(home))
+        size = sum(each[1] for each in found)
+        if size <= most:
+            return []
+        for _, bytes_, path in found:
+            if size <= _KEPT * most:
+                break
+            if path != keep:
+                with contextlib.suppress(OSError):  # on Windows, of what is mapped
+                    path.unlink()
+                    gone.append(path)
+                    size -= bytes_
+    return gone
+
+
+def _shards(home: Path) -> Iterator[tuple[int, int, Path]]:
+    """Yield when a shard was last used, its bytes, and where it is."""
+    for pattern in ("*/*/docs/*.arrow", "*/*/features/*/*.arrow"):
+        for path in home.glob(pattern):
+            with contextlib.suppress(OSError):
+                told = path.stat()
+                yield told.st_atime_ns, told.st_size, path
