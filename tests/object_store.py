@@ -45,6 +45,7 @@ class Shelf:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each small answer waits for the one before
     shelf: Shelf
 
     def log_message(self, *_: Any) -> None:

@@ -35,7 +35,8 @@ from saetext.io.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
-    "demo", "read", "show", "info", "encode", "finish", "append", "merge", "calibrate", "export", "upgrade",
+    "demo", "read", "show", "info", "encode", "finish", "append", "merge", "pull", "push",
+    "calibrate", "export", "upgrade",
     "diff", "correlate", "cluster", "search", "check", "steer", "attribute", "expression", "ablate", "shift",
     "bias", "why", "attend", "index", "readers", "model", "features", "detector", "label", "mcp", "train",
 ]  # fmt: skip

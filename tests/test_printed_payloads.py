@@ -149,6 +149,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "finish": ["finish", NAME],
         "finish status": ["finish", at / NAME, "--status"],
         "merge": ["merge", a, NAME, "-o", "x"],
+        "pull": ["pull", f"file://{at}/{NAME}", "x"],
+        "push": ["push", NAME, f"file://{at}/x"],
         "append": ["append", a, NAME],
         "append to": ["append", NAME, file],
         "no document": ["show", a, ALL],

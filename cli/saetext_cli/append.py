@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from saetext.encoding.request import AppendRequest
+from saetext.errors import InputError
 from saetext_cli.common import describe_corpus, describe_source, note, require_file_of_texts
 from saetext_cli.meters import progress_bar
 from saetext_cli.options import ReaderChoice, Texts
@@ -32,7 +33,12 @@ def append(
     from saetext.documents import open_documents
     from saetext.encoding.encoder import append as run
 
-    before = len(Corpus.open(corpus))
+    opened = Corpus.open(corpus)
+    if opened.elsewhere is not None:
+        raise InputError(
+            f"{opened.elsewhere} is elsewhere: copy it with 'saetext pull URL DIR', append, and push it again"
+        )
+    before = len(opened)
     require_file_of_texts(source)
     documents = open_documents(source, **texts.given())
     told = describe_source(documents)

@@ -78,6 +78,8 @@ def label(
         _say_estimate(opened, request)
         return
     labels = labels_for(opened, request.sae)
+    if output is None and opened.elsewhere is not None:
+        raise InputError(f"{opened.elsewhere} is elsewhere: name the file for its labels with --output")
     path = output or corpus_labels_path(corpus, opened.spec, request.sae)
     require_writable(path)  # a language model is paid before the file is written
     if makes:

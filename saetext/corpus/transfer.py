@@ -278,7 +278,9 @@ def _push_corpus(corpus: Corpus, store: Store, say: Stages) -> None:
         "manifest": content[1].to_dict(),
         "beside": {name: stamp.to_dict() for name, stamp in beside.items()},
     }
-    store.put(PUSHED, json.dumps(sealed(told), indent=1).encode())
+    content_of_record = json.dumps(sealed(told), indent=1).encode()
+    if not _is_there(store, files, PUSHED, content_of_record):
+        store.put(PUSHED, content_of_record)
     done = 0
     both = {**wanted, **beside}
     total = sum(stamp.bytes for stamp in both.values())
@@ -292,6 +294,10 @@ def _push_corpus(corpus: Corpus, store: Store, say: Stages) -> None:
         raise CorpusError(f"{home} changed while it was pushed; run the same command again")
     has = files.get(NAME)
     _put_whole(store, NAME, home / NAME, content[1], has is not None and has.size == content[1].bytes)
+
+
+def _is_there(store: Store, files: Mapping[str, There], name: str, content: bytes) -> bool:
+    return name in files and files[name].size == len(content) and store.read(name, len(content)) == content
 
 
 def _put_whole(store: Store, name: str, path: Path, stamp: FileStamp, there: bool) -> None:
@@ -331,6 +337,8 @@ def _require_ours(
         same = all(wanted.get(name) == stamp for name, stamp in old.items() if name != REJECTS)
         if not same or there.spec.fingerprint != manifest.spec.fingerprint:
             raise InputError(f"{store.shown} holds another corpus; choose another URL, or delete it first")
+        return
+    if set(files) == {PUSHED}:  # broken off at once, and perhaps within the record
         return
     if PUSHED in files:
         if record(store)[0] != manifest.fingerprint:

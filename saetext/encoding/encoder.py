@@ -41,6 +41,7 @@ from saetext.io.files import sync_directory
 from saetext.io.orphans import is_ours
 from saetext.io.progress import Meter, OnProgress
 from saetext.io.request import verb_of_one_or_two, verb_of_two
+from saetext.io.urls import shown_url, url_of
 from saetext.reader.thresholds.policy import ready
 
 if TYPE_CHECKING:
@@ -156,6 +157,10 @@ def append(source: Any, corpus: str | Path, request: AppendRequest) -> Corpus:
 
     path = Path(corpus)
     opened = Corpus.open(path)
+    if opened.elsewhere is not None:
+        raise CorpusError(
+            f"{opened.elsewhere} is elsewhere: copy it with 'saetext pull URL DIR', append, and push it again"
+        )
     source = as_source(source, **request.columns())
     plan = plan_of(source, request.shard_rows)
     calibrations = {name: opened.calibration(name) for name in opened.saes}
@@ -219,6 +224,11 @@ def plan_of(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
 
 def require_free(output: Path) -> None:
     """Raise :class:`CorpusError` if ``output`` cannot become a corpus; ask before a model is loaded."""
+    if (url := url_of(output)) is not None:
+        raise CorpusError(
+            f"{shown_url(url)}: a corpus is encoded here and then copied: encode -o NAME.corpus, then "
+            "saetext push NAME.corpus URL"
+        )
     require_known_home(output)
     with writing(output):
         there = next(path for path in (output, *output.absolute().parents) if path.exists())

@@ -172,7 +172,7 @@ class Searcher:
             "query": query if isinstance(query, str) else None,
             "mode": found.mode,
             "sae": self.sae,
-            "corpus": str(self.corpus.path),
+            "corpus": getattr(self.corpus, "elsewhere", None) or str(self.corpus.path),
         }
         return self._result(found, request, params)
 

@@ -1,0 +1,249 @@
+"""Sources and corpora at a URL: read as those that are here, a changed object is noticed, the cache is bounded."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from corpus_factory import assert_matrix, make_corpus
+from object_store import Shelf, serving
+from test_cli import place, saetext
+from tiny_reader import ready_reader
+
+import saetext.io.store as stores
+from saetext.corpus import Corpus
+from saetext.corpus.elsewhere import limit
+from saetext.corpus.transfer import push
+from saetext.documents import Document, open_documents
+from saetext.encoding.encoder import encode
+from saetext.encoding.opening import as_corpora
+from saetext.errors import CorpusError, InputError, ShardCorruptError
+
+__all__ = ["place"]
+
+URL = "s3://shelf/a.corpus"
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+    monkeypatch.setattr(stores, "WAITS", ())
+    monkeypatch.setattr(stores, "_TRIES_OF_SDK", 1)
+    with serving(monkeypatch) as found:
+        yield found
+
+
+def line(number: int) -> bytes:
+    return (
+        json.dumps({"text": f"The fox sleeps, however lazy, and this is text number {number}."}).encode()
+        + b"\n"
+    )
+
+
+def numbers(source: object) -> list[int]:
+    """Return which texts were read."""
+    found = [one for one in open_documents(source) if isinstance(one, Document)]  # type: ignore[arg-type]
+    return [int(one.text.split()[-1].rstrip(".")) for one in found]
+
+
+def cached(place: Path) -> list[str]:
+    return sorted(path.name for path in (place.parent / "cache" / "elsewhere").rglob("*.arrow"))
+
+
+# ---- sources
+
+
+def test_every_way_to_name_files_reads_their_rows(shelf: Shelf) -> None:
+    shelf.put("in/a.jsonl", line(1) + line(2))
+    shelf.put("in/b.jsonl.gz", gzip.compress(line(3)))
+    table = io.BytesIO()
+    pq.write_table(pa.table({"text": [json.loads(line(4))["text"]]}), table)
+    shelf.put("tables/c.parquet", table.getvalue())
+    for name in ("x/part-10.jsonl", "x/part-9.jsonl", "y/part-1.jsonl", "y/.hidden.jsonl", "../evil.jsonl"):
+        shelf.put(f"deep/{name}", line(int("".join(c for c in name if c.isdigit()) or 0)))
+    assert numbers("s3://shelf/in/a.jsonl") == [1, 2]
+    assert numbers("s3://shelf/in/b.jsonl.gz") == [3]
+    assert numbers("s3://shelf/in") == [1, 2, 3]
+    assert numbers("s3://shelf/tables/c.parquet") == [4]
+    assert numbers("s3://shelf/in/*.jsonl") == [1, 2]
+    assert numbers("s3://shelf/deep/**/part-*.jsonl") == [9, 10, 1]
+    assert numbers("s3://shelf/deep/[xz]/*") == [9, 10]
+    assert numbers([Path("s3://shelf/in/a.jsonl"), Path("s3://shelf/in/b.jsonl.gz")]) == [1, 2, 3]
+    for url, says in {
+        "deep": "several folders",
+        "none.jsonl": "no such file",
+        "in/*.csv": "no file fits",
+    }.items():
+        with pytest.raises(InputError, match=says):
+            open_documents(f"s3://shelf/{url}")
+
+
+@pytest.mark.parametrize("kind", ["500", "drop", "cut", "403"])
+def test_a_source_that_cannot_be_read_is_one_line(place: Path, shelf: Shelf, kind: str) -> None:
+    shelf.put("in/a.jsonl", line(1) * 50)
+    shelf.fault = lambda method, key, number: kind if key and (kind != "cut" or method == "GET") else ""
+    done = saetext("encode", "s3://shelf/in/a.jsonl", "-o", "a.corpus")
+    assert done.code == 1 and done.err.count("\n") == 1 and not any(place.iterdir()), done.err
+    shelf.fault = lambda method, key, number: ""
+    assert numbers("s3://shelf/in/a.jsonl") == [1] * 50
+
+
+def test_a_resumed_run_notices_a_changed_object(
+    tmp_path: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "s3://shelf/in/a.jsonl"
+    shelf.put("in/a.jsonl", line(1) + line(2) + line(3))
+    reader = ready_reader()
+    seen: list[object] = []
+
+    def stops(progress: object) -> None:
+        seen.append(progress)
+        if len(seen) > 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode(url, tmp_path / "a.corpus", reader=reader, shard_rows=1, on_progress=stops)
+    before = shelf.objects["in/a.jsonl"]
+    shelf.put("in/a.jsonl", line(1) + line(2) + line(4))  # as many bytes
+    with pytest.raises(CorpusError, match="input version was"):
+        encode(url, tmp_path / "a.corpus", reader=reader, shard_rows=1)
+    shelf.put("in/a.jsonl", before)
+    assert encode(url, tmp_path / "a.corpus", reader=reader, shard_rows=1).n_documents == 3
+
+
+def test_a_corpus_is_not_encoded_into_a_bucket(place: Path, shelf: Shelf) -> None:
+    Path("a.jsonl").write_bytes(line(1))
+    done = saetext("encode", "a.jsonl", "-o", "s3://shelf/b.corpus")
+    assert done.code == 1 and "saetext push" in done.err and not Path("s3:").exists()
+
+
+# ---- corpora
+
+
+def test_a_corpus_there_gives_what_it_gives_here(place: Path, shelf: Shelf) -> None:
+    here, truth = make_corpus(place / "a.corpus", sizes=(5, 0, 7, 1))
+    push(here.path, URL)
+    shelf.asked.clear()
+    there = Corpus.open(URL)
+    assert not [key for key in shelf.got() if "/docs/" in key or "/features/" in key]
+    assert there.fingerprint == here.fingerprint and there.n_documents == 13 and URL in repr(there)
+    assert there.n_tokens.tolist() == here.n_tokens.tolist()
+    assert not [key for key in shelf.got() if "/features/" in key]
+    assert_matrix(there.csr("max"), truth.pooled("max"))
+    assert there.to_polars().equals(here.to_polars())
+    assert len(shelf.got()) == len(set(shelf.got()))  # no file twice
+    shelf.asked.clear()
+    again = Corpus.open(Path(URL))  # as a command gets it
+    assert np.array_equal(again.select("score > .5").n_tokens, here.select("score > .5").n_tokens)
+    assert set(shelf.got()) == {"a.corpus/manifest.json", "a.corpus/pushed.json"}
+    again.verify()
+    assert as_corpora([URL, here])[0].fingerprint == here.fingerprint
+    shelf.asked.clear()
+    assert Corpus.open(there.path).elsewhere == URL  # a saved result names the directory of the cache
+
+
+@pytest.mark.parametrize("kind", ["500", "drop", "cut", "flipped", "403"])
+def test_a_shard_that_cannot_be_read_is_named_and_the_next_try_is_right(
+    place: Path, shelf: Shelf, kind: str
+) -> None:
+    here, truth = make_corpus(place / "a.corpus", sizes=(5, 7))
+    push(here.path, URL)
+    there = Corpus.open(URL)
+    shelf.fault = lambda method, key, number: kind if key.endswith("main/part-00001.arrow") else ""
+    with pytest.raises((InputError, ShardCorruptError), match="a.corpus/features/main/part-00001") as caught:  # noqa: RUF043
+        there.csr("max")
+    assert "\n" not in str(caught.value)
+    shelf.fault = lambda method, key, number: ""
+    assert_matrix(there.csr("max"), truth.pooled("max"))
+
+
+def test_truncated_and_missing_objects_are_named_when_it_is_opened(place: Path, shelf: Shelf) -> None:
+    here, _ = make_corpus(place / "a.corpus", sizes=(5, 7))
+    push(here.path, URL)
+    key = "a.corpus/features/main/part-00001.arrow"
+    shelf.put(key, shelf.objects[key][:-3])
+    done = saetext("info", URL)
+    assert done.code == 1 and f"s3://shelf/{key} is damaged" in done.err and done.err.count("\n") == 1
+    del shelf.objects[key]
+    with pytest.raises(ShardCorruptError, match="is missing"):
+        Corpus.open(URL)
+    for url, says in {"s3://shelf/none": "no such corpus", "s3://other/a": "no bucket"}.items():
+        done = saetext("info", url)
+        assert done.code == 1 and says in done.err and done.err.count("\n") == 1
+
+
+def test_damage_in_the_cache_is_mended(place: Path, shelf: Shelf) -> None:
+    here, truth = make_corpus(place / "a.corpus", sizes=(5, 7))
+    push(here.path, URL)
+    there = Corpus.open(URL)
+    there.csr("max")
+    path = there.path / "features" / "main" / "part-00001.arrow"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    assert_matrix(Corpus.open(URL).csr("max"), truth.pooled("max"))
+    assert_matrix(there.csr("max"), truth.pooled("max"))
+
+
+def test_the_cache_keeps_to_its_limit_and_drops_what_was_used_longest_ago(
+    place: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, truth = make_corpus(place / "a.corpus", sizes=(5, 7, 6, 4))
+    push(here.path, URL)
+    sizes = [(here.path / f"features/main/part-0000{n}.arrow").stat().st_size for n in range(4)]
+    there = Corpus.open(URL)
+    home = there.path / "features" / "main"
+    monkeypatch.setenv("SAETEXT_ELSEWHERE_GB", str(sum(sizes[:3]) * 1.2 / 1e9))
+    rows = [row for row, _ in there.blocks("max")]
+    assert len(rows) == 4
+    assert not (home / "part-00000.arrow").exists() and (home / "part-00003.arrow").exists()
+    kept = sum(path.stat().st_size for path in there.path.rglob("part-*.arrow"))
+    assert kept <= limit()
+    assert_matrix(there.csr("max"), truth.pooled("max"))
+    monkeypatch.setenv("SAETEXT_ELSEWHERE_GB", "1e-9")  # not one file has room: each is used, then dropped
+    assert_matrix(Corpus.open(URL).csr("count"), truth.pooled("count"))
+    assert len([name for name in cached(place) if name.startswith("part")]) == 1
+    monkeypatch.setenv("SAETEXT_ELSEWHERE_GB", "much")
+    with pytest.raises(InputError, match="expected gigabytes"):
+        limit()
+
+
+def test_two_processes_share_a_small_cache(place: Path, shelf: Shelf) -> None:
+    here, _ = make_corpus(place / "a.corpus", sizes=(5,) * 6)
+    push(here.path, URL)
+    program = (
+        "from saetext.corpus import Corpus\n"
+        f"for _ in range(4): print(Corpus.open('{URL}').csr('max').sum(), end=' ')\n"
+    )
+    environment = {**os.environ, "SAETEXT_ELSEWHERE_GB": "6e-6"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment)
+        for _ in "ab"
+    ]
+    told = [process.communicate(timeout=120)[0].split() for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert {float(each) for one in told for each in one} == {pytest.approx(float(here.csr("max").sum()))}
+
+
+def test_what_would_write_into_the_cache_is_refused(place: Path, shelf: Shelf) -> None:
+    here, _ = make_corpus(place / "a.corpus", sizes=(5, 7))
+    make_corpus(place / "b.corpus", sizes=(3,))
+    push(here.path, URL)
+    Path("x.jsonl").write_bytes(line(1))
+    for command in (
+        ["append", URL, "x.jsonl"],
+        ["merge", URL, "b.corpus", "-o", "c.corpus"],
+        ["label", URL, "--method", "words"],
+    ):
+        done = saetext(*command)
+        assert done.code == 1 and "is elsewhere" in done.err and done.err.count("\n") == 1, done.err
+    assert not Path("c.corpus").exists()
