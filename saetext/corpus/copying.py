@@ -19,7 +19,7 @@ from saetext.corpus.manifest import JOURNAL, NAME, REJECTS, Manifest
 from saetext.errors import CorpusError, ShardCorruptError
 from saetext.io.files import STAMP, FileStamp, HashingFile, atomic_file, checksum, make_directory
 from saetext.io.json_file import loads
-from saetext.io.opener import HUGE, LARGE, require_regular
+from saetext.io.opener import LARGE, require_regular
 from saetext.io.orphans import sweep
 from saetext.io.sealed import require_seal
 from saetext.io.shape import Record, Table, Text
@@ -33,10 +33,10 @@ BESIDE: Final = re.compile(r"journal|plan\.json|labels[A-Za-z0-9._+=@-]{0,120}\.
 SPARE: Final = 64 << 20  # bytes that a disk keeps free
 
 
-def manifest_of(store: Store) -> Manifest:
-    """Return the manifest there; CorpusError that names the URL if it is damaged."""
+def manifest_of(store: Store, content: bytes) -> Manifest:
+    """Return the manifest that was read there; CorpusError that names the URL if it is damaged."""
     with tempfile.TemporaryDirectory(prefix="saetext-manifest-") as folder:
-        (Path(folder) / NAME).write_bytes(store.read(NAME, HUGE))
+        (Path(folder) / NAME).write_bytes(content)
         try:
             return Manifest.read(Path(folder))
         except CorpusError as error:

@@ -20,10 +20,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from filelock import FileLock
 
-from saetext.corpus.copying import beside, fetch, require_there, stamps
+from saetext.corpus.copying import beside, fetch, manifest_of, require_there, stamps
 from saetext.corpus.files import writing
 from saetext.corpus.manifest import NAME, Manifest
-from saetext.errors import InputError, SaetextError
+from saetext.errors import InputError
 from saetext.io.cache import cache_dir
 from saetext.io.files import FileStamp, make_directory, write_atomic
 from saetext.io.json_file import load
@@ -124,17 +124,12 @@ def open_elsewhere(url: str) -> tuple[Path, Manifest, Elsewhere]:
     known = hashlib.sha256(shown_url(url).encode() + b"\0" + content).hexdigest()[:20]
     name = store.path.rpartition("/")[2]
     home = cache_dir() / _FOLDER / known / ("".join(c if c.isalnum() or c in "._-" else "_" for c in name))
-    try:
-        with writing(home):
-            make_directory(home)
-            if not (home / NAME).is_file():
-                write_atomic(home / _PLACE, json.dumps({"url": _without_keys(url)}).encode())
-                write_atomic(home / NAME, content)
-        manifest = Manifest.read(home)
-    except SaetextError as error:
-        if isinstance(error, InputError):
-            raise
-        raise type(error)(str(error).replace(str(home), store.shown)) from None
+    manifest = manifest_of(store, content)
+    with writing(home):
+        make_directory(home)
+        if not (home / NAME).is_file():
+            write_atomic(home / _PLACE, json.dumps({"url": _without_keys(url)}).encode())
+            write_atomic(home / NAME, content)
     wanted = stamps(manifest)
     require_there(store, files, wanted)
     small = {name: stamp for name, stamp in wanted.items() if name.startswith("cards/")}

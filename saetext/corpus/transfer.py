@@ -154,10 +154,11 @@ def _nothing(store: Store, files: Mapping[str, There]) -> InputError:
 
 def _pull_corpus(store: Store, files: Mapping[str, There], target: Path, say: Stages) -> Corpus:
     content = store.read(NAME, HUGE)
+    manifest = manifest_of(store, content)
     require_outside_corpora(target)
     with writing(target):
         make_directory(target.absolute().parent)
-    with _workplace(target, content) as (home, manifest):
+    with _workplace(target) as home:
         if (there := _same_corpus(target, manifest, store)) is not None:
             return there
         wanted = {**stamps(manifest), **beside_it(store, files)}
@@ -177,8 +178,8 @@ def _pull_corpus(store: Store, files: Mapping[str, There], target: Path, say: St
 
 
 @contextmanager
-def _workplace(target: Path, content: bytes) -> Iterator[tuple[Path, Manifest]]:
-    """Give the hidden directory where a corpus is put together, alone, and the manifest that it will have."""
+def _workplace(target: Path) -> Iterator[Path]:
+    """Give the hidden directory where a corpus is put together, to one process alone."""
     beside = target.absolute()
     home = beside.with_name(f".{beside.name}.pulling")
     lock = FileLock(beside.with_name(f".{beside.name}.pulling.lock"))
@@ -191,12 +192,10 @@ def _workplace(target: Path, content: bytes) -> Iterator[tuple[Path, Manifest]]:
         with writing(target):
             if home.is_symlink() or (home.exists() and not home.is_dir()):
                 raise CorpusError(f"{home} is in the way; remove it")
-            (home / ".manifest").mkdir(parents=True, exist_ok=True)
-            write_atomic(home / ".manifest" / NAME, content)
-        yield home, Manifest.read(home / ".manifest")
+            home.mkdir(exist_ok=True)
+        yield home
     finally:
-        with_no_work = home.is_dir() and not any(f.is_file() for f in home.glob("[!.]*"))
-        if with_no_work and not any(f.is_file() for f in home.glob("[!.]*/**/*")):
+        if home.is_dir() and not any(path.is_file() for path in home.rglob("*")):
             shutil.rmtree(home, ignore_errors=True)
         lock.release()
         Path(lock.lock_file).unlink(missing_ok=True)
@@ -218,7 +217,6 @@ def _same_corpus(target: Path, manifest: Manifest, store: Store) -> Corpus | Non
 
 def _remove_others(home: Path, wanted: set[str]) -> None:
     """Remove what an earlier pull of another state of the corpus left."""
-    shutil.rmtree(home / ".manifest")
     for path in sorted(home.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):
@@ -332,7 +330,12 @@ def _require_ours(
 ) -> None:
     """Raise :class:`InputError` if something else is there than this corpus, whole or in part."""
     if NAME in files:
-        there = manifest_of(store)
+        try:
+            there = manifest_of(store, store.read(NAME, HUGE))
+        except CorpusError:
+            if PUSHED in files and record(store)[0] == manifest.fingerprint:
+                return  # a store broke off within it
+            raise
         old = stamps(there)
         same = all(wanted.get(name) == stamp for name, stamp in old.items() if name != REJECTS)
         if not same or there.spec.fingerprint != manifest.spec.fingerprint:
