@@ -31,7 +31,8 @@ READING = {
 METHODS = {"read_text", "read_bytes"}
 # Libraries that open a file by its name: its kind is looked at in the same function.
 BY_NAME = {"safe_open", "torch.load", "faiss.read_index", "BM25.load"}
-OURS = ("Corpus", "CorpusWriter", "SliceWriter", "self._bytes", "source")  # .open() of these is no file's
+# .open() of these is no file's
+OURS = ("Corpus", "CorpusWriter", "SliceWriter", "Store", "self._bytes", "source")
 
 
 def _reads(tree: ast.AST) -> list[str]:

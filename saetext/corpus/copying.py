@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from saetext.corpus.files import writing
-from saetext.corpus.manifest import JOURNAL, NAME, REJECTS, Manifest
+from saetext.corpus.manifest import JOURNAL, REJECTS, Manifest
 from saetext.errors import CorpusError, ShardCorruptError
 from saetext.io.files import STAMP, FileStamp, HashingFile, atomic_file, checksum, make_directory
 from saetext.io.json_file import loads
@@ -31,16 +30,6 @@ _PUSHED: Final = Record({"fingerprint": Text(longest=64), "manifest": STAMP, "be
 #: Files of a corpus that its manifest does not name: what an append goes on from, and labels.
 BESIDE: Final = re.compile(r"journal|plan\.json|labels[A-Za-z0-9._+=@-]{0,120}\.parquet")
 SPARE: Final = 64 << 20  # bytes that a disk keeps free
-
-
-def manifest_of(store: Store, content: bytes) -> Manifest:
-    """Return the manifest that was read there; CorpusError that names the URL if it is damaged."""
-    with tempfile.TemporaryDirectory(prefix="saetext-manifest-") as folder:
-        (Path(folder) / NAME).write_bytes(content)
-        try:
-            return Manifest.read(Path(folder))
-        except CorpusError as error:
-            raise CorpusError(str(error).replace(folder, store.shown)) from None
 
 
 def stamps(manifest: Manifest) -> dict[str, FileStamp]:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from filelock import FileLock
 
-from saetext.corpus.copying import beside, fetch, manifest_of, require_there, stamps
+from saetext.corpus.copying import beside, fetch, require_there, stamps
 from saetext.corpus.files import writing
 from saetext.corpus.manifest import NAME, Manifest
 from saetext.errors import InputError
@@ -124,7 +124,7 @@ def open_elsewhere(url: str) -> tuple[Path, Manifest, Elsewhere]:
     known = hashlib.sha256(shown_url(url).encode() + b"\0" + content).hexdigest()[:20]
     name = store.path.rpartition("/")[2]
     home = cache_dir() / _FOLDER / known / ("".join(c if c.isalnum() or c in "._-" else "_" for c in name))
-    manifest = manifest_of(store, content)
+    manifest = Manifest.parse(content, store.shown)
     with writing(home):
         make_directory(home)
         if not (home / NAME).is_file():

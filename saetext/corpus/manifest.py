@@ -22,7 +22,7 @@ from saetext.corpus.shard import docs_name, features_name
 from saetext.corpus.spec import ReaderSpec
 from saetext.errors import CorpusError
 from saetext.io.files import FileStamp, write_atomic
-from saetext.io.json_file import load
+from saetext.io.json_file import load, loads
 from saetext.io.opener import HUGE, shown, why
 from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import check
@@ -156,6 +156,28 @@ class Manifest:
             raise CorpusError(
                 f"{path} is damaged ({why(error)}); restore it, or delete {root} and encode again"
             ) from error
+        return cls._checked(data, root)
+
+    @classmethod
+    def parse(cls, content: bytes, called: str) -> Manifest:
+        """Return the manifest in these bytes, of a corpus elsewhere that is ``called`` so.
+
+        Raises
+        ------
+        CorpusError
+            As :meth:`read`.
+        """
+        try:
+            data = loads(content, most=HUGE, loose=True)
+        except ValueError as error:
+            raise CorpusError(
+                f"{called}/{NAME} is damaged ({why(error)}); copy the corpus there again"
+            ) from error
+        return cls._checked(data, called)
+
+    @classmethod
+    def _checked(cls, data: Any, root: Path | str) -> Manifest:
+        path = f"{root}/{NAME}" if isinstance(root, str) else root / NAME
         require_schema(data.get("schema") if isinstance(data, dict) else None, root)
         try:
             check(MANIFEST, data)
@@ -207,11 +229,11 @@ def require_sae_names(names: Sequence[str]) -> None:
         raise ValueError(f"SAEs need different names: {', '.join(names)}")
 
 
-def require_schema(found: Any, root: Path) -> None:
+def require_schema(found: Any, root: Path | str) -> None:
     """Raise :class:`CorpusError` if this saetext cannot read that version of the layout."""
     if not isinstance(found, str) or not re.fullmatch(r"\d{1,9}\.\d{1,9}", found):
         raise CorpusError(
-            f"{root / NAME} does not say which schema it has (found {shown(found)}); encode again"
+            f"{root}/{NAME} does not say which schema it has (found {shown(found)}); encode again"
         )
     if int(found.partition(".")[0]) > int(SCHEMA.partition(".")[0]):
         raise CorpusError(f"{root} has schema {found} and this saetext reads up to {SCHEMA}; upgrade saetext")

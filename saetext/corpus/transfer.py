@@ -21,7 +21,6 @@ from saetext.corpus.copying import (
     BESIDE,
     PUSHED,
     fetch,
-    manifest_of,
     record,
     require_room,
     require_room_for_file,
@@ -33,7 +32,7 @@ from saetext.corpus.corpus import Corpus
 from saetext.corpus.files import require_known_home, require_outside_corpora, writing
 from saetext.corpus.manifest import JOURNAL, NAME, REJECTS, Manifest
 from saetext.errors import CorpusError, InputError, ShardCorruptError
-from saetext.io.files import FileStamp, atomic_file, checksum, make_directory, sync_directory, write_atomic
+from saetext.io.files import FileStamp, atomic_file, checksum, make_directory, rename_directory, write_atomic
 from saetext.io.opener import HUGE, LARGE, open_regular, require_regular
 from saetext.io.progress import OnProgress, Stages
 from saetext.io.sealed import sealed
@@ -154,7 +153,7 @@ def _nothing(store: Store, files: Mapping[str, There]) -> InputError:
 
 def _pull_corpus(store: Store, files: Mapping[str, There], target: Path, say: Stages) -> Corpus:
     content = store.read(NAME, HUGE)
-    manifest = manifest_of(store, content)
+    manifest = Manifest.parse(content, store.shown)
     require_outside_corpora(target)
     with writing(target):
         make_directory(target.absolute().parent)
@@ -172,8 +171,7 @@ def _pull_corpus(store: Store, files: Mapping[str, There], target: Path, say: St
         with writing(target):
             _remove_others(home, set(wanted))
             write_atomic(home / NAME, content)
-            os.rename(home, target)  # noqa: PTH104 # over an empty directory too
-            sync_directory(target.absolute().parent)
+            rename_directory(home, target)
     return Corpus.open(target)
 
 
@@ -331,7 +329,7 @@ def _require_ours(
     """Raise :class:`InputError` if something else is there than this corpus, whole or in part."""
     if NAME in files:
         try:
-            there = manifest_of(store, store.read(NAME, HUGE))
+            there = Manifest.parse(store.read(NAME, HUGE), store.shown)
         except CorpusError:
             if PUSHED in files and record(store)[0] == manifest.fingerprint:
                 return  # a store broke off within it

@@ -210,6 +210,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         raise
 
 
+def rename_directory(whole: Path, path: Path) -> None:
+    """Give a directory whose files are synced its name, durably; an empty one that is there gives way."""
+    sync_directory(whole)
+    whole.rename(path)
+    sync_directory(path.parent.absolute())
+
+
 def make_directory(path: Path) -> None:
     """Make a directory, and those above it, durably; one that is there already is fine.
 

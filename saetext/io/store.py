@@ -56,6 +56,7 @@ _NO_BUCKET: Final = re.compile(r"NO_SUCH_BUCKET|NoSuchBucket|bucket does not exi
 _NO_LINE: Final = re.compile(
     r"curlCode: (?:5|6|7|28|35|60)\b|NETWORK_CONNECTION|resolve host|Could not connect"
 )
+_HOLDS_KEY: Final = re.compile(r"(AWS|GOOGLE|AZURE|HF)_[A-Z_]*(KEY|TOKEN|SECRET|PASSWORD)[A-Z_]*")
 _NOISE: Final = re.compile(r"\(Request ID:[^)]*\)|Detail: .*|Request ID \S+", re.S)
 
 
@@ -307,11 +308,7 @@ def _keys_in(url: str) -> list[str]:
     found = held.split(":") if user else []
     plain = {"region", "scheme", "endpoint_override", "anonymous"}
     found += [value for key, value in parse_qsl(place.partition("?")[2]) if key not in plain]
-    found += [
-        value
-        for key, value in os.environ.items()
-        if re.fullmatch(r"(AWS|GOOGLE|AZURE|HF)_\w*(KEY|TOKEN|SECRET|PASSWORD)\w*", key) and len(value) > 7
-    ]
+    found += [value for key, value in os.environ.items() if _HOLDS_KEY.fullmatch(key) and len(value) > 7]
     return [key for one in found for key in {one, unquote(one)} if key.isascii() and key]
 
 
