@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -47,6 +49,10 @@ def files(home: Path) -> dict[str, bytes]:
     """Return the bytes of all that is copied of a corpus."""
     names = [path for path in home.rglob("*") if path.is_file() and path.name != ".lock"]
     return {path.relative_to(home).as_posix(): path.read_bytes() for path in names}
+
+
+def hashes(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def hidden(folder: Path) -> list[str]:
@@ -320,6 +326,11 @@ def test_files_go_both_ways(tmp_path: Path, shelf: Shelf, monkeypatch: pytest.Mo
         push(source, "s3://shelf/in/x.bin")
     with pytest.raises(CorpusError, match="another file"):
         pull("s3://shelf/in/x.bin", source)
+    packed = tmp_path / "z.jsonl.gz"
+    packed.write_bytes(gzip.compress(b"packed once"))
+    push(packed, "s3://shelf/in/z.jsonl.gz")
+    assert shelf.objects["in/z.jsonl.gz"] == packed.read_bytes()
+    assert Store.open("s3://shelf/in/z.jsonl.gz").version().split()[1] == hashes(packed)
     monkeypatch.setattr(stores, "_IN_MEMORY", 3)  # a mapped file is put as any other
     push(source, "s3://shelf/in/y.bin")
     assert shelf.objects["in/y.bin"] == b"another"
@@ -344,9 +355,7 @@ def test_a_wrong_url_is_one_line(place: Path, shelf: Shelf, url: str, says: str)
     assert "hidden" not in done.err and not any(place.iterdir())
 
 
-def test_keys_are_not_shown_when_a_store_repeats_them(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keys_are_not_shown_when_a_store_repeats_them(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open("s3://tester:hidden-secret@shelf/a")
 
     def fails(*_: object) -> None:

@@ -224,7 +224,7 @@ class Store:
         def write() -> None:
             if self.kind not in ("s3", "gs", "gcs"):  # elsewhere folders are things
                 self.system.create_dir(path.rpartition("/")[0], recursive=True)
-            stream = self.system.open_output_stream(path)
+            stream = self.system.open_output_stream(path, compression=None)  # or .gz is packed once more
             try:
                 stream.write(whole)
                 stream.close()
@@ -242,7 +242,7 @@ class Store:
 
     def _etag(self, name: str) -> str:
         def ask() -> str:
-            with self.system.open_input_stream(self._at(name)) as stream:
+            with self.system.open_input_stream(self._at(name), compression=None) as stream:
                 told = {os.fsdecode(k).casefold(): v for k, v in (stream.metadata() or {}).items()}
             return os.fsdecode(told.get("etag", b"")).strip('"')
 
