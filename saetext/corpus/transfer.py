@@ -165,7 +165,11 @@ def _pull_corpus(store: Store, files: Mapping[str, There], target: Path, say: St
         require_room(home, sum(stamp.bytes for stamp in wanted.values()))
         done, total = 0, sum(stamp.bytes for stamp in wanted.values())
         for name, stamp in wanted.items():
-            fetch(store, name, stamp, home / name, lambda n, done=done: say("pulling", done + n, total))
+
+            def tell(n: int, before: int = done) -> None:
+                say("pulling", before + n, total)
+
+            fetch(store, name, stamp, home / name, tell)
             done += stamp.bytes
             say("pulling", done, total)
         with writing(target):
