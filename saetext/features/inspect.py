@@ -186,7 +186,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
     numerics = spec.numerics
     columns = {k: str(v) for k, v in corpus.documents.collect_schema().items()}
     return {
-        "corpus": str(corpus.path),
+        "corpus": getattr(corpus, "elsewhere", None) or str(corpus.path),
         "documents": counts["documents"],
         "tokens": counts["tokens"],
         "rejected": describe_rejects(counts["rejects"]) or "none",
