@@ -7,13 +7,13 @@ import io
 import json
 import os
 import struct
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import clock
 import hostile_files as hostile
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ from saetext.corpus.calibration import Calibration
 from saetext.corpus.journal import Journal
 from saetext.errors import CorpusError, LabelError, ReaderError, SaetextError
 from saetext.features.labelling.importing import from_file
-from saetext.features.labels import FeatureLabels
+from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io import json_file, opener
 from saetext.io.array_file import load_array, load_arrays
 from saetext.io.json_file import load, loads
@@ -38,11 +38,9 @@ __all__ = ["place"]
 @contextmanager
 def one_line(home: Path, *, seconds: float = 1.0, kind: type[SaetextError] = SaetextError) -> Iterator[None]:
     """Expect an error of one line that names what is in ``home``, at once."""
-    began = time.process_time()
-    with pytest.raises(kind) as told:
+    with clock.within(seconds), pytest.raises(kind) as told:
         yield
     said = str(told.value)
-    assert time.process_time() - began < seconds
     assert "\n" not in said and said.isprintable()
     assert home.name in said
     assert len(said) < 300 + said.count(str(home)) * len(str(home)), said
@@ -329,6 +327,7 @@ def test_weights_are_a_file(place_: str, home: Path) -> None:
         load_sae_dir(home)
 
 
+@pytest.mark.usefixtures("readers_at_hand")
 def test_a_table_does_not_unpack_to_more_than_memory(tmp_path: Path) -> None:
     hostile.parquet_of_one_text(tmp_path / "fits.parquet", 1000, 10)
     assert read_table(tmp_path / "fits.parquet").num_rows == 1000
@@ -343,6 +342,23 @@ def test_a_table_does_not_unpack_to_more_than_memory(tmp_path: Path) -> None:
 LABEL_FILES = [".csv", ".tsv", ".json", ".jsonl", ".parquet"]
 
 
+@pytest.fixture(scope="module")
+def readers_at_hand(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import what files of labels are read with: it takes longer than reading one."""
+    home = tmp_path_factory.mktemp("labels")
+    row = {"feature": 1, "label": "=a"}
+    lines = {"csv": "feature,label\n1,=a\n", "tsv": "feature\tlabel\n1\t=a\n", "jsonl": json.dumps(row)}
+    for suffix, text in {**lines, "json": json.dumps([row])}.items():
+        (home / f"h.{suffix}").write_text(text)
+    FeatureLabels.from_rows([FeatureLabel(1, "=a")]).write(home / "h.parquet")
+    for suffix in LABEL_FILES:
+        assert [one.label for one in from_file(home / f"h{suffix}", 12).labels] == ["=a"]
+    FeatureLabels.read(home / "h.parquet")
+    with pytest.raises(SaetextError):
+        Calibration.read(home / "h.parquet")
+
+
+@pytest.mark.usefixtures("readers_at_hand")
 @pytest.mark.parametrize("place_", PLACES)
 @pytest.mark.parametrize("suffix", LABEL_FILES)
 def test_files_of_labels_are_files(suffix: str, place_: str, tmp_path: Path) -> None:
@@ -364,6 +380,7 @@ BYTES = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("readers_at_hand")
 @pytest.mark.parametrize("name", BYTES)
 @pytest.mark.parametrize("suffix", LABEL_FILES)
 def test_content_of_files_of_labels(suffix: str, name: str, tmp_path: Path) -> None:
@@ -372,6 +389,15 @@ def test_content_of_files_of_labels(suffix: str, name: str, tmp_path: Path) -> N
         from_file(tmp_path / f"h{suffix}", 12)
 
 
+@pytest.mark.usefixtures("readers_at_hand")
+@pytest.mark.parametrize("columns", [5_000, 40_000])
+def test_a_table_of_many_columns_is_read_at_once(columns: int, tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_bytes(b"a," * columns + b"b\n")
+    with one_line(tmp_path / "h.csv", seconds=columns / 20_000, kind=LabelError):
+        from_file(tmp_path / "h.csv", 12)
+
+
+@pytest.mark.usefixtures("readers_at_hand")
 @pytest.mark.parametrize("read", [Calibration.read, FeatureLabels.read], ids=["calibration", "labels"])
 @pytest.mark.parametrize("damage", [*BYTES, *PLACES])
 def test_tables_of_ours(read: Callable[[Path], object], damage: str, tmp_path: Path) -> None:

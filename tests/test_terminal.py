@@ -141,6 +141,14 @@ def test_names_of_columns_and_lists_too() -> None:
     assert csv_of(table) == '\'=name,list,none\na,"[""=x"", ""y""]",\n'
 
 
+def test_a_column_whose_name_is_a_pattern() -> None:
+    table = pl.DataFrame({"^.$": ["=1", None], "a": ["x", "-y"]})
+    assert csv_of(table) == "^.$,a\n'=1,x\n,'-y\n"
+    assert restored(pl.DataFrame({"^.$": ["'=1", None], "'=a": ["x", "'-y"]})).to_dict(as_series=False) == {
+        "^.$": ["=1", None], "=a": ["x", "-y"],
+    }  # fmt: skip
+
+
 @given(st.lists(CELL, min_size=1, max_size=5), CELL)
 def test_our_csv_reads_back_as_it_was(cells: list[str], name: str) -> None:
     table = pl.DataFrame({f"{name}x": cells}, schema={f"{name}x": pl.String})

@@ -8,6 +8,7 @@ https://owasp.org/www-community/attacks/CSV_Injection advises. Not for: CSV that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from saetext.io.strict_json import dumps
@@ -57,23 +58,26 @@ def _as_json(value: Any) -> str | None:
     return None if value is None else dumps(value)
 
 
-def _each_text(table: pl.DataFrame, change: Any) -> pl.DataFrame:
+def _each_text(table: pl.DataFrame, change: Callable[[pl.Expr], pl.Expr]) -> pl.DataFrame:
+    """Change texts and names of columns, all in one query: one a column takes ten seconds for 80,000."""
     import polars as pl
 
-    texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
-    changed = table.with_columns([change(table[name]) for name in texts])
-    changed.columns = change(pl.Series(table.columns, dtype=pl.String)).to_list()
+    texts = pl.col(pl.String)  # by type: a name such as "^a$" would be taken for a pattern
+    changed = table.with_columns(change(texts))
+    changed.columns = (
+        pl.DataFrame({"name": pl.Series(table.columns, dtype=pl.String)})
+        .select(change(texts))["name"]
+        .to_list()
+    )
     return changed
 
 
-def _escaped(texts: pl.Series) -> pl.Series:
+def _escaped(texts: pl.Expr) -> pl.Expr:
     import polars as pl
 
     formula = texts.str.contains(_FORMULA) & ~texts.str.contains(_NUMBER)
-    frame = pl.DataFrame({"text": texts, "formula": formula})
-    made = pl.when("formula").then(pl.concat_str(pl.lit("'"), "text")).otherwise("text")
-    return frame.select(made.alias(texts.name)).to_series()
+    return pl.when(formula).then(pl.lit("'") + texts).otherwise(texts).name.keep()
 
 
-def _unescaped(texts: pl.Series) -> pl.Series:
+def _unescaped(texts: pl.Expr) -> pl.Expr:
     return texts.str.replace(_ESCAPED, "$1")
