@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+import clock
 import pytest
 from tiny_models import make_tokenizer
 
@@ -133,12 +133,14 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_template_that_would_not_end_is_refused_within_a_second(name: str) -> None:
-    began = time.process_time()
-    with pytest.raises(
-        ReaderError, match=r"^the chat template of some/model (takes more work|has 200,)"
-    ) as told:
+    chat_template.render("{{ messages[0].content }}", CHAT, {}, name="some/model")  # with what is imported
+    with (
+        clock.within(1.0),
+        pytest.raises(
+            ReaderError, match=r"^the chat template of some/model (takes more work|has 200,)"
+        ) as told,
+    ):
         chat_template.render(HOSTILE[name], CHAT, {}, name="some/model")
-    assert time.process_time() - began < 1.0
     assert "\n" not in str(told.value) and len(str(told.value)) < 300
 
 

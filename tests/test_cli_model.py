@@ -148,6 +148,6 @@ def test_two_processes_convert_once_and_a_killed_one_leaves_nothing(place: Path)
     second = _process(place / "a.gguf")
     time.sleep(5)
     assert second.poll() is None
-    assert first.communicate("\n", timeout=60)[0] == "added True\n"
-    assert second.communicate("", timeout=60)[0] == "added True\n"  # without converting
+    assert first.communicate("\n", timeout=120)[0] == "added True\n"
+    assert second.communicate("", timeout=120)[0] == "added True\n"  # without converting
     assert store.names() == ["a"]

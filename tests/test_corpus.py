@@ -7,9 +7,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import clock
 import numpy as np
 import polars as pl
 import psutil
@@ -259,13 +259,11 @@ def test_opening_a_large_corpus_is_instant_and_copies_nothing(tmp_path):
     corpus = make_big_corpus(tmp_path / "big", 100_000, entries=16, d_sae=1024, shard_size=2000, tokens=4)
     assert corpus.sizes()["total"] > 40e6
     process = psutil.Process()
-    before, times = process.memory_info().rss, []
-    for _ in range(3):
-        start = time.perf_counter()
+    before = process.memory_info().rss
+    Corpus.open(corpus.path)
+    with clock.within(0.1):
         opened = Corpus.open(corpus.path)
-        times.append(time.perf_counter() - start)
     assert len(opened) == 100_000
-    assert min(times) < 0.1
     assert process.memory_info().rss - before < 8e6
     # neither does looking at the ids of one shard after another keep files in memory twice
     assert opened.document("doc-99999")["row"] == 99_999

@@ -29,7 +29,7 @@ def quick_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-never-sent")
     monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(neuronpedia, "_DEADLINE", 0.4)
+    monkeypatch.setattr(neuronpedia, "_DEADLINE", 20.0)
     monkeypatch.setattr(neuronpedia, "_LARGEST", 1 << 20)
 
 
@@ -136,7 +136,7 @@ def test_a_resolver_that_does_not_answer_is_waited_for_no_longer(
     with pytest.raises(httpx2.ConnectTimeout, match="no address of the host was found in 0 s"):
         client.download("http://slow.test/x", most_bytes=1000)
     over.set()
-    assert 0.25 < time.perf_counter() - started < 5
+    assert 0.25 < time.perf_counter() - started < 15  # not the 20 and 30 seconds of the others
 
 
 BROKEN = [
@@ -151,12 +151,13 @@ def test_what_a_hostile_server_does_is_one_line_and_nothing_is_kept(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(neuronpedia, "_TRIES", 1)
+    monkeypatch.setattr(neuronpedia, "_DEADLINE", 0.4)
     started = time.perf_counter()
     script, _ = SCRIPTS[name]
     with hostile_server(script, models=script) as server, pytest.raises(LabelError) as caught:
         published("m/l", 8, base_url=server.origin)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 15  # one that stalls does for thirty
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
@@ -246,14 +247,15 @@ def test_ids_are_no_paths(bad: str) -> None:
 
 
 def test_requests_through_a_proxy_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    stalls = [b"HTTP/1.1 200 -\r\nContent-Length: 900\r\n\r\n", *[b" ", 0.05] * 400, STALL]
+    stalls = [b"HTTP/1.1 200 -\r\nContent-Length: 900\r\n\r\n", *[b" ", 0.05] * 800, STALL]
     with hostile_server(lambda asked: stalls, models=lambda asked: stalls) as proxy:
         monkeypatch.setenv("http_proxy", proxy.origin)
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.setattr(neuronpedia, "_TRIES", 1)
+        monkeypatch.setattr(neuronpedia, "_DEADLINE", 0.4)
         started = time.perf_counter()
         with pytest.raises(LabelError, match="cannot reach"):
             published("m/l", 8, base_url="http://example.invalid")
-        assert time.perf_counter() - started < 5
+        assert time.perf_counter() - started < 20  # without a deadline, seventy
         assert proxy.asked[0].path.startswith("http://example.invalid/")

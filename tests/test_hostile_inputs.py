@@ -149,7 +149,7 @@ def test_a_pipe_nobody_writes_to_is_told_and_ctrl_c_ends_it(tmp_path: Path) -> N
     line = run.stderr.readline()
     assert line == f"warning: waiting for texts: nobody has written to the pipe {pipe} yet (Ctrl-C ends it)\n"
     run.send_signal(signal.SIGINT)
-    rest = run.communicate(timeout=20)[1]
+    rest = run.communicate(timeout=100)[1]
     assert run.returncode == 130
     assert "saetext: stopped" in rest and "Traceback" not in rest
 

@@ -109,7 +109,7 @@ def stopped(place: Path, moments: int) -> None:
         # before the handler was in place, the system ends it
         assert code in (128 + number, -number, 99), told
         assert not left, (told, left)
-        assert seconds < 10, told
+        assert seconds < 60, told
         if code == 128 + number:
             interrupted += 1
             assert log.splitlines()[-1].startswith("saetext: stopped"), told
@@ -143,7 +143,7 @@ main()
 WAIT = """
 def swallowing(path):
     try:
-        time.sleep(20)
+        time.sleep(90)
     except KeyboardInterrupt:
         pass
     return "1.0"
@@ -155,7 +155,7 @@ def swallowing(path):
     from saetext_cli.meters import progress_bar
     with progress_bar() as show:
         try:
-            time.sleep(20)
+            time.sleep(90)
         except KeyboardInterrupt:
             pass
         for _ in range(10**9):
@@ -175,7 +175,7 @@ manifest.upgrade = swallowing
 OTHER = """
 def swallowing(path):
     try:
-        time.sleep(20)
+        time.sleep(90)
     except KeyboardInterrupt:
         raise ValueError("the library failed")
 manifest.upgrade = swallowing
@@ -191,7 +191,7 @@ def swallowing(path):
     finally:
         module = sys.modules.get("slowmodule")
         print("module:", getattr(module, "whole", None), file=sys.stderr)
-    for _ in range(1000): time.sleep(0.01)
+    for _ in range(9000): time.sleep(0.01)
 manifest.upgrade = swallowing
 """
 
@@ -214,14 +214,14 @@ def test_a_library_that_swallows_it_does_not_make_it_0(
     )
     assert done.returncode == 128 + number, done
     assert done.stderr.splitlines()[-1] == "saetext: stopped" and done.stdout == ""
-    assert time.monotonic() - float((tmp_path / "sent").read_text()) < 15
+    assert time.monotonic() - float((tmp_path / "sent").read_text()) < 60
     if patch is IMPORT:
         assert "module: True" in done.stderr  # an import is not broken off
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     program = SWALLOWS.format(
-        patch=WAIT.replace("pass", "print('first', flush=True); time.sleep(30)"),
+        patch=WAIT.replace("pass", "print('first', flush=True); time.sleep(90)"),
         entry="saetext_cli.main",
         number=int(signal.SIGINT),
     )
@@ -232,7 +232,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     assert process.stdout is not None and process.stdout.readline() == b"first\n"
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
-    assert process.wait() == 130 and time.monotonic() - began < 5
+    assert process.wait() == 130 and time.monotonic() - began < 45
 
 
 def test_an_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_numba_is_not_interrupted_while_it_makes_a_function_ready(tmp_path: Path
         "text = 'def work():\\n    signal.raise_signal(signal.SIGINT)\\n    return 1'\n"
         "scope = {'signal': signal}; exec(compile(text, file, 'exec'), scope)\n"
         "print(scope['work'](), flush=True)\n"
-        "try:\n    time.sleep(20)\n"
+        "try:\n    time.sleep(90)\n"
         "except stopping.Stopped:\n    print('stopped')\n"
     )
     done = subprocess.run(

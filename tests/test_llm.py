@@ -69,7 +69,7 @@ FAILURES = {
     "status 403": ("status", (403, {})),
     "status 404": ("status", (404, {})),
     "not a chat completion": ("json", {"hello": "world"}),
-    "timed out": ("slow", 3.0),
+    "timed out": ("slow", 4.0),
     "connection lost": ("drop", None),
 }
 
@@ -81,7 +81,7 @@ def test_a_failure_is_counted_and_is_no_answer(reason: str) -> None:
 
     with chat_server(behave) as server:
         # on a busy machine a good answer may take its time too
-        client = ChatClient(server.url, "tiny", max_retries=1, timeout=1 if reason == "timed out" else 30)
+        client = ChatClient(server.url, "tiny", max_retries=1, timeout=1.5 if reason == "timed out" else 30)
         found = client.ask(prompts(6))
         assert found[3].text is None and found[3].error == reason
         assert [a.text for i, a in enumerate(found) if i != 3] == ["fine"] * 5
@@ -124,7 +124,7 @@ def test_a_truncated_body_is_no_answer() -> None:
         return ("cut", None) if user == "question 1" else "fine"
 
     with chat_server(behave) as server:
-        found = ChatClient(server.url, "tiny", max_retries=0, timeout=2).ask(prompts(3))
+        found = ChatClient(server.url, "tiny", max_retries=0, timeout=20).ask(prompts(3))
     assert found[1].text is None and found[1].error
     assert found[2].text == "fine"
 
@@ -178,13 +178,14 @@ def test_a_useless_endpoint_is_said_at_once(code: int, message: str, requests: i
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("misbehave", [("drop", None), ("slow", 0.6), ("status", (403, {}))])
+@pytest.mark.parametrize("misbehave", [("drop", None), ("slow", 4.0), ("status", (403, {}))])
 def test_a_first_prompt_that_no_server_takes_does_not_block_the_others(misbehave: tuple[str, Any]) -> None:
     def behave(user: str, n: int):
         return misbehave if user == "question 0" else "fine"
 
     with chat_server(behave) as server:
-        found = ChatClient(server.url, "tiny", max_retries=0, timeout=0.3).ask(prompts(4))
+        limit = 1.5 if misbehave[0] == "slow" else 30  # the good answers may take their time
+        found = ChatClient(server.url, "tiny", max_retries=0, timeout=limit).ask(prompts(4))
     assert found[0].text is None and [a.text for a in found[1:]] == ["fine"] * 3
 
 
@@ -202,7 +203,8 @@ def test_a_first_prompt_that_no_server_takes_does_not_block_the_others(misbehave
 )
 def test_an_endpoint_that_only_fails_is_not_asked_everything(misbehave, reason: str) -> None:
     with chat_server(lambda user, n: misbehave) as server:
-        client = ChatClient(server.url, "tiny", concurrency=4, max_retries=0, timeout=0.1)
+        limit = 0.1 if reason == "timed out" else 30
+        client = ChatClient(server.url, "tiny", concurrency=4, max_retries=0, timeout=limit)
         with pytest.raises(EndpointError, match=reason) as caught:
             client.ask(prompts(200))
         assert len(server.requests) < 30 and "\n" not in str(caught.value)
@@ -227,10 +229,10 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     started = time.perf_counter()
-    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 5.0)  # nor is it waited for
+    monkeypatch.setattr("saetext.io.web.FIRST_PAUSE", 60.0)  # nor is it waited for
     with pytest.raises(EndpointError, match=r"refused.*is the server running"):
         ChatClient(f"http://127.0.0.1:{port}/v1", "tiny").ask(prompts(3))
-    assert time.perf_counter() - started < 3
+    assert time.perf_counter() - started < 30
     for address in ("not a url", "localhost:8000/v1", "", "http://", "file:///etc"):
         with pytest.raises(EndpointError, match="http://"):
             ChatClient(address, "tiny")
@@ -267,7 +269,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(signal: str, tmp_path: Path) 
     import signal as signals
 
     def behave(user: str, n: int):
-        return "fine" if n <= 12 else ("slow", 20)  # three requests hang when the signal comes
+        return "fine" if n <= 12 else ("slow", 90)  # three requests hang when the signal comes
 
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -280,15 +282,15 @@ def test_a_run_that_is_killed_goes_on_where_it_was(signal: str, tmp_path: Path) 
 
     with chat_server(behave) as server:
         first = start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 100
         while len(server.requests) < 15 and time.monotonic() < deadline:
             time.sleep(0.01)
         first.send_signal(getattr(signals, signal))
-        assert first.wait(timeout=5) != 0  # nor does it linger until its requests come back
+        assert first.wait(timeout=60) != 0  # nor does it linger until its requests come back
         answered = {body["messages"][-1]["content"] for body in server.requests[:12]}
         server.behave = lambda user, n: "fine"
         second = start()
-        assert second.communicate(timeout=30)[0].split() == ["30", "12"]
+        assert second.communicate(timeout=100)[0].split() == ["30", "12"]
         again = [body["messages"][-1]["content"] for body in server.requests[15:]]
         assert len(again) == 18 and not answered & set(again)
 
@@ -300,7 +302,7 @@ def test_two_processes_share_the_cache_without_harm(tmp_path: Path) -> None:
         both = [
             subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)
         ]
-        assert [p.communicate(timeout=30)[0].split()[0] for p in both] == ["30", "30"]
+        assert [p.communicate(timeout=100)[0].split()[0] for p in both] == ["30", "30"]
     kept = [p for p in (tmp_path / "c" / "llm").rglob("*") if p.is_file()]
     assert len(kept) == 30 and all(json.loads(p.read_text())["text"] == "fine" for p in kept)
 

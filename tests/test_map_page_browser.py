@@ -24,7 +24,7 @@ POINTS = 700
 EXPECTED = ("GL Driver Message", "software WebGL")
 
 
-def until(true: Callable[[], object], seconds: float = 30.0) -> None:
+def until(true: Callable[[], object], seconds: float = 100.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it does not come"
