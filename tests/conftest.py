@@ -101,6 +101,12 @@ def encoded_examples(made_once: MadeOnce) -> Path:
 
 
 @pytest.fixture(scope="session")
+def states(made_once: MadeOnce) -> Path:
+    """Where the documentation's examples keep hidden states of texts: see ``shared_states.py``."""
+    return made_once("hidden states", lambda folder: None)
+
+
+@pytest.fixture(scope="session")
 def smollm2(made_once: MadeOnce) -> Path:
     """A cache with SmolLM2, converted once for all tests."""
     from saetext.reader.added import adding, package

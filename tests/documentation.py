@@ -34,14 +34,16 @@ def verbs(command: str) -> list[str]:
     return re.findall(r"\bsaetext (\w+)", command)
 
 
-def first_of_each_verb() -> set[tuple[Path, str]]:
-    """Return, with their pages, the commands that are the first of the documentation to use some verb."""
-    seen: set[str] = set()
-    first = set()
-    for page in render.PAGES:
-        for block in blocks(page.read_text("utf-8"), "console"):
-            for command in render.commands(block):
-                if new := set(verbs(command)) - seen:
-                    first.add((page, command))
-                    seen |= new
-    return first
+def last_of_each_verb() -> set[tuple[Path, str]]:
+    """Return, with their pages, the commands that are the last of the documentation to use some verb.
+
+    The last, since what comes first encodes the texts.
+    """
+    every = [
+        (page, command)
+        for page in render.PAGES
+        for block in blocks(page.read_text("utf-8"), "console")
+        for command in render.commands(block)
+    ]
+    last = {verb: at for at, (_, command) in enumerate(every) for verb in verbs(command)}
+    return {every[at] for at in last.values()}

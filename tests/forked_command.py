@@ -1,9 +1,10 @@
-"""The command line without its start: an executable whose commands run in forks of one warm process.
+"""The command line and Python without their start: executables that run in forks of one warm process.
 
 A helper for tests, not a test. Starting ``saetext`` costs seconds of imports, and a test that runs dozens of
 commands in a shell would pay them each time. Here one process has imported everything, and forks for each
 command; the executable hands it arguments, working directory, environment and standard streams, and ends with
-its exit code. As a script (``forked_command.py SOCKET``) it is that process.
+its exit code. A program that is given to ``python`` imports saetext afresh, in its own order: only the
+libraries are there already. As a script (``forked_command.py SOCKET [STATES]``) it is that process.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import imported
+import shared_states
 from processes import exit_code
 
 CLIENT = """
@@ -35,18 +38,20 @@ with socket.socket(socket.AF_UNIX) as server:
 
 
 @contextlib.contextmanager
-def forked_command(environment: Mapping[str, str]) -> Iterator[Path]:
-    """Yield a directory that holds the executable ``saetext``.
+def forked_command(environment: Mapping[str, str], states: Path | None = None) -> Iterator[Path]:
+    """Yield a directory that holds the executables ``saetext`` and ``python`` (with ``-c`` or a file).
 
-    ``environment`` is that of the warm process: some libraries read theirs when they are imported.
+    ``environment`` is that of the warm process: some libraries read theirs when they are imported. ``states``
+    is where commands share hidden states of models (``shared_states.py``), if they do.
     """
     with tempfile.TemporaryDirectory() as name:  # short: the path of a socket has a hundred bytes
         folder = Path(name)
         (folder / "client.py").write_text(CLIENT)
         client = shlex.join([sys.executable, "-ES", str(folder / "client.py"), str(folder / "socket")])
-        (folder / "saetext").write_text(f'#!/bin/sh\nexec {client} "$@"\n')
-        (folder / "saetext").chmod(0o755)
-        command = [sys.executable, __file__, str(folder / "socket")]
+        for made in ("saetext", "python"):
+            (folder / made).write_text(f'#!/bin/sh\nexec {client} {made} "$@"\n')
+            (folder / made).chmod(0o755)
+        command = [sys.executable, __file__, str(folder / "socket"), *([str(states)] if states else [])]
         warm = subprocess.Popen(
             command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
@@ -59,7 +64,9 @@ def forked_command(environment: Mapping[str, str]) -> Iterator[Path]:
             warm.communicate()
 
 
-def _serve(path: str) -> None:
+def _serve(path: str, states: str | None = None) -> None:
+    if states:
+        shared_states.share(Path(states))
     imported.everything()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -86,12 +93,10 @@ def _run(client: socket.socket) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["saetext", *arguments]
+    name, *sys.argv[1:] = arguments
     code = 1
     try:
-        from saetext_cli.main import main
-
-        code = exit_code(main, crashed=1)
+        code = exit_code(_program if name == "python" else _command, crashed=1)
     finally:
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.flush()
@@ -99,5 +104,26 @@ def _run(client: socket.socket) -> None:
         os._exit(code)
 
 
+def _command() -> None:
+    from saetext_cli.main import main
+
+    sys.argv[0] = "saetext"
+    main()
+
+
+def _program() -> None:
+    """Run ``-c CODE`` or a file as Python does, with arguments behind it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("saetext", "saetext_cli")]:
+        del sys.modules[name]
+    if sys.argv[1] == "-c":
+        file, code, sys.argv[:3] = "<string>", sys.argv[2], ["-c"]
+        sys.path[0] = ""
+    else:
+        file, sys.argv[:2] = sys.argv[1], [sys.argv[1]]
+        code, sys.path[0] = Path(file).read_text("utf-8"), str(Path(file).resolve().parent)
+    main = sys.modules["__main__"] = ModuleType("__main__")
+    exec(compile(code, file, "exec"), vars(main))
+
+
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(*sys.argv[1:])

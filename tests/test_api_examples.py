@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import shared_states
 
 import saetext
 
@@ -31,15 +32,19 @@ WITH = [name for name in saetext.__all__ if examples_of(name)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, encoded_examples: Path) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory, encoded_examples: Path, states: Path) -> Iterator[Path]:
     """The example's files and corpora, and the working directory while examples run."""
+    from saetext.reader.language_model import LanguageModel
+
     made = tmp_path_factory.mktemp("examples")
     shutil.copytree(ROOT / "examples", made / "examples")
     for name in ("gentle", "brisk"):
         shutil.copytree(encoded_examples / "examples" / f"{name}.jsonl.corpus", made / f"{name}.corpus")
     before = Path.cwd()
     os.chdir(made)
-    yield made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LanguageModel, "hidden", shared_states.shared(LanguageModel.hidden, states))
+        yield made
     os.chdir(before)
 
 

@@ -25,12 +25,26 @@ def _run() -> ModuleType:
 notebooks = _run()
 
 
+@pytest.fixture
+def reading_once(states: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let kernels share hidden states of texts with the pages."""
+    start = tmp_path / "ipython" / "profile_default" / "startup"
+    start.mkdir(parents=True)
+    (start / "share.py").write_text(
+        "import sys; from pathlib import Path\n"
+        f"sys.path.insert(0, {str(ROOT / 'tests')!r}); import shared_states; sys.path.pop(0)\n"
+        f"shared_states.share(Path({str(states)!r}))\n"
+    )
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+
 def read(name: str) -> Any:
     return nbformat.read(notebooks.path_of(name), as_version=4)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("reading_once")
 @pytest.mark.parametrize("name", notebooks.NOTEBOOKS)
 def test_each_notebook_runs_and_shows_what_it_says(name: str, tmp_path: Path) -> None:
     kept = read(name)
