@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,8 +44,10 @@ from saetext.io.opener import HUGE, LARGE, why
 from saetext.io.orphans import sweep
 from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import Record, Table, Text, Whole
+from saetext.text.one_line import many
 
 MOST_SLICES = 100_000
+_NAMED = 5  # records that a message names
 _OTHERS = 60.0  # seconds in which another process writes a shard or a plan
 MOST_SHARDS = 1 << 22  # at 512 documents each, more than a corpus can have
 ABOUT, END = "about.json", "end.json"
@@ -204,6 +206,16 @@ def record_path(home: Path, shard: int) -> Path:
     return home / LANDED / f"part-{shard:05d}.json"
 
 
+def differs(name: str, home: Path, shards: Sequence[int]) -> InputError:
+    """Return what is told where shards have landed that came from another input than the one of this name."""
+    few = ", ".join(record_path(Path(), shard).name for shard in shards[:_NAMED])
+    more = f" and {len(shards) - _NAMED:,} more" * (len(shards) > _NAMED)
+    return InputError(
+        f"{name} differs from what {many(len(shards), 'shard')} of {home} came from: "
+        f"restore it, or if it is right, delete {few}{more} in {home / LANDED} and run this again"
+    )
+
+
 def landed_numbers(home: Path) -> list[int]:
     """Return the numbers of the shards that have a record, in order; CorpusError if they cannot be listed."""
     folder = home / LANDED
@@ -281,6 +293,13 @@ class SliceWriter:
         what = f"slice {part} of "
         writer = cls(path, part, locked(path, f"{LANDED}/{LOCK}-{part.index}-of-{part.of}", what))
         writer.spec, writer.stores_text = common.spec, common.stores_text
+        return writer
+
+    @classmethod
+    def joined(cls, path: Path, part: Slice, spec: ReaderSpec, *, stores_text: bool) -> SliceWriter:
+        """Return a writer of shards of a slice that another process has begun and keeps the lock of."""
+        writer = cls(path, part, FileLock(path / LANDED / f"{LOCK}-unused", thread_local=False))
+        writer.spec, writer.stores_text = spec, stores_text
         return writer
 
     def landed(self, shard: int) -> JournalEntry | None:
