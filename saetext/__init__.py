@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from saetext.corpus.transfer import pull, push
     from saetext.documents import open_documents
     from saetext.encoding.encoder import append, encode
+    from saetext.encoding.engines.on_ray import RayEngine
     from saetext.encoding.engines.processes import ProcessEngine
     from saetext.encoding.slices import encode_slice, prepare_slices
     from saetext.features.labelling.pipeline import label
@@ -59,6 +60,7 @@ __all__ = [
     "FeatureLabels",
     "OutcomeResult",
     "ProcessEngine",
+    "RayEngine",
     "Reader",
     "SAEVectorizer",
     "SaetextError",
@@ -117,6 +119,7 @@ _HOMES = {
     "FeatureLabels": "saetext.features.labels",
     "OutcomeResult": "saetext.analysis.differences",
     "ProcessEngine": "saetext.encoding.engines.processes",
+    "RayEngine": "saetext.encoding.engines.on_ray",
     "Reader": "saetext.reader.reader",
     "SAEVectorizer": "saetext.features.vectorizer",
     "SearchResult": "saetext.analysis.search",

@@ -95,7 +95,8 @@ def encode(
 
     _require_undecided(reader_of, request)
     _require_one_way(part, prepare, dry_run, workers)
-    engine = workers.made()
+    if (engine := workers.made()) is not None:
+        engine.size()  # before anything is read
     if source == ["-"] and (prepare or part is not None):
         raise InputError("stdin can be read only once, and every slice reads it: write it to a file")
     one = source[0]
@@ -113,8 +114,6 @@ def encode(
     with waiting("fetching" if any(map(is_remote, source)) else "reading the beginning"):
         documents = open_documents(one if len(source) == 1 else list(map(Path, source)), **texts.given())
     told = describe_source(documents)
-    if engine is not None:
-        engine.size()  # before a model is loaded
     reader = _not_loaded(choice, target, engine, reader_of) or choice.load(like=reader_of)
     if dry_run:
         from saetext.encoding.estimate import estimate

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from saetext.corpus.landing import Common, Landed, SliceWriter, prepare, record_path
+from saetext.corpus.spec import differing_fields
 from saetext.encoding.engines.protocol import Crew, Done, Event, Failed, Lost, Ready
 from saetext.encoding.shards import Shard
-from saetext.errors import CorpusError, SaetextError
+from saetext.errors import CorpusError, ReaderError, SaetextError
 
 if TYPE_CHECKING:
     from saetext.io.progress import Meter
@@ -124,7 +125,13 @@ class Driver:
         if isinstance(event, Lost):
             self._bury(event, landed)
         elif isinstance(event, Ready):
-            if event.spec != self._common.spec:  # other versions are added to the plan, the rest is refused
+            if fields := differing_fields(event.spec, self._common.spec):
+                raise ReaderError(
+                    f"a worker has another reader than the driver; it differs in: {', '.join(fields)}"
+                )
+            if (
+                event.spec != self._common.spec
+            ):  # other versions are added to the plan, another device refused
                 prepare(self._writer.path, dataclasses.replace(self._common, spec=event.spec))
             self._hired.discard(event.worker)
             self._workers[event.worker] = []

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from saetext.encoding.engines.pipes import receive, send
-from saetext.encoding.engines.protocol import Event, Job, Lost, require_share
+from saetext.encoding.engines.protocol import Event, Job, Lost, many_gpus, require_share
 from saetext.encoding.shards import Shard
 from saetext.errors import InputError
 from saetext.io.cpus import available_cpus
@@ -69,11 +69,11 @@ class ProcessEngine:
         if not self.gpus:
             return self.workers or max(1, min(_MOST, available_cpus() // (self.cpus or 1)))
         there = len(visible_gpus(os.environ))
-        fit = int(there / self.gpus)
+        fit = there * int(1 / self.gpus) if self.gpus < 1 else there // int(self.gpus)
         if fit < (self.workers or 1):
-            has = "no GPU" if not there else f"{there} GPU{'s' if there > 1 else ''}"
             raise InputError(
-                f"{self.gpus:g} GPUs for each of {self.workers or 1} workers, and this machine has {has}"
+                f"a worker is to have {many_gpus(self.gpus)}, and this machine has {many_gpus(there)} for "
+                f"{self.workers or 1} of them"
             )
         return self.workers or fit
 

@@ -125,3 +125,10 @@ def require_share(**given: Any) -> None:
     gpus = given.get("gpus") or 0
     if gpus > 1 and gpus != int(gpus):
         raise InputError(f"gpus is a whole number of GPUs, or a part of one, not {gpus:g}")
+
+
+def many_gpus(number: float) -> str:
+    """Return ``no GPU``, ``1 GPU``, ``.5 GPU`` or ``2 GPUs``."""
+    if not number:
+        return "no GPU"
+    return f"{number:g} GPU{'s' if number > 1 else ''}".removeprefix("0")
