@@ -131,7 +131,7 @@ class Driver:
                 )
             if (
                 event.spec != self._common.spec
-            ):  # other versions are added to the plan, another device refused
+            ):  # other versions go into the plan, another device does not
                 prepare(self._writer.path, dataclasses.replace(self._common, spec=event.spec))
             self._hired.discard(event.worker)
             self._workers[event.worker] = []
