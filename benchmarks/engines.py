@@ -1,4 +1,4 @@
-"""CPU seconds of ``encode`` with an engine against those of one process: what do workers cost?
+"""CPU seconds of ``encode`` with an engine against those of one process, workers and all.
 
     python benchmarks/engines.py [--texts 3000] [--ray]
 

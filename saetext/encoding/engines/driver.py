@@ -71,8 +71,16 @@ class Driver:
         self._deaths: Counter[int] = Counter()
         self._unready = 0  # deaths in a row of workers that were never ready
 
-    def run(self, pieces: Iterator[Piece], landed: Callable[[Landed, Shard], None], meter: Meter) -> None:
+    def run(
+        self,
+        pieces: Iterator[Piece],
+        landed: Callable[[Landed, Shard], None],
+        meter: Meter,
+        starting: Callable[[int], None],
+    ) -> None:
         """Land every piece; ``landed`` is told of each, in the order in which they land.
+
+        While no worker is ready, ``starting`` is told how many are on their way; else ``meter`` ticks.
 
         Raises
         ------
@@ -89,7 +97,10 @@ class Driver:
             self._hand_out()
             for event in self._crew.wait(_TICK):
                 self._take(event, landed)
-            meter.tick()
+            if self._workers:
+                meter.tick()
+            elif self._hired:
+                starting(len(self._hired))
 
     def _open(self) -> int:
         return len(self._fresh) + len(self._suspects) + sum(map(len, self._workers.values()))
@@ -129,9 +140,7 @@ class Driver:
                 raise ReaderError(
                     f"a worker has another reader than the driver; it differs in: {', '.join(fields)}"
                 )
-            if (
-                event.spec != self._common.spec
-            ):  # other versions go into the plan, another device does not
+            if event.spec != self._common.spec:  # other versions go into the plan, another device does not
                 prepare(self._writer.path, dataclasses.replace(self._common, spec=event.spec))
             self._hired.discard(event.worker)
             self._workers[event.worker] = []

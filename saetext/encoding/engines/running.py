@@ -33,8 +33,9 @@ from saetext.encoding.prepared import NamedReader, common_of, common_with, prepa
 from saetext.encoding.request import EncodeRequest
 from saetext.encoding.shards import Shard, cut
 from saetext.errors import CorpusError, InputError
-from saetext.io.progress import Meter
+from saetext.io.progress import Meter, Stages
 from saetext.reader.thresholds.policy import ready
+from saetext.text.one_line import many
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
@@ -94,6 +95,7 @@ class _Books:
         self.source = source
         self.shard_rows = request.shard_rows
         self.meter = Meter("encoding", request.on_progress)
+        self._stages = Stages(request.on_progress)
         self.hashes: list[str] = []
         self.documents = 0
         self.ended = False
@@ -131,6 +133,10 @@ class _Books:
         self.meter.begin(self._known(shard), entry.tokens)
         self.meter.add(entry.tokens)
         self.meter.end(entry.rows, sum(entry.rejects.values()))
+
+    def starting(self, workers: int) -> None:
+        """Tell that nothing is encoded yet, since workers are on their way."""
+        self._stages(f"starting {many(workers, 'worker')}")
 
     def _known(self, shard: Shard) -> float | None:
         return None if shard.share is None else min(1.0, self._share)
@@ -179,7 +185,9 @@ def _land(
 
     crew = engine.start(job)
     try:
-        Driver(crew, size, writer, common).run(books.pieces(writer), books.landed, books.meter)
+        Driver(crew, size, writer, common).run(
+            books.pieces(writer), books.landed, books.meter, books.starting
+        )
     finally:
         crew.stop()
 
