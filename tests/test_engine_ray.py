@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="p
 def cluster() -> Iterator[None]:
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("Ray: its daemons need the machine for themselves")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     try:
         ray.init(
             address="local", num_cpus=2, object_store_memory=100_000_000, include_dashboard=False,
