@@ -137,7 +137,7 @@ class EngineChoice(Request):
         """Return the engine, or None where this process encodes; InputError for what does not fit."""
         given = self.changed("workers", "cpus", "gpus", "address")
         if self.engine is None:
-            refuse_unused("they are of workers: add --engine processes or --engine ray", **given)
+            refuse_unused("no workers are asked for; add --engine processes or --engine ray", **given)
             return None
         if self.engine == "ray":
             from saetext.encoding.engines.on_ray import RayEngine
@@ -145,7 +145,7 @@ class EngineChoice(Request):
             return RayEngine(**given)
         from saetext.encoding.engines.processes import ProcessEngine
 
-        refuse_unused("it is of a Ray cluster: add --engine ray", address=given.pop("address", None))
+        refuse_unused("processes are of this machine; for a cluster say --engine ray", address=given.pop("address", None))
         return ProcessEngine(**given)
 
 
