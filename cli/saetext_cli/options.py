@@ -145,7 +145,8 @@ class EngineChoice(Request):
             return RayEngine(**given)
         from saetext.encoding.engines.processes import ProcessEngine
 
-        refuse_unused("processes are of this machine; for a cluster say --engine ray", address=given.pop("address", None))
+        address = given.pop("address", None)
+        refuse_unused("processes are of this machine; for a cluster say --engine ray", address=address)
         return ProcessEngine(**given)
 
 
