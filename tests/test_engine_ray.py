@@ -25,6 +25,13 @@ ray = pytest.importorskip("ray", reason="Ray: not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="platform: no SIGKILL")]
 
 
+def test_a_cluster_that_is_not_there_is_one_line() -> None:
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1"):
+        with pytest.raises(InputError, match=f"no Ray cluster at '{address}': .*refused") as told:
+            RayEngine(address=address).size()
+        assert "\n" not in str(told.value)
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     if "PYTEST_XDIST_WORKER" in os.environ:

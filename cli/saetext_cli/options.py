@@ -127,8 +127,7 @@ class EngineChoice(Request):
         "GPUs of each worker; .5: two workers share one.", default=None, least=0, group=_MACHINES
     )
     address: str | None = option(
-        "Ray cluster: auto for the one this machine is in, or ray://HOST:10001; default: one of this machine "
-        "alone.",
+        "Ray cluster: auto for the one this machine is in; default: one of this machine alone.",
         default=None,
         group=_MACHINES,
     )

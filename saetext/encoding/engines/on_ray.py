@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +36,7 @@ from saetext.text.one_line import many, one_line
 if TYPE_CHECKING:
     from saetext.corpus.spec import ReaderSpec
 
+_PATIENCE = 5.0  # seconds in which a cluster answers
 _STORE = 200_000_000  # bytes for what is on its way, in a cluster of this machine alone
 
 
@@ -47,8 +50,9 @@ class RayEngine:
     Parameters
     ----------
     address : str, optional
-        ``auto`` for the cluster that this machine is in, ``ray://HOST:10001`` for one elsewhere. By default
-        the one that this process is connected to, or else one of this machine alone is started.
+        ``auto`` for the cluster that this machine is in, or what else Ray takes (``ray://HOST:10001`` needs
+        ``ray[client]``). By default the one that this process is connected to, or else one of this machine
+        alone is started.
     workers : int, optional
         How many; by default as many as the cluster has processors or GPUs for.
     gpus : float
@@ -182,6 +186,7 @@ def _connected(address: str | None) -> Any:
             "address": "local",
         }  # fmt: skip
     else:
+        _require_answer(address)
         settings["address"] = address
     try:
         with _own_signals():
@@ -190,6 +195,17 @@ def _connected(address: str | None) -> Any:
         what = "Ray does not start on this machine" if address is None else f"no Ray cluster at {address!r}"
         raise InputError(f"{what}: {one_line(str(error), 200) or type(error).__name__}") from error
     return ray
+
+
+def _require_answer(address: str) -> None:
+    """Raise :class:`InputError` if nobody listens at ``HOST:PORT``: Ray itself tries for minutes."""
+    told = re.fullmatch(r"(?:ray://)?\[?([^/\s]+?)\]?:(\d{1,5})", address)
+    if told is None:
+        return
+    try:
+        socket.create_connection((told[1], int(told[2])), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no Ray cluster at {address!r}: {one_line(str(error), 100)}") from error
 
 
 @contextlib.contextmanager
