@@ -114,7 +114,7 @@ def encode(
     with waiting("fetching" if any(map(is_remote, source)) else "reading the beginning"):
         documents = open_documents(one if len(source) == 1 else list(map(Path, source)), **texts.given())
     told = describe_source(documents)
-    reader = _not_loaded(choice, target, engine, reader_of) or choice.load(like=reader_of)
+    reader: Any = _not_loaded(choice, target, engine, reader_of) or choice.load(like=reader_of)
     if dry_run:
         from saetext.encoding.estimate import estimate
 

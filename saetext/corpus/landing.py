@@ -372,6 +372,12 @@ class SliceWriter:
         if (self.path / NAME).exists():
             raise Finished(f"{self.path} was finished meanwhile")
 
+    def tidy(self) -> None:
+        """Remove what killed processes have left half-written."""
+        with contextlib.suppress(OSError):
+            for folder in _folders(self.path, self.spec):
+                sweep(folder)
+
     def close(self) -> None:
         """Let go of the slice."""
         self._lock.release()
@@ -415,9 +421,7 @@ def _record(path: Path, common: Common) -> None:
     wanted = plans.record(common.plan, common.spec, {"stores_text": common.stores_text})
     with writing(path):
         make_directory(path / LANDED)  # before the plan: a plan without it is a run that makes all shards
-        folders = [path, *(path / name for name in ("docs", "cards", "features"))]
-        folders += [path / "features" / sae.name for sae in common.spec.saes]
-        for folder in folders:
+        for folder in _folders(path, common.spec):
             folder.mkdir(exist_ok=True)
             sweep(folder)
             sync_directory(folder)
@@ -430,6 +434,12 @@ def _record(path: Path, common: Common) -> None:
             card = path / "cards" / f"{sae}.arrow"
             if not card.exists():
                 calibration.write(card)
+
+
+def _folders(path: Path, spec: ReaderSpec) -> list[Path]:
+    """Return the folders that files of shards and thresholds are put into, those above first."""
+    folders = [path, *(path / name for name in ("docs", "cards", "features"))]
+    return folders + [path / "features" / sae.name for sae in spec.saes]
 
 
 def _is_of(shard: int, name: str) -> bool:

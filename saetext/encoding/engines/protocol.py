@@ -105,7 +105,10 @@ class Crew(Protocol):
 class Engine(Protocol):
     """Starts workers somewhere; an engine may be used again."""
 
-    gpus: float
+    @property
+    def gpus(self) -> float:
+        """GPUs of each worker."""
+        ...
 
     def size(self) -> int:
         """Return how many workers there are to be; InputError if there can be none."""

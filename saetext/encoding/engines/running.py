@@ -190,6 +190,7 @@ def _land(
         )
     finally:
         crew.stop()
+        writer.tidy()
 
 
 def _any_documents(output: Path) -> bool:
