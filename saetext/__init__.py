@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from saetext.corpus.transfer import pull, push
     from saetext.documents import open_documents
     from saetext.encoding.encoder import append, encode
+    from saetext.encoding.engines.on_ray import RayEngine
+    from saetext.encoding.engines.processes import ProcessEngine
     from saetext.encoding.slices import encode_slice, prepare_slices
     from saetext.features.labelling.pipeline import label
     from saetext.features.labels import FeatureLabels
@@ -57,6 +59,8 @@ __all__ = [
     "ExpressionResult",
     "FeatureLabels",
     "OutcomeResult",
+    "ProcessEngine",
+    "RayEngine",
     "Reader",
     "SAEVectorizer",
     "SaetextError",
@@ -114,6 +118,8 @@ _HOMES = {
     "ExpressionResult": "saetext.intervene.expression",
     "FeatureLabels": "saetext.features.labels",
     "OutcomeResult": "saetext.analysis.differences",
+    "ProcessEngine": "saetext.encoding.engines.processes",
+    "RayEngine": "saetext.encoding.engines.on_ray",
     "Reader": "saetext.reader.reader",
     "SAEVectorizer": "saetext.features.vectorizer",
     "SearchResult": "saetext.analysis.search",

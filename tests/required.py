@@ -1,8 +1,8 @@
 """Where everything is to be there, a skipped test has failed: the rule, and the hooks that apply it.
 
 A helper for tests, not a test. ``SAETEXT_REQUIRE_ALL=1`` says that the browser, the embedded model and every
-optional package are installed, as in CI. Two kinds of skip stay: of data that are not part of the repository,
-and of what the platform or this Python cannot do.
+optional package are installed, as in CI. Three kinds of skip stay: of data that are not part of the
+repository, of what the platform or this Python cannot do, and of Ray, which is for who has a cluster.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
-EXCUSED = ("../shared", "platform: ", "Python version: ")
+EXCUSED = ("../shared", "platform: ", "Python version: ", "Ray: ")
 
 
 def is_excused(reason: str) -> bool:

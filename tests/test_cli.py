@@ -716,6 +716,21 @@ BAD: dict[str, tuple[Maker, list[str], str]] = {
         ["encode", "a.jsonl", "--reader", "{sae}", "--model", "model", "-o", "x.corpus"],
         "has only pickled weights (pytorch_model.bin), which can run code",
     ),
+    "workers without an engine": (
+        make_nothing,
+        encoding("a.jsonl", "--workers", "2"),
+        "workers would change nothing: no workers are asked for; add --engine processes or --engine ray",
+    ),
+    "a cluster without Ray": (
+        make_nothing,
+        encoding("a.jsonl", "--engine", "processes", "--address", "auto"),
+        "address would change nothing: processes are of this machine; for a cluster say --engine ray",
+    ),
+    "more GPUs than there are": (
+        make_nothing,
+        encoding("a.jsonl", "--engine", "processes", "--gpus", "99", "--workers", "2"),
+        "a worker is to have 99 GPUs, and this machine has ",
+    ),
     "output is a file": (
         text("x.corpus", ""),
         encoding("a.jsonl"),
@@ -864,6 +879,10 @@ def test_a_file_of_mixed_types_and_one_huge_line(place: Path) -> None:
         ["encode", "a.jsonl", "--nope"],
         ["encode", "a.jsonl", "--shard-rows", "0"],
         ["encode", "a.jsonl", "--threshold", "high"],
+        ["encode", "a.jsonl", "--engine", "spark"],
+        ["encode", "a.jsonl", "--engine", "processes", "--workers", "0"],
+        ["encode", "a.jsonl", "--engine", "processes", "--slice", "0/2"],
+        ["encode", "a.jsonl", "--engine", "ray", "--prepare"],
         ["encode", "a.jsonl", "--min-tokens", "0"],
         ["diff", "a.corpus"],
         ["diff", "a.corpus", "b.corpus", "c.corpus", "--null", "3"],

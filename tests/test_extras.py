@@ -114,6 +114,7 @@ MISSING = [
         ["label", "gentle", "--method", "llm", "--base-url", "http://127.0.0.1:1/v1", "--model", "tiny"],
         "pip install 'saetext[llm]'\n",
     ),
+    (["encode", "gentle.jsonl", "-o", "other", "--engine", "ray"], "pip install 'saetext[ray]'\n"),
     (["cluster", "gentle", "--png", "map.png"], "pip install 'saetext[pictures]'\n"),
     (["cluster", "gentle", "--html", "map.html"], "pip install 'saetext[maps]'\n"),
 ]

@@ -82,7 +82,7 @@ def test_what_is_declared_is_locked() -> None:
     run = _versions("run") | _versions("build")
     dev = run | _versions("dev")
     extras = project["optional-dependencies"]
-    not_run = ("all", "dev", "docs", "duckdb")
+    not_run = ("all", "dev", "docs", "duckdb", "ray")  # ray: the cluster's version, by hand
     declared = [*project["dependencies"],
                 *(line for name in extras if name not in not_run for line in extras[name])]  # fmt: skip
     for line in declared:

@@ -18,6 +18,7 @@ OTHERWISE = {
     "saetext/documents/archives.py": "members of an archive, whose kind is looked at first, within a bound",
     "saetext/documents/columnar.py": "tables of texts, whose kind of file is looked at first",
     "saetext/documents/remote.py": "files elsewhere, copied; those of this machine are opened as others are",
+    "saetext/encoding/engines/pipes.py": "pipes between a driver and the workers that it has started",
     "saetext/training/blocks.py": "activations of this run, written and mapped here",
     "saetext/analysis/search/words.py": "by bm25s, after corpus.files.require_size",
     "saetext/analysis/search/vectors.py": "by faiss, after corpus.files.require_size",

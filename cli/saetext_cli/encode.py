@@ -22,11 +22,13 @@ from saetext_cli.common import (
 )
 from saetext_cli.making import make_corpus
 from saetext_cli.meters import duration, progress_bar
-from saetext_cli.options import ReaderChoice, Texts
+from saetext_cli.options import EngineChoice, ReaderChoice, Texts
 
 if TYPE_CHECKING:
     from saetext.documents import DocumentSource
+    from saetext.encoding.engines.protocol import Engine
     from saetext.encoding.estimate import Estimate
+    from saetext.encoding.prepared import NamedReader
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +49,7 @@ def encode(
     request: EncodeRequest,
     texts: Texts,
     choice: ReaderChoice,
+    workers: EngineChoice,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The corpus directory; default: the file's name + .corpus."),
@@ -91,7 +94,9 @@ def encode(
     from saetext.encoding.targets import default_output, source_stamp
 
     _require_undecided(reader_of, request)
-    _require_one_way(part, prepare, dry_run)
+    _require_one_way(part, prepare, dry_run, workers)
+    if (engine := workers.made()) is not None:
+        engine.size()  # before anything is read
     if source == ["-"] and (prepare or part is not None):
         raise InputError("stdin can be read only once, and every slice reads it: write it to a file")
     one = source[0]
@@ -102,14 +107,14 @@ def encode(
     target = output or default_output(one)
     if not dry_run:
         require_free(target)
-    if prepare or part is not None:
+    if prepare or part is not None or engine is not None:
         from saetext.corpus.landing import require_sliceable
 
         require_sliceable(target)
     with waiting("fetching" if any(map(is_remote, source)) else "reading the beginning"):
         documents = open_documents(one if len(source) == 1 else list(map(Path, source)), **texts.given())
     told = describe_source(documents)
-    reader = choice.load(like=reader_of)
+    reader: Any = _not_loaded(choice, target, engine, reader_of) or choice.load(like=reader_of)
     if dry_run:
         from saetext.encoding.estimate import estimate
 
@@ -124,15 +129,31 @@ def encode(
         _tell(found)
         return
     extra = source_stamp(Path(one)) if len(source) == 1 and Path(one).exists() else {}
-    request = request.replace(reader=reader, extra=extra)
+    request = request.replace(reader=reader, extra=extra, engine=engine)
     if prepare or part is not None:
         _make_part(documents, target, request, part, told)
         return
     make_corpus(documents, target, request, told=told)
 
 
-def _require_one_way(part: str | None, prepare: bool, dry_run: bool) -> None:
+def _not_loaded(
+    choice: ReaderChoice, target: Path, engine: Engine | None, like: Path | None
+) -> NamedReader | None:
+    """Return the reader unloaded where workers load it: what it is was recorded when the corpus was begun."""
+    if engine is None or like is not None:
+        return None
+    from saetext.encoding.prepared import NamedReader, is_prepared
+
+    if not is_prepared(target):
+        return None
+    return NamedReader(choice.reader, choice.model, choice.device, choice.dtype, choice.trust_pickle)
+
+
+def _require_one_way(part: str | None, prepare: bool, dry_run: bool, workers: EngineChoice) -> None:
     """Refuse options that exclude each other, and a slice that there is not, before anything is opened."""
+    if workers.engine is not None and (dry_run or prepare or part is not None):
+        other = "--dry-run" if dry_run else "--prepare" if prepare else "--slice"
+        raise typer.BadParameter(f"--engine encodes all of it with workers: leave out {other}")
     if part is not None and prepare:
         raise typer.BadParameter("--prepare comes before --slice, as a command of its own")
     if dry_run and (prepare or part is not None):

@@ -30,11 +30,13 @@ def make_corpus(documents: DocumentSource, target: Path, request: EncodeRequest,
     from saetext.encoding.encoder import encode
 
     reader: Any = request.reader
-    for line in reading_notes(documents, reader):
+    loaded = hasattr(reader, "tokens")  # what is to be said was said when the corpus was prepared
+    for line in reading_notes(documents, reader) if loaded else ():
         note(line)
     started = time.perf_counter()
     with progress_bar() as show:
-        asked = _with_thresholds(documents, request.replace(on_progress=show))
+        asked = request.replace(on_progress=show)
+        asked = _with_thresholds(documents, asked) if loaded else asked
         corpus = encode(documents, target, **asked.keywords())
     describe_corpus(corpus, documents, told=told, seconds=time.perf_counter() - started)
     return corpus

@@ -9,19 +9,22 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from saetext.errors import refuse_unused
 from saetext.io.request import Request, option
 
 if TYPE_CHECKING:
+    from saetext.encoding.engines.protocol import Engine
     from saetext.io.llm import ChatClient
     from saetext.reader.reader import Reader
 
 CSV_BOM = "Begin CSV with a byte order mark, by which Excel reads letters such as é."
 RAW_CSV = "Keep CSV cells that a spreadsheet takes for formulas as they are."
 _INPUT, _MODEL, _OUTPUT, _LLM = "Input", "Where models run", "Output", "Language model"
+_MACHINES = "Many machines"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,51 @@ class Texts(FileColumns):
             "role": self.role,
             "format": self.format,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineChoice(Request):
+    """Who encodes: this process, or workers."""
+
+    engine: Literal["processes", "ray"] | None = option(
+        "Have workers encode: processes of this machine, or of a Ray cluster; lost ones are replaced.",
+        default=None,
+        group=_MACHINES,
+    )
+    workers: int | None = option(
+        "Number of workers; default: what GPUs or processors suffice for.",
+        default=None,
+        least=1,
+        metavar="N",
+        group=_MACHINES,
+    )
+    cpus: int | None = option(
+        "Processors of each worker.", default=None, least=1, metavar="N", group=_MACHINES
+    )
+    gpus: float | None = option(
+        "GPUs of each worker; .5: two workers share one.", default=None, least=0, group=_MACHINES
+    )
+    address: str | None = option(
+        "Ray cluster: auto for the one this machine is in; default: one of this machine alone.",
+        default=None,
+        group=_MACHINES,
+    )
+
+    def made(self) -> Engine | None:
+        """Return the engine, or None where this process encodes; InputError for what does not fit."""
+        given = self.changed("workers", "cpus", "gpus", "address")
+        if self.engine is None:
+            refuse_unused("no workers are asked for; add --engine processes or --engine ray", **given)
+            return None
+        if self.engine == "ray":
+            from saetext.encoding.engines.on_ray import RayEngine
+
+            return RayEngine(**given)
+        from saetext.encoding.engines.processes import ProcessEngine
+
+        address = given.pop("address", None)
+        refuse_unused("processes are of this machine; for a cluster say --engine ray", address=address)
+        return ProcessEngine(**given)
 
 
 @dataclass(frozen=True, kw_only=True)

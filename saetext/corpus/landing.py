@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,8 +44,10 @@ from saetext.io.opener import HUGE, LARGE, why
 from saetext.io.orphans import sweep
 from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import Record, Table, Text, Whole
+from saetext.text.one_line import many
 
 MOST_SLICES = 100_000
+_NAMED = 5  # records that a message names
 _OTHERS = 60.0  # seconds in which another process writes a shard or a plan
 MOST_SHARDS = 1 << 22  # at 512 documents each, more than a corpus can have
 ABOUT, END = "about.json", "end.json"
@@ -204,6 +206,16 @@ def record_path(home: Path, shard: int) -> Path:
     return home / LANDED / f"part-{shard:05d}.json"
 
 
+def differs(name: str, home: Path, shards: Sequence[int]) -> InputError:
+    """Return what is told where shards have landed that came from another input than the one of this name."""
+    few = ", ".join(record_path(Path(), shard).name for shard in shards[:_NAMED])
+    more = f" and {len(shards) - _NAMED:,} more" * (len(shards) > _NAMED)
+    return InputError(
+        f"{name} differs from what {many(len(shards), 'shard')} of {home} came from: "
+        f"restore it, or if it is right, delete {few}{more} in {home / LANDED} and run this again"
+    )
+
+
 def landed_numbers(home: Path) -> list[int]:
     """Return the numbers of the shards that have a record, in order; CorpusError if they cannot be listed."""
     folder = home / LANDED
@@ -283,6 +295,13 @@ class SliceWriter:
         writer.spec, writer.stores_text = common.spec, common.stores_text
         return writer
 
+    @classmethod
+    def joined(cls, path: Path, part: Slice, spec: ReaderSpec, *, stores_text: bool) -> SliceWriter:
+        """Return a writer of shards of a slice that another process has begun and keeps the lock of."""
+        writer = cls(path, part, FileLock(path / LANDED / f"{LOCK}-unused", thread_local=False))
+        writer.spec, writer.stores_text = spec, stores_text
+        return writer
+
     def landed(self, shard: int) -> JournalEntry | None:
         """Return what has landed of a shard; None if nothing, or something damaged."""
         if not record_path(self.path, shard).exists():
@@ -353,6 +372,12 @@ class SliceWriter:
         if (self.path / NAME).exists():
             raise Finished(f"{self.path} was finished meanwhile")
 
+    def tidy(self) -> None:
+        """Remove what killed processes have left half-written."""
+        with contextlib.suppress(OSError):
+            for folder in _folders(self.path, self.spec):
+                sweep(folder)
+
     def close(self) -> None:
         """Let go of the slice."""
         self._lock.release()
@@ -396,9 +421,7 @@ def _record(path: Path, common: Common) -> None:
     wanted = plans.record(common.plan, common.spec, {"stores_text": common.stores_text})
     with writing(path):
         make_directory(path / LANDED)  # before the plan: a plan without it is a run that makes all shards
-        folders = [path, *(path / name for name in ("docs", "cards", "features"))]
-        folders += [path / "features" / sae.name for sae in common.spec.saes]
-        for folder in folders:
+        for folder in _folders(path, common.spec):
             folder.mkdir(exist_ok=True)
             sweep(folder)
             sync_directory(folder)
@@ -411,6 +434,12 @@ def _record(path: Path, common: Common) -> None:
             card = path / "cards" / f"{sae}.arrow"
             if not card.exists():
                 calibration.write(card)
+
+
+def _folders(path: Path, spec: ReaderSpec) -> list[Path]:
+    """Return the folders that files of shards and thresholds are put into, those above first."""
+    folders = [path, *(path / name for name in ("docs", "cards", "features"))]
+    return folders + [path / "features" / sae.name for sae in spec.saes]
 
 
 def _is_of(shard: int, name: str) -> bool:

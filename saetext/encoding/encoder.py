@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -18,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.corpus import Corpus, CorpusWriter
-from saetext.corpus.files import require_known_home, require_outside_corpora, writing
 from saetext.corpus.journal import Journal, JournalEntry
-from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, PLAN, REJECTS
+from saetext.corpus.manifest import APPEND_PLAN, JOURNAL
 from saetext.corpus.notices import warn_of_encoding
-from saetext.corpus.starting import LOCK
-from saetext.documents import Document, DocumentSource, Reject, open_documents
+from saetext.documents import Document, DocumentSource, Reject
 from saetext.documents.convert import IdSet
 from saetext.documents.rejects import nothing_readable
+from saetext.encoding.beginning import Undo, as_reader, as_source, plan_of
+from saetext.encoding.beginning import require_free as require_free  # for the command line
 from saetext.encoding.request import AppendRequest, EncodeRequest
 from saetext.encoding.shards import ahead, cut, read_shard
 from saetext.encoding.targets import (
@@ -36,12 +34,9 @@ from saetext.encoding.targets import (
     path_of,
     source_stamp,
 )
-from saetext.errors import CorpusError, InputError, refuse_unused
-from saetext.io.files import sync_directory
-from saetext.io.orphans import is_ours
+from saetext.errors import CorpusError, InputError
 from saetext.io.progress import Meter, OnProgress
 from saetext.io.request import verb_of_one_or_two, verb_of_two
-from saetext.io.urls import shown_url, url_of
 from saetext.reader.thresholds.policy import ready
 
 if TYPE_CHECKING:
@@ -96,6 +91,12 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
         output = Path(output)
         require_free(output)  # before the input is opened
         source = as_source(source, **request.columns())
+    if request.engine is not None:
+        from saetext.encoding.engines.running import encode_on
+
+        corpus = encode_on(request.engine, source, output, request.replace(extra=extra))
+        warn_of_encoding(corpus)
+        return corpus
     plan = plan_of(source, request.shard_rows)
     reader = ready(
         as_reader(request.reader),
@@ -104,7 +105,7 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
         min_tokens=request.min_tokens,
         on_progress=request.on_progress,
     )
-    undo = _Undo(output)
+    undo = Undo(output)
     with CorpusWriter.open(
         output, plan=plan, spec=reader.spec, calibrations=reader.calibrations, stores_text=request.store_text
     ) as writer:
@@ -183,28 +184,6 @@ def append(source: Any, corpus: str | Path, request: AppendRequest) -> Corpus:
     return grown
 
 
-def as_source(source: Any, **options: Any) -> DocumentSource:
-    """Return a source, opened if it is not yet; options that an open one cannot heed are refused."""
-    if not isinstance(source, DocumentSource):
-        return open_documents(source, **options)
-    role = None if options["role"] == "assistant" else options["role"]
-    refuse_unused(
-        f"{source.name} is open already; give what to read to open_documents", **{**options, "role": role}
-    )
-    return source
-
-
-def as_reader(reader: Reader | str | Sequence[str] | None) -> Reader:
-    """Return a reader, loaded if it is given by name; the embedded one if it is not given."""
-    from saetext.reader.reader import Reader as ReaderClass
-
-    if isinstance(reader, ReaderClass):
-        return reader
-    if reader is None or isinstance(reader, str):
-        return ReaderClass.load_many([reader] if isinstance(reader, str) else [])
-    return ReaderClass.load_many(list(reader))
-
-
 def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | None, Any]:
     """Return a reader, and what tells its corpora from others'; the embedded one need not be loaded."""
     if reader is None or reader in ("embedded", ["embedded"], ("embedded",)):
@@ -216,36 +195,6 @@ def _identified(reader: Reader | str | Sequence[str] | None) -> tuple[Reader | N
     return loaded, loaded.spec.identity()
 
 
-def plan_of(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
-    """Return what a resumed run must agree on, besides the reader, to fit the shards already there."""
-    identity = {f"input {key}": value for key, value in source.identity().items()}
-    return {**identity, "rows per shard": shard_rows}
-
-
-def require_free(output: Path) -> None:
-    """Raise :class:`CorpusError` if ``output`` cannot become a corpus; ask before a model is loaded."""
-    if (url := url_of(output)) is not None:
-        raise CorpusError(
-            f"{shown_url(url)}: a corpus is encoded here and then copied: encode -o NAME.corpus, then "
-            "saetext push NAME.corpus URL"
-        )
-    require_known_home(output)
-    with writing(output):
-        there = next(path for path in (output, *output.absolute().parents) if path.exists())
-        finished = (output / "manifest.json").exists()
-    if finished:
-        raise CorpusError(
-            f"{output} is a finished corpus already: add to it with 'saetext append', or choose another path"
-        )
-    if not there.is_dir():
-        raise CorpusError(f"{there} is a file; choose another path for the corpus")
-    require_outside_corpora(output)
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise CorpusError(
-            f"cannot write {output}: no permission in {there}; choose another path for the corpus"
-        )
-
-
 def _journalled(path: Path) -> list[JournalEntry] | None:
     """Return the shards that are on disk: an interrupt may come before the writer has taken note of one.
 
@@ -255,35 +204,6 @@ def _journalled(path: Path) -> list[JournalEntry] | None:
         return Journal.read(path / JOURNAL, "delete it").entries
     except CorpusError:
         return None
-
-
-class _Undo:
-    """Takes away what a run has made of its output, for a failure before the first document is done."""
-
-    def __init__(self, output: Path) -> None:
-        self._output = output
-        self._begun = (output / PLAN).exists()  # by an earlier run: not ours to remove
-        self._made = [path for path in (output, *output.parents) if not path.exists()]
-
-    def __call__(self) -> None:
-        if self._begun:
-            return
-        plan = self._output / PLAN
-        with contextlib.suppress(OSError):
-            for path in self._own():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif path != plan:
-                    path.unlink()
-            sync_directory(self._output)
-            plan.unlink(missing_ok=True)  # last: by it a half-removed corpus is known for one
-            for path in self._made:
-                path.rmdir()
-
-    def _own(self) -> list[Path]:
-        """Return what the run has made: the directory was empty, but somebody may have put a file into it."""
-        names = (LOCK, PLAN, JOURNAL, REJECTS, "docs", "cards", "features")
-        return [path for path in self._output.iterdir() if path.name in names or is_ours(path.name)]
 
 
 class _Taken:

@@ -13,6 +13,7 @@ from saetext.io.progress import OnProgress  # at run time: it is part of the sig
 from saetext.io.request import Request, keyword, option
 
 if TYPE_CHECKING:
+    from saetext.encoding.engines.protocol import Engine
     from saetext.reader.reader import Reader
 
 SHARD_ROWS = 1024
@@ -68,6 +69,9 @@ class EncodeRequest(AppendRequest):
         default=None,
         least=1,
         metavar="N",
+    )
+    engine: Engine | None = keyword(
+        "Who encodes: a ProcessEngine or a RayEngine; by default this process.", default=None
     )
     extra: Mapping[str, Any] | None = keyword(
         "JSON values to keep in the manifest, outside what is checksummed.", default=None

@@ -13,31 +13,25 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saetext.corpus.calibration import Calibration
 from saetext.corpus.finishing import SLICES, Status, status
 from saetext.corpus.landing import (
-    Common,
     Finished,
     Slice,
     SliceWriter,
+    differs,
     input_digest,
     prepare,
-    record_path,
     require_sliceable,
 )
-from saetext.corpus.manifest import PLAN
-from saetext.corpus.starting import LANDED
 from saetext.documents import DocumentSource
-from saetext.encoding.encoder import as_reader, as_source, plan_of, require_free
+from saetext.encoding.beginning import as_reader, as_source, require_free
+from saetext.encoding.prepared import common_of, prepared_reader
 from saetext.encoding.request import EncodeRequest
 from saetext.encoding.shards import ahead, cut, read_shard
-from saetext.errors import InputError
+from saetext.errors import InputError, refuse_unused
 from saetext.io.progress import Meter
 from saetext.io.request import verb_of_two
 from saetext.reader.thresholds.policy import ready, with_known_thresholds
-from saetext.text.one_line import many
-
-_NAMED = 5  # records that a message names
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -64,15 +58,16 @@ def prepare_slices(source: Any, output: str | Path, request: EncodeRequest) -> S
     ()
     """
     output = Path(output)
+    refuse_unused("nothing is encoded before slices are", engine=request.engine)
     documents = _opened(source, output, request)
-    reader = _prepared(output, request) or ready(
+    reader = prepared_reader(output, request) or ready(
         as_reader(request.reader),
         documents,
         threshold=request.threshold,
         min_tokens=request.min_tokens,
         on_progress=request.on_progress,
     )
-    prepare(output, _common(documents, reader, request))
+    prepare(output, common_of(documents, reader, request))
     return status(output)
 
 
@@ -113,10 +108,11 @@ def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: 
     3
     """
     request = EncodeRequest(**options)
+    refuse_unused("a slice is encoded by the process that is asked for it", engine=request.engine)
     output = Path(output)
     part = part if isinstance(part, Slice) else slice_of(part)
     documents = _opened(source, output, request)
-    reader = _prepared(output, request) or with_known_thresholds(
+    reader = prepared_reader(output, request) or with_known_thresholds(
         as_reader(request.reader), request.threshold, request.min_tokens
     )
     if reader is None:
@@ -125,7 +121,7 @@ def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: 
             "--prepare instead of --slice first"
         )
     with (
-        SliceWriter.begin(output, part, _common(documents, reader, request)) as writer,
+        SliceWriter.begin(output, part, common_of(documents, reader, request)) as writer,
         contextlib.suppress(Finished),  # all had landed, and another slice was at its end first
     ):
         _land(writer, documents, reader, request)
@@ -183,36 +179,6 @@ def _opened(source: Any, output: Path, request: EncodeRequest) -> DocumentSource
     return documents
 
 
-def _common(documents: DocumentSource, reader: Reader, request: EncodeRequest) -> Common:
-    about = {"source": documents.name, "columns": documents.columns.describe()}
-    return Common(
-        plan_of(documents, request.shard_rows),
-        reader.spec,
-        reader.calibrations,
-        request.store_text,
-        {**about, **(request.extra or {})},
-    )
-
-
-def _prepared(output: Path, request: EncodeRequest) -> Reader | None:
-    """Return the reader with the thresholds that were recorded for all slices; None before there are any."""
-    if not (output / PLAN).exists() or not (output / LANDED).is_dir():
-        return None
-    reader = as_reader(request.reader)
-    cards = {name: output / "cards" / f"{name}.arrow" for name in reader.saes}
-    if not all(card.exists() for card in cards.values()):
-        return None
-    known = {name: Calibration.read(card) for name, card in cards.items()}
-    for wanted, field, spelt in (
-        (request.threshold, "percentile", "--threshold"), (request.min_tokens, "min_tokens", "--min-tokens")
-    ):  # fmt: skip
-        for calibration in known.values():
-            has = getattr(calibration, field)
-            if wanted is not None and wanted != (has or 0):
-                raise InputError(f"{output} was prepared with {spelt} {has or 0:g}, not {wanted:g}")
-    return reader.with_calibrations(known)
-
-
 def _land(writer: SliceWriter, source: DocumentSource, reader: Reader, request: EncodeRequest) -> None:
     """Land the shards of a slice that have not landed yet, then say how many there are of all."""
     meter = Meter(f"encoding slice {writer.slice}", request.on_progress)
@@ -244,10 +210,5 @@ def _land(writer: SliceWriter, source: DocumentSource, reader: Reader, request: 
                 writer.write_shard(number, **made)
                 meter.end(len(made["docs"]), len(made["rejects"]))
     if differing:
-        few = ", ".join(record_path(Path(), shard).name for shard in differing[:_NAMED])
-        more = f" and {len(differing) - _NAMED:,} more" * (len(differing) > _NAMED)
-        raise InputError(
-            f"{source.name} differs from what {many(len(differing), 'shard')} of {writer.path} came from: "
-            f"restore it, or if it is right, delete {few}{more} in {writer.path / LANDED} and run this again"
-        )
+        raise differs(source.name, writer.path, differing)
     writer.end(len(hashes), input_digest(hashes))

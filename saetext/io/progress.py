@@ -142,6 +142,10 @@ class Meter:
         now = self._state
         self._tell(documents=now.documents + documents, rejects=now.rejects + rejects, share=self._shard[1])
 
+    def tick(self) -> None:
+        """Tell that the work goes on, though nothing has been done since."""
+        self._tell()
+
     def _tell(self, **changes: float | None) -> None:
         seconds = time.perf_counter() - self._started
         state = dataclasses.replace(self._state, **changes, seconds=seconds, left=None)  # type: ignore[arg-type]

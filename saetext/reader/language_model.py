@@ -21,6 +21,7 @@ from saetext.reader.configuration import config_of, has_stray_ids, tokenizer_of
 from saetext.reader.device import choose_device, choose_dtype
 from saetext.reader.hooks import Hook, architecture_of, is_bidirectional, resolve, width_of
 from saetext.reader.quiet import quiet
+from saetext.reader.threads import within_quota
 from saetext.reader.watching import watched
 
 
@@ -128,6 +129,7 @@ class LanguageModel:
         """
         if not hooks:
             raise ValueError("no hooks: name at least one")
+        within_quota()
         chosen_device = choose_device(device)
         chosen_dtype = choose_dtype(dtype, chosen_device)
         with quiet():
