@@ -5,6 +5,7 @@ For speed at a size that real texts would take hours to encode to. Not for: anyt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,11 @@ from saetext.corpus.rows import PooledRows
 from saetext.corpus.spec import Numerics, ReaderSpec, SaeSpec
 
 SHARD = 10_000
+TOPICS = 20
+_WORDS = 30_000  # different ones, as frequent as their rank says
+_LEANING = 200  # features that lean to one source
+
+Spans = Sequence[Sequence[int] | NDArray[np.int64]]
 
 
 def frequencies(d_sae: int, active: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -37,10 +43,14 @@ def synthetic_corpus(
     seed: int = 0,
     length_effect: float = 0.5,
     median_tokens: int = 150,
+    shard_rows: int = SHARD,
+    texts: bool = False,
 ) -> Corpus:
-    """Write a corpus in which longer documents have more of everything; texts are not stored.
+    """Write a corpus in which longer documents have more of everything.
 
-    ``length_effect`` is the power of a document's relative length with which its rates grow.
+    ``length_effect`` is the power of a document's relative length with which its rates grow. With ``texts``
+    each token is a word of its text, features gather in 20 topics and 200 of them in one of two sources, and
+    topic, source and a year are columns; without, texts are not stored and features are independent.
     """
     d_sae = len(rates)
     calibration = Calibration.from_arrays(
@@ -70,15 +80,18 @@ def synthetic_corpus(
         plan={"n": n_documents, "seed": seed},
         spec=spec,
         calibrations={"main": calibration},
-        stores_text=False,
+        stores_text=texts,
     ) as writer:
-        for number, start in enumerate(range(0, n_documents, SHARD)):
-            n = min(SHARD, n_documents - start)
+        for number, start in enumerate(range(0, n_documents, shard_rows)):
+            n = min(shard_rows, n_documents - start)
             tokens = np.maximum(rng.lognormal(np.log(median_tokens), 0.6, n), 5).astype(np.int32)
             weight = (tokens / median_tokens) ** length_effect
             pick = weight / weight.sum()
             counts = rng.poisson(n * np.minimum(rates * weight.mean(), 0.95))
             owners = rng.choice(n, int(counts.sum()), p=pick)
+            topic, source = rng.integers(TOPICS, size=n), rng.integers(2, size=n)
+            if texts:
+                _gathered(owners, counts, topic, source, rng)
             key = np.unique(owners.astype(np.int64) * d_sae + np.repeat(np.arange(d_sae), counts))
             row, feature = key // d_sae, (key % d_sae).astype(np.int32)
             indptr = np.searchsorted(row, np.arange(n + 1)).astype(np.int64)
@@ -87,12 +100,64 @@ def synthetic_corpus(
             ones = np.ones(len(key), np.int32)
             rows = PooledRows(indptr, feature, value, value, ones, first, first)
             nothing: list[list[int]] = [[]] * n
-            none = [None] * n
+            none: list[str | None] = [None] * n
+            written: tuple[list[str | None], Spans, Spans] = none, nothing, nothing
+            meta: list[dict[str, object]] = [{"prompt_id": start + i} for i in range(n)]
+            if texts:
+                written = _texts(tokens, rng)
+                for i, columns in enumerate(meta):
+                    year = 2000 + int(topic[i] * source[i]) % 25
+                    columns |= {"topic": f"t{topic[i]}", "source": "ab"[source[i]], "year": year}
             docs = docs_table(
-                [f"d{start + i}" for i in range(n)], none, none, tokens, [0] * n, nothing, nothing,
-                [{"prompt_id": start + i} for i in range(n)],
-            )  # fmt: skip
+                [f"d{start + i}" for i in range(n)], written[0], none, tokens, [0] * n, *written[1:], meta
+            )
             writer.write_shard(
                 docs, {"main": rows}, rejects=[], input_rows=n, input_hash=str(number), stats={}
             )
         return writer.finish()
+
+
+def _gathered(
+    owners: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    topic: NDArray[np.int64],
+    source: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> None:
+    """Move entries of a shard, in place: half of each feature's to its topic, some to its source."""
+    feature = np.repeat(np.arange(len(counts)), counts)
+    leaning = feature < _LEANING
+    for code, of, share in (
+        (topic, feature % TOPICS, 0.5),
+        (source, np.where(leaning, feature % 2, -1), 0.3),
+    ):
+        order = np.argsort(code, kind="stable")
+        first = np.searchsorted(code[order], np.arange(TOPICS + 1))
+        size = np.diff(first)
+        move = np.flatnonzero((of >= 0) & (size[of] > 0) & (rng.random(len(owners)) < share))
+        group = of[move]
+        owners[move] = order[first[group] + (rng.random(len(move)) * size[group]).astype(np.int64)]
+
+
+def _texts(
+    tokens: NDArray[np.int32], rng: np.random.Generator
+) -> tuple[list[str | None], list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Return texts of so many made-up words, and where each word begins and ends."""
+    letters = np.array(list("bdfgklmnprstvz"))
+    vowels = np.array(list("aeiou"))
+    rank = np.minimum(rng.zipf(1.3, int(tokens.sum())), _WORDS) - 1
+    base = len(letters) * len(vowels)
+    syllables = np.array([c + v for c in letters for v in vowels])
+    vocabulary = [
+        f"{syllables[i % base]}{syllables[i // base % base]}{syllables[i // base // base]}" for i in range(_WORDS)
+    ]
+    width = len(vocabulary[0]) + 1
+    texts: list[str | None] = []
+    starts, ends = [], []
+    at = 0
+    for n in tokens.tolist():
+        texts.append(" ".join([vocabulary[i] for i in rank[at : at + n].tolist()]))
+        starts.append(np.arange(n, dtype=np.int64) * width)
+        ends.append(starts[-1] + width - 1)
+        at += n
+    return texts, starts, ends

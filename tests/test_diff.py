@@ -463,8 +463,12 @@ def test_result_is_strict_json_without_nan():
     assert [s["fingerprint"] for s in whole["params"]["sources"]] == ["ffffffff"] * 2
 
 
-def test_memory_does_not_grow_with_the_corpus():
-    """Blocks are dropped as they are counted, and entries are held a part at a time."""
+def no_room(length, dtype):
+    raise OSError("no room")
+
+
+def test_memory_does_not_grow_with_the_corpus(monkeypatch):
+    """Blocks are dropped as they are counted; entries are in a file, or held a part at a time: the same."""
     import tracemalloc
 
     rng = np.random.default_rng(5)
@@ -483,14 +487,28 @@ def test_memory_does_not_grow_with_the_corpus():
 
     corpus = Repeated(rows, block=400)
     corpus.times = 150
-    live = np.ones(corpus.n_documents, bool)
+    live = np.arange(corpus.n_documents) % 7 > 0
     counts = support([corpus], "main", live, D_SAE)
+
+    def gathered(budget):
+        return list(gather([corpus], "main", np.arange(D_SAE), counts, live, 3, budget=budget))
+
     tracemalloc.start()
-    held = [len(part.row) for part in gather([corpus], "main", np.arange(D_SAE), counts, live, 3, budget=1)]
-    peak = tracemalloc.get_traced_memory()[1]
+    (mapped,) = gathered(1)  # in a file
+    assert tracemalloc.get_traced_memory()[1] < 9 * counts.sum() / 2
     tracemalloc.stop()
-    assert held == counts.tolist()  # one feature at a time is the least there can be
-    assert peak < 9 * counts.sum() / 2
+    (whole,) = gathered(10**9)
+    monkeypatch.setattr("saetext.analysis.differences.entries.scratch", no_room)
+    tracemalloc.start()
+    sizes = [len(part.row) for part in gather([corpus], "main", np.arange(D_SAE), counts, live, 3, budget=1)]
+    assert tracemalloc.get_traced_memory()[1] < 9 * counts.sum() / 2
+    tracemalloc.stop()
+    assert sizes == counts.tolist()  # one feature at a time is the least there can be
+    parts = gathered(1)
+    for name in ("row", "value", "early"):
+        one = getattr(whole, name)
+        np.testing.assert_array_equal(getattr(mapped, name), one)
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), one)
 
 
 # --- the real corpus ----------------------------------------------------------------------------------------

@@ -224,3 +224,22 @@ def test_unit_sums_equal_the_definitions(rows, halves):
             (x * total)[ok].sum(),
         ]
         assert sums[0, h].tolist() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [300, 5000])
+def test_placements_of_many_values_equal_searching_sorted_ones(n):
+    """Two widths of digits, both signs, both zeros, ties, rows that are on no side."""
+    rng = np.random.default_rng(n)
+    value = (rng.normal(0, 1, n) * 10.0 ** rng.integers(-30, 30, n)).astype(np.float32)
+    value[::3] = rng.integers(-2, 3, len(value[::3]))
+    value[1::30], value[2::30] = -0.0, 0.0
+    side = rng.integers(-1, 2, n).astype(np.int8)
+    row = rng.permutation(n).astype(np.int32)
+    keys, at = np.empty((2, n), np.uint32), np.empty((2, n), np.int32)
+    twice = np.full(n, -1, np.int64)
+    kernels._placements(0, n, row, value.view(np.uint32), side, keys[0], at[0], keys[1], at[1], twice)
+    for s in (0, 1):
+        mine, others = side[row] == s, np.sort(value[side[row] == 1 - s])
+        expected = np.searchsorted(others, value) + np.searchsorted(others, value, side="right")
+        assert (twice[mine] == expected[mine]).all()
+    assert (twice[side[row] < 0] == -1).all()

@@ -1,23 +1,26 @@
 """The entries of many features, feature by feature, from corpora or from a matrix of terms.
 
-Built in passes of bounded memory. Not for: what is counted on them.
+Built in one pass over the corpora; many entries lie in a mapped file, not in memory. Not for: what is
+counted on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.io.scratch import scratch
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-BUDGET = 48_000_000  # entries held at once, of 9 bytes each
+BUDGET = 20_000_000  # entries in memory at once, of 9 bytes each
+_Room = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.uint8]]  # row, value, early
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,29 +76,50 @@ def gather(
     length: int,
     budget: int = BUDGET,
 ) -> Iterator[Entries]:
-    """Yield the entries of ``features`` in parts of at most ``budget`` entries (one feature at least).
+    """Yield the entries of ``features``, from one pass over the corpora.
 
-    Each part is one pass over the corpora. ``counts`` is their support among the ``live`` rows; entries of
-    other rows are left out. ``length`` is how many tokens count as early.
+    ``counts`` is their support among the ``live`` rows; entries of other rows are left out. ``length`` is how
+    many tokens count as early. More than ``budget`` entries lie in a file (:mod:`saetext.io.scratch`). Where
+    it cannot be written they come in parts of at most ``budget`` (one feature at least), each a pass over the
+    corpora.
     """
+    total = int(counts[features].sum())
+    if total > budget:
+        try:
+            room = _room(total, scratch)
+        except OSError:
+            pass
+        else:
+            yield _pass(sets, sae, features, counts, live, length, room)
+            return
     first = 0
     while first < len(features):
         sizes = np.cumsum(counts[features[first:]])
         last = first + max(1, int(np.searchsorted(sizes, budget, side="right")))
-        yield _pass(sets, sae, features[first:last], counts, live, length)
+        room = _room(int(sizes[last - first - 1]), np.empty)
+        yield _pass(sets, sae, features[first:last], counts, live, length, room)
         first = last
 
 
+def _room(n: int, array: Callable[[int, DTypeLike], NDArray[Any]]) -> _Room:
+    return array(n, np.int32), array(n, np.float32), array(n, np.uint8)
+
+
 def _pass(
-    sets: Sequence[CorpusLike], sae: str, features: Ints, counts: Ints, live: NDArray[np.bool_], length: int
+    sets: Sequence[CorpusLike],
+    sae: str,
+    features: Ints,
+    counts: Ints,
+    live: NDArray[np.bool_],
+    length: int,
+    room: _Room,
 ) -> Entries:
     from saetext.stats.kernels import scatter
 
     slot = np.full(len(counts), -1, np.int32)
     slot[features] = np.arange(len(features), dtype=np.int32)
     indptr = np.concatenate([[0], np.cumsum(counts[features])]).astype(np.int64)
-    row, value = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-    early = np.empty(indptr[-1], np.uint8)
+    row, value, early = room
     fill = indptr[:-1].copy()
     start = 0
     for corpus in sets:
