@@ -149,7 +149,8 @@ def _texts(
     base = len(letters) * len(vowels)
     syllables = np.array([c + v for c in letters for v in vowels])
     vocabulary = [
-        f"{syllables[i % base]}{syllables[i // base % base]}{syllables[i // base // base]}" for i in range(_WORDS)
+        f"{syllables[i % base]}{syllables[i // base % base]}{syllables[i // base // base]}"
+        for i in range(_WORDS)
     ]
     width = len(vocabulary[0]) + 1
     texts: list[str | None] = []

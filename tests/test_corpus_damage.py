@@ -118,7 +118,8 @@ def test_damage_under_an_open_corpus_is_found(uninterrupted, tmp_path):
 
 
 def test_only_so_many_files_stay_mapped(uninterrupted, monkeypatch):
-    monkeypatch.setattr(opened, "_MOST", 2)
+    monkeypatch.setattr(opened, "_FEWEST", 2)
+    monkeypatch.setattr(opened, "most_open", lambda: 2)
     corpus = Corpus.open(uninterrupted)
     maps = []
     monkeypatch.setattr(

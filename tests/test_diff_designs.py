@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ import saetext
 from saetext import stats
 from saetext.analysis.differences import DiffRequest
 from saetext.analysis.differences.design import make_design
+from saetext.analysis.differences.examples import leading
 from saetext.analysis.differences.null import shuffled
 from saetext.analysis.differences.testing import ALPHA
 from saetext.corpus.spec import Numerics
@@ -638,3 +640,18 @@ def test_one_short_answer_to_two_prompts_is_two_answers() -> None:
     assert (free.half[:60] == free.half[60:]).all()  # the same answer to the same prompt is a copy
     paired = make_design((a, a), side, ("a", "b"), pair_on="prompt", seed=3)
     assert paired.kind == "paired" and len(set(paired.half[:30])) == 2
+
+
+def test_the_strongest_few_are_those_of_all_in_order():
+    """Ties at the limit are told apart by their rows."""
+    rng = np.random.default_rng(3)
+    for together in (False, True):
+        side = rng.integers(-1, 2, 200).astype(np.int8)
+        unit = np.arange(200) // 2 if together else np.arange(200)
+        design = SimpleNamespace(side=side, unit=unit, kind="by prompt" if together else "independent")
+        row = np.flatnonzero(side >= 0)
+        value = rng.integers(1, 5, len(row)).astype(np.float32)
+        for lead in (0, 1):
+            whole = leading(design, row, value, lead)
+            for most in (1, 7, 150):
+                np.testing.assert_array_equal(leading(design, row, value, lead, most), whole[:most])

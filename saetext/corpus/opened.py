@@ -6,11 +6,14 @@ corpus is mapped, and its checksum computed, again. Not for: what a shard contai
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from threading import Lock
+from weakref import WeakSet
 
 import pyarrow as pa
 
@@ -19,8 +22,43 @@ from saetext.corpus.files import require_size
 from saetext.corpus.shard import Mapped
 from saetext.errors import ShardCorruptError
 from saetext.io.files import FileStamp
+from saetext.io.opener import read_text
 
-_MOST = 512  # files: a mapping costs address space, and keeps a deleted file on the disk
+_MOST = 16_384  # files: a mapping costs address space, and keeps a deleted file on the disk
+_FEWEST = 64  # files that are always kept
+_in_use: WeakSet[Opened] = WeakSet()
+
+
+@cache
+def most_open() -> int:
+    """Return how many files this process may map at once: each has a descriptor, and is one of the mappings.
+
+    Half of the limit of descriptors, which is raised as far as it may be; a quarter of the mappings that
+    Linux allows; and at most 16,384. A million documents in shards of 1,024 rows are 1,954 files, and mapping
+    them anew for every pass took longer than reading them.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return 512
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    wanted = 2 * _MOST if hard == unlimited else min(hard, 2 * _MOST)
+    if soft != unlimited and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    most = _MOST if soft == unlimited else min(soft // 2, _MOST)
+    try:
+        mappings = int(read_text("/proc/sys/vm/max_map_count", 100))
+    except (OSError, ValueError):
+        return most
+    return min(most, mappings // 4)
+
+
+def _share() -> int:
+    """Return how many files each of the corpora that are open may keep mapped."""
+    return max(_FEWEST, most_open() // max(len(_in_use), 1))
 
 
 class Opened:
@@ -31,6 +69,7 @@ class Opened:
         self._files: OrderedDict[Path, tuple[tuple[int, ...], Mapped]] = OrderedDict()
         self._used: dict[Path, mmap.mmap] = {}  # since pages were given back
         self._lock = Lock()
+        _in_use.add(self)
 
     def batch(
         self, path: Path, stamp: FileStamp, load: Callable[[], Mapped], *, again: bool = False
@@ -79,7 +118,7 @@ class Opened:
             self._files[path] = (key, made)
             self._files.move_to_end(path)
             self._used[path] = made.pages
-            while len(self._files) > _MOST:
+            while len(self._files) > _FEWEST and len(self._files) > _share():
                 gone, _ = self._files.popitem(last=False)
                 self._used.pop(gone, None)
         return made.batch

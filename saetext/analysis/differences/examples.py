@@ -123,7 +123,13 @@ def examples(
     return chosen
 
 
-def leading(design: Design, row: NDArray[np.integer], value: NDArray[np.floating], lead: int) -> Ints:
+def leading(
+    design: Design,
+    row: NDArray[np.integer],
+    value: NDArray[np.floating],
+    lead: int,
+    most: int | None = None,
+) -> Ints:
     """Order a feature's entries on one side: which are shown first.
 
     Parameters
@@ -132,6 +138,8 @@ def leading(design: Design, row: NDArray[np.integer], value: NDArray[np.floating
         The feature's entries in live rows.
     lead : int
         The side, 0 or 1.
+    most : int, optional
+        Return the first so many only: without prompts no others are put in order.
 
     Returns
     -------
@@ -144,8 +152,12 @@ def leading(design: Design, row: NDArray[np.integer], value: NDArray[np.floating
     other_has = np.zeros(len(mine), bool)
     if design.kind in TOGETHER:
         other_has = np.isin(unit[mine], unit[side == 1 - lead])
+    elif most is not None and len(mine) > most > 0:
+        strongest = value[mine]
+        mine = mine[strongest >= np.partition(strongest, len(mine) - most)[len(mine) - most]]
+        other_has = other_has[: len(mine)]
     ordered: Ints = mine[np.lexsort((row[mine], -value[mine], other_has))]
-    return ordered
+    return ordered[:most]
 
 
 def _partners(design: Design) -> dict[tuple[int, int], list[int]]:

@@ -104,10 +104,11 @@ def _choice(design: Design, row: Ints, value: Any, lead: int) -> _Choice:
     def entries(at: Ints) -> tuple[_Entry, ...]:
         return tuple(_Entry(int(row[i]), float(value[i])) for i in at.tolist())
 
-    first = leading(design, row, value, lead)[:_TRIED]
-    other = leading(design, row, value, 1 - lead)
-    if design.kind not in TOGETHER:
-        ranked = entries(other[:_TRIED])
+    first = leading(design, row, value, lead, _TRIED)
+    together = design.kind in TOGETHER
+    other = leading(design, row, value, 1 - lead, None if together else _TRIED)
+    if not together:
+        ranked = entries(other)
         return _Choice(lead, entries(first[:1]), (ranked,) * len(first[:1]))
     unit = design.unit[row]
     # of the other side's answers to this prompt the strongest
@@ -118,23 +119,23 @@ def _choice(design: Design, row: Ints, value: Any, lead: int) -> _Choice:
 def _peaks(
     sets: Sequence[CorpusLike], sae: str, choices: Mapping[int, _Choice]
 ) -> dict[tuple[int, int], int]:
-    """Return the peak of each candidate by feature and row, in one pass."""
+    """Return the peak of each candidate by feature and row, in one pass that looks at their rows alone."""
     pairs = {
-        (feature, entry.row)
+        (entry.row, feature)
         for feature, choice in choices.items()
         for entry in (*choice.mine, *(e for few in choice.others for e in few))
     }
-    total = sum(corpus.n_documents for corpus in sets)
-    wanted = np.array(sorted(feature * total + row for feature, row in pairs), np.int64)
+    left = sorted(pairs, reverse=True)
     found: dict[tuple[int, int], int] = {}
     start = 0
     for corpus in sets:
         for block in corpus.rows(sae):
-            owner = start + np.repeat(np.arange(len(block), dtype=np.int64), np.diff(block.indptr))
+            while left and left[-1][0] < start + len(block):
+                row, feature = left.pop()
+                first, last = block.indptr[row - start : row - start + 2].tolist()
+                at = first + int(np.searchsorted(block.feature[first:last], feature))
+                found[feature, row] = int(block.peak[at])
             start += len(block)
-            key = block.feature.astype(np.int64) * total + owner
-            for at in np.flatnonzero(np.isin(key, wanted)).tolist():
-                found[int(block.feature[at]), int(owner[at])] = int(block.peak[at])
     return found
 
 
