@@ -18,17 +18,38 @@ Floats32 = NDArray[np.float32]
 
 @njit(cache=True, nogil=True)
 def fill_entries(
-    indptr: Ints, item: Ints32, value: Floats32, peak: Ints32, take: Ints, fill: Ints, strength: Floats32,
-    where: Ints32,
+    indptr: Ints, feature: Ints32, value: Floats32, peak: Ints32, slot: Ints32, rows_ptr: Ints, rows: Ints,
+    split: int, item_ptr: Ints, item_row: Ints32, hint: Ints, strength: Floats32, where: Ints32,
 ) -> None:  # fmt: skip
-    """Put each entry's value and peak next to its row; row ``r`` is the stored row ``take[r]``."""
-    for r in range(take.shape[0]):
-        t = take[r]
-        for e in range(indptr[t], indptr[t + 1]):
-            at = fill[item[e]]
-            strength[at] = value[e]
-            where[at] = peak[e]
-            fill[item[e]] = at + 1
+    """Put each entry's value and peak next to its row, for a block of documents.
+
+    The rows that document ``d`` of the block is are ``rows[rows_ptr[d]:rows_ptr[d + 1]]``; ``slot[x]`` is the
+    item of feature ``x``, -1 for none. ``hint[item, h]`` is where its next row is likely to be, ``h`` being 0
+    for rows before ``split``: rows of each half mostly come in their order, others are searched for.
+    """
+    for d in range(indptr.shape[0] - 1):
+        for k in range(rows_ptr[d], rows_ptr[d + 1]):
+            r = rows[k]
+            h = 0 if r < split else 1
+            for e in range(indptr[d], indptr[d + 1]):
+                i = slot[feature[e]]
+                if i < 0:
+                    continue
+                at = hint[i, h]
+                if at >= item_ptr[i + 1] or item_row[at] != r:
+                    low, high = item_ptr[i], item_ptr[i + 1]
+                    while low < high:
+                        middle = (low + high) // 2
+                        if item_row[middle] < r:
+                            low = middle + 1
+                        else:
+                            high = middle
+                    at = low
+                    if at == item_ptr[i + 1] or item_row[at] != r:
+                        continue
+                strength[at] = value[e]
+                where[at] = peak[e]
+                hint[i, h] = at + 1
 
 
 @njit(cache=True, nogil=True)

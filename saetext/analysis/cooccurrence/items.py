@@ -5,30 +5,46 @@ Not for: which rows there are (:mod:`saetext.analysis.cooccurrence.rows`) or wha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.corpus.rows import PooledRows
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """The features of every document of a corpus: those of document ``d`` are ``indptr[d]:indptr[d + 1]``."""
+    """The features of every document of a corpus, read block by block: all may not fit in memory."""
 
-    indptr: Ints
-    feature: NDArray[np.int32]
+    corpus: CorpusLike
+    sae: str
     d_sae: int
 
     @classmethod
     def of(cls, corpus: CorpusLike, sae: str) -> Stored:
-        """Read a corpus."""
-        lengths, features = [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
-        for block in corpus.rows(sae):
-            lengths.append(np.diff(block.indptr))
-            features.append(block.feature)
-        return cls(np.cumsum(np.concatenate(lengths)), np.concatenate(features), corpus.spec.sae(sae).d_sae)
+        """Return those of a corpus."""
+        return cls(corpus, sae, corpus.spec.sae(sae).d_sae)
+
+    def blocks(self, take: Ints) -> Iterator[tuple[PooledRows, Ints, Ints]]:
+        """Yield blocks of documents with the rows that they are; row ``r`` is document ``take[r]``.
+
+        Yields
+        ------
+        block : PooledRows
+            The documents.
+        indptr, row : int64 arrays
+            Those of document ``d`` of the block are ``row[indptr[d]:indptr[d + 1]]``, ascending.
+        """
+        order = np.argsort(take, kind="stable")
+        documents = take[order]
+        start = 0
+        for block in self.corpus.rows(self.sae):
+            indptr = np.searchsorted(documents, np.arange(start, start + len(block) + 1))
+            start += len(block)
+            yield block, indptr, order
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +80,8 @@ class Items:
 
     def picked(self, which: NDArray[np.bool_]) -> Items:
         """Return some of the items, in their order."""
+        if which.all():
+            return self
         parts = [self.rows(i) for i in np.flatnonzero(which).tolist()]
         lengths = np.cumsum([0, *(len(p) for p in parts)], dtype=np.int64)
         row = np.concatenate(parts) if parts else np.empty(0, np.int32)
@@ -74,7 +92,8 @@ class Items:
         from saetext.stats import pair_kernels
 
         indptr = np.zeros(n_rows + 1, np.int64)
-        np.cumsum(np.bincount(self.row, minlength=n_rows), out=indptr[1:])
+        pair_kernels.count_rows(self.row, indptr[1:])
+        np.cumsum(indptr, out=indptr)
         item = np.empty(len(self.row), np.int32)
         pair_kernels.by_row(self.indptr, self.row, indptr[:-1].copy(), item)
         return indptr, item
@@ -104,16 +123,14 @@ def feature_items(
     """
     from saetext.stats import pair_kernels
 
-    times = np.bincount(take, minlength=len(stored.indptr) - 1)
     counts = np.zeros(stored.d_sae, np.int64)
-    for start in range(0, len(times), 65_536):
-        part = slice(start, min(start + 65_536, len(times)))
-        low, high = stored.indptr[part.start], stored.indptr[part.stop]
-        weight = np.repeat(times[part], np.diff(stored.indptr[part.start : part.stop + 1]))
-        if len(weight) and weight.max() == weight.min() == 1:
-            counts += np.bincount(stored.feature[low:high], minlength=stored.d_sae)
+    for block, rows_ptr, _ in stored.blocks(take):
+        times = np.diff(rows_ptr)
+        if len(times) and times.max() == times.min() == 1:
+            counts += np.bincount(block.feature, minlength=stored.d_sae)
         else:
-            found = np.bincount(stored.feature[low:high], weights=weight, minlength=stored.d_sae)
+            weight = np.repeat(times, np.diff(block.indptr))
+            found = np.bincount(block.feature, weights=weight, minlength=stored.d_sae)
             counts += found.astype(np.int64)
     if only is not None:
         counts = np.where(only, counts, 0)
@@ -124,7 +141,12 @@ def feature_items(
     slot[names] = np.arange(len(names), dtype=np.int32)
     indptr = np.concatenate([[0], np.cumsum(counts[names])]).astype(np.int64)
     row = np.empty(indptr[-1], np.int32)
-    pair_kernels.by_item(stored.indptr, stored.feature, slot, take, indptr[:-1].copy(), row)
+    fill = indptr[:-1].copy()
+    for block, rows_ptr, rows in stored.blocks(take):
+        pair_kernels.by_item(block.indptr, block.feature, slot, rows_ptr, rows, fill, row)
+    if (np.diff(take) < 0).any():  # documents come in another order than rows
+        for i in range(len(names)):
+            row[indptr[i] : indptr[i + 1]].sort()
     always = int((counts == len(take)).sum()) if len(take) else 0
     return Items(names, indptr, row), int(((counts > 0) & (counts < least)).sum()), always
 

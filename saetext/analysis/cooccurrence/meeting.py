@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from saetext.analysis.cooccurrence.items import Items
+from saetext.analysis.cooccurrence.items import Items, Stored
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.io.scratch import scratch
 
 REACH = 2  # tokens between two peaks of one phrase, at most
 BEST = 3  # rows kept of each pair
+_IN_MEMORY = 20_000_000  # entries, of which strength and peak are in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,21 +56,25 @@ def place(corpus: CorpusLike, sae: str, items: Items, take: Ints) -> Placed:
 
     slot = np.full(corpus.spec.sae(sae).d_sae, -1, np.int32)
     slot[items.name] = np.arange(len(items), dtype=np.int32)
-    lengths, parts = [np.zeros(1, np.int64)], []
-    for block in corpus.rows(sae):
-        found = slot[block.feature]
-        keep = found >= 0
-        upto = np.concatenate([[0], np.cumsum(keep)])
-        lengths.append(np.diff(upto[block.indptr]))
-        parts.append((found[keep], block.value[keep], block.peak[keep]))
-    stored = np.cumsum(np.concatenate(lengths))
-    empty = (np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
-    item, value, peak = (np.concatenate(column) for column in zip(*(parts or [empty]), strict=True))
-    strength, where = np.empty(len(items.row), np.float32), np.empty(len(items.row), np.int32)
-    kept_kernels.fill_entries(
-        stored, item, value, peak.astype(np.int32), take, items.indptr[:-1].copy(), strength, where
-    )
+    n = len(items.row)
+    strength, where = _array(n, np.float32), _array(n, np.int32)
+    down = np.flatnonzero(np.diff(take) < 0)
+    split = int(down[0]) + 1 if len(down) else len(take)
+    hint = np.repeat(items.indptr[:-1, None], 2, axis=1)
+    for block, rows_ptr, rows in Stored.of(corpus, sae).blocks(take):
+        kept_kernels.fill_entries(
+            block.indptr, block.feature, block.value, block.peak, slot, rows_ptr, rows, split, items.indptr,
+            items.row, hint, strength, where,
+        )  # fmt: skip
     return Placed(items, strength, where)
+
+
+def _array(n: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Return room for so many entries, in a file if they are many and it can be."""
+    if n > _IN_MEMORY:
+        with contextlib.suppress(OSError):
+            return scratch(n, dtype)
+    return np.empty(n, dtype)
 
 
 def meetings(left: Placed, right: Placed, mine: Ints, theirs: Ints) -> Meetings:
@@ -77,10 +86,9 @@ def meetings(left: Placed, right: Placed, mine: Ints, theirs: Ints) -> Meetings:
     score = np.zeros((len(mine), BEST), np.float32)
     tops = []
     for placed in (left, right):
-        top = np.zeros(len(placed.items), np.float32)
-        owner = np.repeat(np.arange(len(placed.items)), placed.items.n)
-        np.maximum.at(top, owner, placed.value)
-        tops.append(np.maximum(top, np.float32(1e-30)))
+        ends = placed.items.indptr.tolist()
+        top = [placed.value[a:b].max(initial=1e-30) for a, b in pairwise(ends)]
+        tops.append(np.array(top, np.float32))
     kept_kernels.meet(
         mine, theirs, left.items.indptr, left.items.row, left.value, left.peak, right.items.indptr,
         right.items.row, right.value, right.peak, tops[0], tops[1], REACH, close, best, score,

@@ -77,12 +77,7 @@ class Strata:
             from saetext.stats import pair_kernels
 
             table = np.zeros((len(items), len(self.size)), np.float32)
-            indptr, row = items.indptr, items.row
-            if (self.first, self.last) != (0, len(self.code)):
-                inside = (row >= self.first) & (row < self.last)
-                upto = np.concatenate([[0], np.cumsum(inside)])
-                indptr, row = upto[indptr].astype(np.int64), row[inside]
-            pair_kernels.count_strata(indptr, row, self.code, table)
+            pair_kernels.count_strata(items.indptr, items.row, self.code, self.first, self.last, table)
             return StrataCounts(self, table, None)
         from scipy import sparse
 
