@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 import shutil
@@ -142,6 +143,25 @@ def test_words_are_ranked_as_by_loops(tmp_path: Path) -> None:
         searcher.search("zebra")
 
 
+def test_the_words_file_is_what_bm25s_itself_writes(tmp_path: Path) -> None:
+    """Words are counted and scored shard by shard; bm25s takes lists of all of them."""
+    import bm25s
+
+    corpus, truth = make_corpus(tmp_path / "a.corpus", 4, (40, 21))
+    build_index(corpus, dense=False)
+    folder = words_part(corpus).find()
+    assert folder is not None
+    vocabulary: dict[str, int] = {}
+    ids = [[vocabulary.setdefault(t, len(vocabulary)) for t in terms_of(text or "")] for text in truth.texts]
+    index = bm25s.BM25()
+    index.index((ids, vocabulary), create_empty_token=False, show_progress=False)
+    index.save(tmp_path / "own", show_progress=False)
+    names = sorted(path.name for path in (tmp_path / "own").iterdir())
+    assert len(names) >= 5
+    for name in names:
+        assert (folder / name).read_bytes() == (tmp_path / "own" / name).read_bytes(), name
+
+
 def append(path: Path, seed: int) -> Corpus:
     """Add a shard to a corpus."""
     calibrations = {"main": make_calibration(D_SAE)}
@@ -235,15 +255,31 @@ def test_similar_documents(tmp_path: Path) -> None:
     assert all(truth.metas[row]["model"] == "gpt4" for row in both.table["row"])
 
 
-@pytest.mark.parametrize("flat", [True, False])
-def test_vectors_equal_brute_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat: bool) -> None:
+def write_graph(folder: Path, points: np.ndarray) -> None:
+    """Write an index as version 0.1 wrote it above 100,000 documents."""
+    faiss = importlib.import_module("faiss")
+    width = points.shape[1]
+    kind, metric = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    index = faiss.IndexHNSWSQ(width, kind, 32, metric)
+    index.train(np.zeros((1, width), np.float32))
+    index.add(points)
+    faiss.write_index(index, str(folder / vectors.FILE))
+
+
+@pytest.mark.parametrize("kind", ["flat", "lists", "graph"])
+def test_vectors_equal_brute_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    flat = kind == "flat"
     monkeypatch.setattr(vectors, "FLAT", 10_000 if flat else 100)
     monkeypatch.setattr(vectors, "_EXACT", 50)
+    monkeypatch.setattr(vectors, "_PROBES", 8)  # of 30
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((20, 32))
     points = (centres[rng.integers(0, 20, 3000)] + rng.standard_normal((3000, 32)) * 0.5).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
-    write_vectors(tmp_path, iter([points[:1000], points[1000:]]), 3000, 32)
+    if kind == "graph":
+        write_graph(tmp_path, points)
+    else:
+        write_vectors(tmp_path, iter([points[:1000], points[1000:]]), 3000, 32)
     index = VectorIndex(tmp_path)
     assert len(index) == 3000 and index.width == 32
     np.testing.assert_allclose(index.vector(7), points[7], atol=1e-3)
@@ -265,6 +301,23 @@ def test_vectors_equal_brute_force(tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 np.testing.assert_allclose(score, exact[truth], atol=2e-3)
     assert np.mean(recall) > 0.97
     assert len(index.search(points[0], 5, np.zeros(3000, bool))[0]) == 0
+    rows, score = index.search(points[0], 3000)  # all of them
+    assert sorted(rows.tolist()) == list(range(3000)) or kind == "graph"
+    np.testing.assert_allclose(index.vectors(np.array([5, 2999])), points[[5, 2999]], atol=1e-3)
+
+
+def test_an_index_of_lists_is_the_same_each_time_and_refuses_other_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "FLAT", 100)
+    points = np.random.default_rng(1).standard_normal((900, 16)).astype(np.float32)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        write_vectors(tmp_path / name, iter([points]), 900, 16)
+    assert (tmp_path / "a" / vectors.FILE).read_bytes() == (tmp_path / "b" / vectors.FILE).read_bytes()
+    for n in (899, 901):
+        with pytest.raises(ValueError, match=str(n)):
+            write_vectors(tmp_path / "a", iter([points]), n, 16)
 
 
 def test_a_copy_of_a_corpus_keeps_its_index(tmp_path: Path) -> None:
