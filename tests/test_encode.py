@@ -18,7 +18,7 @@ from tiny_reader import SAE, contents, ready_reader, some_rows, tiny, write_json
 
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.calibration import Calibration
-from saetext.corpus.notices import corpus_warnings, reading_notes
+from saetext.corpus.notices import corpus_warnings, reading_notes, shard_note
 from saetext.documents import Document, open_documents
 from saetext.documents.rejects import describe_rejects
 from saetext.encoding.encoder import append, encode, require_free
@@ -172,6 +172,18 @@ def test_chats_count_the_named_role_and_keep_the_rest_as_context(tmp_path: Path,
     every = encode([{"messages": chat}], tmp_path / "all.corpus", reader=reader, role="all")
     assert every.document(0)["text"] == "why\n\nthe fox\n\nand then\n\nthe dog"
     assert every.document(0)["prompt"] is None
+
+
+def test_larger_shards_are_suggested_above_a_million_rows(reader: Reader) -> None:
+    source = open_documents(some_rows(3))
+    assert len(reading_notes(source, reader, 1024)) == len(reading_notes(source, reader))
+    source.n_rows = 1_200_000
+    [*_, told] = reading_notes(source, reader, 1024)
+    assert told == ("1,200,000 rows make 1,172 shards: --shard-rows 10000 makes 120, which are read faster")
+    assert told not in reading_notes(source, reader, 10_000)
+    source.n_rows = 1_000_000
+    assert shard_note(1_000_000, 1024) is None
+    assert len(reading_notes(source, reader, 1024)) == len(reading_notes(source, reader))
 
 
 @pytest.mark.parametrize("kind", ["frame", "generator", "file object", "gzip"])

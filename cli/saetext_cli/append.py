@@ -43,7 +43,7 @@ def append(
     documents = open_documents(source, **texts.given())
     told = describe_source(documents)
     reader = choice.load(like=corpus)
-    for line in reading_notes(documents, reader):
+    for line in reading_notes(documents, reader, request.shard_rows):
         note(line)
     started = time.perf_counter()
     with progress_bar() as show:

@@ -126,7 +126,7 @@ def encode(
                 threshold=request.threshold,
                 min_tokens=request.min_tokens,
             )
-        _tell(found)
+        _tell(found, request.shard_rows)
         return
     extra = source_stamp(Path(one)) if len(source) == 1 and Path(one).exists() else {}
     request = request.replace(reader=reader, extra=extra, engine=engine)
@@ -173,7 +173,7 @@ def _make_part(
     from saetext.encoding.slices import encode_slice, prepare_slices
 
     reader: Any = request.reader
-    for line in reading_notes(documents, reader):
+    for line in reading_notes(documents, reader, request.shard_rows):
         note(line)
     started = time.perf_counter()
     with progress_bar() as show:
@@ -217,11 +217,14 @@ def _require_undecided(reader_of: Path | None, request: EncodeRequest) -> None:
         raise typer.BadParameter(f"--reader-of says how to read already; leave out {', '.join(given)}")
 
 
-def _tell(found: Estimate) -> None:
+def _tell(found: Estimate, shard_rows: int) -> None:
+    from saetext.corpus.notices import shard_note
     from saetext.documents.rejects import describe_rejects
 
     if found.rejects:
         note(f"{describe_rejects(found.rejects)} of the first {found.looked_at:,}")
+    if shards := shard_note(found.documents, shard_rows):
+        note(shards)
     # of a stream only its beginning is known
     about = "at least " if found.at_least else "" if found.exact else "about "
     result(

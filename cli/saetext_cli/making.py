@@ -31,7 +31,7 @@ def make_corpus(documents: DocumentSource, target: Path, request: EncodeRequest,
 
     reader: Any = request.reader
     loaded = hasattr(reader, "tokens")  # what is to be said was said when the corpus was prepared
-    for line in reading_notes(documents, reader) if loaded else ():
+    for line in reading_notes(documents, reader, request.shard_rows) if loaded else ():
         note(line)
     started = time.perf_counter()
     with progress_bar() as show:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 UNKNOWN_WARNING = 0.02  # share of tokens
 FOREIGN_WARNING = 0.10  # share of documents
+MANY_ROWS = 1_000_000  # of one corpus, from which on large shards are suggested
+LARGE_SHARD = 10_000  # rows
 FEW_TOKENS = 20_000  # reference text below which most features' thresholds are guesses
 
 
@@ -55,8 +57,26 @@ def warn_of_few_tokens(tokens: int) -> None:
         )
 
 
-def reading_notes(source: DocumentSource, reader: Reader) -> list[str]:
-    """Return what a user should know about how this reader will read this source."""
+def shard_note(rows: int, shard_rows: int) -> str | None:
+    """Return that larger shards suit so many rows; None if they are fine.
+
+    Every shard is two files or more, and an entry in the manifest and the journal.
+    """
+    if rows <= MANY_ROWS or shard_rows >= LARGE_SHARD:
+        return None
+    return (
+        f"{rows:,} rows make {-(-rows // shard_rows):,} shards: --shard-rows {LARGE_SHARD} makes "
+        f"{-(-rows // LARGE_SHARD):,}, which are read faster"
+    )
+
+
+def reading_notes(source: DocumentSource, reader: Reader, shard_rows: int | None = None) -> list[str]:
+    """Return what a user should know about how this reader will read this source, in shards of so many."""
+    shards = None if shard_rows is None or source.n_rows is None else shard_note(source.n_rows, shard_rows)
+    return [*_of_prompts(source, reader), *([shards] if shards else [])]
+
+
+def _of_prompts(source: DocumentSource, reader: Reader) -> list[str]:
     if reader.tokens.has_chat_template:
         return []
     if source.columns.messages is not None:
