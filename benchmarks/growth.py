@@ -195,7 +195,7 @@ WHAT: dict[str, Callable[[Any, Callable[[Any], None]], dict[str, Any]]] = {
 
 def _keep(n: int, step: str, found: dict[str, Any]) -> None:
     """Save one figure, beside those there are, and the exponents of all; several may run at once."""
-    with FileLock(str(FILE) + ".lock"):
+    with FileLock(Path(tempfile.gettempdir()) / "saetext-growth.lock"):
         _kept(n, step, found)
 
 

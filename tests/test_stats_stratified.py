@@ -235,7 +235,7 @@ def test_placements_of_many_values_equal_searching_sorted_ones(n):
     value[1::30], value[2::30] = -0.0, 0.0
     side = rng.integers(-1, 2, n).astype(np.int8)
     row = rng.permutation(n).astype(np.int32)
-    keys, at = np.empty((2, n), np.uint32), np.empty((2, n), np.int32)
+    keys, at = np.empty((2, n), np.uint32), np.empty((2, n), np.uint32)
     twice = np.full(n, -1, np.int64)
     kernels._placements(0, n, row, value.view(np.uint32), side, keys[0], at[0], keys[1], at[1], twice)
     for s in (0, 1):

@@ -259,7 +259,13 @@ def weigh_units(
 
 
 @njit(cache=True, nogil=True)
-def _radix_sort(n: int, key: NDArray[np.uint32], at: Ints32, key_2: NDArray[np.uint32], at_2: Ints32) -> bool:
+def _radix_sort(
+    n: int,
+    key: NDArray[np.uint32],
+    at: NDArray[np.uint32],
+    key_2: NDArray[np.uint32],
+    at_2: NDArray[np.uint32],
+) -> bool:
     """Sort ``key[:n]``, and ``at[:n]`` along with it; stable.
 
     Takes time in proportion to ``n``, which comparing does not. ``key_2`` and ``at_2`` are room; returns
@@ -301,9 +307,9 @@ def _placements(
     bits: NDArray[np.uint32],
     side: Bytes,
     key: NDArray[np.uint32],
-    at: Ints32,
+    at: NDArray[np.uint32],
     key_2: NDArray[np.uint32],
-    at_2: Ints32,
+    at_2: NDArray[np.uint32],
     twice: Ints,
 ) -> None:
     """Write, for the entries ``low:high``, twice how many of the other side are less plus how many equal.
@@ -313,12 +319,13 @@ def _placements(
     n = 0
     top = np.uint32(0x80000000)
     for e in range(low, high):
-        if side[row[e]] >= 0:
+        s = side[row[e]]
+        if s >= 0:
             b = bits[e]
             if b == top:  # -0.0 equals 0.0
                 b = np.uint32(0)
             key[n] = ~b if b & top else b | top  # in the order of the values
-            at[n] = e - low
+            at[n] = 2 * (e - low) + s  # the side with it, or it would be looked up out of order
             n += 1
     if _radix_sort(n, key, at, key_2, at_2):
         key, at = key_2, at_2
@@ -327,12 +334,11 @@ def _placements(
     while i < n:
         j, a = i, 0
         while j < n and key[j] == key[i]:
-            a += side[row[low + at[j]]] == 0
+            a += (at[j] & 1) == 0
             j += 1
         b = j - i - a
         for k in range(i, j):
-            of_a = side[row[low + at[k]]] == 0
-            twice[at[k]] = 2 * below_b + b if of_a else 2 * below_a + a
+            twice[at[k] >> 1] = 2 * below_b + b if (at[k] & 1) == 0 else 2 * below_a + a
         below_a += a
         below_b += b
         i = j
@@ -365,8 +371,10 @@ def rank_effects(
     n_a, n_b = 0, 0
     aa, bb, ab = 0.0, 0.0, 0.0
     units_a, units_b, units = 0, 0, 0
+    alone = True  # every row is its own unit
     for u in range(n_units):
         a, b = float(rows_a[u]), float(rows_b[u])
+        alone = alone and a + b <= 1
         n_a += rows_a[u]
         n_b += rows_b[u]
         aa += a * a
@@ -380,7 +388,7 @@ def rank_effects(
         most = max(most, indptr[f + 1] - indptr[f])
     bits = value.view(np.uint32)
     key, key_2 = np.empty(most, np.uint32), np.empty(most, np.uint32)
-    at, at_2 = np.empty(most, np.int32), np.empty(most, np.int32)
+    at, at_2 = np.empty(most, np.uint32), np.empty(most, np.uint32)
     twice = np.empty(most, np.int64)
     for f in range(low, high):
         auc[f], variance[f] = 0.5, 0.0
@@ -398,25 +406,37 @@ def rank_effects(
         absent_b = (k_a + 0.5 * zero_a) / n_a
         k = 0
         gained = 0.0
-        for e in range(indptr[f], indptr[f + 1]):
-            r = row[e]
-            s = side[r]
+        for e in range(first, indptr[f + 1]):
+            s = side[row[e]]
             if s < 0:
                 continue
-            u = unit[r]
+            here = 0.0
+            if s == 0:
+                here = (zero_b + 0.5 * twice[e - first]) / n_b - absent_a
+                gained += here
+            if alone:
+                continue
+            u = unit[row[e]]
             if not seen[u]:
                 seen[u] = 1
                 touched[k] = u
                 k += 1
             if s == 0:
-                here = (zero_b + 0.5 * twice[e - first]) / n_b - absent_a
                 shift_a[u] += here
-                gained += here
             else:
                 shift_b[u] += (k_a - 0.5 * twice[e - first]) / n_a - absent_b
         theta = absent_a + gained / n_a
         alpha, beta = absent_a - theta, absent_b - theta
         xx, yy, xy = alpha * alpha * aa, beta * beta * bb, alpha * beta * ab
+        if alone:  # the same sums in the same order, without looking units up
+            for e in range(first, indptr[f + 1]):
+                s = side[row[e]]
+                if s == 0:
+                    here_a = alpha + ((zero_b + 0.5 * twice[e - first]) / n_b - absent_a)
+                    xx += here_a * here_a - alpha * alpha
+                elif s == 1:
+                    here_b = beta + ((k_a - 0.5 * twice[e - first]) / n_a - absent_b)
+                    yy += here_b * here_b - beta * beta
         for i in range(k):
             u = touched[i]
             base_a, base_b = alpha * rows_a[u], beta * rows_b[u]
