@@ -27,13 +27,14 @@ def forked(tmp_path_factory: pytest.TempPathFactory, states: Path) -> Iterator[P
 
 
 def test_a_corpus_from_shared_states_is_that_of_the_installed_command(
-    forked: Path, encoded_examples: Path, tmp_path: Path
+    forked: Path, encoded_examples: Path, states: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     for name in ("first", "again"):  # the second time at the latest, nothing is computed
         render.run(f"saetext encode examples/gentle.jsonl -o {name}.corpus", tmp_path, forked)
         made = contents(tmp_path / f"{name}.corpus")
         assert made == contents(encoded_examples / "examples" / "gentle.jsonl.corpus")
+    assert any(states.glob("*.npz"))
 
 
 @pytest.mark.slow

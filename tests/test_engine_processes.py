@@ -143,6 +143,7 @@ def _alive(pid: int) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # three commands, each with a worker
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="platform: no /proc")
 def test_a_driver_that_is_killed_or_stopped_is_resumed(tmp_path: Path) -> None:
     """SIGKILL of the driver, then Ctrl-C as a terminal sends it, then to the end: no shard is made twice."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from tiny_reader import contents, ready_reader, some_rows, tiny, write_jsonl
 from saetext.corpus.finishing import finish_slices, status
 from saetext.corpus.landing import record_path
 from saetext.encoding.encoder import encode
+from saetext.encoding.engines import processes
 from saetext.encoding.engines.driver import DEATHS, DEPTH, WorkerError
 from saetext.encoding.engines.processes import ProcessEngine, gpus_of, visible_gpus
 from saetext.encoding.engines.protocol import Done, Event, Failed, Job, Lost, Ready
@@ -361,6 +364,52 @@ def test_a_place_that_a_worker_does_not_see_is_told(tmp_path: Path, reader: Read
 def test_numbers_that_cannot_be_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         ProcessEngine(**settings)
+
+
+def a_python(place: Path, does: str) -> str:
+    """A command in place of Python that does what the shell is told."""
+    place.write_text(f"#!/bin/sh\n{does}\n")
+    place.chmod(0o755)
+    return str(place)
+
+
+def events(crew: processes.ProcessCrew, seconds: float = 60) -> list[Event]:
+    """What a crew says until a worker is lost."""
+    found: list[Event] = []
+    until = time.monotonic() + seconds
+    while not any(isinstance(event, Lost) for event in found):
+        assert time.monotonic() < until, "nobody is told"
+        found += crew.wait(0.1)
+    return found
+
+
+@pytest.mark.skipif(os.name != "posix", reason="platform: no shell")
+def test_a_worker_that_nobody_understands_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_PATIENCE", 0.1)
+    job: Any = {"large": b"x" * 1_000_000}  # more than a pipe holds
+    for said in ("a library says hello", "cnosuchmodule\\nx\\n."):  # the second is read as an import
+        python = a_python(tmp_path / "python", f"printf '{said}'; cat >&2; sleep 600")
+        monkeypatch.setattr(processes.sys, "executable", python)
+        crew = processes.ProcessCrew(job, 1, 0)
+        crew.hire()
+        assert isinstance(events(crew)[-1], Lost)
+        stream = crew._processes[0].stdin
+        while stream is not None and not stream.closed:
+            time.sleep(0.01)
+        crew.submit(0, 3, Shard())  # nobody is there, and that was said
+        crew.stop()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="platform: no shell")
+def test_a_job_that_cannot_be_sent_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes.sys, "executable", a_python(tmp_path / "python", "cat > /dev/null"))
+    monkeypatch.setattr(processes, "_PATIENCE", 0.1)
+    unsendable: Any = lambda: None  # noqa: E731
+    crew = processes.ProcessCrew(unsendable, 1, 0)
+    crew.hire()
+    first = crew.wait(60)[0]
+    assert isinstance(first, Failed) and "pickle" in str(first.error).lower()
+    crew.stop()
 
 
 def test_each_worker_has_its_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def _listen(stream: IO[bytes], asked: queue.SimpleQueue[_Asked]) -> None:
     try:
         while True:
             asked.put(receive(stream))
-    except (EOFError, OSError):
+    except BaseException:  # the end, or no memory: nobody may wait for what does not come
         asked.put(None)
 
 

@@ -176,9 +176,10 @@ class Driver:
         until = time.monotonic() + _SEEN
         path = self._writer.path
         while True:
+            there = record_path(path, number).exists()  # asked before: it may come to be seen meanwhile
             try:
                 return Landed.read(path, number)
             except CorpusError:
-                if time.monotonic() > until or record_path(path, number).exists():
+                if there or time.monotonic() > until:
                     raise
             time.sleep(0.2)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from saetext.encoding.engines.pipes import receive, send
-from saetext.encoding.engines.protocol import Event, Job, Lost, many_gpus, require_share
+from saetext.encoding.engines.protocol import Event, Failed, Job, Lost, many_gpus, require_share
 from saetext.encoding.shards import Shard
 from saetext.errors import InputError
 from saetext.io.cpus import available_cpus
@@ -100,7 +100,8 @@ class ProcessCrew:
         self._places[number] = min({*range(self._size)} - {*self._places.values()}, default=0)
         told = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread, once the process has ended
         process = subprocess.Popen(
-            [sys.executable, "-m", "saetext.encoding.engines.child"],
+            # -P: a file called queue.py in the directory of the command is no module of a worker's
+            [sys.executable, "-P", "-m", "saetext.encoding.engines.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=told,
@@ -114,7 +115,7 @@ class ProcessCrew:
     def submit(self, worker: int, number: int, shard: Shard) -> None:
         """Send a shard to a process."""
         stream = self._processes[worker].stdin
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # broken, or closed: that it is lost comes next
             send(_open(stream), (number, shard))
 
     def wait(self, seconds: float) -> list[Event]:
@@ -141,13 +142,21 @@ class ProcessCrew:
 
     def _serve(self, number: int, process: subprocess.Popen[bytes], told: IO[bytes]) -> None:
         """Give a process its job, and pass on what it says until it ends."""
-        with contextlib.suppress(OSError):
+        try:
             send(_open(process.stdin), number)
             send(_open(process.stdin), self._job)
-        with contextlib.suppress(EOFError, OSError):
+        except OSError:
+            pass  # it has ended
+        except Exception as error:  # a job that cannot be sent
+            self._events.put(Failed(number, error))
+        with contextlib.suppress(Exception):  # the end, or what is no event: printed by a library, say
             while True:
                 self._events.put(receive(_open(process.stdout)))
-        code = process.wait()
+        try:
+            code = process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:  # it lives, but nobody can understand it
+            process.kill()
+            code = process.wait()
         del self._places[number]
         self._events.put(Lost(number, _why(code, told)))
         for stream in (process.stdin, process.stdout, told):

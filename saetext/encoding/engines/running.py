@@ -71,6 +71,10 @@ def encode_on(engine: Engine, source: DocumentSource, output: Path, request: Enc
             "a GPU for each worker, and the reader runs on cpu here: where workers have GPUs and the driver "
             "has none, run the command with --prepare on a machine with a GPU first"
         )
+    if common.spec.numerics.device != "cpu" and not engine.gpus and size > 1:
+        raise InputError(
+            f"{size} workers would share one GPU: say how many each of them has (--gpus 1), or --device cpu"
+        )
     books = _Books(source, request)
     try:
         with SliceWriter.begin(output, WHOLE, common) as writer, contextlib.suppress(Finished):
@@ -195,6 +199,8 @@ def _land(
 
 def _any_documents(output: Path) -> bool:
     """Return whether a shard with a document has landed, or slices run too; True if that cannot be told."""
+    if (output / "manifest.json").exists():  # another has finished it
+        return True
     slices = {path.name for path in (output / LANDED).glob(f"{LOCK}-[0-9]*-of-*")}
     if slices - {f"{LOCK}-{WHOLE.index}-of-{WHOLE.of}"}:
         return True
