@@ -28,7 +28,8 @@ _TOUR = ROOT / "docs" / "tour.md"
 PAGES = [_TOUR, ROOT / "README.md", *(p for p in sorted((ROOT / "docs").rglob("*.md")) if p != _TOUR)]
 EXAMPLES = ("gentle", "brisk")
 MEANING = Path(".cache/meaning")  # embeddings of texts, by their content
-_PROGRESS = re.compile(r"[A-Za-z][\w ]*: \d+ %(, .*)?$")
+# what a log file is told of a stage every half minute, with or without figures
+_PROGRESS = re.compile(r"[A-Za-z][\w ,()-]*(: \d+ %(, .*)?|(: .*)? …)$")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n> ?)*.*)$", re.M)
 _MASK = re.compile(r"in \d+:\d\d|about \d+ (h|min)[^,]*|under a minute|at [\d,]+ tokens/s|\d+:\d\d")

@@ -61,7 +61,8 @@ def _lines() -> OnProgress:
         if p.seconds - told >= LINE_EVERY or time.monotonic() - at >= LINE_EVERY:
             at, told = time.monotonic(), p.seconds
             shown = figures(p)
-            note(f"{p.stage}: {shown}" if shown else p.stage)
+            line = f"{p.stage}: {shown}" if shown else p.stage
+            note(line if p.share is not None else f"{line} …")
 
     return show
 
