@@ -96,7 +96,7 @@ def test_a_stage_without_figures_is_told_by_name(
         show(Progress("compiling"))
         now = 31.0
         show(Progress("grouping"))
-    assert capsys.readouterr().err == "grouping\n"
+    assert capsys.readouterr().err == "grouping …\n"
 
 
 def test_the_bar_shows_any_event(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
