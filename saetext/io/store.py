@@ -335,7 +335,7 @@ def _require_escaped(url: str) -> None:
 
     No part of a key is repeated: what is taken for the bucket may be the beginning of one.
     """
-    kind, (plain, mark, rest) = kind_of(url), url.partition("#")
+    kind, (plain, mark, _) = kind_of(url), url.partition("#")
     if mark:
         raise InputError(f"{shown_url(plain)}: write # in a name as %23")
     if kind == "file" and "?" in plain:
