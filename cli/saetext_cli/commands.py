@@ -20,8 +20,7 @@ _BEFORE = {
     "merge": "Make one corpus of several that the same reader made.",
     "pull": "Copy a corpus or a file from an object store, every byte checked. Interrupted, a corpus "
     "resumes.",
-    "push": "Copy a corpus or a file to an object store, every byte checked. Interrupted, a corpus "
-    "resumes.",
+    "push": "Copy a corpus or a file to an object store, every byte checked. Interrupted, a corpus resumes.",
     "calibrate": "Set a threshold for each feature from reference text; kept in your cache for later "
     "encodings.",
     "export": "Write a corpus for other programs: its vectors, a map of its texts, or its features with "
