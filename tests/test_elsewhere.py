@@ -21,13 +21,16 @@ from test_cli import place, saetext
 from tiny_reader import ready_reader
 
 import saetext.io.store as stores
-from saetext.corpus import Corpus
+from saetext.corpus import Corpus, elsewhere
+from saetext.corpus.copying import fetch
 from saetext.corpus.elsewhere import limit
 from saetext.corpus.transfer import push
 from saetext.documents import Document, open_documents
 from saetext.encoding.encoder import encode
 from saetext.encoding.opening import as_corpora
 from saetext.errors import CorpusError, InputError, ShardCorruptError
+from saetext.io.files import FileStamp, checksum, stamp_of
+from saetext.io.store import Store
 
 __all__ = ["place"]
 
@@ -216,6 +219,71 @@ def test_the_cache_keeps_to_its_limit_and_drops_what_was_used_longest_ago(
     monkeypatch.setenv("SAETEXT_ELSEWHERE_GB", "much")
     with pytest.raises(InputError, match="expected gigabytes"):
         limit()
+
+
+def test_all_shards_are_looked_at_only_when_the_limit_is_near(
+    place: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = make_corpus(place / "a.corpus", sizes=(2,) * 6)
+    push(here.path, URL)
+    looks: list[Path] = []
+    look = elsewhere._shards
+    monkeypatch.setattr(elsewhere, "_room", elsewhere._Room())
+    monkeypatch.setattr(elsewhere, "_shards", lambda home: (looks.append(home), look(home))[1])
+    monkeypatch.setenv("SAETEXT_ELSEWHERE_GB", "1")
+    Corpus.open(URL).csr("max")
+    assert len(looks) == 1 and len(cached(place)) > 6
+
+
+def test_labels_that_are_gone_there_are_gone_here(place: Path, shelf: Shelf) -> None:
+    here, _ = make_corpus(place / "a.corpus", sizes=(2,))
+    for name in ("labels.parquet", "labels.own.parquet"):
+        (here.path / name).write_bytes(b"names")
+    push(here.path, URL)
+    home = Corpus.open(URL).path
+    assert {path.name for path in home.glob("labels*")} == {"labels.parquet", "labels.own.parquet"}
+    (here.path / "labels.own.parquet").unlink()
+    push(here.path, URL)
+    assert [path.name for path in Corpus.open(URL).path.glob("labels*")] == ["labels.parquet"]
+
+
+def test_the_cache_knows_a_corpus_by_a_url_that_leads_there(place: Path, shelf: Shelf) -> None:
+    here, _ = make_corpus(place / "a.corpus", sizes=(2,))
+    long = f"s3://shelf/{'deep/' * 50}a.corpus"
+    push(here.path, long)
+    home = Corpus.open(f"{long}?region=us-east-1").path
+    assert elsewhere.url_of_copy(home) == f"{long}?region=us-east-1"
+    assert Corpus.open(home).n_documents == 2
+    for url, bare in {
+        "abfs://container:pass@account.net/a?x=secret": "abfs://container@account.net/a",
+        "gs://anonymous@bucket/a": "gs://anonymous@bucket/a",
+        "s3://KEY:secret@bucket/a?region=x": "s3://bucket/a?region=x",
+    }.items():
+        assert elsewhere._without_keys(url) == bare
+    for name, called in {"..": "corpus", ".a": "a", "é" * 300: "_" * 100, "b c.corpus": "b_c.corpus"}.items():
+        assert elsewhere._called(name) == called
+
+
+def test_a_corpus_that_is_here_needs_no_cache(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_corpus(place / "a.corpus", sizes=(2,))
+    monkeypatch.setenv("SAETEXT_CACHE", "~nobody-of-this-name/cache")
+    assert Corpus.open("a.corpus").n_documents == 2
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_brought_again(
+    place: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.put("x", b"content")
+    path = place / "x"
+    path.write_bytes(b"content")
+
+    def goes(path: Path) -> FileStamp:
+        path.unlink()
+        return checksum(path)
+
+    monkeypatch.setattr("saetext.corpus.copying.checksum", goes)
+    assert fetch(Store.open("s3://shelf"), "x", stamp_of(b"content"), path)
+    assert path.read_bytes() == b"content"
 
 
 def test_two_processes_share_a_small_cache(place: Path, shelf: Shelf) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from saetext.corpus import opened
 from saetext.corpus.opened import Opened
+from saetext.io.files import FileStamp
 
 resource = pytest.importorskip("resource")
 
@@ -47,3 +50,20 @@ def test_corpora_share_them(monkeypatch):
     assert opened._share() == 300
     del kept[1:]
     assert opened._share() == 900
+
+
+def test_a_corpus_lets_files_go_when_another_is_opened(tmp_path, monkeypatch):
+    """Those that are filled one after another keep no more than all may, though none is used again."""
+    monkeypatch.setattr(opened, "_in_use", type(opened._in_use)())
+    monkeypatch.setattr(opened, "most_open", lambda: 12)
+    monkeypatch.setattr(opened, "_FEWEST", 1)
+    paths = [Path(tmp_path / str(number)) for number in range(12)]
+    for path in paths:
+        path.write_bytes(b"x")
+    kept = []
+    for number in range(1, 5):
+        kept.append(Opened())
+        for path in paths:
+            kept[-1].batch(path, FileStamp(1, ""), lambda: SimpleNamespace(batch=None, pages=None))
+        assert [len(one._files) for one in kept] == [12 // number] * number
+    assert list(kept[0]._files) == paths[-3:] == list(kept[0]._used)  # those that were used last

@@ -266,6 +266,21 @@ def write_graph(folder: Path, points: np.ndarray) -> None:
     faiss.write_index(index, str(folder / vectors.FILE))
 
 
+def test_the_threads_of_faiss_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faiss = importlib.import_module("faiss")
+    monkeypatch.setattr(vectors, "FLAT", 100)
+    points = np.random.default_rng(0).standard_normal((2000, 16)).astype(np.float32)
+    threads, made = faiss.omp_get_max_threads(), []
+    try:
+        for n in (1, 2, 3):
+            faiss.omp_set_num_threads(n)
+            write_vectors(tmp_path, iter([points]), 2000, 16)
+            made.append((tmp_path / vectors.FILE).read_bytes())
+    finally:
+        faiss.omp_set_num_threads(threads)
+    assert made[0] == made[1] == made[2]
+
+
 @pytest.mark.parametrize("kind", ["flat", "lists", "graph"])
 def test_vectors_equal_brute_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     flat = kind == "flat"

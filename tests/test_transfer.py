@@ -16,6 +16,7 @@ from corpus_factory import make_corpus, make_shards
 from object_store import SECRET, Fault, Shelf, serving
 from test_cli import place, saetext
 
+import saetext.corpus.transfer as transfer
 import saetext.io.store as stores
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.transfer import pull, push
@@ -127,8 +128,11 @@ def test_a_push_may_fail_at_every_request(tmp_path: Path, shelf: Shelf, corpus: 
         except SaetextError as error:
             failed += 1
             assert "\n" not in str(error) and SECRET not in str(error) and "s3://shelf" in str(error)
-            if "a.corpus/manifest.json" in shelf.objects:  # broken off by the last request of all
-                assert number > steps - 6
+            if "a.corpus/manifest.json" in shelf.objects:  # broken off within it: all else is whole
+                assert {**shelf.objects, "a.corpus/manifest.json": b""} == {
+                    **wanted,
+                    "a.corpus/manifest.json": b"",
+                }
         shelf.fault = after(0, "")
         push(corpus.path, URL)
         assert shelf.objects == wanted
@@ -228,12 +232,50 @@ def test_a_corpus_that_has_grown_goes_over_its_earlier_self(
     pulled = pull(URL, tmp_path / "b.corpus")
     assert isinstance(pulled, Corpus) and pulled.fingerprint == grown.fingerprint
     shutil.rmtree(tmp_path / "b.corpus")
-    # between the two manifests, the earlier corpus is whole still
+    # before the second manifest, the earlier corpus is whole still, without what lay beside it
     shelf.objects["a.corpus/manifest.json"] = early["a.corpus/manifest.json"]
-    shelf.objects["a.corpus/pushed.json"] = early["a.corpus/pushed.json"]
-    shelf.objects["a.corpus/journal"] = early["a.corpus/journal"]
-    old = pull(URL, tmp_path / "b.corpus")
-    assert isinstance(old, Corpus) and old.fingerprint == corpus.fingerprint
+    for beside in (grown.path / "journal", None):
+        if beside is None:
+            shelf.objects["a.corpus/journal"] = early["a.corpus/journal"]
+        old = pull(URL, tmp_path / "b.corpus")
+        assert isinstance(old, Corpus) and old.fingerprint == corpus.fingerprint
+        old.verify()
+        assert not (old.path / "journal").exists()
+        shutil.rmtree(old.path)
+
+
+def test_two_pushes_into_one_place_end_in_no_corpus(tmp_path: Path, shelf: Shelf, corpus: Corpus) -> None:
+    other, _ = make_corpus(tmp_path / "other.corpus", seed=5, sizes=(2, 4))
+    record: list[bytes] = []
+
+    def begins(progress: object) -> None:  # another push, which saw the place empty, puts its record
+        if not record and "a.corpus/docs/part-00000.arrow" in shelf.objects:
+            record.append(shelf.objects["a.corpus/pushed.json"])
+            push(other.path, "s3://shelf/z.corpus")
+            shelf.put("a.corpus/pushed.json", shelf.objects["z.corpus/pushed.json"])
+
+    with pytest.raises(InputError, match="another push into it has begun"):
+        push(corpus.path, URL, on_progress=begins)
+    assert "a.corpus/manifest.json" not in shelf.objects
+    assert "a.corpus/docs/part-00001.arrow" not in shelf.objects  # nor is anything put after that
+    shelf.put("a.corpus/pushed.json", record[0])
+    push(corpus.path, URL)
+    assert isinstance(pull(URL, tmp_path / "b.corpus"), Corpus)
+
+
+def test_another_record_at_the_end_ends_in_no_corpus(
+    tmp_path: Path, shelf: Shelf, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(corpus.path, URL)
+    del shelf.objects["a.corpus/manifest.json"]
+    whole = shelf.objects["a.corpus/pushed.json"]
+
+    def begins(progress: object) -> None:  # as many bytes, and all files are there already
+        shelf.put("a.corpus/pushed.json", whole.replace(b'"bytes": ', b'"Bytes": '))
+
+    with pytest.raises(InputError, match="another push into it has begun"):
+        push(corpus.path, URL, on_progress=lambda told: begins(told) if told.stage == "pushing" else None)
+    assert "a.corpus/manifest.json" not in shelf.objects
 
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "docs/../../evil", "labels/../x.parquet"])
@@ -257,7 +299,9 @@ def test_a_hostile_manifest_or_listing_leads_nowhere(tmp_path: Path, shelf: Shel
     assert isinstance(pulled, Corpus) and files(pulled.path) == files(corpus.path)
     content = shelf.objects["a.corpus/manifest.json"].decode()
     for evil in ("docs/../../evil.arrow", "/tmp/evil.arrow"):
-        shelf.put("a.corpus/manifest.json", content.replace("docs/part-00000.arrow", evil).encode())
+        told = json.loads(content.replace("docs/part-00000.arrow", evil))
+        told.pop("seal")
+        shelf.put("a.corpus/manifest.json", json.dumps(sealed(told)).encode())
         with pytest.raises(CorpusError, match="damaged"):
             pull(URL, tmp_path / "c.corpus")
     shelf.put("a.corpus/manifest.json", b" " * (1 << 20) + b"[" * 100_000)
@@ -373,6 +417,70 @@ def test_an_endpoint_that_is_not_there_is_one_line(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     done = saetext("pull", URL, "b.corpus")
     assert done.code == 1 and "connection failed" in done.err and done.err.count("\n") == 1
+
+
+def test_a_file_of_this_machine_goes_both_ways_by_its_url(
+    tmp_path: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "WAITS", ())
+    source, there = tmp_path / "x.bin", tmp_path / "shelf" / "y.bin"
+    source.write_bytes(b"some bytes")
+    put = Store.put
+
+    def breaks_off(self: Store, name: str, content: bytes | Path) -> None:
+        there.write_bytes(b"some")
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr(Store, "put", breaks_off)
+    there.parent.mkdir()
+    with pytest.raises(InputError, match="disk is full"):
+        push(source, there.as_uri())
+    assert not there.exists()
+    monkeypatch.setattr(Store, "put", put)
+    push(source, there.as_uri())
+    assert pull(there.as_uri(), tmp_path / "z.bin").read_bytes() == b"some bytes"  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="is a file; choose another URL"):
+        push(corpus.path, there.as_uri())
+
+
+def test_a_lost_connection_is_not_taken_for_a_change(tmp_path: Path, shelf: Shelf) -> None:
+    shelf.put("x.bin", b"some bytes")
+    shelf.fault = after(len(shelf.asked) + 1, "403")  # it is looked for, then its ETag is asked for
+    with pytest.raises(InputError, match="access is denied"):
+        Store.open("s3://shelf/x.bin").version()
+
+
+def test_nothing_is_made_here_in_the_name_of_a_url(place: Path, shelf: Shelf) -> None:
+    for name in "ab":
+        make_corpus(place / f"{name}.corpus", sizes=(1,))
+    push("a.corpus", URL)
+    for command in (
+        ["pull", URL, "s3://me:hidden@shelf/c.corpus"],
+        ["merge", "a.corpus", "b.corpus", "-o", "s3://me:hidden@shelf/c.corpus"],
+        ["upgrade", "s3://me:hidden@shelf/c.corpus"],
+        ["finish", "s3://me:hidden@shelf/c.corpus"],
+    ):
+        done = saetext(*command)
+        assert done.code == 1 and "s3://shelf/c.corpus is elsewhere" in done.err, done.err
+        assert done.err.count("\n") == 1 and "hidden" not in done.err
+    assert not Path("s3:").exists()
+
+
+def test_the_lock_goes_while_it_is_held(
+    tmp_path: Path, shelf: Shelf, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be that of the next process which is removed."""
+    push(corpus.path, URL)
+    left: list[list[str]] = []
+    release = transfer.FileLock.release
+
+    def ends(self: transfer.FileLock, **more: bool) -> None:
+        left.append(hidden(tmp_path))
+        release(self, **more)
+
+    monkeypatch.setattr(transfer.FileLock, "release", ends)
+    pull(URL, tmp_path / "b.corpus")
+    assert left[0] == []
 
 
 def test_by_command_and_by_fsspec_s_memory(place: Path, shelf: Shelf) -> None:

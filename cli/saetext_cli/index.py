@@ -34,4 +34,4 @@ def index(
         done = build_index(opened, dense=request.dense, device=request.device, on_progress=show)
     for part, state in done.items():
         note(f"{part}: {state}")
-    note(f"{corpus}: index of {megabytes(opened.sizes()['index'])}")
+    note(f"{opened.elsewhere or corpus}: index of {megabytes(opened.sizes()['index'])}")

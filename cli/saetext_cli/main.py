@@ -52,7 +52,10 @@ def _root(
     pass
 
 
-_RESUMED = ("encode", "append", "diff", "check", "demo", "label", "train", "index", "shift", "bias")
+_RESUMED = (
+    *("encode", "append", "pull", "push", "diff", "check", "demo", "label", "train", "index", "shift"),
+    "bias",
+)
 #: The base of errors of usage, which typer brings with its own click.
 _Usage: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 

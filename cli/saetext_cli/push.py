@@ -23,7 +23,7 @@ def push(
         typer.Argument(metavar="URL", help="Where it goes: s3://BUCKET/NAME, gs://, abfs://, file:///PATH."),
     ],
 ) -> None:
-    """Copy a corpus or a file to an object store, every byte checked. Interrupted, it resumes.
+    """Copy a corpus or a file to an object store, every byte checked. Interrupted, a corpus resumes.
 
     Each file is read back and compared, and the manifest is put last: until then there is no corpus. Labels
     go with a corpus, its index does not. Another corpus is never written over.

@@ -6,7 +6,6 @@ Not for: whole corpora (:mod:`saetext.corpus.transfer`), or which file is needed
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -41,11 +40,17 @@ def stamps(manifest: Manifest) -> dict[str, FileStamp]:
     return found
 
 
-def beside(store: Store, files: Mapping[str, There]) -> dict[str, FileStamp]:
-    """Return the files beside the manifest's, and what they should be by the record of the push."""
+def beside(store: Store, files: Mapping[str, There], manifest: FileStamp) -> dict[str, FileStamp]:
+    """Return the files beside the manifest's, and what they should be by the record of the push.
+
+    ``manifest`` is the stamp of the manifest that is there. None of them is asked for if the record is of
+    another: that push has not come to its end, and they may be its own or the earlier one's.
+    """
     if PUSHED not in files:  # copied by other means: labels can be made again, an append starts a new journal
         return {}
-    found = record(store)[1]
+    _, known, found = record(store)
+    if known != manifest:
+        return {}
     if strange := [name for name in found if not BESIDE.fullmatch(name)]:
         raise ShardCorruptError(f"{store.name(PUSHED)} is damaged: it names {strange[0][:100]!r}")
     if any(stamp.bytes > LARGE for stamp in found.values()):
@@ -53,8 +58,8 @@ def beside(store: Store, files: Mapping[str, There]) -> dict[str, FileStamp]:
     return found
 
 
-def record(store: Store) -> tuple[str, dict[str, FileStamp]]:
-    """Return whose push is there, by its fingerprint, and the files beside the manifest's."""
+def record(store: Store) -> tuple[str, FileStamp, dict[str, FileStamp]]:
+    """Return whose push is there: its fingerprint, its manifest, and the files beside the manifest's."""
     content = store.read(PUSHED, LARGE)
     try:
         data = loads(content, _PUSHED, most=LARGE)
@@ -63,7 +68,8 @@ def record(store: Store) -> tuple[str, dict[str, FileStamp]]:
         raise ShardCorruptError(
             f"{store.name(PUSHED)} is damaged ({error}); remove it and push again"
         ) from None
-    return data["fingerprint"], {name: FileStamp.from_dict(stamp) for name, stamp in data["beside"].items()}
+    stamps_beside = {name: FileStamp.from_dict(stamp) for name, stamp in data["beside"].items()}
+    return data["fingerprint"], FileStamp.from_dict(data["manifest"]), stamps_beside
 
 
 def require_there(store: Store, files: Mapping[str, There], wanted: Mapping[str, FileStamp]) -> None:
@@ -108,7 +114,7 @@ def fetch(
     """
     with writing(path):
         make_directory(path.parent)
-        if os.path.lexists(path) and require_regular(path).st_size == stamp.bytes and checksum(path) == stamp:
+        if _is_here(path, stamp):
             return False
         sweep(path.parent, path.name)
     with writing(path), atomic_file(path) as file:
@@ -124,6 +130,15 @@ def fetch(
                 f"{hashing.stamp.xxh3_128}; push the corpus again"
             )
     return True
+
+
+def _is_here(path: Path, stamp: FileStamp) -> bool:
+    try:
+        if require_regular(path).st_size == stamp.bytes:
+            return checksum(path) == stamp
+    except FileNotFoundError:  # or it went meanwhile: another process made room in the cache
+        pass
+    return False
 
 
 def require_room_for_file(path: Path, size: int) -> None:

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -25,12 +26,12 @@ from saetext.corpus.files import writing
 from saetext.corpus.manifest import NAME, Manifest
 from saetext.errors import InputError
 from saetext.io.cache import cache_dir
-from saetext.io.files import FileStamp, make_directory, write_atomic
+from saetext.io.files import FileStamp, make_directory, stamp_of, write_atomic
 from saetext.io.json_file import load
 from saetext.io.opener import HUGE
 from saetext.io.shape import Record, Text
 from saetext.io.store import Store
-from saetext.io.urls import kind_of, shown_url
+from saetext.io.urls import kind_of, shown_url, without_secrets
 
 LIMIT: Final = "SAETEXT_ELSEWHERE_GB"
 _GIGABYTES: Final = 20.0
@@ -40,6 +41,7 @@ _PLACE: Final = "elsewhere.json"
 _SHAPE: Final = Record({"url": Text(longest=2000)})
 _TOUCHED_FOR: Final = 30.0  # seconds in which a use is not noted again
 CORPORA: Final = {"s3", "gs", "gcs", "abfs", "abfss", "file", "memory", "hf"}
+_LEFT: Final = 4  # a process looks again at all shards when it has brought this part of the room there was
 _PLAIN: Final = ("region", "scheme", "endpoint_override", "anonymous", "force_virtual_addressing")
 
 
@@ -77,7 +79,7 @@ class Elsewhere:
         self._seen[path] = now
         with contextlib.suppress(OSError):  # when it was used; its own time stays, by which it is known here
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
-        gone = make_room(keep=path) if is_new else []
+        gone = make_room(keep=path, brought=stamp.bytes) if is_new else []
         for each in gone:
             self._seen.pop(each, None)
         return gone
@@ -122,8 +124,7 @@ def open_elsewhere(url: str) -> tuple[Path, Manifest, Elsewhere]:
         )
     content = store.read(NAME, HUGE)
     known = hashlib.sha256(shown_url(url).encode() + b"\0" + content).hexdigest()[:20]
-    name = store.path.rpartition("/")[2]
-    home = cache_dir() / _FOLDER / known / ("".join(c if c.isalnum() or c in "._-" else "_" for c in name))
+    home = cache_dir() / _FOLDER / known / _called(store.path.rpartition("/")[2])
     manifest = Manifest.parse(content, store.shown)
     with writing(home):
         make_directory(home)
@@ -133,22 +134,44 @@ def open_elsewhere(url: str) -> tuple[Path, Manifest, Elsewhere]:
     wanted = stamps(manifest)
     require_there(store, files, wanted)
     small = {name: stamp for name, stamp in wanted.items() if name.startswith("cards/")}
-    labels = {n: s for n, s in beside(store, files).items() if n.startswith("labels")}
+    told = beside(store, files, stamp_of(content))
+    labels = {name: stamp for name, stamp in told.items() if name.startswith("labels")}
     for each, stamp in {**small, **labels}.items():
         fetch(store, each, stamp, home / each)
+    with writing(home):
+        for path in home.glob("labels*.parquet"):  # deleted there since, they would be used here still
+            if path.name not in labels:
+                path.unlink(missing_ok=True)
     return home, manifest, Elsewhere(store, home)
 
 
+def _called(name: str) -> str:
+    """Return a name here for a corpus, whatever it is called there: no ``..``, and no longer than may be."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
+    return plain.lstrip(".")[-100:] or "corpus"
+
+
 def _without_keys(url: str) -> str:
+    """Return a URL that leads to the same place, without keys: a container of Azure stands where users do."""
     place, _, query = url.partition("?")
+    user, at, _ = place.partition("://")[2].partition("/")[0].rpartition("@")
+    held = user.partition(":")[0]
+    is_place = kind_of(url) in ("abfs", "abfss") or held == "anonymous"
+    bare = without_secrets(place)
+    if at and is_place:
+        bare = bare.replace("://", f"://{held}@", 1)
     kept = urlencode([(key, value) for key, value in parse_qsl(query) if key in _PLAIN])
-    return shown_url(place) + (f"?{kept}" if kept else "")
+    return bare + (f"?{kept}" if kept else "")
 
 
 def url_of_copy(path: Path) -> str | None:
     """Return the URL of a corpus, if ``path`` is the directory of the cache that its shards come to."""
     path = path.absolute()
-    if path.parent.parent != (cache_dir() / _FOLDER).absolute():  # nobody else's file leads elsewhere
+    try:
+        copies = (cache_dir() / _FOLDER).absolute()
+    except InputError:  # no cache can be used, and a corpus that is here needs none
+        return None
+    if path.parent.parent != copies:  # nobody else's file leads elsewhere
         return None
     try:
         return str(load(path / _PLACE, _SHAPE)["url"])
@@ -177,19 +200,48 @@ def limit() -> int:
     return int(gigabytes * 1e9)
 
 
-def make_room(keep: Path) -> list[Path]:
+class _Room:
+    """How many bytes may come before all shards are looked at again, which is slow where they are many.
+
+    Other processes bring shards too, so a part of the room that there was is used before the next look.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[tuple[Path, int], int] = {}
+        self._lock = Lock()
+
+    def has(self, home: Path, most: int, brought: int) -> bool:
+        """Take ``brought`` bytes of the room; return whether that much is known to be free."""
+        with self._lock:
+            left = self._left.get((home, most), 0) - brought
+            self._left[home, most] = left
+            return left > 0
+
+    def set(self, home: Path, most: int, size: int) -> None:
+        """Note what all shards take."""
+        with self._lock:
+            self._left[home, most] = (most - size) // _LEFT
+
+
+_room = _Room()
+
+
+def make_room(keep: Path, brought: int) -> list[Path]:
     """Remove the shards that were used longest ago while all take more than the limit, and return them.
 
-    ``keep`` stays. Another process may use what goes: what it has mapped stays readable to it, and what it
-    has not is brought again.
+    ``keep`` stays, which has just ``brought`` so many bytes. Another process may use what goes: what it has
+    mapped stays readable to it, and what it has not is brought again.
     """
     most = limit()
     home = cache_dir() / _FOLDER
     gone: list[Path] = []
+    if _room.has(home, most, brought):
+        return []
     with contextlib.suppress(OSError), FileLock(home / ".lock"):
         found = sorted(_shards(home))
         size = sum(each[1] for each in found)
         if size <= most:
+            _room.set(home, most, size)
             return []
         for _, bytes_, path in found:
             if size <= _KEPT * most:
@@ -199,6 +251,7 @@ def make_room(keep: Path) -> list[Path]:
                     path.unlink()
                     gone.append(path)
                     size -= bytes_
+        _room.set(home, most, size)
     return gone
 
 

@@ -14,6 +14,7 @@ from saetext.errors import CorpusError, ShardCorruptError
 from saetext.io import files
 from saetext.io.files import FileStamp, checksum
 from saetext.io.opener import require_regular
+from saetext.io.urls import shown_url, url_of
 
 _RESTORE = "restore it or encode again"
 _intact: set[tuple[object, ...]] = set()  # files whose checksum this process has already seen to be right
@@ -36,6 +37,15 @@ def require_known_home(path: Path) -> None:
     if first and first[0].startswith("~") and not Path(first[0]).exists():
         raise CorpusError(
             f"{path} begins with a user this system does not know; write ./{path} if it is meant"
+        )
+
+
+def require_here(path: Path) -> None:
+    """Raise :class:`CorpusError` for a URL, of which a directory ``s3:`` would be made here."""
+    if (url := url_of(path)) is not None:
+        raise CorpusError(
+            f"{shown_url(url)} is elsewhere, and a new corpus or file is made here: name a path, then "
+            "saetext push PATH URL"
         )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.corpus import plan as plans
 from saetext.corpus.calibration import Calibration
-from saetext.corpus.files import writing
+from saetext.corpus.files import require_here, writing
 from saetext.corpus.journal import JournalEntry, lines
 from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers, read_about, record_path
 from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
@@ -264,6 +264,7 @@ def _clear(path: Path) -> None:
 def _require_sliced(path: Path) -> None:
     if (path / LANDED).is_dir() and (path / PLAN).exists():
         return
+    require_here(path)
     if not path.exists():
         raise CorpusError(f"{path} does not exist")
     raise CorpusError(f"{path} is not being made in slices: saetext encode FILE -o {path} --slice 0/8")

@@ -26,6 +26,7 @@ from saetext.io.json_file import load, loads
 from saetext.io.opener import HUGE, shown, why
 from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import check
+from saetext.io.urls import shown_url, url_of
 
 SCHEMA = "1.0"
 NAME = "manifest.json"
@@ -251,6 +252,8 @@ def upgrade(path: str | Path) -> str:
 
 
 def _why_no_manifest(root: Path) -> str:
+    if (url := url_of(root)) is not None:
+        return f"{shown_url(url)} is elsewhere; copy it first: saetext pull URL DIR"
     if not root.exists():
         return f"{root} does not exist"
     if not root.is_dir():

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from saetext.corpus.corpus import Corpus
-from saetext.corpus.files import require_known_home, require_outside_corpora, writing
+from saetext.corpus.files import require_here, require_known_home, require_outside_corpora, writing
 from saetext.corpus.journal import JournalEntry, lines
 from saetext.corpus.manifest import JOURNAL, REJECTS, Manifest
 from saetext.corpus.shard import docs_name, features_name, map_docs, write_batch
@@ -73,6 +73,7 @@ def merge(
     ['0', '1']
     """
     output = Path(output)
+    require_here(output)
     opened = [_opened(one) for one in corpora]
     if len(opened) < 2:
         raise InputError("merge takes two corpora or more")

@@ -27,6 +27,7 @@ from saetext.io.opener import read_text
 _MOST = 16_384  # files: a mapping costs address space, and keeps a deleted file on the disk
 _FEWEST = 64  # files that are always kept
 _in_use: WeakSet[Opened] = WeakSet()
+_joining = Lock()  # held for what is in use, never while files are let go
 
 
 @cache
@@ -69,7 +70,11 @@ class Opened:
         self._files: OrderedDict[Path, tuple[tuple[int, ...], Mapped]] = OrderedDict()
         self._used: dict[Path, mmap.mmap] = {}  # since pages were given back
         self._lock = Lock()
-        _in_use.add(self)
+        with _joining:
+            others = list(_in_use)
+            _in_use.add(self)
+        for other in others:  # one lock at a time: their share is smaller now, and they may be filled no more
+            other._trim()
 
     def batch(
         self, path: Path, stamp: FileStamp, load: Callable[[], Mapped], *, again: bool = False
@@ -118,10 +123,18 @@ class Opened:
             self._files[path] = (key, made)
             self._files.move_to_end(path)
             self._used[path] = made.pages
-            while len(self._files) > _FEWEST and len(self._files) > _share():
-                gone, _ = self._files.popitem(last=False)
-                self._used.pop(gone, None)
+            self._keep_to_share()
         return made.batch
+
+    def _trim(self) -> None:
+        with self._lock:
+            self._keep_to_share()
+
+    def _keep_to_share(self) -> None:
+        """Let go of the files that were used longest ago, beyond the share; ``_lock`` is held."""
+        while len(self._files) > _FEWEST and len(self._files) > _share():
+            gone, _ = self._files.popitem(last=False)
+            self._used.pop(gone, None)
 
     def give_back(self) -> None:
         """Let the kernel take the pages of files used since the last time out of this process's memory.

@@ -1,12 +1,13 @@
 """Pull and push: a corpus, or a file, copied from or to an object store with every byte checked.
 
 What is pulled lies under a hidden name beside its place until it is whole; what is pushed gets its manifest
-last. Both go on where they stopped. Not for: opening a corpus that stays elsewhere
-(:mod:`saetext.corpus.elsewhere`).
+last. A corpus goes on at the file where it stopped, a file begins anew. Not for: opening a corpus that stays
+elsewhere (:mod:`saetext.corpus.elsewhere`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -29,10 +30,18 @@ from saetext.corpus.copying import (
 )
 from saetext.corpus.copying import beside as beside_it
 from saetext.corpus.corpus import Corpus
-from saetext.corpus.files import require_known_home, require_outside_corpora, writing
+from saetext.corpus.files import require_here, require_known_home, require_outside_corpora, writing
 from saetext.corpus.manifest import JOURNAL, NAME, REJECTS, Manifest
-from saetext.errors import CorpusError, InputError, ShardCorruptError
-from saetext.io.files import FileStamp, atomic_file, checksum, make_directory, rename_directory, write_atomic
+from saetext.errors import CorpusError, InputError, SaetextError, ShardCorruptError
+from saetext.io.files import (
+    FileStamp,
+    atomic_file,
+    checksum,
+    make_directory,
+    rename_directory,
+    stamp_of,
+    write_atomic,
+)
 from saetext.io.opener import HUGE, LARGE, open_regular, require_regular
 from saetext.io.progress import OnProgress, Stages
 from saetext.io.sealed import sealed
@@ -44,7 +53,8 @@ def pull(url: str, target: str | Path, *, on_progress: OnProgress | None = None)
     """Copy a corpus, or a file, from an object store.
 
     Nothing is to be seen at ``target`` before all of it is there and has the checksums of its manifest. An
-    interrupted pull keeps what it has beside ``target``, and the same call goes on.
+    interrupted pull of a corpus keeps what it has beside ``target``, and the same call goes on; a file begins
+    anew.
 
     Parameters
     ----------
@@ -74,8 +84,9 @@ def pull(url: str, target: str | Path, *, on_progress: OnProgress | None = None)
     >>> saetext.pull(made, "again.corpus").n_documents
     150
     """
-    store = Store.open(_url(url))
     target = Path(target)
+    require_here(target)
+    store = Store.open(_url(url))
     require_known_home(target)
     say = Stages(on_progress)
     say("looking")
@@ -160,7 +171,7 @@ def _pull_corpus(store: Store, files: Mapping[str, There], target: Path, say: St
     with _workplace(target) as home:
         if (there := _same_corpus(target, manifest, store)) is not None:
             return there
-        wanted = {**stamps(manifest), **beside_it(store, files)}
+        wanted = {**stamps(manifest), **beside_it(store, files, stamp_of(content))}
         require_there(store, files, wanted)
         require_room(home, sum(stamp.bytes for stamp in wanted.values()))
         done, total = 0, sum(stamp.bytes for stamp in wanted.values())
@@ -199,8 +210,9 @@ def _workplace(target: Path) -> Iterator[Path]:
     finally:
         if home.is_dir() and not any(path.is_file() for path in home.rglob("*")):
             shutil.rmtree(home, ignore_errors=True)
+        with contextlib.suppress(OSError):  # Windows removes no file that is open
+            Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: else another's would be removed
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _same_corpus(target: Path, manifest: Manifest, store: Store) -> Corpus | None:
@@ -281,29 +293,63 @@ def _push_corpus(corpus: Corpus, store: Store, say: Stages) -> None:
     content_of_record = json.dumps(sealed(told), indent=1).encode()
     if not _is_there(store, files, PUSHED, content_of_record):
         store.put(PUSHED, content_of_record)
+    ours = _Ours(store, content_of_record)
     done = 0
     both = {**wanted, **beside}
     total = sum(stamp.bytes for stamp in both.values())
     for name, stamp in both.items():
         say("pushing", done, total)
         has = files.get(name)
-        _put_whole(store, name, home / name, stamp, has is not None and has.size == stamp.bytes)
+        there = has is not None and has.size == stamp.bytes
+        _put_whole(store, name, home / name, stamp, there, ours)
         done += stamp.bytes
     say("pushing", done, total)
     if checksum(home / NAME) != content[1]:
         raise CorpusError(f"{home} changed while it was pushed; run the same command again")
     has = files.get(NAME)
+    ours.require(read=True)
     _put_whole(store, NAME, home / NAME, content[1], has is not None and has.size == content[1].bytes)
+
+
+class _Ours:
+    """The record of this push, which another push into the same place would have written over.
+
+    It is looked at before each file is put, so that no more than the file under way can come after another
+    push has begun, and read before the manifest is: then this corpus is not told to be whole.
+    """
+
+    def __init__(self, store: Store, content: bytes) -> None:
+        self._store, self._content = store, content
+        self._seen = ""
+
+    def require(self, *, read: bool = False) -> None:
+        """Raise :class:`InputError` if the record is another's."""
+        version = self._store.version(PUSHED)
+        if read or version != self._seen:
+            size = len(self._content)
+            if int(version.split()[0]) != size or self._store.read(PUSHED, size) != self._content:
+                raise self._another()
+            self._seen = version
+
+    def _another(self) -> InputError:
+        return InputError(
+            f"{self._store.shown}: another push into it has begun; let it end, choose another URL for one of "
+            "them, and run this command again"
+        )
 
 
 def _is_there(store: Store, files: Mapping[str, There], name: str, content: bytes) -> bool:
     return name in files and files[name].size == len(content) and store.read(name, len(content)) == content
 
 
-def _put_whole(store: Store, name: str, path: Path, stamp: FileStamp, there: bool) -> None:
+def _put_whole(
+    store: Store, name: str, path: Path, stamp: FileStamp, there: bool, ours: _Ours | None = None
+) -> None:
     """Put a file unless it is there already, and read it back."""
     if there and store.stamp(name, stamp.bytes) == stamp:
         return
+    if ours is not None:
+        ours.require()
     limit = stamp.bytes if name in (REJECTS, JOURNAL) else None
     if checksum(path, limit=limit) != stamp:
         raise ShardCorruptError(f"{path} is damaged or has changed; restore it, or encode again")
@@ -373,5 +419,12 @@ def _push_file(source: Path, store: Store, say: Stages) -> None:
     if store.files():
         raise InputError(f"{store.shown} is a folder; name the file that {source.name} becomes")
     say("pushing", 0, size)
-    _put_whole(store, "", source, stamp, False)
+    try:
+        _put_whole(store, "", source, stamp, False)
+    except BaseException as error:  # a part that is left would be another file to the next push
+        with contextlib.suppress(SaetextError):
+            left = store.look()
+            if left is not None and (left.size != size or isinstance(error, InputError)):
+                store.delete()
+        raise
     say("pushing", size, size)

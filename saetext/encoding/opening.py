@@ -197,8 +197,12 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
     A path that is given again is told from the first by a number.
     """
-    stems = [path.resolve().name.split(".")[0] or str(path) for path in paths]
-    names = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    shown = [str(path) if (url := url_of(path)) is None else shown_url(url) for path in paths]
+    stems = [
+        (path.resolve() if url_of(path) is None else Path(name)).name.split(".")[0] or name
+        for path, name in zip(paths, shown, strict=True)
+    ]
+    names = stems if len(set(stems)) == len(stems) else shown
     again = [names[:i].count(name) for i, name in enumerate(names)]
     return [f"{name} ({n + 1})" if n else name for name, n in zip(names, again, strict=True)]
 

@@ -49,6 +49,11 @@ class FileStamp:
         return {"bytes": self.bytes, "xxh3_128": self.xxh3_128}
 
 
+def stamp_of(content: bytes) -> FileStamp:
+    """Return the stamp of a file with this content."""
+    return FileStamp(len(content), xxhash.xxh3_128_hexdigest(content))
+
+
 @contextmanager
 def writing(path: Path, raises: type[SaetextError]) -> Iterator[None]:
     """Turn any OSError inside into ``raises``, in one line that names ``path`` and says what to do."""

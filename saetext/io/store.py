@@ -27,6 +27,7 @@ from saetext.io.files import FileStamp
 from saetext.io.hiding import Secret
 from saetext.io.opener import read_bytes, require_regular, why
 from saetext.io.urls import kind_of, shown_url, without_secrets
+from saetext.text.one_line import one_line
 
 T = TypeVar("T")
 
@@ -98,6 +99,8 @@ class Store:
             more = ": upload the folder with 'hf upload-large-folder'" if kind == "hf" else ""
             raise InputError(f"{shown}: {kind}:// can be read but not written here{more}")
         secrets = tuple(map(Secret, _keys_in(url)))
+        if kind in PYARROW:
+            _require_escaped(url)
         try:
             system, path = _system(url)
         except InputError:
@@ -140,7 +143,14 @@ class Store:
 
         selector = FileSelector(self.path, recursive=True, allow_not_found=True)
         found, begins = {}, f"{self.path}/"
-        for info in self._try("", lambda: self.system.get_file_info(selector)):
+
+        def listed() -> list[Any]:
+            try:
+                return list(self.system.get_file_info(selector))
+            except NotADirectoryError:  # what file:// says of a file; a store says that nothing begins so
+                return []
+
+        for info in self._try("", listed):
             if info.is_file and info.path.startswith(begins):
                 found[info.path.removeprefix(begins)] = _there(info)
         if len(found) > MOST_FILES:
@@ -235,6 +245,10 @@ class Store:
 
         self._try(name, write, "written")
 
+    def delete(self, name: str = "") -> None:
+        """Remove a file there; InputError if that fails."""
+        self._try(name, lambda: self.system.delete_file(self._at(name)), "removed")
+
     # ---- inside
 
     def _at(self, name: str) -> str:
@@ -243,13 +257,14 @@ class Store:
     def _etag(self, name: str) -> str:
         def ask() -> str:
             with self.system.open_input_stream(self._at(name), compression=None) as stream:
-                told = {os.fsdecode(k).casefold(): v for k, v in (stream.metadata() or {}).items()}
+                try:
+                    known = stream.metadata() or {}
+                except (NotImplementedError, AttributeError):  # a place that tells no more than size and time
+                    return ""
+            told = {os.fsdecode(key).casefold(): value for key, value in known.items()}
             return os.fsdecode(told.get("etag", b"")).strip('"')
 
-        try:
-            return self._try(name, ask)
-        except (InputError, NotImplementedError, AttributeError):
-            return ""
+        return self._try(name, ask)
 
     def _require(self, name: str) -> There:
         found = self.look(name)
@@ -315,6 +330,26 @@ def _keys_in(url: str) -> list[str]:
 # ---- file systems
 
 
+def _require_escaped(url: str) -> None:
+    """Raise :class:`InputError` for marks that would be taken for the end of a name, or would be dropped.
+
+    No part of a key is repeated: what is taken for the bucket may be the beginning of one.
+    """
+    kind, (plain, mark, _) = kind_of(url), url.partition("#")
+    if mark:
+        raise InputError(f"{shown_url(plain)}: write # in a name as %23")
+    if kind == "file" and "?" in plain:
+        raise InputError(f"{shown_url(plain)}: write ? in a name as %3F")
+    place = re.split(r"[/?]", plain.partition("://")[2], maxsplit=1)
+    _, colon, port = place[0].rpartition("@")[2].rpartition(":")
+    no_port = kind in ("s3", "gs", "gcs") or not port.isdecimal() or "@" in "".join(place[1:])
+    if colon and kind not in ("file", "mock") and no_port:
+        raise InputError(
+            f"{kind}://: what stands before @ cannot be told from the bucket; write / in a key as %2F, "
+            f"? as %3F, @ as %40; keys in the environment need none of this"
+        )
+
+
 def _system(url: str) -> tuple[Any, str]:
     from pyarrow import fs
 
@@ -323,7 +358,7 @@ def _system(url: str) -> tuple[Any, str]:
         return _s3(url)
     if kind in ("gs", "gcs"):
         url, _, query = url.partition("?")
-        options = {"retry_limit_seconds": _GCS_SECONDS, **dict(parse_qsl(query))}
+        options = {"retry_limit_seconds": _GCS_SECONDS, **dict(parse_qsl(query, keep_blank_values=True))}
         return fs.FileSystem.from_uri(f"{url}?{urlencode(options)}")
     if kind in PYARROW:
         return fs.FileSystem.from_uri(url)
@@ -349,11 +384,12 @@ def _s3(url: str) -> tuple[Any, str]:
     from pyarrow import fs
 
     parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if unknown := sorted(set(query) - _S3_QUERY):
+        named = ", ".join(name for name in unknown if query[name]) or "what follows ?"  # it may be a key
         raise InputError(
-            f"{shown_url(url)}: unknown in its query: {', '.join(unknown)}; "
-            f"known are {', '.join(sorted(_S3_QUERY))}"
+            f"{shown_url(url)}: unknown in its query: {one_line(named, 200)}; known are "
+            f"{', '.join(sorted(_S3_QUERY))}; write ? in a name as %3F"
         )
     bucket = parts.netloc.rpartition("@")[2]
     if not bucket:

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import PureWindowsPath
 from typing import Final
 
 from saetext.text.one_line import one_line
 
 _URL: Final = re.compile(r"(?P<kind>[a-z][a-z0-9+.-]+)://(?P<place>.+)", re.I | re.S)
-_SECRET: Final = re.compile(r"(?<=//)[^/@\s]*@|[?#].*", re.S)
+#: The user of a URL; in a store's, a password with ``/`` in it too, which a key of S3 may have; a query.
+_SECRET: Final = re.compile(
+    r"(?<=//)[^/\s]*@|(?:(?<=\bs3://)|(?<=\bgs://)|(?<=\bgcs://)|(?<=\babfs://)|(?<=\babfss://))"
+    r"[^/?#@\s]*:\S*@|[?#].*",
+    re.I | re.S,
+)
 _AS_PATH: Final = re.compile(r"(?P<kind>[a-z][a-z0-9+.-]+):/+", re.I)
 
 
@@ -49,7 +55,7 @@ def url_of(name: object) -> str | None:
     """
     if not isinstance(name, str | os.PathLike):
         return None
-    text = os.fsdecode(name)
+    text = name.as_posix() if isinstance(name, PureWindowsPath) else os.fsdecode(name)  # s3:\\bucket there
     begins = _AS_PATH.match(text)
     if begins is None or os.path.lexists(text):
         return None

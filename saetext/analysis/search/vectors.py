@@ -50,7 +50,7 @@ def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, w
 
 
 def _in_lists(faiss: Any, blocks: Iterable[NDArray[np.float32]], n: int, width: int) -> Any:
-    """Return an index of lists, made from some of the vectors with one thread: always the same."""
+    """Return an index of lists: linear algebra has one thread, and faiss's change nothing in its bytes."""
     held = _room(n, width)
     at = 0
     for block in blocks:
