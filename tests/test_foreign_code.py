@@ -88,7 +88,7 @@ def test_nothing_is_unpickled_but_tensors() -> None:
     pickles = [
         where for where, owner, name, _ in ours if owner in ("pickle", "dill", "joblib", "cloudpickle")
     ]
-    # between a driver and the processes that it has started itself; nothing of a file or a network comes there
+    # between a driver and processes that it has started itself; nothing of a file or a network comes there
     pipes = "saetext/encoding/engines/pipes.py:"
     assert not [w for w in pickles if w.startswith(("saetext", "cli")) and pipes not in w]
     assert not [where for where, _, _, given in ours if is_constant(given.get("allow_pickle"), True)]
