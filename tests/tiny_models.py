@@ -7,6 +7,8 @@ shows; the tokenizers are real fast ones, small and made here.
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -183,18 +185,12 @@ def make_tokenizer(family: str) -> Any:
     """Return a fast tokenizer: WordPiece in CLS ... SEP for BERT, else byte-level BPE with or without BOS."""
     if family == "bert":
         specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-        backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        letters = [*"abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-"]
+        vocabulary = _word_pieces(specials, letters, 200)
+        backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
         backend.normalizer = normalizers.BertNormalizer(lowercase=True)
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         backend.decoder = decoders.WordPiece()
-        letters = [*"abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-"]
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=200, special_tokens=specials, initial_alphabet=letters, show_progress=False
-        )
-        # every letter also as a continuation, so that any word of letters can be written
-        backend.train_from_iterator(
-            [*_TEXT, *(f"{a}{b}" for a in letters[:36] for b in letters[:36])], trainer
-        )
         backend.post_processor = processors.TemplateProcessing(
             single="[CLS] $A [SEP]",
             pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -230,6 +226,21 @@ def make_tokenizer(family: str) -> Any:
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=backend, bos_token=bos, eos_token=eos, pad_token=pad
     )
+
+
+def _word_pieces(specials: list[str], letters: list[str], size: int) -> dict[str, int]:
+    """Return a vocabulary of the commonest pieces of the texts, with all that any word of letters needs.
+
+    The library's own trainer makes another one in each process, and a model on it other numbers.
+    """
+    pieces: Counter[str] = Counter()
+    for word in re.findall(r"[a-z0-9]+", " ".join(_TEXT).lower()):
+        for start in range(len(word)):
+            for stop in range(start + 2, len(word) + 1):
+                pieces["##" * (start > 0) + word[start:stop]] += 1
+    common = sorted(pieces, key=lambda piece: (-pieces[piece], piece))
+    every = dict.fromkeys([*specials, *letters, *(f"##{letter}" for letter in letters[:36]), *common])
+    return {piece: number for number, piece in enumerate(every) if number < size}
 
 
 def edit_config(directory: Path, **changes: Any) -> None:
