@@ -50,6 +50,14 @@ def test_what_would_be_cut_off_is_refused_and_no_key_is_repeated(url: str, says:
     assert not [key for key in ("AKIA", "abc", "def") if key in str(caught.value)]
 
 
+@pytest.mark.parametrize("name", ["my shelf é", "my%20shelf%20%C3%A9"])
+def test_a_space_and_an_accent_may_be_typed_as_they_are(name: str, tmp_path: Path) -> None:
+    (tmp_path / "my shelf é").mkdir()
+    (tmp_path / "my shelf é" / "a+b [1].bin").write_bytes(b"some bytes")
+    store = Store.open(f"file://{tmp_path.as_posix()}/{name}")
+    assert set(store.files()) == {"a+b [1].bin"} and store.read("a+b [1].bin", 10) == b"some bytes"
+
+
 def test_a_url_that_windows_took_for_a_path_is_one() -> None:
     assert url_of(PureWindowsPath("s3://bucket/a.corpus")) == "s3://bucket/a.corpus"
     assert url_of(PureWindowsPath("C:\\texts\\a.corpus")) is None

@@ -18,7 +18,7 @@ _BEFORE = {
     "finish": "Make a corpus of the shards that slices have encoded; --status says what is missing.",
     "append": "Add documents to a corpus, read exactly as it was. Interrupted, the same command resumes.",
     "merge": "Make one corpus of several that the same reader made.",
-    "pull": "Copy a corpus or a file from an object store, every byte checked. Interrupted, a corpus "
+    "pull": "Copy a corpus, every byte checked, or a file from an object store. Interrupted, a corpus "
     "resumes.",
     "push": "Copy a corpus or a file to an object store, every byte checked. Interrupted, a corpus resumes.",
     "calibrate": "Set a threshold for each feature from reference text; kept in your cache for later "

@@ -27,7 +27,7 @@ def pull(
         Path, typer.Argument(metavar="DIR", help="The new corpus; or a new file, or a folder for it.")
     ],
 ) -> None:
-    """Copy a corpus or a file from an object store, every byte checked. Interrupted, a corpus resumes.
+    """Copy a corpus, every byte checked, or a file from an object store. Interrupted, a corpus resumes.
 
     Nothing is to be seen at DIR before it is whole; a single file begins anew. Keys come from the
     environment, as the store's own tools read them; AWS_ENDPOINT_URL names another S3.

@@ -1,8 +1,9 @@
-"""Pull and push: a corpus, or a file, copied from or to an object store with every byte checked.
+"""Pull and push: a corpus, or a file, copied from or to an object store.
 
-What is pulled lies under a hidden name beside its place until it is whole; what is pushed gets its manifest
-last. A corpus goes on at the file where it stopped, a file begins anew. Not for: opening a corpus that stays
-elsewhere (:mod:`saetext.corpus.elsewhere`).
+Every byte is checked, but of a single file that is pulled: nothing says what it should be. What is pulled
+lies under a hidden name beside its place until it is whole; what is pushed gets its manifest last. A corpus
+goes on at the file where it stopped, a file begins anew. Not for: opening a corpus that stays elsewhere
+(:mod:`saetext.corpus.elsewhere`).
 """
 
 from __future__ import annotations

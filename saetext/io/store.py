@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import xxhash
 
@@ -359,9 +359,9 @@ def _system(url: str) -> tuple[Any, str]:
     if kind in ("gs", "gcs"):
         url, _, query = url.partition("?")
         options = {"retry_limit_seconds": _GCS_SECONDS, **dict(parse_qsl(query, keep_blank_values=True))}
-        return fs.FileSystem.from_uri(f"{url}?{urlencode(options)}")
+        return fs.FileSystem.from_uri(f"{_quoted(url)}?{urlencode(options)}")
     if kind in PYARROW:
-        return fs.FileSystem.from_uri(url)
+        return fs.FileSystem.from_uri(_quoted(url))
     if not installed("fsspec"):
         raise InputError(
             f"{shown_url(url)}: no place {kind}:// is known here; known are s3://, gs:// and abfs://, and "
@@ -374,6 +374,11 @@ def _system(url: str) -> tuple[Any, str]:
         raise InputError(f"{shown_url(url)}: no kind of place is called {kind}://; known are s3, gs and abfs")
     system, path = fsspec.core.url_to_fs(url)
     return fs.PyFileSystem(fs.FSSpecHandler(system)), path
+
+
+def _quoted(url: str) -> str:
+    """Return a URL as pyarrow takes it, who typed ``é`` or a space as they are; ``%20`` stays."""
+    return quote(url, safe="%/:?&=@+,;~!$'()*[]#")
 
 
 def _s3(url: str) -> tuple[Any, str]:
