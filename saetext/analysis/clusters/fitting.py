@@ -21,6 +21,7 @@ from saetext.analysis.clusters.levels.cutting import Levels, levels
 from saetext.analysis.clusters.neighbours import Neighbours, by_cosine, by_jaccard
 from saetext.analysis.clusters.repeats import (
     among,
+    as_one,
     capped,
     different,
     distinct,
@@ -32,7 +33,6 @@ from saetext.analysis.clusters.repeats import (
 from saetext.analysis.clusters.representation import Basis, Floats32, Strengths, fit_basis, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.corpus.joined import Joined
-from saetext.corpus.keys import copies
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
 from saetext.io.progress import Count, Say
@@ -211,10 +211,7 @@ def with_semantic_map(
         )
         return basis
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy()[rows].astype(np.int64)
-    text = copies([corpus])[rows].copy()
-    for same in near_same:
-        text[same] = text[same[0]]
-    chosen = semantic_map.choose(n_tokens, seed, text)
+    chosen = semantic_map.choose(n_tokens, seed, as_one(corpus, rows, near_same))
     texts = semantic_map.texts_of(corpus, rows[chosen])
     if texts is None:
         notes.append("no semantic map, clustered by features alone: the corpus stores no texts")

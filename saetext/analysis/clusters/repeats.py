@@ -57,6 +57,14 @@ def nearly_repeated(corpus: CorpusLike, rows: Ints, least: int) -> list[Ints]:
     ]
 
 
+def as_one(corpus: CorpusLike, rows: Ints, near: Sequence[Ints]) -> Ints:
+    """Return int64[m]: which text each row has, by a number; those of :func:`nearly_repeated` have one."""
+    text: Ints = copies([corpus])[rows].copy()
+    for same in near:
+        text[same] = text[same[0]]
+    return text
+
+
 def different(corpus: CorpusLike, rows: Ints, near: Sequence[Ints]) -> int:
     """Return how many different texts these rows have; those of :func:`nearly_repeated` count as one each."""
     text = copies([corpus])[rows]

@@ -14,7 +14,7 @@ from saetext.analysis.clusters import density, layout, semantic_map
 from saetext.analysis.clusters.backends import one_thread
 from saetext.analysis.clusters.drawn import drawn
 from saetext.analysis.clusters.fitting import FARTHEST, Fitted, nearest, start_of, with_semantic_map
-from saetext.analysis.clusters.repeats import nearly_repeated, noted, repeated, representatives
+from saetext.analysis.clusters.repeats import as_one, nearly_repeated, noted, repeated, representatives
 from saetext.analysis.clusters.representation import Floats32, gather_rows
 from saetext.analysis.clusters.request import ClusterRequest
 from saetext.analysis.clusters.views import stability as stable
@@ -66,10 +66,7 @@ def fit_view(
     say("grouping", 0, 0)
     near_by = vectors if embedded is None else embedded
     # the number of groups was chosen with each text once: so are their centres, or copies would make one
-    text = copies([corpus])[rows].copy()
-    for same in near_same:
-        text[same] = text[same[0]]
-    once = np.sort(np.unique(text, return_index=True)[1])
+    once = np.sort(np.unique(as_one(corpus, rows, near_same), return_index=True)[1])
     grouping = grouped(vectors if name in THEMED else principal(near_by), k, seed, once)
     kept, place = representatives(len(rows), again, near_by, least, near_same)
     apart = near_by[kept] if len(kept) < len(rows) else near_by

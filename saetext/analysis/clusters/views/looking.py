@@ -16,11 +16,11 @@ import numpy as np
 
 from saetext.analysis.clusters import semantic_map
 from saetext.analysis.clusters.backends import one_thread
-from saetext.analysis.clusters.repeats import nearly_repeated
+from saetext.analysis.clusters.repeats import as_one, nearly_repeated
 from saetext.analysis.clusters.representation import Basis, Floats32, fit_basis, gather_rows
 from saetext.analysis.clusters.views import stability as stable
 from saetext.analysis.clusters.views.themes import THEMED, themed_features, view_of
-from saetext.corpus.keys import columns, copies
+from saetext.corpus.keys import columns
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import bins
 from saetext.errors import InputError
@@ -238,10 +238,8 @@ def sample_of(corpus: CorpusLike, sae: str, request: ClusterRequest, rows: Ints,
 
     n_tokens = corpus.documents.select("n_tokens").collect()["n_tokens"].to_numpy().astype(np.int64)
     # the very documents that the semantic map embeds: their embeddings are kept for it
-    text = copies([corpus])[rows].copy()
-    for same in nearly_repeated(corpus, rows, max(2, request.neighbours // 2)):
-        text[same] = text[same[0]]  # equal but for numbers and names: else refusals would be a group
-    chosen = rows[semantic_map.choose(n_tokens[rows], request.seed, text)]
+    near = nearly_repeated(corpus, rows, max(2, request.neighbours // 2))  # else refusals would be a group
+    chosen = rows[semantic_map.choose(n_tokens[rows], request.seed, as_one(corpus, rows, near))]
     texts = semantic_map.texts_of(corpus, chosen) if request.semantic and sentences.available() else None
     embedded = None
     if texts is not None and len(rows) >= semantic_map.FEWEST:
