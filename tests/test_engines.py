@@ -15,7 +15,7 @@ from processes import dead_process
 from tiny_reader import contents, ready_reader, some_rows, tiny, write_jsonl
 
 from saetext.corpus.finishing import finish_slices, status
-from saetext.corpus.landing import record_path
+from saetext.corpus.landed import record_path
 from saetext.encoding.encoder import encode
 from saetext.encoding.engines import processes
 from saetext.encoding.engines.driver import DEATHS, DEPTH, WorkerError

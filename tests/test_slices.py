@@ -17,7 +17,8 @@ from tiny_reader import contents, ready_reader, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
 from saetext.corpus.finishing import finish_slices, status
-from saetext.corpus.landing import Landed, Slice, SliceWriter, record_path
+from saetext.corpus.landed import Landed, Slice, record_path
+from saetext.corpus.landing import SliceWriter
 from saetext.corpus.starting import LANDED, locked
 from saetext.encoding.encoder import append, encode
 from saetext.encoding.slices import encode_slice, prepare_slices, scheduled_slice

@@ -17,7 +17,7 @@ from saetext.corpus import plan as plans
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import require_here, writing
 from saetext.corpus.journal import JournalEntry, lines
-from saetext.corpus.landing import End, Landed, Slice, input_digest, landed_numbers, read_about, record_path
+from saetext.corpus.landed import End, Landed, Slice, input_digest, landed_numbers, read_about, record_path
 from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.starting import LANDED, locked, require_calibrations

@@ -14,15 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.corpus.finishing import SLICES, Status, status
-from saetext.corpus.landing import (
-    Finished,
-    Slice,
-    SliceWriter,
-    differs,
-    input_digest,
-    prepare,
-    require_sliceable,
-)
+from saetext.corpus.landed import Slice, input_digest
+from saetext.corpus.landing import Finished, SliceWriter, differs, prepare, require_sliceable
 from saetext.documents import DocumentSource
 from saetext.encoding.beginning import as_reader, as_source, require_free
 from saetext.encoding.prepared import common_of, prepared_reader

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from saetext.corpus.landing import Common, Landed, SliceWriter, prepare, record_path
+from saetext.corpus.landed import Landed, record_path
+from saetext.corpus.landing import Common, SliceWriter, prepare
 from saetext.corpus.spec import differing_fields
 from saetext.encoding.engines.protocol import Crew, Done, Event, Failed, Lost, Ready
 from saetext.encoding.shards import Shard

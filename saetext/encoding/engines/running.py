@@ -13,16 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.corpus.finishing import finish_slices
-from saetext.corpus.landing import (
-    Common,
-    Finished,
-    Landed,
-    SliceWriter,
-    differs,
-    input_digest,
-    landed_numbers,
-    require_sliceable,
-)
+from saetext.corpus.landed import Landed, input_digest, landed_numbers
+from saetext.corpus.landing import Common, Finished, SliceWriter, differs, require_sliceable
 from saetext.corpus.starting import LANDED, LOCK
 from saetext.documents import DocumentSource
 from saetext.encoding.beginning import Undo, as_reader

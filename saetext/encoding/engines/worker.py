@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from saetext.corpus.landing import Slice, SliceWriter
+from saetext.corpus.landed import Slice
+from saetext.corpus.landing import SliceWriter
 from saetext.corpus.manifest import PLAN
 from saetext.encoding.engines.protocol import Job
 from saetext.encoding.shards import Shard, read_shard
