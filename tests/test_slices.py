@@ -16,7 +16,7 @@ import pytest
 from tiny_reader import contents, ready_reader, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus
-from saetext.corpus.finishing import finish_slices, status
+from saetext.corpus.finishing import Status, finish_slices, status
 from saetext.corpus.landed import Landed, Slice, record_path
 from saetext.corpus.landing import SliceWriter
 from saetext.corpus.starting import LANDED, locked
@@ -259,12 +259,22 @@ def test_slices_that_begin_at_once_agree_or_one_is_refused(
     assert any("other settings: rows per shard was" in end for end in ends)
 
 
+def test_what_one_slice_or_an_engine_has_left_is_made_by_the_same_command(tmp_path: Path) -> None:
+    assert Status(tmp_path, (0, 1), None, 1).describe() == (
+        "2 shards have landed; how many there are is known at the end: run the same command again"
+    )
+    assert Status(tmp_path, (0, 2), 4, 1).describe() == (
+        "2 of 4 shards not there yet: run the same command again"
+    )
+
+
 def test_runs_of_two_kinds_do_not_mix(tmp_path: Path, reader: Reader, file: Path) -> None:
     out = tmp_path / "s.corpus"
     prepare_slices(file, out, reader=reader)
-    for act in (lambda: encode(file, out, reader=reader), lambda: Corpus.open(out)):
-        with pytest.raises(CorpusError, match="is being made in slices: 'saetext finish"):
-            act()
+    with pytest.raises(CorpusError, match="was begun with --slice or --engine: run the same command as at"):
+        encode(file, out, reader=reader)
+    with pytest.raises(CorpusError, match="is being made by slices or workers: 'saetext finish"):
+        Corpus.open(out)
     whole = encode(file, tmp_path / "whole.corpus", reader=reader)
     with pytest.raises(CorpusError, match="finished corpus already"):
         encode_slice(file, whole.path, "0/2", reader=reader)

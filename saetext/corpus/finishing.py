@@ -79,6 +79,11 @@ class Status:
 
     def describe(self) -> str:
         """Say how far they are, and what makes the rest."""
+        if self.shards is None and self.of == 1:  # one slice makes all, or an engine
+            return (
+                f"{_shards(len(self.landed), 'landed')}; how many there are is known at the end: run the "
+                "same command again"
+            )
         if self.shards is None:
             more = "" if self.of is None else f" (by slices of {self.of})"
             return (
@@ -90,6 +95,8 @@ class Status:
         told = f"{len(self.missing or ()):,} of {many(self.shards, 'shard')} not there yet"
         if not self.slices:
             return told
+        if self.of == 1:
+            return f"{told}: run the same command again"
         few = ", ".join(map(str, self.slices[:_NAMED])) + (", ..." if len(self.slices) > _NAMED else "")
         indices = _ranges([part.index for part in self.slices])
         return (

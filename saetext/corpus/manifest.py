@@ -259,7 +259,10 @@ def _why_no_manifest(root: Path) -> str:
     if not root.is_dir():
         return f"{root} is a file, not a corpus; encode it first"
     if (root / "landed").is_dir():
-        return f"{root} is being made in slices: 'saetext finish {root} --status' says what is missing"
+        return (
+            f"{root} is being made by slices or workers: 'saetext finish {root} --status' says what "
+            "is missing"
+        )
     if (root / PLAN).exists() or (root / JOURNAL).exists():
         return f"{root} is unfinished; run the same encode command again to resume it"
     return f"{root} is not a corpus: it has no {NAME}"

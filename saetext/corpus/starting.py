@@ -62,7 +62,8 @@ def refuse_sliced(path: Path) -> None:
     """Raise :class:`CorpusError` if a corpus is being made in slices."""
     if (path / LANDED).is_dir() and not (path / NAME).exists():
         raise CorpusError(
-            f"{path} is being made in slices: 'saetext finish {path} --status' says what is missing"
+            f"{path} was begun with --slice or --engine: run the same command as at first; 'saetext finish "
+            f"{path} --status' says what is missing"
         )
 
 
