@@ -1,4 +1,4 @@
-"""Work that takes longer than a page should: run beside the server, watched, cancelled, kept by what was asked.
+"""Work that takes longer than a page should: run beside the server, watched, cancelled, its answers kept.
 
 A job is a function that takes ``on_progress``. It is named by a key made of the request, so that one URL is
 answered once however many windows show it, and at once when it is asked again. Not for: what is computed
@@ -30,7 +30,7 @@ MOST_WAITING = 32  # more are refused: whoever asks for so many has made a mista
 _LONGEST = 300  # characters of an error
 
 
-class Cancelled(Exception):  # noqa: N818 - what a progress callback raises is no error
+class Cancelled(Exception):
     """Somebody stopped the job."""
 
 

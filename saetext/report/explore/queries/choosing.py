@@ -118,7 +118,7 @@ def choose(loaded: Loaded, what: str, where: str = "") -> Chosen:
         If there is no such corpus, set or column, or no document is left.
     """
     saved = {one.name: one for one in loaded.sets}
-    where = " ".join(where.split())
+    where = where.strip()
     if what in saved:
         one = saved[what]
         home, rows, view = one.corpus, one.rows, loaded.documents_of(one)
