@@ -59,8 +59,10 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
     assert "saetext/py.typed" in names
     others = {n for n in names if n.startswith("saetext/") and not n.endswith(".py")} - {"saetext/py.typed"}
     templates = {n for n in others if n.startswith("saetext/report/templates/")}
-    shown = {p.name for p in (ROOT / "saetext/report/templates").iterdir()}
+    home = ROOT / "saetext/report/templates"
+    shown = {p.relative_to(home).as_posix() for p in home.rglob("*") if p.is_file()}
     assert shown >= {"base.css", "cards.js", "diff.css", "diff.html.j2", "feature.css", "feature.html.j2"}
+    assert shown >= {f"explore/{name}" for name in ("base.html.j2", "explore.css", "explore.js")}
     assert templates == {f"saetext/report/templates/{n}" for n in shown}
     others -= templates
     files = {home: [p for p in (ROOT / home).iterdir() if p.is_file()] for home in READERS}

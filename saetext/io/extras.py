@@ -22,6 +22,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "duckdb": ("duckdb",),
     "smollm2": ("gguf", "accelerate"),
     "mcp": ("mcp",),
+    "explore": ("starlette", "uvicorn"),
     "ray": ("ray",),
 }
 READER_STACK = ("torch", "transformers")

@@ -1,0 +1,1 @@
+"""What the rooms ask of a corpus: plain functions that know nothing of HTTP."""

@@ -1,0 +1,8 @@
+"""The rooms of the explorer, in the order of the navigation; one file each, and its line here."""
+
+from __future__ import annotations
+
+from saetext.report.explore.room import Room
+from saetext.report.explore.rooms.corpora import ROOM as CORPORA
+
+ROOMS: tuple[Room, ...] = (CORPORA,)

@@ -1,0 +1,168 @@
+"use strict";
+// Everything works without this script, as plain links and forms. With it, a link or form that has data-part="id id"
+// fetches its page and puts only those elements in place; the address changes all the same.
+(() => {
+  const root = document.documentElement;
+  const byId = (id) => document.getElementById(id);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const say = (text) => { const said = byId("said"); if (said) said.textContent = text; };
+
+  // ---- theme ----
+  const radios = all("input[name=theme]");
+  const setTheme = (theme) => {
+    root.dataset.theme = theme;
+    for (const radio of radios) radio.checked = radio.value === theme;
+  };
+  byId("themes").hidden = false;
+  try {
+    const theme = localStorage.getItem("saetext-theme");
+    setTheme(["light", "dark"].includes(theme) ? theme : "auto");
+  } catch { setTheme("auto"); }
+  for (const radio of radios) {
+    radio.addEventListener("change", () => {
+      setTheme(radio.value);
+      try { localStorage.setItem("saetext-theme", radio.value); } catch { /* then it is not kept */ }
+    });
+  }
+
+  // ---- parts ----
+  let running = null;
+  const busy = (on) => { byId("busy").hidden = !on; };
+  const put = (fresh, ids) => {
+    for (const id of ids) {
+      const now = byId(id), next = fresh.getElementById(id);
+      if (now && next) now.replaceWith(next);
+      else if (now) now.replaceChildren();
+    }
+    begin();
+  };
+  // ``way``: push, replace or none, of the address
+  const load = async (url, ids, { way = "push", body = null, quiet = false } = {}) => {
+    if (running) running.abort();
+    const mine = running = new AbortController();
+    const waiting = setTimeout(() => busy(true), 150);
+    for (const id of ids) byId(id)?.setAttribute("aria-busy", "true");
+    try {
+      const asked = { signal: mine.signal, headers: { accept: "text/html" }, ...(body ? { method: "POST", body } : {}) };
+      const answer = await fetch(url, asked);
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!answer.ok) {
+        const told = fresh.getElementById("told");
+        fail(told ? told.textContent : `the explorer answered ${answer.status}`);
+        return;
+      }
+      if (way === "push") history.pushState({}, "", answer.url);
+      if (way === "replace") history.replaceState({}, "", answer.url);
+      document.title = fresh.title;
+      all("#failed").forEach((one) => one.remove());
+      put(fresh, ids);
+      if (!quiet) say(fresh.getElementById("result-count")?.textContent || "loaded");
+    } catch (error) {
+      if (error.name !== "AbortError") fail("the explorer does not answer: is it still running?");
+    } finally {
+      if (running === mine) { running = null; busy(false); }
+      clearTimeout(waiting);
+      for (const id of ids) byId(id)?.removeAttribute("aria-busy");
+    }
+  };
+  const fail = (text) => {
+    all("#failed").forEach((one) => one.remove());
+    const note = document.createElement("p");
+    note.id = "failed";
+    note.className = "note warn";
+    note.setAttribute("role", "alert");
+    note.textContent = text;
+    byId("main").prepend(note);
+    note.scrollIntoView({ block: "nearest" });
+  };
+  const parts = (element) => element.dataset.part.split(" ");
+  const address = (form) => {
+    const fields = [...new FormData(form)].filter(([, value]) => value !== "");
+    const query = new URLSearchParams(fields).toString();
+    return form.getAttribute("action") + (query ? `?${query}` : "");
+  };
+
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const link = event.target.closest("a[data-part]");
+    if (link) {
+      event.preventDefault();
+      load(link.href, parts(link));
+      return;
+    }
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      const whole = new URL(copy.dataset.copy, location.href).href;
+      navigator.clipboard?.writeText(whole).then(() => { copy.textContent = "copied"; }, () => prompt("Copy this link", whole));
+    }
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.dataset.part || event.defaultPrevented) return;
+    event.preventDefault();
+    if (form.method === "post") load(form.action, parts(form), { body: new URLSearchParams(new FormData(form, event.submitter)) });
+    else load(address(form), parts(form));
+  });
+  // a field with data-live asks while one types, any other field of such a form once it has changed
+  let typing = 0;
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches("[data-live]")) return;
+    clearTimeout(typing);
+    const form = event.target.form;
+    typing = setTimeout(() => load(address(form), parts(form), { way: "replace" }), 200);
+  });
+  document.addEventListener("change", (event) => {
+    const form = event.target.form;
+    if (!form || form.method === "post" || !event.target.matches("select, input[type=checkbox], input[type=radio]")) return;
+    if (!form.matches("[data-part], .ask")) return;
+    form.requestSubmit();
+  });
+  addEventListener("popstate", () => load(location.href, ["main"], { way: "none" }));
+
+  // ---- what comes after the first paint: an element with data-load="address" is replaced by its like from there ----
+  const begin = () => {
+    for (const later of all("[data-load]")) {
+      const from = later.dataset.load;
+      later.removeAttribute("data-load");
+      later.setAttribute("aria-busy", "true");
+      fetch(from, { headers: { accept: "text/html" } }).then(async (answer) => {
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const next = fresh.getElementById(later.id);
+        if (answer.ok && next && later.isConnected) { later.replaceWith(next); begin(); }
+        else later.textContent = fresh.getElementById("told")?.textContent || "could not be loaded";
+      }, () => { later.textContent = "could not be loaded"; }).finally(() => later.removeAttribute("aria-busy"));
+    }
+  };
+
+  // ---- keys ----
+  const help = byId("help"), keys = byId("keys");
+  help.hidden = false;
+  help.addEventListener("click", () => keys.showModal());
+  const step = (by) => {
+    const entries = all("[data-step]").filter((entry) => entry.checkVisibility());
+    if (!entries.length) return;
+    const at = entries.findIndex((entry) => entry.contains(document.activeElement));
+    const next = at < 0 ? (by > 0 ? 0 : entries.length - 1) : Math.min(Math.max(at + by, 0), entries.length - 1);
+    entries[next].focus({ preventScroll: true });
+    entries[next].scrollIntoView({ block: "nearest" });
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || keys.open) return;
+    const active = document.activeElement;
+    const writes = active && active.matches("input:not([type=checkbox], [type=radio]), textarea, select");
+    if (event.key === "Escape" && writes) { active.blur(); return; }
+    if (writes) return;
+    const room = /^[1-9]$/.test(event.key) && document.querySelector(`[data-room="${event.key}"]`);
+    if (room) room.click();
+    else if (event.key === "?") keys.showModal();
+    else if (event.key === "/") {
+      const field = document.querySelector("[data-search]");
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+    } else if (event.key === "j") step(1);
+    else if (event.key === "k") step(-1);
+    else if (event.key === "n") document.querySelector("a[rel=next]")?.click();
+    else if (event.key === "p") document.querySelector("a[rel=prev]")?.click();
+    else if (event.key === "Enter" && active?.matches("[data-step]")) active.querySelector("a[data-open], a")?.click();
+  });
+  begin();
+})();
