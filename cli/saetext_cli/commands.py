@@ -28,6 +28,7 @@ _BEFORE = {
     "upgrade": "Bring a corpus to the newest layout on disk.",
 }
 _AFTER = {
+    "explore": "Look at corpora in the browser: read, filter, shade by features, rename them.",
     "index": "Build what makes searches fast and hybrid: postings, sentence embeddings, words.",
     "readers": "List what can be used as a reader: saetext's own, and every SAE that SAELens knows.",
     "model": "Add a language model from a GGUF file, list those that were added, or remove one.",

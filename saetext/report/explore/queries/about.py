@@ -162,7 +162,7 @@ _KINDS = {
 
 
 def condition(column: str, value: object) -> str:
-    """Return the condition on a column that picks one value, as ``--where`` takes it; empty where none does."""
+    """Return the condition on a column that picks one value, as ``--where`` has it; empty where none does."""
     import datetime as dt
 
     name = '"' + column.replace('"', '""') + '"'

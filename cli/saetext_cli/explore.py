@@ -1,0 +1,135 @@
+"""``saetext explore``: corpora in the browser."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from saetext.errors import InputError
+from saetext.io.request import option
+from saetext_cli.common import note, result
+from saetext_cli.declared import expanded
+from saetext_cli.making import open_or_encode_all
+from saetext_cli.options import FileColumns, Running
+
+_EVERYWHERE = ("0.0.0.0", "::")
+_GROUP = "Server"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerChoice(Running):
+    """Where the explorer is served, and whether a browser is opened."""
+
+    port: int | None = option(
+        "Port to listen at; by default 8417, or a free one.", default=None, least=0, most=65535, group=_GROUP
+    )
+    host: str = option(
+        "Address to listen at. Anything but this machine's own lets others in who have the link.",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        group=_GROUP,
+    )
+    allow_host: tuple[str, ...] = option(
+        "Another name under which browsers may ask, as of a proxy. Repeat it for several.",
+        default=(),
+        hint=list[str] | None,
+        metavar="NAME",
+        group=_GROUP,
+    )
+    browser: bool = option("Open a browser, if this machine has a screen.", default=True, group=_GROUP)
+    peaks: bool = option("Mark stored peaks only, without loading the model.", default=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command("explore", epilog="Example: saetext explore gentle.corpus brisk.corpus")(expanded(explore))
+
+
+def explore(
+    corpora: Annotated[list[Path], typer.Argument(metavar="CORPUS...", help="Corpora or data files.")],
+    columns: FileColumns,
+    server: ServerChoice,
+) -> None:
+    """Look at corpora in the browser: read, filter, shade by features, rename them.
+
+    The pages are served by this machine alone, under a link with a secret in it, until Ctrl-C. Nothing is sent
+    anywhere. Nothing is written but labels you change, into the corpus's own label file.
+    """
+    from saetext.io.extras import require
+
+    for module in ("starlette", "uvicorn"):
+        require(module, "explore", "the explorer", error=InputError)
+    from saetext.report.explore.loaded import Loaded, names_of
+    from saetext.report.explore.served import explorer_app
+    from saetext.report.explore.serving import address_of, listen, new_token, serve
+
+    with listen(server.host, server.port) as listening:
+        opened = open_or_encode_all(corpora, device=server.device, dtype=server.dtype, **columns.given())
+        # pages must not wait for a hub: what is not here is not fetched
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        loaded = Loaded(
+            dict(zip(names_of(corpora), opened, strict=True)), device=server.device, reads=not server.peaks
+        )
+        token = new_token()
+        app = explorer_app(loaded, token, _hosts(server))
+        shown = socket.gethostname() if server.host in _EVERYWHERE else server.host
+        address = address_of(listening, shown, token)
+        if not _is_own(server.host):
+            note("everyone with this link who can reach this machine can read the corpora and rename labels")
+        note("the explorer runs until Ctrl-C; open this link:")
+        result(address)
+        with (
+            _opening(address)
+            if server.browser and _has_screen()
+            else contextlib.nullcontext(lambda: None) as go
+        ):
+            serve(app, listening, go)
+
+
+def _is_own(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _hosts(server: ServerChoice) -> list[str]:
+    from saetext.report.explore.guard import LOOPBACK
+
+    hosts = [*LOOPBACK, *server.allow_host]
+    if server.host in _EVERYWHERE:
+        hosts += ["*", socket.gethostname(), socket.getfqdn()]
+    else:
+        hosts.append(f"[{server.host}]" if ":" in server.host else server.host)
+    return hosts
+
+
+def _has_screen() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@contextlib.contextmanager
+def _opening(address: str) -> Iterator[object]:
+    """Yield what opens a browser, by a file that only this user can read: a command line is seen by others."""
+    import threading
+    import webbrowser
+
+    with tempfile.TemporaryDirectory(prefix="saetext-explore-") as folder:
+        page = Path(folder) / "open.html"
+        page.write_text(
+            f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(address)}">', "utf-8"
+        )
+
+        def go() -> None:
+            threading.Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()
+
+        yield go
