@@ -190,6 +190,11 @@ class Drawers:
                 self._drawers.popitem(last=False)
             return name, self._drawers[name]
 
+    def count(self, name: str | None) -> int:
+        """Return how much is in a browser's drawer; 0 for one that has none."""
+        with self._lock:
+            return len(self._drawers[name]) if name in self._drawers else 0
+
 
 def recipe_of(chosen: Chosen) -> SetRecipe:
     """Return how a set is had again.

@@ -29,6 +29,13 @@ changed is refused. Run it with: python {name}
 
 import saetext
 '''
+_PACKING = """\
+import base64
+import zlib
+
+import numpy as np
+
+"""
 _OPENED = '''
 
 def checked(documents, fingerprint):
@@ -96,7 +103,6 @@ class _Writer:
         self._sets: dict[SetRecipe, str] = {}
         self._results: dict[str, str] = {}
         self._helpers: dict[str, str] = {"checked": _OPENED}
-        self._imports: set[str] = set()
 
     def add(self, number: int, item: Item) -> None:
         recipe = item.recipe
@@ -149,7 +155,6 @@ class _Writer:
     def _rows(self, rows: tuple[int, ...]) -> str:
         if len(rows) <= _PLAIN_ROWS:
             return pprint.pformat(list(rows), width=96, compact=True).replace("\n", "\n    ")
-        self._imports |= {"base64", "zlib", "numpy as np"}
         self._helpers["rows"] = _UNPACKED
         packed = base64.b64encode(zlib.compress(np.array(rows, "<i8").tobytes(), 9)).decode()
         parts = [packed[at : at + 90] for at in range(0, len(packed), 90)]
@@ -188,7 +193,7 @@ class _Writer:
 
     def text(self, name: str) -> str:
         head = _HEAD.replace("{name}", name)
-        if self._imports:
+        if "rows" in self._helpers:
             imports = "".join(f"import {one}\n" for one in sorted(self._imports))
             head = head.replace(
                 "import saetext\n", f"{imports}\nimport saetext\n".replace("np\nimport", "np\n\nimport")

@@ -157,6 +157,23 @@ def rest_of(loaded: Loaded, chosen: Chosen, where: str = "") -> Chosen:
     )
 
 
+def example_of(corpus: Corpus) -> str:
+    """Return a condition that fits a corpus, for who does not know how to write one."""
+    import polars as pl
+
+    texts = [
+        name
+        for name, kind in corpus.documents.collect_schema().items()
+        if kind == pl.String and name not in ("id", "text", "prompt") and name.isidentifier()
+    ]
+    for name in sorted(texts, key=lambda name: name.endswith("_id")):
+        value = corpus.select(range(min(1, corpus.n_documents))).documents.select(name).collect()[name]
+        if len(value) and value[0] is not None and len(value[0]) <= 30:
+            quoted_value = value[0].replace("'", "''")
+            return f"{name} = '{quoted_value}'"
+    return "n_tokens > 100"
+
+
 def _rows(corpus: Corpus, n: int) -> NDArray[np.int64]:
     return np.arange(n) if corpus.selection is None else corpus.selection
 

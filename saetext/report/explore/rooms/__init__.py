@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from saetext.report.explore.room import Room
+from saetext.report.explore.rooms.compare import ROOM as COMPARE
 from saetext.report.explore.rooms.corpora import ROOM as CORPORA
 
-ROOMS: tuple[Room, ...] = (CORPORA,)
+ROOMS: tuple[Room, ...] = (CORPORA, COMPARE)
