@@ -165,7 +165,7 @@ class _Writer:
         options = "".join(f", {name}={_literal(value)}" for name, value in recipe.options.items())
         call = f"saetext.{recipe.verb}({', '.join(left)}{options})"
         if call not in self._results:
-            self._results[call] = f"result_{len(self._results) + 1}"
+            self._results[call] = self._next("result")
             self._lines.append(f"{self._results[call]} = {call}")
         return self._results[call]
 
@@ -183,6 +183,9 @@ class _Writer:
             for one in recipe.without:
                 self._lines.append(self._leaving(self._results[key], one, recipe.options.get("sae")))
         return [f"{self._results[key]}[{at}]" for at in range(len(sets))]
+
+    def _next(self, kind: str) -> str:
+        return f"{kind}_{1 + sum(name.startswith(kind) for name in self._results.values())}"
 
     def _leaving(self, variable: str, one: Without, sae: Any) -> str:
         if one.kind == "where":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from saetext.report.explore.room import Room
+from saetext.report.explore.rooms.collect import ROOM as COLLECT
 from saetext.report.explore.rooms.compare import ROOM as COMPARE
 from saetext.report.explore.rooms.corpora import ROOM as CORPORA
 
-ROOMS: tuple[Room, ...] = (CORPORA, COMPARE)
+ROOMS: tuple[Room, ...] = (CORPORA, COMPARE, COLLECT)

@@ -25,7 +25,7 @@ from saetext.report.explore.downloads import download
 from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
 from saetext.report.explore.jobs import Job, key_of
 from saetext.report.explore.loaded import Loaded
-from saetext.report.explore.putting import drawer_of, kept, told_figures
+from saetext.report.explore.putting import drawer_of, kept, remember, told_figures
 from saetext.report.explore.queries.choosing import (
     REST,
     Without,
@@ -284,7 +284,7 @@ async def put(request: Request) -> Response:
         drawer.take(known[0].id)
     else:
         drawer.put(item)
-    return back(address, request)
+    return remember(request, back(address, request))
 
 
 async def _in_thread(function: Any, *arguments: Any) -> Any:
