@@ -31,6 +31,7 @@ _FILES = {
     "explore.css": (("base.css", "explore/explore.css"), "text/css"),
     "explore.js": (("explore/explore.js", "explore/jobs.js"), "text/javascript"),
     "compare.css": (("diff.css", "explore/collected.css", "explore/compare.css"), "text/css"),
+    "pairs.css": (("pairs.css", "explore/compare.css", "explore/pairs.css"), "text/css"),
 }
 
 

@@ -6,15 +6,17 @@ Not for: the drawer itself (:mod:`saetext.report.explore.collect.items`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from saetext.report.explore.collect.items import Drawer, Drawers
 
+_T = TypeVar("_T")
 COOKIE = "saetext-drawer"
 
 
@@ -40,6 +42,11 @@ def remember(request: Request, response: Response) -> Response:
         path = request.scope.get("root_path", "") or "/"
         response.set_cookie(COOKIE, name, path=path, httponly=True, samesite="strict")
     return response
+
+
+async def in_thread(function: Callable[..., _T], *arguments: Any) -> _T:
+    """Return what a function returns that may take a moment, without holding up other requests."""
+    return await run_in_threadpool(function, *arguments)
 
 
 def kept(address: str) -> dict[str, str]:

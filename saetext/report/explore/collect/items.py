@@ -146,6 +146,15 @@ class Drawer:
             self._items[item.id] = item
             return item
 
+    def turn(self, item: Item) -> bool:
+        """Put something in, or take it out if it is there; say whether it is there now."""
+        for known in self.items:
+            if (known.kind, known.recipe) == (item.kind, item.recipe):
+                self.take(known.id)
+                return False
+        self.put(item)
+        return True
+
     def take(self, id: str) -> None:
         """Take something out; what is gone already is no error."""
         with self._lock:
@@ -166,10 +175,6 @@ class Drawer:
             if id not in self._items:
                 raise InputError("it is not in the drawer any longer")
             self._items[id] = dataclasses.replace(self._items[id], note=text)
-
-    def has(self, kind: Kind, recipe: Recipe) -> bool:
-        """Say whether something is in it."""
-        return any((one.kind, one.recipe) == (kind, recipe) for one in self.items)
 
 
 class Drawers:

@@ -174,6 +174,15 @@ def example_of(corpus: Corpus) -> str:
     return "n_tokens > 100"
 
 
+def groupings_of(corpus: Corpus) -> list[str]:
+    """Return the columns of texts or truth values whose few values may be told apart."""
+    import polars as pl
+
+    kinds = corpus.documents.collect_schema().items()
+    reserved = ("row", "id", "text", "prompt", "n_tokens", "n_unknown")
+    return [name for name, kind in kinds if kind in (pl.String, pl.Boolean) and name not in reserved]
+
+
 def _rows(corpus: Corpus, n: int) -> NDArray[np.int64]:
     return np.arange(n) if corpus.selection is None else corpus.selection
 

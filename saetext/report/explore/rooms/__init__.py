@@ -6,5 +6,6 @@ from saetext.report.explore.room import Room
 from saetext.report.explore.rooms.collect import ROOM as COLLECT
 from saetext.report.explore.rooms.compare import ROOM as COMPARE
 from saetext.report.explore.rooms.corpora import ROOM as CORPORA
+from saetext.report.explore.rooms.pairs import ROOM as PAIRS
 
-ROOMS: tuple[Room, ...] = (CORPORA, COMPARE, COLLECT)
+ROOMS: tuple[Room, ...] = (CORPORA, COMPARE, PAIRS, COLLECT)

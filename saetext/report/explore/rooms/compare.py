@@ -25,7 +25,7 @@ from saetext.report.explore.downloads import download
 from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
 from saetext.report.explore.jobs import Job, key_of
 from saetext.report.explore.loaded import Loaded
-from saetext.report.explore.putting import drawer_of, kept, remember, told_figures
+from saetext.report.explore.putting import drawer_of, in_thread, kept, remember, told_figures
 from saetext.report.explore.queries.choosing import (
     REST,
     Without,
@@ -276,21 +276,10 @@ async def put(request: Request) -> Response:
     form = await form_of(request)
     address = form.text("back", longest=8000)
     asked = Asked("compare", kept(address))
-    answer = await _in_thread(_done, request, asked)
+    answer = await in_thread(_done, request, asked)
     item = item_of(answer, form.text("kind"), form.text("term"), address)
-    drawer = drawer_of(request)
-    known = [one for one in drawer.items if (one.kind, one.recipe) == (item.kind, item.recipe)]
-    if known:
-        drawer.take(known[0].id)
-    else:
-        drawer.put(item)
+    drawer_of(request).turn(item)
     return remember(request, back(address, request))
-
-
-async def _in_thread(function: Any, *arguments: Any) -> Any:
-    from starlette.concurrency import run_in_threadpool
-
-    return await run_in_threadpool(function, *arguments)
 
 
 def item_of(answer: Answer, kind: str, term: str, link: str) -> Item:

@@ -33,3 +33,19 @@
   addEventListener("pagehide", leave);
   watch();
 })();
+// an address that ends in #f3 opens finding 3
+(() => {
+  const open = () => {
+    const one = /^#f\d+$/.test(location.hash) && document.querySelector(`${location.hash} > details`);
+    if (!one) return;
+    one.open = true;
+    one.scrollIntoView({ block: "start" });
+    one.querySelector("summary").focus({ preventScroll: true });
+  };
+  addEventListener("hashchange", open);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#f"]');
+    if (link && link.getAttribute("href") === location.hash) open();
+  });
+  open();
+})();
