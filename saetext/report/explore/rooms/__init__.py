@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from saetext.report.explore.room import Room
 from saetext.report.explore.rooms.corpora import ROOM as CORPORA
+from saetext.report.explore.rooms.read import ROOM as READ
 
-ROOMS: tuple[Room, ...] = (CORPORA,)
+ROOMS: tuple[Room, ...] = (CORPORA, READ)
