@@ -1,6 +1,6 @@
 """What is shown of documents: a passage of each with its words shaded, or a whole document cut into pieces.
 
-Where a reader is at hand every token is shaded, else the strongest of each feature. Not for: choosing documents.
+Where a reader is at hand every token is shaded, else the strongest of each feature. Not for: choosing them.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Chip:
-    """A feature of a document: its label and score, how strong it is (0 to 1 of full), the word at its peak."""
+    """A feature of a document: label and score, how strong it is (0 to 1 of full), the word at its peak."""
 
     feature: int
     label: str
@@ -160,7 +161,7 @@ def whole_of(look: Look, row: int, at: tuple[int, int] | None = None, most: int 
 
 
 def _spots(look: Look, document: Any, row: int) -> tuple[list[_Spot], float | None, bool]:
-    """Return where the shade is in a document, in order, its largest activation, and if all tokens are known."""
+    """Return where the shade is, in order, its largest activation, and whether all tokens are known."""
     if look.shade is None:
         return [], None, False
     rows: PooledRows = document["entries"][look.sae]
@@ -309,7 +310,7 @@ def _cut(text: str, spots: Sequence[_Spot], at: tuple[int, int] | None) -> Itera
         ends |= {spot.start, spot.end}
     cuts = sorted(ends)
     k = 0
-    for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, end in pairwise(cuts):
         while k < len(shaded) and shaded[k].end <= start:
             k += 1
         spot = shaded[k] if k < len(shaded) and shaded[k].start <= start else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from saetext.report.explore.room import Room
 from saetext.report.explore.rooms.corpora import ROOM as CORPORA
+from saetext.report.explore.rooms.features import ROOM as FEATURES
 from saetext.report.explore.rooms.read import ROOM as READ
 
-ROOMS: tuple[Room, ...] = (CORPORA, READ)
+ROOMS: tuple[Room, ...] = (CORPORA, READ, FEATURES)
