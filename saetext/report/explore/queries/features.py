@@ -13,12 +13,20 @@ from numpy.typing import NDArray
 from saetext.corpus import Corpus
 from saetext.features.labels import FeatureLabels
 from saetext.report.explore.kept import Kept
-from saetext.report.explore.queries.counts import calibration_of, counts_of
+from saetext.report.explore.queries.counts import Counts, calibration_of, counts_of
 from saetext.report.explore.queries.shades import themes_of
 from saetext.text.passages import printable
 
-SORTS = ("documents", "label", "score", "mean", "max", "density", "feature")
-_DOWN = {"documents", "score", "mean", "max", "density"}  # the largest first, unless it is turned round
+SORTS = ("telling", "documents", "label", "score", "mean", "max", "density", "feature")
+_UNSCORED = 0.05  # what a label without a score counts for beside one with a score of .5 + this
+_DOWN = {
+    "telling",
+    "documents",
+    "score",
+    "mean",
+    "max",
+    "density",
+}  # the largest first, unless it is turned round
 _named: Kept[Named] = Kept(16)
 
 
@@ -112,6 +120,7 @@ def features_of(
         order = known.by_label
     else:
         values = {
+            "telling": _telling(known, counts),
             "documents": counts.support.astype(np.float64),
             "score": known.score,
             "mean": counts.mean,
@@ -124,6 +133,18 @@ def features_of(
         return order[keep[order]]
     found = order[keep[order]]
     return found[::-1] if turned else found
+
+
+def _telling(known: Named, counts: Counts) -> NDArray[np.float64]:
+    """Return what a first look is ordered by: in many documents, not in all, rare elsewhere, with a good label.
+
+    The variance of its presence, times how rare it is on reference text (in nats), times by how much its
+    label's score is above chance.
+    """
+    share = counts.support / max(counts.documents, 1)
+    rarity = -np.log(np.clip(known.density, 1e-6, 1.0))
+    fits = np.where(np.isnan(known.score), _UNSCORED, np.maximum(known.score - 0.5, 0.0))
+    return share * (1 - share) * rarity * fits
 
 
 def rows_of(corpus: Corpus, sae: str, labels: FeatureLabels, features: NDArray[np.int64]) -> list[Row]:
