@@ -12,6 +12,7 @@ from saetext.errors import InputError
 from saetext.text.one_line import quoted
 
 LONGEST = 2000  # characters of a value
+_WAIT = "wait"  # asks for an answer that takes long: how a page is fetched, not what is on it
 
 
 class Asked:
@@ -64,7 +65,7 @@ class Asked:
 
         With ``page`` it is that page's address, with the given values alone.
         """
-        values = {} if page is not None else dict(self.values)
+        values = {} if page is not None else {k: v for k, v in self.values.items() if k != _WAIT}
         for name, value in changes.items():
             values.pop(name, None)
             if value is not None and value != "":

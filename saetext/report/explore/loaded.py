@@ -66,6 +66,8 @@ class Loaded:
     ----------
     lock : RLock
         Held while labels or sets are changed.
+    reads : bool
+        Whether readers may be loaded.
     """
 
     def __init__(self, corpora: Mapping[str, Corpus], *, device: str = "auto", reads: bool = True) -> None:
@@ -73,7 +75,7 @@ class Loaded:
             raise InputError("name a corpus to look at")
         self.corpora = dict(corpora)
         self.lock = threading.RLock()
-        self._device, self._reads = device, reads
+        self.reads, self._device = reads, device
         self._views: OrderedDict[tuple[str, str], Corpus] = OrderedDict()
         self._sets: dict[str, SavedSet] = {}
         self._readers: dict[str, Reader | None] = {}
@@ -201,7 +203,7 @@ class Loaded:
     def reader(self, corpus: str | None) -> Reader | None:
         """Return the reader that made a corpus, loading it the first time; None if it cannot be had."""
         name = self.name_of(corpus)
-        if not self._reads:
+        if not self.reads:
             return None
         with self._loading[name]:
             if name not in self._readers:

@@ -6,7 +6,6 @@ Each is worked out once for a corpus, and kept. Not for: single documents (docum
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -14,10 +13,13 @@ from saetext.corpus import Corpus
 from saetext.corpus.frame import FIXED_COLUMNS
 from saetext.corpus.notices import corpus_warnings
 from saetext.documents.rejects import describe_rejects
+from saetext.report.explore.kept import Kept
 
 _BINS = 40
 _VALUES = 12  # of a column, listed
-_KEPT = 64
+_SMALL = 20_000  # documents whose columns are counted in no time
+_lengths: Kept[Lengths] = Kept(64)
+_columns: Kept[tuple[Column, ...]] = Kept(64)
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,12 @@ def about_corpus(name: str, corpus: Corpus) -> About:
     )
 
 
-@lru_cache(_KEPT)
 def lengths_of(corpus: Corpus) -> Lengths:
     """Return how long the documents are; the last bin takes in the longest hundredth."""
+    return _lengths.get((corpus.path, corpus.fingerprint), lambda: _measure(corpus))
+
+
+def _measure(corpus: Corpus) -> Lengths:
     tokens = corpus.n_tokens
     if not len(tokens):
         return Lengths(0, 0, 0, (0, 1), (0,))
@@ -120,9 +125,19 @@ def lengths_of(corpus: Corpus) -> Lengths:
     )
 
 
-@lru_cache(_KEPT)
 def columns_of(corpus: Corpus) -> tuple[Column, ...]:
     """Return what the columns of metadata hold, counted over all documents."""
+    return _columns.get((corpus.path, corpus.fingerprint), lambda: _every(corpus))
+
+
+def columns_if_known(corpus: Corpus) -> tuple[Column, ...]:
+    """Return the same where it takes no time: of small corpora, and of those that were counted before."""
+    if corpus.n_documents <= _SMALL or (corpus.path, corpus.fingerprint) in _columns:
+        return columns_of(corpus)
+    return ()
+
+
+def _every(corpus: Corpus) -> tuple[Column, ...]:
     frame = corpus.documents
     names = [name for name in frame.collect_schema() if name not in FIXED_COLUMNS]
     return tuple(_column(corpus, name) for name in names)

@@ -124,7 +124,7 @@
     for (const later of all("[data-load]")) {
       const from = later.dataset.load;
       later.removeAttribute("data-load");
-      later.setAttribute("aria-busy", "true");
+      if (!("keep" in later.dataset)) later.setAttribute("aria-busy", "true"); // else what is there can be used
       fetch(from, { headers: { accept: "text/html" } }).then(async (answer) => {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         const next = fresh.getElementById(later.id);
@@ -133,6 +133,29 @@
       }, () => { later.textContent = "could not be loaded"; }).finally(() => later.removeAttribute("aria-busy"));
     }
   };
+
+  // ---- a link to the words that are selected: pieces of the text know where they begin and end ----
+  document.addEventListener("selectionchange", () => {
+    const text = byId("text"), button = byId("link-passage");
+    if (!text || !button) return;
+    const chosen = getSelection(), piece = (node) => (node?.nodeType === 3 ? node.parentElement : node)?.closest?.("[data-from]");
+    if (!chosen.rangeCount || chosen.isCollapsed || !text.contains(chosen.anchorNode)) {
+      button.dataset.copy = location.href;
+      button.textContent = "Copy link";
+      return;
+    }
+    const range = chosen.getRangeAt(0), one = piece(range.startContainer), other = piece(range.endContainer);
+    if (!one || !other) return;
+    const before = [...range.startContainer.textContent.slice(0, range.startOffset)].length;
+    const within = [...range.endContainer.textContent.slice(0, range.endOffset)].length;
+    const from = Math.min(Number(one.dataset.from) + before, Number(one.dataset.to));
+    const to = Math.max(Math.min(Number(other.dataset.from) + within, Number(other.dataset.to)), from + 1);
+    const url = new URL(text.dataset.link, location.href);
+    url.searchParams.set("from", from);
+    url.searchParams.set("to", to);
+    button.dataset.copy = url.href;
+    button.textContent = "Copy link to the selection";
+  });
 
   // ---- keys ----
   const help = byId("help"), keys = byId("keys");
@@ -165,4 +188,5 @@
     else if (event.key === "Enter" && active?.matches("[data-step]")) active.querySelector("a[data-open], a")?.click();
   });
   begin();
+  document.querySelector(".here")?.scrollIntoView({ block: "center" });
 })();

@@ -1,0 +1,239 @@
+"""The room Features and themes: a table of all features, one feature's page, and its label changed.
+
+Not for: what is computed (queries/features.py, queries/feature.py) or written (queries/naming.py).
+"""
+
+from __future__ import annotations
+
+import math
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from saetext.corpus import Corpus
+from saetext.corpus.no_column import no_column
+from saetext.errors import InputError
+from saetext.features.subject import Subject
+from saetext.report.explore.asked import Asked
+from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
+from saetext.report.explore.loaded import Loaded
+from saetext.report.explore.queries import feature as one
+from saetext.report.explore.queries.about import columns_if_known
+from saetext.report.explore.queries.counts import calibration_of, counts_of
+from saetext.report.explore.queries.features import SORTS, features_of, rows_of, theme_rows
+from saetext.report.explore.queries.naming import WRONG, mark_wrong, rename, restore
+from saetext.report.explore.queries.passages import Look, entry_of, known_again
+from saetext.report.explore.queries.shades import Shade, themes_of
+from saetext.report.explore.room import Room
+from saetext.report.explore.rooms.read import Chosen
+
+PAGE = 50  # features
+_ACTIONS = ("rename", "wrong", "restore")
+_MOST_COLUMNS = 12  # that a feature can be told apart by, with few values each
+
+
+def features(request: Request) -> Response:
+    """Show the table of features, or of themes."""
+    asked = asked_of(request)
+    chosen = Chosen.of(loaded_of(request), asked)
+    corpus, sae, labels = chosen.corpus, chosen.sae, chosen.labels
+    words = asked.text("q", longest=300)
+    show = asked.choice("show", ("features", "themes"))
+    common = {**chosen.common, "words": words, "show": show, "themes_there": bool(themes_of(corpus, sae))}
+    if show == "themes":
+        return page(
+            request,
+            "features.html.j2",
+            title=f"Themes of {chosen.name}",
+            **common,
+            themes=theme_rows(corpus, sae, labels, words),
+        )
+    sort, turned = asked.choice("sort", SORTS), asked.number("turned", 0, 0, 1) == 1
+    absent = asked.number("absent", 0, 0, 1) == 1
+    every = features_of(corpus, sae, labels, words=words, sort=sort, turned=turned, absent=absent)
+    number = asked.number("page", 1, 1, 10_000_000)
+    first = (number - 1) * PAGE
+    return page(
+        request,
+        "features.html.j2",
+        title=f"Features of {chosen.name}",
+        **common,
+        rows=rows_of(corpus, sae, labels, every[first : first + PAGE]),
+        sort=sort,
+        turned=turned,
+        absent=absent,
+        total=len(every),
+        features=corpus.spec.sae(sae).d_sae,
+        present=int((counts_of(corpus, sae).support > 0).sum()),
+        first=first + 1,
+        last=min(first + PAGE, len(every)),
+        number=number,
+        pages=-(-len(every) // PAGE),
+    )
+
+
+def feature(request: Request) -> Response:
+    """Show one feature."""
+    asked = asked_of(request)
+    loaded = loaded_of(request)
+    chosen = Chosen.of(loaded, asked)
+    corpus, sae, labels = chosen.corpus, chosen.sae, chosen.labels
+    number = _number(asked, corpus, sae)
+    low, high = _bound(asked, "low"), _bound(asked, "high")
+    wait = asked.number("wait", 0, 0, 1) == 1
+    near = asked.number("near", 0, 0, 1) == 1
+    shade = Shade(str(number), labels.label(number), (number,))
+    look = chosen.look(shade, again=wait)
+    if low is not None and high is not None:
+        rows, inside = one.between(corpus, sae, number, low, high)
+        bands = [(f"activation {low:.2f} to {high:.2f}", rows)]
+    else:
+        bands, inside = one.bands_of(corpus, sae, number), None
+    every = [row for _, rows in bands for row in rows]
+    if look.reader is None and known_again(look, every):
+        look = chosen.look(shade, again=True)
+    shown = [(name, [entry_of(look, row, width=240) for row in rows]) for name, rows in bands]
+    again = any(e.there and not e.again for _, entries in shown for e in entries)
+    known, calibration = labels.get(number), calibration_of(corpus, sae)
+    support = int(counts_of(corpus, sae).support[number])
+    column = asked.text("by", longest=500)
+    return page(
+        request,
+        "feature.html.j2",
+        title=labels.label(number),
+        **{**chosen.common, "shade": shade},
+        number=number,
+        known=known,
+        wrong=known is not None and known.source == WRONG,
+        support=support,
+        documents=corpus.n_documents,
+        threshold=float(calibration.thresholds[number]),
+        density=float(calibration.density[number])
+        if known is None or known.density is None
+        else known.density,
+        top_words=(
+            known.top_words if known is not None and known.top_words else calibration.top_words(number)
+        )[:12],
+        hook=corpus.spec.sae(sae).hook,
+        themes=[theme for theme in themes_of(corpus, sae) if number in theme.features],
+        bars=one.histogram_of(corpus, sae, number),
+        low=low,
+        high=high,
+        inside=inside,
+        bands=shown,
+        again=again and not wait and loaded.reads,
+        why_not=loaded.why_no_reader(chosen.name) if wait else "",
+        near=_near(look, number) if near else None,
+        sets=one.in_sets(_sets(loaded, corpus, sae), sae, number),
+        by=column,
+        values=_by(corpus, sae, number, column) if column else [],
+        columns_by=_columns(loaded.corpus(chosen.name)),
+        kept=asked.text("kept", longest=1000),
+        neuronpedia=Subject(chosen.name, corpus.spec.sae(sae), labels, None, corpus).page(number),
+    )
+
+
+def feature_words(request: Request) -> Response:
+    """Show the words at one feature's peaks; a part of its page that comes after the rest."""
+    asked = asked_of(request)
+    chosen = Chosen.of(loaded_of(request), asked)
+    number = _number(asked, chosen.corpus, chosen.sae)
+    counted, looked_at = one.words_of(chosen.corpus, chosen.sae, number)
+    title = chosen.labels.label(number)
+    return page(request, "feature_words.html.j2", title=title, counted=counted, looked_at=looked_at)
+
+
+async def label(request: Request) -> Response:
+    """Change a label, and go back to the feature's page."""
+    form = await form_of(request)
+    loaded = loaded_of(request)
+
+    def change() -> list[str]:
+        name = loaded.name_of(form.text("corpus", longest=500))
+        sae = loaded.sae(name, form.text("sae", longest=500))
+        number = _number(form, loaded.corpus(name), sae)
+        match form.choice("action", _ACTIONS, ""):
+            case "rename":
+                return rename(loaded, name, sae, number, form.text("label"))
+            case "wrong":
+                return mark_wrong(loaded, name, sae, number)
+            case _:
+                return restore(loaded, name, sae, number)
+
+    kept = await run_in_threadpool(change)
+    values = {key: form.text(key, longest=5000) for key in ("corpus", "sae", "feature", "where")}
+    return RedirectResponse(form.link("feature", **values, kept=", ".join(kept)[:900]), 303)
+
+
+def _number(asked: Asked, corpus: Corpus, sae: str) -> int:
+    most = corpus.spec.sae(sae).d_sae - 1
+    number = asked.maybe_number("feature")
+    if number is None:
+        raise InputError("name a feature by its number")
+    if number > most:
+        raise InputError(f"there is no feature {number}; {sae} has 0 to {most}")
+    return number
+
+
+def _bound(asked: Asked, name: str) -> float | None:
+    given = asked.text(name, longest=40)
+    if not given:
+        return None
+    try:
+        value = float(given)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{name} is a number, not {given!r}")
+    return value
+
+
+def _sets(loaded: Loaded, corpus: Corpus, sae: str) -> dict[str, Corpus]:
+    """Return what has the same features under the same SAE's name: open corpora, the view, saved sets."""
+    weights = corpus.spec.sae(sae).weights_sha256
+    same = {
+        name: other
+        for name, other in loaded.corpora.items()
+        if any(spec.name == sae and spec.weights_sha256 == weights for spec in other.spec.saes)
+    }
+    if corpus.selection is not None:
+        same["these documents"] = corpus
+    for saved in loaded.sets:
+        if saved.corpus in same:
+            same[saved.name] = loaded.documents_of(saved)
+    return same
+
+
+def _columns(corpus: Corpus) -> list[str]:
+    """Return the columns whose values repeat, so that a feature can be told apart by them."""
+    few = [
+        c
+        for c in columns_if_known(corpus)
+        if 2 <= c.distinct <= 200 and c.kind in ("text", "true or false", "whole numbers")
+    ]
+    return [c.name for c in few if c.values][:_MOST_COLUMNS]
+
+
+def _by(corpus: Corpus, sae: str, number: int, column: str) -> list[one.InSet]:
+    if column not in (there := corpus.documents.collect_schema()):
+        raise no_column(column, list(there))
+    return one.by_column(corpus, sae, number, column)
+
+
+def _near(look: Look, number: int) -> tuple[list[one.Near], int, list[one.Near] | None]:
+    together, looked_at = one.together_with(look.corpus, look.sae, number, look.labels)
+    return together, looked_at, one.nearest_to(look.corpus, look.sae, number, look.labels)
+
+
+ROOM = Room(
+    "features",
+    "Features and themes",
+    (
+        Route("/features", features),
+        Route("/feature", feature),
+        Route("/feature_words", feature_words),
+        Route("/label", label, methods=["POST"]),
+    ),
+)

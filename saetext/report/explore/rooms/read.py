@@ -1,0 +1,181 @@
+"""The room Read: documents under conditions, searched, shaded by a feature or a theme; one document whole.
+
+Not for: which documents these are, or their passages (queries/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from saetext.corpus import Corpus
+from saetext.errors import CorpusError
+from saetext.features.labels import FeatureLabels
+from saetext.report.explore.asked import Asked
+from saetext.report.explore.drawing import asked_of, loaded_of, page
+from saetext.report.explore.loaded import Loaded
+from saetext.report.explore.queries.documents import ORDERS, listed, looked_for
+from saetext.report.explore.queries.passages import Entry, Look, entry_of, known_again, whole_of
+from saetext.report.explore.queries.searching import FoundPage, found_by, is_found
+from saetext.report.explore.queries.shades import Shade, shade_of_words, themes_of
+from saetext.report.explore.room import Room
+
+PAGE = 20  # documents
+BY = ("words", "property", "example")
+_AT_ONCE = 20_000  # documents whose texts are read through before the page is answered
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the query string of a page about documents chooses."""
+
+    loaded: Loaded
+    name: str
+    sae: str
+    where: str
+    corpus: Corpus
+    labels: FeatureLabels
+    shade: Shade | None
+
+    @classmethod
+    def of(cls, loaded: Loaded, asked: Asked) -> Chosen:
+        """Return it.
+
+        Raises
+        ------
+        InputError
+            If there is no such corpus, SAE or feature, or the condition is none.
+        """
+        name = loaded.name_of(asked.text("corpus", longest=500))
+        sae = loaded.sae(name, asked.text("sae", longest=500))
+        where = asked.text("where", longest=5000)
+        corpus = loaded.view(name, where)
+        labels = loaded.labels(name, sae)
+        shade = shade_of_words(corpus, sae, labels, asked.text("shade", longest=200))
+        return cls(loaded, name, sae, where, corpus, labels, shade)
+
+    def look(self, shade: Shade | None, *, again: bool) -> Look:
+        """Return through what documents are looked at; with ``again``, the reader is loaded."""
+        reader = self.loaded.reader(self.name) if again and shade is not None else None
+        return Look(self.corpus, self.sae, self.labels, shade, reader)
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every template about documents shows."""
+        return {
+            "names": self.loaded.names,
+            "name": self.name,
+            "saes": self.loaded.corpus(self.name).saes,
+            "sae": self.sae,
+            "where": self.where,
+            "shade": self.shade,
+            "columns": [
+                c for c in self.corpus.documents.collect_schema() if c not in ("text", "prompt", "row")
+            ],
+        }
+
+
+def read(request: Request) -> Response:
+    """Show a page of documents."""
+    asked = asked_of(request)
+    chosen = Chosen.of(loaded_of(request), asked)
+    by, words = asked.choice("by", BY), asked.text("q")
+    order = asked.choice("order", ORDERS)
+    number = asked.number("page", 1, 1, 10_000_000)
+    wait = asked.number("wait", 0, 0, 1) == 1
+    searching = bool(words) and by != "words"
+    first = (number - 1) * PAGE
+    late = not wait and _takes_long(chosen, by, words, first)
+    found: FoundPage | None = None
+    entries: Sequence[Entry] = ()
+    total, shade = 0, chosen.shade
+    if not late:
+        rows: Sequence[int]
+        if searching:
+            found = found_by(chosen.corpus, chosen.sae, chosen.labels, by, words, first, PAGE)
+            rows, total, shade = found.rows, found.found, shade or found.shade
+        else:
+            every = listed(chosen.corpus, chosen.sae, words, shade, order)
+            rows, total = every[first : first + PAGE].tolist(), len(every)
+        look = chosen.look(shade, again=wait)
+        if look.reader is None and shade is not None and known_again(look, rows):
+            look = chosen.look(shade, again=True)
+        entries = [entry_of(look, row) for row in rows]
+    again = any(entry.there and not entry.again for entry in entries) and not wait and chosen.loaded.reads
+    return page(
+        request,
+        "read.html.j2",
+        title=f"Read {chosen.name}",
+        **chosen.common,
+        used=shade,
+        by=by,
+        ways=BY,
+        words=words,
+        order=order,
+        orders=ORDERS,
+        entries=entries,
+        found=found,
+        searching=searching,
+        late=late,
+        again=again,
+        why_not=chosen.loaded.why_no_reader(chosen.name) if wait else "",
+        total=total,
+        documents=chosen.loaded.corpus(chosen.name).n_documents,
+        first=first + 1,
+        last=min(first + PAGE, total),
+        number=number,
+        pages=-(-total // PAGE),
+        themes=themes_of(chosen.corpus, chosen.sae),
+    )
+
+
+def _takes_long(chosen: Chosen, by: str, words: str, first: int) -> bool:
+    """Return whether the page is shown before what was searched for is found."""
+    if not words:
+        return False
+    if by == "words":
+        return chosen.corpus.n_documents > _AT_ONCE and not looked_for(chosen.corpus, words)
+    return not is_found(chosen.corpus, chosen.sae, chosen.labels, by, words, first, PAGE)
+
+
+def document(request: Request) -> Response:
+    """Show one document whole, by its row or its id, with its features beside it."""
+    asked = asked_of(request)
+    chosen = Chosen.of(loaded_of(request), asked)
+    corpus = chosen.corpus.whole
+    row = asked.maybe_number("row")
+    if row is None:
+        row = int(corpus[asked.text("id")].row)
+    elif row >= corpus.n_documents:
+        raise CorpusError(f"{chosen.name} has no row {row:,}; rows are 0 to {corpus.n_documents - 1:,}")
+    low, high = asked.maybe_number("from"), asked.maybe_number("to")
+    at = (low, high) if low is not None and high is not None and low < high else None
+    wait = asked.number("wait", 0, 0, 1) == 1
+    look = chosen.look(chosen.shade, again=wait)
+    if chosen.shade is not None and look.reader is None and known_again(look, [row]):
+        look = chosen.look(chosen.shade, again=True)
+    entry = whole_of(look, row, at)
+    return page(
+        request,
+        "document.html.j2",
+        title=entry.id or f"Document {row}",
+        **chosen.common,
+        entry=entry,
+        again=entry.there
+        and not entry.again
+        and chosen.shade is not None
+        and not wait
+        and chosen.loaded.reads,
+        why_not=chosen.loaded.why_no_reader(chosen.name) if wait else "",
+        themes=themes_of(corpus, chosen.sae),
+        before=row - 1 if row > 0 else None,
+        after=row + 1 if row + 1 < corpus.n_documents else None,
+    )
+
+
+ROOM = Room("read", "Read", (Route("/read", read), Route("/document", document)))
