@@ -86,4 +86,7 @@ def serve(app: Any, listening: socket.socket, started: Callable[[], None] = lamb
         timeout_graceful_shutdown=_GRACE,
         h11_max_incomplete_event_size=32768,
     )
-    Server(config).run(sockets=[listening])
+    try:
+        Server(config).run(sockets=[listening])
+    finally:  # the signal is passed on
+        app.state.jobs.close()

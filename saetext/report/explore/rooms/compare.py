@@ -18,6 +18,7 @@ from starlette.routing import Route
 from saetext.analysis.base import Row
 from saetext.errors import InputError, SaetextError
 from saetext.features.labels import FeatureLabels
+from saetext.features.themes import Themes
 from saetext.io.progress import OnProgress, Progress
 from saetext.report.explore.asked import Asked
 from saetext.report.explore.collect.items import Item, Recipe, recipes_of
@@ -170,7 +171,7 @@ def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> di
     labels = loaded.labels(comparison.question.a.home, comparison.question.sae)
     put = {item.recipe.key for item in drawer.items if _of(item, comparison)}
     state = {name: asked.text(name) for name in _STATE}
-    cards = [_card(asked, comparison, shown["cards"][at], rows[at], put, labels) for at in mine]
+    cards = [_card(asked, answer, at, rows[at], put, labels) for at in mine]
     return {
         **shown,
         "cards": cards,
@@ -194,26 +195,78 @@ def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> di
 
 def _card(
     asked: Asked,
-    comparison: Comparison,
-    card: dict[str, Any],
+    answer: Answer,
+    at: int,
     row: Row,
     put: set[tuple[str, ...]],
     labels: FeatureLabels,
 ) -> dict[str, Any]:
-    term = term_of(row)
-    without = (*comparison.question.without, Without(row["kind"], term))
+    """Return what the page shows of a finding: its card, where its documents are, what can be done with it."""
+    comparison, card, term = answer.comparison, answer.shown["cards"][at], term_of(row)
+    question = comparison.question
     label = card["label"]
     if row["kind"] == "feature":
         then, now = comparison.labels.get(int(term)), labels.get(int(term))
         if now is not None and (then is None or then.label != now.label):
             label = now.label  # it was renamed after the comparison was made
+    shade = _shade(comparison, row["kind"], term)
     return {
         **card,
         "label": label,
         "term": term,
         "put": (row["kind"], term) in put,
-        "without": asked.link(without=address_of(without), page=None, kind=None, leave=None),
+        "without": asked.link(
+            without=address_of((*question.without, Without(row["kind"], term))),
+            page=None,
+            kind=None,
+            leave=None,
+        ),
+        "examples": [
+            {
+                **shown,
+                "sides": [
+                    _linked(asked, side, passage, one.home, question.sae, shade)
+                    for side, passage, one in zip(
+                        shown["sides"], (example.a, example.b), (question.a, question.b), strict=True
+                    )
+                ],
+            }
+            for shown, example in zip(card["examples"], comparison.page.findings[at].examples, strict=True)
+        ],
+        "feature": asked.link("feature", corpus=question.a.home, sae=question.sae, feature=term)
+        if row["kind"] == "feature"
+        else "",
+        "number_of_feature": card["feature"],
+        "read": [
+            (one.name, asked.link("read", corpus=one.home, sae=question.sae, where=one.where, **how))
+            for one in (question.a, question.b)
+            if one.rows is None and (how := _reading(row["kind"], term, shade))
+        ],
     }
+
+
+def _shade(comparison: Comparison, kind: str, term: str) -> str:
+    """Return what the room Read shades words by to show a finding; empty where it cannot."""
+    if kind == "feature":
+        return term
+    if kind == "theme":
+        themes = Themes.for_spec(comparison.sets[0].spec, comparison.question.sae) or ()
+        return next((f"theme:{theme.id}" for theme in themes if theme.name == term), "")
+    return ""
+
+
+def _reading(kind: str, term: str, shade: str) -> dict[str, str]:
+    if kind == "word":
+        return {"q": term}
+    return {"shade": shade, "order": "strongest"} if shade else {}
+
+
+def _linked(
+    asked: Asked, side: dict[str, Any] | None, passage: Passage | None, home: str, sae: str, shade: str
+) -> dict[str, Any] | None:
+    if side is None or passage is None:
+        return side
+    return {**side, "href": asked.link("document", corpus=home, sae=sae, id=passage.document, shade=shade)}
 
 
 def _what_remains(answer: Answer) -> dict[str, Any]:

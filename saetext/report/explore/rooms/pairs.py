@@ -93,13 +93,33 @@ def _shown(request: Request, asked: Asked, answer: Answer) -> dict[str, Any]:
     }
     keys = found.keys()
     put_ones = {at + 1 for at, (columns, values) in enumerate(keys) if (*columns, *values) in put}
+    parts = [(name, [_linked(asked, found, card) for card in part]) for name, part in shown["parts"]]
     return {
         **shown,
+        "parts": parts,
         "put": put_ones,
         "state": Asked("pairs", state).link(),
         "download": {to: asked.link("pairs-report", **state, format=to) for to in _FORMATS},
         "home": found.question.chosen.home,
     }
+
+
+def _linked(asked: Asked, found: Pairs, card: dict[str, Any]) -> dict[str, Any]:
+    """Return a card whose passages say where their documents are."""
+    finding = [*found.page.listed, *found.page.findings][card["number"] - 1]
+    told = [example for example in finding.examples if example.passages]
+    home, sae = found.question.chosen.home, found.question.sae
+    examples = [
+        {
+            **shown,
+            "passages": [
+                {**side, "href": asked.link("document", corpus=home, sae=sae, id=passage.document)}
+                for side, passage in zip(shown["passages"], example.passages, strict=True)
+            ],
+        }
+        for shown, example in zip(card["examples"], told, strict=True)
+    ]
+    return {**card, "examples": examples}
 
 
 def _asked(found: Pairs) -> tuple[Any, dict[str, Any]]:
