@@ -11,13 +11,19 @@ _KINDS = {
     "csv": "text/csv",
     "json": "application/json",
     "md": "text/markdown",
+    "zip": "application/zip",
     "py": "text/x-python",
 }
 _LONGEST = 60
 
 
-def download(text: str, name: str, ending: str) -> Response:
+def download(content: str | bytes, name: str, ending: str) -> Response:
     """Return an answer that is saved under a name, of which only plain letters and digits are kept."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:_LONGEST].strip("-") or "saetext"
-    headers = {"content-disposition": f'attachment; filename="{plain}.{ending}"'}
-    return Response(text, media_type=f"{_KINDS[ending]}; charset=utf-8", headers=headers)
+    headers = {"content-disposition": f'attachment; filename="{plain(name)}.{ending}"'}
+    kind = _KINDS[ending] + ("; charset=utf-8" if isinstance(content, str) else "")
+    return Response(content, media_type=kind, headers=headers)
+
+
+def plain(name: str) -> str:
+    """Return a name for a file: letters, digits and hyphens."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:_LONGEST].strip("-") or "saetext"

@@ -29,8 +29,9 @@ _MOST_FIELDS = 200  # of a form
 #: The only files there are besides pages: name to parts and type.
 _FILES = {
     "explore.css": (("base.css", "explore/explore.css"), "text/css"),
-    "explore.js": (("explore/explore.js", "explore/jobs.js"), "text/javascript"),
+    "explore.js": (("explore/explore.js", "explore/jobs.js", "explore/map.js"), "text/javascript"),
     "compare.css": (("diff.css", "explore/collected.css", "explore/compare.css"), "text/css"),
+    "map.css": (("explore/compare.css", "explore/map.css"), "text/css"),
     "pairs.css": (("pairs.css", "explore/compare.css", "explore/pairs.css"), "text/css"),
 }
 
