@@ -132,7 +132,8 @@
       for (const kind of ["mouseenter", "focusin"]) entry.addEventListener(kind, () => light(entry.dataset.group));
       for (const kind of ["mouseleave", "focusout"]) entry.addEventListener(kind, () => light(null));
     }
-    form.addEventListener("change", () => {
+    form.addEventListener("change", (event) => {
+      if (event.target.type !== "checkbox") return;
       const ticked = form.querySelectorAll("input[type=checkbox]:checked").length;
       if (ticked) { shape(null); by("chosen").textContent = `${ticked} ticked`; } else shape(null);
     });
