@@ -105,7 +105,7 @@ def test_a_feature_is_shown_over_its_whole_range(made: Any) -> None:
         bars = one.histogram_of(corpus, "main", feature)
         assert sum(bar.documents for bar in bars) == len(there)
         for bar in bars:
-            rows, n = one.between(corpus, "main", feature, float(f"{bar.low:.5g}"), float(f"{bar.high:.5g}"))
+            rows, n = one.between(corpus, "main", feature, float(f"{bar.low:.9g}"), float(f"{bar.high:.9g}"))
             assert n >= bar.documents and len(rows) == len(set(rows)) <= max(n, 12)
             assert all(bar.low - 1e-3 <= values[row] <= bar.high + 1e-3 for row in rows)
         bands = one.bands_of(corpus, "main", feature)
@@ -430,7 +430,7 @@ def test_hostile_texts_stay_texts_on_every_page(hostile: Corpus) -> None:
             continue
         seen.add(url)
         answer = client.get(url)
-        assert answer.status_code == 200, (url, Page(answer.text).text)
+        assert answer.status_code == 200, Page(answer.text).text.split("list")[0][-900:]
         page = Page(answer.text)
         assert page.count("script") == 1 and page.count("style") == 0
         assert page.count("img") == page.count("iframe") == 0
@@ -549,7 +549,7 @@ def test_the_command_serves_until_it_is_interrupted(made: Any) -> None:
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(InputError, match=f":{port}: Address already in use$"):
+        with pytest.raises(InputError, match=rf":{port}: Address already in use$"):
             listen("127.0.0.1", port)
     with pytest.raises(InputError, match="cannot listen at no.such.host.invalid"):
         listen("no.such.host.invalid", 1)
