@@ -153,6 +153,11 @@ def test_a_whole_document_is_all_of_its_text(made: Any) -> None:
             features = set(np.flatnonzero(truth.dense("value")[row]).tolist())
             assert bool(marked) == bool(features & set(shade.features) if shade else features)
             assert entry_of(look, row).id == truth.ids[row]
+    look = Look(corpus, "main", corpus.labels(), words="PLAIN")
+    marked = [
+        sum(bool(part.shade) for part in entry_of(look, row).parts) for row in range(corpus.n_documents)
+    ]
+    assert marked == [text.lower().count("plain") for text in truth.texts]
 
 
 def test_columns_and_lengths_are_counted(made: Any) -> None:

@@ -14,6 +14,7 @@ from saetext.errors import InputError
 from saetext.features.labels import FeatureLabels
 from saetext.report.explore.kept import Kept
 from saetext.report.explore.queries.shades import Shade
+from saetext.report.explore.running import RUNNING
 
 _ROW = "row:"  # before the number of a document whose id is no text to type
 _FEATURES = 12  # of a search, shaded and named
@@ -101,11 +102,11 @@ def _search(
     searcher = _searchers.get(
         (whole.path, corpus.fingerprint, sae, id(labels)), lambda: Searcher(corpus, sae=sae, labels=labels)
     )
-    if by == "property":
-        result = searcher.answer(asked, SearchRequest(top=top, offset=offset))
-    else:
-        ids = _ids(whole, asked)
-        result = searcher.answer(None, SearchRequest(like=ids, top=top, offset=offset))
+    with RUNNING:
+        if by == "property":
+            result = searcher.answer(asked, SearchRequest(top=top, offset=offset))
+        else:
+            result = searcher.answer(None, SearchRequest(like=_ids(whole, asked), top=top, offset=offset))
     rows = result.table["row"].to_list()
     if corpus.selection is not None:
         rows = corpus.selection[rows].tolist()
