@@ -38,7 +38,7 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag == "mark":
             self._mark = str(dict(attrs)["class"])
-        if tag not in ("meta", "input"):
+        if tag not in ("meta", "input", "link", "br"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -17,7 +17,7 @@ import typer
 
 from saetext.errors import InputError
 from saetext.io.request import option
-from saetext_cli.common import note, result
+from saetext_cli.common import note, result, waiting
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode_all
 from saetext_cli.options import FileColumns, Running
@@ -62,8 +62,9 @@ def explore(
 ) -> None:
     """Look at corpora in the browser: read, filter, shade by features, rename them.
 
-    The pages are served by this machine alone, under a link with a secret in it, until Ctrl-C. Nothing is sent
-    anywhere. Nothing is written but labels you change, into the corpus's own label file.
+    The pages are served by this machine alone, under a link with a secret in it, until Ctrl-C. Nothing is
+    sent anywhere. Nothing is written but labels that you change, into the corpus's own label file, and the
+    index of features that other commands build too.
     """
     from saetext.io.extras import require
 
@@ -72,6 +73,7 @@ def explore(
     from saetext.report.explore.loaded import Loaded, names_of
     from saetext.report.explore.served import explorer_app
     from saetext.report.explore.serving import address_of, listen, new_token, serve
+    from saetext.report.explore.warming import index, warm
 
     with listen(server.host, server.port) as listening:
         opened = open_or_encode_all(corpora, device=server.device, dtype=server.dtype, **columns.given())
@@ -80,6 +82,8 @@ def explore(
         loaded = Loaded(
             dict(zip(names_of(corpora), opened, strict=True)), device=server.device, reads=not server.peaks
         )
+        with waiting("building the index of features, once"):
+            index(loaded)
         token = new_token()
         app = explorer_app(loaded, token, _hosts(server))
         shown = socket.gethostname() if server.host in _EVERYWHERE else server.host
@@ -93,6 +97,7 @@ def explore(
             if server.browser and _has_screen()
             else contextlib.nullcontext(lambda: None) as go
         ):
+            warm(loaded)
             serve(app, listening, go)
 
 
@@ -119,7 +124,7 @@ def _has_screen() -> bool:
 
 @contextlib.contextmanager
 def _opening(address: str) -> Iterator[object]:
-    """Yield what opens a browser, by a file that only this user can read: a command line is seen by others."""
+    """Yield what opens a browser, by a file only this user can read: others see command lines."""
     import threading
     import webbrowser
 

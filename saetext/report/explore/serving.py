@@ -6,6 +6,7 @@ Not for: what is served (served.py), or printing where.
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import socket
 from collections.abc import Callable
@@ -45,10 +46,14 @@ def listen(host: str, port: int | None) -> socket.socket:
         except (OSError, UnicodeError, OverflowError) as error:
             if port is None and number and getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES):
                 continue
-            raise InputError(
-                f"cannot listen at {host}:{number}: {getattr(error, 'strerror', None) or error}"
-            ) from error
+            raise InputError(f"cannot listen at {host}:{number}: {_why(error)}") from error
     raise AssertionError("the last try names no port")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno:
+        return os.strerror(error.errno)  # its own text repeats the address
+    return getattr(error, "strerror", None) or str(error)
 
 
 def address_of(listening: socket.socket, host: str, token: str) -> str:

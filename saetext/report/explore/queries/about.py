@@ -6,6 +6,7 @@ Each is worked out once for a corpus, and kept. Not for: single documents (docum
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from saetext.report.explore.kept import Kept
 
 _BINS = 40
 _VALUES = 12  # of a column, listed
+_LONGEST = 3000  # bytes of a condition in an address
 _SMALL = 20_000  # documents whose columns are counted in no time
 _lengths: Kept[Lengths] = Kept(64)
 _columns: Kept[tuple[Column, ...]] = Kept(64)
@@ -177,7 +179,15 @@ _KINDS = {
 
 
 def condition(column: str, value: object) -> str:
-    """Return the condition on a column that picks one value, as ``--where`` has it; empty where none does."""
+    """Return the condition on a column that picks one value, as ``--where`` has it.
+
+    Empty where there is none, or it is too long for an address.
+    """
+    found = _condition(column, value)
+    return found if len(quote(found, errors="replace")) <= _LONGEST else ""
+
+
+def _condition(column: str, value: object) -> str:
     import datetime as dt
 
     name = '"' + column.replace('"', '""') + '"'

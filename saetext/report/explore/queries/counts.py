@@ -49,27 +49,17 @@ def counts_of(corpus: Corpus, sae: str) -> Counts:
 
 
 def _count(corpus: Corpus, sae: str) -> Counts:
+    from saetext.report.explore.queries.kernels import count_inside
+
     indptr, doc, value = corpus.whole.postings(sae).whole()
-    if corpus.selection is None:
-        support = np.diff(indptr)
-        total, largest = _over(np.add, value, indptr), _over(np.maximum, value, indptr)
-    else:
+    inside = np.zeros(0, np.bool_)
+    if corpus.selection is not None:
         inside = np.zeros(corpus.manifest.n_documents, np.bool_)
         inside[corpus.selection] = True
-        there = inside[doc]
-        support = _over(np.add, there, indptr).astype(np.int64)
-        chosen = np.where(there, value, np.float32(0))
-        total, largest = _over(np.add, chosen, indptr), _over(np.maximum, chosen, indptr)
+    d_sae = len(indptr) - 1
+    support, total, largest = np.zeros(d_sae, np.int64), np.zeros(d_sae), np.zeros(d_sae)
+    if corpus.selection is None or len(corpus.selection):
+        count_inside(indptr, doc, value, inside, support, total, largest)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total / support
     return Counts(corpus.n_documents, support, mean, np.where(support > 0, largest, np.nan))
-
-
-def _over(operation: np.ufunc, values: NDArray[np.generic], indptr: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return one number for each feature, of the values that are its own; 0 where it has none."""
-    found = np.zeros(len(indptr) - 1)
-    there = np.flatnonzero(np.diff(indptr))
-    if len(there):
-        kind = np.int64 if values.dtype == bool else None
-        found[there] = operation.reduceat(values, indptr[there], dtype=kind)
-    return found

@@ -29,7 +29,7 @@ BANDS = (
 )
 _PER_BAND = 3
 _BINS = 32
-_LOOKED_AT = 240  # documents whose word at the peak is counted
+_LOOKED_AT = 160  # documents whose word at the peak is counted
 _COMPANIONS = 2000  # documents whose other features are counted
 _LEAST_TOGETHER = 3
 _NEAR = 8

@@ -136,7 +136,7 @@ def features_of(
 
 
 def _telling(known: Named, counts: Counts) -> NDArray[np.float64]:
-    """Return what a first look is ordered by: in many documents, not in all, rare elsewhere, with a good label.
+    """Return what a first look is ordered by: in many documents, not in all, rare elsewhere, well labelled.
 
     The variance of its presence, times how rare it is on reference text (in nats), times by how much its
     label's score is above chance.

@@ -23,6 +23,7 @@ from saetext.report.explore.kept import Kept
 from saetext.report.explore.queries.about import condition
 from saetext.report.explore.queries.counts import calibration_of
 from saetext.report.explore.queries.shades import Shade, full_of
+from saetext.report.explore.running import RUNNING
 from saetext.report.html.parts import shade_of
 from saetext.text.passages import printable, word_bounds
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 WIDTH = 420  # characters of a passage
 _CHIPS = 4  # features named below a passage
 _PROMPT = 240  # characters of a prompt in a list
+_FOUND = 0.5  # how strongly a text that was searched for is marked
 _VALUE = 60  # characters of a column's value in a list
 _CUT = re.compile(r"(?<=[.!?…\n。！？])\s+|\n+")  # where a long text is cut into pieces that can be linked to
 _entries: Kept[TokenEntries | None] = Kept(1000)
@@ -88,13 +90,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Look:
-    """Through what documents are looked at: corpus, SAE, labels, shade, and a reader or None."""
+    """Through what documents are looked at: corpus, SAE, labels, shade, and a reader or None.
+
+    Without a shade, ``words`` are marked where a text has them as they are written.
+    """
 
     corpus: Corpus
     sae: str
     labels: FeatureLabels
     shade: Shade | None = None
     reader: Reader | None = field(default=None, repr=False)
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ def whole_of(look: Look, row: int, at: tuple[int, int] | None = None, most: int 
 def _spots(look: Look, document: Any, row: int) -> tuple[list[_Spot], float | None, bool]:
     """Return where the shade is, in order, its largest activation, and whether all tokens are known."""
     if look.shade is None:
-        return [], None, False
+        return _written(document["text"], look.words), None, False
     rows: PooledRows = document["entries"][look.sae]
     there = np.flatnonzero(np.isin(rows.feature, np.array(look.shade.features, np.int32)))
     if not len(there):
@@ -171,7 +177,7 @@ def _spots(look: Look, document: Any, row: int) -> tuple[list[_Spot], float | No
     entries = None
     if look.reader is not None:
         key = (look.corpus.path, look.sae, row)
-        entries = _entries.get(key, lambda: read_again(look.reader, look.sae, document))
+        entries = _entries.get(key, lambda: _again(look, document))
     full = full_of(look.corpus, look.sae)
     best: dict[tuple[int, int], _Spot] = {}
     again = True
@@ -190,6 +196,19 @@ def _spots(look: Look, document: Any, row: int) -> tuple[list[_Spot], float | No
                 _keep(best, *_token(document, ordinal), active, largest, look, feature)
     ordered = sorted(best.values(), key=lambda spot: (spot.start, spot.end))
     return ordered, float(rows.value[there].max()), again
+
+
+def _written(text: str, words: str) -> list[_Spot]:
+    """Return where a text has words as they are written, capitals or not."""
+    if not words:
+        return []
+    found = re.finditer(re.escape(words), text, re.IGNORECASE)
+    return [_Spot(match.start(), match.end(), _FOUND, "") for match in found]
+
+
+def _again(look: Look, document: Any) -> TokenEntries | None:
+    with RUNNING:
+        return read_again(look.reader, look.sae, document)
 
 
 def _keep(

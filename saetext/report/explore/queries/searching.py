@@ -14,7 +14,9 @@ from saetext.errors import InputError
 from saetext.features.labels import FeatureLabels
 from saetext.report.explore.kept import Kept
 from saetext.report.explore.queries.shades import Shade
+from saetext.report.explore.running import RUNNING
 
+_ROW = "row:"  # before the number of a document whose id is no text to type
 _FEATURES = 12  # of a search, shaded and named
 _searchers: Kept[Searcher] = Kept(4)
 _pages: Kept[FoundPage] = Kept(128)
@@ -75,7 +77,8 @@ def found_by(
     labels : FeatureLabels
         What they are called.
     by : str
-        ``property``: a description of what texts say or how; ``example``: ids of documents, with commas.
+        ``property``: a description of what texts say or how; ``example``: ids of documents with commas
+        between them, or rows: ``row:12``.
     asked : str
         The description or the ids.
     offset, top : int
@@ -99,13 +102,11 @@ def _search(
     searcher = _searchers.get(
         (whole.path, corpus.fingerprint, sae, id(labels)), lambda: Searcher(corpus, sae=sae, labels=labels)
     )
-    if by == "property":
-        result = searcher.answer(asked, SearchRequest(top=top, offset=offset))
-    else:
-        ids = [asked] if asked in whole else [part.strip() for part in asked.split(",") if part.strip()]
-        if not ids:
-            raise InputError("name a document by its id, or several with commas")
-        result = searcher.answer(None, SearchRequest(like=ids, top=top, offset=offset))
+    with RUNNING:
+        if by == "property":
+            result = searcher.answer(asked, SearchRequest(top=top, offset=offset))
+        else:
+            result = searcher.answer(None, SearchRequest(like=_ids(whole, asked), top=top, offset=offset))
     rows = result.table["row"].to_list()
     if corpus.selection is not None:
         rows = corpus.selection[rows].tolist()
@@ -119,3 +120,16 @@ def _search(
     return FoundPage(
         tuple(rows), scores, int(result.metrics["found"]), shade, tuple(terms), tuple(result.notes)
     )
+
+
+def _ids(corpus: Corpus, asked: str) -> list[str]:
+    """Return the ids that are named."""
+    named = [asked] if asked in corpus else [part.strip() for part in asked.split(",") if part.strip()]
+    if not named:
+        raise InputError("name a document by its id, or several with commas")
+    ids = []
+    for one in named:
+        row = one.removeprefix(_ROW)
+        by_row = one.startswith(_ROW) and row.isascii() and row.isdigit() and one not in corpus
+        ids.append(corpus[int(row[:12])].id if by_row else one)
+    return ids

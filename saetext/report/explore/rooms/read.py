@@ -59,10 +59,10 @@ class Chosen:
         shade = shade_of_words(corpus, sae, labels, asked.text("shade", longest=200))
         return cls(loaded, name, sae, where, corpus, labels, shade)
 
-    def look(self, shade: Shade | None, *, again: bool) -> Look:
+    def look(self, shade: Shade | None, *, again: bool, words: str = "") -> Look:
         """Return through what documents are looked at; with ``again``, the reader is loaded."""
         reader = self.loaded.reader(self.name) if again and shade is not None else None
-        return Look(self.corpus, self.sae, self.labels, shade, reader)
+        return Look(self.corpus, self.sae, self.labels, shade, reader, words)
 
     @property
     def common(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def read(request: Request) -> Response:
         else:
             every = listed(chosen.corpus, chosen.sae, words, shade, order)
             rows, total = every[first : first + PAGE].tolist(), len(every)
-        look = chosen.look(shade, again=wait)
+        look = chosen.look(shade, again=wait, words="" if searching else words)
         if look.reader is None and shade is not None and known_again(look, rows):
             look = chosen.look(shade, again=True)
         entries = [entry_of(look, row) for row in rows]

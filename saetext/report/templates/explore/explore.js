@@ -53,6 +53,7 @@
       }
       if (way === "push") history.pushState({}, "", answer.url);
       if (way === "replace") history.replaceState({}, "", answer.url);
+      shown = place();
       document.title = fresh.title;
       all("#failed").forEach((one) => one.remove());
       put(fresh, ids);
@@ -76,6 +77,7 @@
     note.scrollIntoView({ block: "nearest" });
   };
   const parts = (element) => element.dataset.part.split(" ");
+  const posts = (form) => form.getAttribute("method") === "post";
   const address = (form) => {
     const fields = [...new FormData(form)].filter(([, value]) => value !== "");
     const query = new URLSearchParams(fields).toString();
@@ -87,7 +89,7 @@
     const link = event.target.closest("a[data-part]");
     if (link) {
       event.preventDefault();
-      load(link.href, parts(link));
+      load(new URL(link.getAttribute("href"), location.href).href, parts(link)); // a link in a drawing has no plain href
       return;
     }
     const copy = event.target.closest("[data-copy]");
@@ -100,7 +102,8 @@
     const form = event.target;
     if (!form.dataset.part || event.defaultPrevented) return;
     event.preventDefault();
-    if (form.method === "post") load(form.action, parts(form), { body: new URLSearchParams(new FormData(form, event.submitter)) });
+    // by their attributes: a field may be called method or action
+    if (posts(form)) load(form.getAttribute("action"), parts(form), { body: new URLSearchParams(new FormData(form, event.submitter)) });
     else load(address(form), parts(form));
   });
   // a field with data-live asks while one types, any other field of such a form once it has changed
@@ -113,11 +116,16 @@
   });
   document.addEventListener("change", (event) => {
     const form = event.target.form;
-    if (!form || form.method === "post" || !event.target.matches("select, input[type=checkbox], input[type=radio]")) return;
+    if (!form || posts(form) || !event.target.matches("select, input[type=checkbox], input[type=radio]")) return;
     if (!form.matches("[data-part], .ask")) return;
     form.requestSubmit();
   });
-  addEventListener("popstate", () => load(location.href, ["main"], { way: "none" }));
+  const place = () => location.pathname + location.search;
+  let shown = place();
+  addEventListener("popstate", () => {
+    if (place() !== shown) load(location.href, ["main"], { way: "none" }); // else only the fragment is another
+    shown = place();
+  });
 
   // ---- what comes after the first paint: an element with data-load="address" is replaced by its like from there ----
   const begin = () => {

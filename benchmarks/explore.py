@@ -1,0 +1,184 @@
+"""How soon the explorer answers, and its memory, on synthetic corpora of up to a million documents.
+
+    python benchmarks/explore.py [--sizes 100000 1000000] [--corpora FOLDER] [--rounds 7]
+
+The corpora are those of growth.py: 100 of 16,384 features and 41 words a document. The command is started as
+a user does, with --peaks, since these texts have no reader. Each address is asked for once cold, that is for
+the first time, and then ``--rounds`` times with something changed that was not asked before (another page,
+feature, document or word), so that no answer is one that was kept. Times are of whole answers over HTTP, in
+milliseconds; where Chromium and chromedriver are there, also the first contentful paint of the first pages.
+Memory is private (anonymous) memory of the server after all that; pages of mapped files are told apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import growth
+from common import RESULTS, environment, save, say
+
+FILE = RESULTS / "explore.json"
+PAINTED = ("corpora", "read", "features", "feature?feature=77")
+_START = "from saetext_cli.entry import main; main()"
+
+#: What is done, and its address the n-th time.
+STEPS: dict[str, Callable[[int], str]] = {
+    "corpora": lambda n: f"corpora?n={n}",
+    "columns": lambda n: f"columns?at={n + 1}",
+    "read a page": lambda n: f"read?page={1 + 997 * n}",
+    "read under a condition": lambda n: f"read?where={quoted(f'year = {2001 + n}')}",
+    "next page under it": lambda n: f"read?where={quoted('year = 2001')}&page={2 + n}",
+    "read shaded, strongest first": lambda n: f"read?shade={70 + n}&order=strongest",
+    "longest first": lambda n: f"read?order=longest&page={1 + n}",
+    "a text as written": lambda n: f"read?q={'bdfgklmnprstvz'[n % 14]}ababa&wait=1",
+    "open a document": lambda n: f"document?row={1 + 997 * n}",
+    "shade a document": lambda n: f"document?row={1 + 997 * n}&shade={3 + n}",
+    "table of features": lambda n: f"features?page={1 + n}",
+    "sort the table": lambda n: (
+        f"features?sort={('documents', 'mean', 'max', 'label', 'score')[n % 5]}&page={1 + n}"
+    ),
+    "search the table": lambda n: f"features?q=feature+{n}",
+    "table under a condition": lambda n: f"features?where={quoted(f'year = {2001 + n}')}",
+    "a feature": lambda n: f"feature?feature={70 + n}",
+    "a bar of its histogram": lambda n: f"feature?feature=77&low={0.1 * n:.1f}&high={0.1 * n + 0.2:.1f}",
+    "by column": lambda n: f"feature?feature={70 + n}&by=topic",
+    "words at its peaks": lambda n: f"feature_words?feature={70 + n}",
+    "near features": lambda n: f"feature?feature={70 + n}&near=1",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument(
+        "--corpora", type=Path, help="folder with the corpora (SIZE.corpus), or to keep them in"
+    )
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--no-save", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="saetext-explore-") as temporary:
+        home = args.corpora or Path(temporary)
+        for n in args.sizes:
+            path = home / f"{n}.corpus"
+            if not path.exists():
+                growth.make(path, n)
+            found = {**measured(path, args.rounds), "environment": environment()}
+            _tell(n, found)
+            if not args.no_save:
+                save(FILE, str(n), found)
+
+
+def quoted(text: str) -> str:
+    return urllib.parse.quote_plus(text)
+
+
+def measured(path: Path, rounds: int) -> dict[str, Any]:
+    load = os.getloadavg()[0]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _START, "explore", str(path), "--peaks", "--no-browser"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        base = process.stdout.readline().strip()
+        ask(base + "corpora")
+        started = time.perf_counter() - began
+        memory = [memory_of(process.pid)]
+        steps = {}
+        for name, address in STEPS.items():
+            cold = ask(base + address(0))
+            times = [ask(base + address(1 + n)) for n in range(rounds)]
+            steps[name] = {
+                "cold_ms": round(cold),
+                "median_ms": round(statistics.median(times)),
+                "most_ms": round(max(times)),
+            }
+            print(name, steps[name], flush=True)
+        paints = painted(base)
+        memory.append(memory_of(process.pid))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    return {
+        "seconds_until_it_answers": round(started, 1),
+        "private_mb_at_start": memory[0][0],
+        "private_mb": memory[1][0],
+        "mapped_mb": memory[1][1],
+        "first_paint_ms": paints,
+        "rounds": rounds,
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+        "steps": steps,
+    }
+
+
+def ask(address: str) -> float:
+    """Return how many milliseconds an answer takes, to its last byte."""
+    began = time.perf_counter()
+    with urllib.request.urlopen(address, timeout=600) as answer:
+        answer.read()
+    return 1e3 * (time.perf_counter() - began)
+
+
+def memory_of(pid: int) -> tuple[int, int]:
+    """Return private and mapped memory in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    known = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Rss")}
+    return round(int(known["RssAnon"]) / 1e3), round(int(known["RssFile"]) / 1e3)
+
+
+def painted(base: str) -> dict[str, int]:
+    """Return the first contentful paint of some pages, each the second time; nothing without a browser."""
+    try:
+        from selenium import webdriver
+        from selenium.common.exceptions import WebDriverException
+    except ImportError:
+        return {}
+    program, browser = shutil.which("chromedriver"), shutil.which("chromium")
+    if program is None or browser is None:
+        return {}
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    found = {}
+    try:
+        with webdriver.Chrome(options, webdriver.ChromeService(program)) as driver:
+            for page in PAINTED:
+                for _ in range(2):
+                    driver.get(base + page)
+                    time.sleep(0.5)
+                script = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+                found[page] = round(driver.execute_script(script) or -1)
+    except WebDriverException:
+        return {}
+    return found
+
+
+def _tell(n: int, found: dict[str, Any]) -> None:
+    steps = found["steps"]
+    rows: list[list[object]] = [["", "cold ms", "median ms", "most ms"]]
+    rows += [[name, one["cold_ms"], one["median_ms"], one["most_ms"]] for name, one in steps.items()]
+    say(f"{n:,} documents", rows)
+    medians = [one["median_ms"] for one in steps.values()]
+    print(f"median of the medians {statistics.median(medians):.0f} ms, the slowest {max(medians)} ms")
+    print({key: found[key] for key in found if key not in ("steps", "environment")})
+
+
+if __name__ == "__main__":
+    main()
