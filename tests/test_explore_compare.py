@@ -367,3 +367,130 @@ def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any) -> None:
 def drawer_items(client: Any) -> tuple[Item, ...]:
     [drawer] = [d for d in client.app.state.drawers._drawers.values() if len(d)]
     return tuple(drawer.items)
+
+
+# ---- passages, maps and sets ------------------------------------------------------------------------------
+
+
+def test_a_passage_is_collected_with_the_words_that_were_pointed_to(client: Any, loaded: Loaded) -> None:
+    text = loaded.corpus("gentle").document(3)["text"]
+    address = "document?" + urlencode({"corpus": "gentle", "row": 3, "from": 200, "to": 210})
+    assert client.post("passage-put", data={"back": address}).status_code == 200
+    [kept] = [one for one in drawer_items(client) if one.kind == "passage"]
+    [(name, passage)] = kept.passages
+    told = "".join(piece.text for piece in passage.pieces)
+    assert name == "gentle" and told == text[40:370] and passage.cut_before
+    assert [piece.text for piece in passage.pieces if piece.strength >= 0.5] == [text[200:210]]
+    assert client.post("passage-put", data={"back": "document?corpus=gentle&row=99999"}).status_code == 404
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Any:
+    """A map of 12,000 made-up documents in three groups; nothing is fitted."""
+    import polars as pl
+
+    from saetext.analysis.clusters import ClusterResult
+    from saetext.report.explore.queries.mapping import Map, Question
+
+    rng = np.random.default_rng(0)
+    number = rng.integers(0, 4, 12_000)
+    x, y = rng.normal(250 * number, 40).clip(0, 1000), rng.normal(340, 60, 12_000).clip(0, 680)
+    x[:5] = y[:5] = np.nan
+    table = pl.DataFrame(
+        {
+            "cluster": [1, 2, 3],
+            "name": ["one", "two", "three"],
+            "size": [int((number == k).sum()) for k in (1, 2, 3)],
+            "share": [0.25] * 3,
+            "words": [["w"]] * 3,
+            "features": pl.Series([[]] * 3, dtype=pl.List(pl.Struct({"label": pl.String}))),
+        }
+    )
+    documents = pl.DataFrame({"cluster": number})
+    result = ClusterResult("cluster", table, {}, {"n_clusters": 3}, documents=documents)
+    return Map(Question(None, "s"), result, x, y)  # type: ignore[arg-type]
+
+
+def places_of(path: str) -> np.ndarray:
+    return np.array([[float(n) for n in one.split(" ")] for one in path.removesuffix("h0")[1:].split("h0M")])
+
+
+def test_few_documents_have_a_dot_each_and_many_a_dot_a_cell(drawn: Any) -> None:
+    from saetext.report.explore.queries.mapping import dots
+
+    box = (400.0, 250.0, 200.0, 150.0)
+    inside = (abs(drawn.x - 500) <= 100) & (abs(drawn.y - 325) <= 75)
+    some = dots(drawn, 1, box)
+    assert sum(len(places_of(one.path)) for one in some) == inside.sum() > 100
+    assert {one.number for one in some} == set(np.unique(drawn.numbers(1)[inside]).tolist())
+    # by brute force: every cell with a document has one dot, of the group that most of them are of
+    there = np.isfinite(drawn.x)
+    cells: dict[tuple[int, int], list[int]] = {}
+    for a, b, k in zip(drawn.x[there], drawn.y[there], drawn.numbers(1)[there], strict=True):
+        cells.setdefault((int(a // 6), int(b // 6)), []).append(int(k))
+    found = {}
+    for one in dots(drawn, 1):
+        for a, b in places_of(one.path):
+            assert (int(a // 6), int(b // 6)) not in found
+            found[int(a // 6), int(b // 6)] = (one.number, one.strength)
+    assert set(found) == set(cells)
+    for place, (number, strength) in found.items():
+        most = max(cells[place].count(k) for k in set(cells[place]))
+        assert cells[place].count(number) == most
+        assert strength == 1 + (len(cells[place]) >= 3) + (len(cells[place]) >= 10)
+
+
+def test_what_is_drawn_around_is_inside_the_shape(drawn: Any) -> None:
+    from matplotlib.path import Path as Shape
+
+    from saetext.report.explore.queries.mapping import inside
+
+    corners = [(100.0, 100.0), (700.0, 200.0), (400.0, 330.0), (800.0, 600.0), (150.0, 500.0)]
+    there = np.isfinite(drawn.x)
+    expected = np.flatnonzero(there & Shape(corners).contains_points(np.column_stack([drawn.x, drawn.y])))
+    assert inside(drawn, corners).tolist() == expected.tolist() and 100 < len(expected) < 11_000
+    with pytest.raises(InputError, match="no document is in this shape"):
+        inside(drawn, [(0, 0), (0.1, 0), (0, 0.1)])
+    with pytest.raises(InputError, match="corners"):
+        inside(drawn, corners[:2])
+
+
+def test_numbers_of_groups_cover_no_dot_and_no_other(drawn: Any) -> None:
+    from saetext.report.explore.queries.mapping import badges
+
+    made = badges(drawn, 1)
+    assert [one.number for one in made] == [1, 2, 3]
+    for at, one in enumerate(made):
+        assert 13 <= one.x <= 987 and 10 <= one.y <= 670, "none runs off the edge"
+        covered = (abs(drawn.x - one.x) < 13) & (abs(drawn.y - one.y) < 10)
+        assert not covered.any()
+        for other in made[:at]:
+            assert abs(one.x - other.x) >= 26 or abs(one.y - other.y) >= 20
+
+
+def test_a_saved_set_is_a_column_that_clusters_reads(client: Any, loaded: Loaded, tmp_path: Path) -> None:
+    import io
+    import zipfile
+
+    import saetext
+
+    name = f"a/b {HOSTILE}"[:70]
+    saved = loaded.save(name, "gentle", [5, 9, 100])
+    answer = client.get("set-column?" + urlencode({"name": saved.name}))
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        [folder] = {Path(one).parts[0] for one in archive.namelist()}
+        assert re.fullmatch(r"[A-Za-z0-9-]+", folder)
+        archive.extractall(tmp_path)
+    from saetext.analysis.clusters.columns import with_clusters
+
+    corpus = with_clusters(loaded.corpus("gentle"), [tmp_path / folder])
+    assert np.flatnonzero(corpus.to_polars()["cluster"].to_numpy() == 1).tolist() == [5, 9, 100]
+    assert set(corpus.select("cluster = 1").to_polars()["cluster_name"]) == {saved.name}
+    with pytest.raises(saetext.SaetextError):
+        with_clusters(loaded.corpus("brisk"), [tmp_path / folder])
+    client.post("set-put", data={"name": saved.name, "back": "map"})
+    [kept] = [one for one in drawer_items(client) if one.kind == "set"]
+    assert kept.recipe.sets[0].rows == (5, 9, 100)
+    assert "[5, 9, 100]" in client.get("collected?format=py").text
+    client.post("set-forget", data={"name": saved.name})
+    assert client.get("set-column?" + urlencode({"name": saved.name})).status_code == 400

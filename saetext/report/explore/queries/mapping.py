@@ -23,6 +23,7 @@ WIDTH, HEIGHT = 1000, 680  # the map's box
 VIEWS = ("recommended", "subject", "function", "style", "layout", "emotion", "features", "embedding")
 COLOURS = 10
 _MARGIN = 24
+_STRETCH = 1.6  # of one axis against the other, at most
 _MOST_DOTS = 6000  # documents that have a dot each; of more, dots stand for the cells of a grid
 _CELL = 6.0  # of that grid, in units of the box
 _STEPS = (1, 3, 10)  # documents in a cell from which on its dot is stronger
@@ -146,15 +147,16 @@ def mapped(question: Question, labels: FeatureLabels, on_progress: OnProgress | 
 def _in_box(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the places such that all are in the box, one scale for both axes."""
+    """Return the places such that all are in the box; the axes mean nothing, so it is filled within bounds."""
     if not np.isfinite(x).any():
         return x, y
     low = np.array([np.nanmin(x), np.nanmin(y)])
     high = np.array([np.nanmax(x), np.nanmax(y)])
     room = np.array([WIDTH, HEIGHT]) - 2 * _MARGIN
-    scale = float((room / np.maximum(high - low, 1e-9)).min())
-    shift = (np.array([WIDTH, HEIGHT]) - scale * (high - low)) / 2
-    return scale * (x - low[0]) + shift[0], HEIGHT - (scale * (y - low[1]) + shift[1])
+    scales = room / np.maximum(high - low, 1e-9)
+    scales = np.minimum(scales, _STRETCH * scales.min())
+    shift = (np.array([WIDTH, HEIGHT]) - scales * (high - low)) / 2
+    return scales[0] * (x - low[0]) + shift[0], HEIGHT - (scales[1] * (y - low[1]) + shift[1])
 
 
 def dots(found: Map, level: int, box: Box = (0, 0, WIDTH, HEIGHT)) -> list[Dots]:
