@@ -5,10 +5,10 @@ The groups and places are :func:`saetext.cluster`'s. Not for: pages (:mod:`saete
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,10 @@ _FEWEST = 20
 _BADGE = (30, 22)  # room that the number of a group takes
 _MOST_CORNERS = 4000
 
+_MOST_COUNTS = 8_000_000  # cells times groups that are counted in one table
+
+_T = TypeVar("_T")
+Ints = NDArray[np.int64]
 Box = tuple[float, float, float, float]  # left, top, width, height
 
 
@@ -82,6 +86,14 @@ class Map:
     result: ClusterResult
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+    _drawn: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
+
+    def kept(self, what: str, level: int, make: Callable[[Map, int], _T]) -> _T:
+        """Return what is drawn of the whole map at a level, made once."""
+        if (what, level) not in self._drawn:
+            self._drawn[what, level] = make(self, level)
+        found: _T = self._drawn[what, level]
+        return found
 
     @cached_property
     def levels(self) -> int:
@@ -147,7 +159,7 @@ def mapped(question: Question, labels: FeatureLabels, on_progress: OnProgress | 
 def _in_box(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the places such that all are in the box; the axes mean nothing, so it is filled within bounds."""
+    """Return the places in the box; the axes mean nothing, so it is filled, within bounds."""
     if not np.isfinite(x).any():
         return x, y
     low = np.array([np.nanmin(x), np.nanmin(y)])
@@ -180,13 +192,7 @@ def dots(found: Map, level: int, box: Box = (0, 0, WIDTH, HEIGHT)) -> list[Dots]
     place = ((found.y[there] - top) // cell).astype(np.int64) * columns + (
         (found.x[there] - left) // cell
     ).astype(np.int64)
-    kinds = int(number.max()) + 1
-    both, counts = np.unique(place * kinds + number[there], return_counts=True)
-    cells, own = both // kinds, both % kinds
-    order = np.lexsort((counts, cells))
-    last = np.flatnonzero(np.append(np.diff(cells[order]) != 0, True))  # the most frequent of each cell
-    total = np.add.reduceat(counts[order], np.append(0, last[:-1] + 1))
-    cells, own = cells[order][last], own[order][last]
+    cells, own, total = _counted(place, number[there])
     strength = 1 + np.searchsorted(_STEPS, total, side="right") - 1
     x, y = left + (cells % columns + 0.5) * cell, top + (cells // columns + 0.5) * cell
     return [
@@ -195,6 +201,23 @@ def dots(found: Map, level: int, box: Box = (0, 0, WIDTH, HEIGHT)) -> list[Dots]
         for step in range(1, len(_STEPS) + 1)
         if (mine := (own == one) & (strength == step)).any()
     ]
+
+
+def _counted(place: Ints, number: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the cells that have documents, the group of most of them in each, and how many there are."""
+    kinds = int(number.max()) + 1
+    if (int(place.max()) + 1) * kinds <= _MOST_COUNTS:
+        counts = np.bincount(place * kinds + number, minlength=(int(place.max()) + 1) * kinds)
+        table = counts.reshape(-1, kinds)
+        total = table.sum(axis=1)
+        cells = np.flatnonzero(total)
+        return cells, table[cells].argmax(axis=1), total[cells]
+    both, counts = np.unique(place * kinds + number, return_counts=True)  # slower, and needs less memory
+    cells, own = both // kinds, both % kinds
+    order = np.lexsort((-own, counts, cells))
+    last = np.flatnonzero(np.append(np.diff(cells[order]) != 0, True))  # the most frequent of each cell
+    total = np.add.reduceat(counts[order], np.append(0, last[:-1] + 1))
+    return cells[order][last], own[order][last], total
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
@@ -252,12 +275,19 @@ def inside(found: Map, corners: Sequence[tuple[float, float]]) -> NDArray[np.int
     if not 3 <= len(corners) <= _MOST_CORNERS:
         raise InputError(f"a shape has 3 to {_MOST_CORNERS:,} corners, not {len(corners)}")
     ends = np.array(corners, float)
-    odd = np.zeros(len(found.x), bool)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        for (x0, y0), (x1, y1) in zip(ends, np.roll(ends, -1, axis=0), strict=True):
-            crosses = (y0 > found.y) != (y1 > found.y)
-            odd ^= crosses & (found.x < (x1 - x0) * (found.y - y0) / (y1 - y0) + x0)
-    rows = np.flatnonzero(odd & np.isfinite(found.x))
+    (left, top), (right, bottom) = ends.min(axis=0), ends.max(axis=0)
+    near = (found.x >= left) & (found.x <= right) & (found.y >= top) & (found.y <= bottom)
+    rows = np.flatnonzero(near)
+    rows = rows[np.argsort(found.y[rows], kind="stable")]
+    x, y = found.x[rows], found.y[rows]
+    odd = np.zeros(len(rows), bool)
+    for (x0, y0), (x1, y1) in zip(ends, np.roll(ends, -1, axis=0), strict=True):
+        if y0 == y1:
+            continue
+        first, last = np.searchsorted(y, (min(y0, y1), max(y0, y1)))  # those beside the edge
+        mine = slice(first, last)
+        odd[mine] ^= x[mine] < (x1 - x0) * (y[mine] - y0) / (y1 - y0) + x0
+    rows = np.sort(rows[odd])
     if not len(rows):
         raise InputError("no document is in this shape: draw it around some dots")
     return rows

@@ -107,7 +107,7 @@ def _piece(part: Part) -> Piece:
 
 
 def _around(entry: Entry, low: int, high: int) -> tuple[tuple[Piece, ...], bool, bool]:
-    """Return the pieces of a document around a stretch of it, and whether text was left out on either side."""
+    """Return the pieces of a document around a stretch, and whether text was left out on either side."""
     start, end = max(0, low - _REACH), high + _REACH
     pieces = []
     for part in entry.parts:

@@ -201,7 +201,7 @@ def _card(
     put: set[tuple[str, ...]],
     labels: FeatureLabels,
 ) -> dict[str, Any]:
-    """Return what the page shows of a finding: its card, where its documents are, what can be done with it."""
+    """Return what the page shows of a finding: its card, its documents, what can be done with it."""
     comparison, card, term = answer.comparison, answer.shown["cards"][at], term_of(row)
     question = comparison.question
     label = card["label"]

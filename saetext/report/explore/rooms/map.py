@@ -98,8 +98,8 @@ def _shown(loaded: Loaded, asked: Asked, found: Map) -> dict[str, Any]:
     return {
         "width": WIDTH,
         "height": HEIGHT,
-        "dots": dots(found, level),
-        "badges": badges(found, level),
+        "dots": found.kept("dots", level, dots),
+        "badges": found.kept("badges", level, badges),
         "colours": COLOURS,
         "groups": groups[:_LISTED],
         "more": max(0, len(groups) - _LISTED),
