@@ -1,4 +1,4 @@
-"""The rooms Compare, Pairs and Collect over the two example corpora, without a browser: facts, files, refusals."""
+"""The rooms Compare, Pairs, Map and Collect over the two example corpora, without a browser."""
 
 from __future__ import annotations
 

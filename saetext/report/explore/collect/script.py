@@ -197,10 +197,7 @@ class _Writer:
     def text(self, name: str) -> str:
         head = _HEAD.replace("{name}", name)
         if "rows" in self._helpers:
-            imports = "".join(f"import {one}\n" for one in sorted(self._imports))
-            head = head.replace(
-                "import saetext\n", f"{imports}\nimport saetext\n".replace("np\nimport", "np\n\nimport")
-            )
+            head = head.replace("import saetext\n", _PACKING + "import saetext\n")
         if "without" in self._helpers:
             head += "from saetext.analysis.differences.having import documents_having\n"
         corpora = [f"{variable} = saetext.Corpus.open({path!r})" for path, variable in self._corpora.items()]
