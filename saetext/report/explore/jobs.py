@@ -225,12 +225,13 @@ class Jobs:
         with self._changed:
             return sorted((job for job in self._jobs.values() if not job.ended), key=lambda job: job.asked)
 
-    def close(self, seconds: float = 3.0) -> bool:
-        """Stop everything and wait for it a little; say whether all has ended.
+    @property
+    def closed(self) -> bool:
+        """Whether the server is stopping."""
+        return self._closed
 
-        What does not end in time ends with the process: whatever is written is written whole or not at all.
-        """
-        until = time.monotonic() + seconds
+    def stop_all(self) -> None:
+        """Stop everything and take no more, without waiting for it."""
         with self._changed:
             self._closed = True
             while self._queue:
@@ -240,6 +241,15 @@ class Jobs:
             for job in self._jobs.values():
                 if not job.ended:
                     job.stop()
+
+    def close(self, seconds: float = 3.0) -> bool:
+        """Stop everything and wait for it a little; say whether all has ended.
+
+        What does not end in time ends with the process: whatever is written is written whole or not at all.
+        """
+        self.stop_all()
+        until = time.monotonic() + seconds
+        with self._changed:
             while self._working and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
             return not self._working

@@ -71,13 +71,13 @@ def _known(request: Request, key: str) -> Job:
 async def events(request: Request) -> Response:
     """Send where a job stands each time that changes, until it has ended."""
     job = _known(request, asked_of(request).text("key", longest=80))
-    return StreamingResponse(_told(job), media_type="text/event-stream")
+    return StreamingResponse(_told(job, jobs_of(request)), media_type="text/event-stream")
 
 
-async def _told(job: Job) -> AsyncIterator[str]:
+async def _told(job: Job, jobs: Jobs) -> AsyncIterator[str]:
     with job.watched():
         seen, sent = -1, time.monotonic()
-        while True:
+        while not jobs.closed:
             now = time.monotonic()
             if job.changes != seen or now - sent > _BEAT:
                 seen, sent = job.changes, now
