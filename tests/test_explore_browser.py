@@ -1,4 +1,4 @@
-"""The explorer in a real browser: reading, shading, features, labels; by mouse and keys, light, dark, small."""
+"""The explorer in a real browser: reading, shading, features, labels; mouse and keys, light, dark, small."""
 
 from __future__ import annotations
 
