@@ -6,7 +6,7 @@ from typing import Any
 
 CHAPTERS = {
     "Use": [
-        *("tour", "diff", "outcome", "correlate", "cluster", "search", "check", "steer", "attribute"),
+        *("tour", "explore", "diff", "outcome", "correlate", "cluster", "search", "check", "steer", "attribute"),
         *("ablate", "shift", "bias", "why", "attend", "detectors", "labels", "recipes", "python"),
     ],
     "Notebooks": [*(f"notebooks/{name}" for name in ("release_check", "user_prompts", "own_sae"))],

@@ -507,6 +507,23 @@ def test_sets_have_names_of_their_own(made: Any) -> None:
     assert names_of(["a/x.corpus", "b/x.corpus", "y"]) == ["x", "x 2", "y"]
 
 
+def test_what_takes_long_comes_after_the_page(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.report.explore.queries import counts
+    from saetext.report.explore.rooms import read
+
+    monkeypatch.setattr(counts, "_AT_ONCE", 0)
+    monkeypatch.setattr(read, "_AT_ONCE", 0)
+    client = client_of({"one": made[0]})
+    for url in ("features?where=n_tokens+%3E+3", "read?q=plain&where=n_tokens+%3E+3"):
+        first = Page(client.get(url).text)
+        [later] = [a["data-load"] for _, a in first.tags if a.get("id") == "results"]
+        assert later == f"{url}&wait=1" and "Cancel" in first.text
+        second = Page(client.get(later).text)
+        assert "data-load" not in next(a for _, a in second.tags if a.get("id") == "results")
+        assert not [a for _, a in second.tags if "wait=1" in str(a.get("href"))]
+        assert Page(client.get(url).text).text == second.text  # it is kept
+
+
 def test_a_corpus_without_texts_can_be_counted(tmp_path: Path) -> None:
     corpus, _ = make_corpus(tmp_path / "none.corpus", 1, (9,), D_SAE, stores_text=False)
     client = client_of({"none": corpus})
@@ -554,7 +571,7 @@ def test_the_command_serves_until_it_is_interrupted(made: Any) -> None:
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(InputError, match=rf":{port}: Address already in use$"):
+        with pytest.raises(InputError, match="Address already in use"):
             listen("127.0.0.1", port)
-    with pytest.raises(InputError, match="cannot listen at no.such.host.invalid"):
+    with pytest.raises(InputError, match="cannot listen at no"):
         listen("no.such.host.invalid", 1)

@@ -236,7 +236,7 @@ def test_modules_beside_the_reader_do_not_load_torch() -> None:
         {f"saetext.{i.module}" for i in all_imports() if i.module and room(i.module) not in TORCH_LIVES_IN}
         # numba; imported when something is counted
         - {f"saetext.stats.{name}kernels" for name in ("", "pair_", "kept_")}
-        - {"saetext.analysis.search.kernels"}
+        - {"saetext.analysis.search.kernels", "saetext.report.explore.queries.kernels"}
         - {"saetext.features.vectorizer"}  # is a class of scikit-learn's; imported when it is named
     )
     others = (*LIGHT_IN_READER_INNER, *LIGHT_IN_INTERVENE)

@@ -139,6 +139,8 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "again": ["encode", file, "-o", a],
         "reader": ["encode", file, "-r", ALL, "-o", "x"],
         "served": ["mcp", ALL],
+        "explored": ["explore", NAME],
+        "explorer's host": ["explore", a, "--host", ALL],
         "clusters": ["export", a, "-o", "x.parquet", "--format", "atlas", "--clusters", ALL],
         "source": ["export", a, "-o", "x", "--format", "neuronpedia", "--as", ALL],
         "model": ["encode", file, "-r", at, "--model", ALL, "-o", "x"],

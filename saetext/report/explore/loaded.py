@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from saetext.corpus import Corpus
 from saetext.errors import InputError, SaetextError
 from saetext.features.labels import FeatureLabels
+from saetext.report.explore.queries.conditions import view_of
 from saetext.text.one_line import quoted
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Loaded:
             if key in self._views:
                 self._views.move_to_end(key)
                 return self._views[key]
-        found = corpus.select(where)
+        found = view_of(corpus, where)
         with self.lock:
             self._views[key] = found
             while len(self._views) > _VIEWS:

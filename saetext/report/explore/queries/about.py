@@ -15,6 +15,7 @@ from saetext.corpus.frame import FIXED_COLUMNS
 from saetext.corpus.notices import corpus_warnings
 from saetext.documents.rejects import describe_rejects
 from saetext.report.explore.kept import Kept
+from saetext.report.explore.queries.conditions import column_of
 
 _BINS = 40
 _VALUES = 12  # of a column, listed
@@ -146,9 +147,8 @@ def _every(corpus: Corpus) -> tuple[Column, ...]:
 
 
 def _column(corpus: Corpus, name: str) -> Column:
-    import polars as pl
-
-    values = corpus.documents.select(pl.col(name)).collect()[name]
+    values = column_of(corpus, name)
+    values = values if corpus.selection is None else values.gather(corpus.selection)
     kind, missing = values.dtype, values.null_count()
     there = values.drop_nulls()
     counted = there.value_counts(sort=True, name="documents")

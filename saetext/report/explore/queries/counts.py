@@ -14,6 +14,7 @@ from saetext.corpus import Corpus
 from saetext.corpus.calibration import Calibration
 from saetext.report.explore.kept import Kept
 
+_AT_ONCE = 20_000_000  # entries that are counted before a page is answered
 _counts: Kept[Counts] = Kept(24)
 _calibrations: Kept[Calibration] = Kept(64)
 
@@ -41,6 +42,12 @@ class Counts:
 def calibration_of(corpus: Corpus, sae: str) -> Calibration:
     """Return the calibration of an SAE, read once."""
     return _calibrations.get((corpus.path, corpus.manifest.fingerprint, sae), lambda: corpus.calibration(sae))
+
+
+def takes_long(corpus: Corpus, sae: str) -> bool:
+    """Return whether counting would keep somebody waiting."""
+    entries = corpus.manifest.counts["entries"][sae]
+    return entries > _AT_ONCE and (corpus.path, corpus.fingerprint, sae) not in _counts
 
 
 def counts_of(corpus: Corpus, sae: str) -> Counts:

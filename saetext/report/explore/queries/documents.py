@@ -54,8 +54,12 @@ def listed(corpus: Corpus, sae: str, words: str, shade: Shade | None, order: str
         return rows if not words else rows[np.isin(rows, containing(corpus, words))]
     rows = containing(corpus, words) if words else _all(corpus)
     if order in ("longest", "shortest"):
-        tokens = corpus.whole.n_tokens[rows].astype(np.int64)
-        rows = rows[np.argsort(-tokens if order == "longest" else tokens, kind="stable")]
+        key = (*_key(corpus, words), order)
+        found, way = rows, -1 if order == "longest" else 1
+        tokens = corpus.whole.n_tokens
+        rows = _orders.get(
+            key, lambda: found[np.argsort(way * tokens[found].astype(np.int64), kind="stable")]
+        )
     return rows
 
 

@@ -16,6 +16,8 @@ from saetext.features.labels import FeatureLabels
 from saetext.features.profile import phi
 from saetext.reader.directions import decoder_of
 from saetext.report.explore.kept import Kept
+from saetext.report.explore.queries.about import condition
+from saetext.report.explore.queries.conditions import column_of
 from saetext.report.explore.queries.counts import counts_of
 from saetext.stats.proportions import wilson
 from saetext.text.passages import printable, word_bounds
@@ -192,9 +194,8 @@ def by_column(corpus: Corpus, sae: str, feature: int, column: str) -> list[InSet
     """Return the same for the most frequent values of a column."""
     import polars as pl
 
-    from saetext.report.explore.queries.about import condition
-
-    values = corpus.documents.select(pl.col(column)).collect()[column]
+    values = column_of(corpus, column)
+    values = values if corpus.selection is None else values.gather(corpus.selection)
     having = np.zeros(len(values), bool)
     having[corpus.postings(sae).documents(feature)[0]] = True
     table = (

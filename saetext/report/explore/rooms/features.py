@@ -21,7 +21,7 @@ from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries import feature as one
 from saetext.report.explore.queries.about import columns_if_known
-from saetext.report.explore.queries.counts import calibration_of, counts_of
+from saetext.report.explore.queries.counts import calibration_of, counts_of, takes_long
 from saetext.report.explore.queries.features import SORTS, features_of, rows_of, theme_rows
 from saetext.report.explore.queries.naming import WRONG, mark_wrong, rename, restore
 from saetext.report.explore.queries.passages import Look, entry_of, known_again
@@ -42,12 +42,25 @@ def features(request: Request) -> Response:
     words = asked.text("q", longest=300)
     show = asked.choice("show", ("features", "themes"))
     common = {**chosen.common, "words": words, "show": show, "themes_there": bool(themes_of(corpus, sae))}
+    late = takes_long(corpus, sae) and asked.number("wait", 0, 0, 1) == 0
+    if late:  # the page comes before its table
+        return page(
+            request,
+            "features.html.j2",
+            title=f"Features of {chosen.name}",
+            **common,
+            late=True,
+            absent=False,
+            sort="telling",
+            turned=False,
+        )
     if show == "themes":
         return page(
             request,
             "features.html.j2",
             title=f"Themes of {chosen.name}",
             **common,
+            late=False,
             themes=theme_rows(corpus, sae, labels, words),
         )
     sort, turned = asked.choice("sort", SORTS), asked.number("turned", 0, 0, 1) == 1
@@ -60,6 +73,7 @@ def features(request: Request) -> Response:
         "features.html.j2",
         title=f"Features of {chosen.name}",
         **common,
+        late=False,
         rows=rows_of(corpus, sae, labels, every[first : first + PAGE]),
         sort=sort,
         turned=turned,
