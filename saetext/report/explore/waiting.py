@@ -18,7 +18,7 @@ from starlette.routing import Route
 from saetext.errors import InputError
 from saetext.io.progress import OnProgress
 from saetext.io.strict_json import dumps
-from saetext.report.explore.drawing import asked_of, form_of
+from saetext.report.explore.drawing import asked_of, form_of, told
 from saetext.report.explore.jobs import Job, Jobs, key_of, state_of
 
 SHORT = 0.4  # seconds that a page waits before it shows progress instead
@@ -95,7 +95,9 @@ async def state(request: Request) -> Response:
 async def stop(request: Request) -> Response:
     """Stop a job, unless another window waits for it too, and go back to its page."""
     form = await form_of(request)
-    jobs_of(request).cancel(form.text("key", longest=80))
+    job = _known(request, form.text("key", longest=80))
+    if not jobs_of(request).cancel(job.key) and not job.ended:
+        return told(request, 409, "another window waits for this too, so it goes on; this one can be left")
     return back(form.text("back", longest=8000), request)
 
 

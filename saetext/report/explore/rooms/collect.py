@@ -89,7 +89,8 @@ def passage_of(loaded: Loaded, asked: Asked, link: str) -> Item:
     look = chosen.look(chosen.shade, again=False)
     low, high = asked.maybe_number("from"), asked.maybe_number("to")
     if low is not None and high is not None and low < high:
-        pieces, before, after = _around(whole_of(look, row, (low, high)), low, high)
+        entry = whole_of(look, row, (low, high))
+        pieces, before, after = _around(entry, low, high, shaded=look.shade is not None)
     else:
         entry = entry_of(look, row, width=_WIDTH)
         pieces, before, after = tuple(map(_piece, entry.parts)), False, False
@@ -106,14 +107,14 @@ def _piece(part: Part) -> Piece:
     return Piece(part.text, part.shade / SHADES)
 
 
-def _around(entry: Entry, low: int, high: int) -> tuple[tuple[Piece, ...], bool, bool]:
+def _around(entry: Entry, low: int, high: int, *, shaded: bool) -> tuple[tuple[Piece, ...], bool, bool]:
     """Return the pieces of a document around a stretch, and whether text was left out on either side."""
     start, end = max(0, low - _REACH), high + _REACH
     pieces = []
     for part in entry.parts:
         first, last = max(part.start, start), min(part.end, end)
         if first < last:
-            strength = max(part.shade / SHADES, _POINTED if part.here else 0.0)
+            strength = max(part.shade / SHADES if shaded else 0.0, _POINTED if part.here else 0.0)
             pieces.append(Piece(part.text[first - part.start : last - part.start], strength))
     length = entry.parts[-1].end if entry.parts else 0
     return tuple(pieces), start > 0, end < length
