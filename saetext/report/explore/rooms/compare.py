@@ -131,6 +131,7 @@ def compared(request: Request) -> Response:
                 asked.link(without=address_of(more), leave=None, page=None, kind=None), 303
             )
         question = question_of(loaded, asked)
+        shown["example"] = example_of(question.a.corpus)
         shown["left_out"] = _left_out(asked, question.without, loaded.labels(question.a.home, question.sae))
         job = _job(request, loaded, question)
     except SaetextError as error:
@@ -179,6 +180,7 @@ def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> di
         "kinds": [(name, counts[name]) for name in _KINDS if counts[name]],
         "total": sum(counts.values()),
         "listed": len(listed),
+        "beyond": found.height - len(rows),
         "unsure": len(rows) - sum(bool(row["confirmed"]) for row in rows) if sure else 0,
         "everything": everything and sure,
         "first": (number - 1) * _EACH + 1,

@@ -80,7 +80,9 @@ def shown_map(request: Request) -> Response:
     if "set" not in asked.values:
         return page(request, "map.html.j2", **shown)
     try:
-        job = _job(request, loaded, question_of(loaded, asked))
+        question = question_of(loaded, asked)
+        shown["example"] = example_of(question.chosen.corpus)
+        job = _job(request, loaded, question)
         if job.state != "done":
             return page(request, "map.html.j2", **{**shown, "job": shown_of(job)})
         answer = _shown(loaded, asked, job.result)

@@ -73,6 +73,7 @@ def together(request: Request) -> Response:
         return page(request, "pairs.html.j2", **shown)
     try:
         question = question_of(loaded, asked)
+        shown["example"] = example_of(question.chosen.corpus)
         shown["groupings"] = groupings_of(question.chosen.corpus)
         job = _job(request, loaded, question)
     except SaetextError as error:
