@@ -1,4 +1,4 @@
-"""The rooms Compare, Map and Collect in a real browser: a difference opened to its words, a set drawn around."""
+"""The rooms Compare, Map and Collect in a real browser: a difference is opened, a set is drawn around."""
 
 from __future__ import annotations
 
