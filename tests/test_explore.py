@@ -507,6 +507,20 @@ def test_sets_have_names_of_their_own(made: Any) -> None:
     assert names_of(["a/x.corpus", "b/x.corpus", "y"]) == ["x", "x 2", "y"]
 
 
+def test_another_corpus_keeps_what_it_has_of_a_question(tmp_path: Path, made: Any) -> None:
+    other = make_corpus(tmp_path / "o.corpus", 5, (6,), D_SAE, saes=("main", "more"), metas=[{"x": 1}] * 6)[0]
+    client = client_of({"one": made[0], "two": other})
+    both = "sae=main&where=n_tokens+%3E+0&shade=3"
+    page = client.get(f"read?corpus=two&was=one&{both}")
+    assert 'value="n_tokens &gt; 0"' in page.text and 'value="3"' in page.text
+    page = client.get("read?corpus=one&was=two&sae=more&where=x+%3D+1")
+    assert page.status_code == 200 and 'name="where" value=""' in page.text
+    assert client.get("read?corpus=one&sae=more").status_code == 400
+    for sae in ("main", "more"):  # the hook points of a corpus are switched
+        shown = client.get(f"read?corpus=two&sae={sae}")
+        assert f'<option selected value="{sae}">' in shown.text and "was=" not in shown.text
+
+
 def test_what_takes_long_comes_after_the_page(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from saetext.report.explore.queries import counts
     from saetext.report.explore.rooms import read

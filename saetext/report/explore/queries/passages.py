@@ -37,7 +37,7 @@ _PROMPT = 240  # characters of a prompt in a list
 _FOUND = 0.5  # how strongly a text that was searched for is marked
 _VALUE = 60  # characters of a column's value in a list
 _CUT = re.compile(r"(?<=[.!?…\n。！？])\s+|\n+")  # where a long text is cut into pieces that can be linked to
-_entries: Kept[TokenEntries | None] = Kept(1000)
+_entries: Kept[TokenEntries | None] = Kept(256)
 
 
 @dataclass(frozen=True)
