@@ -32,29 +32,30 @@ from common import RESULTS, environment, save, say
 
 FILE = RESULTS / "explore.json"
 PAINTED = ("corpora", "read", "features", "feature?feature=77")
+SORTS = ("documents", "mean", "max", "label", "score")
 _START = "from saetext_cli.entry import main; main()"
 
 #: What is done, and its address the n-th time.
 STEPS: dict[str, Callable[[int], str]] = {
     "corpora": lambda n: f"corpora?n={n}",
-    "columns": lambda n: f"columns?at={n + 1}",
     "read a page": lambda n: f"read?page={1 + 997 * n}",
     "read under a condition": lambda n: f"read?where={quoted(f'year = {2001 + n}')}",
     "next page under it": lambda n: f"read?where={quoted('year = 2001')}&page={2 + n}",
     "read shaded, strongest first": lambda n: f"read?shade={70 + n}&order=strongest",
     "longest first": lambda n: f"read?order=longest&page={1 + n}",
-    "a text as written": lambda n: f"read?q={'bdfgklmnprstvz'[n % 14]}ababa&wait=1",
     "open a document": lambda n: f"document?row={1 + 997 * n}",
     "shade a document": lambda n: f"document?row={1 + 997 * n}&shade={3 + n}",
     "table of features": lambda n: f"features?page={1 + n}",
-    "sort the table": lambda n: (
-        f"features?sort={('documents', 'mean', 'max', 'label', 'score')[n % 5]}&page={1 + n}"
-    ),
+    "sort the table": lambda n: f"features?sort={SORTS[n % 5]}&page={1 + n}",
     "search the table": lambda n: f"features?q=feature+{n}",
-    "table under a condition": lambda n: f"features?where={quoted(f'year = {2001 + n}')}",
     "a feature": lambda n: f"feature?feature={70 + n}",
     "a bar of its histogram": lambda n: f"feature?feature=77&low={0.1 * n:.1f}&high={0.1 * n + 0.2:.1f}",
     "by column": lambda n: f"feature?feature={70 + n}&by=topic",
+}
+#: The same of what comes after its page, which says that it is waited for.
+LATER: dict[str, Callable[[int], str]] = {
+    "a text as written": lambda n: f"read?q={'bdfgklmnprstvz'[n % 14]}ababa&wait=1",
+    "table under a condition": lambda n: f"features?where={quoted(f'year = {2001 + n}')}&wait=1",
     "words at its peaks": lambda n: f"feature_words?feature={70 + n}",
     "near features": lambda n: f"feature?feature={70 + n}&near=1",
 }
@@ -100,16 +101,12 @@ def measured(path: Path, rounds: int) -> dict[str, Any]:
         ask(base + "corpora")
         started = time.perf_counter() - began
         memory = [memory_of(process.pid)]
-        steps = {}
-        for name, address in STEPS.items():
-            cold = ask(base + address(0))
-            times = [ask(base + address(1 + n)) for n in range(rounds)]
-            steps[name] = {
-                "cold_ms": round(cold),
-                "median_ms": round(statistics.median(times)),
-                "most_ms": round(max(times)),
-            }
-            print(name, steps[name], flush=True)
+        began = time.perf_counter()
+        ask(base + "columns")
+        columns = time.perf_counter() - began
+        steps, later = (
+            {name: timed(base, address, rounds) for name, address in each.items()} for each in (STEPS, LATER)
+        )
         paints = painted(base)
         memory.append(memory_of(process.pid))
     finally:
@@ -123,7 +120,20 @@ def measured(path: Path, rounds: int) -> dict[str, Any]:
         "first_paint_ms": paints,
         "rounds": rounds,
         "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+        "seconds_until_lengths_and_columns_are_counted": round(columns, 1),
         "steps": steps,
+        "later": later,
+    }
+
+
+def timed(base: str, address: Callable[[int], str], rounds: int) -> dict[str, int]:
+    """Return the milliseconds of the first answer, and of others that were not given before."""
+    cold = ask(base + address(0))
+    times = [ask(base + address(1 + n)) for n in range(rounds)]
+    return {
+        "cold_ms": round(cold),
+        "median_ms": round(statistics.median(times)),
+        "most_ms": round(max(times)),
     }
 
 
@@ -171,13 +181,15 @@ def painted(base: str) -> dict[str, int]:
 
 
 def _tell(n: int, found: dict[str, Any]) -> None:
-    steps = found["steps"]
     rows: list[list[object]] = [["", "cold ms", "median ms", "most ms"]]
-    rows += [[name, one["cold_ms"], one["median_ms"], one["most_ms"]] for name, one in steps.items()]
+    for each in ("steps", "later"):
+        rows += [
+            [name, one["cold_ms"], one["median_ms"], one["most_ms"]] for name, one in found[each].items()
+        ]
     say(f"{n:,} documents", rows)
-    medians = [one["median_ms"] for one in steps.values()]
-    print(f"median of the medians {statistics.median(medians):.0f} ms, the slowest {max(medians)} ms")
-    print({key: found[key] for key in found if key not in ("steps", "environment")})
+    medians = [one["median_ms"] for one in found["steps"].values()]
+    print(f"pages: median of the medians {statistics.median(medians):.0f} ms, the slowest {max(medians)} ms")
+    print({key: found[key] for key in found if key not in ("steps", "later", "environment")})
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from saetext.report.explore.drawing import share_shown
 from saetext.report.explore.kept import Kept
 from saetext.report.explore.loaded import Loaded, names_of
 from saetext.report.explore.queries import feature as one
+from saetext.report.explore.queries import passages
 from saetext.report.explore.queries.about import columns_of, lengths_of
 from saetext.report.explore.queries.counts import counts_of
 from saetext.report.explore.queries.documents import containing, having, listed
@@ -137,7 +138,7 @@ def test_features_are_searched_and_sorted_as_a_plain_loop_does(made: Any) -> Non
     assert shade_of_words(corpus, "main", labels, "word10").features == (10,)  # type: ignore[union-attr]
 
 
-def test_a_whole_document_is_all_of_its_text(made: Any) -> None:
+def test_a_whole_document_is_all_of_its_text(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, truth = made
     for shade in (None, Shade("2", "two", (2,)), Shade("", "some", (1, 2, 3, 4))):
         look = Look(corpus, "main", corpus.labels(), shade)
@@ -153,6 +154,13 @@ def test_a_whole_document_is_all_of_its_text(made: Any) -> None:
             features = set(np.flatnonzero(truth.dense("value")[row]).tolist())
             assert bool(marked) == bool(features & set(shade.features) if shade else features)
             assert entry_of(look, row).id == truth.ids[row]
+    monkeypatch.setattr(passages, "_LONGEST", 10)
+    row = next(row for row, text in enumerate(truth.texts) if len(text) > 30)
+    entry = whole_of(Look(corpus, "main", corpus.labels()), row, (20, 24))
+    spans = [(part.start, part.end) for part in entry.parts]
+    text = truth.texts[row]
+    assert "".join(text[a:b] for a, b in spans) == text[15:25]
+    assert entry.told == f"Characters 15 to 25 of {len(text)}."
     look = Look(corpus, "main", corpus.labels(), words="PLAIN")
     marked = [
         sum(bool(part.shade) for part in entry_of(look, row).parts) for row in range(corpus.n_documents)
@@ -505,6 +513,20 @@ def test_sets_have_names_of_their_own(made: Any) -> None:
     loaded.forget("the first")
     assert loaded.sets == ()
     assert names_of(["a/x.corpus", "b/x.corpus", "y"]) == ["x", "x 2", "y"]
+
+
+def test_another_corpus_keeps_what_it_has_of_a_question(tmp_path: Path, made: Any) -> None:
+    other = make_corpus(tmp_path / "o.corpus", 5, (6,), D_SAE, saes=("main", "more"), metas=[{"x": 1}] * 6)[0]
+    client = client_of({"one": made[0], "two": other})
+    both = "sae=main&where=n_tokens+%3E+0&shade=3"
+    page = client.get(f"read?corpus=two&was=one&{both}")
+    assert 'value="n_tokens &gt; 0"' in page.text and 'value="3"' in page.text
+    page = client.get("read?corpus=one&was=two&sae=more&where=x+%3D+1")
+    assert page.status_code == 200 and 'name="where" value=""' in page.text
+    assert client.get("read?corpus=one&sae=more").status_code == 400
+    for sae in ("main", "more"):  # the hook points of a corpus are switched
+        shown = client.get(f"read?corpus=two&sae={sae}")
+        assert f'<option selected value="{sae}">' in shown.text and "was=" not in shown.text
 
 
 def test_what_takes_long_comes_after_the_page(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,6 +170,13 @@ def test_features_are_searched_as_one_types_and_opened(at: Any) -> None:
     assert driver.execute_script("return document.activeElement.name") == "q"  # it is still being typed in
     labels = [one.text for one in all_of(driver, "tbody [data-open]")]
     assert labels and len(labels) < 30
+    choose = "const s = document.querySelector('select[name=corpus]'); s.value = 'brisk'; "
+    driver.execute_script(choose + "s.dispatchEvent(new Event('change', {bubbles: true}))")
+    until(lambda: "corpus=brisk" in driver.current_url)
+    assert text_of(driver, "h1") == "Features of brisk"
+    driver.back()
+    until(lambda: text_of(driver, "h1") == "Features of gentle")
+    settled(driver)
     one_of(driver, "th a[href*='sort=documents']").click()
     until(lambda: "sort=documents" in driver.current_url)
     settled(driver)

@@ -12,7 +12,8 @@ from saetext.errors import InputError
 from saetext.text.one_line import quoted
 
 LONGEST = 2000  # characters of a value
-_WAIT = "wait"  # asks for an answer that takes long: how a page is fetched, not what is on it
+#: How a page is come by, not what is on it: to wait for an answer that takes long; the corpus chosen before.
+_HOW = ("wait", "was")
 
 
 class Asked:
@@ -65,7 +66,7 @@ class Asked:
 
         With ``page`` it is that page's address, with the given values alone.
         """
-        values = {} if page is not None else {k: v for k, v in self.values.items() if k != _WAIT}
+        values = {} if page is not None else {k: v for k, v in self.values.items() if k not in _HOW}
         for name, value in changes.items():
             values.pop(name, None)
             if value is not None and value != "":

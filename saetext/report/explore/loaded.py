@@ -211,6 +211,12 @@ class Loaded:
                 self._readers[name] = self._loaded_reader(name)
             return self._readers[name]
 
+    def reads_fast(self, corpus: str | None) -> bool:
+        """Return whether a corpus's reader may be used unasked: it is small, or was loaded before."""
+        name = self.name_of(corpus)
+        small = self.corpora[name].spec.source.get("kind") == "embedded"
+        return small or self._readers.get(name) is not None
+
     def why_no_reader(self, corpus: str | None) -> str:
         """Return why a corpus's reader cannot be had; empty if it can, or nobody has asked for it yet."""
         return self._why_not.get(self.name_of(corpus), "")

@@ -31,8 +31,8 @@ BANDS = (
 )
 _PER_BAND = 3
 _BINS = 32
-_LOOKED_AT = 160  # documents whose word at the peak is counted
-_COMPANIONS = 2000  # documents whose other features are counted
+_LOOKED_AT = 96  # documents whose word at the peak is counted
+_COMPANIONS = 1000  # documents whose other features are counted
 _LEAST_TOGETHER = 3
 _NEAR = 8
 _VALUES = 12  # of a column

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from saetext.reader.running import TokenEntries
 
 WIDTH = 420  # characters of a passage
+_LONGEST = 100_000  # characters of a document that are shown
 _CHIPS = 4  # features named below a passage
 _PROMPT = 240  # characters of a prompt in a list
 _FOUND = 0.5  # how strongly a text that was searched for is marked
 _VALUE = 60  # characters of a column's value in a list
 _CUT = re.compile(r"(?<=[.!?…\n。！？])\s+|\n+")  # where a long text is cut into pieces that can be linked to
-_entries: Kept[TokenEntries | None] = Kept(1000)
+_entries: Kept[TokenEntries | None] = Kept(256)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Entry:
     """A document in a list, or whole.
 
     ``at`` has start and end of what the passage is about, ``columns`` name, value and the condition for it,
-    ``again`` says whether every token was shaded.
+    ``again`` says whether every token was shaded, ``told`` which part is shown of a very long text.
     """
 
     row: int
@@ -158,9 +159,11 @@ def whole_of(look: Look, row: int, at: tuple[int, int] | None = None, most: int 
         spots, value, again = _strongest(look, document, common["chips"][:12]), None, False
     else:
         spots, value, again = _spots(look, document, row)
-    return Entry(
-        **common, parts=tuple(_cut(text, spots, at)), there=bool(spots), again=again, value=value, at=at
-    )
+    low = max(min(at[0] - _LONGEST // 2, len(text) - _LONGEST), 0) if at else 0
+    high = min(low + _LONGEST, len(text))
+    told = "" if high - low == len(text) else f"Characters {low:,} to {high:,} of {len(text):,}."
+    parts = tuple(_cut(text, spots, at, low, high))
+    return Entry(**common, parts=parts, there=bool(spots), again=again, value=value, at=at, told=told)
 
 
 # ---- where a shade is ------------------------------------------------------------------------------------
@@ -312,10 +315,12 @@ def _part(text: str, spot: _Spot | None) -> Part:
     return Part(text, max(shade_of(spot.strength), 1), printable(spot.told), spot.start, spot.end)
 
 
-def _cut(text: str, spots: Sequence[_Spot], at: tuple[int, int] | None) -> Iterable[Part]:
-    """Cut a whole text at its sentences, its shaded words, and at what is pointed to."""
+def _cut(
+    text: str, spots: Sequence[_Spot], at: tuple[int, int] | None, first: int, last: int
+) -> Iterable[Part]:
+    """Cut a text, from ``first`` to ``last``, at its sentences, shaded words, and at what is pointed to."""
     low, high = (-1, -1) if at is None else (max(0, min(at[0], len(text))), max(0, min(at[1], len(text))))
-    ends = {0, len(text), *(found.end() for found in _CUT.finditer(text))}
+    ends = {found.end() for found in _CUT.finditer(text, first, last)}
     if high > low:
         ends |= {low, high}
     shaded: list[_Spot] = []
@@ -327,7 +332,7 @@ def _cut(text: str, spots: Sequence[_Spot], at: tuple[int, int] | None) -> Itera
             reached = end
     for spot in shaded:
         ends |= {spot.start, spot.end}
-    cuts = sorted(ends)
+    cuts = [first, *sorted(end for end in ends if first < end < last), last]
     k = 0
     for start, end in pairwise(cuts):
         while k < len(shaded) and shaded[k].end <= start:

@@ -109,7 +109,7 @@ def feature(request: Request) -> Response:
     if look.reader is None and known_again(look, every):
         look = chosen.look(shade, again=True)
     shown = [(name, [entry_of(look, row, width=240) for row in rows]) for name, rows in bands]
-    again = any(e.there and not e.again for _, entries in shown for e in entries)
+    again = "" if wait else chosen.reading_again([entry for _, entries in shown for entry in entries])
     known, calibration = labels.get(number), calibration_of(corpus, sae)
     support = int(counts_of(corpus, sae).support[number])
     column = asked.text("by", longest=500)
@@ -137,7 +137,7 @@ def feature(request: Request) -> Response:
         high=high,
         inside=inside,
         bands=shown,
-        again=again and not wait and loaded.reads,
+        again=again,
         why_not=loaded.why_no_reader(chosen.name) if wait else "",
         near=_near(look, number) if near else None,
         sets=one.in_sets(_sets(loaded, corpus, sae), sae, number),

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from saetext.corpus import Corpus
-from saetext.errors import CorpusError
+from saetext.errors import CorpusError, InputError
 from saetext.features.labels import FeatureLabels
 from saetext.report.explore.asked import Asked
 from saetext.report.explore.drawing import asked_of, loaded_of, page
@@ -27,6 +27,7 @@ from saetext.report.explore.room import Room
 
 PAGE = 20  # documents
 BY = ("words", "property", "example")
+_TOKENS = 8_000  # tokens that are read again without asking
 _AT_ONCE = 20_000  # documents whose texts are read through before the page is answered
 
 
@@ -52,12 +53,27 @@ class Chosen:
             If there is no such corpus, SAE or feature, or the condition is none.
         """
         name = loaded.name_of(asked.text("corpus", longest=500))
-        sae = loaded.sae(name, asked.text("sae", longest=500))
-        where = asked.text("where", longest=5000)
+        sae, where = asked.text("sae", longest=500), asked.text("where", longest=5000)
+        shaded, was = asked.text("shade", longest=200), asked.text("was", longest=500)
+        if (
+            was in loaded.corpora and was != name
+        ):  # another corpus was chosen: what it does not have is left off
+            sae, where, shaded = _moved(loaded, was, name, sae, where, shaded)
+        sae = loaded.sae(name, sae)
         corpus = loaded.view(name, where)
         labels = loaded.labels(name, sae)
-        shade = shade_of_words(corpus, sae, labels, asked.text("shade", longest=200))
+        shade = shade_of_words(corpus, sae, labels, shaded)
         return cls(loaded, name, sae, where, corpus, labels, shade)
+
+    def reading_again(self, entries: Sequence[Entry]) -> str:
+        """Return whether every token of some documents will be shaded: ``by itself``, ``if asked``, or empty.
+
+        It is empty where that is done, or cannot be. Where it would take long, somebody has to ask.
+        """
+        if not self.loaded.reads or not any(entry.there and not entry.again for entry in entries):
+            return ""
+        most = _TOKENS if self.loaded.reads_fast(self.name) else 0
+        return "by itself" if sum(entry.tokens for entry in entries) <= most else "if asked"
 
     def look(self, shade: Shade | None, *, again: bool, words: str = "") -> Look:
         """Return through what documents are looked at; with ``again``, the reader is loaded."""
@@ -78,6 +94,19 @@ class Chosen:
                 c for c in self.corpus.documents.collect_schema() if c not in ("text", "prompt", "row")
             ],
         }
+
+
+def _moved(loaded: Loaded, was: str, name: str, sae: str, where: str, shade: str) -> tuple[str, str, str]:
+    """Return SAE, condition and shade as far as another corpus has them."""
+    old, new = loaded.corpus(was), loaded.corpus(name)
+    if where:
+        try:
+            loaded.view(name, where)
+        except InputError:
+            where = ""
+    kept = sae if sae in new.saes else ""
+    before, now = old.spec.sae(loaded.sae(was, sae)), new.spec.sae(kept or new.saes[0])
+    return kept, where, shade if before.weights_sha256 == now.weights_sha256 else ""
 
 
 def read(request: Request) -> Response:
@@ -106,7 +135,7 @@ def read(request: Request) -> Response:
         if look.reader is None and shade is not None and known_again(look, rows):
             look = chosen.look(shade, again=True)
         entries = [entry_of(look, row) for row in rows]
-    again = any(entry.there and not entry.again for entry in entries) and not wait and chosen.loaded.reads
+    again = "" if wait else chosen.reading_again(entries)
     return page(
         request,
         "read.html.j2",
@@ -166,11 +195,7 @@ def document(request: Request) -> Response:
         title=entry.id or f"Document {row}",
         **chosen.common,
         entry=entry,
-        again=entry.there
-        and not entry.again
-        and chosen.shade is not None
-        and not wait
-        and chosen.loaded.reads,
+        again="" if wait or chosen.shade is None else chosen.reading_again([entry]),
         why_not=chosen.loaded.why_no_reader(chosen.name) if wait else "",
         themes=themes_of(corpus, chosen.sae),
         before=row - 1 if row > 0 else None,

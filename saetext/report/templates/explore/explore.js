@@ -55,8 +55,10 @@
       if (way === "replace") history.replaceState({}, "", answer.url);
       shown = place();
       document.title = fresh.title;
+      const typed = document.activeElement?.closest("form") && document.activeElement.name;
       all("#failed").forEach((one) => one.remove());
       put(fresh, ids);
+      if (typed && document.activeElement === document.body) document.querySelector(`#main form [name="${CSS.escape(typed)}"]`)?.focus();
       if (!quiet) say(fresh.getElementById("result-count")?.textContent || "loaded");
     } catch (error) {
       if (error.name !== "AbortError") fail("the explorer does not answer: is it still running?");
@@ -79,7 +81,9 @@
   const parts = (element) => element.dataset.part.split(" ");
   const posts = (form) => form.getAttribute("method") === "post";
   const address = (form) => {
-    const fields = [...new FormData(form)].filter(([, value]) => value !== "");
+    const data = new FormData(form);
+    if (data.get("was") === data.get("corpus")) data.delete("was"); // only a change says which it was
+    const fields = [...data].filter(([, value]) => value !== "");
     const query = new URLSearchParams(fields).toString();
     return form.getAttribute("action") + (query ? `?${query}` : "");
   };
@@ -106,13 +110,14 @@
     if (posts(form)) load(form.getAttribute("action"), parts(form), { body: new URLSearchParams(new FormData(form, event.submitter)) });
     else load(address(form), parts(form));
   });
-  // a field with data-live asks while one types, any other field of such a form once it has changed
+  // a field with data-live="id" asks for these parts while one types, a choice asks once it has changed
   let typing = 0;
   document.addEventListener("input", (event) => {
     if (!event.target.matches("[data-live]")) return;
     clearTimeout(typing);
     const form = event.target.form;
-    typing = setTimeout(() => load(address(form), parts(form), { way: "replace" }), 200);
+    const ids = event.target.dataset.live.split(" "); // not the field itself
+    typing = setTimeout(() => load(address(form), ids, { way: "replace" }), 200);
   });
   document.addEventListener("change", (event) => {
     const form = event.target.form;
