@@ -31,15 +31,17 @@ from saetext.text.passages import printable
 KINDS = ("compare", "map", "pairs")
 _MOST_COMPARED = 10  # pairs of corpora
 
-Make = Callable[[OnProgress | None], str]
+#: Makes a page, and its first sentence.
+Make = Callable[[OnProgress | None], tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A page of the copy: its heading, its file, and why it is missing (empty if it is there)."""
+    """A page of the copy: heading, file, first sentence, and why it is missing (empty if it is there)."""
 
     title: str
     file: str
+    told: str = ""
     why: str = ""
 
 
@@ -93,11 +95,11 @@ def require_free(folder: Path) -> None:
 
 def _page(beside: Path, title: str, name: str, make: Make, on_progress: OnProgress | None) -> Copied:
     try:
-        text = make(on_progress)
+        text, first = make(on_progress)
     except SaetextError as error:
-        return Copied(title, name, str(error))
+        return Copied(title, name, why=str(error))
     write_atomic(beside / name, text.encode())
-    return Copied(title, name)
+    return Copied(title, name, first)
 
 
 def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]]:
@@ -116,35 +118,35 @@ def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]
 
 
 def _comparing(loaded: Loaded, a: str, b: str) -> Make:
-    def make(on_progress: OnProgress | None) -> str:
+    def make(on_progress: OnProgress | None) -> tuple[str, str]:
         first, second = choose(loaded, a), choose(loaded, b)
         sae = loaded.sae(a)
         require_comparable(first.corpus.spec, second.corpus.spec, sae, names=(a, b))
         question = Question(first, second, sae)
         done = compare(question, loaded.labels(a, sae), loaded.reader(a), on_progress)
-        return render_diff_page(done.page)
+        return render_diff_page(done.page), done.page.summary[0]
 
     return make
 
 
 def _mapping(loaded: Loaded, name: str) -> Make:
-    def make(on_progress: OnProgress | None) -> str:
+    def make(on_progress: OnProgress | None) -> tuple[str, str]:
         chosen, sae = choose(loaded, name), loaded.sae(name)
         labels = loaded.labels(name, sae)
         found = mapping.mapped(mapping.Question(chosen, sae), labels, on_progress)
         reader = loaded.reader(name)
         page = map_page(found.result, chosen.corpus, labels, reader=reader, on_progress=on_progress)
-        return render_map_page(page)
+        return render_map_page(page), page.summary[0] if page.summary else ""
 
     return make
 
 
 def _pairing(loaded: Loaded, name: str) -> Make:
-    def make(on_progress: OnProgress | None) -> str:
+    def make(on_progress: OnProgress | None) -> tuple[str, str]:
         sae = loaded.sae(name)
         question = pairing.Question(choose(loaded, name), sae)
         found = pairing.pairs(question, loaded.labels(name, sae), loaded.reader(name), on_progress)
-        return render_pair_page(found.page)
+        return render_pair_page(found.page), found.page.summary[0]
 
     return make
 
@@ -159,5 +161,5 @@ def _index(corpora: Mapping[str, Corpus], pages: list[Copied]) -> str:
         }
         for name, corpus in corpora.items()
     ]
-    shown = [(printable(one.title), one.file, printable(one.why)) for one in pages]
+    shown = [(printable(one.title), one.file, printable(one.told), printable(one.why)) for one in pages]
     return draw("explore/copy.html.j2", ("base.css", "explore/collected.css"), (), corpora=told, pages=shown)
