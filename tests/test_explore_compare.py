@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -517,3 +519,61 @@ def test_a_static_copy_has_what_can_be_made_and_says_what_cannot(
     with pytest.raises(InputError, match="is there already"):
         write_copy(few, tmp_path / "copy")
     assert sorted(path.name for path in first.parent.iterdir()) == names
+
+
+def test_corpora_of_different_readers_are_refused_before_anything_is_computed(
+    corpora: dict[str, Corpus], tmp_path: Path
+) -> None:
+    from corpus_factory import make_corpus
+
+    made = make_corpus(tmp_path / "other.corpus")
+    other = made[0] if isinstance(made, tuple) else made
+    client = explore_app.client_of({"gentle": corpora["gentle"], "other": other})
+    answer = client.get("compare?a=gentle&b=other")
+    assert answer.status_code == 400 and "gentle" in Page(answer.text).text
+    assert not client.app.state.jobs._jobs
+
+
+def test_a_static_copy_is_refused_where_something_is_before_texts_are_encoded(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "mine.txt").write_text("mine")
+    (tmp_path / "texts.jsonl").write_text('{"text": "one"}\n')
+    call = "from saetext_cli.entry import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", call, "explore", "texts.jsonl", "--export", "copy"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "copy is there already" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "texts.jsonl"]
+
+
+def test_a_server_that_is_stopped_during_a_job_ends_without_a_traceback(corpora: dict[str, Corpus]) -> None:
+    call = "from saetext_cli.entry import main; main()"
+    paths = [str(corpus.path) for corpus in corpora.values()]
+    process = subprocess.Popen(
+        [sys.executable, "-c", call, "explore", *paths, "--peaks", "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    told = b""
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        names = [Path(path).name.removesuffix(".corpus") for path in paths]
+        asked = urlencode({"a": names[0], "b": names[1]})
+        with urllib.request.urlopen(f"{address}compare?{asked}") as answer:
+            events = re.search(r'data-job="([^"]+)"', answer.read().decode())
+        assert events is not None
+        with urllib.request.urlopen(address + events[1]) as stream:
+            told = stream.readline()
+            process.send_signal(signal.SIGINT)
+            told += stream.read()  # the stream ends by itself
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert told.startswith(b"data: ") and process.returncode == 130
+    assert "Traceback" not in err and err.splitlines()[-1] == "saetext: stopped"

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from saetext.analysis.base import Row
+from saetext.corpus.spec import require_comparable
 from saetext.errors import InputError, SaetextError
 from saetext.features.labels import FeatureLabels
 from saetext.features.themes import Themes
@@ -80,6 +81,7 @@ def question_of(loaded: Loaded, asked: Asked) -> Question:
     b = rest_of(loaded, a, where) if other == REST else choose(loaded, other, where)
     require_apart(a, b)
     sae = loaded.sae(a.home, asked.text("sae") or None)
+    require_comparable(a.corpus.spec, b.corpus.spec, sae, names=(a.name, b.name))
     pair = asked.choice("pair", ("", "no"))
     return Question(a, b, sae, without_of(asked.text("without")), "" if pair else None)
 
