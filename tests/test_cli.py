@@ -37,7 +37,8 @@ COMMANDS = [
     "demo", "read", "show", "info", "encode", "finish", "append", "merge", "pull", "push",
     "calibrate", "export", "upgrade",
     "diff", "correlate", "cluster", "search", "check", "steer", "attribute", "expression", "ablate", "shift",
-    "bias", "why", "attend", "explore", "index", "readers", "model", "features", "detector", "label", "mcp", "train",
+    "bias", "why", "attend", "explore", "index", "readers", "model", "features", "detector", "label", "mcp",
+    "train",
 ]  # fmt: skip
 
 
