@@ -244,6 +244,7 @@ OTHERWISE = {
     "saetext/training/activations.py": "what is collected grows in place, and is put in place when whole",
     "saetext/documents/remote.py": "copies of files elsewhere, in a folder that ends with the program",
     "saetext/encoding/engines/processes.py": "what a worker says on its way out, in a file without a name",
+    "saetext/corpus/outbox.py": "a corpus on its way to an object store, in a folder that ends with the run",
     "saetext/io/scratch.py": "arrays of passing use, in a file without a name",
     "cli/saetext_cli/common.py": "streams that nobody reads are opened on the null device",
 }
