@@ -34,8 +34,9 @@ AT = "runs/a.corpus/"
 
 @pytest.fixture(autouse=True)
 def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give cache and temporary directory of a test's own; the latter is empty afterwards."""
+    """Give cache and temporary directory of a test's own; no outbox is left in the latter."""
     monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
+    tiny()  # outlives the test
     here = tmp_path / "temporary"
     here.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(here))
@@ -48,7 +49,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch, own_places: Path) -> Iterator[Shelf]:
     monkeypatch.setattr(stores, "_TRIES_OF_SDK", 1)
     with serving(monkeypatch) as found:
         yield found
-    assert list(own_places.iterdir()) == []
+    assert list(own_places.glob("saetext-outbox-*")) == []
 
 
 @pytest.fixture(scope="module")
