@@ -149,6 +149,7 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "finish": ["finish", NAME],
         "finish status": ["finish", at / NAME, "--status"],
         "merge": ["merge", a, NAME, "-o", "x"],
+        "compact": ["compact", a, "-o", NAME],
         "pull": ["pull", f"file://{at}/{NAME}", "x"],
         "push": ["push", NAME, f"file://{at}/x"],
         "append": ["append", a, NAME],
