@@ -25,8 +25,7 @@ def compact(
 ) -> None:
     """Write a corpus with fewer, larger shards.
 
-    Daily appends leave a shard each. Documents, features and labels are the same; no model is run. The
-    index is made anew (saetext index).
+    Daily appends leave a shard each. Documents, features and labels are the same; no model is run.
     """
     from saetext.corpus import Corpus
     from saetext.corpus.compacting import compact as run

@@ -9,6 +9,7 @@ that the files are. Not for: what is in them (:mod:`saetext.corpus.landing`), or
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -122,7 +123,7 @@ class Outbox:
         self._bring_whole(f"{LANDED}/{ABOUT}", lambda: read_about(self.home))
         self._bring_whole(f"{LANDED}/{END}", lambda: End.read(self.home))
         for name in cards:
-            self._bring_whole(name, lambda name=name: Calibration.read(self.home / name))
+            self._bring_whole(name, functools.partial(Calibration.read, self.home / name))
 
     def bring_records(self, shards: Iterable[int]) -> None:
         """Copy the records of shards here, of those that have one."""
