@@ -238,6 +238,7 @@ OTHERWISE = {
     "saetext/io/files.py": "the writer itself",
     "saetext/corpus/postings.py": "arrays mapped into a directory in the making",
     "saetext/io/xlsx_file.py": "a file in the making, by the name that its caller was given",
+    "saetext/corpus/compacting.py": "journal and copies in a directory in the making",
     "saetext/corpus/merging.py": "rejects, journal and copies in a directory in the making",
     "saetext/analysis/search/indexing.py": "arrays in a directory in the making",
     "saetext/reader/added/converting.py": "a name for a file in a directory in the making",

@@ -131,6 +131,7 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     yield "readers", ["readers", ALL], 0
     yield "readers json", ["readers", ALL, "--json"], 0
     yield "models", ["model", "list"], 0
+    yield "compact", ["compact", a, "-o", f"few{NAME}.corpus"], 0
     yield "rejects", ["encode", file, "--id", column, "-o", "rejects.corpus"], 0
     # errors of data and requests
     for name, command in {
@@ -149,7 +150,6 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
         "finish": ["finish", NAME],
         "finish status": ["finish", at / NAME, "--status"],
         "merge": ["merge", a, NAME, "-o", "x"],
-        "compact": ["compact", a, "-o", NAME],
         "pull": ["pull", f"file://{at}/{NAME}", "x"],
         "push": ["push", NAME, f"file://{at}/x"],
         "append": ["append", a, NAME],
