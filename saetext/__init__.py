@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from saetext.analysis.differences import DiffResult, OutcomeResult, diff
     from saetext.analysis.search import Searcher, SearchResult, build_index, search
     from saetext.corpus import Corpus
+    from saetext.corpus.compacting import compact
     from saetext.corpus.finishing import finish_slices
     from saetext.corpus.merging import merge
     from saetext.corpus.transfer import pull, push
@@ -83,6 +84,7 @@ __all__ = [
     "calibrate",
     "check",
     "cluster",
+    "compact",
     "correlate",
     "diff",
     "encode",
@@ -135,6 +137,7 @@ _HOMES = {
     "build_index": "saetext.analysis.search",
     "calibrate": "saetext.reader.thresholds.estimation",
     "cluster": "saetext.analysis.clusters",
+    "compact": "saetext.corpus.compacting",
     "correlate": "saetext.analysis.cooccurrence",
     "diff": "saetext.analysis.differences",
     "encode": "saetext.encoding.encoder",

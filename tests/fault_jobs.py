@@ -145,6 +145,12 @@ def _merge(folder: Path) -> None:
     merge([folder / "c.corpus", folder / "d.corpus"], folder / "made" / "c.corpus")
 
 
+def _compact(folder: Path) -> None:
+    from saetext.corpus.compacting import compact
+
+    compact(folder / "c.corpus", folder / "made" / "c.corpus")
+
+
 def _append(folder: Path) -> None:
     rows = some_rows(8, seed=3, empty_every=4)
     append(rows, folder / "c.corpus", reader=reader(), shard_rows=5, id="")
@@ -263,6 +269,7 @@ JOBS = {
         Job("encode", lambda folder: None, _encode, lambda folder: _texts(folder / "made")),
         Job("slices", lambda folder: None, _slices, lambda folder: _texts(folder / "made")),
         Job("merge", _two_corpora, _merge, lambda folder: _texts(folder / "made")),
+        Job("compact", _base, _compact, lambda folder: _texts(folder / "made")),
         Job("append", _base, _append, _texts),
         Job("index", _indexed_and_grown, _index, _found),
         Job("label", _base, _label, _content("labels.parquet")),

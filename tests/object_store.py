@@ -6,6 +6,7 @@ A helper for tests, not a test. moto's server would bring some 80 MB and thirty 
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 import threading
 import time
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 import pytest
 
@@ -66,6 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._answer("PUT")
 
+    def do_DELETE(self) -> None:
+        self._answer("DELETE")
+
     def do_POST(self) -> None:
         self._answer("POST")
 
@@ -89,8 +93,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(404, _error("NoSuchBucket"))
         if method == "PUT":
             return self._put(key, query, body, fault)
+        if method == "POST" and "delete" in query:
+            for gone in re.findall(r"<Key>(.*?)</Key>", body.decode()):
+                self.shelf.objects.pop(unescape(gone), None)
+            return self._send(200, _xml("DeleteResult", ""))
         if method == "POST":
             return self._post(key, query)
+        if method == "DELETE":
+            shelf.objects.pop(key, None)
+            return self._send(204, b"")
         if not key:
             return self._send(200, self._list(query) if method == "GET" else b"")
         if key not in shelf.objects:

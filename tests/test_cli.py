@@ -34,10 +34,11 @@ from saetext.io.progress import Progress
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = [
-    "demo", "read", "show", "info", "encode", "finish", "append", "merge", "pull", "push",
+    "demo", "read", "show", "info", "encode", "finish", "append", "merge", "compact", "pull", "push",
     "calibrate", "export", "upgrade",
     "diff", "correlate", "cluster", "search", "check", "steer", "attribute", "expression", "ablate", "shift",
-    "bias", "why", "attend", "explore", "index", "readers", "model", "features", "detector", "label", "mcp", "train",
+    "bias", "why", "attend", "explore", "index", "readers", "model", "features", "detector", "label", "mcp",
+    "train",
 ]  # fmt: skip
 
 

@@ -130,6 +130,7 @@ def test_documents_and_matrix_for_other_libraries(made: tuple[Corpus, Any]) -> N
         (13, CorpusError, "has no row 13; rows are 0 to 12"),
         (-14, CorpusError, "has no row -14; rows are 0 to 12"),
         ("nonesuch", CorpusError, "has no document 'nonesuch'"),
+        ("\udcff", CorpusError, "has no document"),
         (1.5, InputError, "not by float"),
         (None, InputError, "not by NoneType"),
     ],

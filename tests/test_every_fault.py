@@ -114,6 +114,7 @@ def test_a_run_that_any_operation_fails_can_be_run_again(
         ("encode", 140),
         ("slices", 200),
         ("merge", 80),
+        ("compact", 40),
         ("append", 150),
         ("index", 300),
         ("label", 40),

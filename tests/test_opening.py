@@ -14,7 +14,7 @@ from tiny_reader import some_rows, tiny, write_jsonl
 
 import saetext
 from saetext.corpus import Corpus
-from saetext.encoding.opening import as_corpora, as_corpus, names_of
+from saetext.encoding.opening import as_corpora, as_corpus, first_corpus, names_of
 from saetext.errors import InputError, SaetextError
 from saetext.reader.loading import How
 from saetext.reader.parts import Parts
@@ -165,6 +165,16 @@ def test_what_is_no_corpus_is_refused_in_one_line(source: Any, message: str) -> 
     with pytest.raises(InputError, match=message) as caught:
         saetext.diff(source, by="topic")
     assert "\n" not in str(caught.value)
+
+
+def test_a_path_without_a_name(loads: Loads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = saetext.encode(write_jsonl(tmp_path / "a.jsonl", some_rows(6)), tmp_path / "a.corpus")
+    monkeypatch.chdir(made.path)
+    for name in ("", "."):  # of the folder that one is in
+        found = first_corpus([Path(name)])
+        assert found is not None and found.fingerprint == made.fingerprint
+    with pytest.raises(InputError, match="/ has no name to call a corpus by"):
+        first_corpus(["/"])
 
 
 def test_names_of_sources() -> None:

@@ -116,6 +116,7 @@ class Cuts:
         ("encode", 50),
         ("slices", 60),
         ("merge", 10),
+        ("compact", 10),
         ("append", 40),
         ("label", 5),
         ("npz", 20),

@@ -131,6 +131,7 @@ def runs(at: Path) -> Iterator[tuple[str, list[object], int]]:
     yield "readers", ["readers", ALL], 0
     yield "readers json", ["readers", ALL, "--json"], 0
     yield "models", ["model", "list"], 0
+    yield "compact", ["compact", a, "-o", f"few{NAME}.corpus"], 0
     yield "rejects", ["encode", file, "--id", column, "-o", "rejects.corpus"], 0
     # errors of data and requests
     for name, command in {

@@ -151,6 +151,8 @@ def test_keywords_make_the_request_and_things_stand_before_them() -> None:
     ("wrong", "said"),
     [
         ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"seed": 2**32}, "seed must be at most 4294967295, not 4294967296"),
+        ({"seed": 10**400}, "seed must be at most 4294967295, not a number of 401 digits"),
         ({"share": 0}, "share must be more than 0, not 0"),
         ({"share": 1.5}, "share must be at most 1, not 1.5"),
         ({"share": float("nan")}, "share is a number, not NaN"),

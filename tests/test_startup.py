@@ -92,5 +92,5 @@ def test_a_shell_completes_commands_and_options() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=PLAIN)
     assert done.returncode == 0, done
     assert "complete -o default -F _saetext_completion saetext" in done.stdout
-    assert completed("saetext c") == {"calibrate", "check", "cluster", "correlate"}
+    assert completed("saetext c") == {"calibrate", "check", "cluster", "compact", "correlate"}
     assert {"--pair-on", "--parquet"} <= completed("saetext diff --p")

@@ -17,6 +17,7 @@ _BEFORE = {
     "encode": "Read a file of texts into a corpus of named features. Interrupted, the same command resumes.",
     "finish": "Make a corpus of the shards that slices have encoded; --status says what is missing.",
     "append": "Add documents to a corpus, read exactly as it was. Interrupted, the same command resumes.",
+    "compact": "Write a corpus with fewer, larger shards.",
     "merge": "Make one corpus of several that the same reader made.",
     "pull": "Copy a corpus, every byte checked, or a file from an object store. Interrupted, a corpus "
     "resumes.",

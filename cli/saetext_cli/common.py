@@ -208,9 +208,18 @@ def describe_corpus(
     disk = f"{megabytes(sizes['total'])} ({sizes['kb_per_100_tokens']:.2f} kB per 100 tokens)"
     added = f" ({counts['documents'] - before:,} added)" if before else ""
     note(
-        f"{corpus.path}: {counts['documents']:,} documents{added}, {counts['tokens']:,} tokens "
+        f"{place_shown(corpus.path)}: {counts['documents']:,} documents{added}, {counts['tokens']:,} tokens "
         f"in {clock(seconds)}, {disk}"
     )
+
+
+def place_shown(path: Path) -> str:
+    """Return a path as it is shown; that of a corpus elsewhere as a URL without keys."""
+    from saetext.corpus.elsewhere import url_of_copy
+    from saetext.io.urls import shown_url, url_of
+
+    url = url_of(path) or url_of_copy(path)
+    return str(path) if url is None else shown_url(url)
 
 
 def megabytes(size: float) -> str:

@@ -16,6 +16,7 @@ from saetext_cli.common import (
     describe_source,
     megabytes,
     note,
+    place_shown,
     require_file_of_texts,
     result,
     waiting,
@@ -52,7 +53,11 @@ def encode(
     workers: EngineChoice,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The corpus directory; default: the file's name + .corpus."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The corpus directory, or a URL (s3://); default: the file's name + .corpus.",
+        ),
     ] = None,
     reader_of: Annotated[
         Path | None,
@@ -92,6 +97,7 @@ def encode(
     from saetext.documents.remote import is_remote
     from saetext.encoding.encoder import require_free
     from saetext.encoding.targets import default_output, source_stamp
+    from saetext.io.urls import url_of
 
     _require_undecided(reader_of, request)
     _require_one_way(part, prepare, dry_run, workers)
@@ -107,7 +113,7 @@ def encode(
     target = output or default_output(one)
     if not dry_run:
         require_free(target)
-    if prepare or part is not None or engine is not None:
+    if (prepare or part is not None or engine is not None) and url_of(target) is None:
         from saetext.corpus.landing import require_sliceable
 
         require_sliceable(target)
@@ -183,9 +189,10 @@ def _make_part(
         else:
             found = encode_slice(documents, target, part, **options)
     if part is None:
-        note(f"{target}: prepared; run it again with --slice 0/N to N-1/N, then 'saetext finish {target}'")
+        shown = place_shown(target)
+        note(f"{shown}: prepared; run it again with --slice 0/N to N-1/N, then 'saetext finish {shown}'")
         return
-    note(f"{target}: {found.describe()}")
+    note(f"{place_shown(target)}: {found.describe()}")
     if found.whole:
         with progress_bar() as show:
             corpus = finish_slices(target, on_progress=show)

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -102,11 +102,7 @@ def explore(
             note("everyone with this link who can reach this machine can read the corpora and rename labels")
         note("the explorer runs until Ctrl-C; open this link:")
         result(address)
-        with (
-            _opening(address)
-            if server.browser and _has_screen()
-            else contextlib.nullcontext(lambda: None) as go
-        ):
+        with _opening(address) if server.browser and _has_screen() else _nothing() as go:
             warm(loaded)
             serve(app, listening, go)
 
@@ -150,7 +146,13 @@ def _has_screen() -> bool:
 
 
 @contextlib.contextmanager
-def _opening(address: str) -> Iterator[object]:
+def _nothing() -> Iterator[Callable[[], None]]:
+    """Yield what does nothing."""
+    yield lambda: None
+
+
+@contextlib.contextmanager
+def _opening(address: str) -> Iterator[Callable[[], None]]:
     """Yield what opens a browser, by a file only this user can read: others see command lines."""
     import threading
     import webbrowser

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from saetext.text.terminal import visible
-from saetext_cli.common import megabytes, note, result
+from saetext_cli.common import megabytes, note, place_shown, result
 from saetext_cli.meters import progress_bar
 
 
@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def finish(
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="What encode --slice wrote into.")],
+    corpus: Annotated[
+        Path, typer.Argument(metavar="CORPUS", help="What encode --slice wrote into, a directory or a URL.")
+    ],
     status: Annotated[bool, typer.Option("--status", help="Say what is missing, and write nothing.")] = False,
 ) -> None:
     """Make a corpus of the shards that slices have encoded; --status says what is missing.
@@ -27,22 +29,22 @@ def finish(
     """
     from saetext.corpus.finishing import finish_slices
     from saetext.corpus.finishing import status as status_of
-    from saetext.corpus.manifest import NAME
     from saetext.corpus.notices import warn_of_encoding
 
+    shown = place_shown(corpus)
     if status:
-        if (corpus / NAME).exists():
+        found = status_of(corpus)
+        if found.finished:
             told = "finished"
         else:
-            found = status_of(corpus)
-            told = found.describe() + (f": 'saetext finish {corpus}' makes the corpus" * found.whole)
-        result(visible(f"{corpus}: {told}"))
+            told = found.describe() + (f": 'saetext finish {shown}' makes the corpus" * found.whole)
+        result(visible(f"{shown}: {told}"))
         return
     with progress_bar() as show:
         made = finish_slices(corpus, on_progress=show)
     counts = made.manifest.counts
     note(
-        f"{corpus}: {counts['documents']:,} documents, {counts['tokens']:,} tokens, "
+        f"{shown}: {counts['documents']:,} documents, {counts['tokens']:,} tokens, "
         f"{megabytes(made.sizes()['total'])}"
     )
     warn_of_encoding(made)

@@ -14,10 +14,10 @@ from typing import Final
 
 from saetext.corpus.files import writing
 from saetext.corpus.manifest import JOURNAL, REJECTS, Manifest
-from saetext.errors import CorpusError, ShardCorruptError
+from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.io.files import STAMP, FileStamp, HashingFile, atomic_file, checksum, make_directory
 from saetext.io.json_file import loads
-from saetext.io.opener import LARGE, require_regular
+from saetext.io.opener import LARGE, open_regular, require_regular
 from saetext.io.orphans import sweep
 from saetext.io.sealed import require_seal
 from saetext.io.shape import Record, Table, Text
@@ -130,6 +130,63 @@ def fetch(
                 f"{hashing.stamp.xxh3_128}; push the corpus again"
             )
     return True
+
+
+def put_whole(
+    store: Store,
+    name: str,
+    path: Path,
+    stamp: FileStamp,
+    there: bool,
+    before: Callable[[], None] | None = None,
+) -> None:
+    """Put a file unless it is there already, and read it back.
+
+    Parameters
+    ----------
+    store, name
+        Where it goes.
+    path : Path
+        The file here.
+    stamp : FileStamp
+        What it should be; of the lists that grow, its first bytes.
+    there : bool
+        Whether something of this size is there: it is read then, and kept if it is this file.
+    before : callable, optional
+        Called if the file is to be put, before it is.
+
+    Raises
+    ------
+    ShardCorruptError
+        If the file here is not what it should be.
+    InputError
+        If it did not arrive.
+    """
+    if there and store.stamp(name, stamp.bytes) == stamp:
+        return
+    if before is not None:
+        before()
+    limit = stamp.bytes if name in (REJECTS, JOURNAL) else None
+    if checksum(path, limit=limit) != stamp:
+        raise ShardCorruptError(f"{path} is damaged or has changed; restore it, or encode again")
+    content: bytes | Path = path
+    if path.stat().st_size != stamp.bytes:  # an append has added to it since
+        with open_regular(path) as file:
+            content = file.read(stamp.bytes)
+    failed: InputError | None = None
+    try:
+        store.put(name, content)
+    except InputError as error:  # the answer may be lost, and the file there
+        failed = error
+    try:
+        found = store.look(name)
+        arrived = found is not None and found.size == stamp.bytes and store.stamp(name, stamp.bytes) == stamp
+    except InputError as error:
+        raise failed or error from None
+    if not arrived:
+        raise failed or InputError(
+            f"{store.name(name)} did not arrive whole; run the same command again to go on"
+        )
 
 
 def _is_here(path: Path, stamp: FileStamp) -> bool:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from saetext.corpus import matrices, verification
@@ -28,7 +27,7 @@ from saetext.corpus.manifest import Manifest
 from saetext.corpus.opened import Opened
 from saetext.corpus.parts import Parts
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.selecting import row_of_id, rows_of, rows_where
+from saetext.corpus.selecting import find_id, row_of_id, rows_of, rows_where
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.stored import StoredDocument as StoredDocument
 from saetext.corpus.stored import scalars, stored_document
@@ -182,7 +181,7 @@ class Corpus:
 
     def __contains__(self, id: object) -> bool:
         """Whether there is a document of this id."""
-        return isinstance(id, str) and pc.index(self.ids, pa.scalar(id)).as_py() >= 0
+        return isinstance(id, str) and find_id(id, self.ids) is not None
 
     @property
     def n_documents(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,14 @@ from saetext.corpus.files import require_here, writing
 from saetext.corpus.journal import JournalEntry, lines
 from saetext.corpus.landed import End, Landed, Slice, input_digest, landed_numbers, read_about, record_path
 from saetext.corpus.manifest import JOURNAL, NAME, PLAN, REJECTS, Manifest, require_sae_names
+from saetext.corpus.outbox import Outbox, outbox
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.starting import LANDED, locked, require_calibrations
 from saetext.documents.rejects import nothing_readable
 from saetext.errors import CorpusError, ReaderError
-from saetext.io.files import checksum, sync_directory, write_atomic
+from saetext.io.files import FileStamp, checksum, sync_directory, write_atomic
 from saetext.io.progress import Count, OnProgress, Stages
+from saetext.io.urls import url_of
 from saetext.text.one_line import many, one_line
 
 if TYPE_CHECKING:
@@ -77,6 +79,11 @@ class Status:
         """Whether nothing is missing."""
         return self.missing == ()
 
+    @property
+    def finished(self) -> bool:
+        """Whether it is a corpus already, which needs no slices."""
+        return self.whole and not self.digest
+
     def describe(self) -> str:
         """Say how far they are, and what makes the rest."""
         if self.shards is None and self.of == 1:  # one slice makes all, or an engine
@@ -113,6 +120,9 @@ def status(path: str | Path) -> Status:
     CorpusError
         If there are none.
     """
+    if (url := url_of(path)) is not None:
+        with outbox(url) as box:
+            return _status_there(box)
     path = Path(path)
     if (path / NAME).exists():
         shards = len(Manifest.read(path).shards)
@@ -133,7 +143,7 @@ def finish_slices(path: str | Path, *, on_progress: OnProgress | None = None) ->
 
     Parameters
     ----------
-    path : path
+    path : path or URL
         What the slices wrote into. One that is finished is opened. Otherwise every file is read once.
     on_progress : callable, optional
         Called with a Progress as files are read.
@@ -161,6 +171,10 @@ def finish_slices(path: str | Path, *, on_progress: OnProgress | None = None) ->
     """
     from saetext.corpus.corpus import Corpus
 
+    if (url := url_of(path)) is not None:
+        with outbox(url) as box:
+            finish_there(box, on_progress=on_progress)
+        return Corpus.open(url)
     path = Path(path)
     if (path / NAME).exists():
         opened = Corpus.open(path)
@@ -182,12 +196,47 @@ def finish_slices(path: str | Path, *, on_progress: OnProgress | None = None) ->
     return Corpus.open(path)
 
 
-def _write_books(path: Path, found: Status, say: Count) -> None:
+def finish_there(box: Outbox, *, on_progress: OnProgress | None = None) -> None:
+    """Make a corpus of the shards in an object store, as :func:`finish_slices`; the manifest comes last."""
+    if not box.finished(again=True):
+        found = _status_there(box)
+        if not found.whole:
+            raise CorpusError(f"{box.shown}: {found.describe()}")
+        box.bring_records(found.landed)
+        _write_books(box.home, found, Stages(on_progress).counting("reading shards"), box.check_bytes)
+        box.send_books()
+    box.clear()
+
+
+def _status_there(box: Outbox) -> Status:
+    """Return how far slices are whose corpus is elsewhere: a record there means that the files are."""
+    here = Path(box.shown)
+    if box.finished():
+        shards = len(box.manifest().shards)
+        return Status(here, tuple(range(shards)), shards, None)
+    if not (box.home / PLAN).exists():
+        raise CorpusError(
+            f"{box.shown} is not being made in slices: saetext encode FILE -o {box.shown} --slice 0/8"
+        )
+    numbers, end, of = box.landed, End.read(box.home), None
+    if numbers:
+        box.bring_records(numbers[-1:])
+        with contextlib.suppress(CorpusError):
+            of = Landed.read(box.home, numbers[-1], check=box.check).slice.of
+    if end is None:
+        return Status(here, tuple(numbers), None, of)
+    return Status(here, tuple(numbers), end.shards, of or end.of, end.digest)
+
+
+def _write_books(
+    path: Path, found: Status, say: Count, check: Callable[[str, FileStamp], None] | None = None
+) -> None:
     begun = plans.read(path / PLAN, f"delete {path} and encode again")
     spec, about = ReaderSpec.from_dict(begun["spec"]), read_about(path)
     entries: list[JournalEntry] = []
     rejected = bytearray()
-    for landed in _all(path, found):
+    for shard in range(found.shards or 0):
+        landed = Landed.read(path, shard, intact=True, check=check)
         rejected += landed.rejected.encode()
         entries.append(replace(landed.entry, rejects_bytes=len(rejected)))
         say(len(entries), found.shards or 0)
@@ -254,11 +303,6 @@ def _require_thresholds(spec: ReaderSpec, path: Path) -> None:
             f"{path}: its thresholds (cards) are not those that its shards were made with: delete it and "
             "encode again"
         ) from error
-
-
-def _all(path: Path, found: Status) -> Iterator[Landed]:
-    for shard in range(found.shards or 0):
-        yield Landed.read(path, shard, intact=True)
 
 
 def _clear(path: Path) -> None:

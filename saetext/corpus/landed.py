@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from saetext.corpus.manifest import require_sae_names
 from saetext.corpus.shard import docs_name, features_name
 from saetext.corpus.starting import LANDED
 from saetext.errors import CorpusError, InputError, ShardCorruptError
-from saetext.io.files import write_atomic
+from saetext.io.files import FileStamp, write_atomic
 from saetext.io.json_file import load
 from saetext.io.opener import HUGE, LARGE, why
 from saetext.io.sealed import require_seal, sealed
@@ -101,7 +101,14 @@ class Landed:
         write_atomic(record_path(home, self.entry.shard), json.dumps(sealed(data)).encode())
 
     @classmethod
-    def read(cls, home: Path, shard: int, *, intact: bool = False) -> Landed:
+    def read(
+        cls,
+        home: Path,
+        shard: int,
+        *,
+        intact: bool = False,
+        check: Callable[[str, FileStamp], None] | None = None,
+    ) -> Landed:
         """Read the record of a shard, whose files are there with the size they should have.
 
         Parameters
@@ -112,6 +119,8 @@ class Landed:
             The shard's number.
         intact : bool
             Whether the files are read too, and their checksums compared.
+        check : callable, optional
+            Called instead with the name of each file and what it should be, where files are not in ``home``.
 
         Raises
         ------
@@ -133,7 +142,10 @@ class Landed:
             raise _damaged(path, why(error), shard) from error
         for name, stamp in landed.entry.files.items():
             try:
-                (require_intact if intact else require_size)(home / name, stamp)
+                if check is not None:
+                    check(name, stamp)
+                else:
+                    (require_intact if intact else require_size)(home / name, stamp)
             except ShardCorruptError as error:
                 raise _damaged(path, str(error).partition(";")[0], shard) from error
         return landed
@@ -192,6 +204,11 @@ def landed_numbers(home: Path) -> list[int]:
         names = [path.name for path in folder.iterdir()]
     except OSError as error:
         raise CorpusError(f"{folder} cannot be read: {why(error)}") from error
+    return numbers_in(names)
+
+
+def numbers_in(names: Iterable[str]) -> list[int]:
+    """Return the numbers of the shards whose records are among these files, in order."""
     return sorted(int(told[1]) for name in names if (told := _RECORD.fullmatch(name)))
 
 

@@ -24,6 +24,7 @@ from saetext.corpus.files import writing
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.landed import ABOUT, END, End, Landed, Slice, record_path
 from saetext.corpus.manifest import NAME, PLAN
+from saetext.corpus.outbox import Outbox
 from saetext.corpus.put import put_shard
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.starting import (
@@ -82,15 +83,18 @@ class SliceWriter:
         Whether texts and prompts are kept.
     """
 
-    def __init__(self, path: Path, part: Slice, lock: FileLock) -> None:
+    def __init__(self, path: Path, part: Slice, lock: FileLock, outbox: Outbox | None = None) -> None:
         self.path = path
         self.slice = part
         self._lock = lock
+        self._outbox = outbox
         self.spec: ReaderSpec
         self.stores_text: bool
 
     @classmethod
-    def begin(cls, path: str | Path, part: Slice, common: Common) -> SliceWriter:
+    def begin(
+        cls, path: str | Path, part: Slice, common: Common, outbox: Outbox | None = None
+    ) -> SliceWriter:
         """Begin or go on with a slice; other slices may be written meanwhile.
 
         Parameters
@@ -101,6 +105,8 @@ class SliceWriter:
             Which slice.
         common : Common
             The same for all slices.
+        outbox : Outbox, optional
+            Where all of it goes, if ``path`` is but a place on the way.
 
         Raises
         ------
@@ -109,9 +115,12 @@ class SliceWriter:
             written by another process, or the directory holds other things or cannot be written.
         """
         path = Path(path)
-        prepare(path, common)
+        prepare(path, common, outbox)
         what = f"slice {part} of "
-        writer = cls(path, part, locked(path, f"{LANDED}/{LOCK}-{part.index}-of-{part.of}", what))
+        lock = locked(path, f"{LANDED}/{LOCK}-{part.index}-of-{part.of}", what)
+        writer = cls(path, part, lock, outbox)
+        if outbox is not None:
+            outbox.bring_records(shard for shard in outbox.landed if part.has(shard))
         writer.spec, writer.stores_text = common.spec, common.stores_text
         return writer
 
@@ -127,7 +136,8 @@ class SliceWriter:
         if not record_path(self.path, shard).exists():
             return None
         try:
-            return Landed.read(self.path, shard, intact=True).entry
+            check = None if self._outbox is None else self._outbox.check
+            return Landed.read(self.path, shard, intact=True, check=check).entry
         except CorpusError:
             return None  # it is made again
 
@@ -145,9 +155,16 @@ class SliceWriter:
             if (entry := self.landed(shard)) is not None and entry.input_hash == made["input_hash"]:
                 return entry
             entry, rejected = put_shard(self.path, shard, self.spec, stores_text=self.stores_text, **made)
+            landed = Landed(entry, rejected.decode(), self.slice)
             with writing(self.path):
-                Landed(entry, rejected.decode(), self.slice).write(self.path)
+                landed.write(self.path)
+            self.send(landed)
         return entry
+
+    def send(self, landed: Landed) -> None:
+        """Put a shard that is here where the corpus is made, if that is elsewhere."""
+        if self._outbox is not None:
+            self._outbox.send(landed)
 
     def end(self, shards: int, digest: str) -> None:
         """Record that the input has so many shards.
@@ -160,11 +177,15 @@ class SliceWriter:
             If others have finished the corpus meanwhile.
         """
         with self._alone(f"{LOCK}-of-end"):
+            if self._outbox is not None:
+                self._outbox.bring_end()
             seen = End.read(self.path)
             if seen is None:
                 data = {"shards": shards, "digest": digest, "of": self.slice.of}
                 with writing(self.path):
                     write_atomic(self.path / LANDED / END, json.dumps(sealed(data)).encode())
+                if self._outbox is not None:
+                    self._outbox.send_end()
                 return
         if (seen.shards, seen.digest) != (shards, digest):
             raise InputError(
@@ -189,7 +210,8 @@ class SliceWriter:
             raise
 
     def _require_unfinished(self) -> None:
-        if (self.path / NAME).exists():
+        there = self._outbox is not None and self._outbox.finished(again=True)
+        if there or (self.path / NAME).exists():
             raise Finished(f"{self.path} was finished meanwhile")
 
     def tidy(self) -> None:
@@ -230,7 +252,7 @@ def require_sliceable(path: Path) -> None:
     refuse_begun(path)
 
 
-def prepare(path: Path, common: Common) -> None:
+def prepare(path: Path, common: Common, outbox: Outbox | None = None) -> None:
     """Record what slices have in common, or check that it is the same; errors as of a slice's beginning.
 
     All slices may begin at the same time: one does this at a time.
@@ -243,6 +265,8 @@ def prepare(path: Path, common: Common) -> None:
     try:
         require_sliceable(path)  # now that nobody else can begin it
         _record(path, common)
+        if outbox is not None:
+            outbox.send_common(lambda: _record(path, common))
     finally:
         lock.release()
 

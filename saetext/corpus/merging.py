@@ -143,13 +143,13 @@ def _fill(home: Path, opened: Sequence[Corpus], moved: Sequence[int], say: Stage
     for folder in ("docs", "cards", *(f"features/{sae}" for sae in saes)):
         (home / folder).mkdir(parents=True)
     for sae in saes:
-        _link(first.path / "cards" / f"{sae}.arrow", home / "cards" / f"{sae}.arrow")
+        link(first.path / "cards" / f"{sae}.arrow", home / "cards" / f"{sae}.arrow")
     entries: list[JournalEntry] = []
     total = sum(len(corpus.manifest.shards) for corpus in opened)
     with (home / REJECTS).open("wb") as rejects:
         for corpus, shift in zip(opened, moved, strict=True):
             before = rejects.tell()
-            _copy_rejects(corpus, rejects)
+            copy_rejects(corpus, rejects)
             for entry in corpus.manifest.shards:
                 entries.append(_placed(home, corpus, entry, len(entries), before, shift))
                 say("linking shards", len(entries), total)
@@ -178,7 +178,7 @@ def _columns(opened: Sequence[Corpus]) -> dict[str, str]:
     return {"columns": told.pop()} if len(told) == 1 else {}
 
 
-def _copy_rejects(corpus: Corpus, target: BinaryIO) -> None:
+def copy_rejects(corpus: Corpus, target: BinaryIO) -> None:
     """Copy the rejects that the manifest knows of.
 
     Raises
@@ -208,7 +208,7 @@ def _placed(
         if shift and new == docs_name(number):
             files[new] = write_batch(home / new, _with_ids(corpus, entry, shift))
             continue
-        _link(corpus.path / old, home / new)
+        link(corpus.path / old, home / new)
         files[new] = entry.files[old]
     return replace(entry, shard=number, files=files, rejects_bytes=rejects_before + entry.rejects_bytes)
 
@@ -223,7 +223,7 @@ def _with_ids(corpus: Corpus, entry: JournalEntry, shift: int) -> pa.RecordBatch
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     """Link a file that never changes, or copy it where it cannot be linked; never a link that leads to it."""
     source = Path(os.path.realpath(source))
     if os.access(source, os.W_OK):  # what is linked is synced, which takes a file that may be written

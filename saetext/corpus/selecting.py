@@ -73,14 +73,23 @@ def rows_where(condition: str | pl.Expr, documents: pl.LazyFrame) -> NDArray[np.
 
 def row_of_id(key: str, ids: pa.ChunkedArray, path: Path) -> int:
     """Return the row of an id; CorpusError, with ids that come close, if there is none."""
-    row = int(pc.index(ids, pa.scalar(key)).as_py())
-    if row < 0:
+    if (row := find_id(key, ids)) is None:
         raise CorpusError(f"{path} has no document {key!r}{_close_to(key, ids)}")
     return row
 
 
+def find_id(key: str, ids: pa.ChunkedArray) -> int | None:
+    """Return the row of an id, or None."""
+    try:
+        row = int(pc.index(ids, pa.scalar(key)).as_py())
+    except UnicodeEncodeError:  # a lone surrogate, as of an argument that is not UTF-8
+        return None
+    return None if row < 0 else row
+
+
 def _close_to(key: str, ids: pa.ChunkedArray) -> str:
     """Return what to say about ids like an unknown one, looking at a bounded number of them."""
+    key = key.encode("utf-8", "replace").decode()
     alike = ids.filter(pc.starts_with(ids, key[:3])).slice(0, 2000).to_pylist()
     near = difflib.get_close_matches(key, alike or ids.slice(0, 2000).to_pylist(), n=3, cutoff=0.5)
     return f"; did you mean {', '.join(map(repr, near))}?" if near else ""

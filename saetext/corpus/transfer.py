@@ -23,6 +23,7 @@ from saetext.corpus.copying import (
     BESIDE,
     PUSHED,
     fetch,
+    put_whole,
     record,
     require_room,
     require_room_for_file,
@@ -32,8 +33,8 @@ from saetext.corpus.copying import (
 from saetext.corpus.copying import beside as beside_it
 from saetext.corpus.corpus import Corpus
 from saetext.corpus.files import require_here, require_known_home, require_outside_corpora, writing
-from saetext.corpus.manifest import JOURNAL, NAME, REJECTS, Manifest
-from saetext.errors import CorpusError, InputError, SaetextError, ShardCorruptError
+from saetext.corpus.manifest import NAME, REJECTS, Manifest
+from saetext.errors import CorpusError, InputError, SaetextError
 from saetext.io.files import (
     FileStamp,
     atomic_file,
@@ -43,7 +44,7 @@ from saetext.io.files import (
     stamp_of,
     write_atomic,
 )
-from saetext.io.opener import HUGE, LARGE, open_regular, require_regular
+from saetext.io.opener import HUGE, LARGE, require_regular
 from saetext.io.progress import OnProgress, Stages
 from saetext.io.sealed import sealed
 from saetext.io.store import Store, There
@@ -302,14 +303,14 @@ def _push_corpus(corpus: Corpus, store: Store, say: Stages) -> None:
         say("pushing", done, total)
         has = files.get(name)
         there = has is not None and has.size == stamp.bytes
-        _put_whole(store, name, home / name, stamp, there, ours)
+        put_whole(store, name, home / name, stamp, there, ours.require)
         done += stamp.bytes
     say("pushing", done, total)
     if checksum(home / NAME) != content[1]:
         raise CorpusError(f"{home} changed while it was pushed; run the same command again")
     has = files.get(NAME)
     ours.require(read=True)
-    _put_whole(store, NAME, home / NAME, content[1], has is not None and has.size == content[1].bytes)
+    put_whole(store, NAME, home / NAME, content[1], has is not None and has.size == content[1].bytes)
 
 
 class _Ours:
@@ -341,37 +342,6 @@ class _Ours:
 
 def _is_there(store: Store, files: Mapping[str, There], name: str, content: bytes) -> bool:
     return name in files and files[name].size == len(content) and store.read(name, len(content)) == content
-
-
-def _put_whole(
-    store: Store, name: str, path: Path, stamp: FileStamp, there: bool, ours: _Ours | None = None
-) -> None:
-    """Put a file unless it is there already, and read it back."""
-    if there and store.stamp(name, stamp.bytes) == stamp:
-        return
-    if ours is not None:
-        ours.require()
-    limit = stamp.bytes if name in (REJECTS, JOURNAL) else None
-    if checksum(path, limit=limit) != stamp:
-        raise ShardCorruptError(f"{path} is damaged or has changed; restore it, or encode again")
-    content: bytes | Path = path
-    if path.stat().st_size != stamp.bytes:  # an append has added to it since
-        with open_regular(path) as file:
-            content = file.read(stamp.bytes)
-    failed: InputError | None = None
-    try:
-        store.put(name, content)
-    except InputError as error:  # the answer may be lost, and the file there
-        failed = error
-    try:
-        found = store.look(name)
-        arrived = found is not None and found.size == stamp.bytes and store.stamp(name, stamp.bytes) == stamp
-    except InputError as error:
-        raise failed or error from None
-    if not arrived:
-        raise failed or InputError(
-            f"{store.name(name)} did not arrive whole; run the same command again to go on"
-        )
 
 
 def _require_ours(
@@ -421,7 +391,7 @@ def _push_file(source: Path, store: Store, say: Stages) -> None:
         raise InputError(f"{store.shown} is a folder; name the file that {source.name} becomes")
     say("pushing", 0, size)
     try:
-        _put_whole(store, "", source, stamp, False)
+        put_whole(store, "", source, stamp, False)
     except BaseException as error:  # a part that is left would be another file to the next push
         with contextlib.suppress(SaetextError):
             left = store.look()

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.corpus.files import require_known_home, require_outside_corpora, writing
 from saetext.corpus.manifest import JOURNAL, PLAN, REJECTS
+from saetext.corpus.outbox import require_free_there
 from saetext.corpus.starting import LANDED, LOCK
 from saetext.documents import DocumentSource, open_documents
 from saetext.errors import CorpusError, refuse_unused
 from saetext.io.files import sync_directory
 from saetext.io.orphans import is_ours
-from saetext.io.urls import shown_url, url_of
+from saetext.io.urls import url_of
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -56,10 +57,8 @@ def plan_of(source: DocumentSource, shard_rows: int) -> dict[str, Any]:
 def require_free(output: Path) -> None:
     """Raise :class:`CorpusError` if ``output`` cannot become a corpus; ask before a model is loaded."""
     if (url := url_of(output)) is not None:
-        raise CorpusError(
-            f"{shown_url(url)}: a corpus is encoded here and then copied: encode -o NAME.corpus, then "
-            "saetext push NAME.corpus URL"
-        )
+        require_free_there(url)
+        return
     require_known_home(output)
     with writing(output):
         there = next(path for path in (output, *output.absolute().parents) if path.exists())

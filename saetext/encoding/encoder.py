@@ -37,6 +37,7 @@ from saetext.encoding.targets import (
 from saetext.errors import CorpusError, InputError
 from saetext.io.progress import Meter, OnProgress
 from saetext.io.request import verb_of_one_or_two, verb_of_two
+from saetext.io.urls import url_of
 from saetext.reader.thresholds.policy import ready
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
     ----------
     source : path, "-", file object, texts in memory or DocumentSource
         What :func:`saetext.documents.open_documents` takes: a list of texts, a frame, a series, ...
-    output : path, optional
-        The corpus directory. It must not hold a finished corpus. By default the corpus of a file lies next to
-        it, ``answers.jsonl.corpus``, and that of a URL in the working directory; that of texts in memory is
-        kept in saetext's cache (``SAETEXT_CACHE``) by what is in it, and opened when the same texts are
-        encoded in the same way again. It may be deleted at any time.
+    output : path or URL, optional
+        The corpus directory, or ``s3://BUCKET/NAME.corpus``, ``gs://``, ``abfs://``: then each shard is put
+        there, and nothing stays here. It must not hold a finished corpus. By default the corpus of a file
+        lies next to it, ``answers.jsonl.corpus``, and that of a URL in the working directory; that of texts
+        in memory is kept in saetext's cache (``SAETEXT_CACHE``) by what is in it, and opened when the same
+        texts are encoded in the same way again. It may be deleted at any time.
 
     Raises
     ------
@@ -95,6 +97,12 @@ def encode(source: Any, output: str | Path | None, request: EncodeRequest) -> Co
         from saetext.encoding.engines.running import encode_on
 
         corpus = encode_on(request.engine, source, output, request.replace(extra=extra))
+        warn_of_encoding(corpus)
+        return corpus
+    if url_of(output) is not None:
+        from saetext.encoding.slices import encode_there
+
+        corpus = encode_there(source, output, request.replace(extra=extra))
         warn_of_encoding(corpus)
         return corpus
     plan = plan_of(source, request.shard_rows)

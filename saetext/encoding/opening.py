@@ -129,9 +129,9 @@ def first_corpus(sources: Sequence[Any]) -> Corpus | None:
         if (url := url_of(source)) is not None and kind_of(url) in CORPORA:
             return Corpus.open(url)
         path = path_of(source)
-        made = None if path is None else next((p for p in (path, beside(path)) if _holds_corpus(p)), None)
-        if made is not None:
-            return Corpus.open(made)
+        for made in () if path is None else (path, beside(path)):
+            if _holds_corpus(made):
+                return Corpus.open(made)
     return None
 
 

@@ -13,9 +13,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saetext.corpus.finishing import SLICES, Status, status
+from saetext.corpus.finishing import SLICES, Status, finish_there, status
 from saetext.corpus.landed import Slice, input_digest
 from saetext.corpus.landing import Finished, SliceWriter, differs, prepare, require_sliceable
+from saetext.corpus.outbox import in_place
 from saetext.documents import DocumentSource
 from saetext.encoding.beginning import as_reader, as_source, require_free
 from saetext.encoding.prepared import common_of, prepared_reader
@@ -24,9 +25,11 @@ from saetext.encoding.shards import ahead, cut, read_shard
 from saetext.errors import InputError, refuse_unused
 from saetext.io.progress import Meter
 from saetext.io.request import verb_of_two
+from saetext.io.urls import url_of
 from saetext.reader.thresholds.policy import ready, with_known_thresholds
 
 if TYPE_CHECKING:
+    from saetext.corpus import Corpus
     from saetext.reader.reader import Reader
 
 
@@ -40,8 +43,8 @@ def prepare_slices(source: Any, output: str | Path, request: EncodeRequest) -> S
     ----------
     source : path or DocumentSource
         What :func:`saetext.documents.open_documents` takes, if it can be read again.
-    output : path
-        The corpus's directory.
+    output : path or URL
+        The corpus's directory, or its place in an object store.
 
     Examples
     --------
@@ -53,14 +56,9 @@ def prepare_slices(source: Any, output: str | Path, request: EncodeRequest) -> S
     output = Path(output)
     refuse_unused("nothing is encoded before slices are", engine=request.engine)
     documents = _opened(source, output, request)
-    reader = prepared_reader(output, request) or ready(
-        as_reader(request.reader),
-        documents,
-        threshold=request.threshold,
-        min_tokens=request.min_tokens,
-        on_progress=request.on_progress,
-    )
-    prepare(output, common_of(documents, reader, request))
+    with in_place(output) as (home, box):
+        reader = _ready(home, documents, request)
+        prepare(home, common_of(documents, reader, request), box)
     return status(output)
 
 
@@ -71,8 +69,9 @@ def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: 
     ----------
     source : path or DocumentSource
         What :func:`saetext.documents.open_documents` takes, if it can be read again; the same for all slices.
-    output : path
-        The corpus's directory, the same for all slices.
+    output : path or URL
+        The corpus's directory, the same for all slices; or its place in an object store, for machines that
+        share no disk: each shard is put there, read back, and followed by its record.
     part : str or Slice
         ``0/8`` for the first of eight, ``7/8`` for the last, or ``auto`` for what the scheduler says
         (:func:`scheduled_slice`).
@@ -105,20 +104,53 @@ def encode_slice(source: Any, output: str | Path, part: str | Slice, **options: 
     output = Path(output)
     part = part if isinstance(part, Slice) else slice_of(part)
     documents = _opened(source, output, request)
-    reader = prepared_reader(output, request) or with_known_thresholds(
-        as_reader(request.reader), request.threshold, request.min_tokens
-    )
-    if reader is None:
-        raise InputError(
-            "the reader has no thresholds yet, and each slice would make its own: run the command with "
-            "--prepare instead of --slice first"
+    with in_place(output) as (home, box):
+        reader = prepared_reader(home, request) or with_known_thresholds(
+            as_reader(request.reader), request.threshold, request.min_tokens
         )
-    with (
-        SliceWriter.begin(output, part, common_of(documents, reader, request)) as writer,
-        contextlib.suppress(Finished),  # all had landed, and another slice was at its end first
-    ):
-        _land(writer, documents, reader, request)
+        if reader is None:
+            raise InputError(
+                "the reader has no thresholds yet, and each slice would make its own: run the command with "
+                "--prepare instead of --slice first"
+            )
+        with (
+            SliceWriter.begin(home, part, common_of(documents, reader, request), box) as writer,
+            contextlib.suppress(Finished),  # all had landed, and another slice was at its end first
+        ):
+            _land(writer, documents, reader, request)
     return status(output)
+
+
+def encode_there(source: DocumentSource, output: Path, request: EncodeRequest) -> Corpus:
+    """Encode all of a corpus that is made in an object store: one slice of one, then the books.
+
+    Parameters
+    ----------
+    source : DocumentSource
+        Read once; of a stream the reader needs its thresholds already.
+    output : Path
+        A URL, see :func:`saetext.io.urls.url_of`.
+
+    Raises
+    ------
+    InputError, ReaderError, CorpusError
+        As :func:`saetext.encode`. What has landed stays there, and the same call goes on.
+    """
+    from saetext.corpus import Corpus
+
+    with in_place(output) as (home, box):
+        assert box is not None
+        try:
+            reader = _ready(home, source, request)
+            common = common_of(source, reader, request)
+            with SliceWriter.begin(home, Slice(0, 1), common, box) as writer, contextlib.suppress(Finished):
+                _land(writer, source, reader, request)
+            finish_there(box, on_progress=request.on_progress)
+        except BaseException:
+            if not box.has_documents():
+                box.undo()
+            raise
+        return Corpus.open(box.store.url)
 
 
 def slice_of(told: str) -> Slice:
@@ -161,9 +193,21 @@ def scheduled_slice(environment: Mapping[str, str]) -> Slice:
     )
 
 
+def _ready(home: Path, documents: DocumentSource, request: EncodeRequest) -> Reader:
+    """Return the reader with thresholds: those that were recorded, its own, or made from the documents."""
+    return prepared_reader(home, request) or ready(
+        as_reader(request.reader),
+        documents,
+        threshold=request.threshold,
+        min_tokens=request.min_tokens,
+        on_progress=request.on_progress,
+    )
+
+
 def _opened(source: Any, output: Path, request: EncodeRequest) -> DocumentSource:
     require_free(output)
-    require_sliceable(output)
+    if url_of(output) is None:
+        require_sliceable(output)
     documents = as_source(source, **request.columns())
     if not documents.restartable:
         raise InputError(

@@ -33,7 +33,13 @@ def default_output(source: str | os.PathLike[str]) -> Path:
 
 
 def beside(path: Path, part: str | None = None) -> Path:
-    """Return where the corpus of a data file lies, ``answers.jsonl.corpus``, or that of a part of it."""
+    """Return where the corpus of a data file lies, ``answers.jsonl.corpus``, or that of a part of it.
+
+    InputError for ``/``, which has no name to call a corpus by; ``.`` has that of the folder it is.
+    """
+    path = path if path.name else path.resolve()
+    if not path.name:
+        raise InputError(f"{path} has no name to call a corpus by: name a file or a corpus")
     if part is None:
         return path.with_name(path.name + SUFFIX)
     plain = re.sub(r"[^\w.-]+", "_", part)[:40].strip("._")

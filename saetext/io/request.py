@@ -21,6 +21,8 @@ from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, over
 from saetext.errors import InputError
 
 _KEY = "saetext"
+_LARGEST = 2**63 - 1  # of whole numbers, as machines have them
+_LARGEST_SEED = 2**32 - 1  # that numpy, scikit-learn and torch all take
 _T = TypeVar("_T")
 
 
@@ -160,18 +162,20 @@ class Option:
             return
         if self.choices and value not in self.choices:
             raise InputError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}")
-        bounds = (self.about.least, self.about.most, self.about.above)
-        if bounds == (None, None, None) or not isinstance(value, int | float) or isinstance(value, bool):
+        if not isinstance(value, int | float) or isinstance(value, bool):
             return
-        least, most, above = bounds
-        if isinstance(value, float) and math.isnan(value):
+        least, most, above = self.about.least, self.about.most, self.about.above
+        if isinstance(value, int):  # further down they become machine numbers
+            low, high = (0, _LARGEST_SEED) if self.name == "seed" else (-_LARGEST, _LARGEST)
+            least, most = low if least is None else least, high if most is None else most
+        elif math.isnan(value) and (least, most, above) != (None, None, None):
             raise InputError(f"{self.name} is a number, not NaN")
         if least is not None and value < least:
-            raise InputError(f"{self.name} must be at least {least:g}, not {value:g}")
+            raise InputError(f"{self.name} must be at least {_short(least)}, not {_short(value)}")
         if most is not None and value > most:
-            raise InputError(f"{self.name} must be at most {most:g}, not {value:g}")
+            raise InputError(f"{self.name} must be at most {_short(most)}, not {_short(value)}")
         if above is not None and value <= above:
-            raise InputError(f"{self.name} must be more than {above:g}, not {value:g}")
+            raise InputError(f"{self.name} must be more than {_short(above)}, not {_short(value)}")
 
 
 def options_of(request: type[Request]) -> tuple[Option, ...]:
@@ -201,6 +205,13 @@ def _hints(request: type[Request]) -> dict[str, Any]:
             return typing.get_type_hints(request, localns=absent)
         except NameError as error:
             absent[str(error.name)] = object
+
+
+def _short(value: float) -> str:
+    """Return a number for a message, also one that no machine number holds."""
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return f"a number of {math.floor(math.log10(abs(value))) + 1:,} digits"
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _plain(value: Any) -> Any:

@@ -249,6 +249,10 @@ class Store:
         """Remove a file there; InputError if that fails."""
         self._try(name, lambda: self.system.delete_file(self._at(name)), "removed")
 
+    def delete_folder(self, name: str) -> None:
+        """Remove a folder there with all that is in it; InputError if that fails."""
+        self._try(name, lambda: self.system.delete_dir(self._at(name)), "removed")
+
     # ---- inside
 
     def _at(self, name: str) -> str:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saetext.corpus.finishing import finish_slices
+from saetext.corpus import Corpus
+from saetext.corpus.finishing import finish_slices, finish_there
 from saetext.corpus.landed import Landed, input_digest, landed_numbers
 from saetext.corpus.landing import Common, Finished, SliceWriter, differs, require_sliceable
+from saetext.corpus.outbox import in_place
 from saetext.corpus.starting import LANDED, LOCK
 from saetext.documents import DocumentSource
 from saetext.encoding.beginning import Undo, as_reader
@@ -30,7 +32,6 @@ from saetext.reader.thresholds.policy import ready
 from saetext.text.one_line import many
 
 if TYPE_CHECKING:
-    from saetext.corpus import Corpus
     from saetext.reader.reader import Reader
 
 
@@ -44,7 +45,8 @@ def encode_on(engine: Engine, source: DocumentSource, output: Path, request: Enc
     source : DocumentSource
         Read once, here; of a stream the reader needs its thresholds already.
     output : Path
-        The corpus, which driver and workers see under this path.
+        The corpus, which driver and workers see under this path. Of a URL, workers write into a folder of
+        this machine, and the driver puts there what they have landed.
     request : EncodeRequest
         Its reader may be a :class:`saetext.encoding.prepared.NamedReader`: where the corpus was prepared, no
         model is loaded here then.
@@ -55,9 +57,33 @@ def encode_on(engine: Engine, source: DocumentSource, output: Path, request: Enc
         As :func:`saetext.encode`, whoever met the error; and if workers die again and again.
     """
     size = engine.size()  # before anything is loaded
-    require_sliceable(output)
-    undo = Undo(output)
-    common, opened = _begun(source, output, request)
+    with in_place(output) as (home, box):
+        if box is None:
+            require_sliceable(home)
+        undo = Undo(home) if box is None else box.undo
+        common, opened = _begun(source, home, request)
+        _require_devices(engine, size, common)
+        books = _Books(source, request)
+        try:
+            with SliceWriter.begin(home, WHOLE, common, box) as writer, contextlib.suppress(Finished):
+                try:
+                    _land(engine, size, writer, common, opened, books)
+                    writer.end(len(books.hashes), input_digest(books.hashes))
+                except BaseException:
+                    if not (_any_documents(home) if box is None else box.has_documents()):
+                        undo()
+                    raise
+            if box is None:
+                return finish_slices(home, on_progress=request.on_progress)
+            finish_there(box, on_progress=request.on_progress)
+            return Corpus.open(box.store.url)
+        except InputError:
+            if books.ended and not books.documents:  # nothing readable: as if it had not been tried
+                undo()
+            raise
+
+
+def _require_devices(engine: Engine, size: int, common: Common) -> None:
     if engine.gpus and common.spec.numerics.device == "cpu":
         raise InputError(
             "a GPU for each worker, and the reader runs on cpu here: where workers have GPUs and the driver "
@@ -67,21 +93,6 @@ def encode_on(engine: Engine, source: DocumentSource, output: Path, request: Enc
         raise InputError(
             f"{size} workers would share one GPU: say how many each of them has (--gpus 1), or --device cpu"
         )
-    books = _Books(source, request)
-    try:
-        with SliceWriter.begin(output, WHOLE, common) as writer, contextlib.suppress(Finished):
-            try:
-                _land(engine, size, writer, common, opened, books)
-                writer.end(len(books.hashes), input_digest(books.hashes))
-            except BaseException:
-                if not _any_documents(output):
-                    undo()
-                raise
-        return finish_slices(output, on_progress=request.on_progress)
-    except InputError:
-        if books.ended and not books.documents:  # nothing readable: as if it had not been tried
-            undo()
-        raise
 
 
 class _Books:
@@ -179,11 +190,13 @@ def _land(
     def job(cpus: int) -> Job:
         return Job(home, plan, opened, common.stores_text, books.source.role, cpus)
 
+    def landed(record: Landed, shard: Shard) -> None:
+        writer.send(record)
+        books.landed(record, shard)
+
     crew = engine.start(job)
     try:
-        Driver(crew, size, writer, common).run(
-            books.pieces(writer), books.landed, books.meter, books.starting
-        )
+        Driver(crew, size, writer, common).run(books.pieces(writer), landed, books.meter, books.starting)
     finally:
         crew.stop()
         writer.tidy()

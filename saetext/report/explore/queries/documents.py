@@ -47,7 +47,7 @@ def listed(corpus: Corpus, sae: str, words: str, shade: Shade | None, order: str
         if shade is None:
             raise InputError(f"the order {order} is that of a feature or theme: choose one to shade by")
         rows, strength = having(corpus, sae, shade)
-        key = (corpus.path, corpus.fingerprint, sae, shade.features, order)
+        key: tuple[object, ...] = (corpus.path, corpus.fingerprint, sae, shade.features, order)
         rows = _orders.get(
             key, lambda: rows[np.argsort(-strength if order == "strongest" else strength, kind="stable")]
         )

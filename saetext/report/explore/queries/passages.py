@@ -337,11 +337,11 @@ def _cut(
     for start, end in pairwise(cuts):
         while k < len(shaded) and shaded[k].end <= start:
             k += 1
-        spot = shaded[k] if k < len(shaded) and shaded[k].start <= start else None
+        over = shaded[k] if k < len(shaded) and shaded[k].start <= start else None
         piece = text[start:end]
         shown = printable(piece, newlines=True)
-        if spot is not None and not piece.strip():  # a line break or a space that is shaded must be seen
+        if over is not None and not piece.strip():  # a line break or a space that is shaded must be seen
             shown = "↵\n" if "\n" in piece else "␣"
-        step = 0 if spot is None else max(shade_of(spot.strength), 1)
-        told = "" if spot is None else printable(spot.told)
+        step = 0 if over is None else max(shade_of(over.strength), 1)
+        told = "" if over is None else printable(over.told)
         yield Part(shown, step, told, start, end, here=low <= start and end <= high and low < high)
