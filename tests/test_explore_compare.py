@@ -375,6 +375,7 @@ def drawer_items(client: Any) -> tuple[Item, ...]:
 
 def test_a_passage_is_collected_with_the_words_that_were_pointed_to(client: Any, loaded: Loaded) -> None:
     text = loaded.corpus("gentle").document(3)["text"]
+    assert text is not None
     address = "document?" + urlencode({"corpus": "gentle", "row": 3, "from": 200, "to": 210})
     assert client.post("passage-put", data={"back": address}).status_code == 200
     [kept] = [one for one in drawer_items(client) if one.kind == "passage"]

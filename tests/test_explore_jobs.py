@@ -84,7 +84,7 @@ def test_a_job_that_waits_for_its_turn_is_cancelled_at_once() -> None:
     assert gate.begun.wait(LONG)
     waiting = jobs.ask("2", "Two", other)
     assert waiting.state == "waiting" and jobs.unfinished() == [running, waiting]
-    assert jobs.cancel("2") and waiting.state == "cancelled" and other.runs == 0
+    assert jobs.cancel("2") and state_of(waiting)["state"] == "cancelled" and other.runs == 0
     gate.opened.set()
     assert ended(jobs, running).state == "done"
 
@@ -160,7 +160,12 @@ def test_a_stopping_server_ends_its_jobs_and_takes_no_more() -> None:
 
 def test_a_job_that_tells_nothing_does_not_hold_up_the_end() -> None:
     jobs, silent, begun = Jobs(), threading.Event(), threading.Event()
-    jobs.ask("k", "", lambda on_progress: (begun.set(), silent.wait(LONG)))
+
+    def work(on_progress: OnProgress) -> None:
+        begun.set()
+        silent.wait(LONG)
+
+    jobs.ask("k", "", work)
     assert begun.wait(LONG)
     started = time.monotonic()
     assert not jobs.close(0.05) and time.monotonic() - started < LONG / 2

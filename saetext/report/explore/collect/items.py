@@ -198,7 +198,8 @@ class Drawers:
     def count(self, name: str | None) -> int:
         """Return how much is in a browser's drawer; 0 for one that has none."""
         with self._lock:
-            return len(self._drawers[name]) if name in self._drawers else 0
+            found = None if name is None else self._drawers.get(name)
+            return 0 if found is None else len(found)
 
 
 def recipe_of(chosen: Chosen) -> SetRecipe:

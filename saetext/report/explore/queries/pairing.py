@@ -5,10 +5,10 @@ Not for: pages (:mod:`saetext.report.explore.rooms.pairs`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from saetext.analysis.base import Row
 from saetext.analysis.cooccurrence import CorrelateResult, correlate
 from saetext.errors import InputError
 from saetext.features.labels import FeatureLabels
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 TOP = 60  # pairs of each kind
 _FEWEST = 20  # documents of which pairs are counted
 #: What tells a pair from the others: of the list in plain words, and of features.
-LISTED = ("kind_a", "name_a", "kind_b", "name_b")
-FEATURES = ("feature_a", "feature_b", "label_b")
+LISTED: tuple[str, ...] = ("kind_a", "name_a", "kind_b", "name_b")
+FEATURES: tuple[str, ...] = ("feature_a", "feature_b", "label_b")
 
 
 @dataclass(frozen=True)
@@ -99,5 +99,5 @@ def pairs(
     return Pairs(question, result, page)
 
 
-def _values(row: Row, columns: tuple[str, ...]) -> tuple[str, ...]:
+def _values(row: Mapping[str, object], columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(row[column]) for column in columns)
