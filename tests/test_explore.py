@@ -122,6 +122,24 @@ def test_a_feature_is_shown_over_its_whole_range(made: Any) -> None:
         assert looked_at == len(there) and sum(n for _, n in counted) <= len(there)
 
 
+def test_companions_are_those_of_all_documents_or_of_stretches_all_over(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, truth = made
+    there = truth.dense("value") > 0
+    for feature in range(D_SAE):
+        near, looked_at = one.together_with(corpus, "main", feature, corpus.labels())
+        assert looked_at == there[:, feature].sum()
+        for each in near:
+            phi = np.corrcoef(there[:, feature], there[:, each.feature])[0, 1]
+            assert each.similarity == pytest.approx(phi)
+        assert [each.similarity for each in near] == sorted((each.similarity for each in near), reverse=True)
+    monkeypatch.setattr(one, "_COMPANIONS", 40)
+    places = one._stretches(1000)
+    assert len(places) == 40 and places[0] == 0 and places[-1] == 999
+    assert one._stretches(40).tolist() == list(range(40))
+
+
 def test_features_are_searched_and_sorted_as_a_plain_loop_does(made: Any) -> None:
     corpus, _ = made
     labels = corpus.labels()
