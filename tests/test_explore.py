@@ -527,7 +527,20 @@ def test_sets_have_names_of_their_own(made: Any) -> None:
     ):
         with pytest.raises(InputError):
             loaded.save(name, "one", rows)
-    assert "by hand" in client_of(loaded).get("corpora").text
+    client = client_of(loaded)
+    assert "by hand" in client.get("corpora").text
+    assert "1–2 of 2 documents" in client.get("read?corpus=the+first").text
+    both = loaded.view("the first", "n_tokens >= 0 AND row < 4")
+    assert both.selection.tolist() == [2]  # type: ignore[union-attr]
+    assert loaded.corpus("the first") is made[0]
+    for url in (
+        "document?corpus=the+first&row=5",
+        "features?corpus=the+first",
+        "feature?corpus=the+first&feature=1",
+    ):
+        assert client.get(url).status_code == 200
+    assert loaded.save("part", "the first", [2]).corpus == "one"
+    loaded.forget("part")
     loaded.forget("the first")
     assert loaded.sets == ()
     assert names_of(["a/x.corpus", "b/x.corpus", "y"]) == ["x", "x 2", "y"]
