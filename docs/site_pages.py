@@ -6,8 +6,9 @@ from typing import Any
 
 CHAPTERS = {
     "Use": [
-        *("tour", "explore", "diff", "outcome", "correlate", "cluster", "search", "check", "steer", "attribute"),
-        *("ablate", "shift", "bias", "why", "attend", "detectors", "labels", "recipes", "python"),
+        *("tour", "explore", "diff", "outcome", "correlate", "cluster", "search", "check", "steer"),
+        *("attribute", "ablate", "shift", "bias", "why", "attend", "detectors", "labels", "recipes"),
+        "python",
     ],
     "Notebooks": [*(f"notebooks/{name}" for name in ("release_check", "user_prompts", "own_sae"))],
     "Understand": ["readers", "formats", "machines", "others", "statistics", "reliability", "glossary"],

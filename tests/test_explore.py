@@ -122,6 +122,24 @@ def test_a_feature_is_shown_over_its_whole_range(made: Any) -> None:
         assert looked_at == len(there) and sum(n for _, n in counted) <= len(there)
 
 
+def test_companions_are_those_of_all_documents_or_of_stretches_all_over(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, truth = made
+    there = truth.dense("value") > 0
+    for feature in range(D_SAE):
+        near, looked_at = one.together_with(corpus, "main", feature, corpus.labels())
+        assert looked_at == there[:, feature].sum()
+        for each in near:
+            phi = np.corrcoef(there[:, feature], there[:, each.feature])[0, 1]
+            assert each.similarity == pytest.approx(phi)
+        assert [each.similarity for each in near] == sorted((each.similarity for each in near), reverse=True)
+    monkeypatch.setattr(one, "_COMPANIONS", 40)
+    places = one._stretches(1000)
+    assert len(places) == 40 and places[0] == 0 and places[-1] == 999
+    assert one._stretches(40).tolist() == list(range(40))
+
+
 def test_features_are_searched_and_sorted_as_a_plain_loop_does(made: Any) -> None:
     corpus, _ = made
     labels = corpus.labels()
@@ -509,7 +527,20 @@ def test_sets_have_names_of_their_own(made: Any) -> None:
     ):
         with pytest.raises(InputError):
             loaded.save(name, "one", rows)
-    assert "by hand" in client_of(loaded).get("corpora").text
+    client = client_of(loaded)
+    assert "by hand" in client.get("corpora").text
+    assert "1–2 of 2 documents" in client.get("read?corpus=the+first").text
+    both = loaded.view("the first", "n_tokens >= 0 AND row < 4")
+    assert both.selection.tolist() == [2]  # type: ignore[union-attr]
+    assert loaded.corpus("the first") is made[0]
+    for url in (
+        "document?corpus=the+first&row=5",
+        "features?corpus=the+first",
+        "feature?corpus=the+first&feature=1",
+    ):
+        assert client.get(url).status_code == 200
+    assert loaded.save("part", "the first", [2]).corpus == "one"
+    loaded.forget("part")
     loaded.forget("the first")
     assert loaded.sets == ()
     assert names_of(["a/x.corpus", "b/x.corpus", "y"]) == ["x", "x 2", "y"]

@@ -89,37 +89,54 @@ class Loaded:
         return tuple(self.corpora)
 
     def corpus(self, name: str | None = None) -> Corpus:
-        """Return a corpus by its name; the first one if none is named.
+        """Return a corpus by its name, or the whole corpus of a saved set; the first one if none is named.
 
         Raises
         ------
         InputError
             If there is none of that name.
         """
+        return self.corpora[self.home_of(name)]
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names of corpora and of saved sets."""
+        return (*self.names, *(saved.name for saved in self.sets))
+
+    def home_of(self, name: str | None) -> str:
+        """Return the name of the open corpus that is named, or that a saved set is of; the first for none."""
         if not name:
-            return next(iter(self.corpora.values()))
-        if name not in self.corpora:
+            return self.names[0]
+        with self.lock:
+            home = self._sets[name].corpus if name in self._sets else name
+        if home not in self.corpora:
             raise InputError(
                 f"no corpus {quoted(name)} is open; there are {', '.join(map(quoted, self.names[:8]))}"
             )
-        return self.corpora[name]
+        return home
 
     def name_of(self, name: str | None) -> str:
-        """Return the name of a corpus that is open: the one given, or the first."""
-        self.corpus(name)
+        """Return the name of a corpus that is open, or of a saved set: the one given, or the first."""
+        self.home_of(name)
         return name or self.names[0]
 
     def view(self, name: str | None, where: str | None = None) -> Corpus:
-        """Return a corpus, or its documents under a condition; one asked again is answered at once."""
-        corpus = self.corpus(name)
+        """Return a corpus or a saved set, or its documents under a condition; kept for who asks again."""
+        home = self.home_of(name)
+        with self.lock:
+            saved = self._sets.get(name or "")
+        corpus = self.corpora[home] if saved is None else self.documents_of(saved)
         if not where:
             return corpus
-        key = (self.name_of(name), where)
+        key = (corpus.fingerprint if saved else home, where)
         with self.lock:
             if key in self._views:
                 self._views.move_to_end(key)
                 return self._views[key]
-        found = view_of(corpus, where)
+        found = view_of(corpus.whole, where)
+        if saved is not None:
+            both = np.intersect1d(saved.rows, found.selection, assume_unique=True)
+            found = corpus.whole.select(both)
         with self.lock:
             self._views[key] = found
             while len(self._views) > _VIEWS:
@@ -173,7 +190,7 @@ class Loaded:
                 raise InputError(f"there is a set or corpus {quoted(name)} already: choose another name")
             if len(self._sets) >= _MOST_SETS:
                 raise InputError(f"{_MOST_SETS} sets are kept at most: remove one")
-            made = self._sets[name] = SavedSet(name, self.name_of(corpus), chosen, told)
+            made = self._sets[name] = SavedSet(name, self.home_of(corpus), chosen, told)
         return made
 
     def forget(self, name: str) -> None:
@@ -203,7 +220,7 @@ class Loaded:
 
     def reader(self, corpus: str | None) -> Reader | None:
         """Return the reader that made a corpus, loading it the first time; None if it cannot be had."""
-        name = self.name_of(corpus)
+        name = self.home_of(corpus)
         if not self.reads:
             return None
         with self._loading[name]:
@@ -213,19 +230,19 @@ class Loaded:
 
     def reads_fast(self, corpus: str | None) -> bool:
         """Return whether a corpus's reader may be used unasked: it is small, or was loaded before."""
-        name = self.name_of(corpus)
+        name = self.home_of(corpus)
         small = self.corpora[name].spec.source.get("kind") == "embedded"
         return small or self._readers.get(name) is not None
 
     def why_no_reader(self, corpus: str | None) -> str:
         """Return why a corpus's reader cannot be had; empty if it can, or nobody has asked for it yet."""
-        return self._why_not.get(self.name_of(corpus), "")
+        return self._why_not.get(self.home_of(corpus), "")
 
     def _loaded_reader(self, name: str) -> Reader | None:
         from saetext.reader.reader import Reader
 
         corpus = self.corpora[name]
-        for other, reader in self._readers.items():  # corpora of one reader share it
+        for other, reader in list(self._readers.items()):  # corpora of one reader share it
             if reader is not None and self.corpora[other].spec.identity() == corpus.spec.identity():
                 return reader
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -59,6 +59,7 @@ def explorer_app(
         exception_handlers={
             SaetextError: _refused,
             HTTPException: _unknown,
+            ClientDisconnect: _gone,
             OSError: _system,
             Exception: _fault,
         },
@@ -90,6 +91,11 @@ def _unknown(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     line = "there is no such page" if error.status_code == 404 else str(error.detail)
     return told(request, error.status_code, line)
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    """Answer who hung up in the middle of a form: nobody hears it, and it is no fault of ours."""
+    return told(request, 400, "the form broke off")
 
 
 def _system(request: Request, error: Exception) -> Response:

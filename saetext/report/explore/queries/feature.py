@@ -33,6 +33,7 @@ _PER_BAND = 3
 _BINS = 32
 _LOOKED_AT = 96  # documents whose word at the peak is counted
 _COMPANIONS = 1000  # documents whose other features are counted
+_STRETCH = 10  # of them that stand together
 _LEAST_TOGETHER = 3
 _NEAR = 8
 _VALUES = 12  # of a column
@@ -157,7 +158,7 @@ def together_with(corpus: Corpus, sae: str, feature: int, labels: FeatureLabels)
     whole, rows = counts_of(corpus, sae), corpus.postings(sae).documents(feature)[0]
     if not len(rows):
         return [], 0
-    places = np.unique(np.linspace(0, len(rows) - 1, min(_COMPANIONS, len(rows))).astype(np.int64))
+    places = _stretches(len(rows))
     shared = np.zeros(len(whole.support), np.int64)
     for block in corpus.select(rows[places].astype(np.int64)).rows(sae):
         shared += np.bincount(block.feature, minlength=len(shared))
@@ -221,6 +222,14 @@ def _in_set(name: str, having: int, documents: int, where: str = "") -> InSet:
 def _near(similar: NDArray[np.float64], labels: FeatureLabels) -> list[Near]:
     order = np.lexsort((np.arange(len(similar)), -similar))[:_NEAR]
     return [Near(f, printable(labels.label(f)), float(similar[f])) for f in order.tolist() if similar[f] > 0]
+
+
+def _stretches(n: int) -> NDArray[np.int64]:
+    """Return places among ``n``: all, or short stretches all over, so that few files are touched."""
+    if n <= _COMPANIONS:
+        return np.arange(n)
+    starts = np.linspace(0, n - _STRETCH, _COMPANIONS // _STRETCH).astype(np.int64)
+    return np.unique((starts[:, None] + np.arange(_STRETCH)).ravel())
 
 
 def _around(middle: int, n: int, width: int) -> list[int]:

@@ -55,9 +55,7 @@ class Chosen:
         name = loaded.name_of(asked.text("corpus", longest=500))
         sae, where = asked.text("sae", longest=500), asked.text("where", longest=5000)
         shaded, was = asked.text("shade", longest=200), asked.text("was", longest=500)
-        if (
-            was in loaded.corpora and was != name
-        ):  # another corpus was chosen: what it does not have is left off
+        if was in loaded.choices and was != name:  # another was chosen: what it does not have is left off
             sae, where, shaded = _moved(loaded, was, name, sae, where, shaded)
         sae = loaded.sae(name, sae)
         corpus = loaded.view(name, where)
@@ -84,7 +82,7 @@ class Chosen:
     def common(self) -> dict[str, Any]:
         """What every template about documents shows."""
         return {
-            "names": self.loaded.names,
+            "names": self.loaded.choices,
             "name": self.name,
             "saes": self.loaded.corpus(self.name).saes,
             "sae": self.sae,
@@ -154,7 +152,7 @@ def read(request: Request) -> Response:
         again=again,
         why_not=chosen.loaded.why_no_reader(chosen.name) if wait else "",
         total=total,
-        documents=chosen.loaded.corpus(chosen.name).n_documents,
+        documents=chosen.loaded.view(chosen.name).n_documents,
         first=first + 1,
         last=min(first + PAGE, total),
         number=number,

@@ -202,4 +202,6 @@
   });
   begin();
   document.querySelector(".here")?.scrollIntoView({ block: "center" });
+  const rooms = byId("rooms"), room = rooms.querySelector("[aria-current]"); // on a phone the row is longer than the screen
+  if (room) rooms.scrollLeft = room.offsetLeft - (rooms.clientWidth - room.offsetWidth) / 2 - rooms.offsetLeft;
 })();
