@@ -20,6 +20,7 @@ from saetext.io.request import option
 from saetext_cli.common import note, result, waiting
 from saetext_cli.declared import expanded
 from saetext_cli.making import open_or_encode_all
+from saetext_cli.meters import progress_bar
 from saetext_cli.options import FileColumns, Running
 
 _EVERYWHERE = ("0.0.0.0", "::")
@@ -47,6 +48,12 @@ class ServerChoice(Running):
         group=_GROUP,
     )
     browser: bool = option("Open a browser, if this machine has a screen.", default=True, group=_GROUP)
+    export: Path | None = option(
+        "Write a static copy to this directory instead: comparisons, maps and pairs as files.",
+        default=None,
+        metavar="DIR",
+        group=_GROUP,
+    )
     peaks: bool = option("Mark stored peaks only, without loading the model.", default=False)
 
 
@@ -75,6 +82,9 @@ def explore(
     from saetext.report.explore.serving import address_of, listen, new_token, serve
     from saetext.report.explore.warming import index, warm
 
+    if server.export is not None:
+        _copy(corpora, columns, server)
+        return
     with listen(server.host, server.port) as listening:
         opened = open_or_encode_all(corpora, device=server.device, dtype=server.dtype, **columns.given())
         # pages must not wait for a hub: what is not here is not fetched
@@ -95,6 +105,23 @@ def explore(
         with _opening(address) if server.browser and _has_screen() else _nothing() as go:
             warm(loaded)
             serve(app, listening, go)
+
+
+def _copy(corpora: list[Path], columns: FileColumns, server: ServerChoice) -> None:
+    """Write the static copy, and print where its first page is."""
+    from saetext.report.explore.copying import require_free, write_copy
+    from saetext.report.explore.loaded import Loaded, names_of
+
+    assert server.export is not None
+    require_free(server.export)
+    opened = open_or_encode_all(corpora, device=server.device, dtype=server.dtype, **columns.given())
+    loaded = Loaded(
+        dict(zip(names_of(corpora), opened, strict=True)), device=server.device, reads=not server.peaks
+    )
+    with progress_bar("reading") as show:
+        page = write_copy(loaded, server.export, on_progress=show)
+    note("open this page, or put the directory on a web server:")
+    result(str(page))
 
 
 def _is_own(host: str) -> bool:

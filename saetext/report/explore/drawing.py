@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from saetext.errors import InputError
 from saetext.io.opener import packaged_text
 from saetext.report.explore.asked import Asked
+from saetext.report.explore.putting import collected, remember
 from saetext.report.html.parts import SHADES
 from saetext.text.passages import printable
 
@@ -28,7 +29,10 @@ _MOST_FIELDS = 200  # of a form
 #: The only files there are besides pages: name to parts and type.
 _FILES = {
     "explore.css": (("base.css", "explore/explore.css"), "text/css"),
-    "explore.js": (("explore/explore.js",), "text/javascript"),
+    "explore.js": (("explore/explore.js", "explore/jobs.js", "explore/map.js"), "text/javascript"),
+    "compare.css": (("diff.css", "explore/collected.css", "explore/compare.css"), "text/css"),
+    "map.css": (("explore/compare.css", "explore/map.css"), "text/css"),
+    "pairs.css": (("pairs.css", "explore/compare.css", "explore/pairs.css"), "text/css"),
 }
 
 
@@ -67,7 +71,9 @@ def page(request: Request, template: str, *, status: int = 200, **shown: Any) ->
         What the template shows; ``title`` is asked for. It is escaped here.
     """
     text = _environment().get_template(f"explore/{template}").render(**_common(request), **shown)
-    return HTMLResponse(text, status)
+    answer = HTMLResponse(text, status)
+    remember(request, answer)
+    return answer
 
 
 def file(request: Request) -> Response:
@@ -95,6 +101,7 @@ def _common(request: Request) -> dict[str, Any]:
         "here": state.room_of.get(path, ""),
         "asked": asked_of(request),
         "loaded": state.loaded,
+        "collected": collected(request),
         "up": "../" * path.count("/"),
         "version_of": {name: _content(name)[2] for name in _FILES},
         "shades": range(1, SHADES + 1),

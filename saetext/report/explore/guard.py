@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, State
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,6 +52,12 @@ class Guard:
     def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str] = LOOPBACK) -> None:
         self._app, self._token = app, token.encode()
         self._hosts = {host.lower() for host in hosts}
+
+    @property
+    def state(self) -> State:
+        """What the app that is guarded keeps while it runs."""
+        found: State = self._app.state  # type: ignore[attr-defined]
+        return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""

@@ -15,11 +15,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from saetext.errors import CorpusError, EndpointError, ReaderError, SaetextError, ShardCorruptError
+from saetext.report.explore.collect.items import Drawers
 from saetext.report.explore.drawing import file, told
 from saetext.report.explore.guard import LOOPBACK, Guard
+from saetext.report.explore.jobs import Jobs
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.room import Room
 from saetext.report.explore.rooms import ROOMS
+from saetext.report.explore.waiting import ROUTES as JOB_ROUTES
 
 _STATUS: tuple[tuple[type[SaetextError], int], ...] = (
     (ShardCorruptError, 500),
@@ -48,6 +51,7 @@ def explorer_app(
     routes: list[Any] = [
         Route("/", _first, name="first"),
         Route("/static/{name}", file),
+        *JOB_ROUTES,
         *(route for room in rooms for route in room.routes),
     ]
     app = Starlette(
@@ -62,6 +66,8 @@ def explorer_app(
     )
     app.router.redirect_slashes = False
     app.state.loaded = loaded
+    app.state.jobs = Jobs()
+    app.state.drawers = Drawers()
     app.state.rooms = tuple(rooms)
     app.state.room_of = {
         route.path.lstrip("/"): room.name

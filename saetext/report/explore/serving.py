@@ -81,6 +81,10 @@ def serve(app: Any, listening: socket.socket, started: Callable[[], None] = lamb
             await super().startup(sockets)
             started()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.jobs.stop_all()  # then streams of their progress end by themselves
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
         app,
         log_level="error",
@@ -91,4 +95,7 @@ def serve(app: Any, listening: socket.socket, started: Callable[[], None] = lamb
         timeout_graceful_shutdown=_GRACE,
         h11_max_incomplete_event_size=32768,
     )
-    Server(config).run(sockets=[listening])
+    try:
+        Server(config).run(sockets=[listening])
+    finally:  # the signal is passed on
+        app.state.jobs.close()

@@ -47,28 +47,30 @@ def render_diff_page(page: DiffPage) -> str:
     Everything in it that came from texts, labels or names is made printable and escaped; the style sheet and
     the script are admitted by their hashes, so that nothing else could take effect.
     """
+    return draw("diff.html.j2", ("base.css", "diff.css", "causes.css"), ("cards.js",), **shown_of_diff(page))
+
+
+def shown_of_diff(page: DiffPage) -> dict[str, Any]:
+    """Return what a template shows of a comparison, by name; everything textual is printable, not escaped."""
     plotted = _plotted(page.findings)
     axis = Axis([page.findings[index].row for index in plotted])
     cards = [_card(finding, axis) for finding in page.findings]
     number_cards(cards, "label")
-    return draw(
-        "diff.html.j2",
-        ("base.css", "diff.css", "causes.css"),
-        ("cards.js",),
-        title=printable(page.title),
-        names=[printable(name) for name in page.names],
-        summary=[printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
-        cards=cards,
-        plotted=[cards[index] for index in plotted],
-        plottable=page.plottable or len(_plotted(page.findings, None)),
-        confirmation=any(card["confirmed"] is not None for card in cards),
-        axis=axis,
-        tables=[_table(table) for table in page.tables],
-        heat_map=_heat_map(page.heat_map) if page.heat_map else None,
-        notes=[printable(note) for note in page.notes],
-        facts=[(printable(str(name)), printable(str(text))) for name, text in page.facts.items()],
-        shading=printable(page.shading),
-    )
+    return {
+        "title": printable(page.title),
+        "names": [printable(name) for name in page.names],
+        "summary": [printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
+        "cards": cards,
+        "plotted": [cards[index] for index in plotted],
+        "plottable": page.plottable or len(_plotted(page.findings, None)),
+        "confirmation": any(card["confirmed"] is not None for card in cards),
+        "axis": axis,
+        "tables": [_table(table) for table in page.tables],
+        "heat_map": _heat_map(page.heat_map) if page.heat_map else None,
+        "notes": [printable(note) for note in page.notes],
+        "facts": [(printable(str(name)), printable(str(text))) for name, text in page.facts.items()],
+        "shading": printable(page.shading),
+    }
 
 
 class Axis:

@@ -36,20 +36,22 @@ def render_pair_page(page: PairPage) -> str:
     Everything in it that came from texts, labels or names is made printable and escaped; the style sheet and
     the script are admitted by their hashes, so that nothing else could take effect.
     """
+    return draw("pairs.html.j2", ("base.css", "pairs.css"), ("cards.js", "pairs.js"), **shown_of_pairs(page))
+
+
+def shown_of_pairs(page: PairPage) -> dict[str, Any]:
+    """Return what a template shows of pairs, by name; everything textual is printable, not escaped."""
     within = page.facts.get("within", "")
     listed = [_card_of_list(finding, within) for finding in page.listed]
     of_features = [_card(finding, within) for finding in page.findings]
     cards = [*listed, *of_features]
     number_cards(cards, "label_a")
     numbered = dict(enumerate(of_features, start=1))  # the network counts pairs of features alone
-    return draw(
-        "pairs.html.j2",
-        ("base.css", "pairs.css"),
-        ("cards.js", "pairs.js"),
-        title=printable(page.title),
-        summary=[printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
-        cards=cards,
-        parts=[
+    return {
+        "title": printable(page.title),
+        "summary": [printable(sentence).replace(" %", "\u00a0%") for sentence in page.summary],
+        "cards": cards,
+        "parts": [
             ("In plain words: words, format, properties and themes", listed),
             (
                 "Pairs of features" if listed else "",
@@ -57,12 +59,12 @@ def render_pair_page(page: PairPage) -> str:
             ),
             ("Less often together than chance", [card for card in of_features if card["apart"]]),
         ],
-        ticks=[{"kind": "zero", "x": _place(0.0)}],
-        network=network_picture(page.network, numbered) if page.network and page.network.nodes else None,
-        notes=[printable(note) for note in page.notes],
-        facts=[(printable(str(name)), printable(str(text))) for name, text in page.facts.items()],
-        shading=printable(page.shading),
-    )
+        "ticks": [{"kind": "zero", "x": _place(0.0)}],
+        "network": network_picture(page.network, numbered) if page.network and page.network.nodes else None,
+        "notes": [printable(note) for note in page.notes],
+        "facts": [(printable(str(name)), printable(str(text))) for name, text in page.facts.items()],
+        "shading": printable(page.shading),
+    }
 
 
 def _card(finding: PairFinding, within: str) -> dict[str, Any]:

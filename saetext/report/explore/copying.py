@@ -1,0 +1,165 @@
+"""A static copy of what the explorer computes: reports as files, and a page that leads to them.
+
+It needs no server, and reads nothing but itself. What it does not have: reading documents, searching, and the
+table of features, which are asked for as one goes on. Not for: serving (``served.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from saetext.corpus import Corpus
+from saetext.corpus.spec import require_comparable
+from saetext.errors import InputError, SaetextError
+from saetext.io.files import atomic_directory, make_directory, write_atomic, writing
+from saetext.io.progress import OnProgress, Progress
+from saetext.report.explore.downloads import plain
+from saetext.report.explore.loaded import Loaded
+from saetext.report.explore.queries import mapping, pairing
+from saetext.report.explore.queries.choosing import choose
+from saetext.report.explore.queries.comparing import Question, compare
+from saetext.report.html.differences import render_diff_page
+from saetext.report.html.map_gathering import map_page
+from saetext.report.html.map_page import render_map_page
+from saetext.report.html.pair_page import render_pair_page
+from saetext.report.html.parts import draw
+from saetext.text.passages import printable
+
+KINDS = ("compare", "map", "pairs")
+_MOST_COMPARED = 10  # pairs of corpora
+
+#: Makes a page, and its first sentence.
+Make = Callable[[OnProgress | None], tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A page of the copy: heading, file, first sentence, and why it is missing (empty if it is there)."""
+
+    title: str
+    file: str
+    told: str = ""
+    why: str = ""
+
+
+def write_copy(
+    loaded: Loaded,
+    folder: str | Path,
+    *,
+    kinds: tuple[str, ...] = KINDS,
+    on_progress: OnProgress | None = None,
+) -> Path:
+    """Write the copy, whole or not at all, and return its first page.
+
+    Each corpus gets its map and its pairs, and each two corpora of one reader a comparison. What cannot be
+    made, such as the map of a few documents, is named on the first page with the reason.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        The corpora.
+    folder : path
+        A directory that is not there yet, or is empty.
+    kinds : tuple of str
+        Which pages: some of :data:`KINDS`.
+    on_progress : callable, optional
+        Gets a :class:`saetext.io.progress.Progress` as the work goes on.
+
+    Raises
+    ------
+    InputError
+        If the directory holds something, or cannot be written.
+    """
+    folder = Path(folder)
+    require_free(folder)
+    with writing(folder, InputError):
+        make_directory(folder.parent)
+        with atomic_directory(folder) as beside:
+            pages = []
+            for title, name, make in _pages(loaded, kinds):
+                if on_progress is not None:
+                    on_progress(Progress(title))
+                pages.append(_page(beside, title, name, make, on_progress))
+            write_atomic(beside / "index.html", _index(loaded.corpora, pages).encode())
+    return folder / "index.html"
+
+
+def require_free(folder: Path) -> None:
+    """Raise :class:`InputError` if there is something where a copy is to be: before anything is computed."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there already; name a directory that is not, or an empty one")
+
+
+def _page(beside: Path, title: str, name: str, make: Make, on_progress: OnProgress | None) -> Copied:
+    try:
+        text, first = make(on_progress)
+    except SaetextError as error:
+        return Copied(title, name, why=str(error))
+    write_atomic(beside / name, text.encode())
+    return Copied(title, name, first)
+
+
+def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]]:
+    """Return heading, file name and maker of each page; no two have one file name."""
+    found: list[tuple[str, str, Make]] = []
+    if "compare" in kinds:
+        for a, b in list(combinations(loaded.names, 2))[:_MOST_COMPARED]:
+            name = f"compare-{plain(a)}-{plain(b)}"
+            found.append((f"{a} compared with {b}", name, _comparing(loaded, a, b)))
+    for name in loaded.names:
+        if "map" in kinds:
+            found.append((f"Map of {name}", f"map-{plain(name)}", _mapping(loaded, name)))
+        if "pairs" in kinds:
+            found.append((f"Pairs in {name}", f"pairs-{plain(name)}", _pairing(loaded, name)))
+    return [(title, f"{at:02d}-{name}.html", make) for at, (title, name, make) in enumerate(found, start=1)]
+
+
+def _comparing(loaded: Loaded, a: str, b: str) -> Make:
+    def make(on_progress: OnProgress | None) -> tuple[str, str]:
+        first, second = choose(loaded, a), choose(loaded, b)
+        sae = loaded.sae(a)
+        require_comparable(first.corpus.spec, second.corpus.spec, sae, names=(a, b))
+        question = Question(first, second, sae)
+        done = compare(question, loaded.labels(a, sae), loaded.reader(a), on_progress)
+        return render_diff_page(done.page), done.page.summary[0]
+
+    return make
+
+
+def _mapping(loaded: Loaded, name: str) -> Make:
+    def make(on_progress: OnProgress | None) -> tuple[str, str]:
+        chosen, sae = choose(loaded, name), loaded.sae(name)
+        labels = loaded.labels(name, sae)
+        found = mapping.mapped(mapping.Question(chosen, sae), labels, on_progress)
+        reader = loaded.reader(name)
+        page = map_page(found.result, chosen.corpus, labels, reader=reader, on_progress=on_progress)
+        return render_map_page(page), page.summary[0] if page.summary else ""
+
+    return make
+
+
+def _pairing(loaded: Loaded, name: str) -> Make:
+    def make(on_progress: OnProgress | None) -> tuple[str, str]:
+        sae = loaded.sae(name)
+        question = pairing.Question(choose(loaded, name), sae)
+        found = pairing.pairs(question, loaded.labels(name, sae), loaded.reader(name), on_progress)
+        return render_pair_page(found.page), found.page.summary[0]
+
+    return make
+
+
+def _index(corpora: Mapping[str, Corpus], pages: list[Copied]) -> str:
+    told = [
+        {
+            "name": printable(name),
+            "documents": f"{corpus.n_documents:,}",
+            "tokens": f"{int(corpus.n_tokens.sum()):,}",
+            "reader": printable(", ".join(corpus.saes)),
+        }
+        for name, corpus in corpora.items()
+    ]
+    shown = [(printable(one.title), one.file, printable(one.told), printable(one.why)) for one in pages]
+    return draw("explore/copy.html.j2", ("base.css", "explore/collected.css"), (), corpora=told, pages=shown)

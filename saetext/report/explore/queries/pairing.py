@@ -1,0 +1,103 @@
+"""What goes together in one set of documents, as one asks in the explorer: :func:`saetext.correlate`.
+
+Not for: pages (:mod:`saetext.report.explore.rooms.pairs`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from saetext.analysis.base import Row
+from saetext.analysis.cooccurrence import CorrelateResult, correlate
+from saetext.errors import InputError
+from saetext.features.labels import FeatureLabels
+from saetext.io.progress import OnProgress
+from saetext.report.explore.queries.choosing import Chosen
+from saetext.report.html.pair_gathering import pair_page
+from saetext.report.html.pair_model import PairPage
+
+if TYPE_CHECKING:
+    from saetext.reader.reader import Reader
+
+TOP = 60  # pairs of each kind
+_FEWEST = 20  # documents of which pairs are counted
+#: What tells a pair from the others: of the list in plain words, and of features.
+LISTED = ("kind_a", "name_a", "kind_b", "name_b")
+FEATURES = ("feature_a", "feature_b", "label_b")
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which documents, which SAE, and a column within whose values pairs are counted (None for none)."""
+
+    chosen: Chosen
+    sae: str
+    within: str | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return the keywords of :func:`saetext.correlate`."""
+        within = {} if self.within is None else {"within": self.within}
+        return {"names": (self.chosen.name,), "sae": self.sae, "top": TOP, **within}
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the answer depends on, in plain JSON types."""
+        corpus = self.chosen.corpus
+        return {"set": [self.chosen.name, corpus.fingerprint, str(corpus.path)], **self.options()}
+
+    @property
+    def title(self) -> str:
+        """What is done, for who waits."""
+        return f"Looking for pairs in {self.chosen.name}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What came of it: the result, its page, and the rows of the page's cards in their order."""
+
+    question: Question
+    result: CorrelateResult
+    page: PairPage
+
+    def keys(self) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Return for each card which columns of its row tell it from the others, and what they have."""
+        listed = [(LISTED, _values(finding.row, LISTED)) for finding in self.page.listed]
+        return listed + [(FEATURES, _values(finding.row, FEATURES)) for finding in self.page.findings]
+
+
+def pairs(
+    question: Question,
+    labels: FeatureLabels,
+    reader: Reader | None = None,
+    on_progress: OnProgress | None = None,
+) -> Pairs:
+    """Look for pairs.
+
+    Parameters
+    ----------
+    question : Question
+        What is asked.
+    labels : FeatureLabels
+        What features are called.
+    reader : Reader, optional
+        Reads the passages again, to shade every token.
+    on_progress : callable, optional
+        Gets a :class:`saetext.io.progress.Progress` as the work goes on.
+
+    Raises
+    ------
+    InputError
+        If there are too few documents, or there is no such column.
+    """
+    corpus = question.chosen.corpus
+    if corpus.n_documents < _FEWEST:
+        raise InputError(
+            f"pairs are counted in at least {_FEWEST} documents, and these are {corpus.n_documents}"
+        )
+    result = correlate(corpus, labels=labels, on_progress=on_progress, **question.options())
+    page = pair_page(result, [corpus], labels, reader=reader, findings=TOP, on_progress=on_progress)
+    return Pairs(question, result, page)
+
+
+def _values(row: Row, columns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(row[column]) for column in columns)

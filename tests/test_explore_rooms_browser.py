@@ -1,0 +1,196 @@
+"""The rooms Compare, Map and Collect in a real browser: a difference is opened, a set is drawn around."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from explore_app import serving
+from page_helpers import CONTRAST, SHOTS, asked_for, dark, driver, needs_browser
+
+from saetext.corpus import Corpus
+from saetext.report.explore.loaded import Loaded
+from saetext.report.explore.queries.mapping import Map, Question
+
+__all__ = ["driver"]  # the fixture
+pytestmark = needs_browser
+LONG = 300.0  # seconds: a comparison compiles its loops first
+
+
+@pytest.fixture(scope="module")
+def corpora(encoded_examples: Path) -> dict[str, Corpus]:
+    return {
+        name: Corpus.open(encoded_examples / "examples" / f"{name}.jsonl.corpus")
+        for name in ("gentle", "brisk")
+    }
+
+
+@pytest.fixture(scope="module")
+def base(corpora: dict[str, Corpus]) -> Iterator[str]:
+    patch = pytest.MonkeyPatch()
+    patch.setattr("saetext.report.explore.rooms.map.mapped", planted)
+    with serving(Loaded(corpora, reads=False)) as address:
+        yield address
+    patch.undo()
+
+
+def planted(question: Question, labels: object, on_progress: object = None) -> Map:
+    """A map whose places are known: group 1 on the left, group 2 on the right."""
+    import polars as pl
+
+    from saetext.analysis.clusters import ClusterResult
+
+    n = question.chosen.corpus.n_documents
+    number = 1 + np.arange(n) % 2
+    table = pl.DataFrame(
+        {
+            "cluster": [1, 2],
+            "name": ["left ones", "right ones"],
+            "size": [(n + 1) // 2, n // 2],
+            "share": [0.5, 0.5],
+            "words": [["word"], []],
+            "features": pl.Series([[], []], dtype=pl.List(pl.Struct({"label": pl.String}))),
+        }
+    )
+    result = ClusterResult(
+        "cluster", table, {}, {"n_clusters": 2}, documents=pl.DataFrame({"cluster": number})
+    )
+    rng = np.random.default_rng(0)
+    return Map(question, result, rng.normal(np.where(number == 1, 250.0, 750.0), 30), rng.normal(340, 40, n))
+
+
+@pytest.fixture
+def at(driver: Any, base: str) -> Iterator[Callable[[str], Any]]:
+    """Open a page; see afterwards that nothing was reported and nobody else was asked."""
+    size(driver, 1280, 900)
+    dark(driver, False)
+    for kind in ("browser", "performance"):
+        driver.get_log(kind)
+
+    def go(url: str) -> Any:
+        driver.get(base + url)
+        return driver
+
+    yield go
+    assert [url for url in asked_for(driver) if not url.startswith(base)] == []
+    assert [entry["message"] for entry in driver.get_log("browser")] == []
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def size(driver: Any, width: int, height: int) -> None:
+    view = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
+
+
+def wait(driver: Any, selector: str, seconds: float = 20.0) -> Any:
+    """Return the first element that is seen under a selector, once there is one."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for found in driver.find_elements("css selector", selector):
+            if found.is_displayed():
+                return found
+        time.sleep(0.05)
+    raise AssertionError(
+        f"{selector} does not come: {driver.find_element('css selector', 'main').text[:300]}"
+    )
+
+
+def fits(driver: Any, name: str) -> None:
+    """See that a page is legible in both themes, on a phone and a desk, and needs no sideways scrolling."""
+    for wide, night in ((1280, False), (1280, True), (390, False), (390, True)):
+        size(driver, wide, 900)
+        dark(driver, night)
+        if SHOTS:
+            driver.save_screenshot(str(Path(SHOTS) / f"{name}-{wide}-{'dark' if night else 'light'}.png"))
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= wide
+        assert driver.execute_script(CONTRAST) == [], (name, wide, night)
+    size(driver, 1280, 900)
+    dark(driver, False)
+
+
+def test_a_difference_is_opened_collected_and_looked_at_without_a_topic(at: Any) -> None:
+    driver = at("compare")
+    wait(driver, ".sets button").click()
+    wait(driver, ".found", LONG)
+    first = wait(driver, ".finding > summary")
+    name = first.find_element("css selector", "bdi").text
+    first.click()
+    assert wait(driver, ".finding[open] blockquote mark").text
+    wait(driver, ".finding[open] .actions form button").click()
+    wait(driver, ".finding[open] button[aria-pressed=true]")
+    assert wait(driver, "#collected .amount").text == "1"
+    assert driver.find_elements("css selector", ".finding[open]"), "the finding stays open"
+    fits(driver, "compare")
+    wait(driver, ".leave input[name=leave]").send_keys("topic = 'cooking'")
+    wait(driver, ".leave button").click()
+    told = wait(driver, ".remains", LONG).text
+    assert re.search(r"\d+ of \d+ findings remain", told) and "270 of 300 documents are left" in told
+    fits(driver, "remains")
+    wait(driver, ".leftout a").click()
+    wait(driver, ".found")
+    assert not driver.find_elements("css selector", ".remains")
+    driver.find_element("id", "collected").click()
+    assert name in wait(driver, "#items").text
+    wait(driver, "textarea").send_keys("look at this")
+    wait(driver, ".noting button").click()
+    driver.refresh()
+    assert wait(driver, "textarea").get_attribute("value") == "look at this"
+    fits(driver, "collect")
+
+
+def test_documents_are_drawn_around_named_and_lead_to_a_comparison(at: Any) -> None:
+    from selenium.webdriver import ActionChains
+
+    driver = at("map?set=gentle")
+    drawing = wait(driver, "#map")
+    wait(driver, "#draw").click()
+    left = driver.execute_script(
+        "const r = arguments[0].getBoundingClientRect(); return [r.width, r.height]", drawing
+    )
+    hold = ActionChains(driver).move_to_element_with_offset(
+        drawing, -int(left[0] * 0.45), -int(left[1] * 0.4)
+    )
+    hold.click_and_hold()
+    for x, y in ((-0.02, -0.4), (-0.02, 0.4), (-0.45, 0.4), (-0.45, -0.38)):
+        hold.move_to_element_with_offset(drawing, int(left[0] * x), int(left[1] * y))
+    hold.release().perform()
+    wait(driver, "input[name=name]").send_keys("the left")
+    fits(driver, "map")
+    wait(driver, "#make").click()
+    assert "75 documents saved" in wait(driver, ".saved").text
+    wait(driver, ".saved a").click()
+    assert wait(driver, ".set.a select").get_attribute("value") == "the left"
+    wait(driver, ".found, .note", LONG)
+    # by keyboard alone: groups are ticked
+    driver = at("map?set=gentle")
+    box = wait(driver, ".list input")
+    box.send_keys(" ")
+    assert driver.find_element("id", "chosen").text == "1 ticked"
+    wait(driver, "input[name=name]").send_keys("ticked\n")
+    assert "75 documents saved" in wait(driver, ".saved").text
+
+
+def test_a_dot_says_which_document_it_is(at: Any, corpora: dict[str, Corpus]) -> None:
+    driver = at("map?set=gentle")
+    drawing = wait(driver, "#map")
+    drawing.click()
+    link = wait(driver, "#near a")
+    assert link.text in corpora["gentle"].ids.to_pylist()
+    link.click()
+    assert "row=" in driver.current_url
+    wait(driver, "#text")
+
+
+def test_a_job_is_stopped_and_started_again(at: Any) -> None:
+    driver = at("compare?a=gentle&b=brisk&pair=no")
+    wait(driver, "#job form button").click()
+    button = wait(driver, "form[action=job-again] button", LONG)
+    assert button.text == "Start again"
+    fits(driver, "stopped")
+    button.click()
+    wait(driver, ".found", LONG)
