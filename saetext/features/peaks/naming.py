@@ -6,15 +6,17 @@ A label was written for other texts. Not for: measuring whether it fits (:mod:`s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks.local import LocalEvidence
+from saetext.features.peaks.signals import expected_at
 from saetext.text.function_words import only_function_words
 from saetext.text.words import words as words_of
 
 WORDS = 3  # words in a name
-COVERED = 0.25  # share of its peaks that words must cover to name a feature
+BORROWED = 0.5  # share of a feature's peaks at words of a label that it borrows
+COVERED = 0.5  # share of its peaks that words must cover to name a feature
 NEAR = "near "  # names that are words begin so
 LOOSE = "loose"  # labels that begin so name nothing
 _BESIDE_WORDS = " \t⏎.,;:!?\"'“”‘’()[]{}*_#-–—"  # marks around a phrase that say nothing of it
@@ -41,6 +43,9 @@ class FeatureName:
         Whether ``name`` is a label.
     weight : float
         How much the name says, 1 for a label: findings are ranked by it too.
+    at : mapping
+        Unit to the share of its peaks that stand at it, as of
+        :class:`~saetext.features.peaks.local.LocalEvidence`.
     """
 
     name: str
@@ -49,6 +54,7 @@ class FeatureName:
     fits: bool | None = None
     labelled: bool = True
     weight: float = 1.0
+    at: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def telling(self) -> bool:
@@ -69,7 +75,8 @@ def names_here(
         What features are called elsewhere.
     groups : mapping, optional
         Feature to the feature that leads its concept group, by default itself. A label that fits is borrowed
-        within a group if the two have a word in common.
+        within a group if the two have a word in common, and half of the feature's own peaks stand at words
+        of that label: it was found to fit at the other's peaks.
 
     Returns
     -------
@@ -102,29 +109,40 @@ def _name(feature: int, group: Mapping[int, LocalEvidence], labels: FeatureLabel
     fitting = [f for f, one in group.items() if one.fits and not labels.label(f).startswith(LOOSE)]
     fits = feature in fitting
     if not fits:
-        fitting = [f for f in fitting if _share_a_word(mine, group[f])]
+        fitting = [f for f in fitting if _share_a_word(mine, group[f]) and _says(labels, f, mine)]
     if fitting:
         best = feature if fits else max(fitting, key=lambda f: group[f].fit or 0.0)
-        return FeatureName(labels.label(best), label, words, fits)
+        return FeatureName(labels.label(best), label, words, fits, at=mine.at)
     if not words:
-        return FeatureName(f"feature {feature}, which no word tells", label, (), fits, False, BY_NOTHING)
+        return FeatureName(f"feature {feature}, which no word tells", label, (), fits, False, BY_NOTHING, mine.at)
     name = NEAR + ", ".join(f"“{word}”" for word in words[:WORDS])
     if mine.coverage < COVERED:
-        return FeatureName(f"{name} and others", label, words, fits, False, BY_NOTHING)
+        return FeatureName(f"{name} and others", label, words, fits, False, BY_NOTHING, mine.at)
     told = BY_FUNCTION_WORDS if not tokens(words) else BY_WORDS
-    return FeatureName(name, label, words, fits, False, told)
+    return FeatureName(name, label, words, fits, False, told, mine.at)
 
 
 def _plain(phrases: Sequence[str]) -> tuple[str, ...]:
-    """Return phrases without marks around them; single letters, which abbreviations leave, only if alone."""
+    """Return phrases without marks around them.
+
+    Single letters of abbreviations, then marks, then words like "and" are left out where others are left.
+    """
     plain = list(dict.fromkeys(map(bare, phrases)))
     longer = [word for word in plain if len(word) > 1 or not word.isalpha() or word in "AaI"]
-    return tuple(longer or plain)
+    named = [word for word in longer if any(map(str.isalnum, word))]
+    telling = [word for word in named if tokens([word])]
+    return tuple(telling or named or longer or plain)
 
 
 def bare(word: str) -> str:
     """Return a phrase without the marks and line breaks around its words; a mark by itself as it is."""
     return word.strip(_BESIDE_WORDS) or word
+
+
+def _says(labels: FeatureLabels, feature: int, mine: LocalEvidence) -> bool:
+    """Whether enough of a feature's own peaks stand at what the label of another leads one to expect."""
+    other = labels.get(feature)
+    return not mine.at or (other is not None and expected_at(other, mine.at) >= BORROWED)
 
 
 def _share_a_word(one: LocalEvidence, other: LocalEvidence) -> bool:
