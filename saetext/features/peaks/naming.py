@@ -114,7 +114,9 @@ def _name(feature: int, group: Mapping[int, LocalEvidence], labels: FeatureLabel
         best = feature if fits else max(fitting, key=lambda f: group[f].fit or 0.0)
         return FeatureName(labels.label(best), label, words, fits, at=mine.at)
     if not words:
-        return FeatureName(f"feature {feature}, which no word tells", label, (), fits, False, BY_NOTHING, mine.at)
+        return FeatureName(
+            f"feature {feature}, which no word tells", label, (), fits, False, BY_NOTHING, mine.at
+        )
     name = NEAR + ", ".join(f"“{word}”" for word in words[:WORDS])
     if mine.coverage < COVERED:
         return FeatureName(f"{name} and others", label, words, fits, False, BY_NOTHING, mine.at)
