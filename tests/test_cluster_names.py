@@ -133,11 +133,12 @@ def test_a_word_that_all_have_is_in_no_name_beside_others() -> None:
 
 def test_a_theme_of_more_members_than_words_leads() -> None:
     some = Reach(np.arange(20)[:, None] < [4, 4, 9, 1, 0], np.zeros((30, 5), bool))
-    held = {0: FITS, 1: LocalEvidence(("gun",), 0.9, 0.2, False)}
+    held = {0: replace(NOT, at={"paid": 0.9, "x": 0.1}), 1: replace(NOT, at={"jobs": 0.8, "y": 0.2})}
+    one_word = {0: held[0], 1: replace(NOT, at={"paid": 1.0})}
     work = Trait("theme", "Work and careers", 0.55, 0.05, 2.0, (0, 1))
     one = Evidence(Described((), ()), WORDS, [work], held, vocabulary(TEXTS), some)
     assert names([one], JOBS) == ["Work and careers · cover letter, job"]
-    assert names([replace(one, local={0: FITS, 1: FITS})], JOBS) == ["cover letter, job, skills"]  # one word
+    assert names([replace(one, local=one_word)], JOBS) == ["cover letter, job, skills"]
     assert names([replace(one, traits=[replace(work, outside=0.2)])], JOBS) == ["cover letter, job, skills"]
     many = Reach(np.arange(20)[:, None] < [12, 4, 9, 1, 0], np.zeros((30, 5), bool))
     assert names([replace(one, reach=many)], JOBS) == ["cover letter, job, skills"]
@@ -152,6 +153,9 @@ def test_a_phrase_with_a_word_twice_is_a_piece_of_a_list() -> None:
     found = typical_words([*texts, *(f"the card is lost {i}" for i in range(20))], [1] * 20 + [2] * 20, 2)
     told = [word for word, _ in found[0]]
     assert told and all(len({base(w) for w in word.split()}) == len(word.split()) for word in told)
+    doors = [f"a door-to-door sale {i}" for i in range(20)]
+    found = typical_words([*doors, *texts], [1] * 20 + [2] * 20, 2)
+    assert found[0][0][0] == "door-to-door sale"
 
 
 @pytest.mark.parametrize(

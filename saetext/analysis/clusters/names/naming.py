@@ -9,6 +9,7 @@ Not for: finding words (:mod:`saetext.analysis.clusters.names.words`), whether l
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ LEAST_ALONE = 3.0  # and of one word beside others
 LEAST_HAVE = 0.6  # of members with a theme, property or mark that names a cluster
 _LEAST_THEME, _CLEAR = 0.5, 5.0  # of members with a theme, and ratio, if it names a cluster that no words do
 _MOST_HAVE = 0.5  # of held-out members with its words: then a theme need not come first
+_ONE_WORD = 0.5  # share of a theme's peaks at one word from which on it is there by that word
 _QUESTIONS = ("question mark", "closing question")  # signs that make a pile one of questions
 MIXED = "mixed: "  # begins a name that too few held-out members bear out
 LEAST_SHARE = 0.4  # of a cluster's documents that have a feature whose label names it
@@ -183,7 +185,7 @@ def _weak(
 
 def _theme_of_most(one: Evidence) -> list[str]:
     """Return a theme of half of the members and few others, though labels of few of its features fit."""
-    return [t.name for t in one.traits if t.kind == "theme" and _clear(t) and _at_two_words(t, one)][:1]
+    return [t.name for t in one.traits if t.kind == "theme" and _clear(t) and _at_several_words(t, one)][:1]
 
 
 def _wider(one: Evidence, words: Sequence[str]) -> str:
@@ -194,20 +196,25 @@ def _wider(one: Evidence, words: Sequence[str]) -> str:
     reached, _ = one.reach.of([known.index(word) for word in words])
     if reached >= _MOST_HAVE:
         return ""
-    found = [t.name for t in one.traits if t.kind == "property" and _clear(t) and t.inside > reached]
-    return next(iter([*_theme_of_most(one), *found]), "")
+    themes = _theme_of_most(one)
+    clear = (t for t in one.traits if _clear(t) and t.inside > reached)
+    return next((t.name for t in clear if t.kind == "property" or t.name in themes), "")
 
 
 def _clear(trait: Trait) -> bool:
     return trait.inside >= _LEAST_THEME and trait.inside >= _CLEAR * trait.outside
 
 
-def _at_two_words(theme: Trait, one: Evidence) -> bool:
-    """Whether a theme is there by features at two different words: one word may have another meaning here."""
+def _at_several_words(theme: Trait, one: Evidence) -> bool:
+    """Whether no one word has half of the peaks of a theme's features: it may have another meaning here."""
     if not one.vocabulary:
         return True
-    mine = [evidence for f, evidence in (one.local or {}).items() if f in theme.features]
-    return len({frozenset(stems(evidence.words[0])) for evidence in mine if evidence.words}) >= 2
+    mine = [evidence for f, evidence in (one.local or {}).items() if f in theme.features and evidence.at]
+    shares = Counter[str]()
+    for evidence in mine:
+        for unit, share in evidence.at.items():
+            shares[unit[:STEM]] += share / len(mine)
+    return len(mine) > 1 and max(shares.values()) < _ONE_WORD
 
 
 def _shown_by_most(one: Evidence) -> list[str]:

@@ -119,7 +119,7 @@ def _merged(texts: Sequence[str]) -> _Terms:
     of, spellings = [], list[list[int]]()
     for i, name in enumerate(bared):
         key = tuple(base(word) for word in parts(name))
-        if not key or len(set(key)) < len(key):  # "somewhat good, somewhat" is a piece of a list
+        if not key or _says_twice(name):
             of.append(-1)
             continue
         at = place.setdefault(key, len(place))
@@ -135,6 +135,12 @@ def _merged(texts: Sequence[str]) -> _Terms:
     )
     matrix = ((spelled @ into) > 0).astype(np.float32).tocsr()
     return _Terms(list(place), matrix, spellings, spelled, bared)
+
+
+def _says_twice(phrase: str) -> bool:
+    """Whether a phrase has a word twice: "somewhat good, somewhat" is a piece of a list."""
+    words = [word.strip(",.;:") for word in phrase.casefold().split()]
+    return len(set(words)) < len(words)
 
 
 class _Side:
