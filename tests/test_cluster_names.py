@@ -155,7 +155,7 @@ def test_a_phrase_with_a_word_twice_is_a_piece_of_a_list() -> None:
     assert told and all(len({base(w) for w in word.split()}) == len(word.split()) for word in told)
     doors = [f"a door-to-door sale {i}" for i in range(20)]
     found = typical_words([*doors, *texts], [1] * 20 + [2] * 20, 2)
-    assert found[0][0][0] == "door-to-door sale"
+    assert found[0][0][0].startswith("door-to-door")
 
 
 @pytest.mark.parametrize(
