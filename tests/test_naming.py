@@ -13,7 +13,7 @@ import saetext
 from saetext.analysis.differences.naming import by_names, names_of
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.features.labels import FeatureLabel, FeatureLabels
-from saetext.features.peaks import FeatureName, LocalEvidence
+from saetext.features.peaks import FeatureName, LocalEvidence, names_here
 from saetext.features.peaks.naming import bare
 
 LABELS = FeatureLabels.from_rows(
@@ -139,6 +139,25 @@ def test_a_label_is_not_borrowed_for_peaks_at_other_words(monkeypatch: pytest.Mo
     )
     names = named(monkeypatch, {1: few, 4: many, 3: fitting}, {1: 3, 3: 3, 4: 3})
     assert names[1].name == "near “Hello”, “Wow”" and names[4].name == "hello and hi"
+
+
+@pytest.mark.parametrize(
+    ("label", "at", "name"),
+    [
+        ("avoid, prevent; impl", {"avoid": 0.9, "x": 0.1}, "avoid, prevent"),
+        ("avoid, prevent; impl", {"avoid": 0.9, "impl": 0.1}, "avoid, prevent; impl"),
+        ('interjection "oh" (also Java)', {"oh": 1.0}, 'interjection "oh"'),
+        ('interjection "oh" (also Java)', {"java": 1.0}, "Java"),
+        ("greetings; farewells", {"hi": 1.0}, "greetings; farewells"),  # it speaks of no word
+        ("salaries and pay", {"pay": 1.0}, "salaries and pay"),
+    ],
+)
+def test_parts_of_a_label_that_no_peak_bears_out_are_left_out(
+    label: str, at: dict[str, float], name: str
+) -> None:
+    table = FeatureLabels.from_rows([FeatureLabel(0, label)])
+    found = names_here({0: LocalEvidence(("x",), 0.9, 0.9, True, at=at)}, table)
+    assert found[0].name == name and found[0].label == label
 
 
 def test_what_length_may_explain_counts_by_what_is_left() -> None:

@@ -5,10 +5,11 @@ A label was written for other texts. Not for: measuring whether it fits (:mod:`s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from saetext.features.labels import FeatureLabels
+from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.peaks.local import LocalEvidence
 from saetext.features.peaks.signals import expected_at
 from saetext.text.function_words import only_function_words
@@ -16,9 +17,11 @@ from saetext.text.words import words as words_of
 
 WORDS = 3  # words in a name
 BORROWED = 0.5  # share of a feature's peaks at words of a label that it borrows
+PART = 0.05  # share of the peaks at what a part of a label names
 COVERED = 0.5  # share of its peaks that words must cover to name a feature
 NEAR = "near "  # names that are words begin so
 LOOSE = "loose"  # labels that begin so name nothing
+_PARTS = re.compile(r";|\(also |\)$")
 _BESIDE_WORDS = " \t⏎.,;:!?\"'“”‘’()[]{}*_#-–—"  # marks around a phrase that say nothing of it
 #: How much a name says: words, function words, nothing.
 BY_WORDS, BY_FUNCTION_WORDS, BY_NOTHING = 0.8, 0.5, 0.3
@@ -31,8 +34,8 @@ class FeatureName:
     Attributes
     ----------
     name : str
-        Its label if that fits; else that of a feature of its concept group which fits and peaks at the same
-        words; else the words at its peaks.
+        Its label if that fits, less the parts that none of its peaks bear out; else that of a feature of its
+        concept group which fits and peaks at the same words; else the words at its peaks.
     label : str
         Its own label.
     words : tuple of str
@@ -112,7 +115,7 @@ def _name(feature: int, group: Mapping[int, LocalEvidence], labels: FeatureLabel
         fitting = [f for f in fitting if _share_a_word(mine, group[f]) and _says(labels, f, mine)]
     if fitting:
         best = feature if fits else max(fitting, key=lambda f: group[f].fit or 0.0)
-        return FeatureName(labels.label(best), label, words, fits, at=mine.at)
+        return FeatureName(_borne_out(labels.label(best), mine.at), label, words, fits, at=mine.at)
     if not words:
         return FeatureName(
             f"feature {feature}, which no word tells", label, (), fits, False, BY_NOTHING, mine.at
@@ -139,6 +142,17 @@ def _plain(phrases: Sequence[str]) -> tuple[str, ...]:
 def bare(word: str) -> str:
     """Return a phrase without the marks and line breaks around its words; a mark by itself as it is."""
     return word.strip(_BESIDE_WORDS) or word
+
+
+def _borne_out(label: str, at: Mapping[str, float]) -> str:
+    """Return a label without the parts that hardly a peak is at: "oh; Java" is "oh" where nothing is of Java.
+
+    Parts are what semicolons or "(also ...)" set apart. A label of which no part is at the peaks stays whole:
+    it speaks of something else than words.
+    """
+    parts = [part.strip() for part in _PARTS.split(label) if part.strip()]
+    told = [part for part in parts if expected_at(FeatureLabel(0, part), at) >= PART]
+    return "; ".join(told) if told and len(told) < len(parts) else label
 
 
 def _says(labels: FeatureLabels, feature: int, mine: LocalEvidence) -> bool:
