@@ -237,6 +237,72 @@ def test_a_label_is_kept_in_every_corpus_of_the_sae_and_taken_back(tmp_path: Pat
     assert client.get("label").status_code == 405
 
 
+def test_the_label_of_saetext_label_comes_back_with_its_score(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "one.corpus", 0, (6,), D_SAE)[0]
+    path = tmp_path / "one.corpus" / "labels.parquet"
+    own = FeatureLabel(4, "an apology", "of any kind", source="llm:some", score=0.75, top_words=("sorry",))
+    FeatureLabels.from_rows([own, FeatureLabel(5, "five", source="reading")], {"corpus": "x"}).write(path)
+    client = client_of({"one": corpus})
+
+    def post(action: str, **form: object) -> Any:
+        return client.post(
+            "label", data={"corpus": "one", "sae": "main", "feature": 4, "action": action, **form}
+        )
+
+    assert 'value="restore"' not in client.get("feature?feature=4").text
+    refused = post("restore")  # it was not changed here: there is nothing to take back
+    assert refused.status_code == 400 and "has not been changed" in Page(refused.text).text
+    assert FeatureLabels.read(path)[4] == own
+    for first, second in (("rename", "wrong"), ("wrong", "rename")):
+        for action in (first, second):
+            page = post(action, label="another")
+            assert page.status_code == 200 and 'value="restore"' in page.text
+        corpus = Corpus.open(corpus.path)  # as if the explorer had been started anew
+        client = client_of({"one": corpus})
+        assert post("restore").status_code == 200
+        again = FeatureLabels.read(path)
+        assert again[4] == own and again.about["corpus"] == "x" and "before_renaming" not in again.about
+    post("rename", label="another")
+    newer = FeatureLabel(4, "labelled anew", source="llm:other")
+    FeatureLabels.read(path).updated([newer]).write(path)
+    assert post("restore").status_code == 400 and FeatureLabels.read(path)[4] == newer
+    post("wrong")
+    assert post("restore").status_code == 200 and FeatureLabels.read(path)[4] == newer
+    broken = {"before_renaming": {"4": {"now": "x", "label": {"label": 5, "kind": ["other"]}}}}
+    FeatureLabels.from_rows([FeatureLabel(4, "x")], broken).write(path)
+    assert "cannot be read" in Page(post("restore").text).text and FeatureLabels.read(path)[4].label == "x"
+
+
+def test_a_corpus_that_cannot_be_written_stops_no_rename_halfway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(corpus: Corpus) -> str | None:
+        return "hf://somebody/b" if corpus.path.name == "b.corpus" else None
+
+    monkeypatch.setattr(Corpus, "elsewhere", property(elsewhere))
+    corpora = {n: make_corpus(tmp_path / f"{n}.corpus", 0, (6,), D_SAE)[0] for n in "abcd"}
+    (tmp_path / "c.corpus" / "labels.parquet").mkdir()  # it cannot be replaced by a file
+    client = client_of(corpora)
+
+    def post(name: str, action: str = "rename") -> Any:
+        return client.post(
+            "label", data={"corpus": name, "sae": "main", "feature": 4, "action": action, "label": "new"}
+        )
+
+    page = post("a")
+    assert page.status_code == 200, Page(page.text).text
+    told = Page(page.text).text
+    assert "Kept in the label file of a, d:" in told
+    assert "Left as it was in b (hf://somebody/b is elsewhere" in told and "c (" in told
+    assert [corpora[n].labels().label(4) for n in "ad"] == ["new", "new"]
+    FeatureLabels.from_rows([FeatureLabel(4, "other")]).write(tmp_path / "a.corpus" / "labels.parquet")
+    assert post("d", "wrong").status_code == 200 and corpora["d"].labels()[4].source == "wrong"
+    assert post("d", "wrong").status_code == 400  # in a and d it is marked
+    alone = client_of({"b": corpora["b"]})
+    refused = alone.post("label", data={"corpus": "b", "feature": 4, "action": "rename", "label": "new"})
+    assert refused.status_code == 400 and "pull it" in Page(refused.text).text
+
+
 def test_two_who_rename_at_once_do_each_other_no_harm(tmp_path: Path) -> None:
     corpus = make_corpus(tmp_path / "one.corpus", 0, (6,), D_SAE)[0]
     client = client_of({"one": corpus})

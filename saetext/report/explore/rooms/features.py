@@ -23,7 +23,7 @@ from saetext.report.explore.queries import feature as one
 from saetext.report.explore.queries.about import columns_if_known
 from saetext.report.explore.queries.counts import calibration_of, counts_of, takes_long
 from saetext.report.explore.queries.features import SORTS, features_of, rows_of, theme_rows
-from saetext.report.explore.queries.naming import WRONG, mark_wrong, rename, restore
+from saetext.report.explore.queries.naming import WRONG, Changed, mark_wrong, rename, restore, was_changed
 from saetext.report.explore.queries.passages import Look, entry_of, known_again
 from saetext.report.explore.queries.shades import Shade, themes_of
 from saetext.report.explore.room import Room
@@ -121,6 +121,7 @@ def feature(request: Request) -> Response:
         number=number,
         known=known,
         wrong=known is not None and known.source == WRONG,
+        changed=was_changed(labels, number),
         support=support,
         documents=corpus.n_documents,
         threshold=float(calibration.thresholds[number]),
@@ -145,6 +146,7 @@ def feature(request: Request) -> Response:
         values=_by(corpus, sae, number, column) if column else [],
         columns_by=_columns(loaded.corpus(chosen.name)),
         kept=asked.text("kept", longest=1000),
+        left=asked.text("left", longest=1000),
         neuronpedia=Subject(chosen.name, corpus.spec.sae(sae), labels, None, corpus).page(number),
     )
 
@@ -164,7 +166,7 @@ async def label(request: Request) -> Response:
     form = await form_of(request)
     loaded = loaded_of(request)
 
-    def change() -> list[str]:
+    def change() -> Changed:
         name = loaded.name_of(form.text("corpus", longest=500))
         sae = loaded.sae(name, form.text("sae", longest=500))
         number = _number(form, loaded.corpus(name), sae)
@@ -176,9 +178,12 @@ async def label(request: Request) -> Response:
             case _:
                 return restore(loaded, name, sae, number)
 
-    kept = await run_in_threadpool(change)
+    done = await run_in_threadpool(change)
+    left = "; ".join(f"{name} ({why})" for name, why in done.left)
     values = {key: form.text(key, longest=5000) for key in ("corpus", "sae", "feature", "where")}
-    return RedirectResponse(form.link("feature", **values, kept=", ".join(kept)[:900]), 303)
+    return RedirectResponse(
+        form.link("feature", **values, kept=", ".join(done.kept)[:900], left=left[:900]), 303
+    )
 
 
 def _number(asked: Asked, corpus: Corpus, sae: str) -> int:
