@@ -38,7 +38,7 @@ from saetext.report.explore.queries.features import features_of
 from saetext.report.explore.queries.passages import Look, entry_of, whole_of
 from saetext.report.explore.queries.shades import Shade, shade_of_words
 from saetext.report.explore.serving import listen
-from saetext.text.passages import printable
+from saetext.text.terminal import visible
 
 D_SAE = 12
 SIZES = (40, 0, 33, 1)
@@ -165,7 +165,8 @@ def test_a_whole_document_is_all_of_its_text(made: Any, monkeypatch: pytest.Monk
             entry = whole_of(look, row, (2, 6))
             spans = [(part.start, part.end) for part in entry.parts]
             assert "".join(text[a:b] for a, b in spans) == text
-            assert "".join(part.text for part in entry.parts) == printable(text, newlines=True)
+            shown = "".join(part.text for part in entry.parts)
+            assert shown.replace("␣", " ") == visible(text, newlines=True)
             here = "".join(text[part.start : part.end] for part in entry.parts if part.here)
             assert here == text[2:6]
             marked = {part.start for part in entry.parts if part.shade}
@@ -184,6 +185,44 @@ def test_a_whole_document_is_all_of_its_text(made: Any, monkeypatch: pytest.Monk
         sum(bool(part.shade) for part in entry_of(look, row).parts) for row in range(corpus.n_documents)
     ]
     assert marked == [text.lower().count("plain") for text in truth.texts]
+
+
+def test_the_text_of_a_document_is_as_long_as_the_document(tmp_path: Path) -> None:
+    """A link to selected words counts characters of the page, so there is one for each of the document."""
+    gone = "\xad\u200b\ufeff\u202e"
+    text = "def f(a):\r\n\tif  a:\n        go\xadod\u200b\ufeff  \n\n\n  end \x1b[0m 👩\u200d💻   end\u202e"
+    corpus = one_text(tmp_path / "code.corpus", text)
+    for shade in (None, Shade("", "some", tuple(range(D_SAE)))):
+        for at in (None, (3, 33), (19, 20)):
+            entry = whole_of(Look(corpus, "main", corpus.labels(), shade), 0, at)
+            assert "".join(text[part.start : part.end] for part in entry.parts) == text
+            for part in entry.parts:
+                own = text[part.start : part.end]
+                assert len(part.text) == len(own) or (not part.text and not own.strip(gone))
+                assert part.line == bool(part.shade and "\n" in own and not own.strip())
+            shown = "".join(part.text for part in entry.parts).replace("␣", " ")
+            assert shown == "def f(a): \n\tif  a:\n        good  \n\n\n  end  [0m 👩\u200d💻   end"
+            assert any(part.line for part in entry.parts) and any("␣" in part.text for part in entry.parts)
+
+
+def one_text(path: Path, text: str) -> Corpus:
+    """Write a corpus of one document; words and spaces are tokens, a feature peaks on each of the first."""
+    calibrations = {"main": make_calibration(D_SAE)}
+    stops = [found.end() for found in re.finditer(r"\s+|\S+", text)]
+    tokens = np.array([len(stops)], np.int32)
+    docs = docs_table(
+        ids=["code"], texts=[text], prompts=[None], n_tokens=tokens, n_unknown=[0],
+        token_start=[[0, *stops[:-1]]], token_end=[stops], metas=[{}],
+    )  # fmt: skip
+    plan: dict[str, Any] = {}
+    with CorpusWriter.open(
+        path, plan=plan, spec=make_spec(calibrations), calibrations=calibrations, stores_text=True
+    ) as writer:
+        rows = random_rows(np.random.default_rng(1), tokens, D_SAE, 1.0)
+        rows.peak[:], rows.first[:] = np.arange(D_SAE), 0
+        writer.write_shard(docs, {"main": rows}, rejects=[], input_rows=1, input_hash="h", stats={})
+        writer.finish(extra={})
+    return Corpus.open(path)
 
 
 def test_columns_and_lengths_are_counted(made: Any) -> None:

@@ -159,6 +159,22 @@ def test_a_passage_has_a_link(at: Any) -> None:
     )
     text = driver.execute_script("return document.getElementById('text').textContent")
     assert here == text[2:6]
+    # what is selected by elements, and beyond the text, is counted as well
+    get = "const text = document.getElementById('text'), range = document.createRange(); "
+    bounds = driver.execute_script(
+        get + "return [...text.children].map(e => [Number(e.dataset.from), Number(e.dataset.to)])"
+    )
+    assert len(bounds) > 3
+    for select, (low, high) in (
+        ("range.selectNodeContents(text)", (0, bounds[-1][1])),
+        ("range.selectNodeContents(text.children[1])", bounds[1]),
+        ("range.setStart(text.children[1], 0); range.setEndAfter(text)", (bounds[1][0], bounds[-1][1])),
+    ):
+        driver.execute_script(
+            f"{get}{select}; getSelection().removeAllRanges(); getSelection().addRange(range);"
+        )
+        link = f"from={low}&to={high}"
+        until(lambda link=link: link in one_of(driver, "#link-passage").get_attribute("data-copy"), 5)
 
 
 def test_features_are_searched_as_one_types_and_opened(at: Any) -> None:

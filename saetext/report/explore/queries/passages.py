@@ -26,6 +26,7 @@ from saetext.report.explore.queries.shades import Shade, full_of
 from saetext.report.explore.running import RUNNING
 from saetext.report.html.parts import shade_of
 from saetext.text.passages import printable, word_bounds
+from saetext.text.terminal import visible
 
 if TYPE_CHECKING:
     from saetext.reader.reader import Reader
@@ -38,12 +39,17 @@ _PROMPT = 240  # characters of a prompt in a list
 _FOUND = 0.5  # how strongly a text that was searched for is marked
 _VALUE = 60  # characters of a column's value in a list
 _CUT = re.compile(r"(?<=[.!?…\n。！？])\s+|\n+")  # where a long text is cut into pieces that can be linked to
+_SPACE = re.compile(r"[^\n\t]")
 _entries: Kept[TokenEntries | None] = Kept(256)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of text: its step of shading (0 for none), what is said of it, where it begins and ends."""
+    """A stretch of text: its step of shading (0 for none), what is said of it, where it begins and ends.
+
+    Of a whole document ``text`` has a character for each of ``start:end``, or none where all are invisible.
+    ``line``: it is a line break that is shaded, which must be seen.
+    """
 
     text: str
     shade: int = 0
@@ -51,6 +57,7 @@ class Part:
     start: int = 0
     end: int = 0
     here: bool = False
+    line: bool = False
 
 
 @dataclass(frozen=True)
@@ -332,6 +339,8 @@ def _cut(
             reached = end
     for spot in shaded:
         ends |= {spot.start, spot.end}
+    for found in _invisible(text[first:last]):  # apart, so that the rest is as long as it is in the text
+        ends |= {first + found.start(), first + found.end()}
     cuts = [first, *sorted(end for end in ends if first < end < last), last]
     k = 0
     for start, end in pairwise(cuts):
@@ -339,9 +348,22 @@ def _cut(
             k += 1
         over = shaded[k] if k < len(shaded) and shaded[k].start <= start else None
         piece = text[start:end]
-        shown = printable(piece, newlines=True)
-        if over is not None and not piece.strip():  # a line break or a space that is shaded must be seen
-            shown = "↵\n" if "\n" in piece else "␣"
+        shown = _one_for_one(piece)
+        line = over is not None and "\n" in piece and not piece.strip()
+        if over is not None and not piece.strip():  # a space that is shaded must be seen
+            shown = _SPACE.sub("␣", shown)
         step = 0 if over is None else max(shade_of(over.strength), 1)
         told = "" if over is None else printable(over.told)
-        yield Part(shown, step, told, start, end, here=low <= start and end <= high and low < high)
+        here = low <= start and end <= high and low < high
+        yield Part(shown, step, told, start, end, here, line)
+
+
+def _one_for_one(text: str) -> str:
+    """Return a text as :func:`visible` has it, but with tabs, which code is indented with."""
+    return "\t".join(visible(part, newlines=True) for part in text.split("\t"))
+
+
+def _invisible(text: str) -> Iterable[re.Match[str]]:
+    """Return where a text has characters that are not shown at all."""
+    gone = "" if text.isprintable() else "".join(re.escape(c) for c in sorted(set(text)) if not visible(c))
+    return re.finditer(f"[{gone}]+", text) if gone else ()

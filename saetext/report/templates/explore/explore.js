@@ -151,18 +151,23 @@
   document.addEventListener("selectionchange", () => {
     const text = byId("text"), button = byId("link-passage");
     if (!text || !button) return;
-    const chosen = getSelection(), piece = (node) => (node?.nodeType === 3 ? node.parentElement : node)?.closest?.("[data-from]");
-    if (!chosen.rangeCount || chosen.isCollapsed || !text.contains(chosen.anchorNode)) {
+    const chosen = getSelection();
+    if (!chosen.rangeCount || chosen.isCollapsed || !(text.contains(chosen.anchorNode) || text.contains(chosen.focusNode))) {
       button.dataset.copy = location.href;
       button.textContent = "Copy link";
       return;
     }
-    const range = chosen.getRangeAt(0), one = piece(range.startContainer), other = piece(range.endContainer);
-    if (!one || !other) return;
-    const before = [...range.startContainer.textContent.slice(0, range.startOffset)].length;
-    const within = [...range.endContainer.textContent.slice(0, range.endOffset)].length;
-    const from = Math.min(Number(one.dataset.from) + before, Number(one.dataset.to));
-    const to = Math.max(Math.min(Number(other.dataset.from) + within, Number(other.dataset.to)), from + 1);
+    const pieces = text.children, first = Number(pieces[0].dataset.from), last = Number(pieces[pieces.length - 1].dataset.to);
+    const place = (node, offset, outside) => { // where in the text of the document, in code points
+      if (!text.contains(node)) return outside;
+      if (node === text) return offset < pieces.length ? Number(pieces[offset].dataset.from) : last;
+      const piece = (node.nodeType === 3 ? node.parentElement : node).closest("[data-from]"), before = document.createRange();
+      before.setStart(piece, 0);
+      before.setEnd(node, offset);
+      return Math.min(Number(piece.dataset.from) + [...before.toString()].length, Number(piece.dataset.to));
+    };
+    const range = chosen.getRangeAt(0), from = place(range.startContainer, range.startOffset, first);
+    const to = Math.max(place(range.endContainer, range.endOffset, last), from + 1);
     const url = new URL(text.dataset.link, location.href);
     url.searchParams.set("from", from);
     url.searchParams.set("to", to);
