@@ -30,7 +30,7 @@ from saetext.report.explore.drawing import share_shown
 from saetext.report.explore.kept import Kept
 from saetext.report.explore.loaded import Loaded, names_of
 from saetext.report.explore.queries import feature as one
-from saetext.report.explore.queries import passages
+from saetext.report.explore.queries import passages, searching
 from saetext.report.explore.queries.about import columns_of, lengths_of
 from saetext.report.explore.queries.counts import counts_of
 from saetext.report.explore.queries.documents import containing, having, listed
@@ -223,6 +223,41 @@ def one_text(path: Path, text: str) -> Corpus:
         writer.write_shard(docs, {"main": rows}, rejects=[], input_rows=1, input_hash="h", stats={})
         writer.finish(extra={})
     return Corpus.open(path)
+
+
+def test_texts_that_differ_in_more_than_capitals_have_answers_of_their_own(tmp_path: Path) -> None:
+    corpus = one_text(tmp_path / "street.corpus", "in der Straße, Eins Zwei " * 3)
+    for words, there in (("STRASSE", 0), ("straße", 1), ("Strasse", 0), ("Straße", 1), ("eins", 1)):
+        assert len(containing(corpus, words)) == there, words
+
+
+def test_a_search_is_one_of_its_labels(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(_: Corpus, __: str, labels: FeatureLabels, *___: object) -> Any:
+        return labels.label(1)
+
+    monkeypatch.setattr(searching, "_search", search)
+    for number in range(50):  # a table that is no longer in use leaves its place in memory to the next
+        labels = FeatureLabels.from_rows([FeatureLabel(1, f"name {number}")])
+        found: Any = searching.found_by(made[0], "main", labels, "property", "x", 0, 20)
+        assert found == f"name {number}"
+        assert searching.is_found(made[0], "main", labels, "property", "x", 0, 20)
+        del labels
+
+
+def test_no_document_needs_no_reader(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(Loaded, "reader", lambda _, corpus: asked.append(corpus))
+    loaded = Loaded({"one": made[0]}, reads=True)
+    client = client_of(loaded)
+    for wait in ("", "&wait=1"):
+        assert "0 documents" in Page(client.get(f"read?shade=2&where=n_tokens+<+0{wait}").text).text
+        assert client.get(f"read?shade=2&q=nowhere-at-all{wait}").status_code == 200
+        assert client.get(f"feature?feature=2&where=n_tokens+<+0{wait}").status_code == 200
+        assert client.get(f"feature?feature=2&low=900&high=901{wait}").status_code == 200
+    assert asked == []
+    client.get("read?shade=2&wait=1")
+    client.get("feature?feature=2&wait=1")
+    assert asked == ["one", "one"]
 
 
 def test_columns_and_lengths_are_counted(made: Any) -> None:

@@ -28,7 +28,7 @@ from saetext.io.files import atomic_path, writing
 from saetext.io.json_file import loads
 from saetext.io.opener import why
 from saetext.io.sealed import Broken
-from saetext.io.sealed_table import SEALED, require_table_seal, with_seal
+from saetext.io.sealed_table import SEAL, SEALED, require_table_seal, with_seal
 from saetext.io.shape import INT32, Record, Whole
 from saetext.io.table_file import read_table
 from saetext.text.one_line import about, quoted
@@ -186,6 +186,11 @@ class FeatureLabels:
     def texts(self) -> list[str]:
         """The labels' texts, in order of the table."""
         return list(self._columns["label"])
+
+    @cached_property
+    def checksum(self) -> str:
+        """A checksum of the table: two with the same one say the same of every feature."""
+        return str(with_seal(self.table, _KEY, "").schema.metadata[SEAL].decode())
 
     @cached_property
     def _is_sound(self) -> bool:

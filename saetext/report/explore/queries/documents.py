@@ -119,7 +119,8 @@ def _containing(corpus: Corpus, words: str) -> Ints:
 
 
 def _key(corpus: Corpus, words: str) -> tuple[object, ...]:
-    return (corpus.path, corpus.fingerprint, words.casefold())
+    # the words as they are: the search takes no other view of capitals than its own, Straße is not STRASSE
+    return (corpus.path, corpus.fingerprint, words)
 
 
 def _all(corpus: Corpus) -> Ints:

@@ -120,8 +120,9 @@ class _Spot:
 
 
 def known_again(look: Look, rows: Iterable[int]) -> bool:
-    """Return whether all these documents were read again already."""
-    return all((look.corpus.path, look.sae, row) in _entries for row in rows)
+    """Return whether all these documents were read again already; of none at all there is nothing to read."""
+    rows = list(rows)
+    return bool(rows) and all((look.corpus.path, look.sae, row) in _entries for row in rows)
 
 
 def entry_of(look: Look, row: int, *, width: int = WIDTH) -> Entry:

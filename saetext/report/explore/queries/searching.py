@@ -53,7 +53,7 @@ class FoundPage:
 def _key(
     corpus: Corpus, sae: str, labels: FeatureLabels, by: str, asked: str, offset: int, top: int
 ) -> tuple[object, ...]:
-    return (corpus.path, corpus.fingerprint, sae, id(labels), by, asked, offset, top)
+    return (corpus.path, corpus.fingerprint, sae, labels.checksum, by, asked, offset, top)
 
 
 def is_found(
@@ -100,7 +100,8 @@ def _search(
 ) -> FoundPage:
     whole = corpus.whole
     searcher = _searchers.get(
-        (whole.path, corpus.fingerprint, sae, id(labels)), lambda: Searcher(corpus, sae=sae, labels=labels)
+        (whole.path, corpus.fingerprint, sae, labels.checksum),
+        lambda: Searcher(corpus, sae=sae, labels=labels),
     )
     with RUNNING:
         if by == "property":

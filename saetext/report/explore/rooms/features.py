@@ -99,13 +99,13 @@ def feature(request: Request) -> Response:
     wait = asked.number("wait", 0, 0, 1) == 1
     near = asked.number("near", 0, 0, 1) == 1
     shade = Shade(str(number), labels.label(number), (number,))
-    look = chosen.look(shade, again=wait)
     if low is not None and high is not None:
         rows, inside = one.between(corpus, sae, number, low, high)
         bands = [(f"activation {low:.2f} to {high:.2f}", rows)]
     else:
         bands, inside = one.bands_of(corpus, sae, number), None
     every = [row for _, rows in bands for row in rows]
+    look = chosen.look(shade, again=wait and bool(every))
     if look.reader is None and known_again(look, every):
         look = chosen.look(shade, again=True)
     shown = [(name, [entry_of(look, row, width=240) for row in rows]) for name, rows in bands]

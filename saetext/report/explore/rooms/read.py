@@ -129,7 +129,7 @@ def read(request: Request) -> Response:
         else:
             every = listed(chosen.corpus, chosen.sae, words, shade, order)
             rows, total = every[first : first + PAGE].tolist(), len(every)
-        look = chosen.look(shade, again=wait, words="" if searching else words)
+        look = chosen.look(shade, again=wait and len(rows) > 0, words="" if searching else words)
         if look.reader is None and shade is not None and known_again(look, rows):
             look = chosen.look(shade, again=True)
         entries = [entry_of(look, row) for row in rows]
