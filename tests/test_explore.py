@@ -187,6 +187,24 @@ def test_a_whole_document_is_all_of_its_text(made: Any, monkeypatch: pytest.Monk
     assert marked == [text.lower().count("plain") for text in truth.texts]
 
 
+@pytest.mark.parametrize("where", ["", "n_tokens > 4 OR n_tokens = 1"])
+def test_by_column_leads_to_the_documents_it_counted(client: Any, where: str) -> None:
+    from urllib.parse import urlencode
+
+    page = Page(client.get("feature?" + urlencode({"feature": 2, "by": "year", "where": where})).text)
+    links = [a["href"] for tag, a in page.tags if tag == "a" and "year" in a.get("href", "")]
+    links = [link for link in links if link.startswith("read?") and "order=strongest" in link]
+    found = [re.search(r"of ([\d,]+) documents", Page(client.get(link).text).text) for link in links]
+    counted = re.findall(r"([\d,]+) of [\d,]+", page.text.split("by column")[1].split("Shares with")[0])
+    assert len(links) > 1 and [int(one[1]) if one else 0 for one in found] == [int(n) for n in counted]
+    assert (
+        client.get(
+            "feature?" + urlencode({"feature": 2, "by": "year", "where": "row > 0 OR " * 300 + "row = 0"})
+        ).status_code
+        == 200
+    )
+
+
 def test_the_text_of_a_document_is_as_long_as_the_document(tmp_path: Path) -> None:
     """A link to selected words counts characters of the page, so there is one for each of the document."""
     gone = "\xad\u200b\ufeff\u202e"

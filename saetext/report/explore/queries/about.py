@@ -187,6 +187,15 @@ def condition(column: str, value: object) -> str:
     return found if len(quote(found, errors="replace")) <= _LONGEST else ""
 
 
+def both(where: str, other: str) -> str:
+    """Return the condition that is true where two are; ``other`` if the first is empty.
+
+    Empty where ``other`` is, or together they are too long for an address.
+    """
+    found = f"({where}) AND ({other})" if where and other else other
+    return found if len(quote(found, errors="replace")) <= _LONGEST else ""
+
+
 def _condition(column: str, value: object) -> str:
     import datetime as dt
 

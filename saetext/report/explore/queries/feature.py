@@ -16,7 +16,7 @@ from saetext.features.labels import FeatureLabels
 from saetext.features.profile import phi
 from saetext.reader.directions import decoder_of
 from saetext.report.explore.kept import Kept
-from saetext.report.explore.queries.about import condition
+from saetext.report.explore.queries.about import both, condition
 from saetext.report.explore.queries.conditions import column_of
 from saetext.report.explore.queries.counts import counts_of
 from saetext.stats.proportions import wilson
@@ -191,8 +191,11 @@ def in_sets(sets: dict[str, Corpus], sae: str, feature: int) -> list[InSet]:
     return found
 
 
-def by_column(corpus: Corpus, sae: str, feature: int, column: str) -> list[InSet]:
-    """Return the same for the most frequent values of a column."""
+def by_column(corpus: Corpus, sae: str, feature: int, column: str, where: str = "") -> list[InSet]:
+    """Return the same for the most frequent values of a column.
+
+    Each with the condition that picks its documents, together with ``where``, which made the view.
+    """
     import polars as pl
 
     values = column_of(corpus, column)
@@ -208,7 +211,7 @@ def by_column(corpus: Corpus, sae: str, feature: int, column: str) -> list[InSet
         .head(_VALUES)
     )
     rows = [
-        _in_set(printable(str(value)), int(k), int(n), condition(column, value))
+        _in_set(printable(str(value)), int(k), int(n), both(where, condition(column, value)))
         for value, n, k in table.iter_rows()
     ]
     return sorted(rows, key=lambda row: -row.share)

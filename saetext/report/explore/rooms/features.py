@@ -143,7 +143,7 @@ def feature(request: Request) -> Response:
         near=_near(look, number) if near else None,
         sets=one.in_sets(_sets(loaded, corpus, sae), sae, number),
         by=column,
-        values=_by(corpus, sae, number, column) if column else [],
+        values=_by(corpus, sae, number, column, chosen.where) if column else [],
         columns_by=_columns(loaded.corpus(chosen.name)),
         kept=asked.text("kept", longest=1000),
         left=asked.text("left", longest=1000),
@@ -235,10 +235,10 @@ def _columns(corpus: Corpus) -> list[str]:
     return [c.name for c in few if c.values][:_MOST_COLUMNS]
 
 
-def _by(corpus: Corpus, sae: str, number: int, column: str) -> list[one.InSet]:
+def _by(corpus: Corpus, sae: str, number: int, column: str, where: str) -> list[one.InSet]:
     if column not in (there := corpus.documents.collect_schema()):
         raise no_column(column, list(there))
-    return one.by_column(corpus, sae, number, column)
+    return one.by_column(corpus, sae, number, column, where)
 
 
 def _near(look: Look, number: int) -> tuple[list[one.Near], int, list[one.Near] | None]:
