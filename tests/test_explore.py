@@ -670,6 +670,33 @@ def test_kept_makes_each_answer_once_and_forgets_the_oldest() -> None:
     assert "a" not in kept and "c" in kept and kept.get("bad", lambda: 4) == 4
 
 
+def test_kept_keeps_no_more_bytes_than_it_has_room_for() -> None:
+    kept: Kept[bytes] = Kept(10, room=100, size=len)
+    for key, length in (("a", 40), ("b", 40), ("c", 40), ("d", 500), ("e", 10), ("f", 20)):
+        assert len(kept.get(key, lambda n=length: bytes(n))) == length  # type: ignore[misc]
+        there = {"a": "a", "b": "ab", "c": "bc", "d": "d", "e": "e", "f": "ef"}[key]
+        assert "".join(one for one in "abcdef" if one in kept) == there
+
+
+def test_directions_that_are_missing_for_one_corpus_are_found_for_another(
+    tmp_path: Path, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_corpus(tmp_path / "other.corpus", 5, (6,), D_SAE)[0]  # of the same weights
+    decoder, asked = np.eye(D_SAE, dtype=np.float32) + 1, []
+
+    def decoder_of(spec: Any, sae: str) -> Any:
+        asked.append(spec)
+        return decoder if spec is other.spec else None
+
+    monkeypatch.setattr(one, "decoder_of", decoder_of)
+    monkeypatch.setattr(one, "_decoders", Kept(4))
+    for _ in range(2):
+        assert one.nearest_to(made[0], "main", 1, made[0].labels()) is None
+    for _ in range(2):
+        assert one.nearest_to(other, "main", 1, other.labels())
+    assert len(asked) == 3
+
+
 def test_sets_have_names_of_their_own(made: Any) -> None:
     loaded = Loaded({"one": made[0]}, reads=False)
     saved = loaded.save(" the   first ", "one", [5, 2, 2], "by hand")

@@ -14,10 +14,23 @@ _T = TypeVar("_T")
 
 
 class Kept(Generic[_T]):
-    """Keeps the ``most`` answers that were asked for last; two who ask the same at once share the work."""
+    """Keeps the answers that were asked for last; two who ask the same at once share the work.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    Parameters
+    ----------
+    most : int
+        So many at most.
+    room : int, optional
+        So many bytes at most, by ``size``; but the latest answer is kept however large it is.
+    size : callable, optional
+        From an answer to its bytes.
+    """
+
+    def __init__(
+        self, most: int, *, room: int | None = None, size: Callable[[_T], int] = lambda _: 0
+    ) -> None:
+        self._most, self._room, self._size = most, room, size
+        self._bytes = 0
         self._lock = threading.Lock()
         self._found: OrderedDict[Hashable, _T] = OrderedDict()
         self._making: dict[Hashable, threading.Lock] = {}
@@ -42,9 +55,15 @@ class Kept(Generic[_T]):
                 made = make()
                 with self._lock:
                     self._found[key] = made
-                    while len(self._found) > self._most:
-                        self._found.popitem(last=False)
+                    self._bytes += self._size(made)
+                    while self._is_full():
+                        self._bytes -= self._size(self._found.popitem(last=False)[1])
             finally:
                 with self._lock:
                     self._making.pop(key, None)
         return made
+
+    def _is_full(self) -> bool:
+        if len(self._found) > self._most:
+            return True
+        return self._room is not None and self._bytes > self._room and len(self._found) > 1

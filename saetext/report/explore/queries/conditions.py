@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _LONG = ("text", "prompt")  # columns that are read where they lie
-_columns: Kept[pl.Series] = Kept(48)
+_ROOM = 512 * 2**20  # bytes of columns that are kept
+_columns: Kept[pl.Series] = Kept(48, room=_ROOM, size=lambda column: int(column.estimated_size()))
 
 
 def column_of(corpus: Corpus, name: str) -> pl.Series:

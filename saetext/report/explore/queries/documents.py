@@ -16,8 +16,9 @@ from saetext.report.explore.kept import Kept
 from saetext.report.explore.queries.shades import Shade, full_of
 
 ORDERS = ("corpus", "strongest", "weakest", "longest", "shortest")
-_texts: Kept[NDArray[np.int64]] = Kept(64)
-_orders: Kept[NDArray[np.int64]] = Kept(64)
+_ROOM = 128 * 2**20  # bytes of rows that are kept: 16 orders of a million documents
+_texts: Kept[NDArray[np.int64]] = Kept(64, room=_ROOM, size=lambda rows: rows.nbytes)
+_orders: Kept[NDArray[np.int64]] = Kept(64, room=_ROOM, size=lambda rows: rows.nbytes)
 
 Ints = NDArray[np.int64]
 

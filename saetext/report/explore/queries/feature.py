@@ -37,7 +37,8 @@ _STRETCH = 10  # of them that stand together
 _LEAST_TOGETHER = 3
 _NEAR = 8
 _VALUES = 12  # of a column
-_decoders: Kept[NDArray[np.float32] | None] = Kept(4)
+_ROOM = 2**30  # bytes of decoders that are kept, or one that is larger
+_decoders: Kept[NDArray[np.float32]] = Kept(4, room=_ROOM, size=lambda decoder: decoder.nbytes)
 
 
 @dataclass(frozen=True)
@@ -171,15 +172,23 @@ def together_with(corpus: Corpus, sae: str, feature: int, labels: FeatureLabels)
 
 def nearest_to(corpus: Corpus, sae: str, feature: int, labels: FeatureLabels) -> list[Near] | None:
     """Return the features with the most similar decoder directions; None where the SAE is not here."""
-    sha = corpus.spec.sae(sae).weights_sha256
-    decoder = _decoders.get(sha, lambda: decoder_of(corpus.spec, sae))
-    if decoder is None:
+    try:
+        # the same weights are the same wherever they lie; that they do not lie in one place is not kept
+        decoder = _decoders.get(corpus.spec.sae(sae).weights_sha256, lambda: _decoder(corpus, sae))
+    except FileNotFoundError:
         return None
     norms = np.linalg.norm(decoder, axis=1)
     cosine = decoder @ decoder[feature] / np.maximum(norms * norms[feature], 1e-30)
     similar = np.nan_to_num(cosine.astype(np.float64))
     similar[feature] = -1
     return _near(similar, labels)
+
+
+def _decoder(corpus: Corpus, sae: str) -> NDArray[np.float32]:
+    found = decoder_of(corpus.spec, sae)
+    if found is None:
+        raise FileNotFoundError(sae)
+    return found
 
 
 def in_sets(sets: dict[str, Corpus], sae: str, feature: int) -> list[InSet]:

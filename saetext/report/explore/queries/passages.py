@@ -40,7 +40,8 @@ _FOUND = 0.5  # how strongly a text that was searched for is marked
 _VALUE = 60  # characters of a column's value in a list
 _CUT = re.compile(r"(?<=[.!?…\n。！？])\s+|\n+")  # where a long text is cut into pieces that can be linked to
 _SPACE = re.compile(r"[^\n\t]")
-_entries: Kept[TokenEntries | None] = Kept(256)
+_ROOM = 128 * 2**20  # bytes of what was read again that are kept
+_entries: Kept[TokenEntries | None] = Kept(256, room=_ROOM, size=lambda entries: _bytes(entries))
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,10 @@ def _written(text: str, words: str) -> list[_Spot]:
         return []
     found = re.finditer(re.escape(words), text, re.IGNORECASE)
     return [_Spot(match.start(), match.end(), _FOUND, "") for match in found]
+
+
+def _bytes(entries: TokenEntries | None) -> int:
+    return 0 if entries is None else sum(v.nbytes for v in (entries.ordinal, entries.feature, entries.value))
 
 
 def _again(look: Look, document: Any) -> TokenEntries | None:
