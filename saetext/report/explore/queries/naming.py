@@ -151,8 +151,9 @@ def _label(feature: int, kept: object) -> FeatureLabel | None:
     try:
         if not isinstance(kept, Mapping):
             raise TypeError(kept)
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
-        label = FeatureLabel(**{**values, "feature": feature})
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in kept.items()}
+        values["feature"] = feature
+        label = FeatureLabel(**values)
         FeatureLabels.from_rows([label])  # the file may be anyone's: its values are of the right types
     except (TypeError, ValueError, AttributeError, LabelError) as error:
         raise LabelError(f"what the label of feature {feature} was before cannot be read") from error
