@@ -188,11 +188,6 @@ class FeatureLabels:
         return list(self._columns["label"])
 
     @cached_property
-    def checksum(self) -> str:
-        """A checksum of the table: two with the same one say the same of every feature."""
-        return str(with_seal(self.table, _KEY, "").schema.metadata[SEAL].decode())
-
-    @cached_property
     def _is_sound(self) -> bool:
         """Whether each row is one that :class:`FeatureLabel` takes."""
         return set(self.table.column("kind").unique().to_pylist()) <= set(KINDS) and all(
@@ -202,6 +197,11 @@ class FeatureLabels:
     @cached_property
     def _place(self) -> dict[int, int]:
         return {f: i for i, f in enumerate(self.table.column("feature").to_pylist())}
+
+    @cached_property
+    def checksum(self) -> str:
+        """A checksum of the table: two with the same one say the same of every feature."""
+        return str(with_seal(self.table, _KEY, "").schema.metadata[SEAL].decode())
 
     @classmethod
     def from_rows(cls, rows: Iterable[FeatureLabel], about: Mapping[str, Any] | None = None) -> FeatureLabels:
