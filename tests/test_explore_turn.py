@@ -1,4 +1,4 @@
-"""The room Turn on a planted model: both texts beside each other, streamed, stopped, warned of and collected."""
+"""The room Turn on a planted model: both texts beside each other, streamed, stopped, and collected."""
 
 from __future__ import annotations
 
@@ -153,7 +153,8 @@ def test_texts_are_streamed_as_they_grow_and_the_work_can_be_stopped(client: Any
         grown = [state["texts"].get(f"text0{side}", "") for state in seen]
         assert [len(one) for one in grown] == sorted(len(one) for one in grown)
     assert any(0 < len(state["texts"].get("text0a", "")) < len(seen[-1]["texts"]["text0a"]) for state in seen)
-    assert job.state == "done" and written(client.get(url).text)[0].strip() == seen[-1]["texts"]["text0a"].strip()
+    assert job.state == "done"
+    assert written(client.get(url).text)[0].strip() == seen[-1]["texts"]["text0a"].strip()
 
 
 def test_what_was_written_stays_when_it_is_stopped(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +174,7 @@ def test_what_was_written_stays_when_it_is_stopped(client: Any, monkeypatch: pyt
     monkeypatch.setattr(module, slowly)
     page = client.get(url).text
     assert begun.wait(60)
-    key = re.search(r'data-job="job-events\?key=(\w+)"', page) or re.search(r'key=(\w+)"', client.get(url).text)
+    key = re.search(r'data-job="job-events\?key=(\w+)"', page)
     assert key is not None
     so_far = written(client.get(url).text)
     assert len(so_far[0]) > 5 and so_far[1] == ""
@@ -270,7 +271,7 @@ def test_both_texts_are_collected_and_the_script_writes_them_again(client: Any, 
     answer = client.post("turn-put", data={"back": url})
     assert answer.status_code == 200 and "Collected ✓" in answer.text
     drawer = client.get("collect").text
-    assert "turned up in" in drawer and "the edit costs fluency" in drawer and "relative clauses" in drawer
+    assert "turned up in" in drawer and "the edit costs fluency" in drawer
     report = client.get("collected?format=html").text
     assert "1 turned feature" in report and "by itself" in report
     assert "turned up in" in client.get("collected?format=md").text
@@ -308,5 +309,3 @@ def test_an_edit_that_leaves_nothing_is_refused_with_how_far_one_can_go(loaded: 
         patch.setattr("saetext.intervene.handles.REFUSE", found.table["length"][1] / 2)
         with pytest.raises(InputError, match="stay within 3 either way"):
             turned(question, writers, lambda _: None, lambda *_: None)
-
-

@@ -41,6 +41,11 @@ class Model:
     name: str
     sae: str
 
+    @property
+    def title(self) -> str:
+        """What it is called where there is little room: of a directory its own name."""
+        return Path(self.name).name if Path(self.name).is_absolute() else self.name
+
 
 class Writers:
     """The models that write.

@@ -129,8 +129,8 @@ def _require_bearable(setting: Setting, strength: float, request: SteerRequest) 
     if norm and length > REFUSE * norm:
         most = abs(strength) * REFUSE * norm / length
         raise InputError(
-            f"strength {strength:g} is {length / norm:.1f} times as long as the median residual, which leaves "
-            f"nothing of the text: stay within {most:.2g} either way"
+            f"strength {strength:g} is {length / norm:.1f} times as long as the median residual, which "
+            f"leaves nothing of the text: stay within {most:.2g} either way"
         )
 
 
@@ -140,7 +140,8 @@ def cautions(result: SteerResult) -> list[str]:
     handle = result.handles.row(0, named=True)
     found = []
     if not handle["unit_source"].startswith("99th percentile"):
-        found.append(f"The feature is hardly ever active in reference text: strength 1 is the {_unit(handle)}.")
+        source = handle["unit_source"]
+        found.append(f"The feature is hardly ever active in reference text: strength 1 is the {source}.")
     if dosed["length"] is not None and dosed["length"] > 1:
         found.append("The edit is longer than the hidden states themselves: expect broken text.")
     if dosed["nll_diff"] is not None and dosed["nll_diff"] > NLL_RISE:
@@ -152,10 +153,6 @@ def cautions(result: SteerResult) -> list[str]:
     if None not in repeats and repeats[1] > repeats[0] + REPEATS:
         found.append(f"The turned text repeats itself: {repeats[1]:.0%} of its trigrams stood there before.")
     return found
-
-
-def _unit(handle: dict[str, Any]) -> str:
-    return str(handle["unit_source"])
 
 
 def pieces_apart(text: str, other: str) -> list[tuple[str, bool]]:

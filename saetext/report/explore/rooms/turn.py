@@ -1,4 +1,4 @@
-"""The room Turn: what a causal model writes with a feature turned up or down, beside what it writes by itself.
+"""The room Turn: what a causal model writes with a feature turned, beside what it writes by itself.
 
 Not for: what is computed (queries/turning.py), or which models there are (writers.py).
 """
@@ -347,7 +347,7 @@ def item_of(result: SteerResult, question: Question, label: str, link: str) -> I
         for text in answer["texts"]
         for number, side in enumerate(text["sides"])
     ]
-    title = f"{label} turned {'up' if question.strength > 0 else 'down'} in {question.model.name}"
+    title = f"{label} turned {'up' if question.strength > 0 else 'down'} in {question.model.title}"
     return Item("turn", title, _recipe(result, question), tuple(told), tuple(passages), link)
 
 
