@@ -6,6 +6,7 @@ skip is a failure: see ``required.py``.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -28,6 +29,16 @@ settings.load_profile("fixed")
 # a shell's background job ignores Ctrl-C, and so would every command that a test starts and interrupts
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# what is imported until all tests are collected stays: to look there for garbage takes time and finds nothing
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again, in what tests make."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,18 +6,26 @@ libraries do.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import pkgutil
 
 #: What the verbs import while they run, where it takes long.
 LATE = (
-    "faiss", "hdbscan", "matplotlib.figure", "pandas", "polars", "pyarrow.dataset", "pydantic",
+    "faiss", "hdbscan", "matplotlib.figure", "pandas", "polars", "pyarrow.dataset", "pydantic.type_adapter",
     "sklearn.feature_extraction", "tokenizers", "transformers.models.bert.modeling_bert", "umap",
 )  # fmt: skip
 
 
 def everything() -> None:
     """Import all modules of saetext and of its command line, and what is in ``LATE``."""
+    gc.disable()  # a fifth of the time went into looking for garbage among what stays
+    _import_all()
+    gc.enable()
+    gc.freeze()  # nor do forks look there, which would copy its pages
+
+
+def _import_all() -> None:
     import saetext_cli
     from numba.core.registry import cpu_target
 

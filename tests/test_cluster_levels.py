@@ -17,7 +17,7 @@ import saetext
 from saetext.analysis.clusters import ClusterResult, load_model, predict, save_clusters
 from saetext.analysis.clusters.density import group
 from saetext.analysis.clusters.levels.cutting import Levels, Nodes, grouped, levels, split, whole
-from saetext.analysis.clusters.levels.names import _apart
+from saetext.analysis.clusters.levels.names import _apart, named_by_parts
 from saetext.reader import sentences as embed
 from saetext.report.console.cluster_levels import _listed
 from saetext.report.console.clusters import render_clusters
@@ -299,6 +299,28 @@ def test_the_terminal_shows_groups_and_parts() -> None:
     assert lines[own + 2].split() == ["15", "15.0", "%", "left", "behind"]
     assert lines[own + 3].startswith("2 ")
     assert all(len(line) <= 40 for line in render_clusters(result, 40).splitlines())
+
+
+def test_a_mixed_part_is_called_what_its_parts_are() -> None:
+    number = np.array(
+        [[1, 1, 1, 1, 1, 1, 1, 2], [1, 1, 1, 1, 2, 2, 2, 3], [1, 2, 3, 4, 5, 5, 5, 6]], np.int32
+    )
+    cut = Levels(number, 1)
+    fine = ["loans, rates · banking", "mixed: the", "cards, lost, stolen", "post", "pins", "cash"]
+    base = ["mixed: money", "pins", "mixed: cash"]
+    called = [[(name, ()) for name in names] for names in (["mixed: it", "cash"], base, fine)]
+    found = [[name for name, _ in some] for some in named_by_parts(cut, called)]
+    # at level 1 the only part with a name of its own is one: too few; a part alone has the fine one's name
+    assert found == [
+        ["mixed: it", "cash"], ["mixed: loans, rates / cards, lost / post / 1 more", "pins", "cash"], fine
+    ]  # fmt: skip
+    called[2][0], called[2][2], called[2][3] = (
+        ("mixed: a", ()),
+        ("mixed: b", ()),
+        ("nothing sets it apart", ()),
+    )
+    assert named_by_parts(cut, called)[1][0] == ("mixed: money", ())
+    assert named_by_parts(Levels(number[:1], 0), called[:1]) == called[:1]
 
 
 def test_a_part_with_a_number_gets_another_and_not_a_second() -> None:

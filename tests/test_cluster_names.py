@@ -121,6 +121,43 @@ def test_a_name_that_held_out_members_do_not_bear_out_is_marked() -> None:
     assert names([replace(one, reach=good)], JOBS) == ["cover letter, job, skills"]
 
 
+def test_a_word_that_all_have_is_in_no_name_beside_others() -> None:
+    outside = np.zeros((30, 5), bool)
+    outside[:14, 1] = True  # "job" is in nearly half of the others
+    reach = Reach(np.ones((20, 5), bool), outside)
+    one = Evidence(Described((), ()), WORDS, (), {}, vocabulary(TEXTS), reach)
+    assert names([one], JOBS) == ["cover letter, skills, role"]
+    alone = replace(one, words=WORDS[1:2], reach=Reach(reach.inside[:, 1:2], outside[:, 1:2]))
+    assert names([alone], JOBS) == ["job"]
+
+
+def test_a_theme_of_more_members_than_words_leads() -> None:
+    some = Reach(np.arange(20)[:, None] < [4, 4, 9, 1, 0], np.zeros((30, 5), bool))
+    held = {0: replace(NOT, at={"paid": 0.9, "x": 0.1}), 1: replace(NOT, at={"jobs": 0.8, "y": 0.2})}
+    one_word = {0: held[0], 1: replace(NOT, at={"paid": 1.0})}
+    work = Trait("theme", "Work and careers", 0.55, 0.05, 2.0, (0, 1))
+    one = Evidence(Described((), ()), WORDS, [work], held, vocabulary(TEXTS), some)
+    assert names([one], JOBS) == ["Work and careers · cover letter, job"]
+    assert names([replace(one, local=one_word)], JOBS) == ["cover letter, job, skills"]
+    assert names([replace(one, traits=[replace(work, outside=0.2)])], JOBS) == ["cover letter, job, skills"]
+    many = Reach(np.arange(20)[:, None] < [12, 4, 9, 1, 0], np.zeros((30, 5), bool))
+    assert names([replace(one, reach=many)], JOBS) == ["cover letter, job, skills"]
+    rare = Reach(np.arange(20)[:, None] < [2, 1, 1, 1, 0], np.zeros((30, 5), bool))
+    assert names([replace(one, reach=rare)], JOBS) == ["Work and careers · cover letter, job"]
+    steps = Trait("property", "instructions in steps", 0.7, 0.1, 2.0)
+    assert names([replace(one, traits=[steps])], JOBS) == ["instructions in steps · cover letter, job"]
+
+
+def test_a_phrase_with_a_word_twice_is_a_piece_of_a_list() -> None:
+    texts = [f"very good, somewhat good, somewhat bad {i}" for i in range(20)]
+    found = typical_words([*texts, *(f"the card is lost {i}" for i in range(20))], [1] * 20 + [2] * 20, 2)
+    told = [word for word, _ in found[0]]
+    assert told and all(len({base(w) for w in word.split()}) == len(word.split()) for word in told)
+    doors = [f"a door-to-door sale {i}" for i in range(20)]
+    found = typical_words([*doors, *texts], [1] * 20 + [2] * 20, 2)
+    assert found[0][0][0].startswith("door-to-door")
+
+
 @pytest.mark.parametrize(
     ("forms", "other"),
     [

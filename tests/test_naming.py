@@ -13,7 +13,7 @@ import saetext
 from saetext.analysis.differences.naming import by_names, names_of
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.features.labels import FeatureLabel, FeatureLabels
-from saetext.features.peaks import FeatureName, LocalEvidence
+from saetext.features.peaks import FeatureName, LocalEvidence, names_here
 from saetext.features.peaks.naming import bare
 
 LABELS = FeatureLabels.from_rows(
@@ -104,6 +104,76 @@ def test_what_a_stronger_finding_says_in_the_same_words_stands_under_it() -> Non
     found = by_names(led, names)
     assert [one.lead.key for one in found] == ["Input", 2, 3]  # of the other side, it is news
     assert [member.key for member in found[0].members] == [1, 9, 4]
+
+
+def test_a_feature_stands_under_what_is_counted_where_it_peaks() -> None:
+    names = {
+        1: FeatureName("long rows of dashes", "a", ("**",), True, at={"**": 0.7, "*": 0.2, "x": 0.1}),
+        2: FeatureName("emphasis", "b", ("**",), True, at={"**": 0.5, "x": 0.5}),
+        3: FeatureName("wait, pause; lock", "c", ("Wait",), True, at={"wait": 0.9, "hm": 0.1}),
+        4: FeatureName("near “?”", "d", ("?",), False, False, 0.5, {"?": 0.4, "why": 0.6}),
+        5: FeatureName("doubled asterisks", "e", ("**",), True, at={"**": 1.0}),
+        6: FeatureName("the opening", "f", ("Sure",), True, at={"sure": 1.0}),
+    }
+    led = [
+        Led(described("format", "bold", 0.6), (described("format", "bullet list", 0.5),)),
+        Led(described("word", "Wait", 0.6)),
+        Led(described("format", "question mark", 0.6)),
+        Led(described("format", 'the opening "Sure"', 0.6)),
+        *(Led(described("feature", f, 0.5 - f / 100)) for f in (1, 2, 3, 4, 6)),
+        Led(described("feature", 5, -0.3, ci_low=-0.35, ci_high=-0.25)),
+    ]
+    found = {one.lead.key: [member.key for member in one.members] for one in by_names(led, names)}
+    assert found == {
+        "bold": ["bullet list", 1], "Wait": [3], "question mark": [4], 'the opening "Sure"': [6],
+        2: [],  # half of its peaks are elsewhere
+        5: [],  # of the other side, it is news
+    }  # fmt: skip
+
+
+def test_a_label_is_not_borrowed_for_peaks_at_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitting = LocalEvidence(("hello", "hi"), 0.9, 0.9, True, at={"hello": 1.0})
+    few, many = (
+        LocalEvidence(("Hello", "Wow"), 0.9, 0.4, False, at={"hello": share, "wow": 1 - share})
+        for share in (0.2, 0.6)
+    )
+    names = named(monkeypatch, {1: few, 4: many, 3: fitting}, {1: 3, 3: 3, 4: 3})
+    assert names[1].name == "near “Hello”, “Wow”" and names[4].name == "hello and hi"
+
+
+@pytest.mark.parametrize(
+    ("label", "at", "name"),
+    [
+        ("avoid, prevent; impl", {"avoid": 0.9, "x": 0.1}, "avoid, prevent"),
+        ("avoid, prevent; impl", {"avoid": 0.9, "impl": 0.1}, "avoid, prevent; impl"),
+        ('interjection "oh" (also Java)', {"oh": 1.0}, 'interjection "oh"'),
+        ('interjection "oh" (also Java)', {"java": 1.0}, "Java"),
+        ("greetings; farewells", {"hi": 1.0}, "greetings; farewells"),  # it speaks of no word
+        ("salaries and pay", {"pay": 1.0}, "salaries and pay"),
+    ],
+)
+def test_parts_of_a_label_that_no_peak_bears_out_are_left_out(
+    label: str, at: dict[str, float], name: str
+) -> None:
+    table = FeatureLabels.from_rows([FeatureLabel(0, label)])
+    found = names_here({0: LocalEvidence(("x",), 0.9, 0.9, True, at=at)}, table)
+    assert found[0].name == name and found[0].label == label
+
+
+def test_what_length_may_explain_counts_by_what_is_left() -> None:
+    whole = described("word", "x").strength
+    unclear = [
+        described("word", "x", length="unclear", adjusted_diff=left).strength for left in (0.4, 0.3, 0.1)
+    ]
+    assert whole == pytest.approx(unclear[0]) and unclear == sorted(unclear, reverse=True)
+    assert unclear[1] / whole == pytest.approx(0.75, abs=0.01)
+    assert unclear[2] / whole == pytest.approx(0.5, abs=0.01)
+    assert described("word", "x", length="unclear", adjusted_diff=None).strength == pytest.approx(unclear[2])
+
+
+def test_words_come_before_marks_and_small_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = named(monkeypatch, {0: LocalEvidence(("sure", ",", "and"), 0.9, 0.1, False)})
+    assert names[0].name == "near “sure”"
 
 
 def test_what_is_called_the_same_is_told_once() -> None:

@@ -48,6 +48,17 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.endswith("imported: []\n"), done
 
 
+def test_the_executable_seldom_looks_for_garbage_while_it_imports() -> None:
+    """Nor is it off: what comes later may run for hours."""
+    program = (
+        "import gc, sys; sys.argv = ['saetext', 'info', 'nowhere']\nfrom saetext_cli.entry import main\n"
+        "before = gc.get_threshold()\ntry: main()\nexcept SystemExit: pass\n"
+        "print(gc.isenabled(), gc.get_threshold()[0] >= 10 * before[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=PLAIN)
+    assert done.stdout == "True True\n", done
+
+
 def test_the_line_of_a_command_is_the_first_of_its_own_help() -> None:
     assert len(commands()) >= 18
     for name, (module, line) in commands().items():

@@ -162,7 +162,7 @@ def test_a_full_disk_at_any_point_is_one_line_and_the_same_command_goes_on(
         if not (output / "cfg.json").exists():
             run(texts, output, options)
         assert contents(output) == whole, at
-    assert passed_over <= 4
+    assert passed_over <= (5 if os.environ.get("SAETEXT_ALL_KILLS") else 2)
 
 
 def test_a_disk_that_is_really_full(texts: list[Any], options: dict[str, Any], tmp_path: Path) -> None:

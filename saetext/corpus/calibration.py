@@ -109,8 +109,13 @@ class Calibration:
 
     def label(self, feature: int, n_words: int = 4) -> str:
         """Return the stand-in label: the top words, or ``feature N`` where the calibration has none."""
-        words = self.top_words(feature)[:n_words]
-        return ", ".join(words) if words else f"feature {int(feature)}"
+        words = self.top_words(feature)
+        return self.label_of(words, n_words) if words else f"feature {int(feature)}"
+
+    @staticmethod
+    def label_of(words: Sequence[str], n_words: int = 4) -> str:
+        """Return the stand-in label that top words make."""
+        return ", ".join(words[:n_words])
 
     def without_thresholds(self) -> Calibration:
         """Return the calibration of ``--threshold 0``: every activation above zero is present."""

@@ -7,6 +7,7 @@ JSON are entered. Not for: which path is the right one (:mod:`saetext.documents.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,12 +30,18 @@ PROMPT_WORDS: Final = word_set(
 
 def parse_path(text: str) -> list[Step] | None:
     """Return the steps of a path; None if it is none."""
+    return list(_steps(text)) or None
+
+
+@functools.lru_cache(1024)  # few paths, and each is looked for in many rows
+def _steps(text: str) -> tuple[Step, ...]:
+    """Return the steps of a path; none if it is no path."""
     steps: list[Step] = []
     at = 0
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None:
-            return None
+            return ()
         name, item, quoted_name = found.groups()
         if name is not None:
             steps.append(name)
@@ -45,7 +52,7 @@ def parse_path(text: str) -> list[Step] | None:
         else:
             steps.append(None)
         at = found.end()
-    return steps or None
+    return tuple(steps)
 
 
 def write_path(steps: Sequence[Step]) -> str:
@@ -77,17 +84,16 @@ def opened(value: Any) -> Any:
 
 def at(value: Any, path: str | Sequence[Step], default: Any = None) -> Any:
     """Return what is at a path, a list where it says every item; ``default`` if there is nothing."""
-    steps = parse_path(path) if isinstance(path, str) else path
-    found = _at(value, list(steps or ()))
+    found = _at(value, _steps(path) if isinstance(path, str) else path)
     return default if found is _MISSING else found
 
 
 def has(value: Any, path: str) -> bool:
     """Whether there is something at a path, null or not."""
-    return _at(value, list(parse_path(path) or ())) is not _MISSING
+    return _at(value, _steps(path)) is not _MISSING
 
 
-def _at(value: Any, steps: list[Step]) -> Any:
+def _at(value: Any, steps: Sequence[Step]) -> Any:
     for number, step in enumerate(steps):
         value = opened(value)
         if step is None:

@@ -188,6 +188,13 @@ class FeatureLabels:
         return list(self._columns["label"])
 
     @cached_property
+    def _is_sound(self) -> bool:
+        """Whether each row is one that :class:`FeatureLabel` takes."""
+        return set(self.table.column("kind").unique().to_pylist()) <= set(KINDS) and all(
+            map(str.strip, self.texts)
+        )
+
+    @cached_property
     def _place(self) -> dict[int, int]:
         return {f: i for i, f in enumerate(self.table.column("feature").to_pylist())}
 
@@ -205,22 +212,27 @@ class FeatureLabels:
     @classmethod
     def from_calibration(cls, calibration: Calibration, sae: SaeSpec | None = None) -> FeatureLabels:
         """Return the stand-in: a calibration's top words as labels, without scores."""
-        density = calibration.density
-        rows = (
-            FeatureLabel(
-                feature,
-                calibration.label(feature),
-                source="card",
-                density=float(density[feature]),
-                top_words=tuple(words),
-            )
-            for feature, words in enumerate(calibration.table.column("top_words").to_pylist())
-            if words
-        )
-        return cls.from_rows(rows, identity(sae) if sae is not None else None)
+        words = dict(enumerate(calibration.table.column("top_words").to_pylist()))
+        features = [feature for feature, own in words.items() if own]
+        labels = [calibration.label_of(words[feature]) for feature in features]
+        for feature, label in zip(features, labels, strict=True):
+            if not label.strip():
+                raise LabelError(f"feature {feature} has an empty label")
+        n = len(features)
+        columns = {
+            "feature": features, "label": labels, "description": [""] * n, "kind": ["other"] * n,
+            "source": ["card"] * n, "score": [None] * n, "score_method": [None] * n, "trials": [None] * n,
+            "density": calibration.density[features].tolist(), "top_words": [words[f] for f in features],
+            "snippets": [[]] * n,
+        }  # fmt: skip
+        return cls(pa.table(columns, schema=SCHEMA), identity(sae) if sae is not None else {})
 
     def updated(self, other: Iterable[FeatureLabel], about: Mapping[str, Any] | None = None) -> FeatureLabels:
         """Return these labels with those of ``other`` put in their place."""
+        if isinstance(other, FeatureLabels) and self._is_sound and other._is_sound:
+            own = self.table.filter(pc.invert(pc.is_in(self.table["feature"], other.table["feature"])))
+            table = pa.concat_tables([own, other.table]).sort_by("feature").combine_chunks()
+            return FeatureLabels(table, {**self.about, **(about or {})})
         return FeatureLabels.from_rows([*self, *other], {**self.about, **(about or {})})
 
     def require_for(self, sae: SaeSpec, name: str = "these labels") -> None:

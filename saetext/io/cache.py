@@ -7,6 +7,7 @@ written is passed over in silence.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -19,8 +20,8 @@ import xxhash
 from saetext.errors import InputError
 from saetext.io.file_state import file_state
 from saetext.io.files import make_directory, write_atomic
-from saetext.io.json_file import load
-from saetext.io.opener import open_regular
+from saetext.io.json_file import loads
+from saetext.io.opener import SMALL, open_regular, read_bytes
 from saetext.io.shape import Table
 from saetext.text.one_line import quoted
 
@@ -78,9 +79,14 @@ def _entry(state: list[int | str], known: list[Any]) -> list[int | str]:
 
 def _read_hashes() -> dict[str, object]:
     try:
-        return dict(load(cache_dir() / _HASHES, Table()))
+        return dict(_hashes_in(read_bytes(cache_dir() / _HASHES, SMALL)))
     except (OSError, ValueError):
         return {}
+
+
+@functools.lru_cache(1)  # a command asks for the hashes of a dozen files, and mostly nothing has changed
+def _hashes_in(content: bytes) -> dict[str, object]:
+    return dict(loads(content, Table()))
 
 
 def _remember(key: str, entry: list[int | str]) -> None:

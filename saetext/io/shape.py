@@ -253,7 +253,9 @@ def _fields(shape: Record) -> Iterator[tuple[str, Shape]]:
 
 
 def _below(field: str, name: str) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in name[:60])
+    plain = name[:60]
+    if not plain.isprintable():
+        plain = "".join(c if c.isprintable() else " " for c in plain)
     return f"{field[-100:]}.{plain}" if field else plain
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ class Tokens:
         template = self.tokenizer.chat_template
         return hashlib.sha256(str(template).encode()).hexdigest() if template else ""
 
-    @property
+    @cached_property  # it sorts the whole vocabulary, and each text that is read asks for it
     def sha256(self) -> str:
         """Hash of what decides the tokens and which count: vocabulary, positions and ids left out."""
         told = {

@@ -18,7 +18,13 @@ from saetext.analysis.clusters.axis import Axis, axis_of
 from saetext.analysis.clusters.changes.binning import Bins, bins_of
 from saetext.analysis.clusters.changes.over_time import over_time
 from saetext.analysis.clusters.fitting import fit
-from saetext.analysis.clusters.levels.names import Called, at_levels, level_names, levels_table
+from saetext.analysis.clusters.levels.names import (
+    Called,
+    at_levels,
+    level_names,
+    levels_table,
+    named_by_parts,
+)
 from saetext.analysis.clusters.names.naming import Evidence, names
 from saetext.analysis.clusters.notes import levels_metrics, metrics_of, placing_notes, same_notes, shape_notes
 from saetext.analysis.clusters.placing import place
@@ -99,6 +105,9 @@ def cluster(corpus: AnyCorpus, request: ClusterRequest) -> ClusterResult:
     parts = level_names(
         opened, sae, fitted.levels, number, list(zip(called, words, strict=True)), labels, request.seed, say
     )
+    if request.client is None and called:
+        parts = named_by_parts(fitted.levels, parts)
+        called = [name for name, _ in parts[fitted.levels.base]]
     metrics = metrics_of(placed, k) | levels_metrics(fitted.levels)
     metrics |= view_metrics(opened, seen, shown, request)
     notes += shape_notes(metrics, request) if shown is None else []

@@ -15,12 +15,14 @@ from saetext.analysis.differences.simplest import Description, Led, in_order
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import WORDS, FeatureName, local_evidence, names_here, tokens
 from saetext.io.progress import OnProgress
+from saetext.text.mark_units import is_made_of
 from saetext.text.words import words as words_of
 
 MOST = 200  # findings whose features are read about by default, the first ones
 OPENED = 40  # findings of which members are read about too
 BESIDE = 4  # members of each
 COMPARABLE = 0.6  # of the size of a lead's difference that a member needs to lead in its place
+SAME_PLACE = 0.8  # share of a feature's peaks at what a stronger finding counts
 _UNREAD = 0.3  # how much the size of a difference counts of a feature that was not read about
 
 
@@ -82,7 +84,8 @@ def by_names(led: Sequence[Led], names: Names) -> list[Led]:
 
     A feature whose label does not fit counts less, and one that no word tells least. One that is told by
     words which a stronger finding of the same side names already is put under that, and so is a finding that
-    is called what a stronger one is called.
+    is called what a stronger one is called, and a feature whose peaks nearly all stand at the words and signs
+    that stronger findings count: asterisks are bold, whatever the label says of them.
     """
     promoted = [_better_named(one, names) for one in led]
     ordered = in_order([replace(one, weight=_weight(one.lead, names)) for one in promoted])
@@ -96,6 +99,8 @@ def by_names(led: Sequence[Led], names: Names) -> list[Led]:
         name = _named(one.lead, names)
         title = up, _title(one.lead, name)
         again = called.get(title, -1)
+        if again < 0 and name is not None:
+            again = _where_it_peaks(name, found, up)
         if again < 0 and name is not None and not name.labelled and places:
             again = min(places)
         if again >= 0:
@@ -107,6 +112,42 @@ def by_names(led: Sequence[Led], names: Names) -> list[Led]:
             said.setdefault((up, token), len(found))
         found.append(one)
     return found
+
+
+def _where_it_peaks(name: FeatureName, found: Sequence[Led], up: bool) -> int:
+    """Return the finding of the same side that counts most of what a feature peaks at; -1 of no such ones.
+
+    Only what is counted in texts says where it is: words, openings and marks, those that lead and those under
+    them. A feature that is called by its words is there already if a finding counts each of them.
+    """
+    if not name.at:
+        return -1
+    best, most, all_together = -1, 0.0, set[str]()
+    for place, one in enumerate(found):
+        if (one.lead.numbers["diff"] > 0) != up:
+            continue
+        mine = {unit for unit in name.at if _counted_in(one, unit)}
+        if not name.labelled and name.words and all(_counted_in(one, unit) for unit in name.words[:WORDS]):
+            return place
+        share = sum(name.at[unit] for unit in mine)
+        if share > most:
+            best, most = place, share
+        all_together |= mine
+    return best if sum(name.at[unit] for unit in all_together) >= SAME_PLACE else -1
+
+
+def _counted_in(one: Led, unit: str) -> bool:
+    return any(_counts(each, unit.casefold()) for each in (one.lead, *one.members))
+
+
+def _counts(one: Description, unit: str) -> bool:
+    """Whether a word or mark of format is counted where a text has a unit."""
+    if one.kind == "word":
+        return words_of(str(one.key)) == [unit]
+    if one.kind != "format":
+        return False
+    opening = str(one.key).removeprefix("the opening ")
+    return words_of(opening) == [unit] if opening != one.key else is_made_of(str(one.key), unit)
 
 
 def _title(one: Description, name: FeatureName | None) -> str:

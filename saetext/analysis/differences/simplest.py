@@ -36,6 +36,7 @@ FAMILY_OF = {kind: family for family, kind in KINDS.items()}
 #: By how much the size of a difference counts more where its description is simple.
 _SIMPLE = {"format": 1.15, "property": 1.0, "word": 1.1, "theme": 1.0, "feature": 0.7}
 _UNCONFIRMED = 0.7  # how much of it counts where the held-out half did not confirm it
+_UNCLEAR = 0.5  # least share of it that counts where length may explain it
 _WEAK = 0.5  # how much a description counts whose name says little
 _SMALL_WORD = 0.5  # of words that say nothing by themselves, like "the"
 _PHRASE, _FEW = 1.1, 2  # of more words than so many: what they say is the more definite
@@ -94,8 +95,18 @@ class Description:
         if self.kind == "word":
             words = str(self.key).split()
             weight *= _SMALL_WORD if _say_nothing(words) else _PHRASE if len(words) > _FEW else 1.0
+        if self.numbers["length"] == "unclear":
+            sure *= self._remaining
         # a difference whose interval touches 0 is told from nothing by its size alone
         return float(weight * (sure + 1e-3 * abs(self.numbers["diff"])) * _held(self.numbers["confirmed"]))
+
+    @property
+    def _remaining(self) -> float:
+        """How much of the difference counts if length may explain it: what seems left, half at the least."""
+        diff, left = self.numbers["diff"], self.numbers.get("adjusted_diff")
+        if left is None or not diff:
+            return _UNCLEAR
+        return min(max(left / diff, _UNCLEAR), 1.0)
 
 
 @dataclass(frozen=True, eq=False)

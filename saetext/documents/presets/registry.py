@@ -39,7 +39,15 @@ _MOST: Final = 0.8  # share of the first rows that have the shape
 def preset_of(rows: Sequence[Mapping[str, Any]]) -> Preset | None:
     """Return the preset that nearly all of the first rows fit; None if there is none."""
     for preset in PRESETS:
-        fits = bool(rows) and sum(preset.fits(row) for row in rows) >= _MOST * len(rows)
-        if fits and not (preset.unless is not None and preset.unless(rows)):
+        if _fits(preset, rows) and not (preset.unless is not None and preset.unless(rows)):
             return preset
     return None
+
+
+def _fits(preset: Preset, rows: Sequence[Mapping[str, Any]]) -> bool:
+    left = len(rows)
+    for row in rows:
+        left -= not preset.fits(row)
+        if left < _MOST * len(rows):  # whatever comes
+            return False
+    return bool(rows)

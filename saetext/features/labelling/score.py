@@ -8,6 +8,7 @@ language model (:mod:`saetext.features.labelling.by_llm`).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -91,17 +92,18 @@ def score_by_embedding(
     return found
 
 
-def reference_labels() -> list[str]:
+@functools.cache  # it is of files that come with the package, and reading them takes longer than a score
+def reference_labels() -> Sequence[str]:
     """Return texts that stand for labels in general: a fixed sample of the embedded reader's labels.
 
     Empty in a source tree without these labels.
     """
     shipped = shipped_labels()
     if shipped is None:
-        return []
+        return ()
     rows = list(shipped)
     chosen = np.random.default_rng(0).choice(len(rows), min(_REFERENCE, len(rows)), replace=False)
-    return [_told(rows[at]) for at in sorted(chosen.tolist())]
+    return tuple(_told(rows[at]) for at in sorted(chosen.tolist()))
 
 
 def _told(row: FeatureLabel) -> str:

@@ -5,8 +5,9 @@ Not for: the steps, which have a module each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import fit as fits_
-from saetext.features.peaks.reading import grams, read
+from saetext.features.peaks.reading import Read, Windows, grams, read
 from saetext.features.peaks.sampling import keys_of, sample
 from saetext.features.peaks.signals import Signals, signals_of
 from saetext.features.peaks.words import LocalWords, local_words
@@ -40,6 +41,8 @@ class LocalEvidence:
         for how often this is right.
     z : tuple of float
         Log-odds of each word in standard errors.
+    at : mapping
+        Unit (a word in small letters, a mark, ``⏎``) to the share of the sampled peaks that stand at it.
     """
 
     words: tuple[str, ...]
@@ -47,6 +50,7 @@ class LocalEvidence:
     fit: float | None
     fits: bool
     z: tuple[float, ...] = ()
+    at: Mapping[str, float] = field(default_factory=dict)
 
 
 NOTHING = LocalEvidence((), 0.0, None, False)
@@ -119,12 +123,19 @@ def local_evidence(
         for f, windows in found.windows.items()
         if (label := labels.get(f)) is not None
     }
-    return {f: _made(words.get(f), signals.get(f)) for f in features.tolist()}
+    at = {f: _shares(found, windows) for f, windows in found.windows.items()}
+    return {f: _made(words.get(f), signals.get(f), at.get(f, {})) for f in features.tolist()}
 
 
-def _made(words: LocalWords | None, signals: Signals | None) -> LocalEvidence:
+def _shares(found: Read, windows: Windows) -> dict[str, float]:
+    """Return the share of the peaks at each unit, the largest first."""
+    units = (found.cut[p].name[u].casefold() for p, u in zip(windows.piece, windows.at, strict=True))
+    return {unit: n / len(windows.at) for unit, n in Counter(units).most_common()}
+
+
+def _made(words: LocalWords | None, signals: Signals | None, at: Mapping[str, float]) -> LocalEvidence:
     if words is None:
         return NOTHING
     fit = None if signals is None else fits_.probability(signals)
     fits = fit is not None and fit >= fits_.LEAST
-    return LocalEvidence(words.words, words.coverage, fit, fits, words.z)
+    return LocalEvidence(words.words, words.coverage, fit, fits, words.z, at)

@@ -5,18 +5,23 @@ A label was written for other texts. Not for: measuring whether it fits (:mod:`s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from saetext.features.labels import FeatureLabels
+from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.peaks.local import LocalEvidence
+from saetext.features.peaks.signals import expected_at
 from saetext.text.function_words import only_function_words
 from saetext.text.words import words as words_of
 
 WORDS = 3  # words in a name
-COVERED = 0.25  # share of its peaks that words must cover to name a feature
+BORROWED = 0.5  # share of a feature's peaks at words of a label that it borrows
+PART = 0.05  # share of the peaks at what a part of a label names
+COVERED = 0.5  # share of its peaks that words must cover to name a feature
 NEAR = "near "  # names that are words begin so
 LOOSE = "loose"  # labels that begin so name nothing
+_PARTS = re.compile(r";|\(also |\)$")
 _BESIDE_WORDS = " \t⏎.,;:!?\"'“”‘’()[]{}*_#-–—"  # marks around a phrase that say nothing of it
 #: How much a name says: words, function words, nothing.
 BY_WORDS, BY_FUNCTION_WORDS, BY_NOTHING = 0.8, 0.5, 0.3
@@ -29,8 +34,8 @@ class FeatureName:
     Attributes
     ----------
     name : str
-        Its label if that fits; else that of a feature of its concept group which fits and peaks at the same
-        words; else the words at its peaks.
+        Its label if that fits, less the parts that none of its peaks bear out; else that of a feature of its
+        concept group which fits and peaks at the same words; else the words at its peaks.
     label : str
         Its own label.
     words : tuple of str
@@ -41,6 +46,9 @@ class FeatureName:
         Whether ``name`` is a label.
     weight : float
         How much the name says, 1 for a label: findings are ranked by it too.
+    at : mapping
+        Unit to the share of its peaks that stand at it, as of
+        :class:`~saetext.features.peaks.local.LocalEvidence`.
     """
 
     name: str
@@ -49,6 +57,7 @@ class FeatureName:
     fits: bool | None = None
     labelled: bool = True
     weight: float = 1.0
+    at: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def telling(self) -> bool:
@@ -69,7 +78,8 @@ def names_here(
         What features are called elsewhere.
     groups : mapping, optional
         Feature to the feature that leads its concept group, by default itself. A label that fits is borrowed
-        within a group if the two have a word in common.
+        within a group if the two have a word in common, and half of the feature's own peaks stand at words
+        of that label: it was found to fit at the other's peaks.
 
     Returns
     -------
@@ -102,29 +112,53 @@ def _name(feature: int, group: Mapping[int, LocalEvidence], labels: FeatureLabel
     fitting = [f for f, one in group.items() if one.fits and not labels.label(f).startswith(LOOSE)]
     fits = feature in fitting
     if not fits:
-        fitting = [f for f in fitting if _share_a_word(mine, group[f])]
+        fitting = [f for f in fitting if _share_a_word(mine, group[f]) and _says(labels, f, mine)]
     if fitting:
         best = feature if fits else max(fitting, key=lambda f: group[f].fit or 0.0)
-        return FeatureName(labels.label(best), label, words, fits)
+        return FeatureName(_borne_out(labels.label(best), mine.at), label, words, fits, at=mine.at)
     if not words:
-        return FeatureName(f"feature {feature}, which no word tells", label, (), fits, False, BY_NOTHING)
+        return FeatureName(
+            f"feature {feature}, which no word tells", label, (), fits, False, BY_NOTHING, mine.at
+        )
     name = NEAR + ", ".join(f"“{word}”" for word in words[:WORDS])
     if mine.coverage < COVERED:
-        return FeatureName(f"{name} and others", label, words, fits, False, BY_NOTHING)
+        return FeatureName(f"{name} and others", label, words, fits, False, BY_NOTHING, mine.at)
     told = BY_FUNCTION_WORDS if not tokens(words) else BY_WORDS
-    return FeatureName(name, label, words, fits, False, told)
+    return FeatureName(name, label, words, fits, False, told, mine.at)
 
 
 def _plain(phrases: Sequence[str]) -> tuple[str, ...]:
-    """Return phrases without marks around them; single letters, which abbreviations leave, only if alone."""
+    """Return phrases without marks around them.
+
+    Single letters of abbreviations, then marks, then words like "and" are left out where others are left.
+    """
     plain = list(dict.fromkeys(map(bare, phrases)))
     longer = [word for word in plain if len(word) > 1 or not word.isalpha() or word in "AaI"]
-    return tuple(longer or plain)
+    named = [word for word in longer if any(map(str.isalnum, word))]
+    telling = [word for word in named if tokens([word])]
+    return tuple(telling or named or longer or plain)
 
 
 def bare(word: str) -> str:
     """Return a phrase without the marks and line breaks around its words; a mark by itself as it is."""
     return word.strip(_BESIDE_WORDS) or word
+
+
+def _borne_out(label: str, at: Mapping[str, float]) -> str:
+    """Return a label without the parts that hardly a peak is at: "oh; Java" is "oh" where nothing is of Java.
+
+    Parts are what semicolons or "(also ...)" set apart. A label of which no part is at the peaks stays whole:
+    it speaks of something else than words.
+    """
+    parts = [part.strip() for part in _PARTS.split(label) if part.strip()]
+    told = [part for part in parts if expected_at(FeatureLabel(0, part), at) >= PART]
+    return "; ".join(told) if told and len(told) < len(parts) else label
+
+
+def _says(labels: FeatureLabels, feature: int, mine: LocalEvidence) -> bool:
+    """Whether enough of a feature's own peaks stand at what the label of another leads one to expect."""
+    other = labels.get(feature)
+    return not mine.at or (other is not None and expected_at(other, mine.at) >= BORROWED)
 
 
 def _share_a_word(one: LocalEvidence, other: LocalEvidence) -> bool:

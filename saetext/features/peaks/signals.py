@@ -7,6 +7,7 @@ putting them together (:mod:`saetext.features.peaks.fit`).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,10 @@ _MARKS = {
     "parenthes": "()", "percent": "%", "period": ".", "pipe": "|", "question mark": "?",
     "quotation": "\"'“”‘’«»", "quote": "\"'“”‘’«»", "semicolon": ";", "slash": "/\\",
 }  # fmt: skip
-_ANY_MARK = ("punctuation", "sentence-ending marks", "symbols")
+_SETTING = re.compile(r"\b(?:in|inside|within|of|before|after|around|between|beside)\b")
+#: Activation, as a share of the largest, from which on a sign that a label names speaks for its setting too.
+STRONG = 0.55
+_ENDING = ("sentence-ending marks", "sentence-ending punctuation")
 _DIGITS = ("number", "digit", "year", "quantit")
 # words of labels that say what kind of thing is meant, and so are not expected at a peak
 _SAID = """
@@ -69,10 +73,10 @@ def signals_of(
     """Measure a label against a feature's peaks."""
     at = [read.cut[piece].name[unit] for piece, unit in zip(windows.piece, windows.at, strict=True)]
     n = max(len(at), 1)
-    expected = _Expected(label)
     known = {word.casefold() for word in calibration.top_words(label.feature)}
     full = float(np.asarray(calibration.maxima)[label.feature])
     strength = float(np.median(windows.value)) / full if windows.value and full > 0 else 0.0
+    expected = _Expected(label, signs_alone=strength >= STRONG)
     return Signals(
         said=sum(map(expected.has, at)) / n,
         known=sum(name.casefold() in known for name in at) / n,
@@ -81,23 +85,37 @@ def signals_of(
     )
 
 
-class _Expected:
-    """What a label leads one to expect at a peak."""
+def expected_at(label: FeatureLabel, at: Mapping[str, float]) -> float:
+    """Return the share of peaks at a word of a label or at a mark it names, from the share at each unit."""
+    expected = _Expected(label)
+    return sum(share for name, share in at.items() if expected.has(name))
 
-    def __init__(self, label: FeatureLabel) -> None:
+
+class _Expected:
+    """What a label leads one to expect at a peak.
+
+    "Punctuation" or "symbols" lead to none: whatever mark stands there would do, whether the rest of the
+    label is true or not. Nor does a sign with a setting ("full stops in reviews"), unless it may stand alone:
+    the sign is everywhere, and where activations are middling the setting is often another one.
+    """
+
+    def __init__(self, label: FeatureLabel, *, signs_alone: bool = True) -> None:
         quoted = words(" ".join(re.findall(r"[\"“]([^\"“”]*)[\"”]", label.label)))
         plain = [w for w in words(label.label) if len(w) >= _LEAST and w not in _SAYING]
         self.exact = frozenset([*quoted, *plain])
         self.stems = frozenset(w[:_STEM] for w in plain if len(w) >= _STEM)
         told = label.label.lower()
         self.marks = frozenset("".join(marks for name, marks in _MARKS.items() if name in told))
-        self.any_mark = any(name in told for name in _ANY_MARK)
+        if any(name in told for name in _ENDING):
+            self.marks |= frozenset(".!?")
+        if not signs_alone and _SETTING.search(told):
+            self.marks = frozenset()
         self.digits = any(name in told for name in _DIGITS)
 
     def has(self, name: str) -> bool:
         """Whether a unit is a word of the label or a mark it names."""
         if not any(c.isalnum() for c in name):
-            return self.any_mark or name[0] in self.marks
+            return name[0] in self.marks
         if self.digits and name[0].isdigit():
             return True
         low = name.casefold()

@@ -146,6 +146,7 @@ class Loaded:
                 return self._views[key]
         found = view_of(corpus.whole, where)
         if saved is not None:
+            assert found.selection is not None  # a condition was asked
             both = np.intersect1d(saved.rows, found.selection, assume_unique=True)
             found = corpus.whole.select(both)
         with self.lock:

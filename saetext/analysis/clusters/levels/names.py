@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.clusters.describing import describe
 from saetext.analysis.clusters.levels.cutting import Levels
-from saetext.analysis.clusters.names.naming import names
+from saetext.analysis.clusters.names.naming import MIXED, NOTHING, names
 from saetext.analysis.clusters.placing import Placed
 from saetext.analysis.clusters.result import LEVEL_COLUMNS
 from saetext.analysis.clusters.summarising import evidence_of, sampled, words_of
@@ -27,6 +27,7 @@ from saetext.io.progress import Say
 if TYPE_CHECKING:
     import polars as pl
 
+PARTS = 3  # of a mixed cluster that name it
 #: Name and words of a part.
 Called = tuple[str, tuple[str, ...]]
 
@@ -87,6 +88,49 @@ def level_names(
         known |= {part: _apart(*one, taken) for part, one in zip(new, made, strict=True)}
         found[level] = [known[part] for part in sorted(known)]
     return found
+
+
+def named_by_parts(levels: Levels, called: Sequence[Sequence[Called]]) -> list[list[Called]]:
+    """Return the names and words of the parts of each level; of mixed ones, the names of their own parts.
+
+    What no word says of a mixed part as a whole, its parts say: each has passed the check that the whole
+    failed. The largest that have a name come first, and as many others are counted.
+
+    Parameters
+    ----------
+    levels : Levels
+        Of the fitted documents.
+    called : sequence of sequence of (str, tuple of str)
+        Names and words of the parts of each level, by number.
+    """
+    found = [list(some) for some in called]
+    for level in range(len(found) - 2, -1, -1):
+        parents, below = levels.parents(level + 1), found[level + 1]
+        taken = {name for name, _ in found[level]}
+        for part, (name, words) in enumerate(found[level], start=1):
+            inside = [below[at - 1] for at in np.flatnonzero(parents == part).tolist() if at]
+            if len(inside) == 1:  # the same part at both levels
+                found[level][part - 1] = inside[0]
+                continue
+            made = _of_parts([one for one, _ in inside]) if name.startswith(MIXED) else ""
+            if made and made not in taken:
+                taken.add(made)
+                found[level][part - 1] = made, words
+    return found
+
+
+def _of_parts(inside: Sequence[str]) -> str:
+    """Return a name made of those of some parts; empty where fewer than two of them have one."""
+    firm = [_first(name) for name in inside if not name.startswith((MIXED, NOTHING))]
+    said = list(dict.fromkeys(firm))[:PARTS]
+    more = len(inside) - len(said)
+    return MIXED + " / ".join([*said, *([f"{more} more"] if more else [])]) if len(said) > 1 else ""
+
+
+def _first(name: str) -> str:
+    """Return the first two words of a name, or its label."""
+    pieces = re.split(r" · ", name)[0].split(", ")
+    return ", ".join(pieces[:2])
 
 
 def _same(mine: NDArray[np.int32], other: NDArray[np.int32]) -> dict[int, int]:

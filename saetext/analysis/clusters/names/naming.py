@@ -9,6 +9,7 @@ Not for: finding words (:mod:`saetext.analysis.clusters.names.words`), whether l
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,8 +28,11 @@ LEAST_WORD = 0.2  # a word's score
 LEAST_OF_BEST = 0.05  # and its share of the best one's
 LEAST_REACH = 0.4  # of the held-out members that have one of the words
 LEAST_RATIO = 2.0  # of that share to the others'
+LEAST_ALONE = 3.0  # and of one word beside others
 LEAST_HAVE = 0.6  # of members with a theme, property or mark that names a cluster
-_CLEAR = 5.0  # ratio of shares from which a theme names a cluster that no words do
+_LEAST_THEME, _CLEAR = 0.5, 5.0  # of members with a theme, and ratio, if it names a cluster that no words do
+_MOST_HAVE = 0.5  # of held-out members with its words: then a theme need not come first
+_ONE_WORD = 0.5  # share of a theme's peaks at one word from which on it is there by that word
 _QUESTIONS = ("question mark", "closing question")  # signs that make a pile one of questions
 MIXED = "mixed: "  # begins a name that too few held-out members bear out
 LEAST_SHARE = 0.4  # of a cluster's documents that have a feature whose label names it
@@ -79,6 +83,17 @@ class Evidence:
         known = [word for word, _ in self.words]
         inside, outside = self.reach.of([known.index(word) for word in words])
         return inside >= LEAST_REACH and inside >= LEAST_RATIO * outside
+
+    def setting_apart(self, words: Sequence[str]) -> list[str]:
+        """Return the words that set held-out members apart by themselves; all if none does.
+
+        In a pile about clients "client" is in each name, and adds nothing to any.
+        """
+        if self.reach is None:
+            return list(words)
+        known = [word for word, _ in self.words]
+        told = [(word, self.reach.of([known.index(word)])) for word in words]
+        return [word for word, (a, b) in told if a >= LEAST_ALONE * b] or list(words)
 
     def fits(self, feature: int, label: str) -> bool | None:
         """Return whether a label is true of this cluster as a whole; None where that was not looked at.
@@ -135,12 +150,15 @@ def _key(name: str) -> frozenset[str]:
 
 def _parts(one: Evidence, labels: FeatureLabels) -> tuple[list[str], list[str], list[str]]:
     """Return the words of a name, what is said beside them, and further words."""
-    words = [word for word, _ in one.words]
-    best = one.words[0][1] if one.words else 0.0
-    first = [word for word, score in one.words[:MOST_WORDS] if score >= max(LEAST_OF_BEST * best, LEAST_WORD)]
+    words = one.setting_apart([word for word, _ in one.words])
+    scores = dict(one.words)
+    best = max((scores[word] for word in words), default=0.0)
+    first = [word for word in words[:MOST_WORDS] if scores[word] >= max(LEAST_OF_BEST * best, LEAST_WORD)]
     ranked = sorted(_labels(one, labels) + _traits(one), key=lambda pair: -pair[0])
     said = [(score, part) for score, part in ranked if not _repeated(part, first)]
     if first and one.borne_out(first):
+        if wider := _wider(one, first):
+            return [], [wider, ", ".join(first[:2])], words[len(first) :]
         return first, [part for score, part in said if score >= LEAST_SCORE][:1], words[len(first) :]
     return _weak(one, words, said)
 
@@ -150,13 +168,14 @@ def _weak(
 ) -> tuple[list[str], list[str], list[str]]:
     """Return the parts of a name for a cluster that no words set apart, or too few held-out members have.
 
-    What many members have comes first: labels and traits that fit, or the marks of their texts. Without
-    those the name is said to be of a mixed cluster.
+    What many members have comes first: themes, labels and traits that fit, or the marks of their texts.
+    Without those the name is said to be of a mixed cluster.
     """
     some, more = words[:MOST_WORDS], words[MOST_WORDS:]
     two = [part for _, part in said[:1]]
     two += [part for _, part in said[1:] if not repeats(part, two[0])][:1]
-    lead = two or _theme_of_most(one) or _shown_by_most(one)
+    theme = _theme_of_most(one)
+    lead = [*theme, *(part for part in two if part not in theme)][:2] or _shown_by_most(one)
     if not words:
         return [], lead or _fallback(one), []
     if lead:
@@ -165,12 +184,37 @@ def _weak(
 
 
 def _theme_of_most(one: Evidence) -> list[str]:
-    """Return a theme that most members have and few others, though labels of few of its features fit."""
-    return [
-        t.name
-        for t in one.traits
-        if t.kind == "theme" and t.inside >= LEAST_HAVE and t.inside >= _CLEAR * t.outside
-    ][:1]
+    """Return a theme of half of the members and few others, though labels of few of its features fit."""
+    return [t.name for t in one.traits if t.kind == "theme" and _clear(t) and _at_several_words(t, one)][:1]
+
+
+def _wider(one: Evidence, words: Sequence[str]) -> str:
+    """Return a theme or property of clearly more members than words that fewer than half have; or nothing."""
+    if one.reach is None:
+        return ""
+    known = [word for word, _ in one.words]
+    reached, _ = one.reach.of([known.index(word) for word in words])
+    if reached >= _MOST_HAVE:
+        return ""
+    themes = _theme_of_most(one)
+    clear = (t for t in one.traits if _clear(t) and t.inside > reached)
+    return next((t.name for t in clear if t.kind == "property" or t.name in themes), "")
+
+
+def _clear(trait: Trait) -> bool:
+    return trait.inside >= _LEAST_THEME and trait.inside >= _CLEAR * trait.outside
+
+
+def _at_several_words(theme: Trait, one: Evidence) -> bool:
+    """Whether no one word has half of the peaks of a theme's features: it may have another meaning here."""
+    if not one.vocabulary:
+        return True
+    mine = [evidence for f, evidence in (one.local or {}).items() if f in theme.features and evidence.at]
+    shares = Counter[str]()
+    for evidence in mine:
+        for unit, share in evidence.at.items():
+            shares[unit[:STEM]] += share / len(mine)
+    return len(mine) > 1 and max(shares.values()) < _ONE_WORD
 
 
 def _shown_by_most(one: Evidence) -> list[str]:

@@ -65,7 +65,8 @@ def typical_words(texts: Sequence[str], cluster: Sequence[int], n_clusters: int)
     stand out again, with a root of 2, or it is left out. Forms of a word count as one. A phrase takes the
     place of a word that seldom stands without it. A word counts less the more of its documents have a
     stronger one.
-    Function words at the ends of a phrase are left out, and so is what is made of words that stand already.
+    Function words at the ends of a phrase are left out, and so are what is made of words that stand already
+    and phrases that have a word twice.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def _merged(texts: Sequence[str]) -> _Terms:
     of, spellings = [], list[list[int]]()
     for i, name in enumerate(bared):
         key = tuple(base(word) for word in parts(name))
-        if not key:
+        if not key or _says_twice(name):
             of.append(-1)
             continue
         at = place.setdefault(key, len(place))
@@ -134,6 +135,12 @@ def _merged(texts: Sequence[str]) -> _Terms:
     )
     matrix = ((spelled @ into) > 0).astype(np.float32).tocsr()
     return _Terms(list(place), matrix, spellings, spelled, bared)
+
+
+def _says_twice(phrase: str) -> bool:
+    """Whether a phrase has a word twice: "somewhat good, somewhat" is a piece of a list."""
+    words = [word.strip(",.;:") for word in phrase.casefold().split()]
+    return len(set(words)) < len(words)
 
 
 class _Side:
