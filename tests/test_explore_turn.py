@@ -81,7 +81,7 @@ def written(text: str) -> list[str]:
 
 
 def marked(text: str) -> list[str]:
-    return re.findall(r'<mark class="s4">(.*?)</mark>', text)
+    return re.findall(r'<mark class="s[14]">(.*?)</mark>', text)
 
 
 # ---- what is written ---------------------------------------------------------------------------------------
@@ -294,8 +294,9 @@ def test_words_of_one_text_alone_are_marked() -> None:
     one, other = "It’s a sad, SAD day", "a day It’s"
     pieces = pieces_apart(one, other)
     assert "".join(text for text, _ in pieces) == one
-    assert [text for text, apart in pieces if apart] == ["sad", "SAD"]
-    assert pieces_apart("", "a") == [] and pieces_apart("same", "same") == [("same", False)]
+    assert [piece for piece in pieces if piece[1]] == [("sad", 4), ("SAD", 4)]
+    assert pieces_apart("", "a") == [] and pieces_apart("same", "same") == [("same", 0)]
+    assert pieces_apart("the end", "an end") == [("the", 1), (" end", 0)]
 
 
 def test_an_edit_that_leaves_nothing_is_refused_with_how_far_one_can_go(loaded: Loaded) -> None:

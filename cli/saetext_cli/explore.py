@@ -105,6 +105,8 @@ def explore(
         opened = open_or_encode_all(corpora, device=server.device, dtype=server.dtype, **columns.given())
         # pages must not wait for a hub: what is not here is not fetched
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        if writers.named is not None:
+            writers.subject(writers.named)  # says if there is no such SAE
         loaded = Loaded(
             dict(zip(names_of(corpora), opened, strict=True)),
             device=server.device,

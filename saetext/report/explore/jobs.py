@@ -178,9 +178,7 @@ class Jobs:
         self._closed = False
         self._changed = threading.Condition()
 
-    def ask(
-        self, key: str, title: str, run: Callable[[OnProgress], Any], live: Live | None = None
-    ) -> Job:
+    def ask(self, key: str, title: str, run: Callable[[OnProgress], Any], live: Live | None = None) -> Job:
         """Return the job of this key: the one that runs, waits or is done, or a new one.
 
         One that failed or was cancelled is what it is until it is forgotten (:meth:`forget`), or a page that

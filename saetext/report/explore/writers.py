@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.corpus import Corpus
-from saetext.errors import InputError
+from saetext.errors import InputError, SaetextError
 from saetext.features.subject import Subject, open_subject
 from saetext.reader import shipped
 from saetext.report.explore.kept import Kept
@@ -99,7 +99,11 @@ class Writers:
         """Return whether the features of a corpus's SAE are those that can be turned."""
         if self.named is None:
             return own_model(corpus, sae) is not None
-        return self.subject(self.named).sae.weights_sha256 == corpus.spec.sae(sae).weights_sha256
+        try:
+            own = self.subject(self.named).sae.weights_sha256
+        except SaetextError:  # the room Turn says so; other pages do without
+            return False
+        return own == corpus.spec.sae(sae).weights_sha256
 
     def subject(self, model: Model) -> Subject:
         """Return the features of a model's SAE, without the model.

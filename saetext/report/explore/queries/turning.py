@@ -14,6 +14,7 @@ from saetext.intervene.request import SteerRequest
 from saetext.io.progress import OnProgress, Progress
 from saetext.report.explore.kept import Kept
 from saetext.report.explore.writers import Model, Writers
+from saetext.text.function_words import only_function_words
 from saetext.text.words import split
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ MOST_PROMPTS = 12
 STRONGEST = 6.0  # strengths go from minus that to that
 NLL_RISE = 1.0  # nats that a text may become less likely before it is warned of; as --auto has it
 REPEATS = 0.2  # share of repeated trigrams, beyond that of the unedited text, that is warned of
+_FULL, _LIGHT = 4, 1  # steps of shading: of words that say something, and of "of" and "the"
 _settings: Kept[Setting] = Kept(16)
 
 #: Called with the number of a prompt, whether its text is the turned one, and the text so far.
@@ -99,6 +101,7 @@ def turned(question: Question, writers: Writers, on_progress: OnProgress, show: 
         If the model cannot be loaded or cannot write, a prompt cannot be used, or the edit is so long that it
         would leave nothing of the text.
     """
+    on_progress(Progress("loading the model"))
     from saetext.intervene.concluding import result_of
     from saetext.intervene.setting import setting_of
 
@@ -155,21 +158,25 @@ def cautions(result: SteerResult) -> list[str]:
     return found
 
 
-def pieces_apart(text: str, other: str) -> list[tuple[str, bool]]:
-    """Return a text in pieces, each with whether it is a word that the other text does not have.
+def pieces_apart(text: str, other: str) -> list[tuple[str, int]]:
+    """Return a text in pieces, each with how strongly it is marked: words that the other text does not have.
+
+    Steps of shading: 4, of words that carry grammar 1, of all else 0.
 
     Examples
     --------
     >>> from saetext.report.explore.queries.turning import pieces_apart
-    >>> pieces_apart("a sad day", "A day")
-    [('a ', False), ('sad', True), (' day', False)]
+    >>> pieces_apart("It was a sad day", "A day")
+    [('It', 1), (' ', 0), ('was', 1), (' a ', 0), ('sad', 4), (' day', 0)]
     """
     there = {word.casefold() for word in split(other)[1::2]}
-    found: list[tuple[str, bool]] = []
+    found: list[tuple[str, int]] = []
     for number, part in enumerate(split(text)):
-        apart = number % 2 == 1 and part.casefold() not in there
-        if found and found[-1][1] == apart:
-            found[-1] = (found[-1][0] + part, apart)
+        word = part.casefold()
+        apart = number % 2 == 1 and word not in there
+        shade = 0 if not apart else _LIGHT if only_function_words([word.replace("\u2019", "'")]) else _FULL
+        if found and found[-1][1] == shade:
+            found[-1] = (found[-1][0] + part, shade)
         elif part:
-            found.append((part, apart))
+            found.append((part, shade))
     return found

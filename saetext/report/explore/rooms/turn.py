@@ -34,6 +34,7 @@ from saetext.report.explore.queries.turning import (
 from saetext.report.explore.room import Room
 from saetext.report.explore.waiting import back, job_of, shown_of
 from saetext.report.explore.writers import Model
+from saetext.report.html.parts import SHADES
 from saetext.report.html.passages import Passage, Piece
 from saetext.text.passages import printable
 
@@ -47,7 +48,6 @@ _LONGEST_PROMPTS = 4000  # characters: they stand in the address
 _HOTTEST = 2.0
 _OTHERS = 6  # features offered beside the one whose label fits best
 _SIDES = ("a", "b")  # by itself, turned
-_APART = 0.5  # how strongly words of one text alone are marked
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _so_far(question: Question, texts: Mapping[str, str]) -> list[dict[str, Any]
                 {
                     "id": _element(number, side),
                     "side": _SIDES[side],
-                    "pieces": [(texts.get(_element(number, side), ""), False)],
+                    "pieces": [(texts.get(_element(number, side), ""), 0)],
                     "told": "",
                 }
                 for side in (False, True)
@@ -341,7 +341,7 @@ def item_of(result: SteerResult, question: Question, label: str, link: str) -> I
             ("by itself", f"turned {answer['strength']}")[number],
             Passage(
                 text["prompt"],
-                tuple(Piece(part, _APART if apart else 0.0) for part, apart in side["pieces"]),
+                tuple(Piece(part, shade / SHADES) for part, shade in side["pieces"]),
             ),
         )
         for text in answer["texts"]
