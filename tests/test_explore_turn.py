@@ -23,6 +23,7 @@ import saetext
 from saetext.corpus import Corpus
 from saetext.encoding.encoder import encode
 from saetext.errors import InputError
+from saetext.reader.causal import CausalModel
 from saetext.reader.reader import Reader
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries.naming import rename
@@ -189,6 +190,25 @@ def test_what_was_written_stays_when_it_is_stopped(client: Any, monkeypatch: pyt
     assert len(written(shown(client, url))[1]) > 5
 
 
+def test_each_text_is_told_after_each_step_and_at_its_end_as_it_is() -> None:
+    model = CausalModel.load(planted().model, device="cpu", dtype="float32")
+    prompts = [model.encode_prompt(text, raw=True) for text in ("the quick dog", "a fox", "however the sun")]
+    told: dict[tuple[int, int], list[str]] = {}
+
+    def on_text(prompt: int, sample: int, text: str) -> None:
+        told.setdefault((prompt, sample), []).append(text)
+
+    options = {"samples": 2, "max_new_tokens": 9, "batch": 4, "seed": 1}
+    plain = model.generate(prompts, **options)
+    watched = model.generate(prompts, **options, on_text=on_text)
+    assert [one.text for one in watched] == [one.text for one in plain]
+    assert {(one.prompt, one.sample): one.text for one in plain} == {
+        key: texts[-1] for key, texts in told.items()
+    }
+    # the step that lets a text in writes two tokens
+    assert all(len(told[one.prompt, one.sample]) >= len(one.ids) - 1 > 5 for one in plain)
+
+
 # ---- what is refused, and what is data ---------------------------------------------------------------------
 
 
@@ -252,6 +272,22 @@ def test_models_are_named_with_their_sae() -> None:
     with pytest.raises(InputError, match="name that too"):
         Writers(None, "somewhere")
     assert Writers("smollm2").named == Model("smollm2", "smollm2")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--model", "embedded"], "it cannot write: name a causal model, such as smollm2"),
+        (["--export", "copy", "--model", "smollm2"], "leave --model and --sae out"),
+    ],
+)
+def test_the_command_refuses_before_texts_are_encoded(options: list[str], told: str, tmp_path: Path) -> None:
+    (tmp_path / "texts.jsonl").write_text('{"text": "one"}\n')
+    call = "from saetext_cli.entry import main; main()"
+    command = [sys.executable, "-c", call, "explore", "texts.jsonl", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and told in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
 
 def test_a_reader_that_is_no_model_of_texts_is_said(tmp_path: Path) -> None:
