@@ -147,6 +147,7 @@ def feature(request: Request) -> Response:
         columns_by=_columns(loaded.corpus(chosen.name)),
         kept=asked.text("kept", longest=1000),
         left=asked.text("left", longest=1000),
+        turns=loaded.writers.turns(loaded.corpus(chosen.name), sae),
         neuronpedia=Subject(chosen.name, corpus.spec.sae(sae), labels, None, corpus).page(number),
     )
 
