@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -590,6 +592,80 @@ def test_a_corpus_without_texts_can_be_counted(tmp_path: Path) -> None:
         assert client.get(url).status_code == 200
     refused = client.get("read?q=x")
     assert refused.status_code == 400 and "--no-text" in Page(refused.text).text
+
+
+# ---- readers ---------------------------------------------------------------------------------------------
+
+
+class Slow:
+    """A reader that tells how many are in it at a time."""
+
+    def __init__(self) -> None:
+        self.now, self.most, self.tokens = 0, 0, self
+
+    def _run(self, *_: object) -> list[Any]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        threading.Event().wait(0.02)
+        self.now -= 1
+        return []
+
+    token_entries = token_entries_of = prepare = _run
+
+
+def test_one_reader_is_loaded_once_and_used_by_one_thread_at_a_time(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from saetext.features.shading import read_all_again
+    from saetext.reader.reader import Reader
+    from saetext.report.explore.queries.passages import _again
+
+    slow, loads = Slow(), []
+
+    def load(*_: object, **__: object) -> Slow:
+        loads.append(1)
+        threading.Event().wait(0.05)
+        return slow
+
+    monkeypatch.setattr(Reader, "from_spec", load)
+    loaded = Loaded({"one": made[0], "again": made[0]})
+    look = Look(made[0], "main", made[0].labels())
+
+    def read(name: str) -> None:
+        reader = loaded.reader(name)
+        assert reader is not None
+        reader.token_entries(None)  # type: ignore[arg-type]
+        read_all_again(reader, "main", [], [])  # as reports do
+        with pytest.raises(IndexError):  # it prepares nothing
+            _again(dataclasses.replace(look, reader=reader), made[0].document(0))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read, ("one", "again") * 2))
+    assert slow.most == 1, "hooks and buffers of a model are shared"
+    assert len(loads) == 1 and loaded.reader("one") is loaded.reader("again")
+    assert loaded.reads_fast("again") and not loaded.why_no_reader("again")
+
+
+def test_a_reader_that_one_corpus_cannot_load_may_come_by_another(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from saetext.errors import ReaderError
+    from saetext.reader.reader import Reader
+
+    answers = [ReaderError("it is gone"), Slow()]
+
+    def load(*_: object, **__: object) -> Slow:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Reader, "from_spec", load)
+    loaded = Loaded({"one": made[0], "again": made[0]})
+    assert loaded.reader("one") is None is loaded.reader("one")
+    assert loaded.why_no_reader("one") == "it is gone" and not loaded.reads_fast("one")
+    assert loaded.reader("again") is loaded.reader("one") is not None
+    assert not loaded.why_no_reader("one")
 
 
 # ---- the command -----------------------------------------------------------------------------------------
