@@ -292,6 +292,7 @@ FOREIGN = {"origin": "http://evil.example"}
         ("POST", f"/{TOKEN}/label", {**POST, **OWN}, 400),
         ("POST", f"/{TOKEN}/label", {**POST, **OWN, "content-length": "9999999"}, 413),
         ("POST", f"/{TOKEN}/label", {**POST, **OWN, "content-length": "x"}, 411),
+        ("POST", f"/{TOKEN}/label", {**POST, **OWN, "transfer-encoding": "chunked"}, 411),
         ("PUT", f"/{TOKEN}/label", OWN, 405),
         ("DELETE", f"/{TOKEN}/corpora", OWN, 405),
         ("GET", "/", {}, 404),

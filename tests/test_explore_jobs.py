@@ -105,6 +105,26 @@ def test_failures_are_one_line_and_the_next_job_runs(capsys: pytest.CaptureFixtu
     assert ended(jobs, jobs.ask("3", "Three", lambda on_progress: 3)).result == 3
 
 
+def test_a_panic_is_a_failure_and_takes_no_place_for_ever(capsys: pytest.CaptureFixture[str]) -> None:
+    from polars.exceptions import PanicException
+
+    assert not issubclass(PanicException, Exception)
+    jobs = Jobs(at_once=1)
+
+    def panic(on_progress: OnProgress) -> None:
+        raise PanicException("index out of bounds")
+
+    def leave(on_progress: OnProgress) -> None:
+        raise SystemExit(3)
+
+    for key, work in (("1", panic), ("2", leave)):
+        failed = ended(jobs, jobs.ask(key, "One", work))
+        assert failed.state == "failed" and "the terminal has the details" in failed.error
+    assert "index out of bounds" in capsys.readouterr().err
+    assert ended(jobs, jobs.ask("3", "Three", lambda on_progress: 3)).result == 3
+    assert jobs.close(LONG), "no job is counted that has ended"
+
+
 def test_few_run_at_once_in_the_order_they_were_asked_for() -> None:
     jobs, order, most, now = Jobs(at_once=2), [], [0], [0]
     lock = threading.Lock()

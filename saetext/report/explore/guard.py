@@ -116,6 +116,8 @@ class Guard:
 
 def _refusal_of_body(headers: Headers) -> tuple[HTTPStatus, str] | None:
     length = headers.get("content-length", "")
+    if "transfer-encoding" in headers:  # chunks go on beyond what a length beside them says
+        return HTTPStatus.LENGTH_REQUIRED, "a form is sent whole, with its length"
     if not (length.isascii() and length.isdigit()):
         return HTTPStatus.LENGTH_REQUIRED, "a form states its length"
     if int(length[:20]) > LARGEST_BODY:

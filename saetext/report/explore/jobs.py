@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 
 from saetext.errors import InputError, SaetextError
@@ -109,8 +109,11 @@ class Job:
             self._fail(str(error))
         except MemoryError:
             self._fail("there was not enough memory; ask for fewer documents, or with a sample")
-        except Exception as error:  # a fault of ours: the page says so, the terminal has all of it
-            traceback.print_exc(file=sys.stderr)
+        # a fault of ours: the page says so, the terminal has all of it. A panic of polars is no Exception; if
+        # it ended the thread, its place among those that run would be taken for ever
+        except BaseException as error:
+            with suppress(OSError, ValueError):  # nobody may read the terminal any longer
+                traceback.print_exc(file=sys.stderr)
             self._fail(f"{type(error).__name__}: {error}; the terminal has the details")
         else:
             self._end("done")
