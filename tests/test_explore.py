@@ -28,9 +28,11 @@ from saetext.corpus.meta import docs_table
 from saetext.errors import InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.report.explore.asked import Asked
+from saetext.report.explore.collect.items import DRAWERS, Drawers, Item, Recipe
 from saetext.report.explore.drawing import share_shown
 from saetext.report.explore.kept import Kept
 from saetext.report.explore.loaded import Loaded, names_of
+from saetext.report.explore.putting import COOKIE
 from saetext.report.explore.queries import feature as one
 from saetext.report.explore.queries import passages
 from saetext.report.explore.queries.about import columns_of, lengths_of
@@ -593,6 +595,39 @@ def test_a_corpus_without_texts_can_be_counted(tmp_path: Path) -> None:
         assert client.get(url).status_code == 200
     refused = client.get("read?q=x")
     assert refused.status_code == 400 and "--no-text" in Page(refused.text).text
+
+
+# ---- drawers ---------------------------------------------------------------------------------------------
+
+
+def test_only_who_puts_something_aside_gets_a_drawer_and_others_keep_theirs(made: Any) -> None:
+    client = client_of({"one": made[0]})
+    assert "set-cookie" not in client.get("collect").headers, "a link would replace the drawer of its reader"
+    back = f"document?corpus=one&row={made[1].n_tokens.index(max(made[1].n_tokens))}"
+    put = client.post("passage-put", data={"back": back}, follow_redirects=False)
+    assert put.status_code == 303
+    cookie = put.headers["set-cookie"].lower()
+    assert "samesite=lax" in cookie and "httponly" in cookie and f"path=/{TOKEN}" in cookie
+    assert "1 passage" in Page(client.get("collect").text).text
+    name = dict(client.cookies)[COOKIE]
+    for _ in range(DRAWERS + 5):  # of who keeps no cookies
+        client.cookies.clear()
+        assert "Nothing is collected." in client.get("collect").text
+    for _ in range(DRAWERS + 5):
+        client.cookies.clear()
+        assert client.post("collect-take", data={"id": "x"}).status_code == 200
+    client.cookies.clear()
+    assert "1 passage" in Page(client.get("collect", headers={"cookie": f"{COOKIE}={name}"}).text).text
+
+
+def test_of_too_many_drawers_the_oldest_goes_when_none_is_empty() -> None:
+    drawers = Drawers()
+    names = []
+    for number in range(DRAWERS + 1):
+        name, drawer = drawers.of(None)
+        drawer.put(Item("set", str(number), Recipe("set", (), key=(str(number),))))
+        names.append(name)
+    assert drawers.known(names[0]) is None and all(map(drawers.known, names[1:]))
 
 
 # ---- readers ---------------------------------------------------------------------------------------------
