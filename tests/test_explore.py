@@ -733,6 +733,22 @@ def test_the_command_serves_until_it_is_interrupted(made: Any) -> None:
     assert err.splitlines()[-1] == "saetext: stopped"
 
 
+@pytest.mark.parametrize(("given", "offline"), [(None, True), ("0", False)])
+def test_nothing_is_fetched_while_pages_are_served(
+    given: str | None, offline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants  # as where a data file was encoded
+    from saetext_cli import explore
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", given or "")
+    if given is None:
+        monkeypatch.delenv("HF_HUB_OFFLINE")
+    explore._fetch_nothing()
+    assert constants.is_offline_mode() is offline
+    assert os.environ["HF_HUB_OFFLINE"] == ("1" if offline else "0")
+
+
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]

@@ -87,8 +87,7 @@ def explore(
         return
     with listen(server.host, server.port) as listening:
         opened = open_or_encode_all(corpora, device=server.device, dtype=server.dtype, **columns.given())
-        # pages must not wait for a hub: what is not here is not fetched
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        _fetch_nothing()
         loaded = Loaded(
             dict(zip(names_of(corpora), opened, strict=True)), device=server.device, reads=not server.peaks
         )
@@ -122,6 +121,16 @@ def _copy(corpora: list[Path], columns: FileColumns, server: ServerChoice) -> No
         page = write_copy(loaded, server.export, on_progress=show)
     note("open this page, or put the directory on a web server:")
     result(str(page))
+
+
+def _fetch_nothing() -> None:
+    """Have pages not wait for a hub: a model that is not here is not fetched, unless the user says so."""
+    if "HF_HUB_OFFLINE" in os.environ:
+        return
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    # which is read once, when the library is imported: encoding a data file has done that already
+    if (known := sys.modules.get("huggingface_hub.constants")) is not None:
+        known.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
 
 
 def _is_own(host: str) -> bool:
