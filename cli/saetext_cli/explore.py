@@ -70,8 +70,8 @@ def explore(
     """Look at corpora in the browser: read, filter, shade by features, rename them.
 
     The pages are served by this machine alone, under a link with a secret in it, until Ctrl-C. Nothing is
-    sent anywhere. Nothing is written but labels that you change, into the corpus's own label file, and the
-    index of features that other commands build too.
+    sent anywhere. Nothing is written into corpora but labels that you change, and the index of features that
+    other commands build too; a search by property keeps an index of the labels in your cache.
     """
     from saetext.io.extras import require
 
