@@ -582,6 +582,31 @@ def test_what_takes_long_comes_after_the_page(made: Any, monkeypatch: pytest.Mon
         assert Page(client.get(url).text).text == second.text  # it is kept
 
 
+def test_what_comes_after_the_page_is_a_link_without_scripts(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from saetext.report.explore.queries import counts
+
+    monkeypatch.setattr(counts, "_AT_ONCE", 0)
+    monkeypatch.setattr(Loaded, "reads_fast", lambda *_: True)  # so that tokens are read again by themselves
+    client = client_of(Loaded({"one": made[0]}))
+    row = int(np.flatnonzero(made[1].dense("value")[:, 3])[0])
+    later = 0
+    for url in (
+        "corpora", "features?where=n_tokens+%3E+2", "read?shade=3", f"document?row={row}&shade=3",
+        "feature?feature=3",
+    ):  # fmt: skip
+        text = client.get(url).text
+        plain = [a.get("href") for part in re.findall("<noscript>.*?</noscript>", text, re.DOTALL)
+                 for tag, a in Page(part).tags if tag == "a"]  # fmt: skip
+        for _, attributes in Page(text).tags:
+            if (loads := attributes.get("data-load")) is not None:
+                later += 1
+                assert loads in plain, url
+                assert client.get(loads).status_code == 200
+    assert later >= 7
+
+
 def test_a_corpus_without_texts_can_be_counted(tmp_path: Path) -> None:
     corpus, _ = make_corpus(tmp_path / "none.corpus", 1, (9,), D_SAE, stores_text=False)
     client = client_of({"none": corpus})
