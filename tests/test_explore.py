@@ -353,6 +353,23 @@ def test_strangers_are_refused_in_one_line(
         assert TOKEN not in body and "Traceback" not in body
 
 
+def test_forms_come_through_a_proxy_that_speaks_https(made: Any) -> None:
+    client = client_of({"one": made[0]}, proxied=["Explore.Example"])
+
+    def status(host: str, origin: str) -> int:
+        headers = {"host": host, "origin": origin}
+        answer = client.post("collect-take", data={"id": "x"}, headers=headers, follow_redirects=False)
+        return int(answer.status_code)
+
+    for host in ("explore.example", "explore.example:444"):
+        assert {status(host, f"{scheme}://{host}") for scheme in ("http", "https")} == {303}
+        assert status(host, f"ftp://{host}") == status(host, "https://evil.example") == 403
+    assert status("explore.example", "https://explore.example:444") == 403
+    assert status("127.0.0.1:8000", "https://127.0.0.1:8000") == 403, "no proxy has this name"
+    assert status("other.example", "https://other.example") == 403
+    assert status("[::1]:8000", "http://[::1]:8000") == 303
+
+
 @pytest.mark.parametrize(
     ("url", "status", "line"),
     [

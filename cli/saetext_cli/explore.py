@@ -41,7 +41,7 @@ class ServerChoice(Running):
         group=_GROUP,
     )
     allow_host: tuple[str, ...] = option(
-        "Another name under which browsers may ask, as of a proxy. Repeat it for several.",
+        "Another name under which browsers may ask, as of a proxy with http or https. Repeat it for several.",
         default=(),
         hint=list[str] | None,
         metavar="NAME",
@@ -94,7 +94,7 @@ def explore(
         with waiting("building the index of features, once"):
             index(loaded)
         token = new_token()
-        app = explorer_app(loaded, token, _hosts(server))
+        app = explorer_app(loaded, token, _hosts(server), proxied=server.allow_host)
         shown = socket.gethostname() if server.host in _EVERYWHERE else server.host
         address = address_of(listening, shown, token)
         if not _is_own(server.host):
@@ -140,7 +140,7 @@ def _is_own(host: str) -> bool:
 def _hosts(server: ServerChoice) -> list[str]:
     from saetext.report.explore.guard import LOOPBACK
 
-    hosts = [*LOOPBACK, *server.allow_host]
+    hosts = list(LOOPBACK)
     if server.host in _EVERYWHERE:
         hosts += ["*", socket.gethostname(), socket.getfqdn()]
     else:
