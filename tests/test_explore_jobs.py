@@ -78,6 +78,25 @@ def test_one_window_does_not_cancel_what_another_waits_for() -> None:
     assert ended(jobs, job).state == "cancelled" and job.watchers == 0
 
 
+def test_a_hidden_window_that_asks_now_and_then_waits_for_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.report.explore import jobs as module
+
+    jobs, gate = Jobs(), Gate()
+    job = jobs.ask("k", "Comparing", gate)
+    for window in ("a", "b", "a"):
+        job.asked_by(window)
+    assert job.watchers == 2 and not jobs.cancel("k"), "two wait for it"
+    job.left_by("b")
+    job.left_by("never there")
+    assert job.watchers == 1
+    with job.watched():
+        assert job.watchers == 2 and not jobs.cancel("k")
+        monkeypatch.setattr(module, "_ASKS_WITHIN", 0.0)
+        assert job.watchers == 1, "one that asks no longer has gone"
+        assert jobs.cancel("k")
+    assert ended(jobs, job).state == "cancelled"
+
+
 def test_a_job_that_waits_for_its_turn_is_cancelled_at_once() -> None:
     jobs, gate, other = Jobs(at_once=1), Gate(), Gate()
     running = jobs.ask("1", "One", gate)
