@@ -200,17 +200,23 @@ def test_a_job_is_stopped_and_started_again(at: Any) -> None:
     wait(driver, ".found", LONG)
 
 
-def test_many_windows_wait_and_others_are_answered(
-    driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A browser has six connections for a server; windows that wait must not hold them all."""
+def held(patch: pytest.MonkeyPatch) -> threading.Event:
+    """Have comparisons last until an event that is returned."""
     opened = threading.Event()
 
     def slow(*_: object) -> None:
         opened.wait(LONG)
         raise InputError("it was let through")
 
-    monkeypatch.setattr("saetext.report.explore.rooms.compare.compare", slow)
+    patch.setattr("saetext.report.explore.rooms.compare.compare", slow)
+    return opened
+
+
+def test_many_windows_wait_and_others_are_answered(
+    driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser has six connections for a server; windows that wait must not hold them all."""
+    opened = held(monkeypatch)
     corpora = {n: make_corpus(tmp_path / f"{n}.corpus", seed, (9,), 12)[0] for seed, n in enumerate("ab")}
     first = driver.current_window_handle
     others: list[str] = []
@@ -239,8 +245,7 @@ def test_many_windows_wait_and_others_are_answered(
 def test_a_job_that_is_not_known_any_longer_is_said(
     driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = threading.Event()
-    monkeypatch.setattr("saetext.report.explore.rooms.compare.compare", lambda *_: opened.wait(LONG))
+    opened = held(monkeypatch)
     forgotten = "saetext.report.explore.rooms.compare.shown_of"
     monkeypatch.setattr(forgotten, lambda job: {**state_of(job), "key": "gone", "ended": False})
     corpora = {n: make_corpus(tmp_path / f"{n}.corpus", seed, (9,), 12)[0] for seed, n in enumerate("ab")}
