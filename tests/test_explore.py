@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,11 @@ from saetext.corpus.meta import docs_table
 from saetext.errors import InputError
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.report.explore.asked import Asked
+from saetext.report.explore.collect.items import DRAWERS, Drawers, Item, Recipe
 from saetext.report.explore.drawing import share_shown
 from saetext.report.explore.kept import Kept
 from saetext.report.explore.loaded import Loaded, names_of
+from saetext.report.explore.putting import COOKIE
 from saetext.report.explore.queries import feature as one
 from saetext.report.explore.queries import passages, searching
 from saetext.report.explore.queries.about import columns_of, lengths_of
@@ -448,6 +452,7 @@ FOREIGN = {"origin": "http://evil.example"}
         ("POST", f"/{TOKEN}/label", {**POST, **OWN}, 400),
         ("POST", f"/{TOKEN}/label", {**POST, **OWN, "content-length": "9999999"}, 413),
         ("POST", f"/{TOKEN}/label", {**POST, **OWN, "content-length": "x"}, 411),
+        ("POST", f"/{TOKEN}/label", {**POST, **OWN, "transfer-encoding": "chunked"}, 411),
         ("PUT", f"/{TOKEN}/label", OWN, 405),
         ("DELETE", f"/{TOKEN}/corpora", OWN, 405),
         ("GET", "/", {}, 404),
@@ -504,6 +509,23 @@ def test_strangers_are_refused_in_one_line(
     if status >= 400:
         assert len(body.splitlines()) == 1 and len(body) < 200
         assert TOKEN not in body and "Traceback" not in body
+
+
+def test_forms_come_through_a_proxy_that_speaks_https(made: Any) -> None:
+    client = client_of({"one": made[0]}, proxied=["Explore.Example"])
+
+    def status(host: str, origin: str) -> int:
+        headers = {"host": host, "origin": origin}
+        answer = client.post("collect-take", data={"id": "x"}, headers=headers, follow_redirects=False)
+        return int(answer.status_code)
+
+    for host in ("explore.example", "explore.example:444"):
+        assert {status(host, f"{scheme}://{host}") for scheme in ("http", "https")} == {303}
+        assert status(host, f"ftp://{host}") == status(host, "https://evil.example") == 403
+    assert status("explore.example", "https://explore.example:444") == 403
+    assert status("127.0.0.1:8000", "https://127.0.0.1:8000") == 403, "no proxy has this name"
+    assert status("other.example", "https://other.example") == 403
+    assert status("[::1]:8000", "http://[::1]:8000") == 303
 
 
 @pytest.mark.parametrize(
@@ -762,6 +784,31 @@ def test_what_takes_long_comes_after_the_page(made: Any, monkeypatch: pytest.Mon
         assert Page(client.get(url).text).text == second.text  # it is kept
 
 
+def test_what_comes_after_the_page_is_a_link_without_scripts(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from saetext.report.explore.queries import counts
+
+    monkeypatch.setattr(counts, "_AT_ONCE", 0)
+    monkeypatch.setattr(Loaded, "reads_fast", lambda *_: True)  # so that tokens are read again by themselves
+    client = client_of(Loaded({"one": made[0]}))
+    row = int(np.flatnonzero(made[1].dense("value")[:, 3])[0])
+    later = 0
+    for url in (
+        "corpora", "features?where=n_tokens+%3E+2", "read?shade=3", f"document?row={row}&shade=3",
+        "feature?feature=3",
+    ):  # fmt: skip
+        text = client.get(url).text
+        plain = [a.get("href") for part in re.findall("<noscript>.*?</noscript>", text, re.DOTALL)
+                 for tag, a in Page(part).tags if tag == "a"]  # fmt: skip
+        for _, attributes in Page(text).tags:
+            if (loads := attributes.get("data-load")) is not None:
+                later += 1
+                assert loads in plain, url
+                assert client.get(loads).status_code == 200
+    assert later >= 7
+
+
 def test_a_corpus_without_texts_can_be_counted(tmp_path: Path) -> None:
     corpus, _ = make_corpus(tmp_path / "none.corpus", 1, (9,), D_SAE, stores_text=False)
     client = client_of({"none": corpus})
@@ -775,6 +822,113 @@ def test_a_corpus_without_texts_can_be_counted(tmp_path: Path) -> None:
         assert client.get(url).status_code == 200
     refused = client.get("read?q=x")
     assert refused.status_code == 400 and "--no-text" in Page(refused.text).text
+
+
+# ---- drawers ---------------------------------------------------------------------------------------------
+
+
+def test_only_who_puts_something_aside_gets_a_drawer_and_others_keep_theirs(made: Any) -> None:
+    client = client_of({"one": made[0]})
+    assert "set-cookie" not in client.get("collect").headers, "a link would replace the drawer of its reader"
+    back = f"document?corpus=one&row={made[1].n_tokens.index(max(made[1].n_tokens))}"
+    put = client.post("passage-put", data={"back": back}, follow_redirects=False)
+    assert put.status_code == 303
+    cookie = put.headers["set-cookie"].lower()
+    assert "samesite=lax" in cookie and "httponly" in cookie and f"path=/{TOKEN}" in cookie
+    assert "1 passage" in Page(client.get("collect").text).text
+    name = dict(client.cookies)[COOKIE]
+    for _ in range(DRAWERS + 5):  # of who keeps no cookies
+        client.cookies.clear()
+        assert "Nothing is collected." in client.get("collect").text
+    for _ in range(DRAWERS + 5):
+        client.cookies.clear()
+        assert client.post("collect-take", data={"id": "x"}).status_code == 200
+    client.cookies.clear()
+    assert "1 passage" in Page(client.get("collect", headers={"cookie": f"{COOKIE}={name}"}).text).text
+
+
+def test_of_too_many_drawers_the_oldest_goes_when_none_is_empty() -> None:
+    drawers = Drawers()
+    names = []
+    for number in range(DRAWERS + 1):
+        name, drawer = drawers.of(None)
+        drawer.put(Item("set", str(number), Recipe("set", (), key=(str(number),))))
+        names.append(name)
+    assert drawers.known(names[0]) is None and all(map(drawers.known, names[1:]))
+
+
+# ---- readers ---------------------------------------------------------------------------------------------
+
+
+class Slow:
+    """A reader that tells how many are in it at a time."""
+
+    def __init__(self) -> None:
+        self.now, self.most, self.tokens = 0, 0, self
+
+    def _run(self, *_: object) -> list[Any]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        threading.Event().wait(0.02)
+        self.now -= 1
+        return []
+
+    token_entries = token_entries_of = prepare = _run
+
+
+def test_one_reader_is_loaded_once_and_used_by_one_thread_at_a_time(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from saetext.features.shading import read_all_again
+    from saetext.reader.reader import Reader
+    from saetext.report.explore.queries.passages import _again
+
+    slow, loads = Slow(), []
+
+    def load(*_: object, **__: object) -> Slow:
+        loads.append(1)
+        threading.Event().wait(0.05)
+        return slow
+
+    monkeypatch.setattr(Reader, "from_spec", load)
+    loaded = Loaded({"one": made[0], "again": made[0]})
+    look = Look(made[0], "main", made[0].labels())
+
+    def read(name: str) -> None:
+        reader = loaded.reader(name)
+        assert reader is not None
+        reader.token_entries(None)  # type: ignore[arg-type]
+        read_all_again(reader, "main", [], [])  # as reports do
+        with pytest.raises(IndexError):  # it prepares nothing
+            _again(dataclasses.replace(look, reader=reader), made[0].document(0))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read, ("one", "again") * 2))
+    assert slow.most == 1, "hooks and buffers of a model are shared"
+    assert len(loads) == 1 and loaded.reader("one") is loaded.reader("again")
+    assert loaded.reads_fast("again") and not loaded.why_no_reader("again")
+
+
+def test_a_reader_that_one_corpus_cannot_load_may_come_by_another(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from saetext.errors import ReaderError
+    from saetext.reader.reader import Reader
+
+    answers = [ReaderError("it is gone"), Slow()]
+
+    def load(*_: object, **__: object) -> Slow:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Reader, "from_spec", load)
+    loaded = Loaded({"one": made[0], "again": made[0]})
+    assert loaded.reader("one") is None is loaded.reader("one")
+    assert loaded.why_no_reader("one") == "it is gone" and not loaded.reads_fast("one")
+    assert loaded.reader("again") is loaded.reader("one") is not None
+    assert not loaded.why_no_reader("one")
 
 
 # ---- the command -----------------------------------------------------------------------------------------
@@ -804,6 +958,22 @@ def test_the_command_serves_until_it_is_interrupted(made: Any) -> None:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in err
     assert err.splitlines()[-1] == "saetext: stopped"
+
+
+@pytest.mark.parametrize(("given", "offline"), [(None, True), ("0", False)])
+def test_nothing_is_fetched_while_pages_are_served(
+    given: str | None, offline: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants  # as where a data file was encoded
+    from saetext_cli import explore
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", given or "")
+    if given is None:
+        monkeypatch.delenv("HF_HUB_OFFLINE")
+    explore._fetch_nothing()
+    assert constants.is_offline_mode() is offline
+    assert os.environ["HF_HUB_OFFLINE"] == ("1" if offline else "0")
 
 
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:

@@ -223,6 +223,9 @@ def test_events_tell_the_end_of_a_job(client: Any, page: str) -> None:
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert json.loads(answer.text.removeprefix("data: "))["state"] == "done"
     assert client.get("job-events?key=nonesuch").status_code == 400
+    job = client.app.state.jobs.get(key)
+    assert client.get(f"job-state?key={key}&window=w").json()["state"] == "done" and job.watchers == 1
+    assert client.get(f"job-state?key={key}&window=w&left=1").status_code == 200 and job.watchers == 0
 
 
 def test_the_whole_comparison_can_be_saved(client: Any, page: str) -> None:

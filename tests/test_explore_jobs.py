@@ -78,6 +78,25 @@ def test_one_window_does_not_cancel_what_another_waits_for() -> None:
     assert ended(jobs, job).state == "cancelled" and job.watchers == 0
 
 
+def test_a_hidden_window_that_asks_now_and_then_waits_for_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.report.explore import jobs as module
+
+    jobs, gate = Jobs(), Gate()
+    job = jobs.ask("k", "Comparing", gate)
+    for window in ("a", "b", "a"):
+        job.asked_by(window)
+    assert job.watchers == 2 and not jobs.cancel("k"), "two wait for it"
+    job.left_by("b")
+    job.left_by("never there")
+    assert job.watchers == 1
+    with job.watched():
+        assert job.watchers == 2 and not jobs.cancel("k")
+        monkeypatch.setattr(module, "_ASKS_WITHIN", 0.0)
+        assert job.watchers == 1, "one that asks no longer has gone"
+        assert jobs.cancel("k")
+    assert ended(jobs, job).state == "cancelled"
+
+
 def test_a_job_that_waits_for_its_turn_is_cancelled_at_once() -> None:
     jobs, gate, other = Jobs(at_once=1), Gate(), Gate()
     running = jobs.ask("1", "One", gate)
@@ -103,6 +122,26 @@ def test_failures_are_one_line_and_the_next_job_runs(capsys: pytest.CaptureFixtu
     assert ended(jobs, broken).state == "failed" and "KeyError" in broken.error
     assert "Traceback" in capsys.readouterr().err
     assert ended(jobs, jobs.ask("3", "Three", lambda on_progress: 3)).result == 3
+
+
+def test_a_panic_is_a_failure_and_takes_no_place_for_ever(capsys: pytest.CaptureFixture[str]) -> None:
+    from polars.exceptions import PanicException
+
+    assert not issubclass(PanicException, Exception)
+    jobs = Jobs(at_once=1)
+
+    def panic(on_progress: OnProgress) -> None:
+        raise PanicException("index out of bounds")
+
+    def leave(on_progress: OnProgress) -> None:
+        raise SystemExit(3)
+
+    for key, work in (("1", panic), ("2", leave)):
+        failed = ended(jobs, jobs.ask(key, "One", work))
+        assert failed.state == "failed" and "the terminal has the details" in failed.error
+    assert "index out of bounds" in capsys.readouterr().err
+    assert ended(jobs, jobs.ask("3", "Three", lambda on_progress: 3)).result == 3
+    assert jobs.close(LONG), "no job is counted that has ended"
 
 
 def test_few_run_at_once_in_the_order_they_were_asked_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpus_factory import make_corpus
 from explore_app import serving
 from page_helpers import CONTRAST, SHOTS, asked_for, dark, driver, needs_browser
 from planted import WORD, WRITES
@@ -18,7 +20,9 @@ from tiny_reader import some_rows
 
 from saetext.corpus import Corpus
 from saetext.encoding.encoder import encode
+from saetext.errors import InputError
 from saetext.reader.reader import Reader
+from saetext.report.explore.jobs import state_of
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries.mapping import Map, Question
 from saetext.report.explore.writers import Writers
@@ -238,3 +242,65 @@ def test_a_feature_is_turned_up_stopped_and_collected(
         fits(driver, "turn-collected")
         assert [url for url in asked_for(driver) if not url.startswith(address)] == []
         assert [entry["message"] for entry in driver.get_log("browser")] == []
+
+
+def held(patch: pytest.MonkeyPatch) -> threading.Event:
+    """Have comparisons last until an event that is returned."""
+    opened = threading.Event()
+
+    def slow(*_: object) -> None:
+        opened.wait(LONG)
+        raise InputError("it was let through")
+
+    patch.setattr("saetext.report.explore.rooms.compare.compare", slow)
+    return opened
+
+
+def test_many_windows_wait_and_others_are_answered(
+    driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser has six connections for a server; windows that wait must not hold them all."""
+    opened = held(monkeypatch)
+    corpora = {n: make_corpus(tmp_path / f"{n}.corpus", seed, (9,), 12)[0] for seed, n in enumerate("ab")}
+    first = driver.current_window_handle
+    others: list[str] = []
+    with serving(Loaded(corpora, reads=False)) as address:
+        try:
+            for _ in range(7):
+                driver.switch_to.new_window("tab")
+                others.append(driver.current_window_handle)
+                driver.set_page_load_timeout(20)
+                driver.get(address + "compare?a=a&b=b")
+                wait(driver, "#job-told")
+            driver.get(address + "corpora")  # the seventh window, with six others that wait
+            assert "corpora" in driver.current_url
+            opened.set()
+            for window in others[:6]:
+                driver.switch_to.window(window)
+                wait(driver, "form[action=job-again]")
+        finally:
+            opened.set()
+            for window in others:
+                driver.switch_to.window(window)
+                driver.close()
+            driver.switch_to.window(first)
+
+
+def test_a_job_that_is_not_known_any_longer_is_said(
+    driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = held(monkeypatch)
+    forgotten = "saetext.report.explore.rooms.compare.shown_of"
+    monkeypatch.setattr(forgotten, lambda job: {**state_of(job), "key": "gone", "ended": False})
+    corpora = {n: make_corpus(tmp_path / f"{n}.corpus", seed, (9,), 12)[0] for seed, n in enumerate("ab")}
+    with serving(Loaded(corpora, reads=False)) as address:
+        try:
+            driver.get(address + "compare?a=a&b=b")
+            told = wait(driver, "#job-told")
+            end = time.monotonic() + 20
+            while "load the page again" not in told.text:
+                assert time.monotonic() < end, told.text
+                time.sleep(0.05)
+        finally:
+            opened.set()
+            driver.get("about:blank")

@@ -41,7 +41,7 @@ class ServerChoice(Running):
         group=_GROUP,
     )
     allow_host: tuple[str, ...] = option(
-        "Another name under which browsers may ask, as of a proxy. Repeat it for several.",
+        "Another name under which browsers may ask, as of a proxy with http or https. Repeat it for several.",
         default=(),
         hint=list[str] | None,
         metavar="NAME",
@@ -82,8 +82,8 @@ def explore(
     """Look at corpora in the browser: read, filter, shade by features, rename them.
 
     The pages are served by this machine alone, under a link with a secret in it, until Ctrl-C. Nothing is
-    sent anywhere. Nothing is written but labels that you change, into the corpus's own label file, and the
-    index of features that other commands build too.
+    sent anywhere. Nothing is written into corpora but labels that you change, and the index of features that
+    other commands build too; a search by property keeps an index of the labels in your cache.
     """
     from saetext.io.extras import require
 
@@ -103,8 +103,7 @@ def explore(
     writers = Writers(server.model, server.sae, device=server.device)
     with listen(server.host, server.port) as listening:
         opened = open_or_encode_all(corpora, device=server.device, dtype=server.dtype, **columns.given())
-        # pages must not wait for a hub: what is not here is not fetched
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        _fetch_nothing()
         if writers.named is not None:
             writers.subject(writers.named)  # says if there is no such SAE
         loaded = Loaded(
@@ -116,7 +115,7 @@ def explore(
         with waiting("building the index of features, once"):
             index(loaded)
         token = new_token()
-        app = explorer_app(loaded, token, _hosts(server))
+        app = explorer_app(loaded, token, _hosts(server), proxied=server.allow_host)
         shown = socket.gethostname() if server.host in _EVERYWHERE else server.host
         address = address_of(listening, shown, token)
         if not _is_own(server.host):
@@ -145,6 +144,16 @@ def _copy(corpora: list[Path], columns: FileColumns, server: ServerChoice) -> No
     result(str(page))
 
 
+def _fetch_nothing() -> None:
+    """Have pages not wait for a hub: a model that is not here is not fetched, unless the user says so."""
+    if "HF_HUB_OFFLINE" in os.environ:
+        return
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    # which is read once, when the library is imported: encoding a data file has done that already
+    if (known := sys.modules.get("huggingface_hub.constants")) is not None:
+        known.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+
+
 def _is_own(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
@@ -152,7 +161,7 @@ def _is_own(host: str) -> bool:
 def _hosts(server: ServerChoice) -> list[str]:
     from saetext.report.explore.guard import LOOPBACK
 
-    hosts = [*LOOPBACK, *server.allow_host]
+    hosts = list(LOOPBACK)
     if server.host in _EVERYWHERE:
         hosts += ["*", socket.gethostname(), socket.getfqdn()]
     else:

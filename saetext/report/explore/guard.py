@@ -47,11 +47,17 @@ class Guard:
     hosts : sequence of str
         Names in the Host header that are served, without a port; ``*`` stands for any address in numbers. A
         name of a stranger's, made to lead here (DNS rebinding), is none of them.
+    proxied : sequence of str
+        More such names, of proxies. What comes from a page under ``https`` reaches this server as ``http``
+        there, so the explorer's own pages may be of either.
     """
 
-    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str] = LOOPBACK) -> None:
+    def __init__(
+        self, app: ASGIApp, token: str, hosts: Iterable[str] = LOOPBACK, proxied: Iterable[str] = ()
+    ) -> None:
         self._app, self._token = app, token.encode()
-        self._hosts = {host.lower() for host in hosts}
+        self._proxied = {host.lower() for host in proxied}
+        self._hosts = {host.lower() for host in hosts} | self._proxied
 
     @property
     def state(self) -> State:
@@ -93,8 +99,7 @@ class Guard:
             return HTTPStatus.NOT_FOUND, "there is no such page"
         origins = headers.getlist("origin")
         reads = scope["method"] in _READING
-        own = f"{scope.get('scheme', 'http')}://{host}".lower()
-        if any(origin.lower() != own for origin in origins) or not (reads or origins):
+        if not all(self._is_own(origin, host, scope) for origin in origins) or not (reads or origins):
             return HTTPStatus.FORBIDDEN, "requests of other pages are refused"
         if not reads and scope["method"] != "POST":
             return HTTPStatus.METHOD_NOT_ALLOWED, "only GET and POST are understood"
@@ -103,19 +108,31 @@ class Guard:
         return None if reads else _refusal_of_body(headers)
 
     def _serves(self, host: str) -> bool:
-        try:
-            split = urlsplit(f"//{host}")
-            name, _ = (split.hostname or "").lower(), split.port
-        except ValueError:
-            return False
-        if split.netloc != host or "@" in host or not name:
-            return False
-        shown = f"[{name}]" if ":" in name else name
-        return shown in self._hosts or ("*" in self._hosts and _is_address(name))
+        name = _name(host)
+        return name in self._hosts or ("*" in self._hosts and _is_address(name))
+
+    def _is_own(self, origin: str, host: str, scope: Scope) -> bool:
+        """Return whether an origin is that of the explorer's own pages, as a browser knows them."""
+        schemes = ("http", "https") if _name(host) in self._proxied else (scope.get("scheme", "http"),)
+        return origin.lower() in {f"{scheme}://{host.lower()}" for scheme in schemes}
+
+
+def _name(host: str) -> str:
+    """Return the name in a Host header, without the port; empty if it is none."""
+    try:
+        split = urlsplit(f"//{host}")
+        name, _ = (split.hostname or "").lower(), split.port
+    except ValueError:
+        return ""
+    if split.netloc != host or "@" in host:
+        return ""
+    return f"[{name}]" if ":" in name else name
 
 
 def _refusal_of_body(headers: Headers) -> tuple[HTTPStatus, str] | None:
     length = headers.get("content-length", "")
+    if "transfer-encoding" in headers:  # chunks go on beyond what a length beside them says
+        return HTTPStatus.LENGTH_REQUIRED, "a form is sent whole, with its length"
     if not (length.isascii() and length.isdigit()):
         return HTTPStatus.LENGTH_REQUIRED, "a form states its length"
     if int(length[:20]) > LARGEST_BODY:
@@ -125,7 +142,7 @@ def _refusal_of_body(headers: Headers) -> tuple[HTTPStatus, str] | None:
 
 def _is_address(name: str) -> bool:
     try:
-        ipaddress.ip_address(name)
+        ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         return False
     return True

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 
 from saetext.errors import InputError, SaetextError
@@ -28,6 +28,8 @@ AT_ONCE = 2  # jobs that run beside each other
 KEPT = 24  # ended jobs whose answers are kept
 MOST_WAITING = 32  # more are refused: whoever asks for so many has made a mistake
 _LONGEST = 300  # characters of an error
+_ASKS_WITHIN = 75.0  # seconds in which a window asks again: browsers let hidden ones do it once a minute
+_MOST_ASKING = 50  # windows of one job that are counted
 
 
 class Cancelled(Exception):
@@ -70,8 +72,6 @@ class Job:
         What it returned, once it is done.
     error : str
         Why it failed, in one line that says what to do.
-    watchers : int
-        Windows that look at it now.
     live : Live or None
         What is shown of its work while it goes on.
     """
@@ -85,7 +85,8 @@ class Job:
         self.progress: Progress | None = None
         self.result: Any = None
         self.error = ""
-        self.watchers = 0
+        self._streams = 0
+        self._asking: dict[str, float] = {}  # windows that ask now and then: when last
         self.stopping = False
         self.asked = time.monotonic()
         self.changes = 0  # counts what there is to see, so that a watcher sends nothing twice
@@ -106,12 +107,32 @@ class Job:
     def watched(self) -> Iterator[None]:
         """Count a window that looks at it, as long as it does."""
         with self._lock:
-            self.watchers += 1
+            self._streams += 1
         try:
             yield
         finally:
             with self._lock:
-                self.watchers -= 1
+                self._streams -= 1
+
+    def asked_by(self, window: str) -> None:
+        """Count a window that asks now and then where it stands, until it leaves or asks no longer."""
+        with self._lock:
+            since = time.monotonic() - _ASKS_WITHIN
+            self._asking = {other: last for other, last in self._asking.items() if last > since}
+            if window in self._asking or len(self._asking) < _MOST_ASKING:
+                self._asking[window] = time.monotonic()
+
+    def left_by(self, window: str) -> None:
+        """Count a window no longer that asked now and then."""
+        with self._lock:
+            self._asking.pop(window, None)
+
+    @property
+    def watchers(self) -> int:
+        """Windows that wait for it now."""
+        with self._lock:
+            since = time.monotonic() - _ASKS_WITHIN
+            return self._streams + sum(last > since for last in self._asking.values())
 
     def work(self) -> None:
         """Do it, in the thread that this is called in."""
@@ -128,8 +149,11 @@ class Job:
             self._fail(str(error))
         except MemoryError:
             self._fail("there was not enough memory; ask for fewer documents, or with a sample")
-        except Exception as error:  # a fault of ours: the page says so, the terminal has all of it
-            traceback.print_exc(file=sys.stderr)
+        # a fault of ours: the page says so, the terminal has all of it. A panic of polars is no Exception; if
+        # it ended the thread, its place among those that run would be taken for ever
+        except BaseException as error:
+            with suppress(OSError, ValueError):  # nobody may read the terminal any longer
+                traceback.print_exc(file=sys.stderr)
             self._fail(f"{type(error).__name__}: {error}; the terminal has the details")
         else:
             self._end("done")

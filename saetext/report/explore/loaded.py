@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.corpus import Corpus
+from saetext.corpus.spec import ReaderSpec
 from saetext.errors import InputError, SaetextError
 from saetext.features.labels import FeatureLabels
 from saetext.report.explore.queries.conditions import view_of
+from saetext.report.explore.running import one_at_a_time
 from saetext.report.explore.writers import Writers
 from saetext.text.one_line import quoted
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _VIEWS = 32  # conditions whose rows are kept
 _MOST_SETS = 200
 _LONGEST_NAME = 80
+_ReaderKey = tuple[str, tuple[str, ...], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +93,10 @@ class Loaded:
         self.writers = writers or Writers(device=device)
         self._views: OrderedDict[tuple[str, str], Corpus] = OrderedDict()
         self._sets: dict[str, SavedSet] = {}
-        self._readers: dict[str, Reader | None] = {}
-        self._loading: dict[str, threading.Lock] = {name: threading.Lock() for name in self.corpora}
+        self._reader_of = {name: _reader_key(corpus.spec) for name, corpus in self.corpora.items()}
+        self._readers: dict[_ReaderKey, Reader] = {}
+        # by reader, not by corpus: corpora of one reader share it, also where two pages ask at once
+        self._loading = {key: threading.Lock() for key in self._reader_of.values()}
         self._why_not: dict[str, str] = {}
 
     @property
@@ -231,38 +236,46 @@ class Loaded:
             return self.corpus(corpus).labels(self.sae(corpus, sae))
 
     def reader(self, corpus: str | None) -> Reader | None:
-        """Return the reader that made a corpus, loading it the first time; None if it cannot be had."""
+        """Return the reader that made a corpus, loading it the first time; None if it cannot be had.
+
+        It may be used in any thread: its calls wait for each other.
+        """
         name = self.home_of(corpus)
         if not self.reads:
             return None
-        with self._loading[name]:
-            if name not in self._readers:
-                self._readers[name] = self._loaded_reader(name)
-            return self._readers[name]
+        key = self._reader_of[name]
+        with self._loading[key]:
+            if key not in self._readers and name not in self._why_not:
+                self._load_reader(name)
+            return self._readers.get(key)
 
     def reads_fast(self, corpus: str | None) -> bool:
         """Return whether a corpus's reader may be used unasked: it is small, or was loaded before."""
         name = self.home_of(corpus)
         small = self.corpora[name].spec.source.get("kind") == "embedded"
-        return small or self._readers.get(name) is not None
+        return small or self._reader_of[name] in self._readers
 
     def why_no_reader(self, corpus: str | None) -> str:
         """Return why a corpus's reader cannot be had; empty if it can, or nobody has asked for it yet."""
-        return self._why_not.get(self.home_of(corpus), "")
+        name = self.home_of(corpus)
+        return "" if self._reader_of[name] in self._readers else self._why_not.get(name, "")
 
-    def _loaded_reader(self, name: str) -> Reader | None:
+    def _load_reader(self, name: str) -> None:
         from saetext.reader.reader import Reader
 
         corpus = self.corpora[name]
-        for other, reader in list(self._readers.items()):  # corpora of one reader share it
-            if reader is not None and self.corpora[other].spec.identity() == corpus.spec.identity():
-                return reader
         try:
             calibrations = {sae: corpus.calibration(sae) for sae in corpus.saes}
-            return Reader.from_spec(corpus.spec, calibrations, device=self._device)
+            loaded = Reader.from_spec(corpus.spec, calibrations, device=self._device)
         except (SaetextError, OSError) as error:
-            self._why_not[name] = str(error)
-            return None
+            self._why_not[name] = str(error)  # another corpus may say better where it is
+        else:
+            self._readers[self._reader_of[name]] = one_at_a_time(loaded)
+
+
+def _reader_key(spec: ReaderSpec) -> _ReaderKey:
+    """Return what corpora that one loaded reader serves have alike: also the SAEs' names, and the dtype."""
+    return spec.fingerprint, tuple(sae.name for sae in spec.saes), spec.numerics.model_dtype
 
 
 def names_of(paths: Sequence[str | Path]) -> list[str]:

@@ -21,10 +21,19 @@ COOKIE = "saetext-drawer"
 
 
 def drawer_of(request: Request) -> Drawer:
-    """Return the drawer of the browser that asks; one that has none gets it with :func:`remember`."""
+    """Return the drawer of the browser that asks.
+
+    One that has none gets it when it puts something aside, with :func:`remember`. To look is not enough: who
+    keeps no cookies would have a new one with each page, and push out those of others.
+    """
     drawers: Drawers = request.app.state.drawers
     if not hasattr(request.state, "drawer"):
-        request.state.drawer_name, request.state.drawer = drawers.of(request.cookies.get(COOKIE))
+        name = request.cookies.get(COOKIE)
+        if request.method == "POST":
+            request.state.drawer_name, request.state.drawer = drawers.of(name)
+        else:
+            known = drawers.known(name)
+            request.state.drawer = Drawer() if known is None else known
     found: Drawer = request.state.drawer
     return found
 
@@ -40,7 +49,9 @@ def remember(request: Request, response: Response) -> Response:
     name = getattr(request.state, "drawer_name", None)
     if name is not None and name != request.cookies.get(COOKIE):
         path = request.scope.get("root_path", "") or "/"
-        response.set_cookie(COOKIE, name, path=path, httponly=True, samesite="strict")
+        # not strict: a page that is opened by a link in a mail would seem to have nothing collected. Forms of
+        # other pages are refused by their origin
+        response.set_cookie(COOKIE, name, path=path, httponly=True, samesite="lax")
     return response
 
 

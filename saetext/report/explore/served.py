@@ -33,7 +33,11 @@ _STATUS: tuple[tuple[type[SaetextError], int], ...] = (
 
 
 def explorer_app(
-    loaded: Loaded, token: str, hosts: Iterable[str] = LOOPBACK, rooms: Sequence[Room] = ROOMS
+    loaded: Loaded,
+    token: str,
+    hosts: Iterable[str] = LOOPBACK,
+    rooms: Sequence[Room] = ROOMS,
+    proxied: Iterable[str] = (),
 ) -> Guard:
     """Return the app, with its guard around it.
 
@@ -47,6 +51,8 @@ def explorer_app(
         Names that a request may be addressed to, see :class:`saetext.report.explore.guard.Guard`.
     rooms : sequence of Room
         Its parts, the first of which is shown first.
+    proxied : iterable of str
+        More such names, of proxies that may speak ``https`` with browsers.
     """
     routes: list[Any] = [
         Route("/", _first, name="first"),
@@ -75,7 +81,7 @@ def explorer_app(
         for route in room.routes
         if isinstance(route, Route)
     }
-    return Guard(app, token, hosts)
+    return Guard(app, token, hosts, proxied)
 
 
 def _first(request: Request) -> Response:

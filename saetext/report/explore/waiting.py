@@ -1,5 +1,6 @@
 """A page that waits for a job: its progress as events, a way to stop it, and a way to start it again.
 
+A window that is not looked at asks now and then instead: a browser has few connections for all its windows.
 Without the script the page asks again by itself every few seconds. Not for: jobs (``jobs.py``), or the pages
 that have them (rooms/).
 """
@@ -95,8 +96,12 @@ async def _told(job: Job, jobs: Jobs) -> AsyncIterator[str]:
 
 
 async def state(request: Request) -> Response:
-    """Say where a job stands, once."""
-    return JSONResponse(state_of(_known(request, asked_of(request).text("key", longest=80))))
+    """Say where a job stands, once; a ``window`` that asks again and again counts as one that waits."""
+    asked = asked_of(request)
+    job = _known(request, asked.text("key", longest=80))
+    if window := asked.text("window", longest=40):
+        (job.left_by if asked.text("left") else job.asked_by)(window)
+    return JSONResponse(state_of(job))
 
 
 async def stop(request: Request) -> Response:

@@ -178,7 +178,10 @@ class Drawer:
 
 
 class Drawers:
-    """The drawers of all browsers, by a name that only the browser knows; those used last are kept."""
+    """The drawers of all browsers, by a name that only the browser knows.
+
+    Of too many, empty ones go first, then those that were used longest ago.
+    """
 
     def __init__(self) -> None:
         self._drawers: OrderedDict[str, Drawer] = OrderedDict()
@@ -192,8 +195,18 @@ class Drawers:
                 self._drawers[name] = Drawer()
             self._drawers.move_to_end(name)
             while len(self._drawers) > DRAWERS:
-                self._drawers.popitem(last=False)
+                others = [other for other in self._drawers if other != name]
+                empty = (other for other in others if not len(self._drawers[other]))
+                del self._drawers[next(empty, others[0])]
             return name, self._drawers[name]
+
+    def known(self, name: str | None) -> Drawer | None:
+        """Return a browser's drawer; None for one that has none."""
+        with self._lock:
+            if name is None or name not in self._drawers:
+                return None
+            self._drawers.move_to_end(name)
+            return self._drawers[name]
 
     def count(self, name: str | None) -> int:
         """Return how much is in a browser's drawer; 0 for one that has none."""

@@ -1,40 +1,73 @@
-// a page that waits for a job: shows its progress, and loads the answer once it is there
+// a page that waits for a job: shows its progress, and loads the answer once it is there. Its events hold a connection,
+// of which a browser has six for all windows of a server: a window that is hidden asks now and then instead
 (() => {
-  let source = null;
-  const leave = () => { if (source) source.close(); source = null; };
-  const watch = () => {
-    const job = document.querySelector("#job[data-job]");
-    if (!job) {
-      if (!document.getElementById("job")) leave();
-      return;
+  const me = [...crypto.getRandomValues(new Uint32Array(2))].map((part) => part.toString(36)).join("");
+  let stop = () => {}, job = null;
+  const told = (text) => { const line = document.getElementById("job-told"); if (line) line.textContent = text; };
+  const silent = "the explorer does not answer: is it still running?";
+  const unknown = "the explorer does not know this any longer: load the page again";
+  const show = (state) => {
+    if (["done", "failed", "cancelled"].includes(state.state)) { stop(); location.reload(); return; }
+    const line = state.state === "stopping" ? "stopping" : state.state === "waiting" ? "waits for its turn" : state.told || "begins";
+    told(`${line} · ${Math.round(state.seconds)} s`);
+    for (const [id, text] of Object.entries(state.texts || {})) {
+      const shown = document.getElementById(id);
+      if (shown && shown.textContent !== text) shown.textContent = text;
     }
-    const from = job.dataset.job;
-    job.removeAttribute("data-job");
-    leave();
-    const mine = source = new EventSource(from);
-    const told = document.getElementById("job-told"), bar = document.getElementById("job-share");
+    const bar = document.getElementById("job-share");
+    if (!bar) return;
+    if (state.share === null) bar.removeAttribute("value");
+    else bar.value = state.share;
+  };
+  const listen = () => {
+    const source = new EventSource(job.events);
     let lost = 0;
-    mine.onmessage = (event) => {
-      lost = 0;
-      const state = JSON.parse(event.data);
-      if (["done", "failed", "cancelled"].includes(state.state)) { mine.close(); location.reload(); return; }
-      const line = state.state === "stopping" ? "stopping" : state.state === "waiting" ? "waits for its turn" : state.told || "begins";
-      told.textContent = `${line} · ${Math.round(state.seconds)} s`;
-      if (state.share === null) bar.removeAttribute("value");
-      else bar.value = state.share;
-      for (const [id, text] of Object.entries(state.texts)) {
-        const shown = document.getElementById(id);
-        if (shown && shown.textContent !== text) shown.textContent = text;
-      }
-    };
-    mine.onerror = () => {
+    stop = () => { source.close(); stop = () => {}; };
+    source.onmessage = (event) => { lost = 0; show(JSON.parse(event.data)); };
+    source.onerror = () => {
+      if (source.readyState === EventSource.CLOSED) { stop(); told(unknown); return; } // it does not try again
       if (++lost < 4) return;
-      mine.close();
-      told.textContent = "the explorer does not answer: is it still running?";
+      stop();
+      told(silent);
     };
   };
+  const ask = () => {
+    const from = `${job.state}&window=${me}`;
+    let lost = 0, over = false;
+    const once = async () => {
+      try {
+        const answer = await fetch(from);
+        if (over) return;
+        if (!answer.ok) { stop(); told(unknown); return; }
+        lost = 0;
+        show(await answer.json());
+      } catch {
+        if (!over && ++lost >= 4) { stop(); told(silent); }
+      }
+    };
+    const again = setInterval(once, 2000);
+    stop = () => {
+      over = true;
+      clearInterval(again);
+      fetch(`${from}&left=1`, { keepalive: true }).catch(() => {});
+      stop = () => {};
+    };
+    once();
+  };
+  const begin = () => { stop(); if (job) (document.hidden ? ask : listen)(); };
+  const watch = () => {
+    const card = document.querySelector("#job[data-job]");
+    if (!card) {
+      if (!document.getElementById("job")) { stop(); job = null; }
+      return;
+    }
+    job = { events: card.dataset.job, state: card.dataset.state };
+    card.removeAttribute("data-job");
+    begin();
+  };
   new MutationObserver(watch).observe(document.body, { childList: true, subtree: true });
-  addEventListener("pagehide", leave);
+  document.addEventListener("visibilitychange", begin);
+  addEventListener("pagehide", () => stop());
   watch();
 })();
 // an address that ends in #f3 opens finding 3
