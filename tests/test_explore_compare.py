@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,11 +22,20 @@ from page_helpers import HOSTILE, Page
 from saetext.analysis.differences.having import documents_having
 from saetext.corpus import Corpus
 from saetext.errors import InputError
-from saetext.report.explore.collect.items import Drawer, Item, Recipe, SetRecipe
+from saetext.report.explore.collect.items import Drawer, Item, Recipe, SetRecipe, recipe_of
 from saetext.report.explore.collect.script import script_of
 from saetext.report.explore.collect.texts import html_of, markdown_of
 from saetext.report.explore.loaded import Loaded
-from saetext.report.explore.queries.choosing import REST, Without, choose, leave_out, rest_of, without_of
+from saetext.report.explore.queries.choosing import (
+    REST,
+    Without,
+    choose,
+    leave_out,
+    rest_of,
+    without_of,
+)
+from saetext.report.explore.queries.choosing import Chosen as Choice
+from saetext.report.explore.queries.packed import PackedRows
 from saetext.report.explore.queries.comparing import remaining, term_of
 from saetext.report.html.passages import Passage, Piece
 
@@ -283,8 +293,8 @@ def answer_of_base(client: Any) -> Any:
 
 def item(title: str = HOSTILE, note: str = HOSTILE) -> Item:
     sets = (
-        SetRecipe(HOSTILE, "/where/it/is.corpus", "f" * 64, "topic = 'a''b\"' OR topic = '\\n'", (1, 2, 3)),
-        SetRecipe("plain", "/where/it/is.corpus", "e" * 64, "", tuple(range(1000))),
+        SetRecipe(HOSTILE, "/where/it/is.corpus", "f" * 64, "topic = 'a''b\"' OR topic = '\\n'", PackedRows.of(np.array([1, 2, 3]))),
+        SetRecipe("plain", "/where/it/is.corpus", "e" * 64, "", PackedRows.of(np.arange(1000))),
     )
     passage = Passage(HOSTILE, (Piece("*plain* "), Piece(HOSTILE, 0.9)), cut_after=True)
     recipe = Recipe(
@@ -324,6 +334,17 @@ def test_rows_of_a_set_come_back_from_the_script() -> None:
     packed = re.findall(r"^    '([A-Za-z0-9+/=]+)'$", script, re.M)
     exec("import base64, zlib\n" + script[script.index("def rows") : script.index("corpus_1 =")], tree)
     assert tree["rows"]("".join(packed)).tolist() == list(range(1000))
+
+
+def test_a_set_of_many_documents_can_be_put_aside_in_little_room() -> None:
+    rows = np.flatnonzero(np.random.default_rng(0).random(1_000_000) < 0.9)
+    corpus: Any = SimpleNamespace(elsewhere="/many.corpus", fingerprint="f" * 64)
+    chosen = Choice("the rest", corpus, "many", rows=rows)
+    recipe = recipe_of(chosen)
+    assert recipe.rows is not None and np.array_equal(recipe.rows.rows, rows)
+    assert len(recipe.rows) == len(rows) and len(recipe.rows.packed) < 125_100
+    assert recipe_of(chosen).rows is recipe.rows, "all findings of a comparison share it"
+    assert recipe == SetRecipe("the rest", "/many.corpus", "f" * 64), "shown without looking at the rows"
 
 
 def test_a_drawer_keeps_each_thing_once_and_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import base64
 import pprint
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from saetext.report.explore.collect.items import Item, Recipe, SetRecipe
 from saetext.report.explore.queries.choosing import Without
+from saetext.report.explore.queries.packed import PackedRows
 from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 
@@ -76,8 +74,8 @@ def pair(result, columns, key):
 _UNPACKED = '''
 
 def rows(packed):
-    """Return row numbers that were packed as text."""
-    return np.frombuffer(zlib.decompress(base64.b64decode(packed)), "<i8")
+    """Return row numbers that were packed as text: a bit for each document, compressed."""
+    return np.flatnonzero(np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)))
 '''
 _WITHOUT = '''
 
@@ -152,11 +150,11 @@ class _Writer:
         self._lines.append(f"{variable} = checked({made}, {recipe.fingerprint!r})")
         return variable
 
-    def _rows(self, rows: tuple[int, ...]) -> str:
+    def _rows(self, rows: PackedRows) -> str:
         if len(rows) <= _PLAIN_ROWS:
-            return pprint.pformat(list(rows), width=96, compact=True).replace("\n", "\n    ")
+            return pprint.pformat(rows.rows.tolist(), width=96, compact=True).replace("\n", "\n    ")
         self._helpers["rows"] = _UNPACKED
-        packed = base64.b64encode(zlib.compress(np.array(rows, "<i8").tobytes(), 9)).decode()
+        packed = base64.b64encode(rows.packed).decode()
         parts = [packed[at : at + 90] for at in range(0, len(packed), 90)]
         return "rows(\n" + "\n".join(f"    {part!r}" for part in parts) + "\n)"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from saetext.analysis.differences.having import documents_having
 from saetext.corpus import Corpus
 from saetext.errors import InputError
+from saetext.report.explore.queries.packed import PackedRows
 from saetext.text.one_line import one_line, quoted
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class Chosen:
     home: str
     where: str = ""
     rows: NDArray[np.int64] | None = None
+
+    @cached_property
+    def packed(self) -> PackedRows | None:
+        """The rows in little room, made once: all findings of one comparison keep the same."""
+        return None if self.rows is None else PackedRows.of(self.rows)
 
 
 @dataclass(frozen=True)
