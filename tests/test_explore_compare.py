@@ -35,8 +35,8 @@ from saetext.report.explore.queries.choosing import (
     without_of,
 )
 from saetext.report.explore.queries.choosing import Chosen as Choice
-from saetext.report.explore.queries.packed import PackedRows
 from saetext.report.explore.queries.comparing import remaining, term_of
+from saetext.report.explore.queries.packed import PackedRows
 from saetext.report.html.passages import Passage, Piece
 
 COMPARED = "compare?" + urlencode({"a": "gentle", "b": "brisk"})
