@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -281,6 +282,21 @@ def test_what_is_collected_is_computed_again_by_the_script(client: Any, page: st
     assert "Nothing is collected." in other.get("collect").text, "each browser has a drawer of its own"
 
 
+def test_collecting_stays_on_the_page_on_which_the_finding_is(client: Any, page: str) -> None:
+    address = f"{COMPARED}&everything=yes&kind=word&page=2"
+    form = re.search(r'action="compare-put" data-part="(put\d+) collected".*?</form>', shown(client, address))
+    assert form is not None
+    data = {name: html.unescape(value) for name, value in _FIELD.findall(form[0])}
+    for told in ("Collected ✓", "Collect"):
+        answer = client.post("compare-put", data=data)
+        assert answer.url.query.decode() == address.partition("?")[2]
+        [button] = re.findall(rf'id="{form[1]}">.*?<button[^>]*>(.*?)</button>', answer.text)
+        assert button == told, "the button that is to be put in place is on the page"
+
+
+_FIELD = re.compile(r'name="(\w+)" value="([^"]*)"')
+
+
 def answer_of_base(client: Any) -> Any:
     jobs = client.app.state.jobs._jobs.values()
     [found] = [
@@ -293,7 +309,13 @@ def answer_of_base(client: Any) -> Any:
 
 def item(title: str = HOSTILE, note: str = HOSTILE) -> Item:
     sets = (
-        SetRecipe(HOSTILE, "/where/it/is.corpus", "f" * 64, "topic = 'a''b\"' OR topic = '\\n'", PackedRows.of(np.array([1, 2, 3]))),
+        SetRecipe(
+            HOSTILE,
+            "/where/it/is.corpus",
+            "f" * 64,
+            "topic = 'a''b\"' OR topic = '\\n'",
+            PackedRows.of(np.array([1, 2, 3])),
+        ),
         SetRecipe("plain", "/where/it/is.corpus", "e" * 64, "", PackedRows.of(np.arange(1000))),
     )
     passage = Passage(HOSTILE, (Piece("*plain* "), Piece(HOSTILE, 0.9)), cut_after=True)
@@ -321,9 +343,9 @@ def test_hostile_names_are_data_in_every_export() -> None:
         if isinstance(node, ast.Import)
         for alias in node.names
     )
-    html = html_of(items)
-    Page(html)
-    assert "<img" not in html and "<script" not in html and "\x1b" not in html and "\u202e" not in html
+    made = html_of(items)
+    Page(made)
+    assert "<img" not in made and "<script" not in made and "\x1b" not in made and "\u202e" not in made
     markdown = markdown_of(items)
     assert "<img" not in markdown and "\x1b" not in markdown and "https://" not in markdown
 

@@ -190,7 +190,6 @@ def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> di
         "page": number,
         "pages": pages,
         "left": None if answer.left is None else _what_remains(answer),
-        "state": Asked("compare", state).link(),
         "download": {to: asked.link("compare-report", **state, format=to) for to in _FORMATS},
         "home": comparison.question.a.home,
         "sets": [one.name for one in (comparison.question.a, comparison.question.b)],
