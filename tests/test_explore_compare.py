@@ -20,7 +20,10 @@ import numpy as np
 import pytest
 from page_helpers import HOSTILE, Page
 
+from saetext.analysis.differences.counting import count_terms
+from saetext.analysis.differences.design import make_design
 from saetext.analysis.differences.having import documents_having
+from saetext.analysis.differences.sampling import sampled
 from saetext.corpus import Corpus
 from saetext.errors import InputError
 from saetext.report.explore.collect.items import Drawer, Item, Recipe, SetRecipe, recipe_of
@@ -39,6 +42,7 @@ from saetext.report.explore.queries.choosing import Chosen as Choice
 from saetext.report.explore.queries.comparing import remaining, term_of
 from saetext.report.explore.queries.packed import PackedRows
 from saetext.report.html.passages import Passage, Piece
+from saetext.text.marks import LONGER
 
 COMPARED = "compare?" + urlencode({"a": "gentle", "b": "brisk"})
 
@@ -150,6 +154,49 @@ def test_documents_that_have_a_finding_are_those_that_it_counts(client: Any, pag
     feature = rows["feature"]["feature"]
     [dense] = documents_having(comparison.sets[:1], None, "feature", feature)
     assert np.array_equal(dense, comparison.sets[0].csr()[:, [feature]].toarray().ravel() > 0)
+
+
+def test_what_is_left_out_is_decided_as_diff_counts_it(
+    corpora: dict[str, Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gentle, brisk = corpora["gentle"], corpora["brisk"]
+    sets = (gentle, brisk.select(np.arange(brisk.n_documents) % 3 > 0))
+    monkeypatch.setattr("saetext.analysis.differences.families.ROWS", 100)
+    monkeypatch.setattr("saetext.analysis.differences.having.ROWS", 100)
+    sae, side = gentle.saes[0], np.repeat([0, 1], [one.n_documents for one in sets]).astype(np.int8)
+    design = make_design(sets, side, ("A", "B"), pair_on="prompt_id")
+    [design] = sampled([design], 100, 0)
+    rows = np.flatnonzero(design.side >= 0)
+    assert 50 < len(rows) <= 100 and (design.side == 0).sum() == (design.side == 1).sum()
+    counted = count_terms(sets, sae, rows)  # an independent way: all of them at once, on these rows alone
+    kinds = {"words": "word", "format": "format", "properties": "property", "themes": "theme"}
+    n, told = sum(one.n_documents for one in sets), []
+    for family, terms in counted.terms.items():
+        there = terms.matrix.tocsc() > 0
+        busy = np.flatnonzero(np.diff(there.indptr))
+        most = {"words": 4, "format": 5, "properties": 2, "themes": 5}[family]
+        for at in np.unique(np.r_[busy[:1], busy[:: max(1, len(busy) // most)]]).tolist():
+            has = documents_having(
+                sets, None, kinds[family], terms.names[at], pair_on="prompt_id",
+                on_progress=lambda progress: told.append(progress.stage),
+            )  # fmt: skip
+            whole = np.concatenate(has)
+            assert len(whole) == n, "those that were not counted are decided too"
+            assert np.array_equal(whole[rows], there[:, [at]].toarray().ravel()), terms.names[at]
+    assert set(counted.terms) == set(kinds) and told
+
+
+def test_things_are_left_out_one_after_the_other(corpora: dict[str, Corpus]) -> None:
+    sets, sae = [corpora["gentle"], corpora["brisk"]], corpora["gentle"].saes[0]
+    first, second = Without("where", "n_tokens > 120"), Without("format", LONGER)
+    left = leave_out(sets, [first, second], sae)
+    by_step = leave_out(leave_out(sets, [first], sae), [second], sae)
+    at_once = [
+        corpus.ids.filter(~has & (corpus.n_tokens <= 120)).to_pylist()
+        for corpus, has in zip(sets, documents_having(sets, sae, "format", LONGER), strict=True)
+    ]
+    found = [one.ids.to_pylist() for one in left]
+    assert found == [one.ids.to_pylist() for one in by_step] != at_once, "the median is that of what is left"
 
 
 def test_the_page_shows_the_findings_of_the_comparison(client: Any, page: str) -> None:

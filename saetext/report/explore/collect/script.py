@@ -79,9 +79,9 @@ def rows(packed):
 '''
 _WITHOUT = '''
 
-def without(sets, sae, kind, term):
+def without(sets, sae, kind, term, **how):
     """Return sets of documents without those that have what a finding is about."""
-    having = documents_having(sets, sae, kind, term)
+    having = documents_having(sets, sae, kind, term, **how)
     return [documents.select(~has) for documents, has in zip(sets, having, strict=True)]
 '''
 
@@ -171,7 +171,8 @@ class _Writer:
         """Return what the sets are called once documents were left out of them."""
         if not recipe.without:
             return sets
-        key = f"{sets} {recipe.without} {recipe.options.get('sae')}"
+        how = {name: recipe.options[name] for name in ("sae", "pair_on") if name in recipe.options}
+        key = f"{sets} {recipe.without} {how}"
         if key not in self._results:
             self._results[key] = (
                 f"left_{sum(name.startswith('left_') for name in self._results.values()) + 1}"
@@ -179,18 +180,19 @@ class _Writer:
             made = f"[{', '.join(sets)}]"
             self._lines.append(f"{self._results[key]} = {made}")
             for one in recipe.without:
-                self._lines.append(self._leaving(self._results[key], one, recipe.options.get("sae")))
+                self._lines.append(self._leaving(self._results[key], one, **how))
         return [f"{self._results[key]}[{at}]" for at in range(len(sets))]
 
     def _next(self, kind: str) -> str:
         return f"{kind}_{1 + sum(name.startswith(kind) for name in self._results.values())}"
 
-    def _leaving(self, variable: str, one: Without, sae: Any) -> str:
+    def _leaving(self, variable: str, one: Without, sae: Any = None, **how: Any) -> str:
         if one.kind == "where":
             condition = f"CASE WHEN ({one.term}) THEN FALSE ELSE TRUE END"
             return f"{variable} = [documents.select({condition!r}) for documents in {variable}]"
         self._helpers["without"] = _WITHOUT
-        return f"{variable} = without({variable}, {sae!r}, {one.kind!r}, {one.term!r})"
+        options = "".join(f", {name}={_literal(value)}" for name, value in how.items())
+        return f"{variable} = without({variable}, {sae!r}, {one.kind!r}, {one.term!r}{options})"
 
     def text(self, name: str) -> str:
         head = _HEAD.replace("{name}", name)

@@ -129,7 +129,9 @@ def compare(
     require_apart(question.a, question.b)
     sets: Sequence[Corpus] = (question.a.corpus, question.b.corpus)
     if question.without:
-        sets = leave_out(sets, question.without, question.sae)
+        sets = leave_out(
+            sets, question.without, question.sae, pair_on=question.pair_on, on_progress=on_progress
+        )
     result = diff(
         *sets,
         sae=question.sae,
