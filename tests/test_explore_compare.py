@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import os
@@ -273,6 +274,28 @@ def test_a_comparison_that_fails_says_why_and_can_be_tried_again(client: Any) ->
         "job-again", data={**back, "back": "https://evil.example/compare"}, follow_redirects=False
     )
     assert elsewhere.headers["location"] == "./"
+
+
+@pytest.mark.parametrize("address", [COMPARED, "map?set=gentle", "pairs?set=gentle"])
+def test_an_answer_is_kept_for_the_labels_it_was_made_with(
+    client: Any, loaded: Loaded, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = address.partition("?")[0]
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise InputError("not made here")
+
+    made = "mapped" if room == "map" else room
+    monkeypatch.setattr(f"saetext.report.explore.rooms.{room}.{made}", fail)
+    known, keys = loaded.labels("gentle"), []
+    first = next(iter(known))
+    renamed = known.updated([dataclasses.replace(first, label="called otherwise")])
+    again = renamed.updated([first])  # the same names in another table
+    for labels in (renamed, renamed.updated([]), known.updated([]), again):
+        monkeypatch.setattr(loaded, "labels", lambda *_, labels=labels: labels)
+        shown(client, f"{address}&where_a=n_tokens>1&where=n_tokens>1")
+        keys.append(next(reversed(client.app.state.jobs._jobs)))
+    assert keys[0] == keys[1] != keys[2] == keys[3]
 
 
 def test_events_tell_the_end_of_a_job(client: Any, page: str) -> None:

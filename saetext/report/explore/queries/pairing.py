@@ -40,10 +40,14 @@ class Question:
         within = {} if self.within is None else {"within": self.within}
         return {"names": (self.chosen.name,), "sae": self.sae, "top": TOP, **within}
 
-    def asked(self) -> dict[str, Any]:
+    def asked(self, labels: FeatureLabels) -> dict[str, Any]:
         """Return what the answer depends on, in plain JSON types."""
         corpus = self.chosen.corpus
-        return {"set": [self.chosen.name, corpus.fingerprint, str(corpus.path)], **self.options()}
+        return {
+            "labels": labels.digest,
+            "set": [self.chosen.name, corpus.fingerprint, str(corpus.path)],
+            **self.options(),
+        }
 
     @property
     def title(self) -> str:

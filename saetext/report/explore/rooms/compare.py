@@ -97,7 +97,7 @@ def _job(request: Request, loaded: Loaded, question: Question) -> Job:
         if not question.without:
             done = compare(question, labels, reader, on_progress)
             return Answer(done, shown_of_diff(done.page))
-        known = jobs.get(key_of("compare", base.asked()))
+        known = jobs.get(key_of("compare", base.asked(labels)))
         before = known.result.comparison if known is not None and known.state == "done" else None
         if before is None:
             before = compare(base, labels, None, on_progress)
@@ -105,7 +105,7 @@ def _job(request: Request, loaded: Loaded, question: Question) -> Job:
         left = tuple(remaining(before.result, done.result))
         return Answer(done, shown_of_diff(done.page), left, sum(one.n_documents for one in before.sets))
 
-    return job_of(request, "compare", question.asked(), question.title, run)
+    return job_of(request, "compare", question.asked(labels), question.title, run)
 
 
 def compared(request: Request) -> Response:
@@ -140,7 +140,7 @@ def compared(request: Request) -> Response:
         return page(request, "compare.html.j2", status=400, **{**shown, "problem": str(error)})
     if job.state != "done":
         return page(request, "compare.html.j2", **{**shown, "job": shown_of(job)})
-    return page(request, "compare.html.j2", **{**shown, "answer": _shown(request, loaded, asked, job.result)})
+    return page(request, "compare.html.j2", **{**shown, "answer": _shown(request, asked, job.result)})
 
 
 def _left_out(asked: Asked, without: Sequence[Without], labels: FeatureLabels) -> list[dict[str, str]]:
@@ -156,7 +156,7 @@ def _left_out(asked: Asked, without: Sequence[Without], labels: FeatureLabels) -
     return found
 
 
-def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> dict[str, Any]:
+def _shown(request: Request, asked: Asked, answer: Answer) -> dict[str, Any]:
     comparison, shown = answer.comparison, answer.shown
     kind = asked.choice("kind", ("all", *_KINDS))
     found = comparison.result.found
@@ -171,10 +171,9 @@ def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> di
     number = min(asked.number("page", 1, least=1), pages)
     mine = listed[(number - 1) * _EACH : number * _EACH]
     drawer = drawer_of(request)
-    labels = loaded.labels(comparison.question.a.home, comparison.question.sae)
     put = {item.recipe.key for item in drawer.items if _of(item, comparison)}
     state = {name: asked.text(name) for name in _STATE}
-    cards = [_card(asked, answer, at, rows[at], put, labels) for at in mine]
+    cards = [_card(asked, answer, at, rows[at], put) for at in mine]
     return {
         **shown,
         "cards": cards,
@@ -202,20 +201,13 @@ def _card(
     at: int,
     row: Row,
     put: set[tuple[str, ...]],
-    labels: FeatureLabels,
 ) -> dict[str, Any]:
     """Return what the page shows of a finding: its card, its documents, what can be done with it."""
     comparison, card, term = answer.comparison, answer.shown["cards"][at], term_of(row)
     question = comparison.question
-    label = card["label"]
-    if row["kind"] == "feature":
-        then, now = comparison.labels.get(int(term)), labels.get(int(term))
-        if now is not None and (then is None or then.label != now.label):
-            label = now.label  # it was renamed after the comparison was made
     shade = _shade(comparison, row["kind"], term)
     return {
         **card,
-        "label": label,
         "term": term,
         "put": (row["kind"], term) in put,
         "without": asked.link(

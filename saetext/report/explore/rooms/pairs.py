@@ -54,7 +54,7 @@ def _job(request: Request, loaded: Loaded, question: Question) -> Job:
         found = pairs(question, labels, loaded.reader(question.chosen.home), on_progress)
         return Answer(found, shown_of_pairs(found.page))
 
-    return job_of(request, "correlate", question.asked(), question.title, run)
+    return job_of(request, "correlate", question.asked(labels), question.title, run)
 
 
 def together(request: Request) -> Response:
