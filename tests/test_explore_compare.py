@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import explore_app
 import numpy as np
@@ -27,6 +27,7 @@ from saetext.analysis.differences.having import documents_having
 from saetext.analysis.differences.sampling import sampled
 from saetext.corpus import Corpus
 from saetext.errors import InputError
+from saetext.report.explore.asked import Asked
 from saetext.report.explore.collect.items import Drawer, Item, Recipe, SetRecipe, recipe_of
 from saetext.report.explore.collect.script import script_of
 from saetext.report.explore.collect.texts import html_of, markdown_of
@@ -42,6 +43,8 @@ from saetext.report.explore.queries.choosing import (
 from saetext.report.explore.queries.choosing import Chosen as Choice
 from saetext.report.explore.queries.comparing import remaining, term_of
 from saetext.report.explore.queries.packed import PackedRows
+from saetext.report.explore.queries.pairing import listed_key
+from saetext.report.explore.rooms.collect import passage_of
 from saetext.report.html.passages import Passage, Piece
 from saetext.text.marks import LONGER
 
@@ -213,6 +216,23 @@ def test_the_page_shows_the_findings_of_the_comparison(client: Any, page: str) -
         found.head(len(answer.shown["cards"]))["kind"] == "word"
     )
     assert words["name"][20] in Page(everything).text and words["name"][0] not in Page(everything).text
+
+
+def linked(told: str, corpora: dict[str, Corpus]) -> int:
+    """Return how many passages of a page lead to their documents; all that lead anywhere must."""
+    pattern = r'<a class="document" href="document\?([^"]*)"><bdi>([^<]*)<'
+    found = re.findall(pattern, told)
+    for address, name in found:
+        query, name = parse_qs(html.unescape(address)), html.unescape(name)
+        assert corpora[query["corpus"][0]].document(int(query["row"][0]))["id"] == name
+    return len(found)
+
+
+def test_passages_lead_to_their_documents_by_row(
+    client: Any, corpora: dict[str, Corpus], page: str
+) -> None:
+    assert linked(page, corpora) > 20
+    assert linked(shown(client, LEFT), corpora) > 20, "also where rows of a view are not those of the corpus"
 
 
 def test_what_remains_is_what_a_fresh_comparison_says(
@@ -457,7 +477,7 @@ def test_a_drawer_keeps_each_thing_once_and_has_bounds(monkeypatch: pytest.Monke
 # ---- pairs ------------------------------------------------------------------------------------------------
 
 
-def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any) -> None:
+def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any, loaded: Loaded) -> None:
     address = "pairs?" + urlencode({"set": "gentle"})
     told = shown(client, address)
     answer = answer_of(client, "Looking for pairs in gentle")
@@ -465,12 +485,17 @@ def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any) -> None:
     assert read.count("details", "finding") == len(answer.shown["cards"]) > 0
     row = answer.pairs.page.findings[0].row
     assert str(row["name_a"]) in read.text
+    assert linked(told, loaded.corpora) > 20
     assert "Collected ✓" not in told
     number = 1 + len(answer.pairs.page.listed)
     after = client.post("pairs-put", data={"back": address, "number": str(number)}).text
     assert after.count("Collected ✓") == 1
     [kept] = [one for one in drawer_items(client) if one.kind == "pair"]
-    assert kept.recipe.key[3:] == (str(row["feature_a"]), str(row["feature_b"]), str(row["label_b"]))
+    assert kept.recipe.key[2:] == (str(row["feature_a"]), str(row["feature_b"])), "not by labels, which change"
+    for listed in answer.pairs.page.listed:
+        kinds = (listed.row["kind_a"], listed.row["kind_b"])
+        key = listed_key(listed.row)
+        assert [name.startswith("feature_") for name in key[1::2]] == [kind == "feature" for kind in kinds]
     assert client.post("pairs-put", data={"back": address, "number": "0"}).status_code == 400
     report = client.get(address.replace("pairs?", "pairs-report?") + "&format=html")
     assert report.headers["content-disposition"] == 'attachment; filename="pairs-gentle.html"'
@@ -497,6 +522,14 @@ def test_a_passage_is_collected_with_the_words_that_were_pointed_to(client: Any,
     assert name == "gentle" and told == text[40:370] and passage.cut_before
     assert [piece.text for piece in passage.pieces if piece.strength >= 0.5] == [text[200:210]]
     assert client.post("passage-put", data={"back": "document?corpus=gentle&row=99999"}).status_code == 404
+    # "Next" leads beyond a saved set: the script finds the document all the same
+    saved = loaded.save("two of them", "gentle", [3, 4])
+    beyond = passage_of(loaded, Asked("document", {"corpus": saved.name, "row": "5"}), "read")
+    whole = loaded.corpus("gentle")
+    assert beyond.recipe.sets[0] == recipe_of(choose(loaded, "gentle"))
+    script = script_of([beyond])
+    assert f"set_1[{whole.document(5)['id']!r}]" in script and ".select(" not in script
+    loaded.forget(saved.name)
 
 
 @pytest.fixture(scope="module")

@@ -191,6 +191,11 @@ def groupings_of(corpus: Corpus) -> list[str]:
     return [name for name, kind in kinds if kind in (pl.String, pl.Boolean) and name not in reserved]
 
 
+def row_in_whole(corpus: Corpus, row: int | None) -> int | None:
+    """Return the row that a document of a view has in its whole corpus."""
+    return row if row is None or corpus.selection is None else int(corpus.selection[row])
+
+
 def _rows(corpus: Corpus, n: int) -> NDArray[np.int64]:
     return np.arange(n) if corpus.selection is None else corpus.selection
 

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from saetext.analysis.base import Row
+from saetext.corpus import Corpus
 from saetext.corpus.spec import require_comparable
 from saetext.errors import InputError, SaetextError
 from saetext.features.labels import FeatureLabels
@@ -35,6 +36,7 @@ from saetext.report.explore.queries.choosing import (
     choose,
     example_of,
     rest_of,
+    row_in_whole,
     without_of,
 )
 from saetext.report.explore.queries.comparing import (
@@ -220,9 +222,13 @@ def _card(
             {
                 **shown,
                 "sides": [
-                    _linked(asked, side, passage, one.home, question.sae, shade)
-                    for side, passage, one in zip(
-                        shown["sides"], (example.a, example.b), (question.a, question.b), strict=True
+                    _linked(asked, side, passage, one.home, corpus, question.sae, shade)
+                    for side, passage, one, corpus in zip(
+                        shown["sides"],
+                        (example.a, example.b),
+                        (question.a, question.b),
+                        comparison.sets,
+                        strict=True,
                     )
                 ],
             }
@@ -257,11 +263,18 @@ def _reading(kind: str, term: str, shade: str) -> dict[str, str]:
 
 
 def _linked(
-    asked: Asked, side: dict[str, Any] | None, passage: Passage | None, home: str, sae: str, shade: str
+    asked: Asked,
+    side: dict[str, Any] | None,
+    passage: Passage | None,
+    home: str,
+    corpus: Corpus,
+    sae: str,
+    shade: str,
 ) -> dict[str, Any] | None:
     if side is None or passage is None:
         return side
-    return {**side, "href": asked.link("document", corpus=home, sae=sae, id=passage.document, shade=shade)}
+    row = row_in_whole(corpus, passage.place)
+    return {**side, "href": asked.link("document", corpus=home, sae=sae, row=row, shade=shade)}
 
 
 def _what_remains(answer: Answer) -> dict[str, Any]:
