@@ -491,7 +491,7 @@ def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any, loaded: 
     after = client.post("pairs-put", data={"back": address, "number": str(number)}).text
     assert after.count("Collected ✓") == 1
     [kept] = [one for one in drawer_items(client) if one.kind == "pair"]
-    assert kept.recipe.key[2:] == (str(row["feature_a"]), str(row["feature_b"])), "not by labels, which change"
+    assert kept.recipe.key[2:] == (str(row["feature_a"]), str(row["feature_b"]))
     for listed in answer.pairs.page.listed:
         kinds = (listed.row["kind_a"], listed.row["kind_b"])
         key = listed_key(listed.row)
@@ -679,6 +679,16 @@ def test_corpora_of_different_readers_are_refused_before_anything_is_computed(
     answer = client.get("compare?a=gentle&b=other")
     assert answer.status_code == 400 and "gentle" in Page(answer.text).text
     assert not client.app.state.jobs._jobs
+
+
+def test_a_copy_says_which_comparisons_it_leaves_out(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.report.explore import copying
+
+    monkeypatch.setattr(copying, "_MOST_COMPARED", 0)
+    [(title, _, make)] = copying._pages(loaded, ("compare",))
+    assert title == "gentle compared with brisk"
+    with pytest.raises(InputError, match="0 comparisons are"):
+        make(None)
 
 
 def test_a_static_copy_is_refused_where_something_is_before_texts_are_encoded(tmp_path: Path) -> None:
