@@ -687,7 +687,7 @@ def test_a_copy_says_which_comparisons_it_leaves_out(loaded: Loaded, monkeypatch
     monkeypatch.setattr(copying, "_MOST_COMPARED", 0)
     [(title, _, make)] = copying._pages(loaded, ("compare",))
     assert title == "gentle compared with brisk"
-    with pytest.raises(InputError, match="0 comparisons are"):
+    with pytest.raises(InputError, match="0 comparisons are made at most"):
         make(None)
 
 

@@ -12,10 +12,16 @@ import numpy as np
 import pytest
 from explore_app import serving
 from page_helpers import CONTRAST, SHOTS, asked_for, dark, driver, needs_browser
+from planted import WORD, WRITES
+from planted import planted as planted_model
+from tiny_reader import some_rows
 
 from saetext.corpus import Corpus
+from saetext.encoding.encoder import encode
+from saetext.reader.reader import Reader
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries.mapping import Map, Question
+from saetext.report.explore.writers import Writers
 
 __all__ = ["driver"]  # the fixture
 pytestmark = needs_browser
@@ -194,3 +200,41 @@ def test_a_job_is_stopped_and_started_again(at: Any) -> None:
     fits(driver, "stopped")
     button.click()
     wait(driver, ".found", LONG)
+
+
+@pytest.mark.filterwarnings("ignore::saetext.errors.SaetextWarning")
+def test_a_feature_is_turned_up_stopped_and_collected(
+    driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAETEXT_CACHE", str(tmp_path / "cache"))
+    files = planted_model()
+    reader = Reader.load_local([files.sae], files.model, device="cpu", dtype="float32")
+    read = encode(some_rows(20), tmp_path / "read.corpus", reader=reader)
+    loaded = Loaded({"read": read}, reads=False, writers=Writers(device="cpu", reference=files.reference))
+    for kind in ("browser", "performance"):
+        driver.get_log(kind)
+    with serving(loaded) as address:
+        driver.get(f"{address}feature?feature={WRITES}")
+        size(driver, 1280, 900)
+        wait(driver, "a.button[href^=turn]").click()
+        wait(driver, "textarea[name=prompt]").send_keys("the quick dog")
+        wait(driver, "input[name=raw]").click()
+        slider = wait(driver, "input[name=strength]")
+        slider.send_keys("\ue010")  # End: as far up as it goes
+        assert driver.find_element("id", "strength-told").text == "6"
+        with loaded.writers.alone(lambda _: None):  # the texts wait, so that they can be stopped
+            wait(driver, ".turning button.main").click()
+            wait(driver, "form[action=job-stop] button").click()
+            again = wait(driver, "form[action=job-again] button")
+        again.click()
+        wait(driver, "#put button", LONG)
+        assert WORD in wait(driver, "#text0b mark").text and "strength=6" in driver.current_url
+        assert driver.find_element("id", "text0a").text and "nll" in wait(driver, ".heads .b").text
+        wait(driver, "#put button").click()
+        wait(driver, "#put button[aria-pressed=true]")
+        fits(driver, "turn")
+        driver.find_element("id", "collected").click()
+        assert "turned up in" in wait(driver, "#items").text
+        fits(driver, "turn-collected")
+        assert [url for url in asked_for(driver) if not url.startswith(address)] == []
+        assert [entry["message"] for entry in driver.get_log("browser")] == []

@@ -7,6 +7,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from object_store import SECRET, Shelf, serving
@@ -18,6 +19,7 @@ from saetext.corpus import Corpus
 from saetext.corpus.finishing import finish_slices, status
 from saetext.corpus.landed import Slice
 from saetext.corpus.manifest import JOURNAL, NAME, PLAN
+from saetext.corpus.outbox import Outbox
 from saetext.corpus.transfer import pull, push
 from saetext.encoding.encoder import encode
 from saetext.encoding.engines.processes import ProcessEngine
@@ -204,6 +206,65 @@ def test_another_run_is_not_mixed_in(
     shelf.put = put  # type: ignore[method-assign]
     with pytest.raises(CorpusError, match="was begun anew by another process"):
         encode(file, URL, reader=reader, shard_rows=4)
+
+
+def test_who_is_refused_or_stopped_takes_nothing_of_another_away(
+    tmp_path: Path, shelf: Shelf, file: Path, reader: Reader, whole: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Outbox.send_common
+    others = {"shard_rows": 5}
+
+    def begun_meanwhile(box: Outbox, agree: Any) -> None:
+        monkeypatch.setattr(Outbox, "send_common", real)
+        monkeypatch.setattr(Outbox, "send", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            encode_slice(file, URL, "0/1", reader=reader, **others)
+        monkeypatch.setattr(Outbox, "send", send)
+        real(box, agree)
+
+    def stopped(box: Outbox, landed: Any) -> None:
+        raise KeyboardInterrupt
+
+    send = Outbox.send
+    monkeypatch.setattr(Outbox, "send_common", begun_meanwhile)
+    with pytest.raises(CorpusError, match="was started with other settings"):
+        encode(file, URL, reader=reader, shard_rows=4)
+    assert json.loads(shelf.objects[f"{AT}{PLAN}"])["plan"]["rows per shard"] == 5
+    others["shard_rows"] = 4
+    shelf.objects.clear()
+    monkeypatch.setattr(Outbox, "send_common", begun_meanwhile)
+    made = encode(file, URL, reader=reader, shard_rows=4)  # the same settings: it goes on
+    assert made.fingerprint == whole.fingerprint
+    # one that lost its plan to another that was stopped puts it again
+    shelf.objects.clear()
+
+    def loses_its_plan(box: Outbox, landed: Any) -> None:
+        shelf.objects.pop(f"{AT}{PLAN}", None)
+        send(box, landed)
+
+    monkeypatch.setattr(Outbox, "send", loses_its_plan)
+    assert encode(file, URL, reader=reader, shard_rows=4).fingerprint == whole.fingerprint
+    monkeypatch.setattr(Outbox, "send", send)
+    shelf.objects.clear()
+    encode_slice(file, URL, "0/2", reader=reader, shard_rows=4)
+    del shelf.objects[f"{AT}{PLAN}"]
+    with pytest.raises(CorpusError, match=r"has shards, and plan\.json is missing"):
+        encode(file, URL, reader=reader, shard_rows=4)
+
+
+def test_a_shard_whose_bytes_are_not_its_record_s_is_made_again(
+    shelf: Shelf, file: Path, reader: Reader, whole: Corpus
+) -> None:
+    for part in ("0/2", "1/2"):
+        encode_slice(file, URL, part, reader=reader, shard_rows=4)
+    docs = f"{AT}docs/part-00003.arrow"
+    good = shelf.objects[docs]
+    shelf.objects[docs] = bytes([good[0] ^ 1]) + good[1:]  # of the same size
+    with pytest.raises(CorpusError, match=r"part-00003.* is damaged"):
+        finish_slices(URL)
+    assert not encode_slice(file, URL, "0/2", reader=reader, shard_rows=4).whole
+    assert encode_slice(file, URL, "1/2", reader=reader, shard_rows=4).whole
+    assert shelf.objects[docs] == good and finish_slices(URL).fingerprint == whole.fingerprint
 
 
 def test_nothing_is_left_of_a_run_without_documents(shelf: Shelf, tmp_path: Path, reader: Reader) -> None:

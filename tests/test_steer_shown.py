@@ -32,7 +32,7 @@ def result() -> SteerResult:
         doses=[-3, 0, 3, 6],
         samples=2,
         max_new_tokens=6,
-        reference=planted().reference,
+        reference=str(planted().reference),
         controls=1,
         instruction=f"Say {HOSTILE}",
         words=f"that,{HOSTILE}",

@@ -24,7 +24,7 @@ from saetext_cli.meters import progress_bar
 from saetext_cli.options import FileColumns, Running
 
 _EVERYWHERE = ("0.0.0.0", "::")
-_GROUP = "Server"
+_GROUP, _TURN = "Server", "Turning features"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,18 @@ class ServerChoice(Running):
         metavar="DIR",
         group=_GROUP,
     )
+    model: str | None = option(
+        "Causal model that writes in the room Turn, e.g. smollm2; by default the one that read the corpora.",
+        default=None,
+        metavar="MODEL",
+        group=_TURN,
+    )
+    sae: str | None = option(
+        "SAE whose features are turned in --model; by default the one that comes with saetext.",
+        default=None,
+        metavar="SAE",
+        group=_TURN,
+    )
     peaks: bool = option("Mark stored peaks only, without loading the model.", default=False)
 
 
@@ -81,16 +93,25 @@ def explore(
     from saetext.report.explore.served import explorer_app
     from saetext.report.explore.serving import address_of, listen, new_token, serve
     from saetext.report.explore.warming import index, warm
+    from saetext.report.explore.writers import Writers
 
     if server.export is not None:
+        if server.model is not None or server.sae is not None:
+            raise InputError("a static copy writes no texts: leave --model and --sae out")
         _copy(corpora, columns, server)
         return
+    writers = Writers(server.model, server.sae, device=server.device)
     with listen(server.host, server.port) as listening:
         opened = open_or_encode_all(corpora, device=server.device, dtype=server.dtype, **columns.given())
         # pages must not wait for a hub: what is not here is not fetched
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        if writers.named is not None:
+            writers.subject(writers.named)  # says if there is no such SAE
         loaded = Loaded(
-            dict(zip(names_of(corpora), opened, strict=True)), device=server.device, reads=not server.peaks
+            dict(zip(names_of(corpora), opened, strict=True)),
+            device=server.device,
+            reads=not server.peaks,
+            writers=writers,
         )
         with waiting("building the index of features, once"):
             index(loaded)

@@ -139,8 +139,8 @@ def put_whole(
     stamp: FileStamp,
     there: bool,
     before: Callable[[], None] | None = None,
-) -> None:
-    """Put a file unless it is there already, and read it back.
+) -> bool:
+    """Put a file unless it is there already, and read it back; return whether it was put.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def put_whole(
         If it did not arrive.
     """
     if there and store.stamp(name, stamp.bytes) == stamp:
-        return
+        return False
     if before is not None:
         before()
     limit = stamp.bytes if name in (REJECTS, JOURNAL) else None
@@ -187,6 +187,7 @@ def put_whole(
         raise failed or InputError(
             f"{store.name(name)} did not arrive whole; run the same command again to go on"
         )
+    return True
 
 
 def _is_here(path: Path, stamp: FileStamp) -> bool:

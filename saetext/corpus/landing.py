@@ -164,6 +164,7 @@ class SliceWriter:
     def send(self, landed: Landed) -> None:
         """Put a shard that is here where the corpus is made, if that is elsewhere."""
         if self._outbox is not None:
+            self._require_unfinished()
             self._outbox.send(landed)
 
     def end(self, shards: int, digest: str) -> None:

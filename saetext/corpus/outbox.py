@@ -54,13 +54,15 @@ class Outbox:
     def __init__(self, store: Store, files: Mapping[str, There], home: Path = Path()) -> None:
         self.store, self.home, self.shown = store, home, store.shown
         self._sizes = {name: file.size for name, file in files.items()}
-        self._before = set(self._sizes)
+        self._put: set[str] = set()  # by this run
         self._plan = ""  # the version of the plan that was last seen to be ours
-        if NAME in files and self.landed:  # the last steps of finishing: is it whole?
+        self._torn = False  # whether there is a manifest that a store broke off within
+        if NAME in files and self.landed:  # the last steps of finishing
             try:
                 self.manifest()
             except CorpusError:
                 del self._sizes[NAME]
+                self._torn = True
 
     # ---- what is there
 
@@ -72,7 +74,7 @@ class Outbox:
 
     def finished(self, *, again: bool = False) -> bool:
         """Return whether there is a manifest; with ``again`` the store is asked once more."""
-        if again and NAME not in self._sizes and NAME not in self._before:
+        if again and not self._torn and NAME not in self._sizes:
             return self.store.look(NAME) is not None
         return NAME in self._sizes
 
@@ -91,11 +93,13 @@ class Outbox:
         """Raise :class:`ShardCorruptError` unless a file is there and, read through, what it should be."""
         self.check(name, stamp)
         if self.store.stamp(name, stamp.bytes) != stamp:
+            self._remove(_record(int(name.rpartition("-")[2].partition(".")[0])))  # so that it is made again
             raise ShardCorruptError(f"{self.store.name(name)} is damaged; run its slice again")
 
     def has_documents(self) -> bool:
         """Return whether a shard with a document has landed; True if that cannot be told."""
         try:
+            self._look_again()
             self.bring_records(self.landed)
             return self.finished(again=True) or any(
                 Landed.read(self.home, shard, check=self.check).entry.rows for shard in self.landed
@@ -110,6 +114,8 @@ class Outbox:
         with writing(self.home):
             make_directory(self.home / LANDED)
         if PLAN not in self._sizes:
+            if self.landed:
+                raise CorpusError(f"{self.shown} has shards, and {PLAN} is missing; {self._start_over}")
             return
         self._bring(PLAN)
         try:
@@ -197,6 +203,11 @@ class Outbox:
         """Put the files of a shard, then its record, and remove the files here."""
         for name, stamp in landed.entry.files.items():
             self._send(name, stamp)
+        if self.store.look(PLAN) is None:  # another took its own away, which was the same
+            self._look_again()
+            for name in (f"{LANDED}/{ABOUT}", *self._cards(), PLAN):
+                self._send(name)
+            self._plan = self.store.version(PLAN)
         if (version := self.store.version(PLAN)) != self._plan:
             if not self._same_plan():
                 raise CorpusError(
@@ -224,11 +235,18 @@ class Outbox:
                 self.store.delete_folder(LANDED)
 
     def undo(self) -> None:
-        """Remove there what this run has put, unless an earlier one had begun: the plan last."""
-        if PLAN in self._before:
+        """Remove there what this run has put, unless the plan is another's or shards have landed."""
+        if PLAN not in self._put:
             return
-        for name in sorted(set(self._sizes) - self._before, key=lambda name: name == PLAN):
-            self._remove(name)
+        with contextlib.suppress(SaetextError):
+            self._look_again()
+            if self.has_documents() or not self._same_plan():
+                return
+            for name in sorted(self._put, key=lambda name: name == PLAN):
+                self._remove(name)
+
+    def _look_again(self) -> None:
+        self._sizes = {name: file.size for name, file in self.store.files().items()}
 
     def _remove(self, name: str) -> None:
         try:
@@ -240,7 +258,8 @@ class Outbox:
     def _send(self, name: str, stamp: FileStamp | None = None) -> None:
         path = self.home / name
         stamp = checksum(path) if stamp is None else stamp
-        put_whole(self.store, name, path, stamp, self._sizes.get(name) == stamp.bytes)
+        if put_whole(self.store, name, path, stamp, self._sizes.get(name) == stamp.bytes):
+            self._put.add(name)
         self._sizes[name] = stamp.bytes
 
     def _same_plan(self) -> bool:

@@ -154,9 +154,10 @@ class SteerRequest(LoadingOptions, WritingOptions, Turned):
         metavar="TEXT",
         group=SHOW,
     )
-    reference: Path | None = option(
+    reference: Path | str | None = option(
         "Texts in which the strength of features is measured; by default the example's 300 answers.",
         default=None,
+        hint=Path | None,
         metavar="FILE",
         group=SHOW,
     )

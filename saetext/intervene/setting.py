@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from saetext.intervene.request import SteerRequest
     from saetext.intervene.shifts.saved import Shift
+    from saetext.intervene.writing import OnArmText
     from saetext.reader.prompts import Messages
 
 _ASKED_WORDS = 5
@@ -102,11 +103,12 @@ class Setting:
         prompts: Sequence[str | Messages],
         numbers: Sequence[int],
         request: SteerRequest,
+        on_text: OnArmText | None = None,
     ) -> pl.DataFrame:
-        """Return the texts of arms for some of the prompts, with their measures."""
+        """Return the texts of arms for some of the prompts, with their measures; ``on_text`` watches them."""
         import polars as pl
 
-        writer = Writer(self.generator, [prompts[i] for i in numbers], request, arms)
+        writer = Writer(self.generator, [prompts[i] for i in numbers], request, arms, on_text=on_text)
         done = [(arm, writer.arm(arm)) for arm in arms]
         gauge = frozenset(self.gauge)
         rows: list[dict[str, Any]] = []

@@ -74,7 +74,10 @@ class Strengths:
 
 
 def strengths_of(
-    generator: Generator, model: str | Path, reference: Path | None, on_progress: OnProgress | None = None
+    generator: Generator,
+    model: str | Path,
+    reference: Path | str | None,
+    on_progress: OnProgress | None = None,
 ) -> Strengths:
     """Return the strengths of a generator's SAE, measured or from the cache.
 
@@ -93,6 +96,7 @@ def strengths_of(
         If the file cannot be read, or has no text.
     """
     assert generator.sae is not None
+    reference = None if reference is None else Path(reference)
     files = default_reference() if reference is None else [reference]
     documents = _documents(files)
     name = "the example's answers" if reference is None else reference.name
@@ -217,7 +221,7 @@ def _example() -> list[Path]:
     return []
 
 
-def reference_texts(reference: Path | None, most: int) -> list[str]:
+def reference_texts(reference: Path | str | None, most: int) -> list[str]:
     """Return the first texts of a file, by default of the example's answers; none if those are missing.
 
     Raises
@@ -225,7 +229,7 @@ def reference_texts(reference: Path | None, most: int) -> list[str]:
     InputError
         If the file cannot be read.
     """
-    files = _example()[:1] if reference is None else [reference]
+    files = _example()[:1] if reference is None else [Path(reference)]
     items = (item for file in files for item in open_documents(file))
     return list(islice((i.text for i in items if isinstance(i, Document) and i.text.strip()), most))
 

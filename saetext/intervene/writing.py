@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import saetext.reader.stack  # noqa: F401 - says what is missing
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from saetext.reader.edits import Edit
     from saetext.reader.prompts import Messages, Prompt
 
+#: Called with an arm, the number of a prompt, of its sample, and the text so far.
+OnArmText = Callable[["Arm", int, int, str], None]
 _VERSION = 1  # of what is kept
 _BATCHES = 2  # of texts that are kept together
 _WRITING = ("samples", "max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed", "batch")
@@ -78,6 +81,8 @@ class Writer:
         What will be written.
     judged : bool
         Whether texts get their nll: as much work as a third of writing them, where somebody else asks.
+    on_text : callable, optional
+        Called with the arm, the number of a prompt, of its sample, and the text so far, as it is written.
 
     Raises
     ------
@@ -92,8 +97,9 @@ class Writer:
         request: Asks,
         arms: Sequence[Arm],
         judged: bool = True,
+        on_text: OnArmText | None = None,
     ) -> None:
-        self.judged = judged
+        self.judged, self._on_text = judged, on_text
         self.generator, self.request, self.given = generator, request, list(prompts)
         self.prompts = [self._prompt(prompt) for prompt in prompts]
         for arm in arms:  # that there is room for the instruction, before anything is written
@@ -127,17 +133,28 @@ class Writer:
         keeping = not self.generator.model.is_edited
         kept = _read(answer_cache.find(key), len(numbers) * self.request.samples) if keeping else None
         if kept is None:
-            kept = self._written(arm, asked, plain, changes)
+            kept = self._written(arm, asked, plain, changes, numbers)
             if keeping:
                 answer_cache.keep(key, json.dumps([_row(text) for text in kept]), of="steering")
         else:
             self.resumed += len(kept)
+            for text in kept:
+                self._show(arm, numbers, text.prompt, text.sample, text.text)
         self.done += len(kept)
         self._say("writing", self.done, self.total)
         return [dataclasses.replace(text, prompt=numbers[text.prompt]) for text in kept]
 
+    def _show(self, arm: Arm, numbers: range, prompt: int, sample: int, text: str) -> None:
+        if self._on_text is not None:
+            self._on_text(arm, numbers[prompt], sample, text)
+
     def _written(
-        self, arm: Arm, asked: list[Prompt], plain: list[Prompt], changes: tuple[Change, ...]
+        self,
+        arm: Arm,
+        asked: list[Prompt],
+        plain: list[Prompt],
+        changes: tuple[Change, ...],
+        numbers: range,
     ) -> list[Written]:
         model, request = self.generator.model, self.request
         edits: dict[str, Edit] = {}
@@ -152,6 +169,8 @@ class Writer:
             self._say("writing", self.done + progress.done, self.total)
 
         options: dict[str, Any] = {name: getattr(request, name) for name in _WRITING}
+        if self._on_text is not None:
+            options["on_text"] = partial(self._show, arm, numbers)
         texts = model.generate(asked, edits=edits, forbidden=arm.forbidden, on_progress=tell, **options)
         own = [plain[text.prompt] for text in texts]
         nll: list[float | None] = [None] * len(texts)

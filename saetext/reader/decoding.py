@@ -9,7 +9,7 @@ edits of the model go by. Not for: the forward pass (:mod:`saetext.reader.causal
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -30,6 +30,8 @@ from saetext.reader.prompts import Prompt
 from saetext.reader.sampling import Noise, drawn, log_probabilities, penalised
 
 Finish = Literal["eos", "stop", "length", "window"]
+#: Called with the number of a prompt, the number of its sample, and the text so far.
+OnText = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,9 @@ class GenerateRequest(Request):
         "Hook name -> what changes the hidden states there; see CausalModel.forward.", default=None
     )
     on_progress: OnProgress | None = keyword("Called with a Progress after each step.", default=None)
+    on_text: OnText | None = keyword(
+        "Called with prompt, sample and the text so far, of each text after each step.", default=None
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -169,11 +174,21 @@ class Decoder:
         """Yield the texts as they are finished; what was yielded stands when the rest is interrupted."""
         while self.waiting or self.rows:
             before = self.progress.tokens
-            for row in self._turn():
+            finished = self._turn()
+            self._show(finished)
+            for row in finished:
                 self.progress.done += 1
                 yield self._text_of(row)
             if self.progress.tokens != before:
                 self.progress.tell()
+
+    def _show(self, finished: list[_Row]) -> None:
+        """Tell who watches the texts; a character of which the last bytes are still to come is left out."""
+        if self.request.on_text is None:
+            return
+        for row in (*finished, *self.rows):
+            text = self._text_of(row).text if row.finish else decoded(self.model.tokenizer, row.ids)
+            self.request.on_text(row.prompt, row.sample, text if row.finish else text.rstrip("\ufffd"))
 
     def _let_in(self) -> None:
         """Read the next prompts of one length, and write the first token of their texts."""

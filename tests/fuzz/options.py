@@ -11,7 +11,7 @@ from tests.fuzz.conditions import condition
 from tests.fuzz.kinds import ABLATED, ATTRIBUTED, STEERED
 
 LEFT_OUT: Final = ("demo",)  # it runs for minutes
-SLOW: Final = ("cluster", "search", "calibrate", "index", "train")  # chosen less often
+SLOW: Final = ("cluster", "search", "calibrate", "index", "train", "explore")  # chosen less often
 #: A training of a second; of an option given twice the last counts.
 SMALL: Final = {
     "train": [*("--model", "model", "--layer", "1", "--features", "32", "-k", "4", "--steps", "2"),
@@ -20,6 +20,7 @@ SMALL: Final = {
     "attribute": [*ATTRIBUTED],
     "ablate": [*ABLATED],
     "attend": ["--probes", "2", "--sentences", "0"],
+    "explore": ["--export", "copy"],  # it serves until Ctrl-C otherwise
 }  # fmt: skip
 #: What steer turns, which it has to be told; nothing now and then.
 EDITED: Final = (["-f", "5:+1"], ["-f", "5:+1", "-f", "7:2raw"], ["--direction", "direction.npy"], [])

@@ -129,7 +129,7 @@ def _comparable(loaded: Loaded, a: str, b: str) -> bool:
 
 
 def _too_many(on_progress: OnProgress | None) -> tuple[str, str]:
-    raise InputError(f"Not made: {_MOST_COMPARED} comparisons are. Name fewer corpora to have this one.")
+    raise InputError(f"{_MOST_COMPARED} comparisons are made at most: name fewer corpora to have this one")
 
 
 def _comparing(loaded: Loaded, a: str, b: str) -> Make:

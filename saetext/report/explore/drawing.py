@@ -32,6 +32,7 @@ _FILES = {
     "explore.js": (("explore/explore.js", "explore/jobs.js", "explore/map.js"), "text/javascript"),
     "compare.css": (("diff.css", "explore/collected.css", "explore/compare.css"), "text/css"),
     "map.css": (("explore/compare.css", "explore/map.css"), "text/css"),
+    "turn.css": (("explore/compare.css", "explore/turn.css"), "text/css"),
     "pairs.css": (("pairs.css", "explore/compare.css", "explore/pairs.css"), "text/css"),
 }
 

@@ -39,6 +39,20 @@ def key_of(verb: str, asked: Mapping[str, Any]) -> str:
     return hashlib.sha256(dumps([verb, dict(sorted(asked.items()))]).encode()).hexdigest()[:20]
 
 
+class Live:
+    """Texts that are shown while a job makes them: by the id of the element that shows each.
+
+    A job that shows some also tells its progress after each change.
+    """
+
+    def __init__(self) -> None:
+        self.texts: Mapping[str, str] = {}
+
+    def show(self, element: str, text: str) -> None:
+        """Show a text in place of what the element had."""
+        self.texts = {**self.texts, element: text}  # never changed in place: other threads read it
+
+
 class Job:
     """One piece of work and where it stands. Made by :meth:`Jobs.ask`; read from any thread.
 
@@ -58,9 +72,14 @@ class Job:
         Why it failed, in one line that says what to do.
     watchers : int
         Windows that look at it now.
+    live : Live or None
+        What is shown of its work while it goes on.
     """
 
-    def __init__(self, key: str, title: str, run: Callable[[OnProgress], Any]) -> None:
+    def __init__(
+        self, key: str, title: str, run: Callable[[OnProgress], Any], live: Live | None = None
+    ) -> None:
+        self.live = live
         self.key, self.title = key, title
         self.state: State = "waiting"
         self.progress: Progress | None = None
@@ -159,7 +178,7 @@ class Jobs:
         self._closed = False
         self._changed = threading.Condition()
 
-    def ask(self, key: str, title: str, run: Callable[[OnProgress], Any]) -> Job:
+    def ask(self, key: str, title: str, run: Callable[[OnProgress], Any], live: Live | None = None) -> Job:
         """Return the job of this key: the one that runs, waits or is done, or a new one.
 
         One that failed or was cancelled is what it is until it is forgotten (:meth:`forget`), or a page that
@@ -178,7 +197,7 @@ class Jobs:
                 raise InputError("the server is stopping; start it again")
             if len(self._queue) >= MOST_WAITING:
                 raise InputError(f"{MOST_WAITING} jobs are waiting already; cancel some, or wait")
-            job = Job(key, title, run)
+            job = Job(key, title, run, live)
             self._jobs[key] = job
             self._queue.append(job)
             self._bound()
@@ -309,4 +328,5 @@ def state_of(job: Job) -> dict[str, Any]:
         "share": None if progress is None else progress.share,
         "seconds": round(job.seconds, 1),
         "error": job.error,
+        "texts": dict(job.live.texts) if job.live is not None else {},
     }

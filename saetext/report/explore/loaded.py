@@ -19,6 +19,7 @@ from saetext.corpus import Corpus
 from saetext.errors import InputError, SaetextError
 from saetext.features.labels import FeatureLabels
 from saetext.report.explore.queries.conditions import view_of
+from saetext.report.explore.writers import Writers
 from saetext.text.one_line import quoted
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Loaded:
         Where a reader runs, once one is needed.
     reads : bool
         Whether readers may be loaded at all: to shade every token, not only the strongest.
+    writers : Writers, optional
+        The models in which features are turned; by default those that read the corpora.
 
     Attributes
     ----------
@@ -71,12 +74,20 @@ class Loaded:
         Whether readers may be loaded.
     """
 
-    def __init__(self, corpora: Mapping[str, Corpus], *, device: str = "auto", reads: bool = True) -> None:
+    def __init__(
+        self,
+        corpora: Mapping[str, Corpus],
+        *,
+        device: str = "auto",
+        reads: bool = True,
+        writers: Writers | None = None,
+    ) -> None:
         if not corpora:
             raise InputError("name a corpus to look at")
         self.corpora = dict(corpora)
         self.lock = threading.RLock()
         self.reads, self._device = reads, device
+        self.writers = writers or Writers(device=device)
         self._views: OrderedDict[tuple[str, str], Corpus] = OrderedDict()
         self._sets: dict[str, SavedSet] = {}
         self._readers: dict[str, Reader | None] = {}

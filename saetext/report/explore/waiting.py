@@ -19,7 +19,7 @@ from saetext.errors import InputError
 from saetext.io.progress import OnProgress
 from saetext.io.strict_json import dumps
 from saetext.report.explore.drawing import asked_of, form_of, told
-from saetext.report.explore.jobs import Job, Jobs, key_of, state_of
+from saetext.report.explore.jobs import Job, Jobs, Live, key_of, state_of
 
 SHORT = 0.4  # seconds that a page waits before it shows progress instead
 _LOOK = 0.1  # seconds between two looks at a job
@@ -33,7 +33,12 @@ def jobs_of(request: Request) -> Jobs:
 
 
 def job_of(
-    request: Request, verb: str, asked: Mapping[str, Any], title: str, run: Callable[[OnProgress], Any]
+    request: Request,
+    verb: str,
+    asked: Mapping[str, Any],
+    title: str,
+    run: Callable[[OnProgress], Any],
+    live: Live | None = None,
 ) -> Job:
     """Return the job that answers a request, after waiting a moment for it: the answer may be at hand.
 
@@ -49,9 +54,11 @@ def job_of(
         What is done, for who waits.
     run : callable
         Computes the answer; takes ``on_progress``.
+    live : Live, optional
+        What is shown of it meanwhile.
     """
     jobs = jobs_of(request)
-    job = jobs.ask(key_of(verb, asked), title, run)
+    job = jobs.ask(key_of(verb, asked), title, run, live)
     jobs.wait(job, SHORT)
     return job
 

@@ -9,7 +9,7 @@ Not for: finding words (:mod:`saetext.analysis.clusters.names.words`), whether l
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -210,7 +210,7 @@ def _at_several_words(theme: Trait, one: Evidence) -> bool:
     if not one.vocabulary:
         return True
     mine = [evidence for f, evidence in (one.local or {}).items() if f in theme.features and evidence.at]
-    shares = Counter[str]()
+    shares: defaultdict[str, float] = defaultdict(float)
     for evidence in mine:
         for unit, share in evidence.at.items():
             shares[unit[:STEM]] += share / len(mine)

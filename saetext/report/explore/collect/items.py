@@ -19,7 +19,7 @@ from saetext.report.explore.queries.choosing import Chosen, Without
 from saetext.report.explore.queries.packed import PackedRows
 from saetext.report.html.passages import Passage
 
-Kind = Literal["finding", "pair", "passage", "set"]
+Kind = Literal["finding", "pair", "passage", "set", "turn"]
 MOST = 200  # things in one drawer
 DRAWERS = 50  # those used last are kept
 _LONGEST_NOTE = 2000
@@ -57,7 +57,7 @@ class Recipe:
 
     Attributes
     ----------
-    verb : {"diff", "correlate", "document", "set"}
+    verb : {"diff", "correlate", "document", "set", "steer"}
         What is called.
     sets : tuple of SetRecipe
         On which documents.
@@ -66,12 +66,12 @@ class Recipe:
     without : tuple of Without
         What documents are left out for.
     key : tuple of str
-        Which row of the result, or which document.
+        Which row of the result, or which document; of steer the model and the texts that it wrote.
     figures : mapping
         What the row said: column to number.
     """
 
-    verb: Literal["diff", "correlate", "document", "set"]
+    verb: Literal["diff", "correlate", "document", "set", "steer"]
     sets: tuple[SetRecipe, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[Without, ...] = ()
@@ -85,7 +85,7 @@ class Item:
 
     Attributes
     ----------
-    kind : {"finding", "pair", "passage", "set"}
+    kind : {"finding", "pair", "passage", "set", "turn"}
         What it is.
     title : str
         Its name.

@@ -71,6 +71,16 @@ def pair(result, columns, key):
         if [str(row[column]) for column in columns] == key:
             return row
 '''
+_WRITTEN = '''
+
+def written(number, name, result, was):
+    """Print what was written with a feature turned, and whether it is what it was."""
+    rows = sorted(result.texts.to_dicts(), key=lambda row: (row["prompt"], row["kind"] != "base"))
+    now = [row["text"] for row in rows if row["kind"] in ("base", "dose")]
+    print(f"{number}. {name}: " + ("as collected" if now == was else "the texts are others now"))
+    for text in now:
+        print(f"   {text!r}")
+'''
 _UNPACKED = '''
 
 def rows(packed):
@@ -117,8 +127,17 @@ class _Writer:
             self._lines.append(
                 f"print({f'{number}. '!r} + {named}, {sets[0]}[{recipe.key[0]!r}].text, sep='\\n')"
             )
+        elif recipe.verb == "steer":
+            self._written(number, named, recipe)
         else:
             self._finding(number, named, recipe, sets)
+
+    def _written(self, number: int, named: str, recipe: Recipe) -> None:
+        self._helpers["written"] = _WRITTEN
+        options = dict(recipe.options)
+        model, *texts = recipe.key
+        result = self._result(recipe, [repr(model), repr(options.pop("prompts"))], options)
+        self._lines.append(f"written({number}, {named}, {result}, {texts!r})")
 
     def _finding(self, number: int, named: str, recipe: Recipe, sets: list[str]) -> None:
         result = self._result(recipe, sets)
@@ -158,10 +177,11 @@ class _Writer:
         parts = [packed[at : at + 90] for at in range(0, len(packed), 90)]
         return "rows(\n" + "\n".join(f"    {part!r}" for part in parts) + "\n)"
 
-    def _result(self, recipe: Recipe, sets: list[str]) -> str:
+    def _result(self, recipe: Recipe, sets: list[str], options: dict[str, Any] | None = None) -> str:
         left = self._left(recipe, sets)
-        options = "".join(f", {name}={_literal(value)}" for name, value in recipe.options.items())
-        call = f"saetext.{recipe.verb}({', '.join(left)}{options})"
+        given = recipe.options if options is None else options
+        told = "".join(f", {name}={_literal(value)}" for name, value in given.items())
+        call = f"saetext.{recipe.verb}({', '.join(left)}{told})"
         if call not in self._results:
             self._results[call] = self._next("result")
             self._lines.append(f"{self._results[call]} = {call}")

@@ -17,7 +17,7 @@ from saetext.text.one_line import many, one_line
 from saetext.text.passages import printable
 
 TITLE = "Collected in saetext explore"
-_KINDS = {"finding": "finding", "pair": "pair", "passage": "passage", "set": "set"}
+_KINDS = {"finding": "finding", "pair": "pair", "passage": "passage", "set": "set", "turn": "turned feature"}
 
 
 def html_of(items: Sequence[Item], title: str = TITLE) -> str:
@@ -86,7 +86,7 @@ def shown(item: Item) -> dict[str, Any]:
         "passages": [
             {
                 "set": printable(name),
-                "side": "ab"[at % 2] if item.kind == "finding" else "a",
+                "side": "ab"[at % 2] if item.kind in ("finding", "turn") else "a",
                 "document": printable(passage.document),
                 "pieces": [
                     {"text": text, "shade": shade}

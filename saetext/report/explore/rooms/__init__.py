@@ -10,5 +10,6 @@ from saetext.report.explore.rooms.features import ROOM as FEATURES
 from saetext.report.explore.rooms.map import ROOM as MAP
 from saetext.report.explore.rooms.pairs import ROOM as PAIRS
 from saetext.report.explore.rooms.read import ROOM as READ
+from saetext.report.explore.rooms.turn import ROOM as TURN
 
-ROOMS: tuple[Room, ...] = (CORPORA, READ, FEATURES, COMPARE, MAP, PAIRS, COLLECT)
+ROOMS: tuple[Room, ...] = (CORPORA, READ, FEATURES, COMPARE, MAP, PAIRS, TURN, COLLECT)

@@ -145,6 +145,7 @@ def feature(request: Request) -> Response:
         values=_by(corpus, sae, number, column) if column else [],
         columns_by=_columns(loaded.corpus(chosen.name)),
         kept=asked.text("kept", longest=1000),
+        turns=loaded.writers.turns(loaded.corpus(chosen.name), sae),
         neuronpedia=Subject(chosen.name, corpus.spec.sae(sae), labels, None, corpus).page(number),
     )
 

@@ -125,6 +125,11 @@
     if (!form.matches("[data-part], .ask")) return;
     form.requestSubmit();
   });
+  // a slider says its number while it moves
+  document.addEventListener("input", (event) => {
+    const told = event.target.dataset.told && byId(event.target.dataset.told);
+    if (told) told.textContent = event.target.value;
+  });
   const place = () => location.pathname + location.search;
   let shown = place();
   addEventListener("popstate", () => {

@@ -22,6 +22,10 @@
       told.textContent = `${line} · ${Math.round(state.seconds)} s`;
       if (state.share === null) bar.removeAttribute("value");
       else bar.value = state.share;
+      for (const [id, text] of Object.entries(state.texts)) {
+        const shown = document.getElementById(id);
+        if (shown && shown.textContent !== text) shown.textContent = text;
+      }
     };
     mine.onerror = () => {
       if (++lost < 4) return;
