@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
 import json
 import os
 import re
@@ -10,24 +12,41 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import explore_app
 import numpy as np
 import pytest
 from page_helpers import HOSTILE, Page
 
+from saetext.analysis.differences.counting import count_terms
+from saetext.analysis.differences.design import make_design
 from saetext.analysis.differences.having import documents_having
+from saetext.analysis.differences.sampling import sampled
 from saetext.corpus import Corpus
 from saetext.errors import InputError
-from saetext.report.explore.collect.items import Drawer, Item, Recipe, SetRecipe
+from saetext.report.explore.asked import Asked
+from saetext.report.explore.collect.items import Drawer, Item, Recipe, SetRecipe, recipe_of
 from saetext.report.explore.collect.script import script_of
 from saetext.report.explore.collect.texts import html_of, markdown_of
 from saetext.report.explore.loaded import Loaded
-from saetext.report.explore.queries.choosing import REST, Without, choose, leave_out, rest_of, without_of
+from saetext.report.explore.queries.choosing import (
+    REST,
+    Without,
+    choose,
+    leave_out,
+    rest_of,
+    without_of,
+)
+from saetext.report.explore.queries.choosing import Chosen as Choice
 from saetext.report.explore.queries.comparing import remaining, term_of
+from saetext.report.explore.queries.packed import PackedRows
+from saetext.report.explore.queries.pairing import listed_key
+from saetext.report.explore.rooms.collect import passage_of
 from saetext.report.html.passages import Passage, Piece
+from saetext.text.marks import LONGER
 
 COMPARED = "compare?" + urlencode({"a": "gentle", "b": "brisk"})
 
@@ -141,6 +160,49 @@ def test_documents_that_have_a_finding_are_those_that_it_counts(client: Any, pag
     assert np.array_equal(dense, comparison.sets[0].csr()[:, [feature]].toarray().ravel() > 0)
 
 
+def test_what_is_left_out_is_decided_as_diff_counts_it(
+    corpora: dict[str, Corpus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gentle, brisk = corpora["gentle"], corpora["brisk"]
+    sets = (gentle, brisk.select(np.arange(brisk.n_documents) % 3 > 0))
+    monkeypatch.setattr("saetext.analysis.differences.families.ROWS", 100)
+    monkeypatch.setattr("saetext.analysis.differences.having.ROWS", 100)
+    sae, side = gentle.saes[0], np.repeat([0, 1], [one.n_documents for one in sets]).astype(np.int8)
+    design = make_design(sets, side, ("A", "B"), pair_on="prompt_id")
+    [design] = sampled([design], 100, 0)
+    rows = np.flatnonzero(design.side >= 0)
+    assert 50 < len(rows) <= 100 and (design.side == 0).sum() == (design.side == 1).sum()
+    counted = count_terms(sets, sae, rows)  # an independent way: all of them at once, on these rows alone
+    kinds = {"words": "word", "format": "format", "properties": "property", "themes": "theme"}
+    n, told = sum(one.n_documents for one in sets), []
+    for family, terms in counted.terms.items():
+        there = terms.matrix.tocsc() > 0
+        busy = np.flatnonzero(np.diff(there.indptr))
+        most = {"words": 4, "format": 5, "properties": 2, "themes": 5}[family]
+        for at in np.unique(np.r_[busy[:1], busy[:: max(1, len(busy) // most)]]).tolist():
+            has = documents_having(
+                sets, None, kinds[family], terms.names[at], pair_on="prompt_id",
+                on_progress=lambda progress: told.append(progress.stage),
+            )  # fmt: skip
+            whole = np.concatenate(has)
+            assert len(whole) == n, "those that were not counted are decided too"
+            assert np.array_equal(whole[rows], there[:, [at]].toarray().ravel()), terms.names[at]
+    assert set(counted.terms) == set(kinds) and told
+
+
+def test_things_are_left_out_one_after_the_other(corpora: dict[str, Corpus]) -> None:
+    sets, sae = [corpora["gentle"], corpora["brisk"]], corpora["gentle"].saes[0]
+    first, second = Without("where", "n_tokens > 120"), Without("format", LONGER)
+    left = leave_out(sets, [first, second], sae)
+    by_step = leave_out(leave_out(sets, [first], sae), [second], sae)
+    at_once = [
+        corpus.ids.filter(~has & (corpus.n_tokens <= 120)).to_pylist()
+        for corpus, has in zip(sets, documents_having(sets, sae, "format", LONGER), strict=True)
+    ]
+    found = [one.ids.to_pylist() for one in left]
+    assert found == [one.ids.to_pylist() for one in by_step] != at_once, "the median is that of what is left"
+
+
 def test_the_page_shows_the_findings_of_the_comparison(client: Any, page: str) -> None:
     answer = answer_of(client, "Comparing gentle with brisk")
     found = answer.comparison.result.found
@@ -154,6 +216,23 @@ def test_the_page_shows_the_findings_of_the_comparison(client: Any, page: str) -
         found.head(len(answer.shown["cards"]))["kind"] == "word"
     )
     assert words["name"][20] in Page(everything).text and words["name"][0] not in Page(everything).text
+
+
+def linked(told: str, corpora: dict[str, Corpus]) -> int:
+    """Return how many passages of a page lead to their documents; all that lead anywhere must."""
+    pattern = r'<a class="document" href="document\?([^"]*)"><bdi>([^<]*)<'
+    found = re.findall(pattern, told)
+    for address, name in found:
+        query, name = parse_qs(html.unescape(address)), html.unescape(name)
+        assert corpora[query["corpus"][0]].document(int(query["row"][0]))["id"] == name
+    return len(found)
+
+
+def test_passages_lead_to_their_documents_by_row(
+    client: Any, corpora: dict[str, Corpus], page: str
+) -> None:
+    assert linked(page, corpora) > 20
+    assert linked(shown(client, LEFT), corpora) > 20, "also where rows of a view are not those of the corpus"
 
 
 def test_what_remains_is_what_a_fresh_comparison_says(
@@ -217,6 +296,28 @@ def test_a_comparison_that_fails_says_why_and_can_be_tried_again(client: Any) ->
     assert elsewhere.headers["location"] == "./"
 
 
+@pytest.mark.parametrize("address", [COMPARED, "map?set=gentle", "pairs?set=gentle"])
+def test_an_answer_is_kept_for_the_labels_it_was_made_with(
+    client: Any, loaded: Loaded, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = address.partition("?")[0]
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise InputError("not made here")
+
+    made = "mapped" if room == "map" else room
+    monkeypatch.setattr(f"saetext.report.explore.rooms.{room}.{made}", fail)
+    known, keys = loaded.labels("gentle"), []
+    first = next(iter(known))
+    renamed = known.updated([dataclasses.replace(first, label="called otherwise")])
+    again = renamed.updated([first])  # the same names in another table
+    for labels in (renamed, renamed.updated([]), known.updated([]), again):
+        monkeypatch.setattr(loaded, "labels", lambda *_, labels=labels: labels)
+        shown(client, f"{address}&where_a=n_tokens>1&where=n_tokens>1")
+        keys.append(next(reversed(client.app.state.jobs._jobs)))
+    assert keys[0] == keys[1] != keys[2] == keys[3]
+
+
 def test_events_tell_the_end_of_a_job(client: Any, page: str) -> None:
     [key] = [j.key for j in client.app.state.jobs._jobs.values() if j.state == "done"][:1]
     answer = client.get(f"job-events?key={key}")
@@ -274,6 +375,21 @@ def test_what_is_collected_is_computed_again_by_the_script(client: Any, page: st
     assert "Nothing is collected." in other.get("collect").text, "each browser has a drawer of its own"
 
 
+def test_collecting_stays_on_the_page_on_which_the_finding_is(client: Any, page: str) -> None:
+    address = f"{COMPARED}&everything=yes&kind=word&page=2"
+    form = re.search(r'action="compare-put" data-part="(put\d+) collected".*?</form>', shown(client, address))
+    assert form is not None
+    data = {name: html.unescape(value) for name, value in _FIELD.findall(form[0])}
+    for told in ("Collected ✓", "Collect"):
+        answer = client.post("compare-put", data=data)
+        assert answer.url.query.decode() == address.partition("?")[2]
+        [button] = re.findall(rf'id="{form[1]}">.*?<button[^>]*>(.*?)</button>', answer.text)
+        assert button == told, "the button that is to be put in place is on the page"
+
+
+_FIELD = re.compile(r'name="(\w+)" value="([^"]*)"')
+
+
 def answer_of_base(client: Any) -> Any:
     jobs = client.app.state.jobs._jobs.values()
     [found] = [
@@ -286,8 +402,14 @@ def answer_of_base(client: Any) -> Any:
 
 def item(title: str = HOSTILE, note: str = HOSTILE) -> Item:
     sets = (
-        SetRecipe(HOSTILE, "/where/it/is.corpus", "f" * 64, "topic = 'a''b\"' OR topic = '\\n'", (1, 2, 3)),
-        SetRecipe("plain", "/where/it/is.corpus", "e" * 64, "", tuple(range(1000))),
+        SetRecipe(
+            HOSTILE,
+            "/where/it/is.corpus",
+            "f" * 64,
+            "topic = 'a''b\"' OR topic = '\\n'",
+            PackedRows.of(np.array([1, 2, 3])),
+        ),
+        SetRecipe("plain", "/where/it/is.corpus", "e" * 64, "", PackedRows.of(np.arange(1000))),
     )
     passage = Passage(HOSTILE, (Piece("*plain* "), Piece(HOSTILE, 0.9)), cut_after=True)
     recipe = Recipe(
@@ -314,9 +436,9 @@ def test_hostile_names_are_data_in_every_export() -> None:
         if isinstance(node, ast.Import)
         for alias in node.names
     )
-    html = html_of(items)
-    Page(html)
-    assert "<img" not in html and "<script" not in html and "\x1b" not in html and "\u202e" not in html
+    made = html_of(items)
+    Page(made)
+    assert "<img" not in made and "<script" not in made and "\x1b" not in made and "\u202e" not in made
     markdown = markdown_of(items)
     assert "<img" not in markdown and "\x1b" not in markdown and "https://" not in markdown
 
@@ -327,6 +449,17 @@ def test_rows_of_a_set_come_back_from_the_script() -> None:
     packed = re.findall(r"^    '([A-Za-z0-9+/=]+)'$", script, re.M)
     exec("import base64, zlib\n" + script[script.index("def rows") : script.index("corpus_1 =")], tree)
     assert tree["rows"]("".join(packed)).tolist() == list(range(1000))
+
+
+def test_a_set_of_many_documents_can_be_put_aside_in_little_room() -> None:
+    rows = np.flatnonzero(np.random.default_rng(0).random(1_000_000) < 0.9)
+    corpus: Any = SimpleNamespace(elsewhere="/many.corpus", fingerprint="f" * 64)
+    chosen = Choice("the rest", corpus, "many", rows=rows)
+    recipe = recipe_of(chosen)
+    assert recipe.rows is not None and np.array_equal(recipe.rows.rows, rows)
+    assert len(recipe.rows) == len(rows) and len(recipe.rows.packed) < 125_100
+    assert recipe_of(chosen).rows is recipe.rows, "all findings of a comparison share it"
+    assert recipe == SetRecipe("the rest", "/many.corpus", "f" * 64), "shown without looking at the rows"
 
 
 def test_a_drawer_keeps_each_thing_once_and_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +480,7 @@ def test_a_drawer_keeps_each_thing_once_and_has_bounds(monkeypatch: pytest.Monke
 # ---- pairs ------------------------------------------------------------------------------------------------
 
 
-def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any) -> None:
+def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any, loaded: Loaded) -> None:
     address = "pairs?" + urlencode({"set": "gentle"})
     told = shown(client, address)
     answer = answer_of(client, "Looking for pairs in gentle")
@@ -355,12 +488,17 @@ def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any) -> None:
     assert read.count("details", "finding") == len(answer.shown["cards"]) > 0
     row = answer.pairs.page.findings[0].row
     assert str(row["name_a"]) in read.text
+    assert linked(told, loaded.corpora) > 20
     assert "Collected ✓" not in told
     number = 1 + len(answer.pairs.page.listed)
     after = client.post("pairs-put", data={"back": address, "number": str(number)}).text
     assert after.count("Collected ✓") == 1
     [kept] = [one for one in drawer_items(client) if one.kind == "pair"]
-    assert kept.recipe.key[3:] == (str(row["feature_a"]), str(row["feature_b"]), str(row["label_b"]))
+    assert kept.recipe.key[2:] == (str(row["feature_a"]), str(row["feature_b"]))
+    for listed in answer.pairs.page.listed:
+        kinds = (listed.row["kind_a"], listed.row["kind_b"])
+        key = listed_key(listed.row)
+        assert [name.startswith("feature_") for name in key[1::2]] == [kind == "feature" for kind in kinds]
     assert client.post("pairs-put", data={"back": address, "number": "0"}).status_code == 400
     report = client.get(address.replace("pairs?", "pairs-report?") + "&format=html")
     assert report.headers["content-disposition"] == 'attachment; filename="pairs-gentle.html"'
@@ -387,6 +525,14 @@ def test_a_passage_is_collected_with_the_words_that_were_pointed_to(client: Any,
     assert name == "gentle" and told == text[40:370] and passage.cut_before
     assert [piece.text for piece in passage.pieces if piece.strength >= 0.5] == [text[200:210]]
     assert client.post("passage-put", data={"back": "document?corpus=gentle&row=99999"}).status_code == 404
+    # "Next" leads beyond a saved set: the script finds the document all the same
+    saved = loaded.save("two of them", "gentle", [3, 4])
+    beyond = passage_of(loaded, Asked("document", {"corpus": saved.name, "row": "5"}), "read")
+    whole = loaded.corpus("gentle")
+    assert beyond.recipe.sets[0] == recipe_of(choose(loaded, "gentle"))
+    script = script_of([beyond])
+    assert f"set_1[{whole.document(5)['id']!r}]" in script and ".select(" not in script
+    loaded.forget(saved.name)
 
 
 @pytest.fixture(scope="module")
@@ -536,6 +682,16 @@ def test_corpora_of_different_readers_are_refused_before_anything_is_computed(
     answer = client.get("compare?a=gentle&b=other")
     assert answer.status_code == 400 and "gentle" in Page(answer.text).text
     assert not client.app.state.jobs._jobs
+
+
+def test_a_copy_says_which_comparisons_it_leaves_out(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.report.explore import copying
+
+    monkeypatch.setattr(copying, "_MOST_COMPARED", 0)
+    [(title, _, make)] = copying._pages(loaded, ("compare",))
+    assert title == "gentle compared with brisk"
+    with pytest.raises(InputError, match="0 comparisons are made at most"):
+        make(None)
 
 
 def test_a_static_copy_is_refused_where_something_is_before_texts_are_encoded(tmp_path: Path) -> None:

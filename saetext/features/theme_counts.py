@@ -145,6 +145,30 @@ def theme_presence(
     return sparse.csr_matrix((data, counts.indices[kept], ends[counts.indptr]), shape=counts.shape)
 
 
+def documents_with_theme(
+    sets: Sequence[CorpusLike], sae: str | None, theme: Theme, *, rows: Ints
+) -> NDArray[np.bool_]:
+    """Return bool[documents]: which of all documents have a theme, by the thresholds of some of them.
+
+    Parameters
+    ----------
+    sets, sae
+        As for :func:`thresholds`.
+    theme : Theme
+        The theme.
+    rows : int64[n]
+        The rows whose documents set the thresholds, ascending. Of them :func:`theme_presence` says the same.
+    """
+    least = thresholds(sets, sae, [theme], rows=rows).least[:, 0]
+    lengths = [c.documents.select("n_tokens").collect()["n_tokens"].to_numpy() for c in sets]
+    length = np.concatenate(lengths).astype(np.float64)
+    live = np.zeros(len(length), bool)
+    live[rows] = True
+    stratum = bins(length, live, most_bins=STRATA, rows=STRATUM_ROWS)
+    counts = theme_matrix((block for corpus in sets for block in corpus.rows(sae)), None, [theme])
+    return counts.toarray().ravel() >= least[stratum]
+
+
 def _parts(sets: Sequence[CorpusLike], sae: str | None, rows: Ints) -> Iterator[tuple[int, PooledRows]]:
     """Yield the chosen rows of each block, with the place of the first of them among all that are chosen."""
     start = 0

@@ -14,7 +14,7 @@ import numpy as np
 
 from saetext.text.apart import CODE, ENDS, PARAGRAPH, Parts, take_apart
 from saetext.text.emoji import count_emoji
-from saetext.text.openings import OPENINGS, openings
+from saetext.text.openings import OPENINGS, opening_named, openings
 from saetext.text.terms import TermMatrix
 
 Count = Callable[[Parts], float]
@@ -57,6 +57,24 @@ def mark_matrix(texts: Sequence[str], *, most_openings: int = OPENINGS) -> TermM
     first = openings(beginnings, most=most_openings)
     names = (LONGER, *MARKS, *(f'the opening "{name}"' for name in first.names))
     return TermMatrix(names, sparse.csr_matrix(sparse.hstack([sparse.csr_matrix(table), first.matrix])))
+
+
+def mark_named(name: str) -> Callable[[str], float] | None:
+    """Return how often a text has a mark of :func:`mark_matrix`; None if there is no such mark.
+
+    Not for :data:`LONGER`, which depends on the other texts.
+
+    Examples
+    --------
+    >>> [mark_named(name)("Sure! 1 of 2.") for name in ("number", 'the opening "Sure"')]
+    [2, True]
+    """
+    if name in MARKS:
+        count = MARKS[name]
+        return lambda text: count(take_apart(text))
+    if name.startswith('the opening "') and (begins := opening_named(name[13:-1])) is not None:
+        return lambda text: begins(take_apart(text).prose[:_BEGINNING])
+    return None
 
 
 _BEGINNING = 400  # characters in which the first words are looked for

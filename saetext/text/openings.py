@@ -7,7 +7,7 @@ Not for: greetings in many languages (:mod:`saetext.text.marks`), or phrases any
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import numpy as np
@@ -68,6 +68,27 @@ def openings(texts: Sequence[str], *, most: int = OPENINGS) -> TermMatrix:
     )
     names = (max(spellings[key], key=spellings[key].__getitem__) for key in kept)
     return TermMatrix(tuple(names), matrix)
+
+
+def opening_named(name: str) -> Callable[[str], bool] | None:
+    """Return what says whether a text begins with an opening of :func:`openings`; None if it is none.
+
+    Examples
+    --------
+    >>> begins = opening_named("Sure, I")
+    >>> begins("sure, I can"), begins("Sure. I can")
+    (True, False)
+    """
+    own = _first(name)
+    if not own:
+        return None
+    words = list(own[-1][0])
+
+    def begins(text: str) -> bool:
+        found = _first(text)[: len(words)]
+        return bool(found) and [plain(m.group()) for m in matches(found[-1][1])] == words  # as it is shown
+
+    return begins
 
 
 def _first(text: str) -> list[tuple[tuple[str, ...], str]]:

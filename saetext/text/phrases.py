@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -149,6 +149,44 @@ def with_phrases(texts: Sequence[str], phrases: Sequence[str]) -> Ints:
         words = f" {'  '.join(_key(text))} "
         found[at] = sum(words.count(phrase.replace(" ", "  ")[1:-1]) for phrase in wanted)
     return found
+
+
+def phrase_named(name: str) -> Callable[[str], bool] | None:
+    """Return what says whether a text has a phrase of :func:`phrase_matrix`; None if that has no such phrase.
+
+    Examples
+    --------
+    >>> has = phrase_named("Let me know")
+    >>> [has(text) for text in ("please LET me know", "let me. Know")]
+    [True, False]
+    """
+    key = _key(name)
+    if not key or not all(map(is_word, key)):
+        return None
+    # a quick look first: a piece of its words that no other spelling lacks
+    piece = max((part for word in key for part in word.split("'")), key=len) if name.isascii() else ""
+    n = len(key)
+    printed: dict[str, str] = {}
+
+    def counted(word: str) -> str:
+        if word not in printed:
+            if len(printed) > MOST_TERMS:
+                printed.clear()
+            printed[word] = plain(printable(word))
+        return printed[word]
+
+    def has(text: str) -> bool:
+        if piece not in text.lower():
+            return False
+        pieces = split(text)
+        words, gaps = list(map(plain if name.isascii() else counted, pieces[1::2])), pieces[2::2]
+        return any(
+            words[at : at + n] == list(key) and all(map(joint, gaps[at : at + n - 1]))
+            for at in range(len(words) - n + 1)
+            if words[at] == key[0]
+        )
+
+    return has
 
 
 def joint(gap: str) -> int:

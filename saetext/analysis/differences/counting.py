@@ -99,16 +99,6 @@ def count_terms(
     return counted
 
 
-def count_family(
-    sets: Sequence[CorpusLike], sae: str, rows: NDArray[np.int64], family: str
-) -> TermMatrix | None:
-    """Return rows x terms of one family alone, as :func:`count_terms` has them; None if it cannot be had."""
-    texts = _texts(sets, rows) if family in ("words", "format") else None
-    themes = Themes.for_spec(sets[0].spec, sae) if family == "themes" else None
-    made = {name: make for name, make, _ in _makers(sets, sae, rows, texts, [], themes)}
-    return made[family]() if family in made else None
-
-
 def features_of(sets: Sequence[CorpusLike], sae: str, rows: NDArray[np.int64]) -> csr_matrix:
     """Return float32[rows, d_sae]: the features of some rows, increasing."""
     from scipy import sparse

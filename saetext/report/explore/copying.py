@@ -106,15 +106,30 @@ def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]
     """Return heading, file name and maker of each page; no two have one file name."""
     found: list[tuple[str, str, Make]] = []
     if "compare" in kinds:
-        for a, b in list(combinations(loaded.names, 2))[:_MOST_COMPARED]:
-            name = f"compare-{plain(a)}-{plain(b)}"
-            found.append((f"{a} compared with {b}", name, _comparing(loaded, a, b)))
+        made = 0
+        for a, b in combinations(loaded.names, 2):
+            comparable = _comparable(loaded, a, b)  # what cannot be compared is told and takes no place
+            made += comparable
+            make = _too_many if comparable and made > _MOST_COMPARED else _comparing(loaded, a, b)
+            found.append((f"{a} compared with {b}", f"compare-{plain(a)}-{plain(b)}", make))
     for name in loaded.names:
         if "map" in kinds:
             found.append((f"Map of {name}", f"map-{plain(name)}", _mapping(loaded, name)))
         if "pairs" in kinds:
             found.append((f"Pairs in {name}", f"pairs-{plain(name)}", _pairing(loaded, name)))
     return [(title, f"{at:02d}-{name}.html", make) for at, (title, name, make) in enumerate(found, start=1)]
+
+
+def _comparable(loaded: Loaded, a: str, b: str) -> bool:
+    try:
+        require_comparable(loaded.corpus(a).spec, loaded.corpus(b).spec, loaded.sae(a), names=(a, b))
+    except SaetextError:
+        return False
+    return True
+
+
+def _too_many(on_progress: OnProgress | None) -> tuple[str, str]:
+    raise InputError(f"{_MOST_COMPARED} comparisons are made at most: name fewer corpora to have this one")
 
 
 def _comparing(loaded: Loaded, a: str, b: str) -> Make:

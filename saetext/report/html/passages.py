@@ -6,7 +6,7 @@ Not for: choosing documents, or drawing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,6 +57,8 @@ class Passage:
         Its point on a map.
     cut_before, cut_after : bool
         Whether text was left out that no ellipsis in the pieces stands for.
+    place : int or None
+        The document's row in the corpus or view it was made of: the id may be shown otherwise than it is.
     """
 
     document: str
@@ -65,6 +67,7 @@ class Passage:
     row: int | None = None
     cut_before: bool = False
     cut_after: bool = False
+    place: int | None = field(default=None, compare=False)
 
 
 def joined(pieces: Iterable[Piece], mark: Callable[[Piece], _Mark]) -> list[tuple[str, _Mark]]:
@@ -211,14 +214,14 @@ class PassageBuilder:
         document = self._document(number, row)
         called, text = printable(str(document["id"])), document["text"]
         if text is None:
-            return Passage(called, (Piece("(the text is not stored)"),), name, point)
+            return Passage(called, (Piece("(the text is not stored)"),), name, point, place=row)
         cut, strengths = overlaid(layers)
         numbered = [(low, high, 1.0 + at) for at, (low, high) in enumerate(cut)]
         pieces = tuple(
             Piece(piece.text, *(strengths[round(piece.value) - 1] if piece.value else ()))
             for piece in shade(text, numbered, focus, width, newlines=newlines)
         )
-        return Passage(called, pieces, name, point)
+        return Passage(called, pieces, name, point, place=row)
 
     def told(self, all_tokens: str, some_tokens: str, words: str) -> str:
         """Return which of three sentences is true of the passages made; empty if nothing is shaded."""

@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 from saetext.errors import InputError
 from saetext.report.explore.queries.choosing import Chosen, Without
+from saetext.report.explore.queries.packed import PackedRows
 from saetext.report.html.passages import Passage
 
 Kind = Literal["finding", "pair", "passage", "set", "turn"]
 MOST = 200  # things in one drawer
 DRAWERS = 50  # those used last are kept
 _LONGEST_NOTE = 2000
-_LONGEST_ROWS = 200_000  # rows of a set that a recipe can name
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,16 @@ class SetRecipe:
         Of the documents, so that a corpus that has changed is noticed.
     where : str
         The condition, empty for none.
-    rows : tuple of int or None
-        Rows of the whole corpus, taken before the condition; None for all.
+    rows : PackedRows or None
+        Rows of the whole corpus, taken before the condition; None for all. Two recipes are not told apart by
+        them: the fingerprint is of the documents.
     """
 
     name: str
     path: str
     fingerprint: str
     where: str = ""
-    rows: tuple[int, ...] | None = None
+    rows: PackedRows | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -216,19 +217,10 @@ class Drawers:
 
 
 def recipe_of(chosen: Chosen) -> SetRecipe:
-    """Return how a set is had again.
-
-    Raises
-    ------
-    InputError
-        If it has too many rows of its own to be written down.
-    """
-    rows = None if chosen.rows is None else tuple(chosen.rows.tolist())
-    if rows is not None and len(rows) > _LONGEST_ROWS:
-        raise InputError(f"a saved set of {len(rows):,} documents cannot be put aside; {_LONGEST_ROWS:,} can")
+    """Return how a set is had again."""
     corpus = chosen.corpus
     path = corpus.elsewhere or str(corpus.path.resolve())
-    return SetRecipe(chosen.name, path, corpus.fingerprint, chosen.where, rows)
+    return SetRecipe(chosen.name, path, corpus.fingerprint, chosen.where, chosen.packed)
 
 
 def recipes_of(sets: Sequence[Chosen]) -> tuple[SetRecipe, ...]:

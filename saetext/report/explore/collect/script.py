@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import base64
 import pprint
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from saetext.report.explore.collect.items import Item, Recipe, SetRecipe
 from saetext.report.explore.queries.choosing import Without
+from saetext.report.explore.queries.packed import PackedRows
 from saetext.text.one_line import one_line
 from saetext.text.passages import printable
 
@@ -86,14 +84,14 @@ def written(number, name, result, was):
 _UNPACKED = '''
 
 def rows(packed):
-    """Return row numbers that were packed as text."""
-    return np.frombuffer(zlib.decompress(base64.b64decode(packed)), "<i8")
+    """Return row numbers that were packed as text: a bit for each document, compressed."""
+    return np.flatnonzero(np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8)))
 '''
 _WITHOUT = '''
 
-def without(sets, sae, kind, term):
+def without(sets, sae, kind, term, **how):
     """Return sets of documents without those that have what a finding is about."""
-    having = documents_having(sets, sae, kind, term)
+    having = documents_having(sets, sae, kind, term, **how)
     return [documents.select(~has) for documents, has in zip(sets, having, strict=True)]
 '''
 
@@ -171,11 +169,11 @@ class _Writer:
         self._lines.append(f"{variable} = checked({made}, {recipe.fingerprint!r})")
         return variable
 
-    def _rows(self, rows: tuple[int, ...]) -> str:
+    def _rows(self, rows: PackedRows) -> str:
         if len(rows) <= _PLAIN_ROWS:
-            return pprint.pformat(list(rows), width=96, compact=True).replace("\n", "\n    ")
+            return pprint.pformat(rows.rows.tolist(), width=96, compact=True).replace("\n", "\n    ")
         self._helpers["rows"] = _UNPACKED
-        packed = base64.b64encode(zlib.compress(np.array(rows, "<i8").tobytes(), 9)).decode()
+        packed = base64.b64encode(rows.packed).decode()
         parts = [packed[at : at + 90] for at in range(0, len(packed), 90)]
         return "rows(\n" + "\n".join(f"    {part!r}" for part in parts) + "\n)"
 
@@ -193,7 +191,8 @@ class _Writer:
         """Return what the sets are called once documents were left out of them."""
         if not recipe.without:
             return sets
-        key = f"{sets} {recipe.without} {recipe.options.get('sae')}"
+        how = {name: recipe.options[name] for name in ("sae", "pair_on") if name in recipe.options}
+        key = f"{sets} {recipe.without} {how}"
         if key not in self._results:
             self._results[key] = (
                 f"left_{sum(name.startswith('left_') for name in self._results.values()) + 1}"
@@ -201,18 +200,19 @@ class _Writer:
             made = f"[{', '.join(sets)}]"
             self._lines.append(f"{self._results[key]} = {made}")
             for one in recipe.without:
-                self._lines.append(self._leaving(self._results[key], one, recipe.options.get("sae")))
+                self._lines.append(self._leaving(self._results[key], one, **how))
         return [f"{self._results[key]}[{at}]" for at in range(len(sets))]
 
     def _next(self, kind: str) -> str:
         return f"{kind}_{1 + sum(name.startswith(kind) for name in self._results.values())}"
 
-    def _leaving(self, variable: str, one: Without, sae: Any) -> str:
+    def _leaving(self, variable: str, one: Without, sae: Any = None, **how: Any) -> str:
         if one.kind == "where":
             condition = f"CASE WHEN ({one.term}) THEN FALSE ELSE TRUE END"
             return f"{variable} = [documents.select({condition!r}) for documents in {variable}]"
         self._helpers["without"] = _WITHOUT
-        return f"{variable} = without({variable}, {sae!r}, {one.kind!r}, {one.term!r})"
+        options = "".join(f", {name}={_literal(value)}" for name, value in how.items())
+        return f"{variable} = without({variable}, {sae!r}, {one.kind!r}, {one.term!r}{options})"
 
     def text(self, name: str) -> str:
         head = _HEAD.replace("{name}", name)

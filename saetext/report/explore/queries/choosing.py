@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from saetext.analysis.differences.having import documents_having
 from saetext.corpus import Corpus
 from saetext.errors import InputError
+from saetext.io.progress import OnProgress
+from saetext.report.explore.queries.packed import PackedRows
 from saetext.text.one_line import one_line, quoted
 
 if TYPE_CHECKING:
@@ -49,6 +52,11 @@ class Chosen:
     home: str
     where: str = ""
     rows: NDArray[np.int64] | None = None
+
+    @cached_property
+    def packed(self) -> PackedRows | None:
+        """The rows in little room, made once: all findings of one comparison keep the same."""
+        return None if self.rows is None else PackedRows.of(self.rows)
 
 
 @dataclass(frozen=True)
@@ -183,12 +191,26 @@ def groupings_of(corpus: Corpus) -> list[str]:
     return [name for name, kind in kinds if kind in (pl.String, pl.Boolean) and name not in reserved]
 
 
+def row_in_whole(corpus: Corpus, row: int | None) -> int | None:
+    """Return the row that a document of a view has in its whole corpus."""
+    return row if row is None or corpus.selection is None else int(corpus.selection[row])
+
+
 def _rows(corpus: Corpus, n: int) -> NDArray[np.int64]:
     return np.arange(n) if corpus.selection is None else corpus.selection
 
 
-def leave_out(sets: Sequence[Corpus], without: Sequence[Without], sae: str) -> list[Corpus]:
-    """Return the sets without the documents that have any of some things.
+def leave_out(
+    sets: Sequence[Corpus],
+    without: Sequence[Without],
+    sae: str,
+    *,
+    pair_on: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Corpus]:
+    """Return the sets without the documents that have some things: one after the other, in their order.
+
+    Each is decided on the documents that the ones before it left, as the finding was that it came from.
 
     Parameters
     ----------
@@ -198,31 +220,37 @@ def leave_out(sets: Sequence[Corpus], without: Sequence[Without], sae: str) -> l
         What documents are left out for.
     sae : str
         On which SAE.
+    pair_on : str, optional
+        As in the comparison.
+    on_progress : callable, optional
+        Gets a :class:`saetext.io.progress.Progress` while texts are read through.
 
     Raises
     ------
     InputError
         If a set has no documents left, or there is no such term.
     """
-    kept = [np.ones(corpus.n_documents, bool) for corpus in sets]
-    for one in without:
-        for mask, has in zip(kept, _having(sets, one, sae), strict=True):
-            mask &= ~has
-    left = []
-    for corpus, mask in zip(sets, kept, strict=True):
-        if not mask.any():
-            told = ", ".join(quoted(one.term) for one in without)
+    left = list(sets)
+    for number, one in enumerate(without, start=1):
+        if one.kind == "where":
+            having = _where(left, one.term)
+        else:
+            having = documents_having(
+                left, sae, one.kind, one.term, pair_on=pair_on, on_progress=on_progress
+            )
+        if any(has.all() for has in having):
+            told = ", ".join(quoted(one.term) for one in without[:number])
             raise InputError(f"no document is left of a set without {told}: leave out less")
-        left.append(corpus if mask.all() else corpus.select(mask))
+        left = [
+            corpus.select(~has) if has.any() else corpus for corpus, has in zip(left, having, strict=True)
+        ]
     return left
 
 
-def _having(sets: Sequence[Corpus], one: Without, sae: str) -> list[NDArray[np.bool_]]:
-    if one.kind != "where":
-        return documents_having(sets, sae, one.kind, one.term)
+def _where(sets: Sequence[Corpus], condition: str) -> list[NDArray[np.bool_]]:
     found = []
     for corpus in sets:
-        view = corpus.select(one.term)
+        view = corpus.select(condition)
         n = corpus.manifest.n_documents
         found.append(np.isin(_rows(corpus, n), _rows(view, n), assume_unique=True))
     return found

@@ -48,11 +48,17 @@ class Question:
     without: tuple[Without, ...] = ()
     pair_on: str | None = None
 
-    def asked(self) -> dict[str, Any]:
+    def asked(self, labels: FeatureLabels) -> dict[str, Any]:
         """Return what the answer depends on, in plain JSON types: two with the same have the same answer."""
         sets = [[one.name, one.corpus.fingerprint, str(one.corpus.path)] for one in (self.a, self.b)]
         without = [one.key for one in self.without]
-        return {"sets": sets, "sae": self.sae, "without": without, "pair_on": self.pair_on}
+        return {
+            "labels": labels.digest,
+            "sets": sets,
+            "sae": self.sae,
+            "without": without,
+            "pair_on": self.pair_on,
+        }
 
     @property
     def names(self) -> tuple[str, str]:
@@ -129,7 +135,9 @@ def compare(
     require_apart(question.a, question.b)
     sets: Sequence[Corpus] = (question.a.corpus, question.b.corpus)
     if question.without:
-        sets = leave_out(sets, question.without, question.sae)
+        sets = leave_out(
+            sets, question.without, question.sae, pair_on=question.pair_on, on_progress=on_progress
+        )
     result = diff(
         *sets,
         sae=question.sae,

@@ -46,10 +46,15 @@ class Question:
     sae: str
     view: str = ""
 
-    def asked(self) -> dict[str, Any]:
+    def asked(self, labels: FeatureLabels) -> dict[str, Any]:
         """Return what the answer depends on, in plain JSON types."""
         corpus = self.chosen.corpus
-        return {"set": [corpus.fingerprint, str(corpus.path)], "sae": self.sae, "view": self.view}
+        return {
+            "labels": labels.digest,
+            "set": [corpus.fingerprint, str(corpus.path)],
+            "sae": self.sae,
+            "view": self.view,
+        }
 
     @property
     def title(self) -> str:

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 TOP = 60  # pairs of each kind
 _FEWEST = 20  # documents of which pairs are counted
-#: What tells a pair from the others: of the list in plain words, and of features.
-LISTED: tuple[str, ...] = ("kind_a", "name_a", "kind_b", "name_b")
-FEATURES: tuple[str, ...] = ("feature_a", "feature_b", "label_b")
+#: What tells a pair of features from the others; where the second is no feature, its name does.
+FEATURES: tuple[str, ...] = ("feature_a", "feature_b")
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,14 @@ class Question:
         within = {} if self.within is None else {"within": self.within}
         return {"names": (self.chosen.name,), "sae": self.sae, "top": TOP, **within}
 
-    def asked(self) -> dict[str, Any]:
+    def asked(self, labels: FeatureLabels) -> dict[str, Any]:
         """Return what the answer depends on, in plain JSON types."""
         corpus = self.chosen.corpus
-        return {"set": [self.chosen.name, corpus.fingerprint, str(corpus.path)], **self.options()}
+        return {
+            "labels": labels.digest,
+            "set": [self.chosen.name, corpus.fingerprint, str(corpus.path)],
+            **self.options(),
+        }
 
     @property
     def title(self) -> str:
@@ -61,8 +64,9 @@ class Pairs:
 
     def keys(self) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
         """Return for each card which columns of its row tell it from the others, and what they have."""
-        listed = [(LISTED, _values(finding.row, LISTED)) for finding in self.page.listed]
-        return listed + [(FEATURES, _values(finding.row, FEATURES)) for finding in self.page.findings]
+        found = [(listed_key(finding.row), finding.row) for finding in self.page.listed]
+        found += [(features_key(finding.row), finding.row) for finding in self.page.findings]
+        return [(columns, tuple(str(row[column]) for column in columns)) for columns, row in found]
 
 
 def pairs(
@@ -99,5 +103,12 @@ def pairs(
     return Pairs(question, result, page)
 
 
-def _values(row: Mapping[str, object], columns: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(str(row[column]) for column in columns)
+def listed_key(row: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the columns that tell a row of the list from the others: a feature's number, not its label."""
+    a, b = (f"feature_{end}" if row.get(f"feature_{end}") is not None else f"name_{end}" for end in "ab")
+    return ("kind_a", a, "kind_b", b)
+
+
+def features_key(row: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the columns that tell a pair of features from the others."""
+    return FEATURES if row.get("feature_b") is not None else (*FEATURES, "label_b")

@@ -98,7 +98,8 @@ def passage_of(loaded: Loaded, asked: Asked, link: str) -> Item:
     told = [("corpus", chosen.name)]
     if chosen.shade is not None:
         told.append(("shaded by", chosen.shade.name))
-    recipe = Recipe("document", (recipe_of(choose(loaded, chosen.name)),), key=(name, str(low), str(high)))
+    home = recipe_of(choose(loaded, loaded.home_of(chosen.name)))  # the page may be of one outside its set
+    recipe = Recipe("document", (home,), key=(name, str(low), str(high)))
     shown_passage = Passage(name, pieces, cut_before=before, cut_after=after)
     return Item("passage", name, recipe, tuple(told), ((chosen.name, shown_passage),), link)
 

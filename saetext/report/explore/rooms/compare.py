@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from saetext.analysis.base import Row
+from saetext.corpus import Corpus
 from saetext.corpus.spec import require_comparable
 from saetext.errors import InputError, SaetextError
 from saetext.features.labels import FeatureLabels
@@ -35,6 +36,7 @@ from saetext.report.explore.queries.choosing import (
     choose,
     example_of,
     rest_of,
+    row_in_whole,
     without_of,
 )
 from saetext.report.explore.queries.comparing import (
@@ -97,7 +99,7 @@ def _job(request: Request, loaded: Loaded, question: Question) -> Job:
         if not question.without:
             done = compare(question, labels, reader, on_progress)
             return Answer(done, shown_of_diff(done.page))
-        known = jobs.get(key_of("compare", base.asked()))
+        known = jobs.get(key_of("compare", base.asked(labels)))
         before = known.result.comparison if known is not None and known.state == "done" else None
         if before is None:
             before = compare(base, labels, None, on_progress)
@@ -105,7 +107,7 @@ def _job(request: Request, loaded: Loaded, question: Question) -> Job:
         left = tuple(remaining(before.result, done.result))
         return Answer(done, shown_of_diff(done.page), left, sum(one.n_documents for one in before.sets))
 
-    return job_of(request, "compare", question.asked(), question.title, run)
+    return job_of(request, "compare", question.asked(labels), question.title, run)
 
 
 def compared(request: Request) -> Response:
@@ -140,7 +142,7 @@ def compared(request: Request) -> Response:
         return page(request, "compare.html.j2", status=400, **{**shown, "problem": str(error)})
     if job.state != "done":
         return page(request, "compare.html.j2", **{**shown, "job": shown_of(job)})
-    return page(request, "compare.html.j2", **{**shown, "answer": _shown(request, loaded, asked, job.result)})
+    return page(request, "compare.html.j2", **{**shown, "answer": _shown(request, asked, job.result)})
 
 
 def _left_out(asked: Asked, without: Sequence[Without], labels: FeatureLabels) -> list[dict[str, str]]:
@@ -156,7 +158,7 @@ def _left_out(asked: Asked, without: Sequence[Without], labels: FeatureLabels) -
     return found
 
 
-def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> dict[str, Any]:
+def _shown(request: Request, asked: Asked, answer: Answer) -> dict[str, Any]:
     comparison, shown = answer.comparison, answer.shown
     kind = asked.choice("kind", ("all", *_KINDS))
     found = comparison.result.found
@@ -171,10 +173,9 @@ def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> di
     number = min(asked.number("page", 1, least=1), pages)
     mine = listed[(number - 1) * _EACH : number * _EACH]
     drawer = drawer_of(request)
-    labels = loaded.labels(comparison.question.a.home, comparison.question.sae)
     put = {item.recipe.key for item in drawer.items if _of(item, comparison)}
     state = {name: asked.text(name) for name in _STATE}
-    cards = [_card(asked, answer, at, rows[at], put, labels) for at in mine]
+    cards = [_card(asked, answer, at, rows[at], put) for at in mine]
     return {
         **shown,
         "cards": cards,
@@ -190,7 +191,6 @@ def _shown(request: Request, loaded: Loaded, asked: Asked, answer: Answer) -> di
         "page": number,
         "pages": pages,
         "left": None if answer.left is None else _what_remains(answer),
-        "state": Asked("compare", state).link(),
         "download": {to: asked.link("compare-report", **state, format=to) for to in _FORMATS},
         "home": comparison.question.a.home,
         "sets": [one.name for one in (comparison.question.a, comparison.question.b)],
@@ -203,20 +203,13 @@ def _card(
     at: int,
     row: Row,
     put: set[tuple[str, ...]],
-    labels: FeatureLabels,
 ) -> dict[str, Any]:
     """Return what the page shows of a finding: its card, its documents, what can be done with it."""
     comparison, card, term = answer.comparison, answer.shown["cards"][at], term_of(row)
     question = comparison.question
-    label = card["label"]
-    if row["kind"] == "feature":
-        then, now = comparison.labels.get(int(term)), labels.get(int(term))
-        if now is not None and (then is None or then.label != now.label):
-            label = now.label  # it was renamed after the comparison was made
     shade = _shade(comparison, row["kind"], term)
     return {
         **card,
-        "label": label,
         "term": term,
         "put": (row["kind"], term) in put,
         "without": asked.link(
@@ -229,9 +222,13 @@ def _card(
             {
                 **shown,
                 "sides": [
-                    _linked(asked, side, passage, one.home, question.sae, shade)
-                    for side, passage, one in zip(
-                        shown["sides"], (example.a, example.b), (question.a, question.b), strict=True
+                    _linked(asked, side, passage, one.home, corpus, question.sae, shade)
+                    for side, passage, one, corpus in zip(
+                        shown["sides"],
+                        (example.a, example.b),
+                        (question.a, question.b),
+                        comparison.sets,
+                        strict=True,
                     )
                 ],
             }
@@ -266,11 +263,18 @@ def _reading(kind: str, term: str, shade: str) -> dict[str, str]:
 
 
 def _linked(
-    asked: Asked, side: dict[str, Any] | None, passage: Passage | None, home: str, sae: str, shade: str
+    asked: Asked,
+    side: dict[str, Any] | None,
+    passage: Passage | None,
+    home: str,
+    corpus: Corpus,
+    sae: str,
+    shade: str,
 ) -> dict[str, Any] | None:
     if side is None or passage is None:
         return side
-    return {**side, "href": asked.link("document", corpus=home, sae=sae, id=passage.document, shade=shade)}
+    row = row_in_whole(corpus, passage.place)
+    return {**side, "href": asked.link("document", corpus=home, sae=sae, row=row, shade=shade)}
 
 
 def _what_remains(answer: Answer) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _job(request: Request, loaded: Loaded, question: Question) -> Job:
     def run(on_progress: OnProgress) -> Map:
         return mapped(question, labels, on_progress)
 
-    return job_of(request, "map", question.asked(), question.title, run)
+    return job_of(request, "map", question.asked(labels), question.title, run)
 
 
 def shown_map(request: Request) -> Response:

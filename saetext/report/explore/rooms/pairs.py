@@ -21,7 +21,7 @@ from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
 from saetext.report.explore.jobs import Job
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.putting import drawer_of, in_thread, kept, remember, told_figures
-from saetext.report.explore.queries.choosing import choose, example_of, groupings_of
+from saetext.report.explore.queries.choosing import choose, example_of, groupings_of, row_in_whole
 from saetext.report.explore.queries.pairing import Pairs, Question, pairs
 from saetext.report.explore.room import Room
 from saetext.report.explore.waiting import back, job_of, shown_of
@@ -54,7 +54,7 @@ def _job(request: Request, loaded: Loaded, question: Question) -> Job:
         found = pairs(question, labels, loaded.reader(question.chosen.home), on_progress)
         return Answer(found, shown_of_pairs(found.page))
 
-    return job_of(request, "correlate", question.asked(), question.title, run)
+    return job_of(request, "correlate", question.asked(labels), question.title, run)
 
 
 def together(request: Request) -> Response:
@@ -109,13 +109,14 @@ def _linked(asked: Asked, found: Pairs, card: dict[str, Any]) -> dict[str, Any]:
     """Return a card whose passages say where their documents are."""
     finding = [*found.page.listed, *found.page.findings][card["number"] - 1]
     told = [example for example in finding.examples if example.passages]
-    home, sae = found.question.chosen.home, found.question.sae
+    chosen, sae = found.question.chosen, found.question.sae
     examples = [
         {
             **shown,
             "passages": [
-                {**side, "href": asked.link("document", corpus=home, sae=sae, id=passage.document)}
+                {**side, "href": asked.link("document", corpus=chosen.home, sae=sae, row=row)}
                 for side, passage in zip(shown["passages"], example.passages, strict=True)
+                for row in (row_in_whole(chosen.corpus, passage.place),)
             ],
         }
         for shown, example in zip(card["examples"], told, strict=True)
