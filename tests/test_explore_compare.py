@@ -228,9 +228,7 @@ def linked(told: str, corpora: dict[str, Corpus]) -> int:
     return len(found)
 
 
-def test_passages_lead_to_their_documents_by_row(
-    client: Any, corpora: dict[str, Corpus], page: str
-) -> None:
+def test_passages_lead_to_their_documents_by_row(client: Any, corpora: dict[str, Corpus], page: str) -> None:
     assert linked(page, corpora) > 20
     assert linked(shown(client, LEFT), corpora) > 20, "also where rows of a view are not those of the corpus"
 

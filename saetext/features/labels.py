@@ -7,7 +7,6 @@ from a corpus, a language model or published labels. Not for: making labels
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -187,14 +186,6 @@ class FeatureLabels:
     def texts(self) -> list[str]:
         """The labels' texts, in order of the table."""
         return list(self._columns["label"])
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 (hex) of the features and what they are called: the same for the same names."""
-        found = hashlib.sha256()
-        for name in ("feature", "label", "kind", "source", "score"):
-            found.update(repr(self.table.column(name).to_pylist()).encode())
-        return found.hexdigest()
 
     @cached_property
     def _is_sound(self) -> bool:

@@ -235,9 +235,7 @@ def leave_out(
         if one.kind == "where":
             having = _where(left, one.term)
         else:
-            having = documents_having(
-                left, sae, one.kind, one.term, pair_on=pair_on, on_progress=on_progress
-            )
+            having = documents_having(left, sae, one.kind, one.term, pair_on=pair_on, on_progress=on_progress)
         if any(has.all() for has in having):
             told = ", ".join(quoted(one.term) for one in without[:number])
             raise InputError(f"no document is left of a set without {told}: leave out less")

@@ -53,7 +53,7 @@ class Question:
         sets = [[one.name, one.corpus.fingerprint, str(one.corpus.path)] for one in (self.a, self.b)]
         without = [one.key for one in self.without]
         return {
-            "labels": labels.digest,
+            "labels": labels.checksum,
             "sets": sets,
             "sae": self.sae,
             "without": without,

@@ -50,7 +50,7 @@ class Question:
         """Return what the answer depends on, in plain JSON types."""
         corpus = self.chosen.corpus
         return {
-            "labels": labels.digest,
+            "labels": labels.checksum,
             "set": [corpus.fingerprint, str(corpus.path)],
             "sae": self.sae,
             "view": self.view,

@@ -43,7 +43,7 @@ class Question:
         """Return what the answer depends on, in plain JSON types."""
         corpus = self.chosen.corpus
         return {
-            "labels": labels.digest,
+            "labels": labels.checksum,
             "set": [self.chosen.name, corpus.fingerprint, str(corpus.path)],
             **self.options(),
         }
