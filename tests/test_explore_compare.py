@@ -639,7 +639,7 @@ def test_a_saved_set_is_a_column_that_clusters_reads(client: Any, loaded: Loaded
         with_clusters(loaded.corpus("brisk"), [tmp_path / folder])
     client.post("set-put", data={"name": saved.name, "back": "map"})
     [kept] = [one for one in drawer_items(client) if one.kind == "set"]
-    assert kept.recipe.sets[0].rows == (5, 9, 100)
+    assert kept.recipe.sets[0].rows == PackedRows.of(np.array([5, 9, 100]))
     assert "[5, 9, 100]" in client.get("collected?format=py").text
     client.post("set-forget", data={"name": saved.name})
     assert client.get("set-column?" + urlencode({"name": saved.name})).status_code == 400
