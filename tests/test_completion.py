@@ -42,7 +42,7 @@ def test_completion_is_installed_and_works_in_bash(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "export expression",
+        "export expression explore",
         "--group --graphml",
         "",
         "complete -o default -F _saetext_completion saetext",

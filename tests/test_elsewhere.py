@@ -124,10 +124,11 @@ def test_a_resumed_run_notices_a_changed_object(
     assert encode(url, tmp_path / "a.corpus", reader=reader, shard_rows=1).n_documents == 3
 
 
-def test_a_corpus_is_not_encoded_into_a_bucket(place: Path, shelf: Shelf) -> None:
+def test_a_corpus_is_encoded_into_a_bucket(place: Path, shelf: Shelf) -> None:
     Path("a.jsonl").write_bytes(line(1))
     done = saetext("encode", "a.jsonl", "-o", "s3://shelf/b.corpus")
-    assert done.code == 1 and "saetext push" in done.err and not Path("s3:").exists()
+    assert done.code == 0 and "s3://shelf/b.corpus: 1 documents" in done.err and not Path("s3:").exists()
+    assert "b.corpus/manifest.json" in shelf.objects and len(Corpus.open("s3://shelf/b.corpus")) == 1
 
 
 # ---- corpora

@@ -7,6 +7,7 @@ takes a model.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import io
 import json
@@ -206,6 +207,7 @@ def invocations(model: Path, sae: Path, texts: Path, corpus: Path, out: Path) ->
         "calibrate": [["calibrate", str(sae), str(texts), "--model", str(model)]],
         "read": [["read", "the quick fox", *both]],
         "features": [["features", str(sae), "--model", str(model)]],
+        "explore": [],  # it serves until Ctrl-C: test_neither_does_the_explorer
         "why": [["why", str(texts), "--model", str(model), "--system-a", "a", "--system-b", "b"]],
     }
 
@@ -253,6 +255,19 @@ def test_no_command_runs_or_asks(
             if done.exit_code:
                 assert "\n" not in str(done.exception), name
     assert tried == 9
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_neither_does_the_explorer(variant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.report.explore.writers import Writers
+
+    model, marker = crafted(tiny().model, tmp_path / "m", variant)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
+    writers = Writers(str(model), str(tiny().sae), device="cpu")
+    assert writers.named is not None
+    with contextlib.suppress(SaetextError):
+        writers.generator(writers.named)
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
