@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tempfile
 from collections.abc import Iterator
@@ -94,6 +95,17 @@ def test_one_run_into_a_store_has_the_bytes_of_one_here(
     with pytest.raises(CorpusError, match=r"s3://shelf/runs/a.corpus already exists and is finished"):
         encode(file, URL, reader=reader, shard_rows=4)
     assert finish_slices(URL).fingerprint == whole.fingerprint and status(URL).finished
+
+
+def test_an_endpoint_may_stand_in_the_url(
+    shelf: Shelf, file: Path, reader: Reader, whole: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path, which commands make of what is typed, keeps one slash of the two in http://."""
+    url = f"{URL}?endpoint_override={os.environ['AWS_ENDPOINT_URL']}"
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    made = encode(file, Path(url), reader=reader, shard_rows=4)
+    assert made.fingerprint == whole.fingerprint and f"{AT}{NAME}" in shelf.objects
+    assert Corpus.open(url).fingerprint == Corpus.open(Path(url)).fingerprint == whole.fingerprint
 
 
 @pytest.mark.parametrize("of", [1, 3])

@@ -58,6 +58,7 @@ _NO_LINE: Final = re.compile(
     r"curlCode: (?:5|6|7|28|35|60)\b|NETWORK_CONNECTION|resolve host|Could not connect"
 )
 _HOLDS_KEY: Final = re.compile(r"(AWS|GOOGLE|AZURE|HF)_[A-Z_]*(KEY|TOKEN|SECRET|PASSWORD)[A-Z_]*")
+_ENDPOINT: Final = re.compile(r"(?:(?P<scheme>\w+):/+)?(?P<host>.*?)/*")  # a path keeps one slash of two
 _NOISE: Final = re.compile(r"\(Request ID:[^)]*\)|Detail: .*|Request ID \S+", re.S)
 
 
@@ -414,10 +415,10 @@ def _s3(url: str) -> tuple[Any, str]:
             options[name] = True
     endpoint = query.get("endpoint_override") or _endpoint_of_environment()
     if endpoint is not None:
-        scheme, mark, host = endpoint.rpartition("://")
-        options["endpoint_override"] = host.rstrip("/")
-        if mark and "scheme" not in query:
-            options["scheme"] = scheme
+        found = _ENDPOINT.fullmatch(endpoint)
+        options["endpoint_override"] = endpoint if found is None else found["host"]
+        if found is not None and found["scheme"] and "scheme" not in query:
+            options["scheme"] = found["scheme"]
     if "region" in query:
         options["region"] = query["region"]
     elif not any(os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")):
