@@ -98,7 +98,7 @@ def test_shards_stay_small_enough_to_read(
     tmp_path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = encode(some_rows(20), tmp_path / "many.corpus", reader=reader, shard_rows=2, text="text")
-    monkeypatch.setattr(compacting, "_CHARACTERS", 400)
+    monkeypatch.setattr(compacting, "SHARD_CHARACTERS", 400)
     made = compact(many, tmp_path / "made.corpus")
     longest = [len("".join(t["text"] or "" for t in map(dict, made.documents.collect().to_dicts())))]
     assert longest[0] > 400 and 1 < len(made.manifest.shards) < 10
@@ -110,7 +110,8 @@ def test_what_is_refused(tmp_path: Path, reader: Reader) -> None:
         (many, tmp_path / "many.corpus", 5, "exists already"),
         (many, tmp_path / "many.corpus" / "in", 5, "lies inside the corpus"),
         (many.select("topic = 'a'"), tmp_path / "x", 5, "only a whole one"),
-        (many, tmp_path / "x", 0, "must be at least 1"),
+        (many, tmp_path / "x", 0, "goes from 1 to"),
+        (many, tmp_path / "x", 10**30, "goes from 1 to"),
         (many, Path("s3://bucket/x"), 5, "is elsewhere"),
     ):
         with pytest.raises((CorpusError, InputError), match=says):

@@ -27,13 +27,13 @@ from saetext.corpus.opened import Opened
 from saetext.corpus.parts import Parts
 from saetext.corpus.put import put_shard
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.shard import pooled_rows
+from saetext.corpus.shard import SHARD_CHARACTERS, pooled_rows
 from saetext.errors import CorpusError, InputError
 from saetext.io.files import atomic_directory, checksum, make_directory
 from saetext.io.progress import OnProgress, Stages
 
 SHARD_ROWS = 10_000
-_CHARACTERS = 8_000_000  # of a shard, as encode has it: what is read at once stays small
+_MOST_ROWS = 2**31 - 1  # documents that a corpus may have
 _PER_TOKEN = 4  # characters, where texts are not kept
 
 
@@ -82,8 +82,8 @@ def compact(
     """
     output = Path(output)
     require_here(output)
-    if shard_rows < 1:
-        raise InputError(f"shard_rows must be at least 1, not {shard_rows}")
+    if not 1 <= shard_rows <= _MOST_ROWS:
+        raise InputError(f"shard_rows goes from 1 to {_MOST_ROWS:,}")
     source = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
     if source.selection is not None:
         raise InputError(f"{source.path}: a selection of a corpus cannot be compacted, only a whole one")
@@ -142,7 +142,7 @@ def _groups(parts: Parts, shards: Sequence[JournalEntry], shard_rows: int) -> It
     rows = characters = 0
     for entry in shards:
         size = _characters(parts, entry)
-        if group and (rows + entry.input_rows > shard_rows or characters + size > _CHARACTERS):
+        if group and (rows + entry.input_rows > shard_rows or characters + size > SHARD_CHARACTERS):
             yield group
             group, rows, characters = [], 0, 0
         group.append(entry)
@@ -199,9 +199,9 @@ def _put(
     )
 
 
-def _joined(batches: Sequence[pa.RecordBatch]) -> pa.Table | pa.RecordBatch:
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     """Return the documents of several shards as those of one, the types of metadata from all of its rows."""
-    if len(batches) == 1:
+    if all(batch.schema == batches[0].schema for batch in batches):
         return pa.Table.from_batches(batches)
 
     def column(name: str) -> list[Any]:

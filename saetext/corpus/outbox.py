@@ -239,7 +239,6 @@ class Outbox:
         if PLAN not in self._put:
             return
         with contextlib.suppress(SaetextError):
-            self._look_again()
             if self.has_documents() or not self._same_plan():
                 return
             for name in sorted(self._put, key=lambda name: name == PLAN):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Pooling = Literal["max", "mean", "total", "count", "binary"]
+#: Characters from which on a shard is not added to, so that what is read at once stays small.
+SHARD_CHARACTERS = 8_000_000
 POOLINGS: tuple[str, ...] = get_args(Pooling)
 PART = re.compile(r"part-\d{5,}\.arrow")
 _ARROW = {"value": pa.float32(), "total": pa.float32()}

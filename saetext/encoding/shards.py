@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from saetext.corpus.meta import docs_table
+from saetext.corpus.shard import SHARD_CHARACTERS
 from saetext.documents import Document, DocumentSource, Reject
 from saetext.encoding.targets import parts_of
 from saetext.text.language import looks_english
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from saetext.io.progress import Meter
     from saetext.reader.reader import Reader
     from saetext.reader.tokenization import Prepared, Unreadable
-
-SHARD_CHARACTERS = 8_000_000
 
 
 @dataclass

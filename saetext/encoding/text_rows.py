@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.corpus.shard import POOLINGS, matrix
+from saetext.corpus.shard import POOLINGS, SHARD_CHARACTERS, matrix
 from saetext.corpus.spec import ReaderSpec
 from saetext.documents import Document
 from saetext.encoding.request import SHARD_ROWS
-from saetext.encoding.shards import SHARD_CHARACTERS
 from saetext.errors import InputError
 from saetext.io.blob_cache import BlobCache
 from saetext.io.cache import cache_dir
