@@ -6,6 +6,8 @@ import json
 import re
 from functools import cache
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from scipy import stats as scipy_stats
 
 import saetext
 from saetext.analysis.cooccurrence import CorrelateResult
+from saetext.analysis.cooccurrence.descriptions.folding import Led
+from saetext.analysis.cooccurrence.descriptions.listing import _named
 from saetext.analysis.cooccurrence.descriptions.making import content
 from saetext.analysis.cooccurrence.descriptions.passages import alike
 from saetext.analysis.cooccurrence.descriptions.places import nearest
@@ -208,6 +212,18 @@ def test_two_sentences_that_are_often_apart_are_two_things(always: bool) -> None
     assert (both in names) is not always
     if not always:
         assert names[0] == both
+
+
+def test_pairs_that_read_alike_are_one_row() -> None:
+    """Two words of one phrase are called by all of it: "&lt;url&gt;" was listed for "lt" and for "gt"."""
+    called = {0: "“lt;url&gt”", 1: "“lt;url&gt”", 2: "no capital letter", 3: "“river”"}
+    names: Any = SimpleNamespace(called=called.__getitem__)
+    found: Any = SimpleNamespace(at_a=[0, 2, 3], at_b=[2, 1, 0])
+    made: Any = SimpleNamespace(items=SimpleNamespace(name=[0, 1, 2, 3]))
+    led = [Led(0, None, [7]), Led(1, None, [8]), Led(2, None)]
+    named = _named(found, made, names, led)
+    assert list(named) == [("“lt;url&gt”", "no capital letter"), ("“river”", "“lt;url&gt”")]
+    assert [(one.at, one.members) for one in named.values()] == [(0, [7, 1, 8]), (2, [])]
 
 
 def test_words_alike_and_distances_have_known_values() -> None:

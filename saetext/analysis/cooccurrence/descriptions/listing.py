@@ -6,6 +6,7 @@ Not for: the table of pairs of features (:mod:`saetext.analysis.cooccurrence.tab
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +62,15 @@ def list_of(context: Context) -> Listed | None:
     places = Places(corpus, sae, take, made)
     led, hidden = lead(found, made, len(take), lambda k: _reason(found, made, places, k), places.themes)
     rows, examples = [], {}
-    for at, one in enumerate(led):
+    named = _named(found, made, places, led)
+    for at, (names, one) in enumerate(named.items()):
         shown = _examples(found, made, places, one.at) if at < ILLUSTRATED else ()
         if shown:
             examples[at] = shown
-        rows.append(_row(found, made, places, one, shown[0].line if shown else None))
+        rows.append(_row(found, made, names, one, shown[0].line if shown else None))
     metrics = {
-        "described_documents": len(take), "described": len(made), "described_pairs": tests, "found": len(led),
-        "found_confirmed": sum(row["confirmed"] for row in rows), "described_hidden": dict(hidden),
+        "described_documents": len(take), "described": len(made), "described_pairs": tests,
+        "found": len(rows), "found_confirmed": sum(row["confirmed"] for row in rows), "described_hidden": dict(hidden),
     }  # fmt: skip
     return Listed(_frame(rows), examples, metrics, notes)
 
@@ -99,6 +101,24 @@ def _pair(found: Associated, made: Descriptions, k: int) -> tuple[int, int]:
     return int(made.items.name[found.at_a[k]]), int(made.items.name[found.at_b[k]])
 
 
+def _named(
+    found: Associated, made: Descriptions, places: Places, led: Sequence[Led]
+) -> dict[tuple[str, str], Led]:
+    """Return the pairs that lead by their names; of several that read alike the first stands for all.
+
+    Two words of one phrase are called by the whole of it.
+    """
+    named: dict[tuple[str, str], Led] = {}
+    for one in led:
+        name_a, name_b = (places.called(description) for description in _pair(found, made, one.at))
+        same = named.get((name_a, name_b)) or named.get((name_b, name_a))
+        if same is None:
+            named[name_a, name_b] = one
+        else:
+            same.members.extend([one.at, *one.members])
+    return named
+
+
 def _reason(found: Associated, made: Descriptions, places: Places, k: int) -> str | None:
     support = int(found.columns["n_a"][k]), int(found.columns["n_b"][k])
     return reason_of(_pair(found, made, k), _common(found, made, k), support, made, places)
@@ -117,10 +137,9 @@ def _examples(found: Associated, made: Descriptions, places: Places, k: int) -> 
 
 
 def _row(
-    found: Associated, made: Descriptions, places: Places, one: Led, line: Marked | None
+    found: Associated, made: Descriptions, names: tuple[str, str], one: Led, line: Marked | None
 ) -> dict[str, Any]:
-    k, (a, b) = one.at, _pair(found, made, one.at)
-    name_a, name_b = places.called(a), places.called(b)
+    k, (a, b), (name_a, name_b) = one.at, _pair(found, made, one.at), names
     numbers = {key: column[k].item() for key, column in found.columns.items() if key in FOUND}
     kinds = {made.kind[a], made.kind[b]}
     members = [" + ".join(made.called(x) for x in _pair(found, made, m)) for m in one.members[:NAMED]]
