@@ -129,8 +129,14 @@ def test_two_halves_of_one_thing_have_nothing_listed() -> None:
     halves = [a.take(np.sort(part)) for part in (order[: N // 2], order[N // 2 :])]
     result = saetext.diff(*halves, labels=LABELS)
     assert result.found is not None and result.found.height == 0
-    assert sentences(result)[0] == "Nothing was found that differs."
-    assert "finding " not in render_diff(result)
+    assert sentences(result)[:2] == [
+        "Nothing was found that differs.",
+        f"With {halves[0].n_documents} and {halves[1].n_documents} documents, "
+        "only large differences can be found.",
+    ]
+    assert "finding " not in render_diff(result) and "only large differences" in render_diff(result)
+    many = dataclasses.replace(result, metrics={**result.metrics, "documents_a": 5000, "documents_b": 5000})
+    assert not any("only large" in sentence for sentence in sentences(many))
 
 
 def test_texts_that_are_not_stored_leave_features() -> None:

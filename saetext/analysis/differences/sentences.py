@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _TESTED = {"words": "words and phrases", "format": "marks of format"}
 _UNTOLD = "for {:,} of the differences the data cannot tell whether length explains them"
 _NAMED = 4  # findings named of each set
+_FEW = 300  # documents of a side: with fewer, ten points are seldom found among all that is tested
 
 
 def sentences(result: DiffResult) -> list[str]:
@@ -25,7 +26,7 @@ def sentences(result: DiffResult) -> list[str]:
     if result.several:
         return sentences_of_several(result)
     a, b = map(printable, result.names)
-    return [_changed(result, a, b), *_length(result, a, b), *_sure(result)]
+    return [_changed(result, a, b), *_few(result), *_length(result, a, b), *_sure(result)]
 
 
 def tested(result: DiffResult) -> str:
@@ -46,6 +47,15 @@ def _changed(result: DiffResult, a: str, b: str) -> str:
     if not sure and result.design is not None and result.design.split:
         return f"{UNCONFIRMED}: {found}."
     return f"{found}."
+
+
+def _few(result: DiffResult) -> list[str]:
+    """Say where nothing was found among few documents: that is no evidence that the sets are alike."""
+    assert result.found is not None
+    sizes = result.metrics["documents_a"], result.metrics["documents_b"]
+    if result.found.height or min(sizes) >= _FEW:
+        return []
+    return [f"With {sizes[0]:,} and {sizes[1]:,} documents, only large differences can be found."]
 
 
 def _more(name: str, rows: list[dict[str, Any]]) -> str:

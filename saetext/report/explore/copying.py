@@ -139,7 +139,8 @@ def _comparing(loaded: Loaded, a: str, b: str) -> Make:
         require_comparable(first.corpus.spec, second.corpus.spec, sae, names=(a, b))
         question = Question(first, second, sae)
         done = compare(question, loaded.labels(a, sae), loaded.reader(a), on_progress)
-        return render_diff_page(done.page), done.page.summary[0]
+        told = done.page.summary[: 1 if done.page.findings else 2]  # where nothing was found, among how many
+        return render_diff_page(done.page), " ".join(told)
 
     return make
 

@@ -70,7 +70,8 @@ def list_of(context: Context) -> Listed | None:
         rows.append(_row(found, made, names, one, shown[0].line if shown else None))
     metrics = {
         "described_documents": len(take), "described": len(made), "described_pairs": tests,
-        "found": len(rows), "found_confirmed": sum(row["confirmed"] for row in rows), "described_hidden": dict(hidden),
+        "found": len(rows), "found_confirmed": sum(row["confirmed"] for row in rows),
+        "described_hidden": dict(hidden),
     }  # fmt: skip
     return Listed(_frame(rows), examples, metrics, notes)
 

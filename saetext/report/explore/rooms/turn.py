@@ -301,7 +301,7 @@ def _told(row: Mapping[str, Any]) -> str:
     if row["repetition"] is not None:
         parts.append(f"repeats {row['repetition']:.2f}")
     if row["gauge"] is not None:
-        parts.append(f"its words {row['gauge']:.1%}".replace("%", "\u00a0%"))
+        parts.append(f"the feature's words {row['gauge']:.1%}".replace("%", "\u00a0%"))
     return " · ".join(parts)
 
 
