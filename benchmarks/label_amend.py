@@ -1,6 +1,6 @@
 """Put labels that were written by reading the sheets of ``label_screen.py`` into the shipped table.
 
-    python benchmarks/label_amend.py answers/ [--table saetext/reader/smollm2/labels.parquet]
+    python benchmarks/label_amend.py answers/ [--reader embedded] [--before labels.parquet]
 
 ``answers/*.txt`` have a line for each feature::
 
@@ -24,12 +24,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from label_screen import shipped_reader
 from label_table import MORE_THEMES
 
 from saetext.features.labels import FeatureLabels
 from saetext.features.themes import OTHER, Theme, Themes
 from saetext.io.cache import file_sha256
-from saetext.reader.shipped import SMOLLM2
+from saetext.reader.shipped import READERS
 
 KINDS = {
     "w": "word form",
@@ -60,20 +61,22 @@ def main() -> None:
     )
     parser.add_argument("answers", type=Path)
     parser.add_argument("--before", type=Path, help="table to start from (default: the shipped one)")
+    parser.add_argument("--reader", default="smollm2", choices=[shipped.name for shipped in READERS])
     args = parser.parse_args()
+    shipped = shipped_reader(args.reader)
     given = {answer.feature: answer for answer in answers(args.answers)}
-    before = FeatureLabels.read(args.before or SMOLLM2.labels_path)
+    before = FeatureLabels.read(args.before or shipped.labels_path)
     rows = [amended(row, given[row.feature]) if row.feature in given else row for row in before]
     changed = sum(a.label != b.label for a, b in zip(before, rows, strict=True))
     counts = Counter(answer.verdict for answer in given.values())
     about = {k: v for k, v in before.about.items() if k != "amended"}
     about["amended"] = {"read": len(given), "changed": changed, **dict(sorted(counts.items()))}
-    FeatureLabels.from_rows(rows, about).write(SMOLLM2.labels_path)
-    themes = moved(Themes.load("smollm2"), given.values())
-    themes.write(SMOLLM2.themes_path)
-    code = SMOLLM2.home / "__init__.py"
+    FeatureLabels.from_rows(rows, about).write(shipped.labels_path)
+    themes = moved(Themes.load(args.reader), given.values())
+    themes.write(shipped.themes_path)
+    code = shipped.home / "__init__.py"
     text = code.read_text("utf-8")
-    for name, path in (("LABELS", SMOLLM2.labels_path), ("THEMES", SMOLLM2.themes_path)):
+    for name, path in (("LABELS", shipped.labels_path), ("THEMES", shipped.themes_path)):
         text = re.sub(rf'{name}_SHA256 = "\w+"', f'{name}_SHA256 = "{file_sha256(path)}"', text)
     code.write_text(text, "utf-8")
     loose = sum(row.label.startswith("loose") for row in rows)
@@ -119,7 +122,10 @@ def moved(themes: Themes, given) -> Themes:  # type: ignore[no-untyped-def]
     to = {a.feature: OTHER if a.label.startswith("loose") else a.theme for a in given}
     to = {feature: theme for feature, theme in to.items() if theme}
     known = {theme.id: theme for theme in themes}
-    known |= {m[0]: Theme(*m, features=()) for m in MORE_THEMES if m[0] not in known}
+    first = {theme: feature for feature, theme in to.items()}  # a new theme begins with one of its features
+    known |= {
+        m[0]: Theme(*m, features=(first[m[0]],)) for m in MORE_THEMES if m[0] in first and m[0] not in known
+    }
     known |= {OTHER: themes.named(OTHER)}
     if unknown := set(to.values()) - known.keys():
         raise SystemExit(f"no such theme: {', '.join(sorted(unknown))}")

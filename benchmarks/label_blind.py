@@ -1,6 +1,6 @@
-"""Blind sheets that score old and new labels of ``smollm2`` on the same contexts, and the scores.
+"""Blind sheets that score old and new labels of a shipped reader on the same contexts, and the scores.
 
-    python benchmarks/label_blind.py make work/ before.parquet answers/ -o blind/
+    python benchmarks/label_blind.py make work/ before.parquet answers/ -o blind/ [--reader embedded]
     python benchmarks/label_blind.py score blind/ judged/*.jsonl
 
 ``make`` draws two samples by a seed: ``all``, 200 features of the whole SAE (of those that are in enough of
@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 from label_amend import answers
 from label_reading import Read, occurrences
-from label_screen import kept
+from label_screen import kept, shipped_reader
 
 from saetext.features.labelling.score import balanced_accuracy
 from saetext.features.labels import FeatureLabels
-from saetext.reader.shipped import SMOLLM2
+from saetext.reader.shipped import READERS
 
 PER_SIDE = 6
 
@@ -46,6 +46,7 @@ def main() -> None:
     making.add_argument("--all", type=int, default=200)
     making.add_argument("--read", type=int, default=150)
     making.add_argument("--seed", type=int, default=11)
+    making.add_argument("--reader", default="smollm2", choices=[shipped.name for shipped in READERS])
     making.set_defaults(run=_make)
     scoring = commands.add_parser("score")
     scoring.add_argument("blind", type=Path)
@@ -57,9 +58,10 @@ def main() -> None:
 
 def _make(args: argparse.Namespace) -> None:
     args.output.mkdir(parents=True)
-    calibration = SMOLLM2.load_calibration()
+    shipped = shipped_reader(args.reader)
+    calibration = shipped.load_calibration()
     held = kept(args.work, "held", len(calibration))
-    before, after = FeatureLabels.read(args.before), FeatureLabels.read(SMOLLM2.labels_path)
+    before, after = FeatureLabels.read(args.before), FeatureLabels.read(shipped.labels_path)
     rng = np.random.default_rng(args.seed)
     places = occurrences(held.words)
     given = {a.feature: a.verdict for a in answers(args.answers)}

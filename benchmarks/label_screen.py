@@ -3,8 +3,9 @@
     python benchmarks/chat_texts.py -o own.jsonl --documents 3000
     python benchmarks/label_screen.py read ../shared/data own.jsonl -o work/
     python benchmarks/label_screen.py sheets work/ -o sheets/ --most 1500
+    (each with --reader embedded for the default reader; without, smollm2)
 
-``read`` encodes texts of many sets with ``smollm2`` and keeps every activation of every token; half of the
+``read`` encodes texts of many sets with the reader and keeps every activation of every token; half of the
 documents (and whole sets) are kept apart for scoring (``held``). ``sheets`` ranks features by how often they
 are in the first rows of comparisons of two of the sets, and writes sheets of 50 features: contexts from the
 feature's whole range above its threshold, strongest first, one a document, and near misses; the label that
@@ -29,7 +30,8 @@ from label_texts import Sourced
 
 from saetext.documents import Document
 from saetext.features.known_labels import shipped_labels
-from saetext.reader.shipped import SMOLLM2
+from saetext.features.labels import FeatureLabel
+from saetext.reader.shipped import READERS, Shipped, by_name
 
 PART = 100  # documents
 LONGEST = 800  # characters of a text: more documents, rather than long ones
@@ -119,7 +121,7 @@ PATTERNS = {
     "web address": r"(?:https?:|www\.)\S+",
     "last token": r"\S\Z",
 }
-BEFORE, AFTER = 75, 30  # characters shown: a causal model has seen only what stands before
+BEFORE, AFTER = 75, 30  # characters shown: a causal model has seen only what stands before, an encoder all
 
 
 def main() -> None:
@@ -140,13 +142,22 @@ def main() -> None:
     sheets.add_argument("--per-sheet", type=int, default=50)
     sheets.add_argument("--present", type=int, default=8)
     sheets.set_defaults(run=_sheets)
+    for command in (reading, sheets):
+        command.add_argument("--reader", default="smollm2", choices=[shipped.name for shipped in READERS])
     args = parser.parse_args()
     args.run(args)
 
 
+def shipped_reader(name: str) -> Shipped:
+    """Return the shipped reader of this name."""
+    found = by_name(name)
+    assert found is not None
+    return found
+
+
 def _read(args: argparse.Namespace) -> None:
     args.output.mkdir(parents=True, exist_ok=True)
-    reader = open_reader("smollm2")
+    reader = open_reader(args.reader)
     mixed = {
         name: [texts[i] for i in np.random.default_rng(half).permutation(len(texts))]
         for name, half in (("read", 0), ("held", 1))
@@ -294,7 +305,8 @@ def agreement(told: Read, thresholds: np.ndarray, features: list[int]) -> dict[i
 
 def _sheets(args: argparse.Namespace) -> None:
     args.output.mkdir(parents=True, exist_ok=True)
-    calibration, labels = SMOLLM2.load_calibration(), shipped_labels(SMOLLM2)
+    shipped = shipped_reader(args.reader)
+    calibration, labels = shipped.load_calibration(), shipped_labels(shipped)
     assert labels is not None
     thresholds = calibration.thresholds
     told, held = (kept(args.work, name, len(thresholds)) for name in ("read", "held"))
@@ -304,10 +316,11 @@ def _sheets(args: argparse.Namespace) -> None:
     order = np.argsort(-score, kind="stable")[: args.most].tolist()
     (args.output / "order.json").write_text(json.dumps(order))
     agreeing = agreement(told, thresholds, order)
+    after = AFTER if args.reader == "smollm2" else BEFORE
     places, rng = occurrences(told.words), np.random.default_rng(3)
     for number, first in enumerate(range(0, len(order), args.per_sheet)):
         blocks = [
-            block(told, f, float(thresholds[f]), labels[f].label, agreeing[f], args.present, places, rng)
+            block(told, f, float(thresholds[f]), labels[f], agreeing[f], args.present, places, rng, after)
             for f in order[first : first + args.per_sheet]
         ]
         (args.output / f"sheet-{number:02d}.txt").write_text("\n".join(blocks), encoding="utf-8")
@@ -317,13 +330,14 @@ def block(
     told: Read,
     feature: int,
     threshold: float,
-    label: str,
+    label: FeatureLabel,
     agreeing: list[str],
     count: int,
     places: dict[str, np.ndarray],
     rng: np.random.Generator,
+    after: int,
 ) -> str:
-    """Return what a reader sees of a feature."""
+    """Return what a reader sees of a feature, with ``after`` characters behind a token."""
     tokens, values = told.of(feature)
     above = np.flatnonzero(values > threshold)
     mixed = rng.permutation(above)
@@ -334,7 +348,9 @@ def block(
     for i in [*above[:1].tolist(), *mixed[:2000].tolist()]:
         document = int(told.document[tokens[i]])
         source = "gentle" if told.registers[document] in EDITS else told.registers[document]
-        shown = marked(told, int(tokens[i])).replace("⏎", "").lower()[-45:-20]  # edits are of the same texts
+        shown = (
+            marked(told, int(tokens[i]), AFTER).replace("⏎", "").lower()[-45:-20]
+        )  # edits are of the same texts
         if document in documents or shown in texts or seen.get(source, 0) >= 2:
             continue
         documents.add(document)
@@ -345,26 +361,26 @@ def block(
             break
     tops = [str(told.words[t]) for t in tokens[above[:60]]]
     common = sorted(set(tops), key=lambda w: -tops.count(w))[:6]
-    head = f"#{feature} [{label}] n={len(above)} top: {' '.join(common)}"
+    head = f"#{feature} [{label.label}] n={len(above)} top: {' '.join(common)}"
     lines = [" | ".join([head, *agreeing])]
     peak = float(values[0]) if len(values) else 1.0
     for i in sorted(chosen, key=lambda i: -values[i]):
-        lines.append(f"{values[i] / peak:.1f} {marked(told, int(tokens[i]))}")
+        lines.append(f"{values[i] / peak:.1f} {marked(told, int(tokens[i]), after)}")
     firing = set(tokens.tolist())
     for word in common[:2]:
         for token in rng.permutation(places.get(word, np.empty(0, np.int64)))[:20].tolist():
             if firing.isdisjoint(range(token - 2, token + 3)):
-                lines.append(f"NOT {marked(told, token)}")
+                lines.append(f"NOT {marked(told, token, after)}")
                 break
     return "\n".join(lines)
 
 
-def marked(told: Read, token: int) -> str:
-    """Return a token with what stands around it, line breaks as arrows."""
+def marked(told: Read, token: int, reach: int) -> str:
+    """Return a token with what stands around it (``reach`` characters behind), line breaks as arrows."""
     text = told.texts[told.document[token]]
     start, end = int(told.start[token]), int(told.end[token])
     start += text[start:end].startswith(" ") and end - start > 1
-    before, after = text[max(0, start - BEFORE) : start], text[end : end + AFTER]
+    before, after = text[max(0, start - BEFORE) : start], text[end : end + reach]
     return f"{before}«{text[start:end]}»{after}".replace("\n", "⏎").replace("\t", "→")
 
 
