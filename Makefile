@@ -66,6 +66,8 @@ $(VENV)/.docs: EXTRAS := all,dev,docs
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing (a few minutes the first time)"
+# an old pip (23.0, of Debian 12) takes a quarter of an hour where most is installed already: 14 CPU minutes, not 1.3
+	@$(PIP_INSTALL) --upgrade pip==26.3
 	@$(PIP) "$$(grep '^torch==' constraints.txt)"
 	@$(PIP) --editable '.[$(EXTRAS)]'
 # a language model, without the packages that it asks for and nobody needs: see docs/dependencies.md
