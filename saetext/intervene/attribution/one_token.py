@@ -169,7 +169,7 @@ def token_causes(
         features=float(whole.sums[0]),
         error=float(whole.error.sum()),
         gap=whole.gap,
-        sums=np.bincount(whole.position, whole.attribution, minlength=len(case)),
+        sums=np.bincount(whole.position, whole.attribution, minlength=len(case)).astype(np.float64),
         table=table,
         pairs=whole.n,
         checks=misses(table, checks, whole.n - len(table)),
