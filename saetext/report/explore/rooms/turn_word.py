@@ -105,7 +105,7 @@ def _row(causes: TokenCauses, row: Mapping[str, Any], labels: FeatureLabels) -> 
         "feature": row["feature"],
         "label": labels.label(row["feature"]),
         "before": printable("".join(causes.tokens[first:at])),
-        "token": printable(causes.tokens[at].replace("\n", "↵")) or "␣",
+        "token": _shown(causes.tokens[at]),
         "after": printable("".join(_content(causes, at + 1, at + 1 + _AROUND))),
         "up": row["attribution"] > 0,
         "attribution": _signed(row["attribution"]),
@@ -141,9 +141,15 @@ def _text(causes: TokenCauses) -> list[dict[str, Any]]:
     return parts
 
 
+def _shown(token: str) -> str:
+    """Return a token so that one sees it: a line break as an arrow, a mere blank as a sign."""
+    told = printable(token.replace("\n", "↵"))
+    return told if told.strip() else "␣"
+
+
 def _token(token: str) -> str:
-    """Return a token so that one sees it: a line break as an arrow, a blank as what it is."""
-    return printable(token.replace("\n", "↵"), newlines=True).strip() or "␣"
+    """Return a token alone, without the blank before it."""
+    return _shown(token).strip()
 
 
 def _signed(value: float) -> str:
