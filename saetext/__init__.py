@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from saetext.intervene.steer import steer
     from saetext.reader.reader import Reader
     from saetext.reader.thresholds.estimation import calibrate
+    from saetext.report.explore.in_python import Explorer, explore
     from saetext.training.config import TrainConfig
     from saetext.training.optimisation import train_sae
     from saetext.training.pipeline import train
@@ -57,6 +58,7 @@ __all__ = [
     "Corpus",
     "CorrelateResult",
     "DiffResult",
+    "Explorer",
     "ExpressionResult",
     "FeatureLabels",
     "OutcomeResult",
@@ -90,6 +92,7 @@ __all__ = [
     "encode",
     "encode_slice",
     "evaluate_shift",
+    "explore",
     "expression",
     "finish_slices",
     "label",
@@ -117,6 +120,7 @@ _HOMES = {
     "Corpus": "saetext.corpus",
     "CorrelateResult": "saetext.analysis.cooccurrence",
     "DiffResult": "saetext.analysis.differences",
+    "Explorer": "saetext.report.explore.in_python",
     "ExpressionResult": "saetext.intervene.expression",
     "FeatureLabels": "saetext.features.labels",
     "OutcomeResult": "saetext.analysis.differences",
@@ -143,6 +147,7 @@ _HOMES = {
     "encode": "saetext.encoding.encoder",
     "encode_slice": "saetext.encoding.slices",
     "evaluate_shift": "saetext.intervene.shifts.evaluate",
+    "explore": "saetext.report.explore.in_python",
     "finish_slices": "saetext.corpus.finishing",
     "label": "saetext.features.labelling.pipeline",
     "merge": "saetext.corpus.merging",

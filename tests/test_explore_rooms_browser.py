@@ -237,6 +237,24 @@ def test_a_feature_is_turned_up_stopped_and_collected(
         wait(driver, "#put button").click()
         wait(driver, "#put button[aria-pressed=true]")
         fits(driver, "turn")
+        word = wait(driver, "#text0b mark[data-word]")
+        key = word.get_attribute("data-word")
+        word.click()
+        wait(driver, "#why .causes", LONG)
+        assert f"word={key}" in driver.current_url and "with the edit" in wait(driver, "#why").text
+        assert wait(driver, "#text0b .picked").get_attribute("data-word") == key
+        fits(driver, "turn-word")
+        chosen = wait(driver, "#choose-word select")  # by keyboard: the first word of the other text
+        chosen.send_keys("\ue011")
+        first = chosen.get_attribute("value")
+        chosen.send_keys("\ue004", "\ue007")
+        assert first != key and wait(driver, f"[data-word='{first}'].picked", LONG)
+        wait(driver, "#why .causes", LONG)
+        wait(driver, ".causes a.button").click()
+        wait(driver, ".turning button.main")
+        assert "word=" not in driver.current_url and f"feature={WRITES}&" not in driver.current_url
+        driver.back()
+        wait(driver, "#why .causes", LONG)
         driver.find_element("id", "collected").click()
         assert "turned up in" in wait(driver, "#items").text
         fits(driver, "turn-collected")

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import explore_app
 import pytest
+import torch
 from page_helpers import HOSTILE, Page
 from planted import WORD, WRITES, planted
 from tiny_reader import some_rows, tiny
@@ -23,11 +24,13 @@ import saetext
 from saetext.corpus import Corpus
 from saetext.encoding.encoder import encode
 from saetext.errors import InputError
+from saetext.intervene.edit import FeatureEdit
+from saetext.intervene.positions import positions_of
 from saetext.reader.causal import CausalModel
 from saetext.reader.reader import Reader
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries.naming import rename
-from saetext.report.explore.queries.turning import Question, cautions, pieces_apart, turned
+from saetext.report.explore.queries.turning import Question, Tokens, cautions, pieces_apart, turned
 from saetext.report.explore.writers import Model, Writers
 
 pytestmark = pytest.mark.filterwarnings("ignore::saetext.errors.SaetextWarning")
@@ -78,11 +81,11 @@ def shown(client: Any, url: str) -> str:
 def written(text: str) -> list[str]:
     """Return the texts on a page."""
     found = re.findall(r'<blockquote id="text\d+[ab]"[^>]*>(.*?)</blockquote>', text, re.DOTALL)
-    return [html.unescape(re.sub(r"</?mark[^>]*>", "", one)) for one in found]
+    return [html.unescape(re.sub(r"</?(mark|span)[^>]*>", "", one)) for one in found]
 
 
 def marked(text: str) -> list[str]:
-    return re.findall(r'<mark class="s[14]">(.*?)</mark>', text)
+    return re.findall(r'<mark class="s[14][^>]*>(.*?)</mark>', text)
 
 
 # ---- what is written ---------------------------------------------------------------------------------------
@@ -339,10 +342,111 @@ def test_an_edit_that_leaves_nothing_is_refused_with_how_far_one_can_go(loaded: 
     place = str(planted().model)
     writers = Writers(place, str(planted().sae), device="cpu", reference=planted().reference)
     question = Question(Model(place, str(planted().sae)), ("the dog",), WRITES, 6.0, raw=True, tokens=4)
-    found = turned(question, writers, lambda _: None, lambda *_: None)
+    found = turned(question, writers, lambda _: None, lambda *_: None).result
     assert found.table["dose"].to_list() == [0.0, 6.0]
     assert any("nll" in told for told in cautions(found))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("saetext.intervene.handles.REFUSE", found.table["length"][1] / 2)
         with pytest.raises(InputError, match="stay within 3 either way"):
             turned(question, writers, lambda _: None, lambda *_: None)
+
+
+# ---- why a word --------------------------------------------------------------------------------------------
+
+
+def words_offered(page: str) -> dict[str, str]:
+    """Return what the form offers: the words, without their numbers, by what an address calls them."""
+    found = re.findall(r'<option value="(\d+[ab]\d+)"[^>]*>\d+ (.*?)</option>', page)
+    return {key: html.unescape(word) for key, word in found}
+
+
+def test_a_word_is_explained_as_the_model_wrote_it(client: Any, loaded: Loaded) -> None:
+    """The figures are those of the model run by hand, with the edit and without, on the tokens written."""
+    page = shown(client, address(seed="3"))
+    offered = words_offered(page)
+    assert {key[:2] for key in offered} == {"0a", "0b"}
+    assert all(f'data-word="{key}"' in page for key in offered), "each can be clicked as well"
+    key = next(key for key, word in offered.items() if key.startswith("0b") and WORD in word)
+    found = shown(client, address(seed="3", word=key))
+    assert re.search(rf'class="s\d picked" data-word="{key}"', found) and f'value="{key}" selected' in found
+    told = Page(found).text
+    question = Question(
+        loaded.writers.of(loaded.corpus("read"), loaded.sae("read")),
+        ("the quick dog",), WRITES, 6.0, seed=3, tokens=8, raw=True,
+    )  # fmt: skip
+    both = turned(question, loaded.writers, lambda _: None, lambda *_: None)
+    generator, at = loaded.writers.generator(question.model), int(key[2:])
+    prompt = generator.model.encode_prompt("the quick dog", raw=True)
+    ids = both.texts[0, True].ids
+    whole = torch.tensor([[*prompt.ids.tolist(), *ids[:at]]])
+    edit = FeatureEdit(both.changes, positions_of("all", [prompt]), generator.sae)
+    logs = [
+        float(
+            generator.model.logits(whole, torch.ones_like(whole), edits=edits)[0, -1].log_softmax(-1)[ids[at]]
+        )
+        for edits in ({generator.hook: edit}, {})
+    ]
+    assert f"log-probability {logs[0]:.2f}, with the edit" in told
+    assert f"the edit adds {logs[0] - logs[1]:+.2f}" in told and logs[0] > logs[1] + 1
+    assert "Raise it most" in told and "exact" in told and "Not explained" in told
+    assert found.count("Turn this one") == found.count('<p class="amounts">') > 2
+    assert re.search(r'<a href="feature\?[^"]*feature=\d+"', found)
+
+
+def test_a_word_of_the_unedited_text_is_explained_without_the_edit(client: Any) -> None:
+    page = shown(client, address(seed="3"))
+    key = next(key for key in words_offered(page) if key.startswith("0a"))
+    found = shown(client, address(seed="3", word=key))
+    told = Page(found).text
+    assert ", by itself" in told and "with the edit" not in told
+    links = re.findall(r'href="(turn\?[^"]*)">Turn this one', found)
+    assert links and not any("word=" in link for link in links)
+
+
+def test_every_word_is_offered_with_the_token_it_begins_in(client: Any, loaded: Loaded) -> None:
+    page = shown(client, address(seed="3"))
+    offered, tokenizer = words_offered(page), load_generator_of(loaded).model.tokenizer
+    question = Question(
+        loaded.writers.of(loaded.corpus("read"), loaded.sae("read")),
+        ("the quick dog",), WRITES, 6.0, seed=3, tokens=8, raw=True,
+    )  # fmt: skip
+    both = turned(question, loaded.writers, lambda _: None, lambda *_: None)
+    assert len(offered) > 2
+    for key, word in offered.items():
+        ids = list(both.texts[0, key[1] == "b"].ids)
+        parts = (ids[: int(key[2:]) + n] for n in (0, 1))
+        before, after = (tokenizer.decode(part, skip_special_tokens=True).rstrip("\ufffd") for part in parts)
+        places = [at.start() for at in re.finditer(re.escape(word), both.texts[0, key[1] == "b"].text)]
+        assert any(len(before) <= place < len(after) for place in places), (key, word, before, after)
+
+
+def load_generator_of(loaded: Loaded) -> Any:
+    return loaded.writers.generator(loaded.writers.of(loaded.corpus("read"), loaded.sae("read")))
+
+
+@pytest.mark.parametrize("word", ["0a999", "0c1", "1a0", "0a-1", "<b>", "0a1; x"])
+def test_a_word_that_is_not_there_is_said(client: Any, word: str) -> None:
+    shown(client, address(seed="3"))
+    answer = client.get(address(seed="3", word=word))
+    assert answer.status_code == 400 and "these texts have no such word" in answer.text
+
+
+def test_looking_for_causes_can_be_stopped(client: Any) -> None:
+    page = shown(client, address(seed="13"))
+    url = address(seed="13", word=next(iter(words_offered(page))))
+    with client.app.state.loaded.writers.alone(lambda _: None):
+        waits = client.get(url).text
+        key = re.search(r'data-job="job-events\?key=(\w+)"', waits)
+        assert key is not None and written(waits) == written(page), "the texts stay"
+        client.post("job-stop", data={"key": key[1], "back": url})
+    job = client.app.state.jobs.get(key[1])
+    assert client.app.state.jobs.wait(job, 60) and job.state == "cancelled"
+    assert "Start again" in client.get(url).text
+    client.post("job-again", data={"key": key[1], "back": url})
+    assert 'class="causes"' in shown(client, url)
+
+
+def test_words_begin_in_the_token_that_has_their_first_letter() -> None:
+    tokens = Tokens("\u00c9t\u00e9 is (sun)", (1, 2, 3, 4, 5), (0, 1, 3, 7, 11))
+    assert tokens.words() == [(1, "\u00c9t\u00e9"), (3, "is"), (4, "sun")]
+    assert "".join(part for part, _ in tokens.parts()) == tokens.text

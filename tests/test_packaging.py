@@ -267,6 +267,9 @@ def main(folder: Path) -> list[str]:
         print(found.table.height, len(a), str(found.notes[0]))
     except saetext.SaetextError as error:
         print(error, saetext.SaetextWarning, config.k)
+    with saetext.explore(a, folder / "b.corpus", browser=False) as explorer:
+        address: str = explorer.url
+    assert address.startswith("http")
     results = [found, by, pairs, groups, hits, more, several]
     return [result.to_json() for result in results]
 '''

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from saetext.intervene.request import SteerRequest
     from saetext.intervene.shifts.saved import Shift
-    from saetext.intervene.writing import OnArmText
+    from saetext.intervene.writing import OnArmText, Written
     from saetext.reader.prompts import Messages
 
 _ASKED_WORDS = 5
@@ -106,10 +106,18 @@ class Setting:
         on_text: OnArmText | None = None,
     ) -> pl.DataFrame:
         """Return the texts of arms for some of the prompts, with their measures; ``on_text`` watches them."""
+        writer = Writer(self.generator, [prompts[i] for i in numbers], request, arms, on_text=on_text)
+        return self.table([(arm, writer.arm(arm)) for arm in arms], prompts, numbers)
+
+    def table(
+        self,
+        done: Sequence[tuple[Arm, list[Written]]],
+        prompts: Sequence[str | Messages],
+        numbers: Sequence[int],
+    ) -> pl.DataFrame:
+        """Return the texts of arms with their measures; ``numbers`` are those of the prompts written for."""
         import polars as pl
 
-        writer = Writer(self.generator, [prompts[i] for i in numbers], request, arms, on_text=on_text)
-        done = [(arm, writer.arm(arm)) for arm in arms]
         gauge = frozenset(self.gauge)
         rows: list[dict[str, Any]] = []
         for arm, text, changed in measured(done):

@@ -98,7 +98,7 @@ def _without(attributor: Attributor, cases: Sequence[Case], pairs: Pairs) -> NDA
     edit = _taking_out(vectors, pairs.position, len(sheet.branches))
     with torch.no_grad():
         done = attributor.model.forward(
-            sheet.ids, sheet.mask, hooks=(), edits={attributor.latents.hook: edit}, keep=sheet.keep
+            sheet.ids, sheet.mask, hooks=(), edits=attributor.edits(edit), keep=sheet.keep
         )
         return attributor.values(sheet, done.logits).cpu().double().numpy()
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from saetext.intervene.cases import Case, Sheet, sheet_of
 from saetext.intervene.latents import Entries, Latents
 from saetext.intervene.metrics import BoundMetric
+from saetext.io.progress import Count
 from saetext.reader.causal import CausalModel
 from saetext.reader.edits import Edit
 
@@ -62,25 +63,56 @@ class Found:
 
 
 class Attributor:
-    """A model, an SAE at its hook, and a metric."""
+    """A model, an SAE at its hook, and a metric.
 
-    def __init__(self, model: CausalModel, latents: Latents, metric: BoundMetric) -> None:
-        self.model, self.latents, self.metric = model, latents, metric
+    Parameters
+    ----------
+    model : CausalModel
+    latents : Latents
+    metric : BoundMetric
+    edit : callable, optional
+        An edit at the hook under which the model runs throughout, the same for every sequence. Features are
+        those of the text, as the SAE reads them before the edit; what it adds is held fixed, as the error is.
+    """
+
+    def __init__(
+        self, model: CausalModel, latents: Latents, metric: BoundMetric, edit: Edit | None = None
+    ) -> None:
+        self.model, self.latents, self.metric, self.edit = model, latents, metric, edit
+
+    def edits(self, then: Edit | None = None) -> dict[str, Edit]:
+        """Return the edits of a pass: the standing one, and another that follows it."""
+        both = [edit for edit in (self.edit, then) if edit is not None]
+
+        def one_after_the_other(hidden: Tensor, positions: Tensor, rows: Tensor) -> Tensor:
+            for edit in both:
+                hidden = edit(hidden, positions, rows)
+            return hidden
+
+        return {self.latents.hook: one_after_the_other} if both else {}
 
     def grad(self, cases: Sequence[Case]) -> Found:
         """Return gradient times activation: one forward and one backward pass."""
         sheet = sheet_of(cases, self.metric.branches)
         value, gradient, hidden = self._differentiated(sheet, None)
-        return self._found(cases, sheet, value, gradient, hidden)
+        return self._found(cases, sheet, value, gradient, self._before(sheet, hidden))
 
-    def ig(self, cases: Sequence[Case], nodes: int) -> Found:
-        """Return integrated gradients over so many Gauss-Legendre nodes, several in a pass of short cases."""
+    def ig(self, cases: Sequence[Case], nodes: int, count: Count | None = None) -> Found:
+        """Return integrated gradients over so many Gauss-Legendre nodes, several in a pass of short cases.
+
+        ``count`` is told how many of the nodes are done.
+        """
         sheet = sheet_of(cases, self.metric.branches)
         with torch.no_grad():
             done = self.model.forward(
-                sheet.ids, sheet.mask, hooks=[self.latents.hook], keep=sheet.keep, gradients=False
+                sheet.ids,
+                sheet.mask,
+                hooks=[self.latents.hook],
+                edits=self.edits(),
+                keep=sheet.keep,
+                gradients=False,
             )
-        hidden, value = done.hidden[self.latents.hook], self.values(sheet, done.logits)
+        hidden, value = self._before(sheet, done.hidden[self.latents.hook]), self.values(sheet, done.logits)
         entries = self._entries(cases, hidden[sheet.first])
         written = self.latents.written(entries, hidden[sheet.first])
         written = written.repeat_interleave(len(sheet.branches), dim=0)
@@ -91,8 +123,10 @@ class Attributor:
             _, steps, _ = self._differentiated(_repeated(sheet, len(shares)), scaled(written, *shares))
             for weight, step in zip(weights, steps.chunk(len(shares)), strict=True):
                 gradient += weight * step
+            if count is not None:
+                count(min(start + together, nodes), nodes)
         without = self.model.forward(
-            sheet.ids, sheet.mask, hooks=(), edits={self.latents.hook: scaled(written, 0.0)}, keep=sheet.keep
+            sheet.ids, sheet.mask, hooks=(), edits=self.edits(scaled(written, 0.0)), keep=sheet.keep
         )
         nothing = self.values(sheet, without.logits)
         return self._found(cases, sheet, value, gradient, hidden, nothing)
@@ -100,15 +134,21 @@ class Attributor:
     def _differentiated(self, sheet: Sheet, edit: Edit | None) -> tuple[Tensor, Tensor, Tensor]:
         """Return the metric of each case, its derivative at the hook in float32, and the hidden states."""
         hook = self.latents.hook
-        edits = {} if edit is None else {hook: edit}
         done = self.model.forward(
-            sheet.ids, sheet.mask, hooks=[hook], edits=edits, keep=sheet.keep, gradients=True
+            sheet.ids, sheet.mask, hooks=[hook], edits=self.edits(edit), keep=sheet.keep, gradients=True
         )
         hidden = done.hidden[hook]
         with torch.enable_grad():
             value = self.values(sheet, done.logits)
             (gradient,) = torch.autograd.grad(value.sum(), hidden)
         return value.detach(), gradient.float(), hidden.detach()
+
+    def _before(self, sheet: Sheet, hidden: Tensor) -> Tensor:
+        """Return the hidden states as they come to the standing edit; below the hook nothing is edited."""
+        if self.edit is None:
+            return hidden
+        hook = self.latents.hook
+        return self.model.forward(sheet.ids, sheet.mask, hooks=[hook], keep=sheet.keep).hidden[hook]
 
     def values(self, sheet: Sheet, logits: Tensor) -> Tensor:
         """Return float[cases]: the metric of each case of a sheet, from the logits that were kept."""

@@ -62,15 +62,13 @@ def address_of(listening: socket.socket, host: str, token: str) -> str:
     return f"http://{shown}:{listening.getsockname()[1]}/{token}/"
 
 
-def serve(app: Any, listening: socket.socket, started: Callable[[], None] = lambda: None) -> None:
-    """Serve until the process is asked to stop by a signal, which is passed on.
+def server_of(app: Any, started: Callable[[], None] = lambda: None) -> Any:
+    """Return a server of uvicorn, which stops once its ``should_exit`` is set.
 
     Parameters
     ----------
     app : ASGI app
         Of :func:`saetext.report.explore.served.explorer_app`.
-    listening : socket
-        Of :func:`listen`.
     started : callable
         Called once requests are answered.
     """
@@ -95,7 +93,21 @@ def serve(app: Any, listening: socket.socket, started: Callable[[], None] = lamb
         timeout_graceful_shutdown=_GRACE,
         h11_max_incomplete_event_size=32768,
     )
+    return Server(config)
+
+
+def serve(app: Any, listening: socket.socket, started: Callable[[], None] = lambda: None) -> None:
+    """Serve until the process is asked to stop by a signal, which is passed on.
+
+    Parameters
+    ----------
+    app : ASGI app
+    listening : socket
+        Of :func:`listen`.
+    started : callable
+        As of :func:`server_of`.
+    """
     try:
-        Server(config).run(sockets=[listening])
+        server_of(app, started).run(sockets=[listening])
     finally:  # the signal is passed on
         app.state.jobs.close()

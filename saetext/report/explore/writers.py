@@ -90,6 +90,7 @@ class Writers:
         self._running = threading.Lock()
         self._subjects: Kept[Subject] = Kept(4)
         self._loaded: Kept[Generator] = Kept(_LOADED)
+        self._precise: Kept[Generator] = Kept(1)
 
     def of(self, corpus: Corpus, sae: str) -> Model | None:
         """Return the model in which features are turned while a corpus's SAE is looked at; None for none."""
@@ -126,6 +127,25 @@ class Writers:
         from saetext.intervene.generator import load_generator
 
         return self._loaded.get(model, lambda: load_generator(model.name, model.sae, device=self.device))
+
+    def precise(self, model: Model) -> Generator:
+        """Return a model in float32, loaded once more where it writes in less.
+
+        The effect of one feature is often smaller than what bfloat16 rounds away.
+
+        Raises
+        ------
+        SaetextError
+            If it cannot be loaded.
+        """
+        from saetext.intervene.generator import load_generator
+
+        made = self.generator(model)
+        if made.model.dtype in ("float32", "float64"):
+            return made
+        return self._precise.get(
+            model, lambda: load_generator(model.name, model.sae, device=self.device, dtype="float32")
+        )
 
     @contextmanager
     def alone(self, on_progress: OnProgress) -> Iterator[None]:

@@ -5,8 +5,10 @@ The arms, strengths and measures are those of ``saetext steer``. Not for: pages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import bisect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from saetext.errors import InputError
@@ -19,8 +21,10 @@ from saetext.text.words import split
 
 if TYPE_CHECKING:
     from saetext.intervene.controls import Arm
+    from saetext.intervene.edit import Change
     from saetext.intervene.result import SteerResult
     from saetext.intervene.setting import Setting
+    from saetext.intervene.writing import Written
 
 MOST_PROMPTS = 12
 STRONGEST = 6.0  # strengths go from minus that to that
@@ -82,7 +86,66 @@ class Question:
         return {"model": self.model.name, "prompts": list(self.prompts), **self.options()}
 
 
-def turned(question: Question, writers: Writers, on_progress: OnProgress, show: Show) -> SteerResult:
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """A text in the tokens that were written.
+
+    Attributes
+    ----------
+    text : str
+    ids : tuple of int
+        That of the end of the text included.
+    ends : tuple of int
+        The character before which each token ends.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    def parts(self) -> list[tuple[str, int | None]]:
+        """Return the text cut at its words, each word with the number of the token that it begins in."""
+        found: list[tuple[str, int | None]] = []
+        at = 0
+        for number, part in enumerate(split(self.text)):
+            token = bisect.bisect_right(self.ends, at)
+            found.append((part, token if number % 2 and token < len(self.ends) else None))
+            at += len(part)
+        return found
+
+    def words(self) -> list[tuple[int, str]]:
+        """Return the words, each after the number of the token that it begins in."""
+        return [(token, part) for part, token in self.parts() if token is not None]
+
+
+def tokens_of(tokenizer: Any, written: Written) -> Tokens:
+    """Return a text in its tokens; a character in several tokens ends with the last of them."""
+    from saetext.reader.decoding import decoded
+
+    ids = written.ids.tolist()
+    ends = [len(decoded(tokenizer, ids[: n + 1]).rstrip("\ufffd")) for n in range(len(ids))]
+    return Tokens(written.text, tuple(ids), tuple(accumulate(ends, max)))
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """Both texts of each prompt, and what it takes to ask about their words.
+
+    Attributes
+    ----------
+    result : SteerResult
+    changes : tuple of Change
+        The edit of the turned texts.
+    texts : mapping of (int, bool) to Tokens
+        By the number of the prompt, and whether it is the turned text.
+    """
+
+    result: SteerResult
+    changes: tuple[Change, ...]
+    texts: Mapping[tuple[int, bool], Tokens]
+
+
+def turned(question: Question, writers: Writers, on_progress: OnProgress, show: Show) -> Turned:
     """Return what a model writes with a feature turned, and without.
 
     Parameters
@@ -104,6 +167,7 @@ def turned(question: Question, writers: Writers, on_progress: OnProgress, show: 
     on_progress(Progress("loading the model"))
     from saetext.intervene.concluding import result_of
     from saetext.intervene.setting import setting_of
+    from saetext.intervene.writing import Writer
 
     request = SteerRequest(**question.options(), reference=writers.reference, on_progress=on_progress)
     with writers.alone(on_progress):
@@ -119,9 +183,17 @@ def turned(question: Question, writers: Writers, on_progress: OnProgress, show: 
         def text(arm: Arm, prompt: int, sample: int, so_far: str) -> None:
             show(prompt, arm.kind == "dose", so_far)
 
-        numbers = range(len(question.prompts))
-        texts = setting.written(arms, question.prompts, numbers, request, text)
-    return result_of(setting, arms, texts, request, None, None)
+        writer = Writer(generator, question.prompts, request, arms, on_text=text)
+        done = [(arm, writer.arm(arm)) for arm in arms]
+        tokenizer = generator.model.tokenizer
+        tokens = {
+            (one.prompt, arm.kind == "dose"): tokens_of(tokenizer, one)
+            for arm, texts in done
+            for one in texts
+        }
+    table = setting.table(done, question.prompts, range(len(question.prompts)))
+    result = result_of(setting, arms, table, request, None, None)
+    return Turned(result, next(arm.changes for arm in arms if arm.kind == "dose"), tokens)
 
 
 def _require_bearable(setting: Setting, strength: float, request: SteerRequest) -> None:
@@ -169,14 +241,22 @@ def pieces_apart(text: str, other: str) -> list[tuple[str, int]]:
     >>> pieces_apart("It was a sad day", "A day")
     [('It', 1), (' ', 0), ('was', 1), (' a ', 0), ('sad', 4), (' day', 0)]
     """
-    there = {word.casefold() for word in split(other)[1::2]}
     found: list[tuple[str, int]] = []
-    for number, part in enumerate(split(text)):
-        word = part.casefold()
-        apart = number % 2 == 1 and word not in there
-        shade = 0 if not apart else _LIGHT if only_function_words([word.replace("\u2019", "'")]) else _FULL
+    for part, shade in zip(split(text), shades_apart(text, other), strict=True):
         if found and found[-1][1] == shade:
             found[-1] = (found[-1][0] + part, shade)
         elif part:
             found.append((part, shade))
+    return found
+
+
+def shades_apart(text: str, other: str) -> list[int]:
+    """Return how strongly each part of a text is marked, as :func:`saetext.text.words.split` cuts it."""
+    there = {word.casefold() for word in split(other)[1::2]}
+    found = []
+    for number, part in enumerate(split(text)):
+        word = part.casefold()
+        apart = number % 2 == 1 and word not in there
+        light = apart and only_function_words([word.replace("\u2019", "'")])
+        found.append(0 if not apart else _LIGHT if light else _FULL)
     return found

@@ -6,6 +6,7 @@ Not for: what is computed (queries/features.py, queries/feature.py) or written (
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,22 +16,36 @@ from starlette.routing import Route
 from saetext.corpus import Corpus
 from saetext.corpus.no_column import no_column
 from saetext.errors import InputError
+from saetext.features.labels import FeatureLabels
 from saetext.features.subject import Subject
+from saetext.io.progress import OnProgress
 from saetext.report.explore.asked import Asked
 from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
+from saetext.report.explore.jobs import Job
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries import feature as one
 from saetext.report.explore.queries.about import columns_if_known
 from saetext.report.explore.queries.counts import calibration_of, counts_of, takes_long
 from saetext.report.explore.queries.features import SORTS, features_of, rows_of, theme_rows
+from saetext.report.explore.queries.meaning import (
+    NO_MODEL,
+    Nearest,
+    can_compare,
+    nearest_labels,
+    table_of,
+)
 from saetext.report.explore.queries.naming import WRONG, Changed, mark_wrong, rename, restore, was_changed
 from saetext.report.explore.queries.passages import Look, entry_of, known_again
 from saetext.report.explore.queries.shades import Shade, themes_of
 from saetext.report.explore.room import Room
 from saetext.report.explore.rooms.read import Chosen
+from saetext.report.explore.waiting import job_of, shown_of
+from saetext.text.passages import printable
 
 PAGE = 50  # features
 _ACTIONS = ("rename", "wrong", "restore")
+#: Of a page that has no table yet.
+_NOTHING: Final = {"late": False, "absent": False, "sort": "telling", "turned": False}
 _MOST_COLUMNS = 12  # that a feature can be told apart by, with few values each
 
 
@@ -41,18 +56,21 @@ def features(request: Request) -> Response:
     corpus, sae, labels = chosen.corpus, chosen.sae, chosen.labels
     words = asked.text("q", longest=300)
     show = asked.choice("show", ("features", "themes"))
-    common = {**chosen.common, "words": words, "show": show, "themes_there": bool(themes_of(corpus, sae))}
+    common = {
+        **chosen.common,
+        "words": words,
+        "show": show,
+        "by": asked.choice("by", ("words", "meaning")),
+        "job": None,
+        "themes_there": bool(themes_of(corpus, sae)),
+    }
     late = takes_long(corpus, sae) and asked.number("wait", 0, 0, 1) == 0
     if late:  # the page comes before its table
         return page(
             request,
             "features.html.j2",
             title=f"Features of {chosen.name}",
-            **common,
-            late=True,
-            absent=False,
-            sort="telling",
-            turned=False,
+            **{**common, **_NOTHING, "late": True},
         )
     if show == "themes":
         return page(
@@ -63,9 +81,27 @@ def features(request: Request) -> Response:
             late=False,
             themes=theme_rows(corpus, sae, labels, words),
         )
-    sort, turned = asked.choice("sort", SORTS), asked.number("turned", 0, 0, 1) == 1
-    absent = asked.number("absent", 0, 0, 1) == 1
-    every = features_of(corpus, sae, labels, words=words, sort=sort, turned=turned, absent=absent)
+    turned, absent = (asked.number(name, 0, 0, 1) == 1 for name in ("turned", "absent"))
+    near, note = None, ""
+    if common["by"] == "meaning" and words and not words.isdigit():
+        note = "" if can_compare() else NO_MODEL
+        if not note:
+            job = _comparing(request, labels, words)
+            if job.state != "done":
+                return page(
+                    request,
+                    "features.html.j2",
+                    title=f"Features of {chosen.name}",
+                    **{**common, **_NOTHING, "job": shown_of(job)},
+                )
+            near = job.result
+    if near is not None:
+        sort = asked.choice("sort", ("meaning", *SORTS))
+        every = table_of(corpus, sae, labels, near, sort=sort, turned=turned, absent=absent)
+    else:
+        sort = asked.choice("sort", ("telling", "meaning", *SORTS))
+        sort = "telling" if sort == "meaning" else sort  # which a description alone has an order by
+        every = features_of(corpus, sae, labels, words=words, sort=sort, turned=turned, absent=absent)
     number = asked.number("page", 1, 1, 10_000_000)
     first = (number - 1) * PAGE
     return page(
@@ -74,6 +110,8 @@ def features(request: Request) -> Response:
         title=f"Features of {chosen.name}",
         **common,
         late=False,
+        near=near,
+        note=note,
         rows=rows_of(corpus, sae, labels, every[first : first + PAGE]),
         sort=sort,
         turned=turned,
@@ -86,6 +124,14 @@ def features(request: Request) -> Response:
         number=number,
         pages=-(-len(every) // PAGE),
     )
+
+
+def _comparing(request: Request, labels: FeatureLabels, words: str) -> Job:
+    def run(on_progress: OnProgress) -> Nearest:
+        return nearest_labels(labels, words, on_progress)
+
+    asked = {"labels": labels.checksum, "words": words}
+    return job_of(request, "label-meaning", asked, f"Looking for labels that mean “{printable(words)}”", run)
 
 
 def feature(request: Request) -> Response:

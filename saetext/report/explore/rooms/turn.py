@@ -27,11 +27,12 @@ from saetext.report.explore.queries.turning import (
     MOST_PROMPTS,
     STRONGEST,
     Question,
+    Turned,
     cautions,
-    pieces_apart,
     turned,
 )
 from saetext.report.explore.room import Room
+from saetext.report.explore.rooms.turn_word import panel, pieces_of
 from saetext.report.explore.waiting import back, job_of, shown_of
 from saetext.report.explore.writers import Model
 from saetext.report.html.parts import SHADES
@@ -157,7 +158,7 @@ def _job(request: Request, loaded: Loaded, question: Question, label: str) -> Jo
     def show(prompt: int, is_turned: bool, text: str) -> None:
         live.show(_element(prompt, is_turned), printable(text, newlines=True))
 
-    def run(on_progress: OnProgress) -> SteerResult:
+    def run(on_progress: OnProgress) -> Turned:
         return turned(question, loaded.writers, on_progress, show)
 
     title = f"Writing with {label} at {question.strength:+g}"
@@ -183,6 +184,7 @@ def turn(request: Request) -> Response:
         "others": (),
         "chosen": None,
         "answer": None,
+        "why": None,
         "problem": "",
     }
     try:
@@ -200,6 +202,8 @@ def turn(request: Request) -> Response:
         if not question.prompts:
             return page(request, "turn.html.j2", **shown)
         job = _job(request, loaded, question, label)
+        if job.state == "done":
+            shown["why"] = panel(request, loaded, place.labels, question, job.result, asked)
     except SaetextError as error:
         return page(request, "turn.html.j2", status=400, **{**shown, "problem": str(error)})
     if job.state != "done":
@@ -208,7 +212,9 @@ def turn(request: Request) -> Response:
             request, "turn.html.j2", **{**shown, "job": shown_of(job), "texts": _so_far(question, texts)}
         )
     answer = _answer(job.result, question, label)
-    answer["put"] = any(item.recipe == _recipe(job.result, question) for item in drawer_of(request).items)
+    answer["put"] = any(
+        item.recipe == _recipe(job.result.result, question) for item in drawer_of(request).items
+    )
     answer["state"] = _state(asked)
     return page(request, "turn.html.j2", **{**shown, "answer": answer, "texts": answer["texts"]})
 
@@ -236,7 +242,7 @@ def _so_far(question: Question, texts: Mapping[str, str]) -> list[dict[str, Any]
                 {
                     "id": _element(number, side),
                     "side": _SIDES[side],
-                    "pieces": [(texts.get(_element(number, side), ""), 0)],
+                    "pieces": [(texts.get(_element(number, side), ""), 0, "")],
                     "told": "",
                 }
                 for side in (False, True)
@@ -254,12 +260,12 @@ def _pairs(result: SteerResult) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return list(zip(base, dosed, strict=True))
 
 
-def _answer(result: SteerResult, question: Question, label: str) -> dict[str, Any]:
+def _answer(found: Turned, question: Question, label: str) -> dict[str, Any]:
+    result = found.result
     handle = result.handles.row(0, named=True)
     rows = [result.table.row(at, named=True) for at in (0, 1)]
     texts = []
     for number, pair in enumerate(_pairs(result)):
-        both = [printable(row["text"], newlines=True) for row in pair]
         texts.append(
             {
                 "prompt": printable(question.prompts[number]),
@@ -267,7 +273,7 @@ def _answer(result: SteerResult, question: Question, label: str) -> dict[str, An
                     {
                         "id": _element(number, side),
                         "side": _SIDES[side],
-                        "pieces": pieces_apart(both[side], both[not side]),
+                        "pieces": pieces_of(found, number, side),
                         "told": _told(pair[side]) if len(question.prompts) > 1 else "",
                     }
                     for side in (False, True)
@@ -324,9 +330,9 @@ def _recipe(result: SteerResult, question: Question) -> Recipe:
     )
 
 
-def item_of(result: SteerResult, question: Question, label: str, link: str) -> Item:
+def item_of(found: Turned, question: Question, label: str, link: str) -> Item:
     """Return both arms as they are put aside."""
-    answer = _answer(result, question, label)
+    answer, result = _answer(found, question, label), found.result
     told = [
         ("model", question.model.name),
         ("feature", f"{question.feature} of {question.model.sae}"),
@@ -341,7 +347,7 @@ def item_of(result: SteerResult, question: Question, label: str, link: str) -> I
             ("by itself", f"turned {answer['strength']}")[number],
             Passage(
                 text["prompt"],
-                tuple(Piece(part, shade / SHADES) for part, shade in side["pieces"]),
+                tuple(Piece(part, shade / SHADES) for part, shade, _ in side["pieces"]),
             ),
         )
         for text in answer["texts"]
@@ -351,7 +357,7 @@ def item_of(result: SteerResult, question: Question, label: str, link: str) -> I
     return Item("turn", title, _recipe(result, question), tuple(told), tuple(passages), link)
 
 
-def _done(request: Request, asked: Asked) -> tuple[SteerResult, Question, str]:
+def _done(request: Request, asked: Asked) -> tuple[Turned, Question, str]:
     loaded = loaded_of(request)
     place = Place.of(loaded, asked)
     if place is None:
@@ -368,8 +374,8 @@ async def put(request: Request) -> Response:
     """Put both texts aside, or take them out again, and go back to the page."""
     form = await form_of(request)
     address = form.text("back", longest=8000)
-    result, question, label = await in_thread(_done, request, Asked("turn", kept(address)))
-    drawer_of(request).turn(item_of(result, question, label, address))
+    found, question, label = await in_thread(_done, request, Asked("turn", kept(address)))
+    drawer_of(request).turn(item_of(found, question, label, address))
     return remember(request, back(address, request))
 
 

@@ -96,6 +96,12 @@
       load(new URL(link.getAttribute("href"), location.href).href, parts(link)); // a link in a drawing has no plain href
       return;
     }
+    const word = event.target.closest("[data-word]"), words = byId("choose-word");
+    if (word && words && getSelection().isCollapsed) { // who marks some text does not ask about its last word
+      words.elements.word.value = word.dataset.word;
+      load(address(words), parts(words)).then(() => byId("why")?.scrollIntoView({ block: "nearest" }));
+      return;
+    }
     const copy = event.target.closest("[data-copy]");
     if (copy) {
       const whole = new URL(copy.dataset.copy, location.href).href;
