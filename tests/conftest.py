@@ -47,7 +47,9 @@ def pytest_xdist_setupnodes() -> None:
 
     And what is compiled is compiled now, so that the workers do not do it at the same time.
     """
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    # numba's threads are OpenMP's, and so are torch's: who starts numba's gives torch as many
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+    for name in (*(f"{library}_NUM_THREADS" for library in libraries), "VECLIB_MAXIMUM_THREADS"):
         os.environ.setdefault(name, "1")
     warm_up.run_all()
 

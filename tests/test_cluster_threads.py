@@ -44,12 +44,24 @@ print(view.found, used)
 for part in (view.groups, fitted.vectors, fitted.places, fitted.cluster, grouping.outlier):
     print(part.shape, hashlib.sha256(np.ascontiguousarray(part).tobytes()).hexdigest())
 """
+#: numba's threads are started by the first of UMAP's functions that is run
+KEPT = """
+import torch
+from cluster_factory import planted
+from saetext.analysis.clusters.fitting import fit
+from saetext.analysis.clusters.request import ClusterRequest
+before = torch.get_num_threads()
+fit(planted(200), "main", ClusterRequest(semantic=False, epochs=5), None, lambda *_: None)
+import numba
+print(before, torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS, numba.threading_layer())
+"""
 
 
-def told(program: str, threads: int) -> str:
-    """Return what a program prints with so many threads."""
+def told(program: str, threads: int, numbas: int | None = None) -> str:
+    """Return what a program prints with so many threads, or another number of numba's."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
-    env |= {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    env |= {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "OPENBLAS", "MKL")}
+    env["NUMBA_NUM_THREADS"] = str(numbas or threads)
     done = subprocess.run(
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False
     )
@@ -71,3 +83,8 @@ def test_clusters_do_not_depend_on_the_number_of_threads() -> None:
 def test_views_do_not_depend_on_the_number_of_threads() -> None:
     one = told(VIEWED, 1)
     assert one.count("\n") == 6 and one == told(VIEWED, 2)
+
+
+def test_torch_keeps_its_threads_where_numba_starts_more() -> None:
+    before, after, numbas, layer = told(KEPT, 1, numbas=2).split()
+    assert (before, after, numbas) == ("1", "1", "2") and layer  # which says that numba's are there

@@ -25,7 +25,7 @@ from cluster_factory import (
     planted,
 )
 from scipy import sparse
-from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.cluster.hierarchy import cut_tree, fcluster, linkage
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
@@ -135,6 +135,28 @@ def test_stability_is_that_of_a_slow_version(spread: float) -> None:
         slow = [slow_stability(rows, k, halves) for k in ks]
         assert mine[split] == pytest.approx(slow, abs=0.03)  # Lloyd's last rounds may move a row
     assert (mine[:, 1] > 0.95).all() if spread < 1 else (mine[:, 1] < 0.6).all()
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_cuts_of_a_tree_are_scipys(tied: bool) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        n = int(rng.integers(3, 50))
+        rows = rng.integers(0, 3, (n, 2)) if tied else rng.normal(size=(n, 3))
+        linked = linkage(rows.astype(np.float64), "ward")
+        tree = stable.tree_of(linked)
+        for k in range(1, n + 2):
+            assert (tree.groups(k) == fcluster(linked, k, "maxclust") - 1).all()
+
+
+def test_means_of_groups_are_those_of_a_loop() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(70, 5)).astype(np.float32)
+    for k in (3, 9, 2):  # in turn, so that nothing is left of the last groups
+        group = rng.integers(0, k, 70)
+        group[group == 1] = 0  # an empty one is dropped
+        by_hand = [rows[group == g].mean(0) for g in range(k) if (group == g).any()]
+        np.testing.assert_allclose(stable.settled(rows, group, k, 0), by_hand, atol=1e-6)
 
 
 def test_agreement_is_scikit_learns() -> None:

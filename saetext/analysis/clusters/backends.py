@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from saetext.analysis.clusters.representation import Floats32
 from saetext.corpus.protocol import Ints
 from saetext.io.threads import one_thread as one_thread
+from saetext.io.threads import torch_kept
 
 
 @functools.cache
@@ -34,6 +35,7 @@ def keep_compiled() -> None:
             compiled.enable_caching()
 
 
+@torch_kept()
 def umap_graph(row: NDArray[np.int32], distance: Floats32, seed: int) -> Any:
     """Return UMAP's weighted graph (sparse, n x n) of given neighbours.
 
@@ -61,6 +63,7 @@ def umap_graph(row: NDArray[np.int32], distance: Floats32, seed: int) -> Any:
     return graph
 
 
+@torch_kept()
 def umap_embedding(
     graph: Any,
     first: NDArray[np.float64],
@@ -100,6 +103,7 @@ def umap_embedding(
     return np.ascontiguousarray(found, np.float32)
 
 
+@torch_kept()
 def umap_weights(row: NDArray[np.int32], distance: Floats32) -> NDArray[np.float64]:
     """Return float64[m, k]: UMAP's weights of the nearest fitted rows of new ones.
 

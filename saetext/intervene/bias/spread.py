@@ -171,6 +171,6 @@ def _themes(texts: Sequence[str], device: str) -> NDArray[np.int64] | None:
     if not sentences.available():
         return None
     embedder = sentences.Embedder.load(device)
-    index = ThemeIndex(list(Themes.load("embedded")), 1, embedder.embed)
+    index = ThemeIndex.by_meaning(list(Themes.load("embedded")), 1, embedder)
     vectors = embedder.embed(list(texts))
     return np.array([int(index.similarities(vector).argmax()) for vector in vectors], np.int64)

@@ -152,30 +152,80 @@ def grid(rows: int) -> tuple[int, ...]:
     return tuple(k for k in GRID if k <= max(2, rows // 2 // LEAST))
 
 
-def ward(rows: Floats32) -> NDArray[np.float64]:
-    """Return Ward's tree of rows, as scipy's ``linkage``."""
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """Ward's tree of n rows, so that it is cut into k groups without a look at it all.
+
+    Attributes
+    ----------
+    order : int64[n]
+        Rows so that each subtree's stand together, in scipy's order of groups.
+    apart : float64[n - 1]
+        At which height a row of ``order`` and the next one come together.
+    heights : float64[n - 1]
+        Of all merges, increasing.
+    """
+
+    order: Ints
+    apart: NDArray[np.float64]
+    heights: NDArray[np.float64]
+
+    def groups(self, k: int) -> Groups:
+        """Return int32[n], the group of each row, of k from 0: scipy's ``fcluster(..., "maxclust")``, less 1.
+
+        Wanted a thousand times a pile, and scipy's looks each time whether the tree is one. Heights that tie
+        give fewer groups.
+        """
+        n = len(self.order)
+        if k >= n:
+            return np.arange(n, dtype=np.int32)
+        found = np.zeros(n, np.int32)
+        found[self.order[1:]] = np.cumsum(self.apart > self.heights[n - k - 1])
+        return found
+
+
+def ward(rows: Floats32) -> Tree:
+    """Return Ward's tree of two rows or more."""
     from scipy.cluster.hierarchy import linkage
 
-    return np.asarray(linkage(rows.astype(np.float64), "ward"))
+    return tree_of(linkage(rows.astype(np.float64), "ward"))
 
 
-def centres(rows: Floats32, tree: NDArray[np.float64], k: int) -> Floats32:
+def tree_of(linked: NDArray[np.float64]) -> Tree:
+    """Return what scipy's ``linkage`` (float64[n - 1, 4], heights increasing) says, ready to be cut."""
+    n = len(linked) + 1
+    first, last = list(range(n)), list(range(n))  # leaves of each subtree
+    after, apart = [-1] * n, [0.0] * n  # of each leaf: the next one, and the height at which they meet
+    for one, other, height in zip(*linked[:, :2].astype(int).T.tolist(), linked[:, 2].tolist(), strict=True):
+        if one < n <= other:  # scipy counts what has parts before single rows
+            one, other = other, one
+        after[last[one]], apart[last[one]] = first[other], height
+        first.append(first[one])
+        last.append(last[other])
+    order = [first[-1]]
+    while after[order[-1]] >= 0:
+        order.append(after[order[-1]])
+    return Tree(np.array(order), np.array(apart)[order[:-1]], linked[:, 2])
+
+
+def centres(rows: Floats32, tree: Tree, k: int) -> Floats32:
     """Return float32[k', d]: centres of k-means that starts from Ward's k groups; an empty one is dropped."""
-    from scipy.cluster.hierarchy import fcluster
-
-    group = fcluster(tree, k, "maxclust") - 1
-    return settled(rows, group, k, _ROUNDS)
+    return _settled(_Means(rows, k), tree.groups(k), k, _ROUNDS)
 
 
 def settled(rows: Floats32, group: NDArray[np.integer], k: int, rounds: int) -> Floats32:
     """Return the centres of k-means after at most so many rounds from given groups."""
-    middle = _means(rows, group, k)
+    return _settled(_Means(rows, k), group, k, rounds)
+
+
+def _settled(means: _Means, group: NDArray[np.integer], k: int, rounds: int) -> Floats32:
+    middle = means.of(group, k)
     for _ in range(rounds):
-        told = assign(rows, middle)
+        told = assign(means.rows, middle)
         if (told == group).all():
             break
         group = told
-        middle = _means(rows, group, len(middle))
+        middle = means.of(group, len(middle))
     return middle
 
 
@@ -218,11 +268,9 @@ def stability(
     for split in range(splits):
         mixed = rng.permutation(len(rows))
         halves = [rows[np.sort(part)] for part in np.array_split(mixed, 2)]
-        trees = [ward(half) for half in halves]
+        trees = [(_Means(half, max(ks)), ward(half)) for half in halves]
         for at, k in enumerate(ks):
-            one, other = (
-                assign(rows, centres(half, tree, k)) for half, tree in zip(halves, trees, strict=True)
-            )
+            one, other = (assign(rows, _settled(means, tree.groups(k), k, _ROUNDS)) for means, tree in trees)
             found[split, at] = agreement(one, other)
     return found
 
@@ -267,11 +315,28 @@ def smooth(rows: Floats32, stratum: Ints, rng: np.random.Generator) -> Floats32:
     return np.asarray(middle + (drawn * (values / np.sqrt(len(rows)))) @ right, np.float32)
 
 
-def _means(rows: Floats32, group: NDArray[np.integer], k: int) -> Floats32:
-    from scipy import sparse
+class _Means:
+    """Means of groups of the same rows, again and again: one sparse matrix says who is in which.
 
-    n = len(rows)
-    member = sparse.csr_matrix((np.ones(n, np.float32), (group, np.arange(n))), (k, n))
-    size = np.bincount(group, minlength=k)
-    total = np.asarray(member @ rows)
-    return np.ascontiguousarray(total[size > 0] / size[size > 0, None], np.float32)
+    To make a new one takes ten times as long as to multiply with it.
+    """
+
+    def __init__(self, rows: Floats32, most: int) -> None:
+        from scipy import sparse
+
+        n = len(rows)
+        self.rows = rows
+        ends = np.full(most + 1, n, np.int32)
+        ends[0] = 0  # all in the first group
+        one, at = np.ones(n, np.float32), np.arange(n, dtype=np.int32)
+        self._member = sparse.csr_matrix((one, at, ends), (most, n))
+
+    def of(self, group: NDArray[np.integer], k: int) -> Floats32:
+        """Return float32[k', d] of groups 0 to k - 1; an empty one is dropped."""
+        member = self._member
+        size = np.bincount(group, minlength=k)
+        member.indices[:] = np.argsort(group, kind="stable")
+        member.indptr[1 : k + 1] = np.cumsum(size)
+        member.indptr[k + 1 :] = len(self.rows)
+        total = np.asarray(member @ self.rows)[:k]
+        return np.ascontiguousarray(total[size > 0] / size[size > 0, None], np.float32)
