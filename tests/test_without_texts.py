@@ -116,7 +116,7 @@ def test_every_damaged_byte_is_found_by_whoever_uses_it(tmp_path: Path) -> None:
             assert found.n_tokens.tolist() == right[0] and found.ids.to_pylist() == right[1]
         else:
             with pytest.raises(ShardCorruptError, match="checksum should be"):
-                fresh(corpus.path).n_tokens  # noqa: B018
+                fresh(corpus.path).n_tokens
     path.write_bytes(content)
     assert looked_at(fresh(corpus.path)) == right
 
@@ -170,7 +170,7 @@ def test_columns_that_lie_where_no_checksum_looks_are_refused(tmp_path: Path) ->
     manifest["shards"][0]["without_texts"] = forged.to_dict()
     (corpus.path / NAME).write_text(json.dumps(sealed(manifest)), "utf-8")
     with pytest.raises(ShardCorruptError, match="columns elsewhere than the manifest says"):
-        fresh(corpus.path).n_tokens  # noqa: B018
+        fresh(corpus.path).n_tokens
 
 
 # ---- versions
@@ -335,7 +335,7 @@ def test_columns_that_cannot_be_brought_are_named_and_the_next_try_is_right(
     there = Corpus.open(URL)
     shelf.fault = lambda method, key, number: kind if key.endswith("docs/part-00001.arrow") else ""
     with pytest.raises((InputError, ShardCorruptError), match="docs/part-00001") as caught:
-        there.n_tokens  # noqa: B018
+        there.n_tokens
     assert "\n" not in str(caught.value)
     shelf.fault = lambda method, key, number: ""
     assert there.n_tokens.tolist() == truth.n_tokens

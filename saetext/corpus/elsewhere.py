@@ -96,7 +96,7 @@ class Elsewhere:
         return gone
 
     def with_columns(self, path: Path, stamp: FileStamp, told: WithoutTexts) -> Path:
-        """Return which file has a shard's columns: itself if it is here or small, else a copy without texts."""
+        """Return which file has a shard's columns: itself if here or small, else a copy without texts."""
         texts = sum(last - first for first, last in told.left_out)
         return path if texts < _WORTH or _has(path, stamp) else path.with_name(path.stem + _COLUMNS)
 

@@ -46,7 +46,8 @@ def upgrade(path: str | Path) -> str:
         manifest = Manifest.read(path)  # as it is now that nobody else can write it
         if (path / APPEND_PLAN).exists():
             raise CorpusError(
-                f"an append to {path} is unfinished: run it again, or delete {path / APPEND_PLAN} to cancel it"
+                f"an append to {path} is unfinished: run it again, or delete {path / APPEND_PLAN} to cancel "
+                "it"
             )
         shards = tuple(_with_checksum(path, entry) for entry in manifest.shards)
         schema = SCHEMA if is_older(manifest.schema) else manifest.schema
