@@ -1,4 +1,4 @@
-"""Metadata and lengths without the texts: the same values, every damaged byte found, no text read or brought."""
+"""Metadata and lengths without the texts: the same values, all damage found, no text read or brought."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_verify_reads_texts_and_compares_both_checksums(tmp_path: Path) -> None:
     corpus.verify()
     path = corpus.path / DOCS
     content = path.read_bytes()
-    at = corpus.manifest.shards[0].without_texts.left_out[0][0]  # type: ignore[union-attr]
+    at = corpus.manifest.shards[0].without_texts.left_out[0][0]
     path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
     with pytest.raises(ShardCorruptError, match="part-00000"):
         fresh(corpus.path).verify()
@@ -219,7 +219,7 @@ def test_upgrade_names_a_damaged_file_and_changes_nothing(tmp_path: Path) -> Non
     assert (corpus.path / NAME).read_bytes() == manifest
     path.write_bytes(content)
     (corpus.path / "append.json").write_text("{}")
-    with pytest.raises(CorpusError, match="append to .* is unfinished"):
+    with pytest.raises(CorpusError, match=r"append to .* is unfinished"):
         upgrade(corpus.path)
 
 
@@ -312,11 +312,11 @@ def test_a_condition_brings_no_texts(place: Path, shelf: Shelf, monkeypatch: pyt
     shelf.asked.clear()
     there = Corpus.open(URL)
     assert there.n_tokens.tolist() == right[0]
-    assert there.select("n_tokens > 4 AND model <> 'gpt4'").selection.tolist() == right[3]  # type: ignore[union-attr]
+    assert there.select("n_tokens > 4 AND model <> 'gpt4'").selection.tolist() == right[3]
     kept = [
         last - first
         for entry in here.manifest.shards
-        for first, last in entry.without_texts.kept(entry.files[docs_name(entry.shard)].bytes)  # type: ignore[union-attr]
+        for first, last in entry.without_texts.kept(entry.files[docs_name(entry.shard)].bytes)
     ]
     assert brought == kept and len(kept) == 6
     assert not [key for key in shelf.got() if "/features/" in key]

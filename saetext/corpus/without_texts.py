@@ -8,7 +8,7 @@ whole file (shard.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -114,8 +114,9 @@ def checksum_of(pieces: Iterable[bytes | memoryview]) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path, spans: Iterable[Span]) -> Iterator[memoryview]:
-    buffer = memoryview(bytearray(_CHUNK))
+def _read(path: Path, spans: Sequence[Span]) -> Iterator[memoryview]:
+    longest = max((last - first for first, last in spans), default=0)
+    buffer = memoryview(bytearray(min(longest, _CHUNK)))
     with open_regular(path) as file:
         for first, last in spans:
             file.seek(first)
