@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import xxhash
 
-from saetext.corpus.files import require_here, writing
+from saetext.corpus.files import writing
 from saetext.corpus.journal import JournalEntry, lines
 from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, SCHEMA, Manifest, is_older
 from saetext.corpus.shard import docs_name, map_docs
@@ -38,7 +38,6 @@ def upgrade(path: str | Path) -> str:
         If a file of documents is damaged.
     """
     path = Path(path)
-    require_here(path)
     if _is_new(Manifest.read(path)):
         return Manifest.read(path).schema
     lock = locked(path)
