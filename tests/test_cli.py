@@ -432,7 +432,7 @@ def test_export(corpora: tuple[str, str]) -> None:
 
 
 def test_upgrade(corpora: tuple[str, str]) -> None:
-    assert saetext("upgrade", "a.corpus") == Run(0, "a.corpus has the layout 1.0, the newest there is\n", "")
+    assert saetext("upgrade", "a.corpus") == Run(0, "a.corpus has the layout 1.1, the newest there is\n", "")
     assert saetext("upgrade", "none.corpus").error == "none.corpus does not exist"
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from saetext.corpus import Corpus, CorpusWriter
 from saetext.corpus.meta import docs_table
+from saetext.corpus.upgrading import upgrade
 from saetext.errors import SaetextError
 from saetext.features.labels import FeatureLabels
 from saetext.io.sealed import sealed
@@ -81,9 +82,18 @@ def test_its_corpus_is_whole_and_can_be_appended_to(written: Path) -> None:
         writer.write_shard(docs, {corpus.saes[0]: row}, rejects=[], input_rows=n, input_hash="", stats={})
         grown = writer.finish()
     grown.verify()
+    assert grown.manifest.schema == corpus.manifest.schema  # an append is no upgrade
     assert grown.n_documents == before + n and grown["new 0"].text == "new"
     old = json.loads((written / "answers.json").read_text("utf-8"))["corpus"]
     assert grown.ids.to_pylist()[:before] == old["ids"]
+
+
+def test_an_upgrade_gives_the_bytes_that_are_kept(tmp_path: Path) -> None:
+    made = Path(shutil.copytree(COMPAT / "0.1.0" / "corpus", tmp_path / "corpus"))
+    kept = COMPAT / "0.1.0-columns" / "corpus"
+    assert Corpus.open(made).manifest.schema == "1.0" and upgrade(made) == "1.1"
+    for file in (path for path in kept.rglob("*") if path.is_file()):
+        assert (made / file.relative_to(kept)).read_bytes() == file.read_bytes()
 
 
 @pytest.mark.parametrize("path", sorted(COMPAT.glob("*/attribution.json")), ids=lambda path: path.parent.name)

@@ -17,8 +17,8 @@ import pytest
 from saetext.corpus import Corpus, opened
 from saetext.corpus import files as corpus_files
 from saetext.corpus import shard as shard_files
-from saetext.corpus.manifest import upgrade
 from saetext.corpus.rows import ENTRY_COLUMNS
+from saetext.corpus.upgrading import upgrade
 from saetext.errors import CorpusError, ShardCorruptError
 from tests.corpus_factory import make_big_corpus, make_corpus
 
@@ -239,7 +239,7 @@ def change(path: Path, **keys) -> None:
 def test_versions(uninterrupted, tmp_path):
     copy = tmp_path / "c"
     shutil.copytree(uninterrupted, copy)
-    assert upgrade(copy) == "1.0"
+    assert upgrade(copy) == "1.1"
     spec = json.loads((copy / "manifest.json").read_text())["spec"]
     change(
         copy,
@@ -253,7 +253,7 @@ def test_versions(uninterrupted, tmp_path):
     change(copy, schema="2.0")
     for use in (Corpus.open, upgrade):
         with pytest.raises(
-            CorpusError, match=r"schema 2\.0 and this saetext reads up to 1\.0; upgrade saetext"
+            CorpusError, match=r"schema 2\.0 and this saetext reads up to 1\.1; upgrade saetext"
         ):
             use(copy)
     for schema in (None, 1, "one", "1." + "9" * 5000):

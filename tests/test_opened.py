@@ -66,4 +66,6 @@ def test_a_corpus_lets_files_go_when_another_is_opened(tmp_path, monkeypatch):
         for path in paths:
             kept[-1].batch(path, FileStamp(1, ""), lambda: SimpleNamespace(batch=None, pages=None))
         assert [len(one._files) for one in kept] == [12 // number] * number
-    assert list(kept[0]._files) == paths[-3:] == list(kept[0]._used)  # those that were used last
+    assert (
+        list(kept[0]._files) == [(path, True) for path in paths[-3:]] == list(kept[0]._used)
+    )  # those that were used last

@@ -22,7 +22,7 @@ from saetext.analysis.search.stored import Entries
 from saetext.analysis.search.vectors import VectorIndex, write_vectors
 from saetext.analysis.search.words import WordIndex, terms_of, words_part
 from saetext.corpus import Corpus, CorpusWriter
-from saetext.errors import InputError
+from saetext.errors import InputError, SaetextWarning, ShardCorruptError
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.io.progress import Progress
@@ -352,3 +352,82 @@ def test_counting_features_of_documents(tmp_path: Path, monkeypatch: pytest.Monk
     usual = sorted(counted)[len(counted) // 2]  # of 35: the median
     expected = [1 / math.sqrt(1 + usual / 4 + n) for n in counted]
     np.testing.assert_allclose(scorer.damping, expected)
+
+
+# ---- slices ------------------------------------------------------------------------------------------------
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    """Return every file of an index, by name."""
+    index = path / "index"
+    return {
+        file.relative_to(index).as_posix(): file.read_bytes()
+        for file in sorted(index.rglob("*"))
+        if file.is_file() and not file.name.endswith(".lock")
+    }
+
+
+@pytest.mark.parametrize("n_slices", [1, 2, 7])
+def test_slices_and_then_the_rest_give_the_bytes_of_one_run(tmp_path: Path, n_slices: int) -> None:
+    sizes = (10, 0, 12, 9, 5)
+    corpus, _ = make_corpus(tmp_path / "a.corpus", 8, sizes)
+    build_index(corpus)
+    sliced, _ = make_corpus(tmp_path / "b.corpus", 8, sizes)
+    told = ""
+    for index in range(n_slices):
+        before = WordVectors.calls
+        done = build_index(sliced, part=f"{index}/{n_slices}")
+        told = done["dense"]
+        assert set(done) == {"dense"} and WordVectors.calls - before == sum(sizes[index::n_slices])
+        assert [part for part in (sliced.path / "index").iterdir() if part.name != "text"] == []
+    assert told == f"slice {n_slices - 1}/{n_slices} is embedded, and so are all 4 shards: " + (
+        "index without a slice now"
+    )
+    before = WordVectors.calls
+    assert build_index(sliced)["dense"] == "built" and WordVectors.calls == before
+    assert files_of(sliced.path) == files_of(corpus.path)
+
+
+def test_what_slices_have_not_made_is_named_and_made_by_the_last_run(tmp_path: Path) -> None:
+    corpus, _ = make_corpus(tmp_path / "a.corpus", 8, (10, 12, 9, 5))
+    told = build_index(corpus, part="1/4")["dense"]
+    assert told == "slice 1/4 is embedded; 3 of 4 shards not yet, in 0/4, 2/4, 3/4"
+    before = WordVectors.calls
+    assert build_index(corpus, part="1/4")["dense"] == told and WordVectors.calls == before  # resumes
+    (kept,) = (corpus.path / "index" / "text" / "embeddings").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-7] + b"damaged")
+    with pytest.warns(SaetextWarning, match="embedded again"):
+        build_index(corpus, part="1/4")
+    assert WordVectors.calls - before == 12
+    build_index(corpus)
+    assert WordVectors.calls - before == 36
+
+
+def test_a_slice_reads_no_other_shard(tmp_path: Path) -> None:
+    """Nor, once all are embedded, any text."""
+    corpus, _ = make_corpus(tmp_path / "a.corpus", 8, (10, 12))
+    path = corpus.path / "docs" / "part-00001.arrow"
+    whole = path.read_bytes()
+    path.write_bytes(bytes(len(whole)))
+    build_index(corpus, part="0/2")
+    with pytest.raises(ShardCorruptError, match="part-00001"):
+        build_index(corpus, part="1/2")
+    path.write_bytes(whole)
+    build_index(Corpus.open(corpus.path), part="1/2")
+
+
+def test_a_slice_that_embeds_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, _ = make_corpus(tmp_path / "a.corpus", 8, (3,))
+    bare, _ = make_corpus(tmp_path / "b.corpus", 8, (3,), stores_text=False)
+    for one, part, more, says in (
+        (corpus, "2/2", {}, "no slice 2/2"),
+        (corpus, "two", {}, "is no slice"),
+        (corpus, "0/2", {"dense": False}, "part would change nothing"),
+        (bare, "0/2", {}, "stores no texts"),
+    ):
+        with pytest.raises(InputError, match=says):
+            build_index(one, part=part, **more)
+    monkeypatch.setattr(embed, "available", lambda: False)
+    with pytest.raises(InputError, match="sentence model is not installed"):
+        build_index(corpus, part="0/2")
+    assert not (corpus.path / "index").exists()

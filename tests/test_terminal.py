@@ -200,7 +200,7 @@ def test_a_fault_of_our_own_shows_its_traceback(monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError(ALL)
 
     monkeypatch.setattr(upgrade, "visible", fail)
-    monkeypatch.setattr("saetext.corpus.manifest.upgrade", lambda path: "1.0")
+    monkeypatch.setattr("saetext.corpus.upgrading.upgrade", lambda path: "1.0")
     done = saetext("upgrade", "x")
     assert done.code == 1 and "Traceback" in done.err and "RuntimeError: " in done.err
     assert not harmful(done.err) and done.out == ""

@@ -31,7 +31,10 @@ def index(
 
     opened = Corpus.open(corpus)
     with progress_bar("indexing") as show:
-        done = build_index(opened, dense=request.dense, device=request.device, on_progress=show)
+        done = build_index(
+            opened, dense=request.dense, device=request.device, part=request.part, on_progress=show
+        )
     for part, state in done.items():
         note(f"{part}: {state}")
-    note(f"{opened.elsewhere or corpus}: index of {megabytes(opened.sizes()['index'])}")
+    if request.part is None:
+        note(f"{opened.elsewhere or corpus}: index of {megabytes(opened.sizes()['index'])}")

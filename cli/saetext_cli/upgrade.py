@@ -18,6 +18,6 @@ def register(app: typer.Typer) -> None:
 
 def upgrade(corpus: Annotated[Path, typer.Argument(metavar="CORPUS")]) -> None:
     """Bring a corpus to the newest layout on disk."""
-    from saetext.corpus.manifest import upgrade as run
+    from saetext.corpus.upgrading import upgrade as run
 
     result(visible(f"{corpus} has the layout {run(corpus)}, the newest there is"))

@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import xxhash
+
 from saetext.corpus.files import writing
 from saetext.corpus.manifest import JOURNAL, REJECTS, Manifest
+from saetext.corpus.without_texts import WithoutTexts
 from saetext.errors import CorpusError, InputError, ShardCorruptError
 from saetext.io.files import STAMP, FileStamp, HashingFile, atomic_file, checksum, make_directory
 from saetext.io.json_file import loads
@@ -130,6 +133,31 @@ def fetch(
                 f"{hashing.stamp.xxh3_128}; push the corpus again"
             )
     return True
+
+
+def fetch_columns(store: Store, name: str, stamp: FileStamp, told: WithoutTexts, path: Path) -> None:
+    """Copy a documents' file here without its texts: there is a hole in their place.
+
+    Raises
+    ------
+    ShardCorruptError, InputError, CorpusError
+        As :func:`fetch`.
+    """
+    with writing(path):
+        make_directory(path.parent)
+    with writing(path), atomic_file(path) as file:
+        digest = xxhash.xxh3_128()
+        for first, last in told.kept(stamp.bytes):
+            file.seek(first)
+            for piece in store.pieces(name, last, first):
+                file.write(piece)
+                digest.update(piece)
+        file.truncate(stamp.bytes)
+        if digest.hexdigest() != told.xxh3_128:
+            raise ShardCorruptError(
+                f"{store.name(name)} is damaged: the checksum beside its texts should be {told.xxh3_128} and "
+                f"is {digest.hexdigest()}; push the corpus again"
+            )
 
 
 def put_whole(

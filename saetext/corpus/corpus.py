@@ -21,7 +21,7 @@ from saetext.corpus import matrices, verification
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.elsewhere import open_elsewhere, url_of_copy
 from saetext.corpus.files import require_intact, require_size
-from saetext.corpus.frame import frames, scan
+from saetext.corpus.frame import frames, need_texts, scan
 from saetext.corpus.item import CorpusDocument
 from saetext.corpus.manifest import Manifest
 from saetext.corpus.opened import Opened
@@ -216,7 +216,7 @@ class Corpus:
     def n_tokens(self) -> NDArray[np.int32]:
         """int32[n_documents]: counted tokens of each document."""
         parts = [
-            self._parts.docs(part.shard).column("n_tokens").to_numpy()[part.chosen] for part in self._parts
+            self._parts.columns(part.shard).column("n_tokens").to_numpy()[part.chosen] for part in self._parts
         ]
         return np.concatenate(parts) if parts else np.empty(0, np.int32)
 
@@ -224,7 +224,7 @@ class Corpus:
     def ids(self) -> pa.ChunkedArray:
         """The documents' ids, strings, in row order; views of the files unless this is a view."""
         parts = []
-        for part in self._parts.all_docs():
+        for part in self._parts.all_docs(texts=False):
             column = part.batch.column("id")
             parts.append(column if part.local is None else column.take(pa.array(part.local)))
         return pa.chunked_array(parts, pa.string())
@@ -362,7 +362,8 @@ class Corpus:
 
     def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield these columns of :attr:`documents` shard by shard, in row order; at least one frame."""
-        return frames(self._parts.all_docs(), self.manifest.meta, list(columns), self._columns)
+        parts = self._parts.all_docs(need_texts(columns))
+        return frames(parts, self.manifest.meta, list(columns), self._columns)
 
     def document(self, key: str | int) -> StoredDocument:
         """Return one document by its id (str) or its row (int).

@@ -21,9 +21,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from filelock import FileLock
 
-from saetext.corpus.copying import beside, fetch, require_there, stamps
+from saetext.corpus.copying import beside, fetch, fetch_columns, require_there, stamps
 from saetext.corpus.files import writing
 from saetext.corpus.manifest import NAME, Manifest
+from saetext.corpus.without_texts import WithoutTexts
 from saetext.errors import InputError
 from saetext.io.cache import cache_dir
 from saetext.io.files import FileStamp, make_directory, stamp_of, write_atomic
@@ -37,6 +38,9 @@ LIMIT: Final = "SAETEXT_ELSEWHERE_GB"
 _GIGABYTES: Final = 20.0
 _KEPT: Final = 0.9  # share of the limit that is left after room was made
 _FOLDER: Final = "elsewhere"
+_WORTH: Final = 1 << 18  # bytes of texts that cost more than asking for what is before and behind them
+_WHOLE: Final = ".arrow"
+_COLUMNS: Final = ".columns.arrow"  # of a documents' file: a hole where its texts are
 _PLACE: Final = "elsewhere.json"
 _SHAPE: Final = Record({"url": Text(longest=2000)})
 _TOUCHED_FOR: Final = 30.0  # seconds in which a use is not noted again
@@ -60,8 +64,10 @@ class Elsewhere:
         self.store, self.home = store, home
         self._seen: dict[Path, float] = {}
 
-    def bring(self, path: Path, stamp: FileStamp) -> list[Path]:
+    def bring(self, path: Path, stamp: FileStamp, told: WithoutTexts | None = None) -> list[Path]:
         """Have a file here, and return those that had to go for it.
+
+        With ``told``, ``path`` may be what :meth:`with_columns` has named: then no texts are brought.
 
         Raises
         ------
@@ -74,15 +80,28 @@ class Elsewhere:
         if now - self._seen.get(path, float("-inf")) < _TOUCHED_FOR and path.exists():
             return []
         is_new = not _has(path, stamp)
-        if is_new:
-            fetch(self.store, path.relative_to(self.home).as_posix(), stamp, path)
+        brought = stamp.bytes
+        if is_new and told is not None and path.name.endswith(_COLUMNS):
+            whole = path.with_name(path.name.removesuffix(_COLUMNS) + _WHOLE)
+            fetch_columns(self.store, self._name(whole), stamp, told, path)
+            brought = sum(last - first for first, last in told.kept(stamp.bytes))
+        elif is_new:
+            fetch(self.store, self._name(path), stamp, path)
         self._seen[path] = now
         with contextlib.suppress(OSError):  # when it was used; its own time stays, by which it is known here
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
-        gone = make_room(keep=path, brought=stamp.bytes) if is_new else []
+        gone = make_room(keep=path, brought=brought) if is_new else []
         for each in gone:
             self._seen.pop(each, None)
         return gone
+
+    def with_columns(self, path: Path, stamp: FileStamp, told: WithoutTexts) -> Path:
+        """Return which file has a shard's columns: itself if here or small, else a copy without texts."""
+        texts = sum(last - first for first, last in told.left_out)
+        return path if texts < _WORTH or _has(path, stamp) else path.with_name(path.stem + _COLUMNS)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.home).as_posix()
 
     def drop(self, path: Path) -> None:
         """Remove a file that is damaged here, so that it is brought again."""
@@ -261,4 +280,11 @@ def _shards(home: Path) -> Iterator[tuple[int, int, Path]]:
         for path in home.glob(pattern):
             with contextlib.suppress(OSError):
                 told = path.stat()
-                yield told.st_atime_ns, told.st_size, path
+                yield told.st_atime_ns, _taken(path, told), path
+
+
+def _taken(path: Path, told: os.stat_result) -> int:
+    """Return the bytes that a shard takes here, without holes."""
+    if path.name.endswith(_COLUMNS) and hasattr(told, "st_blocks"):
+        return min(told.st_size, told.st_blocks * 512)
+    return told.st_size

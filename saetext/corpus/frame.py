@@ -116,15 +116,20 @@ def frames(
         yield pl.DataFrame(schema={column: kinds[column] for column in columns})
 
 
+def need_texts(columns: Sequence[str]) -> bool:
+    """Return whether one of these columns of the frame is a text or prompt."""
+    return not {"text", "prompt"}.isdisjoint(columns)
+
+
 def scan(
-    parts: Callable[[], Iterator[DocsPart]], meta: Mapping[str, str], added: pl.DataFrame | None = None
+    parts: Callable[[bool], Iterator[DocsPart]], meta: Mapping[str, str], added: pl.DataFrame | None = None
 ) -> pl.LazyFrame:
     """Return the lazy frame over shards.
 
     Parameters
     ----------
     parts : callable
-        Yields the shards in order, each time it is called.
+        Yields the shards in order, each time it is called; it is told whether texts are needed.
     meta : mapping
         Metadata columns and their unified types.
     added : DataFrame, optional
@@ -142,7 +147,7 @@ def scan(
         # a frame without columns has no height, so the row number stands in when rows are only counted
         needed = [*wanted, *dict.fromkeys(extra)] or ["row"]
         left = n_rows
-        for frame in frames(parts(), meta, needed, added):
+        for frame in frames(parts(need_texts(needed)), meta, needed, added):
             if left is not None:
                 frame = frame.head(left)
                 left -= frame.height

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from saetext.corpus.shapes import ENTRY
+from saetext.corpus.without_texts import WithoutTexts
 from saetext.errors import CorpusError
 from saetext.io.files import FileStamp, append_synced
 from saetext.io.json_file import loads
@@ -47,6 +48,8 @@ class JournalEntry:
         Types of its metadata columns.
     stats : mapping
         What the encoder wants to keep, plain JSON types.
+    without_texts : WithoutTexts or None
+        Checksum of the documents' file beside its texts; None in a corpus of schema 1.0.
     """
 
     shard: int
@@ -60,18 +63,26 @@ class JournalEntry:
     files: Mapping[str, FileStamp]
     meta: Mapping[str, str]
     stats: Mapping[str, Any]
+    without_texts: WithoutTexts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
         files = {name: stamp.to_dict() for name, stamp in self.files.items()}
-        return {**self.__dict__, "files": files}
+        told = {**self.__dict__, "files": files}
+        if self.without_texts is None:  # as 1.0 wrote it
+            del told["without_texts"]
+        else:
+            told["without_texts"] = self.without_texts.to_dict()
+        return told
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JournalEntry:
         """Build an entry from :meth:`to_dict`'s output; ValueError unless it is a :data:`ENTRY`."""
         check(ENTRY, data)
-        values = {name: data[name] for name in cls.__dataclass_fields__}
+        values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         values["files"] = {str(name): FileStamp.from_dict(stamp) for name, stamp in data["files"].items()}
+        if "without_texts" in data:
+            values["without_texts"] = WithoutTexts.from_dict(data["without_texts"])
         return cls(**values)
 
 

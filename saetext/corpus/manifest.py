@@ -28,7 +28,8 @@ from saetext.io.sealed import require_seal, sealed
 from saetext.io.shape import check
 from saetext.io.urls import shown_url, url_of
 
-SCHEMA = "1.0"
+SCHEMA = "1.1"
+FIRST_SCHEMA = "1.0"  # its shards have no checksum beside their texts
 NAME = "manifest.json"
 PLAN = "plan.json"
 APPEND_PLAN = "append.json"
@@ -215,6 +216,8 @@ class Manifest:
                 raise ValueError(f"shard {number} is not described")
             if any(shard.rows * _BYTES_OF_A_ROW > stamp.bytes for stamp in shard.files.values()):
                 raise ValueError(f"the files of shard {number} cannot hold {shard.rows:,} documents")
+            if shard.without_texts is not None:
+                shard.without_texts.require(shard.files[docs_name(number)].bytes)
             if not set(shard.meta.values()) <= set(META_TYPES):
                 raise ValueError(f"shard {number} has metadata of an unknown type")
         if self.n_documents >= 2**31:  # rows are int32 in the postings
@@ -240,15 +243,9 @@ def require_schema(found: Any, root: Path | str) -> None:
         raise CorpusError(f"{root} has schema {found} and this saetext reads up to {SCHEMA}; upgrade saetext")
 
 
-def upgrade(path: str | Path) -> str:
-    """Bring a corpus to this version's layout and return that version; 1.0 is the first, so nothing changes.
-
-    Raises
-    ------
-    CorpusError
-        If there is no corpus, or a newer saetext wrote it.
-    """
-    return Manifest.read(Path(path)).schema
+def is_older(schema: str) -> bool:
+    """Return whether a version of the layout, as a manifest has it, is older than this saetext's."""
+    return [int(number) for number in schema.split(".")] < [int(number) for number in SCHEMA.split(".")]
 
 
 def _why_no_manifest(root: Path) -> str:

@@ -26,7 +26,7 @@ def blocks(parts: Parts, pooling: str, sae: str | None) -> Iterator[tuple[NDArra
         raise InputError(f"unknown pooling {pooling!r}; choose one of {', '.join(shards.POOLINGS)}")
     d_sae = parts.manifest.spec.sae(sae).d_sae
     for part in parts:
-        n_tokens = parts.docs(part.shard).column("n_tokens").to_numpy() if pooling == "mean" else None
+        n_tokens = parts.columns(part.shard).column("n_tokens").to_numpy() if pooling == "mean" else None
         matrix = shards.csr(parts.features(part.shard, sae), pooling, d_sae, n_tokens)
         yield part.positions, matrix if part.local is None else matrix[part.local]
 

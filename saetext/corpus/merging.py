@@ -22,7 +22,7 @@ from saetext.corpus.corpus import Corpus
 from saetext.corpus.files import require_here, require_known_home, require_outside_corpora, writing
 from saetext.corpus.journal import JournalEntry, lines
 from saetext.corpus.manifest import JOURNAL, REJECTS, Manifest
-from saetext.corpus.shard import docs_name, features_name, map_docs, write_batch
+from saetext.corpus.shard import docs_name, features_name, map_docs, write_docs
 from saetext.corpus.spec import require_comparable
 from saetext.documents.convert import IdSet
 from saetext.documents.record import ROW_NUMBERS
@@ -203,14 +203,20 @@ def _placed(
     names = {docs_name(entry.shard): docs_name(number)}
     for sae in corpus.spec.saes:
         names[features_name(sae.name, entry.shard)] = features_name(sae.name, number)
-    files = {}
+    files, without_texts = {}, entry.without_texts
     for old, new in names.items():
         if shift and new == docs_name(number):
-            files[new] = write_batch(home / new, _with_ids(corpus, entry, shift))
+            files[new], without_texts = write_docs(home / new, _with_ids(corpus, entry, shift))
             continue
         link(corpus.path / old, home / new)
         files[new] = entry.files[old]
-    return replace(entry, shard=number, files=files, rejects_bytes=rejects_before + entry.rejects_bytes)
+    return replace(
+        entry,
+        shard=number,
+        files=files,
+        rejects_bytes=rejects_before + entry.rejects_bytes,
+        without_texts=without_texts,
+    )
 
 
 def _with_ids(corpus: Corpus, entry: JournalEntry, shift: int) -> pa.RecordBatch:

@@ -20,12 +20,14 @@ import pyarrow as pa
 from saetext.corpus.elsewhere import Elsewhere
 from saetext.corpus.files import require_size
 from saetext.corpus.shard import Mapped
+from saetext.corpus.without_texts import WithoutTexts
 from saetext.errors import ShardCorruptError
 from saetext.io.files import FileStamp
 from saetext.io.opener import read_text
 
 _MOST = 16_384  # files: a mapping costs address space, and keeps a deleted file on the disk
 _FEWEST = 64  # files that are always kept
+_Known = tuple[Path, bool]  # a file, and whether with its texts
 _in_use: WeakSet[Opened] = WeakSet()
 _joining = Lock()  # held for what is in use, never while files are let go
 
@@ -67,8 +69,8 @@ class Opened:
 
     def __init__(self, elsewhere: Elsewhere | None = None) -> None:
         self.elsewhere = elsewhere  # what brings files of a corpus that is in an object store
-        self._files: OrderedDict[Path, tuple[tuple[int, ...], Mapped]] = OrderedDict()
-        self._used: dict[Path, mmap.mmap] = {}  # since pages were given back
+        self._files: OrderedDict[_Known, tuple[tuple[int, ...], Mapped]] = OrderedDict()
+        self._used: dict[_Known, mmap.mmap] = {}  # since pages were given back
         self._lock = Lock()
         with _joining:
             others = list(_in_use)
@@ -77,9 +79,17 @@ class Opened:
             other._trim()
 
     def batch(
-        self, path: Path, stamp: FileStamp, load: Callable[[], Mapped], *, again: bool = False
+        self,
+        path: Path,
+        stamp: FileStamp,
+        load: Callable[[], Mapped],
+        *,
+        again: bool = False,
+        told: WithoutTexts | None = None,
     ) -> pa.RecordBatch:
         """Return the batch of a file; ``load`` checks and maps it if it is new here or ``again`` is set.
+
+        With ``told``, it is the batch without texts, and of a corpus elsewhere they need not be here.
 
         Raises
         ------
@@ -87,11 +97,11 @@ class Opened:
             If the file is missing or has another size than promised; whatever ``load`` raises.
         """
         if self.elsewhere is None:
-            return self._batch(path, stamp, load, again)
+            return self._batch(path, stamp, load, again, told)
         for tries_left in (2, 1, 0):
-            self.bring(path, stamp)
+            self.bring(path, stamp, told)
             try:
-                return self._batch(path, stamp, load, again)
+                return self._batch(path, stamp, load, again, told)
             except ShardCorruptError:
                 if not tries_left:
                     raise
@@ -99,30 +109,43 @@ class Opened:
                     self.elsewhere.drop(path)  # else another process made room
         raise AssertionError("the last try returns or raises")
 
-    def bring(self, path: Path, stamp: FileStamp) -> None:
+    def bring(self, path: Path, stamp: FileStamp, told: WithoutTexts | None = None) -> None:
         """Have a file here that may be elsewhere still; see :class:`saetext.corpus.elsewhere.Elsewhere`."""
         if self.elsewhere is None:
             return
-        gone = self.elsewhere.bring(path, stamp)
+        gone = self.elsewhere.bring(path, stamp, told)
         with self._lock:
             for each in gone:
-                self._files.pop(each, None)
-                self._used.pop(each, None)
+                for is_whole in (True, False):
+                    self._files.pop((each, is_whole), None)
+                    self._used.pop((each, is_whole), None)
 
-    def _batch(self, path: Path, stamp: FileStamp, load: Callable[[], Mapped], again: bool) -> pa.RecordBatch:
+    def with_columns(self, path: Path, stamp: FileStamp, told: WithoutTexts) -> Path:
+        """Return which file has the columns of this one: itself, or a copy without texts."""
+        return path if self.elsewhere is None else self.elsewhere.with_columns(path, stamp, told)
+
+    def _batch(
+        self,
+        path: Path,
+        stamp: FileStamp,
+        load: Callable[[], Mapped],
+        again: bool,
+        told: WithoutTexts | None,
+    ) -> pa.RecordBatch:
         found = require_size(path, stamp)
         key = (found.st_dev, found.st_ino, found.st_mtime_ns)
+        what = (path, told is None)
         with self._lock:
-            known = self._files.get(path)
+            known = self._files.get(what)
             if known is not None and known[0] == key and not again:
-                self._files.move_to_end(path)
-                self._used[path] = known[1].pages
+                self._files.move_to_end(what)
+                self._used[what] = known[1].pages
                 return known[1].batch
         made = load()
         with self._lock:
-            self._files[path] = (key, made)
-            self._files.move_to_end(path)
-            self._used[path] = made.pages
+            self._files[what] = (key, made)
+            self._files.move_to_end(what)
+            self._used[what] = made.pages
             self._keep_to_share()
         return made.batch
 

@@ -88,10 +88,11 @@ class Parts:
         at = int(np.searchsorted(self._firsts, whole, side="right")) - 1
         return self.manifest.shards[at], whole - int(self._firsts[at])
 
-    def all_docs(self) -> Iterator[DocsPart]:
-        """Yield the documents of each shard."""
+    def all_docs(self, texts: bool = True) -> Iterator[DocsPart]:
+        """Yield the documents of each shard; those without ``texts`` are read without them where they can."""
+        read = self.docs if texts else self.columns
         for part in self:
-            yield DocsPart(self.docs(part.shard), part.start, part.local)
+            yield DocsPart(read(part.shard), part.start, part.local)
 
     def docs(self, entry: JournalEntry, *, again: bool = False) -> pa.RecordBatch:
         """Return the documents of a shard; ``again`` checks the file once more."""
@@ -99,6 +100,26 @@ class Parts:
         path, stamp = self.path / name, entry.files[name]
         return self.opened.batch(
             path, stamp, lambda: shards.map_docs(path, stamp, entry.rows, again=again), again=again
+        )
+
+    def columns(self, entry: JournalEntry, *, again: bool = False) -> pa.RecordBatch:
+        """Return the documents of a shard without texts and places of tokens.
+
+        The texts are neither read nor checked; in a corpus of schema 1.0 the whole file is, and they are
+        there too.
+        """
+        told = entry.without_texts
+        if told is None:
+            return self.docs(entry, again=again)
+        name = shards.docs_name(entry.shard)
+        stamp = entry.files[name]
+        path = self.opened.with_columns(self.path / name, stamp, told)
+        return self.opened.batch(
+            path,
+            stamp,
+            lambda: shards.map_columns(path, stamp, entry.rows, told, again=again),
+            again=again,
+            told=told,
         )
 
     def features(self, entry: JournalEntry, sae: str | None, *, again: bool = False) -> pa.RecordBatch:

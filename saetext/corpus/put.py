@@ -18,7 +18,7 @@ from saetext.corpus.files import writing
 from saetext.corpus.journal import JournalEntry
 from saetext.corpus.meta import conform, meta_types
 from saetext.corpus.rows import PooledRows
-from saetext.corpus.shard import docs_name, features_batch, features_name, write_batch
+from saetext.corpus.shard import docs_name, features_batch, features_name, write_batch, write_docs
 from saetext.io.json_file import plain
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def put_shard(
     told = "".join(json.dumps(dict(r), ensure_ascii=False, default=str) + "\n" for r in rejects)
     rejected = told.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
     with writing(home):
-        files = {docs_name(number): write_batch(home / docs_name(number), batch)}
+        stamp, without_texts = write_docs(home / docs_name(number), batch)
+        files = {docs_name(number): stamp}
         for sae, block in features.items():
             name = features_name(sae, number)
             files[name] = write_batch(home / name, block)
@@ -105,5 +106,6 @@ def put_shard(
         files=files,
         meta=meta_types(batch),
         stats=plain(dict(stats)),
+        without_texts=without_texts,
     )
     return entry, rejected

@@ -66,7 +66,8 @@ ENTRY = Record(
         "files": Table(STAMP),
         "meta": Table(Text(longest=100)),
         "stats": Table(),
-    }
+    },
+    {"without_texts": Table()},
 )
 MANIFEST = Record(
     {

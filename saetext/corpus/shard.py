@@ -19,6 +19,7 @@ from saetext.corpus.files import require_intact
 from saetext.corpus.meta import DOCS_FIELDS, META_TYPES
 from saetext.corpus.rows import ENTRY_COLUMNS, PooledRows
 from saetext.corpus.spec import SaeSpec
+from saetext.corpus.without_texts import TEXTS, WithoutTexts, spans_of
 from saetext.errors import InputError, ShardCorruptError
 from saetext.io.files import FileStamp, HashingFile, atomic_file
 from saetext.io.opener import open_regular
@@ -59,6 +60,18 @@ def write_batch(path: Path, batch: pa.RecordBatch) -> FileStamp:
         with pa.ipc.new_file(hashing, batch.schema) as writer:
             writer.write_batch(batch)
     return hashing.stamp
+
+
+def write_docs(path: Path, batch: pa.RecordBatch) -> tuple[FileStamp, WithoutTexts]:
+    """Write documents as :func:`write_batch` does; return the stamp, and the checksum beside the texts."""
+    content = pa.BufferOutputStream()  # in memory: where its columns lie is known once it is whole
+    with pa.ipc.new_file(content, batch.schema) as writer:
+        writer.write_batch(batch)
+    whole = content.getvalue()
+    with atomic_file(path) as file:
+        hashing = HashingFile(file)
+        hashing.write(whole)
+    return hashing.stamp, WithoutTexts.of(whole)
 
 
 def features_batch(rows: PooledRows, sae: SaeSpec) -> pa.RecordBatch:
@@ -114,14 +127,44 @@ def map_docs(path: Path, stamp: FileStamp, rows: int, *, again: bool = False) ->
     """
 
     def check() -> None:
-        batch = _map(path, rows).batch
-        kinds = {field.name: field for field in batch.schema}
-        right = all(kinds.get(f.name) == f for f in DOCS_FIELDS) and "meta" in kinds
-        if not right or any(f.type not in META_TYPES.values() for f in kinds["meta"].type):
-            raise ShardCorruptError(f"{path} does not have the columns of a documents' shard; encode again")
+        _require_docs(path, _map(path, rows).batch.schema)
 
     require_intact(path, stamp, check, again=again)
     return _map(path, rows, full=False)
+
+
+def map_columns(
+    path: Path, stamp: FileStamp, rows: int, told: WithoutTexts, *, again: bool = False
+) -> Mapped:
+    """Map a shard's documents without texts and places of tokens, which are neither read nor checked.
+
+    Raises
+    ------
+    ShardCorruptError
+        If the file is missing, or what is beside the texts is damaged or something else.
+    """
+
+    def check() -> None:
+        mapped = _map(path, rows, full=False)
+        _require_docs(path, mapped.batch.schema)
+        if spans_of(mapped.batch, pa.py_buffer(mapped.pages).address) != told.left_out:
+            raise ShardCorruptError(f"{path} has its columns elsewhere than the manifest says; encode again")
+        _validate(path, _columns(mapped.batch))
+
+    require_intact(path, stamp, check, again=again, told=told)
+    batch, pages = _map(path, rows, full=False)
+    return Mapped(_columns(batch), pages)
+
+
+def _columns(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.select([name for name in batch.schema.names if name not in TEXTS])
+
+
+def _require_docs(path: Path, found: pa.Schema) -> None:
+    kinds = {field.name: field for field in found}
+    right = all(kinds.get(f.name) == f for f in DOCS_FIELDS) and "meta" in kinds
+    if not right or any(f.type not in META_TYPES.values() for f in kinds["meta"].type):
+        raise ShardCorruptError(f"{path} does not have the columns of a documents' shard; encode again")
 
 
 def map_features(path: Path, stamp: FileStamp, rows: int, d_sae: int, *, again: bool = False) -> Mapped:
@@ -156,13 +199,20 @@ def _map(path: Path, rows: int, *, full: bool = True) -> Mapped:
         if reader.num_record_batches != 1:
             raise ShardCorruptError(f"{path} has {reader.num_record_batches} record batches, not one")
         batch = reader.get_batch(0)
-        if full:
-            batch.validate(full=True)  # offsets out of range would be read as memory
     except (OSError, ValueError, pa.ArrowException) as error:
         raise ShardCorruptError(f"{path} is not a readable Arrow file: {_first_line(error)}") from error
+    if full:
+        _validate(path, batch)
     if batch.num_rows != rows:
         raise ShardCorruptError(f"{path} has {batch.num_rows} rows, the manifest says {rows}; encode again")
     return Mapped(batch, pages)
+
+
+def _validate(path: Path, batch: pa.RecordBatch) -> None:
+    try:
+        batch.validate(full=True)  # offsets out of range would be read as memory
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise ShardCorruptError(f"{path} is not a readable Arrow file: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from saetext.corpus.files import require_intact
-from saetext.corpus.journal import Journal
+from saetext.corpus.journal import Journal, JournalEntry
 from saetext.corpus.manifest import JOURNAL, NAME, REJECTS
 from saetext.corpus.parts import Parts
 from saetext.errors import CorpusError, ShardCorruptError
@@ -58,12 +58,17 @@ def _checks(parts: Parts) -> Iterator[tuple[Path, Callable[[], object]]]:
         for name in sorted(entry.files):
             sae = name.split("/")[1]
             is_docs = name.startswith("docs/")
-            read = partial(parts.docs, entry) if is_docs else partial(parts.features, entry, sae)
-            yield path / name, partial(read, again=True)
+            read = partial(_read_docs, parts) if is_docs else partial(parts.features, sae=sae, again=True)
+            yield path / name, partial(read, entry)
     for sae, stamp in manifest.calibrations.items():
         card = path / "cards" / f"{sae}.arrow"
         yield card, partial(_require_card, parts, card, stamp)
     yield path / REJECTS, partial(_require_rejects, parts)
+
+
+def _read_docs(parts: Parts, entry: JournalEntry) -> None:
+    parts.docs(entry, again=True)
+    parts.columns(entry, again=True)  # has a checksum of its own, which may be wrong
 
 
 def _require_card(parts: Parts, card: Path, stamp: FileStamp) -> None:

@@ -22,7 +22,17 @@ from saetext.corpus import plan as plans
 from saetext.corpus.calibration import Calibration
 from saetext.corpus.files import require_size, writing
 from saetext.corpus.journal import Journal, JournalEntry, lines
-from saetext.corpus.manifest import APPEND_PLAN, JOURNAL, NAME, PLAN, REJECTS, Manifest
+from saetext.corpus.manifest import (
+    APPEND_PLAN,
+    FIRST_SCHEMA,
+    JOURNAL,
+    NAME,
+    PLAN,
+    REJECTS,
+    SCHEMA,
+    Manifest,
+    is_older,
+)
 from saetext.corpus.put import put_shard
 from saetext.corpus.rows import PooledRows
 from saetext.corpus.shard import PART
@@ -166,6 +176,11 @@ class CorpusWriter:
         return self._journal.entries[self._first_shard :]
 
     @property
+    def _schema(self) -> str:
+        """What it has when it is done: an append leaves an older one as whoever made it can read it."""
+        return self._base.schema if self._base and is_older(self._base.schema) else SCHEMA
+
+    @property
     def _first_shard(self) -> int:
         return len(self._base.shards) if self._base else 0
 
@@ -212,6 +227,8 @@ class CorpusWriter:
             if rejected:
                 append_synced(self.path / REJECTS, before, rejected)
             entry = replace(entry, rejects_bytes=before + len(rejected))
+            if self._schema == FIRST_SCHEMA:
+                entry = replace(entry, without_texts=None)
             self._journal.append(entry)
         return entry
 
@@ -245,6 +262,7 @@ class CorpusWriter:
                 created=base.created if base else now,
                 updated=now,
                 extra={**(base.extra if base else {}), **(extra or {})},
+                schema=self._schema,
             )
             manifest.write(self.path)
             with contextlib.suppress(OSError):  # it is done: the next append removes what is left of this one

@@ -169,8 +169,8 @@ class Store:
 
     # ---- bytes
 
-    def pieces(self, name: str, size: int) -> Iterator[bytes]:
-        """Yield the ``size`` bytes of a file; a piece that fails is asked for again.
+    def pieces(self, name: str, size: int, first: int = 0) -> Iterator[bytes]:
+        """Yield the ``size`` bytes of a file, or those from ``first`` on; a piece that fails is asked again.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class Store:
             If they cannot be read, or are fewer.
         """
         file = self._try(name, lambda: self.system.open_input_file(self._at(name)))
-        at = 0
+        at = first
         while at < size:
             wanted = min(PIECE, size - at)
 

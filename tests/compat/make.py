@@ -5,7 +5,8 @@ What is there is never changed: tests/test_compat.py opens every folder for ever
 
 ``0.1.0-first`` was written by the code before SAEs, thresholds and calibrations had their names of today,
 ``0.1.0-unsealed`` before derived files had checksums. Their answers, but for the names of clusters, equal
-those of ``0.1.0``.
+those of ``0.1.0``. Their corpora have schema 1.0; ``0.1.0-columns`` is ``0.1.0`` with a corpus of 1.1, as
+``saetext upgrade`` makes it.
 """
 
 from __future__ import annotations

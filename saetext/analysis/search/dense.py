@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.search.kept import Kept
+from saetext.analysis.search.kept import Kept, embeddings_folder
 from saetext.analysis.search.stored import Part
 from saetext.analysis.search.vectors import write_vectors
 from saetext.corpus.files import writing
+from saetext.corpus.landed import Slice
 from saetext.errors import CorpusError
 from saetext.io.files import make_directory
 from saetext.io.progress import OnProgress, Stages
@@ -49,29 +50,7 @@ def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress
     CorpusError
         If the index cannot be written.
     """
-    shards = corpus.path / "index" / "text" / "embeddings"
-    with writing(shards):
-        make_directory(shards)
-    embedder: embed.Embedder | None = None
-    done, total = 0, corpus.n_documents
-    tell = Stages(on_progress, "documents")
-    files = []
-    frames = corpus.frames(["text"])
-    for entry in corpus.manifest.shards:
-        if not entry.rows:
-            continue
-        texts = [text or "" for text in next(frames)["text"].to_list()]
-        kept = Kept.of(corpus.path, entry.files, len(texts))
-        files.append(kept)
-        if kept.read(tell_of_damage=True) is None:
-            embedder = embedder or embed.Embedder.load(device)
-            parts = []
-            for start in range(0, len(texts), _BATCH):
-                parts.append(embedder.embed(texts[start : start + _BATCH]).astype(np.float16))
-                tell("embedding documents", done + min(start + _BATCH, len(texts)), total)
-            kept.write(np.concatenate(parts))
-        done += len(texts)
-        tell("embedding documents", done, total)
+    files = embed_shards(corpus, Slice(0, 1), device=device, on_progress=on_progress)
 
     def blocks() -> Iterator[NDArray[np.float32]]:
         for kept in files:
@@ -80,9 +59,55 @@ def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress
                 raise CorpusError(f"{kept.path} cannot be read back; run the same command again")
             yield found.astype(np.float32)
 
-    folder = dense_part(corpus).build(lambda folder: write_vectors(folder, blocks(), total, embed.WIDTH))
+    n = corpus.n_documents
+    folder = dense_part(corpus).build(lambda folder: write_vectors(folder, blocks(), n, embed.WIDTH))
     with contextlib.suppress(OSError):  # what cannot be removed is left for next time
-        for old in shards.glob("*.npy"):
+        for old in embeddings_folder(corpus.path).glob("*.npy"):
             if old not in {kept.path for kept in files}:
                 old.unlink(missing_ok=True)
     return folder
+
+
+def embed_shards(
+    corpus: Corpus, part: Slice, *, device: str = "auto", on_progress: OnProgress | None = None
+) -> list[Kept]:
+    """Embed the documents of a slice of the shards, unless they are kept already; return where they are.
+
+    Slices write files of their own, whose bytes depend on the shard alone. Raises as :func:`build_dense`.
+    """
+    with writing(corpus.path):
+        make_directory(embeddings_folder(corpus.path))
+    shards = [
+        (first, kept) for shard, first, kept in _places(corpus) if part.has(shard)
+    ]  # those without documents have none
+    embedder: embed.Embedder | None = None
+    done, total = 0, sum(kept.n for _, kept in shards)
+    tell = Stages(on_progress, "documents")
+    for first, kept in shards:
+        if kept.read(tell_of_damage=True) is None:
+            embedder = embedder or embed.Embedder.load(device)
+            frame = next(corpus.select(np.arange(first, first + kept.n)).frames(["text"]))
+            texts = [text or "" for text in frame["text"].to_list()]
+            parts = []
+            for start in range(0, len(texts), _BATCH):
+                parts.append(embedder.embed(texts[start : start + _BATCH]).astype(np.float16))
+                tell("embedding documents", done + min(start + _BATCH, len(texts)), total)
+            kept.write(np.concatenate(parts))
+        done += kept.n
+        tell("embedding documents", done, total)
+    return [kept for _, kept in shards]
+
+
+def missing_shards(corpus: Corpus) -> tuple[list[int], int]:
+    """Return which shards have documents that are not embedded yet, and how many have documents at all."""
+    places = list(_places(corpus))
+    return [shard for shard, _, kept in places if not kept.path.is_file()], len(places)
+
+
+def _places(corpus: Corpus) -> Iterator[tuple[int, int, Kept]]:
+    """Yield number, first row and place of each shard that has documents."""
+    first = 0
+    for entry in corpus.manifest.shards:
+        if entry.rows:
+            yield entry.shard, first, Kept.of(corpus.path, entry.files, entry.rows)
+        first += entry.rows

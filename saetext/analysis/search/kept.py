@@ -43,7 +43,7 @@ class Kept:
     def of(cls, corpus: Path, files: Mapping[str, FileStamp], n: int) -> Kept:
         """Return where those of a shard with these files are, or would be."""
         docs = next(stamp.xxh3_128 for name, stamp in files.items() if name.startswith("docs/"))
-        return cls(corpus / "index" / "text" / "embeddings", docs, n)
+        return cls(embeddings_folder(corpus), docs, n)
 
     @property
     def path(self) -> Path:
@@ -73,3 +73,8 @@ class Kept:
 
     def _opened(self) -> tuple[Verdict, NDArray[np.float16] | None]:
         return self._file.checked(array_of((self.n, embed.WIDTH), np.float16))
+
+
+def embeddings_folder(corpus: Path) -> Path:
+    """Return the directory that holds those of all shards."""
+    return corpus / "index" / "text" / "embeddings"

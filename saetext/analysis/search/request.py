@@ -265,11 +265,20 @@ class IndexRequest(Request):
     device: str = option(
         "Where the sentence model runs: auto, cpu, cuda or mps.", default="auto", group="Where models run"
     )
+    part: str | None = option(
+        "Only embed the documents of one of N slices of the shards, 0/N to N-1/N, each on a machine of its "
+        "own; auto: what SLURM or an indexed job says. Then without it, for all the rest.",
+        default=None,
+        metavar="I/N",
+        flags=("--slice",),
+        group="Many machines",
+    )
     on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
 
     def require_used(self) -> None:
-        """Raise :class:`InputError` for a device that would embed nothing."""
+        """Raise :class:`InputError` for a device, or a slice, that would embed nothing."""
         if not self.dense:
+            refuse_unused("it embeds documents, and dense=False leaves that out", part=self.part)
             refuse_unused(
                 "it is where documents are embedded, and dense=False leaves that out",
                 device=None if self.device == "auto" else self.device,
