@@ -49,7 +49,7 @@ class ServerChoice(Running):
     )
     browser: bool = option("Open a browser, if this machine has a screen.", default=True, group=_GROUP)
     export: Path | None = option(
-        "Write a static copy to this directory instead: comparisons, maps and pairs as files.",
+        "Write a static copy to this directory instead: reports, documents and features as files.",
         default=None,
         metavar="DIR",
         group=_GROUP,
