@@ -76,6 +76,8 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.test: $(VENV)/.demo
 	@grep -q dev $(VENV)/.demo || $(PIP) --editable '.[$(EXTRAS)]'
+# axe-core, without Playwright, which its package asks for: selenium drives the browser
+	@$(PIP) --no-deps "$$(grep '^axe-playwright-python==' constraints.txt)"
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.demo $(VENV)/.test

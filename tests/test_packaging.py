@@ -184,6 +184,17 @@ def test_the_model_that_no_extra_can_name_is_installed_without_what_it_asks_for(
     assert not [line for line in pins if line.startswith(("llama-cpp", "llm=="))]
 
 
+def test_axe_core_comes_without_the_browser_driver_that_its_package_asks_for() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    locked, plain = re.findall(r"^\$\(VENV\)/\.test: \$.*?(?=^\S+:)", makefile, re.M | re.S)
+    assert "$(PIP) --no-deps \"$$(grep '^axe-playwright-python==' constraints.txt)\"" in plain
+    assert "$(LOCKED_PIP) --requirement locks/dev.txt" in locked
+    for name in ("constraints.txt", "locks/dev.txt"):
+        lines = (ROOT / name).read_text("utf-8").splitlines()
+        assert len([line for line in lines if line.startswith("axe-playwright-python==")]) == 1
+        assert not [line for line in lines if line.startswith("playwright")]
+
+
 @pytest.mark.parametrize("name", ["cli", "tests", "benchmarks", "examples", "docs"])
 def test_an_editable_install_shows_the_two_packages_only(name: str, tmp_path: Path) -> None:
     program = f"import importlib.util as u; print(u.find_spec({name!r}), bool(u.find_spec('saetext_cli')))"

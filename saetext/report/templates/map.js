@@ -825,6 +825,8 @@ void main() {
       engine = null;
       return fail(why);
     }
+    // deck.gl makes its part a stop of the Tab key, which is hidden from screen readers: the stage takes the keys
+    for (const one of [base, ...base.querySelectorAll("[tabindex]")]) one.tabIndex = -1;
     byId("waiting").hidden = true;
     byId("zoom").hidden = false;
     measure(); // no name is over it
