@@ -58,7 +58,7 @@ _NO_LINE: Final = re.compile(
     r"curlCode: (?:5|6|7|28|35|60)\b|NETWORK_CONNECTION|resolve host|Could not connect"
 )
 _HOLDS_KEY: Final = re.compile(r"(AWS|GOOGLE|AZURE|HF)_[A-Z_]*(KEY|TOKEN|SECRET|PASSWORD)[A-Z_]*")
-_ENDPOINT: Final = re.compile(r"(?:(?P<scheme>[A-Za-z]+):/+)?(?P<host>.*?)/*")  # a path keeps one slash of two
+_ENDPOINT: Final = re.compile(r"(?:(?P<scheme>[A-Za-z]+):/+)?(?P<host>.*?)/*")  # a path keeps one slash
 _NOISE: Final = re.compile(r"\(Request ID:[^)]*\)|Detail: .*|Request ID \S+", re.S)
 
 
