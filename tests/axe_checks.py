@@ -78,7 +78,7 @@ def accessible(driver: Any, name: str, but: Mapping[str, str] | None = None) -> 
                 theme = "dark" if night else "light"
                 driver.save_screenshot(str(Path(SHOTS) / f"axe-{name}-{width}-{theme}.png"))
             faults, passed = checked(driver, BY_NIGHT if night else BY_DAY, but)
-            assert faults == [], (name, width, night)
+            assert not faults, "\n".join([f"{name}, {width} px, {'dark' if night else 'light'}:", *faults])
             looked = {"color-contrast"} if night else {"color-contrast", "document-title", "region"}
             assert looked <= passed, (name, width, night)
     finally:
