@@ -275,7 +275,7 @@ def fail_at(k: int, call, code: int):
 @pytest.mark.parametrize("where", ["fsync", "write"])
 def test_a_full_disk_leaves_a_resumable_corpus(uninterrupted, tmp_path, monkeypatch, where):
     failures = 0
-    for k in range(0, 900, 3 if where == "fsync" else 29):
+    for k in range(0, 900, 3 if where == "fsync" else 19):
         path = tmp_path / f"{where} {k}"
         with monkeypatch.context() as patch:
             if where == "fsync":

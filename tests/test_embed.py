@@ -116,20 +116,6 @@ def test_pieces_of_words(embedder: Embedder) -> None:
     assert embedder.pieces("zorbleflax")[0][1] >= 3 and embedder.pieces("17 + 4") == embedder.pieces("") == []
 
 
-@pytest.mark.parametrize("reader", ["embedded", "smollm2"])
-def test_themes_that_come_with_the_package_are_embedded_already(embedder: Embedder, reader: str) -> None:
-    """Every tenth vector is that of its theme; benchmarks/label_vectors.py --check compares all."""
-    from saetext.features.label_vectors import shipped_theme_vectors
-    from saetext.features.theme_index import told
-    from saetext.features.themes import Themes
-
-    texts = told(Themes.load(reader))
-    found = shipped_theme_vectors(texts)
-    assert found is not None, "run benchmarks/label_vectors.py: the themes have changed"
-    np.testing.assert_allclose(found[::10], embedder.embed(texts[::10]), atol=1e-5)
-    assert shipped_theme_vectors([*texts[:-1], "another"]) is None
-
-
 def test_a_vocabulary_knows_what_is_close(embedder: Embedder) -> None:
     """Labels, themes and detectors of the embedded reader, against cosines computed one by one."""
     from saetext.analysis.search.asked import Vocabulary

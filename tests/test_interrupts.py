@@ -130,7 +130,7 @@ def test_a_signal_at_any_moment_of_five_commands(tmp_path: Path) -> None:
 
 SWALLOWS = """
 import os, signal, sys, threading, time
-import saetext.corpus.manifest as manifest
+import saetext.corpus.upgrading as upgrading
 from saetext_cli import common, upgrade
 {patch}
 sys.argv = ["saetext", "upgrade", "x"]
@@ -150,7 +150,7 @@ def swallowing(path):
     except KeyboardInterrupt:
         pass
     return "1.0"
-manifest.upgrade = swallowing
+upgrading.upgrade = swallowing
 """
 TICKS = """
 def swallowing(path):
@@ -164,7 +164,7 @@ def swallowing(path):
         for _ in range(10**9):
             show(Progress("working"))
             time.sleep(0.01)
-manifest.upgrade = swallowing
+upgrading.upgrade = swallowing
 """
 DELETED = """
 class Trap:
@@ -173,7 +173,7 @@ class Trap:
 def swallowing(path):
     Trap()
     return "1.0"
-manifest.upgrade = swallowing
+upgrading.upgrade = swallowing
 """
 OTHER = """
 def swallowing(path):
@@ -181,7 +181,7 @@ def swallowing(path):
         time.sleep(90)
     except KeyboardInterrupt:
         raise ValueError("the library failed")
-manifest.upgrade = swallowing
+upgrading.upgrade = swallowing
 """
 IMPORT = """
 import pathlib
@@ -195,7 +195,7 @@ def swallowing(path):
         module = sys.modules.get("slowmodule")
         print("module:", getattr(module, "whole", None), file=sys.stderr)
     for _ in range(9000): time.sleep(0.01)
-manifest.upgrade = swallowing
+upgrading.upgrade = swallowing
 """
 
 

@@ -79,7 +79,6 @@ def test_the_wheel_installs_two_packages_and_nothing_else(wheel: Path, names: li
         "card.json",
         "labels.parquet",
         "sae_weights.safetensors",
-        "theme_vectors.npy",
         "themes.json",
     }
     more = {EMBEDDED: {"label_vectors.npy"}, "saetext/reader/smollm2": {"strengths.npz"}}

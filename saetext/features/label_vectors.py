@@ -1,15 +1,11 @@
-"""Vectors of labels and themes that come with the package, so that a search embeds nothing but its words.
+"""Label vectors that come with the package, so that the first search embeds no 4,096 labels.
 
 A reader's ``label_vectors.npy`` holds one vector per label in float16 and is sealed with what it was made
 from: the labels' texts and the sentence model. Any change of either makes it stale, and the labels are
-embedded as those of anybody else are. ``theme_vectors.npy`` is the same of themes, in float32. Not for: the
-cache of indexes (:mod:`saetext.features.label_index`).
+embedded as those of anybody else are. Not for: the cache of indexes (:mod:`saetext.features.label_index`).
 """
 
 from __future__ import annotations
-
-import hashlib
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +15,6 @@ from saetext.reader import sentences as embed
 from saetext.reader.shipped import READERS
 
 NAME = "label_vectors.npy"
-THEMES = "theme_vectors.npy"
 
 
 def shipped_vectors(n_labels: int, made_from: str) -> NDArray[np.float32] | None:
@@ -48,37 +43,3 @@ def shipped_vectors(n_labels: int, made_from: str) -> NDArray[np.float32] | None
 def write_vectors(kept: SealedFile, vectors: NDArray[np.float32]) -> None:
     """Write vectors as they come with the package."""
     kept.write(array_bytes(vectors.astype(np.float16)))
-
-
-def shipped_theme_vectors(texts: Sequence[str]) -> NDArray[np.float32] | None:
-    """Return the vectors that came with the package for themes, None if there are none.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        What is embedded of each theme of one reader.
-
-    Returns
-    -------
-    float32[n_themes, 384] or None
-        Of length 1: what the sentence model gives, but for the last bits.
-    """
-    for reader in READERS:
-        kept = SealedFile(reader.home / THEMES, themes_made_from(texts))
-        _, found = kept.checked(array_of((len(texts), embed.WIDTH), np.float32))
-        if found is not None:
-            return found
-    return None
-
-
-def write_theme_vectors(kept: SealedFile, vectors: NDArray[np.float32]) -> None:
-    """Write vectors of themes as they come with the package."""
-    kept.write(array_bytes(vectors))
-
-
-def themes_made_from(texts: Sequence[str]) -> str:
-    """Return what vectors of themes are sealed with: it changes with any text and with the sentence model."""
-    digest = hashlib.sha256(f"themes {embed.MODEL_SHA256}".encode())
-    for text in texts:
-        digest.update(text.encode("utf-8", "replace") + b"\0")
-    return digest.hexdigest()

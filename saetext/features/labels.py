@@ -268,7 +268,8 @@ class FeatureLabels:
         meta = json.dumps({"version": _VERSION, SEALED: True, **self.about}, ensure_ascii=False)
         with writing(path, LabelError):
             with atomic_path(path) as beside:
-                pq.write_table(with_seal(self.table, _KEY, meta), beside, compression="zstd")
+                table = with_seal(self.table, _KEY, meta)
+                pq.write_table(table, beside, compression="zstd", compression_level=19)
             write_note(path)
 
     @classmethod

@@ -7,16 +7,11 @@ Not for: themes themselves (:mod:`saetext.features.themes`), or labels of single
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saetext.features.label_vectors import shipped_theme_vectors
 from saetext.features.themes import Theme
-
-if TYPE_CHECKING:
-    from saetext.reader.sentences import Embedder
 
 
 class ThemeIndex:
@@ -37,17 +32,7 @@ class ThemeIndex:
     ) -> None:
         self.themes = tuple(themes)
         self._d_sae = d_sae
-        self._vectors = embed(told(self.themes))
-
-    @classmethod
-    def by_meaning(cls, themes: Sequence[Theme], d_sae: int, embedder: Embedder) -> ThemeIndex:
-        """Return the index by the sentence model; themes that come with the package are embedded already."""
-
-        def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-            found = shipped_theme_vectors(texts)
-            return embedder.embed(texts) if found is None else found
-
-        return cls(themes, d_sae, vectors)
+        self._vectors = embed([f"{t.name}. {t.description}" for t in self.themes])
 
     def similarities(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return float32[n_themes]: cosines of a vector of length 1 and each theme's name and description."""
@@ -75,8 +60,3 @@ class ThemeIndex:
             features = list(theme.features)
             found[features] = np.maximum(found[features], like)
         return found
-
-
-def told(themes: Sequence[Theme]) -> list[str]:
-    """Return what is embedded of each theme: its name and description."""
-    return [f"{theme.name}. {theme.description}" for theme in themes]

@@ -31,7 +31,7 @@ class Shipped:
         What users call it.
     home : Path
         Directory of its SAE: weights, ``cfg.json``, ``card.arrow``, ``labels.parquet``, ``themes.json``, and
-        the embeddings of themes and perhaps of labels (:mod:`saetext.features.label_vectors`).
+        perhaps the labels' embeddings (:mod:`saetext.features.label_vectors`).
     model : str
         Its language model, as it stands in lists.
     place : callable

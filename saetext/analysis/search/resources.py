@@ -123,7 +123,7 @@ class Resources:
     def _vocabulary(self) -> Vocabulary:
         themes = Themes.for_spec(self.whole.spec, self.sae)
         d_sae = self.whole.spec.sae(self.sae).d_sae
-        known = None if themes is None else ThemeIndex.by_meaning(themes, d_sae, self.embedder)
+        known = None if themes is None else ThemeIndex(themes, d_sae, self.embedder.embed)
         detectors = shipped(self.whole.spec, self.sae)
         return Vocabulary(self.embedder, self.label_index, known, detectors)
 

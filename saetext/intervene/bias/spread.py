@@ -171,6 +171,6 @@ def _themes(texts: Sequence[str], device: str) -> NDArray[np.int64] | None:
     if not sentences.available():
         return None
     embedder = sentences.Embedder.load(device)
-    index = ThemeIndex.by_meaning(list(Themes.load("embedded")), 1, embedder)
+    index = ThemeIndex(list(Themes.load("embedded")), 1, embedder.embed)
     vectors = embedder.embed(list(texts))
     return np.array([int(index.similarities(vector).argmax()) for vector in vectors], np.int64)

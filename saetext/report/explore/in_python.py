@@ -133,7 +133,7 @@ def explore(corpora: tuple[AnyCorpus, ...], request: ExploreRequest) -> Explorer
     --------
     >>> import saetext
     >>> with saetext.explore("gentle.corpus", "brisk.corpus", browser=False) as explorer:
-    ...     explorer
+    ...     explorer  # doctest: +ELLIPSIS
     <Explorer at http://127.0.0.1:...>
     """
     from saetext.report.explore.opening import require_server
