@@ -248,7 +248,7 @@ OTHERWISE = {
     "saetext/corpus/outbox.py": "a corpus on its way to an object store, in a folder that ends with the run",
     "saetext/io/scratch.py": "arrays of passing use, in a file without a name",
     "saetext/report/explore/queries/columns.py": "a directory that ends once it is packed for a download",
-    "saetext/report/explore/opening.py": "a page that leads to the link, in a folder that ends with the server",
+    "saetext/report/explore/opening.py": "a page that leads to the link, in a folder gone with the server",
     "cli/saetext_cli/common.py": "streams that nobody reads are opened on the null device",
 }
 
