@@ -114,6 +114,15 @@ def encoded_examples(made_once: MadeOnce) -> Path:
 
 
 @pytest.fixture(scope="session")
+def explored_examples(encoded_examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return copies of the examples' corpora, for what writes derived files into them."""
+    home = tmp_path_factory.mktemp("explored-examples")
+    for found in (encoded_examples / "examples").glob("*.corpus"):
+        shutil.copytree(found, home / "examples" / found.name)
+    return home
+
+
+@pytest.fixture(scope="session")
 def states(made_once: MadeOnce) -> Path:
     """Where the documentation's examples keep hidden states of texts: see ``shared_states.py``."""
     return made_once("hidden states", lambda folder: None)

@@ -23,9 +23,9 @@ pytestmark = [needs_browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def base(encoded_examples: Path, hostile: Corpus) -> Iterator[str]:
+def base(explored_examples: Path, hostile: Corpus) -> Iterator[str]:
     corpora = {
-        name: Corpus.open(encoded_examples / "examples" / f"{name}.jsonl.corpus")
+        name: Corpus.open(explored_examples / "examples" / f"{name}.jsonl.corpus")
         for name in ("gentle", "brisk")
     }
     with pytest.MonkeyPatch.context() as patch:

@@ -24,8 +24,8 @@ __all__ = ["hostile"]  # the fixture
 
 
 @pytest.fixture(scope="module")
-def gentle(encoded_examples: Path) -> Corpus:
-    return Corpus.open(encoded_examples / "examples" / "gentle.jsonl.corpus")
+def gentle(explored_examples: Path) -> Corpus:
+    return Corpus.open(explored_examples / "examples" / "gentle.jsonl.corpus")
 
 
 def read(corpus: Corpus) -> tuple[str, str, dict[int, int]]:

@@ -34,8 +34,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def gentle(encoded_examples: Path) -> Corpus:
-    return Corpus.open(encoded_examples / "examples" / "gentle.jsonl.corpus")
+def gentle(explored_examples: Path) -> Corpus:
+    return Corpus.open(explored_examples / "examples" / "gentle.jsonl.corpus")
 
 
 @pytest.fixture(scope="module")

@@ -33,9 +33,9 @@ LONG = 300.0  # seconds: a comparison compiles its loops first
 
 
 @pytest.fixture(scope="module")
-def corpora(encoded_examples: Path) -> dict[str, Corpus]:
+def corpora(explored_examples: Path) -> dict[str, Corpus]:
     return {
-        name: Corpus.open(encoded_examples / "examples" / f"{name}.jsonl.corpus")
+        name: Corpus.open(explored_examples / "examples" / f"{name}.jsonl.corpus")
         for name in ("gentle", "brisk")
     }
 
