@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from explore_app import serving
+from found_element import Found
 from page_helpers import CONTRAST, HOSTILE, SHOTS, asked_for, dark, driver, focused, needs_browser, press
 
 from saetext.corpus import Corpus
@@ -135,7 +136,7 @@ def test_back_and_reload_show_what_the_address_says(at: Any) -> None:
 
 def test_a_condition_that_is_none_is_said_and_nothing_is_lost(at: Any) -> None:
     driver = at("read?corpus=gentle")
-    one_of(driver, "input[name=where]").send_keys("nonsense = 3\n")
+    Found(driver, "input[name=where]").send_keys("nonsense = 3\n")
     until(lambda: all_of(driver, "#failed"))
     assert "nonsense" in one_of(driver, "#failed").text
     assert all_of(driver, ".documents > li") and "where" not in driver.current_url
@@ -193,11 +194,11 @@ def test_features_are_searched_as_one_types_and_opened(at: Any) -> None:
     driver.back()
     until(lambda: text_of(driver, "h1") == "Features of gentle")
     settled(driver)
-    one_of(driver, "th a[href*='sort=documents']").click()
+    Found(driver, "th a[href*='sort=documents']").click()
     until(lambda: "sort=documents" in driver.current_url)
     settled(driver)
     assert one_of(driver, "th[aria-sort]").text.startswith("documents")
-    one_of(driver, "tbody [data-open]").click()
+    Found(driver, "tbody [data-open]").click()
     until(lambda: "/feature?" in driver.current_url)
     settled(driver)
     assert len(all_of(driver, ".contexts li")) >= 3
@@ -218,7 +219,7 @@ def test_a_label_is_renamed_everywhere_at_once_and_marked_wrong(at: Any, corpora
     other = driver.current_window_handle
     driver = at("read?corpus=brisk&shade=334&order=strongest")
     driver.switch_to.window(driver.window_handles[0])
-    one_of(driver, ".rename summary").click()
+    Found(driver, ".rename summary").click()
     field = one_of(driver, "#label")
     field.clear()
     field.send_keys(f"saying sorry {HOSTILE.split('{')[0]}\n")
@@ -234,12 +235,12 @@ def test_a_label_is_renamed_everywhere_at_once_and_marked_wrong(at: Any, corpora
     assert "saying sorry" in one_of(driver, ".shading").text
     driver.close()
     driver.switch_to.window(driver.window_handles[0])
-    one_of(driver, ".rename summary").click()
-    one_of(driver, "button[value=wrong]").click()
+    Found(driver, ".rename summary").click()
+    Found(driver, "button[value=wrong]").click()
     until(lambda: all_of(driver, ".note.warn"))
     assert "was marked as wrong" in one_of(driver, ".note.warn").text
-    one_of(driver, ".rename summary").click()
-    one_of(driver, "button[value=restore]").click()
+    Found(driver, ".rename summary").click()
+    Found(driver, "button[value=restore]").click()
     until(lambda: not all_of(driver, ".note.warn"))
     settled(driver)
     assert one_of(driver, "h1").text.startswith("sorry, pardon and sympathy")
@@ -298,14 +299,14 @@ def test_without_script_there_are_links_and_forms(driver: Any, base: str) -> Non
     driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         driver.get(f"{base}read?corpus=gentle")
-        one_of(driver, "input[name=q]").send_keys("kettle")
-        one_of(driver, "form.ask button").click()
+        Found(driver, "input[name=q]").send_keys("kettle")
+        Found(driver, "form.ask button").click()
         until(lambda: "q=kettle" in driver.current_url)
         assert all_of(driver, ".documents > li")
         driver.get(f"{base}feature?corpus=brisk&feature=12")
-        one_of(driver, ".rename summary").click()
-        one_of(driver, "#label").send_keys(" and more")
-        one_of(driver, "button[value=rename]").click()
+        Found(driver, ".rename summary").click()
+        Found(driver, "#label").send_keys(" and more")
+        Found(driver, "button[value=rename]").click()
         until(lambda: all_of(driver, "#kept"))
         assert one_of(driver, "h1").text.split(" .")[0].find("and more") > 0
     finally:

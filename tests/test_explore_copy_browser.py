@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from axe_checks import accessible
+from found_element import Found
 from page_helpers import CONTRAST, HOSTILE, asked_for, dark, driver, needs_browser
 from test_explore import hostile
 from test_explore_browser import all_of, one_of, size, text_of, until
@@ -87,19 +88,19 @@ def test_documents_are_read_searched_and_narrowed_to_a_feature(at: Any, gentle: 
     assert len(seen(driver, "#documents > li")) == 25
     first = seen(driver, "#documents > li")[0]
     assert gentle.ids[0].as_py() in first.text and first.find_elements("css selector", "blockquote mark")
-    one_of(driver, "#more").click()
+    Found(driver, "#more").click()
     assert len(seen(driver, "#documents > li")) == 50
-    one_of(driver, "#search").send_keys("SORRY")
+    Found(driver, "#search").send_keys("SORRY")
     texts = [gentle.whole.document(row)["text"] for row in range(gentle.n_documents)]
     prompts = [gentle.whole.document(row)["prompt"] or "" for row in range(gentle.n_documents)]
     wanted = sum("sorry" in f"{text}\n{asked}".lower() for text, asked in zip(texts, prompts, strict=True))
     until(lambda: text_of(driver, "#count") == f"{wanted} of 150 documents")
     assert 1 < wanted < 25 and len(seen(driver, "#documents > li")) == wanted
     one_of(driver, "#search").clear()
-    one_of(driver, "#search").send_keys("nothing like this")
+    Found(driver, "#search").send_keys("nothing like this")
     until(lambda: text_of(driver, "#count").startswith("0 of"))
     one_of(driver, "#search").clear()
-    one_of(driver, "#search").send_keys(" ")
+    Found(driver, "#search").send_keys(" ")
     until(lambda: text_of(driver, "#count").startswith("150 of"))
     chip = seen(driver, ".chips a")[0]
     href, label = chip.get_attribute("href"), chip.text
@@ -109,7 +110,7 @@ def test_documents_are_read_searched_and_narrowed_to_a_feature(at: Any, gentle: 
     having = all_of(driver, f'#documents > li[data-features~="{feature}"]')
     assert text_of(driver, "#count").startswith(f"{len(having)} of 150 ")
     assert all(one.find_elements("css selector", ".chips a.on") for one in seen(driver, "#documents > li"))
-    one_of(driver, "#whole").click()
+    Found(driver, "#whole").click()
     assert text_of(driver, "#count").startswith("150 of") and "#f=" not in driver.current_url
 
 
@@ -124,17 +125,17 @@ def test_features_are_sorted_searched_and_lead_to_documents(at: Any, gentle: Cor
         "return [...document.querySelectorAll('tbody tr:not([hidden]) [data-name=documents]')]"
         ".map(cell => Number(cell.dataset.is))"
     )
-    one_of(driver, "th[data-by=documents] button").click()
+    Found(driver, "th[data-by=documents] button").click()
     shown = driver.execute_script(documents)
     assert shown == sorted(shown, reverse=True) and shown[0] > shown[-1]
     assert one_of(driver, "th[data-by=documents]").get_attribute("aria-sort") == "descending"
-    one_of(driver, "th[data-by=documents] button").click()
+    Found(driver, "th[data-by=documents] button").click()
     shown = driver.execute_script(documents)
     assert shown == sorted(shown) and one_of(driver, "[aria-sort]").get_attribute("aria-sort") == "ascending"
-    one_of(driver, "th[data-by=label] button").click()
+    Found(driver, "th[data-by=label] button").click()
     labels = [one.text.lower() for one in seen(driver, "tbody td.label bdi")]
     assert len(labels) == 100 and labels[0] <= labels[50] <= labels[-1]
-    one_of(driver, "#search").send_keys("Sorry")
+    Found(driver, "#search").send_keys("Sorry")
     until(lambda: not text_of(driver, "#count").startswith("2,000"))
     rows = seen(driver, "tbody tr")
     assert rows and all("sorry" in row.text.lower() for row in rows)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from corpus_factory import make_corpus
 from explore_app import serving
+from found_element import Found
 from page_helpers import CONTRAST, SHOTS, asked_for, dark, driver, needs_browser
 from planted import WORD, WRITES
 from planted import planted as planted_model
@@ -97,17 +98,9 @@ def size(driver: Any, width: int, height: int) -> None:
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
 
 
-def wait(driver: Any, selector: str, seconds: float = 20.0) -> Any:
+def wait(driver: Any, selector: str, seconds: float = 20.0) -> Found:
     """Return the first element that is seen under a selector, once there is one."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for found in driver.find_elements("css selector", selector):
-            if found.is_displayed():
-                return found
-        time.sleep(0.05)
-    raise AssertionError(
-        f"{selector} does not come: {driver.find_element('css selector', 'main').text[:300]}"
-    )
+    return Found(driver, selector, seconds)
 
 
 def fits(driver: Any, name: str) -> None:
@@ -144,7 +137,7 @@ def test_a_difference_is_opened_collected_and_looked_at_without_a_topic(at: Any)
     wait(driver, ".leftout a").click()
     wait(driver, ".found")
     assert not driver.find_elements("css selector", ".remains")
-    driver.find_element("id", "collected").click()
+    wait(driver, "#collected").click()
     assert name in wait(driver, "#items").text
     wait(driver, "textarea").send_keys("look at this")
     wait(driver, ".noting button").click()
@@ -157,7 +150,7 @@ def test_documents_are_drawn_around_named_and_lead_to_a_comparison(at: Any) -> N
     from selenium.webdriver import ActionChains
 
     driver = at("map?set=gentle")
-    drawing = wait(driver, "#map")
+    drawing = wait(driver, "#map").element
     wait(driver, "#draw").click()
     left = driver.execute_script(
         "const r = arguments[0].getBoundingClientRect(); return [r.width, r.height]", drawing
@@ -180,7 +173,7 @@ def test_documents_are_drawn_around_named_and_lead_to_a_comparison(at: Any) -> N
     driver = at("map?set=gentle")
     box = wait(driver, ".list input")
     box.send_keys(" ")
-    assert driver.find_element("id", "chosen").text == "1 ticked"
+    assert wait(driver, "#chosen").text == "1 ticked"
     wait(driver, "input[name=name]").send_keys("ticked\n")
     assert "75 documents saved" in wait(driver, ".saved").text
 
@@ -255,7 +248,7 @@ def test_a_feature_is_turned_up_stopped_and_collected(
         assert "word=" not in driver.current_url and f"feature={WRITES}&" not in driver.current_url
         driver.back()
         wait(driver, "#why .causes", LONG)
-        driver.find_element("id", "collected").click()
+        wait(driver, "#collected").click()
         assert "turned up in" in wait(driver, "#items").text
         fits(driver, "turn-collected")
         assert [url for url in asked_for(driver) if not url.startswith(address)] == []

@@ -358,6 +358,36 @@ def test_processes_that_start_at_once(
     assert contents(tmp_path / "a") == whole
 
 
+@pytest.mark.parametrize("other", ["makes its lock", "was quicker", "left a file"])
+def test_a_training_that_is_done_does_not_fail_over_what_others_do_while_it_tidies_up(
+    texts: list[Any],
+    options: dict[str, Any],
+    whole: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    other: str,
+) -> None:
+    work, remove = tmp_path / "a.training", os.rmdir
+    seen: list[str] = []
+
+    def rmdir(path: Any, **kept: Any) -> None:
+        if (kept or str(path) == str(work)) and not seen and [*work.iterdir()] == []:  # all but the last step
+            seen.append(other)
+            if other == "was quicker":
+                remove(work)
+            else:
+                (work / (".lock" if other == "makes its lock" else "mine.txt")).touch()
+        remove(path, **kept)
+
+    monkeypatch.setattr(os, "rmdir", rmdir)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        train(texts, tmp_path / "a", **options)
+    assert seen and contents(tmp_path / "a") == whole
+    about = [str(one.message) for one in told if "could not be removed" in str(one.message)]
+    assert len(about) == (other == "left a file") and all("(mine.txt)" in line for line in about)
+
+
 def test_nothing_is_left_of_a_run_that_could_not_begin(
     texts: list[Any], options: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -45,7 +45,7 @@ from saetext.training.saving import save_sae
 from saetext.training.splitting import digest, split
 from saetext.training.telling import Bar, called
 from saetext.training.threads import torch_threads
-from saetext.training.work import PLAN, agree, locked, require_free, require_space
+from saetext.training.work import PLAN, agree, locked, require_free, require_space, tidy
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,7 @@ def train(documents: Any, output: str | Path, request: TrainRequest) -> Trained:
         with torch_threads(threads):
             run = _Run(request, language_model, hook, texts, valid, work)
             trained = run(output)
-        with writing(work, SaetextError):
-            shutil.rmtree(work)
+        tidy(work)
     if trained.quality.tokens < FEW_TOKENS:
         warn(
             f"the measurements of {output} are from few tokens ({trained.quality.tokens:,} held out): more "

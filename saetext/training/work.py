@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from saetext.corpus.notices import warn
 from saetext.errors import InputError, SaetextError
 from saetext.io.files import make_directory, write_atomic, writing
 from saetext.io.json_file import load, plain
@@ -59,6 +60,28 @@ def locked(output: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             if not any(path.name != _LOCK for path in work.iterdir()):
                 shutil.rmtree(work)  # nothing was begun
+
+
+def tidy(work: Path) -> None:
+    """Remove the unfinished work of a training whose SAE is in its place.
+
+    Others may look into the directory or make their lock in it meanwhile, and a training that is done must
+    not fail over it: what stays, but for a lock, is told.
+
+    Warns
+    -----
+    SaetextWarning
+        If something of it cannot be removed.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        left = sorted(path.name for path in work.iterdir() if path.name != _LOCK)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        left = [str(error)]
+    if left:
+        warn(f"{work} is not needed any more, but could not be removed ({', '.join(left)}): remove it")
 
 
 def require_free(output: Path) -> None:
