@@ -5,6 +5,7 @@ A label was written for other texts. Not for: measuring whether it fits (:mod:`s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ OPENED = 40  # findings of which members are read about too
 BESIDE = 4  # members of each
 COMPARABLE = 0.6  # of the size of a lead's difference that a member needs to lead in its place
 SAME_PLACE = 0.8  # share of a feature's peaks at what a stronger finding counts
+_COUNTED = ("word", "format")  # kinds that say where in a text they are
 _UNREAD = 0.3  # how much the size of a difference counts of a feature that was not read about
 
 
@@ -124,10 +126,11 @@ def _where_it_peaks(name: FeatureName, found: Sequence[Led], up: bool) -> int:
         return -1
     best, most, all_together = -1, 0.0, set[str]()
     for place, one in enumerate(found):
-        if (one.lead.numbers["diff"] > 0) != up:
+        where = _said_where(one) if (one.lead.numbers["diff"] > 0) == up else []
+        if not where:
             continue
-        mine = {unit for unit in name.at if _counted_in(one, unit)}
-        if not name.labelled and name.words and all(_counted_in(one, unit) for unit in name.words[:WORDS]):
+        mine = {unit for unit in name.at if _counted_in(where, unit)}
+        if not name.labelled and name.words and all(_counted_in(where, unit) for unit in name.words[:WORDS]):
             return place
         share = sum(name.at[unit] for unit in mine)
         if share > most:
@@ -136,18 +139,23 @@ def _where_it_peaks(name: FeatureName, found: Sequence[Led], up: bool) -> int:
     return best if sum(name.at[unit] for unit in all_together) >= SAME_PLACE else -1
 
 
-def _counted_in(one: Led, unit: str) -> bool:
-    return any(_counts(each, unit.casefold()) for each in (one.lead, *one.members))
+def _said_where(one: Led) -> list[tuple[str, str]]:
+    """Return what a finding has that says where in a text it is: kind and key."""
+    return [(each.kind, str(each.key)) for each in (one.lead, *one.members) if each.kind in _COUNTED]
 
 
-def _counts(one: Description, unit: str) -> bool:
+def _counted_in(where: Sequence[tuple[str, str]], unit: str) -> bool:
+    folded = unit.casefold()
+    return any(_counts(kind, key, folded) for kind, key in where)
+
+
+@functools.lru_cache(1 << 16)  # a list of hundreds of findings asks for each pair some thirty times
+def _counts(kind: str, key: str, unit: str) -> bool:
     """Whether a word or mark of format is counted where a text has a unit."""
-    if one.kind == "word":
-        return words_of(str(one.key)) == [unit]
-    if one.kind != "format":
-        return False
-    opening = str(one.key).removeprefix("the opening ")
-    return words_of(opening) == [unit] if opening != one.key else is_made_of(str(one.key), unit)
+    if kind == "word":
+        return words_of(key) == [unit]
+    opening = key.removeprefix("the opening ")
+    return words_of(opening) == [unit] if opening != key else is_made_of(key, unit)
 
 
 def _title(one: Description, name: FeatureName | None) -> str:
