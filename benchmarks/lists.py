@@ -8,7 +8,13 @@ r"""When does a model end a list? The study's questions asked of any causal mode
 What the model does by itself, where the end of a list comes from, what the five strongest features of half
 of the topics do when they are taken out in the other half, and what that is held against. Texts, attributions
 and ablations are kept under ``--work`` and not made again; ``--only`` does one step, so that several can run
-side by side. ``docs/lists.md`` says what came out. For Gemma 2 2B:
+side by side. ``docs/lists.md`` says what came out. ``--named few_controls`` takes the features that an
+earlier run chose from its results, so that they can be held against more sets without attributing anew:
+
+    python benchmarks/lists.py --sae smollm2 --named few_controls --section named --variants all prompt \
+        --templates plain --arm-samples 2 --no-rivals
+
+For Gemma 2 2B:
 
     python benchmarks/lists.py --model google/gemma-2-2b-it --no-example --tokens 200 \
         --metric 'logit("<end_of_turn>") - logit("\n")' --output gemma.json \
@@ -208,15 +214,17 @@ def ablate(args: argparse.Namespace, sae: str, variant: str) -> dict[str, Any]:
     path = args.work / f"{name_of(sae)}.{variant}.ablation.json"
     positions, sign = VARIANTS[variant]
     if not path.exists():
-        found = attribute(args, sae)
+        chosen = (
+            {"features": named(args, sae, variant)}
+            if args.named
+            else {"attribution": attribute(args, sae), "strongest": args.features, "sign": sign}
+        )
         started = time.process_time()
         with training_bar() as show:
             done = saetext.ablate(
                 args.model,
                 prompts_file(args),
-                attribution=found,
-                strongest=args.features,
-                sign=sign,
+                **chosen,
                 sae=sae,
                 by="topic",
                 positions=positions,
@@ -251,10 +259,18 @@ def ablate(args: argparse.Namespace, sae: str, variant: str) -> dict[str, Any]:
     return dict(json.loads(path.read_text("utf-8")))
 
 
+def named(args: argparse.Namespace, sae: str, variant: str) -> list[int]:
+    """Return the features that an earlier run took out, from its results."""
+    earlier = json.loads(args.output.read_text("utf-8"))[args.named]
+    own = earlier["saes"][name_of(sae)][f"ablation, {variant}"]
+    return [row["feature"] for row in own["features"]]
+
+
 def prompts_file(args: argparse.Namespace) -> Path:
     """Write the prompts of the arms as a file and return its path: the topics that chose are known by it."""
     path: Path = args.work / "prompts.jsonl"
-    rows = [row for row in prompts(args.topics, example=args.example) if row["template"] in args.templates]
+    topics = halves(args.topics)[1] if args.named else args.topics  # chosen on the others by an earlier run
+    rows = [row for row in prompts(topics, example=args.example) if row["template"] in args.templates]
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
     return path
 
@@ -274,7 +290,7 @@ def name_of(sae: str) -> str:
 
 def report(args: argparse.Namespace) -> None:
     """Print the tables and write the results of all that is there."""
-    rows = behaviour(args)
+    rows = [] if args.named else behaviour(args)
     result: dict[str, Any] = {
         **environment(),
         "model": args.model,
@@ -292,7 +308,7 @@ def report(args: argparse.Namespace) -> None:
     result["saes"] = {}
     for sae in args.sae:
         own: dict[str, Any] = {"hook": None}
-        if (args.work / f"{name_of(sae)}.attribution.json").exists():
+        if not args.named and (args.work / f"{name_of(sae)}.attribution.json").exists():
             found = attribute(args, sae)
             own = {"hook": found.params["subject"]["hook"], "features": found.params["subject"]["d_sae"]}
             own["attribution"] = attributed(found)
@@ -338,6 +354,7 @@ def asked(args: argparse.Namespace) -> dict[str, Any]:
         "mode",
         "example",
         "quick",
+        "named",
     )
     choose, test = halves(args.topics)
     return {**{name: getattr(args, name) for name in names}, "chosen_on": choose, "tested_on": test}
@@ -403,6 +420,7 @@ def main() -> None:
     parser.add_argument(
         "--no-rivals", dest="rivals", action="store_false", help="neither forbid the end nor take means"
     )
+    parser.add_argument("--named", metavar="SECTION", help="results whose features are taken out once more")
     parser.add_argument("--top", type=int, default=20)
     parser.add_argument("--checks", type=int, default=40)
     parser.add_argument("--batch", type=int, default=48)
@@ -422,6 +440,8 @@ def main() -> None:
         args.topics, args.samples, args.tokens = TOPICS[:4], 2, 24
         args.arm_samples, args.arm_tokens, args.controls, args.checks, args.top = 2, 24, 1, 5, 5
         args.work = args.work / "quick"
+    if args.named:
+        args.only = [step for step in args.only if step in ("ablate", "report")]
     args.work.mkdir(parents=True, exist_ok=True)
     if "behaviour" in args.only:
         behaviour(args)

@@ -1,12 +1,15 @@
 """How close a shift of features brings a small model to groups' answers, beside its rivals.
 
-    python benchmarks/shift.py --data DATA                 both parts: some fifteen CPU minutes on one thread
-    python benchmarks/shift.py --data DATA --only planted  one part; the other stays in results/shift.json
+    python benchmarks/shift.py --data DATA                 all parts: some thirty CPU minutes on one thread
+    python benchmarks/shift.py --data DATA --only planted  one part; the others stay in results/shift.json
     python benchmarks/shift.py --data DATA --quick -o quick.json   a few steps, to see that it runs
 
 ``planted``: four groups with opposite views on four traits answer statements of ``persona_statements_dev``
 yes or no; each has a hundred made respondents, so that the truth is known. ``countries``: answers of five
 countries to questions of ``global_opinions_eval``, for measurement only: results hold figures, no row.
+``sampled``: 6 countries drawn by a seed from the 49 that have 16 usable questions or more (with fewer, some
+have none left to stop a fit by). All would take hours: a fit takes as long for few questions as for many.
+``stable``: ``planted`` fitted three times with other draws: how many of the same features move.
 
 The model is SmolLM2-135M-Instruct with its reader's SAE at layer 14. The budget is small, a dozen steps a
 fit, and no option was tuned on these data.
@@ -34,8 +37,10 @@ WORDS = ("is politically conservative", "is a Christian", "likes to take risks",
 PROFILES = ((1, 1, 0, 0), (1, 0, 1, 0), (0, 1, 0, 1), (0, 0, 1, 1))
 AGREES, RESPONDENTS, STATEMENTS = 0.85, 100, 16
 COUNTRIES, LONGEST, EACH = 5, 200, 32  # countries; characters of a question, and of options; its questions
+SAMPLED, LEAST = 6, 16  # countries drawn, from those with as many usable questions
 ASSUMED = 1_000  # respondents of a country, which the table does not give: for the ceiling alone
 REFUSED = re.compile(r"know|refused|answer|missing|\bDK\b|asked", re.IGNORECASE)
+PERSONA = "You are a person who lives in {group}."
 HEADS = (
     *("a great deal", "a lot", "agree", "approve", "better", "completely", "definitely", "disagree"),
     *("good", "important", "major", "morally", "more", "never", "not", "often", "one of the most"),
@@ -76,8 +81,8 @@ def _named(profile: tuple[int, ...]) -> str:
     return "someone who " + " and ".join(word for word, held in zip(WORDS, profile, strict=True) if held)
 
 
-def countries(data: Path) -> pl.DataFrame:
-    """Return answers to short questions of two to five options, of the countries with the most of them."""
+def usable(data: Path) -> pl.DataFrame:
+    """Return all countries' answers to short questions of two to five options."""
     whole = pl.read_parquet(data / "global_opinions_eval.parquet")
     rows = []
     for row in whole.sort("id").iter_rows(named=True):
@@ -91,18 +96,48 @@ def countries(data: Path) -> pl.DataFrame:
                     "ordinal": options[0].lower().startswith(HEADS),
                 }
             )  # fmt: skip
-    whole = pl.DataFrame(rows).unique(["question", "group"], keep="first", maintain_order=True)
+    return pl.DataFrame(rows).unique(["question", "group"], keep="first", maintain_order=True)
+
+
+def countries(data: Path) -> pl.DataFrame:
+    """Return the answers of the countries with the most usable questions."""
+    whole = usable(data)
     most = whole["group"].value_counts().sort("count", "group", descending=[True, False]).head(COUNTRIES)
-    whole = whole.filter(pl.col("group").is_in(most["group"].to_list()))
-    return (
-        whole.sample(fraction=1, shuffle=True, seed=0).group_by("group").head(EACH).sort("group", "question")
-    )
+    return _some_of(whole, most["group"].to_list(), EACH)
+
+
+def sampled(data: Path) -> pl.DataFrame:
+    """Return the answers of countries drawn by a seed from those with enough usable questions."""
+    whole = usable(data)
+    counts = whole["group"].value_counts().filter(pl.col("count") >= LEAST)
+    names = sorted(counts["group"].to_list())
+    drawn = np.random.default_rng(0).permutation(len(names))[:SAMPLED]
+    return _some_of(whole, [names[i] for i in drawn], EACH)
+
+
+def _some_of(whole: pl.DataFrame, groups: list[str], each: int) -> pl.DataFrame:
+    own = whole.filter(pl.col("group").is_in(groups)).sample(fraction=1, shuffle=True, seed=0)
+    return own.group_by("group").head(each).sort("group", "question")
 
 
 PARTS: Mapping[str, tuple[Callable[[Path], pl.DataFrame], dict[str, Any]]] = {
     "planted": (planted, {"persona": "You are {group}."}),
-    "countries": (countries, {"persona": "You are a person who lives in {group}."}),
+    "countries": (countries, {"persona": PERSONA}),
+    "sampled": (sampled, {"persona": PERSONA, "controls": False}),  # half as many fits
 }
+
+
+def stable(data: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Fit the planted groups three times each, without controls."""
+    options = {**OPTIONS, **changes, "repeats": 3, "controls": False}
+    started = time.process_time()
+    fitted = saetext.shift("smollm2", planted(data), **_of(saetext.shift, options))
+    return {
+        "options": {k: v for k, v in options.items() if isinstance(v, bool | int | float | str)},
+        "cpu_seconds": round(time.process_time() - started),
+        "groups": _rounded(fitted.table),
+        "notes": list(fitted.notes),
+    }
 
 
 def measured(name: str, data: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,15 +185,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="directory of the Parquet files")
-    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--only", choices=[*PARTS, "stable"])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     given = parser.parse_args()
     changes = {"steps": 2, "check_every": 1} if given.quick else {}
     found = json.loads(given.output.read_text()) if given.output.exists() else {}
-    for name in [given.only] if given.only else PARTS:
+    for name in [given.only] if given.only else [*PARTS, "stable"]:
         environment = common.environment()  # before: how busy the machine was
-        found[name] = {"environment": environment, **measured(name, given.data, changes)}
+        own = stable(given.data, changes) if name == "stable" else measured(name, given.data, changes)
+        found[name] = {"environment": environment, **own}
         given.output.write_text(json.dumps(found, indent=1) + "\n")
 
 

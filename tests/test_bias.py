@@ -626,6 +626,18 @@ def test_what_cannot_be_asked_is_refused_before_a_model_is_loaded(options: dict[
     assert "\n" not in str(caught.value)
 
 
+def test_in_python_a_list_is_what_commas_are_on_the_command_line() -> None:
+    listed = BiasRequest(features=[1, 2], dampen=[1, 0.5, 0], suite=[Path("a.jsonl"), "professions"])
+    written = BiasRequest(features="1,2", dampen="1,0.5,0", suite="a.jsonl,professions")
+    assert listed == written and listed.suites == ("a.jsonl", "professions")
+    assert BiasRequest(find=True, finders=["labels", "swapped"]).finder_names == ("labels", "swapped")
+    assert BiasRequest(features=[7]).features == "7" and BiasRequest(features=Path("f")).features == "f"
+    with pytest.raises(
+        InputError, match="features are numbers separated by commas, or a file: '' is neither"
+    ):
+        saetext.bias("no/such-model", features=[])
+
+
 def test_a_pronoun_of_several_tokens_is_refused() -> None:
     with pytest.raises(InputError, match=r"'(he|she)' is 2 tokens of model .*as one token each: name others"):
         dampen(*BIAS, suite="professions")

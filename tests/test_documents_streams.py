@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import json
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import polars as pl
@@ -187,6 +189,16 @@ def test_bytes_columns_are_not_read(tmp_path, monkeypatch):
     source = open_documents(tmp_path / "a.parquet")
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", spy)
     assert len(documents(source)) == 500 and asked == [["text"]]
+
+
+def test_no_file_is_left_open(tmp_path):
+    path = tmp_path / "a.jsonl"
+    jsonl(path, ROWS)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        assert documents(open_documents(path))
+        gc.collect()
+    assert not caught
 
 
 # --- the project's shared data -----------------------------------------------------------------------------

@@ -137,6 +137,24 @@ def test_the_whole_study_runs_on_any_model_and_sae(
     assert not positive & {row["feature"] for row in own["ablation, against"]["features"]}
     assert str(tmp_path) not in output.read_text()
 
+    once_more = (
+        "--work",
+        str(tmp_path / "again"),
+        "--named",
+        "lists",
+        "--section",
+        "named",
+        "--variants",
+        "all",
+    )
+    monkeypatch.setattr("sys.argv", [*asked, *once_more])
+    lists.main()  # the features of the first run, with nothing written or attributed before
+    own = json.loads(output.read_text())["named"]["saes"][next(iter(found["saes"]))]
+    assert {row["feature"] for row in own["ablation, all"]["features"]} == positive
+    assert {row["topic"] for row in own["ablation, all"]["topics"]} == set(test)
+    assert not list((tmp_path / "again").rglob("*attribution*"))
+
+    monkeypatch.setattr("sys.argv", asked)
     before = output.read_bytes()  # everything is there: nothing is made again
     monkeypatch.setattr(lists.saetext, "ablate", None)
     lists.main()

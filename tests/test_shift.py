@@ -40,7 +40,7 @@ import saetext
 from saetext.errors import InputError, ReaderError, SaetextWarning
 from saetext.intervene.edit import Change, FeatureEdit
 from saetext.intervene.positions import positions_of
-from saetext.intervene.shifts import across, fitting
+from saetext.intervene.shifts import across, arms, fitting
 from saetext.intervene.shifts.across import diagonal, overlap
 from saetext.intervene.shifts.answering import answered
 from saetext.intervene.shifts.change import ShiftEdit, change_of, sparse_change
@@ -411,6 +411,28 @@ def test_the_evaluation_is_that_of_the_answers(fitted: Any, evaluated: Any) -> N
     for row in answers.head(20).to_dicts():
         distance = wasserstein_distance(range(4), range(4), row["distribution"], row["model"]) / 3
         assert row["alignment"] == pytest.approx(1 - distance)
+
+
+def test_rivals_are_asked_a_group_s_own_questions_only(
+    fitted: Any, evaluated: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each group answered some of the questions, its answers are those of a run with all of them."""
+    some = [row for i, row in enumerate(planted_rows()) if i % 3]
+    asked, plain = [], arms.answered
+
+    def recorded(panel: Any, puts: Any, *rest: Any) -> Any:
+        asked.append(len({put.question for put in puts}))
+        return plain(panel, puts, *rest)
+
+    monkeypatch.setattr(arms, "answered", recorded)
+    found = saetext.evaluate_shift(subject(), some, shift=fitted.shift, **tiny().asked, random=1).answers
+    keys = ["arm", "group", "question"]
+    both = found.join(evaluated.answers, on=keys, suffix="_whole")
+    assert both.height == found.height < evaluated.answers.height
+    own = np.array(both["model"].to_list()), np.array(both["model_whole"].to_list())
+    np.testing.assert_allclose(*own, atol=1e-5)
+    counts = found.filter(pl.col("arm") == "shift")["group"].value_counts()["count"].to_list()
+    assert asked[:6] == [12] * 6 and sorted(asked[6:]) == sorted(counts * 2) and max(counts) < 12
 
 
 def test_random_features_displace_as_far(evaluated: Any) -> None:

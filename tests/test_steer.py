@@ -499,6 +499,8 @@ def test_directions_that_do_not_fit_are_refused(generator: Generator, tmp_path: 
             steered(generator, direction=tmp_path / f"{name}.npy")
     with pytest.raises(InputError, match="there is no file"):
         steered(generator, direction=tmp_path / "none.npy")
+    with pytest.raises(InputError, match="where is the direction added\\? name its --hook"):
+        steer(str(planted().model), ["x"], direction=tmp_path / "zero.npy")
 
 
 def test_an_sae_of_another_model_is_refused(tmp_path: Path) -> None:

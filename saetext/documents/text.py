@@ -84,7 +84,7 @@ class ByteSource:
     def _decompressed(self, stack: ExitStack) -> Stream:
         if isinstance(self._source, Path):
             file = stack.enter_context(self._source.open("rb", buffering=0))
-            raw: Stream = io.BufferedReader(file, BUFFER)
+            raw: Stream = stack.enter_context(io.BufferedReader(file, BUFFER))
             taken = raw.tell
         else:
             if callable(self._source):

@@ -90,7 +90,7 @@ def load_generator(
     """
     place = sae if sae is not None else _shipped_with(str(model))
     if place is None and hook is None:
-        raise InputError("which SAE? name it with --sae; a direction without one needs --hook")
+        raise InputError(f"which SAE of {model}? name its directory, or RELEASE/SAE_ID, with --sae")
     loaded, known = (
         (None, FeatureLabels.from_rows([])) if place is None else load_sae(place, labels, trust_pickle)
     )

@@ -23,6 +23,7 @@ from saetext.intervene.setting import setting_of
 from saetext.intervene.shifted import asked_shift
 from saetext.intervene.tuning import halves, tuned
 from saetext.io.request import verb_of_two
+from saetext.reader import shipped
 
 if TYPE_CHECKING:
     from saetext.intervene.shifts.saved import Shift
@@ -100,6 +101,9 @@ def steer(
 
 def _loaded(model: str | Path, request: SteerRequest, shift: Shift | None) -> Generator:
     own = None if shift is None else shift.sae["place"] or None
+    nowhere = request.direction is not None and request.hook is None and request.sae is None
+    if nowhere and shipped.by_name(str(model)) is None:
+        raise InputError("where is the direction added? name its --hook, or an SAE with --sae")
     return load_generator(
         model,
         own if request.sae is None else request.sae,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from saetext.errors import InputError
 from saetext.intervene.asking import ScoringOptions
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import keyword, option
-
-if TYPE_CHECKING:
-    pass
 
 FINDERS = ("labels", "attribution", "swapped")
 SUITES = ("professions", "winogender")
@@ -32,9 +29,10 @@ class BiasRequest(ScoringOptions):
     find: bool = option(
         "Find the features that carry gender, on half of the professions.", default=False, group=_WHAT
     )
-    finders: str = option(
+    finders: Sequence[str] | str = option(
         "How to find them: labels, attribution, swapped, or several separated by commas.",
         default=",".join(FINDERS),
+        hint=str,
         metavar="NAMES",
         group=_WHAT,
     )
@@ -42,22 +40,25 @@ class BiasRequest(ScoringOptions):
     agree: int = option(
         "Dampen only features that so many finders found.", default=1, least=1, most=3, group=_WHAT
     )
-    features: str | None = option(
+    features: Sequence[int] | Path | str | None = option(
         "Dampen these instead: numbers separated by commas, or a file with one in each line.",
         default=None,
+        hint=str | None,
         flags=("--features", "-f"),
         metavar="LIST|FILE",
         group=_WHAT,
     )
-    dampen: str = option(
+    dampen: Sequence[float] | str = option(
         "Doses: what the features' contributions are multiplied by, separated by commas.",
         default="1,.5,0",
+        hint=str,
         metavar="DOSES",
         group=_WHAT,
     )
-    suite: str = option(
+    suite: Sequence[Path | str] | Path | str = option(
         "What is measured: professions, winogender, files, or several separated by commas.",
         default=",".join(SUITES),
+        hint=str,
         metavar="NAMES|FILES",
         group=_MEASURE,
     )
@@ -98,6 +99,8 @@ class BiasRequest(ScoringOptions):
     on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
 
     def __post_init__(self) -> None:
+        for name in ("finders", "features", "dampen", "suite"):  # a list in Python is what commas are here
+            object.__setattr__(self, name, _joined(getattr(self, name)))
         super().__post_init__()
         if self.find == (self.features is not None):
             raise InputError(
@@ -125,6 +128,7 @@ class BiasRequest(ScoringOptions):
         InputError
             If one is no number from 0 to 1.
         """
+        assert isinstance(self.dampen, str)
         try:
             found = tuple(float(part) for part in self.dampen.split(","))
         except ValueError:
@@ -151,5 +155,14 @@ class BiasRequest(ScoringOptions):
         return _parts(self.suite)
 
 
-def _parts(given: str) -> tuple[str, ...]:
+def _joined(given: object) -> str | None:
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, Sequence):
+        return ",".join(str(part) for part in given)
+    return str(given)
+
+
+def _parts(given: object) -> tuple[str, ...]:
+    assert isinstance(given, str)
     return tuple(dict.fromkeys(part.strip() for part in given.split(",") if part.strip()))

@@ -81,7 +81,7 @@ def bias(model: str | Path | CausalModel | Subject, request: BiasRequest) -> Bia
     """
     items = items_of(request.suites)
     split = split_of(items, request.seed) if request.find else Split((), tuple(items))
-    named = [] if request.features is None else named_features(request.features)
+    named = [] if request.features is None else named_features(str(request.features))
     subject = _opened(model, request)
     require_editable(subject.sae, named)
     Latents(subject.model, subject.sae)  # says whether they fit

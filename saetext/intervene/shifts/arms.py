@@ -131,14 +131,20 @@ class Arms:
         found += self._everyone() + self._dense() + self._random()
         return found
 
-    def _ask(self, change: Change | None) -> dict[int, Letters]:
+    def _ask(self, change: Change | None, group: str | None = None) -> dict[int, Letters]:
+        """Ask all questions, or those that a group answered: with many groups they are few of all."""
         self._done += 1
         stage = f"asking {self._done} of {self._total}"
-        return answered(self.panel, self.puts, self.setting.letters, change, self.setting.say.counting(stage))
+        there = None if group is None else self._answered_by(group)
+        puts = [put for put in self.puts if there is None or put.question in there]
+        return answered(self.panel, puts, self.setting.letters, change, self.setting.say.counting(stage))
+
+    def _answered_by(self, group: str) -> set[int]:
+        return {a.question for a in self.setting.opinions.answers if a.group == group}
 
     def _persona(self, group: str) -> dict[int, Letters]:
         text = self.request.persona.replace("{group}", group)
-        there = {a.question for a in self.setting.opinions.answers if a.group == group}
+        there = self._answered_by(group)
         asked = self.setting.askings([q for q in self.numbers if q in there], self.request.orders, text)
         self.setting.say(f"asking with the persona {group}")
         return answered_whole(self.panel, asked, self.setting.letters)
@@ -158,7 +164,8 @@ class Arms:
             return []
         changes = [dense_change(_tensor(vector, self.panel.decoder)) for vector in self.shift.dense]
         answers = {
-            group: [self._ask(change)] for group, change in zip(self.shift.groups, changes, strict=True)
+            group: [self._ask(change, group)]
+            for group, change in zip(self.shift.groups, changes, strict=True)
         }
         return [Answered("dense vector", "dense", answers, side=self._side(changes, None))]
 
@@ -171,7 +178,7 @@ class Arms:
             for turn in range(self.request.random):
                 delta = self._drawn(self.shift.of(group), [self.request.seed, number, turn, 5])
                 changes.append(change_of(delta, self.panel.decoder))
-                answers.setdefault(group, []).append(self._ask(changes[-1]))
+                answers.setdefault(group, []).append(self._ask(changes[-1], group))
         return [Answered("random features", "random", answers, side=self._side(changes, self._moved()))]
 
     def _drawn(self, delta: NDArray[np.float32], seed: Sequence[int]) -> Tensor:
