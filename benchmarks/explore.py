@@ -1,6 +1,6 @@
 """How soon the explorer answers, and its memory, on synthetic corpora of up to a million documents.
 
-    python benchmarks/explore.py [--sizes 100000 1000000] [--corpora FOLDER] [--rounds 7]
+    python benchmarks/explore.py [--sizes 100000 1000000] [--corpora FOLDER] [--rounds 7] [--parts pages map]
 
 The corpora are those of growth.py: 100 of 16,384 features and 41 words a document. The command is started as
 a user does, with --peaks, since these texts have no reader. Each address is asked for once cold, that is for
@@ -8,6 +8,7 @@ the first time, and then ``--rounds`` times with something changed that was not 
 feature, document or word), so that no answer is one that was kept. Times are of whole answers over HTTP, in
 milliseconds; where Chromium and chromedriver are there, also the first contentful paint of the first pages.
 Memory is private (anonymous) memory of the server after all that; pages of mapped files are told apart.
+``--parts compare pairs map`` measures what is computed first (explore_rooms.py), each in its own server.
 """
 
 from __future__ import annotations
@@ -23,15 +24,18 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import explore_rooms
 import growth
 from common import RESULTS, environment, save, say
 
 FILE = RESULTS / "explore.json"
 PAINTED = ("corpora", "read", "features", "feature?feature=77")
+PARTS = ("pages", *explore_rooms.ROOMS)
 SORTS = ("documents", "mean", "max", "label", "score")
 _START = "from saetext_cli.entry import main; main()"
 
@@ -70,6 +74,7 @@ def main() -> None:
         "--corpora", type=Path, help="folder with the corpora (SIZE.corpus), or to keep them in"
     )
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--no-save", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="saetext-explore-") as temporary:
@@ -78,10 +83,15 @@ def main() -> None:
             path = home / f"{n}.corpus"
             if not path.exists():
                 growth.make(path, n)
-            found = {**measured(path, args.rounds), "environment": environment()}
-            _tell(n, found)
-            if not args.no_save:
-                save(FILE, str(n), found)
+            for part in args.parts:
+                if part == "pages":
+                    found = measured(path, args.rounds)
+                    _tell(n, found)
+                else:
+                    found = measured_room(path, part, args.rounds)
+                if not args.no_save:
+                    section = str(n) if part == "pages" else f"{n} {part}"
+                    save(FILE, section, {**found, "environment": environment()})
 
 
 def quoted(text: str) -> str:
@@ -89,29 +99,21 @@ def quoted(text: str) -> str:
 
 
 def measured(path: Path, rounds: int) -> dict[str, Any]:
+    """Return what the pages take that need no computation, of a server started for that."""
     load = os.getloadavg()[0]
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _START, "explore", str(path), "--peaks", "--no-browser"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        base = process.stdout.readline().strip()
+    with explorer(path) as (base, pid):
         ask(base + "corpora")
         started = time.perf_counter() - began
-        memory = [memory_of(process.pid)]
+        memory = [memory_of(pid)]
         began = time.perf_counter()
         ask(base + "columns")
         columns = time.perf_counter() - began
         steps, later = (
             {name: timed(base, address, rounds) for name, address in each.items()} for each in (STEPS, LATER)
         )
-        paints = painted(base)
-        memory.append(memory_of(process.pid))
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        paints = painted(base, PAINTED)
+        memory.append(memory_of(pid))
     return {
         "seconds_until_it_answers": round(started, 1),
         "private_mb_at_start": memory[0][0],
@@ -124,6 +126,35 @@ def measured(path: Path, rounds: int) -> dict[str, Any]:
         "steps": steps,
         "later": later,
     }
+
+
+def measured_room(path: Path, room: str, rounds: int) -> dict[str, Any]:
+    """Return what a room takes whose answer is computed first, of a server started for that."""
+    with explorer(path) as (base, pid):
+        found = explore_rooms.measured(base, pid, path.name.removesuffix(".corpus"), room, rounds)
+        address = found.pop("address")
+        found["first_paint_ms"] = painted(base, (address,)).get(address)
+        if room == "map":
+            with browser() as driver:
+                if driver is not None:
+                    found["zooming"] = explore_rooms.zoomed(driver, base + address)
+        found["private_mb"], found["mapped_mb"] = memory_of(pid)
+    return found
+
+
+@contextmanager
+def explorer(path: Path) -> Iterator[tuple[str, int]]:
+    """Start an explorer as a user does, and yield its address and its process."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _START, "explore", str(path), "--peaks", "--no-browser"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip(), process.pid
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
 
 
 def timed(base: str, address: Callable[[int], str], rounds: int) -> dict[str, int]:
@@ -152,32 +183,36 @@ def memory_of(pid: int) -> tuple[int, int]:
     return round(int(known["RssAnon"]) / 1e3), round(int(known["RssFile"]) / 1e3)
 
 
-def painted(base: str) -> dict[str, int]:
+def painted(base: str, pages: tuple[str, ...]) -> dict[str, int]:
     """Return the first contentful paint of some pages, each the second time; nothing without a browser."""
+    found = {}
+    with browser() as driver:
+        for page in pages if driver is not None else ():
+            for _ in range(2):
+                driver.get(base + page)
+                time.sleep(0.5)
+            script = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+            found[page] = round(driver.execute_script(script) or -1)
+    return found
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Yield a driver of Chromium; None where it, chromedriver or selenium is missing."""
+    program, chromium = shutil.which("chromedriver"), shutil.which("chromium")
     try:
         from selenium import webdriver
-        from selenium.common.exceptions import WebDriverException
     except ImportError:
-        return {}
-    program, browser = shutil.which("chromedriver"), shutil.which("chromium")
-    if program is None or browser is None:
-        return {}
+        program = None
+    if program is None or chromium is None:
+        yield None
+        return
     options = webdriver.ChromeOptions()
-    options.binary_location = browser
+    options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(argument)
-    found = {}
-    try:
-        with webdriver.Chrome(options, webdriver.ChromeService(program)) as driver:
-            for page in PAINTED:
-                for _ in range(2):
-                    driver.get(base + page)
-                    time.sleep(0.5)
-                script = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-                found[page] = round(driver.execute_script(script) or -1)
-    except WebDriverException:
-        return {}
-    return found
+    with webdriver.Chrome(options, webdriver.ChromeService(program)) as driver:
+        yield driver
 
 
 def _tell(n: int, found: dict[str, Any]) -> None:

@@ -43,7 +43,9 @@ def gentle(explored_examples: Path) -> Corpus:
 def copy(gentle: Corpus, hostile: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copied") / "copy"
     corpora = {"gentle": gentle, f"worse {HOSTILE}": hostile}
-    return write_copy(Loaded(corpora, reads=False), folder, kinds=("read", "features")).parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("saetext.report.explore.copied_feature.MOST", 4)
+        return write_copy(Loaded(corpora, reads=False), folder, kinds=("read", "features", "themes")).parent
 
 
 @pytest.fixture(params=["disk", "server"])
@@ -140,14 +142,59 @@ def test_features_are_sorted_searched_and_lead_to_documents(at: Any, gentle: Cor
     rows = seen(driver, "tbody tr")
     assert rows and all("sorry" in row.text.lower() for row in rows)
     assert text_of(driver, "#count").startswith(f"{len(rows)} of")
-    link = one_of(driver, "tbody tr:not([hidden]) td.label a")
+    link = one_of(driver, "tbody tr:not([hidden]) td.label a.soft")
     told = int(link.text.split()[0])
     link.click()
     until(lambda: "#f=" in driver.current_url)
     assert text_of(driver, "#count").startswith(f"{told} of 150 documents have this")
 
 
-PAGES = ("index", "Read gentle", "Read worse", "Features of gentle", "Features of worse")
+def test_a_feature_leads_to_its_page_and_its_passages_to_documents(at: Any, gentle: Corpus) -> None:
+    driver = at
+    driver.find_element("link text", "Features of gentle").click()
+    first = one_of(driver, "tbody td.label a:not(.soft)")
+    label, address = first.text, first.get_attribute("href")
+    first.click()
+    until(lambda: driver.current_url == address)
+    assert text_of(driver, "h1").startswith(label)
+    feature = int(re.search(r"(\d+)\.html$", address)[1])  # type: ignore[index]
+    support = len(gentle.postings(gentle.saes[0]).documents(feature)[0])
+    assert f"{support} of 150 documents have it" in text_of(driver, "header")
+    assert len(all_of(driver, ".contexts blockquote mark")) >= 5
+    document = one_of(driver, ".contexts a")
+    name = document.text
+    document.click()
+    until(lambda: "#d=" in driver.current_url)
+    assert text_of(driver, "#count").startswith("1 of 150") and name in text_of(driver, "#documents > li h2")
+    assert len(seen(driver, "#documents > li")) == 1
+    one_of(driver, "#whole").click()
+    assert len(seen(driver, "#documents > li")) == 25
+    driver.get(driver.current_url.split("#")[0] + f"#f={feature}")
+    driver.refresh()
+    page = one_of(driver, "#page")
+    assert page.is_displayed() and page.get_attribute("href") == address
+    driver.back()
+
+
+def test_themes_are_searched_and_lead_to_features(at: Any) -> None:
+    driver = at
+    driver.find_element("link text", "Themes of gentle").click()
+    assert text_of(driver, "#count") == "146 of 146 themes"
+    one_of(driver, "#search").send_keys("asking for pardon")
+    until(lambda: text_of(driver, "#count") == "1 of 146 themes")
+    assert "Apology and regret" in text_of(driver, "tbody tr:not([hidden])")
+    one_of(driver, "#search").clear()
+    one_of(driver, "#search").send_keys(" ")
+    until(lambda: text_of(driver, "#count").startswith("146"))
+    one_of(driver, '[data-by="features here"] button').click()
+    numbers = [int(one.get_attribute("data-is")) for one in seen(driver, "tbody td.number")]
+    assert numbers == sorted(numbers, reverse=True) and numbers[0] > numbers[-1]
+
+
+PAGES = (
+    *("index", "Read gentle", "Read worse", "Features of gentle", "Features of worse", "Themes of gentle"),
+    *("one of gentle", "one of worse"),
+)
 SEVERAL = "document.querySelectorAll('#documents > li, tbody tr')"
 
 
@@ -156,7 +203,10 @@ SEVERAL = "document.querySelectorAll('#documents > li, tbody tr')"
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_can_be_read(at: Any, page: str) -> None:
     driver = at
-    if page != "index":
+    if page.startswith("one"):
+        driver.find_element("partial link text", page.replace("one", "Features")).click()
+        one_of(driver, "tbody td.label a:not(.soft)").click()
+    elif page != "index":
         driver.find_element("partial link text", page).click()
         # axe takes long over what repeats
         driver.execute_script(f"for (const one of [...{SEVERAL}].slice(6)) one.remove()")
@@ -180,6 +230,9 @@ def test_without_a_script_all_is_there(driver: Any, copy: Path, gentle: Corpus) 
         [features] = copy.glob("*-features-gentle.html")
         driver.get(features.as_uri())
         assert len(all_of(driver, "tbody tr")) == 2000
+        [themes] = copy.glob("*-themes-gentle.html")
+        driver.get(themes.as_uri())
+        assert len(all_of(driver, "tbody tr")) == 146
     finally:
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 

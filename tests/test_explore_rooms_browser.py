@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
@@ -23,7 +24,7 @@ from saetext.corpus import Corpus
 from saetext.encoding.encoder import encode
 from saetext.errors import InputError
 from saetext.reader.reader import Reader
-from saetext.report.explore.jobs import state_of
+from saetext.report.explore.jobs import Job, state_of
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries.mapping import Map, Question
 from saetext.report.explore.writers import Writers
@@ -267,28 +268,62 @@ def held(patch: pytest.MonkeyPatch) -> threading.Event:
     return opened
 
 
+@contextlib.contextmanager
+def streams_of(patch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Count the event streams that are open, and the most that were."""
+    counts, lock, watched = [0, 0], threading.Lock(), Job.watched
+
+    @contextlib.contextmanager
+    def counted(job: Job) -> Iterator[None]:
+        with watched(job):
+            with lock:
+                counts[0] += 1
+                counts[1] = max(counts)
+            try:
+                yield
+            finally:
+                with lock:
+                    counts[0] -= 1
+
+    patch.setattr(Job, "watched", counted)
+    yield counts
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["hidden", "all seen"])
 def test_many_windows_wait_and_others_are_answered(
-    driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: bool
 ) -> None:
-    """A browser has six connections for a server; windows that wait must not hold them all."""
+    """A browser has six connections for a server; windows that wait must not hold them all.
+
+    Nor those that are all seen, on several screens: then no window is hidden.
+    """
     opened = held(monkeypatch)
     corpora = {n: make_corpus(tmp_path / f"{n}.corpus", seed, (9,), 12)[0] for seed, n in enumerate("ab")}
     first = driver.current_window_handle
     others: list[str] = []
-    with serving(Loaded(corpora, reads=False)) as address:
+    with serving(Loaded(corpora, reads=False)) as address, streams_of(monkeypatch) as streams:
         try:
             for _ in range(7):
                 driver.switch_to.new_window("tab")
                 others.append(driver.current_window_handle)
                 driver.set_page_load_timeout(20)
+                if seen:
+                    always = "Object.defineProperty(document, 'hidden', { get: () => false });"
+                    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": always})
                 driver.get(address + "compare?a=a&b=b")
                 wait(driver, "#job-told")
             driver.get(address + "corpora")  # the seventh window, with six others that wait
             assert "corpora" in driver.current_url
+            assert 1 <= streams[1] <= 3, "of all windows of a browser"
+            driver.get(address + "compare?a=a&b=b")
+            driver.switch_to.window(others[0])
+            driver.find_element("css selector", "form[action=job-stop] button").click()
+            assert "another window waits" in wait(driver, "#failed, #told").text
             opened.set()
-            for window in others[:6]:
+            for window in others[1:]:
                 driver.switch_to.window(window)
                 wait(driver, "form[action=job-again]")
+            assert streams[0] == 0, "a window that has its answer listens no longer"
         finally:
             opened.set()
             for window in others:

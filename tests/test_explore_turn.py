@@ -326,6 +326,62 @@ def test_both_texts_are_collected_and_the_script_writes_them_again(client: Any, 
     assert "turned up in" not in client.get("collect").text
 
 
+def test_what_a_word_comes_from_is_collected_and_the_script_computes_it_again(
+    client: Any, tmp_path: Path
+) -> None:
+    page = shown(client, address(seed="3"))
+    offered = words_offered(page)
+    turned_word = next(key for key, word in offered.items() if key.startswith("0b") and WORD in word)
+    own_word = [key for key in offered if key.startswith("0a")][1]
+    for key in (turned_word, own_word):
+        found = shown(client, address(seed="3", word=key))
+        back = re.search(r'action="turn-word-put".*?name="back" value="([^"]*)"', found)
+        assert back is not None and 'aria-pressed="false">Collect<' in found.partition("turn-word-put")[2]
+        answer = client.post("turn-word-put", data={"back": html.unescape(back[1])})
+        assert answer.status_code == 200 and "Collected ✓" in answer.text.partition("turn-word-put")[2]
+        assert f'value="{key}" selected' in answer.text, "one is led back to the word"
+    first = Page(shown(client, address(seed="3", word=turned_word))).text
+    value = re.search(r"log-probability (-?\d+\.\d+), with the edit", first)
+    adds = re.search(r"the edit adds ([+-]\d+\.\d+)", first)
+    assert value is not None and adds is not None
+    exact = re.findall(r"([+-]\d+\.\d+|0) exact", first)
+    told = [Page(client.get("collected?format=html").text).text, client.get("collected?format=md").text]
+    assert "2 explained words" in told[0]
+    for text in told:
+        plain = text.replace("\\", "")
+        assert f"log-probability {value[1]}" in plain and f"adds {adds[1]}" in plain
+        assert all(f"exact {one}" in plain for one in exact) and "not explained" in plain
+    ran = tmp_path / "collected.py"
+    ran.write_text(client.get("collected?format=py").text)
+    assert ran.read_text().count("load_generator(") == 1, "the model is loaded once for both words"
+    # a figure that was another is told: of the second word, on what the first is computed with as well
+    wrong, n = re.subn(r"('without': )-?[\d.]+(.*)\Z", r"\g<1>-99.5\2", ran.read_text(), flags=re.DOTALL)
+    assert n == 1
+    again = re.findall(r"^explained\(.*$", wrong, re.MULTILINE)[0]
+    ran.write_text(f"{ran.read_text()}{again}\n")
+    done = subprocess.run([sys.executable, ran], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("as collected") == 2 and done.stdout.count("it was {") == 1
+    told_now = re.search(r"log-probability (-?[\d.]+); as collected", done.stdout)
+    assert told_now is not None and abs(float(told_now[1]) - float(value[1])) < 0.006
+    for key in (turned_word, own_word):
+        client.post("turn-word-put", data={"back": address(seed="3", word=key)})
+    assert "Why" not in client.get("collect").text, "pressed once more it is taken out"
+
+
+def test_a_word_that_is_still_looked_for_is_not_collected(client: Any) -> None:
+    page = shown(client, address(seed="17"))
+    url = address(seed="17", word=next(iter(words_offered(page))))
+    with client.app.state.loaded.writers.alone(lambda _: None):
+        assert "still being looked for" in client.post("turn-word-put", data={"back": url}).text
+        key = re.search(r'data-job="job-events\?key=(\w+)"', client.get(url).text)
+        assert key is not None
+        client.post("job-stop", data={"key": key[1], "back": url})
+    assert client.get("collect").text.count('name="note"') == 0
+    answer = client.post("turn-word-put", data={"back": address(seed="17", word="0b999")})
+    assert answer.status_code == 400 and "no such word" in answer.text
+
+
 # ---- plain functions ---------------------------------------------------------------------------------------
 
 

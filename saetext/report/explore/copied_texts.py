@@ -7,7 +7,8 @@ holds a bounded part of a corpus and says which. Not for: the table of features 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,33 @@ _VALUE = 60  # characters of a column's value
 _PROMPT = 400
 
 
-def texts_page(
-    corpus: Corpus, sae: str, labels: FeatureLabels, name: str
-) -> tuple[str, str, Mapping[int, int]]:
-    """Return the page, its first sentence, and for each feature how many of its documents it marks.
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """The documents of a page.
 
-    Each document has its columns, its prompt and its text, in which the words are shaded where its most
-    telling features are strongest; the features stand below it.
+    Attributes
+    ----------
+    shown : list of dict
+        What is shown of each.
+    rows : frozenset of int
+        Their rows in the corpus.
+    marked : mapping of int to int
+        In how many of them each feature is marked.
+    told : str
+        Which they are, in a sentence.
+    """
+
+    shown: list[dict[str, Any]] = field(repr=False)
+    rows: frozenset[int] = field(repr=False)
+    marked: Mapping[int, int] = field(repr=False)
+    told: str = ""
+
+
+def documents_of(corpus: Corpus, sae: str, labels: FeatureLabels) -> Documents:
+    """Return the documents of a page.
+
+    Each has its columns, its prompt and its text, in which the words are shaded where its most telling
+    features are strongest; the features stand below it.
     """
     rows = spread(corpus.n_documents, MOST_DOCUMENTS)
     look = Look(corpus, sae, labels, None, None, "")
@@ -49,18 +70,26 @@ def texts_page(
         shown.append(one)
         counts.update(chip["feature"] for chip in one["chips"])
     told = _told(len(shown), len(rows), corpus.n_documents)
-    page = draw(
+    return Documents(shown, frozenset(one["row"] for one in shown), counts, told)
+
+
+def texts_page(
+    corpus: Corpus, documents: Documents, name: str, *, pages: str = "", paged: Collection[int] = frozenset()
+) -> str:
+    """Return the page; ``paged`` are the features that have a page of their own in the folder ``pages``."""
+    return draw(
         "explore/copied_texts.html.j2",
         ("base.css", "explore/collected.css", "explore/copied.css"),
         ("explore/copied_texts.js",),
         name=printable(name),
-        told=told,
-        documents=shown,
+        told=documents.told,
+        documents=documents.shown,
         longest=f"{MOST_CHARACTERS:,}",
         features=FEATURES,
         stored=corpus.stores_text,
+        pages=pages,
+        paged=" ".join(map(str, sorted(paged))),
     )
-    return page, told, counts
 
 
 def spread(documents: int, most: int) -> NDArray[np.int64]:
@@ -86,6 +115,7 @@ def _told(shown: int, wanted: int, documents: int) -> str:
 def _document(entry: Entry) -> dict[str, Any]:
     parts, left = _beginning(entry)
     return {
+        "row": entry.row,
         "id": entry.id,
         "tokens": f"{entry.tokens:,}",
         "prompt": _cut(entry.prompt, _PROMPT),

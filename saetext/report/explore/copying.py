@@ -1,4 +1,4 @@
-"""A static copy of what the explorer shows: reports, documents, features, and a page to begin with.
+"""A static copy of what the explorer shows: reports, documents, themes, features, and a page to begin with.
 
 It needs no server, and each page reads nothing but itself. What it does not have is what is computed as one
 asks: searches by property, conditions, comparisons of other sets. Not for: serving (``served.py``).
@@ -7,22 +7,28 @@ asks: searches by property, conditions, comparisons of other sets. Not for: serv
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
 from saetext.corpus import Corpus
 from saetext.corpus.spec import require_comparable
 from saetext.errors import InputError, SaetextError
+from saetext.features.labels import FeatureLabels
 from saetext.io.files import atomic_directory, make_directory, write_atomic, writing
 from saetext.io.progress import OnProgress, Progress
-from saetext.report.explore.copied_features import features_page
-from saetext.report.explore.copied_texts import texts_page
+from saetext.report.explore.copied_feature import Beside, feature_pages, file_of, with_pages
+from saetext.report.explore.copied_features import features_page, themes_page
+from saetext.report.explore.copied_texts import Documents, documents_of, texts_page
 from saetext.report.explore.downloads import plain
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries import mapping, pairing
 from saetext.report.explore.queries.choosing import choose
 from saetext.report.explore.queries.comparing import Question, compare
+from saetext.report.explore.queries.feature import sets_of
+from saetext.report.explore.queries.shades import themes_of
 from saetext.report.html.differences import render_diff_page
 from saetext.report.html.map_gathering import map_page
 from saetext.report.html.map_page import render_map_page
@@ -30,11 +36,11 @@ from saetext.report.html.pair_page import render_pair_page
 from saetext.report.html.parts import draw
 from saetext.text.passages import printable
 
-KINDS = ("compare", "map", "pairs", "read", "features")
+KINDS = ("compare", "map", "pairs", "read", "features", "themes")
 _MOST_COMPARED = 10  # pairs of corpora
 
-#: Makes a page, and its first sentence.
-Make = Callable[[OnProgress | None], tuple[str, str]]
+#: Makes a page, and its first sentence; takes the folder in which the copy is made, for pages beside it.
+Make = Callable[[Path, OnProgress | None], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,41 @@ class Copied:
 
 @dataclass
 class Shelf:
-    """What a corpus's page of documents tells that of features: its file, and how often each is marked."""
+    """What the pages of one corpus tell each other: which files there will be, and what is in them.
 
-    files: dict[str, str] = field(default_factory=dict)
-    marked: dict[str, Mapping[int, int]] = field(default_factory=dict)
+    Attributes
+    ----------
+    corpus : Corpus
+    sae : str
+    labels : FeatureLabels
+        What features are called.
+    read, table : str
+        File of the page with documents, and of the table of features; empty where none is asked for.
+    pages : str
+        Folder of the pages of single features.
+    paged : tuple of int
+        The features that have a page, once they are made.
+    """
+
+    corpus: Corpus
+    sae: str
+    labels: FeatureLabels
+    read: str = ""
+    table: str = ""
+    pages: str = ""
+    paged: tuple[int, ...] = ()
+
+    @cached_property
+    def documents(self) -> Documents:
+        """The documents of the page of documents, gathered once."""
+        return documents_of(self.corpus, self.sae, self.labels)
+
+    def read_if_made(self) -> tuple[str, Documents | None]:
+        """Return the page of documents and what is in it; nothing where there will be none."""
+        with suppress(SaetextError):
+            if self.read:
+                return self.read, self.documents
+        return "", None
 
 
 def write_copy(
@@ -64,9 +101,9 @@ def write_copy(
 ) -> Path:
     """Write the copy, whole or not at all, and return its first page.
 
-    Each corpus gets its map, its pairs, its features and a bounded number of its documents, and each two
-    corpora of one reader a comparison. What cannot be made, such as the map of a few documents, is named on
-    the first page with the reason.
+    Each corpus gets its map, its pairs, its features, its themes and a bounded number of its documents, and
+    each two corpora of one reader a comparison. What cannot be made, such as the map of a few documents, is
+    named on the first page with the reason.
 
     Parameters
     ----------
@@ -89,12 +126,15 @@ def write_copy(
     with writing(folder, InputError):
         make_directory(folder.parent)
         with atomic_directory(folder) as beside:
-            pages = []
-            for title, name, make in _pages(loaded, kinds):
+            wanted = _pages(loaded, kinds)
+            pages: dict[str, Copied] = {}
+            # documents lead to the pages of features that there are, and themes too: features come first
+            for title, name, make in sorted(wanted, key=lambda one: not one[1][2:].startswith("-features-")):
                 if on_progress is not None:
                     on_progress(Progress(title))
-                pages.append(_page(beside, title, name, make, on_progress))
-            write_atomic(beside / "index.html", _index(loaded.corpora, pages).encode())
+                pages[name] = _page(beside, title, name, make, on_progress)
+            shown = [pages[name] for _, name, _ in wanted]
+            write_atomic(beside / "index.html", _index(loaded.corpora, shown).encode())
     return folder / "index.html"
 
 
@@ -106,7 +146,7 @@ def require_free(folder: Path) -> None:
 
 def _page(beside: Path, title: str, name: str, make: Make, on_progress: OnProgress | None) -> Copied:
     try:
-        text, first = make(on_progress)
+        text, first = make(beside, on_progress)
     except SaetextError as error:
         return Copied(title, name, why=str(error))
     write_atomic(beside / name, text.encode())
@@ -116,7 +156,6 @@ def _page(beside: Path, title: str, name: str, make: Make, on_progress: OnProgre
 def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]]:
     """Return heading, file name and maker of each page; no two have one file name."""
     found: list[tuple[str, str, Make]] = []
-    shelf = Shelf()
     if "compare" in kinds:
         made = 0
         for a, b in combinations(loaded.names, 2):
@@ -129,12 +168,16 @@ def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]
             found.append((f"Map of {name}", f"map-{plain(name)}", _mapping(loaded, name)))
         if "pairs" in kinds:
             found.append((f"Pairs in {name}", f"pairs-{plain(name)}", _pairing(loaded, name)))
+        shelf = Shelf(loaded.corpus(name), loaded.sae(name), loaded.labels(name, loaded.sae(name)))
         if "read" in kinds:
-            file = f"read-{plain(name)}"
-            shelf.files[name] = f"{len(found) + 1:02d}-{file}.html"
-            found.append((f"Read {name}", file, _reading(loaded, name, shelf)))
+            shelf.read = f"{len(found) + 1:02d}-read-{plain(name)}.html"
+            found.append((f"Read {name}", f"read-{plain(name)}", _reading(name, shelf)))
         if "features" in kinds:
+            shelf.pages = f"{len(found) + 1:02d}-features-{plain(name)}"
+            shelf.table = f"{shelf.pages}.html"
             found.append((f"Features of {name}", f"features-{plain(name)}", _table(loaded, name, shelf)))
+        if "themes" in kinds and themes_of(shelf.corpus, shelf.sae):
+            found.append((f"Themes of {name}", f"themes-{plain(name)}", _themes(name, shelf)))
     return [(title, f"{at:02d}-{name}.html", make) for at, (title, name, make) in enumerate(found, start=1)]
 
 
@@ -146,12 +189,12 @@ def _comparable(loaded: Loaded, a: str, b: str) -> bool:
     return True
 
 
-def _too_many(on_progress: OnProgress | None) -> tuple[str, str]:
+def _too_many(beside: Path, on_progress: OnProgress | None) -> tuple[str, str]:
     raise InputError(f"{_MOST_COMPARED} comparisons are made at most: name fewer corpora to have this one")
 
 
 def _comparing(loaded: Loaded, a: str, b: str) -> Make:
-    def make(on_progress: OnProgress | None) -> tuple[str, str]:
+    def make(beside: Path, on_progress: OnProgress | None) -> tuple[str, str]:
         first, second = choose(loaded, a), choose(loaded, b)
         sae = loaded.sae(a)
         require_comparable(first.corpus.spec, second.corpus.spec, sae, names=(a, b))
@@ -164,7 +207,7 @@ def _comparing(loaded: Loaded, a: str, b: str) -> Make:
 
 
 def _mapping(loaded: Loaded, name: str) -> Make:
-    def make(on_progress: OnProgress | None) -> tuple[str, str]:
+    def make(beside: Path, on_progress: OnProgress | None) -> tuple[str, str]:
         chosen, sae = choose(loaded, name), loaded.sae(name)
         labels = loaded.labels(name, sae)
         found = mapping.mapped(mapping.Question(chosen, sae), labels, on_progress)
@@ -176,7 +219,7 @@ def _mapping(loaded: Loaded, name: str) -> Make:
 
 
 def _pairing(loaded: Loaded, name: str) -> Make:
-    def make(on_progress: OnProgress | None) -> tuple[str, str]:
+    def make(beside: Path, on_progress: OnProgress | None) -> tuple[str, str]:
         sae = loaded.sae(name)
         question = pairing.Question(choose(loaded, name), sae)
         found = pairing.pairs(question, loaded.labels(name, sae), loaded.reader(name), on_progress)
@@ -185,22 +228,55 @@ def _pairing(loaded: Loaded, name: str) -> Make:
     return make
 
 
-def _reading(loaded: Loaded, name: str, shelf: Shelf) -> Make:
-    def make(on_progress: OnProgress | None) -> tuple[str, str]:
-        sae = loaded.sae(name)
-        page, told, shelf.marked[name] = texts_page(loaded.corpus(name), sae, loaded.labels(name, sae), name)
-        return page, told
+def _reading(name: str, shelf: Shelf) -> Make:
+    def make(beside: Path, on_progress: OnProgress | None) -> tuple[str, str]:
+        documents = shelf.documents
+        page = texts_page(shelf.corpus, documents, name, pages=shelf.pages, paged=shelf.paged)
+        return page, documents.told
 
     return make
 
 
 def _table(loaded: Loaded, name: str, shelf: Shelf) -> Make:
-    def make(on_progress: OnProgress | None) -> tuple[str, str]:
-        sae, marked = loaded.sae(name), shelf.marked.get(name)
-        read = "" if marked is None else shelf.files[name]  # no link to a page that was not made
-        return features_page(
-            loaded.corpus(name), sae, loaded.labels(name, sae), name, read=read, marked=marked
+    def make(beside: Path, on_progress: OnProgress | None) -> tuple[str, str]:
+        corpus, sae, labels = shelf.corpus, shelf.sae, shelf.labels
+        read, documents = shelf.read_if_made()
+        features = with_pages(corpus, sae, labels)
+        leads = Beside(
+            f"../{shelf.table}",
+            f"../{read}" if read else "",
+            frozenset() if documents is None else documents.rows,
+            {} if documents is None else documents.marked,
+            features,
         )
+        sets = sets_of(loaded, corpus, sae)
+        made: dict[int, str] = {}
+        for feature, page in feature_pages(corpus, sae, labels, name, leads, sets):
+            made[feature] = page
+            if on_progress is not None:
+                on_progress(Progress(f"Features of {name}", len(made), len(features)))
+        make_directory(beside / shelf.pages)
+        for feature, page in made.items():  # all of them or none: they lead to each other
+            write_atomic(beside / shelf.pages / file_of(feature), page.encode())
+        shelf.paged = tuple(made)
+        return features_page(
+            corpus,
+            sae,
+            labels,
+            name,
+            read=read,
+            marked=None if documents is None else documents.marked,
+            pages=shelf.pages,
+            paged=frozenset(shelf.paged),
+        )
+
+    return make
+
+
+def _themes(name: str, shelf: Shelf) -> Make:
+    def make(beside: Path, on_progress: OnProgress | None) -> tuple[str, str]:
+        paged = frozenset(shelf.paged)
+        return themes_page(shelf.corpus, shelf.sae, shelf.labels, name, pages=shelf.pages, paged=paged)
 
     return make
 

@@ -19,7 +19,7 @@ from saetext.report.explore.queries.choosing import Chosen, Without
 from saetext.report.explore.queries.packed import PackedRows
 from saetext.report.html.passages import Passage
 
-Kind = Literal["finding", "pair", "passage", "set", "turn"]
+Kind = Literal["finding", "pair", "passage", "set", "turn", "word"]
 MOST = 200  # things in one drawer
 DRAWERS = 50  # those used last are kept
 _LONGEST_NOTE = 2000
@@ -57,7 +57,7 @@ class Recipe:
 
     Attributes
     ----------
-    verb : {"diff", "correlate", "document", "set", "steer"}
+    verb : {"diff", "correlate", "document", "set", "steer", "why"}
         What is called.
     sets : tuple of SetRecipe
         On which documents.
@@ -66,12 +66,13 @@ class Recipe:
     without : tuple of Without
         What documents are left out for.
     key : tuple of str
-        Which row of the result, or which document; of steer the model and the texts that it wrote.
+        Which row of the result, or which document; of steer the model and the texts that it wrote; of why
+        the model, its SAE and the word.
     figures : mapping
         What the row said: column to number.
     """
 
-    verb: Literal["diff", "correlate", "document", "set", "steer"]
+    verb: Literal["diff", "correlate", "document", "set", "steer", "why"]
     sets: tuple[SetRecipe, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[Without, ...] = ()
@@ -85,7 +86,7 @@ class Item:
 
     Attributes
     ----------
-    kind : {"finding", "pair", "passage", "set", "turn"}
+    kind : {"finding", "pair", "passage", "set", "turn", "word"}
         What it is.
     title : str
         Its name.

@@ -34,6 +34,11 @@ import zlib
 import numpy as np
 
 """
+_EXPLAINS = """\
+from saetext.intervene.attribution.one_token import token_causes
+from saetext.intervene.edit import Change
+from saetext.intervene.generator import load_generator
+"""
 _OPENED = '''
 
 def checked(documents, fingerprint):
@@ -80,6 +85,21 @@ def written(number, name, result, was):
     print(f"{number}. {name}: " + ("as collected" if now == was else "the texts are others now"))
     for text in now:
         print(f"   {text!r}")
+'''
+_EXPLAINED = '''
+
+def explained(number, name, generator, was, *, prompt, raw, written, changes, pairs):
+    """Print what a written word comes from, and whether it is what it was, within a thousandth of a nat."""
+    model, sae = generator.model, generator.sae
+    edit = [Change(**change) for change in changes]
+    now = token_causes(model, sae, model.encode_prompt(prompt, raw=raw), written, edit)
+    exact = {(row["position"], row["feature"]): row["exact"] for row in now.table.to_dicts()}
+    same = all(abs(getattr(now, figure) - value) < 1e-3 for figure, value in was.items())
+    same &= all(abs(exact.get((at, feature), 9e9) - value) < 1e-3 for at, feature, value in pairs)
+    told = "as collected" if same else f"it was {was}, pairs {pairs}"
+    print(f"{number}. {name}: log-probability {now.value:.4f}; {told}")
+    for (at, feature), effect in exact.items():
+        print(f"   feature {feature} at token {at} {now.tokens[at]!r}: {effect:+.3f}")
 '''
 _UNPACKED = '''
 
@@ -129,6 +149,8 @@ class _Writer:
             )
         elif recipe.verb == "steer":
             self._written(number, named, recipe)
+        elif recipe.verb == "why":
+            self._explained(number, named, recipe)
         else:
             self._finding(number, named, recipe, sets)
 
@@ -138,6 +160,18 @@ class _Writer:
         model, *texts = recipe.key
         result = self._result(recipe, [repr(model), repr(options.pop("prompts"))], options)
         self._lines.append(f"written({number}, {named}, {result}, {texts!r})")
+
+    def _explained(self, number: int, named: str, recipe: Recipe) -> None:
+        self._helpers["explained"] = _EXPLAINED
+        model, sae, _ = recipe.key
+        # the effect of one feature is often less than bfloat16 rounds away
+        call = f"load_generator({model!r}, {sae!r}, dtype='float32')"
+        if call not in self._results:
+            self._results[call] = self._next("generator")
+            self._lines.append(f"{self._results[call]} = {call}")
+        told = "".join(f", {name}={value!r}" for name, value in recipe.options.items())
+        was = dict(recipe.figures)
+        self._lines.append(f"explained({number}, {named}, {self._results[call]}, {was!r}{told})")
 
     def _finding(self, number: int, named: str, recipe: Recipe, sets: list[str]) -> None:
         result = self._result(recipe, sets)
@@ -220,6 +254,8 @@ class _Writer:
             head = head.replace("import saetext\n", _PACKING + "import saetext\n")
         if "without" in self._helpers:
             head += "from saetext.analysis.differences.having import documents_having\n"
+        if "explained" in self._helpers:
+            head += _EXPLAINS
         corpora = [f"{variable} = saetext.Corpus.open({path!r})" for path, variable in self._corpora.items()]
         helpers = "".join(self._helpers.values()) if self._lines else ""
         return head + helpers + "\n\n" + "\n".join([*corpora, *self._lines]).strip("\n") + "\n"

@@ -17,7 +17,14 @@ from saetext.text.one_line import many, one_line
 from saetext.text.passages import printable
 
 TITLE = "Collected in saetext explore"
-_KINDS = {"finding": "finding", "pair": "pair", "passage": "passage", "set": "set", "turn": "turned feature"}
+_KINDS = {
+    "finding": "finding",
+    "pair": "pair",
+    "passage": "passage",
+    "set": "set",
+    "turn": "turned feature",
+    "word": "explained word",
+}
 
 
 def html_of(items: Sequence[Item], title: str = TITLE) -> str:

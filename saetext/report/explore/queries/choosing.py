@@ -129,12 +129,10 @@ def choose(loaded: Loaded, what: str, where: str = "") -> Chosen:
     where = where.strip()
     if what in saved:
         one = saved[what]
-        home, rows, view = one.corpus, one.rows, loaded.documents_of(one)
-        if where:
-            view = view.select(where)
+        home, rows = one.corpus, one.rows
     else:
         home, rows = loaded.name_of(what or None), None
-        view = loaded.view(home, where or None)
+    view = loaded.view(what or home, where or None)  # kept: a condition is looked up once, not on each page
     name = what or home
     if not view.n_documents:
         raise InputError(f"no document of {one_line(name, 40)} has {one_line(where, 80)}")
@@ -153,15 +151,21 @@ def rest_of(loaded: Loaded, chosen: Chosen, where: str = "") -> Chosen:
     """
     whole = choose(loaded, chosen.home, where)
     n = whole.corpus.manifest.n_documents
-    rows = np.setdiff1d(_rows(whole.corpus, n), _rows(chosen.corpus, n), assume_unique=True)
+    others = np.ones(n, bool)
+    others[_rows(chosen.corpus, n)] = False
+    rows = _rows(whole.corpus, n)
+    rows = rows[others[rows]]
     if not len(rows):
         raise InputError(
             f"{one_line(chosen.name, 40)} is all of {one_line(chosen.home, 40)}: there is no rest"
         )
-    everything = np.setdiff1d(np.arange(n), _rows(chosen.corpus, n), assume_unique=True)
     name = "the rest" + (f" where {whole.where}" if whole.where else "")
     return Chosen(
-        one_line(name, _LONGEST_NAME), whole.corpus.whole.select(rows), chosen.home, whole.where, everything
+        one_line(name, _LONGEST_NAME),
+        whole.corpus.whole.select(rows),
+        chosen.home,
+        whole.where,
+        np.flatnonzero(others),
     )
 
 

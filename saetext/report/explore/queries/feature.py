@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from saetext.report.explore.queries.conditions import column_of
 from saetext.report.explore.queries.counts import counts_of
 from saetext.stats.proportions import wilson
 from saetext.text.passages import printable, word_bounds
+
+if TYPE_CHECKING:
+    from saetext.report.explore.loaded import Loaded
 
 BANDS = (
     ("strongest", 1.0),
@@ -189,6 +193,22 @@ def _decoder(corpus: Corpus, sae: str) -> NDArray[np.float32]:
     if found is None:
         raise FileNotFoundError(sae)
     return found
+
+
+def sets_of(loaded: Loaded, corpus: Corpus, sae: str) -> dict[str, Corpus]:
+    """Return what has the same features under the same SAE's name: open corpora, the view, saved sets."""
+    weights = corpus.spec.sae(sae).weights_sha256
+    same = {
+        name: other
+        for name, other in loaded.corpora.items()
+        if any(spec.name == sae and spec.weights_sha256 == weights for spec in other.spec.saes)
+    }
+    if corpus.selection is not None:
+        same["these documents"] = corpus
+    for saved in loaded.sets:
+        if saved.corpus in same:
+            same[saved.name] = loaded.documents_of(saved)
+    return same
 
 
 def in_sets(sets: dict[str, Corpus], sae: str, feature: int) -> list[InSet]:

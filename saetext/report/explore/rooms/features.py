@@ -22,7 +22,6 @@ from saetext.io.progress import OnProgress
 from saetext.report.explore.asked import Asked
 from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
 from saetext.report.explore.jobs import Job
-from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries import feature as one
 from saetext.report.explore.queries.about import columns_if_known
 from saetext.report.explore.queries.counts import calibration_of, counts_of, takes_long
@@ -187,7 +186,7 @@ def feature(request: Request) -> Response:
         again=again,
         why_not=loaded.why_no_reader(chosen.name) if wait else "",
         near=_near(look, number) if near else None,
-        sets=one.in_sets(_sets(loaded, corpus, sae), sae, number),
+        sets=one.in_sets(one.sets_of(loaded, corpus, sae), sae, number),
         by=column,
         values=_by(corpus, sae, number, column, chosen.where) if column else [],
         columns_by=_columns(loaded.corpus(chosen.name)),
@@ -254,22 +253,6 @@ def _bound(asked: Asked, name: str) -> float | None:
     if not math.isfinite(value):
         raise InputError(f"{name} is a number, not {given!r}")
     return value
-
-
-def _sets(loaded: Loaded, corpus: Corpus, sae: str) -> dict[str, Corpus]:
-    """Return what has the same features under the same SAE's name: open corpora, the view, saved sets."""
-    weights = corpus.spec.sae(sae).weights_sha256
-    same = {
-        name: other
-        for name, other in loaded.corpora.items()
-        if any(spec.name == sae and spec.weights_sha256 == weights for spec in other.spec.saes)
-    }
-    if corpus.selection is not None:
-        same["these documents"] = corpus
-    for saved in loaded.sets:
-        if saved.corpus in same:
-            same[saved.name] = loaded.documents_of(saved)
-    return same
 
 
 def _columns(corpus: Corpus) -> list[str]:

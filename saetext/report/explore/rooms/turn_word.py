@@ -1,6 +1,6 @@
 """The room Turn, one word of an answer: which features of the text before it the model took it from.
 
-Not for: the texts (turn.py), or what is computed (queries/explaining.py).
+Not for: the texts (turn_shown.py), what is put aside (turn_put.py), or computing it (queries/explaining.py).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 
 from saetext.report.explore.asked import Asked
+from saetext.report.explore.jobs import Job
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries.explaining import Word, asked_of_word, explained, word_of
 from saetext.report.explore.queries.turning import Question, Turned, shades_apart
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST_GAP = 0.05  # share of the change that may be missed before it is warned of
 _AROUND = 6  # tokens beside the one a feature is active at
-_FAINT = 0.06  # of the strongest token, below which one is not shaded
+FAINT = 0.06  # of the strongest token, below which one is not shaded
 _CLOSED = 0.0005  # effects below are written as 0
 
 
@@ -55,19 +56,25 @@ def panel(
     if not key:
         return None
     word = word_of(found, key)
+    job = job_of_word(request, loaded, question, found, word)
+    shown = {"key": word.key, "prompt": word.prompt, "word": printable(word.text), "turned": word.is_turned}
+    if job.state != "done":
+        return {**shown, "job": shown_of(job), "found": None}
+    return {**shown, "job": None, "found": found_of(job.result, labels), "causes": job.result}
+
+
+def job_of_word(request: Request, loaded: Loaded, question: Question, found: Turned, word: Word) -> Job:
+    """Return the job that says what a word comes from; its result is a ``TokenCauses``."""
 
     def run(on_progress: OnProgress) -> TokenCauses:
         return explained(question, found, word, loaded.writers, on_progress)
 
     title = f"Looking for what {printable(word.text)} comes from"
-    job = job_of(request, "turn-word", asked_of_word(question, word), title, run)
-    shown = {"key": word.key, "prompt": word.prompt, "word": printable(word.text), "turned": word.is_turned}
-    if job.state != "done":
-        return {**shown, "job": shown_of(job), "found": None}
-    return {**shown, "job": None, "found": _found(job.result, labels)}
+    return job_of(request, "turn-word", asked_of_word(question, word), title, run)
 
 
-def _found(causes: TokenCauses, labels: FeatureLabels) -> dict[str, Any]:
+def found_of(causes: TokenCauses, labels: FeatureLabels) -> dict[str, Any]:
+    """Return what is shown of what a word comes from."""
     rows = [_row(causes, row, labels) for row in causes.table.to_dicts()]
     checks = causes.checks
     return {
@@ -135,7 +142,7 @@ def _text(causes: TokenCauses) -> list[dict[str, Any]]:
             if not causes.scope[at]:
                 continue
             strength = causes.sums[at] / most if most > 0 else 0.0
-            shade = shade_of(strength) if strength > _FAINT else 0
+            shade = shade_of(strength) if strength > FAINT else 0
             pieces.append((printable(causes.tokens[at], newlines=True), shade, _signed(causes.sums[at])))
         parts.append({"name": name, "pieces": pieces})
     return parts

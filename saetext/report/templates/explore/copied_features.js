@@ -1,9 +1,9 @@
 (() => {
   "use strict";
-  // The table of features of a static copy: searched, sorted by a column, 100 lines at a time. Labels stay text.
+  // A table of a static copy, of features or themes: searched, sorted by a column, 100 lines at a time. Texts stay text.
   const byId = (id) => document.getElementById(id), step = 100;
-  const table = byId("features"), body = table.tBodies[0], first = [...body.rows];
-  const texts = new Map(first.map((row) => [row, `${row.cells[0].querySelector("bdi").textContent} ${row.cells[1].textContent}`.toLowerCase()]));
+  const table = byId("table"), body = table.tBodies[0], first = [...body.rows];
+  const texts = new Map(first.map((row) => [row, (row.dataset.search || `${row.cells[0].querySelector("bdi").textContent} ${row.cells[1].textContent}`).toLowerCase()]));
   const search = byId("search"), told = new Intl.NumberFormat("en");
   let rows = first, shown = step, by = null, down = true;
   const draw = () => {
@@ -15,7 +15,7 @@
       row.hidden = !fits || found > shown;
     }
     byId("more").hidden = found <= shown;
-    byId("count").textContent = `${told.format(found)} of ${told.format(first.length)} features`;
+    byId("count").textContent = `${told.format(found)} of ${told.format(first.length)} ${table.dataset.what}`;
   };
   const value = (row, name) => {
     const cell = row.querySelector(`[data-name="${name}"]`);
@@ -25,7 +25,7 @@
     down = by === name ? !down : name !== "label" && name !== "feature";
     by = name;
     const way = down ? -1 : 1;
-    const keyed = first.map((row) => [row, name === "label" ? row.cells[0].textContent.toLowerCase() : value(row, name)]);
+    const keyed = first.map((row) => [row, name === "label" ? row.cells[0].querySelector("bdi").textContent.toLowerCase() : value(row, name)]);
     keyed.sort(([, a], [, b]) => a === b ? 0 : a === null ? 1 : b === null ? -1 : way * (a < b ? -1 : 1)); // unknown last
     rows = keyed.map(([row]) => row);
     body.append(...rows);

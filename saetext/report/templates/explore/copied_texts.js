@@ -1,23 +1,28 @@
 (() => {
   "use strict";
-  // Documents of a static copy: searched, narrowed to a feature (#f=NUMBER), 25 at a time. Texts stay text.
+  // Documents of a static copy: searched, narrowed to a feature (#f=NUMBER) or to one of them (#d=ROW), 25 at a time.
+  // Texts stay text.
   const byId = (id) => document.getElementById(id), step = 25;
   const all = [...byId("documents").children];
   const texts = all.map((one) => [...one.querySelectorAll("h2, .values, .prompt, blockquote")].map((e) => e.textContent).join("\n").toLowerCase());
   const has = all.map((one) => new Set(one.dataset.features.split(" ")));
   const search = byId("search"), told = new Intl.NumberFormat("en");
   let shown = step;
-  const feature = () => /^#f=(\d+)$/.exec(location.hash)?.[1] ?? null;
+  const asked = (kind) => new RegExp(`^#${kind}=(\\d+)$`).exec(location.hash)?.[1] ?? null;
+  const feature = () => asked("f"), document_ = () => asked("d") && byId(`d=${asked("d")}`);
+  const paged = new Set(byId("documents").dataset.paged.split(" "));
   const draw = () => {
-    const words = search.value.trim().toLowerCase(), only = feature();
+    const words = search.value.trim().toLowerCase(), only = feature(), alone = document_();
     let found = 0;
     for (const [at, one] of all.entries()) {
-      const fits = (only === null || has[at].has(only)) && (!words || texts[at].includes(words));
+      const fits = (!alone || one === alone) && (only === null || has[at].has(only)) && (!words || texts[at].includes(words));
       found += fits;
       one.hidden = !fits || found > shown;
     }
     byId("more").hidden = found <= shown;
-    byId("whole").hidden = only === null;
+    byId("whole").hidden = only === null && !alone;
+    byId("page").hidden = !paged.has(only);
+    if (paged.has(only)) byId("page").href = `${byId("documents").dataset.pages}/${only}.html`;
     let name = "";
     for (const link of document.querySelectorAll(".chips a")) {
       const on = only !== null && link.getAttribute("href") === `#f=${only}`;
@@ -41,7 +46,7 @@
     again();
     search.focus();
   });
-  addEventListener("hashchange", () => { again(); if (feature() !== null) scrollTo(0, 0); });
+  addEventListener("hashchange", () => { again(); if (feature() !== null || document_()) scrollTo(0, 0); });
   byId("narrow").hidden = false;
   draw();
 })();

@@ -1,5 +1,6 @@
 // a page that waits for a job: shows its progress, and loads the answer once it is there. Its events hold a connection,
-// of which a browser has six for all windows of a server: a window that is hidden asks now and then instead
+// of which a browser has six for all windows of a server. So three windows at most have events, each under a lock of the
+// browser's; another that is seen, as on a second screen, and one that is hidden ask now and then instead
 (() => {
   const me = [...crypto.getRandomValues(new Uint32Array(2))].map((part) => part.toString(36)).join("");
   let stop = () => {}, job = null;
@@ -19,10 +20,10 @@
     if (state.share === null) bar.removeAttribute("value");
     else bar.value = state.share;
   };
-  const listen = () => {
+  const listen = (free) => {
     const source = new EventSource(job.events);
     let lost = 0;
-    stop = () => { source.close(); stop = () => {}; };
+    stop = () => { source.close(); stop = () => {}; free(); };
     source.onmessage = (event) => { lost = 0; show(JSON.parse(event.data)); };
     source.onerror = () => {
       if (source.readyState === EventSource.CLOSED) { stop(); told(unknown); return; } // it does not try again
@@ -54,11 +55,28 @@
     };
     once();
   };
-  const begin = () => { stop(); if (job) (document.hidden ? ask : listen)(); };
+  // the lock is held until the window stops listening; without locks, as over plain http from elsewhere, one asks
+  const places = ["1", "2", "3"].map((place) => `saetext-events-${place}`);
+  let begun = 0;
+  const begin = () => {
+    stop();
+    if (!job) return;
+    const mine = ++begun;
+    if (document.hidden || !navigator.locks) { ask(); return; }
+    const attempt = ([place, ...others]) => {
+      if (!place) { ask(); return; }
+      navigator.locks.request(place, { ifAvailable: true }, (lock) => {
+        if (mine !== begun || !job) return undefined; // it was hidden or has ended meanwhile
+        if (!lock) { attempt(others); return undefined; }
+        return new Promise((free) => { listen(free); });
+      }).catch(() => { if (mine === begun) ask(); });
+    };
+    attempt(places);
+  };
   const watch = () => {
     const card = document.querySelector("#job[data-job]");
     if (!card) {
-      if (!document.getElementById("job")) { stop(); job = null; }
+      if (!document.getElementById("job")) { stop(); job = null; begun += 1; }
       return;
     }
     job = { events: card.dataset.job, state: card.dataset.state };
