@@ -31,9 +31,7 @@ def index(
 
     opened = Corpus.open(corpus)
     with progress_bar("indexing") as show:
-        done = build_index(
-            opened, dense=request.dense, device=request.device, part=request.part, on_progress=show
-        )
+        done = build_index(opened, **request.replace(on_progress=show).keywords())
     for part, state in done.items():
         note(f"{part}: {state}")
     if request.part is None:

@@ -10,10 +10,7 @@ import math
 import os
 from pathlib import Path
 
-from saetext.io.opener import SMALL, read_bytes
-
-_GROUPS = Path("/sys/fs/cgroup")
-_OWN = Path("/proc/self/cgroup")
+from saetext.io.control_groups import GROUPS, OWN, folders_of, text_of
 
 
 def available_cpus() -> int:
@@ -27,7 +24,7 @@ def available_cpus() -> int:
     return max(1, min(_allowed(), quota() or _allowed()))
 
 
-def quota(groups: Path = _GROUPS, own: Path = _OWN) -> int | None:
+def quota(groups: Path = GROUPS, own: Path = OWN) -> int | None:
     """Return the quota of processors of this process's control group, rounded up; None where there is none.
 
     Parameters
@@ -37,7 +34,7 @@ def quota(groups: Path = _GROUPS, own: Path = _OWN) -> int | None:
     own : Path
         Which groups this process is in, as the kernel lists them.
     """
-    found = [limit for folder in _folders(groups, own) if (limit := _limit(folder)) is not None]
+    found = [limit for folder in folders_of("cpu", groups, own) if (limit := _limit(folder)) is not None]
     return max(1, math.ceil(min(found))) if found else None
 
 
@@ -48,31 +45,10 @@ def _allowed() -> int:
     return counted or 1
 
 
-def _folders(groups: Path, own: Path) -> list[Path]:
-    """Return the groups that limit this process: its own and those above, of both versions of groups."""
-    folders = [groups, groups / "cpu"]
-    for line in _text(own).splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        root = groups if not controllers else groups / "cpu" if "cpu" in controllers.split(",") else None
-        if root is None or ".." in Path(path).parts:
-            continue
-        inner = root / path.strip().lstrip("/")
-        folders += [inner, *(above for above in inner.parents if above.is_relative_to(root))]
-    return list(dict.fromkeys(folders))
-
-
 def _limit(folder: Path) -> float | None:
-    told = _text(folder / "cpu.max").split()  # version 2: "150000 100000", or "max 100000"
+    told = text_of(folder / "cpu.max").split()  # version 2: "150000 100000", or "max 100000"
     if not told:
-        told = [*_text(folder / "cpu.cfs_quota_us").split(), *_text(folder / "cpu.cfs_period_us").split()]
+        told = [*text_of(folder / "cpu.cfs_quota_us").split(), *text_of(folder / "cpu.cfs_period_us").split()]
     if len(told) != 2 or not all(part.isdecimal() for part in told) or not int(told[1]):
         return None  # "max", or -1: none
     return int(told[0]) / int(told[1]) or None
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_bytes(path, SMALL).decode("ascii", "replace")
-    except (OSError, ValueError):
-        return ""

@@ -45,7 +45,7 @@ class About:
     command : bool
         Whether the command has it as an option.
     recorded : bool
-        Whether it is among the parameters of a result; callbacks and objects are not.
+        Whether it is among the parameters of a result; callbacks, objects and what changes no result are not.
     hint : type or None
         Type of the command's option, where it is narrower than the keyword's.
     group : str or None
@@ -75,9 +75,10 @@ def option(
     flags: tuple[str, ...] = (),
     hint: Any = None,
     group: str | None = None,
+    recorded: bool = True,
 ) -> _T:
     """Declare a field of a :class:`Request`; arguments are the attributes of :class:`About`."""
-    about = About(help, least, most, above, metavar, flags, hint=hint, group=group)
+    about = About(help, least, most, above, metavar, flags, recorded=recorded, hint=hint, group=group)
     return dataclasses.field(default=default, metadata={_KEY: about})
 
 

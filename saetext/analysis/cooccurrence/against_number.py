@@ -28,7 +28,7 @@ def correlate_with_number(context: Context, left: Items, number: Floats, metrics
     """Correlate the strength of every feature with a number of each row; counts go into ``metrics``."""
     request, rows = context.request, context.rows
     context.tell("correlating ranks", 0, 0)
-    placed = place(context.corpora[0], context.saes[0], left, rows.take[0])
+    placed = place(context.corpora[0], context.saes[0], left, rows.take[0], context.shelf)
     length = context.length()
     all_rows = rank_correlations(placed, number, rows.stratum, rows.group, length)
     raw = rank_correlations(placed, number, np.zeros(len(rows), np.int32))

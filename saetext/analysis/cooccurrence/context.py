@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,17 @@ from saetext.analysis.cooccurrence.rows import Rows
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.labels import FeatureLabels
 from saetext.io.progress import Say
+from saetext.io.shelf import Shelf, roomy
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """The corpora with their names, SAEs and labels; the rows; and the smallest support, resolved."""
+    """The corpora with their names, SAEs and labels; the rows; the smallest support, resolved.
+
+    ``shelf`` is where large arrays lie.
+    """
 
     corpora: list[CorpusLike]
     saes: list[str]
@@ -29,6 +33,7 @@ class Context:
     support: int
     request: CorrelateRequest
     tell: Say
+    shelf: Shelf = field(default_factory=roomy)
 
     @property
     def across(self) -> bool:
@@ -38,7 +43,8 @@ class Context:
     def features(self, number: int, only: NDArray[np.bool_] | None) -> tuple[Items, int, int]:
         """Return the features of a corpus with support; how many are rarer, and in every document."""
         stored = Stored.of(self.corpora[number], self.saes[number])
-        return feature_items(stored, self.rows.take[number], max(self.support, 1), only)
+        least = max(self.support, 1)
+        return feature_items(stored, self.rows.take[number], least, only, self.shelf.array)
 
     def length(self) -> Floats:
         """Return float64[rows]: the tokens of each row's document of the first corpus."""

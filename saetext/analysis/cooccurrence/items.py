@@ -5,14 +5,17 @@ Not for: which rows there are (:mod:`saetext.analysis.cooccurrence.rows`) or wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.rows import PooledRows
+
+Array = Callable[[int, DTypeLike], NDArray[Any]]  # makes one that is not set to anything, where there is room
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +62,14 @@ class Items:
         Where each one's rows lie.
     row : int32[E]
         Rows.
+    array : callable
+        Makes large arrays of what is derived from them.
     """
 
     name: Ints
     indptr: Ints
     row: NDArray[np.int32]
+    array: Array = np.empty
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -84,8 +90,10 @@ class Items:
             return self
         parts = [self.rows(i) for i in np.flatnonzero(which).tolist()]
         lengths = np.cumsum([0, *(len(p) for p in parts)], dtype=np.int64)
-        row = np.concatenate(parts) if parts else np.empty(0, np.int32)
-        return Items(self.name[which], lengths, row)
+        row = self.array(int(lengths[-1]), np.int32)
+        if parts:
+            np.concatenate(parts, out=row)
+        return Items(self.name[which], lengths, row, self.array)
 
     def by_row(self, n_rows: int) -> tuple[Ints, NDArray[np.int32]]:
         """Return the items of each row, ascending: (indptr, item)."""
@@ -94,13 +102,17 @@ class Items:
         indptr = np.zeros(n_rows + 1, np.int64)
         pair_kernels.count_rows(self.row, indptr[1:])
         np.cumsum(indptr, out=indptr)
-        item = np.empty(len(self.row), np.int32)
+        item = self.array(len(self.row), np.int32)
         pair_kernels.by_row(self.indptr, self.row, indptr[:-1].copy(), item)
         return indptr, item
 
 
 def feature_items(
-    stored: Stored, take: Ints, least: int, only: NDArray[np.bool_] | None = None
+    stored: Stored,
+    take: Ints,
+    least: int,
+    only: NDArray[np.bool_] | None = None,
+    array: Array = np.empty,
 ) -> tuple[Items, int, int]:
     """Make items of the features that enough rows have, and not all.
 
@@ -114,6 +126,8 @@ def feature_items(
         Rows that must have a feature.
     only : bool[d_sae], optional
         Features to choose from.
+    array : callable
+        Makes large arrays.
 
     Returns
     -------
@@ -140,7 +154,7 @@ def feature_items(
     slot = np.full(stored.d_sae, -1, np.int32)
     slot[names] = np.arange(len(names), dtype=np.int32)
     indptr = np.concatenate([[0], np.cumsum(counts[names])]).astype(np.int64)
-    row = np.empty(indptr[-1], np.int32)
+    row = array(int(indptr[-1]), np.int32)
     fill = indptr[:-1].copy()
     for block, rows_ptr, rows in stored.blocks(take):
         pair_kernels.by_item(block.indptr, block.feature, slot, rows_ptr, rows, fill, row)
@@ -148,7 +162,7 @@ def feature_items(
         for i in range(len(names)):
             row[indptr[i] : indptr[i + 1]].sort()
     always = int((counts == len(take)).sum()) if len(take) else 0
-    return Items(names, indptr, row), int(((counts > 0) & (counts < least)).sum()), always
+    return Items(names, indptr, row, array), int(((counts > 0) & (counts < least)).sum()), always
 
 
 def value_items(code: NDArray[np.int64], least: int) -> Items:

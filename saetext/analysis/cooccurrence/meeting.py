@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from saetext.analysis.cooccurrence.items import Items, Stored
 from saetext.corpus.protocol import CorpusLike, Ints
-from saetext.io.scratch import scratch
+from saetext.io.shelf import Shelf, roomy
 
 REACH = 2  # tokens between two peaks of one phrase, at most
 BEST = 3  # rows kept of each pair
@@ -50,14 +48,17 @@ class Meetings:
     rows: Ints  # [P, BEST]
 
 
-def place(corpus: CorpusLike, sae: str, items: Items, take: Ints) -> Placed:
-    """Read strengths and peaks of features from a corpus; row ``r`` is its document ``take[r]``."""
+def place(corpus: CorpusLike, sae: str, items: Items, take: Ints, shelf: Shelf | None = None) -> Placed:
+    """Read strengths and peaks of features from a corpus; row ``r`` is its document ``take[r]``.
+
+    They lie on the shelf: in a file if they are many, or if memory is short.
+    """
     from saetext.stats import kept_kernels
 
     slot = np.full(corpus.spec.sae(sae).d_sae, -1, np.int32)
     slot[items.name] = np.arange(len(items), dtype=np.int32)
-    n = len(items.row)
-    strength, where = _array(n, np.float32), _array(n, np.int32)
+    n, shelf = len(items.row), shelf or roomy()
+    strength, where = shelf.array(n, np.float32, _IN_MEMORY), shelf.array(n, np.int32, _IN_MEMORY)
     down = np.flatnonzero(np.diff(take) < 0)
     split = int(down[0]) + 1 if len(down) else len(take)
     hint = np.repeat(items.indptr[:-1, None], 2, axis=1)
@@ -67,14 +68,6 @@ def place(corpus: CorpusLike, sae: str, items: Items, take: Ints) -> Placed:
             items.row, hint, strength, where,
         )  # fmt: skip
     return Placed(items, strength, where)
-
-
-def _array(n: int, dtype: DTypeLike) -> NDArray[Any]:
-    """Return room for so many entries, in a file if they are many and it can be."""
-    if n > _IN_MEMORY:
-        with contextlib.suppress(OSError):
-            return scratch(n, dtype)
-    return np.empty(n, dtype)
 
 
 def meetings(left: Placed, right: Placed, mine: Ints, theirs: Ints) -> Meetings:

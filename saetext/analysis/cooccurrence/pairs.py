@@ -18,6 +18,7 @@ from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.meeting import Placed, meetings, place
 from saetext.analysis.cooccurrence.redundancy import Limits, decoder_cosine, label_similarity, redundant
+from saetext.analysis.cooccurrence.room import threads_for
 from saetext.analysis.cooccurrence.strata import Moments, Strata
 from saetext.analysis.cooccurrence.streaming import KEEP, Streamed, stream_pairs
 from saetext.analysis.cooccurrence.tables import Found, Side
@@ -83,6 +84,7 @@ def find_pairs(context: Context, items: Paired, metrics: dict[str, Any]) -> Foun
     streamed = stream_pairs(
         left, items.right, strata, rows.half_rows, back=items.back,
         dependent=context.request.fdr == "by", least=context.request.min_joint,
+        threads=threads_for(context.shelf, left, items.right, strata),
         on_done=lambda done, total: context.tell("counting pairs", done, total),
     )  # fmt: skip
     if not streamed.tests:
@@ -215,7 +217,7 @@ def _placed(
         # one corpus: both sides are read together
         names = np.union1d(left.name[pairs.left], other.name[pairs.right])
         chosen = other.picked(np.isin(other.name, names))
-        placed = place(context.corpora[0], context.saes[0], chosen, context.rows.take[0])
+        placed = place(context.corpora[0], context.saes[0], chosen, context.rows.take[0], context.shelf)
         order = np.argsort(chosen.name)
         at = [
             order[np.searchsorted(chosen.name[order], x)]
@@ -230,7 +232,8 @@ def _placed(
         which = np.zeros(len(some), bool)
         which[used] = True
         corpus, sae, take = context.corpora[number], context.saes[number], context.rows.take[number]
-        sides.append((place(corpus, sae, some.picked(which), take), at_item))
+        chosen = some.picked(which)
+        sides.append((place(corpus, sae, chosen, take, context.shelf), at_item))
     return sides[0], sides[1]
 
 

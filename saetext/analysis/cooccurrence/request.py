@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from saetext.analysis.request import ClusteredRequest
+from saetext.io.memory import memory_option, size_of
 from saetext.io.request import keyword, option
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class CorrelateRequest(ClusteredRequest):
         least=0,
         metavar="N",
     )
+    memory: int | str | None = memory_option()
     snippets: bool | int = keyword(
         "Whether rows get their snippets, or how many of the first rows do.", default=True, least=0
     )
@@ -115,3 +117,8 @@ class CorrelateRequest(ClusteredRequest):
     across_labels: FeatureLabels | None = keyword(
         "Labels of the second corpus's features; by default those known for it.", default=None
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.memory is not None:
+            size_of(self.memory)

@@ -23,6 +23,7 @@ from saetext.analysis.cooccurrence.lengths import value_length_notes
 from saetext.analysis.cooccurrence.pairs import find_pairs
 from saetext.analysis.cooccurrence.request import CorrelateRequest
 from saetext.analysis.cooccurrence.result import CorrelateResult
+from saetext.analysis.cooccurrence.room import reserve
 from saetext.analysis.cooccurrence.rows import make_rows
 from saetext.analysis.cooccurrence.sides import require_features, sides_of
 from saetext.analysis.cooccurrence.streaming import CHANCE
@@ -33,8 +34,10 @@ from saetext.encoding.opening import as_corpora, names_of
 from saetext.errors import InputError, refuse_unused
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
+from saetext.io.memory import Bound
 from saetext.io.progress import Stages
 from saetext.io.request import verb_of_one_or_two
+from saetext.io.shelf import Shelf
 
 if TYPE_CHECKING:
     from saetext.encoding.opening import AnyCorpus
@@ -148,7 +151,13 @@ def _prepared(
     notes = [*circular_notes(first, request.column), *rows.notes, *(() if target is None else target.notes)]
     support = max(5, -(-len(rows) // 2000)) if request.min_support is None else request.min_support
     only, told = wanted(request.to, labels[0], first.spec.sae(saes[0]).d_sae)
-    return Context(corpora, saes, names, labels, rows, support, request, tell), target, only, notes + told
+    shelf = Shelf(Bound.of(request.memory))
+    sizes = [c.spec.sae(sae).d_sae for c, sae in zip(corpora, saes, strict=True)]
+    if target is not None:
+        sizes.append(0 if target.number is not None else len(target.values))
+    reserve(shelf, rows, sizes[0], sizes[-1])
+    context = Context(corpora, saes, names, labels, rows, support, request, tell, shelf)
+    return context, target, only, notes + told
 
 
 def _names(corpora: Sequence[CorpusLike]) -> list[str]:

@@ -31,7 +31,9 @@ KEEP = 200_000  # pairs held, of each kind
 _PIECES = 256  # pieces of about the same work, at most
 _PIECE = 1e8  # and about so many nanoseconds of it in each
 _OFTEN = 10.0  # rows that should have both by chance, from which on rough moments are computed first
-_BLOCK = 4_000_000  # pairs whose rough moments are held at once, by each thread
+BLOCK = 4_000_000  # pairs whose rough moments are held at once, by each thread
+SPARE = 200_000  # pairs that a thread's buffers hold, beside those of one item
+STANDING = 2 * 4 * 2 + 2 * 7 * 8  # bytes of each
 _Z = 1.6  # standard deviations from which p is computed; nearer ones count as 1, which alters no q below .1
 _MANY = 5_000_000  # pairs from which on p is computed from 2.5 only: then at most a quarter could be found
 
@@ -112,7 +114,8 @@ def stream_pairs(
     found = Streamed(Pairs.join([]), tests, stats.PHistogram(dependent), stats.PHistogram(dependent), False)
     if not tests:
         return found
-    count = _counter(left, other, strata, half_rows, limit, back, least)
+    by_row = other.by_row(len(strata.code))
+    count = _counter(left, other, strata, half_rows, limit, back, least, by_row)
     work = _work(left, other, limit, n_rows)
     pieces = int(np.clip(work.sum() / _PIECE, 8, _PIECES))
     cuts = np.unique(np.searchsorted(np.cumsum(work), np.linspace(0, work.sum(), pieces + 1)[1:-1]))
@@ -168,13 +171,13 @@ def _counter(
     limit: Ints,
     back: NDArray[np.int32],
     least: int,
+    by_row: tuple[Ints, NDArray[np.int32]],
 ) -> Callable[[int, int], tuple[int, Pairs]]:
     """Return what counts left items ``first:last``, as far as the buffers reach."""
     from saetext.stats import pair_kernels
 
     n_rows = len(strata.code)
     same = other is left
-    right_ptr, right_item = other.by_row(n_rows)
     chances, factors, most, counted = [], [], [], []
     for part in (strata.part(0, n_rows), strata.part(0, half_rows)):
         mine = part.counts(left)
@@ -183,12 +186,10 @@ def _counter(
         counted.append((mine, theirs))
         factors.append(_factors(part, mine, theirs) if strata.few else None)
         most.append((mine.largest_rate, np.maximum.accumulate(theirs.largest_rate[::-1])[::-1].copy()))
-    pairing = pair_kernels.Both(
-        left.indptr, left.row, right_ptr, right_item, limit, back, left.n, other.n, *most[0]
-    )
+    pairing = pair_kernels.Both(left.indptr, left.row, *by_row, limit, back, left.n, other.n, *most[0])
     pairs_in_all = _tests(limit, back)
-    block = max(1, _BLOCK // max(len(other), 1))
-    capacity = int(limit.max()) + 200_000
+    block = max(1, BLOCK // max(len(other), 1))
+    capacity = int(limit.max()) + SPARE
     unused = np.zeros((0, 0), np.float32)
 
     def rough(first: int, last: int) -> Rough:

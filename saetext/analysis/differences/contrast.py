@@ -5,7 +5,7 @@ Not for: putting contrasts together (:mod:`saetext.analysis.differences.findings
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.design import Design, make_design
 from saetext.analysis.differences.entries import Entries, gather, support
+from saetext.analysis.differences.room import ROOMY, Room, largest_shard, room_for
 from saetext.analysis.differences.sampling import sampled
 from saetext.analysis.differences.testing import Adjusting, Sums, measure, numbers
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import MOST_BINS, bins, column_bins, crossed
 from saetext.errors import InputError
+from saetext.io.memory import Bound
 from saetext.io.progress import OnProgress, Stages
 
 _EARLY = 0.1  # quantile of a side's lengths: nearly all of its documents have so many tokens
@@ -51,6 +53,8 @@ class Contrast:
         In how many rows of the design each feature is present.
     n_tokens : int64[rows]
         Length of each document.
+    room : Room
+        How many entries may be in memory at once.
     """
 
     sets: Sequence[CorpusLike]
@@ -64,12 +68,13 @@ class Contrast:
     columns: dict[str, NDArray[Any]]
     support: Ints
     n_tokens: NDArray[np.int64]
+    room: Room = ROOMY
 
-    def entries(self) -> Sequence[Entries]:
-        """Gather the entries of the tested features again."""
+    def entries(self, features: Ints | None = None) -> Iterator[Entries]:
+        """Gather the entries of the tested features, or of some, again; drop each part before the next."""
+        some = self.features if features is None else features
         live = self.design.side >= 0
-        parts = gather(self.sets, self.sae, self.features, self.support, live, self.early)
-        return list(parts)
+        return gather(self.sets, self.sae, some, self.support, live, self.early, held=self.room.entries)
 
     def median_tokens(self, side: int) -> float:
         """Return the median length of a side's documents, 0 if it has none."""
@@ -106,6 +111,7 @@ def contrasts(
         )  # fmt: skip
     if request.sample is not None:
         designs = sampled(designs, request.sample, request.seed)
+    bound = Bound.of(request.memory)
     done = []
     for (_, name), design in zip(compared, designs, strict=True):
         say("counting" if asked.two else f"comparing {name} with the others")
@@ -114,7 +120,7 @@ def contrasts(
         done.append(
             contrast(
                 asked.sets, asked.sae, design, asked.names,
-                controls=request.controls, min_support=request.min_support,
+                controls=request.controls, min_support=request.min_support, bound=bound,
             )
         )  # fmt: skip
     return done
@@ -128,13 +134,15 @@ def contrast(
     *,
     controls: Sequence[str] = (),
     min_support: int | None = None,
+    bound: Bound | None = None,
 ) -> Contrast:
-    """Count and test every feature with support.
+    """Count and test every feature with support, within a bound of memory if there is one.
 
     Raises
     ------
     InputError
-        If a column to adjust for is missing, or there are too many combinations of them.
+        If a column to adjust for is missing, or there are too many combinations of them, or the bound is less
+        than the smallest part needs.
     """
     live = design.side >= 0
     n_tokens = np.concatenate(
@@ -150,10 +158,16 @@ def contrast(
     first = max(1, min(early, default=1))
     # kernels take bins of a control in any case: without one, a single bin
     within = control or Adjusting.by(np.zeros(len(live), np.int32), design)
-    sums: Sums = measure(gather(sets, sae, features, counts, live, first), design, length, within)
+    room = (
+        ROOMY
+        if bound is None
+        else room_for(bound, design, counts[features], length, within, largest_shard(sets))
+    )
+    parts = gather(sets, sae, features, counts, live, first, held=room.entries)
+    sums: Sums = measure(parts, design, length, within, room.threads)
     tested = numbers(sums, design, length, control)
     return Contrast(
-        sets, sae, design, length, control, first, int(min_support), features, tested, counts, n_tokens
+        sets, sae, design, length, control, first, int(min_support), features, tested, counts, n_tokens, room
     )
 
 

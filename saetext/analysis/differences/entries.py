@@ -19,7 +19,8 @@ from saetext.io.scratch import scratch
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-BUDGET = 20_000_000  # entries in memory at once, of 9 bytes each
+BUDGET = 20_000_000  # entries in memory at once, where the others can lie in a file
+ENTRY = 9  # bytes of each
 _Room = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.uint8]]  # row, value, early
 
 
@@ -75,16 +76,18 @@ def gather(
     live: NDArray[np.bool_],
     length: int,
     budget: int = BUDGET,
+    held: int | None = None,
 ) -> Iterator[Entries]:
     """Yield the entries of ``features``, from one pass over the corpora.
 
     ``counts`` is their support among the ``live`` rows; entries of other rows are left out. ``length`` is how
     many tokens count as early. More than ``budget`` entries lie in a file (:mod:`saetext.io.scratch`). Where
-    it cannot be written they come in parts of at most ``budget`` (one feature at least), each a pass over the
-    corpora.
+    it cannot be written they come in parts of at most ``held`` entries (by default ``budget``; one feature at
+    least), each a pass over the corpora. A part is not kept here: who drops it before asking for the next has
+    one in memory at a time.
     """
     total = int(counts[features].sum())
-    if total > budget:
+    if total > min(budget, held or budget):
         try:
             room = _room(total, scratch)
         except OSError:
@@ -95,9 +98,9 @@ def gather(
     first = 0
     while first < len(features):
         sizes = np.cumsum(counts[features[first:]])
-        last = first + max(1, int(np.searchsorted(sizes, budget, side="right")))
-        room = _room(int(sizes[last - first - 1]), np.empty)
-        yield _pass(sets, sae, features[first:last], counts, live, length, room)
+        last = first + max(1, int(np.searchsorted(sizes, held or budget, side="right")))
+        size = int(sizes[last - first - 1])
+        yield _pass(sets, sae, features[first:last], counts, live, length, _room(size, np.empty))
         first = last
 
 

@@ -5,7 +5,7 @@ Not for: p-values; those come from the tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -46,23 +46,39 @@ def shuffled(design: Design, rng: np.random.Generator) -> Design:
 
 
 def null_check(
-    parts: Callable[[], Sequence[Entries]],
+    parts: Callable[[], Iterable[Entries]],
     design: Design,
     times: int,
     seed: int,
     on_done: Callable[[int, int], None] | None = None,
 ) -> NullCheck:
-    """Repeat the tests of a diff ``times`` times with shuffled labels."""
-    rng = np.random.default_rng(seed + 1)
-    held: list[Entries] = list(parts())
+    """Repeat the tests of a diff ``times`` times with shuffled labels.
+
+    Parts of the entries come one after the other, and each is shuffled in the same ways: what is counted is
+    small, and a part may fill the memory.
+    """
+    counted: list[list[Sums]] = [[] for _ in range(times)]
+
+    def count(entries: Entries) -> None:
+        for number, other in enumerate(_shuffles(design, times, seed)):
+            counted[number].append(count_only(entries, other))
+            if on_done is not None:
+                on_done(number + 1, times)
+
+    for _ in map(count, parts()):  # map keeps no part while the next one is made
+        pass
+    if not all(counted):
+        return NullCheck((0,) * times, (0,) * times)
     significant, confirmed = [], []
-    for done in range(times):
-        if not held:
-            return NullCheck((0,) * times, (0,) * times)
-        other = shuffled(design, rng)
-        sums = Sums.join([count_only(entries, other) for entries in held])
+    for each, other in zip(counted, _shuffles(design, times, seed), strict=True):
+        sums = Sums.join(each)
         significant.append(int((stats.benjamini_hochberg(p_values(sums, other)) < ALPHA).sum()))
         confirmed.append(int(confirmation(sums, other)["confirmed"].sum()))
-        if on_done is not None:
-            on_done(done + 1, times)
     return NullCheck(tuple(significant), tuple(confirmed))
+
+
+def _shuffles(design: Design, times: int, seed: int) -> Iterator[Design]:
+    """Yield the same shuffled designs each time."""
+    rng = np.random.default_rng(seed + 1)
+    for _ in range(times):
+        yield shuffled(design, rng)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from saetext.analysis.request import ClusteredRequest
 from saetext.errors import InputError
+from saetext.io.memory import memory_option, size_of
 from saetext.io.request import keyword, option
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class DiffRequest(ClusteredRequest):
     snippets: bool | int = keyword(
         "Whether rows get their snippets, or how many of the first rows do.", default=True, recorded=True
     )
+    memory: int | str | None = memory_option()
     client: ChatClient | None = keyword(
         "Language model that states hypotheses and judges them on documents set aside; for two sets that "
         "store their texts.",
@@ -114,6 +116,8 @@ class DiffRequest(ClusteredRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.memory is not None:
+            size_of(self.memory)
         if self.snippets < 0:
             raise InputError(f"snippets must be at least 0, not {self.snippets}")
         if self.columns is not None:

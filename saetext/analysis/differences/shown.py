@@ -16,7 +16,7 @@ import numpy as np
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.design import Design
-from saetext.analysis.differences.entries import gather
+from saetext.analysis.differences.entries import Entries
 from saetext.analysis.differences.examples import TOGETHER, leading
 from saetext.analysis.differences.result import Evidence
 from saetext.corpus.protocol import CorpusLike, Ints
@@ -87,9 +87,9 @@ def _choices(contrast: Contrast, features: Ints) -> dict[int, _Choice]:
     """Return each feature's candidates, in passes of bounded memory over the entries."""
     design = contrast.design
     difference = dict(zip(contrast.features.tolist(), contrast.columns["diff"].tolist(), strict=True))
-    live = design.side >= 0
     found = {}
-    for part in gather(contrast.sets, contrast.sae, features, contrast.support, live, contrast.early):
+
+    def choose(part: Entries) -> None:
         for i, feature in enumerate(part.features.tolist()):
             mine = slice(part.indptr[i], part.indptr[i + 1])
             row, value = part.row[mine].astype(np.int64), part.value[mine]
@@ -97,6 +97,9 @@ def _choices(contrast: Contrast, features: Ints) -> dict[int, _Choice]:
             if not (design.side[row] == lead).any():
                 lead = 1 - lead
             found[feature] = _choice(design, row, value, lead)
+
+    for _ in map(choose, contrast.entries(features)):  # map keeps no part while the next one is made
+        pass
     return found
 
 

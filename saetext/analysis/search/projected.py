@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.search.room import for_projected
 from saetext.analysis.search.stored import Part
-from saetext.analysis.search.vectors import write_vectors
+from saetext.analysis.search.vectors import needed, write_vectors
+from saetext.io.memory import Bound
 from saetext.io.threads import one_thread
 
 if TYPE_CHECKING:
@@ -34,18 +36,24 @@ def projected_part(corpus: Corpus, sae: str) -> Part:
     return Part(corpus.path / "index" / sae, "projected", stamp)
 
 
-def build_projected(corpus: Corpus, sae: str, scales: NDArray[np.float32]) -> Path | None:
+def build_projected(
+    corpus: Corpus, sae: str, scales: NDArray[np.float32], bound: Bound | None = None
+) -> Path | None:
     """Fit the projection on a whole corpus and build the index; None for fewer than three documents.
 
     Parameters
     ----------
     scales : float32[d_sae]
         Full strength of each feature.
+    bound : Bound, optional
+        The most that working arrays may take.
 
     Raises
     ------
     CorpusError
         If it cannot be written.
+    InputError
+        If the bound was asked for, and is too little.
     """
     from scipy import sparse
     from sklearn.decomposition import TruncatedSVD
@@ -55,6 +63,9 @@ def build_projected(corpus: Corpus, sae: str, scales: NDArray[np.float32]) -> Pa
     present = int((frequency > 0).sum())
     if n < 3 or present < 3:
         return None
+    mean = int(frequency.sum()) // n + 1
+    some, sizes = min(n, SAMPLE), (len(scales), WIDTH)
+    shelf = for_projected(bound or Bound.of(None), some, some * mean, sizes, needed(n, WIDTH))
     inverse = np.divide(1.0, scales, out=np.zeros(len(scales)), where=scales > 0)
     rarity = np.log((n + 1) / (frequency + 1))
     chosen = np.sort(np.random.default_rng(_SEED).permutation(n)[:SAMPLE])
@@ -71,7 +82,7 @@ def build_projected(corpus: Corpus, sae: str, scales: NDArray[np.float32]) -> Pa
             point = svd.transform(_weighted(block, inverse, rarity)).astype(np.float32)
             yield point / np.maximum(np.linalg.norm(point, axis=1, keepdims=True), 1e-30)
 
-    return projected_part(corpus, sae).build(lambda folder: write_vectors(folder, blocks(), n, width))
+    return projected_part(corpus, sae).build(lambda folder: write_vectors(folder, blocks(), n, width, shelf))
 
 
 def _weighted(block: csr_matrix, inverse: NDArray[np.float64], rarity: NDArray[np.float64]) -> csr_matrix:

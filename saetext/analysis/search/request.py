@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from saetext.analysis.request import ClusteredRequest
 from saetext.errors import InputError, refuse_unused
+from saetext.io.memory import memory_option, size_of
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
@@ -273,7 +274,13 @@ class IndexRequest(Request):
         flags=("--slice",),
         group="Many machines",
     )
+    memory: int | str | None = memory_option()
     on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.memory is not None:
+            size_of(self.memory)
 
     def require_used(self) -> None:
         """Raise :class:`InputError` for a device, or a slice, that would embed nothing."""

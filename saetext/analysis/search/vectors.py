@@ -17,21 +17,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.errors import CorpusError
-from saetext.io.scratch import scratch
+from saetext.io.shelf import Shelf, roomy
 from saetext.io.threads import one_thread
 
 FLAT = 100_000  # documents up to which the index is flat
 FILE = "vectors.faiss"
 _LISTS = 1024  # a constant number, so that time grows with the documents and no faster
 _OF_A_LIST = 100  # documents, where there are fewer lists
+_SAMPLE = 64  # documents for each list that they are found from
+_COPIES = 3  # of that sample
 _ADDED = 8192  # vectors added at a time
 _PROBES = 128  # lists that are searched, at least
 _BREADTH = 256  # documents the graph keeps in view while it is searched, at least
 _EXACT = 20_000  # documents that pass a filter up to which all of them are compared
 
 
-def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, width: int) -> None:
-    """Write an index of ``n`` vectors (blocks of float32[*, width]); inner products are similarities."""
+def needed(n: int, width: int) -> int:
+    """Return about how many bytes of memory an index of ``n`` vectors takes while it is built."""
+    if n <= FLAT:
+        return 4 * n * width
+    return 2 * n * width + _COPIES * 4 * width * _SAMPLE * _LISTS  # and those that the lists are found from
+
+
+def write_vectors(
+    folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, width: int, shelf: Shelf | None = None
+) -> None:
+    """Write an index of ``n`` vectors (blocks of float32[*, width]); inner products are similarities.
+
+    What lists are made of lies on the shelf: in a file, where that can be.
+    """
     faiss = importlib.import_module("faiss")  # its stubs do not know these calls
 
     index: Any
@@ -40,7 +54,7 @@ def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, w
         for block in blocks:
             index.add(np.ascontiguousarray(block, np.float32))
     else:
-        index = _in_lists(faiss, blocks, n, width)
+        index = _in_lists(faiss, blocks, n, width, shelf or roomy())
     if index.ntotal != n:
         raise ValueError(f"{index.ntotal} vectors for {n} documents")
     try:
@@ -49,9 +63,9 @@ def write_vectors(folder: Path, blocks: Iterable[NDArray[np.float32]], n: int, w
         raise OSError(errno.EIO, f"faiss cannot write it ({str(error).splitlines()[-1][-80:]})") from error
 
 
-def _in_lists(faiss: Any, blocks: Iterable[NDArray[np.float32]], n: int, width: int) -> Any:
+def _in_lists(faiss: Any, blocks: Iterable[NDArray[np.float32]], n: int, width: int, shelf: Shelf) -> Any:
     """Return an index of lists: linear algebra has one thread, and faiss's change nothing in its bytes."""
-    held = _room(n, width)
+    held = shelf.array(n * width, np.float16, most=0).reshape(n, width)
     at = 0
     for block in blocks:
         if at + len(block) > n:
@@ -59,26 +73,18 @@ def _in_lists(faiss: Any, blocks: Iterable[NDArray[np.float32]], n: int, width: 
         held[at : at + len(block)] = block
         at += len(block)
     lists = max(1, min(_LISTS, n // _OF_A_LIST))
-    chosen = np.sort(np.random.default_rng(0).permutation(at)[: 64 * lists])
+    chosen = np.sort(np.random.default_rng(0).permutation(at)[: _SAMPLE * lists])
     index: Any = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatIP(width), width, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT,
         False,
     )  # fmt: skip
-    index.cp.spherical, index.cp.niter, index.cp.max_points_per_centroid = True, 10, 64
+    index.cp.spherical, index.cp.niter, index.cp.max_points_per_centroid = True, 10, _SAMPLE
     with one_thread():
         index.train(held[chosen].astype(np.float32))
         index.set_direct_map_type(faiss.DirectMap.Array)  # so that a vector is found by its row
         for start in range(0, at, _ADDED):
             index.add(held[start : min(start + _ADDED, at)].astype(np.float32))
     return index
-
-
-def _room(n: int, width: int) -> NDArray[np.float16]:
-    """Return float16[n, width], not set to anything, in a file where it can be."""
-    try:
-        return scratch(n * width, np.float16).reshape(n, width)
-    except OSError:
-        return np.empty((n, width), np.float16)
 
 
 class VectorIndex:

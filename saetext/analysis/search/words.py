@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.search.room import PIECE
 from saetext.analysis.search.stored import Part
 from saetext.errors import CorpusError, InputError
 from saetext.io.opener import why
+from saetext.io.shelf import Shelf, roomy
 from saetext.text.words import parts
 
 if TYPE_CHECKING:
@@ -40,8 +42,10 @@ def terms_of(text: str) -> list[str]:
     return [part for part in parts(text) if len(part) > 1 and part not in STOPWORDS_EN]
 
 
-def build_words(corpus: Corpus) -> Path | None:
+def build_words(corpus: Corpus, shelf: Shelf | None = None) -> Path | None:
     """Build the index of a whole corpus's texts; None if they have no words.
+
+    What is counted lies on the shelf: in files, if memory is short.
 
     Raises
     ------
@@ -52,18 +56,23 @@ def build_words(corpus: Corpus) -> Path | None:
 
     # numbered in the order of first use: bm25s's own vocabulary depends on the process's hash seed
     vocabulary: dict[str, int] = {}
-    blocks = []
+    shelf = shelf or roomy()
+    blocks, few = [], []
     for frame in corpus.frames(["text"]):
         each = [
             [vocabulary.setdefault(term, len(vocabulary)) for term in terms_of(text or "")]
             for text in frame["text"].to_list()
         ]
-        blocks.append(_Block.of(each))
+        few.append(_Block.of(each))
+        if sum(len(block.term) for block in few) >= PIECE:
+            blocks.append(_Block.join(few, shelf))
+            few = []
     if not vocabulary:
         return None
+    blocks.append(_Block.join(few, shelf))
     index = bm25s.BM25()
     index.vocab_dict = vocabulary
-    index.scores = _scores(blocks, len(vocabulary), index.k1, index.b)
+    index.scores = _scores(blocks, len(vocabulary), index.k1, index.b, shelf)
     index.nonoccurrence_array = None
     return words_part(corpus).build(lambda folder: index.save(folder, show_progress=False))
 
@@ -89,8 +98,22 @@ class _Block:
         different = np.bincount(key >> 32, minlength=len(each))
         return cls(length, different, (key & 0xFFFFFFFF).astype(np.int32), times.astype(np.int32))
 
+    @classmethod
+    def join(cls, parts: list[_Block], shelf: Shelf) -> _Block:
+        """Put the documents of several one after the other."""
+        found = shelf.array(2 * sum(len(part.term) for part in parts), np.int32)
+        term, times = found[: len(found) // 2], found[len(found) // 2 :]  # of one array: each may be a file
+        at = 0
+        for part in parts:
+            end = at + len(part.term)
+            term[at:end], times[at:end] = part.term, part.times
+            at = end
+        ints = np.empty(0, np.int64)
+        length = np.concatenate([ints, *(part.length for part in parts)])
+        return cls(length, np.concatenate([ints, *(part.different for part in parts)]), term, times)
 
-def _scores(blocks: list[_Block], n_terms: int, k1: float, b: float) -> dict[str, Any]:
+
+def _scores(blocks: list[_Block], n_terms: int, k1: float, b: float, shelf: Shelf) -> dict[str, Any]:
     """Return what bm25s's own ``index`` computes for its standard method (Lucene's), to the last bit."""
     length = np.concatenate([block.length for block in blocks])
     n, mean = len(length), length.mean()
@@ -99,7 +122,8 @@ def _scores(blocks: list[_Block], n_terms: int, k1: float, b: float) -> dict[str
         np.add.at(frequency, block.term, 1)
     rarity = np.array([math.log(1 + (n - f + 0.5) / (f + 0.5)) for f in frequency.tolist()], np.float32)
     indptr = np.concatenate([[0], np.cumsum(frequency)])
-    indices, data = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+    entries = int(indptr[-1])
+    indices, data = shelf.array(entries, np.int32), shelf.array(entries, np.float32)
     fill = indptr[:-1].copy()
     start = 0
     for block in blocks:

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from saetext.analysis.base import Source
 from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.counting import FEATURES, Counted, count_terms
-from saetext.analysis.differences.entries import from_matrix, gather, support
+from saetext.analysis.differences.entries import Entries, from_matrix, gather, support
 from saetext.analysis.differences.families import ROWS, Families, in_all_rows
 from saetext.analysis.differences.found import ILLUSTRATED, features_of_list, found_table, name_of_term
 from saetext.analysis.differences.naming import Names, by_names, names_of
 from saetext.analysis.differences.outcome.alike import Alike
 from saetext.analysis.differences.outcome.column import Outcome
 from saetext.analysis.differences.outcome.measuring import (
+    CELLS,
     Columns,
     Models,
     OfLength,
@@ -34,6 +35,7 @@ from saetext.analysis.differences.outcome.result import COLUMNS, OutcomeFamily, 
 from saetext.analysis.differences.outcome.setting import Setting, setting_of
 from saetext.analysis.differences.request import DiffRequest
 from saetext.analysis.differences.result import Evidence
+from saetext.analysis.differences.room import largest_shard, room_for_models
 from saetext.analysis.differences.shown import of_two_sides
 from saetext.analysis.differences.simplest import KINDS, MOST, Description, Led, arranged, matrix_of
 from saetext.analysis.differences.table import as_columns
@@ -41,6 +43,7 @@ from saetext.analysis.differences.testing import ALPHA, LEVEL, Adjusting
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.groups import Selection, concept_groups
 from saetext.features.labels import FeatureLabels
+from saetext.io.memory import Bound
 from saetext.io.progress import Stages
 from saetext.text.marks import LONGER
 
@@ -140,12 +143,18 @@ def _features(work: _Work, models: Models) -> tuple[Contrast, _Measured]:
     counts = support(setting.sets, work.sae, live, setting.sets[0].spec.sae(work.sae).d_sae)
     least = request.min_support or max(5, -(-int(live.sum()) // 2000))
     features = np.flatnonzero(counts >= least)
-    parts = []
+    bound, shard = Bound.of(request.memory), largest_shard(setting.sets)
+    room = room_for_models(bound, len(live), len(models.rows), counts[features], CELLS, shard)
     total, before = len(features), 0
-    for entries in gather(setting.sets, work.sae, features, counts, live, 1):
+
+    def measured(entries: Entries) -> Columns:
+        nonlocal before
         tell = partial(_told, work.say, "features", before, total)
-        parts.append(measure(models, entries, tell))
         before += len(entries)
+        return measure(models, entries, tell, room.threads)
+
+    # map keeps no part while the next one is made
+    parts = list(map(measured, gather(setting.sets, work.sae, features, counts, live, 1, held=room.entries)))
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
     columns = numbers(found or measure(models, _no_entries()), models)
     code = np.zeros(len(live), np.int32)
@@ -154,7 +163,7 @@ def _features(work: _Work, models: Models) -> tuple[Contrast, _Measured]:
     contrast = Contrast(
         setting.sets, work.sae, shown, Adjusting(code, np.zeros((2, 1), np.int64), 1.0), None, 1,
         int(least), features, {"diff": np.nan_to_num(columns["effect"])}, of_shown,
-        setting.n_tokens.astype(np.int64),
+        setting.n_tokens.astype(np.int64), room,
     )  # fmt: skip
     return contrast, _Measured(FEATURES, features.tolist(), features, columns)
 

@@ -22,7 +22,7 @@ from saetext.corpus.protocol import Ints
 Floats = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
 
-_CELLS = 400_000  # numbers of a block of descriptions that is dense at once
+CELLS = 400_000  # numbers of a block of descriptions that is dense at once
 _NUMBERS = (
     "effect", "ci_low", "ci_high", "p", "raw", "raw_low", "raw_high", "raw_p", "within", "gap_low",
     "gap_high", "between_low", "between_high", "first", "first_p", "second", "second_p", "within_low",
@@ -99,7 +99,12 @@ class Models:
         return found
 
 
-def measure(models: Models, entries: Entries, tell: Callable[[int, int], None] | None = None) -> Columns:
+def measure(
+    models: Models,
+    entries: Entries,
+    tell: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+) -> Columns:
     """Return the raw numbers of each description, see ``_NUMBERS``, and ``n``; in threads.
 
     Parameters
@@ -110,12 +115,14 @@ def measure(models: Models, entries: Entries, tell: Callable[[int, int], None] |
         Descriptions and the rows that have them.
     tell : callable, optional
         Called with how many of how many descriptions are done.
+    threads : int, optional
+        By default as many as there are processors.
     """
     from saetext.stats import kernels
 
     n = len(entries)
     out: Columns = {name: np.zeros(n) for name in _NUMBERS} | {"n": np.zeros(n, np.int64)}
-    step = max(1, _CELLS // max(len(models.rows), 1))
+    step = max(1, CELLS // max(len(models.rows), 1))
     done = 0
 
     def work(low: int, high: int) -> None:
@@ -128,7 +135,7 @@ def measure(models: Models, entries: Entries, tell: Callable[[int, int], None] |
                 tell(done, n)
 
     if n:
-        kernels.over_features(work, n, os.cpu_count() or 1)
+        kernels.over_features(work, n, threads or os.cpu_count() or 1)
     return out
 
 
