@@ -167,7 +167,7 @@ def test_a_feature_leads_to_its_page_and_its_passages_to_documents(at: Any, gent
     until(lambda: "#d=" in driver.current_url)
     assert text_of(driver, "#count").startswith("1 of 150") and name in text_of(driver, "#documents > li h2")
     assert len(seen(driver, "#documents > li")) == 1
-    one_of(driver, "#whole").click()
+    Found(driver, "#whole").click()
     assert len(seen(driver, "#documents > li")) == 25
     driver.get(driver.current_url.split("#")[0] + f"#f={feature}")
     driver.refresh()
@@ -186,7 +186,7 @@ def test_themes_are_searched_and_lead_to_features(at: Any) -> None:
     one_of(driver, "#search").clear()
     one_of(driver, "#search").send_keys(" ")
     until(lambda: text_of(driver, "#count").startswith("146"))
-    one_of(driver, '[data-by="features here"] button').click()
+    Found(driver, '[data-by="features here"] button').click()
     numbers = [int(one.get_attribute("data-is")) for one in seen(driver, "tbody td.number")]
     assert numbers == sorted(numbers, reverse=True) and numbers[0] > numbers[-1]
 
@@ -205,7 +205,7 @@ def test_every_page_can_be_read(at: Any, page: str) -> None:
     driver = at
     if page.startswith("one"):
         driver.find_element("partial link text", page.replace("one", "Features")).click()
-        one_of(driver, "tbody td.label a:not(.soft)").click()
+        Found(driver, "tbody td.label a:not(.soft)").click()
     elif page != "index":
         driver.find_element("partial link text", page).click()
         # axe takes long over what repeats
