@@ -9,6 +9,8 @@ feature, document or word), so that no answer is one that was kept. Times are of
 milliseconds; where Chromium and chromedriver are there, also the first contentful paint of the first pages.
 Memory is private (anonymous) memory of the server after all that; pages of mapped files are told apart.
 ``--parts compare pairs map`` measures what is computed first (explore_rooms.py), each in its own server.
+``--parts drawn`` measures the map of groups and places drawn at random: what is done with a map costs the
+same, and no clusters are computed first; the server is in this process then.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from common import RESULTS, environment, save, say
 
 FILE = RESULTS / "explore.json"
 PAINTED = ("corpora", "read", "features", "feature?feature=77")
-PARTS = ("pages", *explore_rooms.ROOMS)
+PARTS = ("pages", *explore_rooms.ROOMS, "drawn")
 SORTS = ("documents", "mean", "max", "label", "score")
 _START = "from saetext_cli.entry import main; main()"
 
@@ -74,7 +76,7 @@ def main() -> None:
         "--corpora", type=Path, help="folder with the corpora (SIZE.corpus), or to keep them in"
     )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:-1])
     parser.add_argument("--no-save", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="saetext-explore-") as temporary:
@@ -87,6 +89,8 @@ def main() -> None:
                 if part == "pages":
                     found = measured(path, args.rounds)
                     _tell(n, found)
+                elif part == "drawn":
+                    found = drawn(path, args.rounds)
                 else:
                     found = measured_room(path, part, args.rounds)
                 if not args.no_save:
@@ -140,6 +144,25 @@ def measured_room(path: Path, room: str, rounds: int) -> dict[str, Any]:
                     found["zooming"] = explore_rooms.zoomed(driver, base + address)
         found["private_mb"], found["mapped_mb"] = memory_of(pid)
     return found
+
+
+def drawn(path: Path, rounds: int) -> dict[str, Any]:
+    """Return what the room Map takes once there is a map, here of groups and places drawn at random."""
+    load, name = os.getloadavg()[0], path.name.removesuffix(".corpus")
+    with explore_rooms.drawn_map(path) as base:
+        asked = explore_rooms.Browser(base)
+        address = explore_rooms.query("map", set=name)
+        cold = asked.timed(lambda: asked.get(address))
+        steps = {
+            what: explore_rooms.timed(step, rounds)
+            for what, step in explore_rooms.map_steps(asked, address).items()
+        }
+        paint = painted(base, (address,)).get(address)
+        with browser() as driver:
+            zooming = {} if driver is None else explore_rooms.zoomed(driver, base + address)
+    found = {"cold_ms": round(cold), "first_paint_ms": paint, "rounds": rounds, "zooming": zooming}
+    print(name, "drawn", found, steps, flush=True)
+    return {**found, "load": [round(load, 1), round(os.getloadavg()[0], 1)], "steps": steps}
 
 
 @contextmanager

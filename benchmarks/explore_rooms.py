@@ -12,6 +12,7 @@ import html
 import json
 import os
 import re
+import socket
 import statistics
 import threading
 import time
@@ -277,7 +278,7 @@ def measured(base: str, pid: int, name: str, room: str, rounds: int) -> dict[str
     found: dict[str, Any] = {"first": computed(browser, server, address)}
     print(name, room, found["first"], flush=True)
     found["answer_ms"] = round(browser.timed(lambda: browser.get(address)))
-    found["steps"] = {what: _timed(step, rounds) for what, step in steps_of(browser, address).items()}
+    found["steps"] = {what: timed(step, rounds) for what, step in steps_of(browser, address).items()}
     print(name, room, found["steps"], flush=True)
     if room == "compare":
         found["leave_out_a_topic"] = computed(browser, server, f"{address}&without=where:topic+=+'t13'")
@@ -329,9 +330,57 @@ requestAnimationFrame(frame);
 """
 
 
-def _timed(step: Step, rounds: int) -> dict[str, int]:
-    cold = _milliseconds(step, 0)
-    times = [_milliseconds(step, 1 + n) for n in range(rounds)]
+@contextmanager
+def drawn_map(path: Path, groups: int = 40, seed: int = 0) -> Iterator[str]:
+    """Serve a corpus whose map has groups and places drawn at random; yield the address."""
+    import numpy as np
+    import polars as pl
+    import uvicorn
+
+    from saetext.analysis.clusters import ClusterResult
+    from saetext.corpus import Corpus
+    from saetext.report.explore.loaded import Loaded
+    from saetext.report.explore.queries.mapping import Map
+    from saetext.report.explore.rooms import map as room
+    from saetext.report.explore.served import explorer_app
+
+    def placed(question: Any, labels: object, on_progress: object = None) -> Map:
+        rng = np.random.default_rng(seed)
+        n = question.chosen.corpus.n_documents
+        number = rng.integers(0, groups + 1, n)
+        middle = rng.uniform((120, 100), (880, 580), (groups + 1, 2))
+        x, y = (middle[number] + rng.normal(0, 35, (n, 2))).T
+        sizes = np.bincount(number, minlength=groups + 1)[1:]
+        table = pl.DataFrame(
+            {"cluster": range(1, groups + 1), "name": [f"group {at}" for at in range(1, groups + 1)],
+             "size": sizes, "share": sizes / n, "words": [["word"]] * groups,
+             "features": pl.Series([[]] * groups, dtype=pl.List(pl.Struct({"label": pl.String})))}
+        )  # fmt: skip
+        documents = pl.DataFrame({"cluster": number})
+        result = ClusterResult("cluster", table, {}, {"n_clusters": groups}, documents=documents)
+        return Map(question, result, np.clip(x, 0, _BOX[0]), np.clip(y, 0, _BOX[1]))
+
+    was, room.mapped = room.mapped, placed
+    loaded = Loaded({path.name.removesuffix(".corpus"): Corpus.open(path)}, reads=False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        app = explorer_app(loaded, "token-of-a-benchmark")
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/token-of-a-benchmark/"
+        finally:
+            room.mapped = was
+            server.should_exit = True
+            thread.join(10)
+
+
+def timed(step: Step, rounds: int) -> dict[str, int]:
+    """Return the milliseconds of the first time and of others."""
+    cold = milliseconds(step, 0)
+    times = [milliseconds(step, 1 + n) for n in range(rounds)]
     return {
         "cold_ms": round(cold),
         "median_ms": round(statistics.median(times)),
@@ -339,7 +388,7 @@ def _timed(step: Step, rounds: int) -> dict[str, int]:
     }
 
 
-def _milliseconds(step: Step, n: int) -> float:
+def milliseconds(step: Step, n: int) -> float:
     began = time.perf_counter()
     step(n)
     return 1e3 * (time.perf_counter() - began)

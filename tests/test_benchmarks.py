@@ -265,3 +265,32 @@ def test_themes_are_checked_and_ranked(load: Any, tmp_path: Path) -> None:
     known = {theme.id for theme in themes}
     for data, _, wanted in (*benchmark.SEEN, *benchmark.HELD_OUT):
         assert data in benchmark.DATA and set(wanted.split()) <= known
+
+
+def test_stages_of_a_waiting_page_are_timed(load: Any) -> None:
+    """The states of a job, in turn, become the seconds of each stage and the longest silence."""
+    rooms = load("explore_rooms")
+    states = iter([("running", "counting: 1 of 3"), ("running", "counting: 1 of 3"), ("done", "")])
+
+    class Told:
+        def get(self, address: str) -> str:
+            assert address == "job-state?key=0af3"
+            state, told = next(states)
+            return f'{{"state": "{state}", "told": "{told}", "title": "x", "error": ""}}'
+
+    assert rooms.key_of('<div data-job="job-events?key=0af3">') == "0af3" and rooms.key_of("<p>") is None
+    stages, silence = rooms._followed(Told(), "0af3", rooms.time.perf_counter())
+    assert set(stages) == {"beginning", "counting"}
+    assert 0.19 < silence < 5 and 0.19 < stages["counting"] < 5, "two looks, a tenth of a second apart"
+    assert rooms.query_with("map?set=a", "map-near", at="1 2") == "map-near?set=a&at=1+2"
+
+
+def test_a_job_that_failed_ends_the_benchmark(load: Any) -> None:
+    rooms = load("explore_rooms")
+
+    class Told:
+        def get(self, address: str) -> str:
+            return '{"state": "failed", "told": "", "title": "Comparing", "error": "no document is left"}'
+
+    with pytest.raises(SystemExit, match="no document is left"):
+        rooms._followed(Told(), "0af3", rooms.time.perf_counter())

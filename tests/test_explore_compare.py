@@ -646,26 +646,32 @@ def test_a_saved_set_is_a_column_that_clusters_reads(client: Any, loaded: Loaded
 
 
 def test_a_static_copy_has_what_can_be_made_and_says_what_cannot(
-    corpora: dict[str, Corpus], tmp_path: Path
+    corpora: dict[str, Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from saetext.report.explore import copied_feature
     from saetext.report.explore.copying import write_copy
 
+    monkeypatch.setattr(copied_feature, "MOST", 3)
     few = Loaded({HOSTILE: corpora["gentle"][:19], "brisk": corpora["brisk"][:19]}, reads=False)
     first = write_copy(few, tmp_path / "copy")
-    names = sorted(path.name for path in first.parent.iterdir())
-    assert len(names) == 6 and names[5] == "index.html"
-    for name, kind in zip(names, ("compare", "read", "features", "read", "features"), strict=False):
+    names = sorted(path.name for path in first.parent.glob("*.html"))
+    assert len(names) == 8 and names[7] == "index.html"
+    kinds = ("compare", *("read", "features", "themes") * 2)
+    for name, kind in zip(names, kinds, strict=False):
         assert re.fullmatch(rf"\d\d-{kind}-[A-Za-z0-9-]+\.html", name)
+    folders = [path for path in first.parent.iterdir() if path.is_dir()]
+    assert sorted(f"{path.name}.html" for path in folders) == [names[2], names[5]]
+    assert all(len(list(path.iterdir())) == 3 for path in folders)
     text = first.read_text("utf-8")
     read = Page(text)
     links = [attributes["href"] for tag, attributes in read.tags if tag == "a"]
-    assert links == names[:5] and "<img" not in text and "\u202e" not in text
+    assert links == names[:7] and "<img" not in text and "\u202e" not in text
     assert text.count("Not made: ") == 4 and "at least 20 documents" in text
-    for name in names[:5]:
+    for name in names[:7]:
         Page((first.parent / name).read_text("utf-8"))
     with pytest.raises(InputError, match="is there already"):
         write_copy(few, tmp_path / "copy")
-    assert sorted(path.name for path in first.parent.iterdir()) == names
+    assert sorted(path.name for path in first.parent.glob("*.html")) == names
 
 
 def test_corpora_of_different_readers_are_refused_before_anything_is_computed(
@@ -681,14 +687,16 @@ def test_corpora_of_different_readers_are_refused_before_anything_is_computed(
     assert not client.app.state.jobs._jobs
 
 
-def test_a_copy_says_which_comparisons_it_leaves_out(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_says_which_comparisons_it_leaves_out(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from saetext.report.explore import copying
 
     monkeypatch.setattr(copying, "_MOST_COMPARED", 0)
     [(title, _, make)] = copying._pages(loaded, ("compare",))
     assert title == "gentle compared with brisk"
     with pytest.raises(InputError, match="0 comparisons are made at most"):
-        make(None)
+        make(tmp_path, None)
 
 
 def test_a_static_copy_is_refused_where_something_is_before_texts_are_encoded(tmp_path: Path) -> None:

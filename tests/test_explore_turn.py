@@ -31,6 +31,7 @@ from saetext.reader.reader import Reader
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries.naming import rename
 from saetext.report.explore.queries.turning import Question, Tokens, cautions, pieces_apart, turned
+from saetext.report.explore.rooms.turn_put import cautions_of_word
 from saetext.report.explore.writers import Model, Writers
 
 pytestmark = pytest.mark.filterwarnings("ignore::saetext.errors.SaetextWarning")
@@ -350,6 +351,7 @@ def test_what_a_word_comes_from_is_collected_and_the_script_computes_it_again(
     for text in told:
         plain = text.replace("\\", "")
         assert f"log-probability {value[1]}" in plain and f"adds {adds[1]}" in plain
+        assert f"Why “{offered[turned_word]}”, turned +6" in plain
         assert all(f"exact {one}" in plain for one in exact) and "not explained" in plain
     ran = tmp_path / "collected.py"
     ran.write_text(client.get("collected?format=py").text)
@@ -383,6 +385,14 @@ def test_a_word_that_is_still_looked_for_is_not_collected(client: Any) -> None:
 
 
 # ---- plain functions ---------------------------------------------------------------------------------------
+
+
+def test_what_a_word_is_warned_of() -> None:
+    fine = {"misses": False, "missed": "1 %", "more_error": False, "error": "0", "astray": 3, "shown": 15}
+    assert cautions_of_word(fine) == [] == cautions_of_word({**fine, "astray": 0, "shown": 0})
+    [astray] = cautions_of_word({**fine, "astray": 4})
+    assert astray.startswith("Taken out alone, 4 of the 15 pairs act the other way")
+    assert len(cautions_of_word({**fine, "misses": True, "more_error": True, "astray": 15})) == 3
 
 
 def test_words_of_one_text_alone_are_marked() -> None:

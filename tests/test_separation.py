@@ -40,6 +40,21 @@ def test_planted_differences_separate_and_chance_does_not(scale):
     assert abs(np.mean(chance) - 0.5) < 0.08
 
 
+def test_how_many_models_are_fitted_is_told_and_can_be_stopped():
+    matrix, side = planted(200, 0.5, np.random.default_rng(3))
+    train, told = np.arange(200) < 100, []
+    auc = separation(matrix, side, train, scale="max", count=lambda *of: told.append(of))
+    assert auc == separation(matrix, side, train, scale="max")
+    assert told == [(n + 1, 13) for n in range(12)], "four strengths on three folds, then the last"
+
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        separation(matrix, side, train, scale="max", count=stop)
+
+
 @pytest.mark.parametrize("scale", ["max", "log", "tfidf", "standard"])
 def test_nothing_is_learned_from_the_rows_that_are_held_out(scale):
     """Rows added to those held out, and their sets, change no other row's score.

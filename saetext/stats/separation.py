@@ -6,6 +6,7 @@ Not for: making the columns (:mod:`saetext.text.phrases`, :mod:`saetext.text.mar
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ def separation(
     scale: Scale,
     seed: int = 0,
     most: int = 4000,
+    count: Callable[[int, int], None] | None = None,
 ) -> float | None:
     """Return how well a linear model fitted on some rows separates the sets on the others.
 
@@ -47,6 +49,8 @@ def separation(
         For the choice of rows, if there are more than ``most`` of either kind.
     most : int
         Rows of each kind that are used.
+    count : callable, optional
+        Called with how many of how many models have been fitted; what it raises ends the work.
 
     Returns
     -------
@@ -67,13 +71,19 @@ def separation(
     truth = side[fit] == 0
     with warnings.catch_warnings(), config_context(skip_parameter_validation=True):
         warnings.simplefilter("ignore")  # of a fit that has not converged: it is a yardstick
-        strength = _best_strength(seen, truth, scale, min(3, int(counts.min())))
+        strength = _best_strength(seen, truth, scale, min(3, int(counts.min())), count or _nobody)
         scaler, (scaled,) = _scaled(seen, scale)
         model = _fitted(scaled, truth, strength)
         return _auc(side[held] == 0, model.decision_function(scaler.transform(unseen)))
 
 
-def _best_strength(rows: csr_matrix, truth: NDArray[np.bool_], scale: Scale, folds: int) -> float:
+def _nobody(done: int, total: int) -> None:
+    pass
+
+
+def _best_strength(
+    rows: csr_matrix, truth: NDArray[np.bool_], scale: Scale, folds: int, count: Callable[[int, int], None]
+) -> float:
     """Return the strength with the largest mean AUC over the folds, the first of equal ones.
 
     What sklearn's GridSearchCV would choose, which learns each fold's scaling again for each strength, and
@@ -90,6 +100,7 @@ def _best_strength(rows: csr_matrix, truth: NDArray[np.bool_], scale: Scale, fol
         for at, strength in enumerate(_STRENGTHS):
             model = _fitted(train, truth[some], strength)
             scores[at, fold] = _auc(truth[others], model.decision_function(test))
+            count(fold * len(_STRENGTHS) + at + 1, folds * len(_STRENGTHS) + 1)
     return _STRENGTHS[int(scores.mean(axis=1).argmax())]
 
 

@@ -22,7 +22,7 @@ from saetext.analysis.differences.result import Family
 from saetext.analysis.differences.sampling import sampled
 from saetext.analysis.differences.table import as_columns
 from saetext.analysis.differences.testing import ALPHA, measure, numbers, order, without_verdict
-from saetext.io.progress import OnProgress, Stages
+from saetext.io.progress import Count, OnProgress, Stages
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -111,11 +111,13 @@ def compare_families(
         which = "words and linear models are" if len(done) == 1 else "words are"
         counted.notes.insert(0, f"{which} of a sample of {len(rows):,} documents")
     few = [np.flatnonzero(design.side >= 0) for design in sampled(designs, 2 * MODEL_ROWS, seed)]
-    say("linear model of the features" if len(done) == 1 else "comparing words and format")
-    tested = [[family] for family in _features(done, designs, few, seed)]
+    stage = "linear model of the features" if len(done) == 1 else "comparing words and format"
+    say(stage)
+    tested = [[family] for family in _features(done, designs, few, seed, say.counting(stage))]
     for name in counted.terms:
-        say(f"comparing {name}")
-        for found, family in zip(tested, _family(name, counted, done, designs, few, seed), strict=True):
+        say(stage := f"comparing {name}")
+        families = _family(name, counted, done, designs, few, seed, say.counting(stage))
+        for found, family in zip(tested, families, strict=True):
             found.append(family)
     return [Families(tuple(one), design, counted) for one, design in zip(tested, designs, strict=True)]
 
@@ -125,12 +127,13 @@ def _features(
     designs: Sequence[Design],
     few: Sequence[NDArray[np.int64]],
     seed: int,
+    count: Count,
 ) -> list[Family]:
     found = []
     for one, design, rows in zip(done, designs, few, strict=True):
         auc = None
         if len(done) == 1:
-            auc = _auc(features_of(one.sets, one.sae, rows), design, rows, "max", seed)
+            auc = _auc(features_of(one.sets, one.sae, rows), design, rows, "max", seed, count)
         significant, confirmed = (one.columns["q"] < ALPHA).sum(), one.columns["confirmed"].sum()
         found.append(Family(FEATURES, len(one.features), int(significant), int(confirmed), auc))
     return found
@@ -143,6 +146,7 @@ def _family(
     designs: Sequence[Design],
     few: Sequence[NDArray[np.int64]],
     seed: int,
+    count: Count,
 ) -> list[Family]:
     """Return what a family finds of each contrast."""
     terms, rows = counted.terms[name], counted.rows
@@ -157,7 +161,8 @@ def _family(
     for columns, design, mine in zip(tested, designs, few, strict=True):
         auc = None
         if len(done) == 1:
-            auc = _auc(terms.matrix[np.searchsorted(rows, mine)], design, mine, counted.scales[name], seed)
+            some = terms.matrix[np.searchsorted(rows, mine)]
+            auc = _auc(some, design, mine, counted.scales[name], seed, count)
         found.append(_named(name, terms.names, columns, auc))
     return found
 
@@ -194,12 +199,14 @@ def _named(name: str, terms: Sequence[str], columns: Columns, auc: float | None)
     return Family(name, len(at), significant, int(columns["confirmed"].sum()), auc, table)
 
 
-def _auc(matrix: csr_matrix, design: Design, rows: NDArray[np.int64], scale: Any, seed: int) -> float | None:
+def _auc(
+    matrix: csr_matrix, design: Design, rows: NDArray[np.int64], scale: Any, seed: int, count: Count
+) -> float | None:
     from saetext.stats.separation import separation
 
     if not design.split:
         return None
-    return separation(matrix, design.side[rows], design.half[rows] == 0, scale=scale, seed=seed)
+    return separation(matrix, design.side[rows], design.half[rows] == 0, scale=scale, seed=seed, count=count)
 
 
 def in_all_rows(matrix: csr_matrix, rows: NDArray[np.int64], n: int) -> csr_matrix:

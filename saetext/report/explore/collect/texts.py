@@ -93,7 +93,7 @@ def shown(item: Item) -> dict[str, Any]:
         "passages": [
             {
                 "set": printable(name),
-                "side": "ab"[at % 2] if item.kind in ("finding", "turn") else "a",
+                "side": _side(item, at, name),
                 "document": printable(passage.document),
                 "pieces": [
                     {"text": text, "shade": shade}
@@ -105,6 +105,13 @@ def shown(item: Item) -> dict[str, Any]:
             for at, (name, passage) in enumerate(item.passages)
         ],
     }
+
+
+def _side(item: Item, at: int, name: str) -> str:
+    """Return the colour of a passage: of two sides each its own, of a turned text that of what is turned."""
+    if item.kind == "word":
+        return "b" if name.startswith("turned") else "a"
+    return "ab"[at % 2] if item.kind in ("finding", "turn") else "a"
 
 
 def _quoted(passage: Passage) -> str:

@@ -145,6 +145,7 @@ def compare(
         labels=labels,
         pair_on=question.pair_on,
         top=0,
+        snippets=CARDS,  # all features are listed: an example of each would take most of the time
         on_progress=on_progress,
     )
     page = diff_page(result, sets, labels, reader=reader, findings=CARDS, on_progress=on_progress)

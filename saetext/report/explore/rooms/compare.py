@@ -317,7 +317,7 @@ def _of(item: Item, comparison: Comparison) -> bool:
 
 def _asked(comparison: Comparison) -> tuple[Any, ...]:
     question = comparison.question
-    options: dict[str, Any] = {"names": question.names, "sae": question.sae, "top": 0}
+    options: dict[str, Any] = {"names": question.names, "sae": question.sae, "top": 0, "snippets": False}
     if question.pair_on is not None:
         options["pair_on"] = question.pair_on
     return recipes_of((question.a, question.b)), question.without, options

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Of a word, what is kept of each pair shown.
 PAIR = ("position", "feature", "exact")
+_ASTRAY = 4  # it is warned of where at least one of so many pairs acts the other way
 
 
 def recipe_of_texts(result: SteerResult, question: Question) -> Recipe:
@@ -99,10 +100,10 @@ def word_item_of(
     told = [
         ("model", question.model.name),
         ("text", f"{where}, feature {question.feature} of {question.model.sae}"),
-        ("probability", f"{shown['probability']} of {shown['token']}, log-probability {shown['value']}"),
+        ("probability", f"{shown['probability']}, log-probability {shown['value']}"),
     ]
     if shown["unedited"] is not None:
-        told.append(("the edit", f"adds {shown['by_edit']}: without it {shown['unedited']}"))
+        told.append(("the edit", f"adds {shown['by_edit']}; without it: {shown['unedited']}"))
     told += [
         ("all features", f"{shown['change']}, of which attributions miss {shown['missed']}"),
         ("not explained", str(shown["error"])),
@@ -110,7 +111,7 @@ def word_item_of(
         *(("beware", caution) for caution in cautions_of_word(shown)),
     ]
     passage = Passage(question.prompts[word.prompt], tuple(_before(causes)))
-    title = f"Why {printable(word.text)}, {where}"
+    title = f"Why “{printable(word.text)}”, {where}"
     recipe = recipe_of_word(found, question, word, causes)
     return Item("word", title, recipe, tuple(told), ((where, passage),), link)
 
@@ -119,7 +120,7 @@ def _pairs_told(shown: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for way, rows in (("raises", shown["raise"]), ("lowers", shown["lower"])):
         for row in rows:
             amounts = f"attributed {row['attribution']}, exact {row['exact']}"
-            yield way, f"{row['label']} ({row['feature']}) at {row['token'].strip()}: {amounts}"
+            yield way, f"{row['label']} ({row['feature']}) at “{row['token'].strip()}”: {amounts}"
 
 
 def cautions_of_word(shown: Mapping[str, Any]) -> Sequence[str]:
@@ -135,6 +136,11 @@ def cautions_of_word(shown: Mapping[str, Any]) -> Sequence[str]:
             f"What the SAE does not hold of the text counts for more ({shown['error']}) than its features: "
             "they tell less than half of it."
         )
+    if _ASTRAY * shown["astray"] >= shown["shown"] > 0:
+        found.append(
+            f"Taken out alone, {shown['astray']} of the {shown['shown']} pairs act the other way than their "
+            "attribution says: go by the exact effects."
+        )
     return found
 
 
@@ -144,4 +150,5 @@ def _before(causes: TokenCauses) -> Iterator[Piece]:
     for at in range(causes.prompt, len(causes.tokens)):
         strength = float(causes.sums[at] / most)
         yield Piece(causes.tokens[at], strength if strength > FAINT else 0.0)
-    yield Piece(causes.token, 1.0)
+    yield Piece(" → ", 0.0)  # else it would run into the token before it
+    yield Piece(causes.token.lstrip(), 1.0)
