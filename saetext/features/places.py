@@ -48,7 +48,7 @@ def parts_of(sets: Sequence[CorpusLike], sae: str) -> dict[Term, Parts]:
 
     spec = sets[0].spec
     found: dict[Term, Parts] = {}
-    for detector in shipped(spec, sae):
+    for detector in shipped(spec, sae, topics=True):
         # of a passage all weights count, as they do in its score; of a whole text what speaks for it
         used = (detector.weights != 0) if detector.reach else detector.weights > 0
         found["property", detector.title] = Parts(

@@ -137,7 +137,7 @@ def _makers(
     if texts is not None:
         found.append(("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"))
         found.append(("format", lambda: mark_matrix(texts), "standard"))
-    known = shipped(sets[0].spec, sae)
+    known = shipped(sets[0].spec, sae, topics=True)
     detectors = of_such_length(sets, known, sae)
     if missing := [detector.title for detector in known if detector not in detectors]:
         notes.append(

@@ -146,7 +146,7 @@ def _texts(sets: Sequence[Corpus]) -> Iterator[str | None]:
 
 
 def _having_property(sets: Sequence[Corpus], sae: str, term: str) -> list[Bools]:
-    detectors = of_such_length(sets, shipped(sets[0].spec, sae), sae)
+    detectors = of_such_length(sets, shipped(sets[0].spec, sae, topics=True), sae)
     if not detectors:
         raise _uncounted("property")
     mine = [detector for detector in detectors if detector.title == term][:1]

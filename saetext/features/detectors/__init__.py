@@ -15,12 +15,13 @@ from saetext.features.detectors.scoring import (
     presence,
     score,
 )
-from saetext.features.detectors.shipping import load, shipped
+from saetext.features.detectors.shipping import SUBJECTS, load, shipped
 
 __all__ = [
     "LEAST",
     "LONGEST",
     "LONG_SHARE",
+    "SUBJECTS",
     "Detector",
     "DetectorIndex",
     "Quality",

@@ -167,7 +167,7 @@ def _read(corpus: CorpusLike, gauge: Gauge, sae: str | None) -> Floats:
     if finding.kind == "feature":
         return _of_feature(corpus, int(finding.feature or 0), sae)
     if finding.kind == "property":
-        detectors = [d for d in shipped(corpus.spec, sae) if d.title == finding.term]
+        detectors = [d for d in shipped(corpus.spec, sae, topics=True) if d.title == finding.term]
         if not detectors:
             raise InputError(f"there is no detector of {finding.term!r}: another version made the diff")
         return np.asarray(presence(corpus, detectors, sae).toarray()[:, 0] > 0, np.float64)

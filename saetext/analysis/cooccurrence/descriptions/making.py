@@ -101,7 +101,7 @@ def descriptions(
     whole = (
         sparse.csr_matrix(sparse.hstack(parts, format="csr")) if parts else sparse.csr_matrix((len(take), 0))
     )
-    thresholds = {one.title: one.threshold for one in shipped(corpus.spec, sae)}
+    thresholds = {one.title: one.threshold for one in shipped(corpus.spec, sae, topics=True)}
     return Descriptions(_items(whole, least), tuple(kinds), tuple(terms), whole, thresholds)
 
 
@@ -112,7 +112,7 @@ def _logit(p: float) -> float:
 def _makers(
     corpus: CorpusLike, sae: str, take: Ints, texts: Sequence[str] | None, least: int
 ) -> list[tuple[str, Callable[[], TermMatrix]]]:
-    from saetext.features.detectors import of_such_length, presence, shipped
+    from saetext.features.detectors import SUBJECTS, of_such_length, presence, shipped
     from saetext.features.theme_passages import theme_passages
     from saetext.features.themes import Themes
     from saetext.text.terms import TermMatrix
@@ -121,13 +121,14 @@ def _makers(
     if texts is not None:
         found.append(("word", lambda: _words(texts, least)))
         found.append(("format", lambda: _marks(texts)))
-    detectors = of_such_length([corpus], shipped(corpus.spec, sae), sae)
+    detectors = of_such_length([corpus], shipped(corpus.spec, sae, topics=True), sae)
     if detectors:
         titles = tuple(one.title for one in detectors)
         found.append(("property", lambda: TermMatrix(titles, presence(corpus, detectors, sae)[take])))
     if (themes := Themes.for_spec(corpus.spec, sae)) is not None:
-        # that a theme of word forms is present says next to nothing
-        told = [theme for theme in themes if theme.kind != "form"]
+        # that a theme of word forms is present says next to nothing; what a detector tells, it tells better
+        better = {SUBJECTS.get(one.title) for one in detectors}
+        told = [theme for theme in themes if theme.kind != "form" and theme.name not in better]
         names = tuple(theme.name for theme in told)
         found.append(("theme", lambda: TermMatrix(names, theme_passages(corpus, sae, told)[take])))
     return found

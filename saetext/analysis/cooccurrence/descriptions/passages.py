@@ -15,20 +15,21 @@ import numpy as np
 from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
 from saetext.analysis.cooccurrence.descriptions.places import SPREAD, Places
 from saetext.corpus.protocol import Ints
+from saetext.features.detectors import SUBJECTS
 from saetext.text.phrases import plain
 from saetext.text.words import words
 
 NEAR = 2  # words between two words of one phrase, at most
 FAR = 12  # words up to which an equal distance is one wording
 MOST = 0.5  # share of the common rows from which on a pair is one passage
-TOUCHING = 0.25  # ... or on which a theme is at the very word: it is a word of the theme
+TOUCHING = 0.25  # ... or on which a theme, or a topic of a word, is at the very word
 WORDING = 0.4  # ... or one wording
 ALWAYS = 0.75  # of the rows of one that have the other, where two sentences are one wording
 LOOKED_AT = 40  # common rows that are looked at
 PHRASE, SAME_WORDING, SAME, IMPLIED = "one phrase", "one wording", "the same words", "one implies the other"
 _STEM = 5  # letters that two forms of a word share
 _ENDING = 3  # letters that one form of a short word may have more
-_ALL = 0.95  # of the rows of one mark that have the other, where the other follows from it
+_ALL = 0.95  # of the rows of one mark, or of a word, that have the other mark or topic, where that follows
 
 
 def reason_of(
@@ -53,8 +54,11 @@ def reason_of(
     told = [content(term) or [plain(word) for word in words(term)] for term in terms]
     if any(alike(x, y) for x in told[0] for y in told[1]):
         return SAME
+    of_topic = "theme" in kinds or ("word" in kinds and any(term in SUBJECTS for term in terms))
     if kinds == ["format", "format"] and len(rows) >= _ALL * min(support):
         return IMPLIED
+    if of_topic and "word" in kinds and len(rows) >= _ALL * support[kinds.index("word")]:
+        return IMPLIED  # a word that is nowhere else is a word of the topic
     looked_at = rows[np.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).astype(np.int64)]
     near, known, touching = 0, 0, 0
     inside, across = Counter[int](), Counter[int]()  # distances within a sentence, and from one to another
@@ -67,7 +71,7 @@ def reason_of(
         if abs(distance) <= FAR:
             (across if apart else inside)[distance] += 1
         if SPREAD & set(kinds):
-            touching += "theme" in kinds and gap == 0
+            touching += of_topic and gap == 0
             near += not apart and not (places.without(pair[0], row, b) and places.without(pair[1], row, a))
         else:
             near += gap <= NEAR and not apart

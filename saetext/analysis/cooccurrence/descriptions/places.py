@@ -19,10 +19,11 @@ from saetext.analysis.cooccurrence.descriptions.making import OPENING, Descripti
 from saetext.analysis.cooccurrence.result import Marked
 from saetext.analysis.cooccurrence.showing import line_of
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.features.detectors import SUBJECTS
 from saetext.features.passage_sums import passage_sums
-from saetext.features.places import parts_of
+from saetext.features.places import full_strength, parts_of
 from saetext.features.theme_passages import STRONG
-from saetext.features.themes import Themes
+from saetext.features.themes import Theme, Themes
 from saetext.text.apart import Parts, take_apart
 from saetext.text.marks import MARKS
 from saetext.text.passages import printable
@@ -61,8 +62,9 @@ class Places:
     def __init__(self, corpus: CorpusLike, sae: str, take: Ints, made: Descriptions) -> None:
         self._take, self._made = take, made
         self._features = _weights(corpus, sae, made)
-        self._topics = frozenset(t.name for t in Themes.for_spec(corpus.spec, sae) or () if t.kind == "topic")
-        self._of_feature = _topics_of(self._features, made, self._topics)
+        topics = [theme for theme in Themes.for_spec(corpus.spec, sae) or () if theme.kind == "topic"]
+        self._topics = frozenset(theme.name for theme in topics)
+        self._of_feature = _topics_of(topics, full_strength(corpus, sae))
         self._themes_of: dict[int, frozenset[str]] = {}
         self._entries = _Entries(corpus, sae, take)
         self._words: Any = lru_cache(_HELD)(lambda row: _Words(corpus.document(row)))
@@ -135,8 +137,8 @@ class Places:
 
     def _read_themes(self, description: int) -> frozenset[str]:
         kind, term = self._made.kind[description], self._made.term[description]
-        if kind == "theme":
-            return frozenset({term}) & self._topics
+        if kind in SPREAD:
+            return frozenset({SUBJECTS.get(term, term)}) & self._topics
         if kind != "word" and not term.startswith(OPENING):
             return frozenset()
         rows = self._rows(description)
@@ -249,15 +251,12 @@ def _weights(
     return found
 
 
-def _topics_of(
-    features: Mapping[int, Mapping[int, tuple[float, float]]], made: Descriptions, topics: frozenset[str]
-) -> dict[int, list[tuple[str, float]]]:
+def _topics_of(topics: Sequence[Theme], full: Floats) -> dict[int, list[tuple[str, float]]]:
     """Return the topics of each feature, with the activation that is its full strength."""
     found: dict[int, list[tuple[str, float]]] = {}
-    for description, members in features.items():
-        if made.kind[description] == "theme" and made.term[description] in topics:
-            for feature, (_, scale) in members.items():
-                found.setdefault(feature, []).append((made.term[description], scale))
+    for theme in topics:
+        for feature in theme.features:
+            found.setdefault(feature, []).append((theme.name, float(full[feature])))
     return found
 
 
