@@ -1,8 +1,9 @@
 """CPU seconds of ``encode`` with an engine against those of one process, workers and all.
 
-    python benchmarks/engines.py [--texts 3000] [--ray]
+    python benchmarks/engines.py [--texts 3000] [--words 3] [--ray]
 
-Every run is the command line in a process of its own, on short texts, with one thread for each worker. CPU
+Every run is the command line in a process of its own, on short texts (sentences, or their first
+words with ``--words``), with one thread for each worker. CPU
 seconds are those of the command and of all processes it has started and waited for, so that imports, the
 driver's reader and those of the workers count. Ray's workers are no children of the command, so their CPU
 seconds are read from ``/proc`` while they run. Results: ``benchmarks/results/engines.json``.
@@ -75,13 +76,24 @@ def measure(file: Path, out: Path, options: list[str]) -> dict[str, Any]:
     }
 
 
+def cut(file: Path, words: int) -> None:
+    """Leave the first words of each text, and the number at its end, which makes it one of its own."""
+    lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    for line in lines:
+        *told, number = line["text"].split()
+        line["text"] = " ".join([*told[:words], number])
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+
 def main() -> None:
     """Measure and save."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--texts", type=int, default=3000)
+    parser.add_argument("--words", type=int, help="only so many words of each sentence, and its number")
     parser.add_argument("--ray", action="store_true", help="with Ray too, where it is installed")
     parser.add_argument("--repeats", type=int, default=1)
     asked = parser.parse_args()
+    before = os.getloadavg()[0]
     runs = {
         "encode": [],
         "processes, 1 worker": ["--engine", "processes", "--workers", "1", "--cpus", "1"],
@@ -93,6 +105,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "short.jsonl"
         write_short_texts(file, asked.texts)
+        if asked.words:
+            cut(file, asked.words)
         for repeat in range(asked.repeats):
             for name in list(runs) if repeat % 2 == 0 else reversed(list(runs)):
                 out = Path(folder) / f"{name} {repeat}.corpus"
@@ -107,6 +121,8 @@ def main() -> None:
     result = {
         **environment(),
         "texts": asked.texts,
+        "words": asked.words,
+        "load": [round(before, 1), round(os.getloadavg()[0], 1)],
         "same_fingerprint": len(prints) == 1,
         "runs": found,
         "extra_cpu_seconds": {name: round(cpu - least["encode"], 1) for name, cpu in least.items()},
@@ -119,7 +135,8 @@ def main() -> None:
             *((name, cpu, f"{result['overhead'][name]:+.1%}") for name, cpu in least.items()),
         ],
     )
-    save(RESULTS / "engines.json", f"{asked.texts} texts", result)
+    told = f"{asked.texts} texts" + (f" of {asked.words} words" if asked.words else "")
+    save(RESULTS / "engines.json", told, result)
 
 
 if __name__ == "__main__":

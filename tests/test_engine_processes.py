@@ -23,7 +23,7 @@ from saetext.encoding.encoder import encode
 from saetext.encoding.engines import running
 from saetext.encoding.engines.driver import WorkerError
 from saetext.encoding.engines.processes import ProcessCrew, ProcessEngine
-from saetext.encoding.engines.protocol import Job
+from saetext.encoding.engines.worker import Job
 from saetext.io.progress import Progress
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="platform: no SIGKILL")

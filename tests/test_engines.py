@@ -20,8 +20,8 @@ from saetext.encoding.encoder import encode
 from saetext.encoding.engines import processes
 from saetext.encoding.engines.driver import DEATHS, DEPTH, WorkerError
 from saetext.encoding.engines.processes import ProcessEngine, gpus_of, visible_gpus
-from saetext.encoding.engines.protocol import Done, Event, Failed, Job, Lost, Ready
-from saetext.encoding.engines.worker import Worker
+from saetext.encoding.engines.protocol import Done, Event, Failed, Lost, Ready
+from saetext.encoding.engines.worker import Job, Worker
 from saetext.encoding.prepared import NamedReader
 from saetext.encoding.shards import Shard
 from saetext.encoding.slices import encode_slice, prepare_slices

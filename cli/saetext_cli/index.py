@@ -11,6 +11,7 @@ from saetext.analysis.search.request import IndexRequest
 from saetext_cli.common import megabytes, note
 from saetext_cli.declared import expanded
 from saetext_cli.meters import progress_bar
+from saetext_cli.options import EngineChoice
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def index(
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus.")], request: IndexRequest
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus.")],
+    request: IndexRequest,
+    workers: EngineChoice,
 ) -> None:
     """Build what makes searches fast and hybrid: postings, sentence embeddings, words.
 
@@ -29,9 +32,14 @@ def index(
     from saetext.analysis.search import build_index
     from saetext.corpus import Corpus
 
+    if workers.engine is not None and (request.part is not None or not request.dense):
+        other = "--slice" if request.part is not None else "--no-dense"
+        raise typer.BadParameter(f"--engine embeds all documents with workers: leave out {other}")
+    if (engine := workers.made()) is not None:
+        engine.size()  # before anything is read
     opened = Corpus.open(corpus)
     with progress_bar("indexing") as show:
-        done = build_index(opened, **request.replace(on_progress=show).keywords())
+        done = build_index(opened, **request.replace(on_progress=show, engine=engine).keywords())
     for part, state in done.items():
         note(f"{part}: {state}")
     if request.part is None:

@@ -106,10 +106,10 @@ class Texts(FileColumns):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineChoice(Request):
-    """Who encodes: this process, or workers."""
+    """Who runs the model over texts: this process, or workers."""
 
     engine: Literal["processes", "ray"] | None = option(
-        "Have workers encode: processes of this machine, or of a Ray cluster; lost ones are replaced.",
+        "Have workers run the model: processes of this machine, or of a Ray cluster; lost ones are replaced.",
         default=None,
         group=_MACHINES,
     )

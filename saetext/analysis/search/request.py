@@ -15,6 +15,7 @@ from saetext.io.request import Request, keyword, option
 if TYPE_CHECKING:
     from saetext.analysis.search.asking import Settings
     from saetext.analysis.search.by_llm import LLMReranker
+    from saetext.encoding.engines.protocol import Engine
     from saetext.io.llm import ChatClient
     from saetext.reader.reader import Reader
 
@@ -274,6 +275,9 @@ class IndexRequest(Request):
         flags=("--slice",),
         group="Many machines",
     )
+    engine: Engine | None = keyword(
+        "Who embeds documents: a ProcessEngine or a RayEngine; by default this process.", default=None
+    )
     memory: int | str | None = memory_option()
     on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
 
@@ -284,8 +288,11 @@ class IndexRequest(Request):
 
     def require_used(self) -> None:
         """Raise :class:`InputError` for a device, or a slice, that would embed nothing."""
+        if self.part is not None:
+            refuse_unused("a slice is embedded by the process that is asked for it", engine=self.engine)
         if not self.dense:
             refuse_unused("it embeds documents, and dense=False leaves that out", part=self.part)
+            refuse_unused("it embeds documents, and dense=False leaves that out", engine=self.engine)
             refuse_unused(
                 "it is where documents are embedded, and dense=False leaves that out",
                 device=None if self.device == "auto" else self.device,

@@ -13,14 +13,12 @@ import signal
 import sys
 import threading
 import traceback
-from typing import IO
+from typing import IO, Any
 
 from saetext.encoding.engines.pipes import receive, send, sendable
 from saetext.encoding.engines.protocol import Done, Event, Failed, Ready
-from saetext.encoding.engines.worker import Worker
-from saetext.encoding.shards import Shard
 
-_Asked = tuple[int, Shard] | None
+_Asked = tuple[int, Any] | None
 
 
 def main() -> None:
@@ -33,7 +31,7 @@ def main() -> None:
     try:
         job = receive(sys.stdin.buffer)
         asked: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
-        worker = Worker(job)
+        worker = job.worker()
         # read at once, however long the shard before takes: the driver has others to talk to
         threading.Thread(target=_listen, args=(sys.stdin.buffer, asked), daemon=True).start()
         send(events, Ready(number, worker.ready()))

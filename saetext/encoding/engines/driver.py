@@ -1,29 +1,22 @@
-"""The driver: cuts shards, hands them to workers, and sees to it that each lands, whoever dies on the way.
+"""The driver: hands pieces of work to workers, and sees to it that each lands, whoever dies on the way.
 
-Two shards at most are on their way to a worker, so that neither it nor the driver's memory waits. A worker
-that dies is replaced. What it had in hand is tried again, one shard at a time: so it is known which of them
-kills workers, and the third time ends the run. Not for: starting workers (an engine's), what is in a shard
-(:mod:`saetext.encoding.shards`).
+Two pieces at most are on their way to a worker, so that neither it nor the driver's memory waits. A worker
+that dies is replaced. What it had in hand is tried again, one at a time: so it is known which of them
+kills workers, and the third time ends the run. Not for: starting workers (an engine's), or what is made
+of a piece and where it lands (a ground's: :mod:`saetext.encoding.engines.running` encodes,
+:mod:`saetext.analysis.search.embedding` embeds).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from saetext.corpus.landed import Landed, record_path
-from saetext.corpus.landing import Common, SliceWriter, prepare
-from saetext.corpus.spec import differing_fields
 from saetext.encoding.engines.protocol import Crew, Done, Event, Failed, Lost, Ready
-from saetext.encoding.shards import Shard
-from saetext.errors import CorpusError, ReaderError, SaetextError
-
-if TYPE_CHECKING:
-    from saetext.io.progress import Meter
+from saetext.errors import CorpusError, SaetextError
 
 DEPTH = 2  # shards on their way to one worker
 DEATHS = 3  # of workers by one shard, or of workers in a row that never came to be ready
@@ -37,14 +30,34 @@ class WorkerError(SaetextError):
 
 @dataclass(frozen=True)
 class Piece:
-    """A shard on its way: its number, and the rows of the input before it."""
+    """A shard on its way: its number, what is sent of it (it has ``rows``), and the rows before it."""
 
     number: int
-    shard: Shard
+    shard: Any
     before: int
 
     def __str__(self) -> str:
         return f"shard {self.number} (rows {self.before + 1:,} to {self.before + self.shard.rows:,})"
+
+
+class Ground(Protocol):
+    """Where pieces land."""
+
+    def welcome(self, spec: Any) -> None:
+        """Take note of what a worker has loaded; ReaderError if it is another than the others'."""
+        ...
+
+    def seen(self, number: int) -> bool:
+        """Return whether something is there of a piece, whole or not."""
+        ...
+
+    def landed(self, number: int) -> bool:
+        """Return whether a piece has landed, and is whole."""
+        ...
+
+    def record(self, number: int) -> Any:
+        """Return what tells of a piece that has landed; CorpusError where it cannot be read."""
+        ...
 
 
 class Driver:
@@ -56,14 +69,12 @@ class Driver:
         Without workers yet: one is hired for each piece, up to ``size``.
     size : int
         How many workers there are to be.
-    writer : SliceWriter
-        Of the corpus in the making.
-    common : Common
-        What was recorded for all workers: one with other versions is added, another reader is refused.
+    ground : Ground
+        Where pieces land.
     """
 
-    def __init__(self, crew: Crew, size: int, writer: SliceWriter, common: Common) -> None:
-        self._crew, self._size, self._writer, self._common = crew, size, writer, common
+    def __init__(self, crew: Crew, size: int, ground: Ground) -> None:
+        self._crew, self._size, self._ground = crew, size, ground
         self._workers: dict[int, list[Piece]] = {}  # those that are ready, with what they have in hand
         self._hired: set[int] = set()  # those that are not ready yet
         self._fresh: deque[Piece] = deque()
@@ -75,13 +86,13 @@ class Driver:
     def run(
         self,
         pieces: Iterator[Piece],
-        landed: Callable[[Landed, Shard], None],
-        meter: Meter,
+        landed: Callable[[Any, Any], None],
+        tick: Callable[[], None],
         starting: Callable[[int], None],
     ) -> None:
         """Land every piece; ``landed`` is told of each, in the order in which they land.
 
-        While no worker is ready, ``starting`` is told how many are on their way; else ``meter`` ticks.
+        While no worker is ready, ``starting`` is told how many are on their way; else ``tick`` is called.
 
         Raises
         ------
@@ -99,7 +110,7 @@ class Driver:
             for event in self._crew.wait(_TICK):
                 self._take(event, landed)
             if self._workers:
-                meter.tick()
+                tick()
             elif self._hired:
                 starting(len(self._hired))
 
@@ -131,18 +142,13 @@ class Driver:
         self._workers[worker].append(piece)
         self._crew.submit(worker, piece.number, piece.shard)
 
-    def _take(self, event: Event, landed: Callable[[Landed, Shard], None]) -> None:
+    def _take(self, event: Event, landed: Callable[[Any, Any], None]) -> None:
         if isinstance(event, Failed):
             raise event.error
         if isinstance(event, Lost):
             self._bury(event, landed)
         elif isinstance(event, Ready):
-            if fields := differing_fields(event.spec, self._common.spec):
-                raise ReaderError(
-                    f"a worker has another reader than the driver; it differs in: {', '.join(fields)}"
-                )
-            if event.spec != self._common.spec:  # other versions go into the plan, another device does not
-                prepare(self._writer.path, dataclasses.replace(self._common, spec=event.spec))
+            self._ground.welcome(event.spec)
             self._hired.discard(event.worker)
             self._workers[event.worker] = []
             self._unready = 0
@@ -153,7 +159,7 @@ class Driver:
             self._tried_alone.discard(piece.number)
             landed(self._record(piece.number), piece.shard)
 
-    def _bury(self, lost: Lost, landed: Callable[[Landed, Shard], None]) -> None:
+    def _bury(self, lost: Lost, landed: Callable[[Any, Any], None]) -> None:
         if lost.worker in self._hired:
             self._hired.discard(lost.worker)
             self._unready += 1
@@ -162,7 +168,7 @@ class Driver:
             return
         for piece in self._workers.pop(lost.worker, []):
             self._tried_alone.discard(piece.number)
-            if self._writer.landed(piece.number) is not None:  # it died after its work
+            if self._ground.landed(piece.number):  # it died after its work
                 landed(self._record(piece.number), piece.shard)
                 continue
             self._deaths[piece.number] += 1
@@ -173,13 +179,12 @@ class Driver:
                 )
             self._suspects.append(piece)
 
-    def _record(self, number: int) -> Landed:
+    def _record(self, number: int) -> Any:
         until = time.monotonic() + _SEEN
-        path = self._writer.path
         while True:
-            there = record_path(path, number).exists()  # asked before: it may come to be seen meanwhile
+            there = self._ground.seen(number)  # asked before: it may come to be seen meanwhile
             try:
-                return Landed.read(path, number)
+                return self._ground.record(number)
             except CorpusError:
                 if there or time.monotonic() > until:
                     raise

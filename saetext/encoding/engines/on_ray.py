@@ -15,26 +15,22 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saetext.encoding.engines.protocol import (
     Done,
     Event,
     Failed,
-    Job,
     Lost,
     Ready,
+    Task,
     many_gpus,
     require_share,
 )
-from saetext.encoding.shards import Shard
 from saetext.errors import InputError
 from saetext.io.cpus import available_cpus
 from saetext.io.extras import require
 from saetext.text.one_line import many, one_line
-
-if TYPE_CHECKING:
-    from saetext.corpus.spec import ReaderSpec
 
 _PATIENCE = 5.0  # seconds in which a cluster answers
 _STORE = 200_000_000  # bytes for what is on its way, in a cluster of this machine alone
@@ -94,7 +90,7 @@ class RayEngine:
             )
         return self.workers or fit
 
-    def start(self, job: Callable[[int], Job]) -> RayCrew:
+    def start(self, job: Callable[[int], Task]) -> RayCrew:
         """Return a crew without workers yet."""
         ray = _connected(self.address)
         actor = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_restarts=0, max_task_retries=0)(Actor)
@@ -104,25 +100,23 @@ class RayEngine:
 class Actor:
     """What runs in a process of Ray: a worker, made when it is first asked for."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Task) -> None:
         self._job = job
 
-    def ready(self) -> ReaderSpec:
-        """Load the reader and return what it is."""
-        from saetext.encoding.engines.worker import Worker
-
-        self._worker = Worker(self._job)
+    def ready(self) -> Any:
+        """Load the model and return what it is."""
+        self._worker = self._job.worker()
         return self._worker.ready()
 
-    def land(self, number: int, shard: Shard) -> int:
-        """Land a shard and return its number."""
-        return self._worker.land(number, shard)
+    def land(self, number: int, piece: Any) -> int:
+        """Land a piece and return its number."""
+        return self._worker.land(number, piece)
 
 
 class RayCrew:
     """The actors of one run."""
 
-    def __init__(self, ray: Any, actor: Any, job: Job) -> None:
+    def __init__(self, ray: Any, actor: Any, job: Task) -> None:
         self._ray, self._actor = ray, actor
         self._job = ray.put(job)
         self._actors: dict[int, Any] = {}
@@ -136,9 +130,9 @@ class RayCrew:
         self._calls[self._actors[number].ready.remote()] = number
         return number
 
-    def submit(self, worker: int, number: int, shard: Shard) -> None:
-        """Send a shard to an actor."""
-        self._calls[self._actors[worker].land.remote(number, shard)] = worker
+    def submit(self, worker: int, number: int, piece: Any) -> None:
+        """Send a piece to an actor."""
+        self._calls[self._actors[worker].land.remote(number, piece)] = worker
 
     def wait(self, seconds: float) -> list[Event]:
         """Return what actors have answered, or that they have died."""

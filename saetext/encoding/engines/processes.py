@@ -16,11 +16,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from saetext.encoding.engines.pipes import receive, send
-from saetext.encoding.engines.protocol import Event, Failed, Job, Lost, many_gpus, require_share
-from saetext.encoding.shards import Shard
+from saetext.encoding.engines.protocol import Event, Failed, Lost, Task, many_gpus, require_share
 from saetext.errors import InputError
 from saetext.io.cpus import available_cpus
 from saetext.text.one_line import one_line
@@ -77,7 +76,7 @@ class ProcessEngine:
             )
         return self.workers or fit
 
-    def start(self, job: Callable[[int], Job]) -> ProcessCrew:
+    def start(self, job: Callable[[int], Task]) -> ProcessCrew:
         """Return a crew without workers yet."""
         size = self.size()
         cpus = self.cpus or (max(1, available_cpus() // size) if self.gpus or size == 1 else 1)
@@ -87,7 +86,7 @@ class ProcessEngine:
 class ProcessCrew:
     """The processes of one run."""
 
-    def __init__(self, job: Job, size: int, gpus: float) -> None:
+    def __init__(self, job: Task, size: int, gpus: float) -> None:
         self._job, self._size, self._gpus = job, size, gpus
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -112,11 +111,11 @@ class ProcessCrew:
         threading.Thread(target=self._serve, args=(number, process, told), daemon=True).start()
         return number
 
-    def submit(self, worker: int, number: int, shard: Shard) -> None:
-        """Send a shard to a process."""
+    def submit(self, worker: int, number: int, piece: Any) -> None:
+        """Send a piece to a process."""
         stream = self._processes[worker].stdin
         with contextlib.suppress(OSError, ValueError):  # broken, or closed: that it is lost comes next
-            send(_open(stream), (number, shard))
+            send(_open(stream), (number, piece))
 
     def wait(self, seconds: float) -> list[Event]:
         """Return what processes have said, or that they have ended."""

@@ -1,4 +1,4 @@
-"""What a driver and an engine say to each other: a job, shards, and what became of them.
+"""What a driver and an engine say to each other: a job, its pieces, and what became of them.
 
 An engine starts workers and carries messages; it decides nothing. Not for: who gets which shard, and what
 happens when a worker dies (:mod:`saetext.encoding.engines.driver`).
@@ -8,56 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from saetext.errors import InputError
 
 if TYPE_CHECKING:
-    from saetext.corpus.spec import ReaderSpec
-    from saetext.encoding.shards import Shard
-    from saetext.reader.reader import Reader
+    pass
 
 
-@dataclass(frozen=True)
-class Job:
-    """What every worker is told once.
+class Working(Protocol):
+    """What a worker's process has: a loaded model that lands pieces."""
 
-    Attributes
-    ----------
-    home : Path
-        The corpus in the making, absolute; driver and workers see the same directory under it.
-    plan : str
-        What tells whether they do: a hash of ``plan.json``.
-    opened : callable
-        Loads the reader, with its thresholds; ReaderError if it is not the one of the plan.
-    stores_text : bool
-        Whether texts and prompts are kept.
-    role : str
-        Whose turns of a chat count.
-    cpus : int
-        Threads of the worker's model.
-    """
+    def ready(self) -> Any:
+        """Return what the model is, for the driver to compare with its own; no whole number."""
+        ...
 
-    home: Path
-    plan: str
-    opened: Callable[[], Reader]
-    stores_text: bool
-    role: str
-    cpus: int
+    def land(self, number: int, piece: Any) -> int:
+        """Make a piece, write it where it belongs, and return its number."""
+        ...
+
+
+class Task(Protocol):
+    """What every worker is told once, whatever is made of pieces; it is pickled."""
+
+    def worker(self) -> Working:
+        """Load what works, in the worker's process."""
+        ...
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has loaded its reader."""
+    """A worker has loaded its model; ``spec`` is what it is."""
 
     worker: int
-    spec: ReaderSpec
+    spec: Any
 
 
 @dataclass(frozen=True)
 class Done:
-    """A shard has landed."""
+    """A piece has landed."""
 
     worker: int
     number: int
@@ -89,8 +78,8 @@ class Crew(Protocol):
         """Start a worker and return its number; :class:`Ready` or :class:`Lost` tells what became of it."""
         ...
 
-    def submit(self, worker: int, number: int, shard: Shard) -> None:
-        """Hand a shard to a worker that is ready. One that has died is no error: :class:`Lost` tells."""
+    def submit(self, worker: int, number: int, piece: Any) -> None:
+        """Hand a piece to a worker that is ready. One that has died is no error: :class:`Lost` tells."""
         ...
 
     def wait(self, seconds: float) -> list[Event]:
@@ -114,7 +103,7 @@ class Engine(Protocol):
         """Return how many workers there are to be; InputError if there can be none."""
         ...
 
-    def start(self, job: Callable[[int], Job]) -> Crew:
+    def start(self, job: Callable[[int], Task]) -> Crew:
         """Return a crew without workers yet; ``job`` takes the number of CPUs of a worker."""
         ...
 

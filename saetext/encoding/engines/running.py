@@ -7,6 +7,7 @@ Not for: who does what (:mod:`saetext.encoding.engines.driver`).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,24 +15,26 @@ from typing import TYPE_CHECKING, Any
 
 from saetext.corpus import Corpus
 from saetext.corpus.finishing import finish_slices, finish_there
-from saetext.corpus.landed import Landed, input_digest, landed_numbers
-from saetext.corpus.landing import Common, Finished, SliceWriter, differs, require_sliceable
+from saetext.corpus.landed import Landed, input_digest, landed_numbers, record_path
+from saetext.corpus.landing import Common, Finished, SliceWriter, differs, prepare, require_sliceable
 from saetext.corpus.outbox import in_place
+from saetext.corpus.spec import differing_fields
 from saetext.corpus.starting import LANDED, LOCK
 from saetext.documents import DocumentSource
 from saetext.encoding.beginning import Undo, as_reader
 from saetext.encoding.engines.driver import Driver, Piece
-from saetext.encoding.engines.protocol import Engine, Job
-from saetext.encoding.engines.worker import WHOLE, place_of
+from saetext.encoding.engines.protocol import Engine
+from saetext.encoding.engines.worker import WHOLE, Job, place_of
 from saetext.encoding.prepared import NamedReader, common_of, common_with, prepared_reader, unloaded_reader
 from saetext.encoding.request import EncodeRequest
 from saetext.encoding.shards import Shard, cut
-from saetext.errors import CorpusError, InputError
+from saetext.errors import CorpusError, InputError, ReaderError
 from saetext.io.progress import Meter, Stages
 from saetext.reader.thresholds.policy import ready
 from saetext.text.one_line import many
 
 if TYPE_CHECKING:
+    from saetext.corpus.spec import ReaderSpec
     from saetext.reader.reader import Reader
 
 
@@ -93,6 +96,30 @@ def _require_devices(engine: Engine, size: int, common: Common) -> None:
         raise InputError(
             f"{size} workers would share one GPU: say how many each of them has (--gpus 1), or --device cpu"
         )
+
+
+class _Landing:
+    """Where shards land: in a corpus in the making, with a record each."""
+
+    def __init__(self, writer: SliceWriter, common: Common) -> None:
+        self._writer, self._common = writer, common
+
+    def welcome(self, spec: ReaderSpec) -> None:
+        if fields := differing_fields(spec, self._common.spec):
+            raise ReaderError(
+                f"a worker has another reader than the driver; it differs in: {', '.join(fields)}"
+            )
+        if spec != self._common.spec:  # other versions go into the plan, another device does not
+            prepare(self._writer.path, dataclasses.replace(self._common, spec=spec))
+
+    def seen(self, number: int) -> bool:
+        return record_path(self._writer.path, number).exists()
+
+    def landed(self, number: int) -> bool:
+        return self._writer.landed(number) is not None
+
+    def record(self, number: int) -> Landed:
+        return Landed.read(self._writer.path, number)
 
 
 class _Books:
@@ -196,7 +223,8 @@ def _land(
 
     crew = engine.start(job)
     try:
-        Driver(crew, size, writer, common).run(books.pieces(writer), landed, books.meter, books.starting)
+        driver = Driver(crew, size, _Landing(writer, common))
+        driver.run(books.pieces(writer), landed, books.meter.tick, books.starting)
     finally:
         crew.stop()
         writer.tidy()

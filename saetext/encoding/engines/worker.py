@@ -6,13 +6,14 @@ Not for: how shards get to it (:mod:`saetext.encoding.engines.processes`,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from saetext.corpus.landed import Slice
 from saetext.corpus.landing import SliceWriter
 from saetext.corpus.manifest import PLAN
-from saetext.encoding.engines.protocol import Job
 from saetext.encoding.shards import Shard, read_shard
 from saetext.errors import CorpusError
 from saetext.io.files import checksum
@@ -20,9 +21,42 @@ from saetext.io.progress import Meter
 
 if TYPE_CHECKING:
     from saetext.corpus.spec import ReaderSpec
+    from saetext.reader.reader import Reader
 
 #: What an engine makes is what one slice of one would: slices and engines may take turns.
 WHOLE = Slice(0, 1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker that encodes is told once.
+
+    Attributes
+    ----------
+    home : Path
+        The corpus in the making, absolute; driver and workers see the same directory under it.
+    plan : str
+        What tells whether they do: a hash of ``plan.json``.
+    opened : callable
+        Loads the reader, with its thresholds; ReaderError if it is not the one of the plan.
+    stores_text : bool
+        Whether texts and prompts are kept.
+    role : str
+        Whose turns of a chat count.
+    cpus : int
+        Threads of the worker's model.
+    """
+
+    home: Path
+    plan: str
+    opened: Callable[[], Reader]
+    stores_text: bool
+    role: str
+    cpus: int
+
+    def worker(self) -> Worker:
+        """Load the reader."""
+        return Worker(self)
 
 
 class Worker:
