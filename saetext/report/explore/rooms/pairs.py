@@ -114,7 +114,10 @@ def _linked(asked: Asked, found: Pairs, card: dict[str, Any]) -> dict[str, Any]:
         {
             **shown,
             "passages": [
-                {**side, "href": asked.link("document", corpus=chosen.home, sae=sae, row=row)}
+                # a passage whose document is not known leads nowhere
+                side
+                if row is None
+                else {**side, "href": asked.link("document", corpus=chosen.home, sae=sae, row=row)}
                 for side, passage in zip(shown["passages"], example.passages, strict=True)
                 for row in (row_in_whole(chosen.corpus, passage.place),)
             ],
