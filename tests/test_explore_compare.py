@@ -478,6 +478,18 @@ def test_a_drawer_keeps_each_thing_once_and_has_bounds(monkeypatch: pytest.Monke
 # ---- pairs ------------------------------------------------------------------------------------------------
 
 
+def test_passages_of_pairs_lead_to_their_documents_where_these_are_known(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "pairs?" + urlencode({"set": "gentle"})
+    links = re.findall(r'class="document" href="([^"]+)"', shown(client, address))
+    assert links and all("row=" in link for link in links)
+    assert client.get(html.unescape(links[0])).status_code == 200
+    monkeypatch.setattr("saetext.report.explore.rooms.pairs.row_in_whole", lambda *_: None)
+    page = client.get(address).text
+    assert 'bdi class="document"' in page and 'class="document" href' not in page
+
+
 def test_pairs_are_those_of_correlate_and_can_be_collected(client: Any, loaded: Loaded) -> None:
     address = "pairs?" + urlencode({"set": "gentle"})
     told = shown(client, address)
