@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +134,13 @@ def test_a_shelf_holds_what_fits_and_files_the_rest(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("saetext.io.shelf.scratch", no_files)
     with pytest.raises(InputError, match=r"4,200 bytes are needed .*No space left on device.*TMPDIR"):
         shelf.array(1000, np.int32)
+
+    def nowhere(n: int, dtype: Any) -> Any:
+        raise OSError(errno.ENOSYS, "files cannot be allocated")
+
+    monkeypatch.setattr("saetext.io.shelf.scratch", nowhere)  # as on macOS and Windows: no disk helps
+    with pytest.raises(InputError, match=r"files cannot be allocated\); allow that$"):
+        shelf.array(1000, np.int32)
     assert len(Shelf(Bound(1000, asked=False)).array(1000, np.int32)) == 1000  # nobody asked for it
 
 
@@ -179,6 +188,73 @@ def test_results_are_the_same_within_any_bound(what: str, corpus: Corpus, more: 
         if not files and "correlate" not in what:  # its arrays need files where they do not fit
             patched.setattr("saetext.analysis.differences.entries.scratch", no_files)
         assert seen(ask(corpus, memory=least + more, **options)) == _known[what]
+
+
+MORE: dict[str, tuple[Any, dict[str, Any]]] = {
+    **ASKED,
+    "diff of everything": (saetext.diff, {"by": "group", "null": 1, "top": 5}),
+    "outcome of everything": (saetext.diff, {"outcome": "group=a", "top": 5}),
+    "correlate and list": (saetext.correlate, {"min_joint": 2, "bootstrap": 0, "top": 3}),
+}
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_no_stage_takes_more_threads_than_there_is_room_for(
+    what: str, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrays inside compiled loops are seen by no tracer; there are so many as there are threads."""
+    from saetext.analysis.cooccurrence import streaming
+    from saetext.stats import kernels
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    taken: list[int] = []
+    over, streamed = kernels.over_features, streaming.in_order
+
+    def over_features(work: Any, n: int, threads: int) -> None:
+        if "exact" not in work.__qualname__:  # whose arrays are small
+            taken.append(threads)
+        over(work, n, 1)
+
+    def in_order(tasks: Any, work: Any, threads: int) -> Any:
+        taken.append(threads)
+        return streamed(tasks, work, 1)
+
+    monkeypatch.setattr(kernels, "over_features", over_features)
+    monkeypatch.setattr(streaming, "in_order", in_order)
+    ask, options = MORE[what]
+    least = least_of(ask, corpus, options)
+    ask(corpus, memory=least, **options)
+    assert taken and max(taken) <= 2, taken
+    del taken[:]
+    ask(corpus, memory=HUGE, **options)
+    assert min(taken) == 64
+
+
+def test_threads_that_rank_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    from saetext.analysis.cooccurrence.room import threads_for_ranks
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    bounds = {1: 100, 2: 24_000 * 2, 8: 10**9}
+    for threads, bound in bounds.items():
+        assert threads_for_ranks(Shelf(Bound(bound, asked=True)), 1000) == threads
+    assert threads_for_ranks(Shelf(Bound(100, asked=True)), 0) == 4
+
+
+def test_shuffles_are_judged_alike_in_any_number_of_passes(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from saetext.analysis.differences import null
+
+    options: dict[str, Any] = {"by": "group", "null": 7, "families": "features"}
+    known = saetext.diff(corpus, memory=HUGE, **options).null
+    passes = []
+    some = null._some
+    monkeypatch.setattr(null, "_some", lambda *given: passes.append(given[3]) or some(*given))
+    monkeypatch.setattr("saetext.analysis.differences.entries.scratch", no_files)
+    monkeypatch.setattr(null, "_KEPT", 3 * null._FEATURE * 120)  # three shuffles of all features
+    least = least_of(saetext.diff, corpus, options)
+    assert saetext.diff(corpus, memory=least, **options).null == known
+    assert len(passes) >= 3 and known is not None and len(known.significant) == 7
 
 
 def files_of(corpus: Corpus) -> dict[str, bytes]:

@@ -75,6 +75,8 @@ def test_in_pairs_a_topic_stands_for_the_theme_of_its_subject() -> None:
         (("word", "property"), ("song", "music"), 37, None),  # of 40: three are without
         (("word", "property"), ("song", "apologising"), 38, None),  # what texts do is no topic
         (("word", "word"), ("song", "chips"), 38, None),
+        (("word", "word"), ("song", "music"), 38, None),  # a word is no topic, whatever it is
+        (("word", "property"), ("music", "apologising"), 38, None),
     ],
 )
 def test_a_word_that_only_texts_about_a_topic_have_is_no_finding(

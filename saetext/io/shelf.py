@@ -5,6 +5,7 @@ Not for: parts of an array (who makes one piece after another counts for themsel
 
 from __future__ import annotations
 
+import errno
 import weakref
 from typing import Any
 
@@ -35,6 +36,11 @@ class Shelf:
         """Bytes that may still be taken; 0 where more is in use than allowed."""
         return max(0, self.bound.bytes - self._reserved - self._used)
 
+    @property
+    def unused(self) -> int:
+        """Bytes that no array has that was handed out, reserved or not."""
+        return max(0, self.bound.bytes - self._used)
+
     def reserve(self, size: int, what: str, instead: str) -> None:
         """Set so many bytes aside, for what is not handed out here.
 
@@ -62,10 +68,12 @@ class Shelf:
             except OSError as error:
                 if not fits and self.bound.asked:
                     needed = self._reserved + self._used + size
+                    # no disk helps where the system has no such files
+                    other = "" if error.errno == errno.ENOSYS else ", or set TMPDIR to a directory with room"
                     raise InputError(
                         f"--memory {size_text(self.bound.bytes)} is too little: {size_text(needed, up=True)} "
-                        f"are needed if arrays cannot lie in files ({error.strerror or error}); set TMPDIR "
-                        "to a directory on a disk with room"
+                        f"are needed if arrays cannot lie in files ({error.strerror or error}); allow that"
+                        f"{other}"
                     ) from error
         made = np.empty(n, dtype)
         self._used += size

@@ -17,6 +17,7 @@ from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.meeting import place
 from saetext.analysis.cooccurrence.numeric import halves, rank_correlations, spearman
 from saetext.analysis.cooccurrence.pairs import LOOK
+from saetext.analysis.cooccurrence.room import threads_for_ranks
 from saetext.analysis.cooccurrence.strata import Strata
 from saetext.analysis.cooccurrence.tables import Found, Side
 from saetext.corpus.keys import keys
@@ -30,15 +31,16 @@ def correlate_with_number(context: Context, left: Items, number: Floats, metrics
     context.tell("correlating ranks", 0, 0)
     placed = place(context.corpora[0], context.saes[0], left, rows.take[0], context.shelf)
     length = context.length()
-    all_rows = rank_correlations(placed, number, rows.stratum, rows.group, length)
-    raw = rank_correlations(placed, number, np.zeros(len(rows), np.int32))
+    threads = threads_for_ranks(context.shelf, len(rows))
+    all_rows = rank_correlations(placed, number, rows.stratum, rows.group, length, threads)
+    raw = rank_correlations(placed, number, np.zeros(len(rows), np.int32), threads=threads)
     q = stats.benjamini_hochberg(all_rows.p, dependent=request.fdr == "by")
-    confirmed, rho, q_confirm = halves(placed, number, rows, length)
+    confirmed, rho, q_confirm = halves(placed, number, rows, length, threads)
     metrics["eligible_pairs"], metrics["significant"] = len(left), int((q < ALPHA).sum())
     flips = np.zeros(len(left), bool)
     pooled = None
     if request.within is not None:
-        plain = rank_correlations(placed, number, rows.by_length, rows.group, length)
+        plain = rank_correlations(placed, number, rows.by_length, rows.group, length, threads)
         pooled = plain.rho
         flips = (plain.rho * all_rows.rho < 0) & (plain.p < ALPHA) & (q < ALPHA)
         metrics["reversed"] = int(flips.sum())

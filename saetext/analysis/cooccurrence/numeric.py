@@ -52,6 +52,7 @@ def rank_correlations(
     stratum: NDArray[np.int32],
     group: NDArray[np.int32] | None = None,
     control: Floats | None = None,
+    threads: int | None = None,
 ) -> RankCorrelations:
     """Correlate the strengths of every item (0 where absent) with a number.
 
@@ -67,6 +68,8 @@ def rank_correlations(
         Rows of one group are not independent.
     control : float64[n_rows], optional
         A number (length) whose ranks are taken out of both: the partial correlation.
+    threads : int, optional
+        Each sorts the strengths of an item; by default as many as there are processors.
     """
     from saetext.stats import kept_kernels, kernels
 
@@ -88,7 +91,7 @@ def rank_correlations(
                 own, variance, third,
             )  # fmt: skip
 
-        kernels.over_features(work, n, os.cpu_count() or 1)
+        kernels.over_features(work, n, threads or os.cpu_count() or 1)
         return product, own, variance, third
 
     of_control, slopes = None, np.zeros(n)
@@ -127,7 +130,7 @@ def rank_correlations(
                 taken, low, high, excess, squares,
             )  # fmt: skip
 
-        kernels.over_features(by_group, len(chosen), os.cpu_count() or 1)
+        kernels.over_features(by_group, len(chosen), threads or os.cpu_count() or 1)
         p[chosen] = np.maximum(p[chosen], _students(excess, squares, groups))
     reach = stats.normal_quantile(_LEVEL) * np.sqrt((1 + rho**2 / 2) / max(free - 3, 1))
     at = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
@@ -135,7 +138,7 @@ def rank_correlations(
 
 
 def halves(
-    placed: Placed, number: Floats, rows: Rows, length: Floats
+    placed: Placed, number: Floats, rows: Rows, length: Floats, threads: int | None = None
 ) -> tuple[NDArray[np.bool_], Floats, Floats]:
     """Return what the first half finds and the second confirms, and rho and q there (NaN if not found)."""
     n = len(placed.items)
@@ -145,7 +148,7 @@ def halves(
     early = np.arange(len(rows)) < rows.half_rows
     first, second = (
         rank_correlations(
-            placed, number, np.where(mask, rows.stratum, -1).astype(np.int32), rows.group, length
+            placed, number, np.where(mask, rows.stratum, -1).astype(np.int32), rows.group, length, threads
         )
         for mask in (early, ~early)
     )

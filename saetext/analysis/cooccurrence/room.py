@@ -17,6 +17,7 @@ from saetext.analysis.cooccurrence.streaming import BLOCK, KEEP, SPARE, STANDING
 from saetext.io.shelf import Shelf
 
 _ROW = 96  # bytes of a row: document, unit, half, lengths, strata, and sorting them
+_RANKED = 24  # bytes of a row, in each thread that sorts the strengths of an item
 _PAIR = 56  # bytes of a pair that is held
 _COPIES = 5  # of what is held, while the weakest are dropped
 _HISTOGRAMS = 22_000_000  # bytes of the two histograms of p
@@ -26,7 +27,9 @@ _SPARSE = 48  # bytes of an entry where strata are many: two sparse matrices, an
 WHAT, INSTEAD = "this correlation", "take a sample (--sample)"
 
 
-def reserve(shelf: Shelf, rows: Rows, left: int, right: int) -> None:
+def reserve(
+    shelf: Shelf, rows: Rows, left: int, right: int, *, two: bool = False, picked: int | None = None
+) -> None:
     """Reserve what is needed beside the shelf, before the first array is put there.
 
     Parameters
@@ -37,6 +40,10 @@ def reserve(shelf: Shelf, rows: Rows, left: int, right: int) -> None:
         What is counted.
     left, right : int
         Items of each side at most; none on the right where a number is correlated, not pairs.
+    two : bool
+        Whether the items on the right are others than those on the left.
+    picked : int, optional
+        How many of the left ones are paired, if not all.
 
     Raises
     ------
@@ -44,9 +51,10 @@ def reserve(shelf: Shelf, rows: Rows, left: int, right: int) -> None:
         If the bound was asked for, and one thread does not fit.
     """
     strata = Strata.of(rows.stratum)
-    tables = left * len(strata.size) if strata.few else 0
-    fixed = _fixed(len(rows), left * right, tables)
-    shelf.reserve(fixed + (_thread(left, right) if right else 0), WHAT, INSTEAD)
+    tables = (left + (right if two else 0)) * len(strata.size) if strata.few else 0
+    paired = left if picked is None else picked
+    fixed = _fixed(len(rows), paired * right, tables)
+    shelf.reserve(fixed + (_thread(paired, right) if right else _RANKED * len(rows)), WHAT, INSTEAD)
 
 
 def threads_for(shelf: Shelf, left: Items, right: Items | None, strata: Strata) -> int:
@@ -69,6 +77,22 @@ def threads_for(shelf: Shelf, left: Items, right: Items | None, strata: Strata) 
     threads = int(np.clip(1 + more, 1, os.cpu_count() or 1))
     shelf.reserve(fixed + threads * thread, WHAT, INSTEAD)
     return threads
+
+
+def threads_beside(shelf: Shelf, left: Items, right: Items | None, strata: Strata) -> int:
+    """Return how many threads may count pairs of some more items, at least one: it is late to refuse."""
+    other = left if right is None else right
+    fixed = _fixed(len(strata.code), len(left) * len(other), 0)
+    return _within((shelf.unused - fixed) // _thread(len(left), len(other)))
+
+
+def threads_for_ranks(shelf: Shelf, rows: int) -> int:
+    """Return how many threads may correlate items with a number, at least one."""
+    return _within(shelf.unused // (_RANKED * max(rows, 1)))
+
+
+def _within(threads: int) -> int:
+    return int(np.clip(threads, 1, os.cpu_count() or 1))
 
 
 def _fixed(rows: int, pairs: int, tables: int) -> int:

@@ -155,7 +155,9 @@ def _prepared(
     sizes = [c.spec.sae(sae).d_sae for c, sae in zip(corpora, saes, strict=True)]
     if target is not None:
         sizes.append(0 if target.number is not None else len(target.values))
-    reserve(shelf, rows, sizes[0], sizes[-1])
+    alone = target is None and across is None and only is not None
+    picked = int(only.sum()) if alone and only is not None else None
+    reserve(shelf, rows, sizes[0], sizes[-1], two=len(sizes) > 1, picked=picked)
     context = Context(corpora, saes, names, labels, rows, support, request, tell, shelf)
     return context, target, only, notes + told
 

@@ -158,4 +158,7 @@ def _null(asked: Asked, done: Sequence[Contrast], say: Stages) -> NullCheck | No
     from saetext.analysis.differences.null import null_check
 
     tell = say.counting("shuffling labels")
-    return null_check(done[0].entries, done[0].design, times, asked.request.seed, tell)
+    one = done[0]
+    return null_check(
+        one.entries, one.design, len(one.features), times, asked.request.seed, tell, one.room.threads
+    )

@@ -172,7 +172,7 @@ def _numbers(entries: Entries, done: Contrast, design: Design) -> Columns:
     # bins of the documents that are compared here; length means what it means for the features
     length = type(done.length).by(done.length.code, design, done.length.n_tokens)
     control = None if done.control is None else type(done.control).by(done.control.code, design)
-    sums = measure([entries], design, length, control or length)
+    sums = measure([entries], design, length, control or length, done.room.threads)
     return numbers(sums, design, length, control)
 
 

@@ -181,7 +181,7 @@ def _measure(
     )
 
 
-def count_only(entries: Entries, design: Design) -> Sums:
+def count_only(entries: Entries, design: Design, threads: int | None = None) -> Sums:
     """Count what the tests of both halves need and nothing else; for the null check."""
     from saetext.stats import kernels
 
@@ -200,7 +200,7 @@ def count_only(entries: Entries, design: Design) -> Sums:
                 low, high, units, spread,
             )  # fmt: skip
 
-    kernels.over_features(work, n, os.cpu_count() or 1)
+    kernels.over_features(work, n, threads or os.cpu_count() or 1)
     none, nothing = np.zeros((n, 2, 0), np.int64), np.zeros(n)
     return Sums(
         entries.features, by_half, none, none, by_half[:, :, 0], units, spread, None, nothing, nothing
@@ -269,18 +269,41 @@ def confirmation(sums: Sums, design: Design) -> dict[str, NDArray[Any]]:
     n = len(sums.features)
     diff, q = np.full(n, np.nan), np.full(n, np.nan)
     if design.split and n:
-        chosen = stats.benjamini_hochberg(p_values(sums, design, 0)) < ALPHA
-        rates = [
-            [_count(sums.by_half, side, half) / max(design.rows(side, half), 1) for side in (0, 1)]
-            for half in (0, 1)
-        ]
-        first, second = (a - b for a, b in rates)
-        diff[chosen] = second[chosen]
-        q[chosen] = stats.benjamini_hochberg(p_values(sums, design, 1)[chosen])
-        confirmed = chosen & (q < ALPHA) & (np.sign(first) == np.sign(second))
+        early, late = (p_values(sums, design, half) for half in (0, 1))
+        chosen, q, confirmed = on_both_halves(early, late, same_sign(sums, design))
+        diff[chosen] = _half_difference(sums, design, 1)[chosen]
     else:
         confirmed = np.zeros(n, bool)
     return {"diff_confirm": diff, "q_confirm": q, "confirmed": confirmed}
+
+
+def on_both_halves(
+    early: Floats, late: Floats, same: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], Floats, NDArray[np.bool_]]:
+    """Return which features the first half selects, their q on the second (else NaN), which are confirmed.
+
+    Parameters
+    ----------
+    early, late : float64[F]
+        p on each half.
+    same : bool[F]
+        Whether the difference has one sign on both.
+    """
+    chosen = stats.benjamini_hochberg(early) < ALPHA
+    q = np.full(len(early), np.nan)
+    q[chosen] = stats.benjamini_hochberg(late[chosen])
+    return chosen, q, chosen & (q < ALPHA) & same
+
+
+def same_sign(sums: Sums, design: Design) -> NDArray[np.bool_]:
+    """Return bool[F]: whether the difference of rates has the same sign on both halves."""
+    first, second = (np.sign(_half_difference(sums, design, half)) for half in (0, 1))
+    return np.asarray(first == second)
+
+
+def _half_difference(sums: Sums, design: Design, half: int) -> Floats:
+    rate_a, rate_b = (_count(sums.by_half, side, half) / max(design.rows(side, half), 1) for side in (0, 1))
+    return np.asarray(rate_a - rate_b)
 
 
 def intervals(sums: Sums, design: Design, level: float = LEVEL) -> tuple[Floats, Floats, Floats, Floats]:

@@ -112,7 +112,7 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
         return {"dense": _of_slice(whole, part, request)}
     tell = Stages(request.on_progress)
     bound = Bound.of(request.memory)
-    if request.dense and whole.stores_text and embed.available():
+    if request.dense and whole.stores_text and embed.available() and dense_part(whole).find() is None:
         for_dense(bound, needed(whole.n_documents, embed.WIDTH))  # refused before anything is built
     done: dict[str, str] = {}
     for sae in whole.saes:

@@ -290,6 +290,9 @@ class IndexRequest(Request):
         """Raise :class:`InputError` for a device, or a slice, that would embed nothing."""
         if self.part is not None:
             refuse_unused("a slice is embedded by the process that is asked for it", engine=self.engine)
+            refuse_unused(
+                "it bounds the building of an index, and a slice is no index yet", memory=self.memory
+            )
         if not self.dense:
             refuse_unused("it embeds documents, and dense=False leaves that out", part=self.part)
             refuse_unused("it embeds documents, and dense=False leaves that out", engine=self.engine)

@@ -24,6 +24,7 @@ from saetext.text.words import parts
 if TYPE_CHECKING:
     from saetext.corpus import Corpus
 
+_AT_ONCE = 500  # documents whose words are lists meanwhile
 _FORMAT = 2  # in 1 marks cut words, so that those of Hindi or Tamil were in pieces
 
 
@@ -59,14 +60,16 @@ def build_words(corpus: Corpus, shelf: Shelf | None = None) -> Path | None:
     shelf = shelf or roomy()
     blocks, few = [], []
     for frame in corpus.frames(["text"]):
-        each = [
-            [vocabulary.setdefault(term, len(vocabulary)) for term in terms_of(text or "")]
-            for text in frame["text"].to_list()
-        ]
-        few.append(_Block.of(each))
-        if sum(len(block.term) for block in few) >= PIECE:
-            blocks.append(_Block.join(few, shelf))
-            few = []
+        texts = frame["text"].to_list()
+        for start in range(0, len(texts), _AT_ONCE):  # a shard may have ten million words
+            each = [
+                [vocabulary.setdefault(term, len(vocabulary)) for term in terms_of(text or "")]
+                for text in texts[start : start + _AT_ONCE]
+            ]
+            few.append(_Block.of(each))
+            if sum(len(block.term) for block in few) >= PIECE:
+                blocks.append(_Block.join(few, shelf))
+                few = []
     if not vocabulary:
         return None
     blocks.append(_Block.join(few, shelf))

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from saetext.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 
 class Working(Protocol):

@@ -46,8 +46,12 @@ def arm_rows(arms: Sequence[Answered], scores: Mapping[str, Scores], seed: int) 
     for arm in arms:
         own = by_question(scores[arm.name])
         side = arm.side
+        # of each group its own questions, whatever else an arm was asked: arms are compared
         elsewhere = [
-            letters.elsewhere for group in arm.letters.values() for draw in group for letters in draw.values()
+            draw[question].elsewhere
+            for question, group in scores[arm.name]
+            for draw in arm.letters.get(group, ())
+            if question in draw
         ]
         rows.append(
             {

@@ -12,6 +12,7 @@ from saetext.errors import InputError
 from saetext.text.one_line import quoted
 
 LONGEST = 2000  # characters of a value
+LONGEST_ADDRESS = 40_000  # ... of an address that comes with a form: 4,000 of a prompt take up to nine each
 #: How a page is come by, not what is on it: to wait for an answer that takes long; the corpus chosen before.
 _HOW = ("wait", "was")
 

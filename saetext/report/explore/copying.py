@@ -59,10 +59,10 @@ class Shelf:
 
     Attributes
     ----------
-    corpus : Corpus
-    sae : str
-    labels : FeatureLabels
-        What features are called.
+    loaded : Loaded
+        The corpora.
+    name : str
+        Which of them.
     read, table : str
         File of the page with documents, and of the table of features; empty where none is asked for.
     pages : str
@@ -71,13 +71,27 @@ class Shelf:
         The features that have a page, once they are made.
     """
 
-    corpus: Corpus
-    sae: str
-    labels: FeatureLabels
+    loaded: Loaded
+    name: str
     read: str = ""
     table: str = ""
     pages: str = ""
     paged: tuple[int, ...] = ()
+
+    @property
+    def corpus(self) -> Corpus:
+        """The corpus."""
+        return self.loaded.corpus(self.name)
+
+    @property
+    def sae(self) -> str:
+        """Its SAE."""
+        return self.loaded.sae(self.name)
+
+    @property
+    def labels(self) -> FeatureLabels:
+        """What features are called; looked up for each page, so that a damaged table is told on each."""
+        return self.loaded.labels(self.name, self.sae)
 
     @cached_property
     def documents(self) -> Documents:
@@ -129,7 +143,7 @@ def write_copy(
             wanted = _pages(loaded, kinds)
             pages: dict[str, Copied] = {}
             # documents lead to the pages of features that there are, and themes too: features come first
-            for title, name, make in sorted(wanted, key=lambda one: not one[1][2:].startswith("-features-")):
+            for title, name, make in sorted(wanted, key=lambda one: one[1].split("-", 2)[1] != "features"):
                 if on_progress is not None:
                     on_progress(Progress(title))
                 pages[name] = _page(beside, title, name, make, on_progress)
@@ -168,7 +182,7 @@ def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]
             found.append((f"Map of {name}", f"map-{plain(name)}", _mapping(loaded, name)))
         if "pairs" in kinds:
             found.append((f"Pairs in {name}", f"pairs-{plain(name)}", _pairing(loaded, name)))
-        shelf = Shelf(loaded.corpus(name), loaded.sae(name), loaded.labels(name, loaded.sae(name)))
+        shelf = Shelf(loaded, name)
         if "read" in kinds:
             shelf.read = f"{len(found) + 1:02d}-read-{plain(name)}.html"
             found.append((f"Read {name}", f"read-{plain(name)}", _reading(name, shelf)))

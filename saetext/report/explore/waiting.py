@@ -19,6 +19,7 @@ from starlette.routing import Route
 from saetext.errors import InputError
 from saetext.io.progress import OnProgress
 from saetext.io.strict_json import dumps
+from saetext.report.explore.asked import LONGEST_ADDRESS
 from saetext.report.explore.drawing import asked_of, form_of, told
 from saetext.report.explore.jobs import Job, Jobs, Live, key_of, state_of
 
@@ -110,14 +111,14 @@ async def stop(request: Request) -> Response:
     job = _known(request, form.text("key", longest=80))
     if not jobs_of(request).cancel(job.key) and not job.ended:
         return told(request, 409, "another window waits for this too, so it goes on; this one can be left")
-    return back(form.text("back", longest=8000), request)
+    return back(form.text("back", longest=LONGEST_ADDRESS), request)
 
 
 async def again(request: Request) -> Response:
     """Forget a job that failed or was cancelled, and go back to its page, which starts it again."""
     form = await form_of(request)
     jobs_of(request).forget(form.text("key", longest=80))
-    return back(form.text("back", longest=8000), request)
+    return back(form.text("back", longest=LONGEST_ADDRESS), request)
 
 
 def back(address: str, request: Request) -> Response:

@@ -54,7 +54,8 @@ def reason_of(
     told = [content(term) or [plain(word) for word in words(term)] for term in terms]
     if any(alike(x, y) for x in told[0] for y in told[1]):
         return SAME
-    of_topic = "theme" in kinds or ("word" in kinds and any(term in SUBJECTS for term in terms))
+    of_subject = any(kind == "property" and term in SUBJECTS for kind, term in zip(kinds, terms, strict=True))
+    of_topic = "theme" in kinds or ("word" in kinds and of_subject)
     if kinds == ["format", "format"] and len(rows) >= _ALL * min(support):
         return IMPLIED
     if of_topic and "word" in kinds and len(rows) >= _ALL * support[kinds.index("word")]:

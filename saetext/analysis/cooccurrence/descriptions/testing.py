@@ -19,6 +19,7 @@ from saetext.analysis.cooccurrence.held import ALPHA
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.kept import Sides
 from saetext.analysis.cooccurrence.pairs import Paired, allowing_for_groups, columns_of, tested
+from saetext.analysis.cooccurrence.room import threads_beside
 from saetext.analysis.cooccurrence.strata import Strata
 from saetext.analysis.cooccurrence.streaming import stream_pairs
 from saetext.corpus.protocol import Ints
@@ -91,6 +92,7 @@ def _family(context: Context, items: Items, left: Ints, right: Ints | None) -> t
     paired, strata = Paired(mine, theirs, None, []), Strata.of(rows.stratum)
     streamed = stream_pairs(
         mine, theirs, strata, rows.half_rows, dependent=request.fdr == "by", least=request.min_joint,
+        threads=threads_beside(context.shelf, mine, theirs, strata),
         on_done=lambda done, total: context.tell("counting pairs of words and themes", done, total),
     )  # fmt: skip
     if not streamed.tests:

@@ -103,7 +103,7 @@ def compare_outcome(
     measured = [found]
     if counted is not None:
         few = models if bool((kept == setting.live).all()) else Models.of(setting, kept)
-        measured += _terms(work, counted, few, kept)
+        measured += _terms(work, counted, few, kept, contrast.room.threads)
     work.say("grouping")
     given = [one for family in measured for one in _descriptions(family, work.labels, counted)]
     rows = np.flatnonzero(kept)
@@ -186,11 +186,13 @@ def _counted(work: _Work) -> tuple[Counted | None, NDArray[np.bool_]]:
     return count_terms(work.setting.sets, work.sae, np.flatnonzero(kept), work.say), kept
 
 
-def _terms(work: _Work, counted: Counted, models: Models, kept: NDArray[np.bool_]) -> list[_Measured]:
+def _terms(
+    work: _Work, counted: Counted, models: Models, kept: NDArray[np.bool_], threads: int | None
+) -> list[_Measured]:
     found = []
     for name, terms in counted.terms.items():
         entries = from_matrix(in_all_rows(terms.matrix, counted.rows, len(kept)), kept)
-        raw = measure(models, entries, partial(_told, work.say, name, 0, len(entries)))
+        raw = measure(models, entries, partial(_told, work.say, name, 0, len(entries)), threads)
         # length is what is adjusted for
         wanted = np.array([at for at, term in enumerate(terms.names) if term != LONGER], np.int64)
         raw = {key: column[wanted] for key, column in raw.items()}

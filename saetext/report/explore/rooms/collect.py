@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from saetext.report.explore.asked import Asked
+from saetext.report.explore.asked import LONGEST_ADDRESS, Asked
 from saetext.report.explore.collect.items import Item, Recipe, recipe_of
 from saetext.report.explore.collect.script import script_of
 from saetext.report.explore.collect.texts import html_of, markdown_of, shown, summary
@@ -54,7 +54,7 @@ async def take(request: Request) -> Response:
     """Take something out of the drawer."""
     form = await form_of(request)
     drawer_of(request).take(form.text("id", longest=40))
-    return remember(request, back(form.text("back", "collect", longest=8000), request))
+    return remember(request, back(form.text("back", "collect", longest=LONGEST_ADDRESS), request))
 
 
 async def note(request: Request) -> Response:
@@ -67,7 +67,7 @@ async def note(request: Request) -> Response:
 async def passage(request: Request) -> Response:
     """Put a passage of a document aside: the words that were pointed to, or where the shade is strongest."""
     form = await form_of(request)
-    address = form.text("back", longest=8000)
+    address = form.text("back", longest=LONGEST_ADDRESS)
     item = await in_thread(passage_of, loaded_of(request), Asked("document", kept(address)), address)
     drawer_of(request).turn(item)
     return remember(request, back(address, request))

@@ -22,7 +22,7 @@ from saetext.errors import InputError, SaetextError
 from saetext.features.labels import FeatureLabels
 from saetext.features.themes import Themes
 from saetext.io.progress import OnProgress, Progress
-from saetext.report.explore.asked import Asked
+from saetext.report.explore.asked import LONGEST_ADDRESS, Asked
 from saetext.report.explore.collect.items import Item, Recipe, recipes_of
 from saetext.report.explore.downloads import download
 from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
@@ -335,7 +335,7 @@ def _done(request: Request, asked: Asked) -> Answer:
 async def put(request: Request) -> Response:
     """Put a finding aside, or take it out again, and go back to the page."""
     form = await form_of(request)
-    address = form.text("back", longest=8000)
+    address = form.text("back", longest=LONGEST_ADDRESS)
     asked = Asked("compare", kept(address))
     answer = await in_thread(_done, request, asked)
     item = item_of(answer, form.text("kind"), form.text("term"), address)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from saetext.errors import InputError, SaetextError
 from saetext.io.progress import OnProgress
-from saetext.report.explore.asked import Asked
+from saetext.report.explore.asked import LONGEST_ADDRESS, Asked
 from saetext.report.explore.collect.items import Item, Recipe, recipe_of
 from saetext.report.explore.downloads import download, plain
 from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
@@ -195,7 +195,7 @@ def _numbers(text: str) -> list[float]:
 async def save(request: Request) -> Response:
     """Save what was drawn around, or some groups, as a set with a name; then show it, or compare it."""
     form = await form_of(request)
-    address = form.text("back", longest=8000)
+    address = form.text("back", longest=LONGEST_ADDRESS)
     asked = Asked("map", kept(address))
     found = await in_thread(_done, request, asked)
     saved = await in_thread(_saved, loaded_of(request), asked, form, found)
@@ -243,7 +243,7 @@ async def forget(request: Request) -> Response:
     """Remove a saved set."""
     form = await form_of(request)
     loaded_of(request).forget(form.text("name", longest=200))
-    return back(form.text("back", "map", longest=8000), request)
+    return back(form.text("back", "map", longest=LONGEST_ADDRESS), request)
 
 
 async def put(request: Request) -> Response:
@@ -256,7 +256,7 @@ async def put(request: Request) -> Response:
     if saved.told:
         told.append(("chosen", saved.told))
     drawer_of(request).put(Item("set", saved.name, Recipe("set", (recipe_of(chosen),)), tuple(told)))
-    return remember(request, back(form.text("back", "map", longest=8000), request))
+    return remember(request, back(form.text("back", "map", longest=LONGEST_ADDRESS), request))
 
 
 ROOM = Room(

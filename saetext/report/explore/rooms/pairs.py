@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from saetext.errors import InputError, SaetextError
 from saetext.io.progress import OnProgress, Progress
-from saetext.report.explore.asked import Asked
+from saetext.report.explore.asked import LONGEST_ADDRESS, Asked
 from saetext.report.explore.collect.items import Item, Recipe, recipes_of
 from saetext.report.explore.downloads import download
 from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
@@ -143,7 +143,7 @@ def _done(request: Request, asked: Asked) -> Answer:
 async def put(request: Request) -> Response:
     """Put a pair aside, or take it out again, and go back to the page."""
     form = await form_of(request)
-    address = form.text("back", longest=8000)
+    address = form.text("back", longest=LONGEST_ADDRESS)
     answer = await in_thread(_done, request, Asked("pairs", kept(address)))
     number = form.number("number", 0, most=len(answer.shown["cards"]))
     if not number:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from saetext.errors import InputError, SaetextError
-from saetext.report.explore.asked import Asked
+from saetext.report.explore.asked import LONGEST_ADDRESS, Asked
 from saetext.report.explore.collect.items import Item
 from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
 from saetext.report.explore.jobs import Job, Live
@@ -100,7 +100,7 @@ def turn(request: Request) -> Response:
     answer["put"] = any(
         item.recipe == recipe_of_texts(job.result.result, question) for item in drawer_of(request).items
     )
-    answer["state"] = _state(asked)
+    answer["state"] = _state(asked, "word")
     return page(request, "turn.html.j2", **{**shown, "answer": answer, "texts": answer["texts"]})
 
 
@@ -147,9 +147,11 @@ def _done(request: Request, asked: Asked) -> tuple[Turned, Question, Place]:
 async def put(request: Request) -> Response:
     """Put both texts aside, or take them out again, and go back to the page."""
     form = await form_of(request)
-    address = form.text("back", longest=8000)
-    found, question, place = await in_thread(_done, request, Asked("turn", kept(address)))
-    drawer_of(request).turn(item_of(found, question, place.label(question.feature), address))
+    address = form.text("back", longest=LONGEST_ADDRESS)
+    asked = Asked("turn", kept(address))
+    found, question, place = await in_thread(_done, request, asked)
+    texts = asked.link(word=None)  # what is put aside is the texts, whatever word is explained beside them
+    drawer_of(request).turn(item_of(found, question, place.label(question.feature), texts))
     return remember(request, back(address, request))
 
 
@@ -166,7 +168,7 @@ def _word_item(request: Request, address: str) -> Item:
 async def put_word(request: Request) -> Response:
     """Put aside what a word comes from, or take it out again, and go back to the page."""
     form = await form_of(request)
-    address = form.text("back", longest=8000)
+    address = form.text("back", longest=LONGEST_ADDRESS)
     drawer_of(request).turn(await in_thread(_word_item, request, address))
     return remember(request, back(address, request))
 
