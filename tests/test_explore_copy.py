@@ -12,7 +12,8 @@ from page_helpers import HOSTILE, Page
 from test_explore import hostile
 
 from saetext.corpus import Corpus
-from saetext.errors import CorpusError
+from saetext.errors import CorpusError, LabelError
+from saetext.features.labels import FeatureLabels
 from saetext.report.explore import copied_feature, copied_features, copied_texts, copying
 from saetext.report.explore.copied_feature import Beside, feature_pages, file_of, with_pages
 from saetext.report.explore.copied_features import features_page
@@ -204,6 +205,39 @@ def test_no_page_leads_to_one_that_could_not_be_made(
     else:
         assert names == ["01-read-it.html", "03-themes-it.html", "index.html"]
         assert not any("features-it/" in page or "features-it.html" in page for page in others)
+
+
+def test_damaged_labels_of_one_corpus_cost_its_pages_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpora = {name: make_corpus(tmp_path / f"{name}.corpus")[0] for name in ("good", "bad")}
+    loaded, known = Loaded(corpora, reads=False), Loaded.labels
+
+    def labels(self: Loaded, corpus: str | None, sae: str | None = None) -> FeatureLabels:
+        if corpus == "bad":
+            raise LabelError("labels.parquet is damaged")
+        return known(self, corpus, sae)
+
+    monkeypatch.setattr(Loaded, "labels", labels)
+    first = write_copy(loaded, tmp_path / "copy", kinds=("read", "features")).read_text("utf-8")
+    assert first.count("labels.parquet is damaged") == 2
+    assert "01-read-good.html" in first and "02-features-good.html" in first
+
+
+def test_features_are_made_before_what_leads_to_them_however_many_pages_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = make_corpus(tmp_path / "one.corpus")[0]
+    loaded = Loaded({f"c{at}": corpus for at in range(52)}, reads=False)
+    made: list[str] = []
+
+    def page(beside: Path, title: str, name: str, *_: object) -> copying.Copied:
+        made.append(title)
+        return copying.Copied(title, name)
+
+    monkeypatch.setattr(copying, "_page", page)
+    write_copy(loaded, tmp_path / "copy", kinds=("read", "features"))
+    assert len(made) == 104 and all(title.startswith("Features") for title in made[:52])
 
 
 def test_texts_that_are_not_stored_are_said(tmp_path: Path) -> None:
