@@ -14,7 +14,7 @@ from saetext.analysis.differences.naming import by_names, names_of
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.peaks import FeatureName, LocalEvidence, names_here
-from saetext.features.peaks.naming import bare
+from saetext.features.peaks.naming import _borne_out, bare
 
 LABELS = FeatureLabels.from_rows(
     [
@@ -158,6 +158,33 @@ def test_parts_of_a_label_that_no_peak_bears_out_are_left_out(
     table = FeatureLabels.from_rows([FeatureLabel(0, label)])
     found = names_here({0: LocalEvidence(("x",), 0.9, 0.9, True, at=at)}, table)
     assert found[0].name == name and found[0].label == label
+
+
+@pytest.mark.parametrize(
+    ("label", "at", "name"),
+    [
+        ("tool, software, keyword and bugs", {"tool": 0.4, "software": 0.2, "x": 0.4}, "tool and software"),
+        ("wheel, sequence, frame and segment", {"sequences": 0.6, "frame": 0.04}, "sequence"),
+        ("war, soldiers and the military", {"war": 0.3, "battle": 0.7}, "war, soldiers and the military"),
+        ("war, soldiers and the military", {"gun": 1.0}, "war, soldiers and the military"),
+        ("tool and bugs", {"tool": 1.0}, "tool and bugs"),  # two things are no list
+        ("space: outer, memory or namespace", {"space": 1.0}, "space: outer, memory or namespace"),
+        ("near, far and far from what it was", {"near": 1.0}, "near, far and far from what it was"),
+        ("oh; tool, software and bugs", {"tool": 0.9}, "tool"),
+        (
+            "sentence-ending full stops in reviews and speeches",
+            {".": 0.8, "end": 0.2},
+            "sentence-ending full stops",
+        ),
+        ("full stop in reviews", {".": 0.3, "end": 0.7}, "full stop in reviews"),
+        ("full stop in code", {".": 1.0}, "full stop in code"),
+        ("bad in reviews", {"bad": 1.0}, "bad in reviews"),  # words say themselves what they are about
+    ],
+)
+def test_of_a_list_what_is_at_the_peaks_is_left_and_of_a_sign_its_setting_is_not(
+    label: str, at: dict[str, float], name: str
+) -> None:
+    assert _borne_out(label, at) == name
 
 
 def test_what_length_may_explain_counts_by_what_is_left() -> None:

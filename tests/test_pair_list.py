@@ -95,6 +95,24 @@ def test_one_thing_is_listed_once_and_a_sentence_is_no_finding() -> None:
     assert sum(result.metrics["described_hidden"].values()) > 0
 
 
+def test_a_word_that_has_the_mark_itself_is_no_finding_beside_the_mark() -> None:
+    texts = _texts(4, planted=False)
+    for at in range(N):
+        if at % 5 == 0:
+            texts[at] += " I don't know."  # a contraction each
+        if at % 5 == 1:
+            texts[at] += " That's a trumpet, not theirs."
+        if at % 5 == 2 or at % 10 == 0:
+            texts[at] += " A zebra slept (outside)."  # brackets go with the word, and are not in it
+    result = saetext.correlate(saetext.encode(texts), bootstrap=0, snippets=False)
+    assert result.found is not None
+    names = [set(pair) for pair in result.found.select("name_a", "name_b").rows()]
+    assert not [
+        pair for pair in names if any("contraction" in name for name in pair) and "don't" in str(pair)
+    ]
+    assert result.metrics["described_hidden"]["one implies the other"] > 0
+
+
 @pytest.mark.parametrize("seed", [2, 3])
 def test_random_words_are_nothing_found(seed: int) -> None:
     result = _result(seed, planted=False)

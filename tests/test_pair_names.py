@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 from cluster_factory import Stored
+from hypothesis import given
+from hypothesis import strategies as st
 
 import saetext
 from saetext.analysis.cooccurrence import CorrelateResult
+from saetext.analysis.cooccurrence.naming import telling_first
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.peaks import LocalEvidence
 from saetext.report.console.cooccurrence import render_correlate
 
 D = 6
 LABELS = FeatureLabels.from_rows([FeatureLabel(i, f"label {i}", score=0.91) for i in range(D)])
+NOTHING = LocalEvidence((), 0.0, 0.1, False)
 FITS, NOT = LocalEvidence(("so",), 1.0, 0.9, True), LocalEvidence(("Sadly,", "rain"), 1.0, 0.1, False)
 Asked = list[tuple[list[int], int, int]]
 
@@ -82,3 +86,55 @@ def test_values_are_no_features_and_each_corpus_is_read_for_its_side(asked: Aske
     other = piles(1).take(np.arange(200))
     found(piles(), other, pair_on="id", everything=True)
     assert [rows for _, _, rows in asked] == [200, 200] and [n for _, n, _ in asked] == [300, 200]
+
+
+def test_pairs_of_which_nothing_can_be_read_come_last_and_are_cut_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read(_sets: Any, _: str, features: np.ndarray, _rows: np.ndarray, **__: Any) -> Any:
+        return {f: NOTHING if f in untold else FITS for f in features.tolist()}
+
+    monkeypatch.setattr("saetext.analysis.cooccurrence.naming.local_evidence", read)
+    untold: tuple[int, ...] = ()
+
+    def pairs(top: int | None) -> list[set[int]]:
+        table = found(piles(), top=top, everything=True).table
+        table = table.filter(table["npmi"] > 0)  # what is less often together has a list of its own
+        return [set(row) for row in table.select("feature_a", "feature_b").rows()]
+
+    strongest, other, *_ = pairs(None)
+    assert {frozenset(strongest), frozenset(other)} == {frozenset({0, 1}), frozenset({2, 3})}
+    untold = (min(strongest),)
+    assert pairs(None)[:2] == [other, strongest]
+    assert pairs(1) == [other]
+    untold = tuple(range(D))
+    assert pairs(1) == [strongest], "where none tells, evidence alone decides"
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=8),
+    st.none() | st.integers(1, 4),
+    st.data(),
+)
+def test_findings_keep_their_rows_and_their_order_but_for_what_tells(
+    sizes: list[tuple[int, bool]], top: int | None, data: st.DataObject
+) -> None:
+    sizes = sorted(sizes, key=lambda one: one[1])  # what is less often comes later
+    first = np.cumsum([0, *(n for n, _ in sizes)])[:-1]
+    leader = np.repeat(first, [n for n, _ in sizes]).astype(np.int64)
+    less = np.repeat([kind for _, kind in sizes], [n for n, _ in sizes]).astype(bool)
+    tells = np.array(data.draw(st.lists(st.booleans(), min_size=len(leader), max_size=len(leader))), bool)
+    rows, led = telling_first(leader, tells, less, top)
+    wanted: list[int] = []
+    heads: list[int] = []
+    for kind in (False, True):
+        findings = [
+            sorted(range(at, at + n), key=lambda row: not tells[row])
+            for at, (n, mine) in zip(first.tolist(), sizes, strict=True)
+            if mine == kind
+        ]
+        told = [one for one in findings if tells[one[0]]]
+        for one in [*told, *(one for one in findings if not tells[one[0]])][:top]:
+            heads += [len(wanted)] * len(one)
+            wanted += one
+    assert rows.tolist() == wanted and led.tolist() == heads

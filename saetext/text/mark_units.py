@@ -22,6 +22,12 @@ _WORDS = {
     "second person (you, your)": "you your yours yourself yourselves you're you've you'll you'd",
 }
 _DIGITS = ("number", "numbered list")
+#: Marks that a text has if a part of it has them: no matter where the part stands, and what else there is.
+OF_PARTS = frozenset({
+    "code", "bold", "link", "emoji", "question mark", "exclamation mark", "ellipsis", "semicolon",
+    "long dash", "parenthesis", "quotation", "number", "word in capitals", "accented letter",
+    "letters of a script other than Latin", "contraction (don't, it's)", *_WORDS,
+})  # fmt: skip
 _SHORT = ("n't", "'m", "'re", "'ve", "'ll", "'d", "'s")  # ends of contractions
 
 

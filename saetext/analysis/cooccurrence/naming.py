@@ -1,6 +1,6 @@
 """What the features of the first pairs are called: their label where it fits these texts, else their words.
 
-Not for: naming (:mod:`saetext.features.peaks`).
+Pairs of which nothing can be read come after the others. Not for: naming (:mod:`saetext.features.peaks`).
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saetext.analysis.cooccurrence.context import Context
+from saetext.corpus.protocol import Ints
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import FeatureName, local_evidence, names_here
 
@@ -59,3 +61,42 @@ def _first(numbers: Sequence[Sequence[int | None]]) -> np.ndarray[tuple[int], np
     """Return the features of the first pairs, each once, increasing."""
     in_turn = (f for pair in zip(*numbers, strict=True) for f in pair if f is not None)
     return np.array(sorted(list(dict.fromkeys(in_turn))[:MOST]), np.int64)
+
+
+def telling_first(
+    leader: Ints, tells: NDArray[np.bool_], less: NDArray[np.bool_], top: int | None
+) -> tuple[Ints, Ints]:
+    """Put findings of which nothing can be read after the others; at most ``top`` of each kind.
+
+    Parameters
+    ----------
+    leader : int64[n]
+        For each row the first row of its finding; the rows of a finding follow one another.
+    tells : bool[n]
+        Whether both names of a row say something.
+    less : bool[n]
+        Whether the pair is together less often than by chance; these come after the others.
+    top : int or None
+        None for all.
+
+    Returns
+    -------
+    rows : int64[m]
+        Which rows are left, in order. A row that tells leads its finding, if there is one.
+    leader : int64[m]
+        For each of them the first row of its finding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from saetext.analysis.cooccurrence.naming import telling_first
+    >>> telling_first(np.array([0, 1, 1]), np.array([False, False, True]), np.zeros(3, bool), 12)
+    (array([2, 1, 0]), array([0, 0, 2]))
+    """
+    findings = [np.flatnonzero(leader == at) for at in dict.fromkeys(leader.tolist())]
+    findings = [rows[np.argsort(~tells[rows], kind="stable")] for rows in findings]
+    findings.sort(key=lambda rows: (bool(less[rows[0]]), not tells[rows[0]]))
+    kept = [rows for kind in (False, True) for rows in [f for f in findings if less[f[0]] == kind][:top]]
+    first = np.cumsum([0, *(len(rows) for rows in kept)])[:-1]
+    every = np.concatenate([np.empty(0, np.int64), *kept])
+    return every, np.repeat(first, [len(rows) for rows in kept]).astype(np.int64)

@@ -20,7 +20,7 @@ from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.kept import resample
 from saetext.analysis.cooccurrence.meeting import Placed
-from saetext.analysis.cooccurrence.naming import names_of_sides
+from saetext.analysis.cooccurrence.naming import names_of_sides, telling_first
 from saetext.analysis.cooccurrence.redundancy import explained
 from saetext.analysis.cooccurrence.result import COLUMNS, Marked, Meeting
 from saetext.analysis.cooccurrence.rows import Rows
@@ -34,6 +34,7 @@ from saetext.features.peaks import FeatureName
 if TYPE_CHECKING:
     import polars as pl
 
+LOOKED_AT = 2  # times as many findings as are shown have their names read, so that those that tell come first
 RESAMPLED = 400  # rows that get a bootstrap interval
 ONE_CONCEPT = "one concept"
 _INTS = {"n_a", "n_b", "n_ab"}
@@ -123,9 +124,16 @@ def make_table(found: Found, context: Context) -> Made:
     visible = np.array([reason is None for reason in reasons], bool)
     keep = np.ones(len(order), bool) if request.everything else worth & visible
     shown = order[keep[order]]
+    looked_at = None if request.most is None else LOOKED_AT * request.most
     shown, leader = _together(
-        shown, leads, strength, request.most, one=len(corpora) == 1, number=found.number is not None
+        shown, leads, strength, looked_at, one=len(corpora) == 1, number=found.number is not None
     )
+    names, numbers, scores = _told(found, shown)
+    read = names_of_sides(context, [side.labels for side in found.sides], numbers)
+    less = (strength[shown] < 0) & (found.number is None)
+    rows_left, leader = telling_first(leader, _tell(read, numbers), less, request.most)
+    shown = shown[rows_left]
+    names, numbers, scores = _told(found, shown)
     metrics: dict[str, Any] = {
         "looked_at": len(order),
         "confirmed": int((columns["confirmed"] & visible).sum()),
@@ -146,12 +154,6 @@ def make_table(found: Found, context: Context) -> Made:
         table["npmi_low"], table["npmi_high"] = np.concatenate([low, rest]), np.concatenate([high, rest])
         if len(few) < len(shown):
             notes.append(f"intervals are of the first {RESAMPLED} pairs")
-    names, numbers, scores = [], [], []
-    for side, items in zip(found.sides, (found.pairs.left[shown], found.pairs.right[shown]), strict=True):
-        names.append([side.name(i) for i in items.tolist()])
-        numbers.append([side.number(i) for i in items.tolist()])
-        scores.append([side.score(i) for i in items.tolist()])
-    read = names_of_sides(context, [side.labels for side in found.sides], numbers)
     called = [
         [_called(of, f, label) for f, label in zip(mine, labels, strict=True)]
         for of, mine, labels in zip(read, numbers, names, strict=True)
@@ -187,6 +189,29 @@ def make_table(found: Found, context: Context) -> Made:
         request.within is not None,
     )
     return Made(frame, evidence, lines, groups, metrics, tuple(notes))
+
+
+def _told(found: Found, shown: Ints) -> tuple[list[list[str]], list[list[int | None]], list[list[Any]]]:
+    """Return for each side what the items of pairs are called elsewhere, their features, their scores."""
+    both = zip(
+        found.sides, (found.pairs.left[shown].tolist(), found.pairs.right[shown].tolist()), strict=True
+    )
+    sides = [(side, items) for side, items in both]
+    return (
+        [[side.name(i) for i in items] for side, items in sides],
+        [[side.number(i) for i in items] for side, items in sides],
+        [[side.score(i) for i in items] for side, items in sides],
+    )
+
+
+def _tell(
+    read: Sequence[Mapping[int, FeatureName]], numbers: Sequence[Sequence[int | None]]
+) -> NDArray[np.bool_]:
+    """Return bool[rows]: whether both names say something; those that were not read about are taken to."""
+    tells = np.ones(len(numbers[0]), bool)
+    for names, of in zip(read, numbers, strict=True):
+        tells &= np.array([f is None or f not in names or names[f].telling for f in of], bool)
+    return tells
 
 
 def _called(names: Mapping[int, FeatureName], feature: int | None, label: str) -> tuple[str, bool | None]:

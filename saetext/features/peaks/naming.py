@@ -22,6 +22,17 @@ COVERED = 0.5  # share of its peaks that words must cover to name a feature
 NEAR = "near "  # names that are words begin so
 LOOSE = "loose"  # labels that begin so name nothing
 _PARTS = re.compile(r";|\(also |\)$")
+_LISTED = re.compile(r",\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
+_LIST = 3  # things that a label lists, at least, where each is looked at by itself
+_SHORT = 2  # words that such a thing has, at most
+_SETTING = re.compile(r"\s(?:in|inside|within)\s")
+#: Words of settings that no peak can bear out: what kind of text it is.
+_KINDS_OF_TEXT = frozenset({
+    "arguments", "argument", "articles", "casual", "chat", "conversation", "dialogue", "documentary",
+    "emotional", "essays", "fiction", "film", "formal", "informal", "instructions", "literary", "narrative",
+    "news", "novels", "opinion", "passage", "poetry", "prose", "reflective", "reports", "reviews", "running",
+    "speech", "speeches", "stories", "story", "talk", "technical", "text",
+})  # fmt: skip
 _BESIDE_WORDS = " \t⏎.,;:!?\"'“”‘’()[]{}*_#-–—"  # marks around a phrase that say nothing of it
 #: How much a name says: words, function words, nothing.
 BY_WORDS, BY_FUNCTION_WORDS, BY_NOTHING = 0.8, 0.5, 0.3
@@ -148,11 +159,39 @@ def _borne_out(label: str, at: Mapping[str, float]) -> str:
     """Return a label without the parts that hardly a peak is at: "oh; Java" is "oh" where nothing is of Java.
 
     Parts are what semicolons or "(also ...)" set apart. A label of which no part is at the peaks stays whole:
-    it speaks of something else than words.
+    it speaks of something else than words. So does a list of things such as "tool, software, question and
+    bugs", unless most peaks are at some of them: then it is those. What stands after a colon is kept. Of
+    "full stops in reviews" the reviews are left out: the signs are there, what the text is nobody looked at.
     """
     parts = [part.strip() for part in _PARTS.split(label) if part.strip()]
-    told = [part for part in parts if expected_at(FeatureLabel(0, part), at) >= PART]
-    return "; ".join(told) if told and len(told) < len(parts) else label
+    told = [part for part in parts if _at(part, at) >= PART]
+    left = told if told and len(told) < len(parts) else parts
+    fewer = [_of_list(_without_setting(part, at), at) for part in left]
+    return "; ".join(fewer) if fewer != parts else label
+
+
+def _without_setting(part: str, at: Mapping[str, float]) -> str:
+    """Return a sign without the kind of text that it was found in, if most peaks are at the sign."""
+    if (found := _SETTING.search(part)) is None or _KINDS_OF_TEXT.isdisjoint(words_of(part[found.end() :])):
+        return part
+    sign = part[: found.start()]
+    marks = {unit: share for unit, share in at.items() if not any(map(str.isalnum, unit))}
+    return sign if _at(sign, marks) >= COVERED else part
+
+
+def _of_list(part: str, at: Mapping[str, float]) -> str:
+    """Return the things of a list that are at the peaks, if most peaks are at these; else the list."""
+    things = [thing.strip() for thing in _LISTED.split(part) if thing.strip()]
+    if ":" in part or len(things) < _LIST or any(len(words_of(thing)) > _SHORT for thing in things):
+        return part
+    told = [thing for thing in things if _at(thing, at) >= PART]
+    if len(told) == len(things) or _at(" ".join(told), at) < COVERED:
+        return part
+    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+
+
+def _at(part: str, at: Mapping[str, float]) -> float:
+    return expected_at(FeatureLabel(0, part), at) if part else 0.0
 
 
 def _says(labels: FeatureLabels, feature: int, mine: LocalEvidence) -> bool:

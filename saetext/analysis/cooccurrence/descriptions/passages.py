@@ -12,10 +12,11 @@ from collections import Counter
 
 import numpy as np
 
-from saetext.analysis.cooccurrence.descriptions.making import Descriptions, content
+from saetext.analysis.cooccurrence.descriptions.making import OPENING, Descriptions, content
 from saetext.analysis.cooccurrence.descriptions.places import SPREAD, Places
 from saetext.corpus.protocol import Ints
 from saetext.features.detectors import SUBJECTS
+from saetext.text.mark_units import OF_PARTS
 from saetext.text.phrases import plain
 from saetext.text.words import words
 
@@ -61,6 +62,8 @@ def reason_of(
     if of_topic and "word" in kinds and len(rows) >= _ALL * support[kinds.index("word")]:
         return IMPLIED  # a word that is nowhere else is a word of the topic
     looked_at = rows[np.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).astype(np.int64)]
+    if any(_has_itself(word, mark, looked_at, made, places) for word, mark in (pair, pair[::-1])):
+        return IMPLIED  # "don't" is a contraction, "3D" has a number
     near, known, touching = 0, 0, 0
     inside, across = Counter[int](), Counter[int]()  # distances within a sentence, and from one to another
     for row in looked_at.tolist():
@@ -85,6 +88,14 @@ def reason_of(
     if inside and max(inside.values()) > max(WORDING * known, 1):
         return SAME_WORDING
     return None
+
+
+def _has_itself(word: int, mark: int, rows: Ints, made: Descriptions, places: Places) -> bool:
+    """Whether a word or opening has a mark of format itself in most rows, as they write it."""
+    phrase = made.kind[word] == "word" or made.term[word].startswith(OPENING)
+    if not phrase or made.kind[mark] != "format" or made.term[mark] not in OF_PARTS:
+        return False
+    return sum(places.has_itself(word, mark, row) for row in rows.tolist()) > MOST * len(rows)
 
 
 def alike(word: str, other: str) -> bool:

@@ -84,6 +84,12 @@ class Places:
         peak = _largest(share, peak) if kind == "property" else _passages(share, peak)
         return self._words(document).at(peak.tolist())
 
+    def has_itself(self, phrase: int, mark: int, row: int) -> bool:
+        """Return whether a word or opening has a mark of format itself, as a row writes it."""
+        count, text = MARKS[self._made.term[mark]], self._words(int(self._take[row]))
+        found = (text.text[slice(*text.characters(span))] for span in self.of(phrase, row))
+        return any(count(take_apart(part)) > 0 for part in found)
+
     def document(self, row: int) -> str:
         """Return the id of a row's document."""
         return self._words(int(self._take[row])).id
