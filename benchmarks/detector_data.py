@@ -21,7 +21,7 @@ TITLES = {
     "refusal": ("refusing a request", "The assistant refuses to help, says that it cannot or will not do it."),
     "apology": ("apologising", "The writer apologises, says sorry or asks for forgiveness."),
     "as_an_ai": ("disclaimer of being an AI", "The writer says that it is an AI or a language model."),
-    "question_back": ("question back to the user", "The text ends by asking the user a question."),
+    "question_back": ("asking a question", "The text ends by asking the user a question."),
     "praise": ("praise", "Someone or something is praised: a great question, good work, you are talented."),
     "moralising": ("moralising", "The text lectures on what is right, ethical and respectful."),
     "first_person": ("first person", "The writer says I, me or my."),
@@ -34,7 +34,7 @@ TITLES = {
     "formality": ("formal language", "The style is formal, as in contracts, reports and official letters."),
     "politeness": ("politeness", "A request or answer is polite and courteous."),
     "narrative": ("telling a story", "A narrative with characters and events, as in fiction or a plot."),
-    "code": ("program code", "The text has source code or commands."),
+    "code": ("programming", "The text has source code or commands, or says what functions do."),
     "mathematics": ("mathematics", "The text has calculations, equations or proofs."),
     "list": ("list", "The text has a list with bullets or numbers."),
     "table": ("table", "The text has a table with rows and columns in Markdown."),
@@ -64,6 +64,9 @@ _UNKNOWN = {
     "call_to_action": {"enthusiasm", "moralising", "politeness", "poetry"},
     "poetry": {"list", "table"},
 }
+
+#: What the texts of ``elsewhere.jsonl`` have is not told of these.
+_NOT_TOLD = {"formality", "uncertainty", "politeness", "narrative", "backtracking"}
 
 
 @dataclass(frozen=True)
@@ -264,6 +267,49 @@ def own(seed: int = 0) -> list[Item]:
     for word in rng.sample(words, 160):
         found.append(_item_of(word, dict.fromkeys(TITLES, False), f"word {word}"))
     return found
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A text of another kind than those learned from: what it has, and what it may have."""
+
+    text: str
+    has: frozenset[str]
+    perhaps: frozenset[str]
+    held: bool
+
+
+def elsewhere(seed: int = 0) -> list[Elsewhere]:
+    """Return sayings, mock definitions, technical prose and the like, alone and two to five in a row.
+
+    They have what they say, perhaps what they say so of, and nothing else of any property or topic.
+    """
+    rng = random.Random(seed)
+    rows = [json.loads(line) for line in (TEXTS / "elsewhere.jsonl").read_text("utf-8").splitlines()]
+    found = []
+    for held in (False, True):
+        mine = [row for row in rows if is_held(row["text"]) == held]
+        for at in range(len(mine)):
+            for n in (1, rng.randint(2, 5)):
+                there = mine[at : at + n]  # neighbours are of one kind
+                has = frozenset(name for row in there for name in row.get("has", []))
+                perhaps = frozenset(name for row in there for name in row.get("perhaps", [])) - has
+                found.append(Elsewhere(" ".join(row["text"] for row in there), has, perhaps, held))
+    return found
+
+
+def known_elsewhere(name: str, texts: Sequence[Elsewhere]) -> list[tuple[int, bool]]:
+    """Return which of these texts are known to have a property or topic, and which to lack it."""
+    known = []
+    for at, text in enumerate(texts):
+        truth: bool | None = None if name in text.perhaps else name in text.has
+        if name == "first_person":
+            truth = _first_person(text.text)
+        elif name in _NOT_TOLD and not truth:
+            truth = None
+        if truth is not None:
+            known.append((at, truth))
+    return known
 
 
 def is_held(group: str) -> bool:
