@@ -43,7 +43,7 @@ def render_outcome_page(result: OutcomeResult) -> str:
         binary=result.binary,
         between=printable(result.params["between"] or ""),
         cards=cards,
-        opened=result.params["top"],
+        opened=result.params.get("top"),
         total=len(cards),
         noun="findings",
         plotted=[cards[at] for at in plotted],
