@@ -207,6 +207,14 @@ def test_the_plot() -> None:
     assert places and all(0 <= float(place.rstrip("%")) <= 100 for place in places)
 
 
+def test_two_thousand_findings_keep_the_page_small() -> None:
+    """A finding with a line takes some 500 bytes, one with a card and no passage 2,800."""
+    also = ("first person (I, me, my)", "the phrase “I am so”")
+    lines = [Finding(a_row(label=f"phrase {at}"), also=also, brief=True) for at in range(2000)]
+    made = [len(render_diff_page(a_page(findings=lines[:n])).encode()) for n in (0, 2000)]
+    assert made[1] - made[0] < 1_300_000
+
+
 def test_size() -> None:
     tokens = tuple(Piece("word ", 0.01 + at % 9 / 9) for at in range(300))
     example = SideBySide(Passage("one", tokens), Passage("two", tokens), "prompt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
@@ -113,6 +114,40 @@ def test_the_plot_counts_the_differences_that_have_no_card(monkeypatch: pytest.M
     confirmed = result.metrics["found_confirmed"]
     assert len(page.findings) == 1 < confirmed == page.plottable
     assert f"The first 1 of {confirmed}." in render_diff_page(page)
+
+
+def test_top_is_how_many_findings_are_open_and_all_of_them_are_on_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sets, total = two_sets(), 7
+    result = diff(*sets, families="all", top=1)
+    assert result.found is not None
+    names = [f"difference{at}" for at in range(total)]
+    rows = pl.concat([result.found.head(1)] * total).with_columns(pl.Series("name", names))
+    result = dataclasses.replace(result, found=rows)
+    monkeypatch.setattr("saetext.report.html.gathering._CARDS", 2)
+    page = diff_page(result, sets, LABELS, findings=1)
+    assert page.opened == 1 and page.total == len(page.findings) == total
+    assert [one.brief for one in page.findings] == [False, False, *[True] * (total - 2)]
+    assert [bool(one.examples) for one in page.findings] == [True, *[False] * (total - 1)]
+    html = render_diff_page(page)
+    assert 'data-opened="1"' in html and "not on this page" not in html
+    assert all(f"<bdi>{name}</bdi>" in html for name in names)
+    monkeypatch.setattr("saetext.report.html.gathering._MOST", 3)
+    html = render_diff_page(diff_page(result, sets, LABELS, findings=1))
+    assert f"{total - 3} of the {total} findings are not on this page" in html
+    assert f"3 of {total} shown" in html
+    everything = dataclasses.replace(result, params={**result.params, "top": None})
+    assert diff_page(everything, sets, LABELS, findings=1).opened is None
+
+
+def test_findings_that_are_not_in_a_cut_table_are_counted() -> None:
+    """Of features alone, what ``top`` leaves out is not in the result, and no page can list it."""
+    sets = two_sets()
+    result = diff(*sets, families="features", top=1)
+    whole = result.metrics["findings"]
+    html = render_diff_page(diff_page(result, sets, LABELS))
+    assert whole > 1 and f"{whole - 1} of the {whole} findings are not on this page" in html
 
 
 def test_tokens_are_shaded_by_reading_the_texts_again(tmp_path) -> None:

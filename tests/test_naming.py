@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from cluster_factory import Stored
 
 import saetext
-from saetext.analysis.differences.naming import by_names, names_of
+from saetext.analysis.differences.naming import _SAME, by_names, names_of
 from saetext.analysis.differences.simplest import Description, Led
+from saetext.features.detectors import shipped
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.peaks import FeatureName, LocalEvidence, names_here
 from saetext.features.peaks.naming import _borne_out, bare
+from saetext.features.themes import Themes
+from saetext.text.marks import mark_named
 
 LABELS = FeatureLabels.from_rows(
     [
@@ -221,6 +225,58 @@ def test_what_is_called_the_same_is_told_once() -> None:
     found = by_names(led, names)
     assert [one.lead.key for one in found] == ["thanking", "bad", 3, 7, 8]  # of the other side, it is news
     assert [[member.key for member in one.members] for one in found[:2]] == [[1, 9], [2]]
+
+
+def test_a_title_in_brackets_is_told_once_and_another_bracket_is_another_title() -> None:
+    one, other = "first person (I, me, my)", "first person (we, us, our)"
+    names = {
+        1: FeatureName("First person", "a", ("me",), True),
+        2: FeatureName("full stop (in lists)", "b", (), True),
+        3: FeatureName("full stop (in code)", "c", (), True),
+    }
+    led = [
+        Led(described("format", one, 0.5)),
+        Led(described("property", "first person", 0.45)),
+        Led(described("format", other, 0.4)),
+        Led(described("theme", "We and us", 0.35)),
+        Led(described("theme", "First person singular", 0.3)),
+        Led(described("feature", 1, 0.25)),
+        Led(described("feature", 2, 0.2)),
+        Led(described("feature", 3, 0.15)),
+        Led(described("property", "first person", -0.3, ci_low=-0.35, ci_high=-0.25)),
+    ]
+    found = by_names(led, names)
+    under = {(each.lead.key, each.lead.numbers["diff"] > 0): [m.key for m in each.members] for each in found}
+    assert under == {
+        (one, True): ["first person", "First person singular", 1],
+        (other, True): ["We and us"],
+        (2, True): [],
+        (3, True): [],
+        ("first person", False): [],
+    }
+    # what has no bracket is the first that has one
+    found = by_names(
+        [led[1], Led(described("format", one, 0.3)), Led(described("format", other, 0.2))], names
+    )
+    assert [each.lead.key for each in found] == ["first person", other]
+    assert [member.key for member in found[0].members] == [one]
+
+
+@pytest.mark.parametrize(("one", "other"), sorted(_SAME.items()))
+def test_what_is_about_the_same_stands_under_the_stronger(one: str, other: str) -> None:
+    """A theme, and the property or mark of the same subject; the names are those that are shipped."""
+    themes = {
+        theme.name for theme in Themes.read(Path(saetext.__file__).parent / "reader/embedded/themes.json")
+    }
+    properties = {detector.title for detector in shipped(topics=True)}
+    theme, beside = (other, one) if one in properties else (one, other)
+    assert theme in themes and (beside in properties or mark_named(beside) is not None)
+    kind = "property" if beside in properties else "format"
+    for kinds, terms in (((kind, "theme"), (beside, theme)), (("theme", kind), (theme, beside))):
+        led = [Led(described(k, t, size)) for k, t, size in zip(kinds, terms, (0.5, 0.4), strict=True)]
+        [found] = by_names(led, {})
+        assert found.lead.key == terms[0] and [member.key for member in found.members] == [terms[1]]
+    assert len(by_names([Led(described(kind, beside, 0.5)), Led(described("theme", theme, -0.4))], {})) == 2
 
 
 def test_a_member_with_a_name_leads_instead_of_a_feature_without_one() -> None:

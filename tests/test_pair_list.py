@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from functools import cache
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import optimize as scipy_optimize
 from scipy import stats as scipy_stats
@@ -25,6 +27,7 @@ from saetext.analysis.cooccurrence.evidence import least_npmi, least_phi, least_
 from saetext.features.known_labels import labels_for
 from saetext.report.console.cooccurrence import render_correlate
 from saetext.report.html.pair_gathering import pair_page
+from saetext.report.html.pair_page import render_pair_page
 
 WORDS = re.findall(
     r"\w+",
@@ -139,8 +142,8 @@ def test_each_pair_of_the_list_has_a_card_with_lines_of_documents_that_have_both
     assert result.found is not None and result.found.height
     texts = dict(corpus.documents.select("id", "text").collect().rows())
     page = pair_page(result, (corpus,), labels_for(corpus), findings=5)
-    assert len(page.listed) == min(5, result.found.height)
-    for at, card in enumerate(page.listed):
+    assert [bool(card.examples) for card in page.listed] == [at < 5 for at in range(result.found.height)]
+    for at, card in enumerate(page.listed[:5]):
         assert card.row["name_a"] == result.found["name_a"][at]
         assert 1 <= len(card.examples) <= 3
         ids = [example.passages[0].document for example in card.examples]
@@ -156,6 +159,23 @@ def test_each_pair_of_the_list_has_a_card_with_lines_of_documents_that_have_both
     for example in first:
         text = texts[example.passages[0].document]
         assert "zebra" in text and "trumpet" in text
+
+
+def test_the_page_has_all_pairs_of_the_list_and_says_which_of_features_it_has_not() -> None:
+    corpus = saetext.encode(_texts(1, planted=True))
+    result = saetext.correlate(corpus, bootstrap=0, top=2)
+    assert result.found is not None
+    result = dataclasses.replace(result, found=pl.concat([result.found.head(1)] * 5))
+    page = pair_page(result, (corpus,), labels_for(corpus), findings=1, lines=3)
+    assert [one.brief for one in page.listed] == [False, True, True]
+    left_out = result.metrics["pairs"] - result.table.height
+    assert page.opened == 2 and left_out > 0
+    assert page.total == 5 + len(result.grouped()) + left_out
+    html = render_pair_page(page)
+    left = page.total - len(page.listed) - len(page.findings)
+    assert f"{left:,} of the {page.total:,} pairs are not on this page" in html
+    apart = [one.row["npmi"] < 0 for one in page.findings]
+    assert apart == sorted(apart)
 
 
 def test_a_question_about_one_feature_has_no_list() -> None:

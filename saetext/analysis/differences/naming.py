@@ -6,6 +6,7 @@ A label was written for other texts. Not for: measuring whether it fits (:mod:`s
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.simplest import Description, Led, in_order
+from saetext.features.detectors import SUBJECTS
 from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import WORDS, FeatureName, local_evidence, names_here, tokens
 from saetext.io.progress import OnProgress
@@ -25,6 +27,17 @@ BESIDE = 4  # members of each
 COMPARABLE = 0.6  # of the size of a lead's difference that a member needs to lead in its place
 SAME_PLACE = 0.8  # share of a feature's peaks at what a stronger finding counts
 _COUNTED = ("word", "format")  # kinds that say where in a text they are
+_BRACKET = re.compile(r"(.+?)\s*\(([^()]+)\)\s*")  # "first person (I, me, my)"
+#: Properties and themes to what else is about the same.
+_SAME = {
+    **SUBJECTS,
+    "Apology and regret": "apologising",
+    "Exclamation marks": "exclamation mark",
+    "First person singular": "first person (I, me, my)",
+    "Hedging and caution": "hedging",
+    "Thanks and courtesy": "thanking",
+    "We and us": "first person (we, us, our)",
+}
 _UNREAD = 0.3  # how much the size of a difference counts of a feature that was not read about
 
 
@@ -93,14 +106,15 @@ def by_names(led: Sequence[Led], names: Names) -> list[Led]:
     ordered = in_order([replace(one, weight=_weight(one.lead, names)) for one in promoted])
     found: list[Led] = []
     said: dict[tuple[bool, str], int] = {}
-    called: dict[tuple[bool, str], int] = {}
+    called: dict[tuple[bool, str], dict[int, str]] = {}  # with what each has in brackets
     for one in ordered:
         up = one.lead.numbers["diff"] > 0
         told = _told(one.lead, names)
         places = [said.get((up, token), -1) for token in told]
         name = _named(one.lead, names)
-        title = up, _title(one.lead, name)
-        again = called.get(title, -1)
+        title, bracket = _title(one.lead, name)
+        alike = called.setdefault((up, title), {})
+        again = _called_alike(alike, bracket)
         if again < 0 and name is not None:
             again = _where_it_peaks(name, found, up)
         if again < 0 and name is not None and not name.labelled and places:
@@ -109,7 +123,7 @@ def by_names(led: Sequence[Led], names: Names) -> list[Led]:
             above = found[again]
             found[again] = replace(above, members=(*above.members, one.lead, *one.members))
             continue
-        called[title] = len(found)
+        alike[len(found)] = bracket
         for token in told:
             said.setdefault((up, token), len(found))
         found.append(one)
@@ -158,13 +172,34 @@ def _counts(kind: str, key: str, unit: str) -> bool:
     return words_of(opening) == [unit] if opening != key else is_made_of(key, unit)
 
 
-def _title(one: Description, name: FeatureName | None) -> str:
-    """Return what a finding is called, without what tells kinds apart: case, quotes, "the word"."""
+def _title(one: Description, name: FeatureName | None) -> tuple[str, str]:
+    """Return what a finding is called, and what follows in brackets.
+
+    What tells kinds apart is left out: case, quotes, "the word", and what themes call a subject.
+    """
     if one.kind == "feature":
         told = f"feature {one.key}" if name is None else name.name
     else:
         told = str(one.key)
-    return " ".join(words_of(told.casefold().removeprefix("the word "))) or told
+        told = _SAME.get(told, told) if one.kind in ("property", "theme") else told
+    parts = _BRACKET.fullmatch(told)
+    title, bracket = (told, "") if parts is None else (parts[1], parts[2])
+    return _plain(title.casefold().removeprefix("the word ")), _plain(bracket.casefold())
+
+
+def _plain(told: str) -> str:
+    return " ".join(words_of(told)) or told
+
+
+def _called_alike(found: dict[int, str], bracket: str) -> int:
+    """Return the first finding of a title that a bracket does not tell from another one; -1 of no such.
+
+    "first person" is "first person (I, me, my)" from then on, and "first person (we, us, our)" is not.
+    """
+    at = next((at for at, other in found.items() if not (bracket and other) or bracket == other), -1)
+    if at >= 0:
+        found[at] = found[at] or bracket
+    return at
 
 
 def _better_named(one: Led, names: Names) -> Led:

@@ -70,6 +70,9 @@ def shown_of_diff(page: DiffPage) -> dict[str, Any]:
         "notes": [printable(note) for note in page.notes],
         "facts": [(printable(str(name)), printable(str(text))) for name, text in page.facts.items()],
         "shading": printable(page.shading),
+        "opened": page.opened,
+        "total": max(page.total, len(cards)),
+        "noun": "findings",
     }
 
 
@@ -158,6 +161,7 @@ def _card(finding: Finding, axis: Axis) -> dict[str, Any]:
         "confirmed": flag_of(row, "confirmed"),
         "diff_confirm": difference(row, "diff_confirm"),
         "q_confirm": probability(number_of(row, "q_confirm")),
+        "brief": finding.brief,
         "group": f"group {group}" if group.isdigit() else group,
         "members": members,
         "kind": text_of(row, "kind"),

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
 _TERMS = 20
-_MOST = 400  # findings of two sets on a page; the first have passages, the others a snippet
+_CARDS = 200  # findings with a card, as many as have a snippet; the first have passages
+_MOST = 2_000  # findings on a page; those without a card have a line
 _HEAT = 40  # most lines of the heat map
 _SHADING_OF_SEVERAL = "The strongest word of each passage is marked."
 _SHADING = (
@@ -57,6 +58,7 @@ def diff_page(
     reader: Reader | None = None,
     findings: int = 60,
     each: int = 3,
+    opened: int | None = None,
     why: WhyResult | None = None,
     on_progress: OnProgress | None = None,
 ) -> DiffPage:
@@ -73,7 +75,9 @@ def diff_page(
     reader : Reader, optional
         Reads the texts shown again to shade every token; without it the strongest word alone is marked.
     findings, each : int
-        Most findings, and examples of each.
+        Most findings with passages, and examples of each.
+    opened : int, optional
+        How many findings are shown at first; by default as many as the result's ``top`` says.
     why : WhyResult, optional
         What drives the findings: verdicts stand on their cards.
     on_progress : callable, optional
@@ -102,16 +106,12 @@ def diff_page(
         told = described(row, labels)
         made.append(dataclasses.replace(one, row=row, examples=pairs, description=told))
         tell("reading examples", done, len(shown))
-    if result.found is not None:  # one card each, without passages
-        for one in found[findings:_MOST]:
-            row = dict(one.row)
-            made.append(dataclasses.replace(one, row=one_against_others(row) if result.several else row))
-    hidden = len(found) - len(made)
+    for at, one in enumerate(found[findings:_MOST], start=findings):  # without passages
+        row = one_against_others(dict(one.row)) if result.several else dict(one.row)
+        made.append(dataclasses.replace(one, row=row, brief=at >= _CARDS))
     if why is not None:
         made = with_causes(made, why)
     notes = [*result.notes, *(() if why is None else why.notes)]
-    if hidden:
-        notes.append(f"{many(hidden, 'smaller finding')} not shown here; the table has all of them")
     return DiffPage(
         title=f"How {_title(result)} differ",
         names=("the set", "all others") if result.several else (result.names[0], result.names[1]),
@@ -123,7 +123,16 @@ def diff_page(
         facts={**_facts(result), **({} if why is None else causes_told(why))},
         shading=_SHADING_OF_SEVERAL if result.several else builder.told(*_SHADING),
         plottable=sum(one.row["confirmed"] is True for one in found),
+        opened=result.params["top"] if opened is None else opened,
+        total=_total(result, len(found)),
     )
+
+
+def _total(result: DiffResult, listed: int) -> int:
+    """Return how many findings there are; the table, unlike the list, has only the first of them."""
+    if result.found is not None or result.several:
+        return listed
+    return max(listed, int(result.metrics["findings"]))
 
 
 def _found(result: DiffResult) -> list[Finding]:

@@ -57,6 +57,8 @@ class Finding:
         Names of other descriptions that say the same.
     causes : tuple of Cause or None
         What drives it; None where that was not looked into.
+    brief : bool
+        Whether it has one line, without examples, instead of a card.
     """
 
     row: Mapping[str, object]
@@ -65,6 +67,7 @@ class Finding:
     description: str = ""
     also: tuple[str, ...] = ()
     causes: tuple[Cause, ...] | None = None
+    brief: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,11 @@ class DiffPage:
         Whether tokens are shaded by activation, or only the strongest word is known; one sentence.
     plottable : int
         Number of differences that the plot is about, those without a card included; 0 for those on the page.
+    opened : int or None
+        Number of findings that are shown before anything is searched for; None for all of the page. The
+        filter searches all of the page, and a button shows them.
+    total : int
+        Number of findings, those that are not on the page included; 0 for those on the page.
     """
 
     title: str
@@ -126,3 +134,5 @@ class DiffPage:
     facts: Mapping[str, str] = field(default_factory=dict)
     shading: str = ""
     plottable: int = 0
+    opened: int | None = None
+    total: int = 0

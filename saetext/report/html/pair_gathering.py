@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from saetext.reader.reader import Reader
 
 _LISTED = 6  # pairs of the list that the summary names
+_MOST = 2_000  # pairs of each kind on a page; those without a card have a line
 _DRAWN = 60  # pairs of the network, at most
 _SHADING = (
     "Tokens are shaded by activation, read again with the reader.",
@@ -43,6 +44,8 @@ def pair_page(
     *,
     reader: Reader | None = None,
     findings: int = 60,
+    lines: int = _MOST,
+    opened: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> PairPage:
     """Collect the page.
@@ -58,7 +61,11 @@ def pair_page(
     reader : Reader, optional
         Reads the texts shown again to shade every token; without it the strongest words are marked.
     findings : int
-        Most findings of each kind.
+        Most findings of each kind with a card.
+    lines : int
+        Most findings of each kind, those that have only a line included.
+    opened : int, optional
+        How many of each kind are shown at first; by default as many as the result's ``top`` says.
     on_progress : callable, optional
         Gets a :class:`saetext.io.progress.Progress` as findings are done.
     """
@@ -68,39 +75,39 @@ def pair_page(
     shown = [one for kind in kinds for one in kind[:findings]]
     second = labels if len(corpora) == 1 else labels_for(corpora[1], result.params["across_sae"])
     examples_of = _Examples(result, corpora, reader)
-    made = []
-    for done, one in enumerate(shown, start=1):
-        row = one.row
-        examples = examples_of.examples(row, result.evidence.get(one.at, ()))
-        made.append(
-            PairFinding(
-                {**row, "within": result.params["within"]},
-                one.members,
-                examples,
-                told_of(labels, row["feature_a"], row["label_a"], row["fits_a"]),
-                told_of(second, row["feature_b"], row["label_b"], row["fits_b"]),
-            )
-        )
-        tell("reading examples", done, len(shown))
-    notes = list(result.notes)
-    if len(found) > len(shown):
-        notes.append(
-            f"{many(len(found) - len(shown), 'weaker pair')} not shown here; the table has all of them"
-        )
-    listed = _listed(result, findings)
-    if result.found is not None and result.found.height > len(listed):
-        more = many(result.found.height - len(listed), "pair")
-        notes.append(f"{more} of words, format, properties and themes not shown here; JSON has all of them")
+    made: list[PairFinding] = []
+    done = 0
+    for kind in kinds:
+        for at, one in enumerate(kind[: max(findings, lines)]):
+            row: Row = {**one.row, "within": result.params["within"]}
+            if at >= findings:
+                made.append(PairFinding(row, one.members, brief=True))
+                continue
+            examples = examples_of.examples(one.row, result.evidence.get(one.at, ()))
+            a = told_of(labels, row["feature_a"], row["label_a"], row["fits_a"])
+            b = told_of(second, row["feature_b"], row["label_b"], row["fits_b"])
+            made.append(PairFinding(row, one.members, examples, a, b))
+            done += 1
+            tell("reading examples", done, len(shown))
+    listed = _listed(result, findings, max(findings, lines))
     return PairPage(
         title=_title(result),
         summary=_summary(result, [one.row for one in shown]),
         findings=made,
         listed=listed,
         network=_network(result, [one.row for one in shown]),
-        notes=notes,
+        notes=result.notes,
         facts=_facts(result),
         shading=examples_of.builder.told(*_SHADING),
+        opened=result.params["top"] if opened is None else opened,
+        total=_total(result, len(found)),
     )
+
+
+def _total(result: CorrelateResult, found: int) -> int:
+    """Return how many pairs there are, those of features that ``top`` leaves out of the table included."""
+    left_out = max(0, int(result.metrics["pairs"]) - result.table.height)
+    return found + left_out + (0 if result.found is None else result.found.height)
 
 
 def _avoided(row: dict[str, Any]) -> bool:
@@ -142,15 +149,16 @@ def _summary(result: CorrelateResult, shown: Sequence[Row]) -> list[str]:
     return sentences
 
 
-def _listed(result: CorrelateResult, most: int) -> list[PairFinding]:
-    """Return the first pairs of the list with their lines of text."""
+def _listed(result: CorrelateResult, findings: int, most: int) -> list[PairFinding]:
+    """Return the first pairs of the list, the very first with their lines of text."""
     if result.found is None:
         return []
     return [
         PairFinding(
             row,
-            examples=tuple(map(_line, result.found_examples.get(at, ()))),
+            examples=tuple(map(_line, result.found_examples.get(at, ()))) if at < findings else (),
             also=tuple(row["members"]),
+            brief=at >= findings,
         )
         for at, row in enumerate(result.found.head(most).to_dicts())
     ]

@@ -38,6 +38,8 @@ class PairFinding:
         One sentence on each concept, may be empty.
     also : tuple of str
         Names of pairs that say the same.
+    brief : bool
+        Whether it has one line, without examples, instead of a card.
     """
 
     row: Mapping[str, object]
@@ -46,6 +48,7 @@ class PairFinding:
     description_a: str = ""
     description_b: str = ""
     also: tuple[str, ...] = ()
+    brief: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,10 @@ class PairPage:
         Whether tokens are shaded by activation, or only the strongest word is known; one sentence.
     listed : sequence of PairFinding
         Pairs of words, marks of format, properties and themes; their cards come first.
+    opened : int or None
+        Number of pairs of each part of the page that are shown before anything is searched for; None for all.
+    total : int
+        Number of pairs, those that are not on the page included; 0 for those on the page.
     """
 
     title: str
@@ -107,3 +114,5 @@ class PairPage:
     facts: Mapping[str, str] = field(default_factory=dict)
     shading: str = ""
     listed: Sequence[PairFinding] = ()
+    opened: int | None = None
+    total: int = 0

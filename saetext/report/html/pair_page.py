@@ -64,6 +64,9 @@ def shown_of_pairs(page: PairPage) -> dict[str, Any]:
         "notes": [printable(note) for note in page.notes],
         "facts": [(printable(str(name)), printable(str(text))) for name, text in page.facts.items()],
         "shading": printable(page.shading),
+        "opened": page.opened,
+        "total": max(page.total, len(cards)),
+        "noun": "pairs",
     }
 
 
@@ -83,6 +86,7 @@ def _card(finding: PairFinding, within: str) -> dict[str, Any]:
     return {
         **shown,
         "listed": False,
+        "brief": finding.brief,
         "ranked": measure == "rho",
         "apart": measure == "npmi" and (value < 0 if value is not None else lift is not None and lift < 1),
         "relation": relation,

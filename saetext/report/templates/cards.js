@@ -52,21 +52,41 @@
   }));
   const shown = () => cards.filter((card) => !card.item.hidden);
 
+  // ---- what is open at first: so many of each list as it is sorted; whoever searches searches all ----
+  const section = byId("findings"), most = section.dataset.opened === undefined ? Infinity : Number(section.dataset.opened);
+  const buttons = [byId("more"), byId("rest")];
+  const total = Math.max(Number(section.dataset.total) || 0, cards.length);
+  let everything = false;
+  const told = (n) => n.toLocaleString("en-US");
+
   const show = () => {
     const words = fold(filter.value).split(" ").filter(Boolean);
+    const taken = new Map();
+    let matching = 0;
     for (const card of cards) {
       const data = card.element.dataset;
-      card.item.hidden = boxes.some((box) => box.checked && (box.dataset.keep ? !data[box.dataset.keep] : Boolean(data[box.dataset.drop])))
-        || !words.every((word) => card.text.includes(word));
-      for (const lead of card.leads) lead.classList.toggle("off", card.item.hidden);
+      card.matches = !boxes.some((box) => box.checked && (box.dataset.keep ? !data[box.dataset.keep] : Boolean(data[box.dataset.drop])))
+        && words.every((word) => card.text.includes(word));
+      const before = taken.get(card.list) || 0;
+      card.item.hidden = !card.matches || !(everything || words.length > 0 || before < most);
+      if (card.matches) matching += 1;
+      if (!card.item.hidden) taken.set(card.list, before + 1);
+      for (const lead of card.leads) lead.classList.toggle("off", !card.matches);
     }
     const visible = shown();
     for (const list of lists) {
       const part = list.closest(".part"); // with its heading
       if (part) part.hidden = !visible.some((card) => card.list === list);
     }
-    byId("count").textContent = `${visible.length} of ${cards.length} shown`;
+    const cut = matching - visible.length;
+    const among = cut && matching < cards.length ? `the ${told(matching)} that match, of ${told(total)},` : told(total);
+    byId("count").textContent = `${told(visible.length)} of ${among} shown${cut ? `; the filter searches all${total > cards.length ? " on this page" : ""}` : ""}`;
     byId("nothing").hidden = visible.length > 0;
+    const open = everything && !words.length && lists.some((list) => (taken.get(list) || 0) > most);
+    for (const button of buttons) {
+      button.hidden = !cut && !(open && button.id === "more");
+      button.textContent = open ? `Show the first ${told(most)}${lists.length > 1 ? " of each" : ""}` : `Show all ${told(matching)}`;
+    }
   };
   const arrange = () => {
     const { by, down } = sort.selectedOptions[0].dataset;
@@ -74,27 +94,44 @@
     const key = (card) => by === undefined ? 0 : by in card.element.dataset ? way * card.element.dataset[by] : Infinity;
     cards.sort((one, other) => one.at - other.at || key(one) - key(other) || one.element.dataset.order - other.element.dataset.order);
     for (const list of lists) list.append(...cards.filter((card) => card.list === list).map((card) => card.item));
+    show();
   };
   const clear = () => { filter.value = ""; show(); };
 
   filter.addEventListener("input", show);
   for (const box of boxes) box.addEventListener("change", show);
   sort.addEventListener("change", arrange);
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      const before = new Set(shown());
+      everything = !everything;
+      show();
+      // the button at the end has gone: go on reading where it stood
+      if (button.hidden) go(shown().find((card) => !before.has(card)));
+    });
+  }
 
   // ---- a line of the plot or an edge leads to its card, hidden or not ----
   const go = (card) => {
     card.element.focus({ preventScroll: true });
     card.element.scrollIntoView({ block: "start" });
   };
+  const reveal = (card) => {
+    if (!card.matches) {
+      for (const box of boxes) box.checked = false;
+      clear();
+    }
+    if (card.item.hidden) {
+      everything = true;
+      show();
+    }
+  };
   for (const card of cards) {
     for (const lead of card.leads) {
       lead.addEventListener("click", (event) => {
         if (!event.target.closest("a") || event.ctrlKey || event.metaKey || event.shiftKey) return;
         event.preventDefault();
-        if (card.item.hidden) {
-          for (const box of boxes) box.checked = false;
-          clear();
-        }
+        reveal(card);
         go(card);
       });
     }
@@ -125,7 +162,15 @@
     else if (event.key === "k") step(-1);
   });
 
-  // a reloaded page keeps what was typed
-  show();
+  // a reloaded page keeps what was typed, and an address with a finding leads to it
   arrange();
+  const meant = () => {
+    const card = cards.find((one) => `#${one.element.id}` === location.hash);
+    if (card && card.item.hidden) {
+      reveal(card);
+      go(card);
+    }
+  };
+  addEventListener("hashchange", meant);
+  meant();
 })();

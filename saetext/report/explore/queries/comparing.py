@@ -148,7 +148,9 @@ def compare(
         snippets=CARDS,  # all features are listed: an example of each would take most of the time
         on_progress=on_progress,
     )
-    page = diff_page(result, sets, labels, reader=reader, findings=CARDS, on_progress=on_progress)
+    page = diff_page(
+        result, sets, labels, reader=reader, findings=CARDS, opened=CARDS, on_progress=on_progress
+    )
     return Comparison(question, result, page, tuple(sets), labels)
 
 

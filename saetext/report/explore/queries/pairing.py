@@ -99,7 +99,9 @@ def pairs(
             f"pairs are counted in at least {_FEWEST} documents, and these are {corpus.n_documents}"
         )
     result = correlate(corpus, labels=labels, on_progress=on_progress, **question.options())
-    page = pair_page(result, [corpus], labels, reader=reader, findings=TOP, on_progress=on_progress)
+    page = pair_page(
+        result, [corpus], labels, reader=reader, findings=TOP, lines=TOP, on_progress=on_progress
+    )
     return Pairs(question, result, page)
 
 
