@@ -116,7 +116,10 @@ def test_scores_equal_brute_force(
 def test_contributions_add_up_and_pages_follow_each_other(
     searcher: Searcher, weights: dict[int, float], top: int, offset: int
 ) -> None:
-    whole = searcher.search(features=weights, top=30)
+    whole = searcher.search(features=weights, top=0)  # all, though fewer are ranked where fewer are shown
+    assert len(whole) == whole.metrics["found"]
+    assert searcher.search(features=weights, top=None, depth=1).ids == whole.ids
+    assert searcher.search(features=weights, top=0, offset=offset).ids == whole.ids[offset:]
     page = searcher.search(features=weights, top=top, offset=offset)
     assert page.ids == whole.ids[offset : offset + top]
     assert list(page.table["rank"]) == list(range(offset + 1, offset + 1 + len(page)))
