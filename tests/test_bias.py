@@ -609,7 +609,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     [
         ({}, "which features\\? --find looks for them, --features names them"),
         ({"find": True, "features": "1"}, "give one of the two"),
-        ({"features": "1", "top": 3}, "top: only with --find"),
+        ({"features": "1", "take": 3}, "take: only with --find"),
         ({"find": True, "finders": "guess"}, "a finder is one of labels, attribution, swapped, not 'guess'"),
         ({"find": True, "finders": "labels", "agree": 2}, "1 finders are asked, 2 cannot agree"),
         ({"find": True, "dampen": "1,2"}, "a dose is between 0"),

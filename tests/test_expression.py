@@ -293,7 +293,7 @@ def test_the_command(tmp_path: Path) -> None:
     )
     files = ["--html", str(tmp_path / "m.html"), "--png", str(tmp_path / "m.png")]
     done = CliRunner().invoke(
-        app, ["expression", str(saved), "--by", "topic", "--top", "4", "--json", *files]
+        app, ["expression", str(saved), "--by", "topic", "--take", "4", "--json", *files]
     )
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
