@@ -66,7 +66,7 @@ def said(folder: Path) -> dict[str, Any]:
     suite.write_text("".join(json.dumps(row) + "\n" for row in rows))
     neutral.write_text("".join(common.EXAMPLES[0].read_text("utf-8").splitlines(keepends=True)[:12]), "utf-8")
     result = saetext.bias(
-        "smollm2", find=True, finders="attribution,swapped", top=4, suite=str(suite), neutral=neutral,
+        "smollm2", find=True, finders="attribution,swapped", take=4, suite=str(suite), neutral=neutral,
         reference_tokens=0,
     )  # fmt: skip
     print(render_bias(result, 100, False))
@@ -115,7 +115,7 @@ def split(saes: Path, reference_file: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", saetext.SaetextWarning)  # which model an SAE says it is of
             result = saetext.bias(
-                "smollm2", sae=place, find=True, finders="attribution", top=8, dampen="0",
+                "smollm2", sae=place, find=True, finders="attribution", take=8, dampen="0",
                 suite="professions", controls=0, instruction="", reference=reference_file,
                 reference_tokens=TOKENS,
             )  # fmt: skip

@@ -183,10 +183,10 @@ def matrix(args: argparse.Namespace, sae: str, found: Any) -> dict[str, Any]:
     """Return figures of the expression matrix, and draw it beside the attribution."""
     counts = Counter(row["template"] for row in found.meta)
     by = "template" if sum(n >= 2 for n in counts.values()) >= 2 else None  # else there is nothing to compare
-    matrix = saetext.expression(found, top=10, by=by)
+    matrix = saetext.expression(found, take=10, by=by)
     picture = args.work / f"{name_of(sae)}.matrix.png"
     if not picture.exists():
-        write_matrix_picture(saetext.expression(found, top=10, most=_DRAWN), picture)
+        write_matrix_picture(saetext.expression(found, take=10, most=_DRAWN), picture)
     ordered = matrix.table.sort(pl.col("prevalence"), descending=True)
     return {
         **matrix.metrics,

@@ -146,7 +146,7 @@ def main() -> None:
             ),
             None,
         )
-        by: dict[str, int | None] = {"npmi": None, "surprise": None}
+        by: dict[str, int | None] = {"npmi": None, "residual": None}
         if rank is not None:
             for name in by:
                 values = table[name].to_numpy()
@@ -159,14 +159,14 @@ def main() -> None:
         )  # fmt: skip
         print(repeat, found[-1], labels.label(a), "+", labels.label(b), flush=True)
     hits = [f for f in found if f["rank"] is not None]
-    ranks, surprise = (sorted(f[f"rank_by_{by}"] for f in hits) for by in ("npmi", "surprise"))
+    ranks, residual = (sorted(f[f"rank_by_{by}"] for f in hits) for by in ("npmi", "residual"))
     summary = {
         "documents": DOCUMENTS, "planted": PLANTED, "repeats": len(found), "recall": len(hits) / len(found),
         "confirmed": sum(bool(f["confirmed"]) for f in hits) / len(found),
         "median_rank_by_npmi": float(np.median(ranks)) if ranks else None,
         "among_the_first_20_by_npmi": sum(r <= 20 for r in ranks) / len(found),
-        "median_rank_by_surprise": float(np.median(surprise)) if surprise else None,
-        "among_the_first_20_by_surprise": sum(r <= 20 for r in surprise) / len(found),
+        "median_rank_by_residual": float(np.median(residual)) if residual else None,
+        "among_the_first_20_by_residual": sum(r <= 20 for r in residual) / len(found),
         "median_rows": float(np.median([f["of"] for f in found])),
     }  # fmt: skip
     print(summary)

@@ -17,7 +17,8 @@ import torch
 from planted import WORD, dead_feature, planted
 from planted_ablation import D_SAE, HOOK, OFF, READS, ROWS, TOPICS, WRITES, planted_writer
 
-from saetext.errors import InputError, ReaderError, SaetextWarning
+from saetext.errors import IncompatibleError, InputError, ReaderError, SaetextWarning
+from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.intervene.ablation import AblateResult, ablate
 from saetext.intervene.ablation.arms import AblationArm, Arms, partners_of
 from saetext.intervene.ablation.choosing import strongest
@@ -688,6 +689,18 @@ def test_an_attribution_of_something_else_is_refused(
     broken.write_text("{")
     with pytest.raises(InputError, match=r"broken\.json"):
         ablated(generator, [f"{broken}:3"])
+
+
+def test_labels_are_a_table_or_a_file(tmp_path: Path) -> None:
+    model, sae = planted_writer()
+    table = FeatureLabels.from_rows([FeatureLabel(5, "a label of my own")])
+    table.write(file := tmp_path / "labels.parquet")
+    for given in (table, file, str(file)):
+        found = load_generator(model, str(sae), labels=given, device="cpu", dtype="float32")
+        assert found.labels.label(5) == "a label of my own"
+    other = FeatureLabels(table.table, {"weights_sha256": "0" * 64})
+    with pytest.raises(IncompatibleError, match="of another reader's features"):
+        load_generator(model, str(sae), labels=other, device="cpu", dtype="float32")
 
 
 def test_models_and_saes_that_do_not_fit_are_refused(generator: Generator, tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ def test_planted_heads_are_found_and_only_there() -> None:
         ("duplicate_token", DUPLICATE),
     ):
         assert found.best(score, 1).select("layer", "head").row(0) == own
+        assert found.best(score, 0).height == found.table[score].count() > 1
         others = [r[score] for at, r in row.items() if at != own]
         assert max(others) < 0.15, score
         assert row[EVEN][score] == pytest.approx(found.metrics["uniform"][score], rel=1e-4)

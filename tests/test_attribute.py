@@ -198,6 +198,8 @@ def test_a_linear_head_makes_gradients_exact(saved: Callable[[str], Path]) -> No
     both = pl.concat([result.table.select(result.checks.columns), result.checks])
     np.testing.assert_allclose(both["attribution"], both["exact"], atol=1e-5)
     last = result.prompts["tokens"] - 1
+    every = ask(made, top=0)  # all are shown, each verified, and none is left to check
+    assert every.table.height == every.pairs.height and every.checks.height == 0
     elsewhere = result.pairs.filter(
         pl.col("position") != pl.col("prompt").replace_strict(dict(enumerate(last)))
     )

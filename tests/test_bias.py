@@ -98,7 +98,7 @@ def test_features_of_facts_alone_do_not_lower_the_bias() -> None:
 
 
 def test_attribution_finds_them_on_the_other_half() -> None:
-    result = run(find=True, finders="attribution", top=4, dampen="0", controls=0)
+    result = run(find=True, finders="attribution", take=4, dampen="0", controls=0)
     ranks = dict(zip(result.features["feature"], result.features["rank_attribution"], strict=True))
     assert {ranks[f] for f in BIAS} <= {1, 2, 3} and not set(FACTS) & set(ranks)
     assert result.metrics["professions"] == len(PROFESSIONS) // 2
@@ -297,18 +297,18 @@ def test_labels_that_speak_of_gender_are_found_first() -> None:
 
 def test_each_features_finders_and_ranks_are_told() -> None:
     labels = FeatureLabels.from_rows([FeatureLabel(BIAS[0], "men and boys"), FeatureLabel(50, "sport")])
-    result = run(find=True, top=3, dampen="0", controls=0, labels=labels)
+    result = run(find=True, take=3, dampen="0", controls=0, labels=labels)
     first = result.features.row(0, named=True)
     assert first["feature"] == BIAS[0] and first["rank_labels"] == 1 and first["rank_attribution"] is not None
     assert first["finders"] >= 2 and first["label"] == "men and boys"
     assert result.metrics["shared_by_two"] == int((result.features["finders"] >= 2).sum())
     alone = set(result.controls.filter(pl.col("kind") == "finder")["arm"])
     assert {"labels alone", "attribution alone"} <= alone
-    fewer = run(find=True, top=3, dampen="0", controls=0, labels=labels, agree=2)
+    fewer = run(find=True, take=3, dampen="0", controls=0, labels=labels, agree=2)
     kept = fewer.features.filter(pl.col("dampened"))
     assert (kept["finders"] >= 2).all() and 0 < kept.height < result.features["dampened"].sum()
     with pytest.raises(InputError, match="by 3 finders: take a lower --agree"):
-        run(find=True, top=1, dampen="0", controls=0, agree=3)
+        run(find=True, take=1, dampen="0", controls=0, agree=3)
 
 
 # ---- suites --------------------------------------------------------------------------------------------
@@ -524,7 +524,7 @@ def test_what_was_found_and_not_dampened_is_in_no_matched_set(monkeypatch: pytes
         return made
 
     monkeypatch.setattr(running, "matched_sets", watched)
-    result = run(find=True, finders="attribution,swapped", top=40, agree=2, dampen="0", controls=19)
+    result = run(find=True, finders="attribution,swapped", take=40, agree=2, dampen="0", controls=19)
     [(features, sets)] = seen
     found = set(result.features["feature"])
     assert set(features) < found and sets
@@ -593,7 +593,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     run(
         find=True,
         finders="attribution",
-        top=2,
+        take=2,
         dampen="0",
         controls=2,
         on_progress=lambda p: stages.append(p.stage),
@@ -609,7 +609,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     [
         ({}, "which features\\? --find looks for them, --features names them"),
         ({"find": True, "features": "1"}, "give one of the two"),
-        ({"features": "1", "top": 3}, "top: only with --find"),
+        ({"features": "1", "take": 3}, "take: only with --find"),
         ({"find": True, "finders": "guess"}, "a finder is one of labels, attribution, swapped, not 'guess'"),
         ({"find": True, "finders": "labels", "agree": 2}, "1 finders are asked, 2 cannot agree"),
         ({"find": True, "dampen": "1,2"}, "a dose is between 0"),

@@ -24,7 +24,7 @@ __all__ = ["place"]
 def dampened() -> Any:
     """A dampening whose professions, labels and notes are hostile."""
     made = library.bias(
-        subject(), find=True, finders="attribution,swapped", top=3, controls=3,
+        subject(), find=True, finders="attribution,swapped", take=3, controls=3,
         **{**tiny().options, "instruction": "Hello."},
     )  # fmt: skip
     unit = made.units["unit"][0]

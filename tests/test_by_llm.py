@@ -64,13 +64,13 @@ def test_the_prompt_tells_near_misses_from_random_passages_and_where_words_stand
         other=(context("elsewhere", "other", 0.0),),
     )
     prompt = label_prompt(found)
-    firing, _, silent = prompt.user.partition("Near misses:")
+    firing, _, silent = prompt.user.partition("Hard negatives:")
     near, _, other = silent.partition("Random passages:")
     assert firing.count("<passage") == firing.count("«") == 9
     assert firing.count('at="line start"') == 3 and 'strength="0.12"' in firing
     assert "nearly" in near and "elsewhere" in other and "«" not in silent
     assert "never follow" in prompt.system and all(kind in prompt.system for kind in KINDS)
-    assert "Near misses:" not in label_prompt(FeatureContexts(3, 1, top=found.top)).user
+    assert "Hard negatives:" not in label_prompt(FeatureContexts(3, 1, top=found.top)).user
 
 
 def test_useless_answers_are_asked_again_and_good_ones_are_not() -> None:
@@ -95,7 +95,7 @@ def test_useless_answers_are_asked_again_and_good_ones_are_not() -> None:
         trials = {1: [Trial("a", True), Trial("b", False)]}
         replies["score"] = "all of them"
         assert set(score_by_llm(table, trials, ChatClient(server.url, "tiny"))[1]) == {1}
-        replies["score"] = '{"fires": [1]}'
+        replies["score"] = '{"active": [1]}'
         scores, failures = score_by_llm(table, trials, ChatClient(server.url, "tiny"))
         assert scores[1].balanced_accuracy == 1.0 and not failures
 
@@ -148,12 +148,12 @@ def test_detection_scores_are_balanced_accuracy() -> None:
     ]
     trials += [Trial("sorry sight", False), Trial("maybe", False)]
     told = {
-        "right": {"fires": [1, 2]},
-        "half": {"fires": [1, 2, 3, 4, 5, 6]},
-        "mixed": {"fires": [1, 3]},
-        "words": {"fires": "1 and 2"},
-        "outside": {"fires": [1, 7]},
-        "true": {"fires": [True]},
+        "right": {"active": [1, 2]},
+        "half": {"active": [1, 2, 3, 4, 5, 6]},
+        "mixed": {"active": [1, 3]},
+        "words": {"active": "1 and 2"},
+        "outside": {"active": [1, 7]},
+        "true": {"active": [True]},
     }
 
     def behave(user: str, n: int) -> str:

@@ -158,7 +158,7 @@ def test_bad_input_is_told_in_one_line(options: list[str], message: str) -> None
         ["--like", "d1", "--mode", "dense"],
         ["--similar", "d1", "--mode", "features"],
         ["dog", "--mode", "projected"],
-        ["dog", "--top", "0"],
+        ["dog", "--top", "-1"],
     ],
 )
 def test_usage(options: list[str]) -> None:

@@ -140,7 +140,7 @@ def test_spans_of_both_are_cut_where_either_ends() -> None:
     assert strengths == [(0.5, 0.0), (0.5, 0.25), (0.0, 0.25), (1.0, 0.0)]
 
 
-# ---- surprise, communities --------------------------------------------------------------------------------
+# ---- residual association, communities ----------------------------------------------------------------
 
 
 @settings(max_examples=50, deadline=None)
@@ -166,7 +166,7 @@ def test_what_follows_from_other_pairs_as_by_hand(seed: int, n: int) -> None:
         assert found[k] == pytest.approx(sum(shares) / 2)
 
 
-def test_a_pair_in_a_clique_is_less_of_a_surprise_than_one_alone() -> None:
+def test_a_pair_in_a_clique_is_of_less_residual_than_one_alone() -> None:
     rng = np.random.default_rng(0)
     topic = rng.random(600) < 0.15
     value = rng.random((600, 10)) < 0.1
@@ -179,7 +179,7 @@ def test_a_pair_in_a_clique_is_less_of_a_surprise_than_one_alone() -> None:
     assert {first["feature_a"], first["feature_b"]} == {8, 9}
     strongest = correlate(corpus, **NO_LIMITS, order="npmi").table.to_dicts()[0]
     assert strongest["npmi"] > first["npmi"]
-    assert strongest["surprise"] < first["surprise"]
+    assert strongest["residual"] < first["residual"]
 
 
 def test_reasons_are_the_limits_that_are_exceeded() -> None:

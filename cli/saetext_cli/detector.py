@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from saetext.io.common_options import seed_option
 from saetext.io.request import Request, option
 from saetext.text.terminal import typed, visible
 from saetext_cli.common import note, require_new, result, telling
@@ -50,7 +51,7 @@ class DetectorRequest(Request):
     as_json: bool = option("Print JSON.", default=False, flags=("--json",))
     raw_csv: bool = option(f"With score: {RAW_CSV[0].lower()}{RAW_CSV[1:]}", default=False)
     csv_bom: bool = option(f"With score: {CSV_BOM[0].lower()}{CSV_BOM[1:]}", default=False)
-    seed: int = option("Seed of the split into texts to learn from and to calibrate with.", default=0)
+    seed: int = seed_option("the split into texts to learn from and to calibrate with")
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from saetext.errors import InputError
+from saetext.io.common_options import labels_option, where_option
 from saetext.io.request import Request, option
 from saetext.text.terminal import typed
 from saetext_cli.common import megabytes, note, require_new
@@ -34,11 +35,7 @@ class ExportRequest(Request):
     pooling: str | None = option(
         "Value of a feature in an npz matrix: max (default), mean, total, count or binary.", default=None
     )
-    where: str | None = option(
-        "Use only the documents for which this condition holds, e.g. \"topic = 'travel'\".",
-        default=None,
-        metavar="EXPR",
-    )
+    where: str | None = where_option()
     sae: str | None = option(
         "Which SAE's features to write, where a corpus has several.", default=None, metavar="NAME"
     )
@@ -59,11 +56,7 @@ class ExportRequest(Request):
     examples: int | None = option(
         "With neuronpedia: most examples of each feature; by default 12.", default=None, least=1, most=300
     )
-    labels: Path | None = option(
-        "With neuronpedia: table of labels to use instead of those known for the corpus.",
-        default=None,
-        metavar="FILE",
-    )
+    labels: Path | None = labels_option(within="With neuronpedia")
 
     def kind(self, output: Path) -> str:
         """Return what to write.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from saetext.errors import InputError, ReaderError
+from saetext.io.common_options import top_option
 from saetext.io.request import option, options_of
 from saetext_cli.analysing import print_data
 from saetext_cli.common import colored, encoding, note, require_new, result, waiting, width
@@ -56,7 +57,7 @@ class FeaturesRequest(Printed):
         metavar="FILE",
         flags=("--table", "-o"),
     )
-    top: int = option("Number of features to list.", default=20, least=1, metavar="N")
+    top: int | None = top_option("features", 20)
     lexical: bool = option("Search labels by their words, not by meaning.", default=False)
     peaks: bool = option("With --show: mark stored peaks only, without loading the model.", default=False)
 
@@ -163,7 +164,7 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
     if not built:
         note(f"{what}, for this and later searches")
     with waiting(what):
-        found = index.search(query, request.top)
+        found = index.search(query, request.top or len(subject.labels))
     rows = []
     for feature, score in found:
         label = subject.labels[feature]

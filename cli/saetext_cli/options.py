@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from saetext.errors import refuse_unused
+from saetext.io.common_options import labels_option
 from saetext.io.request import Request, option
 
 if TYPE_CHECKING:
@@ -204,11 +205,7 @@ class Labelled(Request):
     sae: str | None = option(
         "Which SAE's features to use, where a corpus has several.", default=None, metavar="NAME"
     )
-    labels: Path | None = option(
-        "Table of labels to use instead of those known for the corpus or the reader.",
-        default=None,
-        metavar="FILE",
-    )
+    labels: Path | None = labels_option()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,16 +42,16 @@ def tabulate_tokens(
         whole: Result = Result("features", found.table, params, found.about, found.notes)
         write_either(whole, request.table, request)
         note(f"{request.table}: {found.table.height:,} features over {found.about['tokens']:,} tokens")
-    rows = strongest_by(found, sort, request.top)
+    rows = strongest_by(found, sort, request.top or None)
     shown = {**params, "sort": sort, "top": request.top}
     finish(
         Result("features", rows, shown, found.about, found.notes),
         request,
-        lambda: _rendered(found, name, sort, request.top),
+        lambda: _rendered(found, name, sort, request.top or None),
     )
 
 
-def _rendered(found: TokenTable, name: str, sort: str, top: int) -> str:
+def _rendered(found: TokenTable, name: str, sort: str, top: int | None) -> str:
     from saetext.report.console.tokens import render_token_table
 
     return render_token_table(found, name, sort, top, width(), colored(), encoding=encoding())

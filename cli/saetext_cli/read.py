@@ -21,7 +21,7 @@ def read(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text itself, or - for stdin.")],
     choice: ReaderChoice,
     labelled: Labelled,
-    top: Annotated[int, typer.Option("--top", help="Number of features to show.", min=1)] = 12,
+    top: Annotated[int, typer.Option("--top", help="Number of features to show; 0 for all.", min=0)] = 12,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show what the reader sees in a text: its strongest features on the words."""

@@ -22,7 +22,9 @@ def readers(
         list[str] | None,
         typer.Argument(metavar="[WORD]...", help="Words in the reader's name or its model's."),
     ] = None,
-    top: Annotated[int, typer.Option("--top", help="Up to how many are listed one by one.", min=1)] = 40,
+    top: Annotated[
+        int, typer.Option("--top", help="Up to how many are listed one by one; 0 for all.", min=0)
+    ] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with all of them.")] = False,
 ) -> None:
     """List what can be used as a reader: saetext's own, and every SAE that SAELens knows."""
@@ -41,7 +43,7 @@ def readers(
         note(f"no reader has {' and '.join(map(repr, words or []))} in its name or its model's")
         return
     lines: list[tuple[str, ...]]
-    if len(found) <= top:
+    if not top or len(found) <= top:
         lines = [("reader", "model", "hook", "features")]
         lines += [(e.reader, e.model, e.hook or "?", e.width or "?") for e in found]
     else:

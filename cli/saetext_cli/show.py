@@ -20,7 +20,7 @@ def show(
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS")],
     id: Annotated[str, typer.Argument(metavar="ID", help="A document's id.")],
     labelled: Labelled,
-    top: Annotated[int, typer.Option("--top", help="Number of features to show.", min=1)] = 12,
+    top: Annotated[int, typer.Option("--top", help="Number of features to show; 0 for all.", min=0)] = 12,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show one document of a corpus with its strongest features on the words where they peak."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saetext.errors import InputError
+from saetext.io.common_options import labels_option, progress_keyword, seed_option, top_option, where_option
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.provided import provided
-from saetext.io.request import Request, keyword, option
+from saetext.io.request import Request, option
 
 if TYPE_CHECKING:
     from saetext.corpus.protocol import CorpusLike
@@ -25,26 +26,17 @@ if TYPE_CHECKING:
 class AnalysisRequest(Request):
     """The options that all analyses share."""
 
-    where: str | None = option(
-        "Use only the documents for which this condition on metadata holds, e.g. \"topic = 'travel'\".",
-        default=None,
-        metavar="EXPR",
-    )
+    where: str | None = where_option()
     sample: int | None = option(
         "Use a random sample of at most this many documents.", default=None, least=2, metavar="N"
     )
-    seed: int = option("Seed of everything random.", default=0, least=0, metavar="N")
-    top: int | None = option("Number of rows to show; 0 for all.", default=20, least=0, metavar="N")
+    seed: int = seed_option()
+    top: int | None = top_option("rows", 20)
     sae: str | None = option(
         "Which SAE's features to use, where a corpus has several.", default=None, metavar="NAME"
     )
-    labels: FeatureLabels | Path | str | None = option(
-        "Table of labels to use instead of those known for the corpus.",
-        default=None,
-        hint=Path | None,
-        metavar="FILE",
-    )
-    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+    labels: FeatureLabels | Path | str | None = labels_option()
+    on_progress: OnProgress | None = progress_keyword()
 
     @property
     def most(self) -> int | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from saetext.io.common_options import progress_keyword
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
@@ -39,7 +40,7 @@ class AppendRequest(Request):
     shard_rows: int = option(
         "Number of input rows per shard, the unit of resuming.", default=SHARD_ROWS, least=1, metavar="N"
     )
-    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
 
     def columns(self) -> dict[str, Any]:
         """Return what :func:`saetext.open_documents` takes."""

@@ -77,7 +77,7 @@ def look_at_text(
     text: str,
     *,
     sae: str | None = None,
-    top: int = 12,
+    top: int | None = 12,
     labels: str | os.PathLike[str] | None = None,
 ) -> Look:
     """Read ``text`` and return its ``top`` features, each on every word where it exceeds its threshold.
@@ -95,7 +95,7 @@ def look_at(
     prepared: Prepared | Unreadable,
     *,
     sae: str | None = None,
-    top: int = 12,
+    top: int | None = 12,
     labels: str | os.PathLike[str] | None = None,
 ) -> Look:
     """Return a prepared text with its ``top`` features, see :func:`look_at_text`."""
@@ -114,7 +114,7 @@ def look_at(
     above = entries.value > thresholds[entries.feature]
     feature, value, ordinal = entries.feature[above], entries.value[above], entries.ordinal[above]
     order = ranking(feature, value, calibration)
-    chosen = list(dict.fromkeys(feature[order].tolist()))[:top]
+    chosen = list(dict.fromkeys(feature[order].tolist()))[: top or None]
     spans = [
         Span(int(prepared.start[o]), int(prepared.end[o]), int(f), float(v))
         for f, v, o in zip(feature, value, ordinal, strict=True)
@@ -130,7 +130,7 @@ def look_at_document(
     id: str | int,
     *,
     sae: str | None = None,
-    top: int = 12,
+    top: int | None = 12,
     labels: str | os.PathLike[str] | None = None,
 ) -> Look:
     """Return a stored document with its ``top`` features, each on the token where it peaks; no model needed.
@@ -148,7 +148,7 @@ def look_at_document(
         raise InputError(f"{corpus.path} was encoded with --no-text: there is no text to show")
     calibration = corpus.calibration(name)
     row = document["entries"][name]
-    order = ranking(row.feature, row.value, calibration)[:top]
+    order = ranking(row.feature, row.value, calibration)[: top or None]
     start, end = document["token_start"], document["token_end"]
     spans = [
         Span(int(start[row.peak[i]]), int(end[row.peak[i]]), int(row.feature[i]), float(row.value[i]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from saetext.errors import InputError
+from saetext.io.common_options import labels_option, seed_option
 from saetext.io.progress import OnProgress
 from saetext.io.request import Request, option
 
@@ -86,9 +87,7 @@ class WritingOptions(Request):
     raw: bool = option(
         "Prompts are plain texts to go on from, without a chat template.", default=False, group=HOW
     )
-    seed: int = option(
-        "Seed of the sampling and of the controls.", default=0, least=0, metavar="N", group=HOW
-    )
+    seed: int = seed_option("the sampling and of the controls", group=HOW)
     batch: int = option("Most texts that are written at once.", default=16, least=1, metavar="N", group=HOW)
 
     def __post_init__(self) -> None:
@@ -109,12 +108,7 @@ class LoadingOptions(Request):
         metavar="READER",
         group=SHOW,
     )
-    labels: Path | None = option(
-        "Table of labels to use instead of those known for the SAE.",
-        default=None,
-        metavar="FILE",
-        group=SHOW,
-    )
+    labels: FeatureLabels | Path | str | None = labels_option(SHOW)
     device: str = option("auto, cpu, cuda or mps.", default="auto", group=MODEL)
     dtype: str = option(
         "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=MODEL
@@ -126,13 +120,7 @@ class LoadingOptions(Request):
 class ScoringOptions(Request):
     """Which model scores answers without writing, its SAE, and what features are called."""
 
-    labels: FeatureLabels | Path | str | None = option(
-        "Table of labels to use instead of those known for the SAE.",
-        default=None,
-        hint=Path | None,
-        metavar="FILE",
-        group=MODEL,
-    )
+    labels: FeatureLabels | Path | str | None = labels_option(MODEL)
     sae: str | Path | None = option(
         "SAE at a layer of the model: a directory, or RELEASE/SAE_ID as in SAELens. A reader that comes with "
         "saetext has its own.",

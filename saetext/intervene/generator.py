@@ -57,7 +57,7 @@ def load_generator(
     sae: str | None = None,
     *,
     hook: str | None = None,
-    labels: str | os.PathLike[str] | None = None,
+    labels: FeatureLabels | str | os.PathLike[str] | None = None,
     device: str = "auto",
     dtype: str = "auto",
     trust_pickle: bool = False,
@@ -176,15 +176,20 @@ def _shipped_with(model: str) -> str | None:
 
 
 def load_sae(
-    place: str, labels: str | os.PathLike[str] | None = None, trust_pickle: bool = False
+    place: str, labels: FeatureLabels | str | os.PathLike[str] | None = None, trust_pickle: bool = False
 ) -> tuple[LoadedSae, FeatureLabels]:
     """Load a reader's SAE by name, ``RELEASE/SAE_ID`` or directory, with its thresholds and its labels."""
-    subject = open_subject(place, labels=labels, trust_pickle=trust_pickle)
+    table = labels if isinstance(labels, FeatureLabels) else None
+    file = None if isinstance(labels, FeatureLabels) else labels
+    subject = open_subject(place, labels=file, trust_pickle=trust_pickle)
     if subject.corpus is not None:
         raise InputError(f"{place} is a corpus: name its SAE")
     encoder, calibration = subject.load_encoder(), subject.calibration
     known = subject.labels
     if calibration is None and (card := Path(place) / "card.arrow").is_file():
         calibration = Calibration.read(card)
-        known = reader_labels(subject.sae, calibration, labels)
+        known = reader_labels(subject.sae, calibration, file)
+    if table is not None:
+        table.require_for(subject.sae)
+        known = table
     return LoadedSae(sae_name(encoder.hook, set()), subject.sae.origin, encoder, calibration), known

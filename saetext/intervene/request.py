@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from saetext.errors import InputError
 from saetext.intervene.asking import SHOW, LoadingOptions, WritingOptions, where
+from saetext.io.common_options import progress_keyword
 from saetext.io.progress import OnProgress
-from saetext.io.request import Request, keyword, option
+from saetext.io.request import Request, option
 
 if TYPE_CHECKING:
     from saetext.intervene.shifts.saved import Shift
@@ -161,7 +162,7 @@ class SteerRequest(LoadingOptions, WritingOptions, Turned):
         metavar="FILE",
         group=SHOW,
     )
-    on_progress: OnProgress | None = keyword("Called with a Progress as texts are written.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         if isinstance(self.features, str):

@@ -22,6 +22,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from saetext.errors import InputError
+from saetext.io.common_options import progress_keyword, seed_option
 from saetext.io.progress import OnProgress, Progress
 from saetext.io.request import Request, keyword, option
 from saetext.reader.edits import Edit
@@ -56,12 +57,12 @@ class GenerateRequest(Request):
     )
     stop: Sequence[str] = keyword("Texts before which a text ends.", default=(), recorded=True)
     forbidden: Sequence[int] = keyword("Tokens that are never written.", default=(), recorded=True)
-    seed: int = option("Seed of the sampling.", default=0)
+    seed: int = seed_option("the sampling")
     batch: int = option("Most texts that are written at once.", default=16, least=1, metavar="N")
     edits: Mapping[str, Edit] | None = keyword(
         "Hook name -> what changes the hidden states there; see CausalModel.forward.", default=None
     )
-    on_progress: OnProgress | None = keyword("Called with a Progress after each step.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
     on_text: OnText | None = keyword(
         "Called with prompt, sample and the text so far, of each text after each step.", default=None
     )

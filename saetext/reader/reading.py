@@ -66,7 +66,7 @@ class Reading:
         """Return :attr:`table` as a pandas frame."""
         return as_pandas(self.table)
 
-    def look(self, index: int, *, sae: str | None = None, top: int = 12, labels: Any = None) -> Any:
+    def look(self, index: int, *, sae: str | None = None, top: int | None = 12, labels: Any = None) -> Any:
         """Return a text with its ``top`` features, each on every word where it is above its threshold.
 
         Parameters
@@ -75,8 +75,8 @@ class Reading:
             Which text; negative from the end.
         sae : str, optional
             Which SAE, if there are several.
-        top : int
-            Most features.
+        top : int or None
+            Number of features to show; 0 and None for all.
         labels : path, optional
             A table of labels to use; by default the reader's own.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saetext.errors import InputError, refuse_unused
+from saetext.io.common_options import seed_option
 from saetext.io.request import Request, keyword, option
 
 
@@ -72,7 +73,7 @@ class TrainConfig(Request):
     prefixes: tuple[int, ...] = keyword(
         "Matryoshka: numbers of features that reconstruct on their own, ascending.", default=()
     )
-    seed: int = option("Seed of the initial weights and of the order of tokens.", default=0, metavar="N")
+    seed: int = seed_option("the initial weights and of the order of tokens")
 
     def __post_init__(self) -> None:
         """Check the ranges once, at the edge."""

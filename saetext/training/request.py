@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from saetext.errors import InputError, refuse_unused
+from saetext.io.common_options import progress_keyword
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import keyword, option
 from saetext.reader.thresholds.request import DEFAULT_PERCENTILE
@@ -65,7 +66,7 @@ class TrainRequest(TrainConfig):
     trust_pickle: bool = option(
         "Allow pickled weights from a source you trust.", default=False, group="Where models run"
     )
-    on_progress: OnProgress | None = keyword("Called with a Progress for every batch.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         super().__post_init__()

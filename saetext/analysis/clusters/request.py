@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from saetext.analysis.request import ClusteredRequest
 from saetext.errors import InputError, refuse_unused
+from saetext.io.common_options import top_option
 from saetext.io.request import keyword, option
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ _WORDS, _FIT, _CHANGES = "Which features count", "Fit", "What changed"
 class PredictRequest(ClusteredRequest):
     """The options of placing documents in clusters that were fitted to others."""
 
-    top: int | None = option(
-        "Number of clusters to show; 0 for all. The result always has all.", default=20, least=0, metavar="N"
-    )
+    top: int | None = top_option("clusters", 20, " (the result always has all)")
     truth: str | None = option(
         "Column of known labels to compare the clusters with.", default=None, metavar="COLUMN"
     )

@@ -19,7 +19,7 @@ from saetext.text.passages import printable
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _PAIR = (
     "npmi", "npmi_low", "npmi_high", "lift", "rho", "rho_low", "rho_high", "q", "n_ab", "expected",
-    "confirmed", "npmi_confirm", "surprise", "decoder_cosine", "hidden",
+    "confirmed", "npmi_confirm", "residual", "decoder_cosine", "hidden",
 )  # fmt: skip
 _FOUND = ("npmi", "q", "n_ab", "expected", "confirmed", "npmi_confirm", "topic")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from saetext.analysis.request import ClusteredRequest
+from saetext.io.common_options import top_option
 from saetext.io.memory import memory_option, size_of
 from saetext.io.request import keyword, option
 
@@ -24,12 +25,11 @@ class CorrelateRequest(ClusteredRequest):
         If a number is out of its bounds, or an option none of its choices.
     """
 
-    top: int | None = option(
-        "Number of pairs to show of those more often together than by chance, and of those less often; "
-        "pairs of the same two concepts count once; 0 for all.",
-        default=12,
-        least=0,
-        metavar="N",
+    top: int | None = top_option(
+        "pairs",
+        12,
+        " of those more often together than by chance, and of those less often (pairs of the same two "
+        "concepts count once)",
     )
     column: str | None = option(
         "Pair features with this column (its values, or a number) instead of with each other.",

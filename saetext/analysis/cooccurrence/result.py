@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     "feature_a", "label_a", "feature_b", "label_b", "n_a", "n_b", "n_ab", "npmi", "npmi_raw", "lift", "phi",
     "p", "q", "same_phrase", "label_similarity", "confirmed", "snippet",
-    "surprise", "npmi_low", "npmi_high", "expected", "lift_adjusted", "phi_adjusted",
+    "residual", "npmi_low", "npmi_high", "expected", "lift_adjusted", "phi_adjusted",
     "p_b_given_a", "p_a_given_b",
     "rho", "rho_low", "rho_high", "rho_raw", "decoder_cosine", "npmi_confirm", "rho_confirm", "q_confirm",
     "npmi_pooled", "rho_pooled", "reversed", "hidden", "group", "community", "label_score_a", "label_score_b",
@@ -80,7 +80,7 @@ class CorrelateResult(Result):
       shares of documents;
     - ``p`` two-sided, ``q`` over all eligible pairs; ``npmi_confirm`` and ``q_confirm`` from the half that
       was not used to find the pair, null if it was not found on the first half; ``confirmed``;
-    - ``surprise``, the residual association: NPMI (or rho) times the share that does not follow from what
+    - ``residual``, the residual association: NPMI (or rho) times the share that does not follow from what
       the two go with otherwise (:func:`saetext.analysis.cooccurrence.redundancy.explained`): by this rows are
       ordered;
     - ``same_phrase``, the share of the documents with both in which the two peak within two tokens;

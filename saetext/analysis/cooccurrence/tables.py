@@ -104,7 +104,7 @@ def make_table(found: Found, context: Context) -> Made:
     notes: list[str] = []
     usable = significant & np.array([reason is None for reason in found.hidden], bool)
     residual = np.abs(strength) * (1 - _explained(found, strength, usable))
-    columns = {**columns, "surprise": np.where(strength < 0, -residual, residual)}
+    columns = {**columns, "residual": np.where(strength < 0, -residual, residual)}
     if request.order == "npmi":
         rank_by = np.abs(strength)
     else:

@@ -53,7 +53,7 @@ def search_by_detector(searcher: Searcher, request: SearchRequest) -> Answer:
     request.require_random()
     detector = one_named(shipped(searcher.whole.spec, searcher.sae), str(request.detector))
     meant = _by(searcher, detector, f"ranked by the detector {detector.name!r} ({detector.title})")
-    deep = searcher.whole.n_documents if request.group_by else request.deep
+    deep = request.deep(searcher.whole.n_documents)
     ranking = by_features(meant.scored, Reach(deep, searcher.mask(request)))
     return Answer("features", {"features": ranking}, Because(meant.query, meant.scored), (meant.note,))
 

@@ -36,7 +36,7 @@ def search_by_examples(searcher: Searcher, request: SearchRequest) -> Answer:
             query, features=request.features, exclude=request.exclude, settings=request.settings
         )
     named = [searcher.resources.row_of(id) for id in (*like, *unlike)]
-    deep = searcher.whole.n_documents if request.group_by else request.deep
+    deep = request.deep(searcher.whole.n_documents)
     scored = searcher.scorer.score(query)
     ranking = by_features(scored, Reach(deep, _others(searcher, request, named)))
     notes = (_FEW,) if len(set(like)) < 3 else ()
@@ -49,7 +49,7 @@ def search_similar(searcher: Searcher, id: str, request: SearchRequest) -> Answe
     request.require_random()
     row = searcher.resources.row_of(id)
     names = _rankings_of(searcher, request)
-    deep = searcher.whole.n_documents if request.group_by else request.deep
+    deep = request.deep(searcher.whole.n_documents)
     reach = Reach(deep, _others(searcher, request, [row]))
     rankings: dict[str, Ranking] = {}
     known: list[str] = []

@@ -205,10 +205,8 @@ def _occurs(corpus: Corpus, words: Sequence[str]) -> bool:
 
 
 def _depth(searcher: Searcher, request: SearchRequest, mode: str, reranker: LLMReranker | None) -> int:
-    if request.group_by is not None:
-        return searcher.whole.n_documents
     graded = 0 if reranker is None else reranker.rerank
-    return max(request.deep, graded)
+    return max(request.deep(searcher.whole.n_documents), graded)
 
 
 def _add_words(searcher: Searcher, texts: Texts, rankings: dict[str, Ranking], reach: Reach) -> list[str]:

@@ -160,11 +160,12 @@ class Pages:
         self._whole, self._sae, self._labels, self._scorer = whole, sae, labels, scorer
 
     def page(
-        self, order: Order, top: int, offset: int, because: Because
+        self, order: Order, top: int | None, offset: int, because: Because
     ) -> tuple[list[dict[str, Any]], list[Line | None]]:
-        """Return the rows of a result's table, numbered in the whole corpus, and their lines."""
+        """Return the rows of a result's table, numbered in the whole corpus, and their lines; all if None."""
         table, lines = [], []
-        for rank, at in enumerate(order.places[offset : offset + top].tolist(), start=offset + 1):
+        end = None if top is None else offset + top
+        for rank, at in enumerate(order.places[offset:end].tolist(), start=offset + 1):
             row = int(order.rows[at])
             line, each = self._row(row, because)
             each |= {"rank": rank, "score": float(order.score[at])}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from saetext.analysis.request import ClusteredRequest
 from saetext.errors import InputError, refuse_unused
+from saetext.io.common_options import progress_keyword, top_option
 from saetext.io.memory import memory_option, size_of
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
@@ -89,7 +90,7 @@ class SearchRequest(ClusteredRequest):
         hint=list[str] | None,
         metavar="N,N",
     )
-    top: int = option("Number of documents to show.", default=10, least=1, metavar="N")
+    top: int | None = top_option("documents", 10)
     offset: int = option("Number of documents to skip: the next page.", default=0, least=0, metavar="N")
     group_by: str | None = option(
         "Show only the best document of each value of this column.", default=None, metavar="COLUMN"
@@ -161,10 +162,14 @@ class SearchRequest(ClusteredRequest):
         if self.features or self.exclude or self.mode == "features":
             raise InputError("--similar goes with --mode projected, dense, bm25 or hybrid only")
 
-    @property
-    def deep(self) -> int:
-        """Documents to rank: those shown, and those further down that may be judged by their number."""
-        return max(self.depth, self.top + self.offset)
+    def deep(self, documents: int) -> int:
+        """Documents to rank: those shown, and those further down that may be judged by their number.
+
+        All where all are shown, or the best of each group.
+        """
+        if self.group_by is not None or self.most is None:
+            return documents
+        return max(self.depth, self.most + self.offset)
 
     @property
     def reranks(self) -> bool:
@@ -279,7 +284,7 @@ class IndexRequest(Request):
         "Who embeds documents: a ProcessEngine or a RayEngine; by default this process.", default=None
     )
     memory: int | str | None = memory_option()
-    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -290,7 +290,7 @@ class Searcher:
     ) -> SearchResult:
         """Return the result of a search after documents were judged."""
         values = None if request.group_by is None else self._values(request.group_by)
-        deep = self.whole.n_documents if request.group_by else request.deep
+        deep = request.deep(self.whole.n_documents)
         now = refit(self, first, judgement, Reach(deep, self.mask(request)), values)
         return self._shown(first, now, judgement, request, params)
 
@@ -299,7 +299,7 @@ class Searcher:
     ) -> SearchResult:
         """Return a page of what was found as a result that can be refined."""
         ordered = now.order
-        table, lines = self._pages.page(ordered, request.top, request.offset, now.because)
+        table, lines = self._pages.page(ordered, request.most, request.offset, now.because)
         self.whole.give_back_pages()  # a searcher stays open, and would come to hold the whole corpus
         if self.corpus.selection is not None:
             for each in table:

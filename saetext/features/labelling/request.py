@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from saetext.io.common_options import progress_keyword, seed_option
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
@@ -48,7 +49,7 @@ class LabelRequest(Request):
     sae: str | None = option(
         "Which SAE's features to label, where a corpus has several.", default=None, metavar="NAME"
     )
-    seed: int = option("Seed of the choice of contexts.", default=0, least=0, metavar="N")
+    seed: int = seed_option("the choice of contexts")
     client: ChatClient | None = keyword("The language model to ask, for method llm.", default=None)
     neuronpedia_id: str | None = keyword("MODEL/SAE on Neuronpedia, for method neuronpedia.", default=None)
-    on_progress: OnProgress | None = keyword("Called with a Progress as features are labelled.", default=None)
+    on_progress: OnProgress | None = progress_keyword()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from saetext.errors import InputError, refuse_unused
 from saetext.intervene.asking import SHOW, LoadingOptions, WritingOptions, strings, where
+from saetext.io.common_options import progress_keyword
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 from saetext.text.one_line import quoted
@@ -146,7 +147,7 @@ class AblateRequest(LoadingOptions, WritingOptions, Ablated):
     strongest: int = keyword(
         "Number of features that are taken from `attribution`.", default=5, least=1, recorded=True
     )
-    on_progress: OnProgress | None = keyword("Called with a Progress as texts are written.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from saetext.errors import refuse_unused
+from saetext.io.common_options import labels_option, progress_keyword, seed_option, top_option
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
@@ -42,11 +43,8 @@ class AttributeRequest(Request):
     nodes: int = option(
         "Number of points of integrated gradients.", default=10, least=1, most=200, metavar="N"
     )
-    top: int = option(
-        "Number of pairs of a feature and a position to show, each verified by an exact ablation.",
-        default=20,
-        least=1,
-        metavar="N",
+    top: int | None = top_option(
+        "pairs of a feature and a position", 20, ", each verified by an exact ablation"
     )
     checks: int = option(
         "Number of other pairs, drawn at random, that are ablated exactly.", default=200, least=0, metavar="N"
@@ -62,12 +60,7 @@ class AttributeRequest(Request):
         hint=str | None,
         metavar="SAE",
     )
-    labels: FeatureLabels | Path | str | None = option(
-        "Table of labels to use instead of those known for the SAE.",
-        default=None,
-        hint=Path | None,
-        metavar="FILE",
-    )
+    labels: FeatureLabels | Path | str | None = labels_option()
     system: str | None = option("System prompt.", default=None, metavar="TEXT")
     raw: bool = option("Take prompts as plain text, without the chat template.", default=False)
     write: int = option(
@@ -78,10 +71,10 @@ class AttributeRequest(Request):
         metavar="N",
     )
     batch: int = option("Most prompts that are run at once.", default=8, least=1, metavar="N")
-    seed: int = option("Seed of what is drawn at random.", default=0, least=0, metavar="N")
+    seed: int = seed_option()
     device: str = keyword("Where the model runs: auto, cpu, cuda or mps.", default="auto")
     dtype: str = keyword("Precision of the model; auto is float32.", default="auto")
-    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         super().__post_init__()

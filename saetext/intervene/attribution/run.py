@@ -145,7 +145,8 @@ def _checked(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the strongest pairs and some others, each with its exact effect."""
     order = found.order()
-    top, rest = order[: request.top], order[request.top :]
+    shown = request.top or len(order)
+    top, rest = order[:shown], order[shown:]
     drawn = np.random.default_rng(request.seed).permutation(len(rest))[: request.checks]
     index = np.concatenate([top, np.sort(rest[drawn])])
     pairs = Pairs(found.case[index], found.position[index], found.feature[index], found.weight[index])

@@ -85,11 +85,11 @@ def find(
     found: dict[int, Found] = {}
     notes: list[str] = []
     by_name: dict[str, Any] = {
-        "labels": lambda: by_labels(labels, request.top, str(panel.model.device)),
+        "labels": lambda: by_labels(labels, request.take, str(panel.model.device)),
         "attribution": lambda: by_attribution(
-            subject, panel, asked(panel, items), request.top, request.on_progress
+            subject, panel, asked(panel, items), request.take, request.on_progress
         ),
-        "swapped": lambda: by_swapping(panel, request.top, request.seed),
+        "swapped": lambda: by_swapping(panel, request.take, request.seed),
     }
     for name in request.finder_names:
         rows = by_name[name]()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from saetext.errors import InputError
 from saetext.intervene.asking import ScoringOptions
+from saetext.io.common_options import progress_keyword, seed_option
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
-from saetext.io.request import keyword, option
+from saetext.io.request import option
 
 FINDERS = ("labels", "attribution", "swapped")
 SUITES = ("professions", "winogender")
@@ -36,7 +37,9 @@ class BiasRequest(ScoringOptions):
         metavar="NAMES",
         group=_WHAT,
     )
-    top: int = option("Most features of each finder.", default=8, least=1, metavar="N", group=_WHAT)
+    take: int = option(
+        "Number of features to take from each finder, at most.", default=8, least=1, metavar="N", group=_WHAT
+    )
     agree: int = option(
         "Dampen only features that so many finders found.", default=1, least=1, most=3, group=_WHAT
     )
@@ -95,8 +98,8 @@ class BiasRequest(ScoringOptions):
         group=_MEASURE,
     )
     batch: int = option("Most prompts that are run at once.", default=32, least=1, metavar="N", group=_MODEL)
-    seed: int = option("Seed of all that is drawn.", default=0, least=0, metavar="N", group=_MODEL)
-    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+    seed: int = seed_option(group=_MODEL)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         for name in ("finders", "features", "dampen", "suite"):  # a list in Python is what commas are here
@@ -107,7 +110,7 @@ class BiasRequest(ScoringOptions):
                 "which features? --find looks for them, --features names them"
                 + (": give one of the two" if self.find else "")
             )
-        if not self.find and (unused := self.changed("finders", "agree", "top")):
+        if not self.find and (unused := self.changed("finders", "agree", "take")):
             raise InputError(f"{', '.join(unused)}: only with --find, for --features names the features")
         for name in self.finder_names:
             if name not in FINDERS:

@@ -146,7 +146,7 @@ class _Work:
         dampened = [one.feature for one in found if not request.find or len(one.ranks) >= request.agree]
         if not dampened:
             raise InputError(
-                f"no feature was found by {request.agree} finders: take a lower --agree or a larger --top"
+                f"no feature was found by {request.agree} finders: take a lower --agree or a larger --take"
             )
         strengths = strengths_in(
             *activations_of(measured.kept), self.subject.sae.encoder.d_sae, _tokens(measured)

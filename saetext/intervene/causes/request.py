@@ -6,12 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from saetext.errors import InputError
 from saetext.intervene.asking import MODEL, WritingOptions
 from saetext.intervene.request import Asked
+from saetext.io.common_options import labels_option, progress_keyword
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
-from saetext.io.request import keyword, option
+from saetext.io.request import option
+
+if TYPE_CHECKING:
+    from saetext.features.labels import FeatureLabels
 
 _SIDES, _WHAT, _TEST = "How A and B came to be", "What is looked into", "How it is tested"
 
@@ -122,18 +127,13 @@ class WhyRequest(WritingOptions):
         metavar="SAE",
         group=MODEL,
     )
-    labels: Path | None = option(
-        "Table of labels to use instead of those known for the SAE.",
-        default=None,
-        metavar="FILE",
-        group=MODEL,
-    )
+    labels: FeatureLabels | Path | str | None = labels_option(MODEL)
     device: str = option("auto, cpu, cuda or mps.", default="auto", group=MODEL)
     dtype: str = option(
         "Precision of the language model: auto, float32, bfloat16, float16.", default="auto", group=MODEL
     )
     trust_pickle: bool = option("Allow pickled weights from a source you trust.", default=False, group=MODEL)
-    on_progress: OnProgress | None = keyword("Called with a Progress as texts are written.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         for name in ("edit_a", "edit_b", "features"):

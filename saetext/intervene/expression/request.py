@@ -17,8 +17,8 @@ class ExpressionRequest(Request):
         If a number is out of its bounds.
     """
 
-    top: int = option(
-        "Number of the strongest features of each example; the matrix has all of these.",
+    take: int = option(
+        "Number of the strongest features to take from each example; the matrix has all of these.",
         default=10,
         least=1,
         metavar="N",

@@ -58,7 +58,7 @@ def expression(attribution: AttributionResult | str | Path, request: ExpressionR
     if n < 2:
         raise InputError(f"a matrix needs two examples or more; there is {n}")
     values = _values(found, request.by)
-    matrix = matrix_of(found.pairs, n, request.top, request.most)
+    matrix = matrix_of(found.pairs, n, request.take, request.most)
     if not len(matrix.features):
         raise InputError("no feature has any attribution: there is nothing to put side by side")
     tests = pl.DataFrame(schema=COLUMNS)

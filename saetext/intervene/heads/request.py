@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from saetext.errors import InputError
+from saetext.io.common_options import progress_keyword, seed_option, top_option
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 from saetext.text.one_line import quoted
@@ -27,7 +28,7 @@ class AttendRequest(Request):
     layers: str | None = option(
         "Layers to look at, e.g. 0,3-5; by default all.", default=None, metavar="L,L-L,..."
     )
-    top: int = option("Number of heads to show for each score.", default=5, least=1, metavar="N")
+    top: int | None = top_option("heads", 5, " for each score")
     max_tokens: int = option(
         "Tokens of the text that are shown; the rest is cut off.",
         default=64,
@@ -50,10 +51,10 @@ class AttendRequest(Request):
         metavar="N",
     )
     batch: int = option("Most sequences that are run at once.", default=8, least=1, metavar="N")
-    seed: int = option("Seed of what is drawn at random.", default=0, least=0, metavar="N")
+    seed: int = seed_option()
     device: str = keyword("Where the model runs: auto, cpu, cuda or mps.", default="auto")
     dtype: str = keyword("Precision of the model; auto is float32.", default="auto")
-    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         super().__post_init__()

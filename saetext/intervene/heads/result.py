@@ -44,11 +44,10 @@ class AttendResult(Result):
         """Return the table beside the rows; patterns are in Python and on the page only."""
         return {"tokens": self.tokens}
 
-    def best(self, score: str, top: int) -> pl.DataFrame:
-        """Return the rows of the heads with most of a score over its control."""
+    def best(self, score: str, top: int | None) -> pl.DataFrame:
+        """Return the rows of the heads with most of a score over its control; 0 and None for all."""
         import polars as pl
 
         rows = self.table.filter(pl.col(score).is_not_null())
-        return rows.sort(pl.col(score) - pl.col(f"{score}_null"), descending=True, maintain_order=True).head(
-            top
-        )
+        rows = rows.sort(pl.col(score) - pl.col(f"{score}_null"), descending=True, maintain_order=True)
+        return rows.head(top) if top else rows

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from saetext.errors import InputError
 from saetext.intervene.asking import ScoringOptions
+from saetext.io.common_options import progress_keyword, seed_option
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
-from saetext.io.request import keyword, option
+from saetext.io.request import option
 
 if TYPE_CHECKING:
     from saetext.intervene.shifts.saved import Shift
@@ -71,8 +72,8 @@ class AnswersRequest(ScoringOptions):
         group=_FIT,
     )
     batch: int = option("Most prompts that are run at once.", default=16, least=1, metavar="N", group=_MODEL)
-    seed: int = option("Seed of all that is drawn.", default=0, least=0, metavar="N", group=_FIT)
-    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+    seed: int = seed_option(group=_FIT)
+    on_progress: OnProgress | None = progress_keyword()
 
     def __post_init__(self) -> None:
         super().__post_init__()

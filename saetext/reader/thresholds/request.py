@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from saetext.io.common_options import progress_keyword
 from saetext.io.progress import OnProgress  # at run time: it is part of the signature
 from saetext.io.request import Request, keyword, option
 
@@ -35,4 +36,4 @@ class CalibrateRequest(Request):
     role: str = keyword("Whose turns of a chat count: assistant, user, system or all.", default="assistant")
     reference: str = keyword("Name of the reference text, stored with the thresholds.", default="")
     quiet: bool = keyword("Whether to suppress the warning about little reference text.", default=False)
-    on_progress: OnProgress | None = keyword("Called with a Progress as the work goes on.", default=None)
+    on_progress: OnProgress | None = progress_keyword()

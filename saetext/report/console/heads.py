@@ -50,7 +50,7 @@ def render_heads(
     for line in heading(result):
         console.print(styled(printable(line)))
     for score, name in SCORES.items():
-        rows = result.best(score, int(result.params["top"])).to_dicts()
+        rows = result.best(score, result.params["top"]).to_dicts()
         if not rows:
             continue
         console.print()

@@ -38,7 +38,7 @@ def render_token_table(
     found: TokenTable,
     of: str,
     sort: str,
-    top: int,
+    top: int | None,
     console_width: int = 100,
     color: bool = False,
     *,
@@ -53,7 +53,7 @@ def render_token_table(
         What the reader is called.
     sort : str
         One of :data:`saetext.features.activity.SORTED_BY`.
-    top : int
+    top : int or None
         Features to list.
     console_width, color, encoding
         As :func:`saetext.report.console.differences.render_diff`.
@@ -83,15 +83,16 @@ def render_token_table(
     return end(console, found.notes, encoding)
 
 
-def strongest_by(found: TokenTable, sort: str, top: int) -> Any:
-    """Return the rows of ``top`` features by a column, largest first; undefined ones last.
+def strongest_by(found: TokenTable, sort: str, top: int | None) -> Any:
+    """Return the rows of ``top`` features by a column (None: of all), largest first; undefined ones last.
 
     Of equal ones the strongest first: kurtosis is the same of all features that are active on one token.
     """
     import polars as pl
 
     by = [pl.col(sort).round_sig_figs(6), pl.col("max"), pl.col("feature")]  # beyond that it is rounding
-    return found.table.sort(by, descending=[True, True, False], nulls_last=True).head(top)
+    rows = found.table.sort(by, descending=[True, True, False], nulls_last=True)
+    return rows if top is None else rows.head(top)
 
 
 def heading(found: TokenTable, of: str) -> str:

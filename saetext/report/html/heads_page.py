@@ -70,7 +70,7 @@ def packed(patterns: NDArray[np.float32]) -> str:
 
 
 def _score(result: AttendResult, score: str) -> dict[str, Any]:
-    best = result.best(score, int(result.params["top"])).to_dicts()
+    best = result.best(score, result.params["top"]).to_dicts()
     return {
         "key": score,
         "name": SCORES[score],

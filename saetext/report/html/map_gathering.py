@@ -46,8 +46,8 @@ _COLUMNS = 20
 _VALUES = 200  # values of a category that are told apart
 _RESERVED = ("row", "id", "text", "prompt")
 _SHADING = (
-    "Words are shaded where the features fire that set the cluster apart, read again.",
-    "Words are shaded where the features fire that set the cluster apart, read again.",
+    "Words are shaded where the features that set the cluster apart are active, read again.",
+    "Words are shaded where the features that set the cluster apart are active, read again.",
     "The reader was not at hand, so only each feature's strongest word is marked.",
 )
 

@@ -161,7 +161,7 @@ def _facts(result: ExpressionResult) -> list[tuple[str, str]]:
         "model": about.get("model"),
         "SAE": about.get("sae"),
         "hook": about.get("hook"),
-        "strongest features of each example": result.params["top"],
+        "strongest features of each example": result.params["take"],
         "value of a cell": "attribution summed over positions, over the feature's 99th percentile",
         "clustering": "average linkage of cosine distance, cut at the largest silhouette",
     }
