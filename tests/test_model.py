@@ -33,6 +33,7 @@ from tiny_models import (
 from tiny_reader import make_sae
 
 from saetext.errors import ReaderError
+from saetext.reader import bert, embedded
 from saetext.reader import checkpoint as checkpoint_module
 from saetext.reader.building import build
 from saetext.reader.configuration import config_of
@@ -249,6 +250,37 @@ def test_bert_needs_the_mask_it_is_given(saved: Callable[[str], Path]) -> None:
     assert (ignored - model.hidden(ids, mask)[HOOK][1, :4]).abs().max() > 0.01
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_bert_of_our_own_gives_the_bits_of_transformers(
+    dtype: str, saved: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks = [
+        "hook_embed", "blocks.0.attn.hook_z", "blocks.0.hook_resid_mid", "blocks.1.hook_mlp_out",
+        "blocks.1.ln2.hook_normalized", "blocks.1.hook_normalized_resid_post",
+    ]  # fmt: skip
+    sources: list[tuple[str | Path, list[str]]] = [(saved("bert"), hooks)]
+    sources.append((embedded.find_model(), ["blocks.4.hook_resid_pre"]))
+    for source, names in sources:
+        ours = load(source, *names, dtype=dtype)
+        with monkeypatch.context() as patch:
+            patch.setattr(bert, "reads", lambda config: False)
+            theirs = load(source, *names, dtype=dtype)
+        assert isinstance(ours._model, bert.Bert) and not isinstance(theirs._model, bert.Bert)
+        for ids, mask in (batch(17, 1, 9, 17), batch(12, 12), batch(1)):
+            read, expected = ours.hidden(ids, mask), theirs.hidden(ids, mask)
+            for name in names:
+                assert torch.equal(read[name][mask.bool()], expected[name][mask.bool()]), name
+
+
+@pytest.mark.parametrize(
+    "change", [{"is_decoder": True}, {"hidden_act": "relu"}, {"chunk_size_feed_forward": 3}], ids=str
+)
+def test_what_is_no_plain_encoder_is_left_to_transformers(change: dict[str, Any], tmp_path: Path) -> None:
+    model = load(save_model("bert", tmp_path / "m", **change))
+    assert not isinstance(model._model, bert.Bert)
+    assert model.hidden(*batch(9, 4))[HOOK].isfinite().all()
+
+
 def test_bidirectional_gemma3_sees_to_the_right(tmp_path: Path) -> None:
     directory = save_model("gemma3_text", tmp_path / "m", use_bidirectional_attention=True)
     model = load(directory)
@@ -400,11 +432,13 @@ def test_modules_of_other_threads_are_left_alone_while_a_model_is_built(
 ) -> None:
     made: list[torch.nn.Linear] = []
     inner = {
-        "gpt2": "gpt2.modeling_gpt2.GPT2MLP", "gemma2": "gemma2.modeling_gemma2.Gemma2MLP",
-        "bert": "bert.modeling_bert.BertIntermediate",
-    }  # fmt: skip
-    place = f"transformers.models.{inner[family]}.__init__"
-    module, name = importlib.import_module(place.rsplit(".", 2)[0]), place.rsplit(".", 2)[1]
+        "gpt2": "transformers.models.gpt2.modeling_gpt2.GPT2MLP",
+        "gemma2": "transformers.models.gemma2.modeling_gemma2.Gemma2MLP",
+        "bert": "saetext.reader.bert._Intermediate",
+    }
+    directory = saved(family)  # made before anything is watched
+    place, name = inner[family].rsplit(".", 1)
+    module = importlib.import_module(place)
     original = getattr(module, name).__init__
 
     def meanwhile(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -414,7 +448,7 @@ def test_modules_of_other_threads_are_left_alone_while_a_model_is_built(
         original(self, *args, **kwargs)
 
     monkeypatch.setattr(getattr(module, name), "__init__", meanwhile)
-    model = load(saved(family), dtype="bfloat16")
+    model = load(directory, dtype="bfloat16")
     assert len(made) == model.n_layers_built == 2
     for linear in made:
         for parameter in linear.parameters():

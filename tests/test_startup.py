@@ -48,6 +48,18 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.endswith("imported: []\n"), done
 
 
+def test_a_first_text_is_read_without_what_compiles_and_trains() -> None:
+    """They take longer to import than all else that ``saetext read`` does."""
+    program = (
+        "import sys; sys.argv = ['saetext', 'read', 'sorry']\nfrom saetext_cli.main import main\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code\n"
+        "names = ('transformers.modeling_utils', 'transformers.loss', 'torch._dynamo', 'sympy')\n"
+        "print('\\nimported:', [name for name in names if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=PLAIN)
+    assert done.stdout.endswith("imported: []\n"), done
+
+
 def test_the_executable_seldom_looks_for_garbage_while_it_imports() -> None:
     """Nor is it off: what comes later may run for hours."""
     program = (

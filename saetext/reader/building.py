@@ -18,11 +18,13 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from saetext.errors import ReaderError
+from saetext.reader import bert
 from saetext.reader.checkpoint import Checkpoint, Weights, first_line
 from saetext.reader.configuration import BAD_CONTENT
 from saetext.reader.hooks import Architecture, is_bidirectional
 
 _EMPTY = torch.empty
+_INIT = nn.init.__name__
 
 
 def build(config: Any, architecture: Architecture, n_layers: int, *, head: bool = False) -> Any:
@@ -56,10 +58,16 @@ def build(config: Any, architecture: Architecture, n_layers: int, *, head: bool 
         with _EmptyWithoutStorage():
             # Not in ``dtype``: transformers would make it the default dtype of the whole process meanwhile.
             # Weights come in ``dtype``; buffers are float32 or cast where they are used.
-            family = transformers.AutoModelForCausalLM if head else transformers.AutoModel
-            model: nn.Module = family.from_config(
-                cut, dtype=torch.float32, attn_implementation=architecture.attention, trust_remote_code=False
-            )
+            if not head and bert.reads(cut):
+                model: nn.Module = bert.Bert(cut)
+            else:
+                family = transformers.AutoModelForCausalLM if head else transformers.AutoModel
+                model = family.from_config(
+                    cut,
+                    dtype=torch.float32,
+                    attn_implementation=architecture.attention,
+                    trust_remote_code=False,
+                )
     except BAD_CONTENT as error:
         reason = first_line(error)
         raise ReaderError(f"no {config.model_type} model fits this config.json: {reason}") from error
@@ -70,7 +78,8 @@ def build(config: Any, architecture: Architecture, n_layers: int, *, head: bool 
 class _EmptyWithoutStorage(TorchFunctionMode):
     """Within it, ``torch.empty`` makes tensors on the meta device; the mode belongs to this thread alone.
 
-    Weight matrices and embeddings are made that way, and the initialisation that follows costs nothing there.
+    Weight matrices and embeddings are made that way. The initialisation that follows would do nothing to them
+    and is left out, since torch imports its compiler for it.
     Buffers (rotary frequencies, positions) are computed as ever, for no checkpoint holds them.
     """
 
@@ -82,6 +91,10 @@ class _EmptyWithoutStorage(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         options = dict(kwargs or {})
+        if getattr(func, "__module__", None) == _INIT:
+            tensor = args[0] if args else options["tensor"]
+            if tensor.device.type == "meta":
+                return tensor
         if func is _EMPTY:
             options["device"] = "meta"
         return func(*args, **options)
