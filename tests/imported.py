@@ -12,8 +12,11 @@ import pkgutil
 
 #: What the verbs import while they run, where it takes long.
 LATE = (
-    "faiss", "hdbscan", "matplotlib.figure", "pandas", "polars", "pyarrow.dataset", "pydantic.type_adapter",
-    "sklearn.feature_extraction", "tokenizers", "transformers.models.bert.modeling_bert", "umap",
+    "encodings.utf_8_sig", "faiss", "hdbscan", "matplotlib.figure", "networkx", "pandas", "polars",
+    "pyarrow.dataset", "pydantic.fields", "pydantic.type_adapter", "rich.cells",
+    "sklearn.feature_extraction", "sklearn.linear_model", "sklearn.pipeline", "tokenizers",
+    "transformers.models.bert.modeling_bert", "transformers.models.bert.tokenization_bert", "typer._adapters",
+    "umap",
 )  # fmt: skip
 
 

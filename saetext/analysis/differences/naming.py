@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -105,6 +105,7 @@ def by_names(led: Sequence[Led], names: Names) -> list[Led]:
     promoted = [_better_named(one, names) for one in led]
     ordered = in_order([replace(one, weight=_weight(one.lead, names)) for one in promoted])
     found: list[Led] = []
+    counted = {True: _Counted(), False: _Counted()}
     said: dict[tuple[bool, str], int] = {}
     called: dict[tuple[bool, str], dict[int, str]] = {}  # with what each has in brackets
     for one in ordered:
@@ -116,60 +117,72 @@ def by_names(led: Sequence[Led], names: Names) -> list[Led]:
         alike = called.setdefault((up, title), {})
         again = _called_alike(alike, bracket)
         if again < 0 and name is not None:
-            again = _where_it_peaks(name, found, up)
+            again = counted[up].where_it_peaks(name)
         if again < 0 and name is not None and not name.labelled and places:
             again = min(places)
         if again >= 0:
             above = found[again]
             found[again] = replace(above, members=(*above.members, one.lead, *one.members))
-            continue
-        alike[len(found)] = bracket
-        for token in told:
-            said.setdefault((up, token), len(found))
-        found.append(one)
+        else:
+            again = len(found)
+            alike[again] = bracket
+            for token in told:
+                said.setdefault((up, token), again)
+            found.append(one)
+        counted[up].add(again, (one.lead, *one.members))
     return found
 
 
-def _where_it_peaks(name: FeatureName, found: Sequence[Led], up: bool) -> int:
-    """Return the finding of the same side that counts most of what a feature peaks at; -1 of no such ones.
+class _Counted:
+    """The units that findings of one side count: the words, openings and marks of a text that have places.
 
     Only what is counted in texts says where it is: words, openings and marks, those that lead and those under
-    them. A feature that is called by its words is there already if a finding counts each of them.
+    them.
     """
-    if not name.at:
-        return -1
-    best, most, all_together = -1, 0.0, set[str]()
-    for place, one in enumerate(found):
-        where = _said_where(one) if (one.lead.numbers["diff"] > 0) == up else []
-        if not where:
-            continue
-        mine = {unit for unit in name.at if _counted_in(where, unit)}
-        if not name.labelled and name.words and all(_counted_in(where, unit) for unit in name.words[:WORDS]):
-            return place
-        share = sum(name.at[unit] for unit in mine)
-        if share > most:
-            best, most = place, share
-        all_together |= mine
-    return best if sum(name.at[unit] for unit in all_together) >= SAME_PLACE else -1
+
+    def __init__(self) -> None:
+        self._by: dict[str, set[int]] = {}  # a unit to the findings that count it as a word or an opening
+        self._marks: dict[str, set[int]] = {}  # a mark to the findings that count it
+
+    def add(self, place: int, described: Iterable[Description]) -> None:
+        """Let what is described belong to the finding at a place."""
+        for each in described:
+            if each.kind not in _COUNTED:
+                continue
+            key = str(each.key)
+            opening = key.removeprefix("the opening ")
+            if each.kind == "word" or opening != key:
+                if len(only := words_of(opening if each.kind == "format" else key)) == 1:
+                    self._by.setdefault(only[0], set()).add(place)
+            else:
+                self._marks.setdefault(key, set()).add(place)
+
+    def where_it_peaks(self, name: FeatureName) -> int:
+        """Return the finding that counts most of what a feature peaks at; -1 of no such ones.
+
+        A feature that is called by its words is there already if a finding counts each of them.
+        """
+        if not name.at:
+            return -1
+        counts = {unit: self._findings(unit) for unit in name.at}
+        each = [self._findings(unit) for unit in name.words[:WORDS]] if not name.labelled else []
+        if each and (all_of_them := set.intersection(*each)):
+            return min(all_of_them)
+        if sum(name.at[unit] for unit, places in counts.items() if places) < SAME_PLACE:
+            return -1
+        shares: dict[int, float] = {}
+        for unit, places in counts.items():
+            for place in places:
+                shares[place] = shares.get(place, 0) + name.at[unit]
+        return min(shares, key=lambda place: (-shares[place], place))
+
+    def _findings(self, unit: str) -> set[int]:
+        folded = unit.casefold()
+        found = set(self._by.get(folded, ()))
+        return found.union(*(places for mark, places in self._marks.items() if _made_of(mark, folded)))
 
 
-def _said_where(one: Led) -> list[tuple[str, str]]:
-    """Return what a finding has that says where in a text it is: kind and key."""
-    return [(each.kind, str(each.key)) for each in (one.lead, *one.members) if each.kind in _COUNTED]
-
-
-def _counted_in(where: Sequence[tuple[str, str]], unit: str) -> bool:
-    folded = unit.casefold()
-    return any(_counts(kind, key, folded) for kind, key in where)
-
-
-@functools.lru_cache(1 << 16)  # a list of hundreds of findings asks for each pair some thirty times
-def _counts(kind: str, key: str, unit: str) -> bool:
-    """Whether a word or mark of format is counted where a text has a unit."""
-    if kind == "word":
-        return words_of(key) == [unit]
-    opening = key.removeprefix("the opening ")
-    return words_of(opening) == [unit] if opening != key else is_made_of(key, unit)
+_made_of = functools.lru_cache(1 << 16)(is_made_of)  # features peak at the same few units
 
 
 def _title(one: Description, name: FeatureName | None) -> tuple[str, str]:
