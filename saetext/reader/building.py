@@ -23,7 +23,6 @@ from saetext.reader.configuration import BAD_CONTENT
 from saetext.reader.hooks import Architecture, is_bidirectional
 
 _EMPTY = torch.empty
-_INIT = nn.init.__name__
 
 
 def build(config: Any, architecture: Architecture, n_layers: int, *, head: bool = False) -> Any:
@@ -71,8 +70,7 @@ def build(config: Any, architecture: Architecture, n_layers: int, *, head: bool 
 class _EmptyWithoutStorage(TorchFunctionMode):
     """Within it, ``torch.empty`` makes tensors on the meta device; the mode belongs to this thread alone.
 
-    Weight matrices and embeddings are made that way. The initialisation that follows would do nothing to them
-    and is left out, since torch imports its compiler for it.
+    Weight matrices and embeddings are made that way, and the initialisation that follows costs nothing there.
     Buffers (rotary frequencies, positions) are computed as ever, for no checkpoint holds them.
     """
 
@@ -84,10 +82,6 @@ class _EmptyWithoutStorage(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         options = dict(kwargs or {})
-        if getattr(func, "__module__", None) == _INIT:
-            tensor = args[0] if args else options["tensor"]
-            if tensor.device.type == "meta":
-                return tensor
         if func is _EMPTY:
             options["device"] = "meta"
         return func(*args, **options)
