@@ -1,12 +1,14 @@
 """How CPU time and memory grow with the number of documents: where, diff, correlate, index, similar, export.
 
     OMP_NUM_THREADS=1 python benchmarks/growth.py [--sizes 10000 100000 250000 1000000] [--steps diff index]
+    OMP_NUM_THREADS=1 python benchmarks/growth.py --sizes 1000000 --steps diff outcome --memory 500MB
 
 Synthetic corpora (synthetic.py): 100 of 16,384 features and 41 words a document, 20 topics, two sources, four
 columns, 1,024 rows a shard. Each step is a process of its own, after one on the smallest corpus that compiles
 the kernels. Memory is the peak of private (anonymous) memory, looked at every 10 ms: pages of mapped files,
 which the system can take back, are told apart. Results are saved after each step, beside those of other
-sizes; "similar" needs the index.
+sizes; "similar" needs the index. With --memory the bound is given to what takes one, and results are saved
+apart; what a step takes without large arrays, libraries above all, is what it takes on 10,000 documents.
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ from synthetic import frequencies, synthetic_corpus
 
 FEATURES = 16_384
 RATES = 116  # of which 100 different features are left in a document
-STEPS = ("where", "diff", "correlate", "index", "similar", "export")
+STEPS = ("where", "diff", "correlate", "index", "similar", "export", "outcome")
+BOUNDED = ("diff", "outcome", "correlate", "index")
 QUERIES, NEAREST = 100, 10
+Bound = dict[str, str]  # keywords: ``memory``, or none
 FILE = RESULTS / "growth.json"
 
 
@@ -44,13 +48,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 250_000, 1_000_000])
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS[:-1])
+    parser.add_argument("--memory", help="bound of memory of diff, outcome, correlate and index")
     parser.add_argument("--corpora", type=Path, help="folder to keep the corpora in (SIZE.corpus)")
     parser.add_argument("--step", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.step:
-        print(json.dumps(measured(args.step[0], Path(args.step[1]))))
+        print(json.dumps(measured(args.step[0], Path(args.step[1]), args.memory)))
         return
+    if args.memory and not set(args.steps) <= set(BOUNDED):
+        parser.error(f"--memory is for --steps {' '.join(BOUNDED)}")
     with tempfile.TemporaryDirectory(prefix="saetext-growth-") as temporary:
         home = args.corpora or Path(temporary)
         for i, n in enumerate(sorted(args.sizes)):
@@ -60,7 +67,11 @@ def main() -> None:
             for step in args.steps:
                 if not i:
                     _run(step, path)  # compiles
-                _keep(n, step, {**_run(step, path), "environment": environment()})
+                found = {**_run(step, path, args.memory), "environment": environment()}
+                if args.memory:
+                    _keep_bounded(n, step, args.memory, found)
+                else:
+                    _keep(n, step, found)
             if args.corpora is None:
                 shutil.rmtree(path)
     _tell()
@@ -72,8 +83,9 @@ def make(path: Path, n: int) -> None:
     synthetic_corpus(path, n, rates, seed=1, median_tokens=35, shard_rows=1024, texts=True)
 
 
-def _run(step: str, path: Path) -> dict[str, Any]:
+def _run(step: str, path: Path, memory: str | None = None) -> dict[str, Any]:
     command = [sys.executable, __file__, "--step", step, str(path)]
+    command += ["--memory", memory] if memory else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{step} of {path.name} failed:\n{done.stderr}")
@@ -82,7 +94,7 @@ def _run(step: str, path: Path) -> dict[str, Any]:
     return found
 
 
-def measured(step: str, path: Path) -> dict[str, Any]:
+def measured(step: str, path: Path, memory: str | None = None) -> dict[str, Any]:
     """Return the CPU seconds of a step, of each of its stages, and the peaks of memory."""
     from saetext.corpus import Corpus
 
@@ -100,7 +112,7 @@ def measured(step: str, path: Path) -> dict[str, Any]:
 
     load = os.getloadavg()[0]
     wall, cpu = time.perf_counter(), time.process_time()
-    more = WHAT[step](corpus, told)
+    more = WHAT[step](corpus, told, {"memory": memory} if memory else {})
     spent = time.process_time() - cpu
     stages[str(at[1])] = round(stages.get(str(at[1]), 0) + time.process_time() - float(at[0]), 2)
     return {
@@ -126,35 +138,42 @@ def _watch(peak: list[float]) -> None:
         time.sleep(0.01)
 
 
-def _where(corpus: Any, told: Callable[[Any], None]) -> dict[str, Any]:
+def _where(corpus: Any, told: Callable[[Any], None], bound: Bound) -> dict[str, Any]:
     return {"found": len(corpus.select("topic = 't13' AND year > 2010"))}
 
 
-def _diff(corpus: Any, told: Callable[[Any], None]) -> dict[str, Any]:
+def _diff(corpus: Any, told: Callable[[Any], None], bound: Bound) -> dict[str, Any]:
     import saetext
 
     one, other = (corpus.select(f"source = '{name}'") for name in "ab")
-    found = saetext.diff(one, other, families="features", on_progress=told)
+    found = saetext.diff(one, other, families="features", on_progress=told, **bound)
     return {key: found.metrics[key] for key in ("tested", "confirmed")}
 
 
-def _correlate(corpus: Any, told: Callable[[Any], None]) -> dict[str, Any]:
+def _outcome(corpus: Any, told: Callable[[Any], None], bound: Bound) -> dict[str, Any]:
     import saetext
 
-    found = saetext.correlate(corpus, on_progress=told)
+    found = saetext.diff(corpus, outcome="year", families="features", on_progress=told, **bound)
+    return {"found": len(found.table)}
+
+
+def _correlate(corpus: Any, told: Callable[[Any], None], bound: Bound) -> dict[str, Any]:
+    import saetext
+
+    found = saetext.correlate(corpus, on_progress=told, **bound)
     return {key: found.metrics[key] for key in ("eligible_features", "eligible_pairs", "significant")}
 
 
-def _index(corpus: Any, told: Callable[[Any], None]) -> dict[str, Any]:
+def _index(corpus: Any, told: Callable[[Any], None], bound: Bound) -> dict[str, Any]:
     import saetext
 
     shutil.rmtree(corpus.path / "index", ignore_errors=True)
-    saetext.build_index(corpus, dense=False, on_progress=told)
+    saetext.build_index(corpus, dense=False, on_progress=told, **bound)
     size = sum(file.stat().st_size for file in (corpus.path / "index").rglob("*") if file.is_file())
     return {"index_mb": round(size / 1e6)}
 
 
-def _similar(corpus: Any, told: Callable[[Any], None]) -> dict[str, Any]:
+def _similar(corpus: Any, told: Callable[[Any], None], bound: Bound) -> dict[str, Any]:
     """The nearest projected vectors, against comparing all of them."""
     from saetext.analysis.search.projected import projected_part
     from saetext.analysis.search.vectors import VectorIndex
@@ -179,7 +198,7 @@ def _similar(corpus: Any, told: Callable[[Any], None]) -> dict[str, Any]:
     return found
 
 
-def _export(corpus: Any, told: Callable[[Any], None]) -> dict[str, Any]:
+def _export(corpus: Any, told: Callable[[Any], None], bound: Bound) -> dict[str, Any]:
     from saetext.corpus.export import export
 
     with tempfile.TemporaryDirectory() as folder:
@@ -187,10 +206,19 @@ def _export(corpus: Any, told: Callable[[Any], None]) -> dict[str, Any]:
     return {}
 
 
-WHAT: dict[str, Callable[[Any, Callable[[Any], None]], dict[str, Any]]] = {
+WHAT: dict[str, Callable[[Any, Callable[[Any], None], Bound], dict[str, Any]]] = {
     "where": _where, "diff": _diff, "correlate": _correlate, "index": _index, "similar": _similar,
-    "export": _export,
+    "export": _export, "outcome": _outcome,
 }  # fmt: skip
+
+
+def _keep_bounded(n: int, step: str, memory: str, found: dict[str, Any]) -> None:
+    """Save what a step took within a bound, beside others."""
+    with FileLock(Path(tempfile.gettempdir()) / "saetext-growth.lock"):
+        there = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
+        bounded = there.get("bounded", {})
+        bounded.setdefault(step, {}).setdefault(str(n), {})[memory] = found
+        save(FILE, "bounded", bounded)
 
 
 def _keep(n: int, step: str, found: dict[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
+import weakref
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from saetext.features.labels import FeatureLabels
 from saetext.report.explore import copied_feature, copied_features, copied_texts, copying
 from saetext.report.explore.copied_feature import Beside, feature_pages, file_of, with_pages
 from saetext.report.explore.copied_features import features_page
-from saetext.report.explore.copied_texts import documents_of, spread, texts_page
+from saetext.report.explore.copied_texts import Documents, documents_of, spread, texts_page
 from saetext.report.explore.copying import write_copy
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.queries import feature
@@ -237,7 +239,30 @@ def test_features_are_made_before_what_leads_to_them_however_many_pages_there_ar
 
     monkeypatch.setattr(copying, "_page", page)
     write_copy(loaded, tmp_path / "copy", kinds=("read", "features"))
-    assert len(made) == 104 and all(title.startswith("Features") for title in made[:52])
+    assert made == [f"{what} c{at}" for at in range(52) for what in ("Features of", "Read")]
+
+
+def test_documents_of_one_corpus_are_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand documents each: those of all corpora together would be the most that a copy holds."""
+    gathered: list[weakref.ref[Documents]] = []
+    there: list[int] = []
+
+    def gather(corpus: Corpus, sae: str, labels: FeatureLabels) -> Documents:
+        gc.collect()
+        there.append(sum(one() is not None for one in gathered))
+        found = documents_of(corpus, sae, labels)
+        gathered.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(copying, "documents_of", gather)
+    corpora = {n: make_corpus(tmp_path / f"{n}.corpus", seed, (9,), 12)[0] for seed, n in enumerate("abc")}
+    first = write_copy(Loaded(corpora, reads=False), tmp_path / "copy", kinds=("read", "features"))
+    assert there == [0, 0, 0], "gathered once for each corpus, after those of the one before are gone"
+    files = sorted(path.name for path in first.parent.glob("*.html"))
+    assert files == [
+        "01-read-a.html", "02-features-a.html", "03-read-b.html", "04-features-b.html", "05-read-c.html",
+        "06-features-c.html", "index.html",
+    ]  # fmt: skip
 
 
 def test_texts_that_are_not_stored_are_said(tmp_path: Path) -> None:

@@ -332,6 +332,62 @@ def test_many_windows_wait_and_others_are_answered(
             driver.switch_to.window(first)
 
 
+def test_a_window_that_asks_listens_once_a_place_is_free(
+    driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, asking = held(monkeypatch), set[str]()
+    asked_by, left_by = Job.asked_by, Job.left_by
+
+    def asked(job: Job, window: str) -> None:
+        asking.add(window)
+        asked_by(job, window)
+
+    def left(job: Job, window: str) -> None:
+        asking.discard(window)
+        left_by(job, window)
+
+    monkeypatch.setattr(Job, "asked_by", asked)
+    monkeypatch.setattr(Job, "left_by", left)
+    corpora = {n: make_corpus(tmp_path / f"{n}.corpus", seed, (9,), 12)[0] for seed, n in enumerate("ab")}
+    first = driver.current_window_handle
+    others: list[str] = []
+
+    def until(streams: list[int], listening: int, asks: int) -> None:
+        for _ in range(150):
+            if streams[0] == listening and len(asking) == asks:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{streams[0]} windows listen and {len(asking)} ask, not {listening} and {asks}")
+
+    with serving(Loaded(corpora, reads=False)) as address, streams_of(monkeypatch) as streams:
+        try:
+            for _ in range(5):
+                driver.switch_to.new_window("tab")
+                others.append(driver.current_window_handle)
+                always = "Object.defineProperty(document, 'hidden', { get: () => false });"
+                driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": always})
+                driver.get(address + "compare?a=a&b=b")
+                wait(driver, "#job-told")
+            until(streams, 3, 2)
+            driver.switch_to.window(others.pop(0))
+            driver.close()  # one that listened
+            until(streams, 3, 1)
+            driver.switch_to.window(others.pop(0))
+            driver.get(address + "corpora")  # or goes elsewhere
+            until(streams, 3, 0)
+            driver.close()
+            opened.set()
+            for window in others:
+                driver.switch_to.window(window)
+                wait(driver, "form[action=job-again]")
+        finally:
+            opened.set()
+            for window in others:
+                driver.switch_to.window(window)
+                driver.close()
+            driver.switch_to.window(first)
+
+
 def test_a_job_that_is_not_known_any_longer_is_said(
     driver: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

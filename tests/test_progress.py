@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from saetext_cli import meters
@@ -18,6 +21,7 @@ from saetext.features.labelling import pipeline as label
 from saetext.io.llm import ChatClient
 from saetext.io.progress import OnProgress, Progress, Stages
 from saetext.report.html import gathering, map_gathering, pages, pair_gathering
+from tests.corpus_factory import make_big_corpus
 
 
 def test_stages_tell_done_share_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +101,84 @@ def test_a_stage_without_figures_is_told_by_name(
         now = 31.0
         show(Progress("grouping"))
     assert capsys.readouterr().err == "grouping …\n"
+
+
+#: What tells how much of it is done, and of how many, by the last stage that is told.
+TOLD: dict[str, tuple[Callable[..., object], dict[str, object], dict[str, int]]] = {
+    "diff": (
+        saetext.diff,
+        {"by": "group"},
+        {
+            "counting": 1500, "sorting by feature": 1500, "testing features": 120, "counting words": 1500,
+            "counting format": 1500, "reading features": 1500, "looking for examples": 1500,
+        },
+    ),
+    "outcome": (
+        saetext.diff,
+        {"outcome": "group=a"},
+        {"counting": 1500, "sorting by feature": 1500, "counting words": 1500, "counting format": 1500},
+    ),
+    "correlate": (
+        saetext.correlate,
+        {"min_joint": 2, "bootstrap": 5, "top": 3, "everything": True},
+        {
+            "reading": 1500, "sorting by feature": 1500, "counting pairs": 1000, "reading strengths": 1500,
+            "looking where they meet": 112, "resampling": 5, "counting words": 1500, "counting format": 1500,
+        },
+    ),
+    "index": (saetext.build_index, {"dense": False}, {"projecting features": 1500, "words": 1500}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_what_takes_long_tells_how_much_of_it_is_done(what: str, tmp_path: Path) -> None:
+    """Where it tells nothing, a page says nothing new and nobody can stop it."""
+    ask, options, stages = TOLD[what]
+    corpus = make_big_corpus(tmp_path / "a.corpus", 1500, entries=12, d_sae=120, shard_size=250, tokens=8)
+    seen: dict[str, list[tuple[int, int]]] = {}
+    ask(corpus, on_progress=lambda p: seen.setdefault(p.stage, []).append((p.done, p.total)), **options)
+    for stage, total in stages.items():
+        told = [one for one in seen[stage] if one[1]]
+        assert {of for _, of in told} == {total}, stage
+        assert len(told) > (3 if total > 112 else 0), stage  # pairs are walked 256 at once
+        assert max(done for done, _ in told) >= 0.8 * total, stage
+
+
+class Stopped(Exception):
+    """Somebody stopped it."""
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_what_takes_long_can_be_stopped_within_each_stage(what: str, tmp_path: Path) -> None:
+    ask, options, stages = TOLD[what]
+    corpus = make_big_corpus(tmp_path / "a.corpus", 1500, entries=12, d_sae=120, shard_size=250, tokens=8)
+    for stage in stages:
+        shutil.rmtree(tmp_path / "a.corpus" / "index", ignore_errors=True)
+
+        def stop(p: Progress, stage: str = stage) -> None:
+            if p.stage == stage and p.total and p.done:
+                raise Stopped
+
+        with pytest.raises(Stopped):
+            ask(corpus, on_progress=stop, **options)
+
+
+def test_the_bound_of_memory_is_told_once_by_what_takes_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(meters.time, "monotonic", lambda: now)
+    with meters.progress_bar() as show:
+        tell = Stages(show)
+        tell.within(12_345_678_900)
+        tell("counting")
+        Stages(show)("grouping")  # another part of the work
+        assert capsys.readouterr().err == ""
+        now = 31.0
+        Stages(show)("grouping")
+        tell("counting")
+    told = "working arrays take up to 12.3 GB of memory (--memory)"
+    assert capsys.readouterr().err == f"{told}\ngrouping …\n"
 
 
 def test_the_bar_shows_any_event(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

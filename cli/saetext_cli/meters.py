@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from saetext.io.progress import OnProgress, Progress
 
 LINE_EVERY = 30.0  # seconds between lines in a log file
+BOUND_AFTER = 5.0  # seconds after which a terminal is told how much memory may be taken
 
 
 @contextmanager
@@ -35,10 +36,12 @@ def progress_bar(what: str = "starting") -> Iterator[OnProgress]:
     with Bar(*columns, console=console, transient=True) as bar, printing.guarded():
         task = bar.add_task(what, total=None, figures="")
         tell = _resuming(lambda line: console.print(line, highlight=False, markup=False))
+        bound = _bounded(lambda line: console.print(line, highlight=False, markup=False), BOUND_AFTER)
 
         def show(p: Progress) -> None:
             stopping.check()
             tell(p)
+            bound(p)
             total = None if p.share is None else 1.0
             stage, told = (cut(visible(text)) for text in (p.stage, figures(p)))
             bar.update(task, description=stage, total=total, completed=p.share or 0, figures=told)
@@ -49,12 +52,13 @@ def progress_bar(what: str = "starting") -> Iterator[OnProgress]:
 def _lines() -> OnProgress:
     """Return what says a line every half minute, by the clock or by that of the stage, which begins anew."""
     at, told, before, stage = time.monotonic(), 0.0, 0.0, ""
-    tell = _resuming(note)
+    tell, bound = _resuming(note), _bounded(note, LINE_EVERY)
 
     def show(p: Progress) -> None:
         nonlocal at, told, before, stage
         stopping.check()
         tell(p)
+        bound(p)
         if p.stage != stage:
             told, stage = told - before, p.stage  # short stages add up
         before = p.seconds
@@ -76,6 +80,22 @@ def _resuming(say: Callable[[str], None]) -> Callable[[Progress], None]:
         if p.resumed and p.tokens and not told:
             told = True
             say(f"going on after the {p.resumed:,} documents that an earlier run has finished")
+
+    return tell
+
+
+def _bounded(say: Callable[[str], None], after: float) -> Callable[[Progress], None]:
+    """Return what says once how much memory may be taken, of work that takes so many seconds."""
+    began, known, told = time.monotonic(), 0, False
+
+    def tell(p: Progress) -> None:
+        nonlocal known, told
+        known = p.memory or known
+        if known and not told and time.monotonic() - began >= after:
+            from saetext.io.memory import size_text
+
+            told = True
+            say(f"working arrays take up to {size_text(known)} of memory (--memory)")
 
     return tell
 

@@ -17,6 +17,7 @@ from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.rows import PooledRows
 from saetext.corpus.strata import bins
 from saetext.features.themes import Theme
+from saetext.io.progress import Count, nobody
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -74,7 +75,12 @@ def theme_matrix(
 
 
 def thresholds(
-    sets: Sequence[CorpusLike], sae: str | None, themes: Sequence[Theme], *, rows: Ints | None = None
+    sets: Sequence[CorpusLike],
+    sae: str | None,
+    themes: Sequence[Theme],
+    *,
+    rows: Ints | None = None,
+    count: Count = nobody,
 ) -> Thresholds:
     """Choose for each theme the number of features that chance seldom reaches, by length of document.
 
@@ -95,6 +101,8 @@ def thresholds(
         The themes.
     rows : int64[n], optional
         Which rows to use, ascending; all by default.
+    count : callable
+        Gets how many documents have been read, and of how many.
 
     Notes
     -----
@@ -104,7 +112,7 @@ def thresholds(
     width = _width(themes)
     size = np.bincount(stratum, minlength=1)
     with_feature = np.zeros((len(size), width), np.int64)
-    for low, part in _parts(sets, sae, rows):
+    for low, part in _parts(sets, sae, rows, count):
         owner = np.repeat(stratum[low : low + len(part)], np.diff(part.indptr))
         known = part.feature < width
         at = owner[known].astype(np.int64) * width + part.feature[known]
@@ -117,7 +125,12 @@ def thresholds(
 
 
 def theme_presence(
-    sets: Sequence[CorpusLike], sae: str | None, themes: Sequence[Theme], *, rows: Ints | None = None
+    sets: Sequence[CorpusLike],
+    sae: str | None,
+    themes: Sequence[Theme],
+    *,
+    rows: Ints | None = None,
+    count: Count = nobody,
 ) -> csr_matrix:
     """Say which themes are present in which documents.
 
@@ -125,6 +138,8 @@ def theme_presence(
     ----------
     sets, sae, themes, rows
         As for :func:`thresholds`.
+    count : callable
+        Gets how many documents have been read, and of how many; all are read twice.
 
     Returns
     -------
@@ -134,9 +149,9 @@ def theme_presence(
     """
     from scipy import sparse
 
-    chosen = thresholds(sets, sae, themes, rows=rows)
+    chosen = thresholds(sets, sae, themes, rows=rows, count=count)
     used = np.arange(len(chosen.stratum)) if rows is None else rows
-    counts = theme_matrix((part for _, part in _parts(sets, sae, used)), None, themes)
+    counts = theme_matrix((part for _, part in _parts(sets, sae, used, count)), None, themes)
     owner = np.repeat(chosen.stratum, np.diff(counts.indptr))
     least = chosen.least[owner, counts.indices]
     kept = counts.data >= least
@@ -169,14 +184,17 @@ def documents_with_theme(
     return counts.toarray().ravel() >= least[stratum]
 
 
-def _parts(sets: Sequence[CorpusLike], sae: str | None, rows: Ints) -> Iterator[tuple[int, PooledRows]]:
+def _parts(
+    sets: Sequence[CorpusLike], sae: str | None, rows: Ints, count: Count
+) -> Iterator[tuple[int, PooledRows]]:
     """Yield the chosen rows of each block, with the place of the first of them among all that are chosen."""
-    start = 0
+    total, start = sum(corpus.n_documents for corpus in sets), 0
     for corpus in sets:
         for block in corpus.rows(sae):
             low, high = np.searchsorted(rows, (start, start + len(block)))
             yield int(low), block.take(rows[low:high] - start)
             start += len(block)
+            count(start, total)
 
 
 def _strata(sets: Sequence[CorpusLike], rows: Ints | None) -> tuple[Ints, NDArray[np.int32]]:

@@ -16,6 +16,7 @@ from saetext.corpus.protocol import CorpusLike
 from saetext.features.passage_sums import passage_sums
 from saetext.features.places import full_strength
 from saetext.features.themes import Theme
+from saetext.io.progress import Count, nobody
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -26,7 +27,9 @@ STRONG = 0.8
 Floats = NDArray[np.float64]
 
 
-def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr_matrix:
+def theme_passages(
+    corpus: CorpusLike, sae: str, themes: Sequence[Theme], count: Count = nobody
+) -> csr_matrix:
     """Say which documents have a passage about which themes.
 
     A feature adds its activation as a share of the largest one that the reader knows of it, at most 1, at the
@@ -42,6 +45,8 @@ def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr
         Which SAE.
     themes : Themes, or sequence of Theme
         What to look for.
+    count : callable
+        Gets how many documents are done, and of how many.
 
     Returns
     -------
@@ -54,6 +59,7 @@ def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr
     scale = full_strength(corpus, sae)
     within = [np.isin(np.arange(len(scale)), theme.features) for theme in themes]
     parts = [sparse.csr_matrix(np.zeros((0, len(themes)), np.float32))]
+    start = 0
     for block in corpus.rows(sae):
         document = np.repeat(np.arange(len(block)), np.diff(block.indptr))
         placed = block.peak >= 0
@@ -67,6 +73,8 @@ def theme_passages(corpus: CorpusLike, sae: str, themes: Sequence[Theme]) -> csr
             columns.append(sparse.csc_matrix(_present(best)[:, None]))
         if columns:
             parts.append(sparse.hstack(columns, format="csr", dtype=np.float32))
+        start += len(block)
+        count(start, corpus.n_documents)
     return sparse.vstack(parts, format="csr", dtype=np.float32)
 
 

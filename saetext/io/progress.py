@@ -34,6 +34,8 @@ class Progress:
         Seconds until the end at the speed so far, once something can be said about it.
     figures : str
         What else to show, such as the quality of an SAE in training.
+    memory : int
+        Bytes that working arrays may take (``memory`` of a request, or what it is by default); 0 if not told.
     """
 
     stage: str
@@ -48,6 +50,7 @@ class Progress:
     done: int = 0
     total: int = 0
     unit: str = ""
+    memory: int = 0
 
     @property
     def tokens_per_second(self) -> float:
@@ -61,6 +64,10 @@ Count = Callable[[int, int], None]
 Say = Callable[[str, int, int], None]
 
 
+def nobody(done: int, total: int) -> None:
+    """Count for nobody."""
+
+
 class Stages:
     """Makes a :class:`Progress` of each stage that a computation names, with the time left.
 
@@ -70,6 +77,7 @@ class Stages:
     def __init__(self, on_progress: OnProgress | None, unit: str = "") -> None:
         self._on_progress, self._unit = on_progress, unit
         self._stage, self._started, self._from = "", 0.0, 0
+        self._memory = 0
 
     def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
         """Tell where the computation stands."""
@@ -83,8 +91,15 @@ class Stages:
         share = min(1.0, done / total) if total else None
         left = seconds * (total - done) / gained if total and gained > 0 and seconds >= 3 else None
         self._on_progress(
-            Progress(stage, share=share, seconds=seconds, left=left, done=done, total=total, unit=self._unit)
-        )
+            Progress(
+                stage, share=share, seconds=seconds, left=left, done=done, total=total, unit=self._unit,
+                memory=self._memory,
+            )
+        )  # fmt: skip
+
+    def within(self, memory: int) -> None:
+        """Tell from now on how many bytes working arrays may take."""
+        self._memory = memory
 
     def counting(self, stage: str) -> Count:
         """Return what a loop calls with how many of how many it has done of one stage."""

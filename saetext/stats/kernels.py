@@ -8,6 +8,7 @@ tests.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ Bytes = NDArray[np.int8]
 Ints32 = NDArray[np.int32]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+_TOLD = 64  # times that a count is told, at least
 
 # columns of what count_units returns
 UNIT_SUMS = ("both", "only_a", "only_b", "above", "variance", "odds_a", "odds_b", "squares", "products")
@@ -479,13 +482,26 @@ def count_close(peak: NDArray[np.int32], close: Ints) -> None:
                     close[present[x], present[y]] += 1
 
 
-def over_features(work: Any, n_features: int, threads: int) -> None:
-    """Call ``work(low, high)`` for ranges that cover all features, in threads."""
+def over_features(
+    work: Any, n_features: int, threads: int, count: Callable[[int, int], None] | None = None
+) -> None:
+    """Call ``work(low, high)`` for ranges that cover all features, in threads.
+
+    ``count`` is called with how many of how many features are done; what it raises ends the work.
+    """
     from concurrent.futures import ThreadPoolExecutor
     from itertools import pairwise
 
-    pieces = max(1, min(threads * 4, n_features))
+    pieces = max(1, min(threads * 4 if count is None else max(threads * 4, _TOLD), n_features))
     cuts = np.linspace(0, n_features, pieces + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, a, b) for a, b in pairwise(cuts) if b > a]:
-            done.result()
+        spans = [(a, b) for a, b in pairwise(cuts) if b > a]
+        jobs = [pool.submit(work, a, b) for a, b in spans]
+        try:
+            for (_, done), job in zip(spans, jobs, strict=True):
+                job.result()
+                if count is not None:
+                    count(done, n_features)
+        finally:
+            for job in jobs:
+                job.cancel()

@@ -15,13 +15,15 @@ import numpy as np
 from saetext.text.apart import CODE, ENDS, PARAGRAPH, Parts, take_apart
 from saetext.text.emoji import count_emoji
 from saetext.text.openings import OPENINGS, opening_named, openings
-from saetext.text.terms import TermMatrix
+from saetext.text.terms import TOLD_EVERY, TermMatrix
 
 Count = Callable[[Parts], float]
 LONGER = "more words than the median document"
 
 
-def mark_matrix(texts: Sequence[str], *, most_openings: int = OPENINGS) -> TermMatrix:
+def mark_matrix(
+    texts: Sequence[str], *, most_openings: int = OPENINGS, count: Callable[[int, int], None] | None = None
+) -> TermMatrix:
     """Count the marks of each text.
 
     Parameters
@@ -31,6 +33,8 @@ def mark_matrix(texts: Sequence[str], *, most_openings: int = OPENINGS) -> TermM
     most_openings : int
         Openings of one to four words that become marks of their own (``the opening "Sure"``), those of most
         documents first.
+    count : callable, optional
+        Gets how many of the texts are done, and of how many.
 
     Returns
     -------
@@ -52,8 +56,10 @@ def mark_matrix(texts: Sequence[str], *, most_openings: int = OPENINGS) -> TermM
     beginnings = []
     for row, text in zip(table, texts, strict=True):
         parts = take_apart(text)
-        row[1:] = [count(parts) for count in MARKS.values()]
+        row[1:] = [mark(parts) for mark in MARKS.values()]
         beginnings.append(parts.prose[:_BEGINNING])
+        if count is not None and not len(beginnings) % TOLD_EVERY:
+            count(len(beginnings), len(texts))
     first = openings(beginnings, most=most_openings)
     names = (LONGER, *MARKS, *(f'the opening "{name}"' for name in first.names))
     return TermMatrix(names, sparse.csr_matrix(sparse.hstack([sparse.csr_matrix(table), first.matrix])))

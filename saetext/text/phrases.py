@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from saetext.text.function_words import only_function_words
 from saetext.text.passages import printable
-from saetext.text.terms import MOST_TERMS, TermMatrix
+from saetext.text.terms import MOST_TERMS, TOLD_EVERY, TermMatrix
 from saetext.text.words import spelled, split
 
 if TYPE_CHECKING:
@@ -39,7 +39,13 @@ Ints = NDArray[np.int64]
 Ids = NDArray[np.int32]
 
 
-def phrase_matrix(texts: Sequence[str], *, min_documents: int, most: int = MOST_TERMS) -> TermMatrix:
+def phrase_matrix(
+    texts: Sequence[str],
+    *,
+    min_documents: int,
+    most: int = MOST_TERMS,
+    count: Callable[[int, int], None] | None = None,
+) -> TermMatrix:
     """Count phrases of one to four words, in any case.
 
     Left out are phrases of function words alone ("of the"; one such word stays), and each phrase of which
@@ -55,6 +61,8 @@ def phrase_matrix(texts: Sequence[str], *, min_documents: int, most: int = MOST_
         Documents a phrase must be in.
     most : int
         Phrases to keep, those in most documents first.
+    count : callable, optional
+        Gets how many of the texts have been read, and of how many.
 
     Returns
     -------
@@ -69,7 +77,7 @@ def phrase_matrix(texts: Sequence[str], *, min_documents: int, most: int = MOST_
     """
     from scipy import sparse
 
-    read = _read(texts)
+    read = _read(texts, count)
     levels = _levels(read, max(min_documents, 1))
     kept = _kept(read, levels, most)
     found = [
@@ -255,7 +263,7 @@ class _Gaps(dict[str, int]):
         return found
 
 
-def _read(texts: Sequence[str]) -> _Read:
+def _read(texts: Sequence[str], count: Callable[[int, int], None] | None) -> _Read:
     numbers, gaps = _Numbers(), _Gaps()
     spelling, joints, lengths = [], [], []
     for text in texts:
@@ -265,6 +273,8 @@ def _read(texts: Sequence[str]) -> _Read:
         if len(joints[-1]):
             joints[-1][-1] = 0
         lengths.append(len(joints[-1]))
+        if count is not None and not len(lengths) % TOLD_EVERY:
+            count(len(lengths), len(texts))
     spellings = list(numbers)
     words = _Numbers()
     word_of = np.array([words.setdefault(plain(s), len(words)) for s in spellings] or [0], np.int32)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 MOST_TERMS = 50_000
+TOLD_EVERY = 256  # texts after which a loop over them tells how many it has done
 
 
 @dataclass(frozen=True, eq=False)

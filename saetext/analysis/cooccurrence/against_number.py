@@ -29,7 +29,14 @@ def correlate_with_number(context: Context, left: Items, number: Floats, metrics
     """Correlate the strength of every feature with a number of each row; counts go into ``metrics``."""
     request, rows = context.request, context.rows
     context.tell("correlating ranks", 0, 0)
-    placed = place(context.corpora[0], context.saes[0], left, rows.take[0], context.shelf)
+    placed = place(
+        context.corpora[0],
+        context.saes[0],
+        left,
+        rows.take[0],
+        context.shelf,
+        context.counting("reading strengths"),
+    )
     length = context.length()
     threads = threads_for_ranks(context.shelf, len(rows))
     all_rows = rank_correlations(placed, number, rows.stratum, rows.group, length, threads)

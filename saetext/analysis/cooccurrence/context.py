@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from saetext.analysis.cooccurrence.request import CorrelateRequest
 from saetext.analysis.cooccurrence.rows import Rows
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.labels import FeatureLabels
-from saetext.io.progress import Say
+from saetext.io.progress import Count, Say
 from saetext.io.shelf import Shelf, roomy
 
 Floats = NDArray[np.float64]
@@ -44,7 +45,12 @@ class Context:
         """Return the features of a corpus with support; how many are rarer, and in every document."""
         stored = Stored.of(self.corpora[number], self.saes[number])
         least = max(self.support, 1)
-        return feature_items(stored, self.rows.take[number], least, only, self.shelf.array)
+        counts = self.counting("reading"), self.counting("sorting by feature")
+        return feature_items(stored, self.rows.take[number], least, only, self.shelf.array, counts)
+
+    def counting(self, stage: str) -> Count:
+        """Return what a loop calls with how many of how many it has done of one stage."""
+        return partial(self.tell, stage)
 
     def length(self) -> Floats:
         """Return float64[rows]: the tokens of each row's document of the first corpus."""

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.rows import PooledRows
+from saetext.io.progress import Count, nobody
 
 Array = Callable[[int, DTypeLike], NDArray[Any]]  # makes one that is not set to anything, where there is room
 
@@ -31,8 +32,10 @@ class Stored:
         """Return those of a corpus."""
         return cls(corpus, sae, corpus.spec.sae(sae).d_sae)
 
-    def blocks(self, take: Ints) -> Iterator[tuple[PooledRows, Ints, Ints]]:
+    def blocks(self, take: Ints, count: Count = nobody) -> Iterator[tuple[PooledRows, Ints, Ints]]:
         """Yield blocks of documents with the rows that they are; row ``r`` is document ``take[r]``.
+
+        ``count`` gets how many documents are done, and of how many.
 
         Yields
         ------
@@ -48,6 +51,7 @@ class Stored:
             indptr = np.searchsorted(documents, np.arange(start, start + len(block) + 1))
             start += len(block)
             yield block, indptr, order
+            count(start, self.corpus.n_documents)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +117,7 @@ def feature_items(
     least: int,
     only: NDArray[np.bool_] | None = None,
     array: Array = np.empty,
+    counts: tuple[Count, Count] = (nobody, nobody),
 ) -> tuple[Items, int, int]:
     """Make items of the features that enough rows have, and not all.
 
@@ -128,6 +133,8 @@ def feature_items(
         Features to choose from.
     array : callable
         Makes large arrays.
+    counts : tuple of callable
+        Get how many documents have been counted, and sorted by feature, and of how many.
 
     Returns
     -------
@@ -137,32 +144,32 @@ def feature_items(
     """
     from saetext.stats import pair_kernels
 
-    counts = np.zeros(stored.d_sae, np.int64)
-    for block, rows_ptr, _ in stored.blocks(take):
+    having = np.zeros(stored.d_sae, np.int64)
+    for block, rows_ptr, _ in stored.blocks(take, counts[0]):
         times = np.diff(rows_ptr)
         if len(times) and times.max() == times.min() == 1:
-            counts += np.bincount(block.feature, minlength=stored.d_sae)
+            having += np.bincount(block.feature, minlength=stored.d_sae)
         else:
             weight = np.repeat(times, np.diff(block.indptr))
             found = np.bincount(block.feature, weights=weight, minlength=stored.d_sae)
-            counts += found.astype(np.int64)
+            having += found.astype(np.int64)
     if only is not None:
-        counts = np.where(only, counts, 0)
-    good = (counts >= least) & (counts < len(take))
+        having = np.where(only, having, 0)
+    good = (having >= least) & (having < len(take))
     names = np.flatnonzero(good)
-    names = names[np.argsort(-counts[names], kind="stable")]
+    names = names[np.argsort(-having[names], kind="stable")]
     slot = np.full(stored.d_sae, -1, np.int32)
     slot[names] = np.arange(len(names), dtype=np.int32)
-    indptr = np.concatenate([[0], np.cumsum(counts[names])]).astype(np.int64)
+    indptr = np.concatenate([[0], np.cumsum(having[names])]).astype(np.int64)
     row = array(int(indptr[-1]), np.int32)
     fill = indptr[:-1].copy()
-    for block, rows_ptr, rows in stored.blocks(take):
+    for block, rows_ptr, rows in stored.blocks(take, counts[1]):
         pair_kernels.by_item(block.indptr, block.feature, slot, rows_ptr, rows, fill, row)
     if (np.diff(take) < 0).any():  # documents come in another order than rows
         for i in range(len(names)):
             row[indptr[i] : indptr[i + 1]].sort()
-    always = int((counts == len(take)).sum()) if len(take) else 0
-    return Items(names, indptr, row, array), int(((counts > 0) & (counts < least)).sum()), always
+    always = int((having == len(take)).sum()) if len(take) else 0
+    return Items(names, indptr, row, array), int(((having > 0) & (having < least)).sum()), always
 
 
 def value_items(code: NDArray[np.int64], least: int) -> Items:

@@ -21,6 +21,7 @@ from saetext.analysis.cooccurrence.rows import Rows
 from saetext.analysis.cooccurrence.strata import Moments, Strata, StrataCounts
 from saetext.analysis.cooccurrence.streaming import Streamed
 from saetext.corpus.protocol import Ints
+from saetext.io.progress import Count, nobody
 from saetext.stats.association import SMALL
 
 EXACT = 200_000  # pairs whose exact p is computed
@@ -43,8 +44,19 @@ class Sides:
         return cls(mine, mine if right is left else strata.counts(right))
 
 
-def exact(together: Ints, p: Floats, moments: Moments, sides: Sides, mine: Ints, theirs: Ints) -> Floats:
-    """Return p, exact where the variance is below 10 (of the first 200,000 such pairs by p)."""
+def exact(
+    together: Ints,
+    p: Floats,
+    moments: Moments,
+    sides: Sides,
+    mine: Ints,
+    theirs: Ints,
+    count: Count = nobody,
+) -> Floats:
+    """Return p, exact where the variance is below 10 (of the first 200,000 such pairs by p).
+
+    ``count`` gets how many of these are done, and of how many.
+    """
     from saetext.stats import kernels, pair_kernels
 
     p = p.copy()
@@ -64,6 +76,7 @@ def exact(together: Ints, p: Floats, moments: Moments, sides: Sides, mine: Ints,
 
         kernels.over_features(work, len(part), os.cpu_count() or 1)
         p[part] = out
+        count(start + len(part), len(few))
     return p
 
 
@@ -119,16 +132,25 @@ class Confirmed:
 
 
 def confirm(
-    pairs: Pairs, streamed: Streamed, rows: Rows, strata: Strata, left: Items, right: Items
+    pairs: Pairs,
+    streamed: Streamed,
+    rows: Rows,
+    strata: Strata,
+    left: Items,
+    right: Items,
+    count: Count = nobody,
 ) -> Confirmed:
-    """Test on the second half what the first half alone found, corrected for all that it found."""
+    """Test on the second half what the first half alone found, corrected for all that it found.
+
+    ``count`` gets how many pairs have an exact p, of those of either half that need one.
+    """
     n, half_rows = len(pairs), rows.half_rows
     npmi, q, good = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, bool)
     if not half_rows or not n:
         return Confirmed(npmi, q, good, 0)
     early = Sides.of(strata.part(0, half_rows), left, right)
     before = early.left.moments(pairs.left, early.right, pairs.right)
-    p_half = exact(pairs.half, pairs.p_half, before, early, pairs.left, pairs.right)
+    p_half = exact(pairs.half, pairs.p_half, before, early, pairs.left, pairs.right, count)
     found = np.flatnonzero(
         stats.benjamini_hochberg(p_half, streamed.tests, streamed.p_half.dependent) < ALPHA
     )
@@ -142,7 +164,7 @@ def confirm(
     sides = Sides.of(late, left, right)
     moments = sides.left.moments(mine, sides.right, other)
     both = pairs.both[found] - pairs.half[found]
-    p = exact(both, moments.p(both), moments, sides, mine, other)
+    p = exact(both, moments.p(both), moments, sides, mine, other, count)
     if rows.group is not None:
         p = np.maximum(p, _grouped_late(pairs.take(found), left, right, rows, strata))
     same = (both - moments.mean) * (pairs.half[found] - before.mean[found]) > 0
@@ -172,11 +194,18 @@ def _after(items: Items, first: int) -> Items:
 
 
 def resample(
-    pairs: Pairs, left: Items, right: Items, rows: Rows, strata: Strata, times: int, seed: int
+    pairs: Pairs,
+    left: Items,
+    right: Items,
+    rows: Rows,
+    strata: Strata,
+    times: int,
+    seed: int,
+    count: Count = nobody,
 ) -> tuple[Floats, Floats]:
     """Return the bootstrap's percentile interval (95 %) of the NPMI of pairs, over documents or groups.
 
-    With many strata (one for each prompt) whole strata are drawn.
+    With many strata (one for each prompt) whole strata are drawn. ``count`` gets how many times are done.
     """
     from saetext.stats import kept_kernels
 
@@ -223,6 +252,7 @@ def resample(
         else:
             mean = chance @ (strata.once * drawn)
         found[b_] = stats.npmi(both[:, 0], mean, float(weight.sum()))
+        count(b_ + 1, times)
     low, high = np.quantile(found, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], axis=0)
     return np.minimum(low, pairs.npmi), np.maximum(high, pairs.npmi)
 

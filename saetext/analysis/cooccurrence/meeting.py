@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from saetext.analysis.cooccurrence.items import Items, Stored
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.io.progress import Count, nobody
 from saetext.io.shelf import Shelf, roomy
 
 REACH = 2  # tokens between two peaks of one phrase, at most
 BEST = 3  # rows kept of each pair
+_AT_ONCE = 256  # pairs that are walked before it is told
 _IN_MEMORY = 20_000_000  # entries, of which strength and peak are in memory
 
 
@@ -48,10 +50,18 @@ class Meetings:
     rows: Ints  # [P, BEST]
 
 
-def place(corpus: CorpusLike, sae: str, items: Items, take: Ints, shelf: Shelf | None = None) -> Placed:
+def place(
+    corpus: CorpusLike,
+    sae: str,
+    items: Items,
+    take: Ints,
+    shelf: Shelf | None = None,
+    count: Count = nobody,
+) -> Placed:
     """Read strengths and peaks of features from a corpus; row ``r`` is its document ``take[r]``.
 
-    They lie on the shelf: in a file if they are many, or if memory is short.
+    They lie on the shelf: in a file if they are many, or if memory is short. ``count`` gets how many
+    documents are done, and of how many.
     """
     from saetext.stats import kept_kernels
 
@@ -62,7 +72,7 @@ def place(corpus: CorpusLike, sae: str, items: Items, take: Ints, shelf: Shelf |
     down = np.flatnonzero(np.diff(take) < 0)
     split = int(down[0]) + 1 if len(down) else len(take)
     hint = np.repeat(items.indptr[:-1, None], 2, axis=1)
-    for block, rows_ptr, rows in Stored.of(corpus, sae).blocks(take):
+    for block, rows_ptr, rows in Stored.of(corpus, sae).blocks(take, count):
         kept_kernels.fill_entries(
             block.indptr, block.feature, block.value, block.peak, slot, rows_ptr, rows, split, items.indptr,
             items.row, hint, strength, where,
@@ -70,8 +80,11 @@ def place(corpus: CorpusLike, sae: str, items: Items, take: Ints, shelf: Shelf |
     return Placed(items, strength, where)
 
 
-def meetings(left: Placed, right: Placed, mine: Ints, theirs: Ints) -> Meetings:
-    """Walk the rows that pairs have in common; ``mine`` and ``theirs`` are items of the two."""
+def meetings(left: Placed, right: Placed, mine: Ints, theirs: Ints, count: Count = nobody) -> Meetings:
+    """Walk the rows that pairs have in common; ``mine`` and ``theirs`` are items of the two.
+
+    ``count`` gets how many pairs are done, and of how many.
+    """
     from saetext.stats import kept_kernels
 
     close = np.zeros(len(mine), np.int64)
@@ -82,8 +95,12 @@ def meetings(left: Placed, right: Placed, mine: Ints, theirs: Ints) -> Meetings:
         ends = placed.items.indptr.tolist()
         top = [placed.value[a:b].max(initial=1e-30) for a, b in pairwise(ends)]
         tops.append(np.array(top, np.float32))
-    kept_kernels.meet(
-        mine, theirs, left.items.indptr, left.items.row, left.value, left.peak, right.items.indptr,
-        right.items.row, right.value, right.peak, tops[0], tops[1], REACH, close, best, score,
-    )  # fmt: skip
+    for start in range(0, len(mine), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        kept_kernels.meet(
+            mine[part], theirs[part], left.items.indptr, left.items.row, left.value, left.peak,
+            right.items.indptr, right.items.row, right.value, right.peak, tops[0], tops[1], REACH,
+            close[part], best[part], score[part],
+        )  # fmt: skip
+        count(min(start + _AT_ONCE, len(mine)), len(mine))
     return Meetings(close, best)

@@ -118,7 +118,8 @@ def tested(
     """Test all pairs that were held, and return those worth a closer look."""
     request, pairs = context.request, streamed.pairs
     moments = sides_of.left.moments(pairs.left, sides_of.right, pairs.right)
-    p = kept_pairs.exact(pairs.both, pairs.p, moments, sides_of, pairs.left, pairs.right)
+    count = context.counting("looking closely")
+    p = kept_pairs.exact(pairs.both, pairs.p, moments, sides_of, pairs.left, pairs.right, count)
     metrics["eligible_pairs"] = streamed.tests
     if streamed.dropped:
         q = streamed.p.q(p, streamed.tests)
@@ -128,7 +129,8 @@ def tested(
         q = stats.benjamini_hochberg(p, streamed.tests, request.fdr == "by")
         metrics["significant"] = int((q < ALPHA).sum())
     significant = q < ALPHA
-    confirmed = kept_pairs.confirm(pairs, streamed, context.rows, strata, items.left, items.other)
+    count = context.counting("confirming")
+    confirmed = kept_pairs.confirm(pairs, streamed, context.rows, strata, items.left, items.other, count)
     metrics["found_on_half"] = confirmed.found
     pooled, flips = None, np.zeros(len(pairs), bool)
     if request.within is not None and len(pairs):
@@ -217,7 +219,8 @@ def _placed(
         # one corpus: both sides are read together
         names = np.union1d(left.name[pairs.left], other.name[pairs.right])
         chosen = other.picked(np.isin(other.name, names))
-        placed = place(context.corpora[0], context.saes[0], chosen, context.rows.take[0], context.shelf)
+        take, count = context.rows.take[0], context.counting("reading strengths")
+        placed = place(context.corpora[0], context.saes[0], chosen, take, context.shelf, count)
         order = np.argsort(chosen.name)
         at = [
             order[np.searchsorted(chosen.name[order], x)]
@@ -233,7 +236,8 @@ def _placed(
         which[used] = True
         corpus, sae, take = context.corpora[number], context.saes[number], context.rows.take[number]
         chosen = some.picked(which)
-        sides.append((place(corpus, sae, chosen, take, context.shelf), at_item))
+        count = context.counting("reading strengths")
+        sides.append((place(corpus, sae, chosen, take, context.shelf, count), at_item))
     return sides[0], sides[1]
 
 
@@ -245,7 +249,7 @@ def _meet(
     if other is None or not len(pairs):
         return np.full(len(pairs), -1), np.full((len(pairs), 1), -1)
     (left, mine), (right, theirs) = placed[0], other
-    found = meetings(left, right, mine, theirs)
+    found = meetings(left, right, mine, theirs, context.counting("looking where they meet"))
     return np.full(len(pairs), -1) if context.across else found.close, found.rows
 
 

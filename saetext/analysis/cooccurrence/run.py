@@ -128,6 +128,8 @@ def _prepared(
             raise InputError(f"{name} ({c.path}) has no documents")
     warn_of(*corpora)
     labels = _labels(request, corpora, saes)
+    bound = Bound.of(request.memory)
+    tell.within(bound.bytes)
     tell("reading", 0, 0)
     target = None if request.column is None else target_of(first, request.column)
     if target is not None and target.number is not None:
@@ -151,7 +153,7 @@ def _prepared(
     notes = [*circular_notes(first, request.column), *rows.notes, *(() if target is None else target.notes)]
     support = max(5, -(-len(rows) // 2000)) if request.min_support is None else request.min_support
     only, told = wanted(request.to, labels[0], first.spec.sae(saes[0]).d_sae)
-    shelf = Shelf(Bound.of(request.memory))
+    shelf = Shelf(bound)
     sizes = [c.spec.sae(sae).d_sae for c, sae in zip(corpora, saes, strict=True)]
     if target is not None:
         sizes.append(0 if target.number is not None else len(target.values))

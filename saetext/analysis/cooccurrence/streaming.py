@@ -114,6 +114,8 @@ def stream_pairs(
     found = Streamed(Pairs.join([]), tests, stats.PHistogram(dependent), stats.PHistogram(dependent), False)
     if not tests:
         return found
+    if on_done is not None:
+        on_done(0, 1000)
     by_row = other.by_row(len(strata.code))
     count = _counter(left, other, strata, half_rows, limit, back, least, by_row)
     work = _work(left, other, limit, n_rows)
@@ -125,27 +127,26 @@ def stream_pairs(
     ranges = list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))[::-1]  # the long rows first
     done_with = np.cumsum([0.0] + [work_of[last] - work_of[first] for first, last in ranges])
 
-    def piece(span: tuple[int, int]) -> Iterator[Pairs]:
+    def piece(span: tuple[int, int]) -> Iterator[tuple[int, Pairs]]:
         first, last = span
         while first < last:
             first, pairs = count(first, last)
-            yield pairs.take((pairs.p < 1) | (pairs.p_half < 1))
+            yield first, pairs.take((pairs.p < 1) | (pairs.p_half < 1))
 
-    def tell(number: int) -> None:
+    def tell(number: int, upto: int) -> None:
+        """Tell what is done: the pieces before one, and its own rows up to one."""
         pool.share = float(done_with[number] / max(work_of[-1], 1))
+        within = work_of[upto] - work_of[ranges[number][0]] if number < len(ranges) else 0.0
         if on_done is not None:
-            on_done(int(1000 * pool.share), 1000)
+            on_done(int(1000 * (done_with[number] + within) / max(work_of[-1], 1)), 1000)
 
-    at = 0
-    for number, pairs in in_order(ranges, piece, threads or os.cpu_count() or 1):
-        if number > at:
-            tell(number)
-            at = number
+    for number, (upto, pairs) in in_order(ranges, piece, threads or os.cpu_count() or 1):
+        tell(number, upto)
         found.p.add(pairs.p[pairs.p < 1])
         if half_rows:
             found.p_half.add(pairs.p_half[pairs.p_half < 1])
         pool.add(pairs.take(pairs.p < ALPHA))
-    tell(len(ranges))
+    tell(len(ranges), 0)
     held = pool.finish()
     dropped = pool.gone <= 10 * max(found.p.found(ALPHA, tests)[1], ALPHA / tests)
     return Streamed(held, tests, found.p, found.p_half, dropped)

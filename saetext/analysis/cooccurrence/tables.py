@@ -148,7 +148,7 @@ def make_table(found: Found, context: Context) -> Made:
         few = shown[:RESAMPLED]
         low, high = resample(
             found.pairs.take(few), found.left, found.right, rows, found.strata, request.bootstrap,
-            request.seed,
+            request.seed, context.counting("resampling"),
         )  # fmt: skip
         rest = np.full(len(shown) - len(few), np.nan)
         table["npmi_low"], table["npmi_high"] = np.concatenate([low, rest]), np.concatenate([high, rest])

@@ -63,7 +63,7 @@ def compare(asked: Asked, *, without: NDArray[np.bool_] | None = None) -> DiffRe
     say("looking for examples")
     both = [*illustrated(asked, rows, findings).tolist(), *_illustrated(asked, led)]
     wanted = np.array(list(dict.fromkeys(both)), np.int64)
-    evidence, told = evidence_of(asked, done, wanted)
+    evidence, told = evidence_of(asked, done, wanted, say.counting("looking for examples"))
     table = table_of(asked, rows, findings, evidence)
     beside = _beside(asked, rows, families)
     listed = [one for part in led for one in part]

@@ -22,8 +22,9 @@ from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.corpus.strata import MOST_BINS, bins, column_bins, crossed
 from saetext.errors import InputError
 from saetext.io.memory import Bound
-from saetext.io.progress import OnProgress, Stages
+from saetext.io.progress import Count, OnProgress, Stages, nobody
 
+_STAGES = ("counting", "sorting by feature", "testing features")
 _EARLY = 0.1  # quantile of a side's lengths: nearly all of its documents have so many tokens
 
 
@@ -70,11 +71,13 @@ class Contrast:
     n_tokens: NDArray[np.int64]
     room: Room = ROOMY
 
-    def entries(self, features: Ints | None = None) -> Iterator[Entries]:
+    def entries(self, features: Ints | None = None, count: Count = nobody) -> Iterator[Entries]:
         """Gather the entries of the tested features, or of some, again; drop each part before the next."""
         some = self.features if features is None else features
         live = self.design.side >= 0
-        return gather(self.sets, self.sae, some, self.support, live, self.early, held=self.room.entries)
+        return gather(
+            self.sets, self.sae, some, self.support, live, self.early, held=self.room.entries, count=count
+        )
 
     def median_tokens(self, side: int) -> float:
         """Return the median length of a side's documents, 0 if it has none."""
@@ -98,6 +101,9 @@ def contrasts(
         Called with what is being done.
     """
     say = Stages(on_progress)
+    bound = Bound.of(asked.request.memory)
+    say.within(bound.bytes)
+    say("reading documents")
     request, owner = asked.request, asked.owner
     designs = []
     compared = list(enumerate(asked.names[:1] if asked.two else asked.names))
@@ -106,21 +112,22 @@ def contrasts(
         designs.append(
             make_design(
                 asked.sets, side, asked.names, sides=(name, asked.names[1] if asked.two else "all others"),
-                pair_on=request.pair_on, group=request.group, seed=request.seed,
+                pair_on=request.pair_on, group=request.group, seed=request.seed, say=say,
             )
         )  # fmt: skip
     if request.sample is not None:
         designs = sampled(designs, request.sample, request.seed)
-    bound = Bound.of(request.memory)
     done = []
     for (_, name), design in zip(compared, designs, strict=True):
-        say("counting" if asked.two else f"comparing {name} with the others")
+        stage = "" if asked.two else f"comparing {name} with the others"
+        say(stage or _STAGES[0])
         if without is not None:
             design = design.without(without)
         done.append(
             contrast(
                 asked.sets, asked.sae, design, asked.names,
                 controls=request.controls, min_support=request.min_support, bound=bound,
+                counts=[say.counting(stage or each) for each in _STAGES],
             )
         )  # fmt: skip
     return done
@@ -135,8 +142,11 @@ def contrast(
     controls: Sequence[str] = (),
     min_support: int | None = None,
     bound: Bound | None = None,
+    counts: Sequence[Count] = (nobody, nobody, nobody),
 ) -> Contrast:
     """Count and test every feature with support, within a bound of memory if there is one.
+
+    ``counts`` get how much is done of counting, of sorting entries by feature, and of testing.
 
     Raises
     ------
@@ -150,10 +160,11 @@ def contrast(
     )
     length = Adjusting.by(bins(n_tokens.astype(np.float64), live), design, n_tokens.astype(np.float64))
     control = _control(sets, design, names, controls)
-    counts = support(sets, sae, live, sets[0].spec.sae(sae).d_sae)
+    reading, sorting, testing = counts
+    having = support(sets, sae, live, sets[0].spec.sae(sae).d_sae, reading)
     if min_support is None:
         min_support = max(5, -(-int(live.sum()) // 2000))
-    features = np.flatnonzero(counts >= max(min_support, 1))
+    features = np.flatnonzero(having >= max(min_support, 1))
     early = [int(np.quantile(n_tokens[design.side == s], _EARLY)) for s in (0, 1) if design.rows(s)]
     first = max(1, min(early, default=1))
     # kernels take bins of a control in any case: without one, a single bin
@@ -161,13 +172,13 @@ def contrast(
     room = (
         ROOMY
         if bound is None
-        else room_for(bound, design, counts[features], length, within, largest_shard(sets))
+        else room_for(bound, design, having[features], length, within, largest_shard(sets))
     )
-    parts = gather(sets, sae, features, counts, live, first, held=room.entries)
-    sums: Sums = measure(parts, design, length, within, room.threads)
+    parts = gather(sets, sae, features, having, live, first, held=room.entries, count=sorting)
+    sums: Sums = measure(parts, design, length, within, room.threads, testing)
     tested = numbers(sums, design, length, control)
     return Contrast(
-        sets, sae, design, length, control, first, int(min_support), features, tested, counts, n_tokens, room
+        sets, sae, design, length, control, first, int(min_support), features, tested, having, n_tokens, room
     )
 
 

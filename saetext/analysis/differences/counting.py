@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from saetext.analysis.differences.entries import blocks
 from saetext.corpus.protocol import CorpusLike
 from saetext.features.theme_counts import theme_presence
 from saetext.features.themes import Themes
-from saetext.io.progress import Stages
+from saetext.io.progress import Count, Stages, nobody
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix, csr_matrix
@@ -71,7 +72,7 @@ class Counted:
 
 
 def count_terms(
-    sets: Sequence[CorpusLike], sae: str, rows: NDArray[np.int64], say: Callable[[str], None] | None = None
+    sets: Sequence[CorpusLike], sae: str, rows: NDArray[np.int64], say: Stages | None = None
 ) -> Counted:
     """Count what there is to be counted of some rows.
 
@@ -83,10 +84,11 @@ def count_terms(
         On which SAE.
     rows : int64[n]
         Which rows, increasing.
-    say : callable, optional
+    say : Stages, optional
         Called with what is being counted.
     """
     tell = say or Stages(None)
+    tell("reading texts")
     texts, notes = _texts(sets, rows), []
     if texts is None:
         notes.append("the texts are not stored, so words and format were not compared")
@@ -95,23 +97,22 @@ def count_terms(
     counted = Counted(sets, sae, rows, texts=texts, notes=notes, weak=weak)
     for name, make, scale in _makers(sets, sae, rows, texts, notes, themes):
         tell(f"counting {name}")
-        counted.terms[name], counted.scales[name] = make(), scale
+        counted.terms[name], counted.scales[name] = make(tell.counting(f"counting {name}")), scale
     return counted
 
 
-def features_of(sets: Sequence[CorpusLike], sae: str, rows: NDArray[np.int64]) -> csr_matrix:
+def features_of(
+    sets: Sequence[CorpusLike], sae: str, rows: NDArray[np.int64], count: Count = nobody
+) -> csr_matrix:
     """Return float32[rows, d_sae]: the features of some rows, increasing."""
     from scipy import sparse
 
     parts = []
-    start = 0
-    for corpus in sets:
-        for block in corpus.rows(sae):
-            low, high = np.searchsorted(rows, (start, start + len(block)))
-            mine = block.take(rows[low:high] - start)
-            start += len(block)
-            shape = (len(mine), sets[0].spec.sae(sae).d_sae)
-            parts.append(sparse.csr_matrix((mine.value, mine.feature, mine.indptr), shape=shape))
+    for start, block in blocks(sets, sae, count):
+        low, high = np.searchsorted(rows, (start, start + len(block)))
+        mine = block.take(rows[low:high] - start)
+        shape = (len(mine), sets[0].spec.sae(sae).d_sae)
+        parts.append(sparse.csr_matrix((mine.value, mine.feature, mine.indptr), shape=shape))
     return sparse.vstack(parts, format="csr")
 
 
@@ -122,7 +123,7 @@ def _makers(
     texts: list[str] | None,
     notes: list[str],
     themes: Themes | None,
-) -> list[tuple[str, Callable[[], TermMatrix], str]]:
+) -> list[tuple[str, Callable[[Count], TermMatrix], str]]:
     """Return the name of each family that can be had, what makes it, and how a linear model scales it.
 
     What cannot be had is added to the notes.
@@ -132,11 +133,11 @@ def _makers(
     from saetext.text.phrases import phrase_matrix
     from saetext.text.terms import TermMatrix
 
-    found: list[tuple[str, Callable[[], TermMatrix], str]] = []
+    found: list[tuple[str, Callable[[Count], TermMatrix], str]] = []
     least = max(5, -(-len(rows) // 2000))
     if texts is not None:
-        found.append(("words", lambda: phrase_matrix(texts, min_documents=least), "tfidf"))
-        found.append(("format", lambda: mark_matrix(texts), "standard"))
+        found.append(("words", lambda count: phrase_matrix(texts, min_documents=least, count=count), "tfidf"))
+        found.append(("format", lambda count: mark_matrix(texts, count=count), "standard"))
     known = shipped(sets[0].spec, sae, topics=True)
     detectors = of_such_length(sets, known, sae)
     if missing := [detector.title for detector in known if detector not in detectors]:
@@ -147,18 +148,18 @@ def _makers(
     if detectors:
         titles = tuple(detector.title for detector in detectors)
 
-        def properties() -> TermMatrix:
+        def properties(count: Count) -> TermMatrix:
             from scipy import sparse
 
-            parts = [presence(corpus, detectors, sae) for corpus in sets]
+            parts = [presence(corpus, detectors, sae, count) for corpus in sets]
             return TermMatrix(titles, sparse.csr_matrix(sparse.vstack(parts, format="csr")[rows]))
 
         found.append(("properties", properties, "max"))
     if themes is not None:
         names = tuple(theme.name for theme in themes)
 
-        def of_themes() -> TermMatrix:
-            return TermMatrix(names, theme_presence(sets, sae, themes, rows=rows))
+        def of_themes(count: Count) -> TermMatrix:
+            return TermMatrix(names, theme_presence(sets, sae, themes, rows=rows, count=count))
 
         found.append(("themes", of_themes, "max"))
     return found

@@ -5,7 +5,7 @@ Chosen from the shape of the data and said in words. Not for: counting or testin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from saetext.corpus.keys import PAIR_COLUMNS, columns, copies, example, half_of, keys, require_column, united
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.errors import InputError
+from saetext.io.progress import Stages
 
 Kind = Literal["independent", "paired", "by prompt", "by group"]
 
@@ -109,6 +110,7 @@ def make_design(
     pair_on: str | None = None,
     group: str | None = None,
     seed: int = 0,
+    say: Callable[[str], None] | None = None,
 ) -> Design:
     """Design the comparison of the rows with side 0 against those with side 1.
 
@@ -131,12 +133,16 @@ def make_design(
         sides they are strata, else whole groups are exchanged; halves never split one.
     seed : int
         For the halves.
+    say : callable, optional
+        Called with what is being done.
 
     Raises
     ------
     InputError
         If a column is missing or pairs nothing.
     """
+    tell = say or Stages(None)
+    tell("looking for partners")
     chosen: tuple[Kind, str | None, Ints | None, list[str]] = ("independent", None, None, [])
     if group:
         if pair_on:
@@ -155,7 +161,9 @@ def make_design(
     unit = np.zeros(len(side), np.int32)
     unit[live] = number
     n_units = int(number.max(initial=-1)) + 1
+    tell("looking for copies")
     block = _blocks(kind, copies(sets), side, unit, n_units)
+    tell("drawing halves")
     half, split = _halves(kind, side, unit, block, seed)
     if not split:
         notes.append("too few rows to confirm anything on a second half")

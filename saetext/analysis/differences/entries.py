@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.corpus.rows import PooledRows
+from saetext.io.progress import Count, nobody
 from saetext.io.scratch import scratch
 
 if TYPE_CHECKING:
@@ -53,18 +55,27 @@ class Entries:
         return len(self.features)
 
 
-def support(sets: Sequence[CorpusLike], sae: str, live: NDArray[np.bool_], d_sae: int) -> Ints:
-    """Return int64[d_sae]: in how many of the live rows each feature is present."""
-    counts = np.zeros(d_sae, np.int64)
-    start = 0
+def blocks(sets: Sequence[CorpusLike], sae: str, count: Count = nobody) -> Iterator[tuple[int, PooledRows]]:
+    """Yield blocks of all sets, and how many rows come before each; ``count`` gets rows done, and all."""
+    total, start = sum(corpus.n_documents for corpus in sets), 0
     for corpus in sets:
         for block in corpus.rows(sae):
-            mine = live[start : start + len(block)]
+            yield start, block
             start += len(block)
-            feature = block.feature
-            if not mine.all():
-                feature = feature[np.repeat(mine, np.diff(block.indptr))]
-            counts += np.bincount(feature, minlength=d_sae)
+            count(start, total)
+
+
+def support(
+    sets: Sequence[CorpusLike], sae: str, live: NDArray[np.bool_], d_sae: int, count: Count = nobody
+) -> Ints:
+    """Return int64[d_sae]: in how many of the live rows each feature is present."""
+    counts = np.zeros(d_sae, np.int64)
+    for start, block in blocks(sets, sae, count):
+        mine = live[start : start + len(block)]
+        feature = block.feature
+        if not mine.all():
+            feature = feature[np.repeat(mine, np.diff(block.indptr))]
+        counts += np.bincount(feature, minlength=d_sae)
     return counts
 
 
@@ -77,6 +88,7 @@ def gather(
     length: int,
     budget: int = BUDGET,
     held: int | None = None,
+    count: Count = nobody,
 ) -> Iterator[Entries]:
     """Yield the entries of ``features``, from one pass over the corpora.
 
@@ -84,7 +96,7 @@ def gather(
     many tokens count as early. More than ``budget`` entries lie in a file (:mod:`saetext.io.scratch`). Where
     it cannot be written they come in parts of at most ``held`` entries (by default ``budget``; one feature at
     least), each a pass over the corpora. A part is not kept here: who drops it before asking for the next has
-    one in memory at a time.
+    one in memory at a time. ``count`` gets the rows that are done, and all, in each pass.
     """
     total = int(counts[features].sum())
     if total > min(budget, held or budget):
@@ -93,14 +105,14 @@ def gather(
         except OSError:
             pass
         else:
-            yield _pass(sets, sae, features, counts, live, length, room)
+            yield _pass(sets, sae, features, counts, live, length, room, count)
             return
     first = 0
     while first < len(features):
         sizes = np.cumsum(counts[features[first:]])
         last = first + max(1, int(np.searchsorted(sizes, held or budget, side="right")))
         size = int(sizes[last - first - 1])
-        yield _pass(sets, sae, features[first:last], counts, live, length, _room(size, np.empty))
+        yield _pass(sets, sae, features[first:last], counts, live, length, _room(size, np.empty), count)
         first = last
 
 
@@ -116,6 +128,7 @@ def _pass(
     live: NDArray[np.bool_],
     length: int,
     room: _Room,
+    count: Count,
 ) -> Entries:
     from saetext.stats.kernels import scatter
 
@@ -124,14 +137,11 @@ def _pass(
     indptr = np.concatenate([[0], np.cumsum(counts[features])]).astype(np.int64)
     row, value, early = room
     fill = indptr[:-1].copy()
-    start = 0
-    for corpus in sets:
-        for block in corpus.rows(sae):
-            scatter(
-                block.indptr, block.feature, block.value, block.first, live[start : start + len(block)],
-                start, length, slot, fill, row, value, early,
-            )  # fmt: skip
-            start += len(block)
+    for start, block in blocks(sets, sae, count):
+        scatter(
+            block.indptr, block.feature, block.value, block.first, live[start : start + len(block)],
+            start, length, slot, fill, row, value, early,
+        )  # fmt: skip
     return Entries(features, indptr, row, value, early)
 
 

@@ -113,7 +113,8 @@ def compare_families(
     few = [np.flatnonzero(design.side >= 0) for design in sampled(designs, 2 * MODEL_ROWS, seed)]
     stage = "linear model of the features" if len(done) == 1 else "comparing words and format"
     say(stage)
-    tested = [[family] for family in _features(done, designs, few, seed, say.counting(stage))]
+    reading = say.counting("reading features")
+    tested = [[family] for family in _features(done, designs, few, seed, say.counting(stage), reading)]
     for name in counted.terms:
         say(stage := f"comparing {name}")
         families = _family(name, counted, done, designs, few, seed, say.counting(stage))
@@ -128,12 +129,14 @@ def _features(
     few: Sequence[NDArray[np.int64]],
     seed: int,
     count: Count,
+    reading: Count,
 ) -> list[Family]:
     found = []
     for one, design, rows in zip(done, designs, few, strict=True):
         auc = None
         if len(done) == 1:
-            auc = _auc(features_of(one.sets, one.sae, rows), design, rows, "max", seed, count)
+            matrix = features_of(one.sets, one.sae, rows, reading)
+            auc = _auc(matrix, design, rows, "max", seed, count)
         significant, confirmed = (one.columns["q"] < ALPHA).sum(), one.columns["confirmed"].sum()
         found.append(Family(FEATURES, len(one.features), int(significant), int(confirmed), auc))
     return found

@@ -16,11 +16,12 @@ import numpy as np
 from saetext.analysis.differences.asked import Asked
 from saetext.analysis.differences.contrast import Contrast
 from saetext.analysis.differences.design import Design
-from saetext.analysis.differences.entries import Entries
+from saetext.analysis.differences.entries import Entries, blocks
 from saetext.analysis.differences.examples import TOGETHER, leading
 from saetext.analysis.differences.result import Evidence
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.evidence import Example, strongest
+from saetext.io.progress import Count, nobody
 from saetext.text.passages import Snippet, snippet
 from saetext.text.words import words
 
@@ -47,12 +48,15 @@ class _Choice:
 
 
 def evidence_of(
-    asked: Asked, done: Sequence[Contrast], features: Ints
+    asked: Asked, done: Sequence[Contrast], features: Ints, count: Count = nobody
 ) -> tuple[dict[int, Evidence], list[str]]:
-    """Look for an example of each feature in each set; say which sets store no texts."""
+    """Look for an example of each feature in each set; say which sets store no texts.
+
+    ``count`` gets how many documents have been passed over, and of how many, in each of two passes.
+    """
     stored = [c.n_documents == 0 or c.document(0)["text"] is not None for c in asked.sets]
     if asked.two and all(stored):
-        return of_two_sides(done[0], features), []
+        return of_two_sides(done[0], features, count), []
     return _strongest(asked, done, features)
 
 
@@ -71,10 +75,10 @@ def _strongest(
     return {f: tuple(examples.get(f) for examples in found) for f in features.tolist()}, notes
 
 
-def of_two_sides(contrast: Contrast, features: Ints) -> dict[int, Evidence]:
+def of_two_sides(contrast: Contrast, features: Ints, count: Count = nobody) -> dict[int, Evidence]:
     """Look for an example of each feature on each side; the texts must be stored."""
-    choices = _choices(contrast, np.unique(features))
-    peaks = _peaks(contrast.sets, contrast.sae, choices)
+    choices = _choices(contrast, np.unique(features), count)
+    peaks = _peaks(contrast.sets, contrast.sae, choices, count)
     starts = np.cumsum([0] + [corpus.n_documents for corpus in contrast.sets]).tolist()
     reading = _Reading(contrast.sets, starts, peaks)
     # in order of documents, or the few that many features share would be read again and again
@@ -83,7 +87,7 @@ def of_two_sides(contrast: Contrast, features: Ints) -> dict[int, Evidence]:
     return {f: found.get(f, (None, None)) for f in features.tolist()}
 
 
-def _choices(contrast: Contrast, features: Ints) -> dict[int, _Choice]:
+def _choices(contrast: Contrast, features: Ints, count: Count) -> dict[int, _Choice]:
     """Return each feature's candidates, in passes of bounded memory over the entries."""
     design = contrast.design
     difference = dict(zip(contrast.features.tolist(), contrast.columns["diff"].tolist(), strict=True))
@@ -98,7 +102,7 @@ def _choices(contrast: Contrast, features: Ints) -> dict[int, _Choice]:
                 lead = 1 - lead
             found[feature] = _choice(design, row, value, lead)
 
-    for _ in map(choose, contrast.entries(features)):  # map keeps no part while the next one is made
+    for _ in map(choose, contrast.entries(features, count)):  # map keeps no part while the next one is made
         pass
     return found
 
@@ -120,7 +124,7 @@ def _choice(design: Design, row: Ints, value: Any, lead: int) -> _Choice:
 
 
 def _peaks(
-    sets: Sequence[CorpusLike], sae: str, choices: Mapping[int, _Choice]
+    sets: Sequence[CorpusLike], sae: str, choices: Mapping[int, _Choice], count: Count
 ) -> dict[tuple[int, int], int]:
     """Return the peak of each candidate by feature and row, in one pass that looks at their rows alone."""
     pairs = {
@@ -130,15 +134,12 @@ def _peaks(
     }
     left = sorted(pairs, reverse=True)
     found: dict[tuple[int, int], int] = {}
-    start = 0
-    for corpus in sets:
-        for block in corpus.rows(sae):
-            while left and left[-1][0] < start + len(block):
-                row, feature = left.pop()
-                first, last = block.indptr[row - start : row - start + 2].tolist()
-                at = first + int(np.searchsorted(block.feature[first:last], feature))
-                found[feature, row] = int(block.peak[at])
-            start += len(block)
+    for start, block in blocks(sets, sae, count):
+        while left and left[-1][0] < start + len(block):
+            row, feature = left.pop()
+            first, last = block.indptr[row - start : row - start + 2].tolist()
+            at = first + int(np.searchsorted(block.feature[first:last], feature))
+            found[feature, row] = int(block.peak[at])
     return found
 
 

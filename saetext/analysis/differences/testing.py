@@ -18,6 +18,7 @@ from saetext.analysis.differences.design import Design
 from saetext.analysis.differences.entries import Entries
 from saetext.corpus.protocol import Ints
 from saetext.corpus.strata import LEAST_OVERLAP, overlap
+from saetext.io.progress import Count
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -120,11 +121,15 @@ def measure(
     length: Adjusting,
     control: Adjusting,
     threads: int | None = None,
+    count: Count | None = None,
 ) -> Sums:
-    """Count everything that :func:`numbers` needs, in threads: by default as many as there are processors."""
+    """Count everything that :func:`numbers` needs, in threads: by default as many as there are processors.
+
+    ``count`` gets how many of the features of each part are done.
+    """
 
     def measured(entries: Entries) -> Sums:
-        return _measure(entries, design, length, control, threads)
+        return _measure(entries, design, length, control, threads, count)
 
     done = list(map(measured, parts))  # map keeps no part while the next one is made
     if not done:
@@ -137,7 +142,12 @@ def measure(
 
 
 def _measure(
-    entries: Entries, design: Design, length: Adjusting, control: Adjusting, threads: int | None
+    entries: Entries,
+    design: Design,
+    length: Adjusting,
+    control: Adjusting,
+    threads: int | None,
+    count: Count | None = None,
 ) -> Sums:
     from saetext.stats import kernels
 
@@ -175,7 +185,7 @@ def _measure(
             low, high, auc, variance,
         )  # fmt: skip
 
-    kernels.over_features(work, n, threads or os.cpu_count() or 1)
+    kernels.over_features(work, n, threads or os.cpu_count() or 1, count)
     return Sums(
         entries.features, by_half, by_stratum, by_control, by_early, units, spread, weighed, auc, variance
     )

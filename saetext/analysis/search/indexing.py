@@ -112,6 +112,7 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
         return {"dense": _of_slice(whole, part, request)}
     tell = Stages(request.on_progress)
     bound = Bound.of(request.memory)
+    tell.within(bound.bytes)
     if request.dense and whole.stores_text and embed.available() and dense_part(whole).find() is None:
         for_dense(bound, needed(whole.n_documents, embed.WIDTH))  # refused before anything is built
     done: dict[str, str] = {}
@@ -125,7 +126,9 @@ def build_index(corpus: AnyCorpus, request: IndexRequest) -> dict[str, str]:
     if not _kept(words_part(whole)):
         tell("words")
         shelf = for_words(bound, whole.n_documents)
-        done["bm25"] = "built" if build_words(whole, shelf) else "the texts have no words"
+        done["bm25"] = (
+            "built" if build_words(whole, shelf, tell.counting("words")) else "the texts have no words"
+        )
     words_part(whole).remove_others()
     done["dense"] = _dense(whole, request, bound)
     return done
@@ -148,7 +151,8 @@ def _features(whole: Corpus, sae: str, tell: Stages, bound: Bound) -> dict[str, 
         raise CorpusError(f"{scales.folder} cannot be read back; run the same command again")
     if not _kept(projected):
         tell(f"projecting features{suffix}")
-        built = build_projected(whole, sae, read_scales(folder)[0], bound)
+        count = tell.counting(f"projecting features{suffix}")
+        built = build_projected(whole, sae, read_scales(folder)[0], bound, count)
         done[f"projected{suffix}"] = "built" if built else "too few documents"
     for part in (scales, projected):
         part.remove_others()

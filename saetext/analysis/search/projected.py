@@ -17,6 +17,7 @@ from saetext.analysis.search.room import for_projected
 from saetext.analysis.search.stored import Part
 from saetext.analysis.search.vectors import needed, write_vectors
 from saetext.io.memory import Bound
+from saetext.io.progress import Count, nobody
 from saetext.io.threads import one_thread
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ def projected_part(corpus: Corpus, sae: str) -> Part:
 
 
 def build_projected(
-    corpus: Corpus, sae: str, scales: NDArray[np.float32], bound: Bound | None = None
+    corpus: Corpus,
+    sae: str,
+    scales: NDArray[np.float32],
+    bound: Bound | None = None,
+    count: Count = nobody,
 ) -> Path | None:
     """Fit the projection on a whole corpus and build the index; None for fewer than three documents.
 
@@ -47,6 +52,8 @@ def build_projected(
         Full strength of each feature.
     bound : Bound, optional
         The most that working arrays may take.
+    count : callable
+        Gets how many documents have been passed over, and of how many, in each pass.
 
     Raises
     ------
@@ -73,12 +80,14 @@ def build_projected(
     for rows, block in corpus.blocks("max", sae):
         low, high = np.searchsorted(chosen, (rows[0], rows[-1] + 1))
         parts.append(_weighted(block[chosen[low:high] - rows[0]], inverse, rarity))
+        count(int(rows[-1]) + 1, n)
     width = min(WIDTH, len(chosen) - 1, present - 1)
     with one_thread():
         svd = TruncatedSVD(width, algorithm="randomized", random_state=_SEED).fit(sparse.vstack(parts))
 
     def blocks() -> Iterator[NDArray[np.float32]]:
-        for _, block in corpus.blocks("max", sae):
+        for rows, block in corpus.blocks("max", sae):
+            count(int(rows[0]), n)
             point = svd.transform(_weighted(block, inverse, rarity)).astype(np.float32)
             yield point / np.maximum(np.linalg.norm(point, axis=1, keepdims=True), 1e-30)
 

@@ -18,6 +18,7 @@ from saetext.analysis.search.room import PIECE
 from saetext.analysis.search.stored import Part
 from saetext.errors import CorpusError, InputError
 from saetext.io.opener import why
+from saetext.io.progress import Count, nobody
 from saetext.io.shelf import Shelf, roomy
 from saetext.text.words import parts
 
@@ -43,10 +44,11 @@ def terms_of(text: str) -> list[str]:
     return [part for part in parts(text) if len(part) > 1 and part not in STOPWORDS_EN]
 
 
-def build_words(corpus: Corpus, shelf: Shelf | None = None) -> Path | None:
+def build_words(corpus: Corpus, shelf: Shelf | None = None, count: Count = nobody) -> Path | None:
     """Build the index of a whole corpus's texts; None if they have no words.
 
-    What is counted lies on the shelf: in files, if memory is short.
+    What is counted lies on the shelf: in files, if memory is short. ``count`` gets how many texts have been
+    read, and of how many.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def build_words(corpus: Corpus, shelf: Shelf | None = None) -> Path | None:
     # numbered in the order of first use: bm25s's own vocabulary depends on the process's hash seed
     vocabulary: dict[str, int] = {}
     shelf = shelf or roomy()
-    blocks, few = [], []
+    blocks, few, done = [], [], 0
     for frame in corpus.frames(["text"]):
         texts = frame["text"].to_list()
         for start in range(0, len(texts), _AT_ONCE):  # a shard may have ten million words
@@ -70,6 +72,8 @@ def build_words(corpus: Corpus, shelf: Shelf | None = None) -> Path | None:
             if sum(len(block.term) for block in few) >= PIECE:
                 blocks.append(_Block.join(few, shelf))
                 few = []
+            done += len(each)
+            count(done, corpus.n_documents)
     if not vocabulary:
         return None
     blocks.append(_Block.join(few, shelf))

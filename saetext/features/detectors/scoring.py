@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from saetext.errors import InputError
 from saetext.features.detectors.detector import Detector
 from saetext.features.passage_sums import passage_sums
+from saetext.io.progress import Count, nobody
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -26,7 +27,9 @@ LONGEST = 800  # features present in a document, about 370 words; beyond, whole 
 LONG_SHARE = 0.2  # share of longer documents from which on that is said, and they are left out
 
 
-def score(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = None) -> NDArray[np.float32]:
+def score(
+    corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = None, count: Count = nobody
+) -> NDArray[np.float32]:
     """Return how likely each document has each property.
 
     Parameters
@@ -37,6 +40,8 @@ def score(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = N
         Which properties.
     sae : str, optional
         Which SAE, if the corpus has several.
+    count : callable
+        Gets how many documents are done, and of how many.
 
     Returns
     -------
@@ -58,6 +63,7 @@ def score(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = N
     for block in corpus.rows(spec.name):
         found[start : start + len(block)] = score_rows(block, detectors)
         start += len(block)
+        count(start, len(found))
     return found
 
 
@@ -134,8 +140,12 @@ def _added(
     return entry, document, weight[feature] * np.minimum(rows.value[entry] / scale[feature], 1.0)
 
 
-def presence(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = None) -> csr_matrix:
+def presence(
+    corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None = None, count: Count = nobody
+) -> csr_matrix:
     """Return float32[n_documents, n_detectors]: the probabilities at or above each detector's threshold.
+
+    Parameters are those of :func:`score`.
 
     Raises
     ------
@@ -144,7 +154,7 @@ def presence(corpus: CorpusLike, detectors: Sequence[Detector], sae: str | None 
     """
     from scipy import sparse
 
-    found = score(corpus, detectors, sae)
+    found = score(corpus, detectors, sae, count)
     least = np.array([detector.threshold for detector in detectors], np.float32)
     return sparse.csr_matrix(np.where(found >= least, found, np.float32(0)))
 

@@ -105,8 +105,10 @@ def local_evidence(
         return {}
     sides = np.zeros(len(rows), np.int8) if side is None else side
     sides = np.where(rows, sides, np.int8(-1)).astype(np.int8)
-    peaks = sample(sets, sae, features, sides, lead, keys_of(sets, seed))
-    tell = Stages(on_progress).counting("reading the texts around peaks")
+    say = Stages(on_progress)
+    say("looking for peaks")
+    peaks = sample(sets, sae, features, sides, lead, keys_of(sets, seed), say.counting("looking for peaks"))
+    tell = say.counting("reading the texts around peaks")
     total, done = len({row for found in peaks.values() for row in found.row.tolist()}), 0
 
     def count(n: int) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from saetext.corpus.protocol import CorpusLike, Ints
 from saetext.features.contexts.sampling import Pool
+from saetext.io.progress import Count, nobody
 
 MOST = 200  # peaks of a feature that are read
 
@@ -41,6 +42,7 @@ def sample(
     side: NDArray[np.int8],
     lead: NDArray[np.int8] | None,
     key: NDArray[np.uint64],
+    count: Count = nobody,
 ) -> dict[int, Peaks]:
     """Draw up to :data:`MOST` peaks of each feature, in one pass over the rows.
 
@@ -52,6 +54,8 @@ def sample(
         The side of each feature; by default the one with the larger share of documents that have it.
     key : uint64[rows]
         Those with the smallest are drawn, of equal ones the first.
+    count : callable
+        Gets how many documents have been passed over, and of how many.
 
     Returns
     -------
@@ -77,6 +81,7 @@ def sample(
                 counts[s] += np.bincount(at[mine], minlength=len(features))
                 entries = take[mine]
                 pools[s].add(rank[row[mine]], at[mine], row[mine], block.value[entries], block.peak[entries])
+            count(start, len(key))
     if lead is None:
         sizes = np.maximum([int((side == s).sum()) for s in (0, 1)], 1)
         lead = (counts[1] / sizes[1] > counts[0] / sizes[0]).astype(np.int8)

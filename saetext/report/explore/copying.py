@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -77,6 +76,7 @@ class Shelf:
     table: str = ""
     pages: str = ""
     paged: tuple[int, ...] = ()
+    _documents: Documents | None = None
 
     @property
     def corpus(self) -> Corpus:
@@ -93,10 +93,16 @@ class Shelf:
         """What features are called; looked up for each page, so that a damaged table is told on each."""
         return self.loaded.labels(self.name, self.sae)
 
-    @cached_property
+    @property
     def documents(self) -> Documents:
-        """The documents of the page of documents, gathered once."""
-        return documents_of(self.corpus, self.sae, self.labels)
+        """The documents of the page of documents, gathered once, until they are put away."""
+        if self._documents is None:
+            self._documents = documents_of(self.corpus, self.sae, self.labels)
+        return self._documents
+
+    def put_away(self) -> None:
+        """Let go of the documents: those of all corpora would be in memory at once."""
+        self._documents = None
 
     def read_if_made(self) -> tuple[str, Documents | None]:
         """Return the page of documents and what is in it; nothing where there will be none."""
@@ -142,12 +148,15 @@ def write_copy(
         with atomic_directory(folder) as beside:
             wanted = _pages(loaded, kinds)
             pages: dict[str, Copied] = {}
-            # documents lead to the pages of features that there are, and themes too: features come first
-            for title, name, make in sorted(wanted, key=lambda one: one[1].split("-", 2)[1] != "features"):
-                if on_progress is not None:
-                    on_progress(Progress(title))
-                pages[name] = _page(beside, title, name, make, on_progress)
-            shown = [pages[name] for _, name, _ in wanted]
+            for shelf, group in wanted:
+                # documents lead to the pages of features that there are, and themes too: features come first
+                for title, name, make in sorted(group, key=lambda one: one[1].split("-", 2)[1] != "features"):
+                    if on_progress is not None:
+                        on_progress(Progress(title))
+                    pages[name] = _page(beside, title, name, make, on_progress)
+                if shelf is not None:
+                    shelf.put_away()
+            shown = [pages[name] for _, group in wanted for _, name, _ in group]
             write_atomic(beside / "index.html", _index(loaded.corpora, shown).encode())
     return folder / "index.html"
 
@@ -167,9 +176,13 @@ def _page(beside: Path, title: str, name: str, make: Make, on_progress: OnProgre
     return Copied(title, name, first)
 
 
-def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]]:
-    """Return heading, file name and maker of each page; no two have one file name."""
+def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[Shelf | None, list[tuple[str, str, Make]]]]:
+    """Return heading, file name and maker of each page, those of one corpus together with its shelf.
+
+    No two have one file name.
+    """
     found: list[tuple[str, str, Make]] = []
+    parts: list[tuple[Shelf | None, int]] = []
     if "compare" in kinds:
         made = 0
         for a, b in combinations(loaded.names, 2):
@@ -177,6 +190,7 @@ def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]
             made += comparable
             make = _too_many if comparable and made > _MOST_COMPARED else _comparing(loaded, a, b)
             found.append((f"{a} compared with {b}", f"compare-{plain(a)}-{plain(b)}", make))
+    parts.append((None, len(found)))
     for name in loaded.names:
         if "map" in kinds:
             found.append((f"Map of {name}", f"map-{plain(name)}", _mapping(loaded, name)))
@@ -192,7 +206,10 @@ def _pages(loaded: Loaded, kinds: tuple[str, ...]) -> list[tuple[str, str, Make]
             found.append((f"Features of {name}", f"features-{plain(name)}", _table(loaded, name, shelf)))
         if "themes" in kinds and themes_of(shelf.corpus, shelf.sae):
             found.append((f"Themes of {name}", f"themes-{plain(name)}", _themes(name, shelf)))
-    return [(title, f"{at:02d}-{name}.html", make) for at, (title, name, make) in enumerate(found, start=1)]
+        parts.append((shelf, len(found)))
+    named = [(title, f"{at:02d}-{name}.html", make) for at, (title, name, make) in enumerate(found, start=1)]
+    starts = [0, *(end for _, end in parts)]
+    return [(shelf, named[start:end]) for start, (shelf, end) in zip(starts, parts, strict=False)]
 
 
 def _comparable(loaded: Loaded, a: str, b: str) -> bool:

@@ -22,6 +22,7 @@ from saetext.analysis.cooccurrence.descriptions.testing import Associated
 from saetext.analysis.cooccurrence.evidence import least_phi, weight_of
 from saetext.analysis.cooccurrence.items import Items
 from saetext.corpus.protocol import Ints
+from saetext.io.progress import Count, nobody
 
 Floats = NDArray[np.float64]
 
@@ -55,6 +56,7 @@ def lead(
     n: int,
     reason: Callable[[int], str | None],
     themes: Callable[[int], frozenset[str]],
+    counts: tuple[Count, Count] = (nobody, nobody),
 ) -> tuple[list[Led], Counter[str]]:
     """Choose the pairs of the list.
 
@@ -70,6 +72,8 @@ def lead(
         From a pair's place to why it is no finding, None if it is one.
     themes : callable
         From a description to the themes it is of: two of one theme are within a topic as well.
+    counts : tuple of callable
+        Get for how many pairs a topic was looked for, and how many are decided, of how many.
 
     Returns
     -------
@@ -84,7 +88,10 @@ def lead(
     order = np.lexsort((np.arange(len(found)), -_telling(found, made), -strength))[:CANDIDATES]
     present = _Present(made.items, n)
     excess = present.excess(found)
-    topic_of = {k: present.topic(found, made, k, excess[k]) for k in order.tolist()}
+    topic_of = {}
+    for place, k in enumerate(order.tolist(), 1):
+        topic_of[k] = present.topic(found, made, k, excess[k])
+        counts[0](place, len(order))
     queue = [(-_weighed(strength[k], topic_of[k]), place, k) for place, k in enumerate(order.tolist())]
     heapq.heapify(queue)
     led: list[Led] = []
@@ -102,6 +109,7 @@ def lead(
         return keys + ([(("rows", subject), OF_TOPIC)] if subject is not None else [])
 
     while queue and len(led) < MOST_LED:
+        counts[1](len(order) - len(waiting), len(order))
         _, place, k = heapq.heappop(queue)
         if k not in waiting:
             continue

@@ -56,11 +56,15 @@ def list_of(context: Context) -> Listed | None:
     if any(text is None for text in texts):
         return None
     context.tell("counting words and themes", 0, 0)
-    made = descriptions(corpus, sae, take, texts, max(context.support, context.request.min_joint))
+    least = max(context.support, context.request.min_joint)
+    made = descriptions(corpus, sae, take, texts, least, context.tell)
     found, tests = associated(context, made)
     context.tell("looking where they stand", 0, 0)
     places = Places(corpus, sae, take, made)
-    led, hidden = lead(found, made, len(take), lambda k: _reason(found, made, places, k), places.themes)
+    counts = context.counting("looking for topics"), context.counting("looking where they stand")
+    led, hidden = lead(
+        found, made, len(take), lambda k: _reason(found, made, places, k), places.themes, counts
+    )
     rows, examples = [], {}
     named = _named(found, made, places, led)
     for at, (names, one) in enumerate(named.items()):

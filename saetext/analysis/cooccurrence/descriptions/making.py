@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from saetext.analysis.cooccurrence.items import Items
 from saetext.corpus.protocol import CorpusLike, Ints
+from saetext.io.progress import Count, Say, nobody
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 OPENING = 'the opening "'  # what the names of first words begin with
 LEAST_WORDS = 8  # rows that must have a word: rarer ones are many, and pairs of theirs seldom certain
+_MANY = {"word": "words", "format": "format", "property": "properties", "theme": "themes"}
 MOST_WORDS = 4_000  # words and phrases that are paired, those of most documents first
 
 
@@ -69,7 +72,12 @@ class Descriptions:
 
 
 def descriptions(
-    corpus: CorpusLike, sae: str, take: Ints, texts: Sequence[str] | None, least: int
+    corpus: CorpusLike,
+    sae: str,
+    take: Ints,
+    texts: Sequence[str] | None,
+    least: int,
+    say: Say | None = None,
 ) -> Descriptions:
     """Describe rows.
 
@@ -85,6 +93,8 @@ def descriptions(
         Of each row; without them there are no words and marks.
     least : int
         Rows that must have a description; one that all rows have is left out.
+    say : callable, optional
+        Called with what is being counted, and how much of it is done.
     """
     from scipy import sparse
 
@@ -94,7 +104,7 @@ def descriptions(
     terms: list[str] = []
     parts: list[csr_matrix] = []
     for kind, make in _makers(corpus, sae, take, texts, least):
-        made = make()
+        made = make(nobody if say is None else partial(say, f"counting {_MANY[kind]}"))
         kinds += [kind] * len(made.names)
         terms += made.names
         parts.append(made.matrix)
@@ -111,35 +121,39 @@ def _logit(p: float) -> float:
 
 def _makers(
     corpus: CorpusLike, sae: str, take: Ints, texts: Sequence[str] | None, least: int
-) -> list[tuple[str, Callable[[], TermMatrix]]]:
+) -> list[tuple[str, Callable[[Count], TermMatrix]]]:
     from saetext.features.detectors import SUBJECTS, of_such_length, presence, shipped
     from saetext.features.theme_passages import theme_passages
     from saetext.features.themes import Themes
     from saetext.text.terms import TermMatrix
 
-    found: list[tuple[str, Callable[[], TermMatrix]]] = []
+    found: list[tuple[str, Callable[[Count], TermMatrix]]] = []
     if texts is not None:
-        found.append(("word", lambda: _words(texts, least)))
-        found.append(("format", lambda: _marks(texts)))
+        found.append(("word", lambda count: _words(texts, least, count)))
+        found.append(("format", lambda count: _marks(texts, count)))
     detectors = of_such_length([corpus], shipped(corpus.spec, sae, topics=True), sae)
     if detectors:
         titles = tuple(one.title for one in detectors)
-        found.append(("property", lambda: TermMatrix(titles, presence(corpus, detectors, sae)[take])))
+        found.append(
+            ("property", lambda count: TermMatrix(titles, presence(corpus, detectors, sae, count)[take]))
+        )
     if (themes := Themes.for_spec(corpus.spec, sae)) is not None:
         # that a theme of word forms is present says next to nothing; what a detector tells, it tells better
         better = {SUBJECTS.get(one.title) for one in detectors}
         told = [theme for theme in themes if theme.kind != "form" and theme.name not in better]
         names = tuple(theme.name for theme in told)
-        found.append(("theme", lambda: TermMatrix(names, theme_passages(corpus, sae, told)[take])))
+        found.append(
+            ("theme", lambda count: TermMatrix(names, theme_passages(corpus, sae, told, count)[take]))
+        )
     return found
 
 
-def _words(texts: Sequence[str], least: int) -> TermMatrix:
+def _words(texts: Sequence[str], least: int, count: Count) -> TermMatrix:
     """Count words and phrases, without those that say nothing by themselves."""
     from saetext.text.phrases import phrase_matrix, plain
     from saetext.text.terms import TermMatrix
 
-    made = phrase_matrix(texts, min_documents=max(least, LEAST_WORDS))
+    made = phrase_matrix(texts, min_documents=max(least, LEAST_WORDS), count=count)
     bare = {plain(name) for name in made.names}
     told = [at for at, name in enumerate(made.names) if _says(name, bare)]
     documents = np.bincount(made.matrix.indices, minlength=len(made.names))[told]
@@ -171,12 +185,12 @@ def content(term: str) -> list[str]:
     return [word for word in map(plain, words(term)) if not only_function_words([word])]
 
 
-def _marks(texts: Sequence[str]) -> TermMatrix:
+def _marks(texts: Sequence[str], count: Count) -> TermMatrix:
     """Count marks of format; documents are compared among those of equal length, so length is none."""
     from saetext.text.marks import LONGER, mark_matrix
     from saetext.text.terms import TermMatrix
 
-    made = mark_matrix(texts)
+    made = mark_matrix(texts, count=count)
     kept = [at for at, name in enumerate(made.names) if name != LONGER and _opens(name)]
     return TermMatrix(tuple(made.names[at] for at in kept), made.matrix[:, kept])
 

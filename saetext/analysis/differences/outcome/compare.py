@@ -140,10 +140,12 @@ def compare_outcome(
 def _features(work: _Work, models: Models) -> tuple[Contrast, _Measured]:
     setting, request = work.setting, work.request
     live = setting.live
-    counts = support(setting.sets, work.sae, live, setting.sets[0].spec.sae(work.sae).d_sae)
+    counting, sorting = work.say.counting("counting"), work.say.counting("sorting by feature")
+    counts = support(setting.sets, work.sae, live, setting.sets[0].spec.sae(work.sae).d_sae, counting)
     least = request.min_support or max(5, -(-int(live.sum()) // 2000))
     features = np.flatnonzero(counts >= least)
     bound, shard = Bound.of(request.memory), largest_shard(setting.sets)
+    work.say.within(bound.bytes)
     room = room_for_models(bound, len(live), len(models.rows), counts[features], CELLS, shard)
     total, before = len(features), 0
 
@@ -154,12 +156,13 @@ def _features(work: _Work, models: Models) -> tuple[Contrast, _Measured]:
         return measure(models, entries, tell, room.threads)
 
     # map keeps no part while the next one is made
-    parts = list(map(measured, gather(setting.sets, work.sae, features, counts, live, 1, held=room.entries)))
+    gathered = gather(setting.sets, work.sae, features, counts, live, 1, held=room.entries, count=sorting)
+    parts = list(map(measured, gathered))
     found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
     columns = numbers(found or measure(models, _no_entries()), models)
     code = np.zeros(len(live), np.int32)
     shown = setting.shown  # fewer rows, and so other counts
-    of_shown = support(setting.sets, work.sae, shown.side >= 0, len(counts))
+    of_shown = support(setting.sets, work.sae, shown.side >= 0, len(counts), counting)
     contrast = Contrast(
         setting.sets, work.sae, shown, Adjusting(code, np.zeros((2, 1), np.int64), 1.0), None, 1,
         int(least), features, {"diff": np.nan_to_num(columns["effect"])}, of_shown,
@@ -274,7 +277,9 @@ def _table(work: _Work, led: Sequence[Led], names: Names, contrast: Contrast, fa
 
     wanted = features_of_list(led) if work.request.snippets else np.empty(0, np.int64)
     most = ILLUSTRATED if work.request.snippets else 0
-    evidence: dict[int, Evidence] = of_two_sides(contrast, wanted) if _stored(work) and len(wanted) else {}
+    evidence: dict[int, Evidence] = {}
+    if _stored(work) and len(wanted):
+        evidence = of_two_sides(contrast, wanted, work.say.counting("looking for examples"))
     inner = tuple(
         {"snippet": "snippet_a", "snippet_without": "snippet_b"}.get(name, name) for name in COLUMNS
     )

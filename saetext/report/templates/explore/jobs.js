@@ -1,6 +1,7 @@
 // a page that waits for a job: shows its progress, and loads the answer once it is there. Its events hold a connection,
 // of which a browser has six for all windows of a server. So three windows at most have events, each under a lock of the
-// browser's; another that is seen, as on a second screen, and one that is hidden ask now and then instead
+// browser's; another that is seen, as on a second screen, asks now and then until one of them leaves its place, and one
+// that is hidden asks now and then
 (() => {
   const me = [...crypto.getRandomValues(new Uint32Array(2))].map((part) => part.toString(36)).join("");
   let stop = () => {}, job = null;
@@ -57,14 +58,27 @@
   };
   // the lock is held until the window stops listening; without locks, as over plain http from elsewhere, one asks
   const places = ["1", "2", "3"].map((place) => `saetext-events-${place}`);
-  let begun = 0;
+  let begun = 0, gone = false;
+  // asks until a place is free, whichever is first
+  const wait = (mine) => {
+    ask();
+    const asking = stop, leave = new AbortController();
+    stop = () => { leave.abort(); asking(); };
+    for (const place of places) {
+      navigator.locks.request(place, { signal: leave.signal }, () => {
+        if (mine !== begun || !job || leave.signal.aborted) return undefined; // two places at once: one is enough
+        stop();
+        return new Promise((free) => { listen(free); });
+      }).catch(() => {}); // it waits no longer
+    }
+  };
   const begin = () => {
     stop();
-    if (!job) return;
+    if (!job || gone) return;
     const mine = ++begun;
     if (document.hidden || !navigator.locks) { ask(); return; }
     const attempt = ([place, ...others]) => {
-      if (!place) { ask(); return; }
+      if (!place) { wait(mine); return; }
       navigator.locks.request(place, { ifAvailable: true }, (lock) => {
         if (mine !== begun || !job) return undefined; // it was hidden or has ended meanwhile
         if (!lock) { attempt(others); return undefined; }
@@ -85,7 +99,8 @@
   };
   new MutationObserver(watch).observe(document.body, { childList: true, subtree: true });
   document.addEventListener("visibilitychange", begin);
-  addEventListener("pagehide", () => stop());
+  addEventListener("pagehide", () => { gone = true; stop(); }); // it is hidden after that: nobody asks then
+  addEventListener("pageshow", (event) => { gone = false; if (event.persisted) begin(); });
   watch();
 })();
 // an address that ends in #f3 opens finding 3
