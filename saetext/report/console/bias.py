@@ -66,8 +66,8 @@ def render_bias(result: BiasResult, console_width: int, color: bool, *, encoding
     _line(console, heads(kept, _WIDTHS))
     for row in arms_told(result):
         _line(console, _figures(row, kept))
-    if told := no_room(gone, _WIDTHS):
-        console.print(styled(told, "dim"))
+    if missing := no_room(gone, _WIDTHS):
+        console.print(styled(missing, "dim"))
     if told := suites_told(result):
         _line(console, styled(printable(told), "dim"))
     console.print()
