@@ -68,6 +68,11 @@ def test_the_terminal_shows_metrics_by_arm_and_texts_side_by_side() -> None:
     assert "\x1b" not in text and "\u202e" not in text
     assert "\x1b[" in render_ablation(result(), 100, True)
     assert max(map(len, render_ablation(result(), 40).splitlines())) <= 40
+    assert "no room" not in text and top.endswith(f"{row['variance_p']:.3f}"[1:])
+    narrow = render_ablation(result(), 80).splitlines()
+    assert "no room here for variance, its p: they are in --json and --html" in narrow
+    [same] = [line for line in narrow if line.startswith("zero ") and "│" not in line][:1]
+    assert same == top[: len(same)] and same.endswith(f"{row['control_p']:.2f}")  # whole numbers
     render_ablation(result(), 100, encoding="ascii").encode("ascii")
 
 

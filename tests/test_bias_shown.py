@@ -58,6 +58,12 @@ def test_the_terminal_shows_the_verdict_arms_and_features() -> None:
     assert str(result.features["feature"][0]) in text
     assert "\x1b[" in render_bias(result, 100, True)
     assert max(map(len, render_bias(result, 40, False).splitlines())) <= 40
+    assert "no room" not in text
+    narrow = render_bias(result, 80, False).splitlines()
+    assert "no room here for matched, stereo, who: they are in --json and --html" in narrow
+    [same] = [line for line in narrow if line.startswith("plain instruction")]
+    fact = result.controls.filter((pl.col("kind") == "instruction") & (pl.col("measure") == "fact"))
+    assert f" {fact['value'].item():.2f}" in same and "…" not in same
     render_bias(result, 100, False, encoding="ascii").encode("ascii")
 
 

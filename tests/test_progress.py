@@ -75,6 +75,8 @@ def test_every_long_call_has_one_signature(call: object) -> None:
     [
         (Progress("x", done=3, total=6, unit="hits", share=0.5, left=61.0), "50 %, 3 of 6 hits, 1:01 left"),
         (Progress("x", done=2, unit="batches"), "2 batches"),
+        (Progress("x", done=1, unit="batches"), "1 batch"),
+        (Progress("x", done=1, unit="features"), "1 feature"),
         (Progress("x", done=500, total=1000, share=0.5), "50 %"),
         (Progress("x", unit="findings"), ""),
     ],

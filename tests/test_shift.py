@@ -53,6 +53,7 @@ from saetext.intervene.shifts.request import ShiftRequest
 from saetext.intervene.shifts.saved import Shift
 from saetext.intervene.shifts.scores import ceiling, closeness, temperature_of
 from saetext.intervene.shifts.setting import norms_of
+from saetext.intervene.shifts.verdict import verdict_of
 from saetext.intervene.subject import Subject
 from saetext.reader.parts import LoadedSae
 from saetext.reader.weights import from_sae_lens
@@ -354,6 +355,32 @@ def test_the_diagonal_s_p_is_the_share_of_permutations(monkeypatch: pytest.Monke
     assert diagonal(np.ones((4, 4))).best == 0 and diagonal(np.ones((4, 4))).p == 1
 
 
+@pytest.mark.parametrize(
+    ("gain", "p", "groups", "diagonal_p", "rival", "told"),
+    [
+        (0.02, 0.01, 4, 0.04, 0.01, "closer to the groups' answers, and to each shift's own group more than"),
+        (0.02, 0.01, 4, 0.3, 0.01, "but not to each shift's own group more than to others"),
+        (0.02, 0.01, 3, 0.17, 0.01, "of 3 groups it cannot be shown that each is met best by its own shift"),
+        (0.02, 0.01, 1, 1.0, 0.01, "closer to the group's answers"),
+        (0.02, 0.01, 4, 0.3, 0.02, "; at least as close without it: temperature only (+0.020)"),
+        (0.02, 0.06, 4, 0.04, 0.01, "not shown: under the shifts, answers come no closer"),
+        (-0.02, 0.01, 4, 0.04, 0.01, "not shown"),
+        (0.02, None, 4, 0.04, 0.01, "no verdict: too few questions"),
+    ],
+)
+def test_the_verdict_goes_by_its_rules(
+    gain: float, p: float | None, groups: int, diagonal_p: float, rival: float, told: str
+) -> None:
+    ways = [
+        {"arm": "no shift", "kind": "unedited", "diff": None, "p": None},
+        {"arm": "shift", "kind": "shift", "diff": gain, "p": p},
+        {"arm": "temperature only", "kind": "temperature", "diff": rival, "p": 0.5},
+        {"arm": "other half of the group", "kind": "ceiling", "diff": None, "p": None},
+    ]
+    found = verdict_of(ways, groups, diagonal_p, 1 / math.factorial(groups))
+    assert told in found and ("at least as close" in found) == (rival >= gain and found.startswith("closer"))
+
+
 def test_overlap_counts_features_moved_the_same_way() -> None:
     one, other = np.array([1.0, -1, 0, 2]), np.array([2.0, 1, 0, 0])
     jaccard, cosine = overlap(one, other)
@@ -382,6 +409,9 @@ def test_planted_groups_are_recovered_and_the_diagonal_wins(fitted: Any, evaluat
     assert (fitted.table["kl_after"] < 0.5 * fitted.table["kl_before"]).all()
     assert evaluated.metrics["best_of_own"] == 4
     assert evaluated.metrics["diagonal_p"] == evaluated.metrics["diagonal_least_p"] == pytest.approx(1 / 24)
+    assert evaluated.metrics["verdict"].startswith(
+        "closer to the groups' answers, and to each shift's own group more than to others"
+    )
     rows_of = {row["kind"]: row for row in evaluated.table.to_dicts()}
     own = rows_of["shift"]
     assert own["diff"] > 0 and own["diff_low"] > 0 and own["p"] < 0.01

@@ -66,6 +66,13 @@ def test_the_terminal_shows_figures_and_features(make: Any) -> None:
     assert f"{top['delta']:+.2f}" in text and str(top["feature"]) in text
     assert "\x1b[" in render_shift(result, 100, True)
     assert max(map(len, render_shift(result, 40, False).splitlines())) <= 40
+    if make is evaluated:
+        assert "no room" not in text and result.metrics["verdict"] in " ".join(text.split())
+        narrow = render_shift(result, 100, False).splitlines()
+        assert "no room here for its 95 %: it is in --json and --html" in narrow
+        [line] = [one for one in narrow if one.startswith(f"{'shift':<24}")]
+        row = result.table.row(by_predicate=pl.col("kind") == "shift", named=True)
+        assert line.endswith(f"{row['nll_diff']:+.2f}") and f" {row['neutral_kl']:.3f} " in line
     render_shift(result, 100, False, encoding="ascii").encode("ascii")
 
 

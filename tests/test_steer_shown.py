@@ -58,6 +58,11 @@ def test_the_terminal_shows_arms_controls_and_texts_side_by_side() -> None:
     row = result().table.row(-1, named=True)
     assert f"{row['length']:.2f}" in top and f"[{row['gauge_low']:+.3f}, {row['gauge_high']:+.3f}]" in top
     assert any(line.startswith("matched 1: ") for line in lines)
+    assert not any("no room" in line for line in lines) and top.endswith(f"{100 * row['changed']:.0f} %")
+    narrow = render_steer(result(), 80).splitlines()
+    assert "no room here for repeats, changed: they are in --json and --html" in narrow
+    [same] = [line for line in narrow if line.startswith("dose 6 ") and "│" not in line]
+    assert same == top[: len(same)] and same.endswith(f"{row['nll']:.2f}")  # whole numbers
     assert sum("dose -3 " in line and "│" in line for line in lines) == 3
     assert "and 6 prompts more" in text and "note: no verdict" in " ".join(text.split())
     assert "\x1b" not in text and "\u202e" not in text

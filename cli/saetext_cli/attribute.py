@@ -40,9 +40,10 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command(
         "attribute",
-        epilog="Examples: saetext attribute smollm2 prompts.jsonl --sae my-sae "
-        r"""--metric 'logit(" ") - logit("\n")' --at last-item -o attribution.json; """
-        """saetext attribute smollm2 prompts.jsonl --sae my-sae --metric 'logprob(" yes")' --method ig""",
+        epilog="Examples: saetext attribute smollm2 prompts.jsonl "
+        """--metric 'logprob("Yes") - logprob("No")' -o attribution.json; """
+        r"""saetext attribute smollm2 prompts.jsonl --metric 'logit("<|im_end|>") - logit("\n")' """
+        "--at last-item --write 60 --method ig",
     )(expanded(attribute))
 
 

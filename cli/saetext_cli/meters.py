@@ -100,13 +100,19 @@ def _bounded(say: Callable[[str], None], after: float) -> Callable[[Progress], N
     return tell
 
 
+def _counted(done: int, unit: str) -> str:
+    """Return a count with its unit, which is a plural, in the singular where one is counted."""
+    one = unit.removesuffix("es" if unit.endswith("ches") else "s")
+    return f"{done:,} {unit if done != 1 else one}"
+
+
 def figures(p: Progress) -> str:
     """Return ``34 %, 1,024 documents, 5,310 tokens/s`` or ``50 %, 3 of 6 findings``: what is known."""
     parts = []
     if p.share is not None:
         parts.append(f"{p.share:.0%}".replace("%", " %"))
     if p.unit and (p.done or p.total):
-        parts.append(f"{p.done:,} of {p.total:,} {p.unit}" if p.total else f"{p.done:,} {p.unit}")
+        parts.append(f"{p.done:,} of {p.total:,} {p.unit}" if p.total else _counted(p.done, p.unit))
     if p.documents:
         parts.append(f"{p.documents:,} documents")
     if p.tokens and p.seconds >= 0.5:

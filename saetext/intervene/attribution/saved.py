@@ -21,7 +21,7 @@ from saetext.io.shape import ANY, INT32, List, Maybe, Number, Record, Shape, Tab
 from saetext.io.strict_json import dumps
 
 FORMAT, VERSION = "saetext attribution", 1
-_WHAT, _ADVICE = "saved attribution", "write it again with saetext attribute -o FILE"
+_WHAT, _ADVICE = "saved attribution", "saetext attribute -o FILE writes one"
 _CELLS: dict[Any, Shape] = {
     pl.Int64: Whole(0, INT32),
     pl.Float64: Maybe(Number()),

@@ -26,6 +26,7 @@ from saetext.intervene.shifts.saved import Shift, fingerprint
 from saetext.intervene.shifts.scores import closeness
 from saetext.intervene.shifts.setting import Setting, opened
 from saetext.intervene.shifts.tables import ACROSS, ANSWERS, ARMS, GROUPS
+from saetext.intervene.shifts.verdict import verdict_of
 from saetext.intervene.subject import Subject
 from saetext.io.request import verb_of_two
 from saetext.reader.causal import CausalModel
@@ -91,7 +92,11 @@ def evaluate_shift(
     if top is not None:
         table = pl.concat([table, pl.DataFrame([top], schema=ARMS)])
     across, metrics = _across(arms.across(), found, numbers, shift, request.seed)
+    verdict = verdict_of(
+        table.to_dicts(), len(shift.groups), metrics["diagonal_p"], metrics["diagonal_least_p"]
+    )
     metrics |= {
+        "verdict": verdict,
         "questions": len(numbers),
         "groups": len(shift.groups),
         "elsewhere": float(np.mean([letters.elsewhere for letters in arms.unedited.values()])),

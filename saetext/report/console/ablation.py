@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import end, figure, make_console, probability, styled
+from saetext.report.console.lines import (
+    end,
+    figure,
+    heads,
+    make_console,
+    no_room,
+    probability,
+    side_by_side,
+    styled,
+    that_fit,
+)
 from saetext.report.console.second_reader import seen_lines
 from saetext.report.console.side_by_side import print_line, print_prompts
 from saetext.text.one_line import many, one_line
@@ -20,7 +30,14 @@ if TYPE_CHECKING:
 
     from saetext.intervene.ablation.result import AblateResult
 
-_ARM = 24  # columns of an arm's name
+# columns of arms, and those that go first where the window has no room
+_WIDTHS = {
+    "arm": 24, "mean": 7, "change": 7, "95 % interval": 18, "p": 5, "controls p": 10, "variance": 8,
+    "its p": 5,
+}  # fmt: skip
+_ASIDE = ("variance", "its p")
+_LEAST = ("its p", "variance", "95 % interval", "mean", "controls p", "p", "change")
+_ARM = _WIDTHS["arm"]
 _FEATURES = 10  # shown by name
 _KINDS = ("base", "ablated")  # whose texts are shown
 
@@ -53,6 +70,8 @@ def render_ablation(
     for metric in metrics_of(result):
         console.print()
         _print_metric(console, result, metric)
+    if told := no_room(that_fit(_WIDTHS, console.width, _LEAST)[1], _WIDTHS):
+        console.print(styled(told, "dim"))
     for title, lines in seen_of(result):
         console.print()
         print_line(console, styled(printable(title), "dim"))
@@ -60,8 +79,8 @@ def render_ablation(
             console.print(styled(printable(line)))
     print_prompts(console, result.texts, _KINDS)
     console.print()
-    for told in verdicts(result):
-        console.print(styled(printable(told), "bold"))
+    for verdict in verdicts(result):
+        console.print(styled(printable(verdict), "bold"))
     return end(console, result.notes, encoding)
 
 
@@ -144,32 +163,35 @@ def _print_metric(console: Console, result: AblateResult, metric: str) -> None:
     own = [row for row in result.table.to_dicts() if row["metric"] == metric]
     others = [row for row in result.controls.to_dicts() if row["metric"] == metric]
     title = f"{printable(metric)}{' (primary)' if own[0]['primary'] else ''}"
-    head = f"{one_line(title, _ARM):<{_ARM}} {'mean':>7} {'change':>7} {'95 % interval':>18} {'p':>5}"
-    print_line(console, styled(f"{head} {'controls p':>10} {'variance':>8} {'p':>5}", "dim"))
+    kept, _ = that_fit(_WIDTHS, console.width, _LEAST)
+    print_line(console, heads(kept, _WIDTHS, one_line(title, _ARM)))
     base = own[0]
-    first = f"{'unedited':<{_ARM}} {figure(base['base'], '.3g'):>7}"
-    variance = figure(base["base_variance"], ".3g")
-    print_line(console, styled(f"{first} {'':>7} {'':>18} {'':>5} {'':>10} {variance:>8}"))
+    unedited = dict.fromkeys(kept, "") | {"arm": "unedited", "mean": figure(base["base"], ".3g")}
+    unedited["variance"] = figure(base["base_variance"], ".3g")
+    print_line(console, side_by_side({name: unedited[name] for name in kept}, _WIDTHS, "", _ASIDE))
     for row in own:
-        print_line(console, _figures(row, "bold"))
+        print_line(console, _figures(row, kept, "bold"))
         matched = [other for other in others if other["kind"] == "matched" and other["of"] == row["arm"]]
         if matched and (told := matched_line(matched)):
             name = f"  {many(len(matched), 'matched set')}"
             print_line(console, styled(f"{name:<{_ARM}} {'':>7} {told}", "dim"))
     for row in others:
         if row["kind"] != "matched":
-            print_line(console, _figures(row, ""))
+            print_line(console, _figures(row, kept, ""))
 
 
-def _figures(row: Row, style: str) -> Text:
-    interval = "" if row["low"] is None else f"[{row['low']:+.3g}, {row['high']:+.3g}]"
-    line = styled(f"{one_line(printable(row['arm']), _ARM):<{_ARM}}", style)
-    line.append(
-        f" {figure(row['mean'], '.3g'):>7} {figure(row['change'], '+.3g'):>7} {interval:>18} "
-        f"{_p(row['p']):>5} {figure(row['control_p'], '.2f'):>10} "
-    )
-    line.append(f"{figure(row['variance_change'], '+.3g'):>8} {_p(row['variance_p']):>5}", "dim")
-    return line
+def _figures(row: Row, kept: Sequence[str], style: str) -> Text:
+    cells = {
+        "arm": one_line(printable(row["arm"]), _ARM),
+        "mean": figure(row["mean"], ".3g"),
+        "change": figure(row["change"], "+.3g"),
+        "95 % interval": "" if row["low"] is None else f"[{row['low']:+.3g}, {row['high']:+.3g}]",
+        "p": _p(row["p"]),
+        "controls p": figure(row["control_p"], ".2f"),
+        "variance": figure(row["variance_change"], "+.3g"),
+        "its p": _p(row["variance_p"]),
+    }
+    return side_by_side({name: cells[name] for name in kept}, _WIDTHS, style, _ASIDE)
 
 
 def _p(value: float | None) -> str:

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import LABEL, end, make_console, probability, styled
+from saetext.report.console.lines import (
+    LABEL,
+    end,
+    heads,
+    make_console,
+    no_room,
+    probability,
+    side_by_side,
+    styled,
+    that_fit,
+)
 from saetext.text.one_line import many
 from saetext.text.passages import printable
 
@@ -19,7 +29,13 @@ if TYPE_CHECKING:
 
     from saetext.intervene.bias.result import BiasResult
 
-_ARM = 19
+# columns of arms, and those that go first where the window has no room
+_WIDTHS = {
+    "arm": 19, "gap": 5, "change": 6, "95 %": 14, "p": 6, "matched": 7, "stereo": 6, "who": 5, "facts": 5,
+    "fact gap": 8, "nll": 6,
+}  # fmt: skip
+_ASIDE = ("stereo", "who", "facts", "fact gap", "nll")
+_LEAST = ("matched", "stereo", "who", "p", "95 %", "nll", "fact gap", "facts", "change", "gap")
 _FEATURES = 12
 _FINDERS = ("labels", "attribution", "swapped")
 
@@ -46,13 +62,12 @@ def render_bias(result: BiasResult, console_width: int, color: bool, *, encoding
     console.print(styled(printable(heading(result)), "bold"))
     console.print(styled(printable(verdict_told(result.metrics)), "bold"))
     console.print()
-    head = (
-        f"{'gap':>5} {'change':>6} {'95 %':>14} {'p':>6} {'matched':>7} {'stereo':>6} {'who':>5} "
-        f"{'facts':>5} {'fact gap':>8} {'nll':>6}"
-    )
-    _line(console, styled(f"{'arm':<{_ARM}} {head}", "dim"))
+    kept, gone = that_fit(_WIDTHS, console.width, _LEAST)
+    _line(console, heads(kept, _WIDTHS))
     for row in arms_told(result):
-        _line(console, _figures(row))
+        _line(console, _figures(row, kept))
+    if missing := no_room(gone, _WIDTHS):
+        console.print(styled(missing, "dim"))
     if told := suites_told(result):
         _line(console, styled(printable(told), "dim"))
     console.print()
@@ -159,21 +174,24 @@ def _side_by_side(arm: str, kind: str, own: pl.DataFrame) -> dict[str, Any]:
     return found
 
 
-def _figures(row: Mapping[str, Any]) -> Text:
-    gap = row["gap"]
-    between = "" if gap["diff_low"] is None else f"[{gap['diff_low']:+.2f}, {gap['diff_high']:+.2f}]"
-    line = styled(f"{_cut(row['arm'], _ARM):<{_ARM}}", "bold" if row["kind"] == "dose" else "")
-    line.append(
-        f" {gap['value']:>5.2f} {_number(gap['diff'], '+.2f'):>6} {between:>14} "
-        f"{_chance(gap['p']):>6} {_chance(gap['controls_p']):>7}"
-    )
-    side = [
-        _number(row.get(name, {}).get("value"), form)
-        for name, form in (("stereotype", ".2f"), ("resolution", ".2f"), ("accuracy", ".0%"), ("fact", ".2f"))
-    ]
-    nll = row.get("nll", {})
-    told = f"{nll['value']:.2f}" if nll and nll["diff"] is None else _number(nll.get("diff"), "+.3f")
-    return line.append(f" {side[0]:>6} {side[1]:>5} {side[2]:>5} {side[3]:>8} {told:>6}", "dim")
+def _figures(row: Mapping[str, Any], kept: Sequence[str]) -> Text:
+    gap, nll = row["gap"], row.get("nll", {})
+    cells = {
+        "arm": _cut(row["arm"], _WIDTHS["arm"]),
+        "gap": f"{gap['value']:.2f}",
+        "change": _number(gap["diff"], "+.2f"),
+        "95 %": "" if gap["diff_low"] is None else f"[{gap['diff_low']:+.2f}, {gap['diff_high']:+.2f}]",
+        "p": _chance(gap["p"]),
+        "matched": _chance(gap["controls_p"]),
+        "nll": f"{nll['value']:.2f}" if nll and nll["diff"] is None else _number(nll.get("diff"), "+.3f"),
+    }
+    for name, measure, form in (
+        ("stereo", "stereotype", ".2f"), ("who", "resolution", ".2f"), ("facts", "accuracy", ".0%"),
+        ("fact gap", "fact", ".2f"),
+    ):  # fmt: skip
+        cells[name] = _number(row.get(measure, {}).get("value"), form)
+    bold = "bold" if row["kind"] == "dose" else ""
+    return side_by_side({name: cells[name] for name in kept}, _WIDTHS, bold, _ASIDE)
 
 
 def _print_features(console: Console, result: BiasResult) -> None:

@@ -6,7 +6,7 @@ Not for: any report itself.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from saetext.text.one_line import many
@@ -67,6 +67,76 @@ def others(n: int, named: bool) -> str:
     ('3 more', '1 feature')
     """
     return f"{n:,} more" if named else many(n, "feature")
+
+
+def that_fit(columns: Mapping[str, int], room: int, least: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """Return the columns that stand whole beside each other, and those for which there is no room.
+
+    A number that is cut off reads as another number, so columns go as a whole.
+
+    Parameters
+    ----------
+    columns : mapping
+        Width of each, in their order; a blank stands between two.
+    room : int
+        Columns of the window.
+    least : sequence of str
+        Those that go where the room is too small, the first of them first.
+
+    Examples
+    --------
+    >>> from saetext.report.console.lines import that_fit
+    >>> that_fit({"name": 8, "p": 5, "TV": 5, "JS": 5}, 20, ["TV", "JS"])
+    (['name', 'p', 'JS'], ['TV'])
+    """
+    kept, gone = list(columns), list[str]()
+    for name in least:
+        if sum(columns[one] + 1 for one in kept) - 1 <= room:
+            break
+        kept.remove(name)
+        gone.append(name)
+    return kept, gone
+
+
+def side_by_side(
+    cells: Mapping[str, str], columns: Mapping[str, int], style: str = "", dim: Collection[str] = ()
+) -> Text:
+    """Return cells in the widths of their columns; the first is a name, in a style, and stands left.
+
+    Examples
+    --------
+    >>> from saetext.report.console.lines import side_by_side
+    >>> side_by_side({"name": "one", "p": ".03"}, {"name": 8, "p": 5}).plain
+    'one        .03'
+    """
+    first, *others = cells
+    line = styled(f"{cells[first]:<{columns[first]}}", style)
+    for name in others:
+        line.append(f" {cells[name]:>{columns[name]}}", "dim" if name in dim else None)
+    return line
+
+
+def heads(kept: Sequence[str], columns: Mapping[str, int], first: str | None = None) -> Text:
+    """Return the line above such cells; the first column may be called otherwise."""
+    named = {name: name for name in kept}
+    if first is not None:
+        named[kept[0]] = first
+    return side_by_side(named, columns, "dim", kept)
+
+
+def no_room(gone: Sequence[str], columns: Mapping[str, int]) -> str:
+    """Return where the columns are that a window has no room for; nothing where it has.
+
+    Examples
+    --------
+    >>> from saetext.report.console.lines import no_room
+    >>> no_room(["JS", "TV"], {"name": 8, "TV": 5, "JS": 5})
+    'no room here for TV, JS: they are in --json and --html'
+    """
+    names = [name for name in columns if name in gone]
+    told = ", ".join(names)
+    where = "it is" if len(names) == 1 else "they are"
+    return f"no room here for {told}: {where} in --json and --html" if names else ""
 
 
 def styled(content: str, style: str = "") -> Text:

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import LABEL, end, make_console, probability, styled
+from saetext.report.console.lines import (
+    LABEL,
+    end,
+    heads,
+    make_console,
+    no_room,
+    probability,
+    side_by_side,
+    styled,
+    that_fit,
+)
 from saetext.text.one_line import many
 from saetext.text.passages import printable
 
@@ -20,7 +30,14 @@ if TYPE_CHECKING:
     from saetext.analysis.base import Result
     from saetext.intervene.shifts.result import ShiftEvaluation, ShiftResult
 
-_ARM, _GROUP = 24, 18
+_GROUP = 18
+# columns of ways to answer, and those that go first where the window has no room
+_WIDTHS = {
+    "answers of": 24, "alignment": 9, "its 95 %": 14, "gain": 6, "95 %": 16, "p": 6, "TV": 5, "JS": 5,
+    "length": 6, "neutral": 7, "nll": 6,
+}  # fmt: skip
+_ASIDE = ("TV", "JS", "length", "neutral", "nll")
+_LEAST = ("its 95 %", "TV", "JS", "nll", "neutral", "length", "95 %", "p", "alignment")
 _FEATURES = 6  # of each group
 _WIDE = 10  # groups beyond which the table of groups by groups goes to the JSON and the page alone
 
@@ -98,15 +115,15 @@ def _fitted(console: Console, result: ShiftResult) -> None:
 
 def _evaluated(console: Console, result: ShiftEvaluation) -> None:
     console.print(styled(printable(heading(result)), "bold"))
+    console.print(styled(result.metrics["verdict"], "bold"))
     console.print(styled(asides(result.metrics)))
     console.print()
-    head = (
-        f"{'alignment':>9} {'':>14} {'gain':>6} {'':>16} {'p':>6} {'TV':>5} {'JS':>5} {'length':>6} "
-        f"{'neutral':>7} {'nll':>6}"
-    )
-    _line(console, styled(f"{'answers of':<{_ARM}} {head}", "dim"))
+    kept, gone = that_fit(_WIDTHS, console.width, _LEAST)
+    _line(console, heads(kept, _WIDTHS))
     for row in result.table.to_dicts():
-        _line(console, _figures(row))
+        _line(console, _figures(row, kept))
+    if told := no_room(gone, _WIDTHS):
+        console.print(styled(told, "dim"))
     console.print()
     console.print(styled(diagonal_told(result.metrics), "bold"))
     if result.metrics["groups"] <= _WIDE:
@@ -114,17 +131,23 @@ def _evaluated(console: Console, result: ShiftEvaluation) -> None:
     _print_features(console, result.features)
 
 
-def _figures(row: Mapping[str, Any]) -> Text:
-    line = styled(f"{_cut(row['arm'], _ARM):<{_ARM}}", "bold" if row["kind"] == "shift" else "")
-    interval = "" if row["low"] is None else f"[{row['low']:.3f}, {row['high']:.3f}]"
+def _figures(row: Mapping[str, Any], kept: Sequence[str]) -> Text:
     gained = "" if row["diff_low"] is None else f"[{row['diff_low']:+.3f}, {row['diff_high']:+.3f}]"
-    p = "" if row["p"] is None else probability(row["p"])
-    line.append(
-        f" {row['alignment']:>9.3f} {interval:>14} {_number(row['diff'], '+.3f'):>6} {gained:>16} {p:>6}"
-    )
-    side = [_number(row[name], form) for name, form in
-            (("length", ".2f"), ("neutral_kl", ".3f"), ("nll_diff", "+.2f"))]  # fmt: skip
-    return line.append(f" {row['tv']:>5.3f} {row['js']:>5.3f} {side[0]:>6} {side[1]:>7} {side[2]:>6}", "dim")
+    cells = {
+        "answers of": _cut(row["arm"], _WIDTHS["answers of"]),
+        "alignment": f"{row['alignment']:.3f}",
+        "its 95 %": "" if row["low"] is None else f"[{row['low']:.3f}, {row['high']:.3f}]",
+        "gain": _number(row["diff"], "+.3f"),
+        "95 %": gained,
+        "p": "" if row["p"] is None else probability(row["p"]),
+        "TV": f"{row['tv']:.3f}",
+        "JS": f"{row['js']:.3f}",
+        "length": _number(row["length"], ".2f"),
+        "neutral": _number(row["neutral_kl"], ".3f"),
+        "nll": _number(row["nll_diff"], "+.2f"),
+    }
+    bold = "bold" if row["kind"] == "shift" else ""
+    return side_by_side({name: cells[name] for name in kept}, _WIDTHS, bold, _ASIDE)
 
 
 def _print_across(console: Console, across: pl.DataFrame) -> None:

@@ -5,10 +5,20 @@ Returns strings and prints nothing. Not for: files (:mod:`saetext.intervene.text
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.report.console.lines import end, figure, make_console, probability, styled
+from saetext.report.console.lines import (
+    end,
+    figure,
+    heads,
+    make_console,
+    no_room,
+    probability,
+    side_by_side,
+    styled,
+    that_fit,
+)
 from saetext.report.console.second_reader import seen_lines
 from saetext.report.console.side_by_side import print_line as _line
 from saetext.report.console.side_by_side import print_prompts
@@ -23,7 +33,12 @@ if TYPE_CHECKING:
     from saetext.intervene.result import SteerResult
 
 _MOVED = 4  # features of a shift that are named
-_ARM = 26  # columns of an arm's name
+# columns of arms, and those that go first where the window has no room
+_WIDTHS = {
+    "arm": 26, "length": 6, "effect": 7, "difference": 18, "p": 6, "nll": 6, "repeats": 7, "changed": 7,
+}  # fmt: skip
+_ASIDE = ("nll", "repeats", "changed")
+_LEAST = ("changed", "repeats", "length", "p", "difference", "nll", "effect")
 _KINDS = ("base", "dose", "instruction")  # whose texts are shown
 
 
@@ -51,13 +66,16 @@ def render_steer(
     console = make_console(console_width, color)
     _print_heading(console, result)
     console.print()
-    _line(console, styled(_columns(), "dim"))
+    kept, gone = that_fit(_WIDTHS, console.width, _LEAST)
+    _line(console, heads(kept, _WIDTHS))
     for row in result.table.to_dicts():
-        _line(console, _figures(row))
+        _line(console, _figures(row, kept))
     if result.controls.height:
         _line(console, styled("controls, as far from the unedited texts", "dim"))
         for row in result.controls.to_dicts():
-            _line(console, _figures(row))
+            _line(console, _figures(row, kept))
+    if told := no_room(gone, _WIDTHS):
+        console.print(styled(told, "dim"))
     for title, lines in (("words that set arms apart", words_lines(result)), _seen_lines(result)):
         if lines:
             console.print()
@@ -66,8 +84,8 @@ def render_steer(
                 console.print(styled(printable(line)))
     print_prompts(console, result.texts, _KINDS)
     console.print()
-    if (told := verdict(result.metrics)) is not None:
-        console.print(styled(told, "bold"))
+    if (said := verdict(result.metrics)) is not None:
+        console.print(styled(said, "bold"))
     return end(console, result.notes, encoding)
 
 
@@ -193,19 +211,19 @@ def _print_heading(console: Console, result: SteerResult) -> None:
         console.print(styled(printable(line)))
 
 
-def _columns() -> str:
-    effect = f"{'length':>6} {'effect':>7} {'difference':>18} {'p':>6}"
-    return f"{'arm':<{_ARM}} {effect} {'nll':>6} {'repeats':>7} {'changed':>7}"
-
-
-def _figures(row: Mapping[str, Any]) -> Text:
-    bold = "bold" if row["kind"] in ("base", "dose") else ""
-    name = printable(row["arm"])
-    line = styled(f"{name[:_ARM]:<{_ARM}}", bold)
+def _figures(row: Mapping[str, Any], kept: Sequence[str]) -> Text:
     interval = "" if row["gauge_low"] is None else f"[{row['gauge_low']:+.3f}, {row['gauge_high']:+.3f}]"
     if row["gauge_diff"] is not None and not interval:
         interval = f"{row['gauge_diff']:+.3f}"
-    p = "" if row["gauge_p"] is None else probability(row["gauge_p"])
-    line.append(f" {figure(row['length'], '.2f'):>6} {figure(row['gauge'], '.3f'):>7} {interval:>18} {p:>6}")
-    line.append(f" {figure(row['nll'], '.2f'):>6} {figure(row['repetition'], '.2f'):>7}", "dim")
-    return line.append(f" {100 * row['changed']:>5.0f} %", "dim")
+    cells = {
+        "arm": printable(row["arm"])[: _WIDTHS["arm"]],
+        "length": figure(row["length"], ".2f"),
+        "effect": figure(row["gauge"], ".3f"),
+        "difference": interval,
+        "p": "" if row["gauge_p"] is None else probability(row["gauge_p"]),
+        "nll": figure(row["nll"], ".2f"),
+        "repeats": figure(row["repetition"], ".2f"),
+        "changed": f"{100 * row['changed']:.0f} %",
+    }
+    bold = "bold" if row["kind"] in ("base", "dose") else ""
+    return side_by_side({name: cells[name] for name in kept}, _WIDTHS, bold, _ASIDE)

@@ -27,7 +27,12 @@ def render_shift_page(result: ShiftEvaluation) -> str:
         ("base.css", "shift.css"),
         (),
         title=printable(f"{result.params['subject']['model']} shifted towards groups"),
-        summary=[printable(heading(result)), asides(result.metrics), diagonal_told(result.metrics)],
+        summary=[
+            printable(heading(result)),
+            result.metrics["verdict"],
+            asides(result.metrics),
+            diagonal_told(result.metrics),
+        ],
         arms=[_arm(row) for row in result.table.to_dicts()],
         across=_across(result),
         by_group=_by_group(result),
