@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,10 +15,13 @@ from safetensors.numpy import load_file
 
 import saetext
 from saetext.features.known_labels import shipped_labels
+from saetext.features.peaks.naming import LOOSE
 from saetext.features.themes import KINDS, Themes
 from saetext.io.cache import file_sha256
 from saetext.reader import smollm2 as about
-from saetext.reader.shipped import SMOLLM2
+from saetext.reader.shipped import READERS, SMOLLM2, Shipped
+
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 SENTENCES = [
     "The river runs through the old town",
@@ -48,6 +52,31 @@ def test_its_files_are_the_published_ones_and_fit_together() -> None:
     calibration = SMOLLM2.load_calibration()
     assert len(calibration) == 8192 and float(np.max(calibration.density)) < 0.15
     assert SMOLLM2.cfg["metadata"]["norm_limit"] == card["attention_sinks"]["norm_limit"] > 0
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+def test_cards_say_what_the_benchmarks_measured(reader: Shipped) -> None:
+    def results(name: str) -> Any:
+        return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+    card = json.loads((reader.home / "card.json").read_text("utf-8"))
+    measured, probes, crisp = card["measured"], results("probe_readers"), results("crisp")[reader.name]
+    assert measured["probes"]["linear"] == probes[reader.name]["mean_auc"]["linear"]
+    assert measured["probes"]["best_single_feature"] == probes[reader.name]["mean_auc"]["single"]
+    assert measured["probes"]["both_readers_side_by_side"] == probes["side by side"]["mean_auc"]
+    assert measured["crisp"]["mean"] == crisp["mean_auc"]
+    assert measured["crisp"]["each"] == {name: found["auc"] for name, found in crisp["phenomena"].items()}
+    nouns = results("nouns")[reader.name]["share 0.01"]
+    assert measured["nouns"]["phi_at_least_.5"] == nouns["phi at least 0.5"]
+    assert measured["nouns"]["phi_at_least_.7"] == nouns["phi at least 0.7"]
+    speed = results("encode_readers")[reader.name]
+    assert measured["speed"]["tokens_per_cpu_second"] == speed["speed"]["b saetext"]["tokens_per_cpu_second"]
+    labels = shipped_labels(reader)
+    assert labels is not None and card["limits"]
+    loose = [label for label in labels if label.label.startswith(LOOSE)]
+    scores = [label.score for label in labels if label.score is not None]
+    assert abs(np.mean(scores) - card["labels"]["scored"]["mean_balanced_accuracy"]) < 0.002
+    assert len(loose) == card["labels"]["loose"]
 
 
 def test_its_labels_and_themes_cover_the_sae() -> None:
