@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -162,7 +163,20 @@ def test_flips_run(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     saved = json.loads((tmp_path / "flips.json").read_text())["embedded"]
     assert saved["all float32, batches of 512 tokens"]["jaccard_distance"] < 0.01
     assert 0 < saved["model bfloat16, SAE bfloat16"]["jaccard_distance"] < 0.2
+    by_row = saved["weights int8, a scale for each row"]
+    dynamic = saved["dynamic int8"]
+    assert 0 < by_row["jaccard_distance"] < dynamic["jaccard_distance"] < 1
     assert "presences" in capsys.readouterr().out
+
+
+def test_llama_cpp_says_what_it_lacks(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A Python that has nothing installed cannot have the package."""
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    bare.chmod(0o755)
+    load("llama_cpp").main(["--python", str(bare), "-o", str(tmp_path / "llama_cpp.json")])
+    assert "not measured: No module named 'xllamacpp'" in capsys.readouterr().out
+    assert not (tmp_path / "llama_cpp.json").exists()
 
 
 # ---- search and retrieval ----------------------------------------------------------------------------
