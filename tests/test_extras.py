@@ -116,7 +116,7 @@ IN_ITS_OWN = [
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_analyses_run_in_an_environment_of_what_the_page_installs(place: Path, tmp_path: Path) -> None:
     """A virtual environment of the packages in docs/dependencies.md and what they need, and no torch."""
     page = (ROOT / "docs/dependencies.md").read_text("utf-8")
