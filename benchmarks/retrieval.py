@@ -17,7 +17,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from common import RESULTS, environment, save, say
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 METRICS = ("map", "p10", "p50", "ndcg10")
 SINGLE = ("features", "detector", "dense", "bm25")
-PARAPHRASED = ("features", "dense", "bm25", "ranks fused", "hybrid")
+FUSED = ("ranks fused", "hybrid", "default")
+PARAPHRASED = ("features", "dense", "bm25", *FUSED)
 LEAST = 8  # documents that have a property, or it is not asked for
 EXAMPLES = (5, 20)
 DRAWS = 3  # sets of examples of each size
@@ -95,16 +96,19 @@ class Methods:
             found["detector"] = lists["features"] = ranking(meant.scored.score)
         found["ranks fused"], _, _ = fuse(lists, WEIGHTS)
         found["hybrid"] = self.hybrid(text)
+        found["default"] = self.hybrid(text, mode=None)
         found.setdefault("features", np.arange(n))  # no answer: the order of the corpus
         return found
 
-    def hybrid(self, text: str, exclude: Sequence[str] = ()) -> NDArray[np.int64]:
-        """Rows as a search with an index puts them in order."""
+    def hybrid(
+        self, text: str, exclude: Sequence[str] = (), mode: Literal["hybrid"] | None = "hybrid"
+    ) -> NDArray[np.int64]:
+        """Rows as a search with an index puts them in order; with ``mode=None`` by detectors too."""
         from saetext.analysis.search.in_words import search_in_words
         from saetext.analysis.search.paging import order
         from saetext.analysis.search.request import SearchRequest
 
-        request = SearchRequest(mode="hybrid", depth=len(self.vectors), exclude=tuple(exclude))
+        request = SearchRequest(mode=mode, depth=len(self.vectors), exclude=tuple(exclude))
         answer = search_in_words(self.searcher, text, request)
         return order(answer.rankings, answer.mode, None, answer.combined).rows
 
@@ -142,10 +146,7 @@ def by_description(
                 {"pool": each.pool, "name": each.name, "query": text, "relevant": int(truth.sum())}
                 | {name: round(figures["map"], 4) for name, figures in told.items()}
                 | {"best single": round(single, 4)}
-                | {
-                    f"{name} / best": round(told[name]["map"] / single, 3)
-                    for name in ("ranks fused", "hybrid")
-                }
+                | {f"{name} / best": round(told[name]["map"] / single, 3) for name in FUSED}
             )
             told["detector"] = told.get("detector", told["features"])
             for name, figures in told.items():
@@ -169,7 +170,7 @@ def by_description(
 def ratios(queries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Query by query: what a method has of the best single ranking, and how often it has less than .9."""
     told = {}
-    for name in ("ranks fused", "hybrid"):
+    for name in FUSED:
         each = np.array([row[f"{name} / best"] for row in queries])
         told[name] = {
             "mean": round(float(each.mean()), 4),

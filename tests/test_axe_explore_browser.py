@@ -39,6 +39,7 @@ PAGES = {
     "corpora": "main h1",
     "read?corpus=gentle&shade=334&order=strongest": ".documents",
     "read?corpus=hostile&shade=3": ".documents",
+    "read?corpus=gentle&q=an+apology&by=property&more=3,8&less=7": ".judged",
     "document?corpus=gentle&row=3&shade=334": "#text",
     "document?corpus=hostile&row=2&shade=3": "#text",
     "features?corpus=gentle": "#results table",

@@ -254,16 +254,17 @@ def test_texts_that_differ_in_more_than_capitals_have_answers_of_their_own(tmp_p
 
 
 def test_a_search_is_one_of_its_labels(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def search(_: Corpus, __: str, labels: FeatureLabels, *___: object) -> Any:
-        return labels.label(1)
+    def search(question: searching.Question, *_: object) -> Any:
+        return question.labels.label(1)
 
     monkeypatch.setattr(searching, "_search", search)
     for number in range(50):  # a table that is no longer in use leaves its place in memory to the next
         labels = FeatureLabels.from_rows([FeatureLabel(1, f"name {number}")])
-        found: Any = searching.found_by(made[0], "main", labels, "property", "x", 0, 20)
+        question = searching.Question(made[0], "main", labels, "property", "x")
+        found: Any = searching.found_by(question, 0, 20)
         assert found == f"name {number}"
-        assert searching.is_found(made[0], "main", labels, "property", "x", 0, 20)
-        del labels
+        assert searching.is_found(question, 0, 20)
+        del labels, question
 
 
 def test_no_document_needs_no_reader(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:

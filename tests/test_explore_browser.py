@@ -178,6 +178,40 @@ def test_a_passage_has_a_link(at: Any) -> None:
         until(lambda link=link: link in one_of(driver, "#link-passage").get_attribute("data-copy"), 5)
 
 
+def test_what_a_search_found_is_judged_by_mouse_and_keys_and_taken_back(at: Any) -> None:
+    """The list is fitted, the address has what was judged, and the button keeps the focus."""
+    driver = at("read?corpus=gentle&by=property&q=an+apology&wait=1")
+    first = [entry.text for entry in all_of(driver, ".documents [data-open]")]
+    Found(driver, ".documents > li:nth-child(2) .judging [role=button]:last-child").click()
+    Found(driver, ".judged li")
+    assert "less=" in driver.current_url and "more=" not in driver.current_url
+    assert text_of(driver, "#judged-title").startswith("Refitted with 0 wanted, 1 unwanted.")
+    assert first[1] not in [entry.text for entry in all_of(driver, ".documents [data-open]")]
+    assert driver.switch_to.active_element.get_attribute("aria-pressed") == "true"
+    wanted = Found(driver, ".documents > li:first-child .judging [role=button]")
+    driver.execute_script("arguments[0].focus()", wanted.element)
+    press(driver, " ")
+    until(lambda: "more=" in driver.current_url)
+    assert text_of(driver, "#judged-title").startswith("Refitted with 1 wanted, 1 unwanted.")
+    assert driver.switch_to.active_element.text == "more like this"
+    Found(driver, "[name=where]").send_keys("topic = 'travel'\n")
+    until(lambda: "where=" in driver.current_url)
+    assert "more=" in driver.current_url and "fitted=" not in driver.current_url
+    driver.back()
+    until(lambda: "where=" not in driver.current_url)
+    Found(driver, ".judged [aria-pressed=true]").click()
+    until(lambda: "more=" not in driver.current_url)
+    Found(driver, "#judged-title a").click()
+    until(lambda: not all_of(driver, ".judged"))
+    assert [entry.text for entry in all_of(driver, ".documents [data-open]")] == first
+    field = Found(driver, "[data-search]")
+    field.clear()
+    field.send_keys("recipes\n")
+    until(lambda: "q=recipes" in driver.current_url)
+    settled(driver)
+    assert not all_of(driver, ".judged")
+
+
 def test_features_are_searched_as_one_types_and_opened(at: Any) -> None:
     driver = at("features?corpus=gentle")
     press(driver, "/")

@@ -13,8 +13,9 @@ from saetext.text.one_line import quoted
 
 LONGEST = 2000  # characters of a value
 LONGEST_ADDRESS = 40_000  # ... of an address that comes with a form: 4,000 of a prompt take up to nine each
-#: How a page is come by, not what is on it: to wait for an answer that takes long; the corpus chosen before.
-_HOW = ("wait", "was")
+#: How a page is come by, not what is on it: to wait for an answer that takes long; the corpus chosen before,
+#: and the search in which documents were judged.
+_HOW = ("wait", "was", "fitted")
 
 
 class Asked:
@@ -72,5 +73,5 @@ class Asked:
             values.pop(name, None)
             if value is not None and value != "":
                 values[name] = str(value)
-        query = urlencode(values)
+        query = urlencode(values, safe=",")
         return (self.page if page is None else page) + (f"?{query}" if query else "")

@@ -44,8 +44,11 @@ def loaded_of(request: Request) -> Loaded:
 
 
 def asked_of(request: Request) -> Asked:
-    """Return what the query string says."""
-    return Asked(_page(request), request.query_params)
+    """Return what the query string says: of one request the same, which its room may take values out of."""
+    if not hasattr(request.state, "asked"):
+        request.state.asked = Asked(_page(request), request.query_params)
+    found: Asked = request.state.asked
+    return found
 
 
 async def form_of(request: Request) -> Asked:

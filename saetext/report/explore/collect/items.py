@@ -1,4 +1,4 @@
-"""What is put aside in an explorer: a finding, a pair, a passage or a set, and how it is had again.
+"""What is put aside in an explorer: a finding, a pair, a passage, a search or a set, and how it is had again.
 
 The drawer is in the server's memory as long as it runs; each browser has one of its own. Not for: writing it
 to a file (``script.py``, ``texts.py``).
@@ -19,7 +19,7 @@ from saetext.report.explore.queries.choosing import Chosen, Without
 from saetext.report.explore.queries.packed import PackedRows
 from saetext.report.html.passages import Passage
 
-Kind = Literal["finding", "pair", "passage", "set", "turn", "word"]
+Kind = Literal["finding", "pair", "passage", "search", "set", "turn", "word"]
 MOST = 200  # things in one drawer
 DRAWERS = 50  # those used last are kept
 _LONGEST_NOTE = 2000
@@ -57,7 +57,7 @@ class Recipe:
 
     Attributes
     ----------
-    verb : {"diff", "correlate", "document", "set", "steer", "why"}
+    verb : {"diff", "correlate", "document", "search", "set", "steer", "why"}
         What is called.
     sets : tuple of SetRecipe
         On which documents.
@@ -66,13 +66,13 @@ class Recipe:
     without : tuple of Without
         What documents are left out for.
     key : tuple of str
-        Which row of the result, or which document; of steer the model and the texts that it wrote; of why
-        the model, its SAE and the word.
+        Which row of the result, or which document; of a search the ids that it found; of steer the model and
+        the texts that it wrote; of why the model, its SAE and the word.
     figures : mapping
         What the row said: column to number.
     """
 
-    verb: Literal["diff", "correlate", "document", "set", "steer", "why"]
+    verb: Literal["diff", "correlate", "document", "search", "set", "steer", "why"]
     sets: tuple[SetRecipe, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[Without, ...] = ()
@@ -86,7 +86,7 @@ class Item:
 
     Attributes
     ----------
-    kind : {"finding", "pair", "passage", "set", "turn", "word"}
+    kind : {"finding", "pair", "passage", "search", "set", "turn", "word"}
         What it is.
     title : str
         Its name.

@@ -76,6 +76,14 @@ def pair(result, columns, key):
         if [str(row[column]) for column in columns] == key:
             return row
 '''
+_SEARCHED = '''
+
+def searched(number, name, result, was):
+    """Print which documents a search found, and whether they are what they were."""
+    print(f"{number}. {name}: " + ("as collected" if result.ids == was else f"it was {was}"))
+    for found in result.ids:
+        print(f"   {found!r}")
+'''
 _WRITTEN = '''
 
 def written(number, name, result, was):
@@ -147,12 +155,21 @@ class _Writer:
             self._lines.append(
                 f"print({f'{number}. '!r} + {named}, {sets[0]}[{recipe.key[0]!r}].text, sep='\\n')"
             )
+        elif recipe.verb == "search":
+            self._searched(number, named, recipe, sets)
         elif recipe.verb == "steer":
             self._written(number, named, recipe)
         elif recipe.verb == "why":
             self._explained(number, named, recipe)
         else:
             self._finding(number, named, recipe, sets)
+
+    def _searched(self, number: int, named: str, recipe: Recipe, sets: list[str]) -> None:
+        self._helpers["searched"] = _SEARCHED
+        options = dict(recipe.options)
+        words = [repr(text) for text in options.pop("words")]
+        result = self._result(recipe, [*sets, *words], options)
+        self._lines.append(f"searched({number}, {named}, {result}, {list(recipe.key)!r})")
 
     def _written(self, number: int, named: str, recipe: Recipe) -> None:
         self._helpers["written"] = _WRITTEN

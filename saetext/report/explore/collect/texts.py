@@ -21,6 +21,7 @@ _KINDS = {
     "finding": "finding",
     "pair": "pair",
     "passage": "passage",
+    "search": "search result",
     "set": "set",
     "turn": "turned feature",
     "word": "explained word",

@@ -1,13 +1,17 @@
-"""Documents found by a description or by examples: a page of a search, and the features it went by.
+"""Documents found by a description or by examples, fitted to documents that were judged, a page at a time.
 
 Not for: a text as it is written (documents.py), or the search itself (:mod:`saetext.analysis.search`).
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from saetext.analysis.search.judging import Judged, written
 from saetext.analysis.search.request import SearchRequest
+from saetext.analysis.search.result import SearchResult
 from saetext.analysis.search.searcher import Searcher
 from saetext.corpus import Corpus
 from saetext.errors import InputError
@@ -15,10 +19,15 @@ from saetext.features.labels import FeatureLabels
 from saetext.report.explore.kept import Kept
 from saetext.report.explore.queries.shades import Shade
 from saetext.report.explore.running import RUNNING
+from saetext.text.one_line import quoted
 
 _ROW = "row:"  # before the number of a document whose id is no text to type
 _FEATURES = 12  # of a search, shaded and named
+_MOST = 100  # documents that are judged on either side
+_ROWS = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*")
+NOT_JUDGED = Judged()
 _searchers: Kept[Searcher] = Kept(4)
+_first: Kept[SearchResult] = Kept(8)  # first pages, which are fitted to what is judged in milliseconds
 _pages: Kept[FoundPage] = Kept(128)
 
 
@@ -50,25 +59,11 @@ class FoundPage:
     notes: tuple[str, ...]
 
 
-def _key(
-    corpus: Corpus, sae: str, labels: FeatureLabels, by: str, asked: str, offset: int, top: int
-) -> tuple[object, ...]:
-    return (corpus.path, corpus.fingerprint, sae, labels.checksum, by, asked, offset, top)
+@dataclass(frozen=True)
+class Question:
+    """What is searched for, and where.
 
-
-def is_found(
-    corpus: Corpus, sae: str, labels: FeatureLabels, by: str, asked: str, offset: int, top: int
-) -> bool:
-    """Return whether a page of a search is known already, so that it costs nothing."""
-    return _key(corpus, sae, labels, by, asked, offset, top) in _pages
-
-
-def found_by(
-    corpus: Corpus, sae: str, labels: FeatureLabels, by: str, asked: str, offset: int, top: int
-) -> FoundPage:
-    """Return a page of documents, best first.
-
-    Parameters
+    Attributes
     ----------
     corpus : Corpus
         The corpus, or a view whose documents alone are found.
@@ -81,6 +76,88 @@ def found_by(
         between them, or rows: ``row:12``.
     asked : str
         The description or the ids.
+    judged : Judged
+        Documents called right or wrong, to which the search is fitted.
+    """
+
+    corpus: Corpus
+    sae: str
+    labels: FeatureLabels
+    by: str
+    asked: str
+    judged: Judged = NOT_JUDGED
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from others, without what was judged."""
+        corpus = self.corpus
+        return (corpus.path, corpus.fingerprint, self.sae, self.labels.checksum, self.by, self.asked)
+
+    @property
+    def options(self) -> dict[str, list[str]]:
+        """The options of :func:`saetext.search` that say the same, but for the words of a description.
+
+        Raises
+        ------
+        CorpusError
+            If there is no such document.
+        """
+        whole = self.corpus.whole
+        sides = {"more": self.judged.more, "less": self.judged.less}
+        told = {name: [written(whole[row].id) for row in rows] for name, rows in sides.items() if rows}
+        return {"like": _ids(whole, self.asked), **told} if self.by == "example" else told
+
+
+def judged_of(corpus: Corpus, more: str, less: str) -> Judged:
+    """Return which documents an address calls right and wrong: rows with commas between them, ``3,8``.
+
+    Raises
+    ------
+    InputError
+        If they are no rows of the corpus, too many, or one is called both.
+    """
+    n = corpus.manifest.n_documents
+    sides = []
+    for name, given in (("more", more), ("less", less)):
+        if given and not _ROWS.fullmatch(given):
+            raise InputError(f"{name} is rows of documents with commas between them, not {quoted(given)}")
+        rows = tuple(dict.fromkeys(int(row) for row in given.split(",") if row))
+        if len(rows) > _MOST:
+            raise InputError(f"{name} has {len(rows):,} documents; at most {_MOST} are judged on either side")
+        if rows and max(rows) >= n:
+            raise InputError(f"{name} has row {max(rows):,}; rows are 0 to {n - 1:,}")
+        sides.append(rows)
+    if both := set(sides[0]) & set(sides[1]):
+        raise InputError(f"row {min(both):,} cannot be both in more and in less")
+    return Judged(*sides)
+
+
+def turned(judged: Judged, row: int, side: str) -> Mapping[str, str]:
+    """Return ``more`` and ``less`` of the address on which a document is called so, or not any longer."""
+    sides = {"more": list(judged.more), "less": list(judged.less)}
+    there = row in sides[side]
+    for rows in sides.values():
+        if row in rows:
+            rows.remove(row)
+    if not there:
+        sides[side].append(row)
+    return {name: ",".join(map(str, rows)) for name, rows in sides.items()}
+
+
+def is_found(question: Question, offset: int, top: int) -> bool:
+    """Return whether a page of a search is known already, or is fitted at once, so that it costs little."""
+    if (*question.key, question.judged, offset, top) in _pages:
+        return True
+    return bool(question.judged) and (*question.key, top) in _first
+
+
+def found_by(question: Question, offset: int, top: int) -> FoundPage:
+    """Return a page of documents, best first; those that were judged are left out.
+
+    Parameters
+    ----------
+    question : Question
+        What is searched for.
     offset, top : int
         Documents before the page, and on it.
 
@@ -91,24 +168,23 @@ def found_by(
     CorpusError
         If there is no document of an id.
     """
-    key = _key(corpus, sae, labels, by, asked, offset, top)
-    return _pages.get(key, lambda: _search(corpus, sae, labels, by, asked, offset, top))
+    key = (*question.key, question.judged, offset, top)
+    return _pages.get(key, lambda: _search(question, offset, top))
 
 
-def _search(
-    corpus: Corpus, sae: str, labels: FeatureLabels, by: str, asked: str, offset: int, top: int
-) -> FoundPage:
-    whole = corpus.whole
-    searcher = _searchers.get(
-        (whole.path, corpus.fingerprint, sae, labels.checksum),
-        lambda: Searcher(corpus, sae=sae, labels=labels),
-    )
-    with RUNNING:
-        if by == "property":
-            result = searcher.answer(asked, SearchRequest(top=top, offset=offset))
-        else:
-            result = searcher.answer(None, SearchRequest(like=_ids(whole, asked), top=top, offset=offset))
-    rows = result.table["row"].to_list()
+def _search(question: Question, offset: int, top: int) -> FoundPage:
+    corpus, labels, judged = question.corpus, question.labels, question.judged
+    if judged or not offset:
+        result = _first.get((*question.key, top), lambda: _answer(question, 0, top))
+    else:
+        result = _answer(question, offset, top)
+    notes = result.notes  # the page says itself to what it was fitted
+    if judged:
+        told = question.options
+        with RUNNING:
+            result = result.refine(told.get("more", []), told.get("less", []), top=offset + top)
+    table = result.table[offset:] if judged else result.table
+    rows = table["row"].to_list()
     if corpus.selection is not None:
         rows = corpus.selection[rows].tolist()
     terms: list[tuple[int, str, float]] = []
@@ -117,10 +193,22 @@ def _search(
         ordered = sorted(weighted.items(), key=lambda item: -item[1])[:_FEATURES]
         terms = [(f, labels.label(f), w) for f, w in ordered if w > 0]
     shade = Shade("", "what the search went by", tuple(f for f, _, _ in terms)) if terms else None
-    scores = tuple(float(score) for score in result.table["score"].to_list())
-    return FoundPage(
-        tuple(rows), scores, int(result.metrics["found"]), shade, tuple(terms), tuple(result.notes)
+    scores = tuple(float(score) for score in table["score"].to_list())
+    return FoundPage(tuple(rows), scores, int(result.metrics["found"]), shade, tuple(terms), tuple(notes))
+
+
+def _answer(question: Question, offset: int, top: int) -> SearchResult:
+    """Return a page of the search without what was judged."""
+    corpus, sae, labels = question.corpus, question.sae, question.labels
+    searcher = _searchers.get(
+        (corpus.whole.path, corpus.fingerprint, sae, labels.checksum),
+        lambda: Searcher(corpus, sae=sae, labels=labels),
     )
+    with RUNNING:
+        if question.by == "property":
+            return searcher.answer(question.asked, SearchRequest(top=top, offset=offset))
+        like = _ids(corpus.whole, question.asked)
+        return searcher.answer(None, SearchRequest(like=like, top=top, offset=offset))
 
 
 def _ids(corpus: Corpus, asked: str) -> list[str]:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from saetext.errors import InputError
 from saetext.report.explore.asked import LONGEST_ADDRESS, Asked
 from saetext.report.explore.collect.items import Item, Recipe, recipe_of
 from saetext.report.explore.collect.script import script_of
@@ -18,9 +19,10 @@ from saetext.report.explore.drawing import asked_of, form_of, loaded_of, page
 from saetext.report.explore.loaded import Loaded
 from saetext.report.explore.putting import drawer_of, in_thread, kept, remember
 from saetext.report.explore.queries.choosing import choose
-from saetext.report.explore.queries.passages import Entry, Part, entry_of, whole_of
+from saetext.report.explore.queries.passages import Entry, entry_of, whole_of
 from saetext.report.explore.room import Room
 from saetext.report.explore.rooms.read import Chosen as Looked
+from saetext.report.explore.rooms.search_put import item_of_search, piece_of
 from saetext.report.explore.waiting import back
 from saetext.report.html.parts import SHADES
 from saetext.report.html.passages import Passage, Piece
@@ -93,7 +95,7 @@ def passage_of(loaded: Loaded, asked: Asked, link: str) -> Item:
         pieces, before, after = _around(entry, low, high, shaded=look.shade is not None)
     else:
         entry = entry_of(look, row, width=_WIDTH)
-        pieces, before, after = tuple(map(_piece, entry.parts)), False, False
+        pieces, before, after = tuple(map(piece_of, entry.parts)), False, False
     name = whole[row].id
     told = [("corpus", chosen.name)]
     if chosen.shade is not None:
@@ -104,8 +106,28 @@ def passage_of(loaded: Loaded, asked: Asked, link: str) -> Item:
     return Item("passage", name, recipe, tuple(told), ((chosen.name, shown_passage),), link)
 
 
-def _piece(part: Part) -> Piece:
-    return Piece(part.text, part.shade / SHADES)
+async def search(request: Request) -> Response:
+    """Put a search aside with what was judged in it, or take it out again."""
+    form = await form_of(request)
+    address = form.text("back", longest=LONGEST_ADDRESS)
+    item = await in_thread(search_of, loaded_of(request), Asked("read", kept(address)), address)
+    drawer_of(request).turn(item)
+    return remember(request, back(address, request))
+
+
+def search_of(loaded: Loaded, asked: Asked, link: str) -> Item:
+    """Return the search that a page of the room Read shows, as it is put aside.
+
+    Raises
+    ------
+    SaetextError
+        If the page is of no search, or nothing is found.
+    """
+    chosen = Looked.of(loaded, asked)
+    question = chosen.question(asked)
+    if question is None:
+        raise InputError("collect a search as property or like document")
+    return item_of_search(chosen, question, link)
 
 
 def _around(entry: Entry, low: int, high: int, *, shaded: bool) -> tuple[tuple[Piece, ...], bool, bool]:
@@ -130,5 +152,6 @@ ROOM = Room(
         Route("/collect-take", take, methods=["POST"]),
         Route("/collect-note", note, methods=["POST"]),
         Route("/passage-put", passage, methods=["POST"]),
+        Route("/search-put", search, methods=["POST"]),
     ),
 )

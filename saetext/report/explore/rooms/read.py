@@ -1,4 +1,4 @@
-"""The room Read: documents under conditions, searched, shaded by a feature or a theme; one document whole.
+"""The room Read: documents under conditions, searched, judged, shaded by a feature or a theme; one whole.
 
 Not for: which documents these are, or their passages (queries/).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -19,13 +20,23 @@ from saetext.features.labels import FeatureLabels
 from saetext.report.explore.asked import Asked
 from saetext.report.explore.drawing import asked_of, loaded_of, page
 from saetext.report.explore.loaded import Loaded
+from saetext.report.explore.putting import drawer_of
 from saetext.report.explore.queries.documents import ORDERS, listed, looked_for
 from saetext.report.explore.queries.passages import Entry, Look, entry_of, known_again, whole_of
-from saetext.report.explore.queries.searching import FoundPage, found_by, is_found
+from saetext.report.explore.queries.searching import (
+    NOT_JUDGED,
+    FoundPage,
+    Question,
+    found_by,
+    is_found,
+    judged_of,
+    turned,
+)
 from saetext.report.explore.queries.shades import Shade, shade_of_words, themes_of
 from saetext.report.explore.room import Room
+from saetext.report.explore.rooms.search_put import PAGE, is_put
+from saetext.text.passages import printable
 
-PAGE = 20  # documents
 BY = ("words", "property", "example")
 _TOKENS = 8_000  # tokens that are read again without asking
 _AT_ONCE = 20_000  # documents whose texts are read through before the page is answered
@@ -78,6 +89,30 @@ class Chosen:
         reader = self.loaded.reader(self.name) if again and shade is not None else None
         return Look(self.corpus, self.sae, self.labels, shade, reader, words)
 
+    def question(self, asked: Asked) -> Question | None:
+        """Return what is searched for by property or example; None for a text as it is written, or nothing.
+
+        What was judged counts for the search that it was judged in, of which ``fitted`` has the words.
+
+        Raises
+        ------
+        InputError
+            If documents are judged that are none, or in no such search.
+        """
+        by, words = asked.choice("by", BY), asked.text("q")
+        more, less = asked.text("more"), asked.text("less")
+        fitted = asked.text("fitted", longest=5000)
+        if fitted and fitted != f"{self.name} {by} {words}":
+            more = less = ""
+            for name in ("more", "less"):
+                asked.values.pop(name, None)
+        if not words or by == "words":
+            if more or less:
+                raise InputError("more and less go with a search as property or like document")
+            return None
+        judged = judged_of(self.corpus, more, less) if more or less else NOT_JUDGED
+        return Question(self.corpus, self.sae, self.labels, by, words, judged)
+
     @property
     def common(self) -> dict[str, Any]:
         """What every template about documents shows."""
@@ -115,21 +150,21 @@ def read(request: Request) -> Response:
     order = asked.choice("order", ORDERS)
     number = asked.number("page", 1, 1, 10_000_000)
     wait = asked.number("wait", 0, 0, 1) == 1
-    searching = bool(words) and by != "words"
+    question = chosen.question(asked)
     first = (number - 1) * PAGE
-    late = not wait and _takes_long(chosen, by, words, first)
+    late = not wait and _takes_long(chosen, question, words, first)
     found: FoundPage | None = None
     entries: Sequence[Entry] = ()
     total, shade = 0, chosen.shade
     if not late:
         rows: Sequence[int]
-        if searching:
-            found = found_by(chosen.corpus, chosen.sae, chosen.labels, by, words, first, PAGE)
+        if question is not None:
+            found = found_by(question, first, PAGE)
             rows, total, shade = found.rows, found.found, shade or found.shade
         else:
             every = listed(chosen.corpus, chosen.sae, words, shade, order)
             rows, total = every[first : first + PAGE].tolist(), len(every)
-        look = chosen.look(shade, again=wait and len(rows) > 0, words="" if searching else words)
+        look = chosen.look(shade, again=wait and len(rows) > 0, words="" if question is not None else words)
         if look.reader is None and shade is not None and known_again(look, rows):
             look = chosen.look(shade, again=True)
         entries = [entry_of(look, row) for row in rows]
@@ -147,7 +182,11 @@ def read(request: Request) -> Response:
         orders=ORDERS,
         entries=entries,
         found=found,
-        searching=searching,
+        searching=question is not None,
+        fitted=f"{chosen.name} {by} {words}",
+        judged=[] if question is None else _judged(question),
+        turned=None if question is None else partial(turned, question.judged),
+        put=bool(question and found) and is_put(drawer_of(request), chosen, question),
         late=late,
         again=again,
         why_not=chosen.loaded.why_no_reader(chosen.name) if wait else "",
@@ -161,13 +200,18 @@ def read(request: Request) -> Response:
     )
 
 
-def _takes_long(chosen: Chosen, by: str, words: str, first: int) -> bool:
+def _takes_long(chosen: Chosen, question: Question | None, words: str, first: int) -> bool:
     """Return whether the page is shown before what was searched for is found."""
-    if not words:
-        return False
-    if by == "words":
-        return chosen.corpus.n_documents > _AT_ONCE and not looked_for(chosen.corpus, words)
-    return not is_found(chosen.corpus, chosen.sae, chosen.labels, by, words, first, PAGE)
+    if question is not None:
+        return not is_found(question, first, PAGE)
+    return bool(words) and chosen.corpus.n_documents > _AT_ONCE and not looked_for(chosen.corpus, words)
+
+
+def _judged(question: Question) -> list[tuple[int, str, str]]:
+    """Return the documents that were judged: row, id, and on which side."""
+    whole, judged = question.corpus.whole, question.judged
+    sides = {"more": judged.more, "less": judged.less}
+    return [(row, printable(whole[row].id), side) for side, rows in sides.items() for row in rows]
 
 
 def document(request: Request) -> Response:

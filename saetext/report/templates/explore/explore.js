@@ -56,9 +56,13 @@
       shown = place();
       document.title = fresh.title;
       const typed = document.activeElement?.closest("form") && document.activeElement.name;
+      const again = document.activeElement?.dataset.again;
       all("#failed").forEach((one) => one.remove());
       put(fresh, ids);
       if (typed && document.activeElement === document.body) document.querySelector(`#main form [name="${CSS.escape(typed)}"]`)?.focus();
+      if (again && document.activeElement === document.body) { // a button that is elsewhere now, or is gone
+        (document.querySelector(`[data-again="${CSS.escape(again)}"]`) || byId("main")).focus();
+      }
       if (!quiet) say(fresh.getElementById("result-count")?.textContent || "loaded");
     } catch (error) {
       if (error.name !== "AbortError") fail("the explorer does not answer: is it still running?");
@@ -83,6 +87,10 @@
   const address = (form) => {
     const data = new FormData(form);
     if (data.get("was") === data.get("corpus")) data.delete("was"); // only a change says which it was
+    if (data.has("fitted")) { // what was judged in one search is not judged in another
+      if (data.get("fitted") !== ["corpus", "by", "q"].map((name) => data.get(name)).join(" ")) ["more", "less"].forEach((name) => data.delete(name));
+      data.delete("fitted");
+    }
     const fields = [...data].filter(([, value]) => value !== "");
     const query = new URLSearchParams(fields).toString();
     return form.getAttribute("action") + (query ? `?${query}` : "");
@@ -214,6 +222,7 @@
     else if (event.key === "k") step(-1);
     else if (event.key === "n") document.querySelector("a[rel=next]")?.click();
     else if (event.key === "p") document.querySelector("a[rel=prev]")?.click();
+    else if (event.key === " " && active?.matches("a[role=button]")) { event.preventDefault(); active.click(); }
     else if (event.key === "Enter" && active?.matches("[data-step]")) active.querySelector("a[data-open], a")?.click();
   });
   begin();
