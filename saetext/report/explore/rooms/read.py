@@ -186,7 +186,7 @@ def read(request: Request) -> Response:
         fitted=f"{chosen.name} {by} {words}",
         judged=[] if question is None else _judged(question),
         turned=None if question is None else partial(turned, question.judged),
-        put=bool(question and found) and is_put(drawer_of(request), chosen, question),
+        put=question is not None and bool(found) and is_put(drawer_of(request), chosen, question),
         late=late,
         again=again,
         why_not=chosen.loaded.why_no_reader(chosen.name) if wait else "",
