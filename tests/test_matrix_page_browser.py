@@ -64,7 +64,7 @@ def a_page(examples: int = 60, *, text: str = "", by: str | None = "topic") -> s
                 "params": {**made.params, "metric": 'logit(" ") - logit("\\n")'},
             }
         )
-    return render_matrix_page(expression(made, top=4 if text else 5, by=by))
+    return render_matrix_page(expression(made, take=4 if text else 5, by=by))
 
 
 @pytest.fixture
