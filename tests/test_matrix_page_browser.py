@@ -175,6 +175,7 @@ def test_rows_open_to_tokens(opened: Any) -> None:
 
 def test_keys_reach_the_features_and_the_matrix(driver: Any, tmp_path: Path) -> None:
     from selenium.webdriver import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
 
     open_html(driver, tmp_path, a_page(examples=200))
     press(driver, Keys.TAB)
@@ -183,10 +184,9 @@ def test_keys_reach_the_features_and_the_matrix(driver: Any, tmp_path: Path) -> 
     assert focused(driver) == "features"
     driver.execute_script("document.querySelector('.scroll').focus()")
     press(driver, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    for _ in range(20):
-        if driver.execute_script("return document.querySelector('.scroll').scrollLeft") > 0:
-            break
-    assert driver.execute_script("return document.querySelector('.scroll').scrollLeft") > 0
+    WebDriverWait(driver, 10).until(  # a browser scrolls when it next draws
+        lambda found: found.execute_script("return document.querySelector('.scroll').scrollLeft") > 0
+    )
 
 
 def test_a_feature_without_a_label_has_its_number_once(opened: Any) -> None:
