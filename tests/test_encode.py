@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from tiny_reader import SAE, contents, ready_reader, some_rows, tiny, write_jsonl
 
 from saetext.corpus import Corpus, CorpusWriter
@@ -25,9 +26,11 @@ from saetext.encoding.encoder import append, encode, require_free
 from saetext.encoding.estimate import estimate
 from saetext.errors import CorpusError, InputError, SaetextError, SaetextWarning
 from saetext.io.progress import Meter, Progress
+from saetext.reader.batches import Batcher
 from saetext.reader.reader import Reader
 from saetext.reader.thresholds.estimation import calibration_path
 from saetext.reader.thresholds.policy import with_known_thresholds
+from saetext.reader.tokenization import Prepared
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +175,44 @@ def test_chats_count_the_named_role_and_keep_the_rest_as_context(tmp_path: Path,
     every = encode([{"messages": chat}], tmp_path / "all.corpus", reader=reader, role="all")
     assert every.document(0)["text"] == "why\n\nthe fox\n\nand then\n\nthe dog"
     assert every.document(0)["prompt"] is None
+
+
+def test_a_shortage_of_memory_in_one_shard_leaves_the_bytes_of_the_next(
+    tmp_path: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = some_rows(60, longest=40)
+    hidden, seen = reader.model.hidden, list[tuple[int, ...]]()
+    monkeypatch.setattr(reader._batcher, "budget", 256)
+
+    def counted(ids: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(tuple(ids.shape))
+        if len(seen) == short_at:
+            raise torch.OutOfMemoryError("no room")
+        return hidden(ids, mask)
+
+    monkeypatch.setattr(reader.model, "hidden", counted)
+    passes, files = [], []
+    for short_at in (0, 1):
+        seen.clear()
+        corpus = encode(rows, tmp_path / f"{short_at}.corpus", reader=reader, shard_rows=30)
+        passes.append(list(seen))
+        files.append(contents(corpus.path))
+        corpus.verify()
+    [even, short] = passes
+    second = len(even) - sum(1 for _ in batches_of(reader, rows[:30]))
+    assert short[-second:] == even[-second:] == batches_of(reader, rows[30:])
+    assert len(short) > len(even) and max(n * length for n, length in short[1:-second]) <= 128
+    of_second = [name for name in files[0] if "00001" in name]
+    assert len(of_second) == 3  # texts and what each SAE found
+    assert all(files[0][name] == files[1][name] for name in of_second)
+
+
+def batches_of(reader: Reader, rows: list[dict[str, Any]]) -> list[tuple[int, ...]]:
+    """Return the shapes of the batches that a shard of these rows is read in."""
+    documents = [Document(r["id"], r["text"], None, None, {}, i, "") for i, r in enumerate(rows)]
+    prepared = [p for p in reader.tokens.prepare(documents) if isinstance(p, Prepared)]
+    batcher = Batcher(reader.tokens, reader._batcher.budget)
+    return [batcher.build(group).ids.shape for group in reversed(batcher.groups(prepared))]
 
 
 def test_larger_shards_are_suggested_above_a_million_rows(reader: Reader) -> None:

@@ -43,22 +43,27 @@ class Batch:
 class Batcher:
     """Forms batches; ``budget`` is the largest number of tokens, padding included, in one forward pass.
 
-    :meth:`split` halves the budget when memory runs out, and later batches keep to it.
+    When memory runs out, :meth:`split` halves the batch, and what is left of these documents (a shard) comes
+    in batches that are no larger. The next :meth:`groups` begin with ``budget`` again, and fail again if
+    memory is still short: batches of other sizes round differently in the last bits, and a shard's bytes must
+    not depend on what happened in another one.
     """
 
     def __init__(self, tokens: Tokens, budget: int) -> None:
         self.tokens = tokens
         self.budget = budget
+        self._limit = budget  # what memory has been seen to suffice for, of the documents at hand
         self._prepared: Sequence[Prepared] = ()
         self._ordinals: dict[int, NDArray[np.int32]] = {}
 
     def groups(self, prepared: Sequence[Prepared]) -> list[list[Window]]:
-        """Return the windows of each batch, to be taken from the end of the list (longest first)."""
+        """Return the windows of each batch, to be taken by :meth:`take` (longest first)."""
         windows = [w for i, p in enumerate(prepared) for w in self.tokens.windows(i, p)]
         # sorted by length so that padding is small; ties in document order keep runs reproducible
         windows.sort(key=lambda w: (w.stop - w.start, w.document, w.start))
         self._prepared = prepared
         self._ordinals = {}
+        self._limit = self.budget
         extra = len(self.tokens.prefix_ids) + len(self.tokens.suffix_ids)
         groups: list[list[Window]] = []
         for window in windows:
@@ -80,16 +85,28 @@ class Batcher:
             return False
         return length <= 1.25 * shortest or n * length < self.budget // 8
 
+    def take(self, pending: list[list[Window]]) -> list[Window]:
+        """Remove the last group of :meth:`groups` and return it: what memory suffices for, the rest stays."""
+        group = pending.pop()
+        while len(group) > 1 and len(group) * self._longest(group) > self._limit:
+            rest, group = _halves(group)
+            pending.append(rest)
+        return group
+
     def split(self, group: Sequence[Window]) -> list[list[Window]] | None:
-        """Lower the budget and return ``group`` in two halves, or None if it is a single window."""
+        """Return ``group``, which was too large, in two halves, or None if it is a single window.
+
+        No group that :meth:`take` returns is larger than these, until the next :meth:`groups`.
+        """
         if len(group) == 1:
             return None
-        half = len(group) // 2
-        # by this group's own size: groups made under the old budget may fail too, and must not halve it again
+        rest, last = _halves(group)
+        self._limit = min(self._limit, max(self.tokens.window, len(last) * self._longest(group)))
+        return [rest, last]
+
+    def _longest(self, group: Sequence[Window]) -> int:
         extra = len(self.tokens.prefix_ids) + len(self.tokens.suffix_ids)
-        longest = max(w.stop - w.start for w in group) + extra
-        self.budget = min(self.budget, max(self.tokens.window, (len(group) - half) * longest))
-        return [list(group[:half]), list(group[half:])]
+        return max(w.stop - w.start for w in group) + extra
 
     def build(self, windows: Sequence[Window]) -> Batch:
         """Return the padded batch of these windows."""
@@ -125,3 +142,8 @@ class Batcher:
             found = (np.cumsum(self._prepared[document].counted) - 1).astype(np.int32)
             self._ordinals[document] = found
         return found
+
+
+def _halves(group: Sequence[Window]) -> tuple[list[Window], list[Window]]:
+    half = len(group) // 2
+    return list(group[:half]), list(group[half:])

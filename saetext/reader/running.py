@@ -168,11 +168,11 @@ def hidden_states(
     """Run the language model over all windows and yield ``work`` of the counted tokens' states.
 
     ``work`` gets hook -> float32 [n_counted, width]. When the model or ``work`` runs out of GPU memory, the
-    batch is halved and later ones are smaller.
+    batch is halved and later ones of these documents are smaller. The next call begins anew.
     """
     pending = batcher.groups(prepared)
     while pending:
-        group = pending.pop()
+        group = batcher.take(pending)
         batch = batcher.build(group)
         try:
             done = work(_counted_states(model, batch))
