@@ -157,28 +157,35 @@ GPT2_SMALL = Size()
 TINY = Size(layers=3, width=32, heads=4, vocabulary=2_000, positions=1024, layer=2, features=512, l0=10)
 
 
-def make_model(directory: Path, size: Size, seed: int = 0) -> Path:
-    """Save a randomly initialised GPT-2 with a byte-level BPE trained on the example."""
-    import torch
+def make_tokenizer(vocabulary: int) -> Any:
+    """A byte-level BPE trained on the example, as a transformers tokenizer."""
     import transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    transformers.utils.logging.disable_progress_bar()
     boundary = "<|endoftext|>"
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        # the example has few words: with as many merges as GPT-2's, each would be one token
-        vocab_size=min(size.vocabulary, 8_000),
+        # the example has few words: with as many merges as a real one's, each would be one token
+        vocab_size=min(vocabulary, 8_000),
         special_tokens=[boundary],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     backend.train_from_iterator([" ".join(answer) for answer in sentences()], trainer)
-    tokenizer = transformers.PreTrainedTokenizerFast(
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=backend, bos_token=boundary, eos_token=boundary, pad_token=boundary
     )
+
+
+def make_model(directory: Path, size: Size, seed: int = 0) -> Path:
+    """Save a randomly initialised GPT-2 with a byte-level BPE trained on the example."""
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    tokenizer = make_tokenizer(size.vocabulary)
     torch.manual_seed(seed)
     config = transformers.GPT2Config(
         vocab_size=size.vocabulary,
@@ -194,11 +201,22 @@ def make_model(directory: Path, size: Size, seed: int = 0) -> Path:
     return directory
 
 
-def make_sae(directory: Path, model: Path, size: Size, texts: Sequence[str], seed: int = 0) -> Path:
-    """Save a random ReLU SAE, as sae-lens would, whose features fire as often as a trained one's.
+def make_sae(
+    directory: Path,
+    model: Path,
+    size: Size,
+    texts: Sequence[str],
+    seed: int = 0,
+    *,
+    jump: bool = False,
+    dtype: str = "float32",
+    device: str = "cpu",
+) -> Path:
+    """Save a random SAE, as sae-lens would, whose features fire as often as a trained one's.
 
-    Its directions are random; its biases are such that about ``size.l0`` features are active on a token of
-    ``texts``, all equally often.
+    Its directions are random; its biases (with ``jump`` its thresholds, then it is a JumpReLU) are such that
+    about ``size.l0`` features are active on a token of ``texts``, all equally often. The model reads these in
+    ``dtype`` on ``device``.
     """
     import torch
     from safetensors.torch import save_file
@@ -208,10 +226,11 @@ def make_sae(directory: Path, model: Path, size: Size, texts: Sequence[str], see
     from saetext.reader.running import hidden_states
     from saetext.reader.tokenization import Prepared, Tokens
 
-    language_model = LanguageModel.load(model, [size.hook], dtype="float32", device="cpu")
+    language_model = LanguageModel.load(model, [size.hook], dtype=dtype, device=device)
     tokens = Tokens(language_model.tokenizer, max_positions=language_model.max_positions)
     prepared = [p for p in tokens.prepare(documents_of(texts)) if isinstance(p, Prepared)]
-    found = hidden_states(language_model, Batcher(tokens, 4096), prepared, lambda hidden: hidden[size.hook])
+    batcher = Batcher(tokens, 4096)
+    found = hidden_states(language_model, batcher, prepared, lambda hidden: hidden[size.hook].cpu())
     states = torch.cat([hidden for _, hidden in found])
     generator = torch.Generator().manual_seed(seed)
     mean = states.mean(dim=0)
@@ -224,19 +243,19 @@ def make_sae(directory: Path, model: Path, size: Size, texts: Sequence[str], see
         if start == 0:
             sample.append((states @ block).flatten())
     rank = int(len(sample[0]) * (1 - size.l0 / size.features))
-    bias = -float(sample[0].kthvalue(rank).values)
+    reached = torch.full((size.features,), float(sample[0].kthvalue(rank).values))
     directory.mkdir(parents=True)
     save_file(
         {
             "W_enc": encoder,
             "W_dec": torch.nn.functional.normalize(encoder.T, dim=1).contiguous(),
-            "b_enc": torch.full((size.features,), bias),
             "b_dec": mean.contiguous(),
+            **({"b_enc": 0 * reached, "threshold": reached} if jump else {"b_enc": -reached}),
         },
         directory / "sae_weights.safetensors",
     )
     config = {
-        "architecture": "standard",
+        "architecture": "jumprelu" if jump else "standard",
         "d_in": size.width,
         "d_sae": size.features,
         "dtype": "float32",
@@ -244,7 +263,7 @@ def make_sae(directory: Path, model: Path, size: Size, texts: Sequence[str], see
         "apply_b_dec_to_input": True,
         "normalize_activations": "none",
         "reshape_activations": "none",
-        "metadata": {"hook_name": size.hook, "model_name": "gpt2", "prepend_bos": True},
+        "metadata": {"hook_name": size.hook, "model_name": model.name, "prepend_bos": True},
     }
     (directory / "cfg.json").write_text(json.dumps(config, indent=1))
     return directory

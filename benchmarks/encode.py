@@ -3,9 +3,12 @@
     python benchmarks/encode.py                     everything, some fifteen minutes on two cores
     python benchmarks/encode.py --only embedded     one section; the others stay in the results file
     python benchmarks/encode.py --quick -o quick    tiny settings, to see that it works
+    python benchmarks/encode.py --device cuda       a 2B-sized model with a wide SAE on a GPU, nothing else
+    python benchmarks/encode.py --device cpu --size tiny -o tiny    the same code on the processor, in seconds
 
-Sections: ``embedded`` and ``gpt2`` (speed), ``memory``, ``disk``, ``command`` (start-up times). What each
-measures is said in README.md beside this file. Speeds of one section are measured in turn, several times, in
+Sections: ``embedded`` and ``gpt2`` (speed), ``memory``, ``disk``, ``command`` (start-up times); ``gemma2``
+with ``--device`` alone. What each measures is said in README.md beside this file. Speeds of one section are
+measured in turn, several times, in
 one run; read the ratios, for the tokens per second depend on what else the machine does.
 """
 
@@ -28,6 +31,8 @@ from typing import TYPE_CHECKING, Any
 
 import common
 from by_hand import ByHand, fastest_by_hand, multiply_adds, require_same
+from on_device import SIZES, on_device, require_device
+from on_device import show as show_device
 from readers import shown
 
 if TYPE_CHECKING:
@@ -332,6 +337,13 @@ def command(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
 
 
+def gemma2(args: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """The forward pass alone and what saetext makes of it, on one device."""
+    result = on_device(args, work, encoder_run, peak_memory)
+    show_device(result, args.size)
+    return result
+
+
 SECTIONS = {f.__name__: f for f in (memory, command, disk, embedded, gpt2)}
 
 
@@ -419,7 +431,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N: the section gemma2 there, and no other")
+    parser.add_argument("--size", choices=SIZES, default="2b", help="of the model of gemma2")
+    parser.add_argument("--gemma2-documents", type=int, help="default: 1,024; with --size tiny 16")
     parser.add_argument("-o", "--output", type=Path, default=common.RESULTS / "encode.json")
     parser.add_argument("--quick", action="store_true", help="tiny settings; the figures mean nothing")
     parser.add_argument("--repeats", type=int, help="default: 9 for the embedded reader, 5 for GPT-2")
@@ -442,13 +457,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import torch
 
         torch.set_num_threads(args.threads)
-    for name in args.only:
+    sections: dict[str, Callable[[argparse.Namespace, Path], dict[str, Any]]]
+    sections = {name: SECTIONS[name] for name in args.only or SECTIONS}
+    if args.device:
+        if args.only:
+            parser.error("--device has a section of its own: leave --only out")
+        sections = {f"gemma2: {args.size} on {require_device(args.device).type}": gemma2}
+    for name, section in sections.items():
         environment = common.environment()
         with tempfile.TemporaryDirectory(prefix="saetext-bench-") as folder:
-            result = SECTIONS[name](args, Path(folder))
+            result = section(args, Path(folder))
         saved = f"{name}: {shown(args.reader)}" if args.reader != "embedded" else name
         common.save(args.output, saved, {**environment, **result})
-    print(f"\nsaved {', '.join(args.only)}")
+    print(f"\nsaved {', '.join(sections)}")
 
 
 if __name__ == "__main__":

@@ -79,6 +79,38 @@ def test_encode_against_by_hand(load: Any, tmp_path: Path, capsys: pytest.Captur
     assert "multiply-adds" in capsys.readouterr().out
 
 
+def test_encode_on_a_device(load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "encode.json"
+    on_cpu = ["--device", "cpu", "--size", "tiny", "--repeats", "2", "-o", str(output)]
+    load("encode").main(on_cpu)
+    [(name, saved)] = json.loads(output.read_text()).items()
+    assert name == "gemma2: tiny on cpu"
+    settings = saved["settings"]
+    assert settings["device"] == "cpu (no GPU)" and settings["dtype"] == "bfloat16"
+    assert settings["layers_run"] == 2 and settings["tokens"] > 500  # two of four: the others come after
+    # keys and values for two heads, queries and output for four, and three products of the MLP; four norms
+    layer = 64 * 16 * (2 * 4 + 2 * 2) + 3 * 64 * 128 + 4 * 64
+    assert saved["multiply_adds_per_token"] == {"layers": 2 * layer, "sae": 64 * 512}
+    assert 3 < settings["l0"] < 30  # asked for: 10
+    assert set(saved["speed"]) == {"forward", *saved["of_forward"]} and len(saved["speed"]) == 4
+    assert saved["of_forward"]["saetext.encode"]["median"] < 1
+    assert saved["peak_mb"]["process"] > 100
+    assert "of the forward pass alone" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        load("encode").main([*on_cpu, "--only", "disk"])
+
+
+def test_a_gpu_that_is_not_there_is_one_line(
+    load: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit) as stopped:
+        load("encode").main(["--device", "cuda", "-o", str(tmp_path / "encode.json")])
+    said = str(stopped.value)
+    assert said == "device 'cuda' is not available here; there is: cpu"
+    assert not list(tmp_path.iterdir())
+
+
 def test_only_equal_work_is_compared(load: Any, tmp_path: Path) -> None:
     require_same = load("by_hand").require_same
     corpus, truth = make_corpus(tmp_path / "c.corpus", sizes=(5, 3), d_sae=12)
