@@ -79,6 +79,9 @@ def test_punctuation_does_not_open_the_sentences() -> None:
     rows = [{"name": name, "telling": telling} for name, telling in (("a", False), ("b", True), ("c", False))]
     assert [row["name"] for row in telling_first(rows)] == ["b", "a", "c"]
     assert telling_first(rows[:1]) == rows[:1]
+    untold = [{"name": "near “The” and others", "telling": False, "fits": False}]
+    assert telling_first([*untold, *rows[:1]]) == rows[:1]
+    assert telling_first(untold) == untold, "better than nothing"
 
 
 def test_an_sae_without_themes_has_no_such_family() -> None:
