@@ -135,7 +135,7 @@ def test_every_token_read_again_is_on_the_same_scale(tmp_path: Path) -> None:
     maxima = sets[0].calibration(None).table.column("max").to_numpy()
     page = diff_page(result, sets, NOTHING, reader=reader, findings=5)
     checked = 0
-    for finding in page.findings:
+    for finding in page.findings[:5]:  # the others have no passages
         feature = finding.row["feature"]
         wanted = {feature: finding.row["diff"]}
         chosen = examples(sets, result.params["sae"], result.design, wanted, 3)[feature]
