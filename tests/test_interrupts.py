@@ -139,7 +139,11 @@ def strike():
     with open("sent", "w") as file:
         file.write(repr(time.monotonic()))
     signal.pthread_kill(threading.main_thread().ident, {number})
-threading.Timer(0.2, strike).start()
+held = upgrading.upgrade
+def begun(path):
+    threading.Timer(0.2, strike).start()  # not before: on a busy machine the program would still be starting
+    return held(path)
+upgrading.upgrade = begun
 from {entry} import main
 main()
 """
