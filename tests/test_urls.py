@@ -67,3 +67,5 @@ def test_names_of_corpora_elsewhere_hold_no_key() -> None:
     urls = [Path(f"s3://KEY:hidden@bucket/{part}/a.corpus?region=hidden") for part in "xy"]
     assert short_names(urls) == ["s3://bucket/x/a.corpus", "s3://bucket/y/a.corpus"]
     assert short_names([Path("s3://KEY:hidden@bucket/a?region=hidden"), Path("b.jsonl")]) == ["a", "b"]
+    versions = [Path("x/vicuna-7b-v1.3.jsonl"), Path("y/vicuna-7b-v1.5.jsonl.gz.corpus")]
+    assert short_names(versions) == ["vicuna-7b-v1.3", "vicuna-7b-v1.5"], "a dot in a name is no ending"

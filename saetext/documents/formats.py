@@ -35,6 +35,7 @@ _BY_SUFFIX: Final = {
     **dict.fromkeys(databases.SQLITE, "sqlite"),
     **dict.fromkeys(databases.DUCKDB, "duckdb"),
 }
+_ENDINGS: Final = frozenset((*_BY_SUFFIX, *SUFFIXES, ".corpus"))
 _SHOWN: Final = (
     ".jsonl .ndjson .json .csv .tsv .txt .parquet .pq .arrow .feather .ipc .zip .eval "
     ".xlsx .ods .sqlite .duckdb"
@@ -70,6 +71,23 @@ def known_format(path: Path) -> str | None:
     suffix = (suffixes[:-1] if packed else suffixes)[-1:] or [""]
     format = _BY_SUFFIX.get(suffix[0])
     return None if packed and format not in TEXT_FORMATS else format
+
+
+def bare_name(name: str) -> str:
+    """Return a file's name without the endings that tell what kind of file it is, and without ``.corpus``.
+
+    A dot that is part of the name stays, so that two versions of a model keep two names.
+
+    Examples
+    --------
+    >>> from saetext.documents.formats import bare_name
+    >>> bare_name("vicuna-7b-v1.5.jsonl.gz.corpus"), bare_name("notes.txt"), bare_name(".jsonl")
+    ('vicuna-7b-v1.5', 'notes', '.jsonl')
+    """
+    path = Path(name)
+    while path.suffix.lower() in _ENDINGS:
+        path = Path(path.stem)
+    return path.name
 
 
 def format_of(path: Path) -> str:

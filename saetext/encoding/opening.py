@@ -14,6 +14,7 @@ from saetext.corpus import Corpus
 from saetext.corpus.elsewhere import CORPORA
 from saetext.corpus.protocol import CorpusLike
 from saetext.documents.folders import data_files
+from saetext.documents.formats import bare_name
 from saetext.documents.remote import shown_url
 from saetext.encoding.targets import beside, path_of, unchanged
 from saetext.encoding.targets import source_stamp as source_stamp  # for the command line
@@ -193,13 +194,13 @@ def _require_same(corpus: Corpus, path: Path, columns: Mapping[str, str]) -> Non
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """Return the shortest names that tell paths apart: the files' stems, or the paths.
+    """Return the shortest names that tell paths apart: the files' without their endings, or the paths.
 
     A path that is given again is told from the first by a number.
     """
     shown = [str(path) if (url := url_of(path)) is None else shown_url(url) for path in paths]
     stems = [
-        (path.resolve() if url_of(path) is None else Path(name)).name.split(".")[0] or name
+        bare_name((path.resolve() if url_of(path) is None else Path(name)).name) or name
         for path, name in zip(paths, shown, strict=True)
     ]
     names = stems if len(set(stems)) == len(stems) else shown

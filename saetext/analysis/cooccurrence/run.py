@@ -5,7 +5,6 @@ Not for: the parts, each of which has a module of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from saetext.analysis.cooccurrence.streaming import CHANCE
 from saetext.analysis.cooccurrence.tables import Found, make_table
 from saetext.corpus.notices import warn_of
 from saetext.corpus.protocol import CorpusLike
-from saetext.encoding.opening import as_corpora, names_of
+from saetext.encoding.opening import as_corpora, names_of, short_names
 from saetext.errors import InputError, refuse_unused
 from saetext.features.known_labels import labels_for
 from saetext.features.labels import FeatureLabels
@@ -122,7 +121,8 @@ def _prepared(
         c.spec.sae(sae).name
         for c, sae in zip(corpora, (request.sae, request.across_sae or request.sae), strict=False)
     ]
-    names = list(request.names) if request.names else names_of(given) or _names(corpora)
+    paths = [corpus.path for corpus in corpora]
+    names = list(request.names) if request.names else names_of(given) or short_names(paths)
     for name, c in zip(names, corpora, strict=False):
         if not c.n_documents:
             raise InputError(f"{name} ({c.path}) has no documents")
@@ -162,11 +162,6 @@ def _prepared(
     reserve(shelf, rows, sizes[0], sizes[-1], two=len(sizes) > 1, picked=picked)
     context = Context(corpora, saes, names, labels, rows, support, request, tell, shelf)
     return context, target, only, notes + told
-
-
-def _names(corpora: Sequence[CorpusLike]) -> list[str]:
-    stems = [c.path.resolve().name.split(".")[0] for c in corpora]
-    return stems if len(set(stems)) == len(stems) else [str(c.path) for c in corpora]
 
 
 def _labels(request: CorrelateRequest, corpora: list[CorpusLike], saes: list[str]) -> list[FeatureLabels]:

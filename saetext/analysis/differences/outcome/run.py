@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from saetext.analysis.base import Source
@@ -14,7 +13,7 @@ from saetext.analysis.differences.outcome.result import OutcomeResult
 from saetext.analysis.differences.outcome.winner import winner_of
 from saetext.analysis.differences.request import DiffRequest
 from saetext.corpus.notices import warn_of
-from saetext.encoding.opening import as_corpora, names_of
+from saetext.encoding.opening import as_corpora, names_of, short_names
 from saetext.errors import InputError
 
 
@@ -44,7 +43,7 @@ def outcome_result(given: Sequence[Any], request: DiffRequest) -> OutcomeResult:
     if not corpus.n_documents:
         raise InputError(f"{corpus.path} has no documents")
     outcome = outcome_of(corpus, str(request.outcome))
-    called = (names_of(given) or (Path(corpus.path).stem,))[0]
+    called = (names_of(given) or short_names([corpus.path]))[0]
     source = Source.of(corpus, called, condition=request.where)
     return compare_outcome([corpus], outcome, named, (source,))
 
