@@ -11,6 +11,7 @@ import pytest
 from cluster_factory import Stored
 
 import saetext
+from saetext.analysis.differences.found import _telling
 from saetext.analysis.differences.naming import _SAME, by_names, names_of
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.features.detectors import shipped
@@ -205,6 +206,28 @@ def test_what_length_may_explain_counts_by_what_is_left() -> None:
 def test_words_come_before_marks_and_small_words(monkeypatch: pytest.MonkeyPatch) -> None:
     names = named(monkeypatch, {0: LocalEvidence(("sure", ",", "and"), 0.9, 0.1, False)})
     assert names[0].name == "near “sure”"
+
+
+@pytest.mark.parametrize(
+    ("kind", "weak", "name", "telling"),
+    [
+        ("feature", False, FeatureName("rivers", "rivers", ("river",), True), True),
+        ("feature", True, FeatureName("commas", "commas", (",",), True), False),
+        # a loose label is not the name of these
+        ("feature", True, FeatureName("near “river”", "loose: bits", ("river",), False, False, 0.8), True),
+        ("feature", True, FeatureName("hello and hi", "loose: bits", ("hi",), False, True), True),
+        ("feature", False, FeatureName("near “for”", "rivers", ("for",), False, False, 0.5), False),
+        ("feature", False, FeatureName("near “a” and others", "b", ("a",), False, False, 0.3), False),
+        ("feature", False, None, False),
+        ("word", False, None, True),
+        ("theme", True, None, False),
+    ],
+)
+def test_what_opens_a_report_has_a_name_that_tells(
+    kind: str, weak: bool, name: FeatureName | None, telling: bool
+) -> None:
+    lead = Description(kind, 1 if kind == "feature" else "river", 0, described(kind, 1).numbers, weak=weak)
+    assert _telling(lead, {} if name is None else {1: name}) is telling
 
 
 def test_what_is_called_the_same_is_told_once() -> None:

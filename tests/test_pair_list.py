@@ -136,6 +136,16 @@ def test_the_list_comes_first_in_the_terminal_and_is_in_the_json() -> None:
     assert found[0]["n_ab"] == 30
 
 
+def test_a_top_of_0_lists_all_in_the_terminal_the_json_and_the_page() -> None:
+    corpus = saetext.encode(_texts(1, planted=True))
+    result = saetext.correlate(corpus, bootstrap=0, top=0)
+    assert result.found is not None and result.found.height
+    assert len(json.loads(result.to_json())["findings"]) == result.found.height
+    assert any("zebra" in line and "trumpet" in line for line in render_correlate(result, 100).splitlines())
+    page = pair_page(result, (corpus,), labels_for(corpus))
+    assert page.opened is None
+
+
 def test_each_pair_of_the_list_has_a_card_with_lines_of_documents_that_have_both() -> None:
     corpus = saetext.encode(_texts(1, planted=True))
     result = saetext.correlate(corpus, bootstrap=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from cluster_factory import Stored
 from hypothesis import given
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 
 import saetext
 from saetext.analysis.cooccurrence import CorrelateResult
-from saetext.analysis.cooccurrence.naming import telling_first
+from saetext.analysis.cooccurrence.naming import in_turn, rank_of, telling_first
 from saetext.features.labels import FeatureLabel, FeatureLabels
-from saetext.features.peaks import LocalEvidence
+from saetext.features.peaks import FeatureName, LocalEvidence
 from saetext.report.console.cooccurrence import render_correlate
 
 D = 6
@@ -123,18 +124,54 @@ def test_findings_keep_their_rows_and_their_order_but_for_what_tells(
     first = np.cumsum([0, *(n for n, _ in sizes)])[:-1]
     leader = np.repeat(first, [n for n, _ in sizes]).astype(np.int64)
     less = np.repeat([kind for _, kind in sizes], [n for n, _ in sizes]).astype(bool)
-    tells = np.array(data.draw(st.lists(st.booleans(), min_size=len(leader), max_size=len(leader))), bool)
-    rows, led = telling_first(leader, tells, less, top)
+    drawn = st.lists(st.integers(0, 5), min_size=len(leader), max_size=len(leader))
+    rank = np.array(data.draw(drawn), np.int64)
+    rows, led = telling_first(leader, rank, less, top)
     wanted: list[int] = []
     heads: list[int] = []
     for kind in (False, True):
         findings = [
-            sorted(range(at, at + n), key=lambda row: not tells[row])
+            sorted(range(at, at + n), key=lambda row: rank[row])
             for at, (n, mine) in zip(first.tolist(), sizes, strict=True)
             if mine == kind
         ]
-        told = [one for one in findings if tells[one[0]]]
-        for one in [*told, *(one for one in findings if not tells[one[0]])][:top]:
+        for one in sorted(findings, key=lambda one: rank[one[0]])[:top]:
             heads += [len(wanted)] * len(one)
             wanted += one
     assert rows.tolist() == wanted and led.tolist() == heads
+    turn = in_turn(leader, less).tolist()
+    assert sorted(turn) == list(range(len(leader)))
+    assert turn[: len(sizes)] == sorted(first.tolist(), key=lambda at: _place(at, first, less))
+
+
+def _place(at: int, first: np.ndarray, less: np.ndarray) -> tuple[int, bool]:
+    """Return how many findings of its kind come before a finding, and its kind."""
+    return sum(other < at and less[other] == less[at] for other in first.tolist()), bool(less[at])
+
+
+def test_what_is_worth_showing_comes_before_what_tells_and_what_was_read_before_what_was_not() -> None:
+    told = FeatureName("rivers", "rivers")
+    untold = FeatureName("feature 2, which no word tells", "b", (), False, False, 0.3)
+    read = [{1: told, 2: untold}, {1: told}]
+    numbers = [[1, 2, 3, 1, 2], [1, 1, 1, None, 9]]
+    worth = np.array([True, True, True, False, False])
+    assert rank_of(read, numbers, worth).tolist() == [0, 1, 2, 3, 5]
+
+
+def test_a_pair_that_is_not_significant_never_takes_the_place_of_one_that_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read(_sets: Any, _: str, features: np.ndarray, _rows: np.ndarray, **__: Any) -> Any:
+        return {f: NOTHING if f < 4 else FITS for f in features.tolist()}
+
+    monkeypatch.setattr("saetext.analysis.cooccurrence.naming.local_evidence", read)
+    table = found(piles(), everything=True, top=None).table.filter(pl.col("npmi") > 0)
+    significant = ((table["q"] < 0.05) | table["confirmed"]).to_list()
+    assert True in significant and significant == sorted(significant, reverse=True)
+
+
+def test_all_findings_are_shown_with_a_top_of_0() -> None:
+    corpus = piles()
+    every, none = (saetext.correlate(corpus, labels=LABELS, bootstrap=0, top=top) for top in (None, 0))
+    assert isinstance(none, CorrelateResult) and none.params["top"] is None
+    assert none.table.equals(every.table)

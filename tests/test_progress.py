@@ -48,6 +48,18 @@ def test_stages_tell_done_share_and_time_left(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
+def test_a_second_pass_of_a_stage_has_a_speed_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    seen: list[Progress] = []
+    tell = Stages(seen.append)
+    tell("counting")
+    for now, done in ((60.0, 1000), (66.0, 100), (72.0, 200)):
+        tell("counting", done, 1000)
+    assert seen[-1].left == pytest.approx(48.0), "100 in 6 seconds: 800 more"
+    assert seen[-1].seconds == pytest.approx(6.0)
+
+
 def test_nobody_listening_is_fine() -> None:
     Stages(None)("reading", 1, 2)
     Stages(None).counting("reading")(1, 2)

@@ -76,7 +76,7 @@ class Stages:
 
     def __init__(self, on_progress: OnProgress | None, unit: str = "") -> None:
         self._on_progress, self._unit = on_progress, unit
-        self._stage, self._started, self._from = "", 0.0, 0
+        self._stage, self._started, self._from, self._last = "", 0.0, 0, 0
         self._memory = 0
 
     def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
@@ -84,9 +84,11 @@ class Stages:
         if self._on_progress is None:
             return
         now = time.perf_counter()
-        if stage != self._stage or done < self._from:
-            # what a stage begins with (answers of an earlier run) tells nothing of its speed
+        if stage != self._stage or done < self._last:
+            # what a stage begins with (answers of an earlier run) tells nothing of its speed; where less is
+            # done than before it is counted once more, as for a second set or in a second pass
             self._stage, self._started, self._from = stage, now, done
+        self._last = done
         seconds, gained = now - self._started, done - self._from
         share = min(1.0, done / total) if total else None
         left = seconds * (total - done) / gained if total and gained > 0 and seconds >= 3 else None

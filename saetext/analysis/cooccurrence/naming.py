@@ -5,7 +5,7 @@ Pairs of which nothing can be read come after the others. Not for: naming (:mod:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from saetext.features.labels import FeatureLabels
 from saetext.features.peaks import FeatureName, local_evidence, names_here
 
 MOST = 200  # features of a side that are read about, those of the first pairs
+_UNREAD = 2  # rank of a name that was not read about: 0 tells, 1 does not
 
 
 def names_of_sides(
@@ -63,17 +64,55 @@ def _first(numbers: Sequence[Sequence[int | None]]) -> np.ndarray[tuple[int], np
     return np.array(sorted(list(dict.fromkeys(in_turn))[:MOST]), np.int64)
 
 
-def telling_first(
-    leader: Ints, tells: NDArray[np.bool_], less: NDArray[np.bool_], top: int | None
-) -> tuple[Ints, Ints]:
+def in_turn(leader: Ints, less: NDArray[np.bool_]) -> Ints:
+    """Return all rows in the order in which their names are read, as only so many are.
+
+    Those that lead come before the others, and of both kinds in turn: pairs that are together less often than
+    by chance come last, and are shown all the same. ``leader`` and ``less`` are those of
+    :func:`telling_first`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from saetext.analysis.cooccurrence.naming import in_turn
+    >>> in_turn(np.array([0, 0, 2, 3]), np.array([False, False, False, True])).tolist()
+    [0, 3, 2, 1]
+    """
+    rows = np.arange(len(leader))
+    leads = leader == rows
+    place = np.zeros(len(leader), np.int64)
+    for kind in (False, True):
+        mine = less == kind
+        place[mine] = np.cumsum(leads[mine])
+    return np.lexsort((rows, less, place, ~leads))
+
+
+def rank_of(
+    read: Sequence[Mapping[int, FeatureName]],
+    numbers: Sequence[Sequence[int | None]],
+    worth: NDArray[np.bool_],
+) -> Ints:
+    """Return int64[rows]: the lower, the more a row says.
+
+    Rows worth showing come before others. Of these each, names that say something come before those of which
+    nothing can be read, and last what was not read, in the order it has.
+    """
+    rank = np.zeros(len(worth), np.int64)
+    for names, of in zip(read, numbers, strict=True):
+        mine = [0 if f is None else _UNREAD if f not in names else int(not names[f].telling) for f in of]
+        rank = np.maximum(rank, np.array(mine, np.int64))
+    return np.where(worth, rank, rank + _UNREAD + 1)
+
+
+def telling_first(leader: Ints, rank: Ints, less: NDArray[np.bool_], top: int | None) -> tuple[Ints, Ints]:
     """Put findings of which nothing can be read after the others; at most ``top`` of each kind.
 
     Parameters
     ----------
     leader : int64[n]
         For each row the first row of its finding; the rows of a finding follow one another.
-    tells : bool[n]
-        Whether both names of a row say something.
+    rank : int64[n]
+        The lower, the more a row says (:func:`rank_of`); equal ones keep their order.
     less : bool[n]
         Whether the pair is together less often than by chance; these come after the others.
     top : int or None
@@ -82,7 +121,7 @@ def telling_first(
     Returns
     -------
     rows : int64[m]
-        Which rows are left, in order. A row that tells leads its finding, if there is one.
+        Which rows are left, in order. The row that says most leads its finding.
     leader : int64[m]
         For each of them the first row of its finding.
 
@@ -90,12 +129,13 @@ def telling_first(
     --------
     >>> import numpy as np
     >>> from saetext.analysis.cooccurrence.naming import telling_first
-    >>> telling_first(np.array([0, 1, 1]), np.array([False, False, True]), np.zeros(3, bool), 12)
+    >>> telling_first(np.array([0, 1, 1]), np.array([1, 1, 0]), np.zeros(3, bool), 12)
     (array([2, 1, 0]), array([0, 0, 2]))
     """
-    findings = [np.flatnonzero(leader == at) for at in dict.fromkeys(leader.tolist())]
-    findings = [rows[np.argsort(~tells[rows], kind="stable")] for rows in findings]
-    findings.sort(key=lambda rows: (bool(less[rows[0]]), not tells[rows[0]]))
+    edges = np.flatnonzero(np.diff(leader)) + 1
+    findings = [rows for rows in np.split(np.arange(len(leader)), edges) if len(rows)]
+    findings = [rows[np.argsort(rank[rows], kind="stable")] for rows in findings]
+    findings.sort(key=lambda rows: (bool(less[rows[0]]), int(rank[rows[0]])))
     kept = [rows for kind in (False, True) for rows in [f for f in findings if less[f[0]] == kind][:top]]
     first = np.cumsum([0, *(len(rows) for rows in kept)])[:-1]
     every = np.concatenate([np.empty(0, np.int64), *kept])

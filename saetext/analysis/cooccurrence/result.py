@@ -81,8 +81,7 @@ class CorrelateResult(Result):
     - ``p`` two-sided, ``q`` over all eligible pairs; ``npmi_confirm`` and ``q_confirm`` from the half that
       was not used to find the pair, null if it was not found on the first half; ``confirmed``;
     - ``residual``, the residual association: NPMI (or rho) times the share that does not follow from what
-      the two go with otherwise (:func:`saetext.analysis.cooccurrence.redundancy.explained`): by this rows are
-      ordered;
+      the two go with otherwise (:func:`saetext.analysis.cooccurrence.redundancy.explained`);
     - ``same_phrase``, the share of the documents with both in which the two peak within two tokens;
       ``label_similarity``, ``decoder_cosine``; ``hidden``, why the pair is redundant, or null;
     - for a number: ``rho`` (rank correlation among documents of equal length) with ``rho_low``,
@@ -96,9 +95,10 @@ class CorrelateResult(Result):
       the feature's peaks; ``fits_a``, ``fits_b``, whether it does, null for values, for features of later
       pairs (their name is the label, unchecked), and where texts are not stored.
 
-    First what occurs together more often than by chance, then what occurs less; in both the confirmed rows
-    come first, then the other significant ones, each by residual association; members of a
-    group follow their leader.
+    First what occurs together more often than by chance, then what occurs less. In both, significant rows
+    come before others; those whose two names say something before those of which nothing can be read; then
+    by the bound of the interval that is nearest to chance, times the share of the association that is
+    residual, times .85 if the other half did not confirm it. Members of a group follow their leader.
 
     Attributes
     ----------

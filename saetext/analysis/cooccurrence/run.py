@@ -204,6 +204,7 @@ def _params(context: Context, only: NDArray[np.bool_] | None) -> dict[str, Any]:
         "corpus": context.names[0],
         "across": context.names[1] if second else None,
         **context.request.params(),
+        "top": context.request.most,
         "to": told_to(only),
         "sae": context.saes[0],
         "across_sae": context.saes[1] if second else None,

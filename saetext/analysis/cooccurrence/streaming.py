@@ -100,7 +100,7 @@ def stream_pairs(
     threads : int, optional
         By default as many as there are processors.
     on_done : callable, optional
-        Called with the pieces done and their number.
+        Called with how many thousandths of the work are done, and 1,000.
     """
     n_rows = len(strata.code)
     if right is None:

@@ -20,7 +20,7 @@ from saetext.analysis.cooccurrence.held import ALPHA, Pairs
 from saetext.analysis.cooccurrence.items import Items
 from saetext.analysis.cooccurrence.kept import resample
 from saetext.analysis.cooccurrence.meeting import Placed
-from saetext.analysis.cooccurrence.naming import names_of_sides, telling_first
+from saetext.analysis.cooccurrence.naming import in_turn, names_of_sides, rank_of, telling_first
 from saetext.analysis.cooccurrence.redundancy import explained
 from saetext.analysis.cooccurrence.result import COLUMNS, Marked, Meeting
 from saetext.analysis.cooccurrence.rows import Rows
@@ -129,11 +129,14 @@ def make_table(found: Found, context: Context) -> Made:
         shown, leads, strength, looked_at, one=len(corpora) == 1, number=found.number is not None
     )
     names, numbers, scores = _told(found, shown)
-    read = names_of_sides(context, [side.labels for side in found.sides], numbers)
     less = (strength[shown] < 0) & (found.number is None)
-    rows_left, leader = telling_first(leader, _tell(read, numbers), less, request.most)
-    shown = shown[rows_left]
-    names, numbers, scores = _told(found, shown)
+    turn = in_turn(leader, less).tolist()
+    read = names_of_sides(
+        context, [side.labels for side in found.sides], [[of[at] for at in turn] for of in numbers]
+    )
+    left, leader = telling_first(leader, rank_of(read, numbers, worth[shown]), less, request.most)
+    shown = shown[left]
+    names, numbers, scores = ([[of[at] for at in left] for of in each] for each in (names, numbers, scores))
     metrics: dict[str, Any] = {
         "looked_at": len(order),
         "confirmed": int((columns["confirmed"] & visible).sum()),
@@ -193,25 +196,13 @@ def make_table(found: Found, context: Context) -> Made:
 
 def _told(found: Found, shown: Ints) -> tuple[list[list[str]], list[list[int | None]], list[list[Any]]]:
     """Return for each side what the items of pairs are called elsewhere, their features, their scores."""
-    both = zip(
-        found.sides, (found.pairs.left[shown].tolist(), found.pairs.right[shown].tolist()), strict=True
-    )
-    sides = [(side, items) for side, items in both]
+    items_of = found.pairs.left[shown].tolist(), found.pairs.right[shown].tolist()
+    sides = list(zip(found.sides, items_of, strict=True))
     return (
         [[side.name(i) for i in items] for side, items in sides],
         [[side.number(i) for i in items] for side, items in sides],
         [[side.score(i) for i in items] for side, items in sides],
     )
-
-
-def _tell(
-    read: Sequence[Mapping[int, FeatureName]], numbers: Sequence[Sequence[int | None]]
-) -> NDArray[np.bool_]:
-    """Return bool[rows]: whether both names say something; those that were not read about are taken to."""
-    tells = np.ones(len(numbers[0]), bool)
-    for names, of in zip(read, numbers, strict=True):
-        tells &= np.array([f is None or f not in names or names[f].telling for f in of], bool)
-    return tells
 
 
 def _called(names: Mapping[int, FeatureName], feature: int | None, label: str) -> tuple[str, bool | None]:

@@ -18,6 +18,7 @@ from saetext.analysis.differences.result import FOUND, Evidence
 from saetext.analysis.differences.simplest import Description, Led
 from saetext.corpus.protocol import Ints
 from saetext.features.peaks import FeatureName
+from saetext.features.peaks.naming import BY_FUNCTION_WORDS
 from saetext.text.passages import printable
 
 if TYPE_CHECKING:
@@ -116,8 +117,14 @@ def found_table(
 
 
 def _telling(lead: Description, names: Names) -> bool:
-    if lead.kind == "feature" and not (int(lead.key) in names and names[int(lead.key)].telling):
+    """Whether a finding's name tells something; a label that is not its name does not speak against it."""
+    if lead.kind != "feature":
+        return lead.says_something
+    named = names.get(int(lead.key))
+    if named is None or not named.telling:
         return False
+    if named.fits is False:
+        return named.labelled or named.weight > BY_FUNCTION_WORDS
     return lead.says_something
 
 

@@ -62,8 +62,8 @@ def _gap(row: dict[str, Any], sign: int) -> float:
 def telling_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return findings with those last whose names say little, such as punctuation and function words.
 
-    Those that have only some words at some of their peaks for a name ("near “The” and others") are left out
-    where there are others: a sentence has no room for the passages that would explain them.
+    Those called by small words or by words at some of their peaks alone ("near “The” and others") are left
+    out where there are others: a sentence has no room for the passages that would explain them.
     """
     named = [row for row in rows if row["telling"] or row.get("fits") is not False]
     return sorted(named or rows, key=lambda row: not row["telling"])

@@ -52,7 +52,8 @@ def evidence_of(
 ) -> tuple[dict[int, Evidence], list[str]]:
     """Look for an example of each feature in each set; say which sets store no texts.
 
-    ``count`` gets how many documents have been passed over, and of how many, in each of two passes.
+    ``count`` gets how many documents have been passed over, and of how many, in each pass, where two sets are
+    compared whose texts are stored.
     """
     stored = [c.n_documents == 0 or c.document(0)["text"] is not None for c in asked.sets]
     if asked.two and all(stored):
