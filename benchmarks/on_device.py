@@ -76,7 +76,7 @@ def make_gemma(directory: Path, size: GemmaSize, seed: int = 0) -> Path:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model = transformers.AutoModel.from_config(config, dtype=torch.bfloat16)
+    model = transformers.AutoModel.from_config(config, dtype=torch.bfloat16, trust_remote_code=False)
     with quiet():
         model.save_pretrained(directory)
     # the configuration of all layers, since it is what the model would be

@@ -705,7 +705,7 @@ def test_a_copy_says_which_comparisons_it_leaves_out(
     from saetext.report.explore import copying
 
     monkeypatch.setattr(copying, "_MOST_COMPARED", 0)
-    [(title, _, make)] = copying._pages(loaded, ("compare",))
+    [(title, _, make)] = [page for _, pages in copying._pages(loaded, ("compare",)) for page in pages]
     assert title == "gentle compared with brisk"
     with pytest.raises(InputError, match="0 comparisons are made at most"):
         make(tmp_path, None)

@@ -67,7 +67,7 @@ def correlate(corpus: AnyCorpus, across: AnyCorpus | None, request: CorrelateReq
     >>> import saetext
     >>> result = saetext.correlate(saetext.Corpus.open("gentle.corpus"), top=1)
     >>> result.table.select("label_a", "label_b").row(0)
-    ('store and storage; China and Chinese', 'land, gardens, fields and acres')
+    ('writing', 'the word "all"')
     """
     if across is not None and request.column is not None:
         raise InputError("b is either a second corpus or a column; choose one")
