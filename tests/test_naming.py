@@ -184,12 +184,46 @@ def test_parts_of_a_label_that_no_peak_bears_out_are_left_out(
         ("full stop in reviews", {".": 0.3, "end": 0.7}, "full stop in reviews"),
         ("full stop in code", {".": 1.0}, "full stop in code"),
         ("bad in reviews", {"bad": 1.0}, "bad in reviews"),  # words say themselves what they are about
+        ('"Jack" and "girl"', {"jack": 0.7, "jill": 0.3}, 'the word "Jack"'),
+        ('"fair", "just" and "court"', {"fair": 0.3, "court": 0.4}, '"fair" and "court"'),
+        ('forms of "follow" and "next"', {"following": 0.5, "next": 0.5}, 'forms of "follow" and "next"'),
+        ('"tea"; "leaf", "root"', {"leaf": 0.9}, 'the word "leaf"'),
+        ('"inject", "plugin" and in-/con- word pieces', {"plugin": 0.6, "x": 0.4}, 'the word "plugin"'),
+        (
+            '"inject", "plugin" and in-/con- word pieces',
+            {"inlet": 1.0},
+            '"inject", "plugin" and in-/con- word pieces',
+        ),
+        ("database, SQL, internal, and Chinese pieces", {"sql": 0.5, "database": 0.2}, "database and SQL"),
+        ('"training", with Chinese pieces and stray nouns', {"training": 0.8}, 'the word "training"'),
+        (
+            "remains, contribution, Chinese 直 and 相",
+            {"remains": 0.5, "直": 0.5},
+            "remains, contribution, Chinese 直 and 相",
+        ),
+        ("Russian words and names", {"names": 0.4, "x": 0.6}, "Russian words and names"),
+        ("words and code tokens ending in p", {"step": 1.0}, "words and code tokens ending in p"),
     ],
 )
 def test_of_a_list_what_is_at_the_peaks_is_left_and_of_a_sign_its_setting_is_not(
     label: str, at: dict[str, float], name: str
 ) -> None:
     assert _borne_out(label, at) == name
+
+
+def test_a_label_of_quoted_words_names_only_what_peaks_at_them() -> None:
+    table = FeatureLabels.from_rows([FeatureLabel(0, '"Jack" and "girl"'), FeatureLabel(1, '"plug", "port"')])
+    other = LocalEvidence(("plugin", "JACK"), 0.9, 0.9, True, at={"plugin": 0.6, "JACK": 0.4})
+    assert names_here({0: other}, table)[0].name == "near “plugin”, “JACK”"
+    assert names_here({0: other}, table)[0].fits is False
+    most = LocalEvidence(("Jack", "plugin"), 0.9, 0.9, True, at={"plugin": 0.4, "Jack": 0.6})
+    assert names_here({0: most}, table)[0].name == 'the word "Jack"' and names_here({0: most}, table)[0].fits
+    # nor is it borrowed from a feature that it does not name
+    read = {0: LocalEvidence(("plugin",), 0.9, 0.1, False, at={"plug": 1.0}), 1: other}
+    assert names_here(read, table, {0: 0, 1: 0})[0].name == "near “plugin”"
+    assert (
+        names_here({0: LocalEvidence(("x",), 0.9, 0.9, True)}, table)[0].name == '"Jack" and "girl"'
+    )  # no places
 
 
 def test_what_length_may_explain_counts_by_what_is_left() -> None:

@@ -26,6 +26,14 @@ _LISTED = re.compile(r",\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 _LIST = 3  # things that a label lists, at least, where each is looked at by itself
 _SHORT = 2  # words that such a thing has, at most
 _SETTING = re.compile(r"\s(?:in|inside|within)\s")
+_QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]")
+#: What labels call things that are no words of English: of little use where they are not at the peaks.
+_DEBRIS = re.compile(
+    r"\b(?:pieces?|fragments?|tokens|stray|prefix(?:es)?|suffix(?:es)?"
+    r"|Chinese|Cyrillic|Japanese|Korean|Russian|Vietnamese)\b"
+)
+_LATIN_ENDS = "\u0250"
+_BETWEEN_QUOTED = re.compile(r"\b(?:and|or|the|words?|forms? of)\b|[\s,;/]")
 #: Words of settings that no peak can bear out: what kind of text it is.
 _KINDS_OF_TEXT = frozenset({
     "arguments", "argument", "articles", "casual", "chat", "conversation", "dialogue", "documentary",
@@ -121,9 +129,10 @@ def _name(feature: int, group: Mapping[int, LocalEvidence], labels: FeatureLabel
     mine, label = group[feature], labels.label(feature)
     words = _plain(mine.words)
     fitting = [f for f, one in group.items() if one.fits and not labels.label(f).startswith(LOOSE)]
-    fits = feature in fitting
+    fits = feature in fitting and not _misquoted(label, mine.at)
     if not fits:
-        fitting = [f for f in fitting if _share_a_word(mine, group[f]) and _says(labels, f, mine)]
+        others = [f for f in fitting if f != feature and not _misquoted(labels.label(f), group[f].at)]
+        fitting = [f for f in others if _share_a_word(mine, group[f]) and _says(labels, f, mine)]
     if fitting:
         best = feature if fits else max(fitting, key=lambda f: group[f].fit or 0.0)
         return FeatureName(_borne_out(labels.label(best), mine.at), label, words, fits, at=mine.at)
@@ -160,9 +169,16 @@ def _borne_out(label: str, at: Mapping[str, float]) -> str:
 
     Parts are what semicolons or "(also ...)" set apart. A label of which no part is at the peaks stays whole:
     it speaks of something else than words. So does a list of things such as "tool, software, question and
-    bugs", unless most peaks are at some of them: then it is those. What stands after a colon is kept. Of
+    bugs", unless most peaks are at some of them: then it is those. Pieces of words and of other scripts are
+    left out of any list whose other things most peaks are at. What stands after a colon is kept. Of
     "full stops in reviews" the reviews are left out: the signs are there, what the text is nobody looked at.
+    Of words in quotation marks, those at the peaks are left: '"Jack" and "girl"' is 'the word "Jack"'.
     """
+    if quoted := _only_quoted(label):
+        told = [word for word in quoted if _at(f'"{word}"', at) >= PART]
+        if not told or len(told) == len(quoted):
+            return label
+        return f'the word "{told[0]}"' if len(told) == 1 else _listed([f'"{word}"' for word in told])
     parts = [part.strip() for part in _PARTS.split(label) if part.strip()]
     told = [part for part in parts if _at(part, at) >= PART]
     left = told if told and len(told) < len(parts) else parts
@@ -182,12 +198,40 @@ def _without_setting(part: str, at: Mapping[str, float]) -> str:
 def _of_list(part: str, at: Mapping[str, float]) -> str:
     """Return the things of a list that are at the peaks, if most peaks are at these; else the list."""
     things = [thing.strip() for thing in _LISTED.split(part) if thing.strip()]
-    if ":" in part or len(things) < _LIST or any(len(words_of(thing)) > _SHORT for thing in things):
+    if ":" in part or sum(share for unit, share in at.items() if not _is_latin(unit)) >= PART:
         return part
-    told = [thing for thing in things if _at(thing, at) >= PART]
-    if len(told) == len(things) or _at(" ".join(told), at) < COVERED:
+    left = [thing for thing in things if not _is_debris(thing) or _at(thing, at) >= PART]
+    if left == things or _at(" ".join(left), at) < COVERED:
+        left = things
+    told = [thing for thing in left if _at(thing, at) >= PART]
+    if len(left) < _LIST or any(len(words_of(thing)) > _SHORT for thing in left):
+        told = [thing for thing in left if thing in told or not _QUOTED.fullmatch(thing)]
+    if told == things or _at(" ".join(told), at) < COVERED:
         return part
-    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+    return f"the word {told[0]}" if len(told) == 1 and _QUOTED.fullmatch(told[0]) else _listed(told)
+
+
+def _is_debris(thing: str) -> bool:
+    """Whether a thing that a label lists is pieces of words or of other scripts."""
+    return _DEBRIS.search(thing) is not None or not _is_latin(thing)
+
+
+def _is_latin(text: str) -> bool:
+    return all(c < _LATIN_ENDS for c in text if c.isalpha())
+
+
+def _listed(things: Sequence[str]) -> str:
+    return " and ".join([", ".join(things[:-1]), things[-1]] if len(things) > 1 else things)
+
+
+def _only_quoted(label: str) -> list[str]:
+    """Return the words in quotation marks of a label that names nothing but such; else none."""
+    return [] if _BETWEEN_QUOTED.sub("", _QUOTED.sub("", label)) else _QUOTED.findall(label)
+
+
+def _misquoted(label: str, at: Mapping[str, float]) -> bool:
+    """Whether a label names nothing but words in quotation marks, and most peaks are at others."""
+    return bool(at) and bool(_only_quoted(label)) and _at(label, at) < COVERED
 
 
 def _at(part: str, at: Mapping[str, float]) -> float:
