@@ -197,7 +197,7 @@ class Slow:
         if detector is not None:
             bounded = [min(max(p, 1e-4), 1 - 1e-4) for p in self.by_detector(detector)]
             found["detector"] = [math.log(p / (1 - p)) for p in bounded]
-        elif fit > 0 and all(part.weights is not None for part in parts):
+        if fit > 0 and all(part.weights is not None for part in parts):
             found["features"] = self.by_clauses(parts)
         return found
 
@@ -211,6 +211,10 @@ class Slow:
             "dense": math.exp(WEIGHTS.dense_nearness * near),
             "bm25": math.exp(WEIGHTS.bm25),
         }
+        if "detector" in ways and "features" in ways:
+            power = {
+                name: each / 2 if name in ("detector", "features") else each for name, each in power.items()
+            }
         whole = sum(power[name] for name in ways)
         return {
             name: [power[name] / whole * z for z in standard(scores, scores)] for name, scores in ways.items()
@@ -240,6 +244,8 @@ class Slow:
             rows |= set(best(less, deep, least=0.0))
         if detector is not None:
             rows |= set(best(self.by_detector(detector), deep, least=0.0))
+            if "features" in ways:
+                rows |= set(best(ways["features"], deep, least=0.0))
         elif "features" in ways:
             known = [part for part in unwanted if part.weights is not None]
             rows |= set(best(self.by_clauses(wanted, known), deep, least=0.0))

@@ -59,11 +59,12 @@ def search_by_detector(searcher: Searcher, request: SearchRequest) -> Answer:
 
 
 def detector_meant(
-    searcher: Searcher, texts: Sequence[tuple[str, bool]], request: SearchRequest
+    searcher: Searcher, texts: Sequence[tuple[str, bool]], request: SearchRequest, *, alone: bool = True
 ) -> Meant | None:
     """Return the detector that a description means; None where it means none, or features are asked for.
 
     Features are asked for by ``--mode``, weights, settings, several clauses or an LLM reranker of features.
+    ``alone`` says whether nothing but the detector is searched by; the note tells it.
     """
     if request.mode is not None or request.features or request.settings or request.rerank_features:
         return None
@@ -75,10 +76,10 @@ def detector_meant(
     if found is None:
         return None
     detector, cosine = found
-    said = (
-        f"{texts[0][0]!r} is like {detector.title!r} (cosine similarity {cosine:.2f}): ranked by the "
-        f"detector {detector.name!r}"
-    )
+    how = f"ranked by the detector {detector.name!r}"
+    if not alone:
+        how = f"the detector {detector.name!r} counts as much as the features that the words ask for"
+    said = f"{texts[0][0]!r} is like {detector.title!r} (cosine similarity {cosine:.2f}): {how}"
     return _by(searcher, detector, said)
 
 

@@ -47,8 +47,9 @@ class Facts:
 class Weights:
     """What each way of searching counts; chosen on the development half of benchmarks/retrieval.py.
 
-    The weights of features, embeddings and words are a softmax, so they add up to 1. A detector takes the
-    place of the features.
+    The weights of features, embeddings and words are a softmax, so they add up to 1. A detector and the
+    features that the words ask for have half of the features' weight each: which is right depends on the
+    query.
 
     Attributes
     ----------
@@ -88,6 +89,8 @@ class Weights:
             "bm25": self.bm25,
         }
         power = {name: float(np.exp(exponent[name])) for name in names}
+        if "detector" in power and "features" in power:
+            power |= {name: power[name] / 2 for name in ("detector", "features")}
         total = sum(power.values())
         return {name: each / total for name, each in power.items()}
 

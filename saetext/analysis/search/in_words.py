@@ -86,10 +86,9 @@ def _features(
     searcher: Searcher, query: str | FeatureQuery | None, texts: Texts, request: SearchRequest, mode: str
 ) -> tuple[Meant | None, FeatureQuery | None, tuple[str, ...]]:
     """Return the detector that is meant, the features to search by (None where none answers), and notes."""
-    meant = detector_meant(searcher, texts, request)
+    meant = detector_meant(searcher, texts, request, alone=mode == "features")
     if meant is not None:
-        part = "" if mode == "features" else "in the part that goes by features, "
-        return meant, meant.query, (part + meant.note,)
+        return meant, meant.query, (meant.note,)
     if mode not in ("features", "hybrid"):
         return None, None, ()
     asked, notes = _query(searcher, query, texts, request, mode)

@@ -94,7 +94,10 @@ def together(
     """
     facts = _facts(searcher, asking)
     ways = _ways(searcher, asking, facts)
-    rows = np.unique(np.concatenate([np.empty(0, np.int64), *(each.rows for each in rankings)]))
+    found = [each.rows for each in rankings]
+    if asking.meant is not None and (scored := _by_words_features(searcher, asking, facts)) is not None:
+        found.append(by_features(scored, reach).rows)  # the ranking by features is that of the detector
+    rows = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
     parts = combined(_signals(ways, rows), facts, weights)
     shared = _shared(searcher, Sample(*first_of(parts, rows, weights.first)), facts) if weights.first else {}
     if shared:
@@ -146,15 +149,29 @@ class _Shared:
 
 
 def _ways(searcher: Searcher, asking: Asking, facts: Facts) -> dict[str, _Once]:
-    """Return the ways of searching that answer: a detector where one is meant, else features if any fits."""
+    """Return the ways that answer: the detector that is meant, and features if any fits the words."""
     ways = _worded(searcher, asking.wanted)
     if asking.meant is not None:
         ways["detector"] = _logits(asking.meant.scored.score)
-    elif asking.query is not None and facts.fit > 0:
-        wanted = FeatureQuery(asking.query.asked)
-        if wanted.n_terms:
-            ways["features"] = _everywhere(searcher.scorer.score(wanted).score)
+    if (scored := _by_words_features(searcher, asking, facts)) is not None:
+        ways["features"] = _everywhere(scored.score)
     return {name: _Once(way, searcher.whole.n_documents) for name, way in ways.items()}
+
+
+def _by_words_features(searcher: Searcher, asking: Asking, facts: Facts) -> Scored | None:
+    """Return scores by the features that the words ask for; None where none fits them.
+
+    The query of a detector that is meant has the features of the detector.
+    """
+    wanted = None
+    if asking.meant is not None:
+        with contextlib.suppress(NoFeatureError):
+            wanted = FeatureQuery(tuple(searcher.clause(text) for text in asking.wanted))
+    elif asking.query is not None:
+        wanted = FeatureQuery(asking.query.asked)
+    if wanted is None or not wanted.n_terms or facts.fit <= 0:
+        return None
+    return searcher.scorer.score(wanted)
 
 
 def _worded(searcher: Searcher, texts: Sequence[str]) -> dict[str, Way]:
