@@ -13,7 +13,7 @@ from cluster_factory import Stored
 import saetext
 from saetext.analysis.differences.found import _telling
 from saetext.analysis.differences.naming import _SAME, by_names, names_of
-from saetext.analysis.differences.simplest import Description, Led
+from saetext.analysis.differences.simplest import Description, Led, _led
 from saetext.features.detectors import shipped
 from saetext.features.labels import FeatureLabel, FeatureLabels
 from saetext.features.peaks import FeatureName, LocalEvidence, names_here
@@ -224,6 +224,44 @@ def test_a_label_of_quoted_words_names_only_what_peaks_at_them() -> None:
     assert (
         names_here({0: LocalEvidence(("x",), 0.9, 0.9, True)}, table)[0].name == '"Jack" and "girl"'
     )  # no places
+
+
+@pytest.mark.parametrize(
+    ("kind", "lead", "behind", "leads"),
+    [
+        (
+            "word",
+            "helps",
+            {"this helps": 0.39, "I hope this helps": 0.36, "helps a lot": 0.1},
+            "I hope this helps",
+        ),
+        ("word", "helps", {"I hope this helps": 0.31}, "helps"),  # too small a part of it
+        ("word", "helps", {"I hope this helps": -0.4}, "helps"),
+        (
+            "word",
+            "course",
+            {"of course": 0.4, "on the course of": 0.4},
+            "course",
+        ),  # nothing that tells is added
+        ("word", "helps", {"hope this is help": 0.4}, "helps"),  # it is not in it
+        ("format", "line breaks", {"bullet list": 0.35, "bold": 0.4}, "bullet list"),
+        ("format", "line breaks", {"bold": 0.4}, "line breaks"),
+        ("format", "list", {"numbered list": 0.33, "line breaks": 0.4}, "numbered list"),
+        ("theme", "line breaks", {"bullet list": 0.4}, "line breaks"),
+    ],
+)
+def test_the_more_definite_of_what_says_the_same_leads(
+    kind: str, lead: str, behind: dict[str, float], leads: str
+) -> None:
+    first = described(kind, lead)
+    others = [described(kind, key, size) for key, size in behind.items()]
+    found = _led(first, others)
+    assert found.lead.key == leads
+    assert {one.key for one in (found.lead, *found.members)} == {lead, *behind}
+    assert len(found.members) == len(behind)
+    long = described(kind, leads, length="yes")
+    if leads != lead:  # what length explains leads nothing that it does not
+        assert _led(first, [long]).lead is first
 
 
 def test_what_length_may_explain_counts_by_what_is_left() -> None:

@@ -33,7 +33,7 @@ _AFTER = {
     "index": "Build what makes searches fast and hybrid: postings, sentence embeddings, words.",
     "readers": "List what can be used as a reader: saetext's own, and every SAE that SAELens knows.",
     "model": "Add a language model from a GGUF file, list those that were added, or remove one.",
-    "features": "Find features by what their labels mean; look at one (--show); tabulate all (--table).",
+    "features": "Find features and properties by meaning; look at one (--show); tabulate all (--table).",
     "detector": "List detectors of properties, score texts with them, or make one from examples.",
     "label": "Give features names from your own texts, a language model or published tables, and score them.",
     "mcp": "Serve search, diff and show to an assistant by the Model Context Protocol, over stdin and "

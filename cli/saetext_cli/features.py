@@ -47,9 +47,13 @@ class FeaturesRequest(Printed):
         "With --vocabulary or --over: the column to sort by, largest first; by default max.", default=None
     )
 
-    show: int | None = option("Show feature number N instead.", default=None, metavar="N")
+    show: str | None = option(
+        "Show feature number N, or a property by its name, such as refusal, instead.",
+        default=None,
+        metavar="N-or-NAME",
+    )
     html: Path | None = option(
-        "With --show: write it as one self-contained HTML page.", default=None, metavar="FILE"
+        "With --show N: write it as one self-contained HTML page.", default=None, metavar="FILE"
     )
     table: Path | None = option(
         "Write every feature's statistics; .parquet or .csv by the name. Alone: of a corpus, by document.",
@@ -59,7 +63,15 @@ class FeaturesRequest(Printed):
     )
     top: int | None = top_option("features", 20)
     lexical: bool = option("Search labels by their words, not by meaning.", default=False)
-    peaks: bool = option("With --show: mark stored peaks only, without loading the model.", default=False)
+    peaks: bool = option("With --show N: mark stored peaks only, without loading the model.", default=False)
+
+    @property
+    def number(self) -> int | None:
+        """The feature to show; None where none or a property is."""
+        try:
+            return None if self.show is None else int(self.show)
+        except ValueError:
+            return None
 
     @property
     def over_tokens(self) -> bool:
@@ -88,7 +100,9 @@ def features(
         str | None, typer.Argument(metavar="[WORDS]", help="What to look for among the labels.")
     ] = None,
 ) -> None:
-    """Find features by what their labels mean; look at one (--show); tabulate all (--table).
+    """Find features and properties by meaning; look at one (--show); tabulate all (--table).
+
+    Properties, such as refusals or tables, are what the detectors that come with a reader see in a text.
 
     --vocabulary and --over tell how each feature behaves token by token: mean, standard deviation, skewness
     and kurtosis of its activations over all tokens, how many it is active on, and its strongest tokens.
@@ -117,9 +131,11 @@ def features(
         _find(subject, query, request, choice.device)
     elif request.table is not None:
         _tabulate(subject, request.table, request)
+    elif request.number is not None:
+        subject.require(request.number)
+        _show(_profile(subject, request.number, request.peaks, choice), request.html, request.as_json)
     elif request.show is not None:
-        subject.require(request.show)
-        _show(_profile(subject, request.show, request.peaks, choice), request.html, request.as_json)
+        _show_property(subject, request.show, request.as_json)
 
 
 def _require_one_task(query: str | None, request: FeaturesRequest, texts: Texts) -> None:
@@ -135,6 +151,8 @@ def _require_one_task(query: str | None, request: FeaturesRequest, texts: Texts)
         raise typer.BadParameter(f"{unused} is about the texts of --over FILE")
     if request.html is not None and request.show is None:
         raise typer.BadParameter("--html writes the page of one feature: name it with --show N")
+    if request.show is not None and request.number is None and (request.html is not None or request.peaks):
+        raise typer.BadParameter("--html and --peaks are for features: name one by its number")
     if request.as_csv and query is None and not request.over_tokens:
         raise typer.BadParameter("--csv is for features found by words, --vocabulary and --over")
     if request.table is not None and request.table.suffix.lower() not in (".parquet", ".csv"):
@@ -156,8 +174,10 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
     import polars as pl
 
     from saetext.analysis.base import Result
-    from saetext.features import LabelIndex
+    from saetext.features import LabelIndex, find_properties
+    from saetext.features.properties import detectors_of
     from saetext.report.console.features import render_found
+    from saetext.report.console.properties import property_lines
 
     index = LabelIndex(subject.labels, lexical=request.lexical or None, device=device)
     what = "searching" if (built := index.built) else f"embedding {len(subject.labels):,} labels, once"
@@ -165,6 +185,7 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
         note(f"{what}, for this and later searches")
     with waiting(what):
         found = index.search(query, request.top or len(subject.labels))
+        properties = find_properties(subject, query, None if index.lexical else index.embedded)
     rows = []
     for feature, score in found:
         label = subject.labels[feature]
@@ -183,8 +204,19 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
             }
         )
     if not request.for_programs:
-        notes = [] if request.lexical else index.notes
-        result(render_found(rows, width(), colored(), notes=notes, encoding=encoding()), colours=colored())
+        topics = frozenset(each.name for each in detectors_of(subject)) - frozenset(
+            each.name for each in detectors_of(subject, topics=False)
+        )
+        lines = property_lines(properties, subject.name, corpus=subject.corpus is not None, topics=topics)
+        best = max((score for _, score in found), default=0.0)
+        text = render_found(
+            rows, width(), colored(),
+            notes=[] if request.lexical else index.notes,
+            properties=lines,
+            first=bool(properties) and (index.lexical or float(properties[0].score or 0.0) >= best),
+            encoding=encoding(),
+        )  # fmt: skip
+        result(text, colours=colored())
         return
     schema = {
         "feature": pl.Int32,
@@ -199,7 +231,7 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
         "features",
         pl.DataFrame(rows, schema=schema),
         {"of": subject.name, "query": query, "top": request.top, "lexical": index.lexical},
-        {"labels": len(subject.labels)},
+        {"labels": len(subject.labels), "properties": [each.to_dict() for each in properties]},
         index.notes,
     )
     print_data(whole, request)
@@ -270,3 +302,16 @@ def _show(profile: Profile, html: Path | None, as_json: bool) -> None:
         from saetext.report.console.features import render_profile
 
         result(render_profile(profile, width(), colored(), encoding=encoding()), colours=colored())
+
+
+def _show_property(subject: Subject, name: str, as_json: bool) -> None:
+    from saetext.features.properties import property_named, property_profile
+    from saetext.report.console.properties import render_property
+
+    detector = property_named(subject, name.strip())
+    with waiting("looking"):
+        profile = property_profile(subject, detector)
+    if as_json:
+        result(profile.to_json())
+    else:
+        result(render_property(profile, width(), colored(), encoding=encoding()), colours=colored())

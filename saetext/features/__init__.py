@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from saetext.features.activity import TokenTable, token_table
     from saetext.features.label_index import LabelIndex
     from saetext.features.profile import Profile
+    from saetext.features.properties import Property, PropertyProfile, find_properties, property_profile
     from saetext.features.subject import Subject, open_subject
     from saetext.features.table import feature_table
     from saetext.features.theme_counts import theme_matrix, theme_presence
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 __all__ = [
     "LabelIndex",
     "Profile",
+    "Property",
+    "PropertyProfile",
     "Subject",
     "Theme",
     "Themes",
     "TokenTable",
     "feature_table",
+    "find_properties",
     "open_subject",
+    "property_profile",
     "theme_matrix",
     "theme_presence",
     "token_table",
@@ -36,12 +41,16 @@ __all__ = [
 _HOMES = {
     "LabelIndex": "label_index",
     "Profile": "profile",
+    "Property": "properties",
+    "PropertyProfile": "properties",
     "Subject": "subject",
     "Theme": "themes",
     "Themes": "themes",
     "TokenTable": "activity",
     "feature_table": "table",
+    "find_properties": "properties",
     "open_subject": "subject",
+    "property_profile": "properties",
     "theme_matrix": "theme_counts",
     "theme_presence": "theme_counts",
     "token_table": "activity",

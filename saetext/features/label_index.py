@@ -115,6 +115,10 @@ class LabelIndex:
         score, place = self._index.search(vector, min(n, len(self._features)))
         return [(self._features[p], float(s)) for p, s in zip(place[0], score[0], strict=True)]
 
+    def embedded(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """float32[n, d]: texts as vectors of length 1, those that labels are compared with."""
+        return self._embedder.embed(texts)
+
     def label(self, feature: int) -> str:
         """Return a feature's label."""
         return self._labels.label(feature)

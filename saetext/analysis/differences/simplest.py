@@ -40,6 +40,13 @@ _UNCLEAR = 0.5  # least share of it that counts where length may explain it
 _WEAK = 0.5  # how much a description counts whose name says little
 _SMALL_WORD = 0.5  # of words that say nothing by themselves, like "the"
 _PHRASE, _FEW = 1.1, 2  # of more words than so many: what they say is the more definite
+_MOST_OF_IT = 0.8  # share of a difference that a more definite description of it has, at least
+#: Marks that every text has which has certain others: these say what the line breaks are.
+_SEEN_IN = {
+    "line breaks": ("bullet list", "numbered list", "list", "table", "heading", "code block"),
+    "several paragraphs": ("bullet list", "numbered list", "list", "table", "heading", "code block"),
+    "list": ("bullet list", "numbered list"),
+}
 _VERDICT = "explained_by_length"
 _COUNTS = ("n_a", "n_b")
 _NUMBERS = (
@@ -158,8 +165,37 @@ def arranged(given: Sequence[Description], together: Foldable, groups: Mapping[i
     for at in np.flatnonzero(leader == np.arange(len(given))).tolist():
         behind = [i for i in np.flatnonzero(leader == at).tolist() if i != at]
         behind.sort(key=lambda i: (-strength[i], str(given[i].key)))
-        found.append(Led(given[at], tuple(given[i] for i in behind)))
+        found.append(_led(given[at], [given[i] for i in behind]))
     return in_order(found)
+
+
+def _led(lead: Description, behind: Sequence[Description]) -> Led:
+    """Return a finding led by the most definite description that has most of its difference.
+
+    "I hope this helps" says more than "helps", and a bullet list more than line breaks, where nearly all of
+    the texts with the one have the other.
+    """
+    sharper = [one for one in behind if _is_sharper(one, lead)]
+    if not sharper:
+        return Led(lead, tuple(behind))
+    best = max(sharper, key=lambda one: (len(str(one.key).split()) * (one.kind == "word"), one.strength))
+    return Led(best, (lead, *(one for one in behind if one is not best)))
+
+
+def _is_sharper(one: Description, lead: Description) -> bool:
+    """Whether a description says more definitely what another one says, and has most of its difference."""
+    diff, most = one.numbers["diff"], lead.numbers["diff"]
+    if one.kind != lead.kind or diff * most <= 0 or abs(diff) < _MOST_OF_IT * abs(most):
+        return False
+    if one.by_length and not lead.by_length:
+        return False
+    if one.kind == "format":
+        return one.key in _SEEN_IN.get(str(lead.key), ())
+    if one.kind != "word":
+        return False
+    mine, its = str(one.key).split(), str(lead.key).split()
+    inside = any(mine[at : at + len(its)] == its for at in range(len(mine) - len(its) + 1))
+    return inside and not _say_nothing([word for word in mine if word not in its])
 
 
 def in_order(led: Sequence[Led]) -> list[Led]:

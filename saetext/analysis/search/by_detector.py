@@ -19,7 +19,16 @@ from saetext.analysis.search.rankings import Reach, by_features
 from saetext.analysis.search.request import SearchRequest
 from saetext.analysis.search.scoring import Scored
 from saetext.errors import refuse_unused
-from saetext.features.detectors import LEAST, LONG_SHARE, LONGEST, Detector, long_share, score, shipped
+from saetext.features.detectors import (
+    LEAST,
+    LONG_SHARE,
+    LONGEST,
+    NEAR,
+    Detector,
+    long_share,
+    score,
+    shipped,
+)
 from saetext.features.detectors.scoring import one_named
 from saetext.reader import sentences
 
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
     from saetext.analysis.search.searcher import Searcher
 
 # Chosen on the development half of benchmarks/agreement.py; without themes only LEAST counts.
-NEAR = 0.45  # cosine similarity from which a detector may be meant
 APART = 0.05  # by how much it must be more similar than the most similar theme
 
 

@@ -4,7 +4,7 @@ A detector belongs to one SAE. Those of the embedded reader come with the packag
 (:mod:`saetext.features.label_index`) or testing how sets differ (:mod:`saetext.analysis.differences`).
 """
 
-from saetext.features.detectors.asked import LEAST, DetectorIndex, resolved
+from saetext.features.detectors.asked import LEAST, NEAR, DetectorIndex, resolved
 from saetext.features.detectors.detector import Detector
 from saetext.features.detectors.fitting import Quality, fit, quality
 from saetext.features.detectors.scoring import (
@@ -21,6 +21,7 @@ __all__ = [
     "LEAST",
     "LONGEST",
     "LONG_SHARE",
+    "NEAR",
     "SUBJECTS",
     "Detector",
     "DetectorIndex",

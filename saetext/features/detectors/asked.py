@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from saetext.features.detectors.detector import Detector
 
 LEAST = 0.6  # cosine similarity of a description and a detector's title or description
+NEAR = 0.45  # the same, from which a detector may be meant
 
 
 class DetectorIndex:

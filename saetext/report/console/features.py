@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from saetext.features.profile import Histogram, Profile, Related
+from saetext.features.profile import Histogram, Profile, Related, ShadedContext
 from saetext.features.shading import Piece
 from saetext.report.console.lines import finish, make_console, score_text, styled
 from saetext.text.one_line import many
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-LEVEL_NAMES = {"top": "strongest", "middle": "medium", "weak": "just above the threshold"}
+LEVEL_NAMES = {
+    "top": "strongest", "middle": "medium", "weak": "just above the threshold",
+    "above": "just above the threshold", "below": "just below the threshold",
+}  # fmt: skip
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 4  # lines of the histogram
 # backgrounds from weak to strong in the 256 colours, all light enough for black letters
@@ -34,6 +37,8 @@ def render_found(
     color: bool = False,
     *,
     notes: Sequence[str] = (),
+    properties: Sequence[str] = (),
+    first: bool = False,
     encoding: str = "utf-8",
 ) -> str:
     """Return the features that a search found, one a line.
@@ -47,20 +52,34 @@ def render_found(
         As :func:`saetext.report.console.differences.render_diff`.
     notes : sequence of str
         Lines below the table.
+    properties : sequence of str
+        Lines of properties that fit the words, as of
+        :func:`saetext.report.console.properties.property_lines`.
+    first : bool
+        Whether those come before the features.
     """
     console = make_console(console_width, color)
+    if first:
+        _print_apart(console, [*properties, ""])
     if rows:
         console.print(styled("   score feature  tokens  label", "dim"))
     else:
         console.print(styled("No label contains any of these words."))
     for row in rows:
         line = styled(f"{row['score']:>8.2f} ", "dim")
-        line.append(f"{row['feature']:>7} ").append(f"{_share(row['density']):>7}  ", "dim")
+        line.append(f"{row['feature']:>7} ").append(f"{share_text(row['density']):>7}  ", "dim")
         line.append(printable(row["label"]), "bold").append(score_text(row["label_score"]), "dim")
         line.truncate(console.width, overflow="ellipsis")
         console.print(line)
-    _print_notes(console, notes)
+    if not first and properties:
+        _print_apart(console, ["", *properties])
+    print_notes(console, notes)
     return finish(console, encoding)
+
+
+def _print_apart(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(styled(line))
 
 
 def render_profile(
@@ -77,9 +96,16 @@ def render_profile(
         console.print()
         blocks = _BLOCKS if _can_print(_BLOCKS, encoding) else "    #####"
         _print_histogram(console, profile.histogram, blocks)
-    darkest = full_shade(profile)
+    print_contexts(console, profile.contexts, full_shade(profile), color)
+    _print_related(console, profile)
+    print_notes(console, profile.notes)
+    return finish(console, encoding)
+
+
+def print_contexts(console: Console, contexts: Sequence[ShadedContext], darkest: float, color: bool) -> None:
+    """Print contexts under the names of their levels, words shaded up to ``darkest``."""
     level = ""
-    for context in profile.contexts:
+    for context in contexts:
         if context.level != level:
             level = context.level
             console.print()
@@ -89,9 +115,6 @@ def render_profile(
         for position, line in enumerate(words.wrap(console, console.width - 8)):
             margin = f"{'' if position else f'{context.value:.2f}':>6}  "
             console.print(styled(margin, "dim").append_text(line))
-    _print_related(console, profile)
-    _print_notes(console, profile.notes)
-    return finish(console, encoding)
 
 
 def full_shade(profile: Profile) -> float:
@@ -103,12 +126,14 @@ def facts(profile: Profile) -> list[str]:
     """Return how often the feature is active, in words."""
     lines = []
     if profile.density is not None:
-        lines.append(f"active on {_share(profile.density)} of reference tokens")
+        lines.append(f"active on {share_text(profile.density)} of reference tokens")
     if profile.support is not None and profile.documents is not None:
         share = profile.support / max(profile.documents, 1)
-        here = f"present in {profile.support:,} of {many(profile.documents, 'document')} ({_share(share)})"
+        here = (
+            f"present in {profile.support:,} of {many(profile.documents, 'document')} ({share_text(share)})"
+        )
         if profile.support:
-            here += f", on {_share(profile.token_density)} of all tokens"
+            here += f", on {share_text(profile.token_density)} of all tokens"
         lines.append(here)
     if profile.threshold:
         lines.append(f"threshold {profile.threshold:.2f}")
@@ -192,8 +217,8 @@ def _words(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _print_related(console: Console, profile: Profile) -> None:
-    together = _list("in the same documents", "phi", profile.together)
-    nearest = _list("similar directions", "cosine", profile.nearest)
+    together = list_of("in the same documents", "phi", profile.together)
+    nearest = list_of("similar directions", "cosine", profile.nearest)
     if console.width < _SIDE_BY_SIDE:
         for lines in filter(None, (together, nearest)):
             console.print()
@@ -214,7 +239,8 @@ def _print_related(console: Console, profile: Profile) -> None:
         console.print(whole)
 
 
-def _list(title: str, measure: str, related: Sequence[Related]) -> list[Text]:
+def list_of(title: str, measure: str, related: Sequence[Related]) -> list[Text]:
+    """Return lines with other features under a heading; none without any."""
     if not related:
         return []
     lines = [styled(title, "bold").append(f"  {measure}", "dim")]
@@ -224,13 +250,14 @@ def _list(title: str, measure: str, related: Sequence[Related]) -> list[Text]:
     return lines
 
 
-def _print_notes(console: Console, notes: Sequence[str]) -> None:
+def print_notes(console: Console, notes: Sequence[str]) -> None:
+    """Print lines of what to know."""
     for note in notes:
         console.print()
         console.print(styled(f"Note: {printable(note)}", "italic"))
 
 
-def _share(value: float | None) -> str:
+def share_text(value: float | None) -> str:
     """Return a share as a percentage with two digits that mean something."""
     if value is None:
         return "?"
