@@ -205,10 +205,16 @@ def _of_list(part: str, at: Mapping[str, float]) -> str:
         left = things
     told = [thing for thing in left if _at(thing, at) >= PART]
     if len(left) < _LIST or any(len(words_of(thing)) > _SHORT for thing in left):
-        told = [thing for thing in left if thing in told or not _QUOTED.fullmatch(thing)]
+        told = [thing for thing in left if thing in told or not _can_go(thing, told)]
     if told == things or _at(" ".join(told), at) < COVERED:
         return part
     return f"the word {told[0]}" if len(told) == 1 and _QUOTED.fullmatch(told[0]) else _listed(told)
+
+
+def _can_go(thing: str, told: Sequence[str]) -> bool:
+    """Whether a thing that is not at the peaks is no part of a short list: a quoted word, or one beside such."""
+    short = len(words_of(thing)) <= _SHORT and any(map(_QUOTED.fullmatch, told))
+    return short or _QUOTED.fullmatch(thing) is not None
 
 
 def _is_debris(thing: str) -> bool:
