@@ -212,7 +212,7 @@ def _of_list(part: str, at: Mapping[str, float]) -> str:
 
 
 def _can_go(thing: str, told: Sequence[str]) -> bool:
-    """Whether a thing that is not at the peaks is no part of a short list: a quoted word, or one beside such."""
+    """Whether a thing not at the peaks is no part of a short list: a quoted word, or one beside such."""
     short = len(words_of(thing)) <= _SHORT and any(map(_QUOTED.fullmatch, told))
     return short or _QUOTED.fullmatch(thing) is not None
 
