@@ -11,7 +11,7 @@ import pytest
 from cluster_factory import Stored
 
 import saetext
-from saetext.analysis.differences.found import _telling
+from saetext.analysis.differences.found import _members, _telling
 from saetext.analysis.differences.naming import _SAME, by_names, names_of
 from saetext.analysis.differences.simplest import Description, Led, _led
 from saetext.features.detectors import shipped
@@ -265,6 +265,13 @@ def test_the_more_definite_of_what_says_the_same_leads(
     long = described(kind, leads, length="yes")
     if leads != lead:  # what length explains leads nothing that it does not
         assert _led(first, [long]).lead is first
+
+
+def test_a_member_is_named_once_and_not_as_the_finding_is() -> None:
+    names = {"list": "list", "a list": "list", "Music": "Music", "music": "music", "bold": "bold"}
+    members = tuple(described("format", key) for key in ("a list", "Music", "music", "bold"))
+    one = Led(described("format", "list"), members)
+    assert _members(one, lambda d: names[str(d.key)], {}) == ["Music", "bold"]
 
 
 def test_what_length_may_explain_counts_by_what_is_left() -> None:

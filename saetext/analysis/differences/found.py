@@ -129,11 +129,16 @@ def _telling(lead: Description, names: Names) -> bool:
 
 
 def _members(one: Led, name_of: Callable[[Description], str | None], names: Names) -> list[str]:
-    """Return the names of the first members that tell something, each once: simple ones before features."""
+    """Return the names of the first members that tell something: simple ones before features.
+
+    Each once, in whatever case, and not that of the finding itself.
+    """
     told = [m for m in one.members if m.kind != "feature" or (m.key in names and names[int(m.key)].telling)]
     plain = sorted(told, key=lambda member: member.kind == "feature")
     named = [printable(name) for member in plain if (name := name_of(member))]
-    return list(dict.fromkeys(named))[:NAMED]
+    first = {name.casefold(): name for name in reversed(named)}  # of equal ones the first
+    own = printable(name_of(one.lead) or "").casefold()
+    return list(dict.fromkeys(first[name.casefold()] for name in named if name.casefold() != own))[:NAMED]
 
 
 def _named(named: FeatureName | None) -> dict[str, Any]:
