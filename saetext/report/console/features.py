@@ -79,7 +79,7 @@ def render_found(
 
 def _print_apart(console: Console, lines: Sequence[str]) -> None:
     for line in lines:
-        console.print(styled(line))
+        console.print(styled(line), soft_wrap=True)  # commands are copied
 
 
 def render_profile(
