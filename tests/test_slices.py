@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tiny_reader import contents, ready_reader, some_rows, tiny, write_jsonl
 
-from saetext.corpus import Corpus
+from saetext.corpus import Corpus, finishing
 from saetext.corpus.finishing import Status, finish_slices, status
 from saetext.corpus.landed import Landed, Slice, record_path
 from saetext.corpus.landing import SliceWriter
@@ -309,6 +309,43 @@ def test_a_slice_has_one_writer_and_the_last_two_may_finish_together(
     for one in both:
         one.join()
     assert len(made) == 2 and len(set(made)) == 1
+
+
+@pytest.mark.parametrize("moment", ["landed_numbers", "_require_sliced", "_counted"])
+def test_who_looks_while_another_finishes_sees_a_finished_corpus(
+    tmp_path: Path, reader: Reader, file: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Records go once the manifest is there: at whatever moment that is, nothing is missing."""
+    out = tmp_path / "s.corpus"
+    encode_slice(file, out, "0/1", reader=reader, shard_rows=9)
+    true = getattr(finishing, moment)
+    other: list[str] = []
+
+    def while_another_finishes(path: Path) -> Any:
+        before = true(path) if moment == "_counted" else None
+        monkeypatch.setattr(finishing, moment, true)
+        other.append(finish_slices(path).fingerprint)
+        return before if moment == "_counted" else true(path)
+
+    monkeypatch.setattr(finishing, moment, while_another_finishes)
+    assert finish_slices(out).fingerprint == other[0]
+    assert status(out).finished and not (out / "landed").exists()
+
+
+def test_a_store_that_another_finishes_meanwhile_is_finished(
+    tmp_path: Path, reader: Reader, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "memory://finished-meanwhile/s.corpus"
+    encode_slice(file, url, "0/1", reader=reader, shard_rows=9)
+    true, other = finishing._write_books, []
+
+    def while_another_finishes(*args: Any) -> None:
+        monkeypatch.setattr(finishing, "_write_books", true)
+        other.append(finish_slices(url).fingerprint)
+        raise CorpusError("its records have gone")
+
+    monkeypatch.setattr(finishing, "_write_books", while_another_finishes)
+    assert finish_slices(url).fingerprint == other[0]
 
 
 def test_an_input_without_documents_is_no_corpus(tmp_path: Path, reader: Reader) -> None:

@@ -125,8 +125,24 @@ def status(path: str | Path) -> Status:
             return _status_there(box)
     path = Path(path)
     if (path / NAME).exists():
-        shards = len(Manifest.read(path).shards)
-        return Status(path, tuple(range(shards)), shards, None)
+        return _finished(path)
+    try:
+        found = _counted(path)
+    except CorpusError:
+        if (path / NAME).exists():
+            return _finished(path)
+        raise
+    # where others finish it meanwhile, the manifest comes first, and then the records go
+    return _finished(path) if not found.whole and (path / NAME).exists() else found
+
+
+def _finished(path: Path) -> Status:
+    shards = len(Manifest.read(path).shards)
+    return Status(path, tuple(range(shards)), shards, None)
+
+
+def _counted(path: Path) -> Status:
+    """Return what has landed, by the records."""
     _require_sliced(path)
     numbers, end, of = [], End.read(path), None
     for shard in landed_numbers(path):
@@ -199,12 +215,17 @@ def finish_slices(path: str | Path, *, on_progress: OnProgress | None = None) ->
 def finish_there(box: Outbox, *, on_progress: OnProgress | None = None) -> None:
     """Make a corpus of the shards in an object store, as :func:`finish_slices`; the manifest comes last."""
     if not box.finished(again=True):
-        found = _status_there(box)
-        if not found.whole:
-            raise CorpusError(f"{box.shown}: {found.describe()}")
-        box.bring_records(found.landed)
-        _write_books(box.home, found, Stages(on_progress).counting("reading shards"), box.check_bytes)
-        box.send_books()
+        try:
+            found = _status_there(box)
+            if not found.whole:
+                raise CorpusError(f"{box.shown}: {found.describe()}")
+            box.bring_records(found.landed)
+            _write_books(box.home, found, Stages(on_progress).counting("reading shards"), box.check_bytes)
+        except CorpusError:
+            if not box.finished(again=True):  # else others were first, and the records have gone
+                raise
+        else:
+            box.send_books()
     box.clear()
 
 
