@@ -144,6 +144,18 @@ def test_a_panic_is_a_failure_and_takes_no_place_for_ever(capsys: pytest.Capture
     assert jobs.close(LONG), "no job is counted that has ended"
 
 
+def test_ctrl_c_in_the_thread_of_a_job_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    """Polars raises it in every thread that it works in; the server is about to stop."""
+
+    def interrupted(on_progress: OnProgress) -> None:
+        raise KeyboardInterrupt
+
+    jobs = Jobs()
+    job = ended(jobs, jobs.ask("1", "One", interrupted))
+    assert (job.state, job.error, capsys.readouterr().err) == ("cancelled", "", "")
+    assert jobs.close(LONG)
+
+
 def test_few_run_at_once_in_the_order_they_were_asked_for() -> None:
     jobs, order, most, now = Jobs(at_once=2), [], [0], [0]
     lock = threading.Lock()

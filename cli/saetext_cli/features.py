@@ -97,7 +97,7 @@ def features(
     choice: ModelChoice,
     texts: Texts,
     query: Annotated[
-        str | None, typer.Argument(metavar="[WORDS]", help="What to look for among the labels.")
+        str | None, typer.Argument(metavar="[WORDS]", help="What to look for among labels and properties.")
     ] = None,
 ) -> None:
     """Find features and properties by meaning; look at one (--show); tabulate all (--table).
@@ -175,7 +175,6 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
 
     from saetext.analysis.base import Result
     from saetext.features import LabelIndex, find_properties
-    from saetext.features.properties import detectors_of
     from saetext.report.console.features import render_found
     from saetext.report.console.properties import property_lines
 
@@ -204,10 +203,7 @@ def _find(subject: Subject, query: str, request: FeaturesRequest, device: str) -
             }
         )
     if not request.for_programs:
-        topics = frozenset(each.name for each in detectors_of(subject)) - frozenset(
-            each.name for each in detectors_of(subject, topics=False)
-        )
-        lines = property_lines(properties, subject.name, corpus=subject.corpus is not None, topics=topics)
+        lines = property_lines(properties, subject.name, corpus=subject.corpus is not None)
         best = max((score for _, score in found), default=0.0)
         text = render_found(
             rows, width(), colored(),
@@ -305,12 +301,11 @@ def _show(profile: Profile, html: Path | None, as_json: bool) -> None:
 
 
 def _show_property(subject: Subject, name: str, as_json: bool) -> None:
-    from saetext.features.properties import property_named, property_profile
+    from saetext.features import property_profile
     from saetext.report.console.properties import render_property
 
-    detector = property_named(subject, name.strip())
     with waiting("looking"):
-        profile = property_profile(subject, detector)
+        profile = property_profile(subject, name.strip())
     if as_json:
         result(profile.to_json())
     else:

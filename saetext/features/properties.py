@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from saetext.corpus.protocol import CorpusLike
 from saetext.errors import InputError
-from saetext.features.detectors import LEAST, NEAR, Detector, score, shipped
-from saetext.features.passage_sums import passage_sums
+from saetext.features import detectors
+from saetext.features.detectors import LEAST, NEAR, Detector, of_such_length, score, similarities
+from saetext.features.places import Shown, places
 from saetext.features.profile import Related, ShadedContext
-from saetext.features.shading import shade
+from saetext.features.shading import Piece, shade
 from saetext.features.subject import Subject
 from saetext.io.strict_json import dumps
 from saetext.text.function_words import only_function_words
@@ -29,9 +30,9 @@ from saetext.text.words import parts
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 _STEM = 6  # first letters that two forms of a word share
-_AROUND = 12  # tokens on either side of the place that stands for a text that is looked at whole
 LEVELS = ("top", "above", "below")
 _EACH = {"top": 4, "above": 3, "below": 2}  # contexts of each level
+_TRIED = 60  # documents looked at for those of a level, where texts repeat
 _WEIGHTS = 8  # features shown with their weights
 
 
@@ -47,8 +48,11 @@ class Property:
         Cosine similarity of the words and its title or description; None where words were compared.
     threshold : float
         Probability from which on a text has it.
+    topic : bool
+        Whether it says what a text is about. Searches do not rank by topics.
     documents : int or None
-        How many documents of the corpus have it; None without a corpus.
+        How many documents of the corpus have it; None without a corpus, and where the documents are so long
+        that what looks at whole texts sees too much.
     share : float or None
         The same as a share.
     """
@@ -58,6 +62,7 @@ class Property:
     description: str
     score: float | None
     threshold: float
+    topic: bool = False
     documents: int | None = None
     share: float | None = None
 
@@ -90,7 +95,7 @@ class PropertyProfile:
         Documents in the corpus, and how many have the property.
     contexts : tuple of ShadedContext
         The most probable documents, those just above and just below the threshold. ``value`` is the
-        probability, and words are shaded by what features at them add to the score.
+        probability; of a word, how many features at it speak for the property.
     notes : tuple of str
         What to know before believing it, one line each.
     """
@@ -113,12 +118,6 @@ class PropertyProfile:
     def to_json(self) -> str:
         """Return one strict JSON object."""
         return dumps({"kind": "property", **dataclasses.asdict(self)})
-
-
-def detectors_of(subject: Subject, *, topics: bool = True) -> tuple[Detector, ...]:
-    """Return the detectors that come with saetext for the subject's SAE; often none."""
-    mine = (subject.sae.weights_sha256, subject.sae.d_sae)
-    return tuple(d for d in shipped(topics=topics) if (d.weights_sha256, d.d_sae) == mine)
 
 
 def find_properties(subject: Subject, query: str, embed: Embed | None = None) -> list[Property]:
@@ -146,63 +145,42 @@ def find_properties(subject: Subject, query: str, embed: Embed | None = None) ->
     >>> [each.name for each in find_properties(open_subject("embedded"), "refusing a request")]
     ['refusal']
     """
-    known = detectors_of(subject)
+    known = _known(subject)
     if not known or not query.strip():
         return []
     found = _by_words(known, query) if embed is None else _by_meaning(known, query, embed)
-    counts: list[int | None] = [None] * len(found)
-    corpus = subject.corpus
-    if corpus is not None and found:
-        probability = score(corpus, [detector for detector, _ in found], subject.sae.name)
-        least = np.array([detector.threshold for detector, _ in found], np.float32)
-        counts = (probability >= least).sum(0).tolist()
-    n = max(corpus.n_documents, 1) if corpus is not None else 1
+    about = {detector.name for detector in known} - {d.name for d in detectors.shipped(subject.sae)}
+    counts = _counts(subject, [detector for detector, _ in found])
     return [
-        Property(
-            d.name, d.title, d.description, said, d.threshold, count, None if count is None else count / n
-        )
-        for (d, said), count in zip(found, counts, strict=True)
+        Property(d.name, d.title, d.description, said, d.threshold, d.name in about, *counts.get(d.name, ()))
+        for d, said in found
     ]
 
 
-def property_named(subject: Subject, name: str, own: Sequence[Detector] = ()) -> Detector:
-    """Return a detector of the subject's SAE by its name.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name; the message has names that come close.
-    """
-    known = {detector.name: detector for detector in (*detectors_of(subject), *own)}
-    if name in known:
-        return known[name]
-    if not known:
-        raise InputError(f"{name!r} is no number of a feature, and {subject.name} has no named properties")
-    said = {title.casefold(): d.name for d in known.values() for title in (d.title, d.name)}
-    close = difflib.get_close_matches(name.casefold(), said, n=3, cutoff=0.5)
-    near = ", ".join(dict.fromkeys(said[each] for each in close))
-    more = f"near it: {near}" if near else f"there are {', '.join(sorted(known))}"
-    raise InputError(f"{name!r} is neither the number of a feature nor a property; {more}")
-
-
-def property_profile(subject: Subject, detector: Detector, *, width: int = 200) -> PropertyProfile:
+def property_profile(subject: Subject, name: str, *, width: int = 200) -> PropertyProfile:
     """Describe one property.
 
     Parameters
     ----------
     subject : Subject
         Its SAE; contexts come from its corpus, and are left out without one.
-    detector : Detector
-        Which property.
+    name : str
+        Which property, as :func:`find_properties` and ``saetext detector list`` name it.
     width : int
         Characters shown of each document.
 
     Raises
     ------
-    IncompatibleError
-        If the detector is of another SAE.
+    InputError
+        If there is none of that name; the message has names that come close.
+
+    Examples
+    --------
+    >>> from saetext.features import open_subject, property_profile
+    >>> property_profile(open_subject("embedded"), "refusal").title
+    'refusing a request'
     """
-    detector.require_for(subject.sae)
+    detector = _named(subject, name)
     order = np.argsort(-detector.weights, kind="stable")[:_WEIGHTS]
     told = [(int(detector.features[i]), float(detector.weights[i])) for i in order]
     labels, notes, found = subject.labels, [], {}
@@ -222,10 +200,37 @@ def property_profile(subject: Subject, detector: Detector, *, width: int = 200) 
     )  # fmt: skip
 
 
+def _known(subject: Subject) -> tuple[Detector, ...]:
+    return detectors.shipped(subject.sae, topics=True)
+
+
+def _named(subject: Subject, name: str) -> Detector:
+    known = {detector.name: detector for detector in _known(subject)}
+    if name in known:
+        return known[name]
+    if not known:
+        raise InputError(f"{name!r} is no number of a feature, and {subject.name} has no named properties")
+    said = {title.casefold(): d.name for d in known.values() for title in (d.title, d.name)}
+    close = difflib.get_close_matches(name.casefold(), said, n=3, cutoff=0.5)
+    near = ", ".join(dict.fromkeys(said[each] for each in close))
+    more = f"near it: {near}" if near else f"there are {', '.join(sorted(known))}"
+    raise InputError(f"{name!r} is neither the number of a feature nor a property; {more}")
+
+
+def _counts(subject: Subject, wanted: Sequence[Detector]) -> dict[str, tuple[int, float]]:
+    """Return how many documents have each property, and the share; without those that cannot be told."""
+    corpus = subject.corpus
+    if corpus is None or not wanted:
+        return {}
+    told = of_such_length([corpus], wanted, subject.sae.name)
+    least = np.array([detector.threshold for detector in told], np.float32)
+    have = (score(corpus, told, subject.sae.name) >= least).sum(0).tolist()
+    n = max(corpus.n_documents, 1)
+    return {detector.name: (count, count / n) for detector, count in zip(told, have, strict=True)}
+
+
 def _by_meaning(known: Sequence[Detector], query: str, embed: Embed) -> list[tuple[Detector, float | None]]:
-    said = [*(d.title for d in known), *(d.description for d in known)]
-    vectors = embed([query, *said])
-    cosine = (vectors[1:] @ vectors[0]).reshape(2, len(known)).max(0)
+    cosine = similarities(query, known, embed)
     order = np.argsort(-cosine, kind="stable")
     near = [at for place, at in enumerate(order) if cosine[at] >= (LEAST if place else NEAR)]
     return [(known[at], float(cosine[at])) for at in near]
@@ -246,47 +251,57 @@ def _in_corpus(
     """Count the documents that have it, and cut contexts out of some."""
     probability = score(corpus, [detector], sae)[:, 0]
     has = probability >= np.float32(detector.threshold)
-    contexts: list[ShadedContext] = []
-    for level, rows in _chosen(probability, has).items():
-        for row in rows:
+    counted = {"documents": corpus.n_documents, "support": int(has.sum())}
+    try:
+        chosen = _chosen(corpus, probability, has)
+    except InputError as error:
+        notes.append(str(error))
+        return counted
+    term = ("property", detector.title)
+    where = places([corpus], sae, {row: [term] for row, _, _ in chosen})
+    contexts = (
+        ShadedContext(
+            str(document["id"]), float(probability[row]), level,
+            _pieces(document, where.get((row, term)), width), True,
+        )
+        for row, level, document in chosen
+    )  # fmt: skip
+    return {**counted, "contexts": tuple(contexts)}
+
+
+def _chosen(
+    corpus: CorpusLike, probability: NDArray[np.float32], has: NDArray[np.bool_]
+) -> list[tuple[int, str, Mapping[str, Any]]]:
+    """Return row, level and document of those shown, the most probable first; of equal texts one."""
+    order = np.argsort(-probability, kind="stable")
+    above, below = order[has[order]].tolist(), order[~has[order] & (probability[order] > 0)].tolist()
+    seen: set[str] = set()
+    rows: set[int] = set()
+    found: list[tuple[int, str, Mapping[str, Any]]] = []
+    for level, there in (("top", above), ("above", above[::-1]), ("below", below)):
+        for row in there[:_TRIED]:
+            if sum(each[1] == level for each in found) == _EACH[level]:
+                break
+            if row in rows:  # the ends of a short list have met
+                break
             document = corpus.document(row)
             if document["text"] is None:
-                notes.append(f"{corpus.path} was encoded with --no-text: there is no text to show")
-                return {"documents": corpus.n_documents, "support": int(has.sum())}
-            words, place = _words_at(document, sae, detector)
-            pieces = shade(document["text"], words, place, width)
-            contexts.append(ShadedContext(str(document["id"]), float(probability[row]), level, pieces, True))
-    return {"documents": corpus.n_documents, "support": int(has.sum()), "contexts": tuple(contexts)}
+                raise InputError(f"{corpus.path} was encoded with --no-text: there is no text to show")
+            if document["text"] not in seen:
+                seen.add(document["text"])
+                rows.add(row)
+                found.append((row, level, document))
+    return sorted(found, key=lambda each: (LEVELS.index(each[1]), -probability[each[0]], each[0]))
 
 
-def _chosen(probability: NDArray[np.float32], has: NDArray[np.bool_]) -> dict[str, list[int]]:
-    """Return rows of each level: the most probable, those just above the threshold, those just below it."""
-    order = np.argsort(-probability, kind="stable").tolist()
-    above = [row for row in order if has[row]]
-    below = [row for row in order if not has[row] and probability[row] > 0]
-    top = above[: _EACH["top"]]
-    rest = above[len(top) :]
-    return {"top": top, "above": rest[max(len(rest) - _EACH["above"], 0) :], "below": below[: _EACH["below"]]}
-
-
-def _words_at(
-    document: Mapping[str, Any], sae: str, detector: Detector
-) -> tuple[list[tuple[int, int, float]], tuple[int, int]]:
-    """Return the words around the best place with what features add there, and the word in its middle."""
-    entries, text = document["entries"][sae], document["text"]
-    start, end = document["token_start"], document["token_end"]
-    weight, scale = np.zeros(detector.d_sae), np.ones(detector.d_sae)
-    weight[detector.features], scale[detector.features] = detector.weights, detector.scales
-    mine = np.flatnonzero((weight[entries.feature] != 0) & (entries.peak >= 0))
-    peak, feature = entries.peak[mine].astype(np.int64), entries.feature[mine]
-    adds = weight[feature] * np.minimum(entries.value[mine] / scale[feature], 1.0)
-    reach = detector.reach or _AROUND
-    sums = passage_sums(np.zeros(len(peak), np.int64), peak, adds, reach)
-    place = int(peak[np.lexsort((peak, -sums))[0]]) if len(peak) else 0
+def _pieces(document: Mapping[str, Any], shown: Shown | None, width: int) -> tuple[Piece, ...]:
+    """Return what is around the place where the property shows, and how many features speak at a word."""
+    text, start, end = document["text"], document["token_start"], document["token_end"]
+    if shown is None:
+        return shade(text, [], (0, 0), width)
     at: dict[tuple[int, int], float] = {}
-    for token, more in zip(peak.tolist(), adds.tolist(), strict=True):
-        if more > 0 and abs(token - place) <= reach:
-            word = word_bounds(text, int(start[token]), int(end[token]))
-            at[word] = at.get(word, 0.0) + more
-    middle = word_bounds(text, int(start[place]), int(end[place])) if len(start) else (0, 0)
-    return [(*word, more) for word, more in sorted(at.items())], middle
+    for _, token in shown.features:
+        word = word_bounds(text, int(start[token]), int(end[token]))
+        at[word] = at.get(word, 0.0) + 1.0
+    middle = word_bounds(text, int(start[shown.token]), int(end[shown.token]))
+    return shade(text, [(*word, count) for word, count in sorted(at.items())], middle, width)

@@ -4,7 +4,7 @@ A detector belongs to one SAE. Those of the embedded reader come with the packag
 (:mod:`saetext.features.label_index`) or testing how sets differ (:mod:`saetext.analysis.differences`).
 """
 
-from saetext.features.detectors.asked import LEAST, NEAR, DetectorIndex, resolved
+from saetext.features.detectors.asked import LEAST, NEAR, DetectorIndex, resolved, similarities
 from saetext.features.detectors.detector import Detector
 from saetext.features.detectors.fitting import Quality, fit, quality
 from saetext.features.detectors.scoring import (
@@ -35,4 +35,5 @@ __all__ = [
     "resolved",
     "score",
     "shipped",
+    "similarities",
 ]

@@ -34,7 +34,7 @@ class DetectorIndex:
         """Return the detector most similar to a vector of length 1, with the cosine; None without any."""
         if self._said is None:
             return None
-        return _nearest(self._detectors, self._said @ vector)
+        return _nearest(self._detectors, _larger(self._said @ vector))
 
 
 def resolved(
@@ -63,9 +63,16 @@ def resolved(
     """
     if not detectors or not text.strip():
         return None
-    vectors = embed([text, *_said(detectors)])
-    found = _nearest(detectors, vectors[1:] @ vectors[0])
+    found = _nearest(detectors, similarities(text, detectors, embed))
     return found if found[1] >= least else None
+
+
+def similarities(
+    text: str, detectors: Sequence[Detector], embed: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """float32[n]: the cosine similarity of a text and each detector's title or description."""
+    vectors = embed([text, *_said(detectors)])
+    return _larger(vectors[1:] @ vectors[0])
 
 
 def _said(detectors: Sequence[Detector]) -> list[str]:
@@ -73,8 +80,13 @@ def _said(detectors: Sequence[Detector]) -> list[str]:
     return [d.title for d in detectors] + [d.description for d in detectors]
 
 
+def _larger(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the larger cosine of each, by title or description."""
+    larger: NDArray[np.float32] = cosine.reshape(2, -1).max(0)
+    return larger
+
+
 def _nearest(detectors: Sequence[Detector], cosine: NDArray[np.float32]) -> tuple[Detector, float]:
-    """Return the detector with the largest cosine, by title or description."""
-    best = cosine.reshape(2, len(detectors)).max(0)
-    at = int(np.argmax(best))
-    return detectors[at], float(best[at])
+    """Return the detector with the largest cosine."""
+    at = int(np.argmax(cosine))
+    return detectors[at], float(cosine[at])

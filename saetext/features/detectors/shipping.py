@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from saetext.corpus.spec import ReaderSpec
+from saetext.corpus.spec import ReaderSpec, SaeSpec
 from saetext.errors import InputError
 from saetext.features.detectors.detector import Detector
 
@@ -28,14 +28,14 @@ SUBJECTS = {
 
 
 def shipped(
-    spec: ReaderSpec | None = None, sae: str | None = None, *, topics: bool = False
+    spec: ReaderSpec | SaeSpec | None = None, sae: str | None = None, *, topics: bool = False
 ) -> tuple[Detector, ...]:
     """Return the detectors that come with the package and fit an SAE, in the order of their names.
 
     Parameters
     ----------
-    spec : ReaderSpec, optional
-        The reader; without one, all that there are.
+    spec : ReaderSpec or SaeSpec, optional
+        The reader, or an SAE of one; without either, all that there are.
     sae : str, optional
         Which of its SAEs, if it has several.
     topics : bool
@@ -49,7 +49,7 @@ def shipped(
     found = (*_all(_PAGES), *_all(_TOPICS)) if topics else _all(_PAGES)
     if spec is None:
         return found
-    mine = spec.sae(sae)
+    mine = spec if isinstance(spec, SaeSpec) else spec.sae(sae)
     return tuple(d for d in found if (d.weights_sha256, d.d_sae) == (mine.weights_sha256, mine.d_sae))
 
 

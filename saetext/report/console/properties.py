@@ -16,7 +16,7 @@ from saetext.text.passages import printable
 from saetext.text.terminal import typed
 
 
-def property_lines(found: Sequence[Property], of: str, *, corpus: bool, topics: frozenset[str]) -> list[str]:
+def property_lines(found: Sequence[Property], of: str, *, corpus: bool) -> list[str]:
     """Return lines that name properties, and say what one does with them; none without any.
 
     Parameters
@@ -26,22 +26,24 @@ def property_lines(found: Sequence[Property], of: str, *, corpus: bool, topics: 
     of : str
         The reader or corpus, as the user called it.
     corpus : bool
-        Whether it is a corpus.
-    topics : frozenset of str
-        Names of those that say what a text is about: search does not rank by them.
+        Whether it is a corpus, so that there are texts to count.
     """
     if not found:
         return []
-    lines = [f"   score {'property':<16} {'texts':>7}  what a whole text or a passage of it has"]
+    lines = [_line("score", "property", "texts" if corpus else "", "what a text has, as a detector sees it")]
     for each in found:
         score = "" if each.score is None else f"{each.score:.2f}"
-        share = "" if each.share is None else share_text(each.share)
-        lines.append(f"{score:>8} {printable(each.name):<16} {share:>7}  {printable(each.title)}")
-    name = found[0].name
-    lines.append(f"look at it: saetext features {typed(of)} --show {name}")
-    if corpus and name not in topics:
-        lines.append(f"find texts: saetext search {typed(of)} --detector {name}")
+        share = "" if not corpus else "?" if each.share is None else share_text(each.share)
+        lines.append(_line(score, printable(each.name), share, printable(each.title)))
+    best = found[0]
+    lines.append(f"look at it: saetext features {typed(of)} --show {best.name}")
+    if corpus and not best.topic:
+        lines.append(f"find texts: saetext search {typed(of)} --detector {best.name}")
     return lines
+
+
+def _line(score: str, name: str, share: str, title: str) -> str:
+    return f"{score:>8} {name:<16}" + (f" {share:>7}" if share else "") + f"  {title}"
 
 
 def render_property(

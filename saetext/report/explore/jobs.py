@@ -143,7 +143,8 @@ class Job:
         self.changes += 1
         try:
             self.result = self._run(self._tell)
-        except Cancelled:
+        # Ctrl-C: polars raises the second in each thread that it works in. The server is stopping
+        except (Cancelled, KeyboardInterrupt):
             self._end("cancelled")
         except SaetextError as error:
             self._fail(str(error))
