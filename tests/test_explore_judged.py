@@ -13,6 +13,7 @@ from explore_app import client_of
 
 import saetext
 from saetext.analysis.search.judging import Judged
+from saetext.analysis.search.paging import Pages
 from saetext.corpus import Corpus
 from saetext.errors import InputError
 from saetext.report.explore.queries import searching
@@ -138,6 +139,42 @@ def test_what_is_judged_is_fitted_from_the_search_before(
     monkeypatch.setattr(searching, "_answer", never)
     shown = client.get("read", params={**values, "less": "3"}).text
     assert "Refitted with 0 wanted, 1 unwanted." in shown and len(rows(shown)) == PAGE
+
+
+def test_a_late_page_of_a_fitted_search_is_not_made_of_those_before(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However high its number: a page has its own documents alone."""
+    asked: list[tuple[int, int]] = []
+    plain = Pages.page
+
+    def counted(self: Pages, ordered: Any, top: int, offset: int, because: Any) -> Any:
+        asked.append((top, offset))
+        return plain(self, ordered, top, offset, because)
+
+    monkeypatch.setattr(Pages, "page", counted)
+    assert len(rows(page(client, q="a text about rivers", less="5", page=2))) == PAGE
+    assert rows(page(client, q="a text about rivers", less="5", page=9_999_999)) == []
+    assert asked[-1] == (PAGE, 9_999_998 * PAGE) and all(top == PAGE for top, _ in asked)
+
+
+def test_documents_may_be_judged_in_any_order(client: Any, corpus: Corpus) -> None:
+    """It is the same search: it is kept once, and is in the drawer either way."""
+    assert judged_of(corpus, "8,3", "7") == judged_of(corpus, "3,8,3", "7") == Judged((3, 8), (7,))
+    assert rows(page(client, q=ASKED, more="8,3")) == rows(page(client, q=ASKED, more="3,8"))
+
+
+def test_a_condition_that_nothing_meets_is_told_with_a_search_in_the_drawer(corpus: Corpus) -> None:
+    client = client_of({"gentle": corpus})
+    values = {"corpus": "gentle", "by": "property", "q": ASKED, "wait": "1"}
+    client.post("search-put", data={"back": str(client.build_request("GET", "read", params=values).url)})
+    nothing = {**values, "where": "topic = 'no such topic'"}
+    with_drawer, without = (
+        client.get("read", params=nothing),
+        client_of({"gentle": corpus}).get("read", params=nothing),
+    )
+    assert (with_drawer.status_code, rows(with_drawer.text)) == (without.status_code, rows(without.text))
+    assert with_drawer.status_code == 200
 
 
 @pytest.mark.parametrize("by", WAYS)

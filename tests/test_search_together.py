@@ -478,6 +478,9 @@ def test_a_refit_shows_its_first_page_and_records_every_judgement(searcher: Sear
     assert list(fitted.table["rank"]) == [1, 2, 3]
     assert fitted.ids == searcher.search("river", top=3, more=[whole.ids[3]]).ids
     assert fitted.params["offset"] == 0 and fitted.params["more"] == [whole.ids[3]]
+    later = page.refine(more=[4], top=4, offset=2)
+    assert later.ids == page.refine(more=[4], top=6).ids[2:] and list(later.table["rank"]) == [3, 4, 5, 6]
+    assert later.params["offset"] == 2
     again = fitted.refine(less=[2])
     assert again.params["more"] == [whole.ids[3]] and again.params["less"] == [fitted.ids[1]]
     repeated = searcher.search("river", top=3, more=again.params["more"], less=again.params["less"])

@@ -15,7 +15,7 @@ from saetext.text.one_line import many
 if TYPE_CHECKING:
     import polars as pl
 
-Refiner = Callable[[Sequence["str | int"], Sequence["str | int"], "int | None"], "SearchResult"]
+Refiner = Callable[[Sequence["str | int"], Sequence["str | int"], "int | None", int], "SearchResult"]
 MODES = ("features", "dense", "bm25", "hybrid", "projected")
 
 
@@ -56,11 +56,12 @@ class SearchResult(Result):
         less: Sequence[str | int] | int = (),
         *,
         top: int | None = None,
+        offset: int = 0,
     ) -> SearchResult:
         """Return the search fitted to documents that are right and wrong, which are left out; milliseconds.
 
         Judgements add up: those of a result that was refined before count too, and ``params`` has the ids of
-        all. The first page is returned, whichever page was refined.
+        all. The first page is returned, whichever page was refined, unless ``offset`` says otherwise.
 
         Parameters
         ----------
@@ -70,6 +71,8 @@ class SearchResult(Result):
             Documents that are wrong.
         top : int, optional
             Number of documents; by default as many as the search was asked for.
+        offset : int
+            Documents before the first one that is returned.
 
         Raises
         ------
@@ -82,7 +85,7 @@ class SearchResult(Result):
                 "this result was not made by a search in this process: search again, then refine it"
             )
         listed = [[each] if isinstance(each, (int, str)) else list(each) for each in (more, less)]
-        return self.refiner(listed[0], listed[1], top)
+        return self.refiner(listed[0], listed[1], top, offset)
 
     def _counts(self) -> str:
         found = self.metrics.get("found")

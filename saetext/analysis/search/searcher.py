@@ -311,7 +311,9 @@ class Searcher:
         if judgement:
             metrics |= {"right": len(judgement.more), "wrong": len(judgement.less)}
 
-        def refine(more: Sequence[str | int], less: Sequence[str | int], top: int | None) -> SearchResult:
+        def refine(
+            more: Sequence[str | int], less: Sequence[str | int], top: int | None, offset: int
+        ) -> SearchResult:
             if request.reranks or request.reranker is not None:
                 raise InputError(
                     "a refit would drop the grades of a reranked result: search without rerank, then refine"
@@ -320,10 +322,10 @@ class Searcher:
             given = judged(more, less, rows, self.resources.row_of)
             if not given:
                 raise InputError("name documents that are right (more) or wrong (less)")
-            asked = request.replace(top=request.top if top is None else top, offset=0)  # the first page of it
+            asked = request.replace(top=request.top if top is None else top, offset=offset)
             every = judgement.with_others(given)
             told = {
-                **params, "top": asked.top, "offset": 0,
+                **params, "top": asked.top, "offset": offset,
                 "more": [written(self.whole.document(row)["id"]) for row in every.more],
                 "less": [written(self.whole.document(row)["id"]) for row in every.less],
             }  # fmt: skip

@@ -44,7 +44,7 @@ def render_outcome_page(result: OutcomeResult) -> str:
         between=printable(result.params["between"] or ""),
         cards=cards,
         opened=result.params.get("top"),
-        total=len(cards),
+        total=max(len(cards), int(result.metrics["found"])),
         noun="findings",
         plotted=[cards[at] for at in plotted],
         confirmed=any(row["confirmed"] for row in rows),

@@ -25,7 +25,7 @@
     });
   }
 
-  // ---- printing shows everything ----
+  // ---- printing opens what is folded in the cards that are shown ----
   let closed = [];
   addEventListener("beforeprint", () => {
     closed = all("details:not([open])");
@@ -106,8 +106,10 @@
       const before = new Set(shown());
       everything = !everything;
       show();
-      // the button at the end has gone: go on reading where it stood
-      if (button.hidden) go(shown().find((card) => !before.has(card)));
+      if (!button.hidden) return;
+      // the button at the end has gone: go on reading where it stood, in the last list that has more now
+      const fresh = shown().filter((card) => !before.has(card)), last = fresh.at(-1);
+      if (last) go(fresh.find((card) => card.list === last.list));
     });
   }
 

@@ -27,7 +27,7 @@ _MOST = 100  # documents that are judged on either side
 _ROWS = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*")
 NOT_JUDGED = Judged()
 _searchers: Kept[Searcher] = Kept(4)
-_first: Kept[SearchResult] = Kept(8)  # first pages, which are fitted to what is judged in milliseconds
+_first: Kept[SearchResult] = Kept(4)  # first pages, which are fitted to what is judged; each holds a searcher
 _pages: Kept[FoundPage] = Kept(128)
 
 
@@ -121,7 +121,7 @@ def judged_of(corpus: Corpus, more: str, less: str) -> Judged:
     for name, given in (("more", more), ("less", less)):
         if given and not _ROWS.fullmatch(given):
             raise InputError(f"{name} is rows of documents with commas between them, not {quoted(given)}")
-        rows = tuple(dict.fromkeys(int(row) for row in given.split(",") if row))
+        rows = tuple(sorted({int(row) for row in given.split(",") if row}))  # the order judged says nothing
         if len(rows) > _MOST:
             raise InputError(f"{name} has {len(rows):,} documents; at most {_MOST} are judged on either side")
         if rows and max(rows) >= n:
@@ -182,8 +182,8 @@ def _search(question: Question, offset: int, top: int) -> FoundPage:
     if judged:
         told = question.options
         with RUNNING:
-            result = result.refine(told.get("more", []), told.get("less", []), top=offset + top)
-    table = result.table[offset:] if judged else result.table
+            result = result.refine(told.get("more", []), told.get("less", []), top=top, offset=offset)
+    table = result.table
     rows = table["row"].to_list()
     if corpus.selection is not None:
         rows = corpus.selection[rows].tolist()

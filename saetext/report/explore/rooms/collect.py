@@ -5,6 +5,8 @@ Not for: putting things aside (the rooms that show them).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -68,11 +70,7 @@ async def note(request: Request) -> Response:
 
 async def passage(request: Request) -> Response:
     """Put a passage of a document aside: the words that were pointed to, or where the shade is strongest."""
-    form = await form_of(request)
-    address = form.text("back", longest=LONGEST_ADDRESS)
-    item = await in_thread(passage_of, loaded_of(request), Asked("document", kept(address)), address)
-    drawer_of(request).turn(item)
-    return remember(request, back(address, request))
+    return await _turn(request, "document", passage_of)
 
 
 def passage_of(loaded: Loaded, asked: Asked, link: str) -> Item:
@@ -108,9 +106,14 @@ def passage_of(loaded: Loaded, asked: Asked, link: str) -> Item:
 
 async def search(request: Request) -> Response:
     """Put a search aside with what was judged in it, or take it out again."""
+    return await _turn(request, "read", search_of)
+
+
+async def _turn(request: Request, room: str, item_of: Callable[[Loaded, Asked, str], Item]) -> Response:
+    """Put aside what the page shows that the form came from, or take it out again."""
     form = await form_of(request)
     address = form.text("back", longest=LONGEST_ADDRESS)
-    item = await in_thread(search_of, loaded_of(request), Asked("read", kept(address)), address)
+    item = await in_thread(item_of, loaded_of(request), Asked(room, kept(address)), address)
     drawer_of(request).turn(item)
     return remember(request, back(address, request))
 

@@ -39,7 +39,9 @@ def recipe_of_search(chosen: Chosen, question: Question) -> Recipe:
 def is_put(drawer: Drawer, chosen: Chosen, question: Question) -> bool:
     """Return whether a search is in a drawer; it is looked for again only where there are searches."""
     searches = [item.recipe for item in drawer.items if item.kind == "search"]
-    return bool(searches) and recipe_of_search(chosen, question) in searches
+    if not searches or not found_by(question, 0, PAGE).rows:  # of no documents there is no set to put aside
+        return False
+    return recipe_of_search(chosen, question) in searches
 
 
 def item_of_search(chosen: Chosen, question: Question, link: str) -> Item:

@@ -35,6 +35,7 @@
   };
   const ask = () => {
     const from = `${job.state}&window=${me}`;
+    const left = () => { fetch(`${from}&left=1`, { keepalive: true }).catch(() => {}); };
     let lost = 0, over = false;
     const once = async () => {
       try {
@@ -45,13 +46,15 @@
         show(await answer.json());
       } catch {
         if (!over && ++lost >= 4) { stop(); told(silent); }
+      } finally {
+        if (over) left(); // this question may have come after the word that the window has left
       }
     };
     const again = setInterval(once, 2000);
     stop = () => {
       over = true;
       clearInterval(again);
-      fetch(`${from}&left=1`, { keepalive: true }).catch(() => {});
+      left();
       stop = () => {};
     };
     once();
