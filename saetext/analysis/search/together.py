@@ -93,9 +93,10 @@ def together(
         What each way counts.
     """
     facts = _facts(searcher, asking)
-    ways = _ways(searcher, asking, facts)
+    scored = _by_words_features(searcher, asking, facts)
+    ways = _ways(searcher, asking, scored)
     found = [each.rows for each in rankings]
-    if asking.meant is not None and (scored := _by_words_features(searcher, asking, facts)) is not None:
+    if asking.meant is not None and scored is not None:
         found.append(by_features(scored, reach).rows)  # the ranking by features is that of the detector
     rows = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
     parts = combined(_signals(ways, rows), facts, weights)
@@ -148,12 +149,12 @@ class _Shared:
     vector: NDArray[np.float32] | None = None
 
 
-def _ways(searcher: Searcher, asking: Asking, facts: Facts) -> dict[str, _Once]:
-    """Return the ways that answer: the detector that is meant, and features if any fits the words."""
+def _ways(searcher: Searcher, asking: Asking, scored: Scored | None) -> dict[str, _Once]:
+    """Return the ways that answer: a detector that is meant, and features (``scored``) where any fits."""
     ways = _worded(searcher, asking.wanted)
     if asking.meant is not None:
         ways["detector"] = _logits(asking.meant.scored.score)
-    if (scored := _by_words_features(searcher, asking, facts)) is not None:
+    if scored is not None:
         ways["features"] = _everywhere(scored.score)
     return {name: _Once(way, searcher.whole.n_documents) for name, way in ways.items()}
 
@@ -245,7 +246,7 @@ def _had(
     meant = detector_meant(searcher, [(text, False)], asked.request)
     asking = Asking([(text, False)], query, meant, asked.request.replace(features=None))
     facts = _facts(searcher, asking)
-    ways = _ways(searcher, asking, facts)
+    ways = _ways(searcher, asking, _by_words_features(searcher, asking, facts))
     mine, usually = (_total(ways, facts, each) for each, _ in (rows, usual))
     spread = float(usual[1].var())
     slope = 0.0
