@@ -312,6 +312,40 @@ def known_elsewhere(name: str, texts: Sequence[Elsewhere]) -> list[tuple[int, bo
     return known
 
 
+def varied(name: str, pool: Sequence[dict[str, str]], seed: int = 0) -> list[Item]:
+    """Return many more lines with and without a property: alone, among our passages, and inside a public text.
+
+    Half of those without it are near misses. A public text that may have the property itself hosts none.
+
+    Parameters
+    ----------
+    name : str
+        The property.
+    pool : sequence of dict
+        Public texts, with ``id`` and ``text``.
+    """
+    rng = random.Random(f"{seed} {name}")
+    passages = _rows("passages")
+    hosts = {held: [row for row in pool if is_held(row["id"]) == held] for held in (True, False)}
+    found = []
+    for row in _rows("varied"):
+        if row["of"] != name:
+            continue
+        line, group = row["text"], f"{name} {row['text']}"
+        held, truth = is_held(group), {name: bool(row["has"])}
+        beside = [p["text"] for p in passages if is_held(f"passage {p['topic']}") == held]
+        among = rng.sample(beside, min(rng.choice((1, 2, 4, 7)), len(beside)))
+        texts = [line, _mixed(line, among, rng)]
+        words, n = rng.choice(hosts[held])["text"].split(" "), rng.choice((20, 50, 90))
+        start = rng.randrange(max(1, len(words) - n))
+        words = words[start : start + n]
+        at = rng.randrange(len(words) + 1)
+        if RULES[name](" ".join((*words[:at], " ", *words[at:]))) is False:
+            texts.append(" ".join((*words[:at], line, *words[at:])))
+        found += [Item(text, truth, group, "varied") for text in texts]
+    return found
+
+
 def is_held(group: str) -> bool:
     """Whether texts of this group are kept for the calibration: one in four."""
     return zlib.crc32(group.encode()) % 4 == 0

@@ -52,7 +52,9 @@ def _weights(target: Bools, far: Bools) -> Floats:
     return counts * len(target) / 2
 
 
-def tuned(detector: Detector, rows: PooledRows, target: Bools, far: Bools) -> Detector:
+def tuned(
+    detector: Detector, rows: PooledRows, target: Bools, far: Bools, nearness: float = NEARNESS
+) -> Detector:
     """Return the detector with weights learned again from these texts, not calibrated."""
     sign, counts = np.where(target, 1.0, -1.0), _weights(target, far)
     length = detector.length_weight * np.log1p(np.diff(rows.indptr))
@@ -65,8 +67,8 @@ def tuned(detector: Detector, rows: PooledRows, target: Bools, far: Bools) -> De
             apart = weights - before
             apart[-1] = 0  # the bias is free
             slope = inputs.T @ (-counts * sign * expit(-z))
-            total = float((counts * np.logaddexp(0, -z)).sum()) + NEARNESS / 2 * float(apart @ apart)
-            return total, slope + NEARNESS * apart
+            total = float((counts * np.logaddexp(0, -z)).sum()) + nearness / 2 * float(apart @ apart)
+            return total, slope + nearness * apart
 
         found = minimize(loss, np.append(detector.weights, detector.bias), jac=True, method="L-BFGS-B").x
         detector = dataclasses.replace(

@@ -138,6 +138,18 @@ class Texts:
 
 def learned(name: str, mine: Texts, items: list[Any], pool: Texts) -> tuple[Detector, dict[str, int]]:
     """Return a detector of our texts and the pool, and how many of each it was learned from."""
+    texts, target, aside, counts = texts_of(name, mine, items, pool)
+    title, description = TITLES[name]
+    sae = mine.corpus.spec.sae()
+    made = fit(texts, target, aside, sae, name=name, title=title, description=description,
+               reach=REACH if name in BY_PASSAGE else 0)  # fmt: skip
+    return made, counts
+
+
+def texts_of(
+    name: str, mine: Texts, items: list[Any], pool: Texts
+) -> tuple[PooledRows, NDArray[np.bool_], NDArray[np.bool_], dict[str, int]]:
+    """Return our texts and the pool's of which it is known, whether they have it, which are set aside, counts."""
     rows = [(at, bool(item.truth[name])) for at, item in enumerate(items) if name in item.truth]
     held = [is_held(items[at].group) for at, _ in rows]
     found: dict[bool, list[int]] = {True: [], False: []}
@@ -152,15 +164,11 @@ def learned(name: str, mine: Texts, items: list[Any], pool: Texts) -> tuple[Dete
     )
     target = np.array([truth for _, truth in (*rows, *there)])
     aside = np.array([*held, *(is_held(pool.rows[at]["id"]) for at, _ in there)])
-    title, description = TITLES[name]
-    sae = mine.corpus.spec.sae()
-    made = fit(texts, target, aside, sae, name=name, title=title, description=description,
-               reach=REACH if name in BY_PASSAGE else 0)  # fmt: skip
     counts = {
         "own texts with": sum(truth for _, truth in rows), "own texts without": sum(not t for _, t in rows),
         "pool with": len(found[True]), "pool without": len(found[False]), "held out": int(aside.sum()),
     }  # fmt: skip
-    return made, counts
+    return texts, target, aside, counts
 
 
 def _in_pool(name: str, row: dict[str, Any]) -> bool | None:
