@@ -51,7 +51,10 @@ def names_of_sides(
         corpus, take = context.corpora[number], context.rows.take[number]
         rows = np.zeros(corpus.n_documents, bool)
         rows[take] = True
-        read = local_evidence([corpus], context.saes[number], wanted, rows, labels=known)
+        read = local_evidence(
+            [corpus], context.saes[number], wanted, rows, labels=known,
+            on_progress=lambda told: context.tell(told.stage, told.done, told.total),
+        )  # fmt: skip
         named = names_here(read, known)
         for side in group:
             found[side] = named
