@@ -1,4 +1,4 @@
-"""Learn the weights of four detectors again, near those they have, with many more lines of ours.
+"""Learn the weights of three detectors again, near those they have, with many more lines of ours.
 
     python benchmarks/vary_detectors.py --data DATA --work DIR --first PAGES
 
@@ -28,9 +28,7 @@ from saetext.features.detectors.fitting import threshold_for
 from saetext.features.detectors.scoring import raw_scores, score_rows
 
 #: Nearness to the weights before, and the precision of the threshold. Chosen by what is printed here.
-VARIED = {
-    "as_an_ai": (30.0, 0.9), "moralising": (100.0, 0.85), "praise": (100.0, 0.9), "refusal": (30.0, 0.9),
-}  # fmt: skip
+VARIED = {"moralising": (100.0, 0.85), "praise": (100.0, 0.9), "refusal": (30.0, 0.9)}
 _RARE = 5  # of the lines without a property that are set aside one in so many counts: half are near misses
 
 

@@ -19,7 +19,7 @@ POOL = [
     {"id": "barn", "text": "The barn was full of hay, and swallows nested under its roof. " * 6},
     {"id": "lamp", "text": "She lit the lamp, sat down and read until the oil was gone. " * 6},
 ]
-VARIED = ("as_an_ai", "moralising", "praise", "refusal")
+VARIED = ("moralising", "praise", "refusal")
 
 
 @pytest.fixture(scope="module")

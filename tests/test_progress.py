@@ -137,7 +137,8 @@ TOLD: dict[str, tuple[Callable[..., object], dict[str, object], dict[str, int]]]
         {"min_joint": 2, "bootstrap": 5, "top": 3, "everything": True},
         {
             "reading": 1500, "sorting by feature": 1500, "counting pairs": 1000, "reading strengths": 1500,
-            "looking where they meet": 112, "resampling": 5, "looking for peaks": 1500, "counting words": 1500, "counting format": 1500,
+            "looking where they meet": 112, "resampling": 5, "looking for peaks": 1500,
+            "counting words": 1500, "counting format": 1500,
         },
     ),
     "index": (saetext.build_index, {"dense": False}, {"projecting features": 1500, "words": 1500}),
