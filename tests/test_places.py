@@ -48,11 +48,15 @@ def test_the_place_is_where_most_is_added(found: dict[int, tuple[float, int]], w
         return
     around = {f: sum(add for g, add in adds.items() if abs(found[f][1] - found[g][1]) <= REACH) for f in adds}
     most = max(around.values())
-    best = {f for f in around if around[f] == pytest.approx(most)}
-    assert got is not None and got.token in {found[f][1] for f in best}
-    near = {(f, found[f][1]) for f in adds if abs(found[f][1] - got.token) <= REACH}
-    assert set(got.features) == near and len(got.features) == len(near)
-    assert [adds[f] for f, _ in got.features] == sorted((adds[f] for f, _ in near), reverse=True)
+    assert got is not None and len(set(got.features)) == len(got.features)
+    assert [adds[f] for f, _ in got.features] == sorted((adds[f] for f, _ in got.features), reverse=True)
+    best = [f for f in around if around[f] == pytest.approx(most)]
+    passages = {f: {(g, found[g][1]) for g in adds if abs(found[f][1] - found[g][1]) <= REACH} for f in best}
+    mine = [near for near in passages.values() if near == set(got.features)]
+    assert mine, "one of the passages where most is added"
+    at = {token: sum(adds[f] for f, peak in mine[0] if peak == token) for _, token in mine[0]}
+    assert at[got.token] == pytest.approx(max(at.values()))
+    assert got.token == min(token for token, add in at.items() if add == pytest.approx(max(at.values())))
 
 
 def test_rows_of_several_sets_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:

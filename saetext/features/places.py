@@ -1,4 +1,4 @@
-"""Where in a document a property or a theme shows: the token around which most of its features are active.
+"""Where in a document a property or a theme shows: in its best passage the token that speaks most for it.
 
 Also what they are made of: the features of each. Not for: counting them
 (:mod:`saetext.features.theme_counts`, :mod:`saetext.features.detectors`), or words and marks.
@@ -106,7 +106,10 @@ def places(
 
 
 def _place(block: PooledRows, row: int, parts: Parts) -> Shown | None:
-    """Return the peak around which the features of a term add most; None if it has none here."""
+    """Return where a term shows; None if none of its features is here.
+
+    The passage is that around the peak where its features add most, and in it the token at which they do.
+    """
     mine = slice(int(block.indptr[row]), int(block.indptr[row + 1]))
     feature = block.feature[mine].astype(np.int64)
     _, here, there = np.intersect1d(feature, parts.features, return_indices=True)
@@ -120,4 +123,6 @@ def _place(block: PooledRows, row: int, parts: Parts) -> Shown | None:
     order = np.lexsort((parts.features[there], -adds))
     few = order[near[best][order] & (adds[order] > 0)]
     found = zip(parts.features[there][few].tolist(), peak[few].tolist(), strict=True)
-    return Shown(int(peak[best]), tuple(found))
+    token, at = np.unique(peak[near[best]], return_inverse=True)
+    most = np.argmax(np.round(np.bincount(at, adds[near[best]]), 9))  # the first of equal ones
+    return Shown(int(token[most]), tuple(found))
