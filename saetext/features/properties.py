@@ -295,7 +295,10 @@ def _chosen(
 
 
 def _pieces(document: Mapping[str, Any], shown: Shown | None, width: int) -> tuple[Piece, ...]:
-    """Return what is around the place where the property shows, and how many features speak at a word."""
+    """Return what is around the place where the property shows, and how many features speak at a word.
+
+    Marks of punctuation, and words with fewer than half as many as the word that says most, are not shaded.
+    """
     text, start, end = document["text"], document["token_start"], document["token_end"]
     if shown is None:
         return shade(text, [], (0, 0), width)
@@ -303,5 +306,10 @@ def _pieces(document: Mapping[str, Any], shown: Shown | None, width: int) -> tup
     for _, token in shown.features:
         word = word_bounds(text, int(start[token]), int(end[token]))
         at[word] = at.get(word, 0.0) + 1.0
+    words = {word: count for word, count in at.items() if any(map(str.isalnum, text[slice(*word)]))}
+    at = words or at
+    least = max(at.values(), default=0.0) / 2
     middle = word_bounds(text, int(start[shown.token]), int(end[shown.token]))
-    return shade(text, [(*word, count) for word, count in sorted(at.items())], middle, width)
+    return shade(
+        text, [(*word, count) for word, count in sorted(at.items()) if count >= least], middle, width
+    )
