@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,25 @@ class Parts:
 
 @dataclass(frozen=True)
 class Shown:
-    """Where a term shows: a token, and (feature, token) of what adds to it around there, most first."""
+    """Where a term shows.
 
-    token: int
+    Attributes
+    ----------
+    tokens : tuple of int
+        Those of the passage at which features add to it, most first.
+    features : tuple of (int, int)
+        Feature and token of what adds to it there, most first.
+    """
+
+    tokens: tuple[int, ...]
     features: tuple[tuple[int, int], ...]
+
+    def token(self, document: Mapping[str, Any]) -> int:
+        """Return the token to mark in a document: the first of a word, or the first of all."""
+        text, start, end = document["text"], document["token_start"], document["token_end"]
+        known = (at for at in self.tokens if at < len(start))  # some corpora have no places of tokens
+        words = (at for at in known if any(map(str.isalnum, text[int(start[at]) : int(end[at])])))
+        return next(words, self.tokens[0])
 
 
 def parts_of(sets: Sequence[CorpusLike], sae: str) -> dict[Term, Parts]:
@@ -124,5 +140,5 @@ def _place(block: PooledRows, row: int, parts: Parts) -> Shown | None:
     few = order[near[best][order] & (adds[order] > 0)]
     found = zip(parts.features[there][few].tolist(), peak[few].tolist(), strict=True)
     token, at = np.unique(peak[near[best]], return_inverse=True)
-    most = np.argmax(np.round(np.bincount(at, adds[near[best]]), 9))  # the first of equal ones
-    return Shown(int(token[most]), tuple(found))
+    most_first = np.lexsort((token, -np.round(np.bincount(at, adds[near[best]]), 9)))
+    return Shown(tuple(token[most_first].tolist()), tuple(found))

@@ -309,7 +309,8 @@ def _pieces(document: Mapping[str, Any], shown: Shown | None, width: int) -> tup
     words = {word: count for word, count in at.items() if any(map(str.isalnum, text[slice(*word)]))}
     at = words or at
     least = max(at.values(), default=0.0) / 2
-    middle = word_bounds(text, int(start[shown.token]), int(end[shown.token]))
+    token = shown.token(document)
+    middle = word_bounds(text, int(start[token]), int(end[token]))
     return shade(
         text, [(*word, count) for word, count in sorted(at.items()) if count >= least], middle, width
     )

@@ -99,7 +99,7 @@ def _line(
     if kind in _PLACED:
         placed = (_PLACED[kind], terms[0])
         found = places([corpus], sae, {row: [placed]}).get((row, placed))
-        token = found.token if found else None
+        token = found.token(document) if found else None
     else:
         token = _peak(corpus, sae, row, int(terms[0])) if kind == "feature" else None
     if token is not None and token < len(document["token_start"]):

@@ -139,7 +139,7 @@ class Finder:
         number, row = self._place(at)
         document = self._families.counted.sets[number].document(row)
         start, end = document["token_start"], document["token_end"]
-        return snippet(document["text"], start, end, shown.token, _WIDTH).marked()
+        return snippet(document["text"], start, end, shown.token(document), _WIDTH).marked()
 
     def _has(self, family: str, column: int) -> NDArray[np.bool_]:
         """bool[rows]: which texts have a term."""
