@@ -214,6 +214,23 @@ def test_of_a_list_what_is_at_the_peaks_is_left_and_of_a_sign_its_setting_is_not
     assert _borne_out(label, at) == name
 
 
+@pytest.mark.parametrize(
+    ("label", "at"),
+    [
+        ("Java, Python, C and Rust (languages)", {"java": 0.5, "rust": 0.4}),
+        ("recency (recently, latest, newly)", {"recently": 0.8}),
+        ('phrases "salt and pepper", "yes" and "no"', {"salt": 0.5, "pepper": 0.3, "no": 0.2}),
+        ("Vietnamese and Korean food", {"food": 0.9}),
+        ('"to" after "how", "taught" or "learn"', {"to": 1.0}),
+        ("weather (rain; snow)", {"rain": 0.9}),
+    ],
+)
+def test_nothing_is_cut_out_of_brackets_quotes_or_what_belongs_together(
+    label: str, at: dict[str, float]
+) -> None:
+    assert _borne_out(label, at) == label
+
+
 def test_a_label_of_quoted_words_names_only_what_peaks_at_them() -> None:
     table = FeatureLabels.from_rows([FeatureLabel(0, '"Jack" and "girl"'), FeatureLabel(1, '"plug", "port"')])
     other = LocalEvidence(("plugin", "JACK"), 0.9, 0.9, True, at={"plugin": 0.6, "JACK": 0.4})

@@ -17,6 +17,7 @@ from saetext.errors import InputError
 from saetext.features import find_properties, open_subject, property_profile
 from saetext.features.detectors import Detector, shipped
 from saetext.features.places import places
+from saetext.features.properties import _stem
 from saetext.features.subject import Subject
 from saetext.reader import sentences as embed
 
@@ -197,3 +198,11 @@ def test_a_corpus_without_texts_says_so(subject: Subject, monkeypatch: pytest.Mo
     monkeypatch.setattr(Corpus, "document", lambda self, key: {**true(self, key), "text": None})
     found = property_profile(subject, "wet")
     assert found.contexts == () and found.support and any("no text to show" in note for note in found.notes)
+
+
+def test_forms_of_a_word_are_the_same() -> None:
+    for forms in ("table tables", "praise praising praised", "refuse refuses", "class classes"):
+        assert len({_stem(word) for word in forms.split()}) == 1
+    assert _stem("politics") != _stem("polite")
+    known = open_subject("embedded")
+    assert [each.name for each in find_properties(known, "tables")] == ["table"]

@@ -29,7 +29,8 @@ from saetext.text.passages import word_bounds
 from saetext.text.words import parts
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-_STEM = 6  # first letters that two forms of a word share
+_STEM = 6  # first letters that two forms of a word share, without their endings
+_ENDINGS = ("ing", "ed", "es", "s", "e")
 LEVELS = ("top", "above", "below")
 _EACH = {"top": 4, "above": 3, "below": 2}  # contexts of each level
 _TRIED = 60  # documents looked at for those of a level, where texts repeat
@@ -242,7 +243,15 @@ def _by_words(known: Sequence[Detector], query: str) -> list[tuple[Detector, flo
 
 
 def _stems(text: str) -> set[str]:
-    return {word[:_STEM] for word in parts(text) if not only_function_words([word])}
+    return {_stem(word) for word in parts(text) if not only_function_words([word])}
+
+
+def _stem(word: str) -> str:
+    """Return what forms of a word share: "tables" and "table", "praising" and "praise"."""
+    ending = next((end for end in _ENDINGS if word.endswith(end) and len(word) - len(end) > 2), "")
+    if ending == "s" and word.endswith("ss"):
+        ending = ""
+    return word[: len(word) - len(ending)][:_STEM]
 
 
 def _in_corpus(
@@ -300,10 +309,10 @@ def _pieces(document: Mapping[str, Any], shown: Shown | None, width: int) -> tup
     Marks of punctuation, and words with fewer than half as many as the word that says most, are not shaded.
     """
     text, start, end = document["text"], document["token_start"], document["token_end"]
-    if shown is None:
+    if shown is None or shown.token(document) >= len(start):
         return shade(text, [], (0, 0), width)
     at: dict[tuple[int, int], float] = {}
-    for _, token in shown.features:
+    for token in (token for _, token in shown.features if token < len(start)):
         word = word_bounds(text, int(start[token]), int(end[token]))
         at[word] = at.get(word, 0.0) + 1.0
     words = {word: count for word, count in at.items() if any(map(str.isalnum, text[slice(*word)]))}

@@ -21,13 +21,16 @@ PART = 0.05  # share of the peaks at what a part of a label names
 COVERED = 0.5  # share of its peaks that words must cover to name a feature
 NEAR = "near "  # names that are words begin so
 LOOSE = "loose"  # labels that begin so name nothing
-_PARTS = re.compile(r";|\(also |\)$")
+_PARTS = re.compile(r";|\(also ")
 _LISTED = re.compile(r",\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
+#: Words that tie what a label lists to what stands before: of '"to" after "how" or "learn"' nothing can go.
+_TIED = re.compile(r"\b(?:after|before|between|beside|followed|following|like|near|than)\b")
 _LIST = 3  # things that a label lists, at least, where each is looked at by itself
 _SHORT = 2  # words that such a thing has, at most
 _SETTING = re.compile(r"\s(?:in|inside|within)\s")
 _QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]")
 #: What labels call things that are no words of English: of little use where they are not at the peaks.
+_PIECES = re.compile(r"\b(?:pieces?|fragments?|tokens|stray|prefix(?:es)?|suffix(?:es)?)\b")
 _DEBRIS = re.compile(
     r"\b(?:pieces?|fragments?|tokens|stray|prefix(?:es)?|suffix(?:es)?"
     r"|Chinese|Cyrillic|Japanese|Korean|Russian|Vietnamese)\b"
@@ -179,7 +182,9 @@ def _borne_out(label: str, at: Mapping[str, float]) -> str:
         if not told or len(told) == len(quoted):
             return label
         return f'the word "{told[0]}"' if len(told) == 1 else _listed([f'"{word}"' for word in told])
-    parts = [part.strip() for part in _PARTS.split(label) if part.strip()]
+    parts = [_closed(part) for part in _PARTS.split(label) if part.strip()]
+    if not all(map(_is_whole, parts)):
+        return label
     told = [part for part in parts if _at(part, at) >= PART]
     left = told if told and len(told) < len(parts) else parts
     fewer = [_of_list(_without_setting(part, at), at) for part in left]
@@ -198,6 +203,8 @@ def _without_setting(part: str, at: Mapping[str, float]) -> str:
 def _of_list(part: str, at: Mapping[str, float]) -> str:
     """Return the things of a list that are at the peaks, if most peaks are at these; else the list."""
     things = [thing.strip() for thing in _LISTED.split(part) if thing.strip()]
+    if not all(map(_is_whole, things)) or _TIED.search(part) or _has_head(things):
+        return part
     if ":" in part or sum(share for unit, share in at.items() if not _is_latin(unit)) >= PART:
         return part
     left = [thing for thing in things if not _is_debris(thing) or _at(thing, at) >= PART]
@@ -209,6 +216,28 @@ def _of_list(part: str, at: Mapping[str, float]) -> str:
     if told == things or _at(" ".join(told), at) < COVERED:
         return part
     return f"the word {told[0]}" if len(told) == 1 and _QUOTED.fullmatch(told[0]) else _listed(told)
+
+
+def _closed(part: str) -> str:
+    """Return a part of a label without spaces around it, and without the bracket that ends "(also ...)"."""
+    part = part.strip()
+    return part[:-1].rstrip() if part.endswith(")") and part.count("(") < part.count(")") else part
+
+
+def _is_whole(thing: str) -> bool:
+    """Whether brackets and quotation marks that open in a thing close in it."""
+    return (
+        thing.count("(") == thing.count(")")
+        and thing.count('"') % 2 == 0
+        and thing.count("“") == thing.count("”")
+    )
+
+
+def _has_head(things: Sequence[str]) -> bool:
+    """Whether what is listed may be of one word that only the last has: "Vietnamese and Korean food"."""
+    *others, last = things
+    words = [len(thing.split()) for thing in others]
+    return len(last.split()) > 1 and not _PIECES.search(last) and bool(words) and max(words) == 1
 
 
 def _can_go(thing: str, told: Sequence[str]) -> bool:
