@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from saetext.corpus import Corpus, finishing
 from saetext.corpus.finishing import Status, finish_slices, status
 from saetext.corpus.landed import Landed, Slice, record_path
 from saetext.corpus.landing import SliceWriter
+from saetext.corpus.outbox import Outbox
 from saetext.corpus.starting import LANDED, locked
 from saetext.encoding.encoder import append, encode
 from saetext.encoding.slices import encode_slice, prepare_slices, scheduled_slice
@@ -332,20 +334,26 @@ def test_who_looks_while_another_finishes_sees_a_finished_corpus(
     assert status(out).finished and not (out / "landed").exists()
 
 
+@pytest.mark.parametrize("ask", ["finish", "status"])
 def test_a_store_that_another_finishes_meanwhile_is_finished(
-    tmp_path: Path, reader: Reader, file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, reader: Reader, file: Path, monkeypatch: pytest.MonkeyPatch, ask: str
 ) -> None:
-    url = "memory://finished-meanwhile/s.corpus"
+    """The records that are about to be read have gone: the store says that there is no such file."""
+    url = f"memory://finished-meanwhile/{ask}.corpus"
     encode_slice(file, url, "0/1", reader=reader, shard_rows=9)
-    true, other = finishing._write_books, []
+    true, other = Outbox.bring_records, []
 
-    def while_another_finishes(*args: Any) -> None:
-        monkeypatch.setattr(finishing, "_write_books", true)
+    def while_another_finishes(box: Outbox, numbers: Sequence[int]) -> None:
+        monkeypatch.setattr(Outbox, "bring_records", true)
         other.append(finish_slices(url).fingerprint)
-        raise CorpusError("its records have gone")
+        true(box, numbers)
 
-    monkeypatch.setattr(finishing, "_write_books", while_another_finishes)
-    assert finish_slices(url).fingerprint == other[0]
+    monkeypatch.setattr(Outbox, "bring_records", while_another_finishes)
+    if ask == "finish":
+        assert finish_slices(url).fingerprint == other[0]
+    else:
+        assert status(url).finished
+    assert other
 
 
 def test_an_input_without_documents_is_no_corpus(tmp_path: Path, reader: Reader) -> None:

@@ -23,7 +23,7 @@ from saetext.corpus.outbox import Outbox, outbox
 from saetext.corpus.spec import ReaderSpec
 from saetext.corpus.starting import LANDED, locked, require_calibrations
 from saetext.documents.rejects import nothing_readable
-from saetext.errors import CorpusError, ReaderError
+from saetext.errors import CorpusError, InputError, ReaderError
 from saetext.io.files import FileStamp, checksum, sync_directory, write_atomic
 from saetext.io.progress import Count, OnProgress, Stages
 from saetext.io.urls import url_of
@@ -122,7 +122,12 @@ def status(path: str | Path) -> Status:
     """
     if (url := url_of(path)) is not None:
         with outbox(url) as box:
-            return _status_there(box)
+            try:
+                return _status_there(box)
+            except (CorpusError, InputError):  # others may have finished it meanwhile
+                if not box.finished(again=True):
+                    raise
+                return _finished_there(box)
     path = Path(path)
     if (path / NAME).exists():
         return _finished(path)
@@ -221,7 +226,7 @@ def finish_there(box: Outbox, *, on_progress: OnProgress | None = None) -> None:
                 raise CorpusError(f"{box.shown}: {found.describe()}")
             box.bring_records(found.landed)
             _write_books(box.home, found, Stages(on_progress).counting("reading shards"), box.check_bytes)
-        except CorpusError:
+        except (CorpusError, InputError):
             if not box.finished(again=True):  # else others were first, and the records have gone
                 raise
         else:
@@ -233,8 +238,7 @@ def _status_there(box: Outbox) -> Status:
     """Return how far slices are whose corpus is elsewhere: a record there means that the files are."""
     here = Path(box.shown)
     if box.finished():
-        shards = len(box.manifest().shards)
-        return Status(here, tuple(range(shards)), shards, None)
+        return _finished_there(box)
     if not (box.home / PLAN).exists():
         raise CorpusError(
             f"{box.shown} is not being made in slices: saetext encode FILE -o {box.shown} --slice 0/8"
@@ -247,6 +251,11 @@ def _status_there(box: Outbox) -> Status:
     if end is None:
         return Status(here, tuple(numbers), None, of)
     return Status(here, tuple(numbers), end.shards, of or end.of, end.digest)
+
+
+def _finished_there(box: Outbox) -> Status:
+    shards = len(box.manifest().shards)
+    return Status(Path(box.shown), tuple(range(shards)), shards, None)
 
 
 def _write_books(

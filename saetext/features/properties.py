@@ -30,7 +30,7 @@ from saetext.text.words import parts
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 _STEM = 6  # first letters that two forms of a word share, without their endings
-_ENDINGS = ("ing", "ed", "es", "s", "e")
+_ENDINGS = ("ing", "ed", "es", "e")
 LEVELS = ("top", "above", "below")
 _EACH = {"top": 4, "above": 3, "below": 2}  # contexts of each level
 _TRIED = 60  # documents looked at for those of a level, where texts repeat
@@ -166,7 +166,7 @@ def property_profile(subject: Subject, name: str, *, width: int = 200) -> Proper
     subject : Subject
         Its SAE; contexts come from its corpus, and are left out without one.
     name : str
-        Which property, as :func:`find_properties` and ``saetext detector list`` name it.
+        Which property: its name or title, as :func:`find_properties` and ``saetext detector list`` say.
     width : int
         Characters shown of each document.
 
@@ -207,8 +207,10 @@ def _known(subject: Subject) -> tuple[Detector, ...]:
 
 def _named(subject: Subject, name: str) -> Detector:
     known = {detector.name: detector for detector in _known(subject)}
-    if name in known:
-        return known[name]
+    asked = name.strip().casefold()
+    for detector in known.values():
+        if asked in (detector.name.casefold(), detector.title.casefold()):
+            return detector
     if not known:
         raise InputError(f"{name!r} is no number of a feature, and {subject.name} has no named properties")
     said = {title.casefold(): d.name for d in known.values() for title in (d.title, d.name)}
@@ -248,9 +250,11 @@ def _stems(text: str) -> set[str]:
 
 def _stem(word: str) -> str:
     """Return what forms of a word share: "tables" and "table", "praising" and "praise"."""
-    ending = next((end for end in _ENDINGS if word.endswith(end) and len(word) - len(end) > 2), "")
-    if ending == "s" and word.endswith("ss"):
-        ending = ""
+    if word.endswith("ies") and len(word) > 4:
+        word = f"{word[:-3]}y"
+    ending = next((end for end in _ENDINGS if word.endswith(end) and len(word) - len(end) > 3), "")
+    if not ending and word.endswith("s") and not word.endswith("ss") and len(word) > 3:
+        ending = "s"
     return word[: len(word) - len(ending)][:_STEM]
 
 
@@ -260,7 +264,8 @@ def _in_corpus(
     """Count the documents that have it, and cut contexts out of some."""
     probability = score(corpus, [detector], sae)[:, 0]
     has = probability >= np.float32(detector.threshold)
-    counted = {"documents": corpus.n_documents, "support": int(has.sum())}
+    told = of_such_length([corpus], [detector], sae)
+    counted = {"documents": corpus.n_documents, "support": int(has.sum()) if told else None}
     try:
         chosen = _chosen(corpus, probability, has)
     except InputError as error:
