@@ -223,6 +223,9 @@ def test_of_a_list_what_is_at_the_peaks_is_left_and_of_a_sign_its_setting_is_not
         ("Vietnamese and Korean food", {"food": 0.9}),
         ('"to" after "how", "taught" or "learn"', {"to": 1.0}),
         ("weather (rain; snow)", {"rain": 0.9}),
+        (",", {",": 1.0}),
+        (", and", {"and": 1.0}),
+        ("", {"rain": 0.9}),
     ],
 )
 def test_nothing_is_cut_out_of_brackets_quotes_or_what_belongs_together(

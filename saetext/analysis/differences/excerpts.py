@@ -139,7 +139,8 @@ class Finder:
         number, row = self._place(at)
         document = self._families.counted.sets[number].document(row)
         start, end = document["token_start"], document["token_end"]
-        return snippet(document["text"], start, end, shown.token(document), _WIDTH).marked()
+        token = shown.token(document)
+        return snippet(document["text"], start, end, token, _WIDTH).marked() if token < len(start) else None
 
     def _has(self, family: str, column: int) -> NDArray[np.bool_]:
         """bool[rows]: which texts have a term."""

@@ -235,9 +235,9 @@ def _is_whole(thing: str) -> bool:
 
 def _has_head(things: Sequence[str]) -> bool:
     """Whether what is listed may be of one word that only the last has: "Vietnamese and Korean food"."""
-    *others, last = things
-    words = [len(thing.split()) for thing in others]
-    return len(last.split()) > 1 and not _PIECES.search(last) and bool(words) and max(words) == 1
+    if len(things) < 2 or any(len(thing.split()) > 1 for thing in things[:-1]):
+        return False
+    return len(things[-1].split()) > 1 and not _PIECES.search(things[-1])
 
 
 def _can_go(thing: str, told: Sequence[str]) -> bool:
