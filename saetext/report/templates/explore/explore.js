@@ -88,7 +88,7 @@
     const data = new FormData(form);
     if (data.get("was") === data.get("corpus")) data.delete("was"); // only a change says which it was
     if (data.has("fitted")) { // what was judged in one search is not judged in another
-      if (data.get("fitted") !== ["corpus", "by", "q"].map((name) => data.get(name).trim()).join(" ")) ["more", "less"].forEach((name) => data.delete(name));
+      if (data.get("fitted") !== ["corpus", "by", "q"].map((name) => (data.get(name) ?? "").trim()).join(" ")) ["more", "less"].forEach((name) => data.delete(name));
       data.delete("fitted");
     }
     const fields = [...data].filter(([, value]) => value !== "");
