@@ -310,3 +310,47 @@ def test_numba_is_not_interrupted_while_it_makes_a_function_ready(tmp_path: Path
         [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\nstopped\n", "")
+
+
+def test_polars_is_not_interrupted_while_it_makes_a_data_type(tmp_path: Path) -> None:
+    """Its Rust code unwraps what Python's class returned, and panicked with a page of backtrace."""
+    program = (
+        "import signal, sys, time, polars as pl; from saetext_cli import stopping; stopping.watch()\n"
+        "frame = pl.DataFrame({'a': [{'b': 1}]})\n"
+        "def strike(place, event, argument):\n"
+        "    code = place.f_code\n"
+        "    if event == 'call' and code.co_name == '__init__' and 'datatypes' in code.co_filename:\n"
+        "        sys.setprofile(None); print('struck', flush=True); signal.raise_signal(signal.SIGINT)\n"
+        "sys.setprofile(strike)\n"
+        "print(len(frame.dtypes), flush=True)\n"
+        "try:\n    time.sleep(90)\n"
+        "except stopping.Stopped:\n    print('stopped')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "struck\n1\nstopped\n", "")
+
+
+@pytest.mark.parametrize("call", ["_made_and_locked", "_new_file", "put_in_place", "sync_directory"])
+def test_a_file_that_is_just_made_is_not_left(call: str, tmp_path: Path) -> None:
+    """A stop between the making of a file and what removes it again would leave it."""
+    program = (
+        "import signal, sys, time; from pathlib import Path; from saetext.io import files\n"
+        "from saetext_cli import stopping; stopping.watch()\n"
+        "def strike(place, event, argument):\n"
+        f"    if event == 'return' and place.f_code.co_name == {call!r}:\n"
+        "        sys.setprofile(None); print('struck', flush=True); signal.raise_signal(signal.SIGINT)\n"
+        "sys.setprofile(strike)\n"
+        "try:\n"
+        "    with files.atomic_file(Path('a')) as file:\n"
+        "        file.write(b'whole'); time.sleep(0.3)\n"
+        "    time.sleep(90)\n"
+        "except stopping.Stopped:\n    print('stopped')\n"
+        "print([path.read_text() for path in Path().iterdir()])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    whole = ["whole"] if call in ("put_in_place", "sync_directory") else []
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"struck\nstopped\n{whole}\n", "")

@@ -5,7 +5,9 @@ as always. Some libraries swallow it; then the next :func:`check` (each tick of 
 result is printed, at the end) raises it again, and no interrupted run exits 0. While a module is imported
 nothing is raised: an import that is broken off can leave its lock taken. Nor while numba makes a function
 ready: its dispatcher, in C, then went on with what was half made (9 of 360 interrupted runs of ``cluster``
-ended in a segmentation fault). A second signal ends the process at once.
+ended in a segmentation fault). Nor while polars makes the Python object of a data type: its Rust code takes
+it for granted that this cannot fail, and prints a panic. Nor while a file is begun beside another or takes
+its place: one that is just made would be left. A second signal ends the process at once.
 
 Light, since it is imported before everything else. Not for: the line that says so.
 """
@@ -25,6 +27,8 @@ from typing import Any
 
 _AGAIN = 0.02  # seconds until it is looked again whether an import or a compilation is over
 _IMPORTING = ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
+#: What begins and ends a file; what is written meanwhile is not among their callees, and can be stopped.
+_PUT_AWAY = {"saetext.io.files": ("atomic_path", "atomic_directory"), "saetext.io.orphans": ("held",)}
 
 
 class Stopped(KeyboardInterrupt):
@@ -127,11 +131,12 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _unsafe(frame: FrameType | None) -> bool:
-    """Return whether a module is being imported, or numba makes a function ready."""
-    compiler = _folder_of("numba")
+    """Return whether one of the things above is done that must not be broken off."""
+    functions = {(_file_of(module), name) for module, names in _PUT_AWAY.items() for name in names}
+    folders = tuple(f for f in (_folder_of("numba"), _folder_of("polars.datatypes")) if f is not None)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file in _IMPORTING or (compiler is not None and file.startswith(compiler)):
+        if file in _IMPORTING or file.startswith(folders) or (file, frame.f_code.co_name) in functions:
             return True
         frame = frame.f_back
     return False
@@ -139,8 +144,12 @@ def _unsafe(frame: FrameType | None) -> bool:
 
 def _folder_of(package: str) -> str | None:
     """Return the directory of a package that is imported already, with a separator at its end."""
-    file = getattr(sys.modules.get(package), "__file__", None)
+    file = _file_of(package)
     return None if file is None else os.path.join(os.path.dirname(file), "")  # noqa: PTH118, PTH120 - light
+
+
+def _file_of(module: str) -> str | None:
+    return getattr(sys.modules.get(module), "__file__", None)
 
 
 def _look_again(number: int) -> None:
