@@ -711,6 +711,8 @@ def test_models_and_saes_that_do_not_fit_are_refused(generator: Generator, tmp_p
         ablate(generator, ROWS, features=[5], sae=str(sae))
     with pytest.raises(ReaderError, match="reads, it cannot write"):
         ablate("embedded", ROWS, features=[5], sae=str(sae))
+    with pytest.raises(InputError, match="labels would change nothing: without an SAE"):
+        load_generator(model, hook=HOOK, labels="names.jsonl")
     without = load_generator(model, hook=HOOK, device="cpu")
     with pytest.raises(InputError, match="belong to an SAE"):
         ablate(without, ROWS, features=[5])

@@ -14,7 +14,7 @@ from typing import Any
 import saetext.reader.stack  # noqa: F401 - says what is missing
 
 from saetext.corpus.calibration import Calibration
-from saetext.errors import InputError, ReaderError
+from saetext.errors import InputError, ReaderError, refuse_unused
 from saetext.features.known_labels import reader_labels
 from saetext.features.labels import FeatureLabels
 from saetext.features.subject import open_subject
@@ -79,7 +79,7 @@ def load_generator(
     Raises
     ------
     InputError
-        If there is neither an SAE nor a hook, or the SAE belongs to another model.
+        If there is neither an SAE nor a hook, the SAE belongs to another model, or ``labels`` come without one.
     ReaderError
         If something cannot be loaded, or the model reads only.
 
@@ -91,6 +91,8 @@ def load_generator(
     place = sae if sae is not None else _shipped_with(str(model))
     if place is None and hook is None:
         raise InputError(f"which SAE of {model}? name its directory, or RELEASE/SAE_ID, with --sae")
+    if place is None:
+        refuse_unused("without an SAE there are no features to name", labels=labels)
     loaded, known = (
         (None, FeatureLabels.from_rows([])) if place is None else load_sae(place, labels, trust_pickle)
     )
