@@ -22,6 +22,7 @@ from saetext.reader.reader import Reader
 from saetext.reader.shipped import EMBEDDED
 from saetext.reader.thresholds.estimation import calibrate
 from saetext.reader.tokenization import Prepared
+from saetext.reader.transfers import to_device, to_host
 
 D_SAE = 64
 WORDS = [
@@ -404,6 +405,79 @@ def test_the_sae_running_out_of_memory_is_mended_too(tmp_path: Path, monkeypatch
     monkeypatch.setattr(encoder, "entries", scarce)
     got = next(iter(reader.read(docs).rows.values()))
     np.testing.assert_array_equal(expected.feature, got.feature)
+
+
+@pytest.mark.parametrize("short", ["hidden", "entries"])
+def test_a_shortage_at_any_batch_loses_and_repeats_none(
+    short: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = with_threshold(make(tmp_path, "bert"), 0.0)
+    docs = documents([6] * 12)
+    reader._batcher.budget = 32  # four windows in each batch
+    expected = next(iter(reader.read(docs).rows.values()))
+    target: Any = reader.model if short == "hidden" else next(iter(reader.saes.values())).encoder
+    held, calls, short_at = getattr(target, short), 0, 0
+
+    def scarce(*given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == short_at:
+            raise torch.OutOfMemoryError("no room")
+        return held(*given)
+
+    monkeypatch.setattr(target, short, scarce)
+    reader.read(docs)
+    whole = calls
+    for short_at in range(1, whole + 1):
+        calls = 0
+        got = next(iter(reader.read(docs).rows.values()))
+        np.testing.assert_array_equal(expected.indptr, got.indptr)
+        np.testing.assert_array_equal(expected.feature, got.feature)
+        np.testing.assert_array_equal(expected.peak, got.peak)
+        np.testing.assert_array_equal(expected.count, got.count)
+    assert whole > 2 and calls > whole
+
+
+def test_a_gpu_has_its_next_batch_before_the_last_is_pooled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = with_threshold(make(tmp_path, "bert"), 0.0)
+    reader._batcher.budget = 32
+    hidden, told = reader.model.hidden, list[str]()
+    monkeypatch.setattr(reader.model, "hidden", lambda *given: told.append("begun") or hidden(*given))
+    prepared = [p for p in reader.tokens.prepare(documents([6] * 17)) if isinstance(p, Prepared)]
+    for _ in reader._run.encoded(prepared, dict.fromkeys(reader.saes)):
+        told.append("pooled")
+    batches = told.count("pooled")
+    assert batches > 2 and told == ["begun", *["begun", "pooled"] * (batches - 1), "pooled"]
+
+
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="platform: no GPU")
+DEVICES = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NO_GPU)])
+
+
+@DEVICES
+def test_a_device_pools_as_the_processor_does(device: str, tmp_path: Path) -> None:
+    here = with_threshold(make(tmp_path, "bert"), 0.0)
+    place = next(tmp_path.glob("sae*")), next(tmp_path.glob("bert*"))
+    there = with_threshold(Reader.load_local(*place, dtype="float32", device=device), 0.0)
+    there._batcher.budget = 32
+    docs = documents([3, 9, 6, 6, 2, 12, 5, 7])
+    dense = []
+    for reader in (here, there):
+        [rows] = reader.read(docs).rows.values()
+        dense.append(np.zeros((len(docs), D_SAE)))
+        dense[-1][np.repeat(np.arange(len(docs)), np.diff(rows.indptr)), rows.feature] = rows.value
+    np.testing.assert_allclose(*dense, atol=1e-3 * dense[0].max())
+
+
+@DEVICES
+def test_what_comes_back_from_a_device_is_what_was_there(device: str) -> None:
+    given = torch.arange(10_000, dtype=torch.int64), torch.rand(10_000), torch.empty(0, dtype=torch.int32)
+    there = [to_device(tensor.numpy(), torch.device(device)) for tensor in given]
+    for before, after in zip(given, to_host(there), strict=True):
+        assert after.device.type == "cpu" and after.dtype == before.dtype and torch.equal(before, after)
+    assert to_host([]) == ()
 
 
 def test_a_moved_reader_is_found_where_one_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

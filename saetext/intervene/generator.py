@@ -79,7 +79,7 @@ def load_generator(
     Raises
     ------
     InputError
-        If there is neither an SAE nor a hook, the SAE belongs to another model, or ``labels`` come without one.
+        If there is neither an SAE nor a hook, labels without an SAE, or the SAE belongs to another model.
     ReaderError
         If something cannot be loaded, or the model reads only.
 

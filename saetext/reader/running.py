@@ -24,6 +24,7 @@ from saetext.reader.parts import LoadedSae
 from saetext.reader.pooling import Pooler
 from saetext.reader.sinks import norms
 from saetext.reader.tokenization import Prepared
+from saetext.reader.transfers import to_device, to_host
 
 OnTokens = Callable[[int], None]
 Entries = tuple[Tensor, Tensor, Tensor]
@@ -57,7 +58,7 @@ class Run:
 
         def encode(hidden: dict[str, Tensor]) -> dict[str, Entries]:
             return {
-                name: self.saes[name].entries(hidden[self.saes[name].encoder.hook], threshold)
+                name: _at_hand(self.saes[name].entries(hidden[self.saes[name].encoder.hook], threshold))
                 for name, threshold in thresholds.items()
             }
 
@@ -73,8 +74,8 @@ class Run:
         bare = {name: replace(sae, calibration=None) for name, sae in self.saes.items()}
 
         def encode(hidden: dict[str, Tensor]) -> tuple[dict[str, Entries], dict[str, Tensor]]:
-            entries = {name: sae.entries(hidden[sae.encoder.hook]) for name, sae in bare.items()}
-            return entries, {name: norms(hidden[sae.encoder.hook]) for name, sae in bare.items()}
+            entries = {name: _at_hand(sae.entries(hidden[sae.encoder.hook])) for name, sae in bare.items()}
+            return entries, {name: norms(hidden[sae.encoder.hook]).cpu() for name, sae in bare.items()}
 
         return hidden_states(self.model, self.batcher, prepared, encode)
 
@@ -167,21 +168,30 @@ def hidden_states(
 ) -> Iterator[tuple[Batch, T]]:
     """Run the language model over all windows and yield ``work`` of the counted tokens' states.
 
-    ``work`` gets hook -> float32 [n_counted, width]. When the model or ``work`` runs out of GPU memory, the
-    batch is halved and later ones of these documents are smaller. The next call begins anew.
+    ``work`` gets hook -> float32 [n_counted, width] and returns nothing that stays on a GPU: a GPU is given
+    the next batch before the last one is yielded, so that it works while the processor pools. When the model
+    or ``work`` runs out of GPU memory, the batch is halved and later ones of these documents are smaller. The
+    next call begins anew.
     """
     pending = batcher.groups(prepared)
+    waiting: tuple[Batch, T] | None = None
     while pending:
         group = batcher.take(pending)
         batch = batcher.build(group)
         try:
-            done = work(_counted_states(model, batch))
+            states = _counted_states(model, batch)  # a GPU has only begun when this returns
+            if waiting is not None:
+                last, waiting = waiting, None
+                yield last
+                del last
+            waiting = batch, work(states)
         except torch.OutOfMemoryError:
             smaller = batcher.split(group)
         else:
-            yield batch, done
+            del states
             continue
         # outside the handler: until it ends, the traceback keeps the tensors alive
+        states = {}
         if model.device.type == "cuda":
             torch.cuda.empty_cache()
         if smaller is None:
@@ -189,9 +199,16 @@ def hidden_states(
                 "out of GPU memory with a single window: choose a smaller model or --device cpu"
             )
         pending.extend(smaller)
+    if waiting is not None:
+        yield waiting
 
 
 def _counted_states(model: LanguageModel, batch: Batch) -> dict[str, Tensor]:
-    ids, mask, at = (torch.from_numpy(x).to(model.device) for x in (batch.ids, batch.mask, batch.positions))
+    ids, mask, at = (to_device(x, model.device) for x in (batch.ids, batch.mask, batch.positions))
     states = model.hidden(ids, mask)
     return {h: s.reshape(-1, s.shape[-1]).index_select(0, at).float() for h, s in states.items()}
+
+
+def _at_hand(entries: Entries) -> Entries:
+    token, feature, value = to_host(entries)
+    return token, feature, value
