@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -121,17 +122,19 @@ def test_only_so_many_files_stay_mapped(uninterrupted, monkeypatch):
     monkeypatch.setattr(opened, "_FEWEST", 2)
     monkeypatch.setattr(opened, "most_open", lambda: 2)
     corpus = Corpus.open(uninterrupted)
-    maps = []
-    monkeypatch.setattr(
-        shard_files,
-        "_map",
-        lambda *args, real=shard_files._map, **how: maps.append(args[0]) or real(*args, **how),
-    )
+    maps: dict[int, list[object]] = {}  # by thread: one of an earlier test may still be at work
+    held = shard_files._map
+
+    def mapped(*given, **how):
+        maps.setdefault(threading.get_ident(), []).append(given[0])
+        return held(*given, **how)
+
+    monkeypatch.setattr(shard_files, "_map", mapped)
     for row in (0, 0, 0):
         corpus.document(row)
     assert len(corpus._opened._files) == 2
-    before = len(maps)
-    assert before == 3 * (1 + 2)  # documents and two SAEs, three files for two places
+    ours = maps[threading.get_ident()]
+    assert len(ours) == 3 * (1 + 2), ours  # documents and two SAEs, three files for two places
     corpus.select([0]).n_tokens
     corpus.n_tokens
     assert len(corpus._opened._files) == 2

@@ -401,14 +401,14 @@ def test_longer_than_the_median():
     ],
 )
 def test_hostile_texts_take_linear_time(unit):
-    """Four times the text takes about four times the processor time, not sixteen."""
+    """Four times the text takes about four times the thread's own time, not sixteen."""
     small, large = ([unit * (n // len(unit))] for n in (50_000, 200_000))
     best = {50_000: 9e9, 200_000: 9e9}
-    for _ in range(6):
+    for _ in range(12):
         for n, text in ((50_000, small), (200_000, large)):
-            start = time.process_time()
+            start = time.thread_time()
             mark_matrix(text)
-            best[n] = min(best[n], time.process_time() - start)
+            best[n] = min(best[n], time.thread_time() - start)
         if best[200_000] < 8 * max(best[50_000], 0.02):
             return
     raise AssertionError(f"{best[50_000]:.2f} s and, for four times the text, {best[200_000]:.2f} s")

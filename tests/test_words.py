@@ -15,6 +15,7 @@ from saetext.analysis.search.snippets import word_marks
 from saetext.analysis.search.words import terms_of
 from saetext.reader.thresholds.estimation import token_words
 from saetext.text import words
+from saetext.text.joiners import JOINERS
 from saetext.text.passages import word_bounds
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +33,10 @@ ROOT = Path(__file__).parents[1]
         ("ภาษาไทย", ["ภ", "า", "ษ", "า", "ไ", "ท", "ย"]),
         ("GPT东京4", ["gpt", "东", "京", "4"]),
         ("'' _ -- ‘", ["_"]),
+        (r"\nConclusion\n1. a\n\n- b\tC\n", ["conclusion", "1", "a", "b", "c"]),
+        (r"\theta \nabla C:\new é\nÉ", ["theta", "nabla", "c", "new", "é", "é"]),
+        ("I&#39;m &lt;b&gt; R&amp;D&nbsp;&#x27;x&#x27;", ["i", "m", "b", "r", "d", "x"]),
+        ("it #39;s quot;é&quot; lt;A amplt; amp", ["it", "s", "é", "a", "amplt", "amp"]),
         ("", []),
     ],
 )
@@ -82,9 +87,27 @@ def test_words_equal_a_slow_definition(text: str) -> None:
     assert words.words(text) == slow(text)
 
 
-@given(st.text("ab1_' .-", max_size=20))
-def test_the_short_way_for_ascii_is_the_same(text: str) -> None:
+@given(st.text("ab1_' .-\\n;", max_size=20) | st.text("ab1_'’ .é—…€😀ß²", max_size=20))
+def test_the_short_ways_are_the_same(text: str) -> None:
+    assert words.expression(text).pattern != words.pattern()
     assert words.words(text) == [m.group().lower() for m in re.finditer(words.pattern(), text)]
+
+
+def test_texts_take_the_short_way_without_marks_joiners_and_scripts_without_spaces() -> None:
+    for code in range(0x110000):
+        if words._MANIFOLD.match(chr(code)):
+            continue
+        assert unicodedata.category(chr(code))[0] != "M" and chr(code) not in JOINERS, hex(code)
+        assert not words.is_unspaced(chr(code)), hex(code)
+
+
+@given(st.text("aBn1r é\\;&#39xltgmp", max_size=20) | st.text(r"\nrtB a1", max_size=12))
+def test_what_stands_for_another_character_is_as_a_blank(text: str) -> None:
+    plain = re.sub(r"\\[nrt](?![a-z])", "  ", text)
+    plain = re.sub(r"(?<![A-Za-z0-9_])(?:lt|gt|amp|quot|apos|nbsp);", " ", plain)
+    plain = re.sub(r"(?<=#)[0-9]{1,6};|(?<=&#)[xX][0-9A-Fa-f]{1,6};", " ", plain)
+    assert words.words(text) == slow(plain)
+    assert "".join(words.split(text)) == text and words.split(text)[1::2] == words.spelled(text)
 
 
 PIECES = ["a", "b\u0301", "é", "1", "_", "'", "’", " ", ".", "ना"]

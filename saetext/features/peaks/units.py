@@ -13,17 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saetext.text.passages import printable
-from saetext.text.words import pattern
+from saetext.text.words import expression
 
 BREAK = "⏎"
 _LONGEST = 40  # code points of a unit that are told apart; a longer one is no word
 _OTHER = r"[^\S\n]*\n\s*|([^\w\s])\1*+"  # line breaks with the space around them; a run of one mark
-_ASCII = re.compile(rf"\w++(?:'\w++)*+|{_OTHER}", re.ASCII)
 
 
 @cache
-def _compiled() -> re.Pattern[str]:
-    return re.compile(rf"{pattern()}|{_OTHER}")
+def _with_others(word: re.Pattern[str]) -> re.Pattern[str]:
+    return re.compile(rf"{word.pattern}|{_OTHER}", word.flags)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,7 @@ def units(text: str) -> Units:
     ['Well', ',', '**', "don't", '**', '!', '⏎⏎', '-', 'No']
     """
     names, places = [], []
-    for match in (_ASCII if text.isascii() else _compiled()).finditer(text):
+    for match in _with_others(expression(text)).finditer(text):
         name = match.group()
         if name[0].isspace():
             name = BREAK * min(name.count("\n"), 2)
