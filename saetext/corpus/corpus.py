@@ -120,7 +120,7 @@ class Corpus:
         manifest = Manifest.read(path)
         for entry in manifest.shards:
             for name, stamp in entry.files.items():
-                require_size(path / name, stamp)
+                require_size(f"{path}/{name}", stamp)  # no Path: there may be 20,000
         for sae, stamp in manifest.calibrations.items():
             require_size(path / "cards" / f"{sae}.arrow", stamp)
         return cls(path, manifest)

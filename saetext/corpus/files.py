@@ -66,7 +66,7 @@ def require_outside_parts(path: Path) -> None:
             )
 
 
-def require_size(path: Path, stamp: FileStamp) -> os.stat_result:
+def require_size(path: str | os.PathLike[str], stamp: FileStamp) -> os.stat_result:
     """Raise :class:`ShardCorruptError` unless the file is there with the promised size."""
     try:
         found = require_regular(path)

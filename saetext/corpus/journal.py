@@ -78,11 +78,11 @@ class JournalEntry:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JournalEntry:
         """Build an entry from :meth:`to_dict`'s output; ValueError unless it is a :data:`ENTRY`."""
-        check(ENTRY, data)
+        check(ENTRY, data)  # stamps and places of texts among it: a manifest may have 20,000 of them
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        values["files"] = {str(name): FileStamp.from_dict(stamp) for name, stamp in data["files"].items()}
+        values["files"] = {str(name): FileStamp.of_checked(stamp) for name, stamp in data["files"].items()}
         if "without_texts" in data:
-            values["without_texts"] = WithoutTexts.from_dict(data["without_texts"])
+            values["without_texts"] = WithoutTexts.of_checked(data["without_texts"])
         return cls(**values)
 
 

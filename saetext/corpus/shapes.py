@@ -5,6 +5,7 @@ Fields that a newer minor version adds are let pass. Not for: what fields say of
 
 from __future__ import annotations
 
+from saetext.corpus.without_texts import SHAPE as WITHOUT_TEXTS
 from saetext.io.files import STAMP
 from saetext.io.shape import INT32, Either, Flag, List, Maybe, Number, Record, Shape, Table, Text, Whole
 
@@ -67,7 +68,7 @@ ENTRY = Record(
         "meta": Table(Text(longest=100)),
         "stats": Table(),
     },
-    {"without_texts": Table()},
+    {"without_texts": WITHOUT_TEXTS},
 )
 MANIFEST = Record(
     {

@@ -50,6 +50,11 @@ class WithoutTexts:
     def from_dict(cls, data: Mapping[str, Any]) -> WithoutTexts:
         """Build one from JSON; ValueError unless it is a :data:`SHAPE`."""
         check(SHAPE, data)
+        return cls.of_checked(data)
+
+    @classmethod
+    def of_checked(cls, data: Mapping[str, Any]) -> WithoutTexts:
+        """Build one of what is known to be a :data:`SHAPE`."""
         return cls(tuple((first, last) for first, last in data["left_out"]), data["xxh3_128"])
 
     @classmethod

@@ -42,6 +42,11 @@ class FileStamp:
     def from_dict(cls, data: Mapping[str, Any]) -> FileStamp:
         """Build a stamp from JSON; unknown keys are ignored. ValueError unless it is a :data:`STAMP`."""
         check(STAMP, data)
+        return cls.of_checked(data)
+
+    @classmethod
+    def of_checked(cls, data: Mapping[str, Any]) -> FileStamp:
+        """Build a stamp of what is known to be a :data:`STAMP`."""
         return cls(data["bytes"], data["xxh3_128"])
 
     def to_dict(self) -> dict[str, Any]:

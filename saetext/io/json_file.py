@@ -142,9 +142,14 @@ _DECODERS = {(loose, lines): _decoder(loose, lines) for loose in (False, True) f
 
 
 def _require_shallow(value: Any) -> None:
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(MOST_DEPTH + 1):
-        level = [item for each in level for item in _items(each) if isinstance(item, dict | list)]
+        level = [
+            item
+            for each in level
+            for item in (each.values() if isinstance(each, dict) else each)
+            if isinstance(item, (dict, list))
+        ]
         if not level:
             return
     raise Damaged(_TOO_DEEP)
