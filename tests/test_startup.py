@@ -105,3 +105,40 @@ def test_a_shell_completes_commands_and_options() -> None:
     assert "complete -o default -F _saetext_completion saetext" in done.stdout
     assert completed("saetext c") == {"calibrate", "check", "cluster", "compact", "correlate"}
     assert {"--pair-on", "--parquet"} <= completed("saetext diff --p")
+
+
+FIRST_USE_IN_TWO_THREADS = """
+import importlib.abc, sys, threading, time
+from saetext.corpus import frame
+
+begun, failed = threading.Event(), []
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        main = threading.current_thread() is threading.main_thread()
+        if name.startswith("polars.") and main and not begun.is_set():
+            begun.set()
+            time.sleep(1)  # meanwhile the other thread asks for a module of the package
+
+def ask():
+    begun.wait()
+    try:
+        frame.scan(lambda texts: iter(()), {"group": "string"})
+    except BaseException as error:
+        failed.append(error)
+
+sys.meta_path.insert(0, Slow())
+assert "polars" not in sys.modules
+asking = threading.Thread(target=ask)
+asking.start()
+import polars
+asking.join()
+print(failed, polars.Series([1]).sum())
+"""
+
+
+def test_two_threads_may_be_the_first_to_need_polars() -> None:
+    """As the explorer's do; one of them got half a package, and pages failed until it was started anew."""
+    program = [sys.executable, "-c", FIRST_USE_IN_TWO_THREADS]
+    done = subprocess.run(program, capture_output=True, text=True, env=PLAIN)
+    assert (done.returncode, done.stdout) == (0, "[] 1\n"), done.stderr

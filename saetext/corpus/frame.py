@@ -135,6 +135,9 @@ def scan(
     added : DataFrame, optional
         Columns beside the metadata, a row for each document.
     """
+    # The package first: a thread that asks for a module of it, while another imports it, holds what that one
+    # waits for. Python then hands out half a package, and polars had no Series until the process ended.
+    import polars  # noqa: F401
     from polars.io.plugins import register_io_source
 
     kinds = schema(meta, added)
