@@ -158,6 +158,15 @@ def test_what_is_worth_showing_comes_before_what_tells_and_what_was_read_before_
     assert rank_of(read, numbers, worth).tolist() == [0, 1, 2, 3, 5]
 
 
+def test_two_features_of_one_name_come_after_those_that_differ() -> None:
+    rivers, same, lakes = (FeatureName(name, name) for name in ("rivers", "rivers", "lakes"))
+    names = {1: rivers, 2: same, 3: lakes}
+    numbers = [[1, 1, 2], [2, 3, None]]
+    worth = np.ones(3, bool)
+    assert rank_of([names, names], numbers, worth).tolist() == [1, 0, 0]
+    assert rank_of([names, dict(names)], numbers, worth).tolist() == [0, 0, 0]  # prompts and answers
+
+
 def test_a_pair_that_is_not_significant_never_takes_the_place_of_one_that_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

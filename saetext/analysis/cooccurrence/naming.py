@@ -98,11 +98,17 @@ def rank_of(
     """Return int64[rows]: the lower, the more a row says.
 
     Rows worth showing come before others. Of these each, names that say something come before those of which
-    nothing can be read, and last what was not read, in the order it has.
+    nothing can be read, and before two features of a corpus that are called the same ("near “;”" with
+    "near “;”"). Last comes what was not read, in the order it has.
     """
     rank = np.zeros(len(worth), np.int64)
-    for names, of in zip(read, numbers, strict=True):
-        mine = [0 if f is None else _UNREAD if f not in names else int(not names[f].telling) for f in of]
+    if len(read) == 2 and read[0] is read[1]:  # of two corpora, one name on both sides says something
+        names = read[0]
+        for row, (a, b) in enumerate(zip(*numbers, strict=True)):
+            if a in names and b in names and names[a].name == names[b].name:
+                rank[row] = 1
+    for own, of in zip(read, numbers, strict=True):
+        mine = [0 if f is None else _UNREAD if f not in own else int(not own[f].telling) for f in of]
         rank = np.maximum(rank, np.array(mine, np.int64))
     return np.where(worth, rank, rank + _UNREAD + 1)
 
